@@ -1,0 +1,214 @@
+//! The configuration: read once from TOML or JSON into strict types; every problem reported at once.
+//!
+//! Unknown keys are errors. A secret may stand in the file, in a file of its own (`..._file`) or in the environment.
+//! The state directory is read leniently (see [`lenient`]), so that a typo elsewhere never sends notifications to
+//! another place.
+
+use crate::notification::Kind;
+use crate::secret::Secret;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The effective configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Config {
+    /// Where it was read; `None` when there is no file and the environment says it all.
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) state_dir: PathBuf,
+    /// Holds the wake-up socket.
+    pub(crate) runtime_dir: PathBuf,
+    /// `[slack]` first (named `default`), then `[integrations.*]` by name.
+    pub(crate) integrations: Vec<Integration>,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) message: Message,
+    pub(crate) outbox: Outbox,
+    /// `[core]` (named with the empty string), then `[cores.*]` by name.
+    pub(crate) cores: Vec<Core>,
+    /// Files whose change means the configuration changed: itself and every `..._file`.
+    pub(crate) sources: Vec<PathBuf>,
+}
+
+/// One way into Slack: a workspace's app or webhook, or a compatible receiver.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Integration {
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) labels: Vec<String>,
+    pub(crate) enabled: bool,
+    /// Preferred over the webhook where both are given.
+    pub(crate) bot_token: Option<Secret>,
+    pub(crate) webhook_url: Option<Secret>,
+    pub(crate) app_token: Option<Secret>,
+    /// Several while rotating.
+    pub(crate) signing_secrets: Vec<Secret>,
+    pub(crate) client_id: Option<String>,
+    pub(crate) client_secret: Option<Secret>,
+    /// Where what no route takes goes, and what can't reach its own destination.
+    pub(crate) channel: Option<Destination>,
+    pub(crate) proxy: Proxy,
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Ends with a slash.
+    pub(crate) api_url: String,
+    pub(crate) flavor: Flavor,
+    pub(crate) interactive: Option<bool>,
+    /// For connecting, TLS included.
+    pub(crate) connect_timeout: Duration,
+    /// For a whole call.
+    pub(crate) timeout: Duration,
+}
+
+/// Through which proxy an integration talks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Proxy {
+    /// `HTTPS_PROXY` and `NO_PROXY` decide (`HTTP_PROXY` for plain http).
+    FromEnvironment,
+    /// `proxy = "none"`.
+    None,
+    /// May hold credentials.
+    Url(Secret),
+}
+
+/// Which dialect the receiver speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flavor {
+    Slack,
+    Mattermost,
+    RocketChat,
+    Discord,
+}
+
+/// Where a message goes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Destination {
+    /// `#ops` (public channels only).
+    ChannelName(String),
+    /// `C…`, `G…` or `D…`.
+    ChannelId(String),
+    /// `U…` or `W…`: a direct message.
+    User(String),
+    /// `@alice@example.com`: a direct message to whoever has that address.
+    Email(String),
+    /// `contact`: a direct message to the notification's contact, by e-mail.
+    Contact,
+}
+
+/// One `[[route]]`: first match wins unless `continue_` is set.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Route {
+    /// Line of its `[[route]]` in the file, for `preview --explain` and problems.
+    pub(crate) line: usize,
+    pub(crate) matches: Matcher,
+    pub(crate) to: Vec<Destination>,
+    pub(crate) mention: Vec<Mention>,
+    pub(crate) integration: String,
+    pub(crate) continue_: bool,
+}
+
+/// What a route matches; every given part must match, an empty one matches all.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Matcher {
+    pub(crate) host: Vec<Pattern>,
+    pub(crate) service: Vec<Pattern>,
+    pub(crate) host_group: Vec<Pattern>,
+    pub(crate) service_group: Vec<Pattern>,
+    pub(crate) contact: Vec<Pattern>,
+    pub(crate) contact_group: Vec<Pattern>,
+    pub(crate) core: Vec<Pattern>,
+    /// Upper-case state names.
+    pub(crate) state: Vec<String>,
+    pub(crate) kind: Vec<Kind>,
+    /// Keys in lower case.
+    pub(crate) vars: BTreeMap<String, Vec<Pattern>>,
+    pub(crate) time: Option<TimeWindows>,
+}
+
+/// A pattern with `*` and `?`, compared without case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pattern(pub(crate) String);
+
+/// `Mon-Fri 08:00-18:00`, several separated by commas, in the machine's time zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TimeWindows(pub(crate) Vec<TimeWindow>);
+
+/// Days and a span of minutes of the day; a span that ends before it starts runs past midnight.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TimeWindow {
+    /// Monday first.
+    pub(crate) days: [bool; 7],
+    pub(crate) from_minute: u16,
+    /// Up to 1440.
+    pub(crate) to_minute: u16,
+}
+
+/// Whom a message calls.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Mention {
+    Here,
+    Channel,
+    Everyone,
+    /// `U…` or `W…`.
+    User(String),
+    /// `S…`.
+    UserGroup(String),
+    /// `@oncall`: a user group's handle, looked up when needed.
+    Handle(String),
+    /// `@alice@example.com`, looked up when needed.
+    Email(String),
+}
+
+/// `[message]`: how a message looks.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Message {
+    /// A minijinja template in place of the default title.
+    pub(crate) title: Option<String>,
+    /// A minijinja template in place of the default body.
+    pub(crate) body: Option<String>,
+    pub(crate) fields: Vec<Field>,
+    /// Regular expressions; what they match is cut out before anything is stored or sent.
+    pub(crate) redact: Vec<String>,
+}
+
+/// A piece of the context line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Field {
+    Address,
+    Alias,
+    Duration,
+    Attempt,
+    Contact,
+    HostGroups,
+    ServiceGroups,
+    Time,
+    /// `var:KEY`, the key in lower case.
+    Var(String),
+}
+
+/// `[outbox]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Outbox {
+    /// How long `notify` may deliver itself when no listener runs; at most 25 s.
+    pub(crate) time_budget: Duration,
+    /// How long a message is tried before it is dead.
+    pub(crate) max_age: Duration,
+}
+
+/// `[core]` or `[cores.NAME]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Core {
+    /// Empty for `[core]`.
+    pub(crate) name: String,
+    pub(crate) kind: CoreKind,
+    /// The core's web interface, without a slash at its end.
+    pub(crate) url: Option<String>,
+    pub(crate) objects_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CoreKind {
+    Nagios,
+    Naemon,
+    Icinga2,
+    OpenItCockpit,
+    Checkmk,
+}
