@@ -4,11 +4,31 @@
 //! The state directory is read leniently (see [`lenient`]), so that a typo elsewhere never sends notifications to
 //! another place.
 
+mod environment;
+mod excerpt;
+mod integration;
+pub(crate) mod lenient;
+mod load;
+mod problem;
+mod reader;
+mod show;
+mod suggest;
+mod tree;
+mod values;
+
+pub(crate) use environment::Environment;
+pub(crate) use load::{LoadError, Stamp, load, stamp};
+pub(crate) use problem::Problem;
+pub(crate) use show::{show, show_json};
+
 use crate::notification::Kind;
 use crate::secret::Secret;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// The commented default that `config init` writes and the packages install.
+pub(crate) const DEFAULT: &str = include_str!("../packaging/ackbell.toml");
 
 /// The effective configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,10 +118,13 @@ pub(crate) enum Destination {
 pub(crate) struct Route {
     /// Line of its `[[route]]` in the file, for `preview --explain` and problems.
     pub(crate) line: usize,
+    span: Option<tree::Span>,
+    integration_span: Option<tree::Span>,
     pub(crate) matches: Matcher,
     pub(crate) to: Vec<Destination>,
     pub(crate) mention: Vec<Mention>,
-    pub(crate) integration: String,
+    /// By name; else the default one.
+    pub(crate) integration: Option<String>,
     pub(crate) continue_: bool,
 }
 
@@ -212,3 +235,16 @@ pub(crate) enum CoreKind {
     OpenItCockpit,
     Checkmk,
 }
+
+impl Config {
+    /// The integration a route leads to: the named one, else the default, which is the first.
+    pub(crate) fn integration_of(&self, route: &Route) -> Option<&Integration> {
+        match &route.integration {
+            Some(name) => self.integrations.iter().find(|integration| integration.name == *name),
+            None => self.integrations.first(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

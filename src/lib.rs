@@ -1,9 +1,55 @@
-//! ackbell
-mod config;
+//! ackbell carries the notifications of a Nagios-style monitoring core to Slack.
+//!
+//! ```text
+//! notify:   arguments/macros ─▶ Notification ─▶ spool file (durable) ─▶ exit 0
+//! deliver:  spool ─▶ outbox (SQLite) ─▶ route ─▶ render ─▶ Slack
+//! ```
+//!
+//! Each arrow is one function from the type on its left to the type on its right. [`notify`], [`deliver`] and
+//! [`listen`] are the flows; read them first.
+//!
+//! # Invariants
+//! A test greps for these.
+//!
+//! - The pure core (`notification`, `route`, `render`, `schedule`) imports no `std::fs`, `std::net`, `std::env`, no
+//!   `log`, no clock and no database. `now` is an argument.
+//! - Only `store/` contains SQL. Only `slack/api.rs` uses ureq. Only `cli` prints and decides exit codes.
+//! - `notify`, with a listener running, touches spool, wake-up datagram and delivery lock only. Without one its single
+//!   call of `deliver` is its only way to SQLite, TLS, templates and time zones.
+//! - The wake-up datagram is a hint: delete every line that sends it and only latency changes.
+//! - `sandbox/` reads JSON by itself and shares no wire type with `slack/`: no mistake can hide in both.
+//! - One retry layer (`schedule`), one place that classifies answers (`slack/outcome`), one table of Slack's limits
+//!   (`slack/limits`), one redaction (`secret`).
+//! - A secret has no `Display` and no `Serialize`; its `Debug` is redacted.
+
+// In reading order.
 mod notification;
+
+mod deliver;
+mod listen;
+mod notify;
+
+mod render;
+mod route;
+mod schedule;
+
+mod clock;
+mod config;
+mod core;
+mod lock;
+mod logging;
 mod secret;
+mod slack;
+mod spool;
+mod store;
+mod systemd;
+mod terminal;
+mod wake;
+
+mod cli;
+mod sandbox;
 
 /// Runs the program.
 pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    cli::main()
 }

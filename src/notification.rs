@@ -4,9 +4,11 @@
 //! ([`Fields`]) and is strict from then on. It is also the content of a spool file; see
 //! [`crate::spool`] for the versioned envelope around it.
 
+mod fields;
 mod state;
 mod text;
 
+pub(crate) use fields::{FIELDS, Field, Fields};
 pub(crate) use state::{HostState, Kind, ServiceState, Severity};
 pub(crate) use text::{clean_line, clean_text, present};
 

@@ -1,1 +1,16 @@
-//! Drives the real program from outside.
+//! Drives the real program from outside: real processes, real files, real SQLite, real HTTP, a real nagios4.
+//! Only Slack is a stand-in, and it is strict.
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::disallowed_methods, reason = "tests read the clock and the environment")]
+#![expect(clippy::print_stdout, reason = "figures are printed")]
+
+mod world;
+
+mod answers;
+mod command_line;
+mod disk;
+mod kills;
+mod secrets;
+mod stories;
+mod storm;
+mod tree;

@@ -1,0 +1,132 @@
+//! The command line: clap's definitions, and from each verb to its function. The only reader of `argv` and of the
+//! environment, the only printer, and the only place that decides exit codes.
+
+mod args;
+mod config;
+mod listen;
+mod notify;
+mod output;
+mod pages;
+mod preview;
+mod queue;
+mod sandbox;
+
+use crate::config::{Config, Environment, LoadError};
+use crate::logging::{self, Reader};
+use args::{Cli, Verb};
+use clap::{CommandFactory, FromArgMatches};
+use log::LevelFilter;
+use output::Output;
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// The exit codes, after sysexits.h.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Done = 0,
+    Usage = 64,
+    Unavailable = 69,
+    CantWrite = 73,
+    Later = 75,
+    Config = 78,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Runs the program on the process's arguments and environment.
+pub(crate) fn main() -> ExitCode {
+    prepare_process();
+    let env = environment();
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let mut out = Output::new(&env);
+    match parse(&arguments) {
+        Ok(cli) => run(cli, &env, &mut out).into(),
+        Err(e) if !e.use_stderr() => {
+            out.line(&e.render().to_string());
+            Exit::Done.into()
+        }
+        // A command definition with a typo must not lose the notification.
+        Err(e) if arguments.get(1..).is_some_and(|rest| rest.iter().any(|word| word == "notify")) => {
+            notify::forgiving(&arguments, &e, &env, &mut out).into()
+        }
+        Err(e) => {
+            out.error(e.render().to_string().trim_end().trim_start_matches("error: "));
+            Exit::Usage.into()
+        }
+    }
+}
+
+/// The verb's function. Reads like the table of verbs in the manual.
+fn run(cli: Cli, env: &Environment, out: &mut Output) -> Exit {
+    let config = cli.config.as_deref();
+    match cli.verb {
+        Verb::Notify(args) => notify::run(args, config, env, out),
+        Verb::Listen => {
+            let reader = if env.get("JOURNAL_STREAM").is_some() { Reader::Journal } else { Reader::Person };
+            logging::start(reader, level(cli.verbose, LevelFilter::Info));
+            listen::run(config, env, out)
+        }
+        Verb::Queue(args) => {
+            logging::start(Reader::Person, level(cli.verbose, LevelFilter::Warn));
+            queue::run(args, config, env, out)
+        }
+        Verb::Preview(args) => preview::run(&args, config, env, out),
+        Verb::Config(args) => config::run(&args, config, env, out),
+        Verb::Sandbox(args) => {
+            logging::start(Reader::Person, level(cli.verbose, LevelFilter::Info));
+            sandbox::run(args, out)
+        }
+        Verb::Completions { shell } => pages::completions(shell, out),
+        Verb::Man { directory } => pages::man(&directory, out),
+    }
+}
+
+fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let matches = Cli::command().try_get_matches_from(arguments)?;
+    Cli::from_arg_matches(&matches)
+}
+
+/// The configuration, its warnings told; or the reason and the exit code.
+fn load(path: Option<&Path>, env: &Environment, out: &mut Output) -> Result<Config, Exit> {
+    match crate::config::load(path, env) {
+        Ok((config, warnings)) => {
+            for warning in warnings {
+                out.error(&warning.to_string());
+            }
+            Ok(config)
+        }
+        Err(e) => Err(refuse(&e, out)),
+    }
+}
+
+fn refuse(error: &LoadError, out: &mut Output) -> Exit {
+    out.error(&error.to_string());
+    Exit::Config
+}
+
+fn level(verbose: u8, least: LevelFilter) -> LevelFilter {
+    match verbose {
+        0 => least,
+        1 => least.max(LevelFilter::Info),
+        2 => LevelFilter::Debug,
+        _ => LevelFilter::Trace,
+    }
+}
+
+/// What a core gives us isn't ours: its umask, and a file size limit that would kill us in mid-write.
+fn prepare_process() {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o007));
+    // With a handler of ours the write returns EFBIG instead; SIGPIPE is ignored by Rust already.
+    let ignored = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, ignored);
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+fn environment() -> Environment {
+    Environment::new(std::env::vars_os())
+}

@@ -1,0 +1,205 @@
+//! clap's definitions. `--help`, the man pages and the completions all come from here.
+
+use crate::notification::{FIELDS, Field, Fields};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand};
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+const NOTIFY_EXAMPLES: &str = "\
+Examples:
+  ackbell notify --type Host --notificationtype $NOTIFICATIONTYPE$ --hostname \"$HOSTNAME$\" \\
+      --hostaddress \"$HOSTADDRESS$\" --hoststate \"$HOSTSTATEID$\" --output \"$HOSTOUTPUT$\"
+  ackbell notify --from-env
+  ackbell notify --dry-run --hostname web01 --servicedesc Disk --servicestate 2 --output 'DISK CRITICAL - 2% free'
+
+Values that are empty, a lone $, or a macro left as it stood ($SERVICEDESC$) count as absent. No value is refused.
+Exit status: 0 the notification is on disk; 73 the disk refused it (one direct post was tried); 64 nothing to notify.";
+
+/// Carries the notifications of a Nagios-style monitoring core to Slack.
+#[derive(Debug, Parser)]
+#[command(name = "ackbell", version, about, max_term_width = 100, subcommand_required = true)]
+pub(crate) struct Cli {
+    /// The configuration [default: /etc/ackbell/ackbell.toml]
+    #[arg(long, global = true, value_name = "FILE", env = "ACKBELL_CONFIG", hide_env_values = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// Say more; twice for details
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Take one notification from the core: durable in milliseconds
+    #[command(after_help = NOTIFY_EXAMPLES)]
+    Notify(NotifyArgs),
+    /// Run the companion daemon: deliver what `notify` takes
+    #[command(after_help = "SIGTERM finishes the message in hand and stops; SIGHUP reloads the configuration.")]
+    Listen,
+    /// Show and handle what is waiting or dead
+    Queue(QueueArgs),
+    /// Show what a notification would look like, without sending it
+    #[command(after_help = "Takes the arguments of `notify`. Without any, it shows a sample of every kind.\n\n\
+        Examples:\n  ackbell preview\n  ackbell preview --hostname web01 --hoststate DOWN --output 'no ping'\n  \
+        ackbell preview --explain --hostname db01 --servicedesc MySQL --servicestate 2")]
+    Preview(PreviewArgs),
+    /// Write, check or show the configuration
+    Config(ConfigArgs),
+    /// Run a strict local stand-in for Slack, for trying things out
+    #[command(after_help = "Example:\n  ackbell sandbox --listen 127.0.0.1:9280\n\n\
+        Then, in a configuration:  [slack]  webhook_url = \"http://127.0.0.1:9280/services/T0SANDBOX/B0000001/try\"")]
+    Sandbox(SandboxArgs),
+    /// Print the completions of a shell
+    Completions { shell: clap_complete::Shell },
+    /// Write the man pages into a directory
+    Man { directory: PathBuf },
+}
+
+/// `notify`: one argument per [`Field`], and a few of its own.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct NotifyArgs {
+    pub(crate) fields: Fields,
+    pub(crate) from_env: bool,
+    pub(crate) dry_run: bool,
+}
+
+impl FromArgMatches for NotifyArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut made = Self::default();
+        for field in &FIELDS {
+            if let Some(value) = matches.get_one::<OsString>(field.name) {
+                made.fields.put(field.name, &value.to_string_lossy());
+            }
+        }
+        for pair in matches.get_many::<OsString>("var").into_iter().flatten() {
+            let pair = pair.to_string_lossy();
+            let (key, value) = pair.split_once('=').unwrap_or((&pair, ""));
+            made.fields.vars.push((key.to_owned(), value.to_owned()));
+        }
+        let to = matches.get_many::<OsString>("to").into_iter().flatten();
+        made.fields.to = to.map(|place| place.to_string_lossy().into_owned()).collect();
+        made.from_env = matches.get_flag("from-env");
+        made.dry_run = matches.get_flag("dry-run");
+        Ok(made)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for NotifyArgs {
+    fn augment_args(command: Command) -> Command {
+        let value = |name: &'static str| {
+            Arg::new(name).long(name).allow_hyphen_values(true).value_parser(clap::value_parser!(OsString))
+        };
+        let one = |field: &Field| {
+            // Said in the help itself: man pages leave clap's own list of aliases out.
+            let also: String = field.aliases.iter().map(|alias| format!("; also --{alias}")).collect();
+            let arg = value(field.name).value_name(field.value).help(format!("{}{also}", field.help)).action(ArgAction::Set);
+            arg.overrides_with(field.name).aliases(field.aliases)
+        };
+        command
+            .args(FIELDS.iter().map(one))
+            .arg(value("var").value_name("KEY=VALUE").action(ArgAction::Append).help("A custom variable; repeatable"))
+            .arg(value("to").value_name("DESTINATION").action(ArgAction::Append).help("Overrides the routes; repeatable"))
+            .arg(flag("from-env").help("Also read the core's NAGIOS_* macros (or Icinga 2's) from the environment"))
+            .arg(flag("dry-run").help("Print what would be sent; send and keep nothing"))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+fn flag(name: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue).overrides_with(name)
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QueueArgs {
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) what: QueueVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum QueueVerb {
+    /// List what waits and what is dead
+    List {
+        /// The delivered ones too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show one delivery in full
+    Show { id: String },
+    /// Try waiting and dead ones again at once: one, or all
+    Retry {
+        /// A number from `queue list`, or a file's name in spool/bad
+        id: Option<String>,
+    },
+    /// Forget one for good
+    Drop { id: String },
+    /// Deliver now what waits, if no listener runs
+    Flush,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PreviewArgs {
+    #[command(flatten)]
+    pub(crate) notify: NotifyArgs,
+    /// Print the JSON that Slack would get
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Say which routes match and why
+    #[arg(long)]
+    pub(crate) explain: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(crate) what: ConfigVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigVerb {
+    /// Write a commented default configuration
+    Init {
+        /// Where to; without it, it is printed
+        file: Option<PathBuf>,
+    },
+    /// Report every problem of the configuration at once
+    Check {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the configuration in force, secrets redacted
+    Show {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SandboxArgs {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:9280", value_name = "ADDRESS")]
+    pub(crate) listen: SocketAddr,
+    /// Speak TLS with this certificate
+    #[arg(long, value_name = "PEM", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The certificate's key
+    #[arg(long, value_name = "PEM", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Messages a channel takes at once before its pace of one a second holds
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) burst: u32,
+}

@@ -1,0 +1,74 @@
+//! `ackbell config`.
+
+use super::args::{ConfigArgs, ConfigVerb};
+use super::{Exit, Output, load};
+use crate::config::{self, Environment};
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+pub(super) fn run(args: &ConfigArgs, path: Option<&Path>, env: &Environment, out: &mut Output) -> Exit {
+    match &args.what {
+        ConfigVerb::Init { file } => init(file.as_deref(), out),
+        ConfigVerb::Check { json } => check(path, env, *json, out),
+        ConfigVerb::Show { json } => match load(path, env, out) {
+            Ok(config) if *json => {
+                out.line(&config::show_json(&config).to_string());
+                Exit::Done
+            }
+            Ok(config) => {
+                out.line(&config::show(&config));
+                Exit::Done
+            }
+            Err(exit) => exit,
+        },
+    }
+}
+
+/// Writes the default, never over a file that exists.
+fn init(file: Option<&Path>, out: &mut Output) -> Exit {
+    let Some(file) = file else {
+        out.line(config::DEFAULT);
+        return Exit::Done;
+    };
+    // 0640: it may hold secrets, and the core's group must read it.
+    let created = OpenOptions::new().write(true).create_new(true).mode(0o640).open(file);
+    match created.and_then(|mut created| created.write_all(config::DEFAULT.as_bytes())) {
+        Ok(()) => {
+            out.line(&format!(
+                "{} written. Next: put your webhook or token into it, then `ackbell --config {} config check`",
+                file.display(),
+                file.display()
+            ));
+            Exit::Done
+        }
+        Err(e) => {
+            out.error(&format!("can't write {}: {e}", file.display()));
+            Exit::CantWrite
+        }
+    }
+}
+
+fn check(path: Option<&Path>, env: &Environment, as_json: bool, out: &mut Output) -> Exit {
+    let (problems, warnings, from) = match config::load(path, env) {
+        Ok((config, warnings)) => (Vec::new(), warnings, config.path),
+        Err(e) => (e.problems().to_vec(), Vec::new(), None),
+    };
+    let exit = if problems.is_empty() { Exit::Done } else { Exit::Config };
+    if as_json {
+        let all: Vec<_> = problems.iter().chain(&warnings).map(config::Problem::to_json).collect();
+        out.line(&serde_json::json!({ "ok": problems.is_empty(), "problems": all }).to_string());
+        return exit;
+    }
+    for problem in problems.iter().chain(&warnings) {
+        out.error(&problem.to_string());
+    }
+    match (problems.len(), from) {
+        (0, Some(path)) => out.line(&format!("{} is good", path.display())),
+        (0, None) => out.line("no configuration file; the environment says it all"),
+        (1, _) => out.error("1 problem"),
+        (n, _) => out.error(&format!("{n} problems")),
+    }
+    exit
+}

@@ -1,0 +1,26 @@
+//! `ackbell listen`.
+
+use super::{Exit, Output, load};
+use crate::config::Environment;
+use crate::listen;
+use crate::systemd::Notifier;
+use std::path::Path;
+
+/// Runs the daemon until it is told to stop.
+pub(super) fn run(config: Option<&Path>, env: &Environment, out: &mut Output) -> Exit {
+    let config = match load(config, env, out) {
+        Ok(config) => config,
+        Err(exit) => return exit,
+    };
+    let notifier = Notifier::new(env.os("NOTIFY_SOCKET"));
+    match listen::run(config, env, &notifier) {
+        Ok(()) => Exit::Done,
+        Err(e) => {
+            out.error(&e.to_string());
+            match e {
+                listen::ListenError::AnotherRuns(_) => Exit::Later,
+                _ => Exit::CantWrite,
+            }
+        }
+    }
+}

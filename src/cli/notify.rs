@@ -1,0 +1,184 @@
+//! `ackbell notify`: from arguments and macros to a durable notification.
+
+use super::args::{Cli, NotifyArgs};
+use super::{Exit, Output, preview};
+use crate::clock;
+use crate::config::{Environment, lenient};
+use crate::deliver;
+use crate::lock::DeliveryLock;
+use crate::logging::{self, Reader};
+use crate::notification::{FIELDS, Fields, Notification};
+use crate::notify::notify;
+use crate::spool::Entry;
+use clap::{CommandFactory, FromArgMatches};
+use log::{LevelFilter, error, warn};
+use std::ffi::OsString;
+use std::path::Path;
+
+/// Takes the notification; the exit code says whether it is durable, not whether Slack has it.
+pub(super) fn run(args: NotifyArgs, config: Option<&Path>, env: &Environment, out: &mut Output) -> Exit {
+    let received = clock::wall_ms();
+    let dry_run = args.dry_run;
+    let fields = if args.from_env { args.fields.over(from_environment(env)) } else { args.fields };
+    if fields.is_empty() {
+        out.error("nothing to notify: give at least --hostname and --output, or --from-env; see `ackbell notify --help`");
+        return Exit::Usage;
+    }
+    let notification = fields.into_notification(received / 1000);
+    if dry_run {
+        return preview::dry_run(&notification, config, env, out);
+    }
+    take(Entry { received, notification }, config, env)
+}
+
+/// Makes it durable; without a listener, delivers it for as long as the time budget allows.
+fn take(entry: Entry, config: Option<&Path>, env: &Environment) -> Exit {
+    let dirs = lenient::state_dirs(config, env);
+    if let Some(problem) = &dirs.problem {
+        logging::start(Reader::Core, LevelFilter::Warn);
+        error!("{problem}; the notification is kept in {}", dirs.state_dir.display());
+    }
+    let put = notify(&entry, &dirs, |lock| deliver_here(lock, config, env));
+    let Err(e) = put else {
+        return Exit::Done;
+    };
+    logging::start(Reader::Core, LevelFilter::Warn);
+    let posted = post_directly(&entry.notification, entry.received, config, env);
+    let object = entry.notification.object_label();
+    match posted {
+        0 => error!("LOST: the notification about \"{object}\" could neither be stored nor posted: {e}"),
+        n => error!("not stored, but posted directly to {n} destination(s): \"{object}\": {e}"),
+    }
+    Exit::CantWrite
+}
+
+/// No listener runs: this process delivers. Whatever goes wrong here, the notification waits safely.
+fn deliver_here(lock: DeliveryLock, config: Option<&Path>, env: &Environment) {
+    logging::start(Reader::Core, LevelFilter::Warn);
+    let config = match crate::config::load(config, env) {
+        Ok((config, _)) => config,
+        Err(e) => {
+            error!("kept in the spool, as the configuration can't be used: {}", e.first_line());
+            return;
+        }
+    };
+    if config.integrations.is_empty() {
+        warn!("kept in the spool: no [slack] integration is configured and no listener runs");
+        return;
+    }
+    match deliver::here(&config, env, lock, config.outbox.time_budget) {
+        Ok(_) => {}
+        Err(e) => error!("kept, not delivered yet: {e}"),
+    }
+}
+
+/// The last resort when the disk refuses: one post each, at once. Returns how many were taken.
+fn post_directly(notification: &Notification, received: i64, config: Option<&Path>, env: &Environment) -> usize {
+    match crate::config::load(config, env) {
+        Ok((config, _)) => deliver::directly(&config, env, notification, received),
+        Err(e) => {
+            error!("no direct post, as the configuration can't be used: {}", e.first_line());
+            0
+        }
+    }
+}
+
+/// Takes a notification although its arguments can't be parsed: a command definition with a typo, or a shell that
+/// split an unquoted output, must not lose it. Unknown words join the value before them.
+pub(super) fn forgiving(arguments: &[OsString], problem: &clap::Error, env: &Environment, out: &mut Output) -> Exit {
+    let complaint = problem.to_string();
+    let complaint = complaint.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let cleaned = mend(&words);
+    let parsed = Cli::command().try_get_matches_from(&cleaned).and_then(|matches| Cli::from_arg_matches(&matches));
+    match parsed {
+        Ok(Cli { verb: super::Verb::Notify(args), config, .. }) if !args.fields.is_empty() => {
+            logging::start(Reader::Core, LevelFilter::Warn);
+            warn!("the command line has a mistake, the notification is taken all the same: {complaint}");
+            run(args, config.as_deref(), env, out)
+        }
+        _ => {
+            out.error(&format!("{complaint}\nSee `ackbell notify --help`"));
+            Exit::Usage
+        }
+    }
+}
+
+/// Fields that hold free text, into which an unquoted command line spills.
+const FREE_TEXT: [&str; 5] = ["output", "long-output", "perfdata", "comment", "ackcomment"];
+
+/// The command line with every unknown word joined to the free text before it; elsewhere unknown flags are dropped
+/// with what follows them.
+fn mend(words: &[String]) -> Vec<String> {
+    let mut names: Vec<&str> =
+        FIELDS.iter().flat_map(|field| std::iter::once(field.name).chain(field.aliases.iter().copied())).collect();
+    names.extend(["var", "to", "config"]);
+    let mut mended: Vec<String> = Vec::new();
+    // The flag whose value may grow by the next word.
+    let mut growing: Option<&str> = None;
+    let mut after_verb = false;
+    for word in words {
+        let flag = word.strip_prefix("--").map(|flag| flag.split('=').next().unwrap_or(flag));
+        let is_text = growing.is_some_and(|name| FREE_TEXT.contains(&name));
+        if !after_verb {
+            after_verb = word == "notify";
+            mended.push(word.clone());
+        } else if let Some(known) = names.iter().find(|name| flag == Some(**name)) {
+            mended.push(if word.contains('=') { word.clone() } else { format!("{word}=") });
+            growing = Some(known);
+        } else if flag.is_some_and(|flag| ["from-env", "dry-run"].contains(&flag)) {
+            mended.push(word.clone());
+            growing = None;
+        } else if flag.is_some() && !is_text {
+            growing = None;
+        } else if let Some(value) = mended.last_mut().filter(|value| growing.is_some() && (is_text || value.ends_with('='))) {
+            if !value.ends_with('=') {
+                value.push(' ');
+            }
+            value.push_str(word);
+        }
+    }
+    mended
+}
+
+/// What the core exports: Nagios's `NAGIOS_*` variables (`enable_environment_macros=1`), or the plain names that
+/// Icinga 2's definitions set with `env`.
+pub(super) fn from_environment(env: &Environment) -> Fields {
+    let is_nagios = env.get("NAGIOS_NOTIFICATIONTYPE").is_some() || env.get("NAGIOS_HOSTNAME").is_some();
+    // Every shell has a HOSTNAME of its own: alone it says nothing about a notification.
+    if !is_nagios && env.get("NOTIFICATIONTYPE").is_none() {
+        return Fields::default();
+    }
+    let read = |name: &str| env.get(&if is_nagios { format!("NAGIOS_{name}") } else { name.to_owned() });
+    let is_service = read("SERVICEDESC").is_some_and(|name| !name.is_empty());
+    let mut fields = Fields::default();
+    for field in &FIELDS {
+        let name = if is_service { field.service_macro } else { field.host_macro };
+        if let Some(value) = read(name).filter(|_| !name.is_empty()) {
+            fields.put(field.name, &value);
+        }
+    }
+    // A service's own variables win over its host's, and those over the contact's.
+    for owner in ["CONTACT", "HOST", "SERVICE"] {
+        let prefix = format!("NAGIOS__{owner}");
+        let found = env.with_prefix(&prefix).filter(|(key, _)| !key.is_empty());
+        fields.vars.extend(found.map(|(key, value)| (key.to_owned(), value)));
+    }
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &[&str]) -> Vec<String> {
+        line.iter().map(|&word| word.to_owned()).collect()
+    }
+
+    #[test]
+    fn split_output_is_joined_and_unknown_flags_are_dropped() {
+        let line = ["ackbell", "notify", "--hostname", "web01", "--typo", "y", "--output", "a", "b", "--x", "c", "--state", "2", "z"];
+        let expected = ["ackbell", "notify", "--hostname=web01", "--output=a b --x c", "--state=2"];
+        assert_eq!(mend(&words(&line)), words(&expected));
+    }
+}

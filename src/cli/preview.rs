@@ -1,0 +1,79 @@
+//! `ackbell preview`, and `notify --dry-run`: what would be sent, and where, without sending it.
+
+use super::args::{NotifyArgs, PreviewArgs};
+use super::{Exit, Output, load};
+use crate::clock;
+use crate::config::{Config, Environment};
+use crate::deliver;
+use crate::notification::Notification;
+use crate::render::{self, Facts};
+use crate::{route, terminal};
+use std::path::Path;
+
+pub(super) fn run(args: &PreviewArgs, path: Option<&Path>, env: &Environment, out: &mut Output) -> Exit {
+    let config = match config_or_default(path, env, out) {
+        Ok(config) => config,
+        Err(exit) => return exit,
+    };
+    let NotifyArgs { fields, from_env, .. } = args.notify.clone();
+    let fields = if from_env { fields.over(super::notify::from_environment(env)) } else { fields };
+    let shown = if fields.is_empty() {
+        render::samples()
+    } else {
+        vec![(String::new(), fields.into_notification(clock::wall_ms() / 1000))]
+    };
+    for (name, notification) in shown {
+        if !name.is_empty() && !args.json {
+            out.line(&format!("── {name}"));
+        }
+        show(&notification, &config, args.json, out);
+        if args.explain {
+            explain(&notification, &config, out);
+        }
+    }
+    Exit::Done
+}
+
+/// What `notify` would send and where, for the notification it was given.
+pub(super) fn dry_run(notification: &Notification, path: Option<&Path>, env: &Environment, out: &mut Output) -> Exit {
+    let config = match load(path, env, out) {
+        Ok(config) => config,
+        Err(exit) => return exit,
+    };
+    show(notification, &config, false, out);
+    explain(notification, &config, out);
+    out.line("(nothing was sent or kept)");
+    Exit::Done
+}
+
+fn show(notification: &Notification, config: &Config, as_json: bool, out: &mut Output) {
+    let mut notification = notification.clone();
+    render::redact(&mut notification, &config.message.redact);
+    crate::core::objects::DisplayNames::default().fill(&mut notification, config);
+    let now = notification.time;
+    let core = config.cores.iter().find(|core| core.name == notification.core);
+    let facts = Facts { now, core, style: &config.message, mentions: &[], note: None };
+    if as_json {
+        let flavor = config.integrations.first().map_or(crate::config::Flavor::Slack, |i| i.flavor);
+        let message = deliver::message(&notification, config, flavor, false, now, &[], None);
+        out.line(&serde_json::to_string_pretty(&message).unwrap_or_default());
+        return;
+    }
+    let card = render::card(&notification, &facts);
+    if let Some(problem) = &card.template_error {
+        out.error(&format!("template: {problem}; the default is used"));
+    }
+    out.line(&terminal::preview(&card, out.colours, out.width));
+}
+
+fn explain(notification: &Notification, config: &Config, out: &mut Output) {
+    let at = deliver::local_time(clock::wall_ms());
+    for line in route::explain(notification, config, at) {
+        out.line(&line);
+    }
+}
+
+/// A preview needs no configuration: without one the defaults show.
+fn config_or_default(path: Option<&Path>, env: &Environment, out: &mut Output) -> Result<Config, Exit> {
+    load(path, env, out)
+}

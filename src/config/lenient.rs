@@ -1,0 +1,127 @@
+//! Where the state is, read from its own line alone: on the `notify` path, and whatever else is wrong with the file.
+//!
+//! A typo elsewhere must never send notifications to another place than the one a listener reads.
+
+use super::Environment;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Where the configuration is when nobody says otherwise.
+pub(super) const CONFIG: &str = "/etc/ackbell/ackbell.toml";
+const STATE_DIR: &str = "/var/lib/ackbell";
+const RUNTIME_DIR: &str = "/run/ackbell";
+/// A larger file is no configuration.
+pub(super) const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// The two directories that `notify` needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StateDirs {
+    pub(crate) state_dir: PathBuf,
+    /// Holds the wake-up socket.
+    pub(crate) runtime_dir: PathBuf,
+    /// Why the configuration couldn't be asked, so that these are the defaults.
+    pub(crate) problem: Option<String>,
+}
+
+/// Where the configuration is: the argument (which clap also takes from `ACKBELL_CONFIG`), else the usual place.
+pub(super) fn config_path(argument: Option<&Path>) -> PathBuf {
+    argument.map_or_else(|| PathBuf::from(CONFIG), Path::to_owned)
+}
+
+/// The directories; `ACKBELL_STATE_DIR` and `ACKBELL_RUNTIME_DIR` win over the file, the file over the defaults.
+pub(crate) fn state_dirs(argument: Option<&Path>, env: &Environment) -> StateDirs {
+    let path = config_path(argument);
+    let (text, problem) = match read(&path) {
+        Ok(text) => (text, None),
+        // Nobody named a configuration and there is none: the defaults are meant.
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && argument.is_none() => (String::new(), None),
+        Err(e) => (String::new(), Some(format!("can't read the configuration {}: {e}", path.display()))),
+    };
+    let base = path.parent().unwrap_or(Path::new("/"));
+    let said = |name: &str, key: &str| {
+        let from_env = env.os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        from_env.or_else(|| key_in(&text, &path, key).map(|value| base.join(value)))
+    };
+    let state_dir = said("ACKBELL_STATE_DIR", "state_dir").unwrap_or_else(|| PathBuf::from(STATE_DIR));
+    let runtime_dir = said("ACKBELL_RUNTIME_DIR", "runtime_dir").unwrap_or_else(|| {
+        if state_dir == Path::new(STATE_DIR) { PathBuf::from(RUNTIME_DIR) } else { state_dir.clone() }
+    });
+    let problem = problem.filter(|_| env.os("ACKBELL_STATE_DIR").is_none());
+    StateDirs { state_dir, runtime_dir, problem }
+}
+
+/// The value of a key that stands on a line of its own at the top of the file.
+pub(super) fn key_in(text: &str, path: &Path, key: &str) -> Option<String> {
+    if is_json(path) { json_key(text, key) } else { toml_key(text, key) }
+}
+
+pub(super) fn is_json(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
+}
+
+fn read(path: &Path) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn toml_key(text: &str, key: &str) -> Option<String> {
+    let top = text.lines().map(str::trim).take_while(|line| !line.starts_with('['));
+    top.filter_map(|line| {
+        let value = line.strip_prefix(key)?.trim_start().strip_prefix('=')?.trim_start();
+        match value.as_bytes().first()? {
+            b'\'' => value[1..].split_once('\'').map(|(inside, _)| inside.to_owned()),
+            // A TOML basic string and a JSON string agree on everything a path needs.
+            b'"' => json_string(value),
+            _ => None,
+        }
+    })
+    .next()
+}
+
+fn json_key(text: &str, key: &str) -> Option<String> {
+    let quoted = format!("\"{key}\"");
+    let mut rest = text;
+    while let Some(at) = rest.find(&quoted) {
+        rest = &rest[at + quoted.len()..];
+        if let Some(value) = rest.trim_start().strip_prefix(':') {
+            return json_string(value.trim_start());
+        }
+    }
+    None
+}
+
+/// The JSON string at the start of the text, whatever follows it.
+fn json_string(text: &str) -> Option<String> {
+    serde_json::Deserializer::from_str(text).into_iter::<String>().next()?.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_is_read_whatever_stands_around_it() {
+        let toml = Path::new("a.toml");
+        for (text, expected) in [
+            ("state_dir = \"/srv/a\" # here\n[slack]\nbroken ==", Some("/srv/a")),
+            ("nonsense [[\n  state_dir='/srv/b'\n", Some("/srv/b")),
+            ("[slack]\nstate_dir = \"/srv/a\"", None),
+            ("state_dirs = \"/srv/a\"\n# state_dir = \"/x\"", None),
+            ("state_dir = \"/srv", None),
+            ("", None),
+        ] {
+            assert_eq!(key_in(text, toml, "state_dir").as_deref(), expected, "{text}");
+        }
+        let json = Path::new("a.json");
+        assert_eq!(key_in("{\"slack\": {,, \"state_dir\" : \"/srv/c\"", json, "state_dir").as_deref(), Some("/srv/c"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in ".*", name in "a\\.(toml|json)") {
+            let _ = key_in(&format!("state_dir{text}"), Path::new(&name), "state_dir");
+        }
+    }
+}

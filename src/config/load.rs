@@ -1,0 +1,239 @@
+//! From the file to the strict [`Config`], collecting every problem on the way.
+
+use super::integration;
+use super::lenient::{self, FILE_BYTES_MAX};
+use super::problem::{Mistake, Problem, Report};
+use super::reader::Table;
+use super::{Config, Core, CoreKind, Environment, Field, Matcher, Message, Outbox, Pattern, Route, tree, values};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The core kills a notification command after 30 s; so much is left for starting and stopping.
+const TIME_BUDGET_MAX: Duration = Duration::from_secs(25);
+
+/// The configuration can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoadError {
+    #[error("can't read the configuration {}: {source}{}", .path.display(), remedy(.source))]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Problems(Vec<Problem>),
+}
+
+impl LoadError {
+    /// Each problem by itself.
+    pub(crate) fn problems(&self) -> Vec<Problem> {
+        match self {
+            Self::Problems(problems) => problems.clone(),
+            Self::Read { path, .. } => {
+                let mut report = Report::new(Some(path), "");
+                report.error(None, Mistake::new(self.to_string()));
+                report.into_problems()
+            }
+        }
+    }
+
+    /// One line of it, for a core's log.
+    pub(crate) fn first_line(&self) -> String {
+        let text = self.to_string();
+        text.lines().next().unwrap_or_default().to_owned()
+    }
+}
+
+fn remedy(source: &std::io::Error) -> &'static str {
+    match source.kind() {
+        std::io::ErrorKind::NotFound => "; write one with `ackbell config init FILE`",
+        std::io::ErrorKind::PermissionDenied => "; it must be readable by the group of the core's user",
+        _ => "",
+    }
+}
+
+/// Reads and checks the configuration; the second half of the answer is what works, but hardly as meant.
+pub(crate) fn load(argument: Option<&Path>, env: &Environment) -> Result<(Config, Vec<Problem>), LoadError> {
+    let path = lenient::config_path(argument);
+    let text = match read(&path) {
+        // Without a file the environment may say it all, as in a container.
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && argument.is_none() => None,
+        Err(source) => return Err(LoadError::Read { path, source }),
+        Ok(text) => Some(text),
+    };
+    let source = text.as_ref().map(|_| path.as_path());
+    let text = text.as_deref().unwrap_or_default();
+    let parsed = if lenient::is_json(&path) && source.is_some() { tree::parse_json(text) } else { tree::parse_toml(text) };
+    let mut report = Report::new(source, text);
+    let entries = match parsed {
+        Ok(entries) => entries,
+        Err(errors) => {
+            for error in errors {
+                report.error(Some(error.span), Mistake::new(error.message).maybe(error.remedy.map(str::to_owned)));
+            }
+            return Err(LoadError::Problems(report.into_problems()));
+        }
+    };
+    let mut top = Table::new("the file", None, &entries);
+    let config = read_config(&mut top, source, text, argument, env, &mut report);
+    top.finish(&mut report);
+    if report.has_errors() { Err(LoadError::Problems(report.into_problems())) } else { Ok((config, report.into_problems())) }
+}
+
+fn read(path: &Path) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+    String::from_utf8(bytes).map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+}
+
+fn read_config(
+    top: &mut Table<'_>,
+    path: Option<&Path>,
+    text: &str,
+    argument: Option<&Path>,
+    env: &Environment,
+    report: &mut Report<'_>,
+) -> Config {
+    let dirs = lenient::state_dirs(argument, env);
+    for key in ["state_dir", "runtime_dir"] {
+        let strict = top.text(key, report);
+        if let (Some(strict), Some(path)) = (strict, path) {
+            if lenient::key_in(text, path, key).as_deref() != Some(strict.text) {
+                let message = format!("\"{key}\" can't be read by itself");
+                let remedy = "write it on a line of its own before the first [table]: it must be found even when the rest has mistakes";
+                report.error(Some(strict.span), Mistake::new(message).remedy(remedy));
+            }
+        }
+    }
+    let mut sources: Vec<PathBuf> = path.map(Path::to_owned).into_iter().collect();
+    let base = path.and_then(Path::parent).unwrap_or(Path::new("/")).to_owned();
+    let integrations = integration::read_all(top, &base, env, &mut sources, report);
+    let config = Config {
+        path: path.map(Path::to_owned),
+        state_dir: dirs.state_dir,
+        runtime_dir: dirs.runtime_dir,
+        routes: routes(top, report),
+        message: message(top, report),
+        outbox: outbox(top, report),
+        cores: cores(top, &base, report),
+        sources,
+        integrations,
+    };
+    integration::check_routes(&config, report);
+    config
+}
+
+fn routes(top: &mut Table<'_>, report: &mut Report<'_>) -> Vec<Route> {
+    let mut routes = Vec::new();
+    for mut table in top.tables("route", report) {
+        let line = table.span.map_or(0, |span| report.line(span));
+        let matches = table.table("match", report).map(|table| matcher(table, report)).unwrap_or_default();
+        let integration = table.text("integration", report);
+        routes.push(Route {
+            line,
+            span: table.span,
+            integration_span: integration.map(|text| text.span),
+            matches,
+            to: table.parsed_list("to", report, str::parse),
+            mention: table.parsed_list("mention", report, str::parse),
+            integration: integration.map(|text| text.text.to_owned()),
+            continue_: table.flag("continue", report).unwrap_or(false),
+        });
+        table.finish(report);
+    }
+    routes
+}
+
+fn matcher(mut table: Table<'_>, report: &mut Report<'_>) -> Matcher {
+    let mut patterns = |key, table: &mut Table<'_>| -> Vec<Pattern> { table.parsed_list(key, report, values::pattern) };
+    let (host, service) = (patterns("host", &mut table), patterns("service", &mut table));
+    let (host_group, service_group) = (patterns("hostgroup", &mut table), patterns("servicegroup", &mut table));
+    let (contact, contact_group) = (patterns("contact", &mut table), patterns("contact_group", &mut table));
+    let core = patterns("core", &mut table);
+    let mut vars = BTreeMap::new();
+    if let Some(inner) = table.table("var", report) {
+        for entry in inner.entries() {
+            let texts = super::reader::texts_of(entry, "[route.match.var]", report);
+            let patterns = texts.iter().map(|text| Pattern(text.text.to_owned())).collect();
+            vars.insert(entry.key.to_ascii_lowercase(), patterns);
+        }
+    }
+    let matcher = Matcher {
+        host,
+        service,
+        host_group,
+        service_group,
+        contact,
+        contact_group,
+        core,
+        state: table.parsed_list("state", report, values::state),
+        kind: table.parsed_list("type", report, values::kind),
+        vars,
+        time: table.parsed("time", report, values::time_windows),
+    };
+    table.finish(report);
+    matcher
+}
+
+fn message(top: &mut Table<'_>, report: &mut Report<'_>) -> Message {
+    let default = [Field::Address, Field::Duration, Field::Attempt, Field::Contact];
+    let Some(mut table) = top.table("message", report) else {
+        return Message { title: None, body: None, fields: default.to_vec(), redact: Vec::new() };
+    };
+    let has_fields = table.node("fields").is_some();
+    let fields = table.parsed_list("fields", report, values::field);
+    let message = Message {
+        title: table.parsed("title", report, values::template),
+        body: table.parsed("body", report, values::template),
+        fields: if has_fields { fields } else { default.to_vec() },
+        redact: table.parsed_list("redact", report, values::regex),
+    };
+    table.finish(report);
+    message
+}
+
+fn outbox(top: &mut Table<'_>, report: &mut Report<'_>) -> Outbox {
+    let mut outbox = Outbox { time_budget: Duration::from_secs(10), max_age: Duration::from_secs(3 * 86_400) };
+    let Some(mut table) = top.table("outbox", report) else {
+        return outbox;
+    };
+    let budget = |text: &str| match values::duration(text)? {
+        long if long > TIME_BUDGET_MAX => Err(Mistake::new(format!("\"{text}\" is too long"))
+            .remedy("at most \"25s\": the core kills a notification command after 30 s")),
+        good => Ok(good),
+    };
+    outbox.time_budget = table.parsed("time_budget", report, budget).unwrap_or(outbox.time_budget);
+    outbox.max_age = table.parsed("max_age", report, values::duration).unwrap_or(outbox.max_age);
+    table.finish(report);
+    outbox
+}
+
+fn cores(top: &mut Table<'_>, base: &Path, report: &mut Report<'_>) -> Vec<Core> {
+    let mut tables: Vec<(&str, Table<'_>)> = top.table("core", report).map(|table| ("", table)).into_iter().collect();
+    tables.extend(top.named_tables("cores", report));
+    let mut cores = Vec::new();
+    for (name, mut table) in tables {
+        cores.push(Core {
+            name: name.to_owned(),
+            kind: table.parsed("kind", report, values::core_kind).unwrap_or(CoreKind::Nagios),
+            url: table.parsed("url", report, values::link),
+            objects_file: table.text("objects_file", report).map(|text| base.join(text.text)),
+        });
+        table.finish(report);
+    }
+    cores
+}
+
+/// The state of the files a configuration came from; when it changes, it is read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stamp(Vec<Option<(i64, i64, u64, u64)>>);
+
+/// Looks at the files, without reading them.
+pub(crate) fn stamp(config: &Config) -> Stamp {
+    use std::os::unix::fs::MetadataExt;
+    let look = |path: &PathBuf| {
+        let m = std::fs::metadata(path).ok()?;
+        let nanoseconds = |s: i64, ns: i64| s.wrapping_mul(1_000_000_000).wrapping_add(ns);
+        Some((nanoseconds(m.mtime(), m.mtime_nsec()), nanoseconds(m.ctime(), m.ctime_nsec()), m.ino(), m.size()))
+    };
+    Stamp(config.sources.iter().map(look).collect())
+}

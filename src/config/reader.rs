@@ -1,0 +1,184 @@
+//! Walks one table of the tree: asks for the keys it knows, then reports every other one.
+
+use super::problem::{Mistake, Report};
+use super::suggest;
+use super::tree::{Entry, Node, Span, Value};
+
+/// A string of the file with its place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Text<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) span: Span,
+}
+
+/// A table being read. A key that was asked for is a known one; [`Table::finish`] reports the others.
+#[derive(Debug)]
+pub(crate) struct Table<'a> {
+    /// As the reader knows it: `[slack]`, `[[route]]`, or `the file` at the top.
+    pub(crate) name: String,
+    /// Where it starts, for what is missing in it.
+    pub(crate) span: Option<Span>,
+    entries: &'a [Entry],
+    known: Vec<&'static str>,
+}
+
+impl<'a> Table<'a> {
+    /// A table under the name its problems use.
+    pub(crate) fn new(name: impl Into<String>, span: Option<Span>, entries: &'a [Entry]) -> Self {
+        Self { name: name.into(), span, entries, known: Vec::new() }
+    }
+
+    /// The value of a key, known from now on.
+    pub(crate) fn node(&mut self, key: &'static str) -> Option<&'a Entry> {
+        self.known.push(key);
+        self.entries.iter().find(|entry| entry.key == key)
+    }
+
+    /// Every key with its value, for tables whose keys are names.
+    pub(crate) fn entries(&self) -> &'a [Entry] {
+        self.entries
+    }
+
+    /// A string.
+    pub(crate) fn text(&mut self, key: &'static str, report: &mut Report<'_>) -> Option<Text<'a>> {
+        let entry = self.node(key)?;
+        let Value::Text(text) = &entry.node.value else {
+            report.error(Some(entry.node.span), self.wrong_type(entry, "a string"));
+            return None;
+        };
+        Some(Text { text, span: entry.node.span })
+    }
+
+    /// True or false.
+    pub(crate) fn flag(&mut self, key: &'static str, report: &mut Report<'_>) -> Option<bool> {
+        let entry = self.node(key)?;
+        let Value::Flag(flag) = entry.node.value else {
+            report.error(Some(entry.node.span), self.wrong_type(entry, "true or false"));
+            return None;
+        };
+        Some(flag)
+    }
+
+    /// A string, or a list of strings.
+    pub(crate) fn texts(&mut self, key: &'static str, report: &mut Report<'_>) -> Option<Vec<Text<'a>>> {
+        let entry = self.node(key)?;
+        Some(texts_of(entry, &self.name, report))
+    }
+
+    /// A string read into a strict value.
+    pub(crate) fn parsed<T>(
+        &mut self,
+        key: &'static str,
+        report: &mut Report<'_>,
+        parse: impl Fn(&str) -> Result<T, Mistake>,
+    ) -> Option<T> {
+        let text = self.text(key, report)?;
+        parse(text.text).map_err(|mistake| report.error(Some(text.span), mistake.about(key))).ok()
+    }
+
+    /// A string or list of strings, each read into a strict value; empty when the key is absent.
+    pub(crate) fn parsed_list<T>(
+        &mut self,
+        key: &'static str,
+        report: &mut Report<'_>,
+        parse: impl Fn(&str) -> Result<T, Mistake>,
+    ) -> Vec<T> {
+        let texts = self.texts(key, report).unwrap_or_default();
+        texts
+            .into_iter()
+            .filter_map(|text| {
+                parse(text.text).map_err(|mistake| report.error(Some(text.span), mistake.about(key))).ok()
+            })
+            .collect()
+    }
+
+    /// A table inside.
+    pub(crate) fn table(&mut self, key: &'static str, report: &mut Report<'_>) -> Option<Table<'a>> {
+        let entry = self.node(key)?;
+        let Value::Table(entries) = &entry.node.value else {
+            report.error(Some(entry.key_span), self.wrong_type(entry, "a table").remedy(format!("write [{key}]")));
+            return None;
+        };
+        Some(Table::new(format!("[{key}]"), Some(entry.key_span), entries))
+    }
+
+    /// Tables under names of the user's choice: `[key.NAME]`.
+    pub(crate) fn named_tables(&mut self, key: &'static str, report: &mut Report<'_>) -> Vec<(&'a str, Table<'a>)> {
+        let Some(outer) = self.table(key, report) else { return Vec::new() };
+        let mut tables = Vec::new();
+        for entry in outer.entries {
+            let name = &entry.key;
+            if let Value::Table(entries) = &entry.node.value {
+                tables.push((name.as_str(), Table::new(format!("[{key}.{name}]"), Some(entry.key_span), entries)));
+            } else {
+                let remedy = format!("[{key}] holds tables with names of your choice: write [{key}.NAME]");
+                report.error(Some(entry.key_span), outer.wrong_type(entry, "a table").remedy(remedy));
+            }
+        }
+        tables
+    }
+
+    /// A list of tables: `[[key]]`.
+    pub(crate) fn tables(&mut self, key: &'static str, report: &mut Report<'_>) -> Vec<Table<'a>> {
+        let Some(entry) = self.node(key) else { return Vec::new() };
+        let remedy = format!("start each one with [[{key}]]");
+        let Value::List(items) = &entry.node.value else {
+            report.error(Some(entry.key_span), self.wrong_type(entry, "a list of tables").remedy(remedy));
+            return Vec::new();
+        };
+        let mut tables = Vec::new();
+        for item in items {
+            if let Value::Table(entries) = &item.value {
+                tables.push(Table::new(format!("[[{key}]]"), Some(item.span), entries));
+            } else {
+                let message = format!("\"{key}\" must be a list of tables, this is {}", item.value.noun());
+                report.error(Some(item.span), Mistake::new(message).remedy(remedy.clone()));
+            }
+        }
+        tables
+    }
+
+    /// Reports every key that was not asked for.
+    pub(crate) fn finish(self, report: &mut Report<'_>) {
+        for entry in self.entries.iter().filter(|entry| !self.known.contains(&entry.key.as_str())) {
+            let mistake = Mistake::new(format!("unknown key \"{}\" in {}", entry.key, self.name));
+            let remedy = suggest::did_you_mean(&entry.key, self.known.iter().copied());
+            let remedy = remedy.unwrap_or_else(|| format!("known here: {}", self.known.join(", ")));
+            report.error(Some(entry.key_span), mistake.remedy(remedy));
+        }
+    }
+
+    fn wrong_type(&self, entry: &Entry, wanted: &str) -> Mistake {
+        wrong_type(entry, &self.name, wanted)
+    }
+}
+
+/// The strings of an entry that is one string or a list of them.
+pub(crate) fn texts_of<'a>(entry: &'a Entry, table: &str, report: &mut Report<'_>) -> Vec<Text<'a>> {
+    let nodes: &[Node] = match &entry.node.value {
+        Value::List(items) => items,
+        _ => std::slice::from_ref(&entry.node),
+    };
+    let mut texts = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        if let Value::Text(text) = &node.value {
+            texts.push(Text { text, span: node.span });
+        } else {
+            let mistake = wrong_type(entry, table, "a string or a list of strings");
+            report.error(Some(node.span), mistake);
+        }
+    }
+    texts
+}
+
+fn wrong_type(entry: &Entry, table: &str, wanted: &str) -> Mistake {
+    let found = entry.node.value.noun();
+    let message = format!("\"{}\" in {table} must be {wanted}, this is {found}", entry.key);
+    match &entry.node.value {
+        Value::Number if wanted.contains("string") => Mistake::new(message).remedy("put it in double quotes"),
+        Value::Text(text) if wanted == "true or false" && matches!(text.as_str(), "true" | "false") => {
+            Mistake::new(message).remedy("remove the quotes")
+        }
+        _ => Mistake::new(message),
+    }
+}

@@ -1,0 +1,121 @@
+//! The configuration in force, for people and scripts, without its secrets.
+
+use super::{Config, Core, Integration, Proxy, Route};
+use serde_json::{Map, Value, json};
+
+/// As JSON.
+pub(crate) fn show_json(config: &Config) -> Value {
+    json!({
+        "file": config.path,
+        "state_dir": config.state_dir,
+        "runtime_dir": config.runtime_dir,
+        "integrations": config.integrations.iter().map(integration).collect::<Vec<_>>(),
+        "routes": config.routes.iter().map(route).collect::<Vec<_>>(),
+        "message": {
+            "title": config.message.title,
+            "body": config.message.body,
+            "fields": config.message.fields.iter().map(|field| format!("{field:?}").to_lowercase()).collect::<Vec<_>>(),
+            "redact": config.message.redact,
+        },
+        "outbox": { "time_budget": seconds(config.outbox.time_budget), "max_age": seconds(config.outbox.max_age) },
+        "cores": config.cores.iter().map(core).collect::<Vec<_>>(),
+    })
+}
+
+/// As text: one `key = value` a line under its table, what isn't set left out.
+pub(crate) fn show(config: &Config) -> String {
+    let mut text = String::new();
+    let all = show_json(config);
+    let file = config.path.as_ref().map_or("none".to_owned(), |path| path.display().to_string());
+    text.push_str(&format!("# the configuration in force; file: {file}\n"));
+    let empty = Map::new();
+    let top = all.as_object().unwrap_or(&empty);
+    for key in ["state_dir", "runtime_dir"] {
+        text.push_str(&format!("{key} = {}\n", top[key]));
+    }
+    for (key, value) in top {
+        let tables: Vec<&Value> = match value {
+            Value::Array(items) => items.iter().collect(),
+            table @ Value::Object(_) => vec![table],
+            _ => continue,
+        };
+        for table in tables {
+            text.push_str(&format!("\n[{key}]\n"));
+            for (name, value) in table.as_object().unwrap_or(&empty).iter().filter(|(_, value)| is_set(value)) {
+                text.push_str(&format!("{name} = {value}\n"));
+            }
+        }
+    }
+    text
+}
+
+fn is_set(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(map) => map.values().any(is_set),
+        _ => true,
+    }
+}
+
+fn integration(integration: &Integration) -> Value {
+    let secret = |is_set: bool| if is_set { json!("[redacted]") } else { Value::Null };
+    json!({
+        "name": integration.name,
+        "description": integration.description,
+        "labels": integration.labels,
+        "enabled": integration.enabled,
+        "bot_token": secret(integration.bot_token.is_some()),
+        "webhook_url": secret(integration.webhook_url.is_some()),
+        "app_token": secret(integration.app_token.is_some()),
+        "signing_secret": secret(!integration.signing_secrets.is_empty()),
+        "client_id": integration.client_id,
+        "client_secret": secret(integration.client_secret.is_some()),
+        "channel": integration.channel.as_ref().map(ToString::to_string),
+        "proxy": match &integration.proxy {
+            Proxy::FromEnvironment => "from the environment".to_owned(),
+            Proxy::None => "none".to_owned(),
+            Proxy::Url(url) => crate::secret::redact(url.expose()),
+        },
+        "ca_file": integration.ca_file,
+        "api_url": integration.api_url,
+        "flavor": format!("{:?}", integration.flavor).to_lowercase(),
+        "interactive": integration.interactive,
+        "connect_timeout": seconds(integration.connect_timeout),
+        "timeout": seconds(integration.timeout),
+    })
+}
+
+fn route(route: &Route) -> Value {
+    let m = &route.matches;
+    let patterns = |patterns: &[super::Pattern]| patterns.iter().map(|p| p.0.clone()).collect::<Vec<_>>();
+    json!({
+        "line": route.line,
+        "match": {
+            "host": patterns(&m.host), "service": patterns(&m.service),
+            "hostgroup": patterns(&m.host_group), "servicegroup": patterns(&m.service_group),
+            "contact": patterns(&m.contact), "contact_group": patterns(&m.contact_group), "core": patterns(&m.core),
+            "state": m.state, "type": m.kind.iter().map(|kind| kind.name().to_lowercase()).collect::<Vec<_>>(),
+            "var": m.vars.iter().map(|(key, values)| (key.clone(), json!(patterns(values)))).collect::<Map<_, _>>(),
+            "time": m.time.is_some(),
+        },
+        "to": route.to.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "mention": route.mention.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "integration": route.integration,
+        "continue": route.continue_,
+    })
+}
+
+fn core(core: &Core) -> Value {
+    json!({
+        "name": core.name,
+        "kind": format!("{:?}", core.kind).to_lowercase(),
+        "url": core.url,
+        "objects_file": core.objects_file,
+    })
+}
+
+fn seconds(duration: std::time::Duration) -> Value {
+    if duration.subsec_millis() == 0 { json!(format!("{}s", duration.as_secs())) } else { json!(format!("{}ms", duration.as_millis())) }
+}

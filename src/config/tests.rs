@@ -1,0 +1,176 @@
+//! Whole texts of what people read when a configuration is wrong.
+
+use super::*;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+fn env(pairs: &[(&str, &str)]) -> Environment {
+    Environment::new(pairs.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))))
+}
+
+/// What loading the text says, with the directory cut out.
+fn problems(name: &str, text: &str) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(name);
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    let said = match load(Some(&path), &Environment::default()) {
+        Ok((_, warnings)) => warnings.iter().map(|w| format!("{w}\n")).collect(),
+        Err(e) => e.to_string(),
+    };
+    said.replace(&format!("{}/", directory.path().display()), "")
+}
+
+#[test]
+fn every_problem_is_reported_at_once_with_its_place_and_remedy() {
+    let text = "[slack]\nchanel = \"#ops\"\nbot_token = \"xapp-1-secret\"\nchannel = 5\n[outbox]\ntime_budget = \"1m\"\n[storm]\n";
+    let expected = "\
+a.toml:1:2: [slack] has no way to post
+  1 | [slack]
+    |  ^^^^^
+  give it webhook_url or bot_token (or their _file), or enabled = false
+a.toml:2:1: unknown key \"chanel\" in [slack]
+  2 | chanel = \"#ops\"
+    | ^^^^^^
+  did you mean \"channel\"?
+a.toml:3:13: bot_token: that is an app-level token
+  3 | bot_token = [redacted]
+    |             ^^^^^^^^^^
+  put it into app_token
+a.toml:4:11: \"channel\" in [slack] must be a string, this is a number
+  4 | channel = 5
+    |           ^
+  put it in double quotes
+a.toml:6:15: time_budget: \"1m\" is too long
+  6 | time_budget = \"1m\"
+    |               ^^^^
+  at most \"25s\": the core kills a notification command after 30 s
+a.toml:7:2: unknown key \"storm\" in the file
+  7 | [storm]
+    |  ^^^^^
+  known here: state_dir, runtime_dir, slack, integrations, route, message, outbox, core, cores";
+    assert_eq!(problems("a.toml", text), expected);
+}
+
+#[test]
+fn single_mistakes_have_their_remedies() {
+    const SLACK: &str = "[slack]\nbot_token = \"xoxb-1\"\nchannel = \"#ops\"\n";
+    for (rest, expected) in [
+        ("[[route]]\nto = \"ops\"", "to: \"ops\" is no destination"),
+        ("[[route]]\nmatch = { state = \"critcal\" }", "did you mean \"critical\"?"),
+        ("[[route]]\nmatch = { type = \"problems\" }", "did you mean \"problem\"?"),
+        ("[[route]]\nmatch = { time = \"always\" }", "time: \"always\" is no time"),
+        ("[[route]]\nmatch = { host = \"\" }", "an empty pattern matches nothing"),
+        ("[[route]]\nintegration = \"defualt\"", "did you mean \"default\"?"),
+        ("[[route]]\nmention = \"alice\"", "mention: \"alice\" is nobody to mention"),
+        ("[[route]]\ncontinue = \"true\"", "remove the quotes"),
+        ("[route]\nto = \"#a\"", "start each one with [[route]]"),
+        ("[message]\nredact = \"(\"", "is no regular expression"),
+        ("[message]\nfields = \"adress\"", "did you mean \"address\"?"),
+        ("[outbox]\nmax_age = \"3 weeks\"", "max_age: \"3 weeks\" is no duration"),
+        ("[core]\nkind = \"nagois\"", "did you mean \"nagios\"?"),
+        ("[core]\nurl = \"monitoring\"", "url: \"monitoring\" is no web address"),
+        ("[integrations.second]\ndescription = \"x\"", "[integrations.second] has no way to post"),
+        ("[integrations.second]\nbot_token = \"xoxp-1\"", "that is a person's token"),
+        ("[integrations.second]\nbot_token = \"https://hooks.slack.com/x\"", "put a webhook's into webhook_url"),
+        ("[integrations.second]\nwebhook_url = \"xoxb-1\"", "put it into bot_token"),
+        ("[integrations.second]\nwebhook_url = \"http://example.com/x\"", "plain http would send the secret readable"),
+        ("[integrations.second]\nwebhook_url = \"\"", "webhook_url: it is empty"),
+        ("[integrations.second]\nwebhook_url_file = \"gone\"", "No such file or directory"),
+        ("[integrations.second]\nbot_token = \"xoxb-1\"\nbot_token_file = \"x\"", "both \"bot_token\" and \"bot_token_file\" are given"),
+        ("[integrations.second]\nbot_token = \"xoxb-1 2\"", "it has blanks"),
+        ("[integrations.second]\nbot_token = \"xoxb-1\"\nproxy = \"proxy:3128\"", "it is no proxy address"),
+        ("[integrations.second]\nbot_token = \"xoxb-1\"\nflavor = \"teams\"", "\"slack\", \"mattermost\", \"rocketchat\" or \"discord\""),
+        ("[integrations.second]\nbot_token = \"xoxb-1\"\nca_file = \"/gone.pem\"", "ca_file /gone.pem: No such file"),
+        ("[integrations.second]\nbot_token = \"xoxb-1\"\nstate_dir = \"/x\"", "unknown key \"state_dir\""),
+        ("x = ", "a.toml:4:"),
+    ] {
+        let said = problems("a.toml", &format!("{SLACK}{rest}\n"));
+        assert!(said.contains(expected), "{rest}\n{said}");
+    }
+}
+
+#[test]
+fn json_has_places_too() {
+    let text = "{\n  \"slack\": {\n    \"webhook_url\": \"https://h/x\",\n    \"colour\": true\n  }\n}";
+    assert!(problems("a.json", text).starts_with("a.json:4:5: unknown key \"colour\" in [slack]\n  4 |     \"colour\": true\n"));
+    assert!(problems("a.json", "{\"slack\": {},}").contains("trailing commas are not allowed"));
+}
+
+#[test]
+fn readable_and_writable_secret_files_are_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let (config, secret) = (directory.path().join("a.toml"), directory.path().join("hook"));
+    fs::write(&config, "[slack]\nwebhook_url_file = \"hook\"\n").unwrap();
+    fs::write(&secret, "https://hooks.slack.com/services/T/B/x\n").unwrap();
+    let set = |mode| fs::set_permissions(&secret, fs::Permissions::from_mode(mode)).unwrap();
+    set(0o640);
+    let (good, warnings) = load(Some(&config), &Environment::default()).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+    assert_eq!(good.integrations[0].webhook_url.as_ref().unwrap().expose(), "https://hooks.slack.com/services/T/B/x");
+    assert_eq!(good.sources, [config.clone(), secret.clone()]);
+    set(0o644);
+    let (_, warnings) = load(Some(&config), &Environment::default()).unwrap();
+    assert!(warnings[0].to_string().contains("everybody may read it (mode 0644)"), "{warnings:?}");
+    set(0o662);
+    assert!(load(Some(&config), &Environment::default()).unwrap_err().to_string().contains("others may write it"));
+}
+
+#[test]
+fn the_environment_configures_the_default_only() {
+    let env = env(&[("SLACK_BOT_TOKEN", "xoxb-env"), ("SLACK_SECRET", "s3"), ("SLACK_APP_CLIENT_ID", "1.2")]);
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("a.toml");
+    fs::write(&config, "[slack]\nchannel = \"#ops\"\n[integrations.b]\nwebhook_url = \"https://h/x\"\n").unwrap();
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o640)).unwrap();
+    let (config, _) = load(Some(&config), &env).unwrap();
+    let [default, second] = config.integrations.as_slice() else { panic!() };
+    assert_eq!(default.bot_token.as_ref().unwrap().expose(), "xoxb-env");
+    assert_eq!((default.signing_secrets.len(), default.client_id.as_deref()), (1, Some("1.2")));
+    assert!(second.bot_token.is_none() && second.signing_secrets.is_empty());
+}
+
+#[test]
+fn what_is_shown_has_no_secret() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.toml");
+    let text = "[slack]\nbot_token = \"xoxb-hidden\"\nsigning_secret = [\"hidden1\", \"hidden2\"]\nchannel = \"#ops\"\n\
+        proxy = \"http://u:hidden@p:1\"\n[integrations.b]\nwebhook_url = \"https://h/services/hidden\"\n";
+    fs::write(&path, text).unwrap();
+    let (config, _) = load(Some(&path), &Environment::default()).unwrap_or_else(|e| panic!("{e}"));
+    for shown in [show(&config), show_json(&config).to_string(), format!("{config:?}")] {
+        assert!(!shown.contains("hidden"), "{shown}");
+    }
+}
+
+#[test]
+fn the_default_is_good_and_so_are_its_samples() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, value) in [("webhook-url", "https://hooks.slack.com/services/x"), ("bot-token", "xoxb-1"), ("second-bot-token", "xoxb-2")] {
+        fs::write(directory.path().join(name), value).unwrap();
+        fs::set_permissions(directory.path().join(name), fs::Permissions::from_mode(0o640)).unwrap();
+    }
+    let path = directory.path().join("a.toml");
+    // A sample line is a comment that starts without a blank.
+    let samples: String = DEFAULT
+        .lines()
+        .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ') && !rest.is_empty()).unwrap_or(line))
+        .filter(|line| !line.starts_with("ca_file"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    for text in [DEFAULT.to_owned(), samples] {
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let (_, warnings) = load(Some(&path), &Environment::default()).unwrap_or_else(|e| panic!("{e}"));
+        assert!(warnings.is_empty(), "{warnings:?}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "(\\[{1,2}[a-z.]{1,12}\\]{1,2}\n|[a-z_]{1,12} ?= ?.{0,20}\n|.{0,20}\n){0,12}", json in "[{}\\[\\]\",:a-z0-9]{0,60}") {
+        let _ = problems("a.toml", &text);
+        let _ = problems("a.json", &json);
+    }
+}

@@ -1,0 +1,153 @@
+//! What people call a host or service, read from the core's `objects.cache`.
+//!
+//! openITCOCKPIT names its objects by UUID and exports the human name as `display_name`; its own command lines pass
+//! only the UUID. The file is indexed once and again when it changes; never on the `notify` path.
+
+use crate::config::{Config, CoreKind};
+use crate::notification::{Notification, clean_line};
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// Where openITCOCKPIT's core keeps it.
+const OPENITCOCKPIT: &str = "/opt/openitc/nagios/var/objects.cache";
+/// A larger file isn't read: a million services are about 800 MB.
+const FILE_BYTES_MAX: u64 = 1 << 30;
+
+/// The display names of each core's objects, remembered as long as the file stays the same.
+#[derive(Debug, Default)]
+pub(crate) struct DisplayNames {
+    files: HashMap<PathBuf, Index>,
+}
+
+#[derive(Debug)]
+struct Index {
+    modified: Option<SystemTime>,
+    bytes: u64,
+    /// By host and service; the service is empty for a host. Only names that differ from the core's.
+    names: HashMap<(String, String), String>,
+}
+
+impl DisplayNames {
+    /// Fills in the display names that the notification doesn't have, where the core's file knows them.
+    pub(crate) fn fill(&mut self, notification: &mut Notification, config: &Config) {
+        let service_done = notification.service.as_ref().is_none_or(|service| service.display_name.is_some());
+        if notification.host.display_name.is_some() && service_done {
+            return;
+        }
+        let Some(path) = objects_file(notification, config) else {
+            return;
+        };
+        let Some(index) = self.index(&path) else {
+            return;
+        };
+        let host = notification.host.name.clone();
+        if notification.host.display_name.is_none() {
+            notification.host.display_name = index.names.get(&(host.clone(), String::new())).cloned();
+        }
+        if let Some(service) = notification.service.as_mut().filter(|service| service.display_name.is_none()) {
+            service.display_name = index.names.get(&(host, service.name.clone())).cloned();
+        }
+    }
+
+    fn index(&mut self, path: &Path) -> Option<&Index> {
+        let metadata = fs::metadata(path).ok()?;
+        let (modified, bytes) = (metadata.modified().ok(), metadata.len());
+        let known = self.files.get(path).is_some_and(|index| index.modified == modified && index.bytes == bytes);
+        if !known {
+            let file = File::open(path).ok()?;
+            let names = read(BufReader::new(file.take(FILE_BYTES_MAX)));
+            self.files.insert(path.to_owned(), Index { modified, bytes, names });
+        }
+        self.files.get(path)
+    }
+}
+
+/// The file of the notification's core; openITCOCKPIT's usual one also without configuration.
+fn objects_file(notification: &Notification, config: &Config) -> Option<PathBuf> {
+    let core = config.cores.iter().find(|core| core.name == notification.core);
+    if let Some(path) = core.and_then(|core| core.objects_file.clone()) {
+        return Some(path);
+    }
+    let is_openitcockpit = core.is_some_and(|core| core.kind == CoreKind::OpenItCockpit);
+    (is_openitcockpit || (core.is_none() && is_uuid(&notification.host.name))).then(|| PathBuf::from(OPENITCOCKPIT))
+}
+
+/// `c36b8048-93ce-4385-ac19-ab5c90574b77`
+fn is_uuid(name: &str) -> bool {
+    name.len() == 36
+        && name.char_indices().all(|(i, c)| if [8, 13, 18, 23].contains(&i) { c == '-' } else { c.is_ascii_hexdigit() })
+}
+
+/// Reads `define host { … }` and `define service { … }` blocks of `\tkey\tvalue` lines; any other bytes are passed over.
+fn read(mut file: impl BufRead) -> HashMap<(String, String), String> {
+    let mut names = HashMap::new();
+    let mut line = Vec::new();
+    let mut block: Option<Block> = None;
+    while matches!(file.read_until(b'\n', &mut line), Ok(1..)) {
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim();
+        if text == "define host {" || text == "define service {" {
+            block = Some(Block::default());
+        } else if text == "}" {
+            if let Some((key, name)) = block.take().and_then(Block::named) {
+                names.insert(key, name);
+            }
+        } else if let Some(block) = &mut block {
+            block.take_line(text);
+        }
+        line.clear();
+    }
+    names
+}
+
+#[derive(Default)]
+struct Block {
+    host: String,
+    service: String,
+    display_name: String,
+}
+
+impl Block {
+    fn take_line(&mut self, line: &str) {
+        let (key, value) = line.split_once(['\t', ' ']).unwrap_or((line, ""));
+        let value = value.trim();
+        match key {
+            "host_name" => value.clone_into(&mut self.host),
+            "service_description" => value.clone_into(&mut self.service),
+            "display_name" => self.display_name = clean_line(value),
+            _ => {}
+        }
+    }
+
+    fn named(self) -> Option<((String, String), String)> {
+        let own = if self.service.is_empty() { &self.host } else { &self.service };
+        let is_new = !self.display_name.is_empty() && self.display_name != *own;
+        is_new.then_some(((self.host, self.service), self.display_name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_names_are_found_by_host_and_service() {
+        let file = b"define timeperiod {\n\tdisplay_name\tno\n\t}\ndefine host {\n\thost_name\tu-1\n\tdisplay_name\tWeb 01\n\t}\n\n\
+            define service {\n\thost_name\tu-1\n\tservice_description\tu-2\n\tdisplay_name\tDisk /\n\t}\n\
+            define service {\n\thost_name\tu-1\n\tservice_description\tsame\n\tdisplay_name\tsame\n\t}\n\xff\xfe\n";
+        let names = read(&file[..]);
+        let key = |host: &str, service: &str| (host.to_owned(), service.to_owned());
+        assert_eq!(names.get(&key("u-1", "")).map(String::as_str), Some("Web 01"));
+        assert_eq!(names.get(&key("u-1", "u-2")).map(String::as_str), Some("Disk /"));
+        assert_eq!(names.len(), 2);
+    }
+
+    #[test]
+    fn uuids_are_recognised() {
+        assert!(is_uuid("c36b8048-93ce-4385-ac19-ab5c90574b77"));
+        assert!(!is_uuid("web01") && !is_uuid("c36b8048-93ce-4385-ac19-ab5c90574b7g"));
+    }
+}

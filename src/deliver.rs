@@ -1,0 +1,205 @@
+//! Flow two: `spool ─▶ outbox ─▶ route ─▶ render ─▶ Slack`.
+//!
+//! Whoever holds the delivery lock runs it: the listener all the time, else a `notify` or `queue flush` for its time
+//! budget. Every step is a transaction, so it may be killed anywhere: before the import's commit the spool file is
+//! still there; after it the outbox knows the file's name; a message that was being sent is sent again, which is the
+//! one way to a duplicate.
+
+mod address;
+mod drain;
+mod send;
+
+pub(crate) use drain::local_time;
+pub(crate) use send::{directly, message};
+
+use crate::clock::{SteadyClock, millis};
+use crate::config::{Config, Environment, Integration};
+use crate::core::objects::DisplayNames;
+use crate::lock::DeliveryLock;
+use crate::slack::api::Client;
+use crate::spool::{Spool, SpoolError};
+use crate::store::{Lane, Store, StoreError};
+use log::{error, warn};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// A call needs at least this much of the budget, else it is left to the next deliverer.
+const CALL_MIN: Duration = Duration::from_millis(500);
+/// How long a process without a listener waits for another one's transaction.
+pub(crate) const PATIENCE_SHORT: Duration = Duration::from_secs(5);
+/// The same for the listener.
+pub(crate) const PATIENCE_LONG: Duration = Duration::from_secs(30);
+
+/// Delivery can't go on now; everything is kept.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DeliverError {
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What one round over all lanes did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Round {
+    pub(crate) attempts: usize,
+    /// When something is due next, in Unix ms; `None` when nothing waits.
+    pub(crate) next: Option<i64>,
+}
+
+/// The state of one deliverer: connections, caches, the open outbox.
+#[derive(Debug)]
+pub(crate) struct Deliverer {
+    config: Config,
+    env: Environment,
+    spool: Spool,
+    store: Store,
+    clock: SteadyClock,
+    names: DisplayNames,
+    clients: HashMap<String, Client>,
+    /// The last reason told per integration: a failure is logged again only when it differs.
+    told: HashMap<String, String>,
+}
+
+impl Deliverer {
+    /// Opens the outbox and takes over what a dead deliverer left. To be called with the delivery lock held.
+    pub(crate) fn open(
+        config: Config,
+        env: Environment,
+        patience: Duration,
+        _lock: &DeliveryLock,
+    ) -> Result<Self, DeliverError> {
+        let clock = SteadyClock::start();
+        let (store, aside) = Store::open(&config.state_dir, patience)?;
+        if let Some(aside) = aside {
+            error!("database was corrupt aside={} what=readable waiting messages were taken over", aside.display());
+        }
+        let orphans = store.recover(clock.now_ms())?;
+        if orphans > 0 {
+            warn!("found messages that were being sent when ackbell died count={orphans} what=sent again, may show twice");
+        }
+        let spool = Spool::new(&config.state_dir);
+        let (names, clients, told) = (DisplayNames::default(), HashMap::new(), HashMap::new());
+        Ok(Self { config, env, spool, store, clock, names, clients, told })
+    }
+
+    /// Takes a new configuration; what waits follows it.
+    pub(crate) fn reconfigure(&mut self, config: Config) -> Result<(), DeliverError> {
+        self.config = config;
+        self.clients.clear();
+        Ok(self.store.lift_integration_holds()?)
+    }
+
+    /// Forgets what is long delivered and sweeps what killed processes left.
+    pub(crate) fn tidy(&self) -> Result<(), DeliverError> {
+        self.spool.sweep();
+        self.store.purge(self.now_ms(), |id| self.spool.holds(id))?;
+        Ok(())
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
+    /// Sends at most one message per lane, so that no channel waits for another's queue. `until`: Unix ms by which
+    /// the caller must be done. `stop` is asked between two messages.
+    pub(crate) fn round(&mut self, until: Option<i64>, stop: &dyn Fn() -> bool) -> Result<Round, DeliverError> {
+        let mut round = Round { attempts: 0, next: None };
+        for lane in self.store.lanes()? {
+            let budget = self.budget(until);
+            if stop() || budget < CALL_MIN {
+                round.next.get_or_insert(self.now_ms());
+                return Ok(round);
+            }
+            if let Some(ready) = self.ready_at(&lane)? {
+                if ready <= self.now_ms() {
+                    round.attempts += usize::from(self.send_next(&lane, budget)?);
+                }
+                let next = self.ready_at(&lane)?;
+                round.next = [round.next, next].into_iter().flatten().min();
+            }
+        }
+        if round.attempts > 0 {
+            // What was settled may have opened a lane that this round didn't see.
+            round.next = Some(self.now_ms());
+        }
+        Ok(round)
+    }
+
+    /// When the lane's next message may go, in Unix ms; `None` when nothing waits in it.
+    fn ready_at(&self, lane: &Lane) -> Result<Option<i64>, DeliverError> {
+        let Some(due) = self.store.next_due(lane)? else {
+            return Ok(None);
+        };
+        Ok(Some(due.max(self.store.held_until(lane)?)))
+    }
+
+    fn budget(&self, until: Option<i64>) -> Duration {
+        let left = until.map_or(i64::MAX, |until| until.saturating_sub(self.now_ms()));
+        Duration::from_millis(u64::try_from(left).unwrap_or(0))
+    }
+
+    fn integration(&self, name: &str) -> Option<&Integration> {
+        self.config.integrations.iter().find(|integration| integration.name == name)
+    }
+}
+
+/// What delivering here, without a listener, came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Here {
+    /// Nothing waits any more.
+    Done,
+    /// Something waits for a later deliverer: the budget is spent, or it isn't due yet.
+    Waiting,
+    /// Somebody else has taken the lock meanwhile and delivers.
+    SomeoneElse,
+}
+
+/// Delivers what there is for up to `budget`, then lets the lock go.
+///
+/// After letting go it looks at the spool once more: whoever came between our last look and the unlock got no lock
+/// and relies on us.
+pub(crate) fn here(
+    config: &Config,
+    env: &Environment,
+    mut lock: DeliveryLock,
+    budget: Duration,
+) -> Result<Here, DeliverError> {
+    let clock = SteadyClock::start();
+    let until = clock.now_ms().saturating_add(millis(budget));
+    let spool = Spool::new(&config.state_dir);
+    loop {
+        let done = pass(config, env, &lock, until)?;
+        drop(lock);
+        if !done || spool.is_empty() || clock.now_ms() >= until {
+            return Ok(if done { Here::Done } else { Here::Waiting });
+        }
+        match DeliveryLock::try_take(&config.state_dir) {
+            Ok(Some(again)) => lock = again,
+            _ => return Ok(Here::SomeoneElse),
+        }
+    }
+}
+
+/// Drains and delivers until nothing waits (`true`) or the time is up.
+fn pass(config: &Config, env: &Environment, lock: &DeliveryLock, until: i64) -> Result<bool, DeliverError> {
+    let mut deliverer = Deliverer::open(config.clone(), env.clone(), PATIENCE_SHORT, lock)?;
+    loop {
+        deliverer.drain()?;
+        let round = deliverer.round(Some(until), &|| false)?;
+        let Some(next) = round.next else {
+            deliverer.store.checkpoint();
+            // What couldn't be taken from the spool waits there.
+            return Ok(deliverer.config.integrations.is_empty() || deliverer.spool.is_empty());
+        };
+        let now = deliverer.now_ms();
+        if next.max(now).saturating_add(millis(CALL_MIN)) > until {
+            deliverer.store.checkpoint();
+            return Ok(false);
+        }
+        if next > now {
+            // Short naps: more may come into the spool meanwhile.
+            std::thread::sleep(Duration::from_millis(u64::try_from(next - now).unwrap_or(0).min(200)));
+        }
+    }
+}

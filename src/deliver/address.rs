@@ -1,0 +1,131 @@
+//! From a destination as written to what Slack takes: look-ups of people and groups, remembered in the outbox.
+
+use super::Deliverer;
+use crate::clock::millis;
+use crate::config::{Destination, Mention};
+use crate::notification::Notification;
+use crate::render::ResolvedMention;
+use crate::route::{Placed, Target};
+use crate::slack::outcome::Outcome;
+use crate::store::Lane;
+use log::warn;
+use serde_json::Value;
+use std::time::Duration;
+
+/// How long a found person or group is remembered, and how long that there is none.
+const FOUND_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+const NOBODY_FOR: Duration = Duration::from_secs(5 * 60);
+
+/// The lane of a placed notification: texts, as the outbox keeps them.
+pub(super) fn lane_of(placed: &Placed, notification: &Notification) -> Lane {
+    let target = match &placed.to {
+        Target::Webhook => String::new(),
+        Target::Place(Destination::Contact) => {
+            format!("@{}", notification.contact.email.as_deref().unwrap_or("contact without an e-mail address"))
+        }
+        Target::Place(destination) => target_text(destination),
+    };
+    Lane { integration: placed.integration.clone(), target }
+}
+
+/// The text of a destination; e-mails with an `@` before them.
+pub(super) fn target_text(destination: &Destination) -> String {
+    destination.to_string()
+}
+
+/// The lane's target if Slack takes it as it stands.
+pub(super) fn literal(target: &str) -> Option<&str> {
+    (!target.is_empty() && !target.starts_with('@')).then_some(target)
+}
+
+/// Mentions as the outbox keeps them.
+pub(super) fn mentions_to_text(mentions: &[Mention]) -> String {
+    let texts: Vec<String> = mentions.iter().map(ToString::to_string).collect();
+    Value::from(texts).to_string()
+}
+
+impl Deliverer {
+    /// What to give Slack as the channel: the target itself, or the user id behind an e-mail address. `None` for a
+    /// webhook's own channel.
+    pub(super) fn channel(&self, lane: &Lane, budget: Duration) -> Result<Option<String>, Outcome> {
+        let Some(email) = lane.target.strip_prefix('@') else {
+            return Ok(literal(&lane.target).map(str::to_owned));
+        };
+        match self.person(&lane.integration, email, budget)? {
+            Some(id) => Ok(Some(id)),
+            None => Err(Outcome::PlaceNever { reason: format!("users_not_found: {email}") }),
+        }
+    }
+
+    /// Who is called; one that can't be found out is left out, as the message matters more.
+    pub(super) fn mentions(&self, lane: &Lane, mentions: &str, budget: Duration) -> Vec<ResolvedMention> {
+        let texts: Vec<String> = serde_json::from_str(mentions).unwrap_or_default();
+        let mut resolved = Vec::new();
+        for mention in texts.iter().filter_map(|text| text.parse::<Mention>().ok()) {
+            let found = match mention {
+                Mention::Here => Some(ResolvedMention::Here),
+                Mention::Channel => Some(ResolvedMention::Channel),
+                Mention::Everyone => Some(ResolvedMention::Everyone),
+                Mention::User(id) => Some(ResolvedMention::User(id)),
+                Mention::UserGroup(id) => Some(ResolvedMention::UserGroup(id)),
+                Mention::Email(email) => {
+                    self.person(&lane.integration, &email, budget).ok().flatten().map(ResolvedMention::User)
+                }
+                Mention::Handle(handle) => {
+                    self.group(&lane.integration, &handle, budget).ok().flatten().map(ResolvedMention::UserGroup)
+                }
+            };
+            match found {
+                Some(mention) => resolved.push(mention),
+                None => warn!("nobody to mention integration={} mention={:?}", lane.integration, texts),
+            }
+        }
+        resolved
+    }
+
+    /// The user id behind an e-mail address (<https://docs.slack.dev/reference/methods/users.lookupByEmail>).
+    fn person(&self, integration: &str, email: &str, budget: Duration) -> Result<Option<String>, Outcome> {
+        self.remembered(integration, email, || {
+            let Some(client) = self.clients.get(integration) else {
+                return Ok(None);
+            };
+            match client.look_up("users.lookupByEmail", &[("email", email)], budget) {
+                Ok(answer) => Ok(answer["user"]["id"].as_str().map(str::to_owned)),
+                Err(Outcome::PlaceNever { .. }) => Ok(None),
+                Err(other) => Err(other),
+            }
+        })
+    }
+
+    /// The id of a user group by its handle (<https://docs.slack.dev/reference/methods/usergroups.list>).
+    fn group(&self, integration: &str, handle: &str, budget: Duration) -> Result<Option<String>, Outcome> {
+        self.remembered(integration, &format!("@{handle}"), || {
+            let Some(client) = self.clients.get(integration) else {
+                return Ok(None);
+            };
+            let answer = client.look_up("usergroups.list", &[], budget)?;
+            let groups = answer["usergroups"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let found = groups.iter().find(|group| group["handle"].as_str() == Some(handle));
+            Ok(found.and_then(|group| group["id"].as_str()).map(str::to_owned))
+        })
+    }
+
+    /// The remembered answer, else a fresh one.
+    fn remembered(
+        &self,
+        integration: &str,
+        name: &str,
+        ask: impl FnOnce() -> Result<Option<String>, Outcome>,
+    ) -> Result<Option<String>, Outcome> {
+        let now = self.now_ms();
+        if let Ok(Some(known)) = self.store.looked_up(integration, name, now) {
+            return Ok(known);
+        }
+        let found = ask()?;
+        let keep = if found.is_some() { FOUND_FOR } else { NOBODY_FOR };
+        if let Err(e) = self.store.remember(integration, name, found.as_deref(), now.saturating_add(millis(keep))) {
+            warn!("can't remember a look-up reason={e}");
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,94 @@
+//! From the spool into the outbox: read, route, import in one transaction, then remove the files.
+
+use super::address::{lane_of, mentions_to_text};
+use super::{DeliverError, Deliverer};
+use crate::config::Config;
+use crate::notification::Notification;
+use crate::route::{self, LocalTime};
+use crate::spool::{Entry, ReadError, SpoolId};
+use crate::store::{Lane, NewDelivery};
+use log::{error, warn};
+
+/// How many names are listed at once: bounds memory with a million files, and the directory is read only now and then.
+const LIST_MAX: usize = 20_000;
+/// How many notifications one transaction imports.
+const BATCH: usize = 500;
+
+impl Deliverer {
+    /// Imports what is in the spool; returns how many notifications are new. With no integration configured at all
+    /// everything stays in the spool: there is nowhere to route it yet.
+    pub(crate) fn drain(&mut self) -> Result<usize, DeliverError> {
+        if self.config.integrations.is_empty() {
+            return Ok(0);
+        }
+        let ids = self.spool.oldest(LIST_MAX)?;
+        let mut imported = 0;
+        for batch in ids.chunks(BATCH) {
+            imported += self.import(batch)?;
+        }
+        Ok(imported)
+    }
+
+    fn import(&mut self, ids: &[SpoolId]) -> Result<usize, DeliverError> {
+        let now = self.now_ms();
+        let batch: Vec<_> = ids.iter().filter_map(|id| self.read(id)).collect();
+        self.store.import(&batch, now)?;
+        for (id, ..) in &batch {
+            self.spool.remove(id)?;
+        }
+        Ok(batch.len())
+    }
+
+    /// Reads and routes one file; what is no notification goes aside, what the disk refuses stays for later.
+    fn read(&self, id: &SpoolId) -> Option<(SpoolId, i64, Notification, Vec<NewDelivery>)> {
+        let Entry { received, mut notification } = match self.spool.read(id) {
+            Ok(entry) => entry,
+            Err(ReadError::Gone) => return None,
+            Err(why @ (ReadError::Garbage(_) | ReadError::Newer(_) | ReadError::Io(_))) => {
+                match self.spool.set_aside(id) {
+                    Ok(()) => error!("spool file put aside file=spool/bad/{id} reason={why}"),
+                    Err(e) => error!("spool file stays file=spool/new/{id} reason={why} and {e}"),
+                }
+                return None;
+            }
+        };
+        crate::render::redact(&mut notification, &self.config.message.redact);
+        let deliveries = deliveries(&notification, &self.config, local_time(received));
+        for delivery in &deliveries {
+            if let NewDelivery::Dead { reason, .. } = delivery {
+                warn!("no place for a notification object=\"{}\" reason={reason}", notification.object_label());
+            }
+        }
+        Some((id.clone(), received, notification, deliveries))
+    }
+}
+
+/// Where the notification goes, as rows of the outbox. Never empty: without a place it is dead, not gone.
+fn deliveries(notification: &Notification, config: &Config, at: LocalTime) -> Vec<NewDelivery> {
+    let decision = route::decide(notification, config, at);
+    let note = (!decision.complaints.is_empty()).then(|| decision.complaints.join("; "));
+    let mut found: Vec<_> = decision
+        .placed
+        .iter()
+        .map(|placed| NewDelivery::Waiting {
+            lane: lane_of(placed, notification),
+            mentions: mentions_to_text(&placed.mentions),
+            note: note.clone(),
+        })
+        .collect();
+    if found.is_empty() {
+        let lane = Lane { integration: String::new(), target: String::new() };
+        let reason = note.unwrap_or_else(|| "no route takes it and no integration has a channel".to_owned());
+        found.push(NewDelivery::Dead { lane, reason });
+    }
+    found
+}
+
+/// The machine's local time of day, for routes that hold only at certain hours.
+pub(crate) fn local_time(unix_ms: i64) -> LocalTime {
+    let instant = jiff::Timestamp::from_millisecond(unix_ms).unwrap_or_default();
+    let local = instant.to_zoned(jiff::tz::TimeZone::system());
+    let weekday = u8::try_from(local.weekday().to_monday_zero_offset()).unwrap_or(0);
+    let minute = u16::try_from(local.hour()).unwrap_or(0) * 60 + u16::try_from(local.minute()).unwrap_or(0);
+    LocalTime { weekday, minute_of_day: minute }
+}

@@ -1,0 +1,191 @@
+//! The companion: holds the delivery lock and delivers, woken by `notify`'s hint and by scanning the spool.
+//!
+//! It may be killed at any time: what it was doing is a row with a lease, and the next deliverer takes it up. A clean
+//! stop (SIGTERM) finishes the message in hand, as a courtesy. SIGHUP, or a change of the configuration or of a secret
+//! file, reloads; a configuration that is refused changes nothing.
+
+use crate::clock;
+use crate::config::{self, Config, Environment, Stamp};
+use crate::deliver::{DeliverError, Deliverer, PATIENCE_LONG};
+use crate::lock::DeliveryLock;
+use crate::spool::{Spool, SpoolError};
+use crate::systemd::Notifier;
+use crate::wake;
+use log::{error, info, warn};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// How often the spool and the configuration are looked at without a hint.
+const SCAN_INTERVAL: Duration = Duration::from_secs(2);
+/// After an error of the disk or the database.
+const ERROR_PAUSE: Duration = Duration::from_secs(5);
+/// How long a `notify` that delivers by itself is waited for at the start.
+const LOCK_WAIT: Duration = Duration::from_secs(60);
+/// How often what is old is forgotten.
+const HOUSEKEEPING: Duration = Duration::from_secs(60 * 60);
+
+/// The listener couldn't start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ListenError {
+    #[error("another listener runs: it holds {0}")]
+    AnotherRuns(String),
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    #[error("can't lock {path}: {source}")]
+    Lock { path: String, source: std::io::Error },
+    #[error("can't set up signals: {0}")]
+    Signals(#[source] std::io::Error),
+}
+
+/// What the listener was told by signals.
+struct Signals {
+    stop: Arc<AtomicBool>,
+    reload: Arc<AtomicBool>,
+    /// Readable when one came, so that a wait ends.
+    pipe: UnixStream,
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Result<(), ListenError> {
+    let signals = Signals::catch().map_err(ListenError::Signals)?;
+    Spool::new(&config.state_dir).prepare()?;
+    let Some(lock) = wait_for_lock(&config, &signals)? else {
+        return Ok(());
+    };
+    let wake = wake::bind(&config.runtime_dir)
+        .inspect_err(|e| warn!("no wake-up socket reason={e} what=the spool is scanned every {} s", SCAN_INTERVAL.as_secs()))
+        .ok();
+    info!("listening state_dir={} integrations={}", config.state_dir.display(), config.integrations.len());
+    notifier.say("READY=1\nSTATUS=delivering");
+    let mut current = Current { stamp: config::stamp(&config), config };
+    while !signals.stopped() {
+        // The outbox is opened anew after an error: a full disk or a database that went away mend outside.
+        if let Err(e) = deliver(&mut current, env, &lock, &signals, wake.as_ref(), notifier) {
+            error!("delivery interrupted reason={e} what=everything is kept, trying again");
+            signals.wait(wake.as_ref(), ERROR_PAUSE);
+        }
+    }
+    notifier.say("STOPPING=1");
+    info!("stopped");
+    Ok(())
+}
+
+/// The configuration in force and the state of the files it came from.
+struct Current {
+    config: Config,
+    stamp: Stamp,
+}
+
+/// Delivers until told to stop (`Ok`) or until the disk or the database fails.
+fn deliver(
+    current: &mut Current,
+    env: &Environment,
+    lock: &DeliveryLock,
+    signals: &Signals,
+    wake: Option<&UnixDatagram>,
+    notifier: &Notifier,
+) -> Result<(), DeliverError> {
+    let mut deliverer = Deliverer::open(current.config.clone(), env.clone(), PATIENCE_LONG, lock)?;
+    let mut housekeeping: Option<Instant> = None;
+    while !signals.stopped() {
+        if current.reload(env, signals) {
+            deliverer.reconfigure(current.config.clone())?;
+        }
+        if housekeeping.is_none_or(|last| last.elapsed() > HOUSEKEEPING) {
+            deliverer.tidy()?;
+            housekeeping = Some(Instant::now());
+        }
+        deliverer.drain()?;
+        let round = deliverer.round(None, &|| signals.stopped())?;
+        notifier.say("WATCHDOG=1");
+        let until_next = round.next.map_or(i64::MAX, |next| next.saturating_sub(deliverer.now_ms()));
+        let pause = Duration::from_millis(u64::try_from(until_next).unwrap_or(0)).min(SCAN_INTERVAL);
+        if !pause.is_zero() {
+            signals.wait(wake, pause);
+        }
+    }
+    Ok(())
+}
+
+impl Current {
+    /// Takes a changed configuration; `true` when another one is in force now. A broken one is refused and told.
+    fn reload(&mut self, env: &Environment, signals: &Signals) -> bool {
+        let asked = signals.reload.swap(false, Ordering::Relaxed);
+        let stamp = config::stamp(&self.config);
+        if !asked && stamp == self.stamp {
+            return false;
+        }
+        self.stamp = stamp;
+        match config::load(self.config.path.as_deref(), env) {
+            Ok((config, warnings)) => {
+                for warning in warnings {
+                    warn!("{warning}");
+                }
+                if config.state_dir != self.config.state_dir || config.runtime_dir != self.config.runtime_dir {
+                    error!("configuration refused reason=state_dir and runtime_dir change only with a restart");
+                    return false;
+                }
+                info!("configuration reloaded");
+                self.stamp = config::stamp(&config);
+                self.config = config;
+                true
+            }
+            Err(e) => {
+                error!("configuration refused, the old one stays in force reason={e}");
+                false
+            }
+        }
+    }
+}
+
+impl Signals {
+    fn catch() -> std::io::Result<Self> {
+        let (pipe, writer) = UnixStream::pair()?;
+        pipe.set_nonblocking(true)?;
+        let (stop, reload) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        for (signal, flag) in [(SIGTERM, &stop), (SIGINT, &stop), (SIGHUP, &reload)] {
+            signal_hook::flag::register(signal, Arc::clone(flag))?;
+            signal_hook::low_level::pipe::register(signal, writer.try_clone()?)?;
+        }
+        Ok(Self { stop, reload, pipe })
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Waits for a signal, a hint, or the time to pass.
+    fn wait(&self, wake: Option<&UnixDatagram>, time: Duration) {
+        let mut watched = vec![PollFd::from_borrowed_fd(self.pipe.as_fd(), PollFlags::IN)];
+        watched.extend(wake.map(|socket| PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN)));
+        let timeout = Timespec::try_from(time).unwrap_or(Timespec { tv_sec: 2, tv_nsec: 0 });
+        // Interrupted or not: the caller looks at everything again.
+        let _ = poll(&mut watched, Some(&timeout));
+        let mut bytes = [0; 64];
+        let _ = (&self.pipe).read(&mut bytes);
+        if let Some(socket) = wake {
+            wake::drain(socket);
+        }
+    }
+}
+
+/// The delivery lock; a `notify` that delivers by itself lets go soon. `None`: told to stop meanwhile.
+fn wait_for_lock(config: &Config, signals: &Signals) -> Result<Option<DeliveryLock>, ListenError> {
+    let path = config.state_dir.join("deliver.lock").display().to_string();
+    let started = clock::wall_ms();
+    while !signals.stopped() {
+        let taken = DeliveryLock::try_take(&config.state_dir);
+        match taken.map_err(|source| ListenError::Lock { path: path.clone(), source })? {
+            Some(lock) => return Ok(Some(lock)),
+            None if clock::wall_ms() - started > clock::millis(LOCK_WAIT) => return Err(ListenError::AnotherRuns(path)),
+            None => signals.wait(None, Duration::from_millis(200)),
+        }
+    }
+    Ok(None)
+}

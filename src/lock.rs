@@ -1,0 +1,23 @@
+//! The delivery lock: whoever holds it delivers, all others leave their notification and go.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// The lock, held until dropped. The kernel lets it go when the process dies, however it dies.
+#[derive(Debug)]
+pub(crate) struct DeliveryLock(#[expect(dead_code, reason = "held, not read")] File);
+
+impl DeliveryLock {
+    /// Takes the lock without waiting; `None` when another process has it.
+    pub(crate) fn try_take(state_dir: &Path) -> io::Result<Option<Self>> {
+        let path = state_dir.join("deliver.lock");
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o660).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(e)) => Err(e),
+        }
+    }
+}

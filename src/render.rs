@@ -1,0 +1,182 @@
+//! From a notification to a [`Card`]: what people are to read, in the field's words, without any of Slack's.
+//!
+//! Pure. Escaping, markup and limits are [`crate::slack`]'s business.
+#![warn(clippy::wildcard_enum_match_arm)]
+
+mod links;
+mod perfdata;
+mod samples;
+mod template;
+mod words;
+
+pub(crate) use perfdata::Metric;
+pub(crate) use samples::samples;
+pub(crate) use template::check_template;
+pub(crate) use words::{span, utc};
+
+use crate::config::{Core, Message};
+use crate::notification::{Kind, Notification};
+
+/// A notification whose core was this far behind is called late.
+const LATE_AFTER_SECONDS: i64 = 60;
+/// How many metrics are shown; the rest is counted.
+const METRICS_MAX: usize = 10;
+
+/// What is known beside the notification when it is rendered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Facts<'a> {
+    /// Unix seconds at delivery.
+    pub(crate) now: i64,
+    pub(crate) core: Option<&'a Core>,
+    pub(crate) style: &'a Message,
+    pub(crate) mentions: &'a [ResolvedMention],
+    /// A word about the delivery itself, such as that it was meant for another channel.
+    pub(crate) note: Option<&'a str>,
+}
+
+/// Whom a message calls, as Slack knows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ResolvedMention {
+    Here,
+    Channel,
+    Everyone,
+    User(String),
+    UserGroup(String),
+}
+
+/// What a colour and an icon say at a glance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Critical,
+    Warning,
+    Unknown,
+    Good,
+    Acknowledged,
+    Quiet,
+}
+
+/// A message for people. All texts are plain and unescaped.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Card {
+    pub(crate) tone: Tone,
+    /// `CRITICAL`, `RECOVERED`, `ACKNOWLEDGED`
+    pub(crate) head: String,
+    /// `Disk on web01`
+    pub(crate) object: String,
+    /// A template's title in place of head and object.
+    pub(crate) title: Option<String>,
+    /// The core's page about the object.
+    pub(crate) page: Option<String>,
+    /// One sentence under the title: who acknowledged, how long it lasted.
+    pub(crate) lead: Option<String>,
+    pub(crate) comment: Option<String>,
+    pub(crate) output: String,
+    pub(crate) long_output: String,
+    pub(crate) metrics: Vec<Metric>,
+    pub(crate) metrics_more: usize,
+    /// A template's body in place of output, long output and metrics.
+    pub(crate) body: Option<String>,
+    pub(crate) context: Vec<String>,
+    /// Unix seconds.
+    pub(crate) time: i64,
+    pub(crate) late: Option<String>,
+    pub(crate) note: Option<String>,
+    /// Label and address.
+    pub(crate) links: Vec<(String, String)>,
+    pub(crate) mentions: Vec<ResolvedMention>,
+    /// Why a template was not used.
+    pub(crate) template_error: Option<String>,
+}
+
+/// Renders; never fails. A template that does is left out and said so.
+pub(crate) fn card(notification: &Notification, facts: &Facts<'_>) -> Card {
+    let all = perfdata::parse(&notification.perfdata);
+    let metrics_more = all.len().saturating_sub(METRICS_MAX);
+    let page = facts.core.and_then(|core| links::page(notification, core));
+    let (title, title_error) = template::render(facts.style.title.as_deref(), notification);
+    let (body, body_error) = template::render(facts.style.body.as_deref(), notification);
+    Card {
+        tone: words::tone(notification),
+        head: words::head(notification),
+        object: notification.object_label(),
+        title,
+        lead: words::lead(notification),
+        comment: notification.comment.clone(),
+        output: notification.output.clone(),
+        long_output: notification.long_output.clone(),
+        metrics: if is_about_state(&notification.kind) { all.into_iter().take(METRICS_MAX).collect() } else { Vec::new() },
+        metrics_more: if is_about_state(&notification.kind) { metrics_more } else { 0 },
+        body,
+        context: facts.style.fields.iter().filter_map(|field| words::field(field, notification)).collect(),
+        time: notification.time,
+        late: late(notification.time, facts.now),
+        note: facts.note.map(str::to_owned),
+        links: links::all(notification, page.as_deref()),
+        page,
+        mentions: facts.mentions.to_vec(),
+        template_error: title_error.or(body_error),
+    }
+}
+
+impl Card {
+    /// The whole message in one line: for a phone's notification, a screen reader, a search.
+    pub(crate) fn summary(&self) -> String {
+        let mut line = self.heading();
+        for part in [self.lead.as_deref(), self.comment.as_deref(), Some(self.output.as_str())].into_iter().flatten() {
+            if !part.is_empty() {
+                line.push_str(" · ");
+                line.push_str(&part.replace('\n', " "));
+            }
+        }
+        line
+    }
+
+    /// The title as one text.
+    pub(crate) fn heading(&self) -> String {
+        self.title.clone().unwrap_or_else(|| format!("{}: {}", self.head, self.object))
+    }
+
+    /// The last line: the context's pieces, and when it was late.
+    pub(crate) fn details(&self) -> Vec<String> {
+        self.context.iter().cloned().chain(self.late.clone()).collect()
+    }
+}
+
+/// Cuts out what the patterns match, from everything a plugin or a person wrote.
+pub(crate) fn redact(notification: &mut Notification, patterns: &[String]) {
+    for pattern in patterns.iter().filter_map(|pattern| regex_lite::Regex::new(pattern).ok()) {
+        let cut = |text: &mut String| {
+            if pattern.is_match(text) {
+                *text = pattern.replace_all(text, "[redacted]").into_owned();
+            }
+        };
+        cut(&mut notification.output);
+        cut(&mut notification.long_output);
+        cut(&mut notification.perfdata);
+        notification.comment.iter_mut().for_each(cut);
+        notification.vars.values_mut().for_each(cut);
+    }
+}
+
+fn late(time: i64, now: i64) -> Option<String> {
+    let behind = now.saturating_sub(time);
+    (behind > LATE_AFTER_SECONDS).then(|| format!("delivered {} late", span(behind.unsigned_abs())))
+}
+
+/// Whether the plugin's measurements belong to what is said.
+fn is_about_state(kind: &Kind) -> bool {
+    match kind {
+        Kind::Problem | Kind::Recovery | Kind::Custom | Kind::Other(_) => true,
+        Kind::Acknowledgement
+        | Kind::FlappingStart
+        | Kind::FlappingStop
+        | Kind::FlappingDisabled
+        | Kind::DowntimeStart
+        | Kind::DowntimeEnd
+        | Kind::DowntimeCancelled => false,
+    }
+}
+
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! Whether a route's `match` takes a notification, and if not, why.
+
+use super::LocalTime;
+use crate::config::{Matcher, Pattern, TimeWindows};
+use crate::notification::Notification;
+
+/// The first part that doesn't match, in words; `None` when all do.
+pub(super) fn mismatch(matcher: &Matcher, notification: &Notification, at: LocalTime) -> Option<String> {
+    let host = &notification.host;
+    let hosts = [Some(host.name.as_str()), host.display_name.as_deref(), host.alias.as_deref()];
+    let service = notification.service.as_ref();
+    let services = [service.map(|s| s.name.as_str()), service.and_then(|s| s.display_name.as_deref())];
+    let contact = [notification.contact.name.as_deref()];
+    let core = [Some(notification.core.as_str())];
+    let groups = |groups: &[String]| groups.iter().map(|group| Some(group.clone())).collect::<Vec<_>>();
+    one("host", &matcher.host, &hosts)
+        .or_else(|| one("service", &matcher.service, &services))
+        .or_else(|| one("hostgroup", &matcher.host_group, &groups(&notification.host_groups)))
+        .or_else(|| one("servicegroup", &matcher.service_group, &groups(&notification.service_groups)))
+        .or_else(|| one("contact", &matcher.contact, &contact))
+        .or_else(|| one("contact_group", &matcher.contact_group, &groups(&notification.contact.groups)))
+        .or_else(|| one("core", &matcher.core, &core))
+        .or_else(|| state(&matcher.state, notification))
+        .or_else(|| kind(matcher, notification))
+        .or_else(|| vars(matcher, notification))
+        .or_else(|| time(matcher.time.as_ref(), at))
+}
+
+/// Any of the plain patterns must match any of the values, and none of those with `!`.
+fn one<S: AsRef<str>>(what: &str, patterns: &[Pattern], values: &[Option<S>]) -> Option<String> {
+    if patterns.is_empty() {
+        return None;
+    }
+    let values: Vec<&str> = values.iter().flatten().map(AsRef::as_ref).collect();
+    let hit = |pattern: &str| values.iter().any(|value| glob(pattern, value));
+    let (without, with): (Vec<&str>, Vec<&str>) = patterns.iter().map(|p| p.0.as_str()).partition(|p| p.starts_with('!'));
+    let is_excluded = without.iter().any(|pattern| hit(&pattern[1..]));
+    let is_taken = with.is_empty() || with.iter().any(|pattern| hit(pattern));
+    if is_taken && !is_excluded {
+        return None;
+    }
+    let shown: Vec<String> = patterns.iter().map(|p| format!("\"{}\"", p.0)).collect();
+    let found = values.first().map_or_else(|| "it has none".to_owned(), |value| format!("it is \"{value}\""));
+    Some(format!("{what} must match {}, {found}", shown.join(" or ")))
+}
+
+fn state(states: &[String], notification: &Notification) -> Option<String> {
+    let found = notification.state_name().unwrap_or("unknown");
+    if states.is_empty() || states.iter().any(|state| state.eq_ignore_ascii_case(found)) {
+        return None;
+    }
+    Some(format!("state must be {}, it is {found}", states.join(" or ")))
+}
+
+fn kind(matcher: &Matcher, notification: &Notification) -> Option<String> {
+    if matcher.kind.is_empty() || matcher.kind.contains(&notification.kind) {
+        return None;
+    }
+    let names: Vec<&str> = matcher.kind.iter().map(crate::notification::Kind::name).collect();
+    Some(format!("type must be {}, it is {}", names.join(" or "), notification.kind.name()))
+}
+
+fn vars(matcher: &Matcher, notification: &Notification) -> Option<String> {
+    matcher.vars.iter().find_map(|(key, patterns)| {
+        one(&format!("var {key}"), patterns, &[notification.vars.get(key).map(String::as_str)])
+    })
+}
+
+fn time(windows: Option<&TimeWindows>, at: LocalTime) -> Option<String> {
+    let is_in = windows.is_none_or(|windows| windows.0.iter().any(|window| {
+        let (today, yesterday) = (usize::from(at.weekday % 7), usize::from((at.weekday + 6) % 7));
+        let minute = at.minute_of_day;
+        if window.from_minute < window.to_minute {
+            window.days[today] && (window.from_minute..window.to_minute).contains(&minute)
+        } else {
+            (window.days[today] && minute >= window.from_minute) || (window.days[yesterday] && minute < window.to_minute)
+        }
+    }));
+    (!is_in).then(|| "it is outside of the route's time".to_owned())
+}
+
+/// `*` is any text, `?` any character; case doesn't count. Linear in the value for each `*`.
+pub(super) fn glob(pattern: &str, value: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().flat_map(char::to_lowercase).collect();
+    let value: Vec<char> = value.chars().flat_map(char::to_lowercase).collect();
+    let (mut p, mut v) = (0, 0);
+    // Where to go back to: just behind the last star, and the value's place it has swallowed up to.
+    let mut star: Option<(usize, usize)> = None;
+    while v < value.len() {
+        if pattern.get(p) == Some(&'*') {
+            p += 1;
+            star = Some((p, v));
+        } else if pattern.get(p).is_some_and(|&c| c == '?' || c == value[v]) {
+            p += 1;
+            v += 1;
+        } else if let Some((behind, swallowed)) = star {
+            p = behind;
+            v = swallowed + 1;
+            star = Some((behind, v));
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|&c| c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::glob;
+    use proptest::prelude::*;
+
+    /// The obvious definition.
+    fn naive(pattern: &[char], value: &[char]) -> bool {
+        match (pattern, value) {
+            ([], []) => true,
+            (['*', rest @ ..], _) => naive(rest, value) || (!value.is_empty() && naive(pattern, &value[1..])),
+            (['?', rest @ ..], [_, tail @ ..]) => naive(rest, tail),
+            ([c, rest @ ..], [d, tail @ ..]) => c == d && naive(rest, tail),
+            _ => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn glob_is_what_it_says(pattern in "[ab*?]{0,8}", value in "[abc]{0,10}") {
+            let (p, v): (Vec<char>, Vec<char>) = (pattern.chars().collect(), value.chars().collect());
+            prop_assert_eq!(glob(&pattern, &value), naive(&p, &v));
+        }
+    }
+
+    #[test]
+    fn case_does_not_count() {
+        assert!(glob("DB*", "db01") && glob("*", "") && !glob("db?", "db"));
+    }
+}

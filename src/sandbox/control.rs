@@ -1,0 +1,69 @@
+//! The door for tests and the demo: what was received, what shall go wrong.
+
+use serde_json::{Value, json};
+
+use super::faults::Faults;
+use super::state::State;
+use super::views::Views;
+use super::wire::{Answer, Request, form_fields};
+
+/// Answers below `/_sandbox/`; nothing here counts as a request to Slack.
+pub(super) fn answer(state: &mut State, request: &Request) -> Answer {
+    let since = form_fields(&request.query).into_iter().find(|(name, _)| name == "since");
+    let since: u64 = since.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
+    match (request.method.as_str(), request.path.as_str()) {
+        ("GET", "/") => Answer::text(200, "This is ackbell's stand-in for Slack; see /_sandbox/stats\n"),
+        ("GET", "/_sandbox/messages") => {
+            Answer::json(200, &state.journal.messages_json(usize::try_from(since).unwrap_or(usize::MAX)))
+        }
+        ("GET", "/_sandbox/requests") => Answer::json(200, &state.journal.requests_json(since)),
+        ("GET", "/_sandbox/violations") => Answer::json(200, &state.journal.violations_json()),
+        ("GET", "/_sandbox/views") => Answer::json(200, &state.views.json()),
+        ("GET", "/_sandbox/stats") => Answer::json(200, &state.journal.stats_json()),
+        ("GET", "/_sandbox/state") => Answer::json(200, &shown(state)),
+        ("POST", "/_sandbox/reset") => {
+            reset(state);
+            Answer::json(200, &json!({"ok": true}))
+        }
+        ("POST", "/_sandbox/faults" | "/_sandbox/state") => change(state, request),
+        _ => Answer::json(404, &json!({"ok": false, "error": "no such control"})),
+    }
+}
+
+fn change(state: &mut State, request: &Request) -> Answer {
+    let given: Value = match serde_json::from_slice(&request.body) {
+        Ok(given) => given,
+        Err(error) => return Answer::json(400, &json!({"ok": false, "error": error.to_string()})),
+    };
+    if request.path == "/_sandbox/faults" {
+        return match state.faults.set(&given) {
+            Ok(()) => Answer::json(200, &json!({"ok": true})),
+            Err(error) => Answer::json(400, &json!({"ok": false, "error": error})),
+        };
+    }
+    const KNOWN: [&str; 8] =
+        ["channels", "users", "usergroups", "webhooks", "tokens", "pace", "auto_channels", "response_urls"];
+    if let Some(name) = given.as_object().and_then(|fields| fields.keys().find(|name| !KNOWN.contains(&name.as_str()))) {
+        return Answer::json(400, &json!({"ok": false, "error": format!("unknown key {name:?}")}));
+    }
+    let now_ms = state.clock.unix_ms();
+    state.workspace.merge(&given);
+    state.response_urls.merge(&given, now_ms);
+    let burst = given["pace"]["burst"].as_u64().and_then(|burst| u32::try_from(burst).ok());
+    state.pace.set(given["pace"]["enabled"].as_bool(), burst);
+    Answer::json(200, &json!({"ok": true}))
+}
+
+/// Forgets what happened and what shall go wrong; the workspace stays.
+fn reset(state: &mut State) {
+    state.journal.clear();
+    state.faults = Faults::default();
+    state.pace.clear();
+    state.views = Views::default();
+}
+
+fn shown(state: &State) -> Value {
+    let channels: Vec<Value> = state.workspace.channels().map(super::workspace::Channel::as_slack).collect();
+    let users: Vec<Value> = state.workspace.users.iter().map(super::workspace::User::as_slack).collect();
+    json!({"team_id": "T0SANDBOX", "channels": channels, "users": users, "signing_secret": state.signing_secret})
+}

@@ -1,0 +1,278 @@
+//! The Web API's frame: arguments, token, scopes, envelope. <https://docs.slack.dev/apis/web-api/>
+
+use serde_json::{Map, Value, json};
+
+use super::respond::Exchange;
+use super::state::State;
+use super::wire::{Answer, Request, form_fields};
+use super::workspace::Token;
+use super::{chat, conversations, people, views};
+
+/// A method: its name, whether it takes JSON, and the scopes of which one is enough.
+struct Method {
+    name: &'static str,
+    json: bool,
+    scopes: &'static [&'static str],
+}
+
+const fn method(name: &'static str, json: bool, scopes: &'static [&'static str]) -> Method {
+    Method { name, json, scopes }
+}
+
+const READ: &[&str] = &["channels:read", "groups:read", "im:read", "mpim:read"];
+const HISTORY: &[&str] = &["channels:history", "groups:history", "im:history", "mpim:history"];
+
+/// What is played, with the scopes of <https://docs.slack.dev/reference/methods>.
+const METHODS: [Method; 22] = [
+    method("auth.test", true, &[]),
+    method("chat.postMessage", true, &["chat:write"]),
+    method("chat.update", true, &["chat:write"]),
+    method("chat.delete", true, &["chat:write"]),
+    method("chat.postEphemeral", true, &["chat:write"]),
+    method("chat.getPermalink", false, &[]),
+    method("conversations.info", false, READ),
+    method("conversations.list", false, READ),
+    method("conversations.join", true, &["channels:join"]),
+    method("conversations.open", true, &["im:write", "mpim:write"]),
+    method("conversations.history", false, HISTORY),
+    method("conversations.replies", false, HISTORY),
+    method("conversations.members", false, READ),
+    method("users.info", false, &["users:read"]),
+    method("users.lookupByEmail", false, &["users:read.email"]),
+    method("usergroups.list", false, &["usergroups:read"]),
+    method("usergroups.users.list", false, &["usergroups:read"]),
+    method("views.open", true, &[]),
+    method("views.push", true, &[]),
+    method("views.update", true, &[]),
+    method("views.publish", true, &[]),
+    method("api.test", true, &[]),
+];
+
+/// One call with its arguments read.
+#[derive(Debug, Default)]
+pub(super) struct Call {
+    pub(super) method: String,
+    /// The arguments; JSON texts in a form are left as they are.
+    pub(super) args: Value,
+    token: Option<String>,
+    refused: Option<&'static str>,
+    warnings: Vec<&'static str>,
+    violations: Vec<(&'static str, String)>,
+}
+
+impl Call {
+    /// Reads query, form or JSON as Slack would.
+    pub(super) fn read(request: &Request, name: &str) -> Self {
+        let mut call = Self { method: name.to_owned(), args: json!({}), ..Self::default() };
+        let json_input = METHODS.iter().any(|method| method.name == name && method.json);
+        let query = form_fields(&request.query);
+        match request.media_type().as_str() {
+            "application/x-www-form-urlencoded" => {
+                call.take_fields(form_fields(&String::from_utf8_lossy(&request.body)));
+            }
+            "application/json" if json_input => call.take_json(request),
+            "application/json" => call.violations.push(("json_not_accepted", name.to_owned())),
+            "" if request.body.is_empty() => {}
+            "" => call.refused = Some("missing_post_type"),
+            "multipart/form-data" => call.violations.push(("multipart", name.to_owned())),
+            other => {
+                call.violations.push(("wrong_content_type", other.to_owned()));
+                call.refused = Some("invalid_post_type");
+            }
+        }
+        if !query.is_empty() && call.args.as_object().is_some_and(|args| !args.is_empty()) {
+            call.violations.push(("mixed_arguments", name.to_owned()));
+        } else {
+            // A token in the query is not taken: it ends up in logs. `watch` has written it down.
+            call.take_fields(query.into_iter().filter(|(name, _)| name != "token").collect());
+        }
+        call.take_authorization(request);
+        call
+    }
+
+    fn take_fields(&mut self, fields: Vec<(String, String)>) {
+        for (name, value) in fields {
+            if name == "token" {
+                self.token = Some(value);
+            } else {
+                self.args[name] = Value::String(value);
+            }
+        }
+    }
+
+    fn take_json(&mut self, request: &Request) {
+        match request.charset().as_deref() {
+            None => self.warnings.push("missing_charset"),
+            Some("utf-8" | "utf8") => {}
+            Some(_) => self.refused = Some("invalid_charset"),
+        }
+        if request.body.is_empty() {
+            return;
+        }
+        match serde_json::from_slice::<Value>(&request.body) {
+            Ok(Value::Object(args)) => {
+                // An explicit null means the default.
+                let given: Map<String, Value> = args.into_iter().filter(|(_, value)| !value.is_null()).collect();
+                self.args = Value::Object(given);
+            }
+            Ok(_) => self.refused = Some("json_not_object"),
+            Err(_) => self.refused = Some("invalid_json"),
+        }
+    }
+
+    /// `Bearer` is taken in exactly this case.
+    fn take_authorization(&mut self, request: &Request) {
+        let Some(value) = request.header("authorization") else { return };
+        match value.strip_prefix("Bearer ") {
+            Some(token) => self.token = Some(token.to_owned()),
+            None => self.violations.push(("bad_authorization", value.chars().take(6).collect())),
+        }
+    }
+
+    /// A text argument that isn't empty.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.args[name].as_str().filter(|text| !text.is_empty())
+    }
+
+    /// A boolean, which a form gives as text.
+    pub(super) fn flag(&self, name: &str) -> bool {
+        match &self.args[name] {
+            Value::Bool(value) => *value,
+            Value::String(text) => text == "true" || text == "1",
+            _ => false,
+        }
+    }
+
+    /// A number, which a form gives as text.
+    pub(super) fn number(&self, name: &str) -> Option<usize> {
+        match &self.args[name] {
+            Value::Number(number) => number.as_u64().and_then(|number| usize::try_from(number).ok()),
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// A structure, which a form gives as JSON text; `None` if it isn't given, an error if it can't be read.
+    pub(super) fn structure(&self, name: &str) -> Result<Option<Value>, ()> {
+        match &self.args[name] {
+            Value::Null => Ok(None),
+            Value::String(text) if text.is_empty() => Ok(None),
+            Value::String(text) => serde_json::from_str(text).map(Some).map_err(|_| ()),
+            other => Ok(Some(other.clone())),
+        }
+    }
+}
+
+/// A refusal: Slack's word and whatever stands beside it.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    error: String,
+    more: Map<String, Value>,
+}
+
+impl Refusal {
+    /// The bare error word.
+    pub(super) fn new(error: &str) -> Self {
+        Self { error: error.to_owned(), more: Map::new() }
+    }
+
+    /// With the lines of `response_metadata.messages`.
+    pub(super) fn with_messages(error: &str, messages: &[String]) -> Self {
+        let mut refusal = Self::new(error);
+        refusal.more.insert("response_metadata".to_owned(), json!({"messages": messages}));
+        refusal
+    }
+
+    /// A required argument isn't there.
+    pub(super) fn missing(name: &str) -> Self {
+        Self::with_messages("invalid_arguments", &[format!("[ERROR] missing required field: {name}")])
+    }
+
+    fn missing_scope(needed: &[&str], provided: &[String]) -> Self {
+        let mut refusal = Self::new("missing_scope");
+        refusal.more.insert("needed".to_owned(), needed.join(",").into());
+        refusal.more.insert("provided".to_owned(), provided.join(",").into());
+        refusal
+    }
+}
+
+/// What a method answers: the fields beside `ok`, or a refusal.
+pub(super) type Reply = Result<Value, Refusal>;
+
+/// Fails with `missing_scope` unless one of the scopes is there.
+pub(super) fn require(provided: &[String], needed: &[&str]) -> Result<(), Refusal> {
+    let granted = needed.is_empty() || needed.iter().any(|scope| provided.iter().any(|have| have == scope));
+    if granted { Ok(()) } else { Err(Refusal::missing_scope(needed, provided)) }
+}
+
+/// Answers a call, in the envelope and with the headers that every answer has.
+pub(super) fn answer(state: &mut State, call: &Call, exchange: &Exchange) -> Answer {
+    for (kind, detail) in &call.violations {
+        state.journal.violate(exchange.seq, kind, detail);
+    }
+    let Some(method) = METHODS.iter().find(|method| method.name == call.method) else {
+        let message = json!({"ok": false, "error": "unknown_method", "req_method": call.method});
+        return Answer::json(200, &message);
+    };
+    let scopes = match call.token.as_deref().map(|token| state.workspace.token(token)) {
+        Some(Some(Token::Scopes(scopes))) => Ok(scopes.clone()),
+        Some(Some(Token::Dead(error))) => Err(Refusal::new(error)),
+        Some(None) => Err(Refusal::new("invalid_auth")),
+        None => Err(Refusal::new("not_authed")),
+    };
+    let provided = scopes.as_ref().map(|scopes| scopes.join(",")).unwrap_or_default();
+    let reply = scopes.and_then(|scopes| {
+        if let Some(error) = call.refused {
+            return Err(Refusal::new(error));
+        }
+        require(&scopes, method.scopes)?;
+        dispatch(state, call, exchange, &scopes)
+    });
+    let answer = Answer::json(200, &envelope(reply, call));
+    let answer = answer.with_header("x-accepted-oauth-scopes", &method.scopes.join(","));
+    if provided.is_empty() { answer } else { answer.with_header("x-oauth-scopes", &provided) }
+}
+
+fn envelope(reply: Reply, call: &Call) -> Value {
+    let mut body = match reply {
+        Ok(mut fields) => {
+            fields["ok"] = true.into();
+            fields
+        }
+        Err(refusal) => {
+            let mut fields = refusal.more;
+            fields.insert("ok".to_owned(), false.into());
+            fields.insert("error".to_owned(), refusal.error.into());
+            Value::Object(fields)
+        }
+    };
+    let mut warnings: Vec<&str> = call.warnings.clone();
+    let own = body["warning"].as_str().map(str::to_owned);
+    warnings.extend(own.as_deref());
+    if !warnings.is_empty() {
+        body["response_metadata"]["warnings"] = json!(warnings);
+        body["warning"] = warnings.join(",").into();
+    }
+    body
+}
+
+fn dispatch(state: &mut State, call: &Call, exchange: &Exchange, scopes: &[String]) -> Reply {
+    match call.method.as_str() {
+        "api.test" => Ok(json!({"args": call.args})),
+        "auth.test" => Ok(json!({
+            "url": "https://sandbox.slack.com/", "team": "Sandbox", "user": "ackbell", "team_id": "T0SANDBOX",
+            "user_id": super::workspace::BOT_USER, "bot_id": "B0SANDBOX", "is_enterprise_install": false,
+        })),
+        "chat.postMessage" => chat::post_message(state, call, exchange, scopes),
+        "chat.update" => chat::update(state, call, exchange),
+        "chat.delete" => chat::delete(state, call),
+        "chat.postEphemeral" => chat::post_ephemeral(state, call, exchange),
+        "chat.getPermalink" => chat::get_permalink(state, call),
+        "users.info" => people::info(state, call),
+        "users.lookupByEmail" => people::lookup_by_email(state, call),
+        "usergroups.list" => people::groups(state, call),
+        "usergroups.users.list" => people::group_users(state, call),
+        name if name.starts_with("views.") => views::answer(state, call),
+        _ => conversations::answer(state, call, scopes),
+    }
+}

@@ -1,0 +1,8 @@
+//! Slack's side: what it takes, how it is asked, what its answers mean.
+
+pub(crate) mod api;
+pub(crate) mod blocks;
+pub(crate) mod legacy;
+pub(crate) mod limits;
+pub(crate) mod mrkdwn;
+pub(crate) mod outcome;

@@ -1,0 +1,193 @@
+//! The client: the only code that speaks to Slack. One agent per integration, its connection reused within a pass.
+//!
+//! It never retries ([`crate::schedule`] does) and never follows a redirect. What an answer means is
+//! [`super::outcome`]'s to say; a transport that failed is temporary by nature, except where the client itself can't
+//! be set up.
+
+use super::outcome::{Answer, Outcome, brief, of_lookup, of_web_api, of_webhook};
+use crate::config::{Environment, Integration, Proxy};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, TlsProvider};
+
+/// How much of an answer is read.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+/// Where the distributions keep their bundle of CAs; the first that exists is read, once.
+const CA_BUNDLES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// A client for one integration.
+#[derive(Debug)]
+pub(crate) struct Client {
+    agent: ureq::Agent,
+    integration: Integration,
+}
+
+/// The client couldn't be set up: a job for whoever wrote the configuration.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientError {
+    #[error("can't read the CA certificates {}: {source}", .path.display())]
+    CaFile { path: PathBuf, source: std::io::Error },
+    #[error("no CA certificate in {}", .0.display())]
+    NoCertificate(PathBuf),
+    #[error("the proxy's address can't be used: {0}")]
+    Proxy(String),
+}
+
+impl Client {
+    pub(crate) fn new(integration: &Integration, env: &Environment) -> Result<Self, ClientError> {
+        let tls = TlsConfig::builder()
+            .provider(TlsProvider::Rustls)
+            .root_certs(root_certs(integration.ca_file.as_deref(), env)?)
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .build();
+        let config = ureq::Agent::config_builder()
+            .tls_config(tls)
+            .proxy(proxy(integration, env)?)
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_connect(Some(integration.connect_timeout))
+            .timeout_global(Some(integration.timeout))
+            .user_agent(concat!("ackbell/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Ok(Self { agent: config.into(), integration: integration.clone() })
+    }
+
+    /// Posts a message: by `chat.postMessage` to `channel` with a bot token, else to the webhook.
+    ///
+    /// `budget` shortens the call's time limit. When the connection breaks after the request, nobody knows whether
+    /// Slack has the message: that is temporary, so it is tried again and may show twice.
+    pub(crate) fn post(&self, channel: Option<&str>, mut message: Value, budget: Duration) -> Outcome {
+        let flavor = self.integration.flavor;
+        match (&self.integration.bot_token, channel, &self.integration.webhook_url) {
+            (Some(_), Some(channel), _) => {
+                message["channel"] = Value::from(channel);
+                self.answer_of_post("chat.postMessage", &message, budget).map_or_else(|o| o, |a| of_web_api(&a))
+            }
+            (_, _, Some(url)) => {
+                if let Some(channel) = channel {
+                    message["channel"] = Value::from(channel);
+                }
+                let request = self.agent.post(url.expose());
+                self.send_json(request, &message, budget).map_or_else(|o| o, |a| of_webhook(flavor, &a))
+            }
+            _ => Outcome::TokenNever { reason: "neither a bot token for this channel nor a webhook".into() },
+        }
+    }
+
+    /// Calls a method that only reads and takes its arguments as a query.
+    pub(crate) fn look_up(&self, method: &str, query: &[(&str, &str)], budget: Duration) -> Result<Value, Outcome> {
+        let request = self.agent.get(format!("{}{method}", self.integration.api_url));
+        let request = request.query_pairs(query.iter().copied()).header("Authorization", self.bearer());
+        let request = request.config().timeout_global(Some(budget.min(self.integration.timeout))).build();
+        self.read(request.call()).and_then(|answer| of_lookup(&answer))
+    }
+
+    fn answer_of_post(&self, method: &str, body: &Value, budget: Duration) -> Result<Answer, Outcome> {
+        let request = self.agent.post(format!("{}{method}", self.integration.api_url));
+        self.send_json(request.header("Authorization", self.bearer()), body, budget)
+    }
+
+    fn send_json(
+        &self,
+        request: ureq::RequestBuilder<ureq::typestate::WithBody>,
+        body: &Value,
+        budget: Duration,
+    ) -> Result<Answer, Outcome> {
+        let request = request.header("Content-Type", "application/json; charset=utf-8");
+        let request = request.config().timeout_global(Some(budget.min(self.integration.timeout))).build();
+        self.read(request.send(body.to_string()))
+    }
+
+    fn read(&self, result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Answer, Outcome> {
+        let mut response = result.map_err(|e| transport(&e))?;
+        let header = response.headers().get("retry-after");
+        let retry_after = header.and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let status = response.status().as_u16();
+        let mut bytes = Vec::new();
+        let mut reader = std::io::Read::take(response.body_mut().as_reader(), ANSWER_BYTES_MAX);
+        match std::io::Read::read_to_end(&mut reader, &mut bytes) {
+            // A status that speaks for itself needs no body.
+            Err(e) if status < 300 => Err(Outcome::Temporary { reason: brief(&format!("answer cut off: {e}")), slow: false }),
+            _ => Ok(Answer { status, retry_after, body: String::from_utf8_lossy(&bytes).into_owned() }),
+        }
+    }
+
+    fn bearer(&self) -> String {
+        format!("Bearer {}", self.integration.bot_token.as_ref().map_or("", |token| token.expose()))
+    }
+}
+
+/// DNS, TCP, TLS, the proxy, a time-out or an answer that isn't HTTP: all may mend by themselves.
+fn transport(error: &ureq::Error) -> Outcome {
+    let reason = match error {
+        ureq::Error::HostNotFound => "the host name can't be resolved".to_owned(),
+        ureq::Error::Timeout(which) => format!("timed out ({which})"),
+        other => other.to_string(),
+    };
+    Outcome::Temporary { reason: brief(&reason), slow: false }
+}
+
+/// The roots of one bundle file: the configured one, else the first that the distribution has, else Mozilla's own.
+fn root_certs(ca_file: Option<&Path>, env: &Environment) -> Result<RootCerts, ClientError> {
+    let from_env = env.get("SSL_CERT_FILE").map(PathBuf::from);
+    let found = ca_file
+        .map(Path::to_owned)
+        .or_else(|| from_env.filter(|path| path.exists()))
+        .or_else(|| CA_BUNDLES.iter().map(PathBuf::from).find(|path| path.exists()));
+    let Some(path) = found else {
+        return Ok(RootCerts::WebPki);
+    };
+    let pem = fs::read(&path).map_err(|source| ClientError::CaFile { path: path.clone(), source })?;
+    let certificates: Vec<_> = ureq::tls::parse_pem(&pem)
+        .filter_map(|found| match found {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    if certificates.is_empty() {
+        return Err(ClientError::NoCertificate(path));
+    }
+    Ok(RootCerts::from(certificates))
+}
+
+/// The proxy the configuration names, else the environment's, as curl reads it: `HTTPS_PROXY` for https only, lower
+/// case first, `ALL_PROXY` last, exceptions in `NO_PROXY`.
+fn proxy(integration: &Integration, env: &Environment) -> Result<Option<ureq::Proxy>, ClientError> {
+    let unusable = |e: ureq::Error| ClientError::Proxy(brief(&e.to_string()));
+    let url = match &integration.proxy {
+        Proxy::None => return Ok(None),
+        Proxy::Url(url) => return ureq::Proxy::new(url.expose()).map(Some).map_err(unusable),
+        Proxy::FromEnvironment => {
+            let target = integration.webhook_url.as_ref().filter(|_| integration.bot_token.is_none());
+            let is_https = target.map_or(integration.api_url.as_str(), |url| url.expose()).starts_with("https:");
+            let names: &[&str] = if is_https { &["https_proxy", "HTTPS_PROXY"] } else { &["http_proxy"] };
+            let names = names.iter().chain(&["all_proxy", "ALL_PROXY"]);
+            names.filter_map(|name| env.get(name)).find(|value| !value.is_empty())
+        }
+    };
+    let Some(url) = url else {
+        return Ok(None);
+    };
+    let parsed = ureq::Proxy::new(&url).map_err(unusable)?;
+    let exceptions = env.get("no_proxy").or_else(|| env.get("NO_PROXY")).unwrap_or_default();
+    let mut builder = ureq::Proxy::builder(parsed.protocol()).host(parsed.host()).port(parsed.port());
+    if let Some(user) = parsed.username() {
+        builder = builder.username(user);
+    }
+    if let Some(password) = parsed.password() {
+        builder = builder.password(password);
+    }
+    for exception in exceptions.split(',').map(str::trim).filter(|text| !text.is_empty()) {
+        builder = builder.no_proxy(exception);
+    }
+    builder.build().map(Some).map_err(unusable)
+}

@@ -1,0 +1,129 @@
+//! The outbox in SQLite: which notification goes where, and what became of it. All SQL is here.
+//!
+//! # Promises
+//! - Only the holder of the delivery lock imports and delivers. `queue retry` and `queue drop` write too, a row each.
+//! - Each step is one transaction, synced (WAL, `synchronous=FULL`). What a crash leaves is a state from before or
+//!   after a step, never between.
+//! - A row that was being sent when the process died is found by its lease and sent again.
+//! - A notification stays until its deliveries are delivered or merged and a week old. A dead one stays until dropped.
+//! - The schema only grows. A database of a newer version is refused; a corrupt one is put aside under another name,
+//!   what can be read of its waiting messages is taken over, and the program goes on.
+
+mod outbox;
+mod queue;
+mod schema;
+
+pub(crate) use outbox::{Claimed, Lane, NewDelivery, Settlement};
+pub(crate) use queue::{Row, Summary};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The open outbox.
+#[derive(Debug)]
+pub(crate) struct Store {
+    db: Connection,
+}
+
+/// The outbox can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    #[error("can't create the database {}: {source}", .path.display())]
+    Create { path: PathBuf, source: std::io::Error },
+    #[error("the database is from a newer ackbell (schema {found}, this one knows {known}); upgrade ackbell or move the database away")]
+    Newer { found: i64, known: i64 },
+    #[error("database: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("can't put the corrupt database aside: {0}")]
+    PutAside(#[source] std::io::Error),
+    #[error("what is stored can't be read: {0}")]
+    Content(String),
+}
+
+impl StoreError {
+    fn is_corruption(&self) -> bool {
+        matches!(self, Self::Sqlite(e) if matches!(e.sqlite_error_code(),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)))
+    }
+}
+
+impl Store {
+    /// Opens the outbox in the state directory, making it or bringing its schema up to date.
+    ///
+    /// `patience`: how long to wait for another writer. A corrupt database is put aside; the `Some` beside the store
+    /// is where it went.
+    pub(crate) fn open(state_dir: &Path, patience: Duration) -> Result<(Self, Option<PathBuf>), StoreError> {
+        let path = state_dir.join("ackbell.db");
+        match Self::open_checked(&path, patience) {
+            Err(e) if e.is_corruption() => {
+                let aside = put_aside(&path)?;
+                let store = Self::open_checked(&path, patience)?;
+                store.salvage(&aside);
+                Ok((store, Some(aside)))
+            }
+            opened => opened.map(|store| (store, None)),
+        }
+    }
+
+    /// Opens an outbox that exists for looking at it; `None` when there is none yet.
+    pub(crate) fn open_existing(state_dir: &Path) -> Result<Option<Self>, StoreError> {
+        let path = state_dir.join("ackbell.db");
+        if path.exists() { Self::open_checked(&path, Duration::from_secs(30)).map(Some) } else { Ok(None) }
+    }
+
+    fn open_checked(path: &Path, patience: Duration) -> Result<Self, StoreError> {
+        // SQLite would create it by its own mode; its -wal and -shm copy ours.
+        let created = OpenOptions::new().write(true).create(true).truncate(false).mode(0o660).open(path);
+        created.map_err(|source| StoreError::Create { path: path.to_owned(), source })?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(path, flags)?;
+        db.busy_timeout(patience)?;
+        db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        db.pragma_update(None, "journal_mode", "WAL")?;
+        db.pragma_update(None, "synchronous", "FULL")?;
+        db.pragma_update(None, "foreign_keys", true)?;
+        schema::migrate(&db)?;
+        Ok(Self { db })
+    }
+
+    /// Moves the log's content into the database file; done after a pass by short-lived processes.
+    pub(crate) fn checkpoint(&self) {
+        let _ = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+    }
+
+    /// Takes over what can still be read of the waiting messages in a corrupt database, row by row.
+    fn salvage(&self, aside: &Path) {
+        let Ok(old) = Connection::open_with_flags(aside, OpenFlags::SQLITE_OPEN_READ_WRITE) else {
+            return;
+        };
+        let waiting = "SELECT n.id, n.received, n.object, n.twin, n.contact, n.body, d.integration, d.target, d.mentions
+                       FROM delivery d JOIN notification n ON n.seq = d.notification WHERE d.state = 'waiting' ORDER BY d.id";
+        let Ok(mut rows) = old.prepare(waiting) else {
+            return;
+        };
+        let Ok(mut rows) = rows.query([]) else {
+            return;
+        };
+        while let Ok(Some(row)) = rows.next() {
+            // One unreadable row doesn't end it; a broken page does, as nothing is known behind it.
+            let _ = outbox::take_over(&self.db, row);
+        }
+    }
+}
+
+/// Renames the database and its side files to `.corrupt-N`, with the first N that is free.
+fn put_aside(path: &Path) -> Result<PathBuf, StoreError> {
+    let named = |n: u32, suffix: &str| PathBuf::from(format!("{}.corrupt-{n}{suffix}", path.display()));
+    let n = (1..u32::MAX).find(|&n| !named(n, "").exists()).unwrap_or(u32::MAX);
+    for suffix in ["-wal", "-shm", ""] {
+        let from = PathBuf::from(format!("{}{suffix}", path.display()));
+        match std::fs::rename(&from, named(n, suffix)) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(StoreError::PutAside(e)),
+            _ => {}
+        }
+    }
+    Ok(named(n, ""))
+}

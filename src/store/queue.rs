@@ -1,0 +1,121 @@
+//! What people ask of the outbox: what waits, what is dead, try it again, drop it.
+
+use super::{Store, StoreError};
+use crate::notification::Notification;
+use rusqlite::{OptionalExtension, params};
+
+/// One delivery as `queue` shows it.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) id: i64,
+    /// `waiting`, `delivered`, `merged` or `dead`.
+    pub(crate) state: String,
+    pub(crate) integration: String,
+    pub(crate) target: String,
+    /// Unix ms.
+    pub(crate) received: i64,
+    /// Unix ms; the later of its own time and its channel's or integration's hold. 0: at once.
+    pub(crate) due: i64,
+    pub(crate) attempts: u32,
+    pub(crate) reason: Option<String>,
+    pub(crate) spool_id: String,
+    pub(crate) notification: Notification,
+    pub(crate) channel: Option<String>,
+    pub(crate) ts: Option<String>,
+}
+
+/// The outbox in a few numbers.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Summary {
+    pub(crate) waiting: i64,
+    pub(crate) dead: i64,
+    /// When the oldest waiting notification was received, in Unix ms.
+    pub(crate) oldest: Option<i64>,
+}
+
+const COLUMNS: &str = "SELECT d.id, d.state, d.integration, d.target, n.received,
+    MAX(d.due, COALESCE((SELECT MAX(until) FROM hold h WHERE h.integration = d.integration
+                           AND h.lane IN ('*', d.target)), 0)),
+    d.attempts, COALESCE(d.reason, (SELECT reason FROM hold h WHERE h.integration = d.integration AND h.lane = '*')),
+    n.id, n.body, d.channel, d.ts
+    FROM delivery d JOIN notification n ON n.seq = d.notification";
+
+impl Store {
+    /// Deliveries that wait or are dead, oldest first, at most `most`; with `all` the settled ones too.
+    pub(crate) fn rows(&self, all: bool, most: u32) -> Result<Vec<Row>, StoreError> {
+        let which = if all { "" } else { "WHERE d.state IN ('waiting', 'dead')" };
+        let mut statement = self.db.prepare(&format!("{COLUMNS} {which} ORDER BY d.id LIMIT ?1"))?;
+        let mut rows = statement.query([most])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(read(row)?);
+        }
+        Ok(found)
+    }
+
+    /// One delivery by its number.
+    pub(crate) fn row(&self, id: i64) -> Result<Option<Row>, StoreError> {
+        let mut statement = self.db.prepare(&format!("{COLUMNS} WHERE d.id = ?1"))?;
+        let mut rows = statement.query([id])?;
+        rows.next()?.map(read).transpose()
+    }
+
+    pub(crate) fn summary(&self) -> Result<Summary, StoreError> {
+        let count = |state: &str| {
+            let sql = "SELECT COUNT(*) FROM delivery WHERE state = ?1";
+            self.db.query_row(sql, [state], |row| row.get::<_, i64>(0))
+        };
+        let oldest = "SELECT MIN(n.received) FROM delivery d JOIN notification n ON n.seq = d.notification
+                      WHERE d.state = 'waiting'";
+        Ok(Summary {
+            waiting: count("waiting")?,
+            dead: count("dead")?,
+            oldest: self.db.query_row(oldest, [], |row| row.get(0)).optional()?.flatten(),
+        })
+    }
+
+    /// Lets dead and waiting deliveries go at once: one, or all of them. Returns how many. One that never had a place
+    /// stays dead: [`Store::unplaced`] is for those.
+    pub(crate) fn retry(&self, id: Option<i64>, now: i64) -> Result<usize, StoreError> {
+        let sql = "UPDATE delivery SET state = 'waiting', attempts = 0, due = 0, due_set = 0, plain = 0, reason = NULL,
+                     settled = NULL, since = ?2
+                   WHERE state IN ('waiting', 'dead') AND integration <> '' AND (?1 IS NULL OR id = ?1)";
+        Ok(self.db.execute(sql, params![id, now])?)
+    }
+
+    /// Dead deliveries that found no place when they were routed.
+    pub(crate) fn unplaced(&self, id: Option<i64>) -> Result<Vec<Row>, StoreError> {
+        let sql = format!("{COLUMNS} WHERE d.state = 'dead' AND d.integration = '' AND (?1 IS NULL OR d.id = ?1)");
+        let mut statement = self.db.prepare(&sql)?;
+        let mut rows = statement.query(params![id])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(read(row)?);
+        }
+        Ok(found)
+    }
+
+    /// Forgets one delivery for good; `false` when there is none that waits or is dead under that number.
+    pub(crate) fn drop_row(&self, id: i64) -> Result<bool, StoreError> {
+        let sql = "DELETE FROM delivery WHERE id = ?1 AND state IN ('waiting', 'dead') AND leased IS NULL";
+        Ok(self.db.execute(sql, [id])? > 0)
+    }
+}
+
+fn read(row: &rusqlite::Row<'_>) -> Result<Row, StoreError> {
+    let body: String = row.get(9)?;
+    Ok(Row {
+        id: row.get(0)?,
+        state: row.get(1)?,
+        integration: row.get(2)?,
+        target: row.get(3)?,
+        received: row.get(4)?,
+        due: row.get(5)?,
+        attempts: row.get(6)?,
+        reason: row.get(7)?,
+        spool_id: row.get(8)?,
+        notification: serde_json::from_str(&body).map_err(|e| StoreError::Content(e.to_string()))?,
+        channel: row.get(10)?,
+        ts: row.get(11)?,
+    })
+}

@@ -1,0 +1,85 @@
+//! The schema: a list that only grows. `user_version` says how much of it a database has.
+
+use super::StoreError;
+use rusqlite::Connection;
+
+/// Each entry brings a database one version further. Never change one that was released; add another.
+const VERSIONS: [&str; 1] = ["
+CREATE TABLE notification (
+    seq INTEGER PRIMARY KEY,             -- order of import
+    id TEXT NOT NULL UNIQUE,             -- the spool file's name
+    received INTEGER NOT NULL,           -- Unix ms
+    object TEXT NOT NULL,
+    twin TEXT NOT NULL,                  -- equal for the runs for several contacts
+    contact TEXT NOT NULL,
+    body TEXT NOT NULL                   -- JSON
+) STRICT;
+CREATE INDEX notification_twin ON notification (twin, seq);
+CREATE INDEX notification_object ON notification (object, seq);
+CREATE TABLE delivery (
+    id INTEGER PRIMARY KEY,
+    notification INTEGER NOT NULL REFERENCES notification (seq) ON DELETE CASCADE,
+    integration TEXT NOT NULL,
+    target TEXT NOT NULL,                -- #name, an id, @e-mail; empty: the webhook's own channel
+    object TEXT NOT NULL,
+    mentions TEXT NOT NULL,              -- JSON
+    since INTEGER NOT NULL,              -- Unix ms; its age counts from here
+    state TEXT NOT NULL CHECK (state IN ('waiting', 'delivered', 'merged', 'dead')),
+    plain INTEGER NOT NULL DEFAULT 0,    -- 1: Slack refused the blocks
+    attempts INTEGER NOT NULL DEFAULT 0,
+    due INTEGER NOT NULL DEFAULT 0,      -- Unix ms; not before
+    due_set INTEGER NOT NULL DEFAULT 0,  -- when that was decided
+    leased INTEGER,                      -- being sent since
+    note TEXT,                           -- shown with the message
+    reason TEXT,                         -- why it waits, or is dead
+    channel TEXT,
+    ts TEXT,
+    settled INTEGER                      -- Unix ms
+) STRICT;
+CREATE INDEX delivery_lane ON delivery (integration, target, id) WHERE state = 'waiting';
+CREATE INDEX delivery_object ON delivery (integration, target, object, id) WHERE state = 'waiting';
+CREATE INDEX delivery_leased ON delivery (id) WHERE leased IS NOT NULL;
+CREATE INDEX delivery_notification ON delivery (notification);
+CREATE INDEX delivery_dead ON delivery (id) WHERE state = 'dead';
+CREATE TABLE hold (                      -- Slack's Retry-After, our pace, outages, refused tokens
+    integration TEXT NOT NULL,
+    lane TEXT NOT NULL,                  -- channel id or target; '*': the whole integration
+    until INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    failures INTEGER NOT NULL DEFAULT 0,
+    reason TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (integration, lane)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE channel (                   -- under which id Slack knows a target
+    integration TEXT NOT NULL,
+    target TEXT NOT NULL,
+    id TEXT NOT NULL,
+    PRIMARY KEY (integration, target)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE lookup (                    -- what Slack said about an e-mail or a group's handle
+    integration TEXT NOT NULL,
+    name TEXT NOT NULL,
+    id TEXT,                             -- NULL: nobody
+    until INTEGER NOT NULL,
+    PRIMARY KEY (integration, name)
+) STRICT, WITHOUT ROWID;
+"];
+
+/// Brings the schema up to date in one transaction; refuses one from the future.
+pub(super) fn migrate(db: &Connection) -> Result<(), StoreError> {
+    let known = i64::try_from(VERSIONS.len()).unwrap_or(i64::MAX);
+    let version = |db: &Connection| db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
+    match version(db)? {
+        found if found == known => return Ok(()),
+        found if found > known || found < 0 => return Err(StoreError::Newer { found, known }),
+        _ => {}
+    }
+    // IMMEDIATE: of two processes that open a new database at once, the second finds it done.
+    let transaction = rusqlite::Transaction::new_unchecked(db, rusqlite::TransactionBehavior::Immediate)?;
+    let found = version(&transaction)?;
+    for sql in VERSIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+        transaction.execute_batch(sql)?;
+    }
+    transaction.pragma_update(None, "user_version", known)?;
+    Ok(transaction.commit()?)
+}

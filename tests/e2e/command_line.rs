@@ -1,0 +1,95 @@
+//! What people see at the terminal: whole texts.
+
+use crate::world::{ACKBELL, Site, text};
+use std::fs;
+use std::process::Command;
+
+fn bare(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let done = Command::new(ACKBELL).args(arguments).env_clear().output().unwrap();
+    (done.status.code(), text(&done.stdout), text(&done.stderr))
+}
+
+#[test]
+fn nothing_to_notify_is_said() {
+    assert_eq!(
+        bare(&["notify"]),
+        (Some(64), String::new(), "ackbell: nothing to notify: give at least --hostname and --output, or --from-env; see `ackbell notify --help`\n".into())
+    );
+    assert_eq!(bare(&["nonsense"]).0, Some(64));
+}
+
+#[test]
+fn a_command_definition_with_a_mistake_loses_nothing() {
+    let site = Site::new("");
+    let done = site.run(&["notify", "--hostname", "web01", "--hostsate", "1", "--output", "three", "bare", "words", "--hoststate", "1"]);
+    assert_eq!(done.status.code(), Some(0));
+    let said = text(&done.stderr);
+    assert!(said.starts_with("ackbell: the command line has a mistake, the notification is taken all the same: unexpected argument '--hostsate' found\n"), "{said}");
+    let file = fs::read_dir(site.state("spool/new")).unwrap().next().unwrap().unwrap().path();
+    let entry: serde_json::Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    assert_eq!(entry["notification"]["output"], "three bare words");
+    assert_eq!(entry["notification"]["host"], serde_json::json!({"name": "web01", "state": "DOWN"}));
+}
+
+#[test]
+fn arguments_of_any_bytes_are_taken() {
+    use std::os::unix::ffi::OsStrExt;
+    let site = Site::new("");
+    let mut command = site.command(&["notify", "--hostname", "web01", "--hoststate", "1", "--output"]);
+    command.arg(std::ffi::OsStr::from_bytes(b"bad \xff\xfe utf8 \x1b[31m")).arg("--long-output").arg("-x".repeat(60_000));
+    assert_eq!(command.status().unwrap().code(), Some(0));
+    let file = fs::read_dir(site.state("spool/new")).unwrap().next().unwrap().unwrap().path();
+    let entry: serde_json::Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    assert_eq!(entry["notification"]["output"], "bad \u{fffd}\u{fffd} utf8 [31m");
+    assert_eq!(entry["notification"]["long_output"].as_str().unwrap().len(), 120_000);
+}
+
+#[test]
+fn a_dry_run_shows_the_message_and_where_it_would_go() {
+    let site = Site::new("[slack]\nbot_token = \"xoxb-1\"\nchannel = \"#ops\"\n");
+    let done = site.run(&["notify", "--dry-run", "--hostname", "web01", "--servicedesc", "Disk", "--servicestate", "2", "--output", "3% free", "--time", "1795234312"]);
+    assert_eq!(
+        text(&done.stdout),
+        "🔴 CRITICAL: Disk on web01\n┃ ┌─────────┐\n┃ │ 3% free │\n┃ └─────────┘\n┃ 2026-11-21 04:11:52 UTC\n\
+         no routes are configured\n→ #ops by integration \"default\"\n(nothing was sent or kept)\n"
+    );
+    assert!(!site.state("").exists());
+}
+
+#[test]
+fn the_configuration_is_written_checked_and_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ackbell.toml");
+    let path = path.to_str().unwrap();
+    assert_eq!(bare(&["config", "init", path]).0, Some(0));
+    assert_eq!(bare(&["--config", path, "config", "check"]), (Some(0), format!("{path} is good\n"), String::new()));
+    let again = bare(&["config", "init", path]);
+    assert_eq!((again.0, again.2), (Some(73), format!("ackbell: can't write {path}: File exists (os error 17)\n")));
+    assert_eq!(bare(&["--config", "/gone.toml", "config", "check"]).2.lines().next().unwrap(),
+        "ackbell: /gone.toml: can't read the configuration /gone.toml: No such file or directory (os error 2); write one with `ackbell config init FILE`");
+    let (code, shown, _) = bare(&["--config", path, "config", "show", "--json"]);
+    assert_eq!(code, Some(0));
+    assert!(serde_json::from_str::<serde_json::Value>(&shown).unwrap()["integrations"][0]["name"] == "default");
+}
+
+#[test]
+fn completions_and_man_pages_come_from_the_same_definitions() {
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(bare(&["completions", shell]).1.contains("servicedesc"), "{shell}");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let (code, said, _) = bare(&["man", directory.path().to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{said}");
+    let page = fs::read_to_string(directory.path().join("ackbell-notify.1")).unwrap();
+    let help = bare(&["notify", "--help"]).1;
+    for flag in help.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 2) {
+        let flag = flag.trim_end_matches([',', ']', ';', '.', ':']).replace('-', "\\-");
+        assert!(page.contains(&flag), "{flag} is missing in the man page");
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    let done = Command::new("sh").args(["-c", &format!("{ACKBELL} preview --hostname h | true; {ACKBELL} completions bash | head -1")]).output().unwrap();
+    assert_eq!((done.status.code(), text(&done.stderr)), (Some(0), String::new()));
+}

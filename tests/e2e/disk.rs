@@ -1,0 +1,135 @@
+//! The disk and the configuration at their worst: exit 0 means durable, and only the disk itself may say no.
+
+use crate::world::{Sandbox, Site, text};
+use std::fs;
+use std::process::Command;
+
+const NOTIFY: [&str; 9] = ["notify", "--hostname", "web01", "--servicedesc", "Disk", "--servicestate", "2", "--output", "x"];
+
+#[test]
+fn a_broken_configuration_keeps_the_notification_in_the_right_place() {
+    let site = Site::new("[slack\nthis is = = broken");
+    let done = site.run(&NOTIFY);
+    assert_eq!(done.status.code(), Some(0));
+    assert_eq!(site.spooled("new"), 1, "in its own state directory, read from its own line");
+    let said = text(&done.stderr);
+    assert!(said.starts_with("ackbell: kept in the spool, as the configuration can't be used: "), "{said}");
+    assert_eq!(said.lines().count(), 1, "one line for the core's log: {said}");
+}
+
+#[test]
+fn a_corrupt_database_is_put_aside_and_its_waiting_messages_are_taken_over() {
+    let sandbox = Sandbox::start(&[]);
+    let site = Site::new("[slack]\nwebhook_url = \"http://127.0.0.1:1/services/x\"\n[outbox]\ntime_budget = \"1s\"\n");
+    assert_eq!(site.run(&NOTIFY).status.code(), Some(0));
+    assert_eq!(site.queue()["waiting"], 1);
+    for garbage in [b"this is no database, not at all, by no means, never was".to_vec(), vec![]] {
+        fs::write(site.state("ackbell.db"), garbage).unwrap();
+        let _ = fs::remove_file(site.state("ackbell.db-wal"));
+        let _ = fs::remove_file(site.state("ackbell.db-shm"));
+        site.configure(&format!("[slack]\nwebhook_url = \"{}\"\n", sandbox.webhook("B0000001")));
+        let before = sandbox.messages().len();
+        let done = site.run(&NOTIFY);
+        assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+        assert_eq!(sandbox.messages().len(), before + 1, "{}", text(&done.stderr));
+    }
+    assert!(site.state("ackbell.db.corrupt-1").exists());
+}
+
+#[test]
+fn a_database_that_cannot_be_used_keeps_everything_in_the_spool() {
+    let sandbox = Sandbox::start(&[]);
+    let site = Site::with_webhook(&sandbox);
+    fs::create_dir_all(site.state("ackbell.db")).unwrap();
+    let done = site.run(&NOTIFY);
+    assert_eq!((done.status.code(), site.spooled("new")), (Some(0), 1));
+    assert!(text(&done.stderr).starts_with("ackbell: kept, not delivered yet: can't create the database"), "{}", text(&done.stderr));
+    fs::remove_dir(site.state("ackbell.db")).unwrap();
+    // A newer ackbell's database is never touched.
+    let newer = Command::new("sqlite3").arg(site.state("ackbell.db")).arg("PRAGMA user_version = 99").status().unwrap();
+    assert!(newer.success());
+    let done = site.run(&NOTIFY);
+    assert_eq!((done.status.code(), site.spooled("new")), (Some(0), 2));
+    assert!(text(&done.stderr).contains("the database is from a newer ackbell (schema 99, this one knows 1)"), "{}", text(&done.stderr));
+    fs::remove_file(site.state("ackbell.db")).unwrap();
+    assert_eq!(site.run(&["queue", "flush"]).status.code(), Some(0));
+    assert_eq!(sandbox.messages().len(), 1, "the two were runs for two contacts");
+}
+
+/// A small file system of its own, unmounted at the end.
+struct Small(std::path::PathBuf);
+
+impl Small {
+    fn mount(path: std::path::PathBuf, options: &str) -> Self {
+        fs::create_dir_all(&path).unwrap();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "none"]).arg(&path).status().unwrap();
+        assert!(mounted.success(), "these tests need root to mount a small disk");
+        Self(path)
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_said_and_one_direct_post_is_made() {
+    let sandbox = Sandbox::start(&[]);
+    let site = Site::with_webhook(&sandbox);
+    let _small = Small::mount(site.state(""), "size=64k");
+    for directory in ["spool/tmp", "spool/new", "spool/bad"] {
+        fs::create_dir_all(site.state(directory)).unwrap();
+    }
+    let _ = fs::write(site.state("filler"), vec![0; 100_000]);
+    let done = site.run(&NOTIFY);
+    let said = text(&done.stderr);
+    assert_eq!(done.status.code(), Some(73), "{said}");
+    assert!(said.starts_with("ackbell: not stored, but posted directly to 1 destination(s): \"Disk on web01\": can't write the spool file"), "{said}");
+    assert!(said.contains("No space left on device (os error 28); free some space there"), "{said}");
+    assert_eq!(sandbox.messages().len(), 1);
+    fs::remove_file(site.state("filler")).unwrap();
+    assert_eq!(site.run(&NOTIFY).status.code(), Some(0), "it mends by itself");
+}
+
+#[test]
+fn a_read_only_disk_is_said_and_one_direct_post_is_made() {
+    let sandbox = Sandbox::start(&[]);
+    let site = Site::with_webhook(&sandbox);
+    let _small = Small::mount(site.state(""), "size=1m,ro");
+    let done = site.run(&NOTIFY);
+    assert_eq!(done.status.code(), Some(73));
+    assert!(text(&done.stderr).contains("the file system is mounted read-only"), "{}", text(&done.stderr));
+    assert_eq!(sandbox.messages().len(), 1);
+}
+
+#[test]
+fn something_in_the_spools_place_is_said() {
+    let site = Site::new("[slack]\nwebhook_url = \"http://127.0.0.1:1/services/x\"\n");
+    fs::write(site.dir.path().join("state"), "a file").unwrap();
+    let done = site.run(&NOTIFY);
+    assert_eq!(done.status.code(), Some(73));
+    let said = text(&done.stderr);
+    assert!(said.contains("LOST: the notification about \"Disk on web01\" could neither be stored nor posted"), "{said}");
+    assert!(said.contains("something that is no directory stands in its way"), "{said}");
+}
+
+#[test]
+fn limits_and_closed_streams_are_survived() {
+    let site = Site::new("[slack]\nwebhook_url = \"http://127.0.0.1:1/services/x\"\n[outbox]\ntime_budget = \"1s\"\n");
+    let config = site.config();
+    let line = |limit: &str, close: &str| {
+        let ackbell = crate::world::ACKBELL;
+        format!("{limit} exec {ackbell} --config {} notify --hostname h --hoststate 1 {close}", config.display())
+    };
+    for (limit, close, expected) in [
+        ("", "<&- >&- 2>&-", 0),
+        ("unset HOME PATH;", "", 0),
+        ("ulimit -n 16;", "", 0),
+        ("ulimit -f 0;", "2>/dev/null", 73),
+    ] {
+        let done = Command::new("sh").args(["-c", &line(limit, close)]).env_clear().status().unwrap();
+        assert_eq!(done.code(), Some(expected), "{limit} {close}");
+    }
+}

@@ -1,0 +1,194 @@
+//! `kill -9` at every system call, and at random moments: what exited 0 arrives.
+
+use crate::world::{ACKBELL, Running, Sandbox, Site, text, wait_until};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+const NOTIFY: [&str; 7] = ["notify", "--hostname", "web01", "--hoststate", "1", "--output", "x"];
+/// Whatever changes a file or speaks to somebody.
+const CALLS: &str = "openat,mkdir,mkdirat,write,writev,pwrite64,fsync,fdatasync,ftruncate,rename,renameat,renameat2,unlink,\
+    unlinkat,fcntl,flock,close,sendto,connect,recvfrom,read,socket,fchmod";
+
+/// Every system call of a run, counted: strace numbers each kind by itself.
+fn calls(trace: &str) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for line in trace.lines() {
+        let line = line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
+        if let Some((call, _)) = line.split_once('(').filter(|(call, _)| call.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')) {
+            *counts.entry(call.to_owned()).or_default() += 1;
+        }
+    }
+    counts
+}
+
+fn strace(site: &Site, options: &[&str], arguments: &[&str]) -> std::process::Output {
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq"]).args(options).arg(ACKBELL).arg("--config").arg(site.config()).args(arguments);
+    // Named in the environment too, as an error may hit the reading of the configuration.
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("ACKBELL_STATE_DIR", site.state("")).stdin(Stdio::null()).output().unwrap()
+}
+
+fn traced(site: &Site, arguments: &[&str]) -> BTreeMap<String, usize> {
+    let file = site.dir.path().join("trace");
+    strace(site, &["-o", file.to_str().unwrap(), "-e", &format!("trace={CALLS}")], arguments);
+    calls(&fs::read_to_string(file).unwrap())
+}
+
+/// How many runs were killed, of how many points; `check` looks at the site after each.
+fn kill_everywhere(points: &BTreeMap<String, usize>, arguments: &[&str], make: impl Fn() -> Site, check: impl Fn(&Site, Option<i32>)) {
+    let (mut killed, mut tried) = (0, 0);
+    for (call, count) in points {
+        for when in 1..=*count {
+            let site = make();
+            let inject = format!("inject={call}:signal=KILL:when={when}");
+            let done = strace(&site, &["-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject], arguments);
+            tried += 1;
+            killed += usize::from(done.status.code().is_none_or(|code| code == 137));
+            check(&site, done.status.code());
+        }
+    }
+    println!("killed {killed} of {tried} at {points:?}");
+    assert!(killed * 10 >= tried * 9, "the test must kill: {killed} of {tried}");
+}
+
+#[test]
+fn a_notify_killed_at_any_call_either_exited_0_and_arrives_or_left_nothing_in_the_way() {
+    // A lock held elsewhere: the path with a listener running.
+    let sandbox = Sandbox::start(&["--burst", "9999"]);
+    let make = || {
+        let site = Site::with_webhook(&sandbox);
+        fs::create_dir_all(site.state("")).unwrap();
+        site
+    };
+    let site = make();
+    let lock = fs::File::create(site.state("deliver.lock")).unwrap();
+    lock.lock().unwrap();
+    let points = traced(&site, &NOTIFY);
+    drop(lock);
+    kill_everywhere(&points, &NOTIFY, || {
+        let site = make();
+        fs::write(site.state("deliver.lock"), "").unwrap();
+        site
+    }, |site, code| {
+        let before = sandbox.messages().len();
+        let left = site.spooled("new");
+        assert_eq!(site.run(&["queue", "flush"]).status.code(), Some(0));
+        let arrived = sandbox.messages().len() - before;
+        assert!(arrived >= left, "{arrived} of {left}");
+        assert!(code != Some(0) || arrived + before > 0);
+        assert_eq!(site.run(&NOTIFY).status.code(), Some(0), "the next one is unhindered");
+        site.assert_all_delivered();
+    });
+}
+
+#[test]
+fn a_delivery_killed_at_any_call_loses_nothing_and_doubles_at_most_once() {
+    let sandbox = Sandbox::start(&["--burst", "9999"]);
+    let make = || {
+        let site = Site::with_webhook(&sandbox);
+        crate::answers::spool(&site, 1, "web01", "#ops");
+        fs::create_dir_all(site.state("spool/tmp")).unwrap();
+        site
+    };
+    let points = traced(&make(), &["queue", "flush"]);
+    sandbox.tell("reset", &serde_json::json!({}));
+    kill_everywhere(&points, &["queue", "flush"], make, |site, _| {
+        let done = site.run(&["queue", "flush"]);
+        assert_eq!(done.status.code(), Some(0), "{}{}", text(&done.stdout), text(&done.stderr));
+        let arrived = sandbox.messages().len();
+        assert!((1..=2).contains(&arrived), "{arrived}");
+        site.assert_all_delivered();
+        let check = Command::new("sqlite3").arg(site.state("ackbell.db")).arg("PRAGMA integrity_check").output().unwrap();
+        assert_eq!(text(&check.stdout), "ok\n");
+        sandbox.tell("reset", &serde_json::json!({}));
+    });
+}
+
+#[test]
+fn errors_at_every_call_of_notify_have_their_exit_code() {
+    let site = Site::new("[slack]\nwebhook_url = \"http://127.0.0.1:1/services/x\"\n[outbox]\ntime_budget = \"1s\"\n");
+    fs::create_dir_all(site.state("")).unwrap();
+    let lock = fs::File::create(site.state("deliver.lock")).unwrap();
+    lock.lock().unwrap();
+    let points = traced(&site, &NOTIFY);
+    for call in ["write", "fdatasync", "fsync", "rename", "openat"] {
+        for when in 1..=points.get(call).copied().unwrap_or(0) {
+            for error in ["EIO", "ENOSPC", "EROFS", "EMFILE", "EINTR"] {
+                let before = site.spooled("new");
+                let inject = format!("inject={call}:error={error}:when={when}");
+                let done = strace(&site, &["-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject], &NOTIFY);
+                let said = text(&done.stderr);
+                assert!(!said.contains("panicked"), "{call} {when} {error}: {said}");
+                match done.status.code() {
+                    Some(0) => assert_eq!(site.spooled("new"), before + 1, "{call} {when} {error}: {said}"),
+                    // The loader may fail before we exist (127).
+                    Some(73 | 127) => {}
+                    other => panic!("{call} {when} {error}: {other:?} {said}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_thousand_notifies_killed_at_random_and_every_one_that_exited_0_arrives() {
+    const COUNT: usize = 1000;
+    let sandbox = Sandbox::start(&["--burst", "5000"]);
+    let site = Site::with_token(&sandbox, "");
+    let _listener = site.listen();
+    let mut promised = BTreeSet::new();
+    let mut running: Vec<(usize, Running)> = Vec::new();
+    let settle = |running: &mut Vec<(usize, Running)>, promised: &mut BTreeSet<String>| {
+        for (i, mut process) in running.drain(..) {
+            // Some are killed at once, some later, some never.
+            std::thread::sleep(Duration::from_micros((i as u64 * 7919) % 1500));
+            if i % 3 != 0 {
+                let _ = process.0.kill();
+            }
+            if process.0.wait().unwrap().code() == Some(0) {
+                promised.insert(format!("DOWN: h{i} · x"));
+            }
+        }
+    };
+    for i in 0..COUNT {
+        let host = format!("h{i}");
+        let child = site.command(&["notify", "--hostname", &host, "--hoststate", "1", "--output", "x", "--to", &format!("#load-{i}")]);
+        let child = { child }.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        running.push((i, Running(child)));
+        if running.len() == 8 {
+            settle(&mut running, &mut promised);
+        }
+    }
+    settle(&mut running, &mut promised);
+    println!("{} of {COUNT} exited 0", promised.len());
+    assert!(promised.len() > COUNT / 4 && promised.len() < COUNT, "{}", promised.len());
+    wait_until("all that was promised", Duration::from_secs(60), || {
+        let arrived: BTreeSet<String> = sandbox.texts().into_iter().collect();
+        promised.is_subset(&arrived)
+    });
+}
+
+#[test]
+fn a_listener_killed_in_the_middle_loses_nothing() {
+    const COUNT: usize = 300;
+    let sandbox = Sandbox::start(&["--burst", "5000"]);
+    let site = Site::with_token(&sandbox, "");
+    for i in 0..COUNT {
+        crate::answers::spool(&site, i, &format!("h{i}"), &format!("#load-{i}"));
+    }
+    let mut kills = 0;
+    while site.queue()["waiting"].as_u64().unwrap() > 0 || site.spooled("new") > 0 {
+        let mut listener = site.listen();
+        std::thread::sleep(Duration::from_millis(40 + kills * 37 % 100));
+        let _ = listener.0.kill();
+        kills += 1;
+        assert!(kills < 200);
+    }
+    let texts = sandbox.texts();
+    let different: BTreeSet<&String> = texts.iter().collect();
+    println!("{kills} kills, {} messages for {COUNT} notifications", texts.len());
+    assert_eq!(different.len(), COUNT);
+    assert!(texts.len() <= COUNT + usize::try_from(kills).unwrap(), "at most one duplicate a kill");
+}

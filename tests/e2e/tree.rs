@@ -1,0 +1,85 @@
+//! The invariants on the library's front page, grepped for in the tree.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn sources(directory: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            // Tests beside the code may do what the code may not.
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap().to_owned();
+            if !path.ends_with("tests.rs") {
+                found.push((path.strip_prefix(root().join("src")).unwrap().to_owned(), code));
+            }
+        }
+    }
+    found
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn is_in(path: &Path, rooms: &[&str]) -> bool {
+    let path = path.to_str().unwrap();
+    rooms.iter().any(|room| path == format!("{room}.rs") || path.starts_with(&format!("{room}/")) || path == *room)
+}
+
+#[track_caller]
+fn assert_only(rooms: &[&str], words: &[&str]) {
+    for (path, code) in sources(&root().join("src")) {
+        for word in words.iter().filter(|_| !is_in(&path, rooms)) {
+            let line = code.lines().find(|line| line.contains(word) && !line.trim_start().starts_with("//"));
+            assert!(line.is_none(), "{} may not use {word}: {}", path.display(), line.unwrap());
+        }
+    }
+}
+
+#[test]
+fn the_pure_core_touches_nothing() {
+    let impure = ["std::fs", "std::net", "std::env", "std::process", "log::", "rusqlite", "crate::clock", "SystemTime", "Instant", "ureq"];
+    for (path, code) in sources(&root().join("src")) {
+        if is_in(&path, &["notification", "route", "render", "schedule"]) {
+            for word in impure {
+                assert!(!code.contains(word), "{} uses {word}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_room_keeps_to_itself() {
+    assert_only(&["store"], &["rusqlite", "SELECT ", "INSERT "]);
+    assert_only(&["slack/api", "config/values.rs"], &["ureq::"]);
+    assert_only(&["cli", "logging"], &["println!", "io::stdout", "io::stderr", "ExitCode::"].map(|w| if w == "ExitCode::" { "std::process::exit" } else { w }));
+    assert_only(&["clock", "sandbox"], &["SystemTime::now"]);
+    for (path, code) in sources(&root().join("src")) {
+        if is_in(&path, &["sandbox"]) {
+            for word in ["crate::slack", "crate::render", "crate::notification"] {
+                assert!(!code.contains(word), "{} shares {word}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_notify_path_reaches_delivery_only_through_its_closure() {
+    let code = fs::read_to_string(root().join("src/notify.rs")).unwrap();
+    for room in ["store", "slack", "render", "deliver", "listen", "rusqlite", "jiff"] {
+        assert!(!code.contains(&format!("crate::{room}")), "notify.rs uses {room}");
+    }
+}
+
+#[test]
+fn nothing_is_left_open() {
+    assert_only(&[], &["TODO", "FIXME", "todo!", "unimplemented!", "dbg!"]);
+    for (path, _) in sources(&root().join("src")) {
+        assert!(!path.ends_with("mod.rs"), "{}", path.display());
+    }
+    assert!(fs::read_to_string(root().join("src/lib.rs")).unwrap().contains("# Invariants"));
+}
