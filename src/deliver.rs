@@ -76,7 +76,9 @@ impl Deliverer {
         }
         let orphans = store.recover(clock.now_ms())?;
         if orphans > 0 {
-            warn!("found messages that were being sent when ackbell died count={orphans} what=sent again, may show twice");
+            warn!(
+                "found messages that were being sent when ackbell died count={orphans} what=sent again, may show twice"
+            );
         }
         let spool = Spool::new(&config.state_dir);
         let (names, clients, told) = (DisplayNames::default(), HashMap::new(), HashMap::new());

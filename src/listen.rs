@@ -59,7 +59,9 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
         return Ok(());
     };
     let wake = wake::bind(&config.runtime_dir)
-        .inspect_err(|e| warn!("no wake-up socket reason={e} what=the spool is scanned every {} s", SCAN_INTERVAL.as_secs()))
+        .inspect_err(|e| {
+            warn!("no wake-up socket reason={e} what=the spool is scanned every {} s", SCAN_INTERVAL.as_secs())
+        })
         .ok();
     info!("listening state_dir={} integrations={}", config.state_dir.display(), config.integrations.len());
     notifier.say("READY=1\nSTATUS=delivering");
@@ -183,7 +185,9 @@ fn wait_for_lock(config: &Config, signals: &Signals) -> Result<Option<DeliveryLo
         let taken = DeliveryLock::try_take(&config.state_dir);
         match taken.map_err(|source| ListenError::Lock { path: path.clone(), source })? {
             Some(lock) => return Ok(Some(lock)),
-            None if clock::wall_ms() - started > clock::millis(LOCK_WAIT) => return Err(ListenError::AnotherRuns(path)),
+            None if clock::wall_ms() - started > clock::millis(LOCK_WAIT) => {
+                return Err(ListenError::AnotherRuns(path));
+            }
             None => signals.wait(None, Duration::from_millis(200)),
         }
     }

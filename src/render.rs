@@ -104,7 +104,11 @@ pub(crate) fn card(notification: &Notification, facts: &Facts<'_>) -> Card {
         comment: notification.comment.clone(),
         output: notification.output.clone(),
         long_output: notification.long_output.clone(),
-        metrics: if is_about_state(&notification.kind) { all.into_iter().take(METRICS_MAX).collect() } else { Vec::new() },
+        metrics: if is_about_state(&notification.kind) {
+            all.into_iter().take(METRICS_MAX).collect()
+        } else {
+            Vec::new()
+        },
         metrics_more: if is_about_state(&notification.kind) { metrics_more } else { 0 },
         body,
         context: facts.style.fields.iter().filter_map(|field| words::field(field, notification)).collect(),
@@ -176,7 +180,6 @@ fn is_about_state(kind: &Kind) -> bool {
         | Kind::DowntimeCancelled => false,
     }
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -47,14 +47,27 @@ pub(crate) enum Next {
     /// The channel holds still; this message is next when it moves again. Burns no attempt.
     HoldChannel(Duration),
     /// The integration holds still, and everything with it. Burns no attempt.
-    HoldIntegration { rest: Duration, reason: String },
+    HoldIntegration {
+        rest: Duration,
+        reason: String,
+    },
     /// Again later; the integration rests too after several failures in a row.
-    Retry { after: Duration, rest: Option<Duration>, reason: String },
+    Retry {
+        after: Duration,
+        rest: Option<Duration>,
+        reason: String,
+    },
     /// At once more, as plain text.
-    RetryPlain { reason: String },
+    RetryPlain {
+        reason: String,
+    },
     /// To the integration's own channel, saying why.
-    Fallback { reason: String },
-    Dead { reason: String },
+    Fallback {
+        reason: String,
+    },
+    Dead {
+        reason: String,
+    },
 }
 
 /// The one decision about a delivery after each attempt.

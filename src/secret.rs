@@ -81,7 +81,10 @@ mod tests {
     fn tokens_webhooks_and_passwords_are_cut_out() {
         for (text, expected) in [
             ("token xoxb-1-2-abc refused", "token xoxb-[redacted] refused"),
-            ("https://hooks.slack.com/services/T1/B2/secret: refused", "https://hooks.slack.com/services/[redacted] refused"),
+            (
+                "https://hooks.slack.com/services/T1/B2/secret: refused",
+                "https://hooks.slack.com/services/[redacted] refused",
+            ),
             ("proxy http://user:p%40ss@proxy:3128 said 407", "proxy http://user:[redacted]@proxy:3128 said 407"),
             ("nothing here: a/b c:d", "nothing here: a/b c:d"),
             ("xapp-1 and xoxe.xoxb-2", "xapp-[redacted] and xoxe.[redacted]"),

@@ -111,8 +111,7 @@ impl Spool {
 
     /// Makes the notification durable. When this returns `Ok`, it survives a crash of the machine.
     pub(crate) fn put(&self, entry: &Entry) -> Result<SpoolId, SpoolError> {
-        let envelope =
-            Envelope { ackbell: VERSION, received: entry.received, notification: &entry.notification };
+        let envelope = Envelope { ackbell: VERSION, received: entry.received, notification: &entry.notification };
         let mut bytes = serde_json::to_vec(&envelope).map_err(|e| self.error("encode", "tmp", e.into()))?;
         bytes.push(b'\n');
         let id = SpoolId::fresh();
@@ -172,7 +171,8 @@ impl Spool {
         // O_NONBLOCK: a FIFO somebody put there must not hang the drainer.
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
         let file = OpenOptions::new().read(true).custom_flags(flags).open(self.path("new", id));
-        let file = file.map_err(|e| if e.kind() == ErrorKind::NotFound { ReadError::Gone } else { ReadError::Io(e) })?;
+        let file =
+            file.map_err(|e| if e.kind() == ErrorKind::NotFound { ReadError::Gone } else { ReadError::Io(e) })?;
         file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(ReadError::Io)?;
         if bytes.len() as u64 > FILE_BYTES_MAX {
             return Err(ReadError::Garbage(format!("it is larger than {FILE_BYTES_MAX} bytes")));
@@ -270,7 +270,11 @@ impl Spool {
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => continue,
                 made => made.and_then(|()| sync_directory(directory.parent().unwrap_or(Path::new("/")))),
             }
-            .map_err(|source| SpoolError { what: "create the directory", path: directory.clone(), source })?;
+            .map_err(|source| SpoolError {
+                what: "create the directory",
+                path: directory.clone(),
+                source,
+            })?;
         }
         Ok(())
     }

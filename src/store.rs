@@ -33,7 +33,9 @@ pub(crate) struct Store {
 pub(crate) enum StoreError {
     #[error("can't create the database {}: {source}", .path.display())]
     Create { path: PathBuf, source: std::io::Error },
-    #[error("the database is from a newer ackbell (schema {found}, this one knows {known}); upgrade ackbell or move the database away")]
+    #[error(
+        "the database is from a newer ackbell (schema {found}, this one knows {known}); upgrade ackbell or move the database away"
+    )]
     Newer { found: i64, known: i64 },
     #[error("database: {0}")]
     Sqlite(#[from] rusqlite::Error),

@@ -4,7 +4,8 @@ use crate::render::{Card, Tone, utc};
 
 /// The card as lines. `width` is the terminal's, in columns.
 pub(crate) fn preview(card: &Card, colours: bool, width: usize) -> String {
-    let paint = |code: &str, text: &str| if colours { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() };
+    let paint =
+        |code: &str, text: &str| if colours { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() };
     let bar = paint(bar_code(card.tone), "┃");
     let mut lines = vec![format!("{} {}", icon(card.tone), paint("1", &card.heading()))];
     let mut body: Vec<String> = Vec::new();
@@ -14,7 +15,8 @@ pub(crate) fn preview(card: &Card, colours: bool, width: usize) -> String {
         Some(text) => body.extend(text.lines().map(str::to_owned)),
         None => {
             let output = [card.output.as_str(), card.long_output.as_str()];
-            let output: Vec<&str> = output.iter().flat_map(|text| text.lines()).filter(|line| !line.is_empty()).collect();
+            let output: Vec<&str> =
+                output.iter().flat_map(|text| text.lines()).filter(|line| !line.is_empty()).collect();
             body.extend(boxed(&output, width.saturating_sub(4)));
             body.extend(card.metrics.iter().map(crate::render::Metric::line));
             if card.metrics_more > 0 {

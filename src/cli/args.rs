@@ -99,13 +99,19 @@ impl Args for NotifyArgs {
         let one = |field: &Field| {
             // Said in the help itself: man pages leave clap's own list of aliases out.
             let also: String = field.aliases.iter().map(|alias| format!("; also --{alias}")).collect();
-            let arg = value(field.name).value_name(field.value).help(format!("{}{also}", field.help)).action(ArgAction::Set);
+            let arg =
+                value(field.name).value_name(field.value).help(format!("{}{also}", field.help)).action(ArgAction::Set);
             arg.overrides_with(field.name).aliases(field.aliases)
         };
         command
             .args(FIELDS.iter().map(one))
             .arg(value("var").value_name("KEY=VALUE").action(ArgAction::Append).help("A custom variable; repeatable"))
-            .arg(value("to").value_name("DESTINATION").action(ArgAction::Append).help("Overrides the routes; repeatable"))
+            .arg(
+                value("to")
+                    .value_name("DESTINATION")
+                    .action(ArgAction::Append)
+                    .help("Overrides the routes; repeatable"),
+            )
             .arg(flag("from-env").help("Also read the core's NAGIOS_* macros (or Icinga 2's) from the environment"))
             .arg(flag("dry-run").help("Print what would be sent; send and keep nothing"))
     }

@@ -21,7 +21,9 @@ pub(super) fn run(args: NotifyArgs, config: Option<&Path>, env: &Environment, ou
     let dry_run = args.dry_run;
     let fields = if args.from_env { args.fields.over(from_environment(env)) } else { args.fields };
     if fields.is_empty() {
-        out.error("nothing to notify: give at least --hostname and --output, or --from-env; see `ackbell notify --help`");
+        out.error(
+            "nothing to notify: give at least --hostname and --output, or --from-env; see `ackbell notify --help`",
+        );
         return Exit::Usage;
     }
     let notification = fields.into_notification(received / 1000);
@@ -131,7 +133,9 @@ fn mend(words: &[String]) -> Vec<String> {
             growing = None;
         } else if flag.is_some() && !is_text {
             growing = None;
-        } else if let Some(value) = mended.last_mut().filter(|value| growing.is_some() && (is_text || value.ends_with('='))) {
+        } else if let Some(value) =
+            mended.last_mut().filter(|value| growing.is_some() && (is_text || value.ends_with('=')))
+        {
             if !value.ends_with('=') {
                 value.push(' ');
             }
@@ -177,7 +181,22 @@ mod tests {
 
     #[test]
     fn split_output_is_joined_and_unknown_flags_are_dropped() {
-        let line = ["ackbell", "notify", "--hostname", "web01", "--typo", "y", "--output", "a", "b", "--x", "c", "--state", "2", "z"];
+        let line = [
+            "ackbell",
+            "notify",
+            "--hostname",
+            "web01",
+            "--typo",
+            "y",
+            "--output",
+            "a",
+            "b",
+            "--x",
+            "c",
+            "--state",
+            "2",
+            "z",
+        ];
         let expected = ["ackbell", "notify", "--hostname=web01", "--output=a b --x c", "--state=2"];
         assert_eq!(mend(&words(&line)), words(&expected));
     }

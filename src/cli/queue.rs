@@ -67,13 +67,19 @@ fn list(config: &Config, all: bool, as_json: bool, out: &mut Output) -> Result<E
     if as_json {
         let rows: Vec<Value> = rows.iter().map(row_json).collect();
         let oldest = summary.oldest.map(|ms| ms / 1000);
-        out.line(&json!({ "spooled": spooled, "waiting": summary.waiting, "dead": summary.dead,
-            "oldest_waiting": oldest, "bad_spool_files": bad, "deliveries": rows }).to_string());
+        out.line(
+            &json!({ "spooled": spooled, "waiting": summary.waiting, "dead": summary.dead,
+            "oldest_waiting": oldest, "bad_spool_files": bad, "deliveries": rows })
+            .to_string(),
+        );
         return Ok(Exit::Done);
     }
     let mut text = String::new();
     if !rows.is_empty() {
-        text.push_str(&format!("{:>6}  {:<9}  {:<20}  {:>6}  {:>5}  NOTIFICATION\n", "ID", "STATE", "TO", "AGE", "TRIES"));
+        text.push_str(&format!(
+            "{:>6}  {:<9}  {:<20}  {:>6}  {:>5}  NOTIFICATION\n",
+            "ID", "STATE", "TO", "AGE", "TRIES"
+        ));
     }
     let now = clock::wall_ms();
     for row in &rows {
@@ -91,11 +97,17 @@ fn row_line(row: &Row, now: i64) -> String {
     let to = place(row);
     let state = row.notification.state_name().unwrap_or("-");
     let what = format!("{} {state} {}", row.notification.kind.name(), row.notification.object_label());
-    let mut line =
-        format!("{:>6}  {:<9}  {to:<20}  {:>6}  {:>5}  {what}\n", row.id, row.state, age(now - row.received), row.attempts);
+    let mut line = format!(
+        "{:>6}  {:<9}  {to:<20}  {:>6}  {:>5}  {what}\n",
+        row.id,
+        row.state,
+        age(now - row.received),
+        row.attempts
+    );
     if let Some(reason) = &row.reason {
         let wait = row.due.saturating_sub(now);
-        let next = if row.state == "waiting" && wait > 0 { format!(" (next try in {})", age(wait)) } else { String::new() };
+        let next =
+            if row.state == "waiting" && wait > 0 { format!(" (next try in {})", age(wait)) } else { String::new() };
         line.push_str(&format!("        {reason}{next}\n"));
     }
     line
@@ -179,14 +191,16 @@ fn drop_one(config: &Config, id: &str, as_json: bool, out: &mut Output) -> Resul
 }
 
 fn flush(config: &Config, env: &Environment, as_json: bool, out: &mut Output) -> Result<Exit, Failure> {
-    let io = |e: std::io::Error| Failure::Said(Exit::CantWrite, format!("can't lock {}: {e}", config.state_dir.display()));
+    let io =
+        |e: std::io::Error| Failure::Said(Exit::CantWrite, format!("can't lock {}: {e}", config.state_dir.display()));
     let Some(lock) = DeliveryLock::try_take(&config.state_dir).map_err(io)? else {
         wake::hint(&config.runtime_dir);
         say(as_json, "delivering_elsewhere", 1, "a listener (or another process) delivers already; it was woken", out);
         return Ok(Exit::Done);
     };
     let here = deliver::here(config, env, lock, FLUSH_BUDGET);
-    let waiting = Store::open_existing(&config.state_dir)?.map(|store| store.summary()).transpose()?.unwrap_or_default();
+    let waiting =
+        Store::open_existing(&config.state_dir)?.map(|store| store.summary()).transpose()?.unwrap_or_default();
     match here {
         Err(e) => Err(Failure::Said(Exit::CantWrite, e.to_string())),
         Ok(Here::Done | Here::SomeoneElse) if waiting.waiting == 0 => {

@@ -51,7 +51,8 @@ fn mask(text: &str, number: usize, line: &str) -> String {
     if let Some((_, end)) = keys.iter().find(|(key, _)| may_be_secret(key)) {
         return format!("{} [redacted]", secret::redact(&line[..*end]));
     }
-    let leads = line.trim_start().starts_with(['[', '#']) || keys.first().is_some_and(|(_, end)| is_leading(line, *end));
+    let leads =
+        line.trim_start().starts_with(['[', '#']) || keys.first().is_some_and(|(_, end)| is_leading(line, *end));
     if !leads && continues_secret(text, number) {
         return "[redacted]".to_owned();
     }

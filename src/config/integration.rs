@@ -33,7 +33,8 @@ pub(super) fn read_all(
     let mut all = Vec::new();
     let slack = top.table("slack", report);
     let named = top.named_tables("integrations", report);
-    let from_env = ["SLACK_BOT_TOKEN", "SLACK_WEBHOOK_URL"].iter().any(|name| env.get(name).is_some_and(|v| !v.is_empty()));
+    let from_env =
+        ["SLACK_BOT_TOKEN", "SLACK_WEBHOOK_URL"].iter().any(|name| env.get(name).is_some_and(|v| !v.is_empty()));
     if slack.is_some() || from_env {
         let table = slack.unwrap_or_else(|| Table::new("the environment", None, &[]));
         let mut around = Around { base, env: env.clone(), sources };
@@ -41,7 +42,10 @@ pub(super) fn read_all(
     }
     for (name, table) in named {
         if name == DEFAULT {
-            report.error(table.span, Mistake::new("an integration can't be called \"default\"").remedy("that is [slack]'s name"));
+            report.error(
+                table.span,
+                Mistake::new("an integration can't be called \"default\"").remedy("that is [slack]'s name"),
+            );
         }
         let mut around = Around { base, env: Environment::default(), sources };
         all.push(read(name, table, &mut around, report));
@@ -57,9 +61,30 @@ fn read(name: &str, mut table: Table<'_>, around: &mut Around<'_>, report: &mut 
         description: table.text("description", report).map_or_else(String::new, |text| text.text.to_owned()),
         labels: table.texts("labels", report).unwrap_or_default().iter().map(|text| text.text.to_owned()).collect(),
         enabled: table.flag("enabled", report).unwrap_or(true),
-        bot_token: one_secret(&mut table, ("bot_token", "bot_token_file"), &["SLACK_BOT_TOKEN"], bot_token, around, report),
-        webhook_url: one_secret(&mut table, ("webhook_url", "webhook_url_file"), &["SLACK_WEBHOOK_URL"], webhook, around, report),
-        app_token: one_secret(&mut table, ("app_token", "app_token_file"), &["SLACK_APP_TOKEN"], app_token, around, report),
+        bot_token: one_secret(
+            &mut table,
+            ("bot_token", "bot_token_file"),
+            &["SLACK_BOT_TOKEN"],
+            bot_token,
+            around,
+            report,
+        ),
+        webhook_url: one_secret(
+            &mut table,
+            ("webhook_url", "webhook_url_file"),
+            &["SLACK_WEBHOOK_URL"],
+            webhook,
+            around,
+            report,
+        ),
+        app_token: one_secret(
+            &mut table,
+            ("app_token", "app_token_file"),
+            &["SLACK_APP_TOKEN"],
+            app_token,
+            around,
+            report,
+        ),
         signing_secrets: secrets(
             &mut table,
             ("signing_secret", "signing_secret_file"),
@@ -102,11 +127,18 @@ fn check(integration: &Integration, place: &str, span: Option<Span>, report: &mu
     }
     if let Some(path) = &integration.ca_file {
         if let Err(e) = fs::metadata(path) {
-            report.error(span, Mistake::new(format!("ca_file {}: {e}", path.display())).remedy("name a PEM file with the CA's certificate"));
+            report.error(
+                span,
+                Mistake::new(format!("ca_file {}: {e}", path.display()))
+                    .remedy("name a PEM file with the CA's certificate"),
+            );
         }
     }
     if integration.channel == Some(Destination::Contact) {
-        report.error(span, Mistake::new("channel can't be \"contact\"").remedy("name the channel for what no contact takes"));
+        report.error(
+            span,
+            Mistake::new("channel can't be \"contact\"").remedy("name the channel for what no contact takes"),
+        );
     }
 }
 
@@ -125,14 +157,18 @@ pub(super) fn check_routes(config: &Config, report: &mut Report<'_>) {
         };
         let is_webhook_only = integration.bot_token.is_none() && integration.flavor == Flavor::Slack;
         if is_webhook_only && !route.to.is_empty() {
-            let mistake = Mistake::new(format!("\"to\" has no effect: \"{}\" has only a webhook, which posts to its own channel", integration.name));
+            let mistake = Mistake::new(format!(
+                "\"to\" has no effect: \"{}\" has only a webhook, which posts to its own channel",
+                integration.name
+            ));
             report.warning(route.span, mistake.remedy("use a bot_token to choose channels"));
         }
         if !is_webhook_only && integration.bot_token.is_some() && route.to.is_empty() && integration.channel.is_none() {
             report.error(route.span, Mistake::new("this route leads nowhere").remedy("give it to = \"#channel\""));
         }
     }
-    for integration in config.integrations.iter().filter(|i| i.enabled && i.bot_token.is_some() && i.channel.is_none()) {
+    for integration in config.integrations.iter().filter(|i| i.enabled && i.bot_token.is_some() && i.channel.is_none())
+    {
         if config.routes.is_empty() {
             let message = format!("\"{}\" has a bot token, but no channel to post to", integration.name);
             report.error(None, Mistake::new(message).remedy("add channel = \"#ops\""));
@@ -193,7 +229,9 @@ fn secrets(
             }
             around.sources.push(path);
         }
-    } else if let Some((_, value)) = names.iter().filter_map(|name| Some((name, around.env.get(name)?))).find(|(_, v)| !v.is_empty()) {
+    } else if let Some((_, value)) =
+        names.iter().filter_map(|name| Some((name, around.env.get(name)?))).find(|(_, v)| !v.is_empty())
+    {
         take(value.trim(), None, report);
     }
     found
@@ -207,7 +245,10 @@ fn read_secret(path: &Path, text: Text<'_>, key: &str, report: &mut Report<'_>) 
         }
         Err(e) => {
             let mistake = Mistake::new(format!("{key}: can't read {}: {e}", path.display()));
-            report.error(Some(text.span), mistake.remedy("the file must exist and be readable by the group of the core's user"));
+            report.error(
+                Some(text.span),
+                mistake.remedy("the file must exist and be readable by the group of the core's user"),
+            );
             None
         }
     }
@@ -224,7 +265,8 @@ fn warn_if_readable(path: Option<&Path>, text: Option<&Text<'_>>, report: &mut R
         let message = format!("{} holds a secret and others may write it (mode {:04o})", path.display(), mode & 0o7777);
         report.error(place, Mistake::new(message).remedy(remedy));
     } else if mode & 0o004 != 0 {
-        let message = format!("{} holds a secret and everybody may read it (mode {:04o})", path.display(), mode & 0o7777);
+        let message =
+            format!("{} holds a secret and everybody may read it (mode {:04o})", path.display(), mode & 0o7777);
         report.warning(place, Mistake::new(message).remedy(remedy));
     }
 }
@@ -236,7 +278,9 @@ fn bot_token(value: &str) -> Result<(), Mistake> {
         v if v.starts_with("xoxp-") || v.starts_with("xoxe.xoxp-") => {
             Err(Mistake::new("that is a person's token").remedy("use the Bot User OAuth Token of your app (xoxb-...)"))
         }
-        v if v.starts_with("http") => Err(Mistake::new("that is a web address").remedy("put a webhook's into webhook_url")),
+        v if v.starts_with("http") => {
+            Err(Mistake::new("that is a web address").remedy("put a webhook's into webhook_url"))
+        }
         _ => Err(Mistake::new("that is no bot token").remedy("it starts with xoxb-")),
     }
 }

@@ -62,7 +62,8 @@ pub(crate) fn load(argument: Option<&Path>, env: &Environment) -> Result<(Config
     };
     let source = text.as_ref().map(|_| path.as_path());
     let text = text.as_deref().unwrap_or_default();
-    let parsed = if lenient::is_json(&path) && source.is_some() { tree::parse_json(text) } else { tree::parse_toml(text) };
+    let parsed =
+        if lenient::is_json(&path) && source.is_some() { tree::parse_json(text) } else { tree::parse_toml(text) };
     let mut report = Report::new(source, text);
     let entries = match parsed {
         Ok(entries) => entries,
@@ -76,7 +77,11 @@ pub(crate) fn load(argument: Option<&Path>, env: &Environment) -> Result<(Config
     let mut top = Table::new("the file", None, &entries);
     let config = read_config(&mut top, source, text, argument, env, &mut report);
     top.finish(&mut report);
-    if report.has_errors() { Err(LoadError::Problems(report.into_problems())) } else { Ok((config, report.into_problems())) }
+    if report.has_errors() {
+        Err(LoadError::Problems(report.into_problems()))
+    } else {
+        Ok((config, report.into_problems()))
+    }
 }
 
 fn read(path: &Path) -> std::io::Result<String> {

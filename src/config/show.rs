@@ -117,5 +117,9 @@ fn core(core: &Core) -> Value {
 }
 
 fn seconds(duration: std::time::Duration) -> Value {
-    if duration.subsec_millis() == 0 { json!(format!("{}s", duration.as_secs())) } else { json!(format!("{}ms", duration.as_millis())) }
+    if duration.subsec_millis() == 0 {
+        json!(format!("{}s", duration.as_secs()))
+    } else {
+        json!(format!("{}ms", duration.as_millis()))
+    }
 }

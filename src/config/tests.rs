@@ -78,10 +78,16 @@ fn single_mistakes_have_their_remedies() {
         ("[integrations.second]\nwebhook_url = \"http://example.com/x\"", "plain http would send the secret readable"),
         ("[integrations.second]\nwebhook_url = \"\"", "webhook_url: it is empty"),
         ("[integrations.second]\nwebhook_url_file = \"gone\"", "No such file or directory"),
-        ("[integrations.second]\nbot_token = \"xoxb-1\"\nbot_token_file = \"x\"", "both \"bot_token\" and \"bot_token_file\" are given"),
+        (
+            "[integrations.second]\nbot_token = \"xoxb-1\"\nbot_token_file = \"x\"",
+            "both \"bot_token\" and \"bot_token_file\" are given",
+        ),
         ("[integrations.second]\nbot_token = \"xoxb-1 2\"", "it has blanks"),
         ("[integrations.second]\nbot_token = \"xoxb-1\"\nproxy = \"proxy:3128\"", "it is no proxy address"),
-        ("[integrations.second]\nbot_token = \"xoxb-1\"\nflavor = \"teams\"", "\"slack\", \"mattermost\", \"rocketchat\" or \"discord\""),
+        (
+            "[integrations.second]\nbot_token = \"xoxb-1\"\nflavor = \"teams\"",
+            "\"slack\", \"mattermost\", \"rocketchat\" or \"discord\"",
+        ),
         ("[integrations.second]\nbot_token = \"xoxb-1\"\nca_file = \"/gone.pem\"", "ca_file /gone.pem: No such file"),
         ("[integrations.second]\nbot_token = \"xoxb-1\"\nstate_dir = \"/x\"", "unknown key \"state_dir\""),
         ("x = ", "a.toml:4:"),
@@ -94,7 +100,10 @@ fn single_mistakes_have_their_remedies() {
 #[test]
 fn json_has_places_too() {
     let text = "{\n  \"slack\": {\n    \"webhook_url\": \"https://h/x\",\n    \"colour\": true\n  }\n}";
-    assert!(problems("a.json", text).starts_with("a.json:4:5: unknown key \"colour\" in [slack]\n  4 |     \"colour\": true\n"));
+    assert!(
+        problems("a.json", text)
+            .starts_with("a.json:4:5: unknown key \"colour\" in [slack]\n  4 |     \"colour\": true\n")
+    );
     assert!(problems("a.json", "{\"slack\": {},}").contains("trailing commas are not allowed"));
 }
 
@@ -147,7 +156,9 @@ fn what_is_shown_has_no_secret() {
 #[test]
 fn the_default_is_good_and_so_are_its_samples() {
     let directory = tempfile::tempdir().unwrap();
-    for (name, value) in [("webhook-url", "https://hooks.slack.com/services/x"), ("bot-token", "xoxb-1"), ("second-bot-token", "xoxb-2")] {
+    for (name, value) in
+        [("webhook-url", "https://hooks.slack.com/services/x"), ("bot-token", "xoxb-1"), ("second-bot-token", "xoxb-2")]
+    {
         fs::write(directory.path().join(name), value).unwrap();
         fs::set_permissions(directory.path().join(name), fs::Permissions::from_mode(0o640)).unwrap();
     }

@@ -12,7 +12,8 @@ use std::time::Duration;
 /// `10s`, `5m`, `1h30m`, `3d`, `250ms`
 pub(super) fn duration(text: &str) -> Result<Duration, Mistake> {
     let bad = || {
-        Mistake::new(format!("\"{text}\" is no duration")).remedy("write a number with a unit: \"30s\", \"5m\", \"12h\", \"3d\"")
+        Mistake::new(format!("\"{text}\" is no duration"))
+            .remedy("write a number with a unit: \"30s\", \"5m\", \"12h\", \"3d\"")
     };
     let mut total = Duration::ZERO;
     let mut rest = text.trim();
@@ -39,12 +40,13 @@ pub(super) fn duration(text: &str) -> Result<Duration, Mistake> {
 
 /// A URL: https, or http where it stays on this machine.
 pub(super) fn url(text: &str) -> Result<String, Mistake> {
-    let (scheme, rest) = text.split_once("://").ok_or_else(|| {
-        Mistake::new("it is no URL").remedy("it starts with https://")
-    })?;
+    let (scheme, rest) =
+        text.split_once("://").ok_or_else(|| Mistake::new("it is no URL").remedy("it starts with https://"))?;
     let authority = rest.split('/').next().unwrap_or_default();
     let host = authority.rsplit('@').next().unwrap_or_default();
-    let host = host.strip_prefix('[').map_or_else(|| host.split(':').next().unwrap_or(host), |v6| v6.split(']').next().unwrap_or(v6));
+    let host = host
+        .strip_prefix('[')
+        .map_or_else(|| host.split(':').next().unwrap_or(host), |v6| v6.split(']').next().unwrap_or(v6));
     let is_loopback = host == "localhost" || host == "::1" || host.starts_with("127.");
     match scheme {
         _ if host.is_empty() || text.chars().any(|c| c.is_whitespace() || c.is_control()) => {
@@ -52,7 +54,9 @@ pub(super) fn url(text: &str) -> Result<String, Mistake> {
         }
         "https" => Ok(text.to_owned()),
         "http" if is_loopback => Ok(text.to_owned()),
-        "http" => Err(Mistake::new("plain http would send the secret readable over the network").remedy("use https://")),
+        "http" => {
+            Err(Mistake::new("plain http would send the secret readable over the network").remedy("use https://"))
+        }
         _ => Err(Mistake::new(format!("\"{scheme}\" is no scheme for it")).remedy("it starts with https://")),
     }
 }
@@ -80,22 +84,28 @@ pub(super) fn proxy(text: &str) -> Result<Proxy, Mistake> {
 }
 
 pub(super) fn flavor(text: &str) -> Result<Flavor, Mistake> {
-    choice(text, &[
-        ("slack", Flavor::Slack),
-        ("mattermost", Flavor::Mattermost),
-        ("rocketchat", Flavor::RocketChat),
-        ("discord", Flavor::Discord),
-    ])
+    choice(
+        text,
+        &[
+            ("slack", Flavor::Slack),
+            ("mattermost", Flavor::Mattermost),
+            ("rocketchat", Flavor::RocketChat),
+            ("discord", Flavor::Discord),
+        ],
+    )
 }
 
 pub(super) fn core_kind(text: &str) -> Result<CoreKind, Mistake> {
-    choice(text, &[
-        ("nagios", CoreKind::Nagios),
-        ("naemon", CoreKind::Naemon),
-        ("icinga2", CoreKind::Icinga2),
-        ("openitcockpit", CoreKind::OpenItCockpit),
-        ("checkmk", CoreKind::Checkmk),
-    ])
+    choice(
+        text,
+        &[
+            ("nagios", CoreKind::Nagios),
+            ("naemon", CoreKind::Naemon),
+            ("icinga2", CoreKind::Icinga2),
+            ("openitcockpit", CoreKind::OpenItCockpit),
+            ("checkmk", CoreKind::Checkmk),
+        ],
+    )
 }
 
 fn choice<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, Mistake> {
@@ -117,8 +127,16 @@ pub(super) fn state(text: &str) -> Result<String, Mistake> {
 /// A notification type.
 pub(super) fn kind(text: &str) -> Result<Kind, Mistake> {
     const KINDS: [&str; 10] = [
-        "problem", "recovery", "acknowledgement", "flappingstart", "flappingstop", "flappingdisabled",
-        "downtimestart", "downtimeend", "downtimecancelled", "custom",
+        "problem",
+        "recovery",
+        "acknowledgement",
+        "flappingstart",
+        "flappingstop",
+        "flappingdisabled",
+        "downtimestart",
+        "downtimeend",
+        "downtimecancelled",
+        "custom",
     ];
     let known: Vec<(&str, &str)> = KINDS.iter().map(|name| (*name, *name)).collect();
     choice(text, &known).map(|name| Kind::from(name.to_owned()))
@@ -129,14 +147,23 @@ pub(super) fn field(text: &str) -> Result<Field, Mistake> {
     if let Some(key) = text.strip_prefix("var:").filter(|key| !key.is_empty()) {
         return Ok(Field::Var(key.to_ascii_lowercase()));
     }
-    const NAMES: [&str; 8] = ["address", "alias", "duration", "attempt", "contact", "hostgroups", "servicegroups", "time"];
+    const NAMES: [&str; 8] =
+        ["address", "alias", "duration", "attempt", "contact", "hostgroups", "servicegroups", "time"];
     let fields = [
-        Field::Address, Field::Alias, Field::Duration, Field::Attempt,
-        Field::Contact, Field::HostGroups, Field::ServiceGroups, Field::Time,
+        Field::Address,
+        Field::Alias,
+        Field::Duration,
+        Field::Attempt,
+        Field::Contact,
+        Field::HostGroups,
+        Field::ServiceGroups,
+        Field::Time,
     ];
     let known: Vec<(&str, usize)> = NAMES.iter().enumerate().map(|(i, name)| (*name, i)).collect();
     let index = choice(text, &known).map_err(|mistake| {
-        if mistake.remedy.as_deref().is_some_and(|remedy| remedy.starts_with("did")) { return mistake; }
+        if mistake.remedy.as_deref().is_some_and(|remedy| remedy.starts_with("did")) {
+            return mistake;
+        }
         let names = suggest::one_of(&NAMES);
         mistake.remedy(format!("{names}, or \"var:KEY\" for a custom variable"))
     })?;
@@ -145,7 +172,9 @@ pub(super) fn field(text: &str) -> Result<Field, Mistake> {
 
 pub(super) fn pattern(text: &str) -> Result<Pattern, Mistake> {
     if text.trim_start_matches('!').is_empty() {
-        return Err(Mistake::new("an empty pattern matches nothing").remedy("leave the key out to match all, or write \"*\""));
+        return Err(
+            Mistake::new("an empty pattern matches nothing").remedy("leave the key out to match all, or write \"*\"")
+        );
     }
     Ok(Pattern(text.to_owned()))
 }
@@ -153,7 +182,8 @@ pub(super) fn pattern(text: &str) -> Result<Pattern, Mistake> {
 pub(super) fn regex(text: &str) -> Result<String, Mistake> {
     match regex_lite::Regex::new(text) {
         Ok(_) => Ok(text.to_owned()),
-        Err(e) => Err(Mistake::new(format!("\"{text}\" is no regular expression: {e}")).remedy("write backslashes twice in double quotes, or use 'single quotes'")),
+        Err(e) => Err(Mistake::new(format!("\"{text}\" is no regular expression: {e}"))
+            .remedy("write backslashes twice in double quotes, or use 'single quotes'")),
     }
 }
 
@@ -164,7 +194,8 @@ pub(super) fn template(text: &str) -> Result<String, Mistake> {
 /// `Mon-Fri 08:00-18:00, Sat 10:00-12:00`
 pub(super) fn time_windows(text: &str) -> Result<TimeWindows, Mistake> {
     text.split(',').map(|part| time_window(part.trim())).collect::<Option<Vec<_>>>().map(TimeWindows).ok_or_else(|| {
-        Mistake::new(format!("\"{text}\" is no time")).remedy("write \"Mon-Fri 08:00-18:00\" or \"Sat 10:00-12:00, Sun 10:00-12:00\"")
+        Mistake::new(format!("\"{text}\" is no time"))
+            .remedy("write \"Mon-Fri 08:00-18:00\" or \"Sat 10:00-12:00, Sun 10:00-12:00\"")
     })
 }
 
@@ -202,7 +233,8 @@ fn is_id(text: &str, starts: &[char]) -> bool {
 }
 
 fn is_email(text: &str) -> bool {
-    text.split_once('@').is_some_and(|(who, host)| !who.is_empty() && host.contains('.') && !text.contains(char::is_whitespace))
+    text.split_once('@')
+        .is_some_and(|(who, host)| !who.is_empty() && host.contains('.') && !text.contains(char::is_whitespace))
 }
 
 impl FromStr for Destination {
@@ -212,15 +244,23 @@ impl FromStr for Destination {
         let text = text.trim();
         let bad = |remedy: &str| Mistake::new(format!("\"{text}\" is no destination")).remedy(remedy.to_owned());
         if let Some(name) = text.strip_prefix('#') {
-            let is_name = !name.is_empty() && name.chars().count() <= 80 && !name.contains(|c: char| c.is_whitespace() || "#@<>,".contains(c));
-            return if is_name { Ok(Self::ChannelName(name.to_lowercase())) } else { Err(bad("a channel's name has no blanks, as in \"#ops\"")) };
+            let is_name = !name.is_empty()
+                && name.chars().count() <= 80
+                && !name.contains(|c: char| c.is_whitespace() || "#@<>,".contains(c));
+            return if is_name {
+                Ok(Self::ChannelName(name.to_lowercase()))
+            } else {
+                Err(bad("a channel's name has no blanks, as in \"#ops\""))
+            };
         }
         match text.strip_prefix('@').unwrap_or(text) {
             "contact" => Ok(Self::Contact),
             email if is_email(email) => Ok(Self::Email(email.to_owned())),
             id if is_id(id, &['C', 'G', 'D']) => Ok(Self::ChannelId(id.to_owned())),
             id if is_id(id, &['U', 'W']) => Ok(Self::User(id.to_owned())),
-            _ => Err(bad("write \"#channel\", a channel's id (\"C0123ABCDEF\"), \"@alice@example.com\" or \"contact\"")),
+            _ => {
+                Err(bad("write \"#channel\", a channel's id (\"C0123ABCDEF\"), \"@alice@example.com\" or \"contact\""))
+            }
         }
     }
 }

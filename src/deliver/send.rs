@@ -108,15 +108,21 @@ impl Deliverer {
             Next::Delivered(posted) => {
                 self.told.remove(integration);
                 let ts = posted.as_ref().map_or("-", |Posted { ts, .. }| ts);
-                info!("delivered id={id} integration={integration} target={target} object=\"{object}\" attempts={attempts} ts={ts}");
+                info!(
+                    "delivered id={id} integration={integration} target={target} object=\"{object}\" attempts={attempts} ts={ts}"
+                );
                 return;
             }
             Next::Dead { reason } => {
-                error!("dead id={id} integration={integration} target={target} object=\"{object}\" attempts={attempts} reason={reason}");
+                error!(
+                    "dead id={id} integration={integration} target={target} object=\"{object}\" attempts={attempts} reason={reason}"
+                );
                 return;
             }
             Next::Fallback { reason } => {
-                error!("unreachable id={id} integration={integration} target={target} object=\"{object}\" reason={reason} what=sent to the integration's channel");
+                error!(
+                    "unreachable id={id} integration={integration} target={target} object=\"{object}\" reason={reason} what=sent to the integration's channel"
+                );
                 return;
             }
             Next::HoldChannel(after) => format!("Slack asks to wait {} s", after.as_secs_f64()),
@@ -129,7 +135,9 @@ impl Deliverer {
             Next::Retry { reason, .. } | Next::RetryPlain { reason } => reason.clone(),
         };
         if self.told.insert(integration.clone(), reason.clone()).as_ref() != Some(&reason) {
-            warn!("will retry id={id} integration={integration} target={target} object=\"{object}\" attempts={attempts} reason={reason}");
+            warn!(
+                "will retry id={id} integration={integration} target={target} object=\"{object}\" attempts={attempts} reason={reason}"
+            );
         }
     }
 }

@@ -31,7 +31,13 @@ const fn field(
 /// Every field, in the order of `--help`.
 pub(crate) const FIELDS: [Field; 36] = [
     field("type", "Host|Service", "What it is about; a --servicedesc makes it a service", "", ""),
-    field("notificationtype", "TYPE", "$NOTIFICATIONTYPE$: PROBLEM, RECOVERY, ...", "NOTIFICATIONTYPE", "NOTIFICATIONTYPE"),
+    field(
+        "notificationtype",
+        "TYPE",
+        "$NOTIFICATIONTYPE$: PROBLEM, RECOVERY, ...",
+        "NOTIFICATIONTYPE",
+        "NOTIFICATIONTYPE",
+    ),
     Field { aliases: &["hostuuid"], ..field("hostname", "HOST", "$HOSTNAME$", "HOSTNAME", "HOSTNAME") },
     field("hostaddress", "ADDRESS", "$HOSTADDRESS$", "HOSTADDRESS", "HOSTADDRESS"),
     field("hoststate", "STATE", "$HOSTSTATEID$ or $HOSTSTATE$", "HOSTSTATE", "HOSTSTATE"),
@@ -58,7 +64,13 @@ pub(crate) const FIELDS: [Field; 36] = [
     field("hostalias", "TEXT", "$HOSTALIAS$", "HOSTALIAS", "HOSTALIAS"),
     field("host-display-name", "TEXT", "$HOSTDISPLAYNAME$", "HOSTDISPLAYNAME", "HOSTDISPLAYNAME"),
     field("service-display-name", "TEXT", "$SERVICEDISPLAYNAME$", "", "SERVICEDISPLAYNAME"),
-    field("notification-number", "N", "$SERVICENOTIFICATIONNUMBER$", "HOSTNOTIFICATIONNUMBER", "SERVICENOTIFICATIONNUMBER"),
+    field(
+        "notification-number",
+        "N",
+        "$SERVICENOTIFICATIONNUMBER$",
+        "HOSTNOTIFICATIONNUMBER",
+        "SERVICENOTIFICATIONNUMBER",
+    ),
     field("notification-id", "ID", "$SERVICENOTIFICATIONID$", "HOSTNOTIFICATIONID", "SERVICENOTIFICATIONID"),
     field("problem-id", "ID", "$SERVICEPROBLEMID$", "HOSTPROBLEMID", "SERVICEPROBLEMID"),
     field("last-problem-id", "ID", "$LASTSERVICEPROBLEMID$", "LASTHOSTPROBLEMID", "LASTSERVICEPROBLEMID"),
@@ -173,7 +185,8 @@ impl Fields {
         let output = clean_text(self.values.get("output").map_or("", String::as_str));
         let long = clean_text(self.values.get("long-output").map_or("", String::as_str));
         let (first, rest) = output.split_once('\n').unwrap_or((&output, ""));
-        let joined = if rest.is_empty() || long.is_empty() { format!("{rest}{long}") } else { format!("{rest}\n{long}") };
+        let joined =
+            if rest.is_empty() || long.is_empty() { format!("{rest}{long}") } else { format!("{rest}\n{long}") };
         (clean_line(first), joined)
     }
 
@@ -242,8 +255,9 @@ mod tests {
 
     #[test]
     fn leftover_macros_are_absent() {
-        let made = fields(&[("hostname", "web01"), ("hoststate", "0"), ("servicedesc", "$SERVICEDESC$"), ("author", "$")])
-            .into_notification(7);
+        let made =
+            fields(&[("hostname", "web01"), ("hoststate", "0"), ("servicedesc", "$SERVICEDESC$"), ("author", "$")])
+                .into_notification(7);
         assert_eq!((made.service, made.author, made.kind), (None, None, Kind::Recovery));
     }
 

@@ -29,9 +29,16 @@ pub(super) fn page(notification: &Notification, core: &Core) -> Option<String> {
 
 /// Labels and addresses, the core's page first. Only what a browser opens.
 pub(super) fn all(notification: &Notification, page: Option<&str>) -> Vec<(String, String)> {
-    let found = [("Open in monitoring", page), ("Action", notification.action_url.as_deref()), ("Notes", notification.notes_url.as_deref())];
+    let found = [
+        ("Open in monitoring", page),
+        ("Action", notification.action_url.as_deref()),
+        ("Notes", notification.notes_url.as_deref()),
+    ];
     let is_web = |url: &str| url.starts_with("https://") || url.starts_with("http://");
-    found.into_iter().filter_map(|(label, url)| Some((label.to_owned(), url.filter(|url| is_web(url))?.to_owned()))).collect()
+    found
+        .into_iter()
+        .filter_map(|(label, url)| Some((label.to_owned(), url.filter(|url| is_web(url))?.to_owned())))
+        .collect()
 }
 
 /// Percent-encodes everything but unreserved characters (RFC 3986).

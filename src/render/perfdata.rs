@@ -154,15 +154,14 @@ mod tests {
 
     #[test]
     fn plugins_metrics_become_lines() {
-        assert_eq!(lines("/=28512MB;30000;33000;0;36000 load1=0.420;5.000;10.000;0;"), [
-            "▓▓▓▓▓▓▓▓░░  / 27.84 GiB  (warn 29.3 GiB, crit 32.23 GiB)",
-            "░░░░░░░░░░  load1 0.42  (warn 5, crit 10)",
-        ]);
-        assert_eq!(lines("rta=0.0213s 'pl'=72%;80;90 uptime=90000s"), [
-            "rta 21.3 ms",
-            "▓▓▓▓▓▓▓░░░  pl 72 %  (warn 80 %, crit 90 %)",
-            "uptime 1 d 1 h",
-        ]);
+        assert_eq!(
+            lines("/=28512MB;30000;33000;0;36000 load1=0.420;5.000;10.000;0;"),
+            ["▓▓▓▓▓▓▓▓░░  / 27.84 GiB  (warn 29.3 GiB, crit 32.23 GiB)", "░░░░░░░░░░  load1 0.42  (warn 5, crit 10)",]
+        );
+        assert_eq!(
+            lines("rta=0.0213s 'pl'=72%;80;90 uptime=90000s"),
+            ["rta 21.3 ms", "▓▓▓▓▓▓▓░░░  pl 72 %  (warn 80 %, crit 90 %)", "uptime 1 d 1 h",]
+        );
         assert_eq!(lines("'it''s odd'=1c;@5:10;~:20"), ["▓░░░░░░░░░  it's odd 1 in all  (warn @5:10, crit ~:20)"]);
     }
 

@@ -20,45 +20,141 @@ pub(crate) fn samples() -> Vec<(String, Notification)> {
     let ack = ("comment", "Looking into it, old logs most likely");
     let service: [(&'static str, &str); 2] = [("servicedesc", "Disk"), ("servicestate", "2")];
     let with = |more: &[(&'static str, &'static str)]| [&service[..], more].concat();
-    add("service-critical", &with(&[("output", disk), ("perfdata", perfdata), ("long-output", "/dev/sda1 97% /\\n/dev/sdb1 24% /home")]));
-    add("service-warning", &[("servicedesc", "Load"), ("servicestate", "1"), ("output", "WARNING - load average: 5.20, 4.11, 2.95"), ("perfdata", "load1=5.2;5;10;0; load5=4.11;4;6;0;")]);
-    add("service-unknown", &[("servicedesc", "SNMP"), ("servicestate", "3"), ("output", "External command error: Timeout: No Response from 192.0.2.10")]);
+    add(
+        "service-critical",
+        &with(&[("output", disk), ("perfdata", perfdata), ("long-output", "/dev/sda1 97% /\\n/dev/sdb1 24% /home")]),
+    );
+    add(
+        "service-warning",
+        &[
+            ("servicedesc", "Load"),
+            ("servicestate", "1"),
+            ("output", "WARNING - load average: 5.20, 4.11, 2.95"),
+            ("perfdata", "load1=5.2;5;10;0; load5=4.11;4;6;0;"),
+        ],
+    );
+    add(
+        "service-unknown",
+        &[
+            ("servicedesc", "SNMP"),
+            ("servicestate", "3"),
+            ("output", "External command error: Timeout: No Response from 192.0.2.10"),
+        ],
+    );
     add("service-still-critical", &with(&[("output", disk), ("notification-number", "3"), ("duration", "2520")]));
-    add("service-recovery", &[("servicedesc", "Disk"), ("servicestate", "0"), ("notificationtype", "RECOVERY"), ("output", "DISK OK - free space: / 15 GB (42%)"), ("perfdata", "/=20992MB;30000;33000;0;36000")]);
-    add("service-acknowledgement", &with(&[("notificationtype", "ACKNOWLEDGEMENT"), ("author", "Alice Example"), ack, ("output", disk)]));
+    add(
+        "service-recovery",
+        &[
+            ("servicedesc", "Disk"),
+            ("servicestate", "0"),
+            ("notificationtype", "RECOVERY"),
+            ("output", "DISK OK - free space: / 15 GB (42%)"),
+            ("perfdata", "/=20992MB;30000;33000;0;36000"),
+        ],
+    );
+    add(
+        "service-acknowledgement",
+        &with(&[("notificationtype", "ACKNOWLEDGEMENT"), ("author", "Alice Example"), ack, ("output", disk)]),
+    );
     add("service-flappingstart", &with(&[("notificationtype", "FLAPPINGSTART"), ("output", disk)]));
     add("service-flappingstop", &with(&[("notificationtype", "FLAPPINGSTOP"), ("output", disk)]));
     add("service-flappingdisabled", &with(&[("notificationtype", "FLAPPINGDISABLED"), ("output", disk)]));
-    add("service-downtimestart", &with(&[("notificationtype", "DOWNTIMESTART"), ("author", "bob"), ("comment", "Kernel upgrade")]));
+    add(
+        "service-downtimestart",
+        &with(&[("notificationtype", "DOWNTIMESTART"), ("author", "bob"), ("comment", "Kernel upgrade")]),
+    );
     add("service-downtimeend", &with(&[("notificationtype", "DOWNTIMEEND")]));
     add("service-downtimecancelled", &with(&[("notificationtype", "DOWNTIMECANCELLED"), ("author", "bob")]));
-    add("service-custom", &with(&[("notificationtype", "CUSTOM"), ("author", "bob"), ("comment", "Please leave this to the night shift"), ("output", disk)]));
+    add(
+        "service-custom",
+        &with(&[
+            ("notificationtype", "CUSTOM"),
+            ("author", "bob"),
+            ("comment", "Please leave this to the night shift"),
+            ("output", disk),
+        ]),
+    );
     add("service-other-type", &with(&[("notificationtype", "ESCALATION"), ("output", disk)]));
     add("service-other-state", &[("servicedesc", "Disk"), ("servicestate", "PENDING"), ("output", "no data yet")]);
-    add("host-down", &[("hoststate", "1"), ("output", "PING CRITICAL - Packet loss = 100%"), ("perfdata", "rta=0ms;3000;5000;0; pl=100%;80;100;0;100")]);
+    add(
+        "host-down",
+        &[
+            ("hoststate", "1"),
+            ("output", "PING CRITICAL - Packet loss = 100%"),
+            ("perfdata", "rta=0ms;3000;5000;0; pl=100%;80;100;0;100"),
+        ],
+    );
     add("host-unreachable", &[("hoststate", "2"), ("output", "the router in front of it is down")]);
-    add("host-recovery", &[("hoststate", "0"), ("notificationtype", "RECOVERY"), ("output", "PING OK - Packet loss = 0%, RTA = 0.80 ms")]);
-    add("host-acknowledgement", &[("hoststate", "1"), ("notificationtype", "ACKNOWLEDGEMENT"), ("author", "Alice Example"), ack, ("output", "PING CRITICAL")]);
-    add("host-flappingstart", &[("hoststate", "1"), ("notificationtype", "FLAPPINGSTART"), ("output", "PING CRITICAL")]);
+    add(
+        "host-recovery",
+        &[
+            ("hoststate", "0"),
+            ("notificationtype", "RECOVERY"),
+            ("output", "PING OK - Packet loss = 0%, RTA = 0.80 ms"),
+        ],
+    );
+    add(
+        "host-acknowledgement",
+        &[
+            ("hoststate", "1"),
+            ("notificationtype", "ACKNOWLEDGEMENT"),
+            ("author", "Alice Example"),
+            ack,
+            ("output", "PING CRITICAL"),
+        ],
+    );
+    add(
+        "host-flappingstart",
+        &[("hoststate", "1"), ("notificationtype", "FLAPPINGSTART"), ("output", "PING CRITICAL")],
+    );
     add("host-flappingstop", &[("hoststate", "0"), ("notificationtype", "FLAPPINGSTOP"), ("output", "PING OK")]);
-    add("host-flappingdisabled", &[("hoststate", "0"), ("notificationtype", "FLAPPINGDISABLED"), ("output", "PING OK")]);
-    add("host-downtimestart", &[("hoststate", "0"), ("notificationtype", "DOWNTIMESTART"), ("author", "bob"), ("comment", "Move to rack 12")]);
+    add(
+        "host-flappingdisabled",
+        &[("hoststate", "0"), ("notificationtype", "FLAPPINGDISABLED"), ("output", "PING OK")],
+    );
+    add(
+        "host-downtimestart",
+        &[("hoststate", "0"), ("notificationtype", "DOWNTIMESTART"), ("author", "bob"), ("comment", "Move to rack 12")],
+    );
     add("host-downtimeend", &[("hoststate", "0"), ("notificationtype", "DOWNTIMEEND")]);
     add("host-downtimecancelled", &[("hoststate", "0"), ("notificationtype", "DOWNTIMECANCELLED"), ("author", "bob")]);
-    add("host-custom", &[("hoststate", "0"), ("notificationtype", "CUSTOM"), ("author", "bob"), ("comment", "Reboot at 18:00"), ("output", "PING OK")]);
-    add("hostile", &[
-        ("hostname", "<!channel>*web*01"), ("servicedesc", "`Disk` & <https://evil.example|click>"), ("servicestate", "2"),
-        ("output", "```<!here> <@U0ALICE001> & \"quotes\" 'single' $HOME `id` ; | äöü 😀"), ("comment", "*bold* _it_ ~no~"),
-        ("action-url", "javascript:alert(1)"), ("notes-url", "https://example.com/a|b c>d"),
-    ]);
+    add(
+        "host-custom",
+        &[
+            ("hoststate", "0"),
+            ("notificationtype", "CUSTOM"),
+            ("author", "bob"),
+            ("comment", "Reboot at 18:00"),
+            ("output", "PING OK"),
+        ],
+    );
+    add(
+        "hostile",
+        &[
+            ("hostname", "<!channel>*web*01"),
+            ("servicedesc", "`Disk` & <https://evil.example|click>"),
+            ("servicestate", "2"),
+            ("output", "```<!here> <@U0ALICE001> & \"quotes\" 'single' $HOME `id` ; | äöü 😀"),
+            ("comment", "*bold* _it_ ~no~"),
+            ("action-url", "javascript:alert(1)"),
+            ("notes-url", "https://example.com/a|b c>d"),
+        ],
+    );
     all
 }
 
 fn common() -> Fields {
     let mut fields = Fields::default();
     for (key, value) in [
-        ("notificationtype", "PROBLEM"), ("hostname", "web01"), ("hostalias", "Web server 1"), ("hostaddress", "192.0.2.10"),
-        ("contact", "ops"), ("attempt", "3"), ("max-attempts", "3"), ("duration", "180"), ("notification-number", "1"),
+        ("notificationtype", "PROBLEM"),
+        ("hostname", "web01"),
+        ("hostalias", "Web server 1"),
+        ("hostaddress", "192.0.2.10"),
+        ("contact", "ops"),
+        ("attempt", "3"),
+        ("max-attempts", "3"),
+        ("duration", "180"),
+        ("notification-number", "1"),
         ("action-url", "https://wiki.example.com/disk"),
     ] {
         fields.put(key, value);

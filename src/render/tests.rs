@@ -11,7 +11,12 @@ use std::fs;
 use std::path::Path;
 
 fn style() -> Message {
-    Message { title: None, body: None, fields: vec![Field::Address, Field::Duration, Field::Attempt, Field::Contact], redact: Vec::new() }
+    Message {
+        title: None,
+        body: None,
+        fields: vec![Field::Address, Field::Duration, Field::Attempt, Field::Contact],
+        redact: Vec::new(),
+    }
 }
 
 fn core() -> Core {
@@ -97,7 +102,8 @@ fn texts(message: &Value) -> Vec<(String, bool)> {
 fn only_our_markup(text: &str) -> bool {
     text.split('<').skip(1).all(|rest| {
         let inside = rest.split('>').next().unwrap_or_default();
-        rest.contains('>') && (inside.starts_with("https://") || inside.starts_with("http://") || inside.starts_with("!date^"))
+        rest.contains('>')
+            && (inside.starts_with("https://") || inside.starts_with("http://") || inside.starts_with("!date^"))
     }) && text.split('&').skip(1).all(|rest| ["amp;", "lt;", "gt;"].iter().any(|entity| rest.starts_with(entity)))
 }
 

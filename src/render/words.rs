@@ -64,7 +64,9 @@ pub(super) fn lead(notification: &Notification) -> Option<String> {
         }
         Kind::Problem | Kind::Recovery | Kind::Other(_) => None,
         Kind::Acknowledgement => Some(by("acknowledged")),
-        Kind::FlappingStart => Some("changes its state too often; notifications are held back until it settles".to_owned()),
+        Kind::FlappingStart => {
+            Some("changes its state too often; notifications are held back until it settles".to_owned())
+        }
         Kind::FlappingStop => Some("has settled; notifications are sent again".to_owned()),
         Kind::FlappingDisabled => Some("flap detection was switched off; notifications are sent again".to_owned()),
         Kind::DowntimeStart => Some(by("no notifications during its downtime, scheduled")),
@@ -82,7 +84,9 @@ pub(super) fn field(field: &Field, notification: &Notification) -> Option<String
         Field::Address => notification.host.address.clone().filter(|address| address != notification.host_label()),
         Field::Alias => notification.host.alias.clone().filter(|alias| alias != notification.host_label()),
         Field::Duration if is_recovery(notification) => None,
-        Field::Duration => progress.duration.filter(|&seconds| seconds > 0).map(|seconds| format!("for {}", span(seconds))),
+        Field::Duration => {
+            progress.duration.filter(|&seconds| seconds > 0).map(|seconds| format!("for {}", span(seconds)))
+        }
         Field::Attempt => match (progress.attempt, progress.max_attempts) {
             (Some(attempt), Some(most)) => Some(format!("attempt {attempt}/{most}")),
             (Some(attempt), None) => Some(format!("attempt {attempt}")),
@@ -156,8 +160,14 @@ mod tests {
 
     #[test]
     fn spans_and_ordinals_read_well() {
-        assert_eq!([0, 119, 120, 3599, 3600, 12_000, 90_000].map(span), ["0 s", "119 s", "2 min", "59 min", "1 h", "3 h 20 min", "1 d 1 h"]);
-        assert_eq!([1, 2, 3, 4, 11, 12, 13, 21, 112].map(ordinal), ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th"]);
+        assert_eq!(
+            [0, 119, 120, 3599, 3600, 12_000, 90_000].map(span),
+            ["0 s", "119 s", "2 min", "59 min", "1 h", "3 h 20 min", "1 d 1 h"]
+        );
+        assert_eq!(
+            [1, 2, 3, 4, 11, 12, 13, 21, 112].map(ordinal),
+            ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th"]
+        );
     }
 
     #[test]

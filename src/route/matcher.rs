@@ -33,7 +33,8 @@ fn one<S: AsRef<str>>(what: &str, patterns: &[Pattern], values: &[Option<S>]) ->
     }
     let values: Vec<&str> = values.iter().flatten().map(AsRef::as_ref).collect();
     let hit = |pattern: &str| values.iter().any(|value| glob(pattern, value));
-    let (without, with): (Vec<&str>, Vec<&str>) = patterns.iter().map(|p| p.0.as_str()).partition(|p| p.starts_with('!'));
+    let (without, with): (Vec<&str>, Vec<&str>) =
+        patterns.iter().map(|p| p.0.as_str()).partition(|p| p.starts_with('!'));
     let is_excluded = without.iter().any(|pattern| hit(&pattern[1..]));
     let is_taken = with.is_empty() || with.iter().any(|pattern| hit(pattern));
     if is_taken && !is_excluded {
@@ -67,15 +68,18 @@ fn vars(matcher: &Matcher, notification: &Notification) -> Option<String> {
 }
 
 fn time(windows: Option<&TimeWindows>, at: LocalTime) -> Option<String> {
-    let is_in = windows.is_none_or(|windows| windows.0.iter().any(|window| {
-        let (today, yesterday) = (usize::from(at.weekday % 7), usize::from((at.weekday + 6) % 7));
-        let minute = at.minute_of_day;
-        if window.from_minute < window.to_minute {
-            window.days[today] && (window.from_minute..window.to_minute).contains(&minute)
-        } else {
-            (window.days[today] && minute >= window.from_minute) || (window.days[yesterday] && minute < window.to_minute)
-        }
-    }));
+    let is_in = windows.is_none_or(|windows| {
+        windows.0.iter().any(|window| {
+            let (today, yesterday) = (usize::from(at.weekday % 7), usize::from((at.weekday + 6) % 7));
+            let minute = at.minute_of_day;
+            if window.from_minute < window.to_minute {
+                window.days[today] && (window.from_minute..window.to_minute).contains(&minute)
+            } else {
+                (window.days[today] && minute >= window.from_minute)
+                    || (window.days[yesterday] && minute < window.to_minute)
+            }
+        })
+    });
     (!is_in).then(|| "it is outside of the route's time".to_owned())
 }
 

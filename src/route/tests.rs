@@ -15,7 +15,9 @@ fn config(text: &str) -> Config {
 
 fn service(host: &str, service: &str, state: &str) -> Notification {
     let mut fields = Fields::default();
-    for (name, value) in [("hostname", host), ("servicedesc", service), ("servicestate", state), ("hostgroups", "linux,db")] {
+    for (name, value) in
+        [("hostname", host), ("servicedesc", service), ("servicestate", state), ("hostgroups", "linux,db")]
+    {
         fields.put(name, value);
     }
     fields.vars.push(("TEAM".into(), "dba".into()));

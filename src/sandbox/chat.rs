@@ -10,9 +10,25 @@ use super::workspace::{BOT_USER, Channel};
 
 /// What chat.postMessage knows. <https://docs.slack.dev/reference/methods/chat.postMessage>
 const POST_FIELDS: [&str; 19] = [
-    "channel", "text", "blocks", "attachments", "thread_ts", "reply_broadcast", "unfurl_links", "unfurl_media",
-    "mrkdwn", "parse", "link_names", "username", "icon_url", "icon_emoji", "metadata", "markdown_text", "as_user",
-    "user", "token",
+    "channel",
+    "text",
+    "blocks",
+    "attachments",
+    "thread_ts",
+    "reply_broadcast",
+    "unfurl_links",
+    "unfurl_media",
+    "mrkdwn",
+    "parse",
+    "link_names",
+    "username",
+    "icon_url",
+    "icon_emoji",
+    "metadata",
+    "markdown_text",
+    "as_user",
+    "user",
+    "token",
 ];
 /// chat.update takes less text than chat.postMessage. <https://docs.slack.dev/reference/methods/chat.update>
 const UPDATE_TEXT_MAX: usize = 4_000;
@@ -32,8 +48,11 @@ impl From<Unfit> for Refusal {
 /// The structured arguments as structures, whether they came as JSON or in a form.
 fn structured(call: &Call) -> Result<Value, Refusal> {
     let mut given = call.args.clone();
-    let rows =
-        [("blocks", "invalid_blocks_format"), ("attachments", "invalid_attachments"), ("metadata", "invalid_metadata_format")];
+    let rows = [
+        ("blocks", "invalid_blocks_format"),
+        ("attachments", "invalid_attachments"),
+        ("metadata", "invalid_metadata_format"),
+    ];
     for (name, error) in rows {
         given[name] = call.structure(name).map_err(|()| Refusal::new(error))?.unwrap_or(Value::Null);
     }
@@ -75,7 +94,12 @@ pub(super) fn is_ts(ts: &str) -> bool {
 }
 
 /// The parent of a reply; null and absent mean a message of its own.
-pub(super) fn parent(state: &mut State, given: &Value, channel: &str, seq: u64) -> Result<Option<String>, &'static str> {
+pub(super) fn parent(
+    state: &mut State,
+    given: &Value,
+    channel: &str,
+    seq: u64,
+) -> Result<Option<String>, &'static str> {
     if given.is_null() {
         return Ok(None);
     }

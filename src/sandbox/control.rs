@@ -43,7 +43,8 @@ fn change(state: &mut State, request: &Request) -> Answer {
     }
     const KNOWN: [&str; 8] =
         ["channels", "users", "usergroups", "webhooks", "tokens", "pace", "auto_channels", "response_urls"];
-    if let Some(name) = given.as_object().and_then(|fields| fields.keys().find(|name| !KNOWN.contains(&name.as_str()))) {
+    if let Some(name) = given.as_object().and_then(|fields| fields.keys().find(|name| !KNOWN.contains(&name.as_str())))
+    {
         return Answer::json(400, &json!({"ok": false, "error": format!("unknown key {name:?}")}));
     }
     let now_ms = state.clock.unix_ms();

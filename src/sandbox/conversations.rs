@@ -41,9 +41,12 @@ fn info(state: &State, call: &Call) -> Reply {
 /// <https://docs.slack.dev/reference/methods/conversations.list>
 fn list(state: &State, call: &Call, scopes: &[String]) -> Reply {
     let types: Vec<&str> = call.text("types").unwrap_or("public_channel").split(',').map(str::trim).collect();
-    for (kind, scope) in
-        [("public_channel", "channels:read"), ("private_channel", "groups:read"), ("im", "im:read"), ("mpim", "mpim:read")]
-    {
+    for (kind, scope) in [
+        ("public_channel", "channels:read"),
+        ("private_channel", "groups:read"),
+        ("im", "im:read"),
+        ("mpim", "mpim:read"),
+    ] {
         if types.contains(&kind) {
             require(scopes, &[scope])?;
         }

@@ -5,7 +5,8 @@ use serde_json::Value;
 /// What a failing front end shows instead of an answer.
 const ERROR_PAGE: &str = "<!DOCTYPE html><html><head><title>Server Error</title></head><body>Oops</body></html>";
 /// What a network's login page shows for every address.
-const PORTAL_PAGE: &str = "<!DOCTYPE html><html><body><h1>Welcome to Hotel WiFi</h1>Please accept our terms</body></html>";
+const PORTAL_PAGE: &str =
+    "<!DOCTYPE html><html><body><h1>Welcome to Hotel WiFi</h1>Please accept our terms</body></html>";
 /// Where the `redirect` fault leads; nobody should ever come here.
 pub(super) const REDIRECT_PATH: &str = "/_redirected/here";
 /// The body of `huge`.
@@ -38,8 +39,26 @@ pub(super) struct Fault {
 
 /// Every kind there is; anything else is refused by the control API.
 const KINDS: [&str; 20] = [
-    "500", "502", "503", "408", "429", "reset", "hang", "slow", "close_early", "close_before", "garbage", "html200",
-    "redirect", "empty200", "huge", "endless", "slow_byte", "error", "status", "ok_then_reset",
+    "500",
+    "502",
+    "503",
+    "408",
+    "429",
+    "reset",
+    "hang",
+    "slow",
+    "close_early",
+    "close_before",
+    "garbage",
+    "html200",
+    "redirect",
+    "empty200",
+    "huge",
+    "endless",
+    "slow_byte",
+    "error",
+    "status",
+    "ok_then_reset",
 ];
 
 impl Fault {
@@ -94,9 +113,10 @@ impl Fault {
 
     fn matches(&self, label: &str, channel: Option<(&str, &str)>) -> bool {
         let method = self.method.as_deref().is_none_or(|method| method == label);
-        let place = self.channel.as_deref().is_none_or(|wanted| {
-            channel.is_some_and(|(id, name)| wanted == id || wanted == name)
-        });
+        let place = self
+            .channel
+            .as_deref()
+            .is_none_or(|wanted| channel.is_some_and(|(id, name)| wanted == id || wanted == name));
         method && place
     }
 
@@ -161,7 +181,8 @@ pub(super) fn limited(label: &str, retry_after: Option<&str>) -> Answer {
         Answer::json(429, &serde_json::json!({"ok": false, "error": "ratelimited"}))
     } else if label == "discord" {
         let seconds: f64 = retry_after.and_then(|text| text.parse().ok()).unwrap_or(1.0);
-        let body = serde_json::json!({"message": "You are being rate limited.", "retry_after": seconds, "global": false});
+        let body =
+            serde_json::json!({"message": "You are being rate limited.", "retry_after": seconds, "global": false});
         Answer::json(429, &body)
     } else {
         Answer::text(429, "rate_limited")

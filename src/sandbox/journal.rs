@@ -156,9 +156,9 @@ impl Journal {
 
     /// What a channel holds and everyone sees, oldest first.
     pub(super) fn visible_in<'a>(&'a self, channel: &'a str) -> impl DoubleEndedIterator<Item = &'a Message> {
-        self.messages.iter().filter(move |message| {
-            message.channel == channel && !message.deleted && message.ephemeral_for.is_none()
-        })
+        self.messages
+            .iter()
+            .filter(move |message| message.channel == channel && !message.deleted && message.ephemeral_for.is_none())
     }
 
     /// Every message after `since`, for the control API.

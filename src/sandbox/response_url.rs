@@ -16,8 +16,18 @@ const USES_MAX: u32 = 5;
 /// How long one can be used.
 const LIFE_MS: u64 = 30 * 60 * 1000;
 const FIELDS: [&str; 12] = [
-    "text", "blocks", "attachments", "thread_ts", "response_type", "replace_original", "delete_original",
-    "unfurl_links", "unfurl_media", "metadata", "mrkdwn", "parse",
+    "text",
+    "blocks",
+    "attachments",
+    "thread_ts",
+    "response_type",
+    "replace_original",
+    "delete_original",
+    "unfurl_links",
+    "unfurl_media",
+    "metadata",
+    "mrkdwn",
+    "parse",
 ];
 
 #[derive(Debug, Clone)]

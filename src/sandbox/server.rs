@@ -23,8 +23,10 @@ const IDLE: Duration = Duration::from_secs(75);
 
 /// Reads certificate and key. TLS 1.2 and 1.3, as Slack. <https://docs.slack.dev/apis/web-api/>
 pub(super) fn tls_config(cert: &Path, key: &Path) -> io::Result<Arc<ServerConfig>> {
-    let chain: Vec<CertificateDer<'static>> =
-        CertificateDer::pem_file_iter(cert).map_err(io::Error::other)?.collect::<Result<_, _>>().map_err(io::Error::other)?;
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(cert)
+        .map_err(io::Error::other)?
+        .collect::<Result<_, _>>()
+        .map_err(io::Error::other)?;
     let key = PrivateKeyDer::from_pem_file(key).map_err(io::Error::other)?;
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()

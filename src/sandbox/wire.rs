@@ -196,7 +196,8 @@ fn parse_head(head: &[u8]) -> io::Result<Request> {
 }
 
 fn read_body<S: BufRead>(stream: &mut S, request: &Request) -> io::Result<Vec<u8>> {
-    let chunked = request.header("transfer-encoding").is_some_and(|value| value.to_ascii_lowercase().contains("chunked"));
+    let chunked =
+        request.header("transfer-encoding").is_some_and(|value| value.to_ascii_lowercase().contains("chunked"));
     if chunked {
         return read_chunks(stream);
     }

@@ -116,7 +116,9 @@ impl Client {
         let mut reader = std::io::Read::take(response.body_mut().as_reader(), ANSWER_BYTES_MAX);
         match std::io::Read::read_to_end(&mut reader, &mut bytes) {
             // A status that speaks for itself needs no body.
-            Err(e) if status < 300 => Err(Outcome::Temporary { reason: brief(&format!("answer cut off: {e}")), slow: false }),
+            Err(e) if status < 300 => {
+                Err(Outcome::Temporary { reason: brief(&format!("answer cut off: {e}")), slow: false })
+            }
             _ => Ok(Answer { status, retry_after, body: String::from_utf8_lossy(&bytes).into_owned() }),
         }
     }

@@ -29,7 +29,8 @@ pub(crate) fn message(card: &Card) -> Value {
 pub(crate) fn plain(card: &Card) -> Value {
     let mut text = summary(card);
     let long = if card.body.is_some() { String::new() } else { card.long_output.clone() };
-    for part in [card.body.as_deref().unwrap_or(&long), &card.details().join(" · "), card.note.as_deref().unwrap_or("")] {
+    for part in [card.body.as_deref().unwrap_or(&long), &card.details().join(" · "), card.note.as_deref().unwrap_or("")]
+    {
         if !part.is_empty() {
             text.push('\n');
             text.push_str(&mrkdwn::escape(part));

@@ -15,7 +15,8 @@ const TITLE_MAX: usize = 240;
 pub(crate) fn message(card: &Card, flavor: Flavor) -> Value {
     let (title, _) = cut(&harmless(&card.heading().replace('\n', " ")), TITLE_MAX);
     let (fallback, _) = cut(&harmless(&card.summary()), FALLBACK_MAX);
-    let mut attachment = json!({ "color": colour(card.tone), "fallback": fallback, "title": title, "text": text(card) });
+    let mut attachment =
+        json!({ "color": colour(card.tone), "fallback": fallback, "title": title, "text": text(card) });
     if let Some(page) = &card.page {
         attachment["title_link"] = Value::from(page.as_str());
     }

@@ -87,7 +87,10 @@ pub(crate) fn of_webhook(flavor: Flavor, answer: &Answer) -> Outcome {
     match word {
         "invalid_blocks" | "too_many_attachments" => Outcome::Plain { reason },
         "invalid_payload" | "no_text" => Outcome::MessageNever { reason },
-        "user_not_found" | "channel_not_found" | "channel_is_archived" | "action_prohibited"
+        "user_not_found"
+        | "channel_not_found"
+        | "channel_is_archived"
+        | "action_prohibited"
         | "posting_to_general_channel_denied" => Outcome::PlaceNever { reason },
         "no_service" | "no_service_id" | "no_active_hooks" | "invalid_token" | "no_team" | "team_disabled" => {
             Outcome::TokenNever { reason }
@@ -106,7 +109,10 @@ fn of_accepted_webhook(flavor: Flavor, answer: &Answer) -> Outcome {
         return Outcome::Temporary { reason: format!("refused: {}", brief(body)), slow: true };
     }
     if is_page(body) {
-        return Outcome::Temporary { reason: "a web page answered in Slack's place (a portal or proxy?)".into(), slow: false };
+        return Outcome::Temporary {
+            reason: "a web page answered in Slack's place (a portal or proxy?)".into(),
+            slow: false,
+        };
     }
     Outcome::Delivered(None)
 }
@@ -160,26 +166,55 @@ fn of_error_code(answer: &WebApiAnswer, after: Option<&str>) -> Outcome {
     let reason = reason_of(answer, code);
     match code {
         "ratelimited" | "rate_limited" => Outcome::Wait { after: retry_after(after) },
-        "service_unavailable" | "internal_error" | "fatal_error" | "request_timeout" | "update_failed"
+        "service_unavailable"
+        | "internal_error"
+        | "fatal_error"
+        | "request_timeout"
+        | "update_failed"
         | "external_channel_migrating" => Outcome::Temporary { reason, slow: false },
-        "invalid_blocks" | "invalid_blocks_format" | "msg_blocks_too_long" | "invalid_attachments"
-        | "too_many_attachments" | "attachment_payload_limit_exceeded" | "invalid_metadata_format"
-        | "invalid_metadata_schema" | "metadata_too_large" | "msg_too_long" => Outcome::Plain { reason },
+        "invalid_blocks"
+        | "invalid_blocks_format"
+        | "msg_blocks_too_long"
+        | "invalid_attachments"
+        | "too_many_attachments"
+        | "attachment_payload_limit_exceeded"
+        | "invalid_metadata_format"
+        | "invalid_metadata_schema"
+        | "metadata_too_large"
+        | "msg_too_long" => Outcome::Plain { reason },
         "no_text" | "markdown_text_conflict" | "invalid_arguments" | "invalid_charset" | "block_mismatch" => {
             Outcome::MessageNever { reason }
         }
-        "message_not_found" | "cant_update_message" | "edit_window_closed" | "cannot_reply_to_message"
-        | "thread_not_found" | "restricted_action_non_threadable_channel" | "restricted_action_thread_locked" => {
-            Outcome::PostAnew { reason }
-        }
-        "channel_not_found" | "not_in_channel" | "is_archived" | "is_inactive" | "messages_tab_disabled"
-        | "user_not_found" | "users_not_found" | "user_disabled" | "user_not_in_channel" | "team_not_found" => {
-            Outcome::PlaceNever { reason }
-        }
+        "message_not_found"
+        | "cant_update_message"
+        | "edit_window_closed"
+        | "cannot_reply_to_message"
+        | "thread_not_found"
+        | "restricted_action_non_threadable_channel"
+        | "restricted_action_thread_locked" => Outcome::PostAnew { reason },
+        "channel_not_found"
+        | "not_in_channel"
+        | "is_archived"
+        | "is_inactive"
+        | "messages_tab_disabled"
+        | "user_not_found"
+        | "users_not_found"
+        | "user_disabled"
+        | "user_not_in_channel"
+        | "team_not_found" => Outcome::PlaceNever { reason },
         _ if code.starts_with("restricted_action") => Outcome::PlaceNever { reason },
-        "invalid_auth" | "not_authed" | "account_inactive" | "token_revoked" | "token_expired" | "missing_scope"
-        | "not_allowed_token_type" | "no_permission" | "team_access_not_granted" | "two_factor_setup_required"
-        | "ekm_access_denied" | "accesslimited" => Outcome::TokenNever { reason },
+        "invalid_auth"
+        | "not_authed"
+        | "account_inactive"
+        | "token_revoked"
+        | "token_expired"
+        | "missing_scope"
+        | "not_allowed_token_type"
+        | "no_permission"
+        | "team_access_not_granted"
+        | "two_factor_setup_required"
+        | "ekm_access_denied"
+        | "accesslimited" => Outcome::TokenNever { reason },
         _ => Outcome::Temporary { reason, slow: true },
     }
 }

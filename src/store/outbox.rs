@@ -65,15 +65,35 @@ pub(crate) struct Claimed {
 #[derive(Debug, Clone)]
 pub(crate) enum Settlement {
     /// The channel then holds still until `pace_until`.
-    Delivered { posted: Option<Posted>, pace_until: i64 },
-    HoldChannel { until: i64 },
+    Delivered {
+        posted: Option<Posted>,
+        pace_until: i64,
+    },
+    HoldChannel {
+        until: i64,
+    },
     /// Burns no attempt.
-    HoldIntegration { until: i64, reason: String },
-    Retry { due: i64, rest_until: Option<i64>, reason: String },
-    RetryPlain { reason: String },
+    HoldIntegration {
+        until: i64,
+        reason: String,
+    },
+    Retry {
+        due: i64,
+        rest_until: Option<i64>,
+        reason: String,
+    },
+    RetryPlain {
+        reason: String,
+    },
     /// Dead here, waiting there.
-    Fallback { lane: Lane, note: String, reason: String },
-    Dead { reason: String },
+    Fallback {
+        lane: Lane,
+        note: String,
+        reason: String,
+    },
+    Dead {
+        reason: String,
+    },
 }
 
 impl Store {
@@ -130,7 +150,10 @@ impl Store {
     pub(crate) fn held_until(&self, lane: &Lane) -> Result<i64, StoreError> {
         let sql = "SELECT COALESCE(MAX(until), 0) FROM hold WHERE integration = ?1 AND lane IN (?2, ?3, ?4)";
         let channel = channel_of(&self.db, lane)?.unwrap_or_else(|| lane.target.clone());
-        Ok(self.db.prepare_cached(sql)?.query_row(params![lane.integration, lane.target, channel, WHOLE], |r| r.get(0))?)
+        Ok(self
+            .db
+            .prepare_cached(sql)?
+            .query_row(params![lane.integration, lane.target, channel, WHOLE], |r| r.get(0))?)
     }
 
     /// When the next delivery of the lane is due, in Unix ms: only the oldest of each object may go, so that a
@@ -195,13 +218,24 @@ impl Store {
     }
 
     /// What was looked up before and still counts: `Some(None)` means that nobody has that name.
-    pub(crate) fn looked_up(&self, integration: &str, name: &str, now: i64) -> Result<Option<Option<String>>, StoreError> {
+    pub(crate) fn looked_up(
+        &self,
+        integration: &str,
+        name: &str,
+        now: i64,
+    ) -> Result<Option<Option<String>>, StoreError> {
         let sql = "SELECT id FROM lookup WHERE integration = ?1 AND name = ?2 AND until > ?3";
         Ok(self.db.query_row(sql, params![integration, name, now], |row| row.get(0)).optional()?)
     }
 
     /// Remembers what a look-up found.
-    pub(crate) fn remember(&self, integration: &str, name: &str, id: Option<&str>, until: i64) -> Result<(), StoreError> {
+    pub(crate) fn remember(
+        &self,
+        integration: &str,
+        name: &str,
+        id: Option<&str>,
+        until: i64,
+    ) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO lookup (integration, name, id, until) VALUES (?1, ?2, ?3, ?4)";
         self.db.execute(sql, params![integration, name, id, until])?;
         Ok(())

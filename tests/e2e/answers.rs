@@ -7,7 +7,7 @@ use std::fs;
 use std::time::Duration;
 
 /// Writes spool files as `notify` would, so that thousands take no thousand processes here.
-pub fn spool(site: &Site, number: usize, host: &str, to: &str) {
+pub(crate) fn spool(site: &Site, number: usize, host: &str, to: &str) {
     let entry = json!({"ackbell": 1, "received": 1_795_234_312_000_i64, "notification": {"kind": "PROBLEM",
         "host": {"name": host}, "service": {"name": "S", "state": "CRITICAL"}, "time": 1_795_234_312, "output": "x", "to": [to]}});
     fs::create_dir_all(site.state("spool/new")).unwrap();
@@ -18,10 +18,11 @@ pub fn spool(site: &Site, number: usize, host: &str, to: &str) {
 fn two_thousand_arrive_through_every_fault_in_random_turn() {
     const COUNT: usize = 2000;
     let sandbox = Sandbox::start(&[]);
-    let kinds: Vec<Value> = ["500", "502", "429", "reset", "hang", "close_early", "close_before", "garbage", "html200", "empty200"]
-        .iter()
-        .map(|kind| json!({"kind": kind, "retry_after": "0.5", "delay_ms": 300}))
-        .collect();
+    let kinds: Vec<Value> =
+        ["500", "502", "429", "reset", "hang", "close_early", "close_before", "garbage", "html200", "empty200"]
+            .iter()
+            .map(|kind| json!({"kind": kind, "retry_after": "0.5", "delay_ms": 300}))
+            .collect();
     sandbox.tell("faults", &json!({"random": {"seed": 7, "rate": 0.2, "kinds": kinds}}));
     let site = Site::with_token(&sandbox, "timeout = \"250ms\"\n");
     for i in 0..COUNT {
@@ -108,7 +109,8 @@ fn a_private_ca_is_trusted_when_named_and_refused_when_not() {
     let url = sandbox.url.replace("127.0.0.1", "localhost");
     let slack = format!("[slack]\nwebhook_url = \"{url}/services/T0SANDBOX/B0000001/x\"\n");
     let site = Site::new(&slack);
-    let done = site.command(&["notify", "--hostname", "h", "--hoststate", "1"]).env("SSL_CERT_FILE", "").output().unwrap();
+    let done =
+        site.command(&["notify", "--hostname", "h", "--hoststate", "1"]).env("SSL_CERT_FILE", "").output().unwrap();
     assert_eq!(done.status.code(), Some(0));
     let queue = site.queue();
     assert_eq!(queue["waiting"], 1);
@@ -119,7 +121,7 @@ fn a_private_ca_is_trusted_when_named_and_refused_when_not() {
 }
 
 /// A certificate for localhost that is its own authority.
-pub fn certificate(directory: &std::path::Path) -> (std::path::PathBuf, std::path::PathBuf) {
+pub(crate) fn certificate(directory: &std::path::Path) -> (std::path::PathBuf, std::path::PathBuf) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
     let (cert, key) = (directory.join("cert.pem"), directory.join("key.pem"));
     fs::write(&cert, made.cert.pem()).unwrap();

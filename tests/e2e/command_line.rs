@@ -21,7 +21,19 @@ fn nothing_to_notify_is_said() {
 #[test]
 fn a_command_definition_with_a_mistake_loses_nothing() {
     let site = Site::new("");
-    let done = site.run(&["notify", "--hostname", "web01", "--hostsate", "1", "--output", "three", "bare", "words", "--hoststate", "1"]);
+    let done = site.run(&[
+        "notify",
+        "--hostname",
+        "web01",
+        "--hostsate",
+        "1",
+        "--output",
+        "three",
+        "bare",
+        "words",
+        "--hoststate",
+        "1",
+    ]);
     assert_eq!(done.status.code(), Some(0));
     let said = text(&done.stderr);
     assert!(said.starts_with("ackbell: the command line has a mistake, the notification is taken all the same: unexpected argument '--hostsate' found\n"), "{said}");
@@ -36,7 +48,10 @@ fn arguments_of_any_bytes_are_taken() {
     use std::os::unix::ffi::OsStrExt;
     let site = Site::new("");
     let mut command = site.command(&["notify", "--hostname", "web01", "--hoststate", "1", "--output"]);
-    command.arg(std::ffi::OsStr::from_bytes(b"bad \xff\xfe utf8 \x1b[31m")).arg("--long-output").arg("-x".repeat(60_000));
+    command
+        .arg(std::ffi::OsStr::from_bytes(b"bad \xff\xfe utf8 \x1b[31m"))
+        .arg("--long-output")
+        .arg("-x".repeat(60_000));
     assert_eq!(command.status().unwrap().code(), Some(0));
     let file = fs::read_dir(site.state("spool/new")).unwrap().next().unwrap().unwrap().path();
     let entry: serde_json::Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
@@ -47,7 +62,20 @@ fn arguments_of_any_bytes_are_taken() {
 #[test]
 fn a_dry_run_shows_the_message_and_where_it_would_go() {
     let site = Site::new("[slack]\nbot_token = \"xoxb-1\"\nchannel = \"#ops\"\n");
-    let done = site.run(&["notify", "--dry-run", "--hostname", "web01", "--servicedesc", "Disk", "--servicestate", "2", "--output", "3% free", "--time", "1795234312"]);
+    let done = site.run(&[
+        "notify",
+        "--dry-run",
+        "--hostname",
+        "web01",
+        "--servicedesc",
+        "Disk",
+        "--servicestate",
+        "2",
+        "--output",
+        "3% free",
+        "--time",
+        "1795234312",
+    ]);
     assert_eq!(
         text(&done.stdout),
         "🔴 CRITICAL: Disk on web01\n┃ ┌─────────┐\n┃ │ 3% free │\n┃ └─────────┘\n┃ 2026-11-21 04:11:52 UTC\n\
@@ -65,8 +93,10 @@ fn the_configuration_is_written_checked_and_shown() {
     assert_eq!(bare(&["--config", path, "config", "check"]), (Some(0), format!("{path} is good\n"), String::new()));
     let again = bare(&["config", "init", path]);
     assert_eq!((again.0, again.2), (Some(73), format!("ackbell: can't write {path}: File exists (os error 17)\n")));
-    assert_eq!(bare(&["--config", "/gone.toml", "config", "check"]).2.lines().next().unwrap(),
-        "ackbell: /gone.toml: can't read the configuration /gone.toml: No such file or directory (os error 2); write one with `ackbell config init FILE`");
+    assert_eq!(
+        bare(&["--config", "/gone.toml", "config", "check"]).2.lines().next().unwrap(),
+        "ackbell: /gone.toml: can't read the configuration /gone.toml: No such file or directory (os error 2); write one with `ackbell config init FILE`"
+    );
     let (code, shown, _) = bare(&["--config", path, "config", "show", "--json"]);
     assert_eq!(code, Some(0));
     assert!(serde_json::from_str::<serde_json::Value>(&shown).unwrap()["integrations"][0]["name"] == "default");
@@ -90,6 +120,9 @@ fn completions_and_man_pages_come_from_the_same_definitions() {
 
 #[test]
 fn a_closed_pipe_is_no_failure() {
-    let done = Command::new("sh").args(["-c", &format!("{ACKBELL} preview --hostname h | true; {ACKBELL} completions bash | head -1")]).output().unwrap();
+    let done = Command::new("sh")
+        .args(["-c", &format!("{ACKBELL} preview --hostname h | true; {ACKBELL} completions bash | head -1")])
+        .output()
+        .unwrap();
     assert_eq!((done.status.code(), text(&done.stderr)), (Some(0), String::new()));
 }

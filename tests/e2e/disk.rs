@@ -4,7 +4,8 @@ use crate::world::{Sandbox, Site, text};
 use std::fs;
 use std::process::Command;
 
-const NOTIFY: [&str; 9] = ["notify", "--hostname", "web01", "--servicedesc", "Disk", "--servicestate", "2", "--output", "x"];
+const NOTIFY: [&str; 9] =
+    ["notify", "--hostname", "web01", "--servicedesc", "Disk", "--servicestate", "2", "--output", "x"];
 
 #[test]
 fn a_broken_configuration_keeps_the_notification_in_the_right_place() {
@@ -43,14 +44,22 @@ fn a_database_that_cannot_be_used_keeps_everything_in_the_spool() {
     fs::create_dir_all(site.state("ackbell.db")).unwrap();
     let done = site.run(&NOTIFY);
     assert_eq!((done.status.code(), site.spooled("new")), (Some(0), 1));
-    assert!(text(&done.stderr).starts_with("ackbell: kept, not delivered yet: can't create the database"), "{}", text(&done.stderr));
+    assert!(
+        text(&done.stderr).starts_with("ackbell: kept, not delivered yet: can't create the database"),
+        "{}",
+        text(&done.stderr)
+    );
     fs::remove_dir(site.state("ackbell.db")).unwrap();
     // A newer ackbell's database is never touched.
     let newer = Command::new("sqlite3").arg(site.state("ackbell.db")).arg("PRAGMA user_version = 99").status().unwrap();
     assert!(newer.success());
     let done = site.run(&NOTIFY);
     assert_eq!((done.status.code(), site.spooled("new")), (Some(0), 2));
-    assert!(text(&done.stderr).contains("the database is from a newer ackbell (schema 99, this one knows 1)"), "{}", text(&done.stderr));
+    assert!(
+        text(&done.stderr).contains("the database is from a newer ackbell (schema 99, this one knows 1)"),
+        "{}",
+        text(&done.stderr)
+    );
     fs::remove_file(site.state("ackbell.db")).unwrap();
     assert_eq!(site.run(&["queue", "flush"]).status.code(), Some(0));
     assert_eq!(sandbox.messages().len(), 1, "the two were runs for two contacts");
@@ -111,7 +120,10 @@ fn something_in_the_spools_place_is_said() {
     let done = site.run(&NOTIFY);
     assert_eq!(done.status.code(), Some(73));
     let said = text(&done.stderr);
-    assert!(said.contains("LOST: the notification about \"Disk on web01\" could neither be stored nor posted"), "{said}");
+    assert!(
+        said.contains("LOST: the notification about \"Disk on web01\" could neither be stored nor posted"),
+        "{said}"
+    );
     assert!(said.contains("something that is no directory stands in its way"), "{said}");
 }
 

@@ -16,7 +16,9 @@ fn calls(trace: &str) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for line in trace.lines() {
         let line = line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
-        if let Some((call, _)) = line.split_once('(').filter(|(call, _)| call.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')) {
+        if let Some((call, _)) =
+            line.split_once('(').filter(|(call, _)| call.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+        {
             *counts.entry(call.to_owned()).or_default() += 1;
         }
     }
@@ -27,7 +29,13 @@ fn strace(site: &Site, options: &[&str], arguments: &[&str]) -> std::process::Ou
     let mut command = Command::new("strace");
     command.args(["-f", "-qq"]).args(options).arg(ACKBELL).arg("--config").arg(site.config()).args(arguments);
     // Named in the environment too, as an error may hit the reading of the configuration.
-    command.env_clear().env("PATH", "/usr/bin:/bin").env("ACKBELL_STATE_DIR", site.state("")).stdin(Stdio::null()).output().unwrap()
+    command
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("ACKBELL_STATE_DIR", site.state(""))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
 }
 
 fn traced(site: &Site, arguments: &[&str]) -> BTreeMap<String, usize> {
@@ -37,7 +45,12 @@ fn traced(site: &Site, arguments: &[&str]) -> BTreeMap<String, usize> {
 }
 
 /// How many runs were killed, of how many points; `check` looks at the site after each.
-fn kill_everywhere(points: &BTreeMap<String, usize>, arguments: &[&str], make: impl Fn() -> Site, check: impl Fn(&Site, Option<i32>)) {
+fn kill_everywhere(
+    points: &BTreeMap<String, usize>,
+    arguments: &[&str],
+    make: impl Fn() -> Site,
+    check: impl Fn(&Site, Option<i32>),
+) {
     let (mut killed, mut tried) = (0, 0);
     for (call, count) in points {
         for when in 1..=*count {
@@ -67,20 +80,25 @@ fn a_notify_killed_at_any_call_either_exited_0_and_arrives_or_left_nothing_in_th
     lock.lock().unwrap();
     let points = traced(&site, &NOTIFY);
     drop(lock);
-    kill_everywhere(&points, &NOTIFY, || {
-        let site = make();
-        fs::write(site.state("deliver.lock"), "").unwrap();
-        site
-    }, |site, code| {
-        let before = sandbox.messages().len();
-        let left = site.spooled("new");
-        assert_eq!(site.run(&["queue", "flush"]).status.code(), Some(0));
-        let arrived = sandbox.messages().len() - before;
-        assert!(arrived >= left, "{arrived} of {left}");
-        assert!(code != Some(0) || arrived + before > 0);
-        assert_eq!(site.run(&NOTIFY).status.code(), Some(0), "the next one is unhindered");
-        site.assert_all_delivered();
-    });
+    kill_everywhere(
+        &points,
+        &NOTIFY,
+        || {
+            let site = make();
+            fs::write(site.state("deliver.lock"), "").unwrap();
+            site
+        },
+        |site, code| {
+            let before = sandbox.messages().len();
+            let left = site.spooled("new");
+            assert_eq!(site.run(&["queue", "flush"]).status.code(), Some(0));
+            let arrived = sandbox.messages().len() - before;
+            assert!(arrived >= left, "{arrived} of {left}");
+            assert!(code != Some(0) || arrived + before > 0);
+            assert_eq!(site.run(&NOTIFY).status.code(), Some(0), "the next one is unhindered");
+            site.assert_all_delivered();
+        },
+    );
 }
 
 #[test]
@@ -100,7 +118,8 @@ fn a_delivery_killed_at_any_call_loses_nothing_and_doubles_at_most_once() {
         let arrived = sandbox.messages().len();
         assert!((1..=2).contains(&arrived), "{arrived}");
         site.assert_all_delivered();
-        let check = Command::new("sqlite3").arg(site.state("ackbell.db")).arg("PRAGMA integrity_check").output().unwrap();
+        let check =
+            Command::new("sqlite3").arg(site.state("ackbell.db")).arg("PRAGMA integrity_check").output().unwrap();
         assert_eq!(text(&check.stdout), "ok\n");
         sandbox.tell("reset", &serde_json::json!({}));
     });
@@ -154,7 +173,17 @@ fn a_thousand_notifies_killed_at_random_and_every_one_that_exited_0_arrives() {
     };
     for i in 0..COUNT {
         let host = format!("h{i}");
-        let child = site.command(&["notify", "--hostname", &host, "--hoststate", "1", "--output", "x", "--to", &format!("#load-{i}")]);
+        let child = site.command(&[
+            "notify",
+            "--hostname",
+            &host,
+            "--hoststate",
+            "1",
+            "--output",
+            "x",
+            "--to",
+            &format!("#load-{i}"),
+        ]);
         let child = { child }.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         running.push((i, Running(child)));
         if running.len() == 8 {

@@ -10,6 +10,7 @@ mod answers;
 mod command_line;
 mod disk;
 mod kills;
+mod nagios;
 mod secrets;
 mod stories;
 mod storm;

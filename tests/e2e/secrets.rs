@@ -14,11 +14,20 @@ fn secrets_appear_nowhere() {
     let broken = "[slack]\nwebhook_url = \"https://x.invalid/services/SECRETHOOK\"\nbot_token = \"xoxb-SECRETTOKEN\"\n\
         proxy = \"http://u:SECRETPROXY@127.0.0.1:9\"\nsigning_secret = \"SECRETSIGN\"\nchannel = \"#ops\"\ntimeout = \"1s\"\n[outbox]\ntime_budget = \"2s\"\n";
     let site = Site::new(broken);
-    let hook = Site::new("[slack]\nwebhook_url = \"https://x.invalid/services/SECRETHOOK\"\nproxy = \"http://u:SECRETPROXY@127.0.0.1:9\"\n[outbox]\ntime_budget = \"2s\"\n");
+    let hook = Site::new(
+        "[slack]\nwebhook_url = \"https://x.invalid/services/SECRETHOOK\"\nproxy = \"http://u:SECRETPROXY@127.0.0.1:9\"\n[outbox]\ntime_budget = \"2s\"\n",
+    );
     let mut said = String::new();
     for site in [&site, &hook] {
-        for arguments in [&["-vvv", "notify", "--hostname", "h", "--hoststate", "1"][..], &["-vvv", "queue", "list"], &["config", "show"],
-            &["config", "check"], &["queue", "--json", "list"], &["preview", "--hostname", "h"], &["-vvv", "queue", "flush"]] {
+        for arguments in [
+            &["-vvv", "notify", "--hostname", "h", "--hoststate", "1"][..],
+            &["-vvv", "queue", "list"],
+            &["config", "show"],
+            &["config", "check"],
+            &["queue", "--json", "list"],
+            &["preview", "--hostname", "h"],
+            &["-vvv", "queue", "flush"],
+        ] {
             let done = if arguments[2..].contains(&"flush") {
                 let mut command = Command::new("timeout");
                 command.args(["3", crate::world::ACKBELL, "--config"]).arg(site.config()).args(arguments);

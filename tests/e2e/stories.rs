@@ -11,10 +11,10 @@ fn a_problem_and_its_recovery_arrive_without_a_listener() {
     let site = Site::with_webhook(&sandbox);
     site.service("PROBLEM", "web01", "Disk", "2", "DISK CRITICAL - 3% free");
     site.service("RECOVERY", "web01", "Disk", "0", "DISK OK - 42% free");
-    assert_eq!(sandbox.texts(), [
-        "CRITICAL: Disk on web01 · DISK CRITICAL - 3% free",
-        "RECOVERED, OK: Disk on web01 · DISK OK - 42% free",
-    ]);
+    assert_eq!(
+        sandbox.texts(),
+        ["CRITICAL: Disk on web01 · DISK CRITICAL - 3% free", "RECOVERED, OK: Disk on web01 · DISK OK - 42% free",]
+    );
     site.assert_all_delivered();
     sandbox.assert_respected();
 }
@@ -43,24 +43,76 @@ fn openitcockpits_command_lines_work_unchanged_and_uuids_become_names() {
         define service {\n\thost_name\tc36b8048-93ce-4385-ac19-ab5c90574b77\n\tservice_description\t74f14950-a58f-4f18-b6c3-5cfa9dffef4e\n\
         \tdisplay_name\tDisk /\n\t}\n";
     fs::write(site.dir.path().join("objects.cache"), objects).unwrap();
-    site.configure(&format!("[slack]\nwebhook_url = \"{}\"\n[core]\nkind = \"openitcockpit\"\nobjects_file = \"objects.cache\"\n",
-        sandbox.webhook("B0000001")));
+    site.configure(&format!(
+        "[slack]\nwebhook_url = \"{}\"\n[core]\nkind = \"openitcockpit\"\nobjects_file = \"objects.cache\"\n",
+        sandbox.webhook("B0000001")
+    ));
     let (host, service) = ("c36b8048-93ce-4385-ac19-ab5c90574b77", "74f14950-a58f-4f18-b6c3-5cfa9dffef4e");
     for arguments in [
-        &["notify", "--type", "Host", "--notificationtype", "PROBLEM", "--hostname", host, "--hostaddress", "192.0.2.1",
-            "--hoststate", "1", "--output", "no ping"][..],
-        &["notify", "--type", "Service", "--notificationtype", "PROBLEM", "--hostname", host, "--hostaddress", "192.0.2.1",
-            "--hoststate", "1", "--servicedesc", service, "--servicestate", "2", "--output", "full"],
-        &["notify", "--type", "Service", "--notificationtype", "ACKNOWLEDGEMENT", "--hostuuid", host, "--serviceuuid", service,
-            "--state", "2", "--output", "full", "--ackauthor", "Alice", "--ackcomment", "on it"],
+        &[
+            "notify",
+            "--type",
+            "Host",
+            "--notificationtype",
+            "PROBLEM",
+            "--hostname",
+            host,
+            "--hostaddress",
+            "192.0.2.1",
+            "--hoststate",
+            "1",
+            "--output",
+            "no ping",
+        ][..],
+        &[
+            "notify",
+            "--type",
+            "Service",
+            "--notificationtype",
+            "PROBLEM",
+            "--hostname",
+            host,
+            "--hostaddress",
+            "192.0.2.1",
+            "--hoststate",
+            "1",
+            "--servicedesc",
+            service,
+            "--servicestate",
+            "2",
+            "--output",
+            "full",
+        ],
+        &[
+            "notify",
+            "--type",
+            "Service",
+            "--notificationtype",
+            "ACKNOWLEDGEMENT",
+            "--hostuuid",
+            host,
+            "--serviceuuid",
+            service,
+            "--state",
+            "2",
+            "--output",
+            "full",
+            "--ackauthor",
+            "Alice",
+            "--ackcomment",
+            "on it",
+        ],
     ] {
         assert_eq!(site.run(arguments).status.code(), Some(0));
     }
-    assert_eq!(sandbox.texts(), [
-        "DOWN: Web 01 · no ping",
-        "CRITICAL: Disk / on Web 01 · full",
-        "ACKNOWLEDGED, CRITICAL: Disk / on Web 01 · acknowledged by Alice · on it · full",
-    ]);
+    assert_eq!(
+        sandbox.texts(),
+        [
+            "DOWN: Web 01 · no ping",
+            "CRITICAL: Disk / on Web 01 · full",
+            "ACKNOWLEDGED, CRITICAL: Disk / on Web 01 · acknowledged by Alice · on it · full",
+        ]
+    );
     sandbox.assert_respected();
 }
 
@@ -97,12 +149,27 @@ fn every_type_is_carried_and_unknown_ones_too() {
     let sandbox = Sandbox::start(&["--burst", "99"]);
     let site = Site::with_webhook(&sandbox);
     let listener = site.listen();
-    for kind in ["PROBLEM", "RECOVERY", "ACKNOWLEDGEMENT", "FLAPPINGSTART", "FLAPPINGSTOP", "FLAPPINGDISABLED", "DOWNTIMESTART",
-        "DOWNTIMEEND", "DOWNTIMECANCELLED", "CUSTOM", "SOMETHINGNEW"] {
+    for kind in [
+        "PROBLEM",
+        "RECOVERY",
+        "ACKNOWLEDGEMENT",
+        "FLAPPINGSTART",
+        "FLAPPINGSTOP",
+        "FLAPPINGDISABLED",
+        "DOWNTIMESTART",
+        "DOWNTIMEEND",
+        "DOWNTIMECANCELLED",
+        "CUSTOM",
+        "SOMETHINGNEW",
+    ] {
         site.service(kind, "web01", &format!("S{kind}"), "7", "out");
     }
     let messages = sandbox.wait_for_messages(11);
-    assert!(messages.iter().any(|m| m["text"] == "SOMETHINGNEW, 7: SSOMETHINGNEW on web01 · out"), "{}", json!(messages));
+    assert!(
+        messages.iter().any(|m| m["text"] == "SOMETHINGNEW, 7: SSOMETHINGNEW on web01 · out"),
+        "{}",
+        json!(messages)
+    );
     drop(listener);
     sandbox.assert_respected();
 }
@@ -112,9 +179,16 @@ fn the_environments_macros_are_read_and_arguments_win() {
     let sandbox = Sandbox::start(&[]);
     let site = Site::with_webhook(&sandbox);
     let mut command = site.command(&["notify", "--from-env", "--output", "from the argument"]);
-    command.envs([("NAGIOS_NOTIFICATIONTYPE", "PROBLEM"), ("NAGIOS_HOSTNAME", "web01"), ("NAGIOS_SERVICEDESC", "Disk"),
-        ("NAGIOS_SERVICESTATE", "CRITICAL"), ("NAGIOS_SERVICEOUTPUT", "from the environment"), ("NAGIOS__SERVICETEAM", "dba"),
-        ("NAGIOS_LONGSERVICEOUTPUT", "a \"b\" `c` $d\\nsecond"), ("HOSTNAME", "the-container")]);
+    command.envs([
+        ("NAGIOS_NOTIFICATIONTYPE", "PROBLEM"),
+        ("NAGIOS_HOSTNAME", "web01"),
+        ("NAGIOS_SERVICEDESC", "Disk"),
+        ("NAGIOS_SERVICESTATE", "CRITICAL"),
+        ("NAGIOS_SERVICEOUTPUT", "from the environment"),
+        ("NAGIOS__SERVICETEAM", "dba"),
+        ("NAGIOS_LONGSERVICEOUTPUT", "a \"b\" `c` $d\\nsecond"),
+        ("HOSTNAME", "the-container"),
+    ]);
     assert_eq!(command.status().unwrap().code(), Some(0));
     let messages = sandbox.messages();
     assert_eq!(messages[0]["text"], "CRITICAL: Disk on web01 · from the argument");
@@ -156,7 +230,9 @@ fn a_refused_token_stops_everything_and_a_new_one_delivers_it() {
     let sandbox = Sandbox::start(&[]);
     sandbox.tell("state", &json!({"tokens": {"xoxb-old": {"error": "token_revoked"}}}));
     let site = Site::new("");
-    let config = |token: &str| format!("[slack]\nbot_token = \"{token}\"\napi_url = \"{}/api/\"\nchannel = \"#ops\"\n", sandbox.url);
+    let config = |token: &str| {
+        format!("[slack]\nbot_token = \"{token}\"\napi_url = \"{}/api/\"\nchannel = \"#ops\"\n", sandbox.url)
+    };
     site.configure(&config("xoxb-old"));
     let _listener = site.listen();
     for i in 0..3 {
@@ -205,7 +281,8 @@ fn the_queue_shows_retries_and_drops() {
     let sandbox = Sandbox::start(&[]);
     let site = Site::with_token(&sandbox, "[[route]]\nto = \"#old\"\nmatch = { host = \"o*\" }\n");
     // The archived channel falls back to one that is gone too: dead.
-    sandbox.tell("state", &json!({"channels": [{"id": "C0OPS00001", "name": "ops", "archived": true, "member": true}]}));
+    sandbox
+        .tell("state", &json!({"channels": [{"id": "C0OPS00001", "name": "ops", "archived": true, "member": true}]}));
     site.service("PROBLEM", "old1", "X", "2", "y");
     let queue = site.queue();
     assert_eq!((&queue["dead"], &queue["waiting"]), (&json!(1), &json!(0)), "{queue}");
@@ -214,18 +291,24 @@ fn the_queue_shows_retries_and_drops() {
     let id = dead["id"].to_string();
     assert!(text(&site.run(&["queue", "list"]).stdout).contains("0 waiting, 1 dead, 0 in the spool"));
     assert!(text(&site.run(&["queue", "show", &id]).stdout).contains("\"name\": \"old1\""));
-    sandbox.tell("state", &json!({"channels": [{"id": "C0OPS00001", "name": "ops", "archived": false, "member": true}]}));
+    sandbox
+        .tell("state", &json!({"channels": [{"id": "C0OPS00001", "name": "ops", "archived": false, "member": true}]}));
     assert_eq!(text(&site.run(&["queue", "retry", &id]).stdout), "1 to be tried again\n");
     assert_eq!(text(&site.run(&["queue", "flush"]).stdout), "nothing waits\n");
     assert_eq!(sandbox.messages().len(), 1);
     let gone = site.run(&["queue", "drop", &id]);
     assert_eq!(gone.status.code(), Some(64));
-    assert_eq!(text(&gone.stderr), format!("ackbell: nothing waiting or dead has the number {id}; see `ackbell queue list`\n"));
+    assert_eq!(
+        text(&gone.stderr),
+        format!("ackbell: nothing waiting or dead has the number {id}; see `ackbell queue list`\n")
+    );
 }
 
 #[test]
 fn compatible_receivers_get_attachments_they_show() {
-    for (path, flavor) in [("hooks/abc", "mattermost"), ("rocketchat/hooks/abc", "rocketchat"), ("api/webhooks/1/abc/slack", "discord")] {
+    for (path, flavor) in
+        [("hooks/abc", "mattermost"), ("rocketchat/hooks/abc", "rocketchat"), ("api/webhooks/1/abc/slack", "discord")]
+    {
         let sandbox = Sandbox::start(&[]);
         let site = Site::new(&format!("[slack]\nwebhook_url = \"{}/{path}\"\nflavor = \"{flavor}\"\n", sandbox.url));
         site.service("PROBLEM", "web01", "Disk", "2", "DISK @channel <!channel>");

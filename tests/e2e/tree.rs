@@ -42,7 +42,18 @@ fn assert_only(rooms: &[&str], words: &[&str]) {
 
 #[test]
 fn the_pure_core_touches_nothing() {
-    let impure = ["std::fs", "std::net", "std::env", "std::process", "log::", "rusqlite", "crate::clock", "SystemTime", "Instant", "ureq"];
+    let impure = [
+        "std::fs",
+        "std::net",
+        "std::env",
+        "std::process",
+        "log::",
+        "rusqlite",
+        "crate::clock",
+        "SystemTime",
+        "Instant",
+        "ureq",
+    ];
     for (path, code) in sources(&root().join("src")) {
         if is_in(&path, &["notification", "route", "render", "schedule"]) {
             for word in impure {
@@ -56,7 +67,11 @@ fn the_pure_core_touches_nothing() {
 fn every_room_keeps_to_itself() {
     assert_only(&["store"], &["rusqlite", "SELECT ", "INSERT "]);
     assert_only(&["slack/api", "config/values.rs"], &["ureq::"]);
-    assert_only(&["cli", "logging"], &["println!", "io::stdout", "io::stderr", "ExitCode::"].map(|w| if w == "ExitCode::" { "std::process::exit" } else { w }));
+    assert_only(
+        &["cli", "logging"],
+        &["println!", "io::stdout", "io::stderr", "ExitCode::"]
+            .map(|w| if w == "ExitCode::" { "std::process::exit" } else { w }),
+    );
     assert_only(&["clock", "sandbox"], &["SystemTime::now"]);
     for (path, code) in sources(&root().join("src")) {
         if is_in(&path, &["sandbox"]) {

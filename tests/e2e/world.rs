@@ -10,18 +10,18 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The program under test.
-pub const ACKBELL: &str = env!("CARGO_BIN_EXE_ackbell");
-pub const TOKEN: &str = "xoxb-sandbox-0000000000";
+pub(crate) const ACKBELL: &str = env!("CARGO_BIN_EXE_ackbell");
+pub(crate) const TOKEN: &str = "xoxb-sandbox-0000000000";
 
 /// A running stand-in for Slack.
-pub struct Sandbox {
+pub(crate) struct Sandbox {
     child: Child,
-    pub url: String,
+    pub(crate) url: String,
     agent: ureq::Agent,
 }
 
 impl Sandbox {
-    pub fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = Command::new(ACKBELL)
             .args(["sandbox", "--listen", "127.0.0.1:0"])
             .args(arguments)
@@ -35,52 +35,56 @@ impl Sandbox {
         assert!(url.starts_with("http"), "{first}");
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(Duration::from_secs(20)))
-            .tls_config(ureq::tls::TlsConfig::builder().disable_verification(true)
-                .unversioned_rustls_crypto_provider(std::sync::Arc::new(rustls::crypto::ring::default_provider())).build())
+            .tls_config(
+                ureq::tls::TlsConfig::builder()
+                    .disable_verification(true)
+                    .unversioned_rustls_crypto_provider(std::sync::Arc::new(rustls::crypto::ring::default_provider()))
+                    .build(),
+            )
             .build();
         Self { child, url, agent: config.into() }
     }
 
     /// An address of its incoming webhooks; each name is a channel.
-    pub fn webhook(&self, name: &str) -> String {
+    pub(crate) fn webhook(&self, name: &str) -> String {
         format!("{}/services/T0SANDBOX/{name}/x", self.url)
     }
 
-    pub fn get(&self, what: &str) -> Value {
+    pub(crate) fn get(&self, what: &str) -> Value {
         let mut answer = self.agent.get(format!("{}/_sandbox/{what}", self.url)).call().unwrap();
         let body = answer.body_mut().with_config().limit(500_000_000).read_to_string().unwrap();
         serde_json::from_str(&body).unwrap()
     }
 
-    pub fn tell(&self, what: &str, order: &Value) {
+    pub(crate) fn tell(&self, what: &str, order: &Value) {
         let answer = self.agent.post(format!("{}/_sandbox/{what}", self.url)).send(order.to_string());
         answer.unwrap_or_else(|e| panic!("{what}: {e}"));
     }
 
     /// The messages people would see, in order.
-    pub fn messages(&self) -> Vec<Value> {
+    pub(crate) fn messages(&self) -> Vec<Value> {
         list(self.get("messages"), "messages")
     }
 
     /// The first lines of the messages.
-    pub fn texts(&self) -> Vec<String> {
+    pub(crate) fn texts(&self) -> Vec<String> {
         self.messages().iter().map(|message| message["text"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
-    pub fn violations(&self) -> Vec<Value> {
+    pub(crate) fn violations(&self) -> Vec<Value> {
         list(self.get("violations"), "violations")
     }
 
     /// Slack got nothing it would refuse, silently or not.
     #[track_caller]
-    pub fn assert_respected(&self) {
+    pub(crate) fn assert_respected(&self) {
         let violations = self.violations();
         assert!(violations.is_empty(), "{}", json!(violations));
     }
 
     /// Waits until so many messages are there.
     #[track_caller]
-    pub fn wait_for_messages(&self, count: usize) -> Vec<Value> {
+    pub(crate) fn wait_for_messages(&self, count: usize) -> Vec<Value> {
         let mut messages = Vec::new();
         wait_until(&format!("{count} messages"), Duration::from_secs(60), || {
             messages = self.messages();
@@ -105,12 +109,12 @@ impl Drop for Sandbox {
 }
 
 /// A directory with a configuration and a state of its own.
-pub struct Site {
-    pub dir: TempDir,
+pub(crate) struct Site {
+    pub(crate) dir: TempDir,
 }
 
 /// A process that ends with the test.
-pub struct Running(pub Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -121,72 +125,86 @@ impl Drop for Running {
 
 impl Running {
     /// SIGTERM, and the exit code.
-    pub fn stop(mut self) -> Option<i32> {
+    pub(crate) fn stop(mut self) -> Option<i32> {
         signal(self.0.id(), "TERM");
         self.0.wait().unwrap().code()
     }
 }
 
-pub fn signal(pid: u32, name: &str) {
+pub(crate) fn signal(pid: u32, name: &str) {
     Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap();
 }
 
 impl Site {
     /// With this configuration; the state directory is `state` beside it.
-    pub fn new(config: &str) -> Self {
+    pub(crate) fn new(config: &str) -> Self {
         let site = Self { dir: tempfile::tempdir().unwrap() };
         site.configure(config);
         site
     }
 
     /// Posts to one webhook of the stand-in.
-    pub fn with_webhook(sandbox: &Sandbox) -> Self {
+    pub(crate) fn with_webhook(sandbox: &Sandbox) -> Self {
         Self::new(&format!("[slack]\nwebhook_url = \"{}\"\n", sandbox.webhook("B0000001")))
     }
 
     /// Posts with a bot token to `#ops`.
-    pub fn with_token(sandbox: &Sandbox, more: &str) -> Self {
-        let slack = format!("[slack]\nbot_token = \"{TOKEN}\"\napi_url = \"{}/api/\"\nchannel = \"#ops\"\n", sandbox.url);
+    pub(crate) fn with_token(sandbox: &Sandbox, more: &str) -> Self {
+        let slack =
+            format!("[slack]\nbot_token = \"{TOKEN}\"\napi_url = \"{}/api/\"\nchannel = \"#ops\"\n", sandbox.url);
         Self::new(&format!("{slack}{more}"))
     }
 
-    pub fn configure(&self, config: &str) {
+    pub(crate) fn configure(&self, config: &str) {
         let path = self.config();
         fs::write(&path, format!("state_dir = \"state\"\n{config}")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     }
 
-    pub fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.dir.path().join("ackbell.toml")
     }
 
-    pub fn state(&self, inside: &str) -> PathBuf {
+    pub(crate) fn state(&self, inside: &str) -> PathBuf {
         self.dir.path().join("state").join(inside)
     }
 
     /// The program with this site's configuration and nothing of ours in its environment.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(ACKBELL);
         command.arg("--config").arg(self.config()).args(arguments).env_clear().stdin(Stdio::null());
         command
     }
 
     #[track_caller]
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
 
     /// `notify` for a service, which must succeed.
     #[track_caller]
-    pub fn service(&self, kind: &str, host: &str, service: &str, state: &str, output: &str) {
-        let arguments = ["notify", "--type", "Service", "--notificationtype", kind, "--hostname", host,
-            "--servicedesc", service, "--servicestate", state, "--output", output];
+    pub(crate) fn service(&self, kind: &str, host: &str, service: &str, state: &str, output: &str) {
+        let arguments = [
+            "notify",
+            "--type",
+            "Service",
+            "--notificationtype",
+            kind,
+            "--hostname",
+            host,
+            "--servicedesc",
+            service,
+            "--servicestate",
+            state,
+            "--output",
+            output,
+        ];
         let done = self.run(&arguments);
         assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
     }
 
     /// A listener, once it holds the lock.
-    pub fn listen(&self) -> Running {
+    pub(crate) fn listen(&self) -> Running {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.dir.path().join("log")).unwrap();
         let before = self.log().matches("listening").count();
         let child = self.command(&["listen"]).stderr(log).spawn().unwrap();
@@ -194,36 +212,36 @@ impl Site {
         Running(child)
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 
-    pub fn queue(&self) -> Value {
+    pub(crate) fn queue(&self) -> Value {
         let done = self.run(&["queue", "--json", "list"]);
         serde_json::from_slice(&done.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&done.stderr)))
     }
 
     /// Nothing waits, nothing is dead, the spool is empty.
     #[track_caller]
-    pub fn assert_all_delivered(&self) {
+    pub(crate) fn assert_all_delivered(&self) {
         let queue = self.queue();
         let counts = ["spooled", "waiting", "dead"].map(|key| queue[key].as_i64().unwrap());
         assert_eq!(counts, [0, 0, 0], "{queue}");
     }
 
     /// How many files are in `spool/NAME`.
-    pub fn spooled(&self, name: &str) -> usize {
+    pub(crate) fn spooled(&self, name: &str) -> usize {
         fs::read_dir(self.state("spool").join(name)).into_iter().flatten().count()
     }
 }
 
-pub fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Waits for a condition, with a deadline.
 #[track_caller]
-pub fn wait_until(what: &str, most: Duration, mut condition: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, most: Duration, mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
     while !condition() {
         assert!(started.elapsed() < most, "waited {most:?} for {what}");
@@ -232,7 +250,7 @@ pub fn wait_until(what: &str, most: Duration, mut condition: impl FnMut() -> boo
 }
 
 /// A file that must be executable.
-pub fn script(path: &Path, content: &str) {
+pub(crate) fn script(path: &Path, content: &str) {
     fs::write(path, content).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }

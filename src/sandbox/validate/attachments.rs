@@ -7,13 +7,43 @@ use super::limits::{ATTACHMENT_ACTIONS_MAX, ATTACHMENT_FOOTER_MAX, ATTACHMENT_VA
 use super::{Findings, Surface, blocks, mrkdwn};
 
 const KNOWN: &[&str] = &[
-    "fallback", "color", "pretext", "author_name", "author_link", "author_icon", "author_id", "title", "title_link",
-    "text", "fields", "image_url", "thumb_url", "footer", "footer_icon", "ts", "mrkdwn_in", "actions", "callback_id",
-    "attachment_type", "blocks", "id",
+    "fallback",
+    "color",
+    "pretext",
+    "author_name",
+    "author_link",
+    "author_icon",
+    "author_id",
+    "title",
+    "title_link",
+    "text",
+    "fields",
+    "image_url",
+    "thumb_url",
+    "footer",
+    "footer_icon",
+    "ts",
+    "mrkdwn_in",
+    "actions",
+    "callback_id",
+    "attachment_type",
+    "blocks",
+    "id",
 ];
 const ACTION: &[&str] = &[
-    "name", "text", "type", "value", "confirm", "style", "options", "option_groups", "data_source", "selected_options",
-    "min_query_length", "url", "id",
+    "name",
+    "text",
+    "type",
+    "value",
+    "confirm",
+    "style",
+    "options",
+    "option_groups",
+    "data_source",
+    "selected_options",
+    "min_query_length",
+    "url",
+    "id",
 ];
 
 /// Every attachment of a message.

@@ -136,8 +136,15 @@ fn table(fields: &Map<String, Value>, pointer: &str, findings: &mut Findings) {
 
 fn video(fields: &Map<String, Value>, pointer: &str, findings: &mut Findings) {
     let known = &[
-        "alt_text", "author_name", "description", "provider_icon_url", "provider_name", "title", "title_url",
-        "thumbnail_url", "video_url",
+        "alt_text",
+        "author_name",
+        "description",
+        "provider_icon_url",
+        "provider_name",
+        "title",
+        "title_url",
+        "thumbnail_url",
+        "video_url",
     ];
     findings.known_fields(fields, pointer, &[COMMON, known]);
     required_text(fields, pointer, "title", (Kind::Plain, VIDEO_TITLE_MAX), findings);

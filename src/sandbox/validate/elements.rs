@@ -12,14 +12,20 @@ use super::limits::{
 use super::objects::{Kind, confirm, menu, option, options, required_text, text_field};
 
 const MENUS: [&str; 10] = [
-    "static_select", "external_select", "users_select", "conversations_select", "channels_select",
-    "multi_static_select", "multi_external_select", "multi_users_select", "multi_conversations_select",
+    "static_select",
+    "external_select",
+    "users_select",
+    "conversations_select",
+    "channels_select",
+    "multi_static_select",
+    "multi_external_select",
+    "multi_users_select",
+    "multi_conversations_select",
     "multi_channels_select",
 ];
 const CHOOSERS: [&str; 6] =
     ["datepicker", "timepicker", "datetimepicker", "checkboxes", "radio_buttons", "rich_text_input"];
-const INPUTS: [&str; 5] =
-    ["plain_text_input", "number_input", "email_text_input", "url_text_input", "file_input"];
+const INPUTS: [&str; 5] = ["plain_text_input", "number_input", "email_text_input", "url_text_input", "file_input"];
 
 /// Where an element stands; each place takes other ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,8 +116,7 @@ fn choices(fields: &Map<String, Value>, pointer: &str, findings: &mut Findings) 
 fn initial(fields: &Map<String, Value>, pointer: &str, findings: &mut Findings) {
     let grouped = fields.get("option_groups").and_then(Value::as_array).into_iter().flatten();
     let plain = fields.get("options").and_then(Value::as_array).into_iter().flatten();
-    let all: Vec<&Value> =
-        plain.chain(grouped.filter_map(|group| group["options"].as_array()).flatten()).collect();
+    let all: Vec<&Value> = plain.chain(grouped.filter_map(|group| group["options"].as_array()).flatten()).collect();
     let several = fields.get("initial_options").and_then(Value::as_array).into_iter().flatten();
     for chosen in fields.get("initial_option").into_iter().chain(several) {
         if !all.contains(&chosen) {
@@ -122,8 +127,15 @@ fn initial(fields: &Map<String, Value>, pointer: &str, findings: &mut Findings) 
 
 fn text_input(fields: &Map<String, Value>, pointer: &str, findings: &mut Findings) {
     let known = &[
-        "type", "action_id", "placeholder", "initial_value", "multiline", "min_length", "max_length",
-        "dispatch_action_config", "focus_on_load",
+        "type",
+        "action_id",
+        "placeholder",
+        "initial_value",
+        "multiline",
+        "min_length",
+        "max_length",
+        "dispatch_action_config",
+        "focus_on_load",
     ];
     findings.known_fields(fields, pointer, &[known]);
     text_field(fields, pointer, "placeholder", (Kind::Plain, PLACEHOLDER_MAX), findings);

@@ -56,19 +56,30 @@ fn is_construct(inside: &str) -> bool {
     }
     let scheme = ["http://", "https://", "mailto:", "tel:", "slack://"].into_iter().find(|s| target.starts_with(s));
     let whole = scheme.is_some_and(|scheme| target.len() > scheme.len());
-    whole && !target.contains(char::is_whitespace) && label.is_none_or(|label| !label.is_empty() && !label.contains('|'))
+    whole
+        && !target.contains(char::is_whitespace)
+        && label.is_none_or(|label| !label.is_empty() && !label.contains('|'))
 }
 
 /// `UNIX^{tokens}` and perhaps `^URL`.
 fn is_date(rest: &str) -> bool {
     const TOKENS: [&str; 10] = [
-        "date_num", "date", "date_short", "date_long", "date_pretty", "date_short_pretty", "date_long_pretty", "time",
-        "time_secs", "ago",
+        "date_num",
+        "date",
+        "date_short",
+        "date_long",
+        "date_pretty",
+        "date_short_pretty",
+        "date_long_pretty",
+        "time",
+        "time_secs",
+        "ago",
     ];
     let mut parts = rest.splitn(3, '^');
     let (Some(seconds), Some(format)) = (parts.next(), parts.next()) else { return false };
     let link = parts.next().is_none_or(|url| url.starts_with("http://") || url.starts_with("https://"));
-    let mut tokens = format.split('{').skip(1).map(|part| part.split_once('}').map_or("", |(token, _)| token)).peekable();
+    let mut tokens =
+        format.split('{').skip(1).map(|part| part.split_once('}').map_or("", |(token, _)| token)).peekable();
     let number = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit());
     number && link && tokens.peek().is_some() && tokens.all(|token| TOKENS.contains(&token))
 }
@@ -86,8 +97,12 @@ mod tests {
     #[test]
     fn what_slack_knows_is_fine() {
         for text in [
-            "plain &lt;b&gt; &amp;", "<https://a.example/?a=1&b=2|label>", "<@U0ALICE001> <#C0OPS00001|ops>", "> quote",
-            "<!here> <!channel> <!everyone> <!subteam^S0ONCALL01>", "<mailto:a@example.com|a>",
+            "plain &lt;b&gt; &amp;",
+            "<https://a.example/?a=1&b=2|label>",
+            "<@U0ALICE001> <#C0OPS00001|ops>",
+            "> quote",
+            "<!here> <!channel> <!everyone> <!subteam^S0ONCALL01>",
+            "<mailto:a@example.com|a>",
             "<!date^1392734382^{date_short_pretty} at {time_secs}^https://a.example|18 Feb, UTC>",
         ] {
             assert!(kinds(text).is_empty(), "{text}: {:?}", kinds(text));
@@ -96,7 +111,16 @@ mod tests {
 
     #[test]
     fn what_was_not_escaped_is_noted() {
-        for text in ["load < 5", "<script>", "<>", "<@alice>", "<https://a b|c>", "<!date^x^{date}|f>", "<!all>", "<https://x|>"] {
+        for text in [
+            "load < 5",
+            "<script>",
+            "<>",
+            "<@alice>",
+            "<https://a b|c>",
+            "<!date^x^{date}|f>",
+            "<!all>",
+            "<https://x|>",
+        ] {
             assert_eq!(kinds(text), ["unescaped_markup"], "{text}");
         }
         assert_eq!(kinds("a & b &quot;"), ["unescaped_ampersand", "unescaped_ampersand"]);
