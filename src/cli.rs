@@ -126,7 +126,6 @@ fn prepare_process() {
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, ignored);
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 fn environment() -> Environment {
     Environment::new(std::env::vars_os())
 }

@@ -15,7 +15,7 @@
 //!   `log`, no clock and no database. `now` is an argument.
 //! - Only `store/` contains SQL. Only `slack/api.rs` uses ureq. Only `cli` prints and decides exit codes.
 //! - `notify`, with a listener running, touches spool, wake-up datagram and delivery lock only. Without one its single
-//!   call of `deliver` is its only way to SQLite, TLS, templates and time zones.
+//!   call of `deliver` is its only way to `SQLite`, TLS, templates and time zones.
 //! - The wake-up datagram is a hint: delete every line that sends it and only latency changes.
 //! - `sandbox/` reads JSON by itself and shares no wire type with `slack/`: no mistake can hide in both.
 //! - One retry layer (`schedule`), one place that classifies answers (`slack/outcome`), one table of Slack's limits

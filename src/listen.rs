@@ -60,7 +60,7 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
     };
     let wake = wake::bind(&config.runtime_dir)
         .inspect_err(|e| {
-            warn!("no wake-up socket reason={e} what=the spool is scanned every {} s", SCAN_INTERVAL.as_secs())
+            warn!("no wake-up socket reason={e} what=the spool is scanned every {} s", SCAN_INTERVAL.as_secs());
         })
         .ok();
     info!("listening state_dir={} integrations={}", config.state_dir.display(), config.integrations.len());

@@ -1,7 +1,7 @@
 //! Flow one: `arguments/macros ─▶ Notification ─▶ spool file (durable) ─▶ exit 0`.
 //!
 //! With a listener running this touches the spool, the wake-up datagram and the delivery lock, and nothing else: no
-//! SQLite, no TLS, no template, no time zone, no thread. Without one it has won the lock, and the closure it is given
+//! `SQLite`, no TLS, no template, no time zone, no thread. Without one it has won the lock, and the closure it is given
 //! is its only way to the rest of the program.
 
 use crate::config::lenient::StateDirs;

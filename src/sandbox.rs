@@ -67,16 +67,11 @@ impl Sandbox {
         let encrypted = tls.is_some();
         let listener = TcpListener::bind(options.listen)?;
         let address = listener.local_addr()?;
-        let state = Arc::new(Mutex::new(state::State::new(&options, clock::Clock::start())));
+        let state = Arc::new(Mutex::new(state::State::new(options, clock::Clock::start())));
         let accepting = std::thread::Builder::new()
             .name("sandbox".to_owned())
             .spawn(move || server::accept(&listener, tls.as_ref(), &state))?;
         Ok(Self { address, encrypted, accepting })
-    }
-
-    /// The address it listens on, with the real port.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
     }
 
     /// `http://127.0.0.1:PORT` or `https://…`; the Web API is below `/api/`.
@@ -89,5 +84,43 @@ impl Sandbox {
     pub(crate) fn wait(self) {
         // A panic of the accepting thread has been printed already; there is nothing left to wait for.
         drop(self.accepting.join());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    fn exchange(sandbox: &Sandbox, head: &str, body: &str) -> String {
+        let mut socket = TcpStream::connect(sandbox.address).unwrap();
+        let length = body.len();
+        let request =
+            format!("{head}\r\nhost: a\r\nuser-agent: test\r\ncontent-length: {length}\r\nconnection: close\r\n");
+        write!(socket, "{request}content-type: application/json; charset=utf-8\r\n\r\n{body}").unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    #[test]
+    fn a_message_goes_in_over_the_wire_and_comes_out_at_the_control() {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (bot_token, signing_secret) = ("xoxb-a".to_owned(), "s".to_owned());
+        let options = Options { listen, tls: None, bot_token, signing_secret, strict_pace: true, burst: 1 };
+        let sandbox = Sandbox::start(options).unwrap();
+        assert!(sandbox.base_url().starts_with("http://127.0.0.1:"));
+        let webhook = exchange(&sandbox, "POST /services/T0/B0OPS00001/x HTTP/1.1", r#"{"text":"by webhook"}"#);
+        assert!(webhook.ends_with("\r\n\r\nok"), "{webhook}");
+        let second = exchange(&sandbox, "POST /services/T0/B0OPS00001/x HTTP/1.1", r#"{"text":"too soon"}"#);
+        assert!(second.starts_with("HTTP/1.1 429 ") && second.contains("retry-after: 1"), "{second}");
+        let post = "POST /api/chat.postMessage HTTP/1.1\r\nauthorization: Bearer xoxb-a";
+        let answer = exchange(&sandbox, post, r##"{"channel":"#db-alerts","text":"by token"}"##);
+        assert!(answer.contains(r#""channel":"C0DB000001""#) && answer.contains(r#""ok":true"#), "{answer}");
+        let messages = exchange(&sandbox, "GET /_sandbox/messages HTTP/1.1", "");
+        assert!(messages.contains("by webhook") && messages.contains("by token"), "{messages}");
+        let violations = exchange(&sandbox, "GET /_sandbox/violations HTTP/1.1", "");
+        assert!(violations.contains("too_fast") && !violations.contains("unknown_field"), "{violations}");
     }
 }

@@ -77,9 +77,10 @@ pub(crate) fn next(outcome: Outcome, attempt: &Attempt) -> Next {
         Outcome::Wait { after } => Next::HoldChannel(after),
         Outcome::TokenNever { reason } => Next::HoldIntegration { rest: TOKEN_RETRY, reason },
         Outcome::Plain { reason } if !attempt.is_plain => Next::RetryPlain { reason },
-        Outcome::Plain { reason } | Outcome::MessageNever { reason } => Next::Dead { reason },
         Outcome::PlaceNever { reason } if attempt.has_fallback => Next::Fallback { reason },
-        Outcome::PlaceNever { reason } => Next::Dead { reason },
+        Outcome::Plain { reason } | Outcome::MessageNever { reason } | Outcome::PlaceNever { reason } => {
+            Next::Dead { reason }
+        }
         Outcome::Temporary { reason, slow } => retry(reason, slow, attempt),
         // Nothing refers to another message when posting: Slack means something we don't know.
         Outcome::PostAnew { reason } => retry(reason, true, attempt),

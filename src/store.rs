@@ -1,4 +1,4 @@
-//! The outbox in SQLite: which notification goes where, and what became of it. All SQL is here.
+//! The outbox in `SQLite`: which notification goes where, and what became of it. All SQL is here.
 //!
 //! # Promises
 //! - Only the holder of the delivery lock imports and delivers. `queue retry` and `queue drop` write too, a row each.

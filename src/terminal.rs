@@ -11,17 +11,15 @@ pub(crate) fn preview(card: &Card, colours: bool, width: usize) -> String {
     let mut body: Vec<String> = Vec::new();
     body.extend(card.lead.clone());
     body.extend(card.comment.iter().flat_map(|comment| comment.lines().map(|line| format!("❝ {line}"))));
-    match &card.body {
-        Some(text) => body.extend(text.lines().map(str::to_owned)),
-        None => {
-            let output = [card.output.as_str(), card.long_output.as_str()];
-            let output: Vec<&str> =
-                output.iter().flat_map(|text| text.lines()).filter(|line| !line.is_empty()).collect();
-            body.extend(boxed(&output, width.saturating_sub(4)));
-            body.extend(card.metrics.iter().map(crate::render::Metric::line));
-            if card.metrics_more > 0 {
-                body.push(format!("… and {} more", card.metrics_more));
-            }
+    if let Some(text) = &card.body {
+        body.extend(text.lines().map(str::to_owned));
+    } else {
+        let output = [card.output.as_str(), card.long_output.as_str()];
+        let output: Vec<&str> = output.iter().flat_map(|text| text.lines()).filter(|line| !line.is_empty()).collect();
+        body.extend(boxed(&output, width.saturating_sub(4)));
+        body.extend(card.metrics.iter().map(crate::render::Metric::line));
+        if card.metrics_more > 0 {
+            body.push(format!("… and {} more", card.metrics_more));
         }
     }
     body.extend(card.note.iter().map(|note| format!("ℹ {note}")));

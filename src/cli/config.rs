@@ -53,7 +53,7 @@ fn init(file: Option<&Path>, out: &mut Output) -> Exit {
 fn check(path: Option<&Path>, env: &Environment, as_json: bool, out: &mut Output) -> Exit {
     let (problems, warnings, from) = match config::load(path, env) {
         Ok((config, warnings)) => (Vec::new(), warnings, config.path),
-        Err(e) => (e.problems().to_vec(), Vec::new(), None),
+        Err(e) => (e.problems().clone(), Vec::new(), None),
     };
     let exit = if problems.is_empty() { Exit::Done } else { Exit::Config };
     if as_json {

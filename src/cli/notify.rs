@@ -30,17 +30,17 @@ pub(super) fn run(args: NotifyArgs, config: Option<&Path>, env: &Environment, ou
     if dry_run {
         return preview::dry_run(&notification, config, env, out);
     }
-    take(Entry { received, notification }, config, env)
+    take(&Entry { received, notification }, config, env)
 }
 
 /// Makes it durable; without a listener, delivers it for as long as the time budget allows.
-fn take(entry: Entry, config: Option<&Path>, env: &Environment) -> Exit {
+fn take(entry: &Entry, config: Option<&Path>, env: &Environment) -> Exit {
     let dirs = lenient::state_dirs(config, env);
     if let Some(problem) = &dirs.problem {
         logging::start(Reader::Core, LevelFilter::Warn);
         error!("{problem}; the notification is kept in {}", dirs.state_dir.display());
     }
-    let put = notify(&entry, &dirs, |lock| deliver_here(lock, config, env));
+    let put = notify(entry, &dirs, |lock| deliver_here(lock, config, env));
     let Err(e) = put else {
         return Exit::Done;
     };

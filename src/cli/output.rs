@@ -7,6 +7,8 @@ use std::io::{self, IsTerminal, Write};
 /// Where a verb prints.
 #[derive(Debug)]
 pub(crate) struct Output {
+    stdout: io::Stdout,
+    stderr: io::Stderr,
     pub(crate) colours: bool,
     pub(crate) width: usize,
 }
@@ -15,19 +17,19 @@ impl Output {
     pub(crate) fn new(env: &Environment) -> Self {
         let colours = io::stdout().is_terminal() && env.get("NO_COLOR").is_none_or(|value| value.is_empty());
         let width = env.get("COLUMNS").and_then(|columns| columns.parse().ok()).filter(|&w| w >= 40).unwrap_or(100);
-        Self { colours, width }
+        Self { stdout: io::stdout(), stderr: io::stderr(), colours, width }
     }
 
     /// Text on stdout, ended with a newline. Foreign text in it was cleaned when it was read.
     pub(crate) fn line(&mut self, text: &str) {
-        let mut stdout = io::stdout().lock();
+        let mut stdout = self.stdout.lock();
         // A reader that has seen enough is no failure.
         let _ = writeln!(stdout, "{}", text.trim_end_matches('\n')).and_then(|()| stdout.flush());
     }
 
     /// A complaint on stderr, line by line, made safe like a log line.
     pub(crate) fn error(&mut self, text: &str) {
-        let mut stderr = io::stderr().lock();
+        let mut stderr = self.stderr.lock();
         for (i, line) in text.lines().enumerate() {
             let start = if i == 0 { "ackbell: " } else { "" };
             let _ = writeln!(stderr, "{start}{}", logging::safe(line));

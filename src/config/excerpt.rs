@@ -23,7 +23,7 @@ pub(crate) struct Excerpt {
 pub(crate) fn line_column(text: &str, at: usize) -> (usize, usize) {
     let before = &text.as_bytes()[..at.min(text.len())];
     let line_start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
-    let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let line = String::from_utf8_lossy(before).matches('\n').count() + 1;
     (line, String::from_utf8_lossy(&before[line_start..]).chars().count() + 1)
 }
 
@@ -36,9 +36,14 @@ pub(crate) fn excerpt(text: &str, span: Span) -> Excerpt {
     let line_end = line_start + line.len();
     let marked = text.get(start..span.end.clamp(start, line_end.max(start))).unwrap_or_default().chars().count();
 
-    let masked = mask(text, number, line);
-    let shown: String =
-        masked.chars().take(WIDTH).map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().trim_end().into();
+    let harmless = mask(text, number, line);
+    let shown: String = harmless
+        .chars()
+        .take(WIDTH)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect::<String>()
+        .trim_end()
+        .into();
     let cut = shown.chars().count();
     let offset = (column - 1).min(cut);
     let length = marked.clamp(1, (cut - offset).max(1));

@@ -125,14 +125,14 @@ fn check(integration: &Integration, place: &str, span: Option<Span>, report: &mu
         let remedy = "give it webhook_url or bot_token (or their _file), or enabled = false";
         report.error(span, Mistake::new(format!("{place} has no way to post")).remedy(remedy));
     }
-    if let Some(path) = &integration.ca_file {
-        if let Err(e) = fs::metadata(path) {
-            report.error(
-                span,
-                Mistake::new(format!("ca_file {}: {e}", path.display()))
-                    .remedy("name a PEM file with the CA's certificate"),
-            );
-        }
+    if let Some(path) = &integration.ca_file
+        && let Err(e) = fs::metadata(path)
+    {
+        report.error(
+            span,
+            Mistake::new(format!("ca_file {}: {e}", path.display()))
+                .remedy("name a PEM file with the CA's certificate"),
+        );
     }
     if integration.channel == Some(Destination::Contact) {
         report.error(

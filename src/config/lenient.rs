@@ -67,8 +67,8 @@ fn read(path: &Path) -> std::io::Result<String> {
 }
 
 fn toml_key(text: &str, key: &str) -> Option<String> {
-    let top = text.lines().map(str::trim).take_while(|line| !line.starts_with('['));
-    top.filter_map(|line| {
+    let mut top = text.lines().map(str::trim).take_while(|line| !line.starts_with('['));
+    top.find_map(|line| {
         let value = line.strip_prefix(key)?.trim_start().strip_prefix('=')?.trim_start();
         match value.as_bytes().first()? {
             b'\'' => value[1..].split_once('\'').map(|(inside, _)| inside.to_owned()),
@@ -77,7 +77,6 @@ fn toml_key(text: &str, key: &str) -> Option<String> {
             _ => None,
         }
     })
-    .next()
 }
 
 fn json_key(text: &str, key: &str) -> Option<String> {

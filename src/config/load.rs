@@ -101,12 +101,12 @@ fn read_config(
     let dirs = lenient::state_dirs(argument, env);
     for key in ["state_dir", "runtime_dir"] {
         let strict = top.text(key, report);
-        if let (Some(strict), Some(path)) = (strict, path) {
-            if lenient::key_in(text, path, key).as_deref() != Some(strict.text) {
-                let message = format!("\"{key}\" can't be read by itself");
-                let remedy = "write it on a line of its own before the first [table]: it must be found even when the rest has mistakes";
-                report.error(Some(strict.span), Mistake::new(message).remedy(remedy));
-            }
+        if let (Some(strict), Some(path)) = (strict, path)
+            && lenient::key_in(text, path, key).as_deref() != Some(strict.text)
+        {
+            let message = format!("\"{key}\" can't be read by itself");
+            let remedy = "write it on a line of its own before the first [table]: it must be found even when the rest has mistakes";
+            report.error(Some(strict.span), Mistake::new(message).remedy(remedy));
         }
     }
     let mut sources: Vec<PathBuf> = path.map(Path::to_owned).into_iter().collect();

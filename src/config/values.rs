@@ -144,11 +144,11 @@ pub(super) fn kind(text: &str) -> Result<Kind, Mistake> {
 
 /// A piece of the context line.
 pub(super) fn field(text: &str) -> Result<Field, Mistake> {
+    const NAMES: [&str; 8] =
+        ["address", "alias", "duration", "attempt", "contact", "hostgroups", "servicegroups", "time"];
     if let Some(key) = text.strip_prefix("var:").filter(|key| !key.is_empty()) {
         return Ok(Field::Var(key.to_ascii_lowercase()));
     }
-    const NAMES: [&str; 8] =
-        ["address", "alias", "duration", "attempt", "contact", "hostgroups", "servicegroups", "time"];
     let fields = [
         Field::Address,
         Field::Alias,

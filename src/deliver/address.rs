@@ -119,7 +119,7 @@ impl Deliverer {
     ) -> Result<Option<String>, Outcome> {
         let now = self.now_ms();
         if let Ok(Some(known)) = self.store.looked_up(integration, name, now) {
-            return Ok(known);
+            return Ok(known.0);
         }
         let found = ask()?;
         let keep = if found.is_some() { FOUND_FOR } else { NOBODY_FOR };

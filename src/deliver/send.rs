@@ -25,7 +25,9 @@ impl Deliverer {
         let next = schedule::next(outcome, &self.attempt_facts(&claimed)?);
         self.tell(&claimed, &next);
         let settlement = self.settlement(&claimed, next);
-        self.store.settle(&claimed, &settlement, self.now_ms())?;
+        let now = self.now_ms();
+        let pace_until = now.saturating_add(millis(schedule::CHANNEL_PACE));
+        self.store.settle(&claimed, &settlement, pace_until, now)?;
         Ok(true)
     }
 
@@ -85,7 +87,7 @@ impl Deliverer {
         let now = self.now_ms();
         let at = |after: Duration| now.saturating_add(millis(after).saturating_add(1));
         match next {
-            Next::Delivered(posted) => Settlement::Delivered { posted, pace_until: at(schedule::CHANNEL_PACE) },
+            Next::Delivered(posted) => Settlement::Delivered { posted },
             Next::HoldChannel(after) => Settlement::HoldChannel { until: at(after) },
             Next::HoldIntegration { rest, reason } => Settlement::HoldIntegration { until: at(rest), reason },
             Next::Retry { after, rest, reason } => {

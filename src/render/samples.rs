@@ -6,6 +6,7 @@ use crate::notification::{Fields, Notification};
 const TIME: i64 = 1_795_234_312;
 
 /// The first is an ordinary service problem.
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(crate) fn samples() -> Vec<(String, Notification)> {
     let mut all = Vec::new();
     let mut add = |name: &str, set: &[(&'static str, &str)]| {

@@ -48,7 +48,7 @@ fn expand(source: &str, notification: &Notification) -> Result<String, minijinja
             duration => progress.duration.map(super::span),
             attempt => progress.attempt,
             number => progress.notification_number,
-            vars => minijinja::Value::from_iter(notification.vars.iter().map(|(k, v)| (k.as_str(), v.as_str()))),
+            vars => notification.vars.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect::<minijinja::Value>(),
             core => &notification.core,
         },
     )

@@ -7,6 +7,10 @@ use super::state::State;
 use super::views::Views;
 use super::wire::{Answer, Request, form_fields};
 
+/// What `/_sandbox/state` takes.
+const KNOWN: [&str; 8] =
+    ["channels", "users", "usergroups", "webhooks", "tokens", "pace", "auto_channels", "response_urls"];
+
 /// Answers below `/_sandbox/`; nothing here counts as a request to Slack.
 pub(super) fn answer(state: &mut State, request: &Request) -> Answer {
     let since = form_fields(&request.query).into_iter().find(|(name, _)| name == "since");
@@ -41,8 +45,6 @@ fn change(state: &mut State, request: &Request) -> Answer {
             Err(error) => Answer::json(400, &json!({"ok": false, "error": error})),
         };
     }
-    const KNOWN: [&str; 8] =
-        ["channels", "users", "usergroups", "webhooks", "tokens", "pace", "auto_channels", "response_urls"];
     if let Some(name) = given.as_object().and_then(|fields| fields.keys().find(|name| !KNOWN.contains(&name.as_str())))
     {
         return Answer::json(400, &json!({"ok": false, "error": format!("unknown key {name:?}")}));

@@ -21,7 +21,7 @@ pub(super) fn lookup_by_email(state: &State, call: &Call) -> Reply {
 }
 
 /// <https://docs.slack.dev/reference/methods/usergroups.list>
-pub(super) fn groups(state: &State, call: &Call) -> Reply {
+pub(super) fn groups(state: &State, call: &Call) -> Value {
     let groups: Vec<Value> = state
         .workspace
         .groups
@@ -37,7 +37,7 @@ pub(super) fn groups(state: &State, call: &Call) -> Reply {
             shown
         })
         .collect();
-    Ok(json!({"usergroups": groups}))
+    json!({"usergroups": groups})
 }
 
 /// <https://docs.slack.dev/reference/methods/usergroups.users.list>

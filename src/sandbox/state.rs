@@ -25,7 +25,7 @@ pub(super) struct State {
 
 impl State {
     /// A fresh workspace.
-    pub(super) fn new(options: &Options, clock: Clock) -> Self {
+    pub(super) fn new(options: Options, clock: Clock) -> Self {
         Self {
             clock,
             workspace: Workspace::sample(&options.bot_token),
@@ -34,7 +34,7 @@ impl State {
             faults: Faults::default(),
             views: Views::default(),
             response_urls: ResponseUrls::default(),
-            signing_secret: options.signing_secret.clone(),
+            signing_secret: options.signing_secret,
         }
     }
 }

@@ -270,7 +270,7 @@ fn dispatch(state: &mut State, call: &Call, exchange: &Exchange, scopes: &[Strin
         "chat.getPermalink" => chat::get_permalink(state, call),
         "users.info" => people::info(state, call),
         "users.lookupByEmail" => people::lookup_by_email(state, call),
-        "usergroups.list" => people::groups(state, call),
+        "usergroups.list" => Ok(people::groups(state, call)),
         "usergroups.users.list" => people::group_users(state, call),
         name if name.starts_with("views.") => views::answer(state, call),
         _ => conversations::answer(state, call, scopes),

@@ -200,14 +200,12 @@ impl Workspace {
         if let Some(found) = self.channels.values().find(|channel| channel.users == users) {
             return found.id.clone();
         }
-        let id = match users {
-            [one] => format!("D{}", one.trim_start_matches('U')),
-            _ => {
-                self.made += 1;
-                format!("G0MPIM{:04}", self.made)
-            }
+        let (id, name) = if let [one] = users {
+            (format!("D{}", one.trim_start_matches('U')), "directmessage".to_owned())
+        } else {
+            self.made += 1;
+            (format!("G0MPIM{:04}", self.made), format!("mpdm-{}", self.made))
         };
-        let name = if users.len() == 1 { "directmessage".to_owned() } else { format!("mpdm-{}", self.made) };
         let channel = Channel { id: id.clone(), name, member: true, users: users.to_vec(), ..Channel::default() };
         self.add_channel(channel);
         id

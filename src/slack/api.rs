@@ -88,7 +88,7 @@ impl Client {
         let request = self.agent.get(format!("{}{method}", self.integration.api_url));
         let request = request.query_pairs(query.iter().copied()).header("Authorization", self.bearer());
         let request = request.config().timeout_global(Some(budget.min(self.integration.timeout))).build();
-        self.read(request.call()).and_then(|answer| of_lookup(&answer))
+        Self::read(request.call()).and_then(|answer| of_lookup(&answer))
     }
 
     fn answer_of_post(&self, method: &str, body: &Value, budget: Duration) -> Result<Answer, Outcome> {
@@ -104,10 +104,10 @@ impl Client {
     ) -> Result<Answer, Outcome> {
         let request = request.header("Content-Type", "application/json; charset=utf-8");
         let request = request.config().timeout_global(Some(budget.min(self.integration.timeout))).build();
-        self.read(request.send(body.to_string()))
+        Self::read(request.send(body.to_string()))
     }
 
-    fn read(&self, result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Answer, Outcome> {
+    fn read(result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Answer, Outcome> {
         let mut response = result.map_err(|e| transport(&e))?;
         let header = response.headers().get("retry-after");
         let retry_after = header.and_then(|value| value.to_str().ok()).map(str::to_owned);

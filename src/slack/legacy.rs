@@ -28,16 +28,15 @@ fn text(card: &Card) -> String {
     let mut parts = Vec::new();
     parts.extend(card.lead.as_deref().map(harmless));
     parts.extend(card.comment.as_deref().map(|comment| format!("> {}", harmless(comment).replace('\n', "\n> "))));
-    match &card.body {
-        Some(body) => parts.push(harmless(body)),
-        None => {
-            let output = [card.output.as_str(), card.long_output.as_str()].join("\n");
-            if !output.trim().is_empty() {
-                parts.push(fence(output.trim(), TEXT_MAX / 2));
-            }
-            let metrics: Vec<String> = card.metrics.iter().map(|metric| harmless(&metric.line())).collect();
-            parts.push(metrics.join("\n"));
+    if let Some(body) = &card.body {
+        parts.push(harmless(body));
+    } else {
+        let output = [card.output.as_str(), card.long_output.as_str()].join("\n");
+        if !output.trim().is_empty() {
+            parts.push(fence(output.trim(), TEXT_MAX / 2));
         }
+        let metrics: Vec<String> = card.metrics.iter().map(|metric| harmless(&metric.line())).collect();
+        parts.push(metrics.join("\n"));
     }
     parts.extend(card.note.as_deref().map(harmless));
     let mut details: Vec<String> = card.details().iter().map(|piece| harmless(piece)).collect();
@@ -82,10 +81,9 @@ fn harmless(text: &str) -> String {
 fn call(mention: &ResolvedMention, flavor: Flavor) -> Option<String> {
     match (mention, flavor) {
         (ResolvedMention::Here, _) => Some("@here".to_owned()),
-        (ResolvedMention::Everyone, Flavor::Discord) => Some("@everyone".to_owned()),
         (ResolvedMention::Channel | ResolvedMention::Everyone, Flavor::Mattermost) => Some("@channel".to_owned()),
         (ResolvedMention::Channel | ResolvedMention::Everyone, Flavor::RocketChat) => Some("@all".to_owned()),
-        (ResolvedMention::Channel, Flavor::Discord) => Some("@everyone".to_owned()),
+        (ResolvedMention::Channel | ResolvedMention::Everyone, Flavor::Discord) => Some("@everyone".to_owned()),
         _ => None,
     }
 }

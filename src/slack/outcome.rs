@@ -85,7 +85,7 @@ pub(crate) fn of_webhook(flavor: Flavor, answer: &Answer) -> Outcome {
     }
     let reason = format!("{} {}", answer.status, brief(word));
     match word {
-        "invalid_blocks" | "too_many_attachments" => Outcome::Plain { reason },
+        "invalid_blocks" | "invalid_attachments" | "too_many_attachments" => Outcome::Plain { reason },
         "invalid_payload" | "no_text" => Outcome::MessageNever { reason },
         "user_not_found"
         | "channel_not_found"

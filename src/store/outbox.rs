@@ -38,6 +38,10 @@ pub(crate) enum NewDelivery {
     Dead { lane: Lane, reason: String },
 }
 
+/// A remembered look-up: the id, or that nobody has that name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Known(pub(crate) Option<String>);
+
 /// What an import made of a spool file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Imported {
@@ -64,10 +68,8 @@ pub(crate) struct Claimed {
 /// What is written after an attempt. Times in Unix ms.
 #[derive(Debug, Clone)]
 pub(crate) enum Settlement {
-    /// The channel then holds still until `pace_until`.
     Delivered {
         posted: Option<Posted>,
-        pace_until: i64,
     },
     HoldChannel {
         until: i64,
@@ -196,9 +198,21 @@ impl Store {
         Ok(Some(claimed))
     }
 
-    /// Writes what became of an attempt, in one transaction.
-    pub(crate) fn settle(&mut self, claimed: &Claimed, settlement: &Settlement, now: i64) -> Result<(), StoreError> {
+    /// Writes what became of an attempt, in one transaction. The channel then holds still until `pace_until`: Slack
+    /// counts what it refuses, too.
+    pub(crate) fn settle(
+        &mut self,
+        claimed: &Claimed,
+        settlement: &Settlement,
+        pace_until: i64,
+        now: i64,
+    ) -> Result<(), StoreError> {
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let posted = match settlement {
+            Settlement::Delivered { posted } => posted.as_ref(),
+            _ => None,
+        };
+        hold(&transaction, &claimed.lane, posted.map(|posted| posted.channel.as_str()), pace_until, now, "")?;
         settle_in(&transaction, claimed, settlement, now)?;
         transaction.commit()?;
         Ok(())
@@ -217,15 +231,10 @@ impl Store {
         Ok(())
     }
 
-    /// What was looked up before and still counts: `Some(None)` means that nobody has that name.
-    pub(crate) fn looked_up(
-        &self,
-        integration: &str,
-        name: &str,
-        now: i64,
-    ) -> Result<Option<Option<String>>, StoreError> {
+    /// What was looked up before and still counts.
+    pub(crate) fn looked_up(&self, integration: &str, name: &str, now: i64) -> Result<Option<Known>, StoreError> {
         let sql = "SELECT id FROM lookup WHERE integration = ?1 AND name = ?2 AND until > ?3";
-        Ok(self.db.query_row(sql, params![integration, name, now], |row| row.get(0)).optional()?)
+        Ok(self.db.query_row(sql, params![integration, name, now], |row| Ok(Known(row.get(0)?))).optional()?)
     }
 
     /// Remembers what a look-up found.
@@ -356,7 +365,7 @@ fn has_twin(
 fn settle_in(db: &Transaction<'_>, claimed: &Claimed, settlement: &Settlement, now: i64) -> Result<(), StoreError> {
     let (id, lane) = (claimed.id, &claimed.lane);
     match settlement {
-        Settlement::Delivered { posted, pace_until } => {
+        Settlement::Delivered { posted } => {
             let (channel, ts) = posted.as_ref().map_or((None, None), |p| (Some(&p.channel), Some(&p.ts)));
             db.execute(
                 "UPDATE delivery SET state = 'delivered', leased = NULL, reason = NULL, channel = ?2, ts = ?3, settled = ?4
@@ -367,7 +376,6 @@ fn settle_in(db: &Transaction<'_>, claimed: &Claimed, settlement: &Settlement, n
                 let sql = "INSERT OR REPLACE INTO channel (integration, target, id) VALUES (?1, ?2, ?3)";
                 db.execute(sql, params![lane.integration, lane.target, channel])?;
             }
-            hold(db, lane, channel.map(String::as_str), *pace_until, now, "")?;
             db.execute("DELETE FROM hold WHERE integration = ?1 AND lane = ?2", params![lane.integration, WHOLE])?;
         }
         Settlement::HoldChannel { until } => {

@@ -79,7 +79,7 @@ fn endless_huge_and_redirecting_answers_cost_time_but_nothing_else() {
         site.service("PROBLEM", "web01", "Disk", "2", "x");
         let queue = site.queue();
         assert_eq!(queue["dead"], 0, "{kind}: {queue}");
-        assert_eq!(queue["waiting"].as_u64().unwrap() as usize + sandbox.messages().len(), 1, "{kind}: {queue}");
+        assert_eq!(queue["waiting"].as_u64().unwrap() + sandbox.messages().len() as u64, 1, "{kind}: {queue}");
         assert!(sandbox.violations().iter().all(|v| v["kind"] != "followed_redirect"), "{kind}");
     }
 }

@@ -1,7 +1,6 @@
-//! Drives the real program from outside: real processes, real files, real SQLite, real HTTP, a real nagios4.
+//! Drives the real program from outside: real processes, real files, real `SQLite`, real HTTP, a real nagios4.
 //! Only Slack is a stand-in, and it is strict.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
-#![expect(clippy::disallowed_methods, reason = "tests read the clock and the environment")]
 #![expect(clippy::print_stdout, reason = "figures are printed")]
 
 mod world;

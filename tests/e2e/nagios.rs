@@ -104,7 +104,8 @@ fn objects(root: &str, command: &str) -> String {
     for day in ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"] {
         text += &format!(" {day} 00:00-24:00\n");
     }
-    text += &format!("}}\ndefine command {{\n command_name check\n command_line {root}/check {root}/checks/$ARG1$\n}}\n");
+    text +=
+        &format!("}}\ndefine command {{\n command_name check\n command_line {root}/check {root}/checks/$ARG1$\n}}\n");
     // Two contacts: the core runs two commands for each notification.
     for contact in ["alice", "bob"] {
         text += &format!(
@@ -211,7 +212,8 @@ fn a_real_core_over_tls_with_a_private_ca_by_environment() {
     let directory = tempfile::tempdir().unwrap();
     let (cert, key) = crate::answers::certificate(directory.path());
     with_rights(directory.path());
-    let sandbox = Sandbox::start(&["--burst", "200", "--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()]);
+    let sandbox =
+        Sandbox::start(&["--burst", "200", "--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()]);
     let url = sandbox.url.replace("127.0.0.1", "localhost");
     let slack = format!(
         "[slack]\nbot_token = \"{}\"\napi_url = \"{url}/api/\"\nchannel = \"#ops\"\nca_file = \"{}\"\n",

@@ -49,7 +49,7 @@ impl Place {
     }
 }
 
-/// One element; action_ids are unique in their block.
+/// One element; every `action_id` is unique in their block.
 pub(super) fn check(value: &Value, pointer: &str, place: Place, ids: &mut HashSet<String>, findings: &mut Findings) {
     let Some(fields) = findings.object(value, pointer) else { return };
     let kind = fields.get("type").and_then(Value::as_str).unwrap_or_default();

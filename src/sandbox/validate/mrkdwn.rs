@@ -8,11 +8,11 @@ pub(super) fn check(text: &str, pointer: &str, findings: &mut Findings) {
     let mut rest = text;
     while let Some(at) = rest.find(['<', '&']) {
         let tail = &rest[at..];
-        if tail.starts_with('&') {
-            if !["&amp;", "&lt;", "&gt;"].iter().any(|entity| tail.starts_with(entity)) {
+        if let Some(after) = tail.strip_prefix('&') {
+            if !["amp;", "lt;", "gt;"].iter().any(|entity| after.starts_with(entity)) {
                 findings.note("unescaped_ampersand", format!("{pointer}: {}", excerpt(tail)));
             }
-            rest = &tail[1..];
+            rest = after;
             continue;
         }
         match tail.find('>').map(|end| (&tail[1..end], end)) {

@@ -30,6 +30,7 @@ fn every_webhook_answer_has_its_class() {
         (400, "invalid_payload", "message"),
         (400, "no_text", "message"),
         (400, "invalid_blocks", "plain"),
+        (400, "invalid_attachments", "plain"),
         (400, "too_many_attachments", "plain"),
         (400, "user_not_found", "place"),
         (404, "channel_not_found", "place"),

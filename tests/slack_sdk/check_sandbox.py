@@ -1,0 +1,368 @@
+"""Drives a running sandbox with Slack's own SDK: what the SDK understands, the sandbox speaks.
+
+    python check_sandbox.py http://127.0.0.1:PORT [BOT_TOKEN]
+
+Prints one line for each check, `N passed, M failed` at the end, and exits 1 if any failed.
+"""
+
+import json
+import sys
+import time
+import urllib.error
+import urllib.request
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackObjectFormationError
+from slack_sdk.models.blocks import Block
+from slack_sdk.webhook import WebhookClient
+
+BASE = sys.argv[1].rstrip("/")
+TOKEN = sys.argv[2] if len(sys.argv) > 2 else "xoxb-sandbox"
+results = []
+
+
+def check(name, ok, seen=""):
+    results.append(bool(ok))
+    print(("ok    " if ok else "FAIL  ") + name + ("" if ok else f": {seen!r}"))
+
+
+def control(path, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"{BASE}/_sandbox/{path}", data=data)
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
+
+
+def client(token=TOKEN):
+    return WebClient(token=token, base_url=f"{BASE}/api/")
+
+
+def refused(name, error, call, **arguments):
+    try:
+        seen = call(**arguments).data
+    except SlackApiError as raised:
+        seen = raised.response.data
+        check(name, seen.get("error") == error, seen)
+        return raised.response
+    check(name, False, seen)
+    return None
+
+
+def raw(path, data, headers):
+    request = urllib.request.Request(BASE + path, data=data, headers=headers)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, answer.read().decode(), answer.headers
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode(), error.headers
+
+
+def messages():
+    return control("messages")
+
+
+def tokens_and_auth(web):
+    answer = web.auth_test()
+    check("auth.test knows the team", answer["team_id"] == "T0SANDBOX", answer.data)
+    headers = {key.lower(): value for key, value in answer.headers.items()}
+    check("x-oauth-scopes is there", "chat:write" in headers.get("x-oauth-scopes", ""), headers)
+    refused("a wrong token", "invalid_auth", client("xoxb-wrong").auth_test)
+    refused("no token", "not_authed", client(None).auth_test)
+    control("state", {"tokens": {"xoxb-revoked": {"error": "token_revoked"}, "xoxb-few": {"scopes": "chat:write"}}})
+    refused("a revoked token", "token_revoked", client("xoxb-revoked").chat_postMessage, channel="#ops", text="a")
+    answer = refused("a missing scope", "missing_scope", client("xoxb-few").users_info, user="U0ALICE001")
+    check("says what is needed", answer and answer["needed"] == "users:read", answer and answer.data)
+    check("says what is provided", answer and answer["provided"] == "chat:write", answer and answer.data)
+    refused("a channel not joined", "not_in_channel", client("xoxb-few").chat_postMessage, channel="#general", text="a")
+    refused("another name", "missing_scope", web.chat_postMessage, channel="#ops", text="a", username="Nagios")
+    refused("an unknown method", "unknown_method", web.api_call, api_method="no.such")
+
+
+def life_of_a_message(web):
+    posted = web.chat_postMessage(channel="#ops", text="CRITICAL db1")
+    channel, ts = posted["channel"], posted["ts"]
+    check("a name becomes an id", channel == "C0OPS00001", posted.data)
+    updated = web.chat_update(channel=channel, ts=ts, text="OK db1")
+    check("chat.update changes it", updated["text"] == "OK db1", updated.data)
+    refused("chat.update wants the id", "channel_not_found", web.chat_update, channel="#ops", ts=ts, text="a")
+    refused("chat.update at 4001", "msg_too_long", web.chat_update, channel=channel, ts=ts, text="x" * 4001)
+    check("chat.update at 4000", web.chat_update(channel=channel, ts=ts, text="x" * 4000)["ok"])
+    refused("an unknown ts", "message_not_found", web.chat_update, channel=channel, ts="1.000001", text="a")
+    reply = web.chat_postMessage(channel=channel, text="a reply", thread_ts=ts)
+    check("a reply names its parent", reply["message"]["thread_ts"] == ts, reply.data)
+    check("a later ts is larger", reply["ts"] > ts, reply["ts"])
+    refused("a reply to nothing", "thread_not_found", web.chat_postMessage, channel=channel, text="a", thread_ts="1.000001")
+    link = web.chat_getPermalink(channel=channel, message_ts=ts)["permalink"]
+    check("a permalink", link.endswith("/archives/C0OPS00001/p" + ts.replace(".", "")), link)
+    replies = web.conversations_replies(channel=channel, ts=ts)["messages"]
+    check("conversations.replies", [one["ts"] for one in replies] == [ts, reply["ts"]], replies)
+    history = web.conversations_history(channel=channel)["messages"]
+    check("conversations.history has heads only", ts in [m["ts"] for m in history] and reply["ts"] not in [m["ts"] for m in history])
+    web.chat_delete(channel=channel, ts=reply["ts"])
+    check("chat.delete", len(web.conversations_replies(channel=channel, ts=ts)["messages"]) == 1)
+    ephemeral = web.chat_postEphemeral(channel=channel, user="U0ALICE001", text="only you")
+    check("chat.postEphemeral", "message_ts" in ephemeral.data, ephemeral.data)
+    long = web.chat_postMessage(channel=channel, text="x" * 40001)
+    check("text is cut at 40,000", len(long["message"]["text"]) == 40000, long.get("warning"))
+    refused("no text", "no_text", web.chat_postMessage, channel=channel, text="")
+
+
+def places(web):
+    refused("an unknown channel", "channel_not_found", web.chat_postMessage, channel="#nowhere", text="a")
+    refused("a private channel", "channel_not_found", web.chat_postMessage, channel="C0SECRET01", text="a")
+    refused("an archived channel", "is_archived", web.chat_postMessage, channel="#old", text="a")
+    check("a channel for load tests", web.chat_postMessage(channel="load-7", text="a")["channel"] == "C0LOAD7")
+    direct = web.conversations_open(users="U0ALICE001")["channel"]["id"]
+    check("a direct message", web.chat_postMessage(channel="U0ALICE001", text="a")["channel"] == direct, direct)
+    refused("a deactivated person", "user_disabled", web.conversations_open, users="U0GONE0001")
+    found = web.users_lookupByEmail(email="alice@example.com")["user"]["id"]
+    check("users.lookupByEmail", found == "U0ALICE001", found)
+    refused("nobody's address", "users_not_found", web.users_lookupByEmail, email="nobody@example.com")
+    check("usergroups.list", web.usergroups_list()["usergroups"][0]["id"] == "S0ONCALL01")
+    check("usergroups.users.list", "U0BOB00001" in web.usergroups_users_list(usergroup="S0ONCALL01")["users"])
+    names = []
+    for page in web.conversations_list(limit=2):
+        names += [one["name"] for one in page["channels"]]
+    check("conversations.list in pages", {"ops", "db-alerts", "general"} <= set(names) and "secret" not in names, names)
+    joined = web.conversations_join(channel="C0OPS00001")
+    check("joining twice is a warning", "already_in_channel" in joined["warning"], joined.data)
+    modal = {"type": "modal", "title": {"type": "plain_text", "text": "t"}, "blocks": [{"type": "divider"}]}
+    view = web.views_open(trigger_id="1.2", view=modal)["view"]
+    refused("a trigger works once", "exchanged_trigger_id", web.views_open, trigger_id="1.2", view=modal)
+    check("views.update", web.views_update(view_id=view["id"], hash=view["hash"], view=modal)["ok"])
+    refused("an old hash", "hash_conflict", web.views_update, view_id=view["id"], hash=view["hash"], view=modal)
+    check("views.publish", web.views_publish(user_id="U0BOB00001", view={"type": "home", "blocks": [{"type": "divider"}]})["ok"])
+
+
+def plain(count):
+    return {"type": "plain_text", "text": "x" * count}
+
+
+def limits(web):
+    """The SDK's own verdict on a block and the sandbox's must be the same on both sides of a limit."""
+    # (name, limit, block): the SDK judges the block, or for elements inside it the element itself.
+    rows = [
+        ("section.text", 3000, lambda n: {"type": "section", "text": plain(n)}),
+        ("header.text", 150, lambda n: {"type": "header", "text": plain(n)}),
+        ("section.fields", 10, lambda n: {"type": "section", "fields": [plain(1)] * n}),
+        ("context.elements", 10, lambda n: {"type": "context", "elements": [plain(1)] * n}),
+        ("block_id", 255, lambda n: {"type": "divider", "block_id": "x" * n}),
+        ("image.alt_text", 2000, lambda n: {"type": "image", "image_url": "https://a.example/", "alt_text": "x" * n}),
+        ("image.title", 2000, lambda n: {"type": "image", "image_url": "https://a.example/", "alt_text": "a", "title": plain(n)}),
+        ("markdown.text", 12000, lambda n: {"type": "markdown", "text": "x" * n}),
+        ("actions.elements", 25, lambda n: {"type": "actions", "elements": [button({"action_id": f"a{i}"}) for i in range(n)]}),
+        ("button.text", 75, lambda n: actions(button({"text": plain(n)}))),
+        ("button.value", 2000, lambda n: actions(button({"value": "x" * n}))),
+        ("button.url", 3000, lambda n: actions(button({"url": "https://" + "x" * (n - 8)}))),
+        ("button.action_id", 255, lambda n: actions(button({"action_id": "x" * n}))),
+        ("button.confirm.title", 100, lambda n: actions(button({"confirm": confirm("title", n)}))),
+        ("button.confirm.text", 300, lambda n: actions(button({"confirm": confirm("text", n)}))),
+        ("button.confirm.confirm", 30, lambda n: actions(button({"confirm": confirm("confirm", n)}))),
+        ("overflow.options", 5, lambda n: actions({"type": "overflow", "action_id": "a", "options": options(n)})),
+        ("static_select.options", 100, lambda n: actions({"type": "static_select", "action_id": "a", "options": options(n)})),
+    ]
+    for name, limit, make in rows:
+        for count in (limit, limit + 1):
+            block = make(count)
+            theirs, ours = sdk_accepts(block), sandbox_accepts(web, block)
+            check(f"{name} of {count}: the SDK says {theirs}", theirs == ours == (count == limit), (theirs, ours))
+    answer = refused("invalid blocks", "invalid_blocks", web.chat_postMessage, channel="#ops", text="a", blocks=[rows[0][2](3001)])
+    line = "[ERROR] must be less than 3001 characters [json-pointer:/blocks/0/text/text]"
+    check("points at the place", answer and answer["response_metadata"]["messages"] == [line], answer and answer.data)
+    refused("51 blocks", "invalid_blocks", web.chat_postMessage, channel="#ops", text="a", blocks=[{"type": "divider"}] * 51)
+    refused("an input block", "invalid_blocks", web.chat_postMessage, channel="#ops", text="a", blocks=[
+        {"type": "input", "label": plain(1), "element": {"type": "plain_text_input", "action_id": "a"}}])
+    refused("101 attachments", "too_many_attachments", web.chat_postMessage, channel="#ops", attachments=[{"text": "a"}] * 101)
+
+
+def button(more):
+    return {"type": "button", "text": plain(1), "action_id": "a", **more}
+
+
+def confirm(name, count):
+    parts = {"title": plain(1), "text": plain(1), "confirm": plain(1), "deny": plain(1)}
+    return {**parts, name: plain(count)}
+
+
+def options(count):
+    return [{"text": plain(1), "value": str(number)} for number in range(count)]
+
+
+def actions(element):
+    return {"type": "actions", "elements": [element]}
+
+
+def sdk_accepts(block):
+    """Block.parse doesn't judge the elements inside: each is validated by itself."""
+    try:
+        parsed = Block.parse(block)
+        parsed.validate_json()
+        for element in getattr(parsed, "elements", None) or []:
+            if hasattr(element, "validate_json"):
+                element.validate_json()
+            if getattr(element, "confirm", None) is not None:
+                element.confirm.validate_json()
+    except SlackObjectFormationError:
+        return False
+    return True
+
+
+def sandbox_accepts(web, block):
+    try:
+        return web.chat_postMessage(channel="#ops", text="a", blocks=[block])["ok"]
+    except SlackApiError as error:
+        assert error.response["error"] == "invalid_blocks", error.response.data
+        return False
+
+
+def webhooks():
+    url = f"{BASE}/services/T0SANDBOX/B0OPS00001/abc"
+    hook = WebhookClient(url)
+    answer = hook.send(text="by webhook")
+    check("a webhook answers ok", (answer.status_code, answer.body) == (200, "ok"), answer.body)
+    check("and nothing else is in the message", messages()[-1]["text"] == "by webhook" and messages()[-1]["via"] == "webhook")
+    bad = hook.send(text="a", blocks=[{"type": "section", "text": plain(3001)}])
+    check("a webhook's invalid blocks", (bad.status_code, bad.body) == (400, "invalid_blocks"), bad.body)
+    empty = hook.send(text="")
+    check("a webhook without text", (empty.status_code, empty.body) == (400, "no_text"), empty.body)
+    control("state", {"webhooks": [
+        {"path": "/services/T0SANDBOX/BGONE/x", "status": 404, "body": "no_service"},
+        {"path": "/services/T0SANDBOX/BOLD/x", "channel": "C0OLD00001"}]})
+    gone = WebhookClient(f"{BASE}/services/T0SANDBOX/BGONE/x").send(text="a")
+    check("a removed webhook", (gone.status_code, gone.body) == (404, "no_service"), gone.body)
+    old = WebhookClient(f"{BASE}/services/T0SANDBOX/BOLD/x").send(text="a")
+    check("an archived channel's webhook", (old.status_code, old.body) == (410, "channel_is_archived"), old.body)
+    json_type = {"content-type": "application/json", "user-agent": "check"}
+    status, body, _ = raw("/services/T0SANDBOX/B0OPS00001/abc", b"{", json_type)
+    check("broken JSON", (status, body) == (400, "invalid_payload"), body)
+    form = {"content-type": "application/x-www-form-urlencoded", "user-agent": "check"}
+    status, body, _ = raw("/services/T0SANDBOX/B0OPS00001/abc", b"payload=%7B%22text%22%3A%22a%22%7D", form)
+    check("the old form", (status, body) == (200, "ok"), body)
+
+
+def response_urls(web):
+    ts = web.chat_postMessage(channel="C0OPS00001", text="click me")["ts"]
+    control("state", {"response_urls": [
+        {"path": "/actions/T0/1/x", "channel": "C0OPS00001", "ts": ts},
+        {"path": "/actions/T0/2/x", "channel": "C0OPS00001", "ts": ts, "age_ms": 1_800_001}]})
+    url = WebhookClient(f"{BASE}/actions/T0/1/x")
+    check("replace_original", url.send(text="clicked", replace_original=True).body == "ok")
+    check("changes the message", [m["text"] for m in messages() if m["ts"] == ts] == ["clicked"])
+    statuses = [url.send(text="a", response_type="in_channel").status_code for _ in range(5)]
+    check("five uses", statuses == [200, 200, 200, 200, 404], statuses)
+    late = WebhookClient(f"{BASE}/actions/T0/2/x").send(text="a")
+    check("thirty minutes", (late.status_code, "expired_url" in late.body) == (404, True), late.body)
+
+
+def pace(web):
+    control("reset", {})
+    control("state", {"pace": {"enabled": True, "burst": 1}})
+    web.chat_postMessage(channel="#db-alerts", text="1")
+    answer = refused("the second in a second", "ratelimited", web.chat_postMessage, channel="#db-alerts", text="2")
+    check("is a 429", answer and answer.status_code == 429, answer and answer.status_code)
+    headers = {key.lower(): value for key, value in answer.headers.items()} if answer else {}
+    check("with Retry-After", headers.get("retry-after") == "1", headers)
+    check("another channel goes on", web.chat_postMessage(channel="#ops", text="1")["ok"])
+    refused("an early retry", "ratelimited", web.chat_postMessage, channel="#db-alerts", text="2")
+    time.sleep(1.05)
+    check("after Retry-After", web.chat_postMessage(channel="#db-alerts", text="2")["ok"])
+    stats = control("stats")
+    check("both are counted", (stats["too_fast"], stats["early_retry"]) == (1, 1), stats)
+    hook = WebhookClient(f"{BASE}/services/T0SANDBOX/B0PACE/abc")
+    hook.send(text="1")
+    answer = hook.send(text="2")
+    check("a webhook's 429", (answer.status_code, answer.body) == (429, "rate_limited"), answer.body)
+    control("state", {"pace": {"enabled": False}})
+
+
+def raises(call, **arguments):
+    try:
+        call(**arguments)
+    except Exception as error:  # noqa: BLE001: any failure will do, the SDK raises many kinds
+        return type(error).__name__
+    return None
+
+
+def faults(web):
+    control("reset", {})
+    hook = WebhookClient(f"{BASE}/services/T0SANDBOX/B0OPS00001/abc", timeout=2)
+    hook.retry_handlers.clear()
+    web.retry_handlers.clear()
+    for kind in ("reset", "close_before", "close_early", "garbage", "ok_then_reset"):
+        control("faults", {"faults": [{"kind": kind, "times": 1, "method": "webhook"}]})
+        check(f"fault {kind}", raises(hook.send, text=kind))
+    check("only ok_then_reset was stored", [m["text"] for m in messages()] == ["ok_then_reset"], messages())
+    for kind, status in (("500", 500), ("502", 502), ("503", 503), ("html200", 200), ("empty200", 200), ("huge", 200)):
+        control("faults", {"faults": [{"kind": kind, "times": 1, "channel": "#ops"}]})
+        answer = hook.send(text=kind)
+        check(f"fault {kind}", answer.status_code == status, answer.status_code)
+    control("faults", {"faults": [{"kind": "429", "times": 1, "retry_after": "0.5"}]})
+    answer = hook.send(text="a")
+    headers = {key.lower(): value for key, value in answer.headers.items()}
+    check("fault 429", (answer.status_code, headers.get("retry-after")) == (429, "0.5"), headers)
+    time.sleep(0.6)
+    control("faults", {"faults": [{"kind": "hang", "times": 1, "delay_ms": 4000}]})
+    check("fault hang", raises(hook.send, text="a"))
+    control("faults", {"faults": [{"kind": "error", "error": "fatal_error", "times": 1, "method": "chat.postMessage", "after": True}]})
+    refused("fault error", "fatal_error", web.chat_postMessage, channel="#ops", text="after")
+    check("stored although refused", messages()[-1]["text"] == "after", messages()[-1])
+    control("faults", {"faults": [{"kind": "redirect", "times": 1}]})
+    hook.send(text="a")
+    kinds = {one["kind"] for one in control("violations")}
+    check("a followed redirect is noted", "followed_redirect" in kinds, kinds)
+    control("faults", {"faults": []})
+
+
+def receivers():
+    json_type = {"content-type": "application/json", "user-agent": "check"}
+    check("Mattermost", raw("/hooks/x", b'{"text":"a"}', json_type)[:2] == (200, "ok"))
+    check("Mattermost shows no blocks", raw("/hooks/x", b'{"blocks":[{"type":"divider"}]}', json_type)[0] == 400)
+    check("Rocket.Chat", json.loads(raw("/rocketchat/hooks/x/y", b'{"text":"a"}', json_type)[1]) == {"success": True})
+    check("Discord", raw("/api/webhooks/1/x/slack?wait=true", b'{"text":"a"}', json_type)[0] == 200)
+    check("Discord without wait", raw("/api/webhooks/1/x/slack", b'{"text":"a"}', json_type)[0] == 204)
+    control("faults", {"faults": [{"kind": "429", "times": 1, "retry_after": "0.25", "method": "discord"}]})
+    status, body, headers = raw("/api/webhooks/2/x/slack", b'{"text":"a"}', json_type)
+    check("Discord's 429", (status, json.loads(body)["retry_after"], headers["retry-after"]) == (429, 0.25, "0.25"), body)
+
+
+def frame():
+    auth = {"authorization": f"Bearer {TOKEN}", "user-agent": "check"}
+    status, body, _ = raw("/api/auth.test", b"{}", {**auth, "content-type": "application/json"})
+    check("missing_charset", "missing_charset" in json.loads(body).get("warning", ""), body)
+    status, body, _ = raw("/api/users.info", b'{"user":"U0ALICE001"}', {**auth, "content-type": "application/json; charset=utf-8"})
+    check("a method without JSON doesn't see it", json.loads(body)["error"] == "user_not_found", body)
+    status, body, _ = raw("/api/auth.test", b"{}", {**auth, "content-type": "text/plain"})
+    check("another content type", json.loads(body)["error"] == "invalid_post_type", body)
+    status, body, _ = raw("/api/auth.test", b"", {"authorization": f"bearer {TOKEN}", "user-agent": "check"})
+    check("Bearer in another case", json.loads(body)["error"] == "not_authed", body)
+    control("reset", {})
+    raw(f"/api/auth.test?token={TOKEN}", b"", {"user-agent": "check"})
+    check("a token in the query", [one["kind"] for one in control("violations")] == ["secret_in_query"], control("violations"))
+    control("reset", {})
+    web = client()
+    web.chat_postMessage(channel="#ops", text="a < b")
+    web.chat_postMessage(channel="#ops", text="a &lt; b <https://a.example|b>")
+    check("unescaped markup", [one["kind"] for one in control("violations")] == ["unescaped_markup"], control("violations"))
+    shown = json.dumps(control("requests"))
+    check("tokens aren't shown", TOKEN not in shown and "Bearer xoxb-" in shown)
+
+
+def main():
+    control("reset", {})
+    control("state", {"pace": {"enabled": False}})
+    web = client()
+    tokens_and_auth(web)
+    life_of_a_message(web)
+    places(web)
+    limits(web)
+    webhooks()
+    response_urls(web)
+    pace(web)
+    faults(web)
+    receivers()
+    frame()
+    print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
+    sys.exit(0 if all(results) else 1)
+
+
+main()
