@@ -10,6 +10,8 @@ mod command_line;
 mod disk;
 mod kills;
 mod nagios;
+mod proxy;
+mod readme;
 mod secrets;
 mod stories;
 mod storm;
