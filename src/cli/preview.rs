@@ -11,7 +11,7 @@ use crate::{route, terminal};
 use std::path::Path;
 
 pub(super) fn run(args: &PreviewArgs, path: Option<&Path>, env: &Environment, out: &mut Output) -> Exit {
-    let config = match config_or_default(path, env, out) {
+    let config = match load(path, env, out) {
         Ok(config) => config,
         Err(exit) => return exit,
     };
@@ -71,9 +71,4 @@ fn explain(notification: &Notification, config: &Config, out: &mut Output) {
     for line in route::explain(notification, config, at) {
         out.line(&line);
     }
-}
-
-/// A preview needs no configuration: without one the defaults show.
-fn config_or_default(path: Option<&Path>, env: &Environment, out: &mut Output) -> Result<Config, Exit> {
-    load(path, env, out)
 }

@@ -114,6 +114,28 @@ fn a_read_only_disk_is_said_and_one_direct_post_is_made() {
 }
 
 #[test]
+fn a_spool_of_somebody_else_is_said_with_its_remedy() {
+    use std::os::unix::process::CommandExt;
+    let site = Site::new("[slack]\nwebhook_url = \"http://127.0.0.1:1/services/x\"\n");
+    fs::create_dir_all(site.state("spool")).unwrap();
+    // As nobody, who may read the configuration and run the program, but not write the state.
+    let ackbell = site.dir.path().join("ackbell");
+    fs::copy(crate::world::ACKBELL, &ackbell).unwrap();
+    for (path, mode) in [(site.dir.path().to_owned(), "0755"), (site.config(), "0644"), (site.state(""), "0755")] {
+        assert!(Command::new("chmod").arg(mode).arg(path).status().unwrap().success());
+    }
+    let mut command = Command::new(ackbell);
+    command.arg("--config").arg(site.config()).args(NOTIFY).env_clear().uid(65534).gid(65534);
+    let done = command.output().unwrap();
+    assert_eq!(done.status.code(), Some(73));
+    assert!(
+        text(&done.stderr).contains("; the state directory must belong to the user the core runs as"),
+        "{}",
+        text(&done.stderr)
+    );
+}
+
+#[test]
 fn something_in_the_spools_place_is_said() {
     let site = Site::new("[slack]\nwebhook_url = \"http://127.0.0.1:1/services/x\"\n");
     fs::write(site.dir.path().join("state"), "a file").unwrap();
