@@ -12,9 +12,12 @@
 mod outbox;
 mod queue;
 mod schema;
+mod settle;
+mod twin;
 
-pub(crate) use outbox::{Claimed, Lane, NewDelivery, Settlement};
+pub(crate) use outbox::{Claimed, Lane, NewDelivery};
 pub(crate) use queue::{Row, Summary};
+pub(crate) use settle::Settlement;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::OpenOptions;

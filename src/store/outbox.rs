@@ -1,21 +1,17 @@
 //! The flow through the outbox: import, claim, settle.
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, twin};
 use crate::notification::Notification;
-use crate::slack::outcome::Posted;
 use crate::spool::SpoolId;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use std::time::Duration;
 
-/// How far apart the runs for several contacts may be when the core says no notification id, and when it does.
-const TWIN_WINDOW: Duration = Duration::from_secs(60);
-const TWIN_WINDOW_BY_ID: Duration = Duration::from_secs(60 * 60);
 /// How long a delivered message is remembered.
 const HISTORY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// So many notifications are remembered however old: a clock that jumped ahead must not empty the history.
 const HISTORY_ROWS_MIN: i64 = 10_000;
 /// The lane of a hold on a whole integration; no channel is called so.
-const WHOLE: &str = "*";
+pub(super) const WHOLE: &str = "*";
 
 /// Where deliveries queue: an integration and the place within it as the routes named it (empty: its webhook).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,39 +59,6 @@ pub(crate) struct Claimed {
     /// This one included.
     pub(crate) attempts: u32,
     pub(crate) note: Option<String>,
-}
-
-/// What is written after an attempt. Times in Unix ms.
-#[derive(Debug, Clone)]
-pub(crate) enum Settlement {
-    Delivered {
-        posted: Option<Posted>,
-    },
-    HoldChannel {
-        until: i64,
-    },
-    /// Burns no attempt.
-    HoldIntegration {
-        until: i64,
-        reason: String,
-    },
-    Retry {
-        due: i64,
-        rest_until: Option<i64>,
-        reason: String,
-    },
-    RetryPlain {
-        reason: String,
-    },
-    /// Dead here, waiting there.
-    Fallback {
-        lane: Lane,
-        note: String,
-        reason: String,
-    },
-    Dead {
-        reason: String,
-    },
 }
 
 impl Store {
@@ -198,39 +161,6 @@ impl Store {
         Ok(Some(claimed))
     }
 
-    /// Writes what became of an attempt, in one transaction. The channel then holds still until `pace_until`: Slack
-    /// counts what it refuses, too.
-    pub(crate) fn settle(
-        &mut self,
-        claimed: &Claimed,
-        settlement: &Settlement,
-        pace_until: i64,
-        now: i64,
-    ) -> Result<(), StoreError> {
-        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let posted = match settlement {
-            Settlement::Delivered { posted } => posted.as_ref(),
-            _ => None,
-        };
-        hold(&transaction, &claimed.lane, posted.map(|posted| posted.channel.as_str()), pace_until, now, "")?;
-        settle_in(&transaction, claimed, settlement, now)?;
-        transaction.commit()?;
-        Ok(())
-    }
-
-    /// Temporary failures of the integration in a row.
-    pub(crate) fn failures(&self, integration: &str) -> Result<u32, StoreError> {
-        let sql = "SELECT failures FROM hold WHERE integration = ?1 AND lane = ?2";
-        let found = self.db.query_row(sql, [integration, WHOLE], |row| row.get(0)).optional()?;
-        Ok(found.unwrap_or(0))
-    }
-
-    /// Lets integrations that rest go on at once: the configuration changed, so a refused token may be good now.
-    pub(crate) fn lift_integration_holds(&self) -> Result<(), StoreError> {
-        self.db.execute("DELETE FROM hold WHERE lane = ?1", [WHOLE])?;
-        Ok(())
-    }
-
     /// What was looked up before and still counts.
     pub(crate) fn looked_up(&self, integration: &str, name: &str, now: i64) -> Result<Option<Known>, StoreError> {
         let sql = "SELECT id FROM lookup WHERE integration = ?1 AND name = ?2 AND until > ?3";
@@ -282,7 +212,7 @@ fn import_one(
     let body = serde_json::to_string(notification).map_err(|e| StoreError::Content(e.to_string()))?;
     let contact = notification.contact.name.as_deref().unwrap_or_default();
     let object = notification.object_key();
-    let twin = twin_key(notification);
+    let twin = twin::key(notification);
     let added = db.prepare_cached(
         "INSERT OR IGNORE INTO notification (id, received, object, twin, contact, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
@@ -293,7 +223,7 @@ fn import_one(
     let seq = db.last_insert_rowid();
     for delivery in deliveries {
         let (lane, mentions, note, state, reason) = match delivery {
-            NewDelivery::Waiting { lane, mentions, note } if has_twin(db, notification, seq, received, lane)? => {
+            NewDelivery::Waiting { lane, mentions, note } if twin::exists(db, notification, seq, received, lane)? => {
                 (lane, mentions.as_str(), note, "merged", Some("shown once for all contacts"))
             }
             NewDelivery::Waiting { lane, mentions, note } => (lane, mentions.as_str(), note, "waiting", None),
@@ -308,154 +238,7 @@ fn import_one(
     Ok(Imported::New)
 }
 
-/// Equal for all runs of one notification, and for no other of the same object within the window.
-fn twin_key(notification: &Notification) -> String {
-    let state = notification.state_name().unwrap_or_default();
-    let what = format!("{}\u{1e}{}\u{1e}{state}", notification.object_key(), notification.kind.name());
-    if let Some(id) = &notification.ids.notification {
-        return format!("{what}\u{1e}{id}");
-    }
-    let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    let number = notification.progress.notification_number.unwrap_or(0);
-    format!(
-        "{what}\u{1e}\u{1e}{}\u{1e}{number}\u{1e}{}\u{1e}{}\u{1e}{}",
-        text(&notification.ids.problem),
-        notification.output,
-        text(&notification.author),
-        text(&notification.comment)
-    )
-}
-
-/// Whether the same notification already has a delivery in this lane, for another contact.
-///
-/// With the core's notification id that is certain. Without it, it must be recent, for another contact where contacts
-/// are known, and nothing else may have been said about the object in between: a service that fails again within the
-/// minute is news.
-fn has_twin(
-    db: &Transaction<'_>,
-    notification: &Notification,
-    seq: i64,
-    received: i64,
-    lane: &Lane,
-) -> Result<bool, StoreError> {
-    let by_id = notification.ids.notification.is_some();
-    let window = crate::clock::millis(if by_id { TWIN_WINDOW_BY_ID } else { TWIN_WINDOW });
-    let sql = "SELECT 1 FROM notification n JOIN delivery d ON d.notification = n.seq
-        WHERE n.twin = :twin AND n.seq < :seq AND ABS(n.received - :received) <= :window
-          AND d.integration = :integration AND d.target = :target AND d.state <> 'merged'
-          AND (:by_id OR ((n.contact = '' OR :contact = '' OR n.contact <> :contact)
-               AND NOT EXISTS (SELECT 1 FROM notification o WHERE o.object = :object AND o.seq > n.seq
-                                 AND o.seq < :seq AND o.twin <> :twin)))
-        LIMIT 1";
-    let found = db
-        .prepare_cached(sql)?
-        .query_row(
-            named_params! {
-                ":twin": twin_key(notification), ":seq": seq, ":received": received, ":window": window,
-                ":integration": lane.integration, ":target": lane.target, ":by_id": by_id,
-                ":contact": notification.contact.name.as_deref().unwrap_or_default(),
-                ":object": notification.object_key(),
-            },
-            |_| Ok(()),
-        )
-        .optional()?;
-    Ok(found.is_some())
-}
-
-fn settle_in(db: &Transaction<'_>, claimed: &Claimed, settlement: &Settlement, now: i64) -> Result<(), StoreError> {
-    let (id, lane) = (claimed.id, &claimed.lane);
-    match settlement {
-        Settlement::Delivered { posted } => {
-            let (channel, ts) = posted.as_ref().map_or((None, None), |p| (Some(&p.channel), Some(&p.ts)));
-            db.execute(
-                "UPDATE delivery SET state = 'delivered', leased = NULL, reason = NULL, channel = ?2, ts = ?3, settled = ?4
-                 WHERE id = ?1",
-                params![id, channel, ts, now],
-            )?;
-            if let Some(channel) = channel {
-                let sql = "INSERT OR REPLACE INTO channel (integration, target, id) VALUES (?1, ?2, ?3)";
-                db.execute(sql, params![lane.integration, lane.target, channel])?;
-            }
-            db.execute("DELETE FROM hold WHERE integration = ?1 AND lane = ?2", params![lane.integration, WHOLE])?;
-        }
-        Settlement::HoldChannel { until } => {
-            let reason = "Slack says: too fast";
-            hold(db, lane, None, *until, now, reason)?;
-            wait_again(db, id, 1, reason)?;
-        }
-        Settlement::HoldIntegration { until, reason } => {
-            hold_integration(db, lane, *until, now, 0, reason)?;
-            wait_again(db, id, 1, reason)?;
-        }
-        Settlement::Retry { due, rest_until, reason } => {
-            hold_integration(db, lane, rest_until.unwrap_or(0), now, 1, reason)?;
-            wait_again(db, id, 0, reason)?;
-            db.execute("UPDATE delivery SET due = ?2, due_set = ?3 WHERE id = ?1", params![id, due, now])?;
-        }
-        Settlement::RetryPlain { reason } => {
-            wait_again(db, id, 0, reason)?;
-            db.execute("UPDATE delivery SET plain = 1 WHERE id = ?1", [id])?;
-        }
-        Settlement::Fallback { lane: other, note, reason } => {
-            db.execute(
-                "INSERT INTO delivery (notification, integration, target, object, mentions, state, note, since)
-                 SELECT notification, ?2, ?3, object, mentions, 'waiting', ?4, since FROM delivery WHERE id = ?1",
-                params![id, other.integration, other.target, note],
-            )?;
-            let reason = format!("sent elsewhere: {reason}");
-            let sql = "UPDATE delivery SET state = 'merged', leased = NULL, reason = ?2, settled = ?3 WHERE id = ?1";
-            db.execute(sql, params![id, reason, now])?;
-        }
-        Settlement::Dead { reason } => {
-            let sql = "UPDATE delivery SET state = 'dead', leased = NULL, reason = ?2, settled = ?3 WHERE id = ?1";
-            db.execute(sql, params![id, reason, now])?;
-        }
-    }
-    Ok(())
-}
-
-/// Gives a delivery back to its lane; `unburned` attempts don't count.
-fn wait_again(db: &Transaction<'_>, id: i64, unburned: u32, reason: &str) -> Result<(), StoreError> {
-    let sql = "UPDATE delivery SET leased = NULL, attempts = attempts - ?2, reason = ?3 WHERE id = ?1";
-    db.execute(sql, params![id, unburned, reason])?;
-    Ok(())
-}
-
-/// Lets a channel hold still, under the id Slack gave it where one is known: `#ops` and its id are one channel.
-fn hold(
-    db: &Transaction<'_>,
-    lane: &Lane,
-    channel: Option<&str>,
-    until: i64,
-    now: i64,
-    reason: &str,
-) -> Result<(), StoreError> {
-    let known = match channel {
-        Some(channel) => channel.to_owned(),
-        None => channel_of(db, lane)?.unwrap_or_else(|| lane.target.clone()),
-    };
-    let sql = "INSERT INTO hold (integration, lane, until, since, reason) VALUES (?1, ?2, ?3, ?4, ?5)
-               ON CONFLICT DO UPDATE SET until = excluded.until, since = excluded.since, reason = excluded.reason";
-    db.execute(sql, params![lane.integration, known, until, now, reason])?;
-    Ok(())
-}
-
-fn hold_integration(
-    db: &Transaction<'_>,
-    lane: &Lane,
-    until: i64,
-    now: i64,
-    failures: u32,
-    reason: &str,
-) -> Result<(), StoreError> {
-    let sql = "INSERT INTO hold (integration, lane, until, since, failures, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-               ON CONFLICT DO UPDATE SET until = excluded.until, since = excluded.since,
-                 failures = failures + excluded.failures, reason = excluded.reason";
-    db.execute(sql, params![lane.integration, WHOLE, until, now, failures, reason])?;
-    Ok(())
-}
-
-fn channel_of(db: &Connection, lane: &Lane) -> Result<Option<String>, StoreError> {
+pub(super) fn channel_of(db: &Connection, lane: &Lane) -> Result<Option<String>, StoreError> {
     let sql = "SELECT id FROM channel WHERE integration = ?1 AND target = ?2";
     Ok(db.prepare_cached(sql)?.query_row([&lane.integration, &lane.target], |row| row.get(0)).optional()?)
 }
