@@ -18,7 +18,7 @@ use crate::core::objects::DisplayNames;
 use crate::lock::DeliveryLock;
 use crate::slack::api::Client;
 use crate::spool::{Spool, SpoolError};
-use crate::store::{Lane, Store, StoreError};
+use crate::store::{Lane, PURGE_BATCH, Store, StoreError};
 use log::{error, warn};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -95,7 +95,7 @@ impl Deliverer {
     /// Forgets what is long delivered and sweeps what killed processes left.
     pub(crate) fn tidy(&self) -> Result<(), DeliverError> {
         self.spool.sweep();
-        self.store.purge(self.now_ms(), |id| self.spool.holds(id))?;
+        while self.store.purge(self.now_ms(), |id| self.spool.holds(id))? == PURGE_BATCH {}
         Ok(())
     }
 

@@ -15,7 +15,7 @@ mod schema;
 mod settle;
 mod twin;
 
-pub(crate) use outbox::{Claimed, Lane, NewDelivery};
+pub(crate) use outbox::{Claimed, Lane, NewDelivery, PURGE_BATCH};
 pub(crate) use queue::{Row, Summary};
 pub(crate) use settle::Settlement;
 
@@ -132,3 +132,6 @@ fn put_aside(path: &Path) -> Result<PathBuf, StoreError> {
     }
     Ok(named(n, ""))
 }
+
+#[cfg(test)]
+mod tests;

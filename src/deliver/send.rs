@@ -13,6 +13,7 @@ use crate::store::{Claimed, Lane, Settlement};
 use log::{error, info, warn};
 use serde_json::Value;
 use std::collections::hash_map::Entry;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 impl Deliverer {
@@ -54,8 +55,16 @@ impl Deliverer {
         self.names.fill(&mut claimed.notification, &self.config);
         let now = clock::wall_ms() / 1000;
         let note = claimed.note.as_deref();
-        let message =
-            message(&claimed.notification, &self.config, integration.flavor, claimed.is_plain, now, &mentions, note);
+        let render = || {
+            let (flavor, is_plain) = (integration.flavor, claimed.is_plain);
+            message(&claimed.notification, &self.config, flavor, is_plain, now, &mentions, note)
+        };
+        // A bug met by one message must not end the deliverer, again and again, with all others behind it.
+        let Ok(message) = std::panic::catch_unwind(AssertUnwindSafe(render)) else {
+            return Outcome::MessageNever {
+                reason: "it can't be rendered: a bug of ackbell, please report it".to_owned(),
+            };
+        };
         match self.clients.get(&integration.name) {
             Some(client) => client.post(channel.as_deref(), message, budget),
             None => Outcome::Temporary { reason: "no client".to_owned(), slow: false },

@@ -10,6 +10,8 @@ use std::time::Duration;
 const HISTORY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// So many notifications are remembered however old: a clock that jumped ahead must not empty the history.
 const HISTORY_ROWS_MIN: i64 = 10_000;
+/// How many notifications one purge forgets at most.
+pub(crate) const PURGE_BATCH: usize = 1000;
 /// The lane of a hold on a whole integration; no channel is called so.
 pub(super) const WHOLE: &str = "*";
 
@@ -181,17 +183,19 @@ impl Store {
     }
 
     /// Forgets what was delivered long ago. Waiting and dead messages stay, and so does anything whose spool file
-    /// could not be removed, or it would be imported again.
+    /// could not be removed, or it would be imported again. Returns how many: [`PURGE_BATCH`] when there may be more.
     pub(crate) fn purge(&self, now: i64, in_spool: impl Fn(&str) -> bool) -> Result<usize, StoreError> {
         let before = now.saturating_sub(crate::clock::millis(HISTORY));
         let sql = "SELECT n.seq, n.id FROM notification n WHERE n.received < ?1
               AND n.seq <= (SELECT MAX(seq) FROM notification) - ?2
               AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.notification = n.seq
                                 AND (d.state IN ('waiting', 'dead') OR d.settled >= ?1))
-            ORDER BY n.seq LIMIT 1000";
+            ORDER BY n.seq LIMIT ?3";
         let mut statement = self.db.prepare(sql)?;
         let old = statement
-            .query_map(params![before, HISTORY_ROWS_MIN], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?
+            .query_map(params![before, HISTORY_ROWS_MIN, i64::try_from(PURGE_BATCH).unwrap_or(i64::MAX)], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+            })?
             .collect::<Result<Vec<_>, _>>()?;
         let mut purged = 0;
         for (seq, _) in old.iter().filter(|(_, id)| !in_spool(id)) {
