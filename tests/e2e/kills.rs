@@ -102,6 +102,20 @@ fn a_notify_killed_at_any_call_either_exited_0_and_arrives_or_left_nothing_in_th
 }
 
 #[test]
+fn the_file_and_its_directory_are_synced_before_exit_0() {
+    let site = Site::new("");
+    assert_eq!(site.run(&NOTIFY).status.code(), Some(0));
+    let file = site.dir.path().join("trace");
+    strace(&site, &["-y", "-o", file.to_str().unwrap(), "-e", "trace=fdatasync,fsync,rename"], &NOTIFY);
+    let trace = fs::read_to_string(file).unwrap();
+    let calls: Vec<&str> = trace.lines().filter(|line| line.contains("/spool/")).collect();
+    assert_eq!(calls.len(), 3, "{trace}");
+    assert!(calls[0].contains("fdatasync(") && calls[0].contains("/spool/tmp/"), "{trace}");
+    assert!(calls[1].contains("rename(") && calls[1].contains("/spool/new/"), "{trace}");
+    assert!(calls[2].contains("fsync(") && calls[2].contains("/spool/new>"), "{trace}");
+}
+
+#[test]
 fn a_delivery_killed_at_any_call_loses_nothing_and_doubles_at_most_once() {
     let sandbox = Sandbox::start(&["--burst", "9999"]);
     let make = || {
