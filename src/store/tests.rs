@@ -65,6 +65,17 @@ fn contacts_share_one_delivery_and_an_import_repeated_adds_none() {
 }
 
 #[test]
+fn a_file_that_comes_again_after_its_delivery_is_not_sent_again() {
+    let (directory, mut store) = store(&[(0, notification("a", "1"))]);
+    let claimed = store.claim(&lane(), 0).unwrap().unwrap();
+    store.settle(&claimed, &Settlement::Delivered { posted: None }, 0, 0).unwrap();
+    let id = Spool::new(directory.path()).oldest(1).unwrap().remove(0);
+    let waiting = NewDelivery::Waiting { lane: lane(), mentions: "[]".into(), note: None };
+    store.import(&[(id, 0, notification("a", "1"), vec![waiting])], 9).unwrap();
+    assert_eq!(store.lanes().unwrap(), []);
+}
+
+#[test]
 fn a_clock_that_jumped_ahead_purges_nothing_fresh() {
     let (_directory, mut store) = store(&[(0, notification("a", "1"))]);
     let claimed = store.claim(&lane(), 0).unwrap().unwrap();
