@@ -38,6 +38,7 @@ mod config;
 mod core;
 mod lock;
 mod logging;
+mod ownership;
 mod secret;
 mod slack;
 mod spool;

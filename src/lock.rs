@@ -1,5 +1,6 @@
 //! The delivery lock: whoever holds it delivers, all others leave their notification and go.
 
+use crate::ownership;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -13,7 +14,8 @@ impl DeliveryLock {
     /// Takes the lock without waiting; `None` when another process has it.
     pub(crate) fn try_take(state_dir: &Path) -> io::Result<Option<Self>> {
         let path = state_dir.join("deliver.lock");
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o660).open(path)?;
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o660).open(&path)?;
+        ownership::adopt(&file, &path);
         match file.try_lock() {
             Ok(()) => Ok(Some(Self(file))),
             Err(TryLockError::WouldBlock) => Ok(None),

@@ -16,6 +16,7 @@
 
 use crate::clock;
 use crate::notification::Notification;
+use crate::ownership;
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use std::collections::BinaryHeap;
@@ -253,6 +254,7 @@ impl Spool {
             }
             other => other,
         };
+        let opened = opened.inspect(|file| ownership::adopt(file, tmp));
         opened.map_err(|source| SpoolError { what: "create the spool file", path: tmp.to_owned(), source })
     }
 
@@ -268,7 +270,10 @@ impl Spool {
         for directory in [&state_dir, &self.root].into_iter().chain(&spool) {
             match DirBuilder::new().mode(0o770).create(directory) {
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => continue,
-                made => made.and_then(|()| sync_directory(directory.parent().unwrap_or(Path::new("/")))),
+                made => made.and_then(|()| {
+                    ownership::adopt(&File::open(directory)?, directory);
+                    sync_directory(directory.parent().unwrap_or(Path::new("/")))
+                }),
             }
             .map_err(|source| SpoolError {
                 what: "create the directory",

@@ -19,6 +19,7 @@ pub(crate) use outbox::{Claimed, Lane, NewDelivery, PURGE_BATCH};
 pub(crate) use queue::{Row, Summary};
 pub(crate) use settle::Settlement;
 
+use crate::ownership;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
@@ -82,7 +83,10 @@ impl Store {
     fn open_checked(path: &Path, patience: Duration) -> Result<Self, StoreError> {
         // SQLite would create it by its own mode; its -wal and -shm copy ours.
         let created = OpenOptions::new().write(true).create(true).truncate(false).mode(0o660).open(path);
-        created.map_err(|source| StoreError::Create { path: path.to_owned(), source })?;
+        let file = created.map_err(|source| StoreError::Create { path: path.to_owned(), source })?;
+        // Its side files take its owner, too: SQLite sees to that.
+        ownership::adopt(&file, path);
+        drop(file);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(path, flags)?;
         db.busy_timeout(patience)?;

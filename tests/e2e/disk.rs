@@ -65,6 +65,22 @@ fn a_database_that_cannot_be_used_keeps_everything_in_the_spool() {
     assert_eq!(sandbox.messages().len(), 1, "the two were runs for two contacts");
 }
 
+#[test]
+fn what_root_makes_belongs_to_the_cores_user() {
+    use std::os::unix::fs::MetadataExt;
+    let site =
+        Site::new("[slack]\nwebhook_url = \"http://127.0.0.1:1/services/x\"\n[outbox]\ntime_budget = \"600ms\"\n");
+    fs::create_dir_all(site.state("")).unwrap();
+    std::os::unix::fs::chown(site.state(""), Some(65534), Some(65534)).unwrap();
+    assert_eq!(site.run(&NOTIFY).status.code(), Some(0));
+    assert_eq!(site.run(&["queue", "list"]).status.code(), Some(0));
+    let listed = Command::new("find").arg(site.state("")).output().unwrap();
+    for path in text(&listed.stdout).lines() {
+        assert_eq!(fs::metadata(path).unwrap().uid(), 65534, "{path}");
+    }
+    assert!(text(&listed.stdout).contains("ackbell.db") && text(&listed.stdout).contains("deliver.lock"));
+}
+
 /// A small file system of its own, unmounted at the end.
 struct Small(std::path::PathBuf);
 
