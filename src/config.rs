@@ -23,6 +23,7 @@ pub(crate) use show::{show, show_json};
 
 use crate::notification::Kind;
 use crate::secret::Secret;
+use crate::storm::Limits;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -42,6 +43,7 @@ pub(crate) struct Config {
     pub(crate) integrations: Vec<Integration>,
     pub(crate) routes: Vec<Route>,
     pub(crate) message: Message,
+    pub(crate) storm: Limits,
     pub(crate) outbox: Outbox,
     /// `[core]` (named with the empty string), then `[cores.*]` by name.
     pub(crate) cores: Vec<Core>,
@@ -190,6 +192,17 @@ pub(crate) struct Message {
     pub(crate) fields: Vec<Field>,
     /// Regular expressions; what they match is cut out before anything is stored or sent.
     pub(crate) redact: Vec<String>,
+    pub(crate) thread: Thread,
+}
+
+/// Whether what is said of a problem also goes into the thread of its message, where messages can be edited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Thread {
+    Replies,
+    /// Replies that show in the channel, too.
+    Broadcast,
+    /// Edits only.
+    Off,
 }
 
 /// A piece of the context line.

@@ -18,7 +18,7 @@ use crate::core::objects::DisplayNames;
 use crate::lock::DeliveryLock;
 use crate::slack::api::Client;
 use crate::spool::{Spool, SpoolError};
-use crate::store::{Lane, PURGE_BATCH, Store, StoreError};
+use crate::store::{PURGE_BATCH, Store, StoreError};
 use log::{error, warn};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -113,27 +113,19 @@ impl Deliverer {
                 round.next.get_or_insert(self.now_ms());
                 return Ok(round);
             }
-            if let Some(ready) = self.ready_at(&lane)? {
-                if ready <= self.now_ms() {
-                    round.attempts += usize::from(self.send_next(&lane, budget)?);
-                }
-                let next = self.ready_at(&lane)?;
-                round.next = [round.next, next].into_iter().flatten().min();
+            let mut planned = self.plan(&lane)?;
+            if let Some(due) = planned.filter(|planned| planned.ready <= self.now_ms()) {
+                self.send(&lane, due, budget)?;
+                round.attempts += 1;
+                planned = self.plan(&lane)?;
             }
+            round.next = [round.next, planned.map(|planned| planned.ready)].into_iter().flatten().min();
         }
         if round.attempts > 0 {
             // What was settled may have opened a lane that this round didn't see.
             round.next = Some(self.now_ms());
         }
         Ok(round)
-    }
-
-    /// When the lane's next message may go, in Unix ms; `None` when nothing waits in it.
-    fn ready_at(&self, lane: &Lane) -> Result<Option<i64>, DeliverError> {
-        let Some(due) = self.store.next_due(lane)? else {
-            return Ok(None);
-        };
-        Ok(Some(due.max(self.store.held_until(lane)?)))
     }
 
     fn budget(&self, until: Option<i64>) -> Duration {

@@ -11,7 +11,7 @@
 //! # Invariants
 //! A test greps for these.
 //!
-//! - The pure core (`notification`, `route`, `render`, `schedule`) imports no `std::fs`, `std::net`, `std::env`, no
+//! - The pure core (`notification`, `route`, `render`, `schedule`, `problem`, `storm`) imports no `std::fs`, `std::net`, `std::env`, no
 //!   `log`, no clock and no database. `now` is an argument.
 //! - Only `store/` contains SQL. Only `slack/api.rs` uses ureq. Only `cli` prints and decides exit codes.
 //! - `notify`, with a listener running, touches spool, wake-up datagram and delivery lock only. Without one its single
@@ -24,6 +24,7 @@
 
 // In reading order.
 mod notification;
+mod problem;
 
 mod deliver;
 mod listen;
@@ -32,6 +33,7 @@ mod notify;
 mod render;
 mod route;
 mod schedule;
+mod storm;
 
 mod clock;
 mod config;

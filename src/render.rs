@@ -3,12 +3,16 @@
 //! Pure. Escaping, markup and limits are [`crate::slack`]'s business.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod digest;
 mod links;
+mod living;
 mod perfdata;
 mod samples;
 mod template;
 mod words;
 
+pub(crate) use digest::{Digest, Line, closing, digest, line, list};
+pub(crate) use living::{living, told};
 pub(crate) use perfdata::Metric;
 pub(crate) use samples::samples;
 pub(crate) use template::check_template;
@@ -32,6 +36,25 @@ pub(crate) struct Facts<'a> {
     pub(crate) mentions: &'a [ResolvedMention],
     /// A word about the delivery itself, such as that it was meant for another channel.
     pub(crate) note: Option<&'a str>,
+    /// Unix seconds of the oldest that the message tells for the first time; by it the message is late.
+    pub(crate) oldest: Option<i64>,
+    /// Why nothing could be delivered a while ago.
+    pub(crate) outage: Option<&'a str>,
+}
+
+impl<'a> Facts<'a> {
+    /// Nothing special known.
+    pub(crate) fn bare(style: &'a Message, core: Option<&'a Core>, now: i64) -> Self {
+        Self { now, core, style, mentions: &[], note: None, oldest: None, outage: None }
+    }
+}
+
+/// One line under the title that says when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) what: String,
+    /// Unix seconds.
+    pub(crate) at: i64,
 }
 
 /// Whom a message calls, as Slack knows them.
@@ -69,6 +92,8 @@ pub(crate) struct Card {
     pub(crate) page: Option<String>,
     /// One sentence under the title: who acknowledged, how long it lasted.
     pub(crate) lead: Option<String>,
+    /// What happened before, oldest first.
+    pub(crate) marks: Vec<Mark>,
     pub(crate) comment: Option<String>,
     pub(crate) output: String,
     pub(crate) long_output: String,
@@ -101,6 +126,7 @@ pub(crate) fn card(notification: &Notification, facts: &Facts<'_>) -> Card {
         object: notification.object_label(),
         title,
         lead: words::lead(notification),
+        marks: Vec::new(),
         comment: notification.comment.clone(),
         output: notification.output.clone(),
         long_output: notification.long_output.clone(),
@@ -113,7 +139,7 @@ pub(crate) fn card(notification: &Notification, facts: &Facts<'_>) -> Card {
         body,
         context: facts.style.fields.iter().filter_map(|field| words::field(field, notification)).collect(),
         time: notification.time,
-        late: late(notification.time, facts.now),
+        late: late(facts.oldest.unwrap_or(notification.time), facts),
         note: facts.note.map(str::to_owned),
         links: links::all(notification, page.as_deref()),
         page,
@@ -162,9 +188,10 @@ pub(crate) fn redact(notification: &mut Notification, patterns: &[String]) {
     }
 }
 
-fn late(time: i64, now: i64) -> Option<String> {
-    let behind = now.saturating_sub(time);
-    (behind > LATE_AFTER_SECONDS).then(|| format!("delivered {} late", span(behind.unsigned_abs())))
+fn late(time: i64, facts: &Facts<'_>) -> Option<String> {
+    let behind = facts.now.saturating_sub(time);
+    let why = facts.outage.map_or_else(String::new, |reason| format!(": Slack was unreachable ({reason})"));
+    (behind > LATE_AFTER_SECONDS).then(|| format!("delivered {} late{why}", span(behind.unsigned_abs())))
 }
 
 /// Whether the plugin's measurements belong to what is said.

@@ -21,6 +21,8 @@ const OUTAGE_MAX: Duration = Duration::from_secs(60);
 const TOKEN_RETRY: Duration = Duration::from_secs(60);
 /// At most one message a second to a channel (<https://docs.slack.dev/apis/web-api/rate-limits>), and a little air.
 pub(crate) const CHANNEL_PACE: Duration = Duration::from_millis(1_010);
+/// Edits of an integration are at least this far apart: `chat.update` is Tier 3, some fifty a minute.
+pub(crate) const UPDATE_PACE: Duration = Duration::from_millis(1_250);
 
 /// What is known of a delivery when its outcome arrives.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +33,8 @@ pub(crate) struct Attempt {
     pub(crate) age_max: Duration,
     /// It was sent as plain text already.
     pub(crate) is_plain: bool,
+    /// It was an edit of a message, or a reply to one.
+    pub(crate) refers: bool,
     /// There is another place to send it to.
     pub(crate) has_fallback: bool,
     /// Temporary failures of the integration in a row, this one not included.
@@ -61,6 +65,10 @@ pub(crate) enum Next {
     RetryPlain {
         reason: String,
     },
+    /// At once more, as a message of its own: the one it refers to is gone.
+    Anew {
+        reason: String,
+    },
     /// To the integration's own channel, saying why.
     Fallback {
         reason: String,
@@ -75,6 +83,7 @@ pub(crate) fn next(outcome: Outcome, attempt: &Attempt) -> Next {
     match outcome {
         Outcome::Delivered(posted) => Next::Delivered(posted),
         Outcome::Wait { after } => Next::HoldChannel(after),
+        Outcome::PostAnew { reason } if attempt.refers => Next::Anew { reason },
         Outcome::TokenNever { reason } => Next::HoldIntegration { rest: TOKEN_RETRY, reason },
         Outcome::Plain { reason } if !attempt.is_plain => Next::RetryPlain { reason },
         Outcome::PlaceNever { reason } if attempt.has_fallback => Next::Fallback { reason },
@@ -114,6 +123,7 @@ mod tests {
         age: Duration::from_secs(1),
         age_max: Duration::from_secs(100),
         is_plain: false,
+        refers: false,
         has_fallback: false,
         failures: 0,
         jitter: 0.0,
@@ -162,6 +172,13 @@ mod tests {
         assert!(matches!(next(plain(), &FRESH), Next::RetryPlain { .. }));
         let again = Attempt { is_plain: true, ..FRESH };
         assert_eq!(next(plain(), &again), Next::Dead { reason: "invalid_blocks".into() });
+    }
+
+    #[test]
+    fn a_message_that_is_gone_is_posted_anew() {
+        let gone = || Outcome::PostAnew { reason: "message_not_found".into() };
+        assert!(matches!(next(gone(), &Attempt { refers: true, ..FRESH }), Next::Anew { .. }));
+        assert!(matches!(next(gone(), &FRESH), Next::Retry { .. }), "a post refers to nothing");
     }
 
     #[test]

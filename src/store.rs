@@ -4,20 +4,25 @@
 //! - Only the holder of the delivery lock imports and delivers. `queue retry` and `queue drop` write too, a row each.
 //! - Each step is one transaction, synced (WAL, `synchronous=FULL`). What a crash leaves is a state from before or
 //!   after a step, never between.
-//! - A row that was being sent when the process died is found by its lease and sent again.
+//! - A message that was being sent when the process died is found by its lease and sent again.
+//! - What is known of a problem is folded at the import (`place`); what people see of it follows (`work`, `settle`).
 //! - A notification stays until its deliveries are delivered or merged and a week old. A dead one stays until dropped.
 //! - The schema only grows. A database of a newer version is refused; a corrupt one is put aside under another name,
 //!   what can be read of its waiting messages is taken over, and the program goes on.
 
 mod outbox;
+mod place;
 mod queue;
 mod schema;
 mod settle;
 mod twin;
+mod work;
 
-pub(crate) use outbox::{Claimed, Lane, NewDelivery, PURGE_BATCH};
+pub(crate) use outbox::{Lane, NewDelivery, PURGE_BATCH};
+pub(crate) use place::Voice;
 pub(crate) use queue::{Row, Summary};
-pub(crate) use settle::Settlement;
+pub(crate) use settle::{Pace, Settlement};
+pub(crate) use work::{Claimed, Planned, Work};
 
 use crate::ownership;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -120,6 +125,7 @@ impl Store {
             // One unreadable row doesn't end it; a broken page does, as nothing is known behind it.
             let _ = outbox::take_over(&self.db, row);
         }
+        let _ = outbox::adopt(&self.db);
     }
 }
 

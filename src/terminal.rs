@@ -10,6 +10,7 @@ pub(crate) fn preview(card: &Card, colours: bool, width: usize) -> String {
     let mut lines = vec![format!("{} {}", icon(card.tone), paint("1", &card.heading()))];
     let mut body: Vec<String> = Vec::new();
     body.extend(card.lead.clone());
+    body.extend(card.marks.iter().map(|mark| format!("{} {}", mark.what, utc(mark.at))));
     body.extend(card.comment.iter().flat_map(|comment| comment.lines().map(|line| format!("❝ {line}"))));
     if let Some(text) = &card.body {
         body.extend(text.lines().map(str::to_owned));

@@ -52,10 +52,10 @@ fn show(notification: &Notification, config: &Config, as_json: bool, out: &mut O
     crate::core::objects::DisplayNames::default().fill(&mut notification, config);
     let now = notification.time;
     let core = config.cores.iter().find(|core| core.name == notification.core);
-    let facts = Facts { now, core, style: &config.message, mentions: &[], note: None };
+    let facts = Facts::bare(&config.message, core, now);
     if as_json {
         let flavor = config.integrations.first().map_or(crate::config::Flavor::Slack, |i| i.flavor);
-        let message = deliver::message(&notification, config, flavor, false, now, &[], None);
+        let message = deliver::message(&notification, config, flavor, now, None);
         out.line(&serde_json::to_string_pretty(&message).unwrap_or_default());
         return;
     }

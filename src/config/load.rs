@@ -4,7 +4,9 @@ use super::integration;
 use super::lenient::{self, FILE_BYTES_MAX};
 use super::problem::{Mistake, Problem, Report};
 use super::reader::Table;
-use super::{Config, Core, CoreKind, Environment, Field, Matcher, Message, Outbox, Pattern, Route, tree, values};
+use super::{
+    Config, Core, CoreKind, Environment, Field, Limits, Matcher, Message, Outbox, Pattern, Route, Thread, tree, values,
+};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
@@ -118,6 +120,7 @@ fn read_config(
         runtime_dir: dirs.runtime_dir,
         routes: routes(top, report),
         message: message(top, report),
+        storm: storm(top, report),
         outbox: outbox(top, report),
         cores: cores(top, &base, report),
         sources,
@@ -182,7 +185,8 @@ fn matcher(mut table: Table<'_>, report: &mut Report<'_>) -> Matcher {
 fn message(top: &mut Table<'_>, report: &mut Report<'_>) -> Message {
     let default = [Field::Address, Field::Duration, Field::Attempt, Field::Contact];
     let Some(mut table) = top.table("message", report) else {
-        return Message { title: None, body: None, fields: default.to_vec(), redact: Vec::new() };
+        let fields = default.to_vec();
+        return Message { title: None, body: None, fields, redact: Vec::new(), thread: Thread::Replies };
     };
     let has_fields = table.node("fields").is_some();
     let fields = table.parsed_list("fields", report, values::field);
@@ -191,9 +195,20 @@ fn message(top: &mut Table<'_>, report: &mut Report<'_>) -> Message {
         body: table.parsed("body", report, values::template),
         fields: if has_fields { fields } else { default.to_vec() },
         redact: table.parsed_list("redact", report, values::regex),
+        thread: table.parsed("thread", report, values::thread).unwrap_or(Thread::Replies),
     };
     table.finish(report);
     message
+}
+
+fn storm(top: &mut Table<'_>, report: &mut Report<'_>) -> Limits {
+    let mut limits = Limits { threshold: 5, window: Duration::from_secs(30) };
+    if let Some(mut table) = top.table("storm", report) {
+        limits.threshold = table.count("threshold", report).unwrap_or(limits.threshold);
+        limits.window = table.parsed("window", report, values::duration).unwrap_or(limits.window);
+        table.finish(report);
+    }
+    limits
 }
 
 fn outbox(top: &mut Table<'_>, report: &mut Report<'_>) -> Outbox {

@@ -59,6 +59,19 @@ impl<'a> Table<'a> {
         Some(flag)
     }
 
+    /// A whole number of at least one.
+    pub(crate) fn count(&mut self, key: &'static str, report: &mut Report<'_>) -> Option<u32> {
+        let entry = self.node(key)?;
+        let number = match &entry.node.value {
+            Value::Number(number) => number.parse().ok().filter(|&number| number > 0),
+            _ => None,
+        };
+        if number.is_none() {
+            report.error(Some(entry.node.span), self.wrong_type(entry, "a whole number of at least 1"));
+        }
+        number
+    }
+
     /// A string, or a list of strings.
     pub(crate) fn texts(&mut self, key: &'static str, report: &mut Report<'_>) -> Option<Vec<Text<'a>>> {
         let entry = self.node(key)?;
@@ -175,7 +188,7 @@ fn wrong_type(entry: &Entry, table: &str, wanted: &str) -> Mistake {
     let found = entry.node.value.noun();
     let message = format!("\"{}\" in {table} must be {wanted}, this is {found}", entry.key);
     match &entry.node.value {
-        Value::Number if wanted.contains("string") => Mistake::new(message).remedy("put it in double quotes"),
+        Value::Number(_) if wanted.contains("string") => Mistake::new(message).remedy("put it in double quotes"),
         Value::Text(text) if wanted == "true or false" && matches!(text.as_str(), "true" | "false") => {
             Mistake::new(message).remedy("remove the quotes")
         }

@@ -16,7 +16,9 @@ pub(crate) fn show_json(config: &Config) -> Value {
             "body": config.message.body,
             "fields": config.message.fields.iter().map(|field| format!("{field:?}").to_lowercase()).collect::<Vec<_>>(),
             "redact": config.message.redact,
+            "thread": format!("{:?}", config.message.thread).to_lowercase(),
         },
+        "storm": { "threshold": config.storm.threshold, "window": seconds(config.storm.window) },
         "outbox": { "time_budget": seconds(config.outbox.time_budget), "max_age": seconds(config.outbox.max_age) },
         "cores": config.cores.iter().map(core).collect::<Vec<_>>(),
     })

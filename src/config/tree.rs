@@ -22,8 +22,8 @@ pub(crate) struct Node {
 pub(crate) enum Value {
     Text(String),
     Flag(bool),
-    /// Any number; no key of the configuration takes one, they are told apart only to be refused well.
-    Number,
+    /// A number as it is written.
+    Number(String),
     DateTime,
     Null,
     List(Vec<Node>),
@@ -36,7 +36,7 @@ impl Value {
         match self {
             Self::Text(_) => "a string",
             Self::Flag(_) => "true or false",
-            Self::Number => "a number",
+            Self::Number(_) => "a number",
             Self::DateTime => "a date",
             Self::Null => "null",
             Self::List(_) => "a list",
@@ -107,7 +107,8 @@ fn toml_node(value: toml::Spanned<DeValue<'_>>) -> Node {
     let value = match value.into_inner() {
         DeValue::String(text) => Value::Text(text.into_owned()),
         DeValue::Boolean(flag) => Value::Flag(flag),
-        DeValue::Integer(_) | DeValue::Float(_) => Value::Number,
+        DeValue::Integer(number) => Value::Number(number.to_string()),
+        DeValue::Float(number) => Value::Number(number.to_string()),
         DeValue::Datetime(_) => Value::DateTime,
         DeValue::Array(items) => Value::List(items.into_iter().map(toml_node).collect()),
         DeValue::Table(table) => Value::Table(toml_entries(table)),
@@ -186,7 +187,7 @@ fn json_node(value: ast::Value<'_>, errors: &mut Vec<SyntaxError>) -> Node {
     let value = match value {
         ast::Value::StringLit(text) => Value::Text(text.value.into_owned()),
         ast::Value::BooleanLit(flag) => Value::Flag(flag.value),
-        ast::Value::NumberLit(_) => Value::Number,
+        ast::Value::NumberLit(number) => Value::Number(number.value.to_owned()),
         ast::Value::NullKeyword(_) => Value::Null,
         ast::Value::Array(array) => {
             Value::List(array.elements.into_iter().map(|item| json_node(item, errors)).collect())

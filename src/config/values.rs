@@ -2,7 +2,7 @@
 
 use super::problem::Mistake;
 use super::suggest;
-use super::{CoreKind, Destination, Field, Flavor, Mention, Pattern, Proxy, TimeWindow, TimeWindows};
+use super::{CoreKind, Destination, Field, Flavor, Mention, Pattern, Proxy, Thread, TimeWindow, TimeWindows};
 use crate::notification::Kind;
 use crate::secret::Secret;
 use std::fmt;
@@ -93,6 +93,10 @@ pub(super) fn flavor(text: &str) -> Result<Flavor, Mistake> {
             ("discord", Flavor::Discord),
         ],
     )
+}
+
+pub(super) fn thread(text: &str) -> Result<Thread, Mistake> {
+    choice(text, &[("replies", Thread::Replies), ("broadcast", Thread::Broadcast), ("off", Thread::Off)])
 }
 
 pub(super) fn core_kind(text: &str) -> Result<CoreKind, Mistake> {

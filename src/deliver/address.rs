@@ -2,12 +2,12 @@
 
 use super::Deliverer;
 use crate::clock::millis;
-use crate::config::{Destination, Mention};
+use crate::config::{Config, Destination, Flavor, Mention, Thread};
 use crate::notification::Notification;
 use crate::render::ResolvedMention;
 use crate::route::{Placed, Target};
 use crate::slack::outcome::Outcome;
-use crate::store::Lane;
+use crate::store::{Lane, Voice};
 use log::warn;
 use serde_json::Value;
 use std::time::Duration;
@@ -26,6 +26,16 @@ pub(super) fn lane_of(placed: &Placed, notification: &Notification) -> Lane {
         Target::Place(destination) => target_text(destination),
     };
     Lane { integration: placed.integration.clone(), target }
+}
+
+/// How the lane shows what is said: by messages that live where a bot token can edit them.
+pub(super) fn voice(config: &Config, lane: &Lane) -> Voice {
+    let lives = config
+        .integrations
+        .iter()
+        .find(|integration| integration.name == lane.integration)
+        .is_some_and(|i| i.bot_token.is_some() && i.flavor == Flavor::Slack && !lane.target.is_empty());
+    if lives { Voice::Living { threaded: config.message.thread != Thread::Off } } else { Voice::Fixed }
 }
 
 /// The text of a destination; e-mails with an `@` before them.
@@ -58,8 +68,7 @@ impl Deliverer {
     }
 
     /// Who is called; one that can't be found out is left out, as the message matters more.
-    pub(super) fn mentions(&self, lane: &Lane, mentions: &str, budget: Duration) -> Vec<ResolvedMention> {
-        let texts: Vec<String> = serde_json::from_str(mentions).unwrap_or_default();
+    pub(super) fn mentions(&self, lane: &Lane, texts: &[String], budget: Duration) -> Vec<ResolvedMention> {
         let mut resolved = Vec::new();
         for mention in texts.iter().filter_map(|text| text.parse::<Mention>().ok()) {
             let found = match mention {

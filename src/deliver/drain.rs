@@ -32,7 +32,7 @@ impl Deliverer {
     fn import(&mut self, ids: &[SpoolId]) -> Result<usize, DeliverError> {
         let now = self.now_ms();
         let batch: Vec<_> = ids.iter().filter_map(|id| self.read(id)).collect();
-        self.store.import(&batch, now)?;
+        self.store.import(&batch, self.config.storm.window, now)?;
         for (id, ..) in &batch {
             self.spool.remove(id)?;
         }
@@ -74,6 +74,7 @@ fn deliveries(notification: &Notification, config: &Config, at: LocalTime) -> Ve
             lane: lane_of(placed, notification),
             mentions: mentions_to_text(&placed.mentions),
             note: note.clone(),
+            voice: super::address::voice(config, &lane_of(placed, notification)),
         })
         .collect();
     if found.is_empty() {

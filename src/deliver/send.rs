@@ -1,15 +1,17 @@
-//! One delivery: claim it, render it, post it, settle it.
+//! One delivery: claim it, compose it, send it, settle it.
 
+use super::address::voice;
 use super::{DeliverError, Deliverer};
 use crate::clock::{self, millis};
 use crate::config::{Config, Environment, Flavor};
 use crate::notification::Notification;
-use crate::render::{self, Facts, ResolvedMention};
+use crate::render::{self, Card, Facts, ResolvedMention};
 use crate::schedule::{self, Attempt, Next};
 use crate::slack::api::Client;
 use crate::slack::outcome::{Outcome, Posted};
 use crate::slack::{blocks, legacy};
-use crate::store::{Claimed, Lane, Settlement};
+use crate::store::{Claimed, Lane, Pace, Planned, Settlement, Voice, Work};
+use crate::storm::{self, Step};
 use log::{error, info, warn};
 use serde_json::Value;
 use std::collections::hash_map::Entry;
@@ -17,67 +19,126 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 impl Deliverer {
-    /// Sends the lane's next message, if one may go; `false` when none may.
-    pub(super) fn send_next(&mut self, lane: &Lane, budget: Duration) -> Result<bool, DeliverError> {
-        let Some(mut claimed) = self.store.claim(lane, self.now_ms())? else {
-            return Ok(false);
+    /// The lane's next step and when it may be taken; makes a digest of what waits where that is a storm.
+    pub(super) fn plan(&mut self, lane: &Lane) -> Result<Option<Planned>, DeliverError> {
+        let (limits, now) = (self.config.storm, self.now_ms());
+        if storm::begins(self.store.waiting_alone(lane, limits.window)?, limits) {
+            self.store.begin_digest(lane, now)?;
+            info!("a storm becomes a digest integration={} target={}", lane.integration, lane.target);
+        }
+        let Some(mut planned) = self.store.plan(lane, self.lives(lane), limits.window, now)? else {
+            return Ok(None);
         };
-        let outcome = self.attempt(&mut claimed, budget);
-        let next = schedule::next(outcome, &self.attempt_facts(&claimed)?);
-        self.tell(&claimed, &next);
-        let settlement = self.settlement(&claimed, next);
-        let now = self.now_ms();
-        let pace_until = now.saturating_add(millis(schedule::CHANNEL_PACE));
-        self.store.settle(&claimed, &settlement, pace_until, now)?;
-        Ok(true)
+        planned.ready = planned.ready.max(self.store.held_until(lane)?);
+        Ok(Some(planned))
     }
 
-    /// Posts one message and says what became of it. Touches the outbox only for look-ups.
-    fn attempt(&mut self, claimed: &mut Claimed, budget: Duration) -> Outcome {
+    fn lives(&self, lane: &Lane) -> bool {
+        voice(&self.config, lane) != Voice::Fixed
+    }
+
+    /// Takes a planned step.
+    pub(super) fn send(&mut self, lane: &Lane, planned: Planned, budget: Duration) -> Result<(), DeliverError> {
+        let mut claimed = self.store.claim(lane, planned, self.lives(lane), self.now_ms())?;
+        let (outcome, told) = self.attempt(&mut claimed, budget);
+        let next = schedule::next(outcome, &self.attempt_facts(&claimed)?);
+        self.tell(&claimed, &next);
+        let settlement = self.settlement(&claimed, next, told);
+        let now = self.now_ms();
+        let pace = Pace {
+            posts_from: now.saturating_add(millis(schedule::CHANNEL_PACE)),
+            edits_from: now.saturating_add(millis(schedule::UPDATE_PACE)),
+        };
+        self.store.settle(&claimed, &settlement, pace, self.config.storm.window, now)?;
+        Ok(())
+    }
+
+    /// Makes one call and says what became of it, and how many of the claimed notifications it told of. Touches the
+    /// outbox only for look-ups.
+    fn attempt(&mut self, claimed: &mut Claimed, budget: Duration) -> (Outcome, usize) {
+        if matches!(claimed.work, Work::Digest(Step::Settle, _)) {
+            return (Outcome::Delivered(None), 0);
+        }
+        match self.prepare(claimed, budget) {
+            Ok(call) => self.call(claimed, call, budget),
+            Err(outcome) => (outcome, 0),
+        }
+    }
+
+    /// Everything that a call needs, or why there can't be one.
+    fn prepare(&mut self, claimed: &mut Claimed, budget: Duration) -> Result<Call, Outcome> {
         let Some(integration) = self.integration(&claimed.lane.integration).cloned() else {
             let reason = format!("there is no integration \"{}\" any more", claimed.lane.integration);
-            return Outcome::PlaceNever { reason };
+            return Err(Outcome::PlaceNever { reason });
         };
         if !integration.enabled {
-            return Outcome::TokenNever { reason: format!("the integration \"{}\" is disabled", integration.name) };
+            let reason = format!("the integration \"{}\" is disabled", integration.name);
+            return Err(Outcome::TokenNever { reason });
         }
         if let Entry::Vacant(vacant) = self.clients.entry(integration.name.clone()) {
-            match Client::new(&integration, &self.env) {
-                Ok(client) => vacant.insert(client),
-                Err(e) => return Outcome::TokenNever { reason: e.to_string() },
-            };
+            let client = Client::new(&integration, &self.env);
+            vacant.insert(client.map_err(|e| Outcome::TokenNever { reason: e.to_string() })?);
         }
-        let channel = match self.channel(&claimed.lane, budget) {
-            Ok(channel) => channel,
-            Err(outcome) => return outcome,
-        };
-        let mentions = self.mentions(&claimed.lane, &claimed.mentions, budget);
-        self.names.fill(&mut claimed.notification, &self.config);
+        let channel = self.channel(&claimed.lane, budget)?;
+        let mentions = self.mentions(&claimed.lane, &claimed.calls(), budget);
+        self.fill_names(claimed);
+        let outage = self.store.outage_since(&claimed.lane.integration, claimed.since).unwrap_or_default();
         let now = clock::wall_ms() / 1000;
-        let note = claimed.note.as_deref();
-        let render = || {
-            let (flavor, is_plain) = (integration.flavor, claimed.is_plain);
-            message(&claimed.notification, &self.config, flavor, is_plain, now, &mentions, note)
-        };
+        let compose = || compose(claimed, &self.config, integration.flavor, now, &mentions, outage.as_deref());
         // A bug met by one message must not end the deliverer, again and again, with all others behind it.
-        let Ok(message) = std::panic::catch_unwind(AssertUnwindSafe(render)) else {
-            return Outcome::MessageNever {
-                reason: "it can't be rendered: a bug of ackbell, please report it".to_owned(),
-            };
+        let Ok((message, told)) = std::panic::catch_unwind(AssertUnwindSafe(compose)) else {
+            let reason = "it can't be rendered: a bug of ackbell, please report it".to_owned();
+            return Err(Outcome::MessageNever { reason });
         };
-        match self.clients.get(&integration.name) {
-            Some(client) => client.post(channel.as_deref(), message, budget),
-            None => Outcome::Temporary { reason: "no client".to_owned(), slow: false },
+        Ok(Call { channel, message, told })
+    }
+
+    fn call(&self, claimed: &Claimed, call: Call, budget: Duration) -> (Outcome, usize) {
+        let Call { channel, mut message, told } = call;
+        let Some(client) = self.clients.get(&claimed.lane.integration) else {
+            return (Outcome::Temporary { reason: "no client".to_owned(), slow: false }, 0);
+        };
+        let outcome = match (&claimed.work, &claimed.post.channel, &claimed.post.ts) {
+            (Work::Update(_) | Work::Digest(Step::Edit, _), Some(channel), Some(ts)) => {
+                client.update(channel, ts, message, budget)
+            }
+            (Work::Reply(_) | Work::Digest(Step::Lines | Step::Close, _), Some(channel), Some(ts)) => {
+                message["thread_ts"] = Value::from(ts.as_str());
+                if self.config.message.thread == crate::config::Thread::Broadcast && !claimed.is_lines() {
+                    message["reply_broadcast"] = Value::from(true);
+                }
+                client.post(Some(channel), message, budget)
+            }
+            _ => client.post(channel.as_deref(), message, budget),
+        };
+        (outcome, told)
+    }
+
+    /// What people call the objects, where the core passed only its own names.
+    fn fill_names(&mut self, claimed: &mut Claimed) {
+        for said in &mut claimed.said {
+            self.names.fill(&mut said.notification, &self.config);
+        }
+        match &mut claimed.work {
+            Work::Post(problem) | Work::Update(problem) | Work::Reply(problem) | Work::Say(problem) => {
+                self.names.fill(&mut problem.latest, &self.config);
+            }
+            Work::Digest(_, tally) | Work::List(tally) => {
+                for (problem, _) in &mut tally.worst {
+                    self.names.fill(&mut problem.latest, &self.config);
+                }
+            }
         }
     }
 
     fn attempt_facts(&self, claimed: &Claimed) -> Result<Attempt, DeliverError> {
         let age = self.now_ms().saturating_sub(claimed.since);
         Ok(Attempt {
-            attempts: claimed.attempts,
+            attempts: claimed.post.attempts,
             age: Duration::from_millis(u64::try_from(age).unwrap_or(0)),
             age_max: self.config.outbox.max_age,
-            is_plain: claimed.is_plain,
+            is_plain: claimed.post.is_plain,
+            refers: claimed.refers(),
             has_fallback: self.fallback(&claimed.lane).is_some(),
             failures: self.store.failures(&claimed.lane.integration)?,
             jitter: f64::from(u32::try_from(clock::random() >> 32).unwrap_or(0)) / f64::from(u32::MAX),
@@ -92,19 +153,23 @@ impl Deliverer {
         (integration.enabled && other != *lane && !lane.target.is_empty()).then_some(other)
     }
 
-    fn settlement(&self, claimed: &Claimed, next: Next) -> Settlement {
+    fn settlement(&self, claimed: &Claimed, next: Next, told: usize) -> Settlement {
         let now = self.now_ms();
         let at = |after: Duration| now.saturating_add(millis(after).saturating_add(1));
         match next {
-            Next::Delivered(posted) => Settlement::Delivered { posted },
+            Next::Delivered(posted) => Settlement::Delivered { posted, told },
             Next::HoldChannel(after) => Settlement::HoldChannel { until: at(after) },
             Next::HoldIntegration { rest, reason } => Settlement::HoldIntegration { until: at(rest), reason },
             Next::Retry { after, rest, reason } => {
                 Settlement::Retry { due: at(after), rest_until: rest.map(at), reason }
             }
             Next::RetryPlain { reason } => Settlement::RetryPlain { reason },
+            Next::Anew { reason } => Settlement::Anew { reason },
             Next::Fallback { reason } => match self.fallback(&claimed.lane) {
-                Some(lane) => Settlement::Fallback { lane, note: elsewhere(&claimed.lane, &reason), reason },
+                Some(lane) => {
+                    let note = elsewhere(&claimed.lane, &reason);
+                    Settlement::Fallback { voice: voice(&self.config, &lane), lane, note, reason }
+                }
                 None => Settlement::Dead { reason },
             },
             Next::Dead { reason } => Settlement::Dead { reason },
@@ -113,14 +178,18 @@ impl Deliverer {
 
     /// One line per change: done is info, a wait is a warning when its reason is new, dead is an operator's job.
     fn tell(&mut self, claimed: &Claimed, next: &Next) {
-        let Claimed { id, lane: Lane { integration, target }, notification, attempts, .. } = claimed;
-        let object = notification.object_label();
+        if matches!(claimed.work, Work::Digest(Step::Settle, _)) {
+            return;
+        }
+        let Claimed { lane: Lane { integration, target }, post, .. } = claimed;
+        let (id, attempts) = (claimed.said.first().map_or(0, |said| said.id), post.attempts);
+        let (object, what) = (claimed.object(), claimed.step());
         let reason = match next {
             Next::Delivered(posted) => {
                 self.told.remove(integration);
                 let ts = posted.as_ref().map_or("-", |Posted { ts, .. }| ts);
                 info!(
-                    "delivered id={id} integration={integration} target={target} object=\"{object}\" attempts={attempts} ts={ts}"
+                    "delivered id={id} integration={integration} target={target} object=\"{object}\" step={what} attempts={attempts} ts={ts}"
                 );
                 return;
             }
@@ -143,7 +212,7 @@ impl Deliverer {
                 }
                 return;
             }
-            Next::Retry { reason, .. } | Next::RetryPlain { reason } => reason.clone(),
+            Next::Retry { reason, .. } | Next::RetryPlain { reason } | Next::Anew { reason } => reason.clone(),
         };
         if self.told.insert(integration.clone(), reason.clone()).as_ref() != Some(&reason) {
             warn!(
@@ -153,22 +222,156 @@ impl Deliverer {
     }
 }
 
-/// The message as the receiver wants it.
+/// A call about to be made.
+struct Call {
+    channel: Option<String>,
+    message: Value,
+    /// How many of the claimed notifications it tells of.
+    told: usize,
+}
+
+impl Claimed {
+    /// Whom it calls: people are called by what is new or worse, once.
+    fn calls(&self) -> Vec<String> {
+        let mut calls: Vec<String> = match self.work {
+            Work::Update(_) | Work::Digest(Step::Edit | Step::Close | Step::Settle, _) => Vec::new(),
+            _ => self.said.iter().flat_map(|said| said.mentions.clone()).collect(),
+        };
+        calls.sort();
+        calls.dedup();
+        calls.retain(|call| !self.post.called.contains(call));
+        calls
+    }
+
+    fn is_lines(&self) -> bool {
+        matches!(self.work, Work::Digest(Step::Lines, _))
+    }
+
+    /// Whether it edits a message or replies to one.
+    fn refers(&self) -> bool {
+        let is_own = matches!(self.work, Work::Post(_) | Work::Say(_) | Work::List(_) | Work::Digest(Step::Head, _));
+        !is_own
+    }
+
+    /// What it is about, for the log.
+    fn object(&self) -> String {
+        match &self.work {
+            Work::Post(problem) | Work::Update(problem) | Work::Reply(problem) | Work::Say(problem) => {
+                problem.latest.object_label()
+            }
+            Work::Digest(_, tally) | Work::List(tally) => format!("digest of {} problems", tally.problems),
+        }
+    }
+
+    /// What is done, for the log.
+    fn step(&self) -> &'static str {
+        match self.work {
+            Work::Post(_) | Work::Say(_) => "post",
+            Work::Update(_) => "edit",
+            Work::Reply(_) => "reply",
+            Work::Digest(Step::Head, _) => "digest",
+            Work::Digest(Step::Edit, _) => "digest-edit",
+            Work::Digest(Step::Lines, _) | Work::List(_) => "digest-lines",
+            Work::Digest(Step::Close | Step::Settle, _) => "digest-end",
+        }
+    }
+}
+
+/// The message, and how many of the claimed notifications it tells of.
+fn compose(
+    claimed: &Claimed,
+    config: &Config,
+    flavor: Flavor,
+    now: i64,
+    mentions: &[ResolvedMention],
+    outage: Option<&str>,
+) -> (Value, usize) {
+    let said: Vec<&Notification> = claimed.said.iter().map(|said| &said.notification).collect();
+    let note = claimed.said.iter().rev().find_map(|said| said.note.as_deref());
+    let all = said.len();
+    let facts = |notification: &Notification| {
+        let core = config.cores.iter().find(|core| core.name == notification.core);
+        let oldest = said.iter().map(|notification| notification.time).min();
+        Facts { now, core, style: &config.message, mentions, note, oldest, outage }
+    };
+    let is_plain = claimed.post.is_plain;
+    match &claimed.work {
+        Work::Post(problem) | Work::Update(problem) => {
+            let card = render::living(problem, &facts(&problem.latest));
+            let is_threaded = config.message.thread != crate::config::Thread::Off;
+            let told = if is_threaded && blocks::overflows(&card) { 0 } else { all };
+            (dress(&card, flavor, is_plain), told)
+        }
+        Work::Say(problem) => {
+            let card = render::told(problem, &said, &facts(&problem.latest));
+            (dress(&card, flavor, is_plain), all)
+        }
+        Work::Reply(_) => reply(&said, config, &facts, is_plain, mentions),
+        Work::Digest(Step::Lines, _) => {
+            let lines: Vec<_> = said.iter().map(|notification| render::line(notification, config)).collect();
+            let (message, told) = blocks::lines(&lines, mentions);
+            (plain_if(is_plain, message), told)
+        }
+        Work::Digest(Step::Close | Step::Settle, tally) => {
+            (blocks::sentence(render::Tone::Good, &render::closing(tally)), all)
+        }
+        Work::Digest(Step::Head | Step::Edit, tally) => {
+            let (message, _) = blocks::digest(&render::digest(tally, config, note), mentions);
+            (plain_if(is_plain, message), all)
+        }
+        Work::List(tally) => {
+            let list = render::list(tally, &said, config, note);
+            match flavor {
+                Flavor::Slack => {
+                    let (message, told) = blocks::digest(&list, mentions);
+                    (plain_if(is_plain, message), told)
+                }
+                Flavor::Mattermost | Flavor::RocketChat | Flavor::Discord => legacy::digest(&list, flavor, mentions),
+            }
+        }
+    }
+}
+
+/// The reply in a problem's thread: one notification in full, several as lines.
+fn reply<'a>(
+    said: &[&'a Notification],
+    config: &Config,
+    facts: &dyn Fn(&Notification) -> Facts<'a>,
+    is_plain: bool,
+    mentions: &[ResolvedMention],
+) -> (Value, usize) {
+    let (message, told) = match said {
+        [one] => (blocks::reply(&render::card(one, &facts(one))), 1),
+        several => {
+            let lines: Vec<_> = several.iter().map(|notification| render::line(notification, config)).collect();
+            blocks::lines(&lines, mentions)
+        }
+    };
+    (plain_if(is_plain, message), told)
+}
+
+fn plain_if(is_plain: bool, message: Value) -> Value {
+    if is_plain { blocks::without_blocks(message) } else { message }
+}
+
+/// A single notification as the receiver wants it.
 pub(crate) fn message(
     notification: &Notification,
     config: &Config,
     flavor: Flavor,
-    is_plain: bool,
     now: i64,
-    mentions: &[ResolvedMention],
     note: Option<&str>,
 ) -> Value {
     let core = config.cores.iter().find(|core| core.name == notification.core);
-    let card = render::card(notification, &Facts { now, core, style: &config.message, mentions, note });
+    let facts = Facts { note, ..Facts::bare(&config.message, core, now) };
+    dress(&render::card(notification, &facts), flavor, false)
+}
+
+fn dress(card: &Card, flavor: Flavor, is_plain: bool) -> Value {
     match flavor {
-        Flavor::Slack if is_plain => blocks::plain(&card),
-        Flavor::Slack => blocks::message(&card),
-        Flavor::Mattermost | Flavor::RocketChat | Flavor::Discord => legacy::message(&card, flavor),
+        Flavor::Slack if is_plain => blocks::plain(card),
+        Flavor::Slack => blocks::message(card),
+        Flavor::Mattermost | Flavor::RocketChat | Flavor::Discord => legacy::message(card, flavor),
     }
 }
 
@@ -195,7 +398,7 @@ pub(crate) fn directly(config: &Config, env: &Environment, notification: &Notifi
             continue;
         };
         let note = Some("posted without being stored first: the disk refused it");
-        let message = message(notification, config, integration.flavor, false, received / 1000, &[], note);
+        let message = message(notification, config, integration.flavor, received / 1000, note);
         let channel = super::address::literal(&lane.target);
         let outcome = Client::new(integration, env).map(|c| c.post(channel, message, config.outbox.time_budget));
         match outcome {

@@ -15,12 +15,17 @@ pub(super) fn tone(notification: &Notification) -> Tone {
         | Kind::DowntimeStart
         | Kind::DowntimeEnd
         | Kind::DowntimeCancelled => Tone::Quiet,
-        Kind::Problem | Kind::Custom | Kind::Other(_) => match notification.severity() {
-            Severity::Good => Tone::Good,
-            Severity::Unknown => Tone::Unknown,
-            Severity::Warning => Tone::Warning,
-            Severity::Critical => Tone::Critical,
-        },
+        Kind::Problem | Kind::Custom | Kind::Other(_) => tone_of(notification.severity()),
+    }
+}
+
+/// The colour of a state.
+pub(super) fn tone_of(severity: Severity) -> Tone {
+    match severity {
+        Severity::Good => Tone::Good,
+        Severity::Unknown => Tone::Unknown,
+        Severity::Warning => Tone::Warning,
+        Severity::Critical => Tone::Critical,
     }
 }
 

@@ -83,6 +83,20 @@ impl Client {
         }
     }
 
+    /// Edits a message (<https://docs.slack.dev/reference/methods/chat.update>).
+    pub(crate) fn update(&self, channel: &str, ts: &str, mut message: Value, budget: Duration) -> Outcome {
+        message["channel"] = Value::from(channel);
+        message["ts"] = Value::from(ts);
+        if let Some(fields) = message.as_object_mut() {
+            // Only a new message unfurls; and what an edit doesn't name stays as it was.
+            fields.remove("unfurl_links");
+            fields.remove("unfurl_media");
+            fields.entry("blocks").or_insert_with(|| Value::Array(Vec::new()));
+            fields.entry("attachments").or_insert_with(|| Value::Array(Vec::new()));
+        }
+        self.answer_of_post("chat.update", &message, budget).map_or_else(|o| o, |a| of_web_api(&a))
+    }
+
     /// Calls a method that only reads and takes its arguments as a query.
     pub(crate) fn look_up(&self, method: &str, query: &[(&str, &str)], budget: Duration) -> Result<Value, Outcome> {
         let request = self.agent.get(format!("{}{method}", self.integration.api_url));

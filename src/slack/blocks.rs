@@ -6,12 +6,16 @@
 
 use super::limits::{CONTEXT_ELEMENTS_MAX, FALLBACK_MAX, SECTION_TEXT_MAX, TEXT_MAX, TITLE_MAX, cut};
 use super::mrkdwn;
-use crate::render::{Card, ResolvedMention, Tone, utc};
+use crate::render::{Card, Digest, Line, ResolvedMention, Tone, utc};
 use serde_json::{Value, json};
 
 /// How much of the first line and of the rest of an output is shown, in characters of markup.
 const OUTPUT_MAX: usize = 2900;
 const LONG_OUTPUT_MAX: usize = 2900;
+/// How many earlier states a message lists.
+const MARKS_MAX: usize = 6;
+/// How many sections of lines one message has; how much Slack takes in all isn't documented.
+const LINE_SECTIONS_MAX: usize = 3;
 
 /// The message with all its looks.
 pub(crate) fn message(card: &Card) -> Value {
@@ -39,6 +43,127 @@ pub(crate) fn plain(card: &Card) -> Value {
     json!({ "text": cut(&text, TEXT_MAX).0, "unfurl_links": false, "unfurl_media": false })
 }
 
+/// What a reply in the thread says of one notification: shorter than the message above it, except for an output that
+/// had no room there.
+pub(crate) fn reply(card: &Card) -> Value {
+    let mut blocks = vec![section(&title(card))];
+    let sentences = sentences(card);
+    if !sentences.is_empty() {
+        blocks.push(section(&cut(&sentences.join("\n"), SECTION_TEXT_MAX).0));
+    }
+    if !card.output.trim().is_empty() {
+        blocks.push(section(&mrkdwn::fence(&card.output, OUTPUT_MAX)));
+    }
+    if overflows(card) {
+        blocks.extend(whole_output(&card.long_output));
+    }
+    blocks.push(json!({ "type": "context", "elements": [text(&mrkdwn::date(card.time, &utc(card.time)))] }));
+    message_of(summary(card), blocks)
+}
+
+/// Whether a message has no room for all of the output, so that a reply must have the rest.
+pub(crate) fn overflows(card: &Card) -> bool {
+    card.body.is_none() && mrkdwn::escape(&card.long_output).chars().count() > LONG_OUTPUT_MAX - 100
+}
+
+/// A long output in as many sections as one message has for it, and what was cut.
+fn whole_output(output: &str) -> Vec<Value> {
+    const PART_CHARS: usize = 2000;
+    let characters: Vec<char> = output.chars().collect();
+    let parts = characters.chunks(PART_CHARS).take(LINE_SECTIONS_MAX * 2);
+    let mut blocks: Vec<Value> =
+        parts.map(|part| section(&mrkdwn::fence(&part.iter().collect::<String>(), SECTION_TEXT_MAX))).collect();
+    let cut_away = characters.len().saturating_sub(PART_CHARS * LINE_SECTIONS_MAX * 2);
+    if cut_away > 0 {
+        blocks.push(section(&format!("_… {cut_away} more characters_")));
+    }
+    blocks
+}
+
+/// Lines for a thread, as many as one message holds; and how many those are.
+pub(crate) fn lines(lines: &[Line], mentions: &[ResolvedMention]) -> (Value, usize) {
+    let (mut blocks, told) = line_sections(lines, LINE_SECTIONS_MAX);
+    let calling: Vec<String> = mentions.iter().take(20).map(mention).collect();
+    if !calling.is_empty() {
+        blocks.insert(0, section(&calling.join(" ")));
+    }
+    let texts = lines.iter().take(told).map(|line| format!("{}: {} · {}", line.head, line.object, line.output));
+    let text = mrkdwn::escape(&texts.collect::<Vec<_>>().join("\n"));
+    (message_of(cut(&text, TEXT_MAX).0, blocks), told)
+}
+
+/// One sentence in a thread.
+pub(crate) fn sentence(tone: Tone, words: &str) -> Value {
+    message_of(mrkdwn::escape(words), vec![section(&format!("{} {}", icon(tone), mrkdwn::plain(words)))])
+}
+
+/// A digest, and how many of its lines it holds.
+pub(crate) fn digest(digest: &Digest, mentions: &[ResolvedMention]) -> (Value, usize) {
+    let calling: Vec<String> = mentions.iter().take(20).map(mention).collect();
+    let title = format!("{} {} {}", icon(digest.tone), mrkdwn::bold(&digest.title), calling.join(" "));
+    let (mut body, told) = line_sections(&digest.lines, LINE_SECTIONS_MAX);
+    if !digest.counts.is_empty() {
+        body.insert(0, section(&mrkdwn::plain(&digest.counts)));
+    }
+    let rest = [digest.rest.as_deref(), digest.note.as_deref()].into_iter().flatten();
+    body.extend(rest.map(|words| section(&cut(&mrkdwn::plain(words), SECTION_TEXT_MAX).0)));
+    let text = cut(&mrkdwn::escape(&digest.summary()), TEXT_MAX).0;
+    let mut message = message_of(text, vec![section(title.trim_end())]);
+    if !body.is_empty() {
+        let (fallback, _) = cut(&mrkdwn::escape(&digest.title), FALLBACK_MAX);
+        message["attachments"] = json!([{ "color": colour(digest.tone), "fallback": fallback, "blocks": body }]);
+    }
+    (message, told)
+}
+
+/// Only the text of a message, for when Slack refuses the blocks.
+pub(crate) fn without_blocks(mut message: Value) -> Value {
+    if let Some(fields) = message.as_object_mut() {
+        fields.remove("blocks");
+        fields.remove("attachments");
+    }
+    message
+}
+
+fn message_of(text: String, blocks: Vec<Value>) -> Value {
+    json!({ "text": text, "blocks": blocks, "unfurl_links": false, "unfurl_media": false })
+}
+
+/// Lines packed into sections, whole lines only.
+fn line_sections(lines: &[Line], most: usize) -> (Vec<Value>, usize) {
+    let (mut sections, mut current, mut told) = (Vec::new(), String::new(), 0);
+    for line in lines {
+        let markup = line_markup(line);
+        if !current.is_empty() && current.chars().count() + markup.chars().count() + 1 > SECTION_TEXT_MAX {
+            if sections.len() + 1 == most {
+                break;
+            }
+            sections.push(section(&std::mem::take(&mut current)));
+        }
+        if !current.is_empty() {
+            current.push('\n');
+        }
+        current.push_str(&markup);
+        told += 1;
+    }
+    if !current.is_empty() {
+        sections.push(section(&current));
+    }
+    (sections, told)
+}
+
+fn line_markup(line: &Line) -> String {
+    let (object, _) = cut(&line.object, 120);
+    let object = match &line.page {
+        Some(page) if page.len() <= 300 => mrkdwn::link(page, &object),
+        _ => mrkdwn::plain(&object),
+    };
+    let (head, _) = cut(&line.head, 60);
+    let output = if line.output.is_empty() { String::new() } else { format!(" · {}", mrkdwn::plain(&line.output)) };
+    let date = mrkdwn::date(line.time, &utc(line.time));
+    format!("{} {} {object} · {date}{output}", icon(line.tone), mrkdwn::bold(&head))
+}
+
 fn summary(card: &Card) -> String {
     cut(&mrkdwn::escape(&card.summary()), TEXT_MAX).0
 }
@@ -62,9 +187,7 @@ fn title(card: &Card) -> String {
 /// The blocks beside the bar; never empty, as the time always shows.
 fn body(card: &Card) -> Vec<Value> {
     let mut blocks = Vec::new();
-    let lead = card.lead.as_deref().map(|lead| mrkdwn::plain(&cut(lead, 500).0));
-    let comment = card.comment.as_deref().map(|comment| quote(&cut(comment, 1500).0));
-    let sentences: Vec<String> = [lead, comment].into_iter().flatten().collect();
+    let sentences = sentences(card);
     if !sentences.is_empty() {
         blocks.push(section(&cut(&sentences.join("\n"), SECTION_TEXT_MAX).0));
     }
@@ -86,6 +209,20 @@ fn body(card: &Card) -> Vec<Value> {
     }
     blocks.push(json!({ "type": "context", "elements": elements }));
     blocks
+}
+
+/// What is said under the title: the lead, what happened when, a person's words.
+fn sentences(card: &Card) -> Vec<String> {
+    let lead = card.lead.as_deref().map(|lead| mrkdwn::plain(&cut(lead, 500).0));
+    let skipped = card.marks.len().saturating_sub(MARKS_MAX);
+    let earlier = (skipped > 0).then(|| format!("… {skipped} earlier"));
+    let marks = card
+        .marks
+        .iter()
+        .skip(skipped)
+        .map(|mark| format!("{} {}", mrkdwn::plain(&cut(&mark.what, 100).0), mrkdwn::date(mark.at, &utc(mark.at))));
+    let comment = card.comment.as_deref().map(|comment| quote(&cut(comment, 1200).0));
+    lead.into_iter().chain(earlier).chain(marks).chain(comment).collect()
 }
 
 /// What the plugin said and measured.

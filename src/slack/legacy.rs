@@ -4,7 +4,7 @@
 use super::blocks::colour;
 use super::limits::{FALLBACK_MAX, cut};
 use crate::config::Flavor;
-use crate::render::{Card, ResolvedMention, utc};
+use crate::render::{Card, Digest, ResolvedMention, utc};
 use serde_json::{Value, json};
 
 /// Discord refuses descriptions above 4,096 characters; the others take more.
@@ -24,9 +24,30 @@ pub(crate) fn message(card: &Card, flavor: Flavor) -> Value {
     json!({ "text": calling.join(" "), "attachments": [attachment] })
 }
 
+/// A digest's list in the receiver's dialect, and how many of its lines it holds.
+pub(crate) fn digest(digest: &Digest, flavor: Flavor, mentions: &[ResolvedMention]) -> (Value, usize) {
+    let (mut text, mut told) = (harmless(&digest.counts), 0);
+    for line in &digest.lines {
+        let output = if line.output.is_empty() { String::new() } else { format!(" · {}", harmless(&line.output)) };
+        let markup = format!("\n**{}** {} · {}{output}", harmless(&line.head), harmless(&line.object), utc(line.time));
+        if told > 0 && text.chars().count() + markup.chars().count() > TEXT_MAX {
+            break;
+        }
+        text.push_str(&markup);
+        told += 1;
+    }
+    text.extend(digest.note.as_deref().map(|note| format!("\n{}", harmless(note))));
+    let (title, _) = cut(&harmless(&digest.title), TITLE_MAX);
+    let (fallback, _) = cut(&harmless(&digest.summary()), FALLBACK_MAX);
+    let attachment = json!({ "color": colour(digest.tone), "fallback": fallback, "title": title, "text": text.trim() });
+    let calling: Vec<String> = mentions.iter().filter_map(|mention| call(mention, flavor)).collect();
+    (json!({ "text": calling.join(" "), "attachments": [attachment] }), told)
+}
+
 fn text(card: &Card) -> String {
     let mut parts = Vec::new();
     parts.extend(card.lead.as_deref().map(harmless));
+    parts.extend(card.marks.iter().map(|mark| format!("{} {}", harmless(&mark.what), utc(mark.at))));
     parts.extend(card.comment.as_deref().map(|comment| format!("> {}", harmless(comment).replace('\n', "\n> "))));
     if let Some(body) = &card.body {
         parts.push(harmless(body));

@@ -1,5 +1,6 @@
 //! The flow through the outbox: import, claim, settle.
 
+use super::place::{Placing, Voice, place};
 use super::{Store, StoreError, twin};
 use crate::notification::Notification;
 use crate::spool::SpoolId;
@@ -8,6 +9,8 @@ use std::time::Duration;
 
 /// How long a delivered message is remembered.
 const HISTORY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// A problem of which nothing more is heard is remembered so long: its object may be gone from the core.
+const PROBLEM_MAX: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// So many notifications are remembered however old: a clock that jumped ahead must not empty the history.
 const HISTORY_ROWS_MIN: i64 = 10_000;
 /// How many notifications one purge forgets at most.
@@ -31,6 +34,7 @@ pub(crate) enum NewDelivery {
         mentions: String,
         /// Shown with the message.
         note: Option<String>,
+        voice: Voice,
     },
     /// No place to go: kept and alarmed.
     Dead { lane: Lane, reason: String },
@@ -48,33 +52,19 @@ pub(crate) enum Imported {
     Known,
 }
 
-/// A delivery that is ours to send now.
-#[derive(Debug, Clone)]
-pub(crate) struct Claimed {
-    pub(crate) id: i64,
-    pub(crate) lane: Lane,
-    pub(crate) notification: Notification,
-    /// Unix ms; its age counts from here.
-    pub(crate) since: i64,
-    pub(crate) mentions: String,
-    pub(crate) is_plain: bool,
-    /// This one included.
-    pub(crate) attempts: u32,
-    pub(crate) note: Option<String>,
-}
-
 impl Store {
-    /// Imports one batch of spool files with their deliveries, in one transaction.
+    /// Imports one batch of spool files with their deliveries, in one transaction. `quiet`: see [`super::place`].
     pub(crate) fn import(
         &mut self,
         batch: &[(SpoolId, i64, Notification, Vec<NewDelivery>)],
+        quiet: Duration,
         now: i64,
     ) -> Result<Vec<Imported>, StoreError> {
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let imported = batch
             .iter()
             .map(|(id, received, notification, deliveries)| {
-                import_one(&transaction, id.as_str(), *received, notification, deliveries, now)
+                import_one(&transaction, id.as_str(), *received, notification, deliveries, (quiet, now))
             })
             .collect::<Result<Vec<_>, _>>()?;
         transaction.commit()?;
@@ -84,10 +74,12 @@ impl Store {
     /// Forgets leases of processes that died, and holds and due times that lie further ahead than they were set for
     /// because the clock went back. To be called by who has just got the delivery lock.
     pub(crate) fn recover(&self, now: i64) -> Result<usize, StoreError> {
-        let orphans = self.db.execute("UPDATE delivery SET leased = NULL WHERE leased IS NOT NULL", [])?;
+        let orphans = self.db.execute("UPDATE post SET leased = NULL WHERE leased IS NOT NULL", [])?;
         self.db.execute("UPDATE hold SET until = ?1 + (until - since), since = ?1 WHERE since > ?1 + 2000", [now])?;
+        self.db.execute("UPDATE post SET due = ?1 + (due - due_set), due_set = ?1 WHERE due_set > ?1 + 2000", [now])?;
+        // An hour ahead is more than any two clocks differ: it went back, and a digest must still be edited and end.
         self.db.execute(
-            "UPDATE delivery SET due = ?1 + (due - due_set), due_set = ?1 WHERE state = 'waiting' AND due_set > ?1 + 2000",
+            "UPDATE post SET edited = MIN(edited, ?1), joined = MIN(joined, ?1) WHERE object = '' AND open = 1",
             [now],
         )?;
         Ok(orphans)
@@ -111,56 +103,6 @@ impl Store {
         let mut statement = self.db.prepare_cached(sql)?;
         let lanes = statement.query_map([], |row| Ok(Lane { integration: row.get(0)?, target: row.get(1)? }))?;
         Ok(lanes.collect::<Result<_, _>>()?)
-    }
-
-    /// Until when the lane must hold still, in Unix ms; 0 when it needn't.
-    pub(crate) fn held_until(&self, lane: &Lane) -> Result<i64, StoreError> {
-        let sql = "SELECT COALESCE(MAX(until), 0) FROM hold WHERE integration = ?1 AND lane IN (?2, ?3, ?4)";
-        let channel = channel_of(&self.db, lane)?.unwrap_or_else(|| lane.target.clone());
-        Ok(self
-            .db
-            .prepare_cached(sql)?
-            .query_row(params![lane.integration, lane.target, channel, WHOLE], |r| r.get(0))?)
-    }
-
-    /// When the next delivery of the lane is due, in Unix ms: only the oldest of each object may go, so that a
-    /// recovery never overtakes its problem. `None`: nothing waits.
-    pub(crate) fn next_due(&self, lane: &Lane) -> Result<Option<i64>, StoreError> {
-        let sql = "SELECT MIN(due) FROM (SELECT due, MIN(id) FROM delivery
-                   WHERE state = 'waiting' AND integration = ?1 AND target = ?2 GROUP BY object)";
-        Ok(self.db.prepare_cached(sql)?.query_row([&lane.integration, &lane.target], |row| row.get(0))?)
-    }
-
-    /// Takes the oldest delivery of the lane that may go now, marking it as being sent.
-    pub(crate) fn claim(&self, lane: &Lane, now: i64) -> Result<Option<Claimed>, StoreError> {
-        let sql = "SELECT d.id, d.since, n.body, d.mentions, d.plain, d.attempts, d.note
-            FROM delivery d JOIN notification n ON n.seq = d.notification
-            WHERE d.state = 'waiting' AND d.integration = ?1 AND d.target = ?2 AND d.due <= ?3
-              AND NOT EXISTS (SELECT 1 FROM delivery e WHERE e.state = 'waiting' AND e.integration = d.integration
-                                AND e.target = d.target AND e.object = d.object AND e.id < d.id)
-            ORDER BY d.id LIMIT 1";
-        let mut statement = self.db.prepare_cached(sql)?;
-        let mut rows = statement.query(params![lane.integration, lane.target, now])?;
-        let Some(row) = rows.next()? else {
-            return Ok(None);
-        };
-        let body: String = row.get(2)?;
-        let claimed = Claimed {
-            id: row.get(0)?,
-            lane: lane.clone(),
-            since: row.get(1)?,
-            notification: serde_json::from_str(&body).map_err(|e| StoreError::Content(e.to_string()))?,
-            mentions: row.get(3)?,
-            is_plain: row.get(4)?,
-            attempts: row.get::<_, u32>(5)?.saturating_add(1),
-            note: row.get(6)?,
-        };
-        drop(rows);
-        self.db.execute(
-            "UPDATE delivery SET leased = ?2, attempts = attempts + 1 WHERE id = ?1",
-            params![claimed.id, now],
-        )?;
-        Ok(Some(claimed))
     }
 
     /// What was looked up before and still counts.
@@ -201,6 +143,12 @@ impl Store {
         for (seq, _) in old.iter().filter(|(_, id)| !in_spool(id)) {
             purged += self.db.execute("DELETE FROM notification WHERE seq = ?1", [seq])?;
         }
+        let ended = "DELETE FROM post WHERE id IN (SELECT p.id FROM post p
+              WHERE p.updated < CASE p.open WHEN 1 THEN ?2 ELSE ?1 END
+                AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.post = p.id)
+                AND NOT EXISTS (SELECT 1 FROM post m WHERE m.digest = p.id) LIMIT ?3)";
+        let forgotten = now.saturating_sub(crate::clock::millis(PROBLEM_MAX));
+        self.db.execute(ended, params![before, forgotten, i64::try_from(PURGE_BATCH).unwrap_or(i64::MAX)])?;
         Ok(purged)
     }
 }
@@ -211,7 +159,7 @@ fn import_one(
     received: i64,
     notification: &Notification,
     deliveries: &[NewDelivery],
-    now: i64,
+    (quiet, now): (Duration, i64),
 ) -> Result<Imported, StoreError> {
     let body = serde_json::to_string(notification).map_err(|e| StoreError::Content(e.to_string()))?;
     let contact = notification.contact.name.as_deref().unwrap_or_default();
@@ -226,20 +174,124 @@ fn import_one(
     }
     let seq = db.last_insert_rowid();
     for delivery in deliveries {
-        let (lane, mentions, note, state, reason) = match delivery {
-            NewDelivery::Waiting { lane, mentions, note } if twin::exists(db, notification, seq, received, lane)? => {
-                (lane, mentions.as_str(), note, "merged", Some("shown once for all contacts"))
+        match delivery {
+            NewDelivery::Waiting { lane, mentions, note, voice } => {
+                let row = NewRow { seq, lane, object: &object, mentions, note: note.as_deref(), since: now };
+                if twin::exists(db, notification, seq, received, lane)? {
+                    row.merged(db, "shown once for all contacts", now)?;
+                } else {
+                    row.place(db, notification, *voice, quiet, now)?;
+                }
             }
-            NewDelivery::Waiting { lane, mentions, note } => (lane, mentions.as_str(), note, "waiting", None),
-            NewDelivery::Dead { lane, reason } => (lane, "[]", &None, "dead", Some(reason.as_str())),
-        };
-        db.prepare_cached(
-            "INSERT INTO delivery (notification, integration, target, object, mentions, note, state, reason, settled, since)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, CASE ?7 WHEN 'waiting' THEN NULL ELSE ?9 END, ?9)",
-        )?
-        .execute(params![seq, lane.integration, lane.target, object, mentions, note, state, reason, now])?;
+            NewDelivery::Dead { lane, reason } => {
+                let row = NewRow { seq, lane, object: &object, mentions: "[]", note: None, since: now };
+                row.settled(db, "dead", reason, now)?;
+            }
+        }
     }
     Ok(Imported::New)
+}
+
+/// A delivery about to be written.
+pub(super) struct NewRow<'a> {
+    pub(super) seq: i64,
+    pub(super) lane: &'a Lane,
+    pub(super) object: &'a str,
+    pub(super) mentions: &'a str,
+    pub(super) note: Option<&'a str>,
+    /// Unix ms.
+    pub(super) since: i64,
+}
+
+impl NewRow<'_> {
+    /// Gives it its place among the messages of its lane and lets it wait there.
+    pub(super) fn place(
+        &self,
+        db: &Connection,
+        notification: &Notification,
+        voice: Voice,
+        quiet: Duration,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        match place(db, self.lane, notification, voice, quiet, now)? {
+            Placing::Known => self.merged(db, "known already", now),
+            Placing::Waiting { post, digest, line, urgency, calls, superseded } => {
+                if let Some(old) = superseded {
+                    self.waiting(db, "[]", (old, None, false, urgency))?;
+                }
+                self.waiting(db, if calls { self.mentions } else { "[]" }, (post, digest, line, urgency))
+            }
+        }
+    }
+
+    fn waiting(
+        &self,
+        db: &Connection,
+        mentions: &str,
+        (post, digest, line, urgency): (i64, Option<i64>, bool, i64),
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO delivery (notification, integration, target, object, mentions, note, state, since, post,
+                     digest, line, urgency) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'waiting', ?7, ?8, ?9, ?10, ?11)";
+        let Lane { integration, target } = self.lane;
+        db.prepare_cached(sql)?.execute(params![
+            self.seq,
+            integration,
+            target,
+            self.object,
+            mentions,
+            self.note,
+            self.since,
+            post,
+            digest,
+            line,
+            urgency
+        ])?;
+        Ok(())
+    }
+
+    fn merged(&self, db: &Connection, reason: &str, now: i64) -> Result<(), StoreError> {
+        self.settled(db, "merged", reason, now)
+    }
+
+    fn settled(&self, db: &Connection, state: &str, reason: &str, now: i64) -> Result<(), StoreError> {
+        let sql = "INSERT INTO delivery (notification, integration, target, object, mentions, note, state, reason, settled, since)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        let Lane { integration, target } = self.lane;
+        db.prepare_cached(sql)?.execute(params![
+            self.seq,
+            integration,
+            target,
+            self.object,
+            self.mentions,
+            self.note,
+            state,
+            reason,
+            now,
+            self.since
+        ])?;
+        Ok(())
+    }
+}
+
+/// Gives waiting deliveries that have none their place: of an older version's database, of a corrupt one, or dead ones
+/// that never had any.
+pub(super) fn adopt(db: &Connection) -> Result<(), StoreError> {
+    let sql = "SELECT d.id, d.notification, d.integration, d.target, d.object, d.mentions, d.note, d.since, n.body
+               FROM delivery d JOIN notification n ON n.seq = d.notification
+               WHERE d.state = 'waiting' AND d.post IS NULL ORDER BY d.id LIMIT 1";
+    while db.prepare_cached(sql)?.query_row([], |row| Ok(adopt_one(db, row))).optional()?.transpose()?.is_some() {}
+    Ok(())
+}
+
+fn adopt_one(db: &Connection, row: &Row<'_>) -> Result<(), StoreError> {
+    let lane = Lane { integration: row.get(2)?, target: row.get(3)? };
+    let (object, mentions, note): (String, String, Option<String>) = (row.get(4)?, row.get(5)?, row.get(6)?);
+    let (seq, since, body): (i64, i64, String) = (row.get(1)?, row.get(7)?, row.get(8)?);
+    let notification = serde_json::from_str(&body).map_err(|e| StoreError::Content(e.to_string()))?;
+    let new = NewRow { seq, lane: &lane, object: &object, mentions: &mentions, note: note.as_deref(), since };
+    new.place(db, &notification, Voice::Fixed, Duration::ZERO, since)?;
+    db.execute("DELETE FROM delivery WHERE id = ?1", [row.get::<_, i64>(0)?])?;
+    Ok(())
 }
 
 pub(super) fn channel_of(db: &Connection, lane: &Lane) -> Result<Option<String>, StoreError> {
@@ -262,5 +314,6 @@ pub(super) fn take_over(db: &Connection, row: &Row<'_>) -> Result<(), StoreError
          SELECT seq, ?2, ?3, ?4, ?5, 'waiting', received FROM notification WHERE id = ?1",
         params![id, integration, target, object, mentions],
     )?;
+    // Its place is found by `adopt`.
     Ok(())
 }

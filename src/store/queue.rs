@@ -34,11 +34,13 @@ pub(crate) struct Summary {
 }
 
 const COLUMNS: &str = "SELECT d.id, d.state, d.integration, d.target, n.received,
-    MAX(d.due, COALESCE((SELECT MAX(until) FROM hold h WHERE h.integration = d.integration
+    MAX(COALESCE(p.due, 0), COALESCE((SELECT MAX(until) FROM hold h WHERE h.integration = d.integration
                            AND h.lane IN ('*', d.target)), 0)),
-    d.attempts, COALESCE(d.reason, (SELECT reason FROM hold h WHERE h.integration = d.integration AND h.lane = '*')),
+    MAX(d.attempts, CASE d.state WHEN 'waiting' THEN COALESCE(p.attempts, 0) ELSE 0 END),
+    COALESCE(d.reason, CASE d.state WHEN 'waiting' THEN COALESCE(p.reason, NULLIF(
+      (SELECT reason FROM hold h WHERE h.integration = d.integration AND h.lane = '*'), '')) END),
     n.id, n.body, d.channel, d.ts
-    FROM delivery d JOIN notification n ON n.seq = d.notification";
+    FROM delivery d JOIN notification n ON n.seq = d.notification LEFT JOIN post p ON p.id = COALESCE(d.digest, d.post)";
 
 impl Store {
     /// Deliveries that wait or are dead, oldest first, at most `most`; with `all` the settled ones too.
@@ -77,10 +79,19 @@ impl Store {
     /// Lets dead and waiting deliveries go at once: one, or all of them. Returns how many. One that never had a place
     /// stays dead: [`Store::unplaced`] is for those.
     pub(crate) fn retry(&self, id: Option<i64>, now: i64) -> Result<usize, StoreError> {
-        let sql = "UPDATE delivery SET state = 'waiting', attempts = 0, due = 0, due_set = 0, plain = 0, reason = NULL,
-                     settled = NULL, since = ?2
+        let transaction = rusqlite::Transaction::new_unchecked(&self.db, rusqlite::TransactionBehavior::Immediate)?;
+        transaction.execute(
+            "UPDATE post SET due = 0, due_set = 0, attempts = 0, plain = 0, reason = NULL WHERE id IN (
+               SELECT COALESCE(digest, post) FROM delivery
+               WHERE state IN ('waiting', 'dead') AND (?1 IS NULL OR id = ?1))",
+            params![id],
+        )?;
+        let sql = "UPDATE delivery SET state = 'waiting', attempts = 0, reason = NULL, settled = NULL, since = ?2
                    WHERE state IN ('waiting', 'dead') AND integration <> '' AND (?1 IS NULL OR id = ?1)";
-        Ok(self.db.execute(sql, params![id, now])?)
+        let count = transaction.execute(sql, params![id, now])?;
+        super::outbox::adopt(&transaction)?;
+        transaction.commit()?;
+        Ok(count)
     }
 
     /// Dead deliveries that found no place when they were routed.
@@ -97,7 +108,8 @@ impl Store {
 
     /// Forgets one delivery for good; `false` when there is none that waits or is dead under that number.
     pub(crate) fn drop_row(&self, id: i64) -> Result<bool, StoreError> {
-        let sql = "DELETE FROM delivery WHERE id = ?1 AND state IN ('waiting', 'dead') AND leased IS NULL";
+        let sql = "DELETE FROM delivery WHERE id = ?1 AND state IN ('waiting', 'dead') AND NOT EXISTS (
+                     SELECT 1 FROM post p WHERE p.id = COALESCE(delivery.digest, delivery.post) AND p.leased IS NOT NULL)";
         Ok(self.db.execute(sql, [id])? > 0)
     }
 }

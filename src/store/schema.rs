@@ -4,7 +4,8 @@ use super::StoreError;
 use rusqlite::Connection;
 
 /// Each entry brings a database one version further. Never change one that was released; add another.
-const VERSIONS: [&str; 1] = ["
+const VERSIONS: [&str; 2] = [
+    "
 CREATE TABLE notification (
     seq INTEGER PRIMARY KEY,             -- order of import
     id TEXT NOT NULL UNIQUE,             -- the spool file's name
@@ -63,7 +64,57 @@ CREATE TABLE lookup (                    -- what Slack said about an e-mail or a
     until INTEGER NOT NULL,
     PRIMARY KEY (integration, name)
 ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+CREATE TABLE post (                      -- a message of ours, and the problem it stands for
+    id INTEGER PRIMARY KEY,
+    integration TEXT NOT NULL,
+    target TEXT NOT NULL,
+    object TEXT NOT NULL,                -- empty: a digest
+    open INTEGER NOT NULL DEFAULT 1,     -- more is to be expected of it
+    digest INTEGER REFERENCES post (id), -- it has a line there and no message of its own
+    problem TEXT NOT NULL DEFAULT '',    -- JSON; empty: a digest
+    host TEXT NOT NULL DEFAULT '',
+    is_host INTEGER NOT NULL DEFAULT 0,
+    rank INTEGER NOT NULL DEFAULT 0,     -- how bad its state is; 0: well
+    acknowledged INTEGER NOT NULL DEFAULT 0,
+    version INTEGER NOT NULL DEFAULT 1,  -- grows with what is known
+    shown INTEGER NOT NULL DEFAULT 0,    -- the version that people see
+    edited INTEGER NOT NULL DEFAULT 0,   -- when they got it; Unix ms
+    joined INTEGER NOT NULL DEFAULT 0,   -- a digest: when it last took a problem; Unix ms
+    channel TEXT,
+    ts TEXT,
+    plain INTEGER NOT NULL DEFAULT 0,    -- 1: Slack refused the blocks
+    attempts INTEGER NOT NULL DEFAULT 0, -- since the last success
+    due INTEGER NOT NULL DEFAULT 0,      -- Unix ms; not before
+    due_set INTEGER NOT NULL DEFAULT 0,  -- when that was decided
+    leased INTEGER,                      -- being sent since
+    reason TEXT,                         -- why it waits
+    updated INTEGER NOT NULL             -- Unix ms
+) STRICT;
+CREATE INDEX post_object ON post (integration, target, object, open, id);
+CREATE INDEX post_member ON post (digest, open, acknowledged, rank) WHERE digest IS NOT NULL;
+CREATE INDEX post_member_host ON post (digest, host, is_host, open) WHERE digest IS NOT NULL;
+CREATE INDEX post_leased ON post (id) WHERE leased IS NOT NULL;
+CREATE INDEX post_updated ON post (updated);
+ALTER TABLE delivery ADD COLUMN post INTEGER REFERENCES post (id);
+ALTER TABLE delivery ADD COLUMN digest INTEGER;
+ALTER TABLE delivery ADD COLUMN line INTEGER NOT NULL DEFAULT 1;    -- 1: wants words of its own in the thread
+ALTER TABLE delivery ADD COLUMN urgency INTEGER NOT NULL DEFAULT 0; -- the greater the sooner
+DROP INDEX delivery_leased;
+DROP INDEX delivery_lane;
+DROP INDEX delivery_object;
+ALTER TABLE delivery DROP COLUMN plain;
+ALTER TABLE delivery DROP COLUMN due;
+ALTER TABLE delivery DROP COLUMN due_set;
+ALTER TABLE delivery DROP COLUMN leased;
+CREATE INDEX delivery_lane ON delivery (integration, target, digest, object, id) WHERE state = 'waiting';
+CREATE INDEX delivery_post ON delivery (post, id);
+CREATE INDEX delivery_digest ON delivery (digest, line, urgency, id) WHERE state = 'waiting' AND digest IS NOT NULL;
+ALTER TABLE hold ADD COLUMN past TEXT NOT NULL DEFAULT '';          -- why it rested last
+ALTER TABLE hold ADD COLUMN past_until INTEGER NOT NULL DEFAULT 0;  -- and until when; Unix ms
+",
+];
 
 /// Brings the schema up to date in one transaction; refuses one from the future.
 pub(super) fn migrate(db: &Connection) -> Result<(), StoreError> {
@@ -80,6 +131,7 @@ pub(super) fn migrate(db: &Connection) -> Result<(), StoreError> {
     for sql in VERSIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
         transaction.execute_batch(sql)?;
     }
+    super::outbox::adopt(&transaction)?;
     transaction.pragma_update(None, "user_version", known)?;
     Ok(transaction.commit()?)
 }

@@ -1,0 +1,105 @@
+//! The one message of a problem, as it is edited from its first word to its recovery.
+
+use super::{Card, Facts, Mark, Tone, card, span, words};
+use crate::notification::{Kind, Notification};
+use crate::problem::{Problem, Word};
+
+/// The problem as it is now.
+pub(crate) fn living(problem: &Problem, facts: &Facts<'_>) -> Card {
+    let latest = &problem.latest;
+    let mut card = card(latest, facts);
+    (card.tone, card.head) = (tone(problem), head(problem));
+    let said: Vec<String> =
+        [card.lead.take().filter(|_| says_more(problem)), lasted(problem)].into_iter().flatten().collect();
+    card.lead = (!said.is_empty()).then(|| said.join("; "));
+    card.comment = None;
+    for (what, word) in [("acknowledged", &problem.acknowledged), ("in downtime, scheduled", &problem.downtime)] {
+        if let Some(word) = word {
+            card.marks.push(Mark { what: by(what, word), at: word.at });
+            card.comment = word.comment.clone().or(card.comment);
+        }
+    }
+    card
+}
+
+/// The message that tells several notifications of one problem at once, or a later one of a problem that has messages
+/// already: without edits there is no other way to say what belongs together.
+pub(crate) fn told(problem: &Problem, said: &[&Notification], facts: &Facts<'_>) -> Card {
+    let Some((last, before)) = said.split_last() else {
+        return living(problem, facts);
+    };
+    if before.is_empty() {
+        let mut card = card(last, facts);
+        if let (Kind::Recovery, Some(began)) = (&last.kind, problem.began) {
+            card.lead = lasted(problem);
+            card.marks.push(Mark { what: "recovers the problem of".to_owned(), at: began });
+        }
+        return card;
+    }
+    let mut card = living(problem, facts);
+    let history = before.iter().map(|said| Mark { what: words::head(said), at: said.time });
+    card.marks = history.chain(card.marks).collect();
+    card
+}
+
+fn by(what: &str, word: &Word) -> String {
+    match &word.author {
+        Some(author) => format!("{what} by {author}"),
+        None => what.to_owned(),
+    }
+}
+
+fn tone(problem: &Problem) -> Tone {
+    if problem.is_superseded {
+        return Tone::Quiet;
+    }
+    if !problem.is_bad {
+        return words::tone(&problem.latest);
+    }
+    match (&problem.acknowledged, &problem.downtime) {
+        (Some(_), _) => Tone::Acknowledged,
+        (None, Some(_)) => Tone::Quiet,
+        (None, None) if problem.is_flapping => Tone::Quiet,
+        (None, None) => words::tone_of(problem.latest.severity()),
+    }
+}
+
+fn head(problem: &Problem) -> String {
+    let state = problem.latest.state_name().unwrap_or("UNKNOWN STATE");
+    let is_known = !matches!(problem.latest.kind, Kind::Other(_));
+    let first = match problem {
+        Problem { is_superseded: true, .. } => "SUPERSEDED",
+        Problem { is_bad: true, acknowledged: Some(_), .. } => "ACKNOWLEDGED",
+        Problem { is_bad: true, downtime: Some(_), .. } => "IN DOWNTIME",
+        Problem { is_bad: true, is_flapping: true, .. } => "FLAPPING",
+        Problem { is_bad: true, .. } if is_known && problem.latest.kind != Kind::Problem => return state.to_owned(),
+        _ => return words::head(&problem.latest),
+    };
+    format!("{first}, {state}")
+}
+
+/// Whether the last notification's own sentence adds to what the marks say.
+fn says_more(problem: &Problem) -> bool {
+    match problem.latest.kind {
+        Kind::Acknowledgement | Kind::DowntimeStart => false,
+        Kind::Problem
+        | Kind::Recovery
+        | Kind::FlappingStart
+        | Kind::FlappingStop
+        | Kind::FlappingDisabled
+        | Kind::DowntimeEnd
+        | Kind::DowntimeCancelled
+        | Kind::Custom
+        | Kind::Other(_) => true,
+    }
+}
+
+/// `was CRITICAL for 42 min`, of one that is over.
+fn lasted(problem: &Problem) -> Option<String> {
+    if problem.is_superseded {
+        return Some("a newer problem of it was reported before this one's end".to_owned());
+    }
+    let recovered = problem.recovered?;
+    let worst = problem.worst.as_deref().unwrap_or("not well");
+    problem.lasted(recovered).map(|seconds| format!("was {worst} for {}", span(seconds)))
+}
