@@ -219,7 +219,7 @@ mod tests {
     use super::*;
     use crate::notification::Fields;
 
-    fn said(time: i64, kind: &str, state: &str, more: &[(&str, &str)]) -> Notification {
+    fn said(time: i64, kind: &str, state: &str, more: &[(&'static str, &str)]) -> Notification {
         let mut fields = Fields::default();
         for (name, value) in
             [("hostname", "web01"), ("servicedesc", "Disk"), ("notificationtype", kind), ("servicestate", state)]

@@ -55,6 +55,8 @@ pub(crate) struct Mark {
     pub(crate) what: String,
     /// Unix seconds.
     pub(crate) at: i64,
+    /// It holds now, so the summary says it, too.
+    pub(crate) holds: bool,
 }
 
 /// Whom a message calls, as Slack knows them.
@@ -152,7 +154,9 @@ impl Card {
     /// The whole message in one line: for a phone's notification, a screen reader, a search.
     pub(crate) fn summary(&self) -> String {
         let mut line = self.heading();
-        for part in [self.lead.as_deref(), self.comment.as_deref(), Some(self.output.as_str())].into_iter().flatten() {
+        let holding = self.marks.iter().filter(|mark| mark.holds).map(|mark| mark.what.as_str());
+        let parts = self.lead.as_deref().into_iter().chain(holding).chain(self.comment.as_deref());
+        for part in parts.chain([self.output.as_str()]) {
             if !part.is_empty() {
                 line.push_str(" · ");
                 line.push_str(&part.replace('\n', " "));

@@ -35,6 +35,7 @@ pub(crate) fn begins(waiting: Waiting, limits: Limits) -> bool {
 
 /// What is known of a digest when the next step is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Digest {
     /// It has a message that can be edited.
     pub(crate) is_posted: bool,

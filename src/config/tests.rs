@@ -24,7 +24,7 @@ fn problems(name: &str, text: &str) -> String {
 
 #[test]
 fn every_problem_is_reported_at_once_with_its_place_and_remedy() {
-    let text = "[slack]\nchanel = \"#ops\"\nbot_token = \"xapp-1-secret\"\nchannel = 5\n[outbox]\ntime_budget = \"1m\"\n[storm]\n";
+    let text = "[slack]\nchanel = \"#ops\"\nbot_token = \"xapp-1-secret\"\nchannel = 5\n[outbox]\ntime_budget = \"1m\"\n[stage]\n";
     let expected = "\
 a.toml:1:2: [slack] has no way to post
   1 | [slack]
@@ -46,10 +46,10 @@ a.toml:6:15: time_budget: \"1m\" is too long
   6 | time_budget = \"1m\"
     |               ^^^^
   at most \"25s\": the core kills a notification command after 30 s
-a.toml:7:2: unknown key \"storm\" in the file
-  7 | [storm]
+a.toml:7:2: unknown key \"stage\" in the file
+  7 | [stage]
     |  ^^^^^
-  known here: state_dir, runtime_dir, slack, integrations, route, message, outbox, core, cores";
+  known here: state_dir, runtime_dir, slack, integrations, route, message, storm, outbox, core, cores";
     assert_eq!(problems("a.toml", text), expected);
 }
 
@@ -67,6 +67,9 @@ fn single_mistakes_have_their_remedies() {
         ("[[route]]\ncontinue = \"true\"", "remove the quotes"),
         ("[route]\nto = \"#a\"", "start each one with [[route]]"),
         ("[message]\nredact = \"(\"", "is no regular expression"),
+        ("[message]\nthread = \"on\"", "\"on\" is not known"),
+        ("[storm]\nthreshold = 0", "a whole number of at least 1"),
+        ("[storm]\nthreshold = \"5\"", "a whole number of at least 1"),
         ("[message]\nfields = \"adress\"", "did you mean \"address\"?"),
         ("[outbox]\nmax_age = \"3 weeks\"", "max_age: \"3 weeks\" is no duration"),
         ("[core]\nkind = \"nagois\"", "did you mean \"nagios\"?"),

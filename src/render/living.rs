@@ -15,7 +15,7 @@ pub(crate) fn living(problem: &Problem, facts: &Facts<'_>) -> Card {
     card.comment = None;
     for (what, word) in [("acknowledged", &problem.acknowledged), ("in downtime, scheduled", &problem.downtime)] {
         if let Some(word) = word {
-            card.marks.push(Mark { what: by(what, word), at: word.at });
+            card.marks.push(Mark { what: by(what, word), at: word.at, holds: true });
             card.comment = word.comment.clone().or(card.comment);
         }
     }
@@ -32,12 +32,12 @@ pub(crate) fn told(problem: &Problem, said: &[&Notification], facts: &Facts<'_>)
         let mut card = card(last, facts);
         if let (Kind::Recovery, Some(began)) = (&last.kind, problem.began) {
             card.lead = lasted(problem);
-            card.marks.push(Mark { what: "recovers the problem of".to_owned(), at: began });
+            card.marks.push(Mark { what: "recovers the problem of".to_owned(), at: began, holds: false });
         }
         return card;
     }
     let mut card = living(problem, facts);
-    let history = before.iter().map(|said| Mark { what: words::head(said), at: said.time });
+    let history = before.iter().map(|said| Mark { what: words::head(said), at: said.time, holds: false });
     card.marks = history.chain(card.marks).collect();
     card
 }

@@ -16,6 +16,7 @@ fn style() -> Message {
         body: None,
         fields: vec![Field::Address, Field::Duration, Field::Attempt, Field::Contact],
         redact: Vec::new(),
+        thread: crate::config::Thread::Replies,
     }
 }
 
@@ -26,7 +27,7 @@ fn core() -> Core {
 
 fn rendered(notification: &Notification) -> Card {
     let (style, core) = (style(), core());
-    card(notification, &Facts { now: notification.time, core: Some(&core), style: &style, mentions: &[], note: None })
+    card(notification, &Facts::bare(&style, Some(&core), notification.time))
 }
 
 /// The rendering of each sample, as it was looked at and found good. `UPDATE_GOLDEN=1` writes them anew.
@@ -53,7 +54,7 @@ fn every_type_and_state_looks_as_it_was_approved() {
 fn lateness_is_said() {
     let (_, notification) = samples().remove(0);
     let (style, now) = (style(), notification.time + 540);
-    let card = card(&notification, &Facts { now, core: None, style: &style, mentions: &[], note: None });
+    let card = card(&notification, &Facts::bare(&style, None, now));
     assert_eq!(card.late.as_deref(), Some("delivered 9 min late"));
 }
 
@@ -68,7 +69,7 @@ fn a_broken_template_falls_back_and_is_told() {
         ("{{ state }} of {{ object }} {{ vars.x }}", Some("CRITICAL of Disk on web01")),
     ] {
         let style = Message { title: Some(title.to_owned()), ..style() };
-        let card = card(&notification, &Facts { now: 0, core: None, style: &style, mentions: &[], note: None });
+        let card = card(&notification, &Facts::bare(&style, None, 0));
         assert_eq!(card.title.as_deref(), expected, "{title}");
         assert_eq!(card.template_error.is_some(), expected.is_none(), "{:?}", card.template_error);
         assert_eq!(check_template(title).is_ok(), expected.is_some());

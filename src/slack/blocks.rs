@@ -58,7 +58,7 @@ pub(crate) fn reply(card: &Card) -> Value {
         blocks.extend(whole_output(&card.long_output));
     }
     blocks.push(json!({ "type": "context", "elements": [text(&mrkdwn::date(card.time, &utc(card.time)))] }));
-    message_of(summary(card), blocks)
+    message_of(&summary(card), &blocks)
 }
 
 /// Whether a message has no room for all of the output, so that a reply must have the rest.
@@ -89,12 +89,12 @@ pub(crate) fn lines(lines: &[Line], mentions: &[ResolvedMention]) -> (Value, usi
     }
     let texts = lines.iter().take(told).map(|line| format!("{}: {} · {}", line.head, line.object, line.output));
     let text = mrkdwn::escape(&texts.collect::<Vec<_>>().join("\n"));
-    (message_of(cut(&text, TEXT_MAX).0, blocks), told)
+    (message_of(&cut(&text, TEXT_MAX).0, &blocks), told)
 }
 
 /// One sentence in a thread.
 pub(crate) fn sentence(tone: Tone, words: &str) -> Value {
-    message_of(mrkdwn::escape(words), vec![section(&format!("{} {}", icon(tone), mrkdwn::plain(words)))])
+    message_of(&mrkdwn::escape(words), &[section(&format!("{} {}", icon(tone), mrkdwn::plain(words)))])
 }
 
 /// A digest, and how many of its lines it holds.
@@ -108,7 +108,7 @@ pub(crate) fn digest(digest: &Digest, mentions: &[ResolvedMention]) -> (Value, u
     let rest = [digest.rest.as_deref(), digest.note.as_deref()].into_iter().flatten();
     body.extend(rest.map(|words| section(&cut(&mrkdwn::plain(words), SECTION_TEXT_MAX).0)));
     let text = cut(&mrkdwn::escape(&digest.summary()), TEXT_MAX).0;
-    let mut message = message_of(text, vec![section(title.trim_end())]);
+    let mut message = message_of(&text, &[section(title.trim_end())]);
     if !body.is_empty() {
         let (fallback, _) = cut(&mrkdwn::escape(&digest.title), FALLBACK_MAX);
         message["attachments"] = json!([{ "color": colour(digest.tone), "fallback": fallback, "blocks": body }]);
@@ -125,7 +125,7 @@ pub(crate) fn without_blocks(mut message: Value) -> Value {
     message
 }
 
-fn message_of(text: String, blocks: Vec<Value>) -> Value {
+fn message_of(text: &str, blocks: &[Value]) -> Value {
     json!({ "text": text, "blocks": blocks, "unfurl_links": false, "unfurl_media": false })
 }
 

@@ -70,14 +70,14 @@ pub(super) fn place(
             if last.takes(notification, voice) {
                 return join(db, last, notification, voice, now);
             }
-            let superseded = last.id;
+            let old = last.id;
             let supersedes = last.is_open && last.was_shown && last.problem.is_another(notification);
             if supersedes {
                 last.problem.is_superseded = true;
                 let sql = "UPDATE post SET problem = ?2, open = 0, rank = 0, version = version + 1, updated = ?3 WHERE id = ?1";
                 db.execute(sql, params![last.id, to_json(&last.problem)?, now])?;
             }
-            fresh(db, lane, notification, voice, taking, supersedes.then_some(superseded), now)
+            fresh(db, lane, notification, voice, taking, supersedes.then_some(old), now)
         }
         None => fresh(db, lane, notification, voice, taking, None, now),
     }
@@ -161,8 +161,8 @@ fn fresh(
         let sql = "UPDATE post SET version = version + 1, joined = ?2, updated = ?2 WHERE id = ?1";
         db.prepare_cached(sql)?.execute(params![digest, now])?;
     }
-    let line = digest.is_some() || voice != Voice::Living { threaded: false };
-    Ok(Placing::Waiting { post, digest, line, urgency: urgency(notification), calls: true, superseded })
+    let is_line = digest.is_some() || voice != Voice::Living { threaded: false };
+    Ok(Placing::Waiting { post, digest, line: is_line, urgency: urgency(notification), calls: true, superseded })
 }
 
 /// The open one, else the last that was.

@@ -135,3 +135,10 @@ pub(super) fn migrate(db: &Connection) -> Result<(), StoreError> {
     transaction.pragma_update(None, "user_version", known)?;
     Ok(transaction.commit()?)
 }
+
+/// A database as the first version made it.
+#[cfg(test)]
+pub(super) fn first_version(db: &Connection) {
+    db.execute_batch(VERSIONS[0]).unwrap();
+    db.pragma_update(None, "user_version", 1).unwrap();
+}

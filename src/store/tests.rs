@@ -2,9 +2,12 @@
 
 use super::*;
 use crate::notification::{Fields, Notification};
+use crate::slack::outcome::Posted;
 use crate::spool::{Entry, Spool};
+use crate::storm::Step;
 
 const DAY_MS: i64 = 86_400_000;
+const QUIET: Duration = Duration::from_secs(30);
 
 fn notification(contact: &str, id: &str) -> Notification {
     let mut fields = Fields::default();
@@ -18,6 +21,26 @@ fn lane() -> Lane {
     Lane { integration: "default".into(), target: "#ops".into() }
 }
 
+fn waiting(voice: Voice) -> NewDelivery {
+    NewDelivery::Waiting { lane: lane(), mentions: "[]".into(), note: None, voice }
+}
+
+/// The next step that may be taken.
+fn claim(store: &Store, now: i64) -> Option<Claimed> {
+    let planned = store.plan(&lane(), true, QUIET, now).unwrap()?;
+    let ready = planned.ready.max(store.held_until(&lane()).unwrap());
+    (ready <= now).then(|| store.claim(&lane(), planned, true, now).unwrap())
+}
+
+fn settle(store: &mut Store, claimed: &Claimed, settlement: &Settlement, now: i64) {
+    let pace = Pace { posts_from: now + 1000, edits_from: now + 1000 };
+    store.settle(claimed, settlement, pace, QUIET, now).unwrap();
+}
+
+fn delivered() -> Settlement {
+    Settlement::Delivered { posted: Some(Posted { channel: "C1".into(), ts: "1.2".into() }), told: usize::MAX }
+}
+
 /// A store with these notifications in it, received at those times.
 fn store(entries: &[(i64, Notification)]) -> (tempfile::TempDir, Store) {
     let directory = tempfile::tempdir().unwrap();
@@ -27,11 +50,11 @@ fn store(entries: &[(i64, Notification)]) -> (tempfile::TempDir, Store) {
     for (received, notification) in entries {
         let entry = Entry { received: *received, notification: notification.clone() };
         let id = spool.put(&entry).unwrap();
-        let waiting = NewDelivery::Waiting { lane: lane(), mentions: "[]".into(), note: None };
+        let waiting = waiting(Voice::Living { threaded: true });
         let batch = [(id, *received, notification.clone(), vec![waiting])];
         // Twice, as after a crash between the commit and the removal.
-        store.import(&batch, *received).unwrap();
-        store.import(&batch, *received).unwrap();
+        store.import(&batch, QUIET, *received).unwrap();
+        store.import(&batch, QUIET, *received).unwrap();
     }
     (directory, store)
 }
@@ -39,21 +62,22 @@ fn store(entries: &[(i64, Notification)]) -> (tempfile::TempDir, Store) {
 #[test]
 fn a_clock_that_goes_back_makes_nothing_early_and_nothing_wait_for_ever() {
     let (_directory, mut store) = store(&[(DAY_MS, notification("a", "1"))]);
-    let claimed = store.claim(&lane(), DAY_MS).unwrap().unwrap();
+    let claimed = claim(&store, DAY_MS).unwrap();
     let retry = Settlement::Retry { due: DAY_MS + 60_000, rest_until: None, reason: "x".into() };
-    store.settle(&claimed, &retry, DAY_MS + 1000, DAY_MS).unwrap();
+    settle(&mut store, &claimed, &retry, DAY_MS);
     store.recover(0).unwrap();
-    assert_eq!(store.next_due(&lane()).unwrap(), Some(60_000), "the same wait, from now on");
+    let planned = store.plan(&lane(), true, QUIET, 0).unwrap().unwrap();
+    assert_eq!(planned.ready, 60_000, "the same wait, from now on");
     assert_eq!(store.held_until(&lane()).unwrap(), 1000);
-    assert!(store.claim(&lane(), 59_999).unwrap().is_none());
+    assert!(claim(&store, 59_999).is_none());
 }
 
 #[test]
 fn a_lease_of_a_dead_process_is_taken_up() {
     let (_directory, store) = store(&[(0, notification("a", "1"))]);
-    assert_eq!(store.claim(&lane(), 0).unwrap().unwrap().attempts, 1);
+    assert_eq!(claim(&store, 0).unwrap().post.attempts, 1);
     assert_eq!(store.recover(1).unwrap(), 1);
-    assert_eq!(store.claim(&lane(), 1).unwrap().unwrap().attempts, 2);
+    assert_eq!(claim(&store, 1).unwrap().post.attempts, 2);
 }
 
 #[test]
@@ -67,19 +91,138 @@ fn contacts_share_one_delivery_and_an_import_repeated_adds_none() {
 #[test]
 fn a_file_that_comes_again_after_its_delivery_is_not_sent_again() {
     let (directory, mut store) = store(&[(0, notification("a", "1"))]);
-    let claimed = store.claim(&lane(), 0).unwrap().unwrap();
-    store.settle(&claimed, &Settlement::Delivered { posted: None }, 0, 0).unwrap();
+    let claimed = claim(&store, 0).unwrap();
+    settle(&mut store, &claimed, &delivered(), 0);
     let id = Spool::new(directory.path()).oldest(1).unwrap().remove(0);
-    let waiting = NewDelivery::Waiting { lane: lane(), mentions: "[]".into(), note: None };
-    store.import(&[(id, 0, notification("a", "1"), vec![waiting])], 9).unwrap();
+    store.import(&[(id, 0, notification("a", "1"), vec![waiting(Voice::Fixed)])], QUIET, 9).unwrap();
     assert_eq!(store.lanes().unwrap(), []);
 }
 
 #[test]
 fn a_clock_that_jumped_ahead_purges_nothing_fresh() {
     let (_directory, mut store) = store(&[(0, notification("a", "1"))]);
-    let claimed = store.claim(&lane(), 0).unwrap().unwrap();
-    store.settle(&claimed, &Settlement::Delivered { posted: None }, 0, 0).unwrap();
+    let claimed = claim(&store, 0).unwrap();
+    settle(&mut store, &claimed, &delivered(), 0);
     assert_eq!(store.purge(400 * DAY_MS, |_| false).unwrap(), 0);
     assert_eq!(store.rows(true, 9).unwrap().len(), 1);
+}
+
+/// A notification of a host, of some type and state.
+fn of(host: &str, kind: &str, state: &str) -> Notification {
+    let mut fields = Fields::default();
+    for (name, value) in [("hostname", host), ("notificationtype", kind), ("hoststate", state)] {
+        fields.put(name, value);
+    }
+    fields.into_notification(0)
+}
+
+fn step(claimed: &Claimed) -> &'static str {
+    match &claimed.work {
+        Work::Post(_) => "post",
+        Work::Update(_) => "update",
+        Work::Reply(_) => "reply",
+        Work::Say(_) => "say",
+        Work::Digest(Step::Head, _) => "head",
+        Work::Digest(Step::Edit, _) => "edit",
+        Work::Digest(Step::Lines, _) => "lines",
+        Work::Digest(Step::Close, _) => "close",
+        Work::Digest(Step::Settle, _) => "settle",
+        Work::List(_) => "list",
+    }
+}
+
+/// Does all that there is to do; the steps it took.
+fn run(store: &mut Store, mut now: i64) -> Vec<&'static str> {
+    let mut steps = Vec::new();
+    while !store.lanes().unwrap().is_empty() {
+        if let Some(claimed) = claim(store, now) {
+            steps.push(step(&claimed));
+            settle(store, &claimed, &delivered(), now);
+        }
+        now += 500;
+        assert!(steps.len() < 100, "{steps:?}");
+    }
+    steps
+}
+
+fn add(directory: &tempfile::TempDir, store: &mut Store, notifications: &[Notification], now: i64) {
+    let spool = Spool::new(directory.path());
+    let batch: Vec<_> = notifications
+        .iter()
+        .map(|notification| {
+            let id = spool.put(&Entry { received: now, notification: notification.clone() }).unwrap();
+            (id, now, notification.clone(), vec![waiting(Voice::Living { threaded: true })])
+        })
+        .collect();
+    store.import(&batch, QUIET, now).unwrap();
+}
+
+#[test]
+fn a_problem_is_posted_once_and_then_edited_and_replied_to() {
+    let (directory, mut store) = store(&[(0, of("a", "PROBLEM", "1"))]);
+    assert_eq!(run(&mut store, 0), ["post"]);
+    add(&directory, &mut store, &[of("a", "ACKNOWLEDGEMENT", "1")], 5000);
+    assert_eq!(run(&mut store, 5000), ["update", "reply"]);
+    add(&directory, &mut store, &[of("a", "RECOVERY", "0"), of("a", "PROBLEM", "1")], 9000);
+    assert_eq!(run(&mut store, 9000), ["update", "reply", "post"], "the next problem is another message");
+}
+
+#[test]
+fn what_waited_together_is_told_together() {
+    let (_directory, mut store) =
+        store(&[(0, of("a", "PROBLEM", "1")), (5, of("a", "RECOVERY", "0")), (9, of("a", "PROBLEM", "2"))]);
+    assert_eq!(run(&mut store, 100), ["post", "reply"]);
+}
+
+#[test]
+fn a_message_that_is_gone_is_posted_anew() {
+    let (directory, mut store) = store(&[(0, of("a", "PROBLEM", "1"))]);
+    assert_eq!(run(&mut store, 0), ["post"]);
+    add(&directory, &mut store, &[of("a", "RECOVERY", "0")], 5000);
+    let claimed = claim(&store, 5000).unwrap();
+    settle(&mut store, &claimed, &Settlement::Anew { reason: "message_not_found".into() }, 5000);
+    assert_eq!(run(&mut store, 9000), ["post"]);
+}
+
+#[test]
+fn a_storm_is_one_message_with_lines_and_an_end() {
+    let hosts: Vec<String> = (0..7).map(|i| format!("h{i}")).collect();
+    let problems: Vec<_> = hosts.iter().map(|host| of(host, "PROBLEM", "1")).collect();
+    let (directory, mut store) = store(&[]);
+    add(&directory, &mut store, &problems, 0);
+    assert_eq!(store.waiting_alone(&lane(), QUIET).unwrap(), crate::storm::Waiting { all: 7, recent: 7 });
+    store.begin_digest(&lane(), 0).unwrap();
+    assert_eq!(run(&mut store, 0), ["head", "lines"]);
+    add(&directory, &mut store, &[of("late", "PROBLEM", "1")], 20_000);
+    let recoveries: Vec<_> = hosts.iter().map(|host| of(host, "RECOVERY", "0")).collect();
+    add(&directory, &mut store, &recoveries, 20_000);
+    assert_eq!(run(&mut store, 30_000), ["edit", "lines"], "one that comes soon joins it");
+    add(&directory, &mut store, &[of("later", "PROBLEM", "1")], 60_000);
+    assert_eq!(run(&mut store, 60_000), ["post"], "one that comes when it is calm has its own");
+    add(&directory, &mut store, &[of("late", "RECOVERY", "0")], 90_000);
+    assert_eq!(run(&mut store, 90_000), ["edit", "close"]);
+    assert_eq!(store.rows(true, 99).unwrap().iter().filter(|row| row.state == "merged").count(), 16);
+}
+
+#[test]
+fn an_acknowledgement_that_is_known_is_said_once() {
+    let (directory, mut store) = store(&[(0, of("a", "PROBLEM", "1"))]);
+    add(&directory, &mut store, &[of("a", "ACKNOWLEDGEMENT", "1"), of("a", "ACKNOWLEDGEMENT", "1")], 10);
+    assert_eq!(run(&mut store, 20), ["post", "reply"]);
+}
+
+#[test]
+fn a_database_of_the_first_version_keeps_what_waits() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ackbell.db");
+    let db = Connection::open(&path).unwrap();
+    schema::first_version(&db);
+    let body = serde_json::to_string(&of("a", "PROBLEM", "1")).unwrap();
+    db.execute("INSERT INTO notification VALUES (1, 'x', 5, 'a', 't', '', ?1)", [&body]).unwrap();
+    let sql = "INSERT INTO delivery (notification, integration, target, object, mentions, since, state, leased)
+               VALUES (1, 'default', '#ops', 'a', '[]', 5, 'waiting', 6)";
+    db.execute(sql, []).unwrap();
+    drop(db);
+    let (mut store, _) = Store::open(directory.path(), Duration::from_secs(1)).unwrap();
+    assert_eq!(run(&mut store, 100), ["post"]);
 }

@@ -217,10 +217,13 @@ impl Store {
             }
             What::Digest(id, step) => {
                 let tally = Box::new(self.tally(id)?);
-                let lines = matches!(step, Step::Lines);
                 let order = "d.digest = ?1 AND d.line = 1 ORDER BY d.urgency DESC, d.id";
                 let order = if lives { order } else { "d.digest = ?1 ORDER BY d.urgency DESC, d.id" };
-                let said = if lines { self.said(order, id)? } else { self.said("d.digest = ?1 ORDER BY d.id", id)? };
+                let said = if step == Step::Lines {
+                    self.said(order, id)?
+                } else {
+                    self.said("d.digest = ?1 ORDER BY d.id", id)?
+                };
                 (if lives { Work::Digest(step, tally) } else { Work::List(tally) }, said)
             }
         };

@@ -28,7 +28,7 @@ fn two_thousand_arrive_through_every_fault_in_random_turn() {
             })
             .collect();
     sandbox.tell("faults", &json!({"random": {"seed": 7, "rate": 0.2, "kinds": kinds}}));
-    let site = Site::with_token(&sandbox, "timeout = \"250ms\"\n");
+    let site = Site::with_token(&sandbox, "timeout = \"250ms\"\n[storm]\nthreshold = 9999\n");
     for i in 0..COUNT {
         spool(&site, i, &format!("h{i}"), &format!("#load-{}", i % 200));
     }
@@ -96,8 +96,7 @@ fn a_waiting_head_blocks_its_own_object_and_nobody_else() {
     site.service("RECOVERY", "web01", "Disk", "0", "x");
     site.service("PROBLEM", "web02", "Disk", "2", "x");
     let due = |first: &str| {
-        let sql =
-            format!("DELETE FROM hold; UPDATE delivery SET due = 0; UPDATE delivery SET due = {first} WHERE id = 1");
+        let sql = format!("DELETE FROM hold; UPDATE post SET due = 0; UPDATE post SET due = {first} WHERE id = 1");
         let done = std::process::Command::new("sqlite3").arg(site.state("ackbell.db")).arg(sql).status().unwrap();
         assert!(done.success());
     };
@@ -107,11 +106,9 @@ fn a_waiting_head_blocks_its_own_object_and_nobody_else() {
     assert_eq!(sandbox.texts(), ["CRITICAL: Disk on web02 · x"]);
     due("0");
     assert_eq!(site.run(&["queue", "flush"]).status.code(), Some(0));
-    let texts = sandbox.texts();
-    assert!(
-        texts[1].starts_with("CRITICAL: Disk on web01") && texts[2].starts_with("RECOVERED, OK: Disk on web01"),
-        "{texts:?}"
-    );
+    let (texts, told) = (sandbox.texts(), sandbox.messages()[1].to_string());
+    assert!(texts[1].starts_with("RECOVERED, OK: Disk on web01 · was CRITICAL for ") && texts.len() == 2, "{texts:?}");
+    assert!(told.contains("CRITICAL <!date^"), "what waited together is told together: {told}");
 }
 
 #[test]

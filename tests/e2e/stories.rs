@@ -11,10 +11,11 @@ fn a_problem_and_its_recovery_arrive_without_a_listener() {
     let site = Site::with_webhook(&sandbox);
     site.service("PROBLEM", "web01", "Disk", "2", "DISK CRITICAL - 3% free");
     site.service("RECOVERY", "web01", "Disk", "0", "DISK OK - 42% free");
-    assert_eq!(
-        sandbox.texts(),
-        ["CRITICAL: Disk on web01 · DISK CRITICAL - 3% free", "RECOVERED, OK: Disk on web01 · DISK OK - 42% free",]
-    );
+    let texts = sandbox.texts();
+    assert_eq!(texts[0], "CRITICAL: Disk on web01 · DISK CRITICAL - 3% free");
+    assert!(texts[1].starts_with("RECOVERED, OK: Disk on web01 · was CRITICAL for "), "{texts:?}");
+    assert!(texts[1].ends_with(" s · DISK OK - 42% free") && texts.len() == 2, "{texts:?}");
+    assert!(sandbox.messages()[1].to_string().contains("recovers the problem of <!date^"), "it can't be edited");
     site.assert_all_delivered();
     sandbox.assert_respected();
 }
@@ -148,7 +149,8 @@ fn ten_contacts_show_once_but_a_second_failure_is_news() {
 #[test]
 fn every_type_is_carried_and_unknown_ones_too() {
     let sandbox = Sandbox::start(&["--burst", "99"]);
-    let site = Site::with_webhook(&sandbox);
+    let webhook = sandbox.webhook("B0000001");
+    let site = Site::new(&format!("[slack]\nwebhook_url = \"{webhook}\"\n[storm]\nthreshold = 99\n"));
     let listener = site.listen();
     for kind in [
         "PROBLEM",
