@@ -34,6 +34,12 @@ impl SteadyClock {
     pub(crate) fn now_ms(&self) -> i64 {
         self.wall_ms.saturating_add(millis(self.started.elapsed()))
     }
+
+    /// Lets time pass.
+    #[cfg(test)]
+    pub(crate) fn skip(&mut self, time: Duration) {
+        self.wall_ms = self.wall_ms.saturating_add(millis(time));
+    }
 }
 
 /// A duration in whole milliseconds.

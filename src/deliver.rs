@@ -197,3 +197,6 @@ fn pass(config: &Config, env: &Environment, lock: &DeliveryLock, until: i64) -> 
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

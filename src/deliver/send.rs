@@ -82,7 +82,8 @@ impl Deliverer {
         let channel = self.channel(&claimed.lane, budget)?;
         let mentions = self.mentions(&claimed.lane, &claimed.calls(), budget);
         self.fill_names(claimed);
-        let outage = self.store.outage_since(&claimed.lane.integration, claimed.since).unwrap_or_default();
+        let oldest = claimed.said.iter().map(|said| said.notification.time).min().unwrap_or(0).saturating_mul(1000);
+        let outage = self.store.outage_since(&claimed.lane.integration, oldest).unwrap_or_default();
         let now = clock::wall_ms() / 1000;
         let compose = || compose(claimed, &self.config, integration.flavor, now, &mentions, outage.as_deref());
         // A bug met by one message must not end the deliverer, again and again, with all others behind it.
@@ -379,7 +380,7 @@ fn dress(card: &Card, flavor: Flavor, is_plain: bool) -> Value {
 fn elsewhere(lane: &Lane, reason: &str) -> String {
     let remedy = match reason.split([' ', ':', ',']).next().unwrap_or_default() {
         "not_in_channel" | "channel_not_found" => "; if that channel exists, type /invite and the app's name there",
-        "is_archived" | "channel_is_archived" => "; unarchive it or change the route",
+        "is_archived" | "is_inactive" | "channel_is_archived" => "; unarchive it or change the route",
         "users_not_found" | "user_not_found" => "; nobody in this workspace has that address",
         _ => "",
     };

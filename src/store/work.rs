@@ -326,9 +326,11 @@ impl Store {
         Ok(tally)
     }
 
-    /// Why the integration rested last, if that was at or after this time (Unix ms).
+    /// Why the integration failed last, if that was at or after this time (Unix ms).
     pub(crate) fn outage_since(&self, integration: &str, since: i64) -> Result<Option<String>, StoreError> {
-        let sql = "SELECT past FROM hold WHERE integration = ?1 AND lane = ?2 AND past_until >= ?3 AND past <> ''";
+        let sql =
+            "SELECT CASE WHEN reason <> '' THEN reason ELSE past END FROM hold WHERE integration = ?1 AND lane = ?2
+                   AND ((reason <> '' AND since >= ?3) OR (past <> '' AND past_until >= ?3))";
         Ok(self.db.prepare_cached(sql)?.query_row(params![integration, WHOLE, since], |row| row.get(0)).optional()?)
     }
 }

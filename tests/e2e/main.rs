@@ -9,6 +9,7 @@ mod answers;
 mod command_line;
 mod disk;
 mod kills;
+mod living;
 mod nagios;
 mod proxy;
 mod readme;

@@ -61,6 +61,18 @@ impl Sandbox {
         answer.unwrap_or_else(|e| panic!("{what}: {e}"));
     }
 
+    /// Calls a method of the Web API as somebody else would.
+    #[track_caller]
+    pub(crate) fn api(&self, method: &str, arguments: &Value) -> Value {
+        let request = self.agent.post(format!("{}/api/{method}", self.url));
+        let request = request.header("Authorization", format!("Bearer {TOKEN}"));
+        let request = request.header("Content-Type", "application/json; charset=utf-8");
+        let answer = request.send(arguments.to_string()).unwrap().body_mut().read_to_string().unwrap();
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(answer["ok"], true, "{method}: {answer}");
+        answer
+    }
+
     /// The messages people would see, in order.
     pub(crate) fn messages(&self) -> Vec<Value> {
         list(self.get("messages"), "messages")
