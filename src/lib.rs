@@ -11,9 +11,12 @@
 //! # Invariants
 //! A test greps for these.
 //!
-//! - The pure core (`notification`, `route`, `render`, `schedule`) imports no `std::fs`, `std::net`, `std::env`, no
-//!   `log`, no clock and no database. `now` is an argument.
-//! - Only `store/` contains SQL. Only `slack/api.rs` uses ureq. Only `cli` prints and decides exit codes.
+//! - The pure core (`notification`, `route`, `render`, `schedule`, `authorise`, `command`, `confirm`) imports no
+//!   `std::fs`, `std::net`, `std::env`, no `log`, no clock and no database. `now` is an argument.
+//! - Only `store/` contains SQL. Only `slack/api.rs` uses ureq towards Slack, only `core/` towards a monitoring core,
+//!   and only `core/` opens a core's files and sockets. `Authorised` and `ExternalCommand` have private fields and one
+//!   constructor each: what nobody allowed can't reach a core, as it doesn't type-check.
+//! - Only `cli` prints and decides exit codes.
 //! - `notify`, with a listener running, touches spool, wake-up datagram and delivery lock only. Without one its single
 //!   call of `deliver` is its only way to `SQLite`, TLS, templates and time zones.
 //! - The wake-up datagram is a hint: delete every line that sends it and only latency changes.
@@ -29,6 +32,9 @@ mod deliver;
 mod listen;
 mod notify;
 
+mod authorise;
+mod command;
+mod confirm;
 mod render;
 mod route;
 mod schedule;

@@ -124,7 +124,8 @@ fn is_bare(byte: u8) -> bool {
 /// Whether a key's value may be secret: the known names, anything near them, and anything that sounds so.
 fn may_be_secret(key: &str) -> bool {
     const NAMES: [&str; 6] = ["bot_token", "app_token", "webhook_url", "signing_secret", "client_secret", "proxy"];
-    const SOUNDS: [&str; 11] = ["api_key", "apikey", "token", "secret", "pass", "webhook", "proxy", "credential", "auth", "sign", "hook"];
+    const SOUNDS: [&str; 11] =
+        ["api_key", "apikey", "token", "secret", "pass", "webhook", "proxy", "credential", "auth", "sign", "hook"];
     let key = key.rsplit('.').next().unwrap_or(key).to_ascii_lowercase();
     if key.ends_with("_file") {
         return false;
