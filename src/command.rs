@@ -250,4 +250,4 @@ fn check_times(action: &Action, now: i64) -> Result<(), CommandError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

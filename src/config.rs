@@ -289,9 +289,16 @@ pub(crate) struct Acknowledge {
     pub(crate) notify: bool,
     /// The comment outlives the acknowledgement.
     pub(crate) persistent: bool,
-    pub(crate) comment_required: bool,
+    pub(crate) comment: CommentRule,
     /// What the form offers; never is always offered.
     pub(crate) expire: Vec<Duration>,
+}
+
+/// Whether the form wants a comment. The one-tap acknowledgement needs none: it opens the form where one is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CommentRule {
+    Optional,
+    Required,
 }
 
 /// `[access]`: who may do what; [`crate::authorise`] says how it is read.

@@ -155,7 +155,7 @@ fn obstacle(expected: &Expectation, snapshot: &Snapshot, state: Option<&State>) 
         return Some("the monitoring core takes no external commands (check_external_commands=0)".to_owned());
     }
     match &expected.effect {
-        Effect::Acknowledged { .. } if state.state == 0 => Some(format!("{} has already recovered", expected.object)),
+        Effect::Acknowledged { .. } if state.code == 0 => Some(format!("{} has already recovered", expected.object)),
         _ => None,
     }
 }

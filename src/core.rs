@@ -23,3 +23,15 @@ use crate::config::{Core, CoreKind};
 pub(crate) fn knows_expiry(core: &Core) -> bool {
     core.kind == CoreKind::Icinga2 && core.api.is_some()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_icinga_with_its_api_knows_expiry() {
+        assert!(knows_expiry(&door::tests::icinga2("https://icinga".into())));
+        assert!(!knows_expiry(&Core { kind: CoreKind::Icinga2, ..Core::default() }));
+        assert!(!knows_expiry(&Core { kind: CoreKind::Naemon, ..Core::default() }));
+    }
+}

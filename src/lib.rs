@@ -32,8 +32,11 @@ mod deliver;
 mod listen;
 mod notify;
 
+#[cfg_attr(not(test), expect(dead_code, reason = "wired by the callback flow"))]
 mod authorise;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired by the callback flow"))]
 mod command;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired by the callback flow"))]
 mod confirm;
 mod render;
 mod route;
@@ -41,6 +44,7 @@ mod schedule;
 
 mod clock;
 mod config;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired by the callback flow"))]
 mod core;
 mod lock;
 mod logging;

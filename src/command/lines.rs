@@ -17,7 +17,7 @@ pub(super) fn fitted(mut command: ExternalCommand) -> Option<ExternalCommand> {
     let excess = (bytes - PIPE_BUF).div_ceil(lines.len());
     let comment = command.action.comment_mut()?;
     let room = comment.len().checked_sub(excess + '…'.len_utf8()).filter(|room| *room >= COMMENT_BYTES_MIN)?;
-    let end = comment.floor_char_boundary(room);
+    let end = (0..=room).rev().find(|at| comment.is_char_boundary(*at))?;
     comment.truncate(end);
     comment.push('…');
     Some(command)

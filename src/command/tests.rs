@@ -8,7 +8,7 @@ const NOW: i64 = 1_795_240_000;
 
 /// What somebody who may do everything gets.
 pub(crate) fn command(
-    action: Action,
+    action: &Action,
     host: &str,
     service: Option<&str>,
     name: &str,
@@ -19,7 +19,7 @@ pub(crate) fn command(
         person: &person,
         team_id: "T1",
         channel: None,
-        action: &action,
+        action,
         object: &object,
         host_label: None,
         service_label: None,
@@ -60,14 +60,14 @@ fn each_action_is_its_line() {
         (disk, Action::ResumeNotifications, "ENABLE_SVC_NOTIFICATIONS;web01;Disk /"),
         (disk, Action::Comment { persistent: true, comment: "hi".into() }, "ADD_SVC_COMMENT;web01;Disk /;1;al,ice;hi"),
     ] {
-        let lines = command(action, host, service, "al;ice").unwrap().lines();
+        let lines = command(&action, host, service, "al;ice").unwrap().lines();
         assert_eq!(lines, [format!("[1795240000] {expected}\n")]);
     }
 }
 
 #[test]
 fn a_host_with_its_services_is_two_commands() {
-    let lines = command(downtime(true, None), "web01", None, "alice").unwrap().lines();
+    let lines = command(&downtime(true, None), "web01", None, "alice").unwrap().lines();
     assert_eq!(lines.len(), 2);
     assert!(lines[0].starts_with("[1795240000] SCHEDULE_HOST_DOWNTIME;web01;1795240000;"));
     assert!(lines[1].starts_with("[1795240000] SCHEDULE_HOST_SVC_DOWNTIME;web01;1795240000;"));
@@ -78,9 +78,9 @@ fn what_cannot_be_said_is_refused() {
     for (host, service) in
         [("a;b", None), ("a\nb", None), ("a", Some("b\0")), ("", None), ("a", Some("")), ("a\t", None)]
     {
-        assert!(matches!(command(acknowledge("x"), host, service, "a"), Err(CommandError::Name(_))), "{host:?}");
+        assert!(matches!(command(&acknowledge("x"), host, service, "a"), Err(CommandError::Name(_))), "{host:?}");
     }
-    assert_eq!(command(acknowledge("x"), &"a".repeat(1001), None, "a"), Err(CommandError::NameTooLong));
+    assert_eq!(command(&acknowledge("x"), &"a".repeat(1001), None, "a"), Err(CommandError::NameTooLong));
     let downtime = |start, end, flexible: Option<u64>| Action::Downtime {
         start,
         end,
@@ -98,13 +98,13 @@ fn what_cannot_be_said_is_refused() {
         (Action::CancelDowntime { id: "1;2".into() }, CommandError::DowntimeId),
         (Action::CancelDowntime { id: String::new() }, CommandError::DowntimeId),
     ] {
-        assert_eq!(command(action.clone(), "web01", None, "alice"), Err(error), "{action:?}");
+        assert_eq!(command(&action, "web01", None, "alice"), Err(error), "{action:?}");
     }
 }
 
 #[test]
 fn a_long_comment_is_cut_between_characters_and_says_so() {
-    let command = command(acknowledge(&"ä".repeat(5000)), "web01", Some("Disk"), "alice").unwrap();
+    let command = command(&acknowledge(&"ä".repeat(5000)), "web01", Some("Disk"), "alice").unwrap();
     let lines = command.lines();
     assert!((PIPE_BUF - 2..=PIPE_BUF).contains(&lines[0].len()), "{}", lines[0].len());
     assert!(lines[0].ends_with("ää…\n"));
@@ -150,10 +150,15 @@ fn semicolons(name: &str) -> usize {
         "ADD_HOST_COMMENT" => 4,
         "ADD_SVC_COMMENT" => 5,
         "SCHEDULE_FORCED_SVC_CHECK" => 3,
-        "SCHEDULE_FORCED_HOST_CHECK" | "REMOVE_SVC_ACKNOWLEDGEMENT" => 2,
-        "DISABLE_SVC_NOTIFICATIONS" | "ENABLE_SVC_NOTIFICATIONS" => 2,
-        "REMOVE_HOST_ACKNOWLEDGEMENT" | "DISABLE_HOST_NOTIFICATIONS" | "ENABLE_HOST_NOTIFICATIONS" => 1,
-        "DEL_HOST_DOWNTIME" | "DEL_SVC_DOWNTIME" => 1,
+        "SCHEDULE_FORCED_HOST_CHECK"
+        | "REMOVE_SVC_ACKNOWLEDGEMENT"
+        | "DISABLE_SVC_NOTIFICATIONS"
+        | "ENABLE_SVC_NOTIFICATIONS" => 2,
+        "REMOVE_HOST_ACKNOWLEDGEMENT"
+        | "DISABLE_HOST_NOTIFICATIONS"
+        | "ENABLE_HOST_NOTIFICATIONS"
+        | "DEL_HOST_DOWNTIME"
+        | "DEL_SVC_DOWNTIME" => 1,
         other => panic!("{other}"),
     }
 }
@@ -166,7 +171,7 @@ proptest! {
         service in proptest::option::of("Disk|.{0,20}|\\PC{1,1200}"),
         name in ".{0,200}|[;\n\r]{0,5}",
     ) {
-        let Ok(command) = command(action, &host, service.as_deref(), &name) else { return Ok(()) };
+        let Ok(command) = command(&action, &host, service.as_deref(), &name) else { return Ok(()) };
         let lines = command.lines();
         prop_assert!(lines.concat().len() <= PIPE_BUF);
         prop_assert!((1..=2).contains(&lines.len()));

@@ -3,7 +3,7 @@
 use super::problem::{Mistake, Report};
 use super::reader::{Table, texts_of};
 use super::suggest;
-use super::{Access, AccessRule, Acknowledge, Who, values};
+use super::{Access, AccessRule, Acknowledge, CommentRule, Who, values};
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
@@ -17,17 +17,18 @@ pub(super) fn acknowledge(top: &mut Table<'_>, report: &mut Report<'_>) -> Ackno
         sticky: true,
         notify: true,
         persistent: false,
-        comment_required: false,
+        comment: CommentRule::Optional,
         expire: vec![HOUR, HOUR * 4, HOUR * 24],
     };
     let Some(mut table) = top.table("acknowledge", report) else {
         return acknowledge;
     };
-    let comment = |text: &str| values::choice(text, &[("optional", false), ("required", true)]);
+    let comment =
+        |text: &str| values::choice(text, &[("optional", CommentRule::Optional), ("required", CommentRule::Required)]);
     acknowledge.sticky = table.flag("sticky", report).unwrap_or(acknowledge.sticky);
     acknowledge.notify = table.flag("notify", report).unwrap_or(acknowledge.notify);
     acknowledge.persistent = table.flag("persistent", report).unwrap_or(acknowledge.persistent);
-    acknowledge.comment_required = table.parsed("comment", report, comment).unwrap_or(false);
+    acknowledge.comment = table.parsed("comment", report, comment).unwrap_or(acknowledge.comment);
     if table.node("expire").is_some() {
         acknowledge.expire = table.parsed_list("expire", report, expiry);
     }

@@ -23,7 +23,7 @@ pub(crate) fn show_json(config: &Config) -> Value {
             "sticky": config.acknowledge.sticky,
             "notify": config.acknowledge.notify,
             "persistent": config.acknowledge.persistent,
-            "comment": if config.acknowledge.comment_required { "required" } else { "optional" },
+            "comment": format!("{:?}", config.acknowledge.comment).to_lowercase(),
             "expire": config.acknowledge.expire.iter().map(|d| seconds(*d)).collect::<Vec<_>>(),
         },
         "access": access(&config.access),

@@ -192,7 +192,8 @@ fn cores_and_access_are_read() {
     let rule = &config.access.rules[0];
     assert_eq!((rule.allows, rule.line), (true, 13));
     assert_eq!(rule.who, [Who::Group("dba".into()), Who::User("U0123ABCDEF".into())]);
-    assert!(config.acknowledge.comment_required && config.acknowledge.sticky && config.acknowledge.expire.is_empty());
+    assert_eq!(config.acknowledge.comment, CommentRule::Required);
+    assert!(config.acknowledge.sticky && config.acknowledge.expire.is_empty());
     let shown = show_json(&config);
     assert_eq!(shown["access"]["rule"][0]["allow"], serde_json::json!(["@dba", "U0123ABCDEF"]));
 }

@@ -27,7 +27,7 @@ pub(crate) struct Program {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct State {
     /// The core's number: 0 is good; a host's 1 down, 2 unreachable; a service's 1 warning, 2 critical, 3 unknown.
-    pub(crate) state: u8,
+    pub(crate) code: u8,
     pub(crate) is_hard: bool,
     pub(crate) acknowledged: Acknowledged,
     /// The comments of acknowledgements, the latest last.
@@ -84,6 +84,6 @@ impl State {
 
     /// Unix seconds since when it has been in trouble; `None` when it isn't, or the core doesn't say.
     pub(crate) fn problem_since(&self) -> Option<i64> {
-        (self.state != 0 && self.last_state_change > 0).then_some(self.last_state_change)
+        (self.code != 0 && self.last_state_change > 0).then_some(self.last_state_change)
     }
 }

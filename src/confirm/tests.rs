@@ -13,7 +13,7 @@ fn acknowledged() -> Effect {
 }
 
 fn critical() -> State {
-    State { state: 2, is_hard: true, notifications_enabled: true, last_check: SENT - 60, ..State::default() }
+    State { code: 2, is_hard: true, notifications_enabled: true, last_check: SENT - 60, ..State::default() }
 }
 
 fn by(author: &str, comment: &str, time: i64) -> Acknowledgement {
@@ -56,7 +56,7 @@ fn a_leftover_comment_is_no_acknowledgement() {
 
 #[test]
 fn an_older_state_says_nothing_until_the_end() {
-    let older = snapshot(SENT, State { state: 0, ..critical() });
+    let older = snapshot(SENT, State { code: 0, ..critical() });
     assert_eq!(judge(&expected(acknowledged()), &older, false), Confirmation::NotYet);
     let Confirmation::Never(why) = judge(&expected(acknowledged()), &older, true) else { panic!() };
     assert_eq!(why, "the monitoring core has written no state since; is it running?");
@@ -70,7 +70,7 @@ fn what_forbids_it_is_said() {
     };
     let unknown = Snapshot { created: SENT + 1, ..Snapshot::default() };
     assert_eq!(never(&unknown, false), "the monitoring core doesn't know Disk on web01");
-    let recovered = snapshot(SENT + 1, State { state: 0, ..critical() });
+    let recovered = snapshot(SENT + 1, State { code: 0, ..critical() });
     assert_eq!(never(&recovered, false), "Disk on web01 has already recovered");
     let mut deaf = snapshot(SENT + 1, critical());
     deaf.program.external_commands_checked = Some(false);
@@ -141,7 +141,12 @@ fn what_is_gone_is_gone_only_in_a_later_state() {
 
 #[test]
 fn an_expectation_survives_a_restart() {
-    let expected = expected(acknowledged());
+    let comment = "on;it".to_owned();
+    let action = Action::Acknowledge { sticky: true, notify: true, persistent: false, comment, expiry: None };
+    let command = crate::command::tests::command(&action, "web01", Some("Disk"), "alice").unwrap();
+    let expected = Expectation::of(&command);
+    assert_eq!(expected.effect, Effect::Acknowledged { comment: "on,it".into() });
+    assert_eq!((expected.sent_at, expected.lines.len()), (command.time(), 1));
     let kept = serde_json::to_string(&expected).unwrap();
     assert_eq!(serde_json::from_str::<Expectation>(&kept).unwrap(), expected);
 }

@@ -161,6 +161,8 @@ mod tests {
         fs::write(&path, format!("{NAGIOS}{more}")).unwrap();
         let core = Core { objects_file: Some(path.clone()), ..Core::default() };
         let mut contacts = Contacts::default();
+        contacts.prepare(&core, &[object("web01", Some("Disk")), object("db01", None)]);
+        assert_eq!(own(&mut contacts, &core, &object("web01", Some("Disk"))), ["alice"]);
         assert_eq!(own(&mut contacts, &core, &object("web01", Some("HTTP"))), ["alice"]);
         assert_eq!(own(&mut contacts, &core, &object("web01", None)), ["alice"]);
         assert_eq!(own(&mut contacts, &core, &object("db01", Some("Backup"))), ["bob"]);

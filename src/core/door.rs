@@ -77,4 +77,4 @@ pub(crate) fn send(core: &Core, command: &ExternalCommand) -> Result<Receipt, Do
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

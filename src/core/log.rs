@@ -68,7 +68,8 @@ fn fate_in(log: &str, line: &str, since: i64) -> Option<Fate> {
             fate = Some(Fate::Unknown);
         } else if let Some(rest) = after("Warning: External command parse error ").and_then(|t| t.strip_prefix(whole)) {
             // Naemon's: the line, then the reason in parentheses.
-            let reason = rest.trim().trim_start_matches('(').trim_end_matches(')');
+            let reason = rest.trim();
+            let reason = reason.strip_prefix('(').and_then(|reason| reason.strip_suffix(')')).unwrap_or(reason);
             let is_unknown = reason.starts_with("Unknown command");
             fate = Some(if is_unknown { Fate::Unknown } else { Fate::Failed(reason.to_owned()) });
         }

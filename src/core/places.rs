@@ -170,6 +170,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn without_configuration_the_machine_is_looked_at() {
+        let is_here = Path::new("/etc/naemon/naemon.cfg").exists() && !Path::new("/etc/nagios4/nagios.cfg").exists();
+        assert_eq!(found().kind == CoreKind::Naemon, is_here);
+    }
+
+    #[test]
     fn the_main_configuration_says_where_things_are() {
         let directory = tempfile::tempdir().unwrap();
         let main = directory.path().join("nagios.cfg");

@@ -115,9 +115,8 @@ impl Reading<'_> {
         };
         let (key, value) = (&line[..at], &line[at + 1..]);
         match &mut self.block {
-            Block::Between | Block::Skipped => {}
             Block::Info if key == b"created" => self.snapshot.created = number(value),
-            Block::Info => {}
+            Block::Between | Block::Skipped | Block::Info => {}
             Block::Program => take_program(&mut self.snapshot.program, key, value),
             Block::Unknown { kind, has_service, objects } => match key {
                 b"host_name" => match self.hosts.get(value) {
@@ -209,7 +208,7 @@ fn take_program(program: &mut Program, key: &[u8], value: &[u8]) {
 
 fn take_state(state: &mut State, key: &[u8], value: &[u8]) {
     match key {
-        b"current_state" => state.state = number(value),
+        b"current_state" => state.code = number(value),
         b"state_type" => state.is_hard = value == b"1",
         // `acknowledgement_type` alone says nothing: Naemon leaves it behind.
         b"problem_has_been_acknowledged" if value == b"1" => state.acknowledged = Acknowledged::Normal,

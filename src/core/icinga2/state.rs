@@ -18,7 +18,7 @@ pub(in crate::core) fn read(api: &Api, wanted: &[Object]) -> Result<Snapshot, Re
     if let Ok(found) = query(&client, "/v1/status/IcingaApplication", &json!({})) {
         let app = found.first().map_or(&Value::Null, |result| &result["status"]["icingaapplication"]["app"]);
         snapshot.program = Program {
-            pid: app["pid"].as_u64().and_then(|pid| pid.try_into().ok()),
+            pid: app.get("pid").and_then(|pid| integer(pid).try_into().ok()),
             start: app.get("program_start").map(integer),
             notifications_enabled: app["enable_notifications"].as_bool(),
             external_commands_checked: None,
@@ -119,7 +119,7 @@ fn object<'a>(wanted: &'a [Object], attrs: &Value, (host, service): (&str, &str)
 fn state(attrs: &Value) -> State {
     let number = |key: &str| integer(&attrs[key]);
     State {
-        state: number("state").try_into().unwrap_or_default(),
+        code: number("state").try_into().unwrap_or_default(),
         is_hard: number("state_type") == 1,
         acknowledged: match number("acknowledgement") {
             0 => Acknowledged::No,

@@ -52,7 +52,7 @@ impl<'a> Row<'a> {
             _ => Acknowledged::Normal,
         };
         State {
-            state: self.number(2).try_into().unwrap_or_default(),
+            code: self.number(2).try_into().unwrap_or_default(),
             is_hard: self.number(3) == 1,
             acknowledged,
             downtime_depth: self.number(6).try_into().unwrap_or_default(),
