@@ -18,7 +18,7 @@ pub(super) fn send(api: &Api, command: &ExternalCommand) -> Result<Receipt, Door
     let unreachable = |reason| DoorError::Unreachable { door: DOOR, reason };
     let (path, body) = request(command);
     let answer = Client::new(api).and_then(|client| client.post(&path, &body, false)).map_err(unreachable)?;
-    verdict(command.object(), &answer)
+    verdict(command, &answer)
 }
 
 /// Where the command goes, and its body.
@@ -86,19 +86,25 @@ fn target(object: &Object) -> Value {
 }
 
 /// Each object has its own code in the answer; the first that isn't good speaks for all.
-fn verdict(object: &Object, answer: &Answer) -> Result<Receipt, DoorError> {
-    let results = answer.body["results"].as_array().map(Vec::as_slice).unwrap_or_default();
+fn verdict(command: &ExternalCommand, answer: &Answer) -> Result<Receipt, DoorError> {
+    let (object, action) = (command.object(), command.action());
+    let results = answer.body["results"].as_array().map(Vec::as_slice);
     let code_of = |result: &Value| result["code"].as_f64().unwrap_or_default();
     let text_of = |value: &Value| {
         let text = crate::notification::clean_line(value["status"].as_str().unwrap_or_default());
         text.trim_end_matches('.').chars().take(300).collect::<String>()
     };
-    if let Some(bad) = results.iter().find(|result| !(200.0..300.0).contains(&code_of(result))) {
+    if let Some(bad) = results.unwrap_or_default().iter().find(|result| !(200.0..300.0).contains(&code_of(result))) {
         return Err(DoorError::Refused(text_of(bad)));
     }
     match (answer.status, results) {
-        (200..300, [good, ..]) => Ok(Receipt { door: DOOR, answer: Some(text_of(good)) }),
-        (200..300 | 404, []) => Err(DoorError::Refused(format!("it doesn't know {object}"))),
+        (200..300, Some([good, ..])) => Ok(Receipt { door: DOOR, answer: Some(text_of(good)) }),
+        // An action that matches nothing has been seen to answer 500 with no results, by 2.13.6.
+        (_, Some([])) => Err(DoorError::Refused(format!("it doesn't know {object}"))),
+        // The same answer as for a user without the permission, as 2.13.6 gives it.
+        (404, _) => {
+            Err(DoorError::Refused(format!("it doesn't know {object}, or its API user may not {}", action.phrase())))
+        }
         (status, _) => Err(failure(status, &text_of(&answer.body))),
     }
 }

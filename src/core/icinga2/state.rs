@@ -31,24 +31,23 @@ pub(in crate::core) fn read(api: &Api, wanted: &[Object]) -> Result<Snapshot, Re
             None => object.host.clone(),
         })
     };
-    for (path, kind, names) in [
-        ("/v1/objects/hosts", "host", names(false).collect::<Vec<_>>()),
-        ("/v1/objects/services", "service", names(true).collect::<Vec<_>>()),
+    // An attribute that the kind doesn't have is an error.
+    for (path, kind, names, (host, service)) in [
+        ("/v1/objects/hosts", "host", names(false).collect::<Vec<_>>(), ("name", "")),
+        ("/v1/objects/services", "service", names(true).collect::<Vec<_>>(), ("host_name", "name")),
     ] {
         if names.is_empty() {
             continue;
         }
         let body = json!({
-            "attrs": ["__name", "name", "host_name", "state", "state_type", "acknowledgement", "downtime_depth",
+            "attrs": ["name", host, "state", "state_type", "acknowledgement", "downtime_depth",
                 "enable_notifications", "last_check", "next_check", "last_state_change", "last_check_result"],
             "filter": format!("{kind}.__name in ackbell_names"),
             "filter_vars": { "ackbell_names": names },
         });
         for result in query(&client, path, &body).map_err(failed)? {
             let attrs = &result["attrs"];
-            if let Some(object) =
-                object(wanted, attrs, if kind == "host" { ("name", "") } else { ("host_name", "name") })
-            {
+            if let Some(object) = object(wanted, attrs, (host, service)) {
                 snapshot.states.insert(object.clone(), state(attrs));
             }
         }

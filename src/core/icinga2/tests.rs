@@ -65,8 +65,9 @@ fn its_verdict_is_the_receipt() {
         (
             404,
             r#"{"error":404,"status":"No objects found."}"#,
-            Err("the monitoring core refused it: it doesn't know HTTP on web01"),
+            Err("it doesn't know HTTP on web01, or its API user may not acknowledge problems"),
         ),
+        (500, r#"{"results":[]}"#, Err("the monitoring core refused it: it doesn't know HTTP on web01")),
         (
             403,
             r#"{"error":403,"status":"Missing permission: x"}"#,
