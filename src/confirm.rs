@@ -162,15 +162,23 @@ fn obstacle(expected: &Expectation, snapshot: &Snapshot, state: Option<&State>) 
 
 /// The last word when nothing happened.
 fn without_effect(expected: &Expectation, state: Option<&State>) -> String {
-    match (&expected.effect, state.and_then(State::acknowledgement)) {
-        (Effect::Acknowledged { .. }, Some(other)) => {
-            format!("{} was acknowledged already, by {}: {}", expected.object, other.author, other.comment)
-        }
-        (Effect::Acknowledged { .. }, None) if state.is_some_and(|state| state.acknowledged != Acknowledged::No) => {
-            format!("{} was acknowledged already; the core doesn't say by whom", expected.object)
-        }
-        _ => "the monitoring core took no notice of it".to_owned(),
+    let before = state.filter(|_| matches!(expected.effect, Effect::Acknowledged { .. }));
+    before
+        .and_then(|state| acknowledged_before(&expected.object, state))
+        .unwrap_or_else(|| "the monitoring core took no notice of it".to_owned())
+}
+
+/// Who acknowledged an object before, and when; `None` when nobody did. Also for a core that refuses a second
+/// acknowledgement without saying whose the first is.
+pub(crate) fn acknowledged_before(object: &Object, state: &State) -> Option<String> {
+    if state.acknowledged == Acknowledged::No {
+        return None;
     }
+    let Some(other) = state.acknowledgement() else {
+        return Some(format!("{object} was acknowledged already; the core doesn't say by whom"));
+    };
+    let time = jiff::Timestamp::from_second(other.time).unwrap_or_default().strftime("%Y-%m-%d %H:%M UTC");
+    Some(format!("{object} was acknowledged already, by {} at {time}: {}", other.author, other.comment))
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ fn what_forbids_it_is_said() {
     };
     let theirs = snapshot(SENT + 1, theirs);
     assert_eq!(judge(&expected(acknowledged()), &theirs, false), Confirmation::NotYet);
-    assert_eq!(never(&theirs, true), "Disk on web01 was acknowledged already, by bob: mine");
+    assert_eq!(never(&theirs, true), "Disk on web01 was acknowledged already, by bob at 2026-11-21 05:45 UTC: mine");
     assert_eq!(never(&snapshot(SENT + 1, critical()), true), "the monitoring core took no notice of it");
 }
 

@@ -28,6 +28,10 @@ pub(crate) enum DoorError {
     NoDoor,
     #[error("the monitoring core isn't running, or takes no commands: there is no command file {}", .0.display())]
     Missing(PathBuf),
+    #[error(
+        "the monitoring core takes no commands: check_external_commands=0 in its main configuration; set it to 1 and restart the core"
+    )]
+    Disabled,
     #[error("the monitoring core isn't running: nobody reads its command file {}; start it and try again", .0.display())]
     NoReader(PathBuf),
     #[error("the monitoring core is busy or hangs: its command file {} is full; try again", .0.display())]
@@ -70,7 +74,10 @@ pub(crate) fn send(core: &Core, command: &ExternalCommand) -> Result<Receipt, Do
         }
     }
     match (&places.command_file, &places.livestatus) {
-        (Some(path), _) => fifo::send(path, command),
+        (Some(path), _) => fifo::send(path, command).map_err(|e| match (e, places.external_commands_checked) {
+            (DoorError::Missing(_) | DoorError::NoReader(_), Some(false)) => DoorError::Disabled,
+            (e, _) => e,
+        }),
         (None, Some(address)) => livestatus::send(address, command),
         (None, None) => Err(DoorError::NoDoor),
     }

@@ -91,6 +91,17 @@ fn every_failure_of_a_fifo_has_its_sentence() {
 }
 
 #[test]
+fn commands_that_are_disabled_are_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let main = directory.path().join("nagios.cfg");
+    fs::write(&main, "command_file=nagios.cmd\ncheck_external_commands=0\n").unwrap();
+    let core = Core { main_config: Some(main), ..Core::default() };
+    assert!(matches!(send(&core, &acknowledge()), Err(DoorError::Disabled)));
+    fifo(&directory.path().join("nagios.cmd"));
+    assert!(matches!(send(&core, &acknowledge()), Err(DoorError::Disabled)));
+}
+
+#[test]
 fn a_forbidden_fifo_is_told() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("nagios.cmd");

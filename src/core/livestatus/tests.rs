@@ -67,6 +67,18 @@ fn the_state_is_read_from_memory() {
     assert_eq!(snapshot.states[&host].comments[0].author, "eve");
 }
 
+proptest::proptest! {
+    #[test]
+    fn no_answer_makes_it_panic(body in "[\\[\\]\",0-9a-z]{0,60}|\\PC{0,40}", cut in 0..80_usize) {
+        let answer = framed(200, &body);
+        for answer in [&answer[..], &answer[..cut.min(answer.len())], body.as_bytes()] {
+            if let Ok(table) = Table::of(answer) {
+                table.rows().for_each(|row| drop((row.state(), row.text(0))));
+            }
+        }
+    }
+}
+
 #[test]
 fn what_it_refuses_is_told() {
     let directory = tempfile::tempdir().unwrap();
