@@ -1,10 +1,11 @@
-//! Who belongs to an object, from the core's `objects.cache`: its contacts, by name or by a group.
+//! Who belongs to an object, from the core's `objects.cache`: its contacts, by name or by a group. Without that file
+//! Livestatus is asked.
 //!
 //! The file is read when an object is asked about for the first time, and again when it changes: a core writes it when
 //! it starts or reloads. Contacts and groups are kept, of the objects only those that were asked about.
 
 use super::objects::{FILE_BYTES_MAX, Piece, walk};
-use super::places;
+use super::{livestatus, places};
 use crate::authorise::Contact;
 use crate::command::Object;
 use crate::config::Core;
@@ -43,8 +44,12 @@ struct Owners {
 
 impl Contacts {
     /// All contacts of the core, each with whether it belongs to the object; `None` where that isn't known, as there
-    /// is no file. [`Contacts::learn`] first when many objects are asked about.
+    /// is no file. [`Contacts::prepare`] first when many objects are asked about.
     pub(crate) fn of(&mut self, core: &Core, object: &Object) -> Option<Vec<Contact>> {
+        let places = places::places(core);
+        if let (None, Some(address)) = (&places.objects_file, &places.livestatus) {
+            return livestatus::contacts(address, object);
+        }
         let known = self.learn(core, std::slice::from_ref(object))?;
         let owners = known.owners.get(&key(object)).cloned().unwrap_or_default();
         let in_groups = owners.groups.iter().filter_map(|group| known.groups.get(group)).flatten();
@@ -150,6 +155,16 @@ mod tests {
     fn own(contacts: &mut Contacts, core: &Core, object: &Object) -> Vec<String> {
         let all = contacts.of(core, object).unwrap();
         all.into_iter().filter(|contact| contact.is_objects).map(|contact| contact.name).collect()
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(text in "(define (host|service|contact|contactgroup) \\{\n|\t\\}\n|\t(host_name|members|contacts|email)\t?.{0,9}\n|.{0,9}\n){0,20}") {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            fs::write(file.path(), text).unwrap();
+            let core = Core { objects_file: Some(file.path().to_owned()), ..Core::default() };
+            proptest::prop_assert!(Contacts::default().of(&core, &object("a", None)).is_some());
+        }
     }
 
     #[test]

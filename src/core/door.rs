@@ -24,7 +24,7 @@ pub(crate) struct Receipt {
 /// The core doesn't have the command. The text is for the person who wanted it and says what helps.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DoorError {
-    #[error("nothing says how the monitoring core takes commands; set command_file in [core]")]
+    #[error("nothing says how the monitoring core takes commands; set command_file or api_url in [core]")]
     NoDoor,
     #[error("the monitoring core isn't running, or takes no commands: there is no command file {}", .0.display())]
     Missing(PathBuf),

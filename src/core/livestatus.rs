@@ -5,6 +5,7 @@ mod table;
 
 use super::door::{DoorError, Receipt, connect_tcp, connect_unix, exchange};
 use super::state::ReadError;
+use crate::authorise::Contact;
 use crate::clock;
 use crate::command::{ExternalCommand, Object};
 use crate::config::LivestatusAddress;
@@ -58,6 +59,27 @@ pub(super) fn read(address: &LivestatusAddress, wanted: &[Object]) -> Result<Sna
         read_some(&ask, wanted, &mut snapshot)?;
     }
     Ok(snapshot)
+}
+
+/// All contacts, each with whether it belongs to the object; groups are resolved by the core.
+pub(super) fn contacts(address: &LivestatusAddress, object: &Object) -> Option<Vec<Contact>> {
+    if has_control(object) {
+        return None;
+    }
+    let query = match object.service {
+        Some(_) => format!("GET services\nColumns: contacts\n{}", filter(&[object], "host_name", "description")),
+        None => format!("GET hosts\nColumns: contacts\n{}", filter(&[object], "name", "")),
+    };
+    let own = ask(address, &query).ok()?;
+    let own: Vec<&str> = own.rows().next().map(|row| row.texts(0)).unwrap_or_default();
+    let all = ask(address, "GET contacts\nColumns: name email can_submit_commands\n").ok()?;
+    let contact = |row: table::Row<'_>| Contact {
+        name: row.text(0).to_owned(),
+        email: Some(row.text(1).to_owned()).filter(|email| !email.is_empty()),
+        can_submit_commands: row.number(2) != 0,
+        is_objects: own.contains(&row.text(0)),
+    };
+    Some(all.rows().map(contact).collect())
 }
 
 fn has_control(object: &Object) -> bool {

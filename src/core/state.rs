@@ -10,7 +10,7 @@ use std::path::PathBuf;
 /// The state can't be read now. The text is for whoever runs the monitoring.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
-    #[error("nothing says where the core's state is; set status_file or livestatus in [core]")]
+    #[error("nothing says where the core's state is; set status_file, livestatus or api_url in [core]")]
     Nowhere,
     #[error("can't read the core's state {}: {source}", .path.display())]
     File { path: PathBuf, source: std::io::Error },

@@ -44,6 +44,11 @@ impl<'a> Row<'a> {
         self.0.get(column).and_then(Value::as_i64).unwrap_or_default()
     }
 
+    /// A list of names.
+    pub(super) fn texts(self, column: usize) -> Vec<&'a str> {
+        self.0.get(column).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
     /// The columns behind the two names: see the query.
     pub(super) fn state(self) -> State {
         let acknowledged = match (self.number(4), self.number(5)) {

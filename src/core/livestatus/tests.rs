@@ -67,6 +67,21 @@ fn the_state_is_read_from_memory() {
     assert_eq!(snapshot.states[&host].comments[0].author, "eve");
 }
 
+#[test]
+fn contacts_are_told_without_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("live");
+    let contacts = "[[\"alice\",\"alice@example.com\",1],[\"bob\",\"\",0]]";
+    let played = play(&path, b"\n\n", vec![framed(200, "[[[\"alice\",\"eve\"]]]"), framed(200, contacts)]);
+    let livestatus = Some(LivestatusAddress::Unix(path));
+    let core = crate::config::Core { kind: crate::config::CoreKind::Checkmk, livestatus, ..Default::default() };
+    let found = crate::core::contacts::Contacts::default().of(&core, &object("web01", Some("Disk"))).unwrap();
+    assert!(played.join().unwrap()[0].starts_with("GET services\nColumns: contacts\nFilter: host_name = web01\n"));
+    assert_eq!(found.iter().map(|contact| contact.is_objects).collect::<Vec<_>>(), [true, false]);
+    assert_eq!((found[0].email.as_deref(), found[1].email.as_deref()), (Some("alice@example.com"), None));
+    assert!(!found[1].can_submit_commands);
+}
+
 proptest::proptest! {
     #[test]
     fn no_answer_makes_it_panic(body in "[\\[\\]\",0-9a-z]{0,60}|\\PC{0,40}", cut in 0..80_usize) {
