@@ -4,6 +4,8 @@
 //! The state directory is read leniently (see [`lenient`]), so that a typo elsewhere never sends notifications to
 //! another place.
 
+mod access;
+mod core;
 mod environment;
 mod excerpt;
 mod integration;
@@ -47,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) outbox: Outbox,
     /// `[core]` (named with the empty string), then `[cores.*]` by name.
     pub(crate) cores: Vec<Core>,
+    pub(crate) acknowledge: Acknowledge,
+    pub(crate) access: Access,
     /// Files whose change means the configuration changed: itself and every `..._file`.
     pub(crate) sources: Vec<PathBuf>,
 }
@@ -229,8 +233,9 @@ pub(crate) struct Outbox {
     pub(crate) max_age: Duration,
 }
 
-/// `[core]` or `[cores.NAME]`
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// `[core]` or `[cores.NAME]`. What isn't said is looked for where this kind of core has it: see
+/// [`crate::core::places`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Core {
     /// Empty for `[core]`.
     pub(crate) name: String,
@@ -238,15 +243,118 @@ pub(crate) struct Core {
     /// The core's web interface, without a slash at its end.
     pub(crate) url: Option<String>,
     pub(crate) objects_file: Option<PathBuf>,
+    /// `nagios.cfg`, `naemon.cfg`: says where the other files are.
+    pub(crate) main_config: Option<PathBuf>,
+    /// The FIFO that takes external commands.
+    pub(crate) command_file: Option<PathBuf>,
+    /// `status.dat`
+    pub(crate) status_file: Option<PathBuf>,
+    /// The query handler's socket; only Naemon's takes commands.
+    pub(crate) query_socket: Option<PathBuf>,
+    pub(crate) log_file: Option<PathBuf>,
+    pub(crate) livestatus: Option<LivestatusAddress>,
+    pub(crate) api: Option<Api>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum CoreKind {
+    #[default]
     Nagios,
     Naemon,
     Icinga2,
     OpenItCockpit,
     Checkmk,
+}
+
+/// Where Livestatus listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LivestatusAddress {
+    Unix(PathBuf),
+    /// `host:port`
+    Tcp(String),
+}
+
+/// The HTTP API of an Icinga 2 or openITCOCKPIT.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Api {
+    /// Without a slash at its end.
+    pub(crate) url: String,
+    pub(crate) login: ApiLogin,
+    /// Icinga 2 has a CA of its own.
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+/// How the API knows us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ApiLogin {
+    /// Icinga 2's API user.
+    Basic { user: String, password: Secret },
+    /// openITCOCKPIT's API key.
+    Key(Secret),
+}
+
+/// `[acknowledge]`: what the one-tap acknowledgement says, and what the form starts with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Acknowledge {
+    /// It lasts until the recovery, not only until the next change of state.
+    pub(crate) sticky: bool,
+    /// The core tells the contacts.
+    pub(crate) notify: bool,
+    /// The comment outlives the acknowledgement.
+    pub(crate) persistent: bool,
+    pub(crate) comment: CommentRule,
+    /// What the form offers; never is always offered.
+    pub(crate) expire: Vec<Duration>,
+}
+
+/// Whether the form wants a comment. The one-tap acknowledgement needs none: it opens the form where one is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CommentRule {
+    Optional,
+    Required,
+}
+
+/// `[access]`: who may do what; [`crate::authorise`] says how it is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Access {
+    /// Guests of the workspace count as its people.
+    pub(crate) guests: bool,
+    /// Only the object's own contacts may act on it.
+    pub(crate) require_contact: bool,
+    /// Whom a refused person is told to ask.
+    pub(crate) ask: Option<String>,
+    /// Contact names by Slack id or e-mail.
+    pub(crate) people: BTreeMap<Who, String>,
+    pub(crate) rules: Vec<AccessRule>,
+}
+
+/// One `[[access.rule]]`; every given part must match, an empty one matches all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AccessRule {
+    /// Its line in the file, for refusals and problems.
+    pub(crate) line: usize,
+    pub(crate) allows: bool,
+    pub(crate) who: Vec<Who>,
+    /// Ids.
+    pub(crate) channels: Vec<String>,
+    /// Names of actions.
+    pub(crate) actions: Vec<String>,
+    pub(crate) hosts: Vec<Pattern>,
+    pub(crate) services: Vec<Pattern>,
+    pub(crate) cores: Vec<Pattern>,
+}
+
+/// Whom a rule is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Who {
+    /// `*`
+    Everyone,
+    /// `U…` or `W…`
+    User(String),
+    /// In lower case.
+    Email(String),
+    /// A user group's id (`S…`), or its handle in lower case, without `@`.
+    Group(String),
 }
 
 impl Config {

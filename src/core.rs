@@ -1,3 +1,37 @@
-//! The monitoring core's side: its files. Only here are they opened.
+//! The monitoring core's side: its files, its sockets and its APIs. Only here are they opened.
+//!
+//! A command goes out by [`door::send`], what became of it is read back by [`state::read`]; the core's log says why
+//! nothing changed ([`log`]).
 
+mod blocks;
+pub(crate) mod contacts;
+pub(crate) mod door;
+mod http;
+mod icinga2;
+mod livestatus;
+pub(crate) mod log;
 pub(crate) mod objects;
+mod openitcockpit;
+pub(crate) mod places;
+mod query_handler;
+pub(crate) mod state;
+mod status;
+
+use crate::config::{Core, CoreKind};
+
+/// Whether an acknowledgement's expiry is the core's own business; else whoever set it must remove it in time.
+pub(crate) fn knows_expiry(core: &Core) -> bool {
+    core.kind == CoreKind::Icinga2 && core.api.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_icinga_with_its_api_knows_expiry() {
+        assert!(knows_expiry(&door::tests::icinga2("https://icinga".into())));
+        assert!(!knows_expiry(&Core { kind: CoreKind::Icinga2, ..Core::default() }));
+        assert!(!knows_expiry(&Core { kind: CoreKind::Naemon, ..Core::default() }));
+    }
+}

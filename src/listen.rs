@@ -180,15 +180,18 @@ impl Signals {
 /// The delivery lock; a `notify` that delivers by itself lets go soon. `None`: told to stop meanwhile.
 fn wait_for_lock(config: &Config, signals: &Signals) -> Result<Option<DeliveryLock>, ListenError> {
     let path = config.state_dir.join("deliver.lock").display().to_string();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let state_dir = config.state_dir.clone();
+    // A thread of its own, as the wait can't be ended from outside; it ends with the lock or with the process.
+    std::thread::spawn(move || sender.send(DeliveryLock::take(&state_dir)));
     let started = clock::wall_ms();
     while !signals.stopped() {
-        let taken = DeliveryLock::try_take(&config.state_dir);
-        match taken.map_err(|source| ListenError::Lock { path: path.clone(), source })? {
-            Some(lock) => return Ok(Some(lock)),
-            None if clock::wall_ms() - started > clock::millis(LOCK_WAIT) => {
+        match receiver.try_recv() {
+            Ok(taken) => return taken.map(Some).map_err(|source| ListenError::Lock { path, source }),
+            Err(_) if clock::wall_ms() - started > clock::millis(LOCK_WAIT) => {
                 return Err(ListenError::AnotherRuns(path));
             }
-            None => signals.wait(None, Duration::from_millis(200)),
+            Err(_) => signals.wait(None, Duration::from_millis(20)),
         }
     }
     Ok(None)

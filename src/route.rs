@@ -2,7 +2,7 @@
 //!
 //! Pure: the time of day is an argument. [`decide`] and [`explain`] walk the same matchers.
 
-mod matcher;
+pub(crate) mod matcher;
 
 use crate::config::{Config, Destination, Flavor, Integration, Mention, Route};
 use crate::notification::{Kind, Notification, Severity};

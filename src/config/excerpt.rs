@@ -124,7 +124,8 @@ fn is_bare(byte: u8) -> bool {
 /// Whether a key's value may be secret: the known names, anything near them, and anything that sounds so.
 fn may_be_secret(key: &str) -> bool {
     const NAMES: [&str; 6] = ["bot_token", "app_token", "webhook_url", "signing_secret", "client_secret", "proxy"];
-    const SOUNDS: [&str; 9] = ["token", "secret", "pass", "webhook", "proxy", "credential", "auth", "sign", "hook"];
+    const SOUNDS: [&str; 11] =
+        ["api_key", "apikey", "token", "secret", "pass", "webhook", "proxy", "credential", "auth", "sign", "hook"];
     let key = key.rsplit('.').next().unwrap_or(key).to_ascii_lowercase();
     if key.ends_with("_file") {
         return false;
@@ -161,6 +162,7 @@ mod tests {
             ("chanel = \"xoxb-hunter2\"", "chanel", "chanel = \"xoxb-[redacted]\""),
             ("bot_token = \"hunter2", "hunter2", "bot_token = [redacted]"),
             ("bot_token_file = \"/a\"", "bot", "bot_token_file = \"/a\""),
+            ("api_key = \"hunter2\"", "api", "api_key = [redacted]"),
         ] {
             assert_eq!(shown(text, needle).text, expected);
         }

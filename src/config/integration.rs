@@ -14,12 +14,12 @@ use std::time::Duration;
 pub(super) const DEFAULT: &str = "default";
 const API_URL: &str = "https://slack.com/api/";
 
-/// What reading one integration needs around it.
-struct Around<'a> {
-    base: &'a Path,
+/// What reading secrets needs around it.
+pub(super) struct Around<'a> {
+    pub(super) base: &'a Path,
     /// Empty for all but the default: only that one is configured by the environment.
-    env: Environment,
-    sources: &'a mut Vec<PathBuf>,
+    pub(super) env: Environment,
+    pub(super) sources: &'a mut Vec<PathBuf>,
 }
 
 /// All integrations, the default first.
@@ -178,7 +178,7 @@ pub(super) fn check_routes(config: &Config, report: &mut Report<'_>) {
 
 type Check = fn(&str) -> Result<(), Mistake>;
 
-fn one_secret(
+pub(super) fn one_secret(
     table: &mut Table<'_>,
     keys: (&'static str, &'static str),
     names: &[&str],
@@ -300,7 +300,7 @@ fn webhook(value: &str) -> Result<(), Mistake> {
     values::url(value).map(drop)
 }
 
-fn any(value: &str) -> Result<(), Mistake> {
+pub(super) fn any(value: &str) -> Result<(), Mistake> {
     printable(value)
 }
 

@@ -1,12 +1,10 @@
 //! From the file to the strict [`Config`], collecting every problem on the way.
 
-use super::integration;
 use super::lenient::{self, FILE_BYTES_MAX};
 use super::problem::{Mistake, Problem, Report};
 use super::reader::Table;
-use super::{
-    Config, Core, CoreKind, Environment, Field, Limits, Matcher, Message, Outbox, Pattern, Route, Thread, tree, values,
-};
+use super::{Config, Environment, Field, Limits, Matcher, Message, Outbox, Pattern, Route, Thread, tree, values};
+use super::{access, core, integration};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
@@ -122,7 +120,9 @@ fn read_config(
         message: message(top, report),
         storm: storm(top, report),
         outbox: outbox(top, report),
-        cores: cores(top, &base, report),
+        cores: core::read_all(top, &base, &mut sources, report),
+        acknowledge: access::acknowledge(top, report),
+        access: access::access(top, report),
         sources,
         integrations,
     };
@@ -225,22 +225,6 @@ fn outbox(top: &mut Table<'_>, report: &mut Report<'_>) -> Outbox {
     outbox.max_age = table.parsed("max_age", report, values::duration).unwrap_or(outbox.max_age);
     table.finish(report);
     outbox
-}
-
-fn cores(top: &mut Table<'_>, base: &Path, report: &mut Report<'_>) -> Vec<Core> {
-    let mut tables: Vec<(&str, Table<'_>)> = top.table("core", report).map(|table| ("", table)).into_iter().collect();
-    tables.extend(top.named_tables("cores", report));
-    let mut cores = Vec::new();
-    for (name, mut table) in tables {
-        cores.push(Core {
-            name: name.to_owned(),
-            kind: table.parsed("kind", report, values::core_kind).unwrap_or(CoreKind::Nagios),
-            url: table.parsed("url", report, values::link),
-            objects_file: table.text("objects_file", report).map(|text| base.join(text.text)),
-        });
-        table.finish(report);
-    }
-    cores
 }
 
 /// The state of the files a configuration came from; when it changes, it is read again.

@@ -1,6 +1,6 @@
 //! The configuration in force, for people and scripts, without its secrets.
 
-use super::{Config, Core, Integration, Proxy, Route};
+use super::{Access, AccessRule, ApiLogin, Config, Core, Integration, Proxy, Route};
 use serde_json::{Map, Value, json};
 
 /// As JSON.
@@ -21,6 +21,14 @@ pub(crate) fn show_json(config: &Config) -> Value {
         "storm": { "threshold": config.storm.threshold, "window": seconds(config.storm.window) },
         "outbox": { "time_budget": seconds(config.outbox.time_budget), "max_age": seconds(config.outbox.max_age) },
         "cores": config.cores.iter().map(core).collect::<Vec<_>>(),
+        "acknowledge": {
+            "sticky": config.acknowledge.sticky,
+            "notify": config.acknowledge.notify,
+            "persistent": config.acknowledge.persistent,
+            "comment": format!("{:?}", config.acknowledge.comment).to_lowercase(),
+            "expire": config.acknowledge.expire.iter().map(|d| seconds(*d)).collect::<Vec<_>>(),
+        },
+        "access": access(&config.access),
     })
 }
 
@@ -110,11 +118,46 @@ fn route(route: &Route) -> Value {
 }
 
 fn core(core: &Core) -> Value {
+    let (user, password, key) = match core.api.as_ref().map(|api| &api.login) {
+        Some(ApiLogin::Basic { user, .. }) => (json!(user), json!("[redacted]"), Value::Null),
+        Some(ApiLogin::Key(_)) => (Value::Null, Value::Null, json!("[redacted]")),
+        None => (Value::Null, Value::Null, Value::Null),
+    };
     json!({
         "name": core.name,
         "kind": format!("{:?}", core.kind).to_lowercase(),
         "url": core.url,
         "objects_file": core.objects_file,
+        "main_config": core.main_config,
+        "command_file": core.command_file,
+        "status_file": core.status_file,
+        "query_socket": core.query_socket,
+        "log_file": core.log_file,
+        "livestatus": core.livestatus.as_ref().map(ToString::to_string),
+        "api_url": core.api.as_ref().map(|api| crate::secret::redact(&api.url)),
+        "api_user": user,
+        "api_password": password,
+        "api_key": key,
+        "api_ca_file": core.api.as_ref().and_then(|api| api.ca_file.clone()),
+    })
+}
+
+fn access(access: &Access) -> Value {
+    let patterns = |patterns: &[super::Pattern]| patterns.iter().map(|p| p.0.clone()).collect::<Vec<_>>();
+    let rule = |rule: &AccessRule| {
+        json!({
+            "line": rule.line,
+            if rule.allows { "allow" } else { "deny" }: rule.who.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "channel": rule.channels, "action": rule.actions, "core": patterns(&rule.cores),
+            "host": patterns(&rule.hosts), "service": patterns(&rule.services),
+        })
+    };
+    json!({
+        "guests": access.guests,
+        "require_contact": access.require_contact,
+        "ask": access.ask,
+        "people": access.people.iter().map(|(who, contact)| (who.to_string(), json!(contact))).collect::<Map<_, _>>(),
+        "rule": access.rules.iter().map(rule).collect::<Vec<_>>(),
     })
 }
 

@@ -49,7 +49,7 @@ a.toml:6:15: time_budget: \"1m\" is too long
 a.toml:7:2: unknown key \"stage\" in the file
   7 | [stage]
     |  ^^^^^
-  known here: state_dir, runtime_dir, slack, integrations, route, message, storm, outbox, core, cores";
+  known here: state_dir, runtime_dir, slack, integrations, route, message, storm, outbox, core, cores, acknowledge, access";
     assert_eq!(problems("a.toml", text), expected);
 }
 
@@ -74,6 +74,24 @@ fn single_mistakes_have_their_remedies() {
         ("[outbox]\nmax_age = \"3 weeks\"", "max_age: \"3 weeks\" is no duration"),
         ("[core]\nkind = \"nagois\"", "did you mean \"nagios\"?"),
         ("[core]\nurl = \"monitoring\"", "url: \"monitoring\" is no web address"),
+        ("[core]\nlivestatus = \"host:port\"", "livestatus: \"host:port\" is no Livestatus address"),
+        ("[core]\napi_url = \"https://h\"", "api_url: this kind of core has no API"),
+        ("[core]\nkind = \"icinga2\"\napi_url = \"https://h\"", "add api_user and api_password (or its _file)"),
+        ("[core]\nkind = \"icinga2\"\napi_url = \"http://h\"", "plain http would send the secret readable"),
+        ("[core]\nkind = \"openitcockpit\"\napi_key = \"k\"", "add api_url"),
+        ("[core]\nstatusfile = \"x\"", "did you mean \"status_file\"?"),
+        ("[acknowledge]\nstiky = true", "did you mean \"sticky\"?"),
+        ("[acknowledge]\ncomment = \"never\"", "\"optional\" or \"required\""),
+        ("[acknowledge]\nexpire = \"5s\"", "expire: \"5s\" is too short"),
+        ("[access]\nguest = true", "did you mean \"guests\"?"),
+        ("[access.people]\nalice = \"alice\"", "\"alice\" in [access.people] is no person"),
+        ("[access.people]\nU0123ABCDEF = []", "must be one contact"),
+        ("[[access.rule]]\nhost = \"a\"", "a rule without allow or deny"),
+        ("[[access.rule]]\nallow = \"*\"\ndeny = \"*\"", "a rule can't both allow and deny"),
+        ("[[access.rule]]\nallow = \"alice\"", "allow: \"alice\" is nobody"),
+        ("[[access.rule]]\nallow = \"*\"\naction = \"ack\"", "action: \"ack\" is not known"),
+        ("[[access.rule]]\nallow = \"*\"\nchannel = \"#ops\"", "channel: \"#ops\" is no channel's id"),
+        ("[[access.rule]]\nallow = \"*\"\nhosts = \"a\"", "unknown key \"hosts\" in [[access.rule]]"),
         ("[integrations.second]\ndescription = \"x\"", "[integrations.second] has no way to post"),
         ("[integrations.second]\nbot_token = \"xoxp-1\"", "that is a person's token"),
         ("[integrations.second]\nbot_token = \"https://hooks.slack.com/x\"", "put a webhook's into webhook_url"),
@@ -148,7 +166,8 @@ fn what_is_shown_has_no_secret() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.toml");
     let text = "[slack]\nbot_token = \"xoxb-hidden\"\nsigning_secret = [\"hidden1\", \"hidden2\"]\nchannel = \"#ops\"\n\
-        proxy = \"http://u:hidden@p:1\"\n[integrations.b]\nwebhook_url = \"https://h/services/hidden\"\n";
+        proxy = \"http://u:hidden@p:1\"\n[core]\nkind = \"icinga2\"\napi_url = \"https://h:5665\"\napi_user = \"u\"\n\
+        api_password = \"hidden\"\n[integrations.b]\nwebhook_url = \"https://h/services/hidden\"\n";
     fs::write(&path, text).unwrap();
     let (config, _) = load(Some(&path), &Environment::default()).unwrap_or_else(|e| panic!("{e}"));
     for shown in [show(&config), show_json(&config).to_string(), format!("{config:?}")] {
@@ -157,11 +176,40 @@ fn what_is_shown_has_no_secret() {
 }
 
 #[test]
+fn cores_and_access_are_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.toml");
+    let text = "[core]\nlivestatus = \"tcp:mon:6557\"\ncommand_file = \"nagios.cmd\"\n[cores.b]\nkind = \"openitcockpit\"\n\
+        api_url = \"https://h/\"\napi_key = \"k\"\nlivestatus = \"/run/live\"\n[access]\nask = \"#help\"\n\
+        [access.people]\n\"Alice@Example.com\" = \"alice\"\n[[access.rule]]\nallow = [\"@DBA\", \"U0123ABCDEF\"]\nhost = \"db*\"\n\
+        [acknowledge]\nexpire = []\ncomment = \"required\"\n";
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    let (config, _) = load(Some(&path), &Environment::default()).unwrap_or_else(|e| panic!("{e}"));
+    let [first, second] = config.cores.as_slice() else { panic!() };
+    assert_eq!(first.livestatus, Some(LivestatusAddress::Tcp("mon:6557".into())));
+    assert_eq!(first.command_file.as_deref(), Some(directory.path().join("nagios.cmd").as_path()));
+    assert_eq!(second.livestatus, Some(LivestatusAddress::Unix("/run/live".into())));
+    assert_eq!(second.api.as_ref().unwrap().url, "https://h");
+    assert_eq!(config.access.people.get(&Who::Email("alice@example.com".into())).map(String::as_str), Some("alice"));
+    let rule = &config.access.rules[0];
+    assert_eq!((rule.allows, rule.line), (true, 13));
+    assert_eq!(rule.who, [Who::Group("dba".into()), Who::User("U0123ABCDEF".into())]);
+    assert_eq!(config.acknowledge.comment, CommentRule::Required);
+    assert!(config.acknowledge.sticky && config.acknowledge.expire.is_empty());
+    let shown = show_json(&config);
+    assert_eq!(shown["access"]["rule"][0]["allow"], serde_json::json!(["@dba", "U0123ABCDEF"]));
+}
+
+#[test]
 fn the_default_is_good_and_so_are_its_samples() {
     let directory = tempfile::tempdir().unwrap();
-    for (name, value) in
-        [("webhook-url", "https://hooks.slack.com/services/x"), ("bot-token", "xoxb-1"), ("second-bot-token", "xoxb-2")]
-    {
+    for (name, value) in [
+        ("webhook-url", "https://hooks.slack.com/services/x"),
+        ("bot-token", "xoxb-1"),
+        ("second-bot-token", "xoxb-2"),
+        ("icinga-password", "p"),
+    ] {
         fs::write(directory.path().join(name), value).unwrap();
         fs::set_permissions(directory.path().join(name), fs::Permissions::from_mode(0o640)).unwrap();
     }
@@ -170,7 +218,7 @@ fn the_default_is_good_and_so_are_its_samples() {
     let samples: String = DEFAULT
         .lines()
         .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ') && !rest.is_empty()).unwrap_or(line))
-        .filter(|line| !line.starts_with("ca_file"))
+        .filter(|line| !line.starts_with("ca_file") && !line.starts_with("api_ca_file"))
         .map(|line| format!("{line}\n"))
         .collect();
     for text in [DEFAULT.to_owned(), samples] {

@@ -112,7 +112,8 @@ pub(super) fn core_kind(text: &str) -> Result<CoreKind, Mistake> {
     )
 }
 
-fn choice<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, Mistake> {
+/// One of the known words, in any case.
+pub(super) fn choice<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, Mistake> {
     if let Some((_, value)) = known.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)) {
         return Ok(*value);
     }
@@ -232,11 +233,11 @@ fn minute(text: &str) -> Option<u16> {
 }
 
 /// Slack's ids: one of the letters, then at least eight capitals and digits.
-fn is_id(text: &str, starts: &[char]) -> bool {
+pub(super) fn is_id(text: &str, starts: &[char]) -> bool {
     text.starts_with(starts) && text.len() >= 9 && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
 }
 
-fn is_email(text: &str) -> bool {
+pub(super) fn is_email(text: &str) -> bool {
     text.split_once('@')
         .is_some_and(|(who, host)| !who.is_empty() && host.contains('.') && !text.contains(char::is_whitespace))
 }

@@ -3,18 +3,19 @@
 //! openITCOCKPIT names its objects by UUID and exports the human name as `display_name`; its own command lines pass
 //! only the UUID. The file is indexed once and again when it changes; never on the `notify` path.
 
+use super::blocks::Lines;
 use crate::config::{Config, CoreKind};
 use crate::notification::{Notification, clean_line};
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// Where openITCOCKPIT's core keeps it.
 const OPENITCOCKPIT: &str = "/opt/openitc/nagios/var/objects.cache";
 /// A larger file isn't read: a million services are about 800 MB.
-const FILE_BYTES_MAX: u64 = 1 << 30;
+pub(super) const FILE_BYTES_MAX: u64 = 1 << 30;
 
 /// The display names of each core's objects, remembered as long as the file stays the same.
 #[derive(Debug, Default)]
@@ -58,7 +59,7 @@ impl DisplayNames {
         let known = self.files.get(path).is_some_and(|index| index.modified == modified && index.bytes == bytes);
         if !known {
             let file = File::open(path).ok()?;
-            let names = read(BufReader::new(file.take(FILE_BYTES_MAX)));
+            let names = read(file.take(FILE_BYTES_MAX));
             self.files.insert(path.to_owned(), Index { modified, bytes, names });
         }
         self.files.get(path)
@@ -81,25 +82,50 @@ fn is_uuid(name: &str) -> bool {
         && name.char_indices().all(|(i, c)| if [8, 13, 18, 23].contains(&i) { c == '-' } else { c.is_ascii_hexdigit() })
 }
 
-/// Reads `define host { … }` and `define service { … }` blocks of `\tkey\tvalue` lines; any other bytes are passed over.
-fn read(mut file: impl BufRead) -> HashMap<(String, String), String> {
+/// A piece of `objects.cache`: `define KIND {`, a line `\tkey\tvalue`, `}`.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Piece<'a> {
+    Start(&'a [u8]),
+    Field(&'a str, &'a str),
+    End,
+}
+
+/// Walks the file's blocks of the wanted kinds; any other bytes are passed over.
+pub(super) fn walk(file: impl Read, kinds: &[&[u8]], mut take: impl FnMut(Piece<'_>)) -> std::io::Result<()> {
+    let mut lines = Lines::new(file);
+    let mut is_wanted = false;
+    while let Some(line) = lines.next()? {
+        if let Some(kind) = line.strip_prefix(b"define ").and_then(|rest| rest.strip_suffix(b" {")) {
+            is_wanted = kinds.contains(&kind);
+            if is_wanted {
+                take(Piece::Start(kind));
+            }
+        } else if line == b"}" {
+            if std::mem::take(&mut is_wanted) {
+                take(Piece::End);
+            }
+        } else if is_wanted {
+            let text = String::from_utf8_lossy(line);
+            let (key, value) = text.split_once(['\t', ' ']).unwrap_or((&text, ""));
+            take(Piece::Field(key, value.trim()));
+        }
+    }
+    Ok(())
+}
+
+fn read(file: impl Read) -> HashMap<(String, String), String> {
     let mut names = HashMap::new();
-    let mut line = Vec::new();
-    let mut block: Option<Block> = None;
-    while matches!(file.read_until(b'\n', &mut line), Ok(1..)) {
-        let text = String::from_utf8_lossy(&line);
-        let text = text.trim();
-        if text == "define host {" || text == "define service {" {
-            block = Some(Block::default());
-        } else if text == "}" {
-            if let Some((key, name)) = block.take().and_then(Block::named) {
+    let mut block = Block::default();
+    // What was read before an error counts; the next change of the file reads it again.
+    let _ = walk(file, &[b"host", b"service"], |piece| match piece {
+        Piece::Start(_) => block = Block::default(),
+        Piece::Field(key, value) => block.take(key, value),
+        Piece::End => {
+            if let Some((key, name)) = std::mem::take(&mut block).named() {
                 names.insert(key, name);
             }
-        } else if let Some(block) = &mut block {
-            block.take_line(text);
         }
-        line.clear();
-    }
+    });
     names
 }
 
@@ -111,9 +137,7 @@ struct Block {
 }
 
 impl Block {
-    fn take_line(&mut self, line: &str) {
-        let (key, value) = line.split_once(['\t', ' ']).unwrap_or((line, ""));
-        let value = value.trim();
+    fn take(&mut self, key: &str, value: &str) {
         match key {
             "host_name" => value.clone_into(&mut self.host),
             "service_description" => value.clone_into(&mut self.service),

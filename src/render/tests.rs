@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::Field;
-use crate::config::{CoreKind, Flavor};
+use crate::config::Flavor;
 use crate::slack::{blocks, legacy, limits};
 use crate::terminal;
 use proptest::prelude::*;
@@ -22,7 +22,7 @@ fn style() -> Message {
 
 fn core() -> Core {
     let url = Some("https://monitoring.example.com/nagios4".to_owned());
-    Core { name: String::new(), kind: CoreKind::Nagios, url, objects_file: None }
+    Core { url, ..Core::default() }
 }
 
 fn rendered(notification: &Notification) -> Card {

@@ -26,20 +26,24 @@ pub(super) fn mismatch(matcher: &Matcher, notification: &Notification, at: Local
         .or_else(|| time(matcher.time.as_ref(), at))
 }
 
-/// Any of the plain patterns must match any of the values, and none of those with `!`.
-fn one<S: AsRef<str>>(what: &str, patterns: &[Pattern], values: &[Option<S>]) -> Option<String> {
-    if patterns.is_empty() {
-        return None;
-    }
-    let values: Vec<&str> = values.iter().flatten().map(AsRef::as_ref).collect();
-    let hit = |pattern: &str| values.iter().any(|value| glob(pattern, value));
+/// Whether any of the plain patterns matches any of the values, and none of those with `!`; no pattern takes all.
+pub(crate) fn takes<S: AsRef<str>>(patterns: &[Pattern], values: &[Option<S>]) -> bool {
+    let hit = |pattern: &str| values.iter().flatten().any(|value| glob(pattern, value.as_ref()));
     let (without, with): (Vec<&str>, Vec<&str>) =
         patterns.iter().map(|p| p.0.as_str()).partition(|p| p.starts_with('!'));
     let is_excluded = without.iter().any(|pattern| hit(&pattern[1..]));
     let is_taken = with.is_empty() || with.iter().any(|pattern| hit(pattern));
-    if is_taken && !is_excluded {
+    is_taken && !is_excluded
+}
+
+fn one<S: AsRef<str>>(what: &str, patterns: &[Pattern], values: &[Option<S>]) -> Option<String> {
+    if patterns.is_empty() {
         return None;
     }
+    if takes(patterns, values) {
+        return None;
+    }
+    let values: Vec<&str> = values.iter().flatten().map(AsRef::as_ref).collect();
     let shown: Vec<String> = patterns.iter().map(|p| format!("\"{}\"", p.0)).collect();
     let found = values.first().map_or_else(|| "it has none".to_owned(), |value| format!("it is \"{value}\""));
     Some(format!("{what} must match {}, {found}", shown.join(" or ")))

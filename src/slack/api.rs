@@ -153,7 +153,7 @@ fn transport(error: &ureq::Error) -> Outcome {
 }
 
 /// The roots of one bundle file: the configured one, else the first that the distribution has, else Mozilla's own.
-fn root_certs(ca_file: Option<&Path>, env: &Environment) -> Result<RootCerts, ClientError> {
+pub(crate) fn root_certs(ca_file: Option<&Path>, env: &Environment) -> Result<RootCerts, ClientError> {
     let from_env = env.get("SSL_CERT_FILE").map(PathBuf::from);
     let found = ca_file
         .map(Path::to_owned)

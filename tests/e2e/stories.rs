@@ -245,8 +245,8 @@ fn a_refused_token_stops_everything_and_a_new_one_delivers_it() {
         site.service("PROBLEM", "web01", &format!("S{i}"), "2", "x");
     }
     wait_until("the refusal", Duration::from_secs(10), || site.log().contains("token_revoked"));
+    wait_until("all three to wait", Duration::from_secs(10), || site.queue()["waiting"] == 3);
     let queue = site.queue();
-    assert_eq!(queue["waiting"], 3, "{queue}");
     assert_eq!(queue["deliveries"][0]["attempts"], 0, "a refused token burns no attempt: {queue}");
     // Rotated in the file: no restart, no signal.
     site.configure(&config(crate::world::TOKEN));

@@ -1,0 +1,253 @@
+//! External commands: what a person wants of the core, and the lines that say it.
+//!
+//! Pure. An [`ExternalCommand`] is made only from an [`Authorised`], and no text in it can add a second command or a
+//! field: a name that can't be written is refused, a comment is cleaned.
+//! The commands: <https://www.naemon.io/documentation/developer/externalcommands/>.
+
+mod lines;
+
+use crate::authorise::Authorised;
+use crate::notification::clean_line;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// A name longer than that is no core's: both names and a comment must fit into one line.
+const NAME_BYTES_MAX: usize = 1000;
+/// The furthest time that a command may name: the year 2100. A core on 32 bits of time stops before.
+const TIME_MAX: i64 = 4_102_444_800;
+
+/// A host or service, by the core's own names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Object {
+    /// Empty for the only or default one.
+    #[serde(default)]
+    pub(crate) core: String,
+    pub(crate) host: String,
+    #[serde(default)]
+    pub(crate) service: Option<String>,
+}
+
+/// `Disk on web01`, or `web01` for a host.
+impl std::fmt::Display for Object {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.service {
+            Some(service) => write!(f, "{service} on {}", self.host),
+            None => f.write_str(&self.host),
+        }
+    }
+}
+
+/// What a person wants. Times are Unix seconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Action {
+    Acknowledge {
+        /// Until the recovery, not only until the next change of state.
+        sticky: bool,
+        /// The core tells the contacts.
+        notify: bool,
+        /// The comment outlives the acknowledgement.
+        persistent: bool,
+        comment: String,
+        /// When it ends by itself. Only Icinga 2's API knows it ([`crate::core::knows_expiry`]); for other cores it is
+        /// not in the command, and whoever sends it must remove the acknowledgement then.
+        expiry: Option<i64>,
+    },
+    RemoveAcknowledgement,
+    Downtime {
+        start: i64,
+        end: i64,
+        /// It starts with a problem between start and end, and lasts so long.
+        flexible: Option<Duration>,
+        comment: String,
+        /// For a host: its services too.
+        host_services: bool,
+    },
+    CancelDowntime {
+        /// A number; Icinga 2's are names.
+        id: String,
+    },
+    Recheck {
+        at: i64,
+    },
+    StopNotifications,
+    ResumeNotifications,
+    Comment {
+        persistent: bool,
+        comment: String,
+    },
+}
+
+impl Action {
+    /// Its name in rules and in the audit.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Acknowledge { .. } => "acknowledge",
+            Self::RemoveAcknowledgement => "unacknowledge",
+            Self::Downtime { .. } | Self::CancelDowntime { .. } => "downtime",
+            Self::Recheck { .. } => "recheck",
+            Self::StopNotifications | Self::ResumeNotifications => "notifications",
+            Self::Comment { .. } => "comment",
+        }
+    }
+
+    /// What a person does with it, after "may not".
+    pub(crate) fn phrase(&self) -> &'static str {
+        match self {
+            Self::Acknowledge { .. } => "acknowledge problems",
+            Self::RemoveAcknowledgement => "remove acknowledgements",
+            Self::Downtime { .. } => "schedule downtimes",
+            Self::CancelDowntime { .. } => "cancel downtimes",
+            Self::Recheck { .. } => "order checks",
+            Self::StopNotifications | Self::ResumeNotifications => "stop or resume notifications",
+            Self::Comment { .. } => "add comments",
+        }
+    }
+
+    /// What a comment says when the person wrote none: cores refuse an empty one.
+    fn default_comment(&self) -> &'static str {
+        match self {
+            Self::Acknowledge { .. } => "acknowledged in Slack",
+            Self::Downtime { .. } => "scheduled in Slack",
+            Self::RemoveAcknowledgement
+            | Self::CancelDowntime { .. }
+            | Self::Recheck { .. }
+            | Self::StopNotifications
+            | Self::ResumeNotifications
+            | Self::Comment { .. } => "written in Slack",
+        }
+    }
+
+    fn comment_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Acknowledge { comment, .. } | Self::Downtime { comment, .. } | Self::Comment { comment, .. } => {
+                Some(comment)
+            }
+            Self::RemoveAcknowledgement
+            | Self::CancelDowntime { .. }
+            | Self::Recheck { .. }
+            | Self::StopNotifications
+            | Self::ResumeNotifications => None,
+        }
+    }
+}
+
+/// A command that can be written as it is. Only [`ExternalCommand::new`] makes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ExternalCommand {
+    action: Action,
+    object: Object,
+    author: String,
+    time: i64,
+}
+
+/// Why it can't be said to a core, as a sentence for the person.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CommandError {
+    #[error(
+        "\"{0}\" can't be named in a command: it has a semicolon or a control character in it; rename it in the monitoring"
+    )]
+    Name(String),
+    #[error("the name of the host or service is too long for a command")]
+    NameTooLong,
+    #[error("the downtime must end after it starts")]
+    EndsBeforeStart,
+    #[error("the downtime would be over already")]
+    Over,
+    #[error("a flexible downtime lasts at least a minute")]
+    TooShort,
+    #[error("the time is out of range")]
+    Time,
+    #[error("that is no downtime's id")]
+    DowntimeId,
+}
+
+impl ExternalCommand {
+    /// Checks and cleans every part. `now` in Unix seconds stamps the command.
+    pub(crate) fn new(authorised: &Authorised, now: i64) -> Result<Self, CommandError> {
+        let object = authorised.object().clone();
+        check_name(&object.host)?;
+        object.service.as_deref().map_or(Ok(()), check_name)?;
+        let mut action = authorised.action().clone();
+        check_times(&action, now)?;
+        if let Action::CancelDowntime { id } = &action
+            && (id.is_empty() || id.len() > NAME_BYTES_MAX || id.chars().any(|c| c == ';' || c.is_control()))
+        {
+            return Err(CommandError::DowntimeId);
+        }
+        let default = action.default_comment();
+        if let Some(comment) = action.comment_mut() {
+            *comment = Some(clean(comment)).filter(|text| !text.is_empty()).unwrap_or_else(|| default.to_owned());
+        }
+        let command = Self { action, object, author: authorised.author().to_owned(), time: now };
+        lines::fitted(command).ok_or(CommandError::NameTooLong)
+    }
+
+    /// With its comment as it is sent: cleaned, and cut where it didn't fit.
+    pub(crate) fn action(&self) -> &Action {
+        &self.action
+    }
+
+    pub(crate) fn object(&self) -> &Object {
+        &self.object
+    }
+
+    pub(crate) fn author(&self) -> &str {
+        &self.author
+    }
+
+    /// The command's time stamp, Unix seconds.
+    pub(crate) fn time(&self) -> i64 {
+        self.time
+    }
+
+    /// One command a line, `[UNIX] NAME;arg;...` with its newline; all together at most `PIPE_BUF` bytes, so that one
+    /// write passes them whole (`pipe(7)`).
+    pub(crate) fn lines(&self) -> Vec<String> {
+        lines::of(self)
+    }
+}
+
+/// One line of text that fits into a field: control characters become blanks, `;` becomes `,`.
+pub(crate) fn clean(text: &str) -> String {
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    clean_line(&text).replace(';', ",")
+}
+
+fn check_name(name: &str) -> Result<(), CommandError> {
+    if name.len() > NAME_BYTES_MAX {
+        return Err(CommandError::NameTooLong);
+    }
+    if name.is_empty() || name.chars().any(|c| c == ';' || c.is_control()) {
+        return Err(CommandError::Name(clean_line(name)));
+    }
+    Ok(())
+}
+
+fn check_times(action: &Action, now: i64) -> Result<(), CommandError> {
+    let in_range = |time: i64| if (0..=TIME_MAX).contains(&time) { Ok(()) } else { Err(CommandError::Time) };
+    match action {
+        Action::Downtime { start, end, flexible, .. } => {
+            in_range(*start)?;
+            in_range(*end)?;
+            let seconds = flexible.map(|duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX));
+            match seconds {
+                _ if end <= start => Err(CommandError::EndsBeforeStart),
+                _ if *end <= now => Err(CommandError::Over),
+                Some(..60) => Err(CommandError::TooShort),
+                Some(seconds) => in_range(seconds),
+                None => Ok(()),
+            }
+        }
+        Action::Recheck { at } => in_range(*at),
+        Action::Acknowledge { expiry: Some(at), .. } if *at <= now => Err(CommandError::Time),
+        Action::Acknowledge { expiry, .. } => expiry.map_or(Ok(()), in_range),
+        Action::RemoveAcknowledgement
+        | Action::CancelDowntime { .. }
+        | Action::StopNotifications
+        | Action::ResumeNotifications
+        | Action::Comment { .. } => Ok(()),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

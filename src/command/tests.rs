@@ -1,0 +1,188 @@
+use super::lines::PIPE_BUF;
+use super::*;
+use crate::authorise::{Asked, Person, Verdict, authorise};
+use crate::config::Access;
+use proptest::prelude::*;
+
+const NOW: i64 = 1_795_240_000;
+
+/// What somebody who may do everything gets.
+pub(crate) fn command(
+    action: &Action,
+    host: &str,
+    service: Option<&str>,
+    name: &str,
+) -> Result<ExternalCommand, CommandError> {
+    let object = Object { core: String::new(), host: host.into(), service: service.map(str::to_owned) };
+    let person = Person { team_id: "T1".into(), user_id: "U1".into(), name: name.into(), ..Person::default() };
+    let asked = Asked {
+        person: &person,
+        team_id: "T1",
+        channel: None,
+        action,
+        object: &object,
+        host_label: None,
+        service_label: None,
+    };
+    let Verdict::Allowed(authorised) = authorise(&asked, &Access::default(), None) else { panic!() };
+    ExternalCommand::new(&authorised, NOW)
+}
+
+fn acknowledge(comment: &str) -> Action {
+    Action::Acknowledge { sticky: true, notify: true, persistent: false, comment: comment.into(), expiry: None }
+}
+
+fn downtime(host_services: bool, flexible: Option<u64>) -> Action {
+    let flexible = flexible.map(Duration::from_secs);
+    Action::Downtime { start: NOW, end: NOW + 7200, flexible, comment: "up;grade".into(), host_services }
+}
+
+#[test]
+fn each_action_is_its_line() {
+    let (web, disk) = (("web01", None), ("web01", Some("Disk /")));
+    for ((host, service), action, expected) in [
+        (web, acknowledge(""), "ACKNOWLEDGE_HOST_PROBLEM;web01;2;1;0;al,ice;acknowledged in Slack"),
+        (disk, acknowledge("it's me"), "ACKNOWLEDGE_SVC_PROBLEM;web01;Disk /;2;1;0;al,ice;it's me"),
+        (disk, acknowledge("a;b\nc\0d\u{85}e"), "ACKNOWLEDGE_SVC_PROBLEM;web01;Disk /;2;1;0;al,ice;a,b c d e"),
+        (web, Action::RemoveAcknowledgement, "REMOVE_HOST_ACKNOWLEDGEMENT;web01"),
+        (disk, Action::RemoveAcknowledgement, "REMOVE_SVC_ACKNOWLEDGEMENT;web01;Disk /"),
+        (web, downtime(false, None), "SCHEDULE_HOST_DOWNTIME;web01;1795240000;1795247200;1;0;7200;al,ice;up,grade"),
+        (
+            disk,
+            downtime(true, Some(600)),
+            "SCHEDULE_SVC_DOWNTIME;web01;Disk /;1795240000;1795247200;0;0;600;al,ice;up,grade",
+        ),
+        (web, Action::CancelDowntime { id: "7".into() }, "DEL_HOST_DOWNTIME;7"),
+        (disk, Action::CancelDowntime { id: "7".into() }, "DEL_SVC_DOWNTIME;7"),
+        (web, Action::Recheck { at: NOW }, "SCHEDULE_FORCED_HOST_CHECK;web01;1795240000"),
+        (disk, Action::Recheck { at: NOW }, "SCHEDULE_FORCED_SVC_CHECK;web01;Disk /;1795240000"),
+        (web, Action::StopNotifications, "DISABLE_HOST_NOTIFICATIONS;web01"),
+        (disk, Action::ResumeNotifications, "ENABLE_SVC_NOTIFICATIONS;web01;Disk /"),
+        (disk, Action::Comment { persistent: true, comment: "hi".into() }, "ADD_SVC_COMMENT;web01;Disk /;1;al,ice;hi"),
+    ] {
+        let lines = command(&action, host, service, "al;ice").unwrap().lines();
+        assert_eq!(lines, [format!("[1795240000] {expected}\n")]);
+    }
+}
+
+#[test]
+fn a_host_with_its_services_is_two_commands() {
+    let lines = command(&downtime(true, None), "web01", None, "alice").unwrap().lines();
+    assert_eq!(lines.len(), 2);
+    assert!(lines[0].starts_with("[1795240000] SCHEDULE_HOST_DOWNTIME;web01;1795240000;"));
+    assert!(lines[1].starts_with("[1795240000] SCHEDULE_HOST_SVC_DOWNTIME;web01;1795240000;"));
+}
+
+#[test]
+fn what_cannot_be_said_is_refused() {
+    for (host, service) in
+        [("a;b", None), ("a\nb", None), ("a", Some("b\0")), ("", None), ("a", Some("")), ("a\t", None)]
+    {
+        assert!(matches!(command(&acknowledge("x"), host, service, "a"), Err(CommandError::Name(_))), "{host:?}");
+    }
+    assert_eq!(command(&acknowledge("x"), &"a".repeat(1001), None, "a"), Err(CommandError::NameTooLong));
+    let downtime = |start, end, flexible: Option<u64>| Action::Downtime {
+        start,
+        end,
+        flexible: flexible.map(Duration::from_secs),
+        comment: String::new(),
+        host_services: false,
+    };
+    for (action, error) in [
+        (downtime(NOW + 10, NOW + 10, None), CommandError::EndsBeforeStart),
+        (downtime(NOW - 10, NOW, None), CommandError::Over),
+        (downtime(NOW, NOW + 10, Some(5)), CommandError::TooShort),
+        (downtime(NOW, i64::MAX, None), CommandError::Time),
+        (downtime(NOW, NOW + 10, Some(u64::MAX)), CommandError::Time),
+        (Action::Recheck { at: -1 }, CommandError::Time),
+        (Action::CancelDowntime { id: "1;2".into() }, CommandError::DowntimeId),
+        (Action::CancelDowntime { id: String::new() }, CommandError::DowntimeId),
+    ] {
+        assert_eq!(command(&action, "web01", None, "alice"), Err(error), "{action:?}");
+    }
+}
+
+#[test]
+fn a_long_comment_is_cut_between_characters_and_says_so() {
+    let command = command(&acknowledge(&"ä".repeat(5000)), "web01", Some("Disk"), "alice").unwrap();
+    let lines = command.lines();
+    assert!((PIPE_BUF - 2..=PIPE_BUF).contains(&lines[0].len()), "{}", lines[0].len());
+    assert!(lines[0].ends_with("ää…\n"));
+    let Action::Acknowledge { comment, .. } = command.action() else { panic!() };
+    assert!(lines[0].ends_with(&format!(";{comment}\n")), "the typed part is what is sent");
+}
+
+fn actions() -> impl Strategy<Value = Action> {
+    let text = ".{0,40}|\\PC{0,4000}|[;\n\r\0\\[\\]0-9A-Z_ ]{0,60}";
+    prop_oneof![
+        (any::<(bool, bool, bool)>(), text).prop_map(|((sticky, notify, persistent), comment)| Action::Acknowledge {
+            sticky,
+            notify,
+            persistent,
+            comment,
+            expiry: None
+        }),
+        Just(Action::RemoveAcknowledgement),
+        (any::<i64>(), any::<i64>(), proptest::option::of(any::<u64>()), text, any::<bool>()).prop_map(
+            |(start, end, flexible, comment, host_services)| Action::Downtime {
+                start: start % (2 * TIME_MAX),
+                end: end % (2 * TIME_MAX),
+                flexible: flexible.map(|seconds| Duration::from_secs(seconds % 100_000)),
+                comment,
+                host_services,
+            }
+        ),
+        text.prop_map(|id| Action::CancelDowntime { id }),
+        any::<i64>().prop_map(|at| Action::Recheck { at }),
+        Just(Action::StopNotifications),
+        Just(Action::ResumeNotifications),
+        (any::<bool>(), text).prop_map(|(persistent, comment)| Action::Comment { persistent, comment }),
+    ]
+}
+
+/// How many `;` a command's line has.
+fn semicolons(name: &str) -> usize {
+    match name {
+        "ACKNOWLEDGE_HOST_PROBLEM" => 6,
+        "ACKNOWLEDGE_SVC_PROBLEM" => 7,
+        "SCHEDULE_HOST_DOWNTIME" | "SCHEDULE_HOST_SVC_DOWNTIME" => 8,
+        "SCHEDULE_SVC_DOWNTIME" => 9,
+        "ADD_HOST_COMMENT" => 4,
+        "ADD_SVC_COMMENT" => 5,
+        "SCHEDULE_FORCED_SVC_CHECK" => 3,
+        "SCHEDULE_FORCED_HOST_CHECK"
+        | "REMOVE_SVC_ACKNOWLEDGEMENT"
+        | "DISABLE_SVC_NOTIFICATIONS"
+        | "ENABLE_SVC_NOTIFICATIONS" => 2,
+        "REMOVE_HOST_ACKNOWLEDGEMENT"
+        | "DISABLE_HOST_NOTIFICATIONS"
+        | "ENABLE_HOST_NOTIFICATIONS"
+        | "DEL_HOST_DOWNTIME"
+        | "DEL_SVC_DOWNTIME" => 1,
+        other => panic!("{other}"),
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_adds_a_command_or_a_field(
+        action in actions(),
+        host in "web01|.{0,20}|\\PC{1,1500}|[;\n]a",
+        service in proptest::option::of("Disk|.{0,20}|\\PC{1,1200}"),
+        name in ".{0,200}|[;\n\r]{0,5}",
+    ) {
+        let Ok(command) = command(&action, &host, service.as_deref(), &name) else { return Ok(()) };
+        let lines = command.lines();
+        prop_assert!(lines.concat().len() <= PIPE_BUF);
+        prop_assert!((1..=2).contains(&lines.len()));
+        for line in lines {
+            prop_assert_eq!(line.chars().filter(|c| c.is_control()).count(), 1);
+            let line = line.strip_suffix('\n').unwrap();
+            let (stamp, rest) = line.split_once("] ").unwrap();
+            prop_assert_eq!(stamp, format!("[{NOW}"));
+            let name = rest.split(';').next().unwrap();
+            prop_assert_eq!(rest.matches(';').count(), semicolons(name), "{}", rest);
+            prop_assert!(!rest.ends_with(';'), "{}", rest);
+        }
+    }
+}

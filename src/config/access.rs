@@ -1,0 +1,150 @@
+//! `[acknowledge]` and `[access]`: what a click does by default, and who may click.
+
+use super::problem::{Mistake, Report};
+use super::reader::{Table, texts_of};
+use super::suggest;
+use super::{Access, AccessRule, Acknowledge, CommentRule, Who, values};
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// What a rule may name: [`crate::command::Action::name`]'s words.
+const ACTIONS: [&str; 6] = ["acknowledge", "unacknowledge", "downtime", "recheck", "notifications", "comment"];
+const HOUR: Duration = Duration::from_secs(3600);
+
+pub(super) fn acknowledge(top: &mut Table<'_>, report: &mut Report<'_>) -> Acknowledge {
+    let mut acknowledge = Acknowledge {
+        sticky: true,
+        notify: true,
+        persistent: false,
+        comment: CommentRule::Optional,
+        expire: vec![HOUR, HOUR * 4, HOUR * 24],
+    };
+    let Some(mut table) = top.table("acknowledge", report) else {
+        return acknowledge;
+    };
+    let comment =
+        |text: &str| values::choice(text, &[("optional", CommentRule::Optional), ("required", CommentRule::Required)]);
+    acknowledge.sticky = table.flag("sticky", report).unwrap_or(acknowledge.sticky);
+    acknowledge.notify = table.flag("notify", report).unwrap_or(acknowledge.notify);
+    acknowledge.persistent = table.flag("persistent", report).unwrap_or(acknowledge.persistent);
+    acknowledge.comment = table.parsed("comment", report, comment).unwrap_or(acknowledge.comment);
+    if table.node("expire").is_some() {
+        acknowledge.expire = table.parsed_list("expire", report, expiry);
+    }
+    table.finish(report);
+    acknowledge
+}
+
+/// A minute or more: the core's clock has seconds, and its state is written every ten.
+fn expiry(text: &str) -> Result<Duration, Mistake> {
+    match values::duration(text)? {
+        short if short < Duration::from_secs(60) => {
+            Err(Mistake::new(format!("\"{text}\" is too short")).remedy("at least \"1m\""))
+        }
+        good => Ok(good),
+    }
+}
+
+pub(super) fn access(top: &mut Table<'_>, report: &mut Report<'_>) -> Access {
+    let Some(mut table) = top.table("access", report) else {
+        return Access::default();
+    };
+    let mut access = Access {
+        guests: table.flag("guests", report).unwrap_or(false),
+        require_contact: table.flag("require_contact", report).unwrap_or(false),
+        ask: table.text("ask", report).map(|text| crate::notification::clean_line(text.text)),
+        people: BTreeMap::new(),
+        rules: Vec::new(),
+    };
+    if let Some(people) = table.table("people", report) {
+        for entry in people.entries() {
+            let texts = texts_of(entry, "[access.people]", report);
+            match (entry.key.parse::<Who>(), texts.as_slice()) {
+                (Ok(who @ (Who::User(_) | Who::Email(_))), [contact]) if !contact.text.is_empty() => {
+                    access.people.insert(who, contact.text.to_owned());
+                }
+                (Ok(Who::User(_) | Who::Email(_)), _) => {
+                    let mistake = Mistake::new(format!("\"{}\" in [access.people] must be one contact", entry.key));
+                    report.error(Some(entry.node.span), mistake.remedy("write the contact's name in the core"));
+                }
+                _ => {
+                    let mistake = Mistake::new(format!("\"{}\" in [access.people] is no person", entry.key));
+                    let remedy =
+                        "write a Slack id or an e-mail: U0123ABCDEF = \"alice\", \"alice@example.com\" = \"alice\"";
+                    report.error(Some(entry.key_span), mistake.remedy(remedy));
+                }
+            }
+        }
+    }
+    for mut rule in table.tables("rule", report) {
+        "[[access.rule]]".clone_into(&mut rule.name);
+        access.rules.extend(read_rule(rule, report));
+    }
+    table.finish(report);
+    access
+}
+
+fn read_rule(mut table: Table<'_>, report: &mut Report<'_>) -> Option<AccessRule> {
+    let (has_allow, has_deny) = (table.node("allow").is_some(), table.node("deny").is_some());
+    if has_allow == has_deny {
+        let message = if has_allow { "a rule can't both allow and deny" } else { "a rule without allow or deny" };
+        let remedy = "write allow = \"...\" or deny = \"...\" with people: \"*\", \"U0123ABCDEF\", \"alice@example.com\", \"@group\"";
+        report.error(table.span, Mistake::new(message).remedy(remedy));
+    }
+    let action = |text: &str| values::choice(text, &ACTIONS.map(|name| (name, name))).map(str::to_owned);
+    let rule = AccessRule {
+        line: table.span.map_or(0, |span| report.line(span)),
+        allows: has_allow,
+        who: table.parsed_list(if has_allow { "allow" } else { "deny" }, report, str::parse),
+        channels: table.parsed_list("channel", report, channel),
+        actions: table.parsed_list("action", report, action),
+        hosts: table.parsed_list("host", report, values::pattern),
+        services: table.parsed_list("service", report, values::pattern),
+        cores: table.parsed_list("core", report, values::pattern),
+    };
+    table.finish(report);
+    (has_allow != has_deny).then_some(rule)
+}
+
+/// By id: a click tells the channel's id, and its name may change.
+fn channel(text: &str) -> Result<String, Mistake> {
+    if values::is_id(text, &['C', 'G', 'D']) {
+        return Ok(text.to_owned());
+    }
+    Err(Mistake::new(format!("\"{text}\" is no channel's id"))
+        .remedy("write its id, such as \"C0123ABCDEF\": it stands at the end of the channel's details in Slack"))
+}
+
+impl FromStr for Who {
+    type Err = Mistake;
+
+    fn from_str(text: &str) -> Result<Self, Mistake> {
+        let text = text.trim();
+        let name = text.strip_prefix('@').unwrap_or(text);
+        match name {
+            "*" => Ok(Self::Everyone),
+            email if values::is_email(email) => Ok(Self::Email(email.to_lowercase())),
+            id if values::is_id(id, &['U', 'W']) => Ok(Self::User(id.to_owned())),
+            id if values::is_id(id, &['S']) => Ok(Self::Group(id.to_owned())),
+            handle if text.starts_with('@') && !handle.is_empty() && !handle.contains(char::is_whitespace) => {
+                Ok(Self::Group(handle.to_lowercase()))
+            }
+            _ => {
+                let names = ["*", "U0123ABCDEF", "alice@example.com", "@group"];
+                Err(Mistake::new(format!("\"{text}\" is nobody")).remedy(suggest::one_of(&names)))
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Who {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Everyone => f.write_str("*"),
+            Self::User(text) | Self::Email(text) => f.write_str(text),
+            Self::Group(id) if values::is_id(id, &['S']) => f.write_str(id),
+            Self::Group(handle) => write!(f, "@{handle}"),
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! `[core]` and `[cores.NAME]`: the monitoring cores, where their files are and which doors they have.
+
+use super::integration::{self, Around};
+use super::problem::{Mistake, Report};
+use super::reader::Table;
+use super::{Api, ApiLogin, Core, CoreKind, Environment, LivestatusAddress, values};
+use std::path::{Path, PathBuf};
+
+/// All cores, `[core]` first.
+pub(super) fn read_all(
+    top: &mut Table<'_>,
+    base: &Path,
+    sources: &mut Vec<PathBuf>,
+    report: &mut Report<'_>,
+) -> Vec<Core> {
+    let mut tables: Vec<(&str, Table<'_>)> = top.table("core", report).map(|table| ("", table)).into_iter().collect();
+    tables.extend(top.named_tables("cores", report));
+    tables.into_iter().map(|(name, table)| read(name, table, base, sources, report)).collect()
+}
+
+fn read(name: &str, mut table: Table<'_>, base: &Path, sources: &mut Vec<PathBuf>, report: &mut Report<'_>) -> Core {
+    let kind = table.parsed("kind", report, values::core_kind).unwrap_or_default();
+    let mut path = |key| table.text(key, report).map(|text| base.join(text.text));
+    let [objects_file, main_config, command_file] = ["objects_file", "main_config", "command_file"].map(&mut path);
+    let [status_file, query_socket, log_file] = ["status_file", "query_socket", "log_file"].map(&mut path);
+    let core = Core {
+        name: name.to_owned(),
+        kind,
+        url: table.parsed("url", report, values::link),
+        objects_file,
+        main_config,
+        command_file,
+        status_file,
+        query_socket,
+        log_file,
+        livestatus: table.parsed("livestatus", report, |text| livestatus(text, base)),
+        api: api(&mut table, kind, base, sources, report),
+    };
+    table.finish(report);
+    core
+}
+
+/// The API's address and login; both or neither.
+fn api(
+    table: &mut Table<'_>,
+    kind: CoreKind,
+    base: &Path,
+    sources: &mut Vec<PathBuf>,
+    report: &mut Report<'_>,
+) -> Option<Api> {
+    let url = table.parsed("api_url", report, |text| values::url(text).map(|url| url.trim_end_matches('/').to_owned()));
+    let user = table.text("api_user", report);
+    let mut around = Around { base, env: Environment::default(), sources };
+    let mut secret = |keys| integration::one_secret(table, keys, &[], integration::any, &mut around, report);
+    let password = secret(("api_password", "api_password_file"));
+    let key = secret(("api_key", "api_key_file"));
+    let ca_file = table.text("api_ca_file", report).map(|text| (base.join(text.text), text.span));
+    if let Some((path, span)) = &ca_file
+        && let Err(e) = std::fs::metadata(path)
+    {
+        let mistake = Mistake::new(format!("api_ca_file {}: {e}", path.display()));
+        report.error(Some(*span), mistake.remedy("name a PEM file with the CA's certificate"));
+    }
+    let (wanted, login) = match kind {
+        CoreKind::Icinga2 => (
+            "api_user and api_password",
+            user.zip(password).map(|(user, password)| ApiLogin::Basic { user: user.text.to_owned(), password }),
+        ),
+        CoreKind::OpenItCockpit => ("api_key", key.map(ApiLogin::Key)),
+        CoreKind::Nagios | CoreKind::Naemon | CoreKind::Checkmk => {
+            if url.is_some() {
+                let remedy = "only kind = \"icinga2\" and \"openitcockpit\" have one; remove it or set the kind";
+                report.error(table.span, Mistake::new("api_url: this kind of core has no API").remedy(remedy));
+            }
+            return None;
+        }
+    };
+    match (url, login) {
+        (Some(url), Some(login)) => Some(Api { url, login, ca_file: ca_file.map(|(path, _)| path) }),
+        (Some(_), None) => {
+            let mistake = Mistake::new(format!("{} has api_url, but no login", table.name));
+            report.error(table.span, mistake.remedy(format!("add {wanted} (or its _file)")));
+            None
+        }
+        (None, Some(_)) => {
+            let mistake = Mistake::new(format!("{} has a login for the API, but no api_url", table.name));
+            report.error(table.span, mistake.remedy("add api_url = \"https://...\""));
+            None
+        }
+        (None, None) => None,
+    }
+}
+
+/// A socket's path, `tcp:host:port` or `host:port`.
+fn livestatus(text: &str, base: &Path) -> Result<LivestatusAddress, Mistake> {
+    if text.contains('/') || !text.contains(':') {
+        let path = text.strip_prefix("unix:").unwrap_or(text);
+        return Ok(LivestatusAddress::Unix(base.join(path)));
+    }
+    let address = text.strip_prefix("tcp:").unwrap_or(text);
+    let is_address = address
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|p| p > 0));
+    if is_address && !address.contains(char::is_whitespace) {
+        return Ok(LivestatusAddress::Tcp(address.to_owned()));
+    }
+    Err(Mistake::new(format!("\"{text}\" is no Livestatus address"))
+        .remedy("write the socket's path, as \"/var/cache/naemon/live\", or \"host:6557\""))
+}
+
+impl std::fmt::Display for LivestatusAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "{}", path.display()),
+            Self::Tcp(address) => write!(f, "tcp:{address}"),
+        }
+    }
+}

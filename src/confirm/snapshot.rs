@@ -1,0 +1,89 @@
+//! What a core says of some of its objects, at one moment. Filled by [`crate::core::state`].
+
+use crate::command::Object;
+use std::collections::HashMap;
+
+/// The core's state as far as it was asked for. Times are Unix seconds; 0 is never.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Snapshot {
+    /// When the core's state was so: when the status file was written, or when its memory was read.
+    pub(crate) created: i64,
+    pub(crate) program: Program,
+    /// Only what was asked for and exists.
+    pub(crate) states: HashMap<Object, State>,
+}
+
+/// The core as a whole.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Program {
+    pub(crate) pid: Option<u32>,
+    pub(crate) start: Option<i64>,
+    pub(crate) notifications_enabled: Option<bool>,
+    /// `check_external_commands`; `false` means that nobody reads the command file.
+    pub(crate) external_commands_checked: Option<bool>,
+}
+
+/// One host or service.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct State {
+    /// The core's number: 0 is good; a host's 1 down, 2 unreachable; a service's 1 warning, 2 critical, 3 unknown.
+    pub(crate) code: u8,
+    pub(crate) is_hard: bool,
+    pub(crate) acknowledged: Acknowledged,
+    /// The comments of acknowledgements, the latest last.
+    pub(crate) acknowledgements: Vec<Acknowledgement>,
+    /// Other comments that people wrote, the latest last.
+    pub(crate) comments: Vec<Acknowledgement>,
+    /// Text: Nagios counts, Naemon uses UUIDs; empty where there is none or the core doesn't say.
+    pub(crate) problem_id: String,
+    pub(crate) downtimes: Vec<Downtime>,
+    /// How many downtimes are in effect.
+    pub(crate) downtime_depth: u32,
+    pub(crate) notifications_enabled: bool,
+    pub(crate) last_check: i64,
+    pub(crate) next_check: i64,
+    pub(crate) last_state_change: i64,
+    pub(crate) output: String,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Acknowledged {
+    #[default]
+    No,
+    /// Until the next change of state.
+    Normal,
+    /// Until the recovery.
+    Sticky,
+}
+
+/// An acknowledgement's or a person's comment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Acknowledgement {
+    pub(crate) author: String,
+    pub(crate) comment: String,
+    pub(crate) time: i64,
+}
+
+/// A scheduled downtime, begun or not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Downtime {
+    /// A number; Icinga 2's are names.
+    pub(crate) id: String,
+    pub(crate) author: String,
+    pub(crate) comment: String,
+    pub(crate) start: i64,
+    pub(crate) end: i64,
+    pub(crate) is_fixed: bool,
+}
+
+impl State {
+    /// Who acknowledged it, as far as a comment says so.
+    pub(crate) fn acknowledgement(&self) -> Option<&Acknowledgement> {
+        self.acknowledgements.last().filter(|_| self.acknowledged != Acknowledged::No)
+    }
+
+    /// Unix seconds since when it has been in trouble; `None` when it isn't, or the core doesn't say.
+    pub(crate) fn problem_since(&self) -> Option<i64> {
+        (self.code != 0 && self.last_state_change > 0).then_some(self.last_state_change)
+    }
+}

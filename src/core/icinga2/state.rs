@@ -1,0 +1,146 @@
+//! Reading the objects' state from the API.
+
+use crate::clock;
+use crate::command::Object;
+use crate::config::Api;
+use crate::confirm::snapshot::{Acknowledged, Acknowledgement, Downtime, Program, Snapshot, State};
+use crate::core::http::Client;
+use crate::core::state::ReadError;
+use serde_json::{Value, json};
+
+/// The wanted objects' state as it is in memory now.
+pub(in crate::core) fn read(api: &Api, wanted: &[Object]) -> Result<Snapshot, ReadError> {
+    let failed = |reason| ReadError::Door { place: "the Icinga 2 API".to_owned(), reason };
+    // Before asking: what the core does meanwhile is later.
+    let mut snapshot = Snapshot { created: clock::wall_ms() / 1000, ..Snapshot::default() };
+    let client = Client::new(api).map_err(failed)?;
+    // It takes a permission of its own, and is only worth a word when it is there.
+    if let Ok(found) = query(&client, "/v1/status/IcingaApplication", &json!({})) {
+        let app = found.first().map_or(&Value::Null, |result| &result["status"]["icingaapplication"]["app"]);
+        snapshot.program = Program {
+            pid: app.get("pid").and_then(|pid| integer(pid).try_into().ok()),
+            start: app.get("program_start").map(integer),
+            notifications_enabled: app["enable_notifications"].as_bool(),
+            external_commands_checked: None,
+        };
+    }
+    let names = |has_service: bool| {
+        let of_kind = wanted.iter().filter(move |object| object.service.is_some() == has_service);
+        of_kind.map(|object| match &object.service {
+            Some(service) => format!("{}!{service}", object.host),
+            None => object.host.clone(),
+        })
+    };
+    // An attribute that the kind doesn't have is an error.
+    for (path, kind, names, (host, service)) in [
+        ("/v1/objects/hosts", "host", names(false).collect::<Vec<_>>(), ("name", "")),
+        ("/v1/objects/services", "service", names(true).collect::<Vec<_>>(), ("host_name", "name")),
+    ] {
+        if names.is_empty() {
+            continue;
+        }
+        let body = json!({
+            "attrs": ["name", host, "state", "state_type", "acknowledgement", "downtime_depth",
+                "enable_notifications", "last_check", "next_check", "last_state_change", "last_check_result"],
+            "filter": format!("{kind}.__name in ackbell_names"),
+            "filter_vars": { "ackbell_names": names },
+        });
+        for result in query(&client, path, &body).map_err(failed)? {
+            let attrs = &result["attrs"];
+            if let Some(object) = object(wanted, attrs, (host, service)) {
+                snapshot.states.insert(object.clone(), state(attrs));
+            }
+        }
+    }
+    read_notes(&client, wanted, &mut snapshot).map_err(failed)?;
+    Ok(snapshot)
+}
+
+/// The comments and downtimes of the objects found.
+fn read_notes(client: &Client<'_>, wanted: &[Object], snapshot: &mut Snapshot) -> Result<(), String> {
+    const NAMES: (&str, &str) = ("host_name", "service_name");
+    let hosts: Vec<&str> = wanted.iter().map(|object| object.host.as_str()).collect();
+    let of_hosts = |kind: &str| json!({ "filter": format!("{kind}.host_name in ackbell_hosts"), "filter_vars": { "ackbell_hosts": hosts } });
+    let mut comments = query(client, "/v1/objects/comments", &of_hosts("comment"))?;
+    comments.sort_by_key(|result| integer(&result["attrs"]["entry_time"]));
+    for result in comments {
+        let attrs = &result["attrs"];
+        let Some(state) = object(wanted, attrs, NAMES).and_then(|object| snapshot.states.get_mut(object)) else {
+            continue;
+        };
+        let time = integer(&attrs["entry_time"]);
+        let comment = Acknowledgement { author: text(&attrs["author"]), comment: text(&attrs["text"]), time };
+        // As in Nagios: 1 a person's, 4 an acknowledgement's.
+        match integer(&attrs["entry_type"]) {
+            4 => state.acknowledgements.push(comment),
+            1 => state.comments.push(comment),
+            _ => {}
+        }
+    }
+    for result in query(client, "/v1/objects/downtimes", &of_hosts("downtime"))? {
+        let attrs = &result["attrs"];
+        let Some(state) = object(wanted, attrs, NAMES).and_then(|object| snapshot.states.get_mut(object)) else {
+            continue;
+        };
+        state.downtimes.push(Downtime {
+            id: text(&attrs["__name"]),
+            author: text(&attrs["author"]),
+            comment: text(&attrs["comment"]),
+            start: integer(&attrs["start_time"]),
+            end: integer(&attrs["end_time"]),
+            is_fixed: attrs["fixed"].as_bool().unwrap_or(true),
+        });
+    }
+    Ok(())
+}
+
+/// The results of a query; none when nothing matches.
+fn query(client: &Client<'_>, path: &str, body: &Value) -> Result<Vec<Value>, String> {
+    let mut answer = client.post(path, body, true)?;
+    match (answer.status, answer.body["results"].take()) {
+        (200, Value::Array(results)) => Ok(results),
+        (404, _) => Ok(Vec::new()),
+        (status, _) => {
+            let text = crate::notification::clean_line(answer.body["status"].as_str().unwrap_or_default());
+            Err(format!("{path} answered {status} {}", text.chars().take(200).collect::<String>())
+                .trim_end()
+                .to_owned())
+        }
+    }
+}
+
+/// Which of the wanted objects it is, by the attributes that hold its host's and its service's name.
+fn object<'a>(wanted: &'a [Object], attrs: &Value, (host, service): (&str, &str)) -> Option<&'a Object> {
+    let name = attrs[service].as_str().filter(|name| !name.is_empty());
+    wanted.iter().find(|object| Some(object.host.as_str()) == attrs[host].as_str() && object.service.as_deref() == name)
+}
+
+fn state(attrs: &Value) -> State {
+    let number = |key: &str| integer(&attrs[key]);
+    State {
+        code: number("state").try_into().unwrap_or_default(),
+        is_hard: number("state_type") == 1,
+        acknowledged: match number("acknowledgement") {
+            0 => Acknowledged::No,
+            2 => Acknowledged::Sticky,
+            _ => Acknowledged::Normal,
+        },
+        downtime_depth: number("downtime_depth").try_into().unwrap_or_default(),
+        notifications_enabled: attrs["enable_notifications"].as_bool().unwrap_or_default(),
+        last_check: number("last_check"),
+        next_check: number("next_check"),
+        last_state_change: number("last_state_change"),
+        output: text(&attrs["last_check_result"]["output"]).lines().next().unwrap_or_default().to_owned(),
+        ..State::default()
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// Every number of this API has a fraction.
+#[expect(clippy::cast_possible_truncation, reason = "times and small numbers; what is out of range is cut")]
+fn integer(value: &Value) -> i64 {
+    value.as_f64().unwrap_or_default() as i64
+}

@@ -1,0 +1,189 @@
+//! Livestatus: the core's memory as tables, over a UNIX socket or TCP; and a way in for commands, without an answer.
+//! (<https://docs.checkmk.com/latest/en/livestatus.html>)
+
+mod table;
+
+use super::door::{DoorError, Receipt, connect_tcp, connect_unix, exchange};
+use super::state::ReadError;
+use crate::authorise::Contact;
+use crate::clock;
+use crate::command::{ExternalCommand, Object};
+use crate::config::LivestatusAddress;
+use crate::confirm::snapshot::{Acknowledgement, Downtime, Program, Snapshot, State};
+use std::io::Write;
+use table::Table;
+
+const DOOR: &str = "Livestatus";
+/// So many objects are asked for at once: a filter has a limit somewhere.
+const OBJECTS_MAX: usize = 100;
+
+/// Each command on a connection of its own. Nothing comes back.
+pub(super) fn send(address: &LivestatusAddress, command: &ExternalCommand) -> Result<Receipt, DoorError> {
+    for (done, line) in command.lines().iter().enumerate() {
+        let request = format!("COMMAND {}\n\n", line.trim_end());
+        if let Err(e) = write(address, request.as_bytes()) {
+            let error = DoorError::Unreachable { door: DOOR, reason: format!("{address}: {e}") };
+            return Err(if done == 0 { error } else { DoorError::Half(Box::new(error)) });
+        }
+    }
+    Ok(Receipt { door: DOOR, answer: None })
+}
+
+fn write(address: &LivestatusAddress, request: &[u8]) -> std::io::Result<()> {
+    match address {
+        LivestatusAddress::Unix(path) => connect_unix(path)?.write_all(request),
+        LivestatusAddress::Tcp(address) => connect_tcp(address)?.write_all(request),
+    }
+}
+
+/// The wanted objects' state as it is in memory now.
+pub(super) fn read(address: &LivestatusAddress, wanted: &[Object]) -> Result<Snapshot, ReadError> {
+    // Before asking: what the core does meanwhile is later.
+    let mut snapshot = Snapshot { created: clock::wall_ms() / 1000, ..Snapshot::default() };
+    let ask = |query: &str| {
+        let answer = ask(address, query);
+        answer.map_err(|reason| ReadError::Door { place: format!("Livestatus at {address}"), reason })
+    };
+    let status = ask("GET status\nColumns: nagios_pid program_start enable_notifications check_external_commands\n")?;
+    if let Some(row) = status.rows().next() {
+        snapshot.program = Program {
+            pid: row.number(0).try_into().ok(),
+            start: Some(row.number(1)),
+            notifications_enabled: Some(row.number(2) != 0),
+            external_commands_checked: Some(row.number(3) != 0),
+        };
+    }
+    // A newline in a name would be a header of the query; no core has such names.
+    let askable: Vec<&Object> = wanted.iter().filter(|object| !has_control(object)).collect();
+    for wanted in askable.chunks(OBJECTS_MAX) {
+        read_some(&ask, wanted, &mut snapshot)?;
+    }
+    Ok(snapshot)
+}
+
+/// All contacts, each with whether it belongs to the object; groups are resolved by the core.
+pub(super) fn contacts(address: &LivestatusAddress, object: &Object) -> Option<Vec<Contact>> {
+    if has_control(object) {
+        return None;
+    }
+    let query = match object.service {
+        Some(_) => format!("GET services\nColumns: contacts\n{}", filter(&[object], "host_name", "description")),
+        None => format!("GET hosts\nColumns: contacts\n{}", filter(&[object], "name", "")),
+    };
+    let own = ask(address, &query).ok()?;
+    let own: Vec<&str> = own.rows().next().map(|row| row.texts(0)).unwrap_or_default();
+    let all = ask(address, "GET contacts\nColumns: name email can_submit_commands\n").ok()?;
+    let contact = |row: table::Row<'_>| Contact {
+        name: row.text(0).to_owned(),
+        email: Some(row.text(1).to_owned()).filter(|email| !email.is_empty()),
+        can_submit_commands: row.number(2) != 0,
+        is_objects: own.contains(&row.text(0)),
+    };
+    Some(all.rows().map(contact).collect())
+}
+
+fn has_control(object: &Object) -> bool {
+    let service = object.service.as_deref().unwrap_or_default();
+    object.host.chars().chain(service.chars()).any(char::is_control)
+}
+
+fn read_some(
+    ask: &impl Fn(&str) -> Result<Table, ReadError>,
+    wanted: &[&Object],
+    snapshot: &mut Snapshot,
+) -> Result<(), ReadError> {
+    const STATE: &str = "state state_type acknowledged acknowledgement_type scheduled_downtime_depth notifications_enabled \
+        last_check next_check last_state_change plugin_output";
+    let (services, hosts): (Vec<&Object>, Vec<&Object>) = wanted.iter().partition(|object| object.service.is_some());
+    if !hosts.is_empty() {
+        let filter = filter(&hosts, "name", "");
+        let found = ask(&format!("GET hosts\nColumns: name name {STATE}\n{filter}"))?;
+        snapshot.states.extend(found.rows().filter_map(|row| {
+            let object = hosts.iter().find(|object| object.host == row.text(0))?;
+            Some(((*object).clone(), row.state()))
+        }));
+    }
+    if !services.is_empty() {
+        let filter = filter(&services, "host_name", "description");
+        let found = ask(&format!("GET services\nColumns: host_name description {STATE}\n{filter}"))?;
+        snapshot.states.extend(found.rows().filter_map(|row| {
+            let is_it =
+                |object: &&&Object| object.host == row.text(0) && object.service.as_deref() == Some(row.text(1));
+            Some(((*services.iter().find(is_it)?).clone(), row.state()))
+        }));
+    }
+    // By host: a host's own comments have an empty service.
+    let filter = filter(wanted, "host_name", "");
+    let comments = ask(&format!(
+        "GET comments\nColumns: host_name service_description author comment entry_time entry_type\n{filter}"
+    ))?;
+    for row in comments.rows() {
+        if let Some(state) = state_of(snapshot, wanted, row.text(0), row.text(1)) {
+            let comment = Acknowledgement {
+                author: row.text(2).to_owned(),
+                comment: row.text(3).to_owned(),
+                time: row.number(4),
+            };
+            match row.number(5) {
+                4 => state.acknowledgements.push(comment),
+                1 => state.comments.push(comment),
+                _ => {}
+            }
+        }
+    }
+    let downtimes = ask(&format!(
+        "GET downtimes\nColumns: host_name service_description id author comment start_time end_time fixed\n{filter}"
+    ))?;
+    for row in downtimes.rows() {
+        if let Some(state) = state_of(snapshot, wanted, row.text(0), row.text(1)) {
+            state.downtimes.push(Downtime {
+                id: row.number(2).to_string(),
+                author: row.text(3).to_owned(),
+                comment: row.text(4).to_owned(),
+                start: row.number(5),
+                end: row.number(6),
+                is_fixed: row.number(7) != 0,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn state_of<'a>(snapshot: &'a mut Snapshot, wanted: &[&Object], host: &str, service: &str) -> Option<&'a mut State> {
+    let service = Some(service).filter(|service| !service.is_empty());
+    let object = wanted.iter().find(|object| object.host == host && object.service.as_deref() == service)?;
+    snapshot.states.get_mut(*object)
+}
+
+/// Any of the objects: by the host's column, and the service's where it has a name.
+fn filter(objects: &[&Object], host: &str, service: &str) -> String {
+    let mut text = String::new();
+    for object in objects {
+        text.push_str(&format!("Filter: {host} = {}\n", object.host));
+        if let Some(name) = object.service.as_deref().filter(|_| !service.is_empty()) {
+            text.push_str(&format!("Filter: {service} = {name}\nAnd: 2\n"));
+        }
+    }
+    if objects.len() > 1 {
+        text.push_str(&format!("Or: {}\n", objects.len()));
+    }
+    text
+}
+
+/// One query on a connection of its own.
+fn ask(address: &LivestatusAddress, query: &str) -> Result<Table, String> {
+    const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+    let request = format!("{query}OutputFormat: json\nResponseHeader: fixed16\n\n");
+    let answer = match address {
+        LivestatusAddress::Unix(path) => {
+            connect_unix(path).and_then(|stream| exchange(stream, request.as_bytes(), ANSWER_BYTES_MAX))
+        }
+        LivestatusAddress::Tcp(address) => {
+            connect_tcp(address).and_then(|stream| exchange(stream, request.as_bytes(), ANSWER_BYTES_MAX))
+        }
+    };
+    Table::of(&answer.map_err(|e| e.to_string())?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! Where a core's files and sockets are: the configuration says, else the core's own main configuration, else the
+//! usual places of its kind, where something is there.
+
+use super::blocks::Lines;
+use crate::config::{Core, CoreKind, LivestatusAddress};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// The usual places of one packaging of a core.
+struct Usual {
+    kind: CoreKind,
+    main_config: &'static str,
+    command_file: &'static str,
+    status_file: &'static str,
+    objects_file: &'static str,
+    log_file: &'static str,
+    query_socket: &'static str,
+    livestatus: &'static str,
+}
+
+/// Debian, EPEL, from source; Naemon; openITCOCKPIT. Icinga 2 has its API, Checkmk a tree for each site.
+const USUAL: [Usual; 5] = [
+    Usual {
+        kind: CoreKind::Nagios,
+        main_config: "/etc/nagios4/nagios.cfg",
+        command_file: "/var/lib/nagios4/rw/nagios.cmd",
+        status_file: "/var/lib/nagios4/status.dat",
+        objects_file: "/var/lib/nagios4/objects.cache",
+        log_file: "/var/log/nagios4/nagios.log",
+        query_socket: "",
+        livestatus: "",
+    },
+    Usual {
+        kind: CoreKind::Nagios,
+        main_config: "/etc/nagios/nagios.cfg",
+        command_file: "/var/spool/nagios/cmd/nagios.cmd",
+        status_file: "/var/spool/nagios/status.dat",
+        objects_file: "/var/spool/nagios/objects.cache",
+        log_file: "/var/log/nagios/nagios.log",
+        query_socket: "",
+        livestatus: "",
+    },
+    Usual {
+        kind: CoreKind::Nagios,
+        main_config: "/usr/local/nagios/etc/nagios.cfg",
+        command_file: "/usr/local/nagios/var/rw/nagios.cmd",
+        status_file: "/usr/local/nagios/var/status.dat",
+        objects_file: "/usr/local/nagios/var/objects.cache",
+        log_file: "/usr/local/nagios/var/nagios.log",
+        query_socket: "",
+        livestatus: "",
+    },
+    Usual {
+        kind: CoreKind::Naemon,
+        main_config: "/etc/naemon/naemon.cfg",
+        command_file: "/var/lib/naemon/naemon.cmd",
+        status_file: "/var/lib/naemon/status.dat",
+        objects_file: "/var/cache/naemon/objects.cache",
+        log_file: "/var/log/naemon/naemon.log",
+        query_socket: "/var/lib/naemon/naemon.qh",
+        livestatus: "/var/cache/naemon/live",
+    },
+    Usual {
+        kind: CoreKind::OpenItCockpit,
+        main_config: "/opt/openitc/nagios/etc/nagios.cfg",
+        command_file: "/opt/openitc/nagios/var/rw/nagios.cmd",
+        status_file: "/opt/openitc/nagios/var/status.dat",
+        objects_file: "/opt/openitc/nagios/var/objects.cache",
+        log_file: "/opt/openitc/nagios/var/nagios.log",
+        query_socket: "/opt/openitc/nagios/var/rw/nagios.qh",
+        livestatus: "",
+    },
+];
+
+/// What is known of a core's surroundings. A path that is known need not exist: a core that is down has no FIFO.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Places {
+    pub(crate) command_file: Option<PathBuf>,
+    pub(crate) status_file: Option<PathBuf>,
+    pub(crate) objects_file: Option<PathBuf>,
+    pub(crate) log_file: Option<PathBuf>,
+    /// Only of a core whose query handler takes commands, or where the configuration names it.
+    pub(crate) query_socket: Option<PathBuf>,
+    pub(crate) livestatus: Option<LivestatusAddress>,
+    /// `check_external_commands`, where the main configuration says it.
+    pub(crate) external_commands_checked: Option<bool>,
+    /// `status_update_interval`, in seconds.
+    pub(crate) status_update_interval: Option<u64>,
+}
+
+/// Looks; reads only the main configuration.
+pub(crate) fn places(core: &Core) -> Places {
+    let usual: Vec<&Usual> = USUAL.iter().filter(|usual| usual.kind == core.kind).collect();
+    let existing = |of: fn(&Usual) -> &'static str| {
+        usual
+            .iter()
+            .map(|usual| of(usual))
+            .filter(|path| !path.is_empty())
+            .map(PathBuf::from)
+            .find(|path| path.exists())
+    };
+    let main_path = core.main_config.clone().or_else(|| existing(|usual| usual.main_config));
+    let main = main_path.map(|path| MainConfig::read(&path)).unwrap_or_default();
+    let pick = |own: &Option<PathBuf>, said: &Option<PathBuf>, of: fn(&Usual) -> &'static str| {
+        own.clone().or_else(|| said.clone()).or_else(|| existing(of))
+    };
+    let takes_queries = matches!(core.kind, CoreKind::Naemon | CoreKind::OpenItCockpit);
+    let said_socket = main.query_socket.filter(|_| takes_queries);
+    Places {
+        command_file: pick(&core.command_file, &main.command_file, |usual| usual.command_file),
+        status_file: pick(&core.status_file, &main.status_file, |usual| usual.status_file),
+        objects_file: pick(&core.objects_file, &main.objects_file, |usual| usual.objects_file),
+        log_file: pick(&core.log_file, &main.log_file, |usual| usual.log_file),
+        query_socket: pick(&core.query_socket, &said_socket, |usual| usual.query_socket),
+        livestatus: core.livestatus.clone().or_else(|| existing(|usual| usual.livestatus).map(LivestatusAddress::Unix)),
+        external_commands_checked: main.external_commands_checked,
+        status_update_interval: main.status_update_interval,
+    }
+}
+
+/// The core of this machine when none is configured: the kind whose main configuration is there.
+pub(crate) fn found() -> Core {
+    let kind = USUAL.iter().find(|usual| Path::new(usual.main_config).exists()).map(|usual| usual.kind);
+    Core { kind: kind.unwrap_or_default(), ..Core::default() }
+}
+
+/// The few lines of `nagios.cfg` or `naemon.cfg` that matter here.
+#[derive(Debug, Default)]
+struct MainConfig {
+    command_file: Option<PathBuf>,
+    status_file: Option<PathBuf>,
+    objects_file: Option<PathBuf>,
+    log_file: Option<PathBuf>,
+    query_socket: Option<PathBuf>,
+    external_commands_checked: Option<bool>,
+    status_update_interval: Option<u64>,
+}
+
+impl MainConfig {
+    /// What can't be read says nothing.
+    fn read(path: &Path) -> Self {
+        let mut found = Self::default();
+        let Ok(file) = File::open(path) else {
+            return found;
+        };
+        let base = path.parent().unwrap_or(Path::new("/"));
+        let mut lines = Lines::new(file);
+        while let Ok(Some(line)) = lines.next() {
+            let line = String::from_utf8_lossy(line);
+            let Some((key, value)) = line.split_once('=') else { continue };
+            let value = value.trim();
+            let path = || Some(base.join(value)).filter(|_| !value.is_empty());
+            match key.trim() {
+                "command_file" => found.command_file = path(),
+                "status_file" => found.status_file = path(),
+                "object_cache_file" => found.objects_file = path(),
+                "log_file" => found.log_file = path(),
+                "query_socket" => found.query_socket = path(),
+                "check_external_commands" => found.external_commands_checked = Some(value != "0"),
+                "status_update_interval" => found.status_update_interval = value.parse().ok(),
+                _ => {}
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_configuration_the_machine_is_looked_at() {
+        let is_here = Path::new("/etc/naemon/naemon.cfg").exists() && !Path::new("/etc/nagios4/nagios.cfg").exists();
+        assert_eq!(found().kind == CoreKind::Naemon, is_here);
+    }
+
+    #[test]
+    fn the_main_configuration_says_where_things_are() {
+        let directory = tempfile::tempdir().unwrap();
+        let main = directory.path().join("nagios.cfg");
+        let text = "# command_file=/no\ncommand_file=rw/nagios.cmd\nstatus_file = /s/status.dat \nquery_socket=/s/qh\n\
+            check_external_commands=0\nstatus_update_interval=10\nobject_cache_file=/s/objects.cache\nlog_file=/s/log\nx\n";
+        std::fs::write(&main, text).unwrap();
+        let status_file = Some(PathBuf::from("/mine"));
+        let core = Core { main_config: Some(main), status_file, ..Core::default() };
+        let found = places(&core);
+        assert_eq!(found.command_file, Some(directory.path().join("rw/nagios.cmd")));
+        assert_eq!(found.status_file, Some("/mine".into()), "the configuration wins");
+        assert_eq!((found.objects_file, found.log_file), (Some("/s/objects.cache".into()), Some("/s/log".into())));
+        assert_eq!(found.query_socket, None, "a Nagios' takes no commands");
+        assert_eq!((found.external_commands_checked, found.status_update_interval), (Some(false), Some(10)));
+        let naemon = Core { kind: CoreKind::Naemon, ..core };
+        assert_eq!(places(&naemon).query_socket, Some("/s/qh".into()));
+    }
+}

@@ -1,0 +1,58 @@
+//! Naemon's query handler: a socket that takes a command and says at once what the core makes of it.
+//! (<https://www.naemon.io/documentation/developer/queryhandler.html>)
+
+use super::door::{DoorError, Receipt, connect_unix, exchange};
+use crate::command::ExternalCommand;
+use std::path::Path;
+
+const DOOR: &str = "query handler";
+/// A verdict is one short line.
+const ANSWER_BYTES_MAX: usize = 16 * 1024;
+
+/// Why the command isn't taken here.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// A core without commands in its query handler, as Nagios 4.
+    NoHandler,
+    Unreachable(String),
+    /// The core's verdict, or a second command that failed after the first.
+    Told(DoorError),
+}
+
+impl From<Failure> for DoorError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::NoHandler => Self::Refused("its query handler takes no commands".to_owned()),
+            Failure::Unreachable(reason) => Self::Unreachable { door: DOOR, reason },
+            Failure::Told(error) => error,
+        }
+    }
+}
+
+/// Each command on a connection of its own: the handler closes it after its answer.
+pub(super) fn send(path: &Path, command: &ExternalCommand) -> Result<Receipt, Failure> {
+    let mut answers = Vec::new();
+    for line in command.lines() {
+        match run(path, line.trim_end()) {
+            Ok(answer) => answers.push(answer),
+            Err(failure) if answers.is_empty() => return Err(failure),
+            Err(failure) => return Err(Failure::Told(DoorError::Half(Box::new(failure.into())))),
+        }
+    }
+    Ok(Receipt { door: DOOR, answer: answers.pop() })
+}
+
+fn run(path: &Path, line: &str) -> Result<String, Failure> {
+    let unreachable = |e: std::io::Error| Failure::Unreachable(format!("{}: {e}", path.display()));
+    let stream = connect_unix(path).map_err(unreachable)?;
+    let answer =
+        exchange(stream, format!("@command run {line}\0").as_bytes(), ANSWER_BYTES_MAX).map_err(unreachable)?;
+    let answer = String::from_utf8_lossy(&answer).trim_matches(['\0', '\n', ' ']).to_owned();
+    let (code, text) = answer.split_once(':').unwrap_or((&answer, ""));
+    match code.trim().parse::<u16>() {
+        Ok(200..300) => Ok(answer),
+        Ok(404) => Err(Failure::NoHandler),
+        Ok(_) => Err(Failure::Told(DoorError::Refused(text.trim().to_owned()))),
+        Err(_) => Err(Failure::Unreachable(format!("{} gave no answer that can be read", path.display()))),
+    }
+}

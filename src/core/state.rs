@@ -1,0 +1,41 @@
+//! Reading back what the core holds: from its memory by Livestatus or the Icinga 2 API where there is one, else from
+//! the status file.
+
+use super::{icinga2, livestatus, places, status};
+use crate::command::Object;
+use crate::config::{Core, CoreKind};
+use crate::confirm::snapshot::Snapshot;
+use std::path::PathBuf;
+
+/// The state can't be read now. The text is for whoever runs the monitoring.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    #[error("nothing says where the core's state is; set status_file, livestatus or api_url in [core]")]
+    Nowhere,
+    #[error("can't read the core's state {}: {source}", .path.display())]
+    File { path: PathBuf, source: std::io::Error },
+    #[error("{} is no status file of a core, or was cut off", .0.display())]
+    NoStatus(PathBuf),
+    #[error("{place} doesn't tell the core's state: {reason}")]
+    Door { place: String, reason: String },
+}
+
+/// Reads the state of the wanted objects of one core, all at once; the core's name in them is not looked at.
+pub(crate) fn read(core: &Core, wanted: &[Object]) -> Result<Snapshot, ReadError> {
+    if let (CoreKind::Icinga2, Some(api)) = (core.kind, &core.api) {
+        return icinga2::state::read(api, wanted);
+    }
+    let places = places::places(core);
+    let mut snapshot = match (&places.livestatus, &places.status_file) {
+        (Some(address), Some(path)) if core.livestatus.is_none() => {
+            // Found, not configured: it may be a leftover.
+            livestatus::read(address, wanted).or_else(|_| status::read_file(path, wanted))?
+        }
+        (Some(address), _) => livestatus::read(address, wanted)?,
+        (None, Some(path)) => status::read_file(path, wanted)?,
+        (None, None) => return Err(ReadError::Nowhere),
+    };
+    let program = &mut snapshot.program;
+    program.external_commands_checked = program.external_commands_checked.or(places.external_commands_checked);
+    Ok(snapshot)
+}

@@ -1,0 +1,159 @@
+use super::*;
+use proptest::prelude::*;
+
+const NAGIOS: &[u8] = include_bytes!("../../../tests/samples/nagios-4.4.6-status.dat");
+const NAEMON: &[u8] = include_bytes!("../../../tests/samples/naemon-1.5.2-status.dat");
+
+fn object(host: &str, service: Option<&str>) -> Object {
+    Object { core: String::new(), host: host.into(), service: service.map(str::to_owned) }
+}
+
+fn parsed(file: &[u8], wanted: &[Object]) -> Snapshot {
+    read(file, wanted).unwrap().unwrap()
+}
+
+#[test]
+fn a_nagios_tells_its_state() {
+    let [http, disk, host] = [object("web01", Some("HTTP")), object("web01", Some("Disk")), object("web01", None)];
+    let gone = object("web01", Some("Gone"));
+    let snapshot = parsed(NAGIOS, &[http.clone(), disk.clone(), host.clone(), gone.clone(), object("nohost", None)]);
+    assert_eq!(snapshot.created, 1_795_234_456);
+    let program = Program {
+        pid: Some(10816),
+        start: Some(1_795_234_312),
+        notifications_enabled: Some(true),
+        external_commands_checked: None,
+    };
+    assert_eq!(snapshot.program, program);
+    assert_eq!(snapshot.states.len(), 3);
+    let state = &snapshot.states[&http];
+    assert_eq!((state.code, state.is_hard, state.acknowledged), (2, true, Acknowledged::Sticky));
+    assert_eq!((state.problem_id.as_str(), state.output.as_str()), ("2", "CRITICAL - path C:\\"));
+    assert_eq!((state.last_check, state.next_check), (1_795_234_456, 1_795_234_458));
+    assert_eq!(state.problem_since(), Some(1_795_234_314));
+    assert_eq!(state.acknowledgements.len(), 2);
+    let first = &state.acknowledgements[0];
+    assert_eq!((first.author.as_str(), first.time), ("alice", 1_795_234_359));
+    assert_eq!(first.comment, "Ack via Slack: with; semicolons \"q\" | p");
+    assert_eq!(state.acknowledgement().unwrap().comment, "x");
+    assert_eq!(state.comments.len(), 3);
+    assert_eq!(snapshot.states[&disk].acknowledged, Acknowledged::No);
+    let host = &snapshot.states[&host];
+    assert_eq!((host.code, host.problem_id.as_str(), host.problem_since()), (0, "", None));
+}
+
+#[test]
+fn a_naemon_leaves_the_type_of_an_acknowledgement_behind() {
+    let (mysql, http) = (object("db01", Some("MySQL")), object("web01", Some("HTTP")));
+    let snapshot = parsed(NAEMON, &[mysql.clone(), http.clone()]);
+    let state = &snapshot.states[&mysql];
+    assert_eq!(state.acknowledged, Acknowledged::No);
+    assert_eq!(state.acknowledgement(), None, "its comment outlived it");
+    assert_eq!(state.problem_id, "cdb663ff-4965-4de0-af11-96f91ae143b6");
+    let acknowledgement = snapshot.states[&http].acknowledgement().unwrap();
+    assert_eq!((acknowledgement.author.as_str(), acknowledgement.comment.as_str()), ("alice", "bad sticky"));
+}
+
+#[test]
+fn downtimes_are_told() {
+    let file = b"info {\n\tcreated=5\n\t}\nhoststatus {\n\thost_name=a\n\tscheduled_downtime_depth=1\n\t}\nhostdowntime {\n\thost_name=a\n\
+        \tdowntime_id=7\n\tentry_time=1\n\tstart_time=10\n\tflex_downtime_start=0\n\tend_time=20\n\ttriggered_by=0\n\tfixed=1\n\
+        \tduration=10\n\tauthor=alice\n\tcomment=up=grade\n\t}\nservicedowntime {\n\thost_name=a\n\tservice_description=b\n\tdowntime_id=8\n\t}\n";
+    let snapshot = parsed(file, &[object("a", None), object("a", Some("b"))]);
+    let state = &snapshot.states[&object("a", None)];
+    let expected = Downtime {
+        id: "7".into(),
+        author: "alice".into(),
+        comment: "up=grade".into(),
+        start: 10,
+        end: 20,
+        is_fixed: true,
+    };
+    assert_eq!((state.downtime_depth, state.downtimes.as_slice()), (1, [expected].as_slice()));
+    assert_eq!(snapshot.states.len(), 1, "a service that has only a downtime doesn't exist");
+}
+
+#[test]
+fn what_is_no_status_file_says_nothing() {
+    for file in [&b""[..], b"x", b"{}", b"define host {\n}\n", &NAGIOS[..NAGIOS.len() / 2]] {
+        assert_eq!(read(file, &[object("web01", None)]).unwrap(), None);
+    }
+}
+
+#[test]
+fn thousands_of_comments_keep_the_latest() {
+    let mut file = "info {\n}\nhoststatus {\nhost_name=a\n}\n".to_owned();
+    for i in 0..1500 {
+        file += &format!("hostcomment {{\nhost_name=a\nentry_type=4\nentry_time={i}\n}}\n");
+    }
+    let snapshot = parsed(file.as_bytes(), &[object("a", None)]);
+    let list = &snapshot.states[&object("a", None)].acknowledgements;
+    assert_eq!((list.len(), list.last().unwrap().time), (NOTES_MAX, 1499));
+}
+
+/// Lines a status file may have, in any order.
+fn line() -> impl Strategy<Value = Vec<u8>> {
+    let known = [
+        "info {",
+        "hoststatus {",
+        "servicestatus {",
+        "servicecomment {",
+        "hostdowntime {",
+        "\t}",
+        "\thost_name=a",
+        "\tservice_description=b",
+        "\tentry_type=4",
+        "\tcurrent_state=99999",
+        "\tlast_check=-1e9",
+        "=",
+        "\tauthor=\u{fffd}",
+    ];
+    prop_oneof![
+        proptest::sample::select(known.to_vec()).prop_map(|text| text.as_bytes().to_vec()),
+        proptest::collection::vec(any::<u8>(), 0..40)
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(lines in proptest::collection::vec(line(), 0..40)) {
+        let wanted = [object("a", None), object("a", Some("b")), object("", None)];
+        if let Some(snapshot) = read(&lines.join(&b'\n')[..], &wanted).unwrap() {
+            prop_assert!(snapshot.states.keys().all(|object| wanted.contains(object)));
+        }
+    }
+}
+
+/// `cargo test --release --lib -- --ignored --nocapture figures_of_reading_back`; `benches/readback` runs it.
+#[test]
+#[ignore = "prints figures, needs a release build"]
+#[expect(clippy::print_stdout, reason = "figures are printed")]
+fn figures_of_reading_back() {
+    use std::io::Write;
+    let sample = String::from_utf8_lossy(NAGIOS).into_owned();
+    let start = sample.find("servicestatus {").unwrap();
+    let block = &sample[start..][..sample[start..].find("\t}\n").unwrap() + 4];
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("status.dat");
+    let mut file = std::io::BufWriter::new(File::create(&path).unwrap());
+    file.write_all(&sample.as_bytes()[..start]).unwrap();
+    for i in 0..100_000 {
+        let long = "long_plugin_output=some more lines of a plugin's output that nobody reads here, ever again";
+        let block = block.replace("db01", &format!("host{:05}", i / 10)).replace("MySQL", &format!("Service {i}"));
+        file.write_all(block.replace("long_plugin_output=", long).as_bytes()).unwrap();
+    }
+    file.into_inner().unwrap().sync_all().unwrap();
+    let bytes = path.metadata().unwrap().len();
+    let wanted: Vec<Object> =
+        (0..200).map(|i| object(&format!("host{:05}", i * 50), Some(&format!("Service {}", i * 500)))).collect();
+    let mut best = std::time::Duration::MAX;
+    for _ in 0..5 {
+        let started = std::time::Instant::now();
+        let snapshot = read_file(&path, &wanted).unwrap();
+        best = best.min(started.elapsed());
+        assert_eq!(snapshot.states.len(), 200);
+    }
+    let memory = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = memory.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    println!("status.dat of {bytes} bytes, 100,000 services, 200 wanted: {best:?}, {}", peak.replace('\t', " "));
+}
