@@ -6,11 +6,13 @@
 //! one way to a duplicate.
 
 mod address;
+mod compose;
 mod drain;
 mod send;
 
+pub(crate) use compose::message;
 pub(crate) use drain::local_time;
-pub(crate) use send::{directly, message};
+pub(crate) use send::directly;
 
 use crate::clock::{SteadyClock, millis};
 use crate::config::{Config, Environment, Integration};

@@ -14,7 +14,7 @@ mod words;
 pub(crate) use digest::{Digest, Line, closing, digest, line, list};
 pub(crate) use living::{living, told};
 pub(crate) use perfdata::Metric;
-pub(crate) use samples::samples;
+pub(crate) use samples::{lives, samples, storm};
 pub(crate) use template::check_template;
 pub(crate) use words::{span, utc};
 

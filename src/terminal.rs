@@ -1,6 +1,6 @@
 //! A card in the terminal, looking like the message it will be: for `preview` and `notify --dry-run`.
 
-use crate::render::{Card, Tone, utc};
+use crate::render::{Card, Digest, Tone, utc};
 
 /// The card as lines. `width` is the terminal's, in columns.
 pub(crate) fn preview(card: &Card, colours: bool, width: usize) -> String {
@@ -29,6 +29,21 @@ pub(crate) fn preview(card: &Card, colours: bool, width: usize) -> String {
     body.push(paint("2", &details.join(" · ")));
     body.extend(card.links.iter().map(|(label, url)| format!("{label}: {}", paint("4", url))));
     lines.extend(body.iter().map(|line| format!("{bar} {line}")));
+    lines.join("\n")
+}
+
+/// A digest as lines.
+pub(crate) fn digest(digest: &Digest, colours: bool, width: usize) -> String {
+    let paint =
+        |code: &str, text: &str| if colours { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() };
+    let bar = paint(bar_code(digest.tone), "┃");
+    let mut lines =
+        vec![format!("{} {}", icon(digest.tone), paint("1", &digest.title)), format!("{bar} {}", digest.counts)];
+    for line in &digest.lines {
+        let text = format!("{} {} {} · {}", icon(line.tone), line.head, line.object, line.output);
+        lines.extend(fold(&text, width.saturating_sub(4).max(20)).iter().map(|part| format!("{bar} {part}")));
+    }
+    lines.extend(digest.rest.iter().chain(&digest.note).map(|words| format!("{bar} {words}")));
     lines.join("\n")
 }
 

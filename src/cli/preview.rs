@@ -7,6 +7,7 @@ use crate::config::{Config, Environment};
 use crate::deliver;
 use crate::notification::Notification;
 use crate::render::{self, Facts};
+use crate::slack::blocks;
 use crate::{route, terminal};
 use std::path::Path;
 
@@ -17,6 +18,7 @@ pub(super) fn run(args: &PreviewArgs, path: Option<&Path>, env: &Environment, ou
     };
     let NotifyArgs { fields, from_env, .. } = args.notify.clone();
     let fields = if from_env { fields.over(super::notify::from_environment(env)) } else { fields };
+    let all = fields.is_empty();
     let shown = if fields.is_empty() {
         render::samples()
     } else {
@@ -31,7 +33,31 @@ pub(super) fn run(args: &PreviewArgs, path: Option<&Path>, env: &Environment, ou
             explain(&notification, &config, out);
         }
     }
+    if all {
+        show_lives(&config, args.json, out);
+    }
     Exit::Done
+}
+
+/// What a bot token makes of problems: one message that is edited, and one for a storm.
+fn show_lives(config: &Config, as_json: bool, out: &mut Output) {
+    for (name, problem) in render::lives() {
+        let core = config.cores.first();
+        let card = render::living(&problem, &Facts::bare(&config.message, core, problem.latest.time));
+        let text =
+            if as_json { pretty(&blocks::message(&card)) } else { terminal::preview(&card, out.colours, out.width) };
+        out.line(&if as_json { text } else { format!("── {name}\n{text}") });
+    }
+    let digest = render::digest(&render::storm(), config, None);
+    if as_json {
+        out.line(&pretty(&blocks::digest(&digest, &[]).0));
+    } else {
+        out.line(&format!("── storm\n{}", terminal::digest(&digest, out.colours, out.width)));
+    }
+}
+
+fn pretty(message: &serde_json::Value) -> String {
+    serde_json::to_string_pretty(message).unwrap_or_default()
 }
 
 /// What `notify` would send and where, for the notification it was given.
@@ -56,7 +82,7 @@ fn show(notification: &Notification, config: &Config, as_json: bool, out: &mut O
     if as_json {
         let flavor = config.integrations.first().map_or(crate::config::Flavor::Slack, |i| i.flavor);
         let message = deliver::message(&notification, config, flavor, now, None);
-        out.line(&serde_json::to_string_pretty(&message).unwrap_or_default());
+        out.line(&pretty(&message));
         return;
     }
     let card = render::card(&notification, &facts);

@@ -1,15 +1,14 @@
 //! One delivery: claim it, compose it, send it, settle it.
 
 use super::address::voice;
+use super::compose::{compose, message};
 use super::{DeliverError, Deliverer};
 use crate::clock::{self, millis};
-use crate::config::{Config, Environment, Flavor};
+use crate::config::{Config, Environment};
 use crate::notification::Notification;
-use crate::render::{self, Card, Facts, ResolvedMention};
 use crate::schedule::{self, Attempt, Next};
 use crate::slack::api::Client;
 use crate::slack::outcome::{Outcome, Posted};
-use crate::slack::{blocks, legacy};
 use crate::store::{Claimed, Lane, Pace, Planned, Settlement, Voice, Work};
 use crate::storm::{self, Step};
 use log::{error, info, warn};
@@ -87,10 +86,15 @@ impl Deliverer {
         let now = clock::wall_ms() / 1000;
         let compose = || compose(claimed, &self.config, integration.flavor, now, &mentions, outage.as_deref());
         // A bug met by one message must not end the deliverer, again and again, with all others behind it.
-        let Ok((message, told)) = std::panic::catch_unwind(AssertUnwindSafe(compose)) else {
+        let Ok(((message, told), complaint)) = std::panic::catch_unwind(AssertUnwindSafe(compose)) else {
             let reason = "it can't be rendered: a bug of ackbell, please report it".to_owned();
             return Err(Outcome::MessageNever { reason });
         };
+        if let Some(why) = complaint
+            && self.told.insert("a template".to_owned(), why.clone()).as_ref() != Some(&why)
+        {
+            warn!("template not used reason={why} what=the default is shown; see `ackbell config check`");
+        }
         Ok(Call { channel, message, told })
     }
 
@@ -275,104 +279,6 @@ impl Claimed {
             Work::Digest(Step::Lines, _) | Work::List(_) => "digest-lines",
             Work::Digest(Step::Close | Step::Settle, _) => "digest-end",
         }
-    }
-}
-
-/// The message, and how many of the claimed notifications it tells of.
-fn compose(
-    claimed: &Claimed,
-    config: &Config,
-    flavor: Flavor,
-    now: i64,
-    mentions: &[ResolvedMention],
-    outage: Option<&str>,
-) -> (Value, usize) {
-    let said: Vec<&Notification> = claimed.said.iter().map(|said| &said.notification).collect();
-    let note = claimed.said.iter().rev().find_map(|said| said.note.as_deref());
-    let all = said.len();
-    let facts = |notification: &Notification| {
-        let core = config.cores.iter().find(|core| core.name == notification.core);
-        let oldest = said.iter().map(|notification| notification.time).min();
-        Facts { now, core, style: &config.message, mentions, note, oldest, outage }
-    };
-    let is_plain = claimed.post.is_plain;
-    match &claimed.work {
-        Work::Post(problem) | Work::Update(problem) => {
-            let card = render::living(problem, &facts(&problem.latest));
-            let is_threaded = config.message.thread != crate::config::Thread::Off;
-            let told = if is_threaded && blocks::overflows(&card) { 0 } else { all };
-            (dress(&card, flavor, is_plain), told)
-        }
-        Work::Say(problem) => {
-            let card = render::told(problem, &said, &facts(&problem.latest));
-            (dress(&card, flavor, is_plain), all)
-        }
-        Work::Reply(_) => reply(&said, config, &facts, is_plain, mentions),
-        Work::Digest(Step::Lines, _) => {
-            let lines: Vec<_> = said.iter().map(|notification| render::line(notification, config)).collect();
-            let (message, told) = blocks::lines(&lines, mentions);
-            (plain_if(is_plain, message), told)
-        }
-        Work::Digest(Step::Close | Step::Settle, tally) => {
-            (blocks::sentence(render::Tone::Good, &render::closing(tally)), all)
-        }
-        Work::Digest(Step::Head | Step::Edit, tally) => {
-            let (message, _) = blocks::digest(&render::digest(tally, config, note), mentions);
-            (plain_if(is_plain, message), all)
-        }
-        Work::List(tally) => {
-            let list = render::list(tally, &said, config, note);
-            match flavor {
-                Flavor::Slack => {
-                    let (message, told) = blocks::digest(&list, mentions);
-                    (plain_if(is_plain, message), told)
-                }
-                Flavor::Mattermost | Flavor::RocketChat | Flavor::Discord => legacy::digest(&list, flavor, mentions),
-            }
-        }
-    }
-}
-
-/// The reply in a problem's thread: one notification in full, several as lines.
-fn reply<'a>(
-    said: &[&'a Notification],
-    config: &Config,
-    facts: &dyn Fn(&Notification) -> Facts<'a>,
-    is_plain: bool,
-    mentions: &[ResolvedMention],
-) -> (Value, usize) {
-    let (message, told) = match said {
-        [one] => (blocks::reply(&render::card(one, &facts(one))), 1),
-        several => {
-            let lines: Vec<_> = several.iter().map(|notification| render::line(notification, config)).collect();
-            blocks::lines(&lines, mentions)
-        }
-    };
-    (plain_if(is_plain, message), told)
-}
-
-fn plain_if(is_plain: bool, message: Value) -> Value {
-    if is_plain { blocks::without_blocks(message) } else { message }
-}
-
-/// A single notification as the receiver wants it.
-pub(crate) fn message(
-    notification: &Notification,
-    config: &Config,
-    flavor: Flavor,
-    now: i64,
-    note: Option<&str>,
-) -> Value {
-    let core = config.cores.iter().find(|core| core.name == notification.core);
-    let facts = Facts { note, ..Facts::bare(&config.message, core, now) };
-    dress(&render::card(notification, &facts), flavor, false)
-}
-
-fn dress(card: &Card, flavor: Flavor, is_plain: bool) -> Value {
-    match flavor {
-        Flavor::Slack if is_plain => blocks::plain(card),
-        Flavor::Slack => blocks::message(card),
-        Flavor::Mattermost | Flavor::RocketChat | Flavor::Discord => legacy::message(card, flavor),
     }
 }
 

@@ -1,6 +1,8 @@
 //! A notification of every type and state: for `preview`, the golden files and template checks.
 
 use crate::notification::{Fields, Notification};
+use crate::problem::Problem;
+use crate::storm::Tally;
 
 /// When the samples happened, in Unix seconds.
 const TIME: i64 = 1_795_234_312;
@@ -161,4 +163,74 @@ fn common() -> Fields {
         fields.put(key, value);
     }
     fields
+}
+
+/// Problems as their messages show them some time after they began.
+pub(crate) fn lives() -> Vec<(String, Problem)> {
+    let said = |kind: &str, state: &str, minutes: i64, more: &[(&'static str, &str)]| {
+        let mut fields = common();
+        for (key, value) in [("servicedesc", "Disk"), ("notificationtype", kind), ("servicestate", state)] {
+            fields.put(key, value);
+        }
+        for (key, value) in more {
+            fields.put(key, value);
+        }
+        Notification { time: TIME + minutes * 60, ..fields.into_notification(TIME) }
+    };
+    let output = ("output", "DISK CRITICAL - free space: / 1043 MB (3% inode=94%)");
+    let ack = [("author", "Alice Example"), ("comment", "Looking into it, old logs most likely"), output];
+    let mut problem = Problem::begin(&said("PROBLEM", "1", 0, &[output]));
+    let mut shown = Vec::new();
+    for (name, next) in [
+        ("living-worse", said("PROBLEM", "2", 5, &[output, ("perfdata", "/=34957MB;30000;33000;0;36000")])),
+        ("living-acknowledged", said("ACKNOWLEDGEMENT", "2", 9, &ack)),
+        ("living-in-downtime", said("DOWNTIMESTART", "2", 20, &[("author", "Bob Example"), ("comment", "new disk")])),
+        ("living-recovered", said("RECOVERY", "0", 42, &[("output", "DISK OK - free space: / 15 GB (42%)")])),
+    ] {
+        let mut changed = problem.clone();
+        let _ = changed.take(&next);
+        shown.push((name.to_owned(), changed.clone()));
+        if name != "living-in-downtime" {
+            problem = changed;
+        }
+    }
+    shown
+}
+
+/// A storm, in the middle of it.
+pub(crate) fn storm() -> Tally {
+    let down = |host: &str| {
+        let mut fields = Fields::default();
+        for (key, value) in [("hostname", host), ("hoststate", "1"), ("output", "PING CRITICAL - Packet loss = 100%")] {
+            fields.put(key, value);
+        }
+        Problem::begin(&fields.into_notification(TIME))
+    };
+    let service = |state: &str, output: &str| {
+        let mut fields = Fields::default();
+        for (key, value) in
+            [("hostname", "app07"), ("servicedesc", "HTTP"), ("servicestate", state), ("output", output)]
+        {
+            fields.put(key, value);
+        }
+        Problem::begin(&fields.into_notification(TIME + 20))
+    };
+    Tally {
+        problems: 47,
+        hosts: 31,
+        recovered: 12,
+        acknowledged: 3,
+        ranks: [0, 6, 29],
+        first: TIME * 1000,
+        last: TIME * 1000 + 90_000,
+        worst: vec![
+            (down("switch-3"), 0),
+            (down("db01"), 9),
+            (down("db02"), 7),
+            (service("2", "HTTP CRITICAL - No data received from host"), 0),
+            (service("1", "HTTP WARNING: 4.2 s response time"), 0),
+        ],
+        unnamed: 14,
+        covers: 0,
+    }
 }

@@ -33,20 +33,42 @@ fn rendered(notification: &Notification) -> Card {
 /// The rendering of each sample, as it was looked at and found good. `UPDATE_GOLDEN=1` writes them anew.
 #[test]
 fn every_type_and_state_looks_as_it_was_approved() {
+    for (name, notification) in samples() {
+        let card = rendered(&notification);
+        looks(&name, &blocks::message(&card), &terminal::preview(&card, false, 80));
+    }
+    for (name, problem) in lives() {
+        let (style, core) = (style(), core());
+        let card = living(&problem, &Facts::bare(&style, Some(&core), problem.latest.time));
+        looks(&name, &blocks::message(&card), &terminal::preview(&card, false, 80));
+        looks(&format!("{name}-reply"), &blocks::reply(&rendered(&problem.latest)), "");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ackbell.toml");
+    fs::write(&path, "[slack]\nenabled = false\n").unwrap();
+    let (config, _) = crate::config::load(Some(&path), &crate::config::Environment::default()).unwrap();
+    let config = crate::config::Config { cores: vec![core()], ..config };
+    let digest = digest(&storm(), &config, Some("a note"));
+    looks("storm", &blocks::digest(&digest, &[ResolvedMention::Here]).0, &terminal::digest(&digest, false, 80));
+    looks("storm-lines", &blocks::lines(&digest.lines, &[]).0, "");
+}
+
+/// Compares with what was approved.
+#[track_caller]
+fn looks(name: &str, message: &Value, text: &str) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     #[expect(clippy::disallowed_methods, reason = "a switch for whoever changes the looks")]
     let update = std::env::var("UPDATE_GOLDEN").is_ok();
-    for (name, notification) in samples() {
-        let card = rendered(&notification);
-        let json = serde_json::to_string_pretty(&blocks::message(&card)).unwrap() + "\n";
-        let text = terminal::preview(&card, false, 80) + "\n";
-        for (file, content) in [(format!("{name}.json"), json), (format!("{name}.txt"), text)] {
-            let path = directory.join(&file);
-            if update {
-                fs::write(&path, &content).unwrap();
-            }
-            assert_eq!(content, fs::read_to_string(&path).unwrap_or_default(), "{file}");
+    let json = serde_json::to_string_pretty(message).unwrap();
+    for (file, content) in [(format!("{name}.json"), json.as_str()), (format!("{name}.txt"), text)] {
+        if content.is_empty() {
+            continue;
         }
+        let (path, content) = (directory.join(&file), format!("{content}\n"));
+        if update {
+            fs::write(&path, &content).unwrap();
+        }
+        assert_eq!(content, fs::read_to_string(&path).unwrap_or_default(), "{file}");
     }
 }
 

@@ -36,13 +36,13 @@ def judge_block(block):
 
 for path in sys.argv[1:]:
     message = json.load(open(path))
-    blocks = message["blocks"] + message["attachments"][0]["blocks"]
+    blocks = message["blocks"] + [block for attachment in message.get("attachments", []) for block in attachment["blocks"]]
     for number, block in enumerate(blocks):
         check(f"{path} block {number}", lambda block=block: judge_block(block))
-    attachment = message["attachments"][0]
-    made = lambda: BlockAttachment(
-        blocks=[Block.parse(block) for block in attachment["blocks"]], color=attachment["color"], fallback=attachment["fallback"]
-    ).validate_json()
-    check(f"{path} attachment", made)
+    for attachment in message.get("attachments", []):
+        made = lambda attachment=attachment: BlockAttachment(
+            blocks=[Block.parse(block) for block in attachment["blocks"]], color=attachment["color"], fallback=attachment["fallback"]
+        ).validate_json()
+        check(f"{path} attachment", made)
 print(f"{passed} passed, {failed} failed")
 sys.exit(1 if failed or not passed else 0)
