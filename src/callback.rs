@@ -1,0 +1,5 @@
+//! Flow three: `Slack ─▶ verified ─▶ interaction ─▶ authorised ─▶ external command ─▶ command file ─▶ confirmed`.
+
+pub(crate) mod answer;
+pub(crate) mod interaction;
+pub(crate) mod response_url;
