@@ -26,6 +26,7 @@
 mod notification;
 mod problem;
 
+mod callback;
 mod deliver;
 mod listen;
 mod notify;
