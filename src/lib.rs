@@ -39,6 +39,7 @@ mod storm;
 mod clock;
 mod config;
 mod core;
+mod json;
 mod lock;
 mod logging;
 mod ownership;

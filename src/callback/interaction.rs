@@ -11,7 +11,6 @@
 mod convert;
 mod form;
 mod id;
-mod strict;
 mod wire;
 
 #[cfg(test)]
@@ -214,22 +213,15 @@ pub(crate) enum DecodeError {
     Missing { kind: &'static str, field: &'static str },
 }
 
-impl DecodeError {
-    /// The error's own text may quote the body, so only the place is kept.
-    fn json(e: &serde_json::Error) -> Self {
-        Self::Json { line: e.line(), column: e.column() }
-    }
-}
-
 /// Decodes a request's body: a form with one `payload`, a slash command's form, or JSON.
 pub(crate) fn decode(content_is_form: bool, body: &[u8]) -> Result<Interaction, DecodeError> {
     let text = std::str::from_utf8(body).map_err(|_| DecodeError::NotUtf8)?;
     if !content_is_form {
-        return convert::payload(strict::parse(text)?);
+        return convert::payload(json(text)?);
     }
     let mut fields = form::parse(text)?;
     if let Some(payload) = fields.remove("payload") {
-        return convert::payload(strict::parse(&payload)?);
+        return convert::payload(json(&payload)?);
     }
     if fields.get("ssl_check").is_some_and(|value| value == "1") {
         return Ok(Interaction::SslCheck);
@@ -251,4 +243,9 @@ pub(crate) fn decode_envelope(kind: &str, payload: Value) -> Result<Interaction,
 /// A kind that isn't known goes to the log; the start of it is enough.
 fn brief_kind(kind: &str) -> String {
     kind.chars().take(80).collect()
+}
+
+/// The error's own text may quote the body, so only the place is kept.
+fn json(text: &str) -> Result<Value, DecodeError> {
+    crate::json::parse(text).map_err(|e| DecodeError::Json { line: e.line(), column: e.column() })
 }

@@ -1,21 +1,20 @@
 //! JSON in which no key is given twice (two readers of such a text may see two different things), and which doesn't
 //! swell: a megabyte of tiny objects would take eighty in memory.
 
-use super::DecodeError;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::cell::Cell;
 use std::fmt;
 
 /// The most values a body may hold, all levels together; Slack's largest, of a view at its limit, has some thousands.
-pub(super) const VALUES_MAX: usize = 32_768;
+const VALUES_MAX: usize = 32_768;
 
 /// The value; a nesting of more than 127 levels and numbers beyond an `f64` are refused by `serde_json` itself.
-pub(super) fn parse(text: &str) -> Result<Value, DecodeError> {
+pub(crate) fn parse(text: &str) -> serde_json::Result<Value> {
     let left = Cell::new(VALUES_MAX);
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = Strict(&left).deserialize(&mut deserializer).map_err(|e| DecodeError::json(&e))?;
-    deserializer.end().map_err(|e| DecodeError::json(&e))?;
+    let value = Strict(&left).deserialize(&mut deserializer)?;
+    deserializer.end()?;
     Ok(value)
 }
 
