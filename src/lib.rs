@@ -29,6 +29,7 @@
 mod notification;
 mod problem;
 
+mod callback;
 mod deliver;
 mod listen;
 mod notify;
@@ -48,6 +49,7 @@ mod clock;
 mod config;
 #[cfg_attr(not(test), expect(dead_code, reason = "wired by the callback flow"))]
 mod core;
+mod json;
 mod lock;
 mod logging;
 mod ownership;

@@ -1,0 +1,48 @@
+//! Slack's ids, each of a type of its own.
+
+/// An id as Slack wrote it; never empty.
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub(crate) struct $name(String);
+
+        impl $name {
+            pub(crate) fn as_str(&self) -> &str {
+                &self.0
+            }
+
+            /// `None` for the empty text: Slack writes it where it has no id.
+            pub(crate) fn new(text: impl Into<String>) -> Option<Self> {
+                Some(text.into()).filter(|text| !text.is_empty()).map(Self)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// Of a block element; ours.
+    ActionId,
+    /// `A…`
+    AppId,
+    /// Of a block; ours, or made up by Slack.
+    BlockId,
+    /// Of a view, shortcut or old attachment; ours.
+    CallbackId,
+    /// `C…`, `G…` or `D…`
+    ChannelId,
+    /// `E…`
+    EnterpriseId,
+    /// `Ev…`
+    EventId,
+    /// `1548261231.000200`: names a message within its channel; never a number.
+    MessageTs,
+    /// `T…`
+    TeamId,
+    /// Works once, for 3 s.
+    TriggerId,
+    /// `U…` or `W…`
+    UserId,
+    /// `V…`
+    ViewId,
+}
