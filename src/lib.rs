@@ -28,6 +28,7 @@ mod notification;
 mod deliver;
 mod listen;
 mod notify;
+mod verify;
 
 mod render;
 mod route;
