@@ -8,6 +8,7 @@ mod environment;
 mod excerpt;
 mod integration;
 pub(crate) mod lenient;
+mod listen;
 mod load;
 mod problem;
 mod reader;
@@ -17,6 +18,7 @@ mod tree;
 mod values;
 
 pub(crate) use environment::Environment;
+pub(crate) use listen::{Http, Listen, TlsFiles};
 pub(crate) use load::{LoadError, Stamp, load, stamp};
 pub(crate) use problem::Problem;
 pub(crate) use show::{show, show_json};
@@ -45,7 +47,8 @@ pub(crate) struct Config {
     pub(crate) outbox: Outbox,
     /// `[core]` (named with the empty string), then `[cores.*]` by name.
     pub(crate) cores: Vec<Core>,
-    /// Files whose change means the configuration changed: itself and every `..._file`.
+    pub(crate) listen: Listen,
+    /// Files whose change means the configuration changed: itself every `..._file`, and what `[listen]` needs for TLS.
     pub(crate) sources: Vec<PathBuf>,
 }
 

@@ -1,10 +1,10 @@
 //! From the file to the strict [`Config`], collecting every problem on the way.
 
-use super::integration;
 use super::lenient::{self, FILE_BYTES_MAX};
 use super::problem::{Mistake, Problem, Report};
 use super::reader::Table;
 use super::{Config, Core, CoreKind, Environment, Field, Matcher, Message, Outbox, Pattern, Route, tree, values};
+use super::{integration, listen};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
@@ -120,6 +120,7 @@ fn read_config(
         message: message(top, report),
         outbox: outbox(top, report),
         cores: cores(top, &base, report),
+        listen: listen::read(top, &base, &integrations, &mut sources, report),
         sources,
         integrations,
     };

@@ -1,6 +1,6 @@
 //! The configuration in force, for people and scripts, without its secrets.
 
-use super::{Config, Core, Integration, Proxy, Route};
+use super::{Config, Core, Http, Integration, Listen, Proxy, Route};
 use serde_json::{Map, Value, json};
 
 /// As JSON.
@@ -19,6 +19,7 @@ pub(crate) fn show_json(config: &Config) -> Value {
         },
         "outbox": { "time_budget": seconds(config.outbox.time_budget), "max_age": seconds(config.outbox.max_age) },
         "cores": config.cores.iter().map(core).collect::<Vec<_>>(),
+        "listen": listen(&config.listen, &config.integrations),
     })
 }
 
@@ -113,6 +114,17 @@ fn core(core: &Core) -> Value {
         "kind": format!("{:?}", core.kind).to_lowercase(),
         "url": core.url,
         "objects_file": core.objects_file,
+    })
+}
+
+fn listen(listen: &Listen, integrations: &[Integration]) -> Value {
+    let address = listen.address(integrations).map(|address| address.to_string());
+    json!({
+        "http": address.or_else(|| (listen.http == Http::Off).then(|| "none".to_owned())),
+        "public_url": listen.public_url,
+        "tls_cert": listen.tls.as_ref().map(|tls| &tls.cert),
+        "tls_key": listen.tls.as_ref().map(|tls| &tls.key),
+        "socket_mode": listen.socket_mode,
     })
 }
 
