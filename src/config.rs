@@ -10,6 +10,7 @@ mod environment;
 mod excerpt;
 mod integration;
 pub(crate) mod lenient;
+mod listen;
 mod load;
 mod problem;
 mod reader;
@@ -19,6 +20,7 @@ mod tree;
 mod values;
 
 pub(crate) use environment::Environment;
+pub(crate) use listen::{Http, Listen, TlsFiles};
 pub(crate) use load::{LoadError, Stamp, load, stamp};
 pub(crate) use problem::Problem;
 pub(crate) use show::{show, show_json};
@@ -51,7 +53,8 @@ pub(crate) struct Config {
     pub(crate) cores: Vec<Core>,
     pub(crate) acknowledge: Acknowledge,
     pub(crate) access: Access,
-    /// Files whose change means the configuration changed: itself and every `..._file`.
+    pub(crate) listen: Listen,
+    /// Files whose change means the configuration changed: itself every `..._file`, and what `[listen]` needs for TLS.
     pub(crate) sources: Vec<PathBuf>,
 }
 

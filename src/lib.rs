@@ -33,6 +33,7 @@ mod callback;
 mod deliver;
 mod listen;
 mod notify;
+mod verify;
 
 #[cfg_attr(not(test), expect(dead_code, reason = "wired by the callback flow"))]
 mod authorise;

@@ -4,7 +4,7 @@ use super::lenient::{self, FILE_BYTES_MAX};
 use super::problem::{Mistake, Problem, Report};
 use super::reader::Table;
 use super::{Config, Environment, Field, Limits, Matcher, Message, Outbox, Pattern, Route, Thread, tree, values};
-use super::{access, core, integration};
+use super::{access, core, integration, listen};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
@@ -123,6 +123,7 @@ fn read_config(
         cores: core::read_all(top, &base, &mut sources, report),
         acknowledge: access::acknowledge(top, report),
         access: access::access(top, report),
+        listen: listen::read(top, &base, &integrations, &mut sources, report),
         sources,
         integrations,
     };

@@ -1,6 +1,6 @@
 //! The configuration in force, for people and scripts, without its secrets.
 
-use super::{Access, AccessRule, ApiLogin, Config, Core, Integration, Proxy, Route};
+use super::{Access, AccessRule, ApiLogin, Config, Core, Http, Integration, Listen, Proxy, Route};
 use serde_json::{Map, Value, json};
 
 /// As JSON.
@@ -29,6 +29,7 @@ pub(crate) fn show_json(config: &Config) -> Value {
             "expire": config.acknowledge.expire.iter().map(|d| seconds(*d)).collect::<Vec<_>>(),
         },
         "access": access(&config.access),
+        "listen": listen(&config.listen, &config.integrations),
     })
 }
 
@@ -158,6 +159,17 @@ fn access(access: &Access) -> Value {
         "ask": access.ask,
         "people": access.people.iter().map(|(who, contact)| (who.to_string(), json!(contact))).collect::<Map<_, _>>(),
         "rule": access.rules.iter().map(rule).collect::<Vec<_>>(),
+    })
+}
+
+fn listen(listen: &Listen, integrations: &[Integration]) -> Value {
+    let address = listen.address(integrations).map(|address| address.to_string());
+    json!({
+        "http": address.or_else(|| (listen.http == Http::Off).then(|| "none".to_owned())),
+        "public_url": listen.public_url,
+        "tls_cert": listen.tls.as_ref().map(|tls| &tls.cert),
+        "tls_key": listen.tls.as_ref().map(|tls| &tls.key),
+        "socket_mode": listen.socket_mode,
     })
 }
 

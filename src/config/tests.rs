@@ -49,7 +49,7 @@ a.toml:6:15: time_budget: \"1m\" is too long
 a.toml:7:2: unknown key \"stage\" in the file
   7 | [stage]
     |  ^^^^^
-  known here: state_dir, runtime_dir, slack, integrations, route, message, storm, outbox, core, cores, acknowledge, access";
+  known here: state_dir, runtime_dir, slack, integrations, route, message, storm, outbox, core, cores, acknowledge, access, listen";
     assert_eq!(problems("a.toml", text), expected);
 }
 
@@ -92,6 +92,13 @@ fn single_mistakes_have_their_remedies() {
         ("[[access.rule]]\nallow = \"*\"\naction = \"ack\"", "action: \"ack\" is not known"),
         ("[[access.rule]]\nallow = \"*\"\nchannel = \"#ops\"", "channel: \"#ops\" is no channel's id"),
         ("[[access.rule]]\nallow = \"*\"\nhosts = \"a\"", "unknown key \"hosts\" in [[access.rule]]"),
+        ("[listen]\nhttp = \"localhost\"", "http: \"localhost\" is no address to listen at"),
+        ("[listen]\nhtpp = \"127.0.0.1:1\"", "did you mean \"http\"?"),
+        ("[listen]\ntls_key = \"k.pem\"", "\"tls_key\" is given without \"tls_cert\""),
+        ("[listen]\npublic_url = \"http://h\"", "public_url: Slack calls https addresses only"),
+        ("[listen]\npublic_url = \"h\"", "public_url: \"h\" is no web address"),
+        ("[listen]\nsocket_mode = true", "socket_mode has no effect"),
+        ("[listen]\nsocket_mode = \"false\"", "remove the quotes"),
         ("[integrations.second]\ndescription = \"x\"", "[integrations.second] has no way to post"),
         ("[integrations.second]\nbot_token = \"xoxp-1\"", "that is a person's token"),
         ("[integrations.second]\nbot_token = \"https://hooks.slack.com/x\"", "put a webhook's into webhook_url"),
@@ -162,6 +169,30 @@ fn the_environment_configures_the_default_only() {
 }
 
 #[test]
+fn the_http_door_is_where_it_is_said_or_where_a_secret_makes_sense_of_it() {
+    const SLACK: &str = "[slack]\nbot_token = \"xoxb-1\"\nchannel = \"#ops\"\n";
+    const SECRET: &str = "signing_secret = \"s\"\n";
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.toml");
+    for (rest, expected) in [
+        (String::new(), None),
+        (SECRET.to_owned(), Some("127.0.0.1:9277")),
+        (format!("{SECRET}[listen]\nhttp = \"none\"\n"), None),
+        (format!("{SECRET}enabled = false\n"), None),
+        ("[listen]\nhttp = \"[::1]:80\"\ntls_cert = \"c.pem\"\ntls_key = \"/k.pem\"\n".to_owned(), Some("[::1]:80")),
+    ] {
+        fs::write(&path, format!("{SLACK}{rest}")).unwrap();
+        let (config, _) = load(Some(&path), &Environment::default()).unwrap_or_else(|e| panic!("{e}"));
+        let address = config.listen.address(&config.integrations).map(|address| address.to_string());
+        assert_eq!(address.as_deref(), expected, "{rest}");
+        let files = config.listen.tls.map(|tls| [tls.cert, tls.key]);
+        let expected = rest.contains("tls").then(|| [directory.path().join("c.pem"), PathBuf::from("/k.pem")]);
+        assert_eq!(files, expected);
+        assert_eq!(config.sources.len(), if rest.contains("tls") { 3 } else { 1 });
+    }
+}
+
+#[test]
 fn what_is_shown_has_no_secret() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.toml");
@@ -209,6 +240,8 @@ fn the_default_is_good_and_so_are_its_samples() {
         ("bot-token", "xoxb-1"),
         ("second-bot-token", "xoxb-2"),
         ("icinga-password", "p"),
+        ("signing-secret", "s"),
+        ("app-token", "xapp-1"),
     ] {
         fs::write(directory.path().join(name), value).unwrap();
         fs::set_permissions(directory.path().join(name), fs::Permissions::from_mode(0o640)).unwrap();

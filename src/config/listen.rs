@@ -1,0 +1,109 @@
+//! `[listen]`: the doors through which Slack comes in.
+
+use super::problem::{Mistake, Report};
+use super::reader::Table;
+use super::{Integration, values};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// `[listen]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listen {
+    pub(crate) http: Http,
+    /// Where the world reaches the HTTP door, without a slash at its end.
+    pub(crate) public_url: Option<String>,
+    /// Read by the door itself: a bad pair closes that door only, and a new one is taken without a restart.
+    pub(crate) tls: Option<TlsFiles>,
+    /// Off: an app token opens no connection.
+    pub(crate) socket_mode: bool,
+}
+
+/// Where the HTTP door listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Http {
+    /// Not said: [`HTTP_DEFAULT`] when there is a signing secret, else nowhere, as nobody could be believed.
+    Default,
+    /// `http = "none"`
+    Off,
+    At(SocketAddr),
+}
+
+/// A certificate chain and its key, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TlsFiles {
+    pub(crate) cert: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+/// Only from this machine: a reverse proxy or a tunnel stands before it.
+const HTTP_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9277);
+
+impl Listen {
+    /// The address to listen at, if at all.
+    pub(crate) fn address(&self, integrations: &[Integration]) -> Option<SocketAddr> {
+        let is_signed = integrations.iter().any(|i| i.enabled && !i.signing_secrets.is_empty());
+        match self.http {
+            Http::At(address) => Some(address),
+            Http::Default if is_signed => Some(HTTP_DEFAULT),
+            Http::Default | Http::Off => None,
+        }
+    }
+}
+
+/// Reads the table; the files it names are sources, so that a change of them is a change of the configuration.
+pub(super) fn read(
+    top: &mut Table<'_>,
+    base: &Path,
+    integrations: &[Integration],
+    sources: &mut Vec<PathBuf>,
+    report: &mut Report<'_>,
+) -> Listen {
+    let mut listen = Listen { http: Http::Default, public_url: None, tls: None, socket_mode: true };
+    let Some(mut table) = top.table("listen", report) else {
+        return listen;
+    };
+    listen.http = table.parsed("http", report, http).unwrap_or(Http::Default);
+    listen.public_url = table.parsed("public_url", report, public_url);
+    let (cert, key) = (table.text("tls_cert", report), table.text("tls_key", report));
+    listen.tls = match (cert, key) {
+        (Some(cert), Some(key)) => Some(TlsFiles { cert: base.join(cert.text), key: base.join(key.text) }),
+        (None, None) => None,
+        (Some(given), None) => half(given.span, "tls_cert", "tls_key", report),
+        (None, Some(given)) => half(given.span, "tls_key", "tls_cert", report),
+    };
+    if let Some(tls) = &listen.tls {
+        sources.extend([tls.cert.clone(), tls.key.clone()]);
+    }
+    let is_wanted = table.flag("socket_mode", report);
+    if is_wanted == Some(true) && integrations.iter().all(|integration| integration.app_token.is_none()) {
+        let mistake = Mistake::new("socket_mode has no effect: no integration has an app-level token");
+        report.warning(table.span, mistake.remedy("give one app_token = \"xapp-...\" (or app_token_file)"));
+    }
+    listen.socket_mode = is_wanted.unwrap_or(true);
+    table.finish(report);
+    listen
+}
+
+fn half(span: super::tree::Span, given: &str, missing: &str, report: &mut Report<'_>) -> Option<TlsFiles> {
+    let mistake = Mistake::new(format!("\"{given}\" is given without \"{missing}\""));
+    report.error(Some(span), mistake.remedy("TLS needs both, the certificate chain and its key, in PEM"));
+    None
+}
+
+fn http(text: &str) -> Result<Http, Mistake> {
+    match text {
+        "none" => Ok(Http::Off),
+        _ => text.parse().map(Http::At).map_err(|_| {
+            Mistake::new(format!("\"{text}\" is no address to listen at"))
+                .remedy("write \"127.0.0.1:9277\", \"0.0.0.0:443\", \"[::]:443\" or \"none\"")
+        }),
+    }
+}
+
+/// Slack calls https only (<https://docs.slack.dev/apis/events-api/using-http-request-urls>).
+fn public_url(text: &str) -> Result<String, Mistake> {
+    match values::link(text)? {
+        url if url.starts_with("https://") => Ok(url),
+        _ => Err(Mistake::new("Slack calls https addresses only").remedy("it starts with https://")),
+    }
+}
