@@ -7,7 +7,7 @@
 mod lines;
 
 use crate::authorise::Authorised;
-use crate::notification::clean_line;
+use crate::notification::{Notification, clean_line};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -27,6 +27,17 @@ pub(crate) struct Object {
     pub(crate) service: Option<String>,
 }
 
+impl Object {
+    /// What a notification is about.
+    pub(crate) fn of(notification: &Notification) -> Self {
+        Self {
+            core: notification.core.clone(),
+            host: notification.host.name.clone(),
+            service: notification.service.as_ref().map(|service| service.name.clone()),
+        }
+    }
+}
+
 /// `Disk on web01`, or `web01` for a host.
 impl std::fmt::Display for Object {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -38,7 +49,7 @@ impl std::fmt::Display for Object {
 }
 
 /// What a person wants. Times are Unix seconds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Action {
     Acknowledge {
         /// Until the recovery, not only until the next change of state.

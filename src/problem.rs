@@ -28,6 +28,9 @@ pub(crate) struct Problem {
     pub(crate) acknowledged: Option<Word>,
     #[serde(default)]
     pub(crate) downtime: Option<Word>,
+    /// Who stopped the core's notifications about it.
+    #[serde(default)]
+    pub(crate) silenced: Option<Word>,
     #[serde(default)]
     pub(crate) is_flapping: bool,
     /// It goes on: the object is not well.
@@ -79,6 +82,7 @@ impl Problem {
             states: Vec::new(),
             acknowledged: None,
             downtime: None,
+            silenced: None,
             is_flapping: false,
             is_bad: false,
             recovered: None,
@@ -98,7 +102,12 @@ impl Problem {
         };
         match &notification.kind {
             Kind::Custom => return Change::None,
-            Kind::Acknowledgement if self.is_known(notification) => return Change::None,
+            Kind::Acknowledgement if is_known(self.acknowledged.as_ref(), notification) => return Change::None,
+            Kind::DowntimeStart if is_known(self.downtime.as_ref(), notification) => return Change::None,
+            Kind::Unacknowledged => self.acknowledged = None,
+            Kind::DowntimeScheduled if starts_now(notification) => self.downtime = Some(word()),
+            Kind::NotificationsStopped => self.silenced = Some(word()),
+            Kind::NotificationsResumed => self.silenced = None,
             Kind::Acknowledgement => {
                 self.acknowledged = Some(word());
                 self.turn_bad(notification);
@@ -116,7 +125,7 @@ impl Problem {
             Kind::FlappingStop | Kind::FlappingDisabled => self.is_flapping = false,
             Kind::DowntimeStart => self.downtime = Some(word()),
             Kind::DowntimeEnd | Kind::DowntimeCancelled => self.downtime = None,
-            Kind::Other(_) => {}
+            Kind::DowntimeScheduled | Kind::Other(_) => {}
         }
         self.follow_state(notification);
         self.look_like(notification);
@@ -159,7 +168,9 @@ impl Problem {
         let Some(state) = notification.state_name() else {
             return;
         };
-        let decides = !matches!(notification.kind, Kind::Problem | Kind::Acknowledgement | Kind::Recovery);
+        // What people did says nothing about the state; it comes with the one that was known then.
+        let decides = !matches!(notification.kind, Kind::Problem | Kind::Acknowledgement | Kind::Recovery)
+            && !is_a_deed(&notification.kind);
         match notification.severity() {
             Severity::Good if decides => self.is_bad = false,
             Severity::Good => {}
@@ -194,15 +205,40 @@ impl Problem {
             }
         }
     }
+}
 
-    /// The core's own notification of an acknowledgement that is shown already.
-    fn is_known(&self, notification: &Notification) -> bool {
-        let Some(word) = &self.acknowledged else {
-            return false;
-        };
+/// The core's own notification of what is shown already.
+fn is_known(word: Option<&Word>, notification: &Notification) -> bool {
+    word.is_some_and(|word| {
         word.author == notification.author
             && word.comment == notification.comment
             && notification.time.saturating_sub(word.at).abs() <= SAME_WORD_SECONDS
+    })
+}
+
+/// Whether a scheduled downtime has begun when it is told.
+fn starts_now(notification: &Notification) -> bool {
+    let start = notification.vars.get("start").and_then(|start| start.parse::<i64>().ok());
+    start.is_some_and(|start| start <= notification.time)
+}
+
+/// Whether the type is one of ours, about what a person did.
+pub(crate) fn is_a_deed(kind: &Kind) -> bool {
+    match kind {
+        Kind::Unacknowledged | Kind::DowntimeScheduled | Kind::NotificationsStopped | Kind::NotificationsResumed => {
+            true
+        }
+        Kind::Problem
+        | Kind::Recovery
+        | Kind::Acknowledgement
+        | Kind::FlappingStart
+        | Kind::FlappingStop
+        | Kind::FlappingDisabled
+        | Kind::DowntimeStart
+        | Kind::DowntimeEnd
+        | Kind::DowntimeCancelled
+        | Kind::Custom
+        | Kind::Other(_) => false,
     }
 }
 

@@ -18,6 +18,7 @@ pub(crate) use samples::{lives, samples, storm};
 pub(crate) use template::check_template;
 pub(crate) use words::{span, utc};
 
+use crate::command::Object;
 use crate::config::{Core, Message};
 use crate::notification::{Kind, Notification};
 
@@ -40,12 +41,43 @@ pub(crate) struct Facts<'a> {
     pub(crate) oldest: Option<i64>,
     /// Why nothing could be delivered a while ago.
     pub(crate) outage: Option<&'a str>,
+    /// What a click on the message can do.
+    pub(crate) reach: Reach,
+    /// The message's number in the outbox.
+    pub(crate) post: i64,
+}
+
+/// By what means people act from a message.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Nobody would hear a click.
+    #[default]
+    Nothing,
+    Buttons,
+    /// A bot token opens forms.
+    Forms,
+}
+
+/// What people can do from a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Offer {
+    Acknowledge,
+    /// By a form.
+    AcknowledgeWith,
+    RemoveAcknowledgement,
+    /// By a form.
+    Downtime,
+    Recheck,
+    StopNotifications,
+    ResumeNotifications,
+    /// Of a digest.
+    AcknowledgeAll,
 }
 
 impl<'a> Facts<'a> {
     /// Nothing special known.
     pub(crate) fn bare(style: &'a Message, core: Option<&'a Core>, now: i64) -> Self {
-        Self { now, core, style, mentions: &[], note: None, oldest: None, outage: None }
+        Self { now, core, style, mentions: &[], note: None, oldest: None, outage: None, reach: Reach::Nothing, post: 0 }
     }
 }
 
@@ -111,6 +143,10 @@ pub(crate) struct Card {
     /// Label and address.
     pub(crate) links: Vec<(String, String)>,
     pub(crate) mentions: Vec<ResolvedMention>,
+    pub(crate) offers: Vec<Offer>,
+    /// What the offers are about, and by which number a click names the message.
+    pub(crate) subject: Object,
+    pub(crate) post: i64,
     /// Why a template was not used.
     pub(crate) template_error: Option<String>,
 }
@@ -146,6 +182,9 @@ pub(crate) fn card(notification: &Notification, facts: &Facts<'_>) -> Card {
         links: links::all(notification, page.as_deref()),
         page,
         mentions: facts.mentions.to_vec(),
+        offers: Vec::new(),
+        subject: Object::of(notification),
+        post: facts.post,
         template_error: title_error.or(body_error),
     }
 }
@@ -208,7 +247,11 @@ fn is_about_state(kind: &Kind) -> bool {
         | Kind::FlappingDisabled
         | Kind::DowntimeStart
         | Kind::DowntimeEnd
-        | Kind::DowntimeCancelled => false,
+        | Kind::DowntimeCancelled
+        | Kind::Unacknowledged
+        | Kind::DowntimeScheduled
+        | Kind::NotificationsStopped
+        | Kind::NotificationsResumed => false,
     }
 }
 

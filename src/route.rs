@@ -203,6 +203,10 @@ fn calls_people(notification: &Notification) -> bool {
         | Kind::DowntimeStart
         | Kind::DowntimeEnd
         | Kind::DowntimeCancelled
+        | Kind::Unacknowledged
+        | Kind::DowntimeScheduled
+        | Kind::NotificationsStopped
+        | Kind::NotificationsResumed
         | Kind::Other(_) => false,
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 pub(crate) mod blocks;
+pub(crate) mod buttons;
 pub(crate) mod legacy;
 pub(crate) mod limits;
 pub(crate) mod mrkdwn;

@@ -6,7 +6,7 @@ use crate::clock;
 use crate::config::{Config, Environment};
 use crate::deliver;
 use crate::notification::Notification;
-use crate::render::{self, Facts};
+use crate::render::{self, Facts, Reach};
 use crate::slack::blocks;
 use crate::{route, terminal};
 use std::path::Path;
@@ -48,7 +48,7 @@ fn show_lives(config: &Config, as_json: bool, out: &mut Output) {
             if as_json { pretty(&blocks::message(&card)) } else { terminal::preview(&card, out.colours, out.width) };
         out.line(&if as_json { text } else { format!("── {name}\n{text}") });
     }
-    let digest = render::digest(&render::storm(), config, None);
+    let digest = render::digest(&render::storm(), config, None, (Reach::Nothing, 0));
     if as_json {
         out.line(&pretty(&blocks::digest(&digest, &[]).0));
     } else {

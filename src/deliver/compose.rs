@@ -4,7 +4,7 @@
 
 use crate::config::{Config, Flavor, Thread};
 use crate::notification::Notification;
-use crate::render::{self, Card, Facts, ResolvedMention};
+use crate::render::{self, Card, Facts, Reach, ResolvedMention};
 use crate::slack::{blocks, legacy};
 use crate::store::{Claimed, Work};
 use crate::storm::Step;
@@ -22,10 +22,12 @@ pub(super) fn compose(
     let said: Vec<&Notification> = claimed.said.iter().map(|said| &said.notification).collect();
     let note = claimed.said.iter().rev().find_map(|said| said.note.as_deref());
     let all = said.len();
+    let reach = reach(config, &claimed.lane.integration);
     let facts = |notification: &Notification| {
         let core = config.cores.iter().find(|core| core.name == notification.core);
         let oldest = said.iter().map(|notification| notification.time).min();
-        Facts { now, core, style: &config.message, mentions, note, oldest, outage }
+        let post = claimed.post.id;
+        Facts { now, core, style: &config.message, mentions, note, oldest, outage, reach, post }
     };
     let is_plain = claimed.post.is_plain;
     let mut complaint = None;
@@ -52,7 +54,7 @@ pub(super) fn compose(
             (blocks::sentence(render::Tone::Good, &render::closing(tally)), all)
         }
         Work::Digest(Step::Head | Step::Edit, tally) => {
-            let (message, _) = blocks::digest(&render::digest(tally, config, note), mentions);
+            let (message, _) = blocks::digest(&render::digest(tally, config, note, (reach, claimed.post.id)), mentions);
             (plain_if(is_plain, message), all)
         }
         Work::List(tally) => {
@@ -67,6 +69,23 @@ pub(super) fn compose(
         }
     };
     (message, complaint)
+}
+
+/// What a click on a message of this integration can do: something only where a listener would hear of it.
+fn reach(config: &Config, integration: &str) -> Reach {
+    let Some(integration) = config.integrations.iter().find(|found| found.name == integration) else {
+        return Reach::Nothing;
+    };
+    let socket = integration.app_token.is_some() && config.listen.socket_mode;
+    let is_heard =
+        socket || (!integration.signing_secrets.is_empty() && config.listen.address(&config.integrations).is_some());
+    match integration.interactive {
+        Some(false) => Reach::Nothing,
+        None if !is_heard => Reach::Nothing,
+        _ if integration.flavor != Flavor::Slack => Reach::Nothing,
+        _ if integration.bot_token.is_some() => Reach::Forms,
+        _ => Reach::Buttons,
+    }
 }
 
 /// The reply in a problem's thread: one notification in full, several as lines.

@@ -17,6 +17,11 @@ pub(crate) enum Kind {
     DowntimeEnd,
     DowntimeCancelled,
     Custom,
+    /// Not a core's word but ours, as no core notifies of it: what a person did from Slack and the core holds.
+    Unacknowledged,
+    DowntimeScheduled,
+    NotificationsStopped,
+    NotificationsResumed,
     /// A type this program doesn't know: carried as it was given.
     Other(String),
 }
@@ -35,6 +40,10 @@ impl Kind {
             Self::DowntimeEnd => "DOWNTIMEEND",
             Self::DowntimeCancelled => "DOWNTIMECANCELLED",
             Self::Custom => "CUSTOM",
+            Self::Unacknowledged => "UNACKNOWLEDGED",
+            Self::DowntimeScheduled => "DOWNTIMESCHEDULED",
+            Self::NotificationsStopped => "NOTIFICATIONSSTOPPED",
+            Self::NotificationsResumed => "NOTIFICATIONSRESUMED",
             Self::Other(word) => word,
         }
     }
@@ -54,6 +63,10 @@ impl From<String> for Kind {
             "DOWNTIMEEND" => Self::DowntimeEnd,
             "DOWNTIMECANCELLED" | "DOWNTIMEREMOVED" => Self::DowntimeCancelled,
             "CUSTOM" => Self::Custom,
+            "UNACKNOWLEDGED" => Self::Unacknowledged,
+            "DOWNTIMESCHEDULED" => Self::DowntimeScheduled,
+            "NOTIFICATIONSSTOPPED" => Self::NotificationsStopped,
+            "NOTIFICATIONSRESUMED" => Self::NotificationsResumed,
             _ => Self::Other(word),
         }
     }

@@ -1,6 +1,6 @@
 //! A storm in one message, and the lines in its thread.
 
-use super::{Facts, Tone, links, span, words};
+use super::{Facts, Offer, Reach, Tone, links, span, words};
 use crate::config::Config;
 use crate::notification::Notification;
 use crate::storm::Tally;
@@ -20,6 +20,9 @@ pub(crate) struct Digest {
     /// What the list leaves out, in words.
     pub(crate) rest: Option<String>,
     pub(crate) note: Option<String>,
+    pub(crate) offers: Vec<Offer>,
+    /// By which number a click names the message.
+    pub(crate) post: i64,
 }
 
 /// One problem in one line.
@@ -36,7 +39,7 @@ pub(crate) struct Line {
 }
 
 /// The digest as it is now, its worst problems named.
-pub(crate) fn digest(tally: &Tally, config: &Config, note: Option<&str>) -> Digest {
+pub(crate) fn digest(tally: &Tally, config: &Config, note: Option<&str>, (reach, post): (Reach, i64)) -> Digest {
     let lines = tally
         .worst
         .iter()
@@ -50,19 +53,27 @@ pub(crate) fn digest(tally: &Tally, config: &Config, note: Option<&str>) -> Dige
         })
         .collect();
     let rest = (tally.unnamed > 0).then(|| format!("… and {} more, in the thread", tally.unnamed));
-    Digest { tone: tone(tally), title: title(tally), counts: counts(tally), lines, rest, note: note.map(str::to_owned) }
+    let can_acknowledge = reach != Reach::Nothing && tally.recovered + tally.acknowledged < tally.problems;
+    let offers = can_acknowledge.then_some(Offer::AcknowledgeAll).into_iter().collect();
+    Digest { lines, rest, offers, post, ..plain(tally, note) }
 }
 
 /// Where messages can't be edited: what came together, as a list.
 pub(crate) fn list(tally: &Tally, said: &[&Notification], config: &Config, note: Option<&str>) -> Digest {
     let lines = said.iter().map(|notification| line(notification, config)).collect();
+    Digest { lines, ..plain(tally, note) }
+}
+
+fn plain(tally: &Tally, note: Option<&str>) -> Digest {
     Digest {
         tone: tone(tally),
         title: title(tally),
         counts: counts(tally),
-        lines,
+        lines: Vec::new(),
         rest: None,
         note: note.map(str::to_owned),
+        offers: Vec::new(),
+        post: 0,
     }
 }
 

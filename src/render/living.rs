@@ -1,6 +1,6 @@
 //! The one message of a problem, as it is edited from its first word to its recovery.
 
-use super::{Card, Facts, Mark, Tone, card, span, words};
+use super::{Card, Facts, Mark, Offer, Reach, Tone, card, span, words};
 use crate::notification::{Kind, Notification};
 use crate::problem::{Problem, Word};
 
@@ -13,7 +13,12 @@ pub(crate) fn living(problem: &Problem, facts: &Facts<'_>) -> Card {
         [card.lead.take().filter(|_| says_more(problem)), lasted(problem)].into_iter().flatten().collect();
     card.lead = (!said.is_empty()).then(|| said.join("; "));
     card.comment = None;
-    for (what, word) in [("acknowledged", &problem.acknowledged), ("in downtime, scheduled", &problem.downtime)] {
+    card.offers = offers(problem, facts.reach);
+    for (what, word) in [
+        ("acknowledged", &problem.acknowledged),
+        ("in downtime, scheduled", &problem.downtime),
+        ("the core's notifications about it were stopped", &problem.silenced),
+    ] {
         if let Some(word) = word {
             card.marks.push(Mark { what: by(what, word), at: word.at, holds: true });
             card.comment = word.comment.clone().or(card.comment);
@@ -30,6 +35,7 @@ pub(crate) fn told(problem: &Problem, said: &[&Notification], facts: &Facts<'_>)
     };
     if before.is_empty() {
         let mut card = card(last, facts);
+        card.offers = offers(problem, facts.reach);
         if let (Kind::Recovery, Some(began)) = (&last.kind, problem.began) {
             card.lead = lasted(problem);
             card.marks.push(Mark { what: "recovers the problem of".to_owned(), at: began, holds: false });
@@ -40,6 +46,30 @@ pub(crate) fn told(problem: &Problem, said: &[&Notification], facts: &Facts<'_>)
     let history = before.iter().map(|said| Mark { what: words::head(said), at: said.time, holds: false });
     card.marks = history.chain(card.marks).collect();
     card
+}
+
+/// What makes sense in this state and can work.
+fn offers(problem: &Problem, reach: Reach) -> Vec<Offer> {
+    if reach == Reach::Nothing || problem.is_superseded {
+        return Vec::new();
+    }
+    let has_forms = reach == Reach::Forms;
+    let mut offers = Vec::new();
+    if problem.is_bad {
+        match problem.acknowledged {
+            Some(_) => offers.push(Offer::RemoveAcknowledgement),
+            None if has_forms => offers.extend([Offer::Acknowledge, Offer::AcknowledgeWith]),
+            None => offers.push(Offer::Acknowledge),
+        }
+        offers.extend(has_forms.then_some(Offer::Downtime));
+        offers.push(Offer::Recheck);
+    }
+    match problem.silenced {
+        Some(_) => offers.push(Offer::ResumeNotifications),
+        None if problem.is_bad => offers.push(Offer::StopNotifications),
+        None => {}
+    }
+    offers
 }
 
 fn by(what: &str, word: &Word) -> String {
@@ -81,7 +111,8 @@ fn head(problem: &Problem) -> String {
 /// Whether the last notification's own sentence adds to what the marks say.
 fn says_more(problem: &Problem) -> bool {
     match problem.latest.kind {
-        Kind::Acknowledgement | Kind::DowntimeStart => false,
+        Kind::Acknowledgement | Kind::DowntimeStart | Kind::NotificationsStopped => false,
+        Kind::Unacknowledged | Kind::DowntimeScheduled | Kind::NotificationsResumed => true,
         Kind::Problem
         | Kind::Recovery
         | Kind::FlappingStart

@@ -39,7 +39,8 @@ fn every_type_and_state_looks_as_it_was_approved() {
     }
     for (name, problem) in lives() {
         let (style, core) = (style(), core());
-        let card = living(&problem, &Facts::bare(&style, Some(&core), problem.latest.time));
+        let facts = Facts { reach: Reach::Forms, post: 7, ..Facts::bare(&style, Some(&core), problem.latest.time) };
+        let card = living(&problem, &facts);
         looks(&name, &blocks::message(&card), &terminal::preview(&card, false, 80));
         looks(&format!("{name}-reply"), &blocks::reply(&rendered(&problem.latest)), "");
     }
@@ -48,7 +49,7 @@ fn every_type_and_state_looks_as_it_was_approved() {
     fs::write(&path, "[slack]\nenabled = false\n").unwrap();
     let (config, _) = crate::config::load(Some(&path), &crate::config::Environment::default()).unwrap();
     let config = crate::config::Config { cores: vec![core()], ..config };
-    let digest = digest(&storm(), &config, Some("a note"));
+    let digest = digest(&storm(), &config, Some("a note"), (Reach::Buttons, 7));
     looks("storm", &blocks::digest(&digest, &[ResolvedMention::Here]).0, &terminal::digest(&digest, false, 80));
     looks("storm-lines", &blocks::lines(&digest.lines, &[]).0, "");
 }

@@ -14,7 +14,11 @@ pub(super) fn tone(notification: &Notification) -> Tone {
         | Kind::FlappingDisabled
         | Kind::DowntimeStart
         | Kind::DowntimeEnd
-        | Kind::DowntimeCancelled => Tone::Quiet,
+        | Kind::DowntimeCancelled
+        | Kind::DowntimeScheduled
+        | Kind::NotificationsStopped
+        | Kind::NotificationsResumed => Tone::Quiet,
+        Kind::Unacknowledged => tone_of(notification.severity()),
         Kind::Problem | Kind::Custom | Kind::Other(_) => tone_of(notification.severity()),
     }
 }
@@ -47,6 +51,10 @@ pub(super) fn head(notification: &Notification) -> String {
         Kind::DowntimeEnd => "DOWNTIME ENDED".to_owned(),
         Kind::DowntimeCancelled => "DOWNTIME CANCELLED".to_owned(),
         Kind::Custom => format!("MESSAGE, {state}"),
+        Kind::Unacknowledged => format!("ACKNOWLEDGEMENT REMOVED, {state}"),
+        Kind::DowntimeScheduled => format!("DOWNTIME SCHEDULED, {state}"),
+        Kind::NotificationsStopped => format!("NOTIFICATIONS STOPPED, {state}"),
+        Kind::NotificationsResumed => format!("NOTIFICATIONS RESUMED, {state}"),
         Kind::Other(word) if word.is_empty() => state.to_owned(),
         Kind::Other(word) => match notification.state_name() {
             Some(state) => format!("{word}, {state}"),
@@ -78,6 +86,22 @@ pub(super) fn lead(notification: &Notification) -> Option<String> {
         Kind::DowntimeEnd => Some("its downtime is over; notifications are sent again".to_owned()),
         Kind::DowntimeCancelled => Some(by("its downtime was cancelled")),
         Kind::Custom => Some(by("sent by hand")),
+        Kind::Unacknowledged => Some(by("acknowledgement removed")),
+        Kind::DowntimeScheduled => Some(by(&planned(notification))),
+        Kind::NotificationsStopped => Some(by("the core's notifications about it were stopped")),
+        Kind::NotificationsResumed => Some(by("the core's notifications about it were resumed")),
+    }
+}
+
+/// `downtime of 2 h from 2026-11-21 12:00:00 UTC scheduled`
+fn planned(notification: &Notification) -> String {
+    let time = |key: &str| notification.vars.get(key).and_then(|text| text.parse::<i64>().ok());
+    match (time("start"), time("end")) {
+        (Some(start), Some(end)) => {
+            let length = span(u64::try_from(end.saturating_sub(start)).unwrap_or(0));
+            format!("downtime of {length} from {} scheduled", utc(start))
+        }
+        _ => "downtime scheduled".to_owned(),
     }
 }
 

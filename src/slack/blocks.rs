@@ -4,8 +4,10 @@
 //! The bar's colour exists only as `attachments[].color`
 //! (<https://docs.slack.dev/legacy/legacy-messaging/legacy-secondary-message-attachments>).
 
+use super::buttons::actions;
 use super::limits::{CONTEXT_ELEMENTS_MAX, FALLBACK_MAX, SECTION_TEXT_MAX, TEXT_MAX, TITLE_MAX, cut};
 use super::mrkdwn;
+use crate::command::Object;
 use crate::render::{Card, Digest, Line, ResolvedMention, Tone, utc};
 use serde_json::{Value, json};
 
@@ -108,6 +110,7 @@ pub(crate) fn digest(digest: &Digest, mentions: &[ResolvedMention]) -> (Value, u
     let rest = [digest.rest.as_deref(), digest.note.as_deref()].into_iter().flatten();
     body.extend(rest.map(|words| section(&cut(&mrkdwn::plain(words), SECTION_TEXT_MAX).0)));
     let text = cut(&mrkdwn::escape(&digest.summary()), TEXT_MAX).0;
+    body.extend(actions(&digest.offers, digest.post, &Object::default()));
     let mut message = message_of(&text, &[section(title.trim_end())]);
     if !body.is_empty() {
         let (fallback, _) = cut(&mrkdwn::escape(&digest.title), FALLBACK_MAX);
@@ -208,6 +211,7 @@ fn body(card: &Card) -> Vec<Value> {
         elements.push(text(&links.join("  ·  ")));
     }
     blocks.push(json!({ "type": "context", "elements": elements }));
+    blocks.extend(actions(&card.offers, card.post, &card.subject));
     blocks
 }
 

@@ -1,0 +1,118 @@
+//! What can be done from a message: its buttons, and what a click on one says.
+//!
+//! A click brings back the block's id, which names our message, and the button's value, which names the object; an
+//! overflow menu's options have room for neither (<https://docs.slack.dev/reference/block-kit/block-elements/>).
+
+use crate::command::Object;
+use crate::render::Offer;
+use serde_json::{Value, json};
+
+/// Before the number of the message in an `actions` block's id.
+const BLOCK: &str = "ackbell-";
+/// The longest value of a button.
+const VALUE_MAX: usize = 2000;
+/// Options of an overflow menu.
+const OVERFLOW_MAX: usize = 5;
+/// So many buttons stand side by side on a phone.
+const BUTTONS_MAX: usize = 2;
+
+/// The row of buttons; none where nothing is offered.
+pub(super) fn actions(offers: &[Offer], post: i64, subject: &Object) -> Option<Value> {
+    let (buttons, menu) =
+        offers.split_at(offers.len().min(if offers.len() == BUTTONS_MAX + 1 { offers.len() } else { BUTTONS_MAX }));
+    let mut elements: Vec<Value> = buttons.iter().map(|offer| button(*offer, subject)).collect();
+    if !menu.is_empty() {
+        let options: Vec<Value> = menu.iter().take(OVERFLOW_MAX).map(|offer| option(*offer)).collect();
+        elements.push(json!({ "type": "overflow", "action_id": "more", "options": options }));
+    }
+    (!elements.is_empty())
+        .then(|| json!({ "type": "actions", "block_id": format!("{BLOCK}{post}"), "elements": elements }))
+}
+
+fn button(offer: Offer, subject: &Object) -> Value {
+    let mut button = json!({ "type": "button", "action_id": name(offer), "text": plain_text(label(offer)) });
+    if let Some(value) = serde_json::to_string(subject).ok().filter(|value| value.chars().count() <= VALUE_MAX) {
+        button["value"] = Value::from(value);
+    }
+    match offer {
+        Offer::Acknowledge => button["style"] = Value::from("primary"),
+        Offer::AcknowledgeAll => {
+            button["style"] = Value::from("primary");
+            button["confirm"] = confirm("Acknowledge all?", "Every problem of this storm that goes on.", "Acknowledge");
+        }
+        Offer::StopNotifications => {
+            button["confirm"] = confirm("Stop notifications?", "Nobody hears of it until they are resumed.", "Stop");
+        }
+        _ => {}
+    }
+    button
+}
+
+fn option(offer: Offer) -> Value {
+    json!({ "text": plain_text(label(offer)), "value": name(offer) })
+}
+
+fn confirm(title: &str, text: &str, yes: &str) -> Value {
+    let text = plain_text(text);
+    json!({ "title": plain_text(title), "text": text, "confirm": plain_text(yes), "deny": plain_text("Cancel") })
+}
+
+pub(super) fn plain_text(text: &str) -> Value {
+    json!({ "type": "plain_text", "text": text, "emoji": false })
+}
+
+/// The name of an offer on the wire.
+fn name(offer: Offer) -> &'static str {
+    OFFERS.iter().find(|(known, ..)| *known == offer).map_or("", |(_, name, _)| name)
+}
+
+fn label(offer: Offer) -> &'static str {
+    OFFERS.iter().find(|(known, ..)| *known == offer).map_or("", |(.., label)| label)
+}
+
+const OFFERS: [(Offer, &str, &str); 8] = [
+    (Offer::Acknowledge, "acknowledge", "Acknowledge"),
+    (Offer::AcknowledgeWith, "acknowledge_with", "Acknowledge…"),
+    (Offer::RemoveAcknowledgement, "unacknowledge", "Remove acknowledgement"),
+    (Offer::Downtime, "downtime", "Downtime…"),
+    (Offer::Recheck, "recheck", "Re-check"),
+    (Offer::StopNotifications, "stop_notifications", "Stop notifications"),
+    (Offer::ResumeNotifications, "resume_notifications", "Resume notifications"),
+    (Offer::AcknowledgeAll, "acknowledge_all", "Acknowledge all"),
+];
+
+/// What was offered and chosen, of a click's action id or chosen option.
+pub(crate) fn offer(action_id: &str, chosen: Option<&str>) -> Option<Offer> {
+    let wanted = if action_id == "more" { chosen? } else { action_id };
+    OFFERS.iter().find(|(_, name, _)| *name == wanted).map(|(offer, ..)| *offer)
+}
+
+/// The number of our message, of a block's id.
+pub(crate) fn post(block_id: &str) -> Option<i64> {
+    block_id.strip_prefix(BLOCK)?.parse().ok()
+}
+
+/// The object that a button names.
+pub(crate) fn subject(value: &str) -> Option<Object> {
+    serde_json::from_str(value).ok().filter(|object: &Object| !object.host.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_offered_is_what_is_clicked() {
+        let subject_of = Object { core: "c".into(), host: "h".into(), service: Some("s".into()) };
+        let all = OFFERS.map(|(offer, ..)| offer);
+        let row = actions(&all[..6], 12, &subject_of).unwrap();
+        assert_eq!(post(row["block_id"].as_str().unwrap()), Some(12));
+        let first = &row["elements"][0];
+        assert_eq!(offer(first["action_id"].as_str().unwrap(), None), Some(all[0]));
+        assert_eq!(subject(first["value"].as_str().unwrap()), Some(subject_of));
+        let option = row["elements"][2]["options"][1]["value"].as_str();
+        assert_eq!(offer("more", option), Some(all[3]));
+        assert_eq!((offer("more", None), offer("x", None), post("other-1")), (None, None, None));
+        assert!(actions(&[], 1, &Object::default()).is_none());
+    }
+}
