@@ -28,6 +28,11 @@ pub(crate) struct Object {
 }
 
 impl Object {
+    /// Equal to [`Notification::object_key`] of what is about it.
+    pub(crate) fn key(&self) -> String {
+        format!("{}\u{1f}{}\u{1f}{}", self.core, self.host, self.service.as_deref().unwrap_or_default())
+    }
+
     /// What a notification is about.
     pub(crate) fn of(notification: &Notification) -> Self {
         Self {

@@ -10,6 +10,8 @@
 //! - The schema only grows. A database of a newer version is refused; a corrupt one is put aside under another name,
 //!   what can be read of its waiting messages is taken over, and the program goes on.
 
+mod act;
+mod audit;
 mod outbox;
 mod place;
 mod queue;
@@ -18,6 +20,8 @@ mod settle;
 mod twin;
 mod work;
 
+pub(crate) use act::{Act, Move, NewAct, Shown, Stage};
+pub(crate) use audit::Chain;
 pub(crate) use outbox::{Lane, NewDelivery, PURGE_BATCH};
 pub(crate) use place::Voice;
 pub(crate) use queue::{Row, Summary};

@@ -110,6 +110,16 @@ pub(crate) struct Action {
     pub(crate) is_url: bool,
 }
 
+impl Action {
+    /// The value of the one option that was chosen.
+    pub(crate) fn chosen(&self) -> Option<&str> {
+        match &self.input {
+            Input::Value(value) => Some(value),
+            Input::Empty | Input::Values(_) | Input::Moment(_) => None,
+        }
+    }
+}
+
 /// The value of an input in a view or message.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) enum Input {

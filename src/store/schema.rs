@@ -4,7 +4,7 @@ use super::StoreError;
 use rusqlite::Connection;
 
 /// Each entry brings a database one version further. Never change one that was released; add another.
-const VERSIONS: [&str; 2] = [
+const VERSIONS: [&str; 3] = [
     "
 CREATE TABLE notification (
     seq INTEGER PRIMARY KEY,             -- order of import
@@ -113,6 +113,32 @@ CREATE INDEX delivery_post ON delivery (post, id);
 CREATE INDEX delivery_digest ON delivery (digest, line, urgency, id) WHERE state = 'waiting' AND digest IS NOT NULL;
 ALTER TABLE hold ADD COLUMN past TEXT NOT NULL DEFAULT '';          -- why it rested last
 ALTER TABLE hold ADD COLUMN past_until INTEGER NOT NULL DEFAULT 0;  -- and until when; Unix ms
+",
+    "
+CREATE TABLE act (                       -- what somebody asked for in Slack
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,            -- the click's own: one that comes twice is one act
+    parent INTEGER,                      -- of one of many: the act that asked for all of them
+    at INTEGER NOT NULL,                 -- Unix ms
+    state TEXT NOT NULL CHECK (state IN ('new', 'sending', 'sent', 'parent', 'done')),
+    object TEXT NOT NULL DEFAULT '',
+    request TEXT NOT NULL,               -- JSON
+    expectation TEXT NOT NULL DEFAULT '',-- JSON, of what was sent to the core
+    due INTEGER NOT NULL DEFAULT 0,      -- Unix ms; new: not before; sent: the core is looked at until then
+    reply TEXT,                          -- words for the person that were not said yet
+    outcome TEXT                         -- of one that is done
+) STRICT;
+CREATE INDEX act_open ON act (state, due) WHERE state <> 'done';
+CREATE INDEX act_reply ON act (id) WHERE reply IS NOT NULL;
+CREATE INDEX act_parent ON act (parent) WHERE parent IS NOT NULL;
+CREATE INDEX act_object ON act (object) WHERE state <> 'done';
+CREATE TABLE audit (                     -- grows only; each row's hash covers the one before
+    seq INTEGER PRIMARY KEY,
+    entry TEXT NOT NULL,                 -- JSON
+    hash TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER audit_stays BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit only grows'); END;
+CREATE TRIGGER audit_holds BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit only grows'); END;
 ",
 ];
 

@@ -1,0 +1,175 @@
+//! What a person asks for: from a click or a submitted form to a [`Request`] that is kept until it is done.
+//!
+//! Pure. Nothing here decides whether the person may; that is [`crate::authorise`]'s.
+
+use super::interaction::{BlockActions, Origin, Place};
+use crate::command::{Action, Object};
+use crate::config::{Acknowledge, CommentRule};
+use crate::render::Offer;
+use crate::slack::buttons;
+use serde::{Deserialize, Serialize};
+
+/// What somebody asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Request {
+    /// The action's name in rules and in the audit.
+    pub(crate) name: String,
+    pub(crate) asker: Asker,
+    pub(crate) wish: Wish,
+}
+
+/// Who asked, and where.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Asker {
+    pub(crate) integration: String,
+    /// The workspace of the installation, as Slack says it.
+    pub(crate) team: Option<String>,
+    pub(crate) user: String,
+    /// The person's own workspace.
+    pub(crate) user_team: Option<String>,
+    pub(crate) user_name: Option<String>,
+    pub(crate) channel: Option<String>,
+    /// The message that was clicked.
+    pub(crate) message: Option<String>,
+    /// Whoever knows it may answer for half an hour.
+    pub(crate) response_url: Option<String>,
+}
+
+/// What it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Wish {
+    One {
+        /// Our message that was clicked on.
+        post: Option<i64>,
+        object: Object,
+        action: Action,
+    },
+    AcknowledgeAll {
+        digest: i64,
+        action: Action,
+    },
+    /// The end of an acknowledgement that the core doesn't end by itself.
+    Expire {
+        object: Object,
+        /// Only while it is still this one.
+        author: String,
+        comment: String,
+    },
+}
+
+/// What a form is about; it travels with the form.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct About {
+    pub(crate) post: Option<i64>,
+    pub(crate) object: Object,
+    pub(crate) channel: Option<String>,
+    pub(crate) message: Option<String>,
+    pub(crate) response_url: Option<String>,
+}
+
+/// What a click wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Click {
+    /// `key`: the click's own identity.
+    Ask { key: String, request: Request },
+    Form { offer: Offer, about: About },
+    /// A link, or nothing of ours.
+    Nothing,
+}
+
+/// Reads a click. `find` knows the object of one of our messages by its number.
+pub(crate) fn click(
+    click: &BlockActions,
+    integration: &str,
+    rules: &Acknowledge,
+    find: impl FnOnce(i64) -> Option<Object>,
+    now: i64,
+) -> Click {
+    let Some(action) = click.actions.first().filter(|action| !action.is_url) else {
+        return Click::Nothing;
+    };
+    let Some(offer) = buttons::offer(action.action.as_str(), action.chosen()) else {
+        return Click::Nothing;
+    };
+    let post = action.block.as_ref().and_then(|block| buttons::post(block.as_str()));
+    let named = action.value.as_deref().and_then(buttons::subject);
+    let Some(object) = named.or_else(|| find(post?)).or((offer == Offer::AcknowledgeAll).then(Object::default)) else {
+        return Click::Nothing;
+    };
+    let asker = Asker::of(integration, &click.origin, &click.place);
+    let wants_words = offer == Offer::Acknowledge && rules.comment == CommentRule::Required;
+    if wants_words || matches!(offer, Offer::AcknowledgeWith | Offer::Downtime) {
+        let offer = if wants_words { Offer::AcknowledgeWith } else { offer };
+        return Click::Form { offer, about: about(&asker, post, object) };
+    }
+    let Some(wish) = wish(offer, post, object, rules, now) else {
+        return Click::Nothing;
+    };
+    let ts = action.action_ts.as_ref().map_or("", |ts| ts.as_str());
+    let message = asker.message.as_deref().unwrap_or_default();
+    let key = format!("{integration} {} {message} {} {ts}", asker.user, action.action.as_str());
+    Click::Ask { key, request: Request { name: wish.name().to_owned(), asker, wish } }
+}
+
+fn about(asker: &Asker, post: Option<i64>, object: Object) -> About {
+    About {
+        post,
+        object,
+        channel: asker.channel.clone(),
+        message: asker.message.clone(),
+        response_url: asker.response_url.clone(),
+    }
+}
+
+fn wish(offer: Offer, post: Option<i64>, object: Object, rules: &Acknowledge, now: i64) -> Option<Wish> {
+    let acknowledge = || Action::Acknowledge {
+        sticky: rules.sticky,
+        notify: rules.notify,
+        persistent: rules.persistent,
+        comment: String::new(),
+        expiry: None,
+    };
+    let action = match offer {
+        Offer::Acknowledge => acknowledge(),
+        Offer::RemoveAcknowledgement => Action::RemoveAcknowledgement,
+        Offer::Recheck => Action::Recheck { at: now },
+        Offer::StopNotifications => Action::StopNotifications,
+        Offer::ResumeNotifications => Action::ResumeNotifications,
+        Offer::AcknowledgeAll => return Some(Wish::AcknowledgeAll { digest: post?, action: acknowledge() }),
+        Offer::AcknowledgeWith | Offer::Downtime => return None,
+    };
+    Some(Wish::One { post, object, action })
+}
+
+impl Wish {
+    /// The action's name in rules and in the audit.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::One { action, .. } | Self::AcknowledgeAll { action, .. } => action.name(),
+            Self::Expire { .. } => Action::RemoveAcknowledgement.name(),
+        }
+    }
+
+    /// The key of its one object.
+    pub(crate) fn object_key(&self) -> String {
+        match self {
+            Self::One { object, .. } | Self::Expire { object, .. } => object.key(),
+            Self::AcknowledgeAll { .. } => String::new(),
+        }
+    }
+}
+
+impl Asker {
+    pub(crate) fn of(integration: &str, origin: &Origin, place: &Place) -> Self {
+        Self {
+            integration: integration.to_owned(),
+            team: origin.team.as_ref().map(|id| id.as_str().to_owned()),
+            user: origin.user.as_str().to_owned(),
+            user_team: origin.user_team.as_ref().map(|id| id.as_str().to_owned()),
+            user_name: origin.user_name.clone(),
+            channel: origin.channel.as_ref().map(|id| id.as_str().to_owned()),
+            message: place.message.as_ref().map(|ts| ts.as_str().to_owned()),
+            response_url: origin.response_url.as_ref().map(|url| url.expose().to_owned()),
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The modals: an acknowledgement with words and options, a downtime. What is built here is read here.
+//!
+//! <https://docs.slack.dev/surfaces/modals>; a form carries what it is about in its `private_metadata` (at most 3000
+//! characters).
+
+use super::buttons::plain_text;
+use super::limits::cut;
+use crate::callback::interaction::{Input, View};
+use crate::callback::request::About;
+use crate::command::Action;
+use crate::config::{Acknowledge, CommentRule};
+use crate::render::{Offer, span};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Which form was submitted, in its `callback_id`.
+const ACKNOWLEDGE: &str = "acknowledge";
+const DOWNTIME: &str = "downtime";
+/// A comment's length: all of it fits into a command with the longest names.
+const COMMENT_MAX: usize = 1000;
+/// What the form of a downtime offers, in seconds.
+const LENGTHS: [u64; 8] = [1800, 3600, 7200, 14_400, 28_800, 86_400, 259_200, 604_800];
+/// The length that is chosen at first.
+const LENGTH_DEFAULT: u64 = 7200;
+/// How far ahead a downtime may start.
+const AHEAD_MAX: i64 = 366 * 86_400;
+/// So long a form may be thought over before "now" is another time.
+const SLACK_SECONDS: i64 = 3600;
+
+/// The answers that are wrong: by block, a sentence each.
+pub(crate) type Errors = BTreeMap<String, String>;
+
+/// The form for an offer that has one.
+pub(crate) fn form(offer: Offer, about: &About, label: &str, rules: &Acknowledge, now: i64) -> Option<Value> {
+    let (callback, title, submit, blocks) = match offer {
+        Offer::AcknowledgeWith => (ACKNOWLEDGE, "Acknowledge", "Acknowledge", acknowledge(label, rules)),
+        Offer::Downtime => (DOWNTIME, "Schedule a downtime", "Schedule", downtime(label, about, now)),
+        _ => return None,
+    };
+    Some(json!({
+        "type": "modal",
+        "callback_id": callback,
+        "private_metadata": serde_json::to_string(about).ok().filter(|text| text.len() <= 3000)?,
+        "title": plain_text(title),
+        "submit": plain_text(submit),
+        "close": plain_text("Cancel"),
+        "blocks": blocks,
+    }))
+}
+
+fn acknowledge(label: &str, rules: &Acknowledge) -> Vec<Value> {
+    let options = [
+        ("sticky", "Until it recovers", "Else it ends with the next change of state", rules.sticky),
+        ("notify", "Tell the contacts", "The monitoring notifies them of the acknowledgement", rules.notify),
+        ("persistent", "Keep the comment", "It stays after the recovery", rules.persistent),
+    ];
+    let all: Vec<Value> = options.iter().map(|(value, text, hint, _)| described(value, text, hint)).collect();
+    let chosen: Vec<Value> =
+        options.iter().filter(|(.., on)| *on).map(|(value, text, hint, _)| described(value, text, hint)).collect();
+    let mut boxes = json!({ "type": "checkboxes", "action_id": "options", "options": all });
+    if !chosen.is_empty() {
+        boxes["initial_options"] = Value::from(chosen);
+    }
+    let mut blocks = vec![
+        about_text(label),
+        comment(rules.comment == CommentRule::Optional, "What are you doing about it?"),
+        input("options", "Options", boxes, true),
+    ];
+    if !rules.expire.is_empty() {
+        let never = option("never", "never");
+        let times = rules.expire.iter().map(|time| option(&time.as_secs().to_string(), &format!("after {}", span(time.as_secs()))));
+        let all: Vec<Value> = std::iter::once(never.clone()).chain(times).collect();
+        let select = json!({ "type": "static_select", "action_id": "expire", "options": all, "initial_option": never });
+        blocks.push(input("expire", "Ends", select, false));
+    }
+    blocks
+}
+
+fn downtime(label: &str, about: &About, now: i64) -> Vec<Value> {
+    let lengths: Vec<Value> = LENGTHS.iter().map(|&length| option(&length.to_string(), &span(length))).collect();
+    let initial = option(&LENGTH_DEFAULT.to_string(), &span(LENGTH_DEFAULT));
+    let kinds = [
+        described("fixed", "Fixed", "From the start, for that long"),
+        described("flexible", "Flexible", "It starts with the next problem within that time, and then lasts that long"),
+    ];
+    let start = json!({ "type": "datetimepicker", "action_id": "start", "initial_date_time": now });
+    let length = json!({ "type": "static_select", "action_id": "length", "options": lengths, "initial_option": initial });
+    let kind = json!({ "type": "radio_buttons", "action_id": "kind", "options": kinds, "initial_option": kinds[0] });
+    let mut blocks = vec![
+        about_text(label),
+        input("start", "Start", start, false),
+        input("length", "Length", length, false),
+        input("kind", "Kind", kind, false),
+        comment(false, "Why?"),
+    ];
+    if about.object.service.is_none() {
+        let all = [option("services", "Its services, too")];
+        let boxes = json!({ "type": "checkboxes", "action_id": "services", "options": all });
+        blocks.push(input("services", "Services", boxes, true));
+    }
+    blocks
+}
+
+fn about_text(label: &str) -> Value {
+    json!({ "type": "section", "text": plain_text(&cut(label, 500).0) })
+}
+
+fn comment(is_optional: bool, placeholder: &str) -> Value {
+    let element = json!({ "type": "plain_text_input", "action_id": "comment", "multiline": true,
+        "max_length": COMMENT_MAX, "placeholder": plain_text(placeholder) });
+    input("comment", "Comment", element, is_optional)
+}
+
+fn input(block: &str, label: &str, element: Value, is_optional: bool) -> Value {
+    json!({ "type": "input", "block_id": block, "label": plain_text(label), "element": element, "optional": is_optional })
+}
+
+fn option(value: &str, text: &str) -> Value {
+    json!({ "text": plain_text(text), "value": value })
+}
+
+fn described(value: &str, text: &str, description: &str) -> Value {
+    json!({ "text": plain_text(text), "value": value, "description": plain_text(&cut(description, 75).0) })
+}
+
+/// Reads a submitted form; the errors are shown in their places. `None`: it isn't ours.
+pub(crate) fn read(view: &View, rules: &Acknowledge, now: i64) -> Option<Result<(About, Action), Errors>> {
+    let about: About = serde_json::from_str(&view.private_metadata).ok()?;
+    let action = match view.callback.as_ref()?.as_str() {
+        ACKNOWLEDGE => read_acknowledge(view, rules, now),
+        DOWNTIME => read_downtime(view, now),
+        _ => return None,
+    };
+    Some(action.map(|action| (about, action)))
+}
+
+fn read_acknowledge(view: &View, rules: &Acknowledge, now: i64) -> Result<Action, Errors> {
+    let comment = text(view, "comment");
+    if comment.trim().is_empty() && rules.comment == CommentRule::Required {
+        return Err(error("comment", "Please say what you are doing about it."));
+    }
+    let chosen = |name: &str| values(view, "options").iter().any(|value| value == name);
+    let expiry = match text(view, "expire").as_str() {
+        "" | "never" => None,
+        seconds => match rules.expire.iter().find(|time| time.as_secs().to_string() == seconds) {
+            Some(time) => Some(now.saturating_add(crate::clock::millis(*time) / 1000)),
+            None => return Err(error("expire", "That is not offered any more; please choose again.")),
+        },
+    };
+    Ok(Action::Acknowledge {
+        sticky: chosen("sticky"),
+        notify: chosen("notify"),
+        persistent: chosen("persistent"),
+        comment,
+        expiry,
+    })
+}
+
+fn read_downtime(view: &View, now: i64) -> Result<Action, Errors> {
+    let comment = text(view, "comment");
+    let length = text(view, "length").parse::<u64>().ok().filter(|length| LENGTHS.contains(length));
+    let start = match value(view, "start") {
+        Input::Moment(start) => start,
+        Input::Empty | Input::Value(_) | Input::Values(_) => now,
+    };
+    let mut errors = Errors::new();
+    if comment.trim().is_empty() {
+        errors.extend(error("comment", "Please say why."));
+    }
+    if start < now - SLACK_SECONDS {
+        errors.extend(error("start", "That is in the past."));
+    }
+    if start > now + AHEAD_MAX {
+        errors.extend(error("start", "That is more than a year ahead."));
+    }
+    let Some(length) = length else {
+        errors.extend(error("length", "Please choose how long."));
+        return Err(errors);
+    };
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    // What was "now" when the form was opened is now.
+    let start = start.max(now);
+    Ok(Action::Downtime {
+        start,
+        end: start.saturating_add(i64::try_from(length).unwrap_or(0)),
+        flexible: (text(view, "kind") == "flexible").then(|| Duration::from_secs(length)),
+        comment,
+        host_services: values(view, "services").iter().any(|value| value == "services"),
+    })
+}
+
+fn error(block: &str, sentence: &str) -> Errors {
+    Errors::from([(block.to_owned(), sentence.to_owned())])
+}
+
+/// What was entered in the one element of a block.
+fn value(view: &View, block: &str) -> Input {
+    let found = view.inputs.iter().find(|(id, _)| id.as_str() == block).and_then(|(_, elements)| elements.values().next());
+    found.cloned().unwrap_or_default()
+}
+
+fn text(view: &View, block: &str) -> String {
+    match value(view, block) {
+        Input::Value(text) => text,
+        Input::Empty | Input::Values(_) | Input::Moment(_) => String::new(),
+    }
+}
+
+fn values(view: &View, block: &str) -> Vec<String> {
+    match value(view, block) {
+        Input::Values(values) => values,
+        Input::Value(value) => vec![value],
+        Input::Empty | Input::Moment(_) => Vec::new(),
+    }
+}

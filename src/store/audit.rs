@@ -1,0 +1,76 @@
+//! Who did what from Slack: rows that are only added, each with a hash over itself and the one before.
+
+use super::{Store, StoreError};
+use rusqlite::{Connection, OptionalExtension};
+use sha2::{Digest, Sha256};
+
+/// The hash before the first row's.
+const GENESIS: &str = "ackbell audit";
+
+/// What a check of the chain found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Chain {
+    Whole {
+        rows: u64,
+        last: String,
+    },
+    /// The first row that doesn't follow from the one before.
+    Broken {
+        seq: i64,
+    },
+}
+
+/// Adds entries (JSON, one line each) in the caller's transaction.
+pub(super) fn append(db: &Connection, entries: &[String]) -> Result<(), StoreError> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let sql = "SELECT hash FROM audit ORDER BY seq DESC LIMIT 1";
+    let mut last: String = db.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or_else(|| GENESIS.to_owned());
+    let mut insert = db.prepare_cached("INSERT INTO audit (entry, hash) VALUES (?1, ?2)")?;
+    for entry in entries {
+        last = hash(&last, entry);
+        insert.execute([entry, &last])?;
+    }
+    Ok(())
+}
+
+fn hash(before: &str, entry: &str) -> String {
+    let mut sha = Sha256::new();
+    sha.update(before);
+    sha.update("\n");
+    sha.update(entry);
+    sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Store {
+    /// The entries, oldest first, each given to `each` with its number until it says stop (`false`).
+    pub(crate) fn audit(&self, mut each: impl FnMut(i64, &str) -> bool) -> Result<(), StoreError> {
+        let mut statement = self.db.prepare("SELECT seq, entry FROM audit ORDER BY seq")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let entry: String = row.get(1)?;
+            if !each(row.get(0)?, &entry) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether every row follows from the one before. Cutting off the end can't be seen from inside: the last hash is
+    /// worth keeping elsewhere.
+    pub(crate) fn verify_audit(&self) -> Result<Chain, StoreError> {
+        let mut statement = self.db.prepare("SELECT seq, entry, hash FROM audit ORDER BY seq")?;
+        let mut rows = statement.query([])?;
+        let (mut last, mut count, mut expected_seq) = (GENESIS.to_owned(), 0, 1);
+        while let Some(row) = rows.next()? {
+            let (seq, entry, found): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            last = hash(&last, &entry);
+            if found != last || seq != expected_seq {
+                return Ok(Chain::Broken { seq });
+            }
+            (count, expected_seq) = (count + 1, seq + 1);
+        }
+        Ok(Chain::Whole { rows: count, last })
+    }
+}
