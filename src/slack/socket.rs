@@ -1,0 +1,4 @@
+//! Socket Mode.
+
+mod connect;
+mod line;
