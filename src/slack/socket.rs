@@ -38,7 +38,8 @@ const RECENT_MAX: usize = 256;
 pub(crate) struct Envelope {
     /// `interactive`, `slash_commands` or `events_api`.
     pub(crate) kind: String,
-    pub(crate) envelope_id: String,
+    /// Given once, by Slack.
+    pub(crate) id: String,
     pub(crate) payload: Value,
 }
 
@@ -126,7 +127,7 @@ struct Shared {
 impl Shared {
     /// Takes an envelope unless it was taken before.
     fn take(&self, envelope: Envelope) -> Reply {
-        let id = envelope.envelope_id.clone();
+        let id = envelope.id.clone();
         {
             let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
             if recent.contains(&id) {

@@ -199,7 +199,7 @@ impl<'a> Connection<'a> {
                 };
                 let accepts = frame.get("accepts_response_payload").and_then(Value::as_bool).unwrap_or_default();
                 let payload = frame.get_mut("payload").map(Value::take).unwrap_or_default();
-                let reply = self.shared.take(Envelope { kind, envelope_id: envelope_id.clone(), payload });
+                let reply = self.shared.take(Envelope { kind, id: envelope_id.clone(), payload });
                 self.acknowledge(&envelope_id, reply, accepts).map(|()| None)
             }
         }

@@ -26,7 +26,7 @@ fn a_click_is_taken_and_acknowledged_with_its_answer() {
     assert_eq!(hear(&mut server), json!({ "envelope_id": "e1", "payload": { "response_action": "clear" } }));
     let envelope = taken.recv_timeout(SOON).unwrap();
     let payload = json!({ "type": "block_actions" });
-    assert_eq!(envelope, Envelope { kind: "interactive".into(), envelope_id: "e1".into(), payload });
+    assert_eq!(envelope, Envelope { kind: "interactive".into(), id: "e1".into(), payload });
 
     let mut event = click("e2");
     event["accepts_response_payload"] = json!(false);
@@ -53,7 +53,7 @@ fn what_comes_twice_acts_once_and_what_was_refused_may_come_again() {
     }
     tell(&mut server, &click("e2"));
     hear(&mut server);
-    let ids: Vec<String> = taken.try_iter().map(|envelope| envelope.envelope_id).collect();
+    let ids: Vec<String> = taken.try_iter().map(|envelope| envelope.id).collect();
     assert_eq!(ids, ["e1", "e2"]);
 }
 
@@ -62,7 +62,7 @@ fn an_answer_of_20_kib_is_left_out() {
     let slack = StandIn::start();
     let overhead = json!({ "envelope_id": "e1", "payload": "" }).to_string().len();
     let (_socket, _taken) = slack.run(CALM, move |envelope| {
-        let bytes = connection::ACKNOWLEDGEMENT_BYTES_END - overhead - usize::from(envelope.envelope_id == "e1");
+        let bytes = connection::ACKNOWLEDGEMENT_BYTES_END - overhead - usize::from(envelope.id == "e1");
         Reply::Payload(json!("x".repeat(bytes)))
     });
     let mut server = slack.greet(1);
@@ -118,7 +118,7 @@ fn a_message_of_more_than_a_mebibyte_ends_the_connection_and_the_next_serves() {
     let mut server = slack.greet(1);
     tell(&mut server, &click("e2"));
     assert_eq!(hear(&mut server), json!({ "envelope_id": "e2" }));
-    assert_eq!(taken.recv_timeout(SOON).unwrap().envelope_id, "e2");
+    assert_eq!(taken.recv_timeout(SOON).unwrap().id, "e2");
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn a_click_that_crosses_our_close_is_taken_still() {
     let stopping = std::thread::spawn(move || drop(socket));
     let Message::Close(_) = peek_close(&mut server) else { panic!() };
     stopping.join().unwrap();
-    assert_eq!(taken.recv_timeout(SOON).unwrap().envelope_id, "late");
+    assert_eq!(taken.recv_timeout(SOON).unwrap().id, "late");
 }
 
 /// Sends a click before it reads the Close that is on its way.
@@ -270,7 +270,7 @@ fn the_end_is_quick_and_polite() {
 fn a_panic_costs_one_connection_and_acknowledges_nothing() {
     let slack = StandIn::start();
     let (_socket, _taken) = slack.run(CALM, |envelope| {
-        assert!(envelope.envelope_id != "bad", "played");
+        assert!(envelope.id != "bad", "played");
         Reply::Nothing
     });
     let mut server = slack.greet(1);

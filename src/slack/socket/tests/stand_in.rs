@@ -30,7 +30,7 @@ pub(super) type Server = WebSocket<TcpStream>;
 pub(super) struct StandIn {
     sockets: TcpListener,
     /// Bodies for the next calls of apps.connections.open, before the good ones.
-    answers: Arc<Mutex<VecDeque<&'static str>>>,
+    answers: Arc<Mutex<VecDeque<String>>>,
     /// When it was called, and with which request.
     calls: Receiver<(Instant, String)>,
     pub(super) integration: Integration,
@@ -54,7 +54,7 @@ impl StandIn {
                     reader.read_line(&mut head).unwrap();
                 }
                 let good = json!({ "ok": true, "url": url }).to_string();
-                let body = script.lock().unwrap().pop_front().map_or(good, str::to_owned);
+                let body = script.lock().unwrap().pop_front().unwrap_or(good);
                 let length = body.len();
                 let _ = sender.send((Instant::now(), head));
                 let _ = write!(
@@ -66,8 +66,8 @@ impl StandIn {
         Self { sockets, answers, calls, integration }
     }
 
-    pub(super) fn answer_next(&self, bodies: &[&'static str]) {
-        self.answers.lock().unwrap().extend(bodies);
+    pub(super) fn answer_next(&self, bodies: &[&str]) {
+        self.answers.lock().unwrap().extend(bodies.iter().map(|&body| body.to_owned()));
     }
 
     /// The next call of apps.connections.open.
