@@ -108,7 +108,7 @@ fn retry(reason: String, slow: bool, attempt: &Attempt) -> Next {
 }
 
 /// Doubled with each attempt, up to `most`, and cut by up to half so that many don't come at once.
-fn backoff(first: Duration, most: Duration, attempts: u32, jitter: f64) -> Duration {
+pub(crate) fn backoff(first: Duration, most: Duration, attempts: u32, jitter: f64) -> Duration {
     let doublings = attempts.saturating_sub(1).min(20);
     let full = first.saturating_mul(1 << doublings).min(most);
     full.mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 2.0)

@@ -7,3 +7,4 @@ pub(crate) mod legacy;
 pub(crate) mod limits;
 pub(crate) mod mrkdwn;
 pub(crate) mod outcome;
+pub(crate) mod socket;

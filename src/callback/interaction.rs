@@ -96,7 +96,7 @@ pub(crate) struct BlockActions {
 /// One block element that was used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Action {
-    pub(crate) action: ActionId,
+    pub(crate) id: ActionId,
     pub(crate) block: Option<BlockId>,
     /// `button`, `static_select`, `overflow`, …
     pub(crate) kind: String,
@@ -105,7 +105,7 @@ pub(crate) struct Action {
     /// What was chosen, entered or picked in any other element.
     pub(crate) input: Input,
     /// When, as Slack counts; tells a second click from the first.
-    pub(crate) action_ts: Option<MessageTs>,
+    pub(crate) ts: Option<MessageTs>,
     /// A button that only opens an address: answered, nothing else.
     pub(crate) is_url: bool,
 }

@@ -4,6 +4,8 @@
 //! [`super::outcome`]'s to say; a transport that failed is temporary by nature, except where the client itself can't
 //! be set up.
 
+pub(crate) mod socket;
+
 use super::outcome::{Answer, Outcome, brief, of_lookup, of_web_api, of_webhook};
 use crate::config::{Environment, Integration, Proxy};
 use serde_json::Value;
@@ -11,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use ureq::tls::{PemItem, RootCerts, TlsConfig, TlsProvider};
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider};
 
 /// How much of an answer is read.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
@@ -39,6 +41,8 @@ pub(crate) enum ClientError {
     NoCertificate(PathBuf),
     #[error("the proxy's address can't be used: {0}")]
     Proxy(String),
+    #[error("TLS can't be set up: {0}")]
+    Tls(String),
 }
 
 impl Client {
@@ -152,15 +156,20 @@ fn transport(error: &ureq::Error) -> Outcome {
     Outcome::Temporary { reason: brief(&reason), slow: false }
 }
 
-/// The roots of one bundle file: the configured one, else the first that the distribution has, else Mozilla's own.
+/// The roots for the agent; without a bundle Mozilla's own.
 pub(crate) fn root_certs(ca_file: Option<&Path>, env: &Environment) -> Result<RootCerts, ClientError> {
+    Ok(certificates(ca_file, env)?.map_or(RootCerts::WebPki, RootCerts::from))
+}
+
+/// The certificates of one bundle file: the configured one, else the first that the distribution has.
+fn certificates(ca_file: Option<&Path>, env: &Environment) -> Result<Option<Vec<Certificate<'static>>>, ClientError> {
     let from_env = env.get("SSL_CERT_FILE").map(PathBuf::from);
     let found = ca_file
         .map(Path::to_owned)
         .or_else(|| from_env.filter(|path| path.exists()))
         .or_else(|| CA_BUNDLES.iter().map(PathBuf::from).find(|path| path.exists()));
     let Some(path) = found else {
-        return Ok(RootCerts::WebPki);
+        return Ok(None);
     };
     let pem = fs::read(&path).map_err(|source| ClientError::CaFile { path: path.clone(), source })?;
     let certificates: Vec<_> = ureq::tls::parse_pem(&pem)
@@ -172,7 +181,7 @@ pub(crate) fn root_certs(ca_file: Option<&Path>, env: &Environment) -> Result<Ro
     if certificates.is_empty() {
         return Err(ClientError::NoCertificate(path));
     }
-    Ok(RootCerts::from(certificates))
+    Ok(Some(certificates))
 }
 
 /// The proxy the configuration names, else the environment's, as curl reads it: `HTTPS_PROXY` for https only, lower

@@ -1,6 +1,6 @@
 //! From the shapes on the wire to what they mean.
 
-use super::wire::{AppHome, Callback, Command, Element, Payload, Revoked, Verification, WireView};
+use super::wire::{AppHome, Callback, Element, Payload, Revoked, Slash, Verification, WireView};
 use super::{
     Action, ActionId, AppId, BlockActions, BlockId, CallbackId, ChannelId, DecodeError, EnterpriseId, Event, EventId,
     EventKind, Input, Interaction, LegacyMessage, MessageTs, Origin, Place, Shortcut, SlashCommand, TeamId, TriggerId,
@@ -38,7 +38,7 @@ pub(super) fn payload(value: Value) -> Result<Interaction, DecodeError> {
 /// A slash command, from a form or from Socket Mode.
 pub(super) fn command(value: Value) -> Result<Interaction, DecodeError> {
     const KIND: &str = "slash command";
-    let wire: Command = read(KIND, value)?;
+    let wire: Slash = read(KIND, value)?;
     let team = wire.team_id.and_then(TeamId::new);
     Ok(Interaction::SlashCommand(SlashCommand {
         origin: Origin {
@@ -73,11 +73,11 @@ fn block_actions(value: Value) -> Result<Interaction, DecodeError> {
 
 fn action(kind: &'static str, mut element: Element) -> Result<Action, DecodeError> {
     Ok(Action {
-        action: required(element.action_id.take().and_then(ActionId::new), kind, "action_id")?,
+        id: required(element.action_id.take().and_then(ActionId::new), kind, "action_id")?,
         block: element.block_id.take().and_then(BlockId::new),
         kind: element.kind.take().unwrap_or_default(),
         value: element.value.clone(),
-        action_ts: element.action_ts.take().and_then(MessageTs::new),
+        ts: element.action_ts.take().and_then(MessageTs::new),
         is_url: element.url.is_some(),
         input: input(element),
     })

@@ -63,8 +63,8 @@ fn a_click_says_who_where_and_what() {
     assert_eq!(click.place.message, MessageTs::new("1548261231.000200"));
     assert_eq!(click.place.thread, MessageTs::new("1548261000.000100"));
     let [action] = click.actions.as_slice() else { panic!("{:?}", click.actions) };
-    assert_eq!((action.action.as_str(), action.value.as_deref(), action.is_url), ("ack", Some("p1"), false));
-    assert_eq!(action.action_ts, MessageTs::new("1548426417.840180"));
+    assert_eq!((action.id.as_str(), action.value.as_deref(), action.is_url), ("ack", Some("p1"), false));
+    assert_eq!(action.ts, MessageTs::new("1548426417.840180"));
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn bad_bodies_are_refused() {
         &CLICK.replace(r#"{"id":"T9","domain":"example"}"#, r#""T9""#),
         &CLICK.replace(r#""attachment_id":1"#, r#""attachment_id":1e999"#),
         &CLICK.replace("ann", r"\ud800"),
-        &CLICK[..CLICK.len() - 1].to_owned(),
+        &CLICK[..CLICK.len() - 1],
         &format!("{CLICK}{CLICK}"),
         &SUBMISSION.replace("1700000000", "17000000000000000000000"),
         r#"{"type":"event_callback"}"#,

@@ -104,7 +104,7 @@ pub(super) struct State {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Command {
+pub(super) struct Slash {
     pub(super) command: Option<String>,
     pub(super) text: Option<String>,
     pub(super) user_id: Option<String>,

@@ -1,0 +1,258 @@
+//! One connection's life on its own thread: opened, greeted, serving, closed.
+
+use super::connect::{ConnectError, Stream, connect};
+use super::line::Wait;
+use super::{Envelope, Reply, Shared};
+use crate::secret::redact;
+use crate::slack::api::Client;
+use crate::slack::outcome::{Outcome, brief};
+use log::warn;
+use serde_json::{Value, json};
+use std::io::ErrorKind;
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+use tungstenite::protocol::CloseFrame;
+use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::{Error, Message, WebSocket};
+
+/// An acknowledgement of this size or more is dropped by Slack without a word
+/// (slack-go/slack:examples/socketmode/large_payload_ack).
+pub(super) const ACKNOWLEDGEMENT_BYTES_END: usize = 20 * 1024;
+
+/// What a connection tells its supervisor, and what others ask of that.
+#[derive(Debug)]
+pub(super) enum Report {
+    /// Slack greets, and counts the app's connections.
+    Hello {
+        id: u64,
+        num_connections: u64,
+    },
+    /// Slack will close this one soon.
+    Renew {
+        id: u64,
+    },
+    Ended {
+        id: u64,
+        end: End,
+    },
+    /// Somebody mended something: try now what would be tried later.
+    Retry,
+    Stop,
+}
+
+/// Why a connection is no more, or never was.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// We were told to close it.
+    Told,
+    /// The network, Slack or a proxy: soon again.
+    Lost(String),
+    /// Ten connections are the most for one app.
+    TooMany,
+    /// Somebody switched Socket Mode off.
+    LinkDisabled,
+    /// Slack says how long not to ask.
+    Wait(Duration),
+    /// No retry heals it, but a person may.
+    Hopeless(String),
+}
+
+/// Connects and serves until the end. `waker`'s other end closes the connection by being dropped.
+pub(super) fn run(id: u64, shared: &Shared, waker: UnixStream, reports: &Sender<Report>) -> End {
+    let client = match Client::new(&shared.integration, &shared.env) {
+        Ok(client) => client,
+        Err(e) => return End::Hopeless(e.to_string()),
+    };
+    let url = match client.open_connection() {
+        Ok(url) => url,
+        Err(outcome) => return End::of(outcome),
+    };
+    drop(client); // an idle connection should cost little
+    match connect(&url, &shared.integration, &shared.env, waker) {
+        Ok(socket) => Connection::new(id, shared, socket, reports).serve(),
+        Err(ConnectError::Client(e)) => End::Hopeless(e.to_string()),
+        Err(e) => End::Lost(redact(&e.to_string())),
+    }
+}
+
+impl End {
+    fn of(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Wait { after } => Self::Wait(after),
+            Outcome::Temporary { reason, slow: false } => Self::Lost(reason),
+            Outcome::Temporary { reason, .. }
+            | Outcome::Plain { reason }
+            | Outcome::MessageNever { reason }
+            | Outcome::PostAnew { reason }
+            | Outcome::PlaceNever { reason }
+            | Outcome::TokenNever { reason } => Self::Hopeless(reason),
+            Outcome::Delivered(_) => Self::Lost("an answer without an address".into()),
+        }
+    }
+}
+
+struct Connection<'a> {
+    id: u64,
+    shared: &'a Shared,
+    socket: WebSocket<Stream>,
+    reports: &'a Sender<Report>,
+    is_greeted: bool,
+    /// Whether silence was answered with a ping of ours that nothing followed yet.
+    is_pinged: bool,
+    /// When the silence becomes too long.
+    deadline: Instant,
+}
+
+impl<'a> Connection<'a> {
+    fn new(id: u64, shared: &'a Shared, socket: WebSocket<Stream>, reports: &'a Sender<Report>) -> Self {
+        let deadline = Instant::now() + shared.timing.hello;
+        Self { id, shared, socket, reports, is_greeted: false, is_pinged: false, deadline }
+    }
+
+    fn serve(&mut self) -> End {
+        loop {
+            let end = match self.socket.read() {
+                Ok(message) => self.hear(&message),
+                Err(Error::Io(e)) if e.kind() == ErrorKind::WouldBlock => self.wait(),
+                Err(e) => Some(End::Lost(brief(&e.to_string()))),
+            };
+            if let Some(end) = end {
+                return end;
+            }
+        }
+    }
+
+    fn hear(&mut self, message: &Message) -> Option<End> {
+        if self.is_greeted {
+            self.deadline = Instant::now() + self.shared.timing.silence;
+            self.is_pinged = false;
+        }
+        let sent = match message {
+            Message::Text(text) => match self.read(text) {
+                Ok(end) if end.is_some() => return end,
+                Ok(_) => Ok(()),
+                Err(e) => Err(e),
+            },
+            // The pong is queued, but written only now.
+            Message::Ping(_) => self.socket.flush(),
+            Message::Close(frame) => {
+                let why = frame.as_ref().map_or_else(String::new, |frame| format!(": {frame}"));
+                let _ = self.socket.flush();
+                return Some(End::Lost(brief(&format!("Slack closed the connection{why}"))));
+            }
+            Message::Pong(_) | Message::Binary(_) | Message::Frame(_) => Ok(()),
+        };
+        if let Err(e) = sent {
+            return Some(End::Lost(brief(&e.to_string())));
+        }
+        // A peer that never pauses must not hold off the end.
+        let is_woken = self.socket.get_ref().line().wait(Instant::now()) == Wait::Woken;
+        is_woken.then(|| self.close("closed by ackbell", End::Told))
+    }
+
+    /// Nothing to read: waits, and looks after a line that has been silent for long.
+    fn wait(&mut self) -> Option<End> {
+        match self.socket.get_ref().line().wait(self.deadline) {
+            Wait::Ready => None,
+            Wait::Woken => Some(self.close("closed by ackbell", End::Told)),
+            Wait::TimedOut if !self.is_greeted => Some(self.give_up("Slack didn't greet")),
+            Wait::TimedOut if self.is_pinged => Some(self.give_up("the connection is dead: no answer to a ping")),
+            Wait::TimedOut => {
+                self.is_pinged = true;
+                self.deadline = Instant::now() + self.shared.timing.silence;
+                let sent = self.socket.send(Message::Ping(Vec::new().into()));
+                sent.err().map(|e| End::Lost(brief(&e.to_string())))
+            }
+        }
+    }
+
+    /// One JSON text of Slack (<https://docs.slack.dev/apis/events-api/using-socket-mode>).
+    fn read(&mut self, text: &str) -> Result<Option<End>, Error> {
+        let Ok(mut frame) = crate::json::parse(text) else {
+            warn!("socket mode got what isn't JSON integration={}", self.shared.integration.name);
+            return Ok(None);
+        };
+        let kind = frame.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+        match kind.as_str() {
+            "hello" => {
+                self.is_greeted = true;
+                self.deadline = Instant::now() + self.shared.timing.silence;
+                let num_connections = frame.get("num_connections").and_then(Value::as_u64).unwrap_or(1);
+                let _ = self.reports.send(Report::Hello { id: self.id, num_connections });
+                Ok(None)
+            }
+            // Already closing.
+            "disconnect" if !self.socket.can_write() => Ok(None),
+            "disconnect" => Ok(match frame.get("reason").and_then(Value::as_str) {
+                Some("too_many_websockets") => Some(self.close("too many", End::TooMany)),
+                Some("link_disabled") => Some(self.close("link disabled", End::LinkDisabled)),
+                // `warning`, `refresh_requested` and whatever else: this one serves on until the next one is there.
+                _ => {
+                    let _ = self.reports.send(Report::Renew { id: self.id });
+                    None
+                }
+            }),
+            _ => {
+                let Some(envelope_id) = frame.get("envelope_id").and_then(Value::as_str).map(str::to_owned) else {
+                    return Ok(None);
+                };
+                let accepts = frame.get("accepts_response_payload").and_then(Value::as_bool).unwrap_or_default();
+                let payload = frame.get_mut("payload").map(Value::take).unwrap_or_default();
+                let reply = self.shared.take(Envelope { kind, id: envelope_id.clone(), payload });
+                self.acknowledge(&envelope_id, reply, accepts).map(|()| None)
+            }
+        }
+    }
+
+    /// Acknowledges on the connection that delivered, the only one where Slack expects it. What was taken is taken
+    /// for good by then: a crash before this line makes Slack tell the person of a failure, a crash after it nothing.
+    fn acknowledge(&mut self, envelope_id: &str, reply: Reply, accepts: bool) -> Result<(), Error> {
+        let empty = || json!({ "envelope_id": envelope_id }).to_string();
+        let text = match reply {
+            Reply::Refused => return Ok(()),
+            Reply::Payload(payload) if accepts => {
+                let text = json!({ "envelope_id": envelope_id, "payload": payload }).to_string();
+                if text.len() < ACKNOWLEDGEMENT_BYTES_END {
+                    text
+                } else {
+                    let bytes = text.len();
+                    warn!("socket mode answer dropped bytes={bytes} reason=Slack takes less than 20 KiB");
+                    empty()
+                }
+            }
+            Reply::Payload(_) | Reply::Nothing => empty(),
+        };
+        // Nothing is sent any more once our Close is out.
+        if self.socket.can_write() { self.socket.send(Message::text(text)) } else { Ok(()) }
+    }
+
+    /// Gives up a peer that is silent; it may still hear the Close, so that Slack doesn't count a ghost.
+    fn give_up(&mut self, why: &str) -> End {
+        let _ = self.socket.close(None).and_then(|()| self.socket.flush());
+        End::Lost(why.to_owned())
+    }
+
+    /// Closes in good order. What Slack sent before it heard of that is still taken, though it can't be acknowledged:
+    /// an interaction is never sent again.
+    fn close(&mut self, why: &'static str, end: End) -> End {
+        let frame = CloseFrame { code: CloseCode::Normal, reason: why.into() };
+        let until = Instant::now() + self.shared.timing.close;
+        if self.socket.close(Some(frame)).and_then(|()| self.socket.flush()).is_err() {
+            return end;
+        }
+        // Slack answers the Close, but leaves the TCP connection open.
+        while Instant::now() < until {
+            match self.socket.read() {
+                Ok(Message::Close(_)) => break,
+                Ok(Message::Text(text)) => drop(self.read(&text)),
+                Ok(_) => {}
+                Err(Error::Io(e)) if e.kind() == ErrorKind::WouldBlock => {
+                    self.socket.get_ref().line().wait_for_peer(until);
+                }
+                Err(_) => break,
+            }
+        }
+        end
+    }
+}
