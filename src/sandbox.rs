@@ -7,11 +7,14 @@
 //! It reads JSON by itself and shares no type with the code that talks to Slack: one misunderstanding must not
 //! cancel out another.
 
+mod app;
 mod chat;
+mod click;
 mod clock;
 mod content;
 mod control;
 mod conversations;
+mod directory;
 mod faults;
 mod journal;
 mod pace;
@@ -44,8 +47,12 @@ pub(crate) struct Options {
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
     /// The one bot token that is valid from the start.
     pub(crate) bot_token: String,
-    /// What requests to an app would be signed with; shown on the status page for the demo.
+    /// The one app-level token, for Socket Mode.
+    pub(crate) app_token: String,
+    /// What requests to the app are signed with.
     pub(crate) signing_secret: String,
+    /// Where clicks go; the control API can change it.
+    pub(crate) request_url: Option<String>,
     /// Whether one message a second and channel is enforced.
     pub(crate) strict_pace: bool,
     /// How many messages may come at once before the pace counts; 1 is the strictest.
@@ -107,8 +114,16 @@ mod tests {
     #[test]
     fn a_message_goes_in_over_the_wire_and_comes_out_at_the_control() {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let (bot_token, signing_secret) = ("xoxb-a".to_owned(), "s".to_owned());
-        let options = Options { listen, tls: None, bot_token, signing_secret, strict_pace: true, burst: 1 };
+        let options = Options {
+            listen,
+            tls: None,
+            bot_token: "xoxb-a".to_owned(),
+            app_token: "xapp-a".to_owned(),
+            signing_secret: "s".to_owned(),
+            request_url: None,
+            strict_pace: true,
+            burst: 1,
+        };
         let sandbox = Sandbox::start(options).unwrap();
         assert!(sandbox.base_url().starts_with("http://127.0.0.1:"));
         let webhook = exchange(&sandbox, "POST /services/T0/B0OPS00001/x HTTP/1.1", r#"{"text":"by webhook"}"#);

@@ -8,8 +8,8 @@ use super::views::Views;
 use super::wire::{Answer, Request, form_fields};
 
 /// What `/_sandbox/state` takes.
-const KNOWN: [&str; 8] =
-    ["channels", "users", "usergroups", "webhooks", "tokens", "pace", "auto_channels", "response_urls"];
+const KNOWN: [&str; 9] =
+    ["channels", "users", "usergroups", "webhooks", "tokens", "pace", "auto_channels", "response_urls", "app"];
 
 /// Answers below `/_sandbox/`; nothing here counts as a request to Slack.
 pub(super) fn answer(state: &mut State, request: &Request) -> Answer {
@@ -50,6 +50,9 @@ fn change(state: &mut State, request: &Request) -> Answer {
         return Answer::json(400, &json!({"ok": false, "error": format!("unknown key {name:?}")}));
     }
     let now_ms = state.clock.unix_ms();
+    if let Err(error) = state.app.set(&given["app"]) {
+        return Answer::json(400, &json!({"ok": false, "error": error}));
+    }
     state.workspace.merge(&given);
     state.response_urls.merge(&given, now_ms);
     let burst = given["pace"]["burst"].as_u64().and_then(|burst| u32::try_from(burst).ok());
@@ -68,5 +71,6 @@ fn reset(state: &mut State) {
 fn shown(state: &State) -> Value {
     let channels: Vec<Value> = state.workspace.channels().map(super::workspace::Channel::as_slack).collect();
     let users: Vec<Value> = state.workspace.users.iter().map(super::workspace::User::as_slack).collect();
-    json!({"team_id": "T0SANDBOX", "channels": channels, "users": users, "signing_secret": state.signing_secret})
+    json!({"team_id": "T0SANDBOX", "channels": channels, "users": users, "app": state.app.json(),
+        "signing_secret": state.app.signing_secret})
 }

@@ -6,7 +6,7 @@ use super::respond::Exchange;
 use super::state::State;
 use super::wire::{Answer, Request, form_fields};
 use super::workspace::Token;
-use super::{chat, conversations, people, views};
+use super::{chat, conversations, directory, views};
 
 /// A method: its name, whether it takes JSON, and the scopes of which one is enough.
 struct Method {
@@ -217,6 +217,7 @@ pub(super) fn answer(state: &mut State, call: &Call, exchange: &Exchange) -> Ans
     let scopes = match call.token.as_deref().map(|token| state.workspace.token(token)) {
         Some(Some(Token::Scopes(scopes))) => Ok(scopes.clone()),
         Some(Some(Token::Dead(error))) => Err(Refusal::new(error)),
+        Some(Some(Token::AppLevel)) => Err(Refusal::new("not_allowed_token_type")),
         Some(None) => Err(Refusal::new("invalid_auth")),
         None => Err(Refusal::new("not_authed")),
     };
@@ -268,10 +269,10 @@ fn dispatch(state: &mut State, call: &Call, exchange: &Exchange, scopes: &[Strin
         "chat.delete" => chat::delete(state, call),
         "chat.postEphemeral" => chat::post_ephemeral(state, call, exchange),
         "chat.getPermalink" => chat::get_permalink(state, call),
-        "users.info" => people::info(state, call),
-        "users.lookupByEmail" => people::lookup_by_email(state, call),
-        "usergroups.list" => Ok(people::groups(state, call)),
-        "usergroups.users.list" => people::group_users(state, call),
+        "users.info" => directory::info(state, call),
+        "users.lookupByEmail" => directory::lookup_by_email(state, call),
+        "usergroups.list" => Ok(directory::groups(state, call)),
+        "usergroups.users.list" => directory::group_users(state, call),
         name if name.starts_with("views.") => views::answer(state, call),
         _ => conversations::answer(state, call, scopes),
     }

@@ -85,6 +85,8 @@ pub(super) enum Token {
     Scopes(Vec<String>),
     /// Every call is refused with this error.
     Dead(String),
+    /// Opens Socket Mode and nothing else.
+    AppLevel,
 }
 
 impl Token {
@@ -116,7 +118,7 @@ pub(super) struct Workspace {
 
 impl Workspace {
     /// The workspace every test starts with.
-    pub(super) fn sample(bot_token: &str) -> Self {
+    pub(super) fn sample(bot_token: &str, app_token: &str) -> Self {
         let mut workspace = Self { auto_channels: true, ..Self::default() };
         let rows = [
             ("C0OPS00001", "ops", false, false, true),
@@ -143,6 +145,7 @@ impl Workspace {
         let users = vec!["U0ALICE001".to_owned(), "U0BOB00001".to_owned()];
         workspace.groups.push(UserGroup { id: "S0ONCALL01".to_owned(), handle: "oncall".to_owned(), users });
         workspace.tokens.insert(bot_token.to_owned(), Token::with_scopes(SCOPES));
+        workspace.tokens.insert(app_token.to_owned(), Token::AppLevel);
         workspace
     }
 
