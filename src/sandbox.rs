@@ -15,6 +15,7 @@ mod content;
 mod control;
 mod conversations;
 mod directory;
+mod elements;
 mod faults;
 mod journal;
 mod pace;
@@ -25,6 +26,7 @@ mod respond;
 mod response_url;
 mod server;
 mod state;
+mod submit;
 mod validate;
 mod views;
 mod web_api;
@@ -95,47 +97,4 @@ impl Sandbox {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::{Read, Write};
-    use std::net::TcpStream;
-
-    fn exchange(sandbox: &Sandbox, head: &str, body: &str) -> String {
-        let mut socket = TcpStream::connect(sandbox.address).unwrap();
-        let length = body.len();
-        let request =
-            format!("{head}\r\nhost: a\r\nuser-agent: test\r\ncontent-length: {length}\r\nconnection: close\r\n");
-        write!(socket, "{request}content-type: application/json; charset=utf-8\r\n\r\n{body}").unwrap();
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).unwrap();
-        answer
-    }
-
-    #[test]
-    fn a_message_goes_in_over_the_wire_and_comes_out_at_the_control() {
-        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let options = Options {
-            listen,
-            tls: None,
-            bot_token: "xoxb-a".to_owned(),
-            app_token: "xapp-a".to_owned(),
-            signing_secret: "s".to_owned(),
-            request_url: None,
-            strict_pace: true,
-            burst: 1,
-        };
-        let sandbox = Sandbox::start(options).unwrap();
-        assert!(sandbox.base_url().starts_with("http://127.0.0.1:"));
-        let webhook = exchange(&sandbox, "POST /services/T0/B0OPS00001/x HTTP/1.1", r#"{"text":"by webhook"}"#);
-        assert!(webhook.ends_with("\r\n\r\nok"), "{webhook}");
-        let second = exchange(&sandbox, "POST /services/T0/B0OPS00001/x HTTP/1.1", r#"{"text":"too soon"}"#);
-        assert!(second.starts_with("HTTP/1.1 429 ") && second.contains("retry-after: 1"), "{second}");
-        let post = "POST /api/chat.postMessage HTTP/1.1\r\nauthorization: Bearer xoxb-a";
-        let answer = exchange(&sandbox, post, r##"{"channel":"#db-alerts","text":"by token"}"##);
-        assert!(answer.contains(r#""channel":"C0DB000001""#) && answer.contains(r#""ok":true"#), "{answer}");
-        let messages = exchange(&sandbox, "GET /_sandbox/messages HTTP/1.1", "");
-        assert!(messages.contains("by webhook") && messages.contains("by token"), "{messages}");
-        let violations = exchange(&sandbox, "GET /_sandbox/violations HTTP/1.1", "");
-        assert!(violations.contains("too_fast") && !violations.contains("unknown_field"), "{violations}");
-    }
-}
+mod tests;

@@ -143,7 +143,7 @@ impl Parcel {
         let (media, body) = self.body();
         let mut head = format!(
             "POST {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: Slackbot 1.0 (+https://api.slack.com/robots)\r\n\
-            Accept-Encoding: gzip,deflate\r\nAccept: application/json,*/*\r\nContent-Type: {media}\r\n\
+            Accept: application/json,*/*\r\nContent-Type: {media}\r\n\
             Content-Length: {}\r\nX-Slack-Signature: {}\r\nX-Slack-Request-Timestamp: {seconds}\r\n",
             body.len(),
             signature(secret, seconds, &body)
@@ -163,14 +163,9 @@ fn signature(secret: &str, seconds: u64, body: &str) -> String {
     format!("v0={hex}")
 }
 
-/// Sends it and waits as long as Slack would. The lock is free meanwhile: the app calls back.
-pub(super) fn deliver(state: &Mutex<State>, parcel: Parcel) -> Delivered {
-    let now_ms = lock(state).clock.unix_ms();
-    deliver_at(state, parcel, now_ms)
-}
-
-/// The same, with the time that is signed: a request sent again carries the old one.
-pub(super) fn deliver_at(state: &Mutex<State>, parcel: Parcel, time_ms: u64) -> Delivered {
+/// Sends it and waits as long as Slack would. The lock is free meanwhile: the app calls back. `time_ms` is signed: a
+/// request sent again carries the old one.
+pub(super) fn deliver(state: &Mutex<State>, parcel: Parcel, time_ms: u64) -> Delivered {
     let started = Instant::now();
     let (url, secret) = {
         let app = &mut lock(state).app;

@@ -166,8 +166,8 @@ impl Call {
 /// A refusal: Slack's word and whatever stands beside it.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    error: String,
-    more: Map<String, Value>,
+    pub(super) error: String,
+    pub(super) more: Map<String, Value>,
 }
 
 impl Refusal {
@@ -273,7 +273,7 @@ fn dispatch(state: &mut State, call: &Call, exchange: &Exchange, scopes: &[Strin
         "users.lookupByEmail" => directory::lookup_by_email(state, call),
         "usergroups.list" => Ok(directory::groups(state, call)),
         "usergroups.users.list" => directory::group_users(state, call),
-        name if name.starts_with("views.") => views::answer(state, call),
+        name if name.starts_with("views.") => views::answer(state, call, exchange.now_ms),
         _ => conversations::answer(state, call, scopes),
     }
 }

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 /// The bot that posts.
 pub(super) const BOT_USER: &str = "U0BOT00001";
+/// The workspace.
+pub(super) const TEAM: &str = "T0SANDBOX";
 /// The scopes the sample token has: what an app needs for everything but posting under other names.
 const SCOPES: &str = "chat:write,chat:write.public,channels:read,channels:join,channels:history,groups:read,\
 groups:history,im:read,im:write,im:history,mpim:read,mpim:write,mpim:history,users:read,users:read.email,\
@@ -54,19 +56,32 @@ pub(super) struct User {
     pub(super) name: String,
     pub(super) email: String,
     pub(super) deleted: bool,
-    pub(super) guest: bool,
+    pub(super) guest: Guest,
     pub(super) bot: bool,
+    /// The workspace they belong to; another one's people come through a shared channel.
+    pub(super) team: String,
+}
+
+/// How little a person may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Guest {
+    #[default]
+    No,
+    /// Some channels.
+    Multi,
+    /// One channel.
+    Single,
 }
 
 impl User {
     /// The user as the Web API shows it. <https://docs.slack.dev/reference/objects/user-object>
     pub(super) fn as_slack(&self) -> Value {
         json!({
-            "id": self.id, "team_id": "T0SANDBOX", "name": self.name, "deleted": self.deleted, "real_name": self.name,
+            "id": self.id, "team_id": self.team, "name": self.name, "deleted": self.deleted, "real_name": self.name,
             "tz": "Europe/Berlin", "tz_label": "Central European Time", "tz_offset": 3600,
-            "is_admin": false, "is_owner": false, "is_bot": self.bot, "is_restricted": self.guest,
-            "is_ultra_restricted": false, "is_stranger": false,
-            "profile": {"email": self.email, "real_name": self.name, "display_name": self.name, "team": "T0SANDBOX"},
+            "is_admin": false, "is_owner": false, "is_bot": self.bot, "is_restricted": self.guest != Guest::No,
+            "is_ultra_restricted": self.guest == Guest::Single, "is_stranger": self.team != TEAM,
+            "profile": {"email": self.email, "real_name": self.name, "display_name": self.name, "team": self.team},
         })
     }
 }
@@ -132,15 +147,18 @@ impl Workspace {
             workspace.add_channel(Channel { id, name, private, archived, member, ..Channel::default() });
         }
         let people = [
-            ("U0ALICE001", "alice", false, false, false),
-            ("U0BOB00001", "bob", false, false, false),
-            ("U0GUEST001", "guest", false, true, false),
-            ("U0GONE0001", "gone", true, false, false),
-            (BOT_USER, "ackbell", false, false, true),
+            ("U0ALICE001", "alice", Guest::No, TEAM),
+            ("U0BOB00001", "bob", Guest::No, TEAM),
+            ("U0GUEST001", "guest", Guest::Multi, TEAM),
+            ("U0GUEST002", "visitor", Guest::Single, TEAM),
+            ("U0STRANGER", "stranger", Guest::No, "T0OTHER001"),
+            ("U0GONE0001", "gone", Guest::No, TEAM),
+            (BOT_USER, "ackbell", Guest::No, TEAM),
         ];
-        for (id, name, deleted, guest, bot) in people {
+        for (id, name, guest, team) in people {
+            let (deleted, bot) = (name == "gone", id == BOT_USER);
             let (id, name, email) = (id.to_owned(), name.to_owned(), format!("{name}@example.com"));
-            workspace.users.push(User { id, name, email, deleted, guest, bot });
+            workspace.users.push(User { id, name, email, deleted, guest, bot, team: team.to_owned() });
         }
         let users = vec!["U0ALICE001".to_owned(), "U0BOB00001".to_owned()];
         workspace.groups.push(UserGroup { id: "S0ONCALL01".to_owned(), handle: "oncall".to_owned(), users });
@@ -286,7 +304,16 @@ impl Workspace {
         user.name = row["name"].as_str().map_or(user.name, str::to_owned);
         user.email = row["email"].as_str().map_or(user.email, str::to_owned);
         user.deleted = row["deleted"].as_bool().unwrap_or(user.deleted);
-        user.guest = row["guest"].as_bool().unwrap_or(user.guest);
+        user.guest = match &row["guest"] {
+            Value::Null => user.guest,
+            Value::Bool(false) => Guest::No,
+            Value::String(kind) if kind == "single" => Guest::Single,
+            _ => Guest::Multi,
+        };
+        user.team = row["team"].as_str().map_or(user.team, str::to_owned);
+        if user.team.is_empty() {
+            TEAM.clone_into(&mut user.team);
+        }
         user.bot = row["bot"].as_bool().unwrap_or(user.bot);
         self.users.push(user);
     }
