@@ -9,6 +9,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
+use super::sockets;
 use super::state::{State, lock};
 use super::wire::{Answer, form_encode, read_answer};
 
@@ -28,7 +29,6 @@ pub(super) struct App {
     pub(super) socket_mode: bool,
     /// The last request, for `again`.
     last: Option<(Parcel, u64)>,
-    made: u64,
 }
 
 /// What is sent to the app.
@@ -105,12 +105,6 @@ impl App {
         own.or_else(|| self.urls[0].clone())
     }
 
-    /// A number that was never given before.
-    pub(super) fn next(&mut self) -> u64 {
-        self.made += 1;
-        self.made
-    }
-
     /// What was sent last, and when, in milliseconds since 1970.
     pub(super) fn last(&self) -> Option<(Parcel, u64)> {
         self.last.clone()
@@ -170,8 +164,11 @@ pub(super) fn deliver(state: &Mutex<State>, parcel: Parcel, time_ms: u64) -> Del
     let (url, secret) = {
         let app = &mut lock(state).app;
         app.last = Some((parcel.clone(), time_ms));
-        (app.url(parcel.kind), app.signing_secret.clone())
+        (app.url(parcel.kind).filter(|_| !app.socket_mode), app.signing_secret.clone())
     };
+    if lock(state).app.socket_mode {
+        return sockets::deliver(state, &parcel);
+    }
     let Some(url) = url else {
         // The words people see. <https://docs.slack.dev/interactivity/handling-user-interaction>
         let error = Some("This app is not configured to handle interactive responses".to_owned());

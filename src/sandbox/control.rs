@@ -23,13 +23,14 @@ pub(super) fn answer(state: &mut State, request: &Request) -> Answer {
         ("GET", "/_sandbox/requests") => Answer::json(200, &state.journal.requests_json(since)),
         ("GET", "/_sandbox/violations") => Answer::json(200, &state.journal.violations_json()),
         ("GET", "/_sandbox/views") => Answer::json(200, &state.views.json()),
+        ("GET", "/_sandbox/sockets") => Answer::json(200, &state.sockets.json(state.clock.unix_ms())),
         ("GET", "/_sandbox/stats") => Answer::json(200, &state.journal.stats_json()),
         ("GET", "/_sandbox/state") => Answer::json(200, &shown(state)),
         ("POST", "/_sandbox/reset") => {
             reset(state);
             Answer::json(200, &json!({"ok": true}))
         }
-        ("POST", "/_sandbox/faults" | "/_sandbox/state") => change(state, request),
+        ("POST", "/_sandbox/faults" | "/_sandbox/socket" | "/_sandbox/state") => change(state, request),
         _ => Answer::json(404, &json!({"ok": false, "error": "no such control"})),
     }
 }
@@ -39,25 +40,29 @@ fn change(state: &mut State, request: &Request) -> Answer {
         Ok(given) => given,
         Err(error) => return Answer::json(400, &json!({"ok": false, "error": error.to_string()})),
     };
-    if request.path == "/_sandbox/faults" {
-        return match state.faults.set(&given) {
-            Ok(()) => Answer::json(200, &json!({"ok": true})),
-            Err(error) => Answer::json(400, &json!({"ok": false, "error": error})),
-        };
+    let done = match request.path.as_str() {
+        "/_sandbox/faults" => state.faults.set(&given),
+        "/_sandbox/socket" => state.sockets.control(&given),
+        _ => set_state(state, &given),
+    };
+    match done {
+        Ok(()) => Answer::json(200, &json!({"ok": true})),
+        Err(error) => Answer::json(400, &json!({"ok": false, "error": error})),
     }
+}
+
+fn set_state(state: &mut State, given: &Value) -> Result<(), String> {
     if let Some(name) = given.as_object().and_then(|fields| fields.keys().find(|name| !KNOWN.contains(&name.as_str())))
     {
-        return Answer::json(400, &json!({"ok": false, "error": format!("unknown key {name:?}")}));
+        return Err(format!("unknown key {name:?}"));
     }
+    state.app.set(&given["app"])?;
     let now_ms = state.clock.unix_ms();
-    if let Err(error) = state.app.set(&given["app"]) {
-        return Answer::json(400, &json!({"ok": false, "error": error}));
-    }
-    state.workspace.merge(&given);
-    state.response_urls.merge(&given, now_ms);
+    state.workspace.merge(given);
+    state.response_urls.merge(given, now_ms);
     let burst = given["pace"]["burst"].as_u64().and_then(|burst| u32::try_from(burst).ok());
     state.pace.set(given["pace"]["enabled"].as_bool(), burst);
-    Answer::json(200, &json!({"ok": true}))
+    Ok(())
 }
 
 /// Forgets what happened and what shall go wrong; the workspace stays.

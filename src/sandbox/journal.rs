@@ -35,6 +35,8 @@ pub(super) struct Message {
     pub(super) deleted: bool,
     /// Shown in the channel too, although it is a reply.
     pub(super) broadcast: bool,
+    /// Names of the bot's own reactions.
+    pub(super) reactions: Vec<String>,
     /// What it was before each change: blocks and attachments, as a client shows them that missed the change.
     pub(super) past: Vec<(Value, Value)>,
     /// The request's arguments as they came.
@@ -82,6 +84,10 @@ impl Message {
                 fields.remove("user");
             }
         }
+        if !self.reactions.is_empty() {
+            let row = |name: &String| json!({"name": name, "users": [bot_user], "count": 1});
+            shown["reactions"] = self.reactions.iter().map(row).collect();
+        }
         if self.edited {
             shown["edited"] = json!({"user": bot_user, "ts": self.ts});
         }
@@ -93,7 +99,7 @@ impl Message {
             "seq": seq, "received_ms": self.received_ms, "channel": self.channel, "channel_name": self.channel_name,
             "ts": self.ts, "thread_ts": self.thread_ts, "via": self.via, "ephemeral_for": self.ephemeral_for,
             "text": self.text, "blocks": self.blocks, "attachments": self.attachments, "metadata": self.metadata,
-            "edited": self.edited, "edits": self.edits, "deleted": self.deleted, "reply_broadcast": self.broadcast, "raw": self.raw,
+            "edited": self.edited, "edits": self.edits, "deleted": self.deleted, "reply_broadcast": self.broadcast, "reactions": self.reactions, "raw": self.raw,
         })
     }
 }

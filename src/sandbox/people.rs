@@ -126,7 +126,7 @@ fn message_answer(state: &mut State, payload: &Value, body: &[u8]) -> Result<(),
 }
 
 fn taken(state: &mut State, url: &ResponseUrl, given: Value, command: bool) -> Result<(), String> {
-    let exchange = Exchange { seq: 0, now_ms: state.clock.unix_ms(), channel: None };
+    let exchange = Exchange { seq: 0, now_ms: state.clock.unix_ms(), channel: None, origin: String::new() };
     let answer = response_url::take_answer(state, url, given, command, &exchange);
     if answer.status == 200 { Ok(()) } else { Err(String::from_utf8_lossy(&answer.body).into_owned()) }
 }

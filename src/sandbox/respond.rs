@@ -90,6 +90,8 @@ pub(super) struct Exchange {
     pub(super) now_ms: u64,
     /// The channel the request is about, if it names one that exists.
     pub(super) channel: Option<String>,
+    /// `http://HOST` of the sandbox, as the client named it.
+    pub(super) origin: String,
 }
 
 /// Answers a request and writes down what happened.
@@ -105,7 +107,7 @@ pub(super) fn respond(state: &mut State, request: &Request) -> Turn {
         state.journal.violate(seq, "followed_redirect", format!("{} {}", request.method, request.path));
     }
     let channel = door.channel(state, &request.path);
-    let exchange = Exchange { seq, now_ms, channel };
+    let exchange = Exchange { seq, now_ms, channel, origin: state.origin(request) };
     let mut outcome = Outcome { received_ms: now_ms, channel: exchange.channel.clone(), ..Outcome::default() };
     let turn = match keep_pace(state, &door, &exchange) {
         Some(answer) => Turn::answer(answer),

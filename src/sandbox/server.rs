@@ -11,6 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
+use super::link;
 use super::people;
 use super::play::{Line, Turn, play};
 use super::respond::respond;
@@ -104,6 +105,9 @@ fn converse(stream: Stream, state: &Mutex<State>) -> io::Result<()> {
                 return Err(error);
             }
         };
+        if link::is_for(&request) {
+            return link::serve(reader, &request, state);
+        }
         let turn = match people::answer(state, &request) {
             Some(answer) => Turn::answer(answer),
             None => respond(&mut lock(state), &request),

@@ -9,6 +9,7 @@ use super::faults::Faults;
 use super::journal::Journal;
 use super::pace::Pace;
 use super::response_url::ResponseUrls;
+use super::sockets::Sockets;
 use super::views::Views;
 use super::wire::Request;
 use super::workspace::Workspace;
@@ -25,6 +26,7 @@ pub(super) struct State {
     pub(super) response_urls: ResponseUrls,
     /// Whose buttons are clicked.
     pub(super) app: App,
+    pub(super) sockets: Sockets,
     /// Whether the sandbox speaks TLS.
     pub(super) encrypted: bool,
 }
@@ -40,6 +42,7 @@ impl State {
             faults: Faults::default(),
             views: Views::default(),
             response_urls: ResponseUrls::default(),
+            sockets: Sockets::default(),
             encrypted: options.tls.is_some(),
             app: App::new(options.request_url, options.signing_secret),
         }

@@ -2,11 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
+use super::app::APP_ID;
 use super::respond::Exchange;
 use super::state::State;
 use super::wire::{Answer, Request, form_fields};
 use super::workspace::Token;
-use super::{chat, conversations, directory, views};
+use super::{chat, conversations, directory, reactions, views};
 
 /// A method: its name, whether it takes JSON, and the scopes of which one is enough.
 struct Method {
@@ -22,9 +23,15 @@ const fn method(name: &'static str, json: bool, scopes: &'static [&'static str])
 const READ: &[&str] = &["channels:read", "groups:read", "im:read", "mpim:read"];
 const HISTORY: &[&str] = &["channels:history", "groups:history", "im:history", "mpim:history"];
 
+/// The one method of the app-level token.
+const CONNECT: &str = "apps.connections.open";
+
 /// What is played, with the scopes of <https://docs.slack.dev/reference/methods>.
-const METHODS: [Method; 22] = [
+const METHODS: [Method; 25] = [
     method("auth.test", true, &[]),
+    method(CONNECT, true, &["connections:write"]),
+    method("reactions.add", true, &["reactions:write"]),
+    method("reactions.remove", true, &["reactions:write"]),
     method("chat.postMessage", true, &["chat:write"]),
     method("chat.update", true, &["chat:write"]),
     method("chat.delete", true, &["chat:write"]),
@@ -55,6 +62,8 @@ pub(super) struct Call {
     /// The arguments; JSON texts in a form are left as they are.
     pub(super) args: Value,
     token: Option<String>,
+    /// Whether the token came in the header.
+    authorized: bool,
     refused: Option<&'static str>,
     warnings: Vec<&'static str>,
     violations: Vec<(&'static str, String)>,
@@ -124,7 +133,10 @@ impl Call {
     fn take_authorization(&mut self, request: &Request) {
         let Some(value) = request.header("authorization") else { return };
         match value.strip_prefix("Bearer ") {
-            Some(token) => self.token = Some(token.to_owned()),
+            Some(token) => {
+                self.token = Some(token.to_owned());
+                self.authorized = true;
+            }
             None => self.violations.push(("bad_authorization", value.chars().take(6).collect())),
         }
     }
@@ -214,13 +226,7 @@ pub(super) fn answer(state: &mut State, call: &Call, exchange: &Exchange) -> Ans
         let message = json!({"ok": false, "error": "unknown_method", "req_method": call.method});
         return Answer::json(200, &message);
     };
-    let scopes = match call.token.as_deref().map(|token| state.workspace.token(token)) {
-        Some(Some(Token::Scopes(scopes))) => Ok(scopes.clone()),
-        Some(Some(Token::Dead(error))) => Err(Refusal::new(error)),
-        Some(Some(Token::AppLevel)) => Err(Refusal::new("not_allowed_token_type")),
-        Some(None) => Err(Refusal::new("invalid_auth")),
-        None => Err(Refusal::new("not_authed")),
-    };
+    let scopes = granted(state, call);
     let provided = scopes.as_ref().map(|scopes| scopes.join(",")).unwrap_or_default();
     let reply = scopes.and_then(|scopes| {
         if let Some(error) = call.refused {
@@ -232,6 +238,27 @@ pub(super) fn answer(state: &mut State, call: &Call, exchange: &Exchange) -> Ans
     let answer = Answer::json(200, &envelope(reply, call));
     let answer = answer.with_header("x-accepted-oauth-scopes", &method.scopes.join(","));
     if provided.is_empty() { answer } else { answer.with_header("x-oauth-scopes", &provided) }
+}
+
+/// The scopes of the token that came with a call, or why it opens nothing.
+fn granted(state: &mut State, call: &Call) -> Result<Vec<String>, Refusal> {
+    let token = call.token.as_deref().ok_or_else(|| Refusal::new("not_authed"))?;
+    let connects = call.method == CONNECT;
+    match state.workspace.token(token) {
+        None => Err(Refusal::new("invalid_auth")),
+        Some(Token::Dead(error)) => Err(Refusal::new(error)),
+        Some(Token::AppLevel) if connects && !call.authorized => Err(Refusal::new("invalid_auth")),
+        Some(Token::AppLevel) if connects => Ok(vec!["connections:write".to_owned()]),
+        Some(Token::Scopes(scopes)) if !connects => Ok(scopes.clone()),
+        Some(_) => Err(Refusal::new("not_allowed_token_type")),
+    }
+}
+
+/// <https://docs.slack.dev/reference/methods/apps.connections.open>
+fn connect(state: &mut State, exchange: &Exchange) -> Value {
+    let address = exchange.origin.replacen("http", "ws", 1);
+    let ticket = state.sockets.ticket(exchange.now_ms);
+    json!({"url": format!("{address}/link/?ticket={ticket}&app_id={APP_ID}")})
 }
 
 fn envelope(reply: Reply, call: &Call) -> Value {
@@ -264,6 +291,8 @@ fn dispatch(state: &mut State, call: &Call, exchange: &Exchange, scopes: &[Strin
             "url": "https://sandbox.slack.com/", "team": "Sandbox", "user": "ackbell", "team_id": "T0SANDBOX",
             "user_id": super::workspace::BOT_USER, "bot_id": "B0SANDBOX", "is_enterprise_install": false,
         })),
+        CONNECT => Ok(connect(state, exchange)),
+        "reactions.add" | "reactions.remove" => reactions::answer(state, call),
         "chat.postMessage" => chat::post_message(state, call, exchange, scopes),
         "chat.update" => chat::update(state, call, exchange),
         "chat.delete" => chat::delete(state, call),
