@@ -19,6 +19,7 @@ mod elements;
 mod faults;
 mod journal;
 mod link;
+mod notices;
 mod pace;
 mod people;
 mod play;

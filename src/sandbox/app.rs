@@ -29,6 +29,7 @@ pub(super) struct App {
     pub(super) socket_mode: bool,
     /// The last request, for `again`.
     last: Option<(Parcel, u64)>,
+    made: u64,
 }
 
 /// What is sent to the app.
@@ -49,6 +50,8 @@ pub(super) enum Kind {
     Slash,
     /// JSON.
     Event,
+    /// A form without a signature: Slack doesn't promise one.
+    SslCheck,
 }
 
 /// How the app took it.
@@ -99,10 +102,16 @@ impl App {
     fn url(&self, kind: Kind) -> Option<String> {
         let own = match kind {
             Kind::Interactive { .. } => None,
-            Kind::Slash => self.urls[1].clone(),
+            Kind::Slash | Kind::SslCheck => self.urls[1].clone(),
             Kind::Event => self.urls[2].clone(),
         };
         own.or_else(|| self.urls[0].clone())
+    }
+
+    /// A number that was never given before.
+    pub(super) fn next(&mut self) -> u64 {
+        self.made += 1;
+        self.made
     }
 
     /// What was sent last, and when, in milliseconds since 1970.
@@ -121,7 +130,7 @@ impl Parcel {
         const FORM: &str = "application/x-www-form-urlencoded";
         match self.kind {
             Kind::Interactive { .. } => (FORM, format!("payload={}", form_encode(&self.payload.to_string()))),
-            Kind::Slash => {
+            Kind::Slash | Kind::SslCheck => {
                 let fields = self.payload.as_object().into_iter().flatten();
                 let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                 let pairs: Vec<String> =
@@ -137,11 +146,13 @@ impl Parcel {
         let (media, body) = self.body();
         let mut head = format!(
             "POST {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: Slackbot 1.0 (+https://api.slack.com/robots)\r\n\
-            Accept: application/json,*/*\r\nContent-Type: {media}\r\n\
-            Content-Length: {}\r\nX-Slack-Signature: {}\r\nX-Slack-Request-Timestamp: {seconds}\r\n",
-            body.len(),
-            signature(secret, seconds, &body)
+            Accept: application/json,*/*\r\nContent-Type: {media}\r\nContent-Length: {}\r\n",
+            body.len()
         );
+        if self.kind != Kind::SslCheck {
+            let signature = signature(secret, seconds, &body);
+            head.push_str(&format!("X-Slack-Signature: {signature}\r\nX-Slack-Request-Timestamp: {seconds}\r\n"));
+        }
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }

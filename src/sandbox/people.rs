@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::app::{self, Delivered, Kind, Parcel};
 use super::click::{self, Order};
+use super::notices;
 use super::respond::Exchange;
 use super::response_url::{self, ResponseUrl};
 use super::state::{State, lock};
@@ -41,6 +42,9 @@ pub(super) fn answer(state: &Mutex<State>, request: &Request) -> Option<Answer> 
         "click" => click::prepare,
         "submit" => submit::submission,
         "close" => submit::closing,
+        "slash" => notices::slash,
+        "event" => notices::event,
+        "send" => notices::check,
         _ => return None,
     };
     let played = serde_json::from_slice(&request.body).map_err(|error| Refused::from(error.to_string()));
@@ -96,6 +100,12 @@ fn take_body(state: &mut State, parcel: &Parcel, body: &[u8]) -> Result<(), Stri
     match parcel.payload["type"].as_str() {
         Some("view_submission") => submit::take_answer(state, &parcel.payload, body),
         Some("interactive_message") => message_answer(state, &parcel.payload, body),
+        Some("url_verification") => notices::take_challenge(body),
+        _ if parcel.kind == Kind::Slash && !body.is_empty() => {
+            let given = serde_json::from_slice(body).ok().filter(Value::is_object);
+            let given = given.unwrap_or_else(|| json!({"text": String::from_utf8_lossy(body)}));
+            taken(state, &notices::slash_target(&parcel.payload), given, true)
+        }
         _ if parcel.kind == (Kind::Interactive { answered: false }) && !body.is_empty() => {
             state.journal.violate(0, "ignored_body", "the answer to a block_actions should be empty");
             Ok(())

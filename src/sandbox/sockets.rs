@@ -158,7 +158,7 @@ impl Sockets {
         let (kind, accepts_payload) = match parcel.kind {
             Kind::Interactive { answered } => ("interactive", answered),
             Kind::Slash => ("slash_commands", true),
-            Kind::Event => ("events_api", false),
+            Kind::Event | Kind::SslCheck => ("events_api", false),
         };
         self.made += 1;
         let id = format!("{:08x}-0000-4000-8000-{:012x}", self.made, self.made * 7919);

@@ -205,3 +205,139 @@ fn an_app_that_is_silent_or_away_is_an_error_for_the_person() {
     drop(silent);
     assert!(tell(&sandbox, "click", &click)["error"].as_str().unwrap().starts_with("connection_failed"));
 }
+
+#[test]
+fn a_slash_command_is_a_signed_form_and_its_answer_is_seen_by_one() {
+    let sandbox = start();
+    let requests = app(&sandbox, &["you are on call", "ok", "wrong", ""]);
+    let asked = tell(&sandbox, "slash", &json!({"command": "/nagios", "text": "ack web01 & db1"}));
+    assert_eq!(asked["ok"], true, "{asked}");
+    let request = requests.recv().unwrap();
+    let fields = wire::form_fields(std::str::from_utf8(&request.body).unwrap());
+    assert!(fields.contains(&("text".to_owned(), "ack web01 &amp; db1".to_owned())), "{fields:?}");
+    let message = ask(&sandbox, "messages")[0].clone();
+    assert_eq!((&message["text"], &message["ephemeral_for"]), (&json!("you are on call"), &json!("U0ALICE001")));
+    let event = json!({"event": {"type": "app_uninstalled"}, "retry": 1});
+    assert_eq!(tell(&sandbox, "event", &event)["payload"]["type"], "event_callback");
+    assert_eq!(requests.recv().unwrap().header("x-slack-retry-num"), Some("1"));
+    assert_eq!(tell(&sandbox, "send", &json!({"kind": "url_verification"}))["error"], "challenge_mismatch");
+    assert_eq!(tell(&sandbox, "send", &json!({"kind": "ssl_check"}))["ok"], true);
+    assert_eq!(
+        (requests.recv().unwrap().method, requests.recv().unwrap().header("x-slack-signature")),
+        ("POST".to_owned(), None)
+    );
+}
+
+type Socket = tungstenite::WebSocket<TcpStream>;
+
+fn connect(sandbox: &Sandbox) -> Socket {
+    let opened = call(sandbox, "apps.connections.open", "xapp-a", &json!({}));
+    let url = opened["url"].as_str().unwrap_or_else(|| panic!("{opened}")).to_owned();
+    let stream = TcpStream::connect(sandbox.address).unwrap();
+    tungstenite::client(url, stream).unwrap().0
+}
+
+fn next(socket: &mut Socket) -> Value {
+    loop {
+        match socket.read().unwrap() {
+            tungstenite::Message::Text(text) => return serde_json::from_str(text.as_str()).unwrap(),
+            tungstenite::Message::Close(_) => return json!("close"),
+            _ => {}
+        }
+    }
+}
+
+fn send(socket: &mut Socket, given: &Value) {
+    socket.send(tungstenite::Message::text(given.to_string())).unwrap();
+}
+
+/// Clicks and lets these connections answer whatever they get.
+fn click_and(sandbox: &Sandbox, ts: &str, act: impl FnOnce() + Send) -> Value {
+    let click = json!({"channel": "#ops", "ts": ts, "action_id": "ack"});
+    std::thread::scope(|scope| {
+        let clicked = scope.spawn(|| tell(sandbox, "click", &click));
+        act();
+        clicked.join().unwrap()
+    })
+}
+
+#[test]
+fn socket_mode_delivers_to_one_connection_and_takes_its_word_only() {
+    let sandbox = start();
+    tell(&sandbox, "state", &json!({"app": {"socket_mode": true}}));
+    assert_eq!(call(&sandbox, "apps.connections.open", "xoxb-a", &json!({}))["error"], "not_allowed_token_type");
+    assert_eq!(call(&sandbox, "auth.test", "xapp-a", &json!({}))["error"], "not_allowed_token_type");
+    let ts = card(&sandbox);
+    let (mut first, mut second) = (connect(&sandbox), connect(&sandbox));
+    assert_eq!(next(&mut first)["num_connections"], 1);
+    assert_eq!(next(&mut second)["num_connections"], 2);
+    let taken = click_and(&sandbox, &ts, || {
+        let envelope = next(&mut first);
+        assert_eq!((&envelope["type"], &envelope["accepts_response_payload"]), (&json!("interactive"), &json!(false)));
+        assert_eq!(envelope["payload"]["type"], "block_actions");
+        send(&mut second, &json!({"envelope_id": envelope["envelope_id"]}));
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        send(&mut first, &json!({"envelope_id": envelope["envelope_id"]}));
+    });
+    assert_eq!(taken["ok"], true, "{taken}");
+    let late = click_and(&sandbox, &ts, || {
+        let envelope = next(&mut second);
+        let large = json!({"envelope_id": envelope["envelope_id"], "payload": {"text": "x".repeat(20_480)}});
+        send(&mut second, &large);
+    });
+    assert_eq!(late["error"], "operation_timeout");
+    let kinds: Vec<Value> =
+        ask(&sandbox, "violations").as_array().unwrap().iter().map(|one| one["kind"].clone()).collect();
+    assert_eq!(kinds, ["ack_on_other_connection", "ack_too_large"]);
+    second.close(None).unwrap();
+    while second.read().is_ok() {}
+    tell(&sandbox, "socket", &json!({"ghosts": 1}));
+    let lost = click_and(&sandbox, &ts, || {
+        let envelope = next(&mut first);
+        send(&mut first, &json!({"envelope_id": envelope["envelope_id"]}));
+    });
+    assert_eq!(lost["ok"], true);
+    assert_eq!(click_and(&sandbox, &ts, || {})["error"], "operation_timeout", "the ghost got it");
+    let sockets = ask(&sandbox, "sockets");
+    assert_eq!((&sockets["left"][0]["how"], &sockets["connections"][0]["acks"]), (&json!("closed"), &json!(2)));
+}
+
+#[test]
+fn a_connection_can_be_renewed_cut_fragmented_or_dead() {
+    let sandbox = start();
+    let mut early = connect(&sandbox);
+    assert_eq!(next(&mut early)["reason"], "link_disabled", "Socket Mode is off");
+    tell(&sandbox, "state", &json!({"app": {"socket_mode": true}}));
+    tell(&sandbox, "socket", &json!({"fragment": true, "ping_ms": 50}));
+    let mut all: Vec<Socket> = (0..10).map(|_| connect(&sandbox)).collect();
+    assert!(all.iter_mut().all(|socket| next(socket)["type"] == "hello"));
+    let mut eleventh = connect(&sandbox);
+    assert_eq!(next(&mut eleventh)["reason"], "too_many_websockets");
+    assert_eq!(next(&mut eleventh), json!("close"));
+    let id = ask(&sandbox, "sockets")["connections"][0]["id"].clone();
+    let order = json!({"disconnect": "refresh_requested", "connection": id, "grace_ms": 100});
+    assert_eq!(tell(&sandbox, "socket", &order)["ok"], true);
+    assert_eq!(next(&mut all[0])["reason"], "refresh_requested");
+    assert_eq!(next(&mut all[0]), json!("close"));
+    tell(&sandbox, "socket", &json!({"cut": true}));
+    let end = loop {
+        if let Err(error) = all[1].read() {
+            break error;
+        }
+    };
+    assert!(!matches!(end, tungstenite::Error::ConnectionClosed), "{end}");
+    let mut mute = connect(&sandbox);
+    next(&mut mute);
+    assert!(mute.read().unwrap().is_ping());
+    tell(&sandbox, "socket", &json!({"mute": true}));
+    mute.get_mut().set_read_timeout(Some(std::time::Duration::from_millis(300))).unwrap();
+    let silent = (0..10).find_map(|_| mute.read().err());
+    assert!(matches!(silent, Some(tungstenite::Error::Io(_))), "{silent:?}");
+    assert_eq!(tell(&sandbox, "socket", &json!({"disconect": "warning"}))["ok"], false);
+    let url = call(&sandbox, "apps.connections.open", "xapp-a", &json!({}))["url"].as_str().unwrap().to_owned();
+    let again = |url: &str| {
+        let stream = TcpStream::connect(sandbox.address).unwrap();
+        tungstenite::client(url, stream).is_ok()
+    };
+    assert!(again(&url) && !again(&url), "a ticket works once");
+}
