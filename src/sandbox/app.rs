@@ -170,7 +170,7 @@ fn signature(secret: &str, seconds: u64, body: &str) -> String {
 
 /// Sends it and waits as long as Slack would. The lock is free meanwhile: the app calls back. `time_ms` is signed: a
 /// request sent again carries the old one.
-pub(super) fn deliver(state: &Mutex<State>, parcel: Parcel, time_ms: u64) -> Delivered {
+pub(super) fn deliver(state: &Mutex<State>, parcel: &Parcel, time_ms: u64) -> Delivered {
     let started = Instant::now();
     let (url, secret) = {
         let app = &mut lock(state).app;
@@ -178,14 +178,14 @@ pub(super) fn deliver(state: &Mutex<State>, parcel: Parcel, time_ms: u64) -> Del
         (app.url(parcel.kind).filter(|_| !app.socket_mode), app.signing_secret.clone())
     };
     if lock(state).app.socket_mode {
-        return sockets::deliver(state, &parcel);
+        return sockets::deliver(state, parcel);
     }
     let Some(url) = url else {
         // The words people see. <https://docs.slack.dev/interactivity/handling-user-interaction>
         let error = Some("This app is not configured to handle interactive responses".to_owned());
         return Delivered { error, ..Delivered::default() };
     };
-    let mut delivered = match post(&url, &parcel, &secret, time_ms / 1000, started + PATIENCE) {
+    let mut delivered = match post(&url, parcel, &secret, time_ms / 1000, started + PATIENCE) {
         Ok(answer) => Delivered {
             error: (answer.status != 200).then(|| "http_error".to_owned()),
             status: Some(answer.status),

@@ -63,10 +63,10 @@ pub(super) fn prepare(state: &mut State, order: Order) -> Result<Parcel, Refused
 
 fn on_message(state: &mut State, order: Order) -> Result<Parcel, String> {
     let (channel, ts) = (order.required("channel")?, order.required("ts")?);
-    let stale = order.given["stale"] == true;
+    let outdated = order.given["stale"] == true;
     let channel = state.workspace.find(channel).ok_or_else(|| format!("there is no channel {channel:?}"))?;
     let message = state.journal.any_message(&channel, ts).ok_or("there is no such message")?.clone();
-    if message.deleted && !stale {
+    if message.deleted && !outdated {
         return Err("the message is deleted".to_owned());
     }
     let user = order.user_or(message.ephemeral_for.as_deref());
@@ -76,7 +76,7 @@ fn on_message(state: &mut State, order: Order) -> Result<Parcel, String> {
     if order.text("name").is_some() {
         return legacy(state, order, &message, &user);
     }
-    let touch = touch(order, &message, stale)?;
+    let touch = touch(order, &message, outdated)?;
     let mut payload = order.frame(state, "block_actions", &user)?;
     let kind = if touch.attachment.is_some() { "message_attachment" } else { "message" };
     payload["container"] = json!({"type": kind, "message_ts": ts, "channel_id": channel,

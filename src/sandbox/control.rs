@@ -8,8 +8,18 @@ use super::views::Views;
 use super::wire::{Answer, Request, form_fields};
 
 /// What `/_sandbox/state` takes.
-const KNOWN: [&str; 9] =
-    ["channels", "users", "usergroups", "webhooks", "tokens", "pace", "auto_channels", "response_urls", "app"];
+const KNOWN: [&str; 10] = [
+    "channels",
+    "users",
+    "usergroups",
+    "webhooks",
+    "tokens",
+    "pace",
+    "auto_channels",
+    "response_urls",
+    "app",
+    "delete_message",
+];
 
 /// Answers below `/_sandbox/`; nothing here counts as a request to Slack.
 pub(super) fn answer(state: &mut State, request: &Request) -> Answer {
@@ -57,11 +67,23 @@ fn set_state(state: &mut State, given: &Value) -> Result<(), String> {
         return Err(format!("unknown key {name:?}"));
     }
     state.app.set(&given["app"])?;
+    delete_message(state, &given["delete_message"])?;
     let now_ms = state.clock.unix_ms();
     state.workspace.merge(given);
     state.response_urls.merge(given, now_ms);
     let burst = given["pace"]["burst"].as_u64().and_then(|burst| u32::try_from(burst).ok());
     state.pace.set(given["pace"]["enabled"].as_bool(), burst);
+    Ok(())
+}
+
+/// As a person with the right to would do it: the bot isn't told.
+fn delete_message(state: &mut State, given: &Value) -> Result<(), String> {
+    if given.is_null() {
+        return Ok(());
+    }
+    let channel = state.workspace.find(given["channel"].as_str().unwrap_or_default()).unwrap_or_default();
+    let message = state.journal.message_mut(&channel, given["ts"].as_str().unwrap_or_default());
+    message.ok_or("there is no such message")?.deleted = true;
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::state::State;
 use super::web_api::{Call, Refusal, Reply};
+use super::workspace::TEAM;
 
 /// <https://docs.slack.dev/reference/methods/users.info>
 pub(super) fn info(state: &State, call: &Call) -> Reply {
@@ -15,7 +16,7 @@ pub(super) fn info(state: &State, call: &Call) -> Reply {
 /// Deactivated people aren't found. <https://docs.slack.dev/reference/methods/users.lookupByEmail>
 pub(super) fn lookup_by_email(state: &State, call: &Call) -> Reply {
     let email = call.text("email").ok_or_else(|| Refusal::missing("email"))?;
-    let mut people = state.workspace.users.iter().filter(|user| !user.deleted && !user.bot);
+    let mut people = state.workspace.users.iter().filter(|user| !user.deleted && !user.bot && user.team == TEAM);
     let found = people.find(|user| user.email.eq_ignore_ascii_case(email));
     found.map(|user| json!({"user": user.as_slack()})).ok_or_else(|| Refusal::new("users_not_found"))
 }

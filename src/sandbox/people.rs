@@ -72,7 +72,7 @@ fn play(state: &Mutex<State>, request: &Request, given: &Value, prepare: Prepare
     if parcel.payload.is_null() {
         return Ok(json!({"ok": true, "sent": false}));
     }
-    let delivered = app::deliver(state, parcel.clone(), time_ms);
+    let delivered = app::deliver(state, &parcel, time_ms);
     let mut body = shown(&parcel, &delivered);
     if delivered.error.is_none()
         && let Err(error) = take_body(&mut lock(state), &parcel, &delivered.body)

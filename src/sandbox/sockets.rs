@@ -281,11 +281,9 @@ pub(super) fn deliver(state: &Mutex<State>, parcel: &Parcel) -> Delivered {
     };
     let answer = answer.recv_timeout(PATIENCE);
     let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    match answer {
-        Ok(body) => Delivered { status: Some(200), body, ms, error: None },
-        Err(_) => {
-            lock(state).sockets.waiting.remove(&id);
-            Delivered { ms, error: Some("operation_timeout".to_owned()), ..Delivered::default() }
-        }
+    if let Ok(body) = answer {
+        return Delivered { status: Some(200), body, ms, error: None };
     }
+    lock(state).sockets.waiting.remove(&id);
+    Delivered { ms, error: Some("operation_timeout".to_owned()), ..Delivered::default() }
 }

@@ -18,6 +18,10 @@ pub(super) const STACK_MAX: usize = 3;
 /// How long a trigger lives. <https://docs.slack.dev/interactivity/handling-user-interaction>
 const TRIGGER_MS: u64 = 3000;
 
+/// What a change of a view leaves as it is.
+const KEPT: [&str; 8] =
+    ["id", "team_id", "app_id", "app_installed_team_id", "bot_id", "user_id", "root_view_id", "previous_view_id"];
+
 /// A view and who sees it.
 #[derive(Debug)]
 pub(super) struct Open {
@@ -114,16 +118,6 @@ impl Views {
             return Err(Refusal::new("hash_conflict"));
         }
         self.made += 1;
-        const KEPT: [&str; 8] = [
-            "id",
-            "team_id",
-            "app_id",
-            "app_installed_team_id",
-            "bot_id",
-            "user_id",
-            "root_view_id",
-            "previous_view_id",
-        ];
         for key in KEPT {
             if !old[key].is_null() {
                 view[key] = old[key].clone();

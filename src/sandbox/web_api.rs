@@ -9,16 +9,25 @@ use super::wire::{Answer, Request, form_fields};
 use super::workspace::Token;
 use super::{chat, conversations, directory, reactions, views};
 
-/// A method: its name, whether it takes JSON, and the scopes of which one is enough.
+/// A method: its name, whether it takes JSON, how often a minute it may be called (0: as often as one likes), and the
+/// scopes of which one is enough.
 struct Method {
     name: &'static str,
     json: bool,
+    tier: u32,
     scopes: &'static [&'static str],
 }
 
-const fn method(name: &'static str, json: bool, scopes: &'static [&'static str]) -> Method {
-    Method { name, json, scopes }
+const fn method(name: &'static str, json: bool, tier: u32, scopes: &'static [&'static str]) -> Method {
+    Method { name, json, tier, scopes }
 }
+
+/// Calls a minute that Slack promises to take. <https://docs.slack.dev/apis/web-api/rate-limits>
+const T2: u32 = 20;
+const T3: u32 = 50;
+const T4: u32 = 100;
+/// Messages have a pace per channel instead, and a few methods a limit that nobody reaches.
+const SPECIAL: u32 = 0;
 
 const READ: &[&str] = &["channels:read", "groups:read", "im:read", "mpim:read"];
 const HISTORY: &[&str] = &["channels:history", "groups:history", "im:history", "mpim:history"];
@@ -28,32 +37,37 @@ const CONNECT: &str = "apps.connections.open";
 
 /// What is played, with the scopes of <https://docs.slack.dev/reference/methods>.
 const METHODS: [Method; 25] = [
-    method("auth.test", true, &[]),
-    method(CONNECT, true, &["connections:write"]),
-    method("reactions.add", true, &["reactions:write"]),
-    method("reactions.remove", true, &["reactions:write"]),
-    method("chat.postMessage", true, &["chat:write"]),
-    method("chat.update", true, &["chat:write"]),
-    method("chat.delete", true, &["chat:write"]),
-    method("chat.postEphemeral", true, &["chat:write"]),
-    method("chat.getPermalink", false, &[]),
-    method("conversations.info", false, READ),
-    method("conversations.list", false, READ),
-    method("conversations.join", true, &["channels:join"]),
-    method("conversations.open", true, &["im:write", "mpim:write"]),
-    method("conversations.history", false, HISTORY),
-    method("conversations.replies", false, HISTORY),
-    method("conversations.members", false, READ),
-    method("users.info", false, &["users:read"]),
-    method("users.lookupByEmail", false, &["users:read.email"]),
-    method("usergroups.list", false, &["usergroups:read"]),
-    method("usergroups.users.list", false, &["usergroups:read"]),
-    method("views.open", true, &[]),
-    method("views.push", true, &[]),
-    method("views.update", true, &[]),
-    method("views.publish", true, &[]),
-    method("api.test", true, &[]),
+    method("auth.test", true, SPECIAL, &[]),
+    method(CONNECT, true, T3, &["connections:write"]),
+    method("reactions.add", true, T3, &["reactions:write"]),
+    method("reactions.remove", true, T2, &["reactions:write"]),
+    method("chat.postMessage", true, SPECIAL, &["chat:write"]),
+    method("chat.update", true, T3, &["chat:write"]),
+    method("chat.delete", true, T3, &["chat:write"]),
+    method("chat.postEphemeral", true, T4, &["chat:write"]),
+    method("chat.getPermalink", false, SPECIAL, &[]),
+    method("conversations.info", false, T3, READ),
+    method("conversations.list", false, T2, READ),
+    method("conversations.join", true, T3, &["channels:join"]),
+    method("conversations.open", true, T3, &["im:write", "mpim:write"]),
+    method("conversations.history", false, T3, HISTORY),
+    method("conversations.replies", false, T3, HISTORY),
+    method("conversations.members", false, T4, READ),
+    method("users.info", false, T4, &["users:read"]),
+    method("users.lookupByEmail", false, T3, &["users:read.email"]),
+    method("usergroups.list", false, T2, &["usergroups:read"]),
+    method("usergroups.users.list", false, T2, &["usergroups:read"]),
+    method("views.open", true, T4, &[]),
+    method("views.push", true, T4, &[]),
+    method("views.update", true, T4, &[]),
+    method("views.publish", true, T4, &[]),
+    method("api.test", true, T4, &[]),
 ];
+
+/// How often a minute a method may be called; 0 if that isn't limited.
+pub(super) fn calls_a_minute(name: &str) -> u32 {
+    METHODS.iter().find(|method| method.name == name).map_or(SPECIAL, |method| method.tier)
+}
 
 /// One call with its arguments read.
 #[derive(Debug, Default)]
@@ -241,7 +255,7 @@ pub(super) fn answer(state: &mut State, call: &Call, exchange: &Exchange) -> Ans
 }
 
 /// The scopes of the token that came with a call, or why it opens nothing.
-fn granted(state: &mut State, call: &Call) -> Result<Vec<String>, Refusal> {
+fn granted(state: &State, call: &Call) -> Result<Vec<String>, Refusal> {
     let token = call.token.as_deref().ok_or_else(|| Refusal::new("not_authed"))?;
     let connects = call.method == CONNECT;
     match state.workspace.token(token) {

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 pub(super) const BOT_USER: &str = "U0BOT00001";
 /// The workspace.
 pub(super) const TEAM: &str = "T0SANDBOX";
+/// The workspace that #shared is shared with.
+const OTHER_TEAM: &str = "T0OTHER001";
 /// The scopes the sample token has: what an app needs for everything but posting under other names.
 const SCOPES: &str = "chat:write,chat:write.public,channels:read,channels:join,channels:history,groups:read,\
 groups:history,im:read,im:write,im:history,mpim:read,mpim:write,mpim:history,users:read,users:read.email,\
@@ -20,6 +22,8 @@ pub(super) struct Channel {
     pub(super) name: String,
     pub(super) private: bool,
     pub(super) archived: bool,
+    /// The other workspace whose people are in it too.
+    pub(super) shared_with: Option<String>,
     /// Whether the bot is in it.
     pub(super) member: bool,
     /// The people of a direct message; empty for a channel.
@@ -44,7 +48,8 @@ impl Channel {
             "id": self.id, "name": self.name, "name_normalized": self.name, "is_channel": !self.private,
             "is_group": self.private, "is_private": self.private, "is_im": false, "is_mpim": false,
             "is_archived": self.archived, "is_member": self.member, "is_general": self.name == "general",
-            "context_team_id": "T0SANDBOX", "is_shared": false, "is_ext_shared": false,
+            "context_team_id": "T0SANDBOX", "is_shared": self.shared_with.is_some(),
+            "is_ext_shared": self.shared_with.is_some(),
         })
     }
 }
@@ -141,17 +146,19 @@ impl Workspace {
             ("C0GENERAL1", "general", false, false, false),
             ("C0SECRET01", "secret", true, false, false),
             ("C0OLD00001", "old", false, true, true),
+            ("C0SHARED01", "shared", false, false, true),
         ];
         for (id, name, private, archived, member) in rows {
             let (id, name) = (id.to_owned(), name.to_owned());
-            workspace.add_channel(Channel { id, name, private, archived, member, ..Channel::default() });
+            let shared_with = (name == "shared").then(|| OTHER_TEAM.to_owned());
+            workspace.add_channel(Channel { id, name, private, archived, shared_with, member, ..Channel::default() });
         }
         let people = [
             ("U0ALICE001", "alice", Guest::No, TEAM),
             ("U0BOB00001", "bob", Guest::No, TEAM),
             ("U0GUEST001", "guest", Guest::Multi, TEAM),
             ("U0GUEST002", "visitor", Guest::Single, TEAM),
-            ("U0STRANGER", "stranger", Guest::No, "T0OTHER001"),
+            ("U0STRANGER", "stranger", Guest::No, OTHER_TEAM),
             ("U0GONE0001", "gone", Guest::No, TEAM),
             (BOT_USER, "ackbell", Guest::No, TEAM),
         ];
@@ -271,6 +278,7 @@ impl Workspace {
         for (token, row) in given["tokens"].as_object().into_iter().flatten() {
             let known = match row["error"].as_str() {
                 Some(error) => Token::Dead(error.to_owned()),
+                None if row["app_level"] == true => Token::AppLevel,
                 None => Token::with_scopes(row["scopes"].as_str().unwrap_or(SCOPES)),
             };
             self.tokens.insert(token.clone(), known);
@@ -289,6 +297,9 @@ impl Workspace {
         channel.id = id;
         channel.private = row["private"].as_bool().unwrap_or(channel.private);
         channel.archived = row["archived"].as_bool().unwrap_or(channel.archived);
+        if let Some(shared_with) = row.get("shared_with") {
+            channel.shared_with = shared_with.as_str().map(str::to_owned);
+        }
         channel.member = row["member"].as_bool().unwrap_or(channel.member);
         if let Some(refuses) = row.get("refuses") {
             channel.refuses = refuses.as_str().map(str::to_owned);
