@@ -1,8 +1,30 @@
-//! A strict local stand-in for Slack: incoming webhooks, the Web API, response URLs, and the compatible receivers.
+//! A strict local stand-in for Slack: incoming webhooks, the Web API, response URLs, clicks, modals, slash commands,
+//! events, Socket Mode, and the compatible receivers.
 //!
 //! It plays the server's side of the wire for `demo`, previews and the tests: it accepts only what Slack accepts,
 //! refuses with Slack's words, and can be told to misbehave in every way a network can. What a client does wrong but
 //! Slack would silently take is kept as a *violation* for a test to read.
+//!
+//! # Control
+//!
+//! Below `/_sandbox/`, JSON in and out; a 400 has `{"ok": false, "error"}`. `GET`: `messages` and `requests` (`?since=N`),
+//! `violations`, `views`, `sockets`, `stats`, `state`. `POST`:
+//!
+//! | path | takes |
+//! |---|---|
+//! | `reset` | forgets messages, faults, views and counts; the workspace, the app and the connections stay |
+//! | `faults` | `faults: [{kind, times, method, channel, …}]`, `random: {seed, rate, kinds}` |
+//! | `state` | `channels`, `users` (`guest`: true or `"single"`, `team`), `usergroups`, `webhooks`, `tokens` (`scopes`, `error` or `app_level`), `pace`, `auto_channels`, `response_urls`, `app: {request_url, slash_url, events_url, signing_secret, socket_mode}`, `delete_message: {channel, ts}` |
+//! | `click` | `channel`, `ts`, and `action_id` or (legacy) `name`; `block_id`, `option`, `user`, `team`; `stale`: also what earlier versions or a deleted message had; in a view: `view_id`, `action_id`, `values`; or only `again`: the last request byte for byte |
+//! | `submit`, `close` | `view_id` (else the topmost modal), `values` per action or block id, `user`; `clear` |
+//! | `slash` | `command`, `text`, `channel`, `user` |
+//! | `event` | `event: {type, …}`, `event_id`, `retry`, `reason` |
+//! | `send` | `kind`: `url_verification` or `ssl_check` |
+//! | `socket` | `disconnect`: reason, with `grace_ms`; `cut`, `mute`: these three for all connections or one `connection`; `ghosts`, `fragment`, `ping_ms` |
+//!
+//! What goes to the app is answered when the app has answered, after 3 s at the latest: `{ok, status, body, ms, payload,
+//! error?}`, where `error` is `operation_timeout`, `http_error`, `connection_failed: …`, `no_connection` (Socket Mode),
+//! what was wrong with the body of the answer, or `refused_by_client` with the `complaints` of Slack's own form.
 //!
 //! It reads JSON by itself and shares no type with the code that talks to Slack: one misunderstanding must not
 //! cancel out another.
