@@ -1,27 +1,58 @@
-//! A strict local stand-in for Slack: incoming webhooks, the Web API, response URLs, and the compatible receivers.
+//! A strict local stand-in for Slack: incoming webhooks, the Web API, response URLs, clicks, modals, slash commands,
+//! events, Socket Mode, and the compatible receivers.
 //!
 //! It plays the server's side of the wire for `demo`, previews and the tests: it accepts only what Slack accepts,
 //! refuses with Slack's words, and can be told to misbehave in every way a network can. What a client does wrong but
 //! Slack would silently take is kept as a *violation* for a test to read.
 //!
+//! # Control
+//!
+//! Below `/_sandbox/`, JSON in and out; a 400 has `{"ok": false, "error"}`. `GET`: `messages` and `requests` (`?since=N`),
+//! `violations`, `views`, `sockets`, `stats`, `state`. `POST`:
+//!
+//! | path | takes |
+//! |---|---|
+//! | `reset` | forgets messages, faults, views and counts; the workspace, the app and the connections stay |
+//! | `faults` | `faults: [{kind, times, method, channel, …}]`, `random: {seed, rate, kinds}` |
+//! | `state` | `channels`, `users` (`guest`: true or `"single"`, `team`), `usergroups`, `webhooks`, `tokens` (`scopes`, `error` or `app_level`), `pace`, `auto_channels`, `response_urls`, `app: {request_url, slash_url, events_url, signing_secret, socket_mode}`, `delete_message: {channel, ts}` |
+//! | `click` | `channel`, `ts`, and `action_id` or (legacy) `name`; `block_id`, `option`, `user`, `team`; `stale`: also what earlier versions or a deleted message had; in a view: `view_id`, `action_id`, `values`; or only `again`: the last request byte for byte |
+//! | `submit`, `close` | `view_id` (else the topmost modal), `values` per action or block id, `user`; `clear` |
+//! | `slash` | `command`, `text`, `channel`, `user` |
+//! | `event` | `event: {type, …}`, `event_id`, `retry`, `reason` |
+//! | `send` | `kind`: `url_verification` or `ssl_check` |
+//! | `socket` | `disconnect`: reason, with `grace_ms`; `cut`, `mute`: these three for all connections or one `connection`; `ghosts`, `fragment`, `ping_ms` |
+//!
+//! What goes to the app is answered when the app has answered, after 3 s at the latest: `{ok, status, body, ms, payload,
+//! error?}`, where `error` is `operation_timeout`, `http_error`, `connection_failed: …`, `no_connection` (Socket Mode),
+//! what was wrong with the body of the answer, or `refused_by_client` with the `complaints` of Slack's own form.
+//!
 //! It reads JSON by itself and shares no type with the code that talks to Slack: one misunderstanding must not
 //! cancel out another.
 
+mod app;
 mod chat;
+mod click;
 mod clock;
 mod content;
 mod control;
 mod conversations;
+mod directory;
+mod elements;
 mod faults;
 mod journal;
+mod link;
+mod notices;
 mod pace;
 mod people;
 mod play;
+mod reactions;
 mod receivers;
 mod respond;
 mod response_url;
 mod server;
+mod sockets;
 mod state;
+mod submit;
 mod validate;
 mod views;
 mod web_api;
@@ -44,8 +75,12 @@ pub(crate) struct Options {
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
     /// The one bot token that is valid from the start.
     pub(crate) bot_token: String,
-    /// What requests to an app would be signed with; shown on the status page for the demo.
+    /// The one app-level token, for Socket Mode.
+    pub(crate) app_token: String,
+    /// What requests to the app are signed with.
     pub(crate) signing_secret: String,
+    /// Where clicks go; the control API can change it.
+    pub(crate) request_url: Option<String>,
     /// Whether one message a second and channel is enforced.
     pub(crate) strict_pace: bool,
     /// How many messages may come at once before the pace counts; 1 is the strictest.
@@ -88,39 +123,4 @@ impl Sandbox {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::{Read, Write};
-    use std::net::TcpStream;
-
-    fn exchange(sandbox: &Sandbox, head: &str, body: &str) -> String {
-        let mut socket = TcpStream::connect(sandbox.address).unwrap();
-        let length = body.len();
-        let request =
-            format!("{head}\r\nhost: a\r\nuser-agent: test\r\ncontent-length: {length}\r\nconnection: close\r\n");
-        write!(socket, "{request}content-type: application/json; charset=utf-8\r\n\r\n{body}").unwrap();
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).unwrap();
-        answer
-    }
-
-    #[test]
-    fn a_message_goes_in_over_the_wire_and_comes_out_at_the_control() {
-        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let (bot_token, signing_secret) = ("xoxb-a".to_owned(), "s".to_owned());
-        let options = Options { listen, tls: None, bot_token, signing_secret, strict_pace: true, burst: 1 };
-        let sandbox = Sandbox::start(options).unwrap();
-        assert!(sandbox.base_url().starts_with("http://127.0.0.1:"));
-        let webhook = exchange(&sandbox, "POST /services/T0/B0OPS00001/x HTTP/1.1", r#"{"text":"by webhook"}"#);
-        assert!(webhook.ends_with("\r\n\r\nok"), "{webhook}");
-        let second = exchange(&sandbox, "POST /services/T0/B0OPS00001/x HTTP/1.1", r#"{"text":"too soon"}"#);
-        assert!(second.starts_with("HTTP/1.1 429 ") && second.contains("retry-after: 1"), "{second}");
-        let post = "POST /api/chat.postMessage HTTP/1.1\r\nauthorization: Bearer xoxb-a";
-        let answer = exchange(&sandbox, post, r##"{"channel":"#db-alerts","text":"by token"}"##);
-        assert!(answer.contains(r#""channel":"C0DB000001""#) && answer.contains(r#""ok":true"#), "{answer}");
-        let messages = exchange(&sandbox, "GET /_sandbox/messages HTTP/1.1", "");
-        assert!(messages.contains("by webhook") && messages.contains("by token"), "{messages}");
-        let violations = exchange(&sandbox, "GET /_sandbox/violations HTTP/1.1", "");
-        assert!(violations.contains("too_fast") && !violations.contains("unknown_field"), "{violations}");
-    }
-}
+mod tests;

@@ -205,6 +205,9 @@ pub(crate) struct SandboxArgs {
     /// The certificate's key
     #[arg(long, value_name = "PEM", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// Where clicks go; without it, POST /_sandbox/state says so later
+    #[arg(long, value_name = "URL")]
+    pub(crate) request_url: Option<String>,
     /// Messages a channel takes at once before its pace of one a second holds
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) burst: u32,

@@ -4,8 +4,9 @@ use super::args::SandboxArgs;
 use super::{Exit, Output};
 use crate::sandbox::{Options, Sandbox};
 
-/// The token and signing secret of the sandbox; they open nothing but it.
+/// The tokens and signing secret of the sandbox; they open nothing but it.
 const BOT_TOKEN: &str = "xoxb-sandbox-0000000000";
+const APP_TOKEN: &str = "xapp-sandbox-0000000000";
 const SIGNING_SECRET: &str = "sandbox-signing-secret";
 
 pub(super) fn run(args: SandboxArgs, out: &mut Output) -> Exit {
@@ -13,7 +14,9 @@ pub(super) fn run(args: SandboxArgs, out: &mut Output) -> Exit {
         listen: args.listen,
         tls: args.tls_cert.zip(args.tls_key),
         bot_token: BOT_TOKEN.to_owned(),
+        app_token: APP_TOKEN.to_owned(),
         signing_secret: SIGNING_SECRET.to_owned(),
+        request_url: args.request_url,
         strict_pace: true,
         burst: args.burst,
     };
@@ -23,6 +26,7 @@ pub(super) fn run(args: SandboxArgs, out: &mut Output) -> Exit {
             out.line(&format!("sandbox: listening on {url}"));
             out.line(&format!("webhook_url = \"{url}/services/T0SANDBOX/B0000001/try\""));
             out.line(&format!("bot_token = \"{BOT_TOKEN}\"   api_url = \"{url}/api/\"   channel = \"#ops\""));
+            out.line(&format!("app_token = \"{APP_TOKEN}\"   signing_secret = \"{SIGNING_SECRET}\""));
             out.line(&format!("what it got: curl -s {url}/_sandbox/messages"));
             sandbox.wait();
             Exit::Done

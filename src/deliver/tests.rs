@@ -58,8 +58,16 @@ impl Evening {
     fn begin() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let (bot_token, signing_secret) = (TOKEN.to_owned(), "s".to_owned());
-        let options = Options { listen, tls: None, bot_token, signing_secret, strict_pace: false, burst: 1 };
+        let options = Options {
+            listen,
+            tls: None,
+            bot_token: TOKEN.to_owned(),
+            app_token: "xapp-1".to_owned(),
+            signing_secret: "s".to_owned(),
+            request_url: None,
+            strict_pace: false,
+            burst: 1,
+        };
         let sandbox = Sandbox::start(options).unwrap();
         let path = directory.path().join("ackbell.toml");
         let api = format!("{}/api/", sandbox.base_url());

@@ -146,6 +146,7 @@ pub(super) fn post_message(state: &mut State, call: &Call, exchange: &Exchange, 
     message.channel.clone_from(&channel.id);
     message.channel_name = channel.name;
     message.ts.clone_from(&ts);
+    message.broadcast = thread_ts.is_some() && call.flag("reply_broadcast");
     message.thread_ts = thread_ts;
     let mut body = json!({"channel": channel.id, "ts": ts, "message": message.as_slack(BOT_USER)});
     if truncated {
@@ -181,6 +182,7 @@ pub(super) fn update(state: &mut State, call: &Call, exchange: &Exchange) -> Rep
     let given = structured(call)?;
     let content = Content::read(&given, exchange.seq, &mut state.journal)?;
     let message = state.journal.message_mut(&channel, &ts).ok_or_else(|| Refusal::new("message_not_found"))?;
+    message.remember();
     if call.args.get("text").is_some() {
         message.text = content.text;
     }

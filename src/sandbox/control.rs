@@ -8,8 +8,18 @@ use super::views::Views;
 use super::wire::{Answer, Request, form_fields};
 
 /// What `/_sandbox/state` takes.
-const KNOWN: [&str; 8] =
-    ["channels", "users", "usergroups", "webhooks", "tokens", "pace", "auto_channels", "response_urls"];
+const KNOWN: [&str; 10] = [
+    "channels",
+    "users",
+    "usergroups",
+    "webhooks",
+    "tokens",
+    "pace",
+    "auto_channels",
+    "response_urls",
+    "app",
+    "delete_message",
+];
 
 /// Answers below `/_sandbox/`; nothing here counts as a request to Slack.
 pub(super) fn answer(state: &mut State, request: &Request) -> Answer {
@@ -23,13 +33,14 @@ pub(super) fn answer(state: &mut State, request: &Request) -> Answer {
         ("GET", "/_sandbox/requests") => Answer::json(200, &state.journal.requests_json(since)),
         ("GET", "/_sandbox/violations") => Answer::json(200, &state.journal.violations_json()),
         ("GET", "/_sandbox/views") => Answer::json(200, &state.views.json()),
+        ("GET", "/_sandbox/sockets") => Answer::json(200, &state.sockets.json(state.clock.unix_ms())),
         ("GET", "/_sandbox/stats") => Answer::json(200, &state.journal.stats_json()),
         ("GET", "/_sandbox/state") => Answer::json(200, &shown(state)),
         ("POST", "/_sandbox/reset") => {
             reset(state);
             Answer::json(200, &json!({"ok": true}))
         }
-        ("POST", "/_sandbox/faults" | "/_sandbox/state") => change(state, request),
+        ("POST", "/_sandbox/faults" | "/_sandbox/socket" | "/_sandbox/state") => change(state, request),
         _ => Answer::json(404, &json!({"ok": false, "error": "no such control"})),
     }
 }
@@ -39,22 +50,41 @@ fn change(state: &mut State, request: &Request) -> Answer {
         Ok(given) => given,
         Err(error) => return Answer::json(400, &json!({"ok": false, "error": error.to_string()})),
     };
-    if request.path == "/_sandbox/faults" {
-        return match state.faults.set(&given) {
-            Ok(()) => Answer::json(200, &json!({"ok": true})),
-            Err(error) => Answer::json(400, &json!({"ok": false, "error": error})),
-        };
+    let done = match request.path.as_str() {
+        "/_sandbox/faults" => state.faults.set(&given),
+        "/_sandbox/socket" => state.sockets.control(&given),
+        _ => set_state(state, &given),
+    };
+    match done {
+        Ok(()) => Answer::json(200, &json!({"ok": true})),
+        Err(error) => Answer::json(400, &json!({"ok": false, "error": error})),
     }
+}
+
+fn set_state(state: &mut State, given: &Value) -> Result<(), String> {
     if let Some(name) = given.as_object().and_then(|fields| fields.keys().find(|name| !KNOWN.contains(&name.as_str())))
     {
-        return Answer::json(400, &json!({"ok": false, "error": format!("unknown key {name:?}")}));
+        return Err(format!("unknown key {name:?}"));
     }
+    state.app.set(&given["app"])?;
+    delete_message(state, &given["delete_message"])?;
     let now_ms = state.clock.unix_ms();
-    state.workspace.merge(&given);
-    state.response_urls.merge(&given, now_ms);
+    state.workspace.merge(given);
+    state.response_urls.merge(given, now_ms);
     let burst = given["pace"]["burst"].as_u64().and_then(|burst| u32::try_from(burst).ok());
     state.pace.set(given["pace"]["enabled"].as_bool(), burst);
-    Answer::json(200, &json!({"ok": true}))
+    Ok(())
+}
+
+/// As a person with the right to would do it: the bot isn't told.
+fn delete_message(state: &mut State, given: &Value) -> Result<(), String> {
+    if given.is_null() {
+        return Ok(());
+    }
+    let channel = state.workspace.find(given["channel"].as_str().unwrap_or_default()).unwrap_or_default();
+    let message = state.journal.message_mut(&channel, given["ts"].as_str().unwrap_or_default());
+    message.ok_or("there is no such message")?.deleted = true;
+    Ok(())
 }
 
 /// Forgets what happened and what shall go wrong; the workspace stays.
@@ -68,5 +98,6 @@ fn reset(state: &mut State) {
 fn shown(state: &State) -> Value {
     let channels: Vec<Value> = state.workspace.channels().map(super::workspace::Channel::as_slack).collect();
     let users: Vec<Value> = state.workspace.users.iter().map(super::workspace::User::as_slack).collect();
-    json!({"team_id": "T0SANDBOX", "channels": channels, "users": users, "signing_secret": state.signing_secret})
+    json!({"team_id": "T0SANDBOX", "channels": channels, "users": users, "app": state.app.json(),
+        "signing_secret": state.app.signing_secret})
 }

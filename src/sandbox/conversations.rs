@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::journal::Message;
 use super::state::State;
 use super::web_api::{Call, Refusal, Reply, require};
-use super::workspace::{BOT_USER, Channel};
+use super::workspace::{BOT_USER, Channel, TEAM};
 
 /// The largest page. <https://docs.slack.dev/apis/web-api/pagination>
 const PAGE_MAX: usize = 1000;
@@ -127,8 +127,9 @@ fn open(state: &mut State, call: &Call) -> Reply {
 
 /// <https://docs.slack.dev/reference/methods/conversations.members>
 fn members(state: &State, call: &Call) -> Reply {
-    channel(state, call)?;
-    let people = state.workspace.users.iter().filter(|user| !user.deleted);
+    let other = channel(state, call)?.shared_with.as_ref();
+    let people =
+        state.workspace.users.iter().filter(|user| !user.deleted && (user.team == TEAM || Some(&user.team) == other));
     let all: Vec<Value> = people.map(|user| user.id.clone().into()).collect();
     page(call, &all, "members")
 }

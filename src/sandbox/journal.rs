@@ -11,6 +11,9 @@ const REQUESTS_MAX: usize = 200_000;
 /// How many violations are remembered; counts go on.
 const VIOLATIONS_MAX: usize = 50_000;
 
+/// How many earlier versions of a message are remembered.
+const PAST_MAX: usize = 20;
+
 /// One message as Slack would keep it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Message {
@@ -30,11 +33,34 @@ pub(super) struct Message {
     pub(super) edited: bool,
     pub(super) edits: u64,
     pub(super) deleted: bool,
+    /// Shown in the channel too, although it is a reply.
+    pub(super) broadcast: bool,
+    /// Names of the bot's own reactions.
+    pub(super) reactions: Vec<String>,
+    /// What it was before each change: blocks and attachments, as a client shows them that missed the change.
+    pub(super) past: Vec<(Value, Value)>,
     /// The request's arguments as they came.
     pub(super) raw: Value,
 }
 
 impl Message {
+    /// Keeps what it is now, before a change.
+    pub(super) fn remember(&mut self) {
+        let (blocks, attachments) = (self.blocks.clone(), self.attachments.clone());
+        if self.past.last() != Some(&(blocks.clone(), attachments.clone())) {
+            self.past.push((blocks, attachments));
+        }
+        if self.past.len() > PAST_MAX {
+            self.past.remove(0);
+        }
+    }
+
+    /// Blocks and attachments, first as they are, then as they were, newest first.
+    pub(super) fn versions(&self) -> impl Iterator<Item = (&Value, &Value)> {
+        let past = self.past.iter().rev().map(|(blocks, attachments)| (blocks, attachments));
+        std::iter::once((&self.blocks, &self.attachments)).chain(past)
+    }
+
     /// The message as the Web API shows it.
     pub(super) fn as_slack(&self, bot_user: &str) -> Value {
         let mut shown = json!({
@@ -52,6 +78,16 @@ impl Message {
                 shown[key] = value;
             }
         }
+        if self.via == "webhook" {
+            shown["subtype"] = "bot_message".into();
+            if let Some(fields) = shown.as_object_mut() {
+                fields.remove("user");
+            }
+        }
+        if !self.reactions.is_empty() {
+            let row = |name: &String| json!({"name": name, "users": [bot_user], "count": 1});
+            shown["reactions"] = self.reactions.iter().map(row).collect();
+        }
         if self.edited {
             shown["edited"] = json!({"user": bot_user, "ts": self.ts});
         }
@@ -63,7 +99,7 @@ impl Message {
             "seq": seq, "received_ms": self.received_ms, "channel": self.channel, "channel_name": self.channel_name,
             "ts": self.ts, "thread_ts": self.thread_ts, "via": self.via, "ephemeral_for": self.ephemeral_for,
             "text": self.text, "blocks": self.blocks, "attachments": self.attachments, "metadata": self.metadata,
-            "edited": self.edited, "edits": self.edits, "deleted": self.deleted, "raw": self.raw,
+            "edited": self.edited, "edits": self.edits, "deleted": self.deleted, "reply_broadcast": self.broadcast, "reactions": self.reactions, "raw": self.raw,
         })
     }
 }
@@ -144,8 +180,13 @@ impl Journal {
 
     /// The message, unless it was deleted.
     pub(super) fn message(&self, channel: &str, ts: &str) -> Option<&Message> {
+        self.any_message(channel, ts).filter(|message| !message.deleted)
+    }
+
+    /// The message, also if it was deleted.
+    pub(super) fn any_message(&self, channel: &str, ts: &str) -> Option<&Message> {
         let index = self.by_ts.get(&(channel.to_owned(), ts.to_owned()))?;
-        self.messages.get(*index).filter(|message| !message.deleted)
+        self.messages.get(*index)
     }
 
     /// The message, to be changed, unless it was deleted.

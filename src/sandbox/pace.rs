@@ -1,4 +1,4 @@
-//! One message a second and channel, whatever way it comes in.
+//! One message a second and channel, whatever way it comes in; and so many calls of a method a minute.
 //! <https://docs.slack.dev/apis/web-api/rate-limits>
 
 use std::collections::HashMap;
@@ -16,6 +16,8 @@ pub(super) enum Verdict {
     Fine,
     /// Too soon after the ones before it.
     TooFast,
+    /// More calls of the method than its tier allows.
+    OverTier,
     /// Before the `Retry-After` of an earlier 429 had passed.
     EarlyRetry,
 }
@@ -57,6 +59,31 @@ impl Pace {
     /// Whether `key` comes back before the time it was told.
     pub(super) fn is_early(&self, key: &str, now_ms: u64) -> bool {
         self.not_before_ms.get(key).is_some_and(|until| now_ms + TOLERANCE_MS < *until)
+    }
+
+    /// Counts a call of a method: as many at once as its tier allows in a minute, then evenly. A refused one costs
+    /// nothing but is told to wait for its turn.
+    pub(super) fn call(&mut self, key: &str, a_minute: u32, now_ms: u64) -> Verdict {
+        if self.is_early(key, now_ms) {
+            return Verdict::EarlyRetry;
+        }
+        if !self.enabled || a_minute == 0 {
+            return Verdict::Fine;
+        }
+        let interval_ms = 60_000 / u64::from(a_minute);
+        let due = self.due_ms.get(key).copied().unwrap_or(0);
+        let at_once = u64::from(a_minute.saturating_add(self.burst) - 2);
+        if now_ms + at_once * interval_ms + TOLERANCE_MS < due {
+            self.told_to_wait(key, now_ms, Self::wait_seconds(a_minute) * 1000);
+            return Verdict::OverTier;
+        }
+        self.due_ms.insert(key.to_owned(), due.max(now_ms) + interval_ms);
+        Verdict::Fine
+    }
+
+    /// The `Retry-After` of a method's 429.
+    pub(super) fn wait_seconds(a_minute: u32) -> u64 {
+        60_u64.div_ceil(u64::from(a_minute.max(1)))
     }
 
     /// Counts a message to `channel`. A refused one costs nothing but is told to wait a second.
@@ -106,6 +133,18 @@ mod tests {
         let verdicts: Vec<_> = (0..4).map(|_| pace.arrive("C1", 10_000)).collect();
         assert_eq!(verdicts, [Verdict::Fine, Verdict::Fine, Verdict::Fine, Verdict::TooFast]);
         assert_eq!(pace.arrive("C1", 11_000), Verdict::Fine);
+    }
+
+    #[test]
+    fn a_method_takes_a_minutes_calls_at_once_then_evenly() {
+        let mut pace = Pace::new(true, 1);
+        let verdicts: Vec<_> = (0..51).map(|_| pace.call("chat.update", 50, 10_000)).collect();
+        assert_eq!(verdicts.iter().filter(|verdict| **verdict == Verdict::Fine).count(), 50);
+        assert_eq!(verdicts[50], Verdict::OverTier);
+        assert_eq!(pace.call("chat.update", 50, 11_000), Verdict::EarlyRetry);
+        assert_eq!(pace.call("chat.update", 50, 12_000), Verdict::Fine);
+        assert_eq!(pace.call("users.info", 100, 10_000), Verdict::Fine);
+        assert!((0..1000).all(|_| pace.call("auth.test", 0, 10_000) == Verdict::Fine));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::faults::{REDIRECT_PATH, limited};
 use super::journal::Outcome;
-use super::pace::Verdict;
+use super::pace::{Pace, Verdict};
 use super::play::Turn;
 use super::state::State;
 use super::web_api::Call;
@@ -90,6 +90,8 @@ pub(super) struct Exchange {
     pub(super) now_ms: u64,
     /// The channel the request is about, if it names one that exists.
     pub(super) channel: Option<String>,
+    /// `http://HOST` of the sandbox, as the client named it.
+    pub(super) origin: String,
 }
 
 /// Answers a request and writes down what happened.
@@ -105,7 +107,7 @@ pub(super) fn respond(state: &mut State, request: &Request) -> Turn {
         state.journal.violate(seq, "followed_redirect", format!("{} {}", request.method, request.path));
     }
     let channel = door.channel(state, &request.path);
-    let exchange = Exchange { seq, now_ms, channel };
+    let exchange = Exchange { seq, now_ms, channel, origin: state.origin(request) };
     let mut outcome = Outcome { received_ms: now_ms, channel: exchange.channel.clone(), ..Outcome::default() };
     let turn = match keep_pace(state, &door, &exchange) {
         Some(answer) => Turn::answer(answer),
@@ -150,19 +152,24 @@ fn pace_key(door: &Door, exchange: &Exchange) -> String {
 /// The 429 for a request that comes too soon.
 fn keep_pace(state: &mut State, door: &Door, exchange: &Exchange) -> Option<Answer> {
     let key = pace_key(door, exchange);
+    let a_minute = if let Door::WebApi(call) = door { web_api::calls_a_minute(&call.method) } else { 0 };
     let verdict = if door.posts() && exchange.channel.is_some() {
         state.pace.arrive(&key, exchange.now_ms)
-    } else if state.pace.is_early(&key, exchange.now_ms) {
-        Verdict::EarlyRetry
     } else {
-        Verdict::Fine
+        state.pace.call(&key, a_minute, exchange.now_ms)
     };
-    match verdict {
+    let mut wait_seconds = 1;
+    let kind = match verdict {
         Verdict::Fine => return None,
-        Verdict::TooFast => state.journal.violate(exchange.seq, "too_fast", key),
-        Verdict::EarlyRetry => state.journal.violate(exchange.seq, "early_retry", key),
-    }
-    Some(limited(door.label(), Some("1")))
+        Verdict::TooFast => "too_fast",
+        Verdict::EarlyRetry => "early_retry",
+        Verdict::OverTier => {
+            wait_seconds = Pace::wait_seconds(a_minute);
+            "tier"
+        }
+    };
+    state.journal.violate(exchange.seq, kind, key);
+    Some(limited(door.label(), Some(&wait_seconds.to_string())))
 }
 
 /// What no client should do, whatever it asks for.

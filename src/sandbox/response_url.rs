@@ -31,13 +31,13 @@ const FIELDS: [&str; 12] = [
 ];
 
 #[derive(Debug, Clone)]
-struct ResponseUrl {
-    born_ms: u64,
-    uses: u32,
-    channel: String,
+pub(super) struct ResponseUrl {
+    pub(super) born_ms: u64,
+    pub(super) uses: u32,
+    pub(super) channel: String,
     /// The message that was clicked.
-    ts: Option<String>,
-    user: String,
+    pub(super) ts: Option<String>,
+    pub(super) user: String,
 }
 
 /// All that were handed out.
@@ -59,6 +59,14 @@ impl ResponseUrls {
             };
             self.known.insert(row["path"].as_str().unwrap_or_default().to_owned(), url);
         }
+    }
+
+    /// Hands one out below `/actions/` or `/commands/`, and tells its path.
+    pub(super) fn hand_out(&mut self, kind: &str, url: ResponseUrl) -> String {
+        let number = self.known.len() + 1;
+        let path = format!("/{kind}/T0SANDBOX/{number}/{:024x}", number * 7919);
+        self.known.insert(path.clone(), url);
+        path
     }
 
     /// Uses one up; one that was never handed out is taken as fresh and of #ops.
@@ -99,12 +107,23 @@ pub(super) fn answer(state: &mut State, request: &Request, exchange: &Exchange) 
             return refused(404, error);
         }
     };
+    let command = request.path.starts_with("/commands/");
+    take_answer(state, &url, given, command, exchange)
+}
+
+/// The same fields, whether they come to a response URL or as the body of an answer; `command`: of a slash command.
+pub(super) fn take_answer(
+    state: &mut State,
+    url: &ResponseUrl,
+    given: Value,
+    command: bool,
+    exchange: &Exchange,
+) -> Answer {
     for name in given.as_object().into_iter().flatten().map(|(name, _)| name) {
         if !FIELDS.contains(&name.as_str()) {
             state.journal.violate(exchange.seq, "unknown_field", format!("response_url: {name}"));
         }
     }
-    let command = request.path.starts_with("/commands/");
     let (replace, delete) = (truthy(&given["replace_original"]), truthy(&given["delete_original"]));
     if command && (replace || delete) {
         state.journal.violate(exchange.seq, "replace_on_command", "a slash command has no message to change");
@@ -119,7 +138,7 @@ pub(super) fn answer(state: &mut State, request: &Request, exchange: &Exchange) 
     };
     match target {
         Some(ts) if replace => edit(state, &url.channel, ts, content, given),
-        _ => post(state, &url, content, given, exchange),
+        _ => post(state, url, content, given, exchange),
     }
 }
 
@@ -143,6 +162,7 @@ fn remove(state: &mut State, channel: &str, ts: Option<&str>, given: &Value, exc
 
 fn edit(state: &mut State, channel: &str, ts: &str, content: Content, raw: Value) -> Answer {
     let Some(message) = state.journal.message_mut(channel, ts) else { return refused(404, "message_not_found") };
+    message.remember();
     message.text = content.text;
     message.blocks = content.blocks;
     message.attachments = content.attachments;

@@ -4,16 +4,18 @@ use std::io::{self, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::play::{Line, play};
+use super::link;
+use super::people;
+use super::play::{Line, Turn, play};
 use super::respond::respond;
-use super::state::State;
+use super::state::{State, lock};
 use super::wire::read_request;
 
 /// How many connections are served at once; more wait in the listen queue.
@@ -71,11 +73,6 @@ impl Drop for Slot {
     }
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    // A panic in one request must not end the sandbox; what it left half done is only test data.
-    state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 fn serve(socket: TcpStream, tls: Option<Arc<ServerConfig>>, state: &Mutex<State>) -> io::Result<()> {
     socket.set_nodelay(true)?;
     socket.set_read_timeout(Some(IDLE))?;
@@ -108,7 +105,13 @@ fn converse(stream: Stream, state: &Mutex<State>) -> io::Result<()> {
                 return Err(error);
             }
         };
-        let turn = respond(&mut lock(state), &request);
+        if link::is_for(&request) {
+            return link::serve(reader, &request, state);
+        }
+        let turn = match people::answer(state, &request) {
+            Some(answer) => Turn::answer(answer),
+            None => respond(&mut lock(state), &request),
+        };
         if !play(reader.get_mut(), &turn, request.keep_alive)? {
             return Ok(());
         }

@@ -1,12 +1,17 @@
 //! All that a running sandbox knows, behind one lock.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use super::Options;
+use super::app::App;
 use super::clock::Clock;
 use super::faults::Faults;
 use super::journal::Journal;
 use super::pace::Pace;
 use super::response_url::ResponseUrls;
+use super::sockets::Sockets;
 use super::views::Views;
+use super::wire::Request;
 use super::workspace::Workspace;
 
 /// The rooms of the sandbox, each on its own; only a request's handler sees them together.
@@ -19,8 +24,11 @@ pub(super) struct State {
     pub(super) faults: Faults,
     pub(super) views: Views,
     pub(super) response_urls: ResponseUrls,
-    /// What requests to an app would be signed with.
-    pub(super) signing_secret: String,
+    /// Whose buttons are clicked.
+    pub(super) app: App,
+    pub(super) sockets: Sockets,
+    /// Whether the sandbox speaks TLS.
+    pub(super) encrypted: bool,
 }
 
 impl State {
@@ -28,13 +36,26 @@ impl State {
     pub(super) fn new(options: Options, clock: Clock) -> Self {
         Self {
             clock,
-            workspace: Workspace::sample(&options.bot_token),
+            workspace: Workspace::sample(&options.bot_token, &options.app_token),
             journal: Journal::default(),
             pace: Pace::new(options.strict_pace, options.burst),
             faults: Faults::default(),
             views: Views::default(),
             response_urls: ResponseUrls::default(),
-            signing_secret: options.signing_secret,
+            sockets: Sockets::default(),
+            encrypted: options.tls.is_some(),
+            app: App::new(options.request_url, options.signing_secret),
         }
     }
+
+    /// The sandbox's own address as this client named it: `http://HOST`.
+    pub(super) fn origin(&self, request: &Request) -> String {
+        let scheme = if self.encrypted { "https" } else { "http" };
+        format!("{scheme}://{}", request.header("host").unwrap_or("127.0.0.1"))
+    }
+}
+
+/// Takes the lock. A panic in one request must not end the sandbox; what it left half done is only test data.
+pub(super) fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,51 +2,72 @@
 
 use serde_json::{Map, Value, json};
 
+use super::app::APP_ID;
 use super::respond::Exchange;
 use super::state::State;
 use super::wire::{Answer, Request, form_fields};
 use super::workspace::Token;
-use super::{chat, conversations, people, views};
+use super::{chat, conversations, directory, reactions, views};
 
-/// A method: its name, whether it takes JSON, and the scopes of which one is enough.
+/// A method: its name, whether it takes JSON, how often a minute it may be called (0: as often as one likes), and the
+/// scopes of which one is enough.
 struct Method {
     name: &'static str,
     json: bool,
+    tier: u32,
     scopes: &'static [&'static str],
 }
 
-const fn method(name: &'static str, json: bool, scopes: &'static [&'static str]) -> Method {
-    Method { name, json, scopes }
+const fn method(name: &'static str, json: bool, tier: u32, scopes: &'static [&'static str]) -> Method {
+    Method { name, json, tier, scopes }
 }
+
+/// Calls a minute that Slack promises to take. <https://docs.slack.dev/apis/web-api/rate-limits>
+const T2: u32 = 20;
+const T3: u32 = 50;
+const T4: u32 = 100;
+/// Messages have a pace per channel instead, and a few methods a limit that nobody reaches.
+const SPECIAL: u32 = 0;
 
 const READ: &[&str] = &["channels:read", "groups:read", "im:read", "mpim:read"];
 const HISTORY: &[&str] = &["channels:history", "groups:history", "im:history", "mpim:history"];
 
+/// The one method of the app-level token.
+const CONNECT: &str = "apps.connections.open";
+
 /// What is played, with the scopes of <https://docs.slack.dev/reference/methods>.
-const METHODS: [Method; 22] = [
-    method("auth.test", true, &[]),
-    method("chat.postMessage", true, &["chat:write"]),
-    method("chat.update", true, &["chat:write"]),
-    method("chat.delete", true, &["chat:write"]),
-    method("chat.postEphemeral", true, &["chat:write"]),
-    method("chat.getPermalink", false, &[]),
-    method("conversations.info", false, READ),
-    method("conversations.list", false, READ),
-    method("conversations.join", true, &["channels:join"]),
-    method("conversations.open", true, &["im:write", "mpim:write"]),
-    method("conversations.history", false, HISTORY),
-    method("conversations.replies", false, HISTORY),
-    method("conversations.members", false, READ),
-    method("users.info", false, &["users:read"]),
-    method("users.lookupByEmail", false, &["users:read.email"]),
-    method("usergroups.list", false, &["usergroups:read"]),
-    method("usergroups.users.list", false, &["usergroups:read"]),
-    method("views.open", true, &[]),
-    method("views.push", true, &[]),
-    method("views.update", true, &[]),
-    method("views.publish", true, &[]),
-    method("api.test", true, &[]),
+const METHODS: [Method; 25] = [
+    method("auth.test", true, SPECIAL, &[]),
+    method(CONNECT, true, T3, &["connections:write"]),
+    method("reactions.add", true, T3, &["reactions:write"]),
+    method("reactions.remove", true, T2, &["reactions:write"]),
+    method("chat.postMessage", true, SPECIAL, &["chat:write"]),
+    method("chat.update", true, T3, &["chat:write"]),
+    method("chat.delete", true, T3, &["chat:write"]),
+    method("chat.postEphemeral", true, T4, &["chat:write"]),
+    method("chat.getPermalink", false, SPECIAL, &[]),
+    method("conversations.info", false, T3, READ),
+    method("conversations.list", false, T2, READ),
+    method("conversations.join", true, T3, &["channels:join"]),
+    method("conversations.open", true, T3, &["im:write", "mpim:write"]),
+    method("conversations.history", false, T3, HISTORY),
+    method("conversations.replies", false, T3, HISTORY),
+    method("conversations.members", false, T4, READ),
+    method("users.info", false, T4, &["users:read"]),
+    method("users.lookupByEmail", false, T3, &["users:read.email"]),
+    method("usergroups.list", false, T2, &["usergroups:read"]),
+    method("usergroups.users.list", false, T2, &["usergroups:read"]),
+    method("views.open", true, T4, &[]),
+    method("views.push", true, T4, &[]),
+    method("views.update", true, T4, &[]),
+    method("views.publish", true, T4, &[]),
+    method("api.test", true, T4, &[]),
 ];
+
+/// How often a minute a method may be called; 0 if that isn't limited.
+pub(super) fn calls_a_minute(name: &str) -> u32 {
+    METHODS.iter().find(|method| method.name == name).map_or(SPECIAL, |method| method.tier)
+}
 
 /// One call with its arguments read.
 #[derive(Debug, Default)]
@@ -55,6 +76,8 @@ pub(super) struct Call {
     /// The arguments; JSON texts in a form are left as they are.
     pub(super) args: Value,
     token: Option<String>,
+    /// Whether the token came in the header.
+    authorized: bool,
     refused: Option<&'static str>,
     warnings: Vec<&'static str>,
     violations: Vec<(&'static str, String)>,
@@ -124,7 +147,10 @@ impl Call {
     fn take_authorization(&mut self, request: &Request) {
         let Some(value) = request.header("authorization") else { return };
         match value.strip_prefix("Bearer ") {
-            Some(token) => self.token = Some(token.to_owned()),
+            Some(token) => {
+                self.token = Some(token.to_owned());
+                self.authorized = true;
+            }
             None => self.violations.push(("bad_authorization", value.chars().take(6).collect())),
         }
     }
@@ -166,8 +192,8 @@ impl Call {
 /// A refusal: Slack's word and whatever stands beside it.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    error: String,
-    more: Map<String, Value>,
+    pub(super) error: String,
+    pub(super) more: Map<String, Value>,
 }
 
 impl Refusal {
@@ -214,12 +240,7 @@ pub(super) fn answer(state: &mut State, call: &Call, exchange: &Exchange) -> Ans
         let message = json!({"ok": false, "error": "unknown_method", "req_method": call.method});
         return Answer::json(200, &message);
     };
-    let scopes = match call.token.as_deref().map(|token| state.workspace.token(token)) {
-        Some(Some(Token::Scopes(scopes))) => Ok(scopes.clone()),
-        Some(Some(Token::Dead(error))) => Err(Refusal::new(error)),
-        Some(None) => Err(Refusal::new("invalid_auth")),
-        None => Err(Refusal::new("not_authed")),
-    };
+    let scopes = granted(state, call);
     let provided = scopes.as_ref().map(|scopes| scopes.join(",")).unwrap_or_default();
     let reply = scopes.and_then(|scopes| {
         if let Some(error) = call.refused {
@@ -231,6 +252,27 @@ pub(super) fn answer(state: &mut State, call: &Call, exchange: &Exchange) -> Ans
     let answer = Answer::json(200, &envelope(reply, call));
     let answer = answer.with_header("x-accepted-oauth-scopes", &method.scopes.join(","));
     if provided.is_empty() { answer } else { answer.with_header("x-oauth-scopes", &provided) }
+}
+
+/// The scopes of the token that came with a call, or why it opens nothing.
+fn granted(state: &State, call: &Call) -> Result<Vec<String>, Refusal> {
+    let token = call.token.as_deref().ok_or_else(|| Refusal::new("not_authed"))?;
+    let connects = call.method == CONNECT;
+    match state.workspace.token(token) {
+        None => Err(Refusal::new("invalid_auth")),
+        Some(Token::Dead(error)) => Err(Refusal::new(error)),
+        Some(Token::AppLevel) if connects && !call.authorized => Err(Refusal::new("invalid_auth")),
+        Some(Token::AppLevel) if connects => Ok(vec!["connections:write".to_owned()]),
+        Some(Token::Scopes(scopes)) if !connects => Ok(scopes.clone()),
+        Some(_) => Err(Refusal::new("not_allowed_token_type")),
+    }
+}
+
+/// <https://docs.slack.dev/reference/methods/apps.connections.open>
+fn connect(state: &mut State, exchange: &Exchange) -> Value {
+    let address = exchange.origin.replacen("http", "ws", 1);
+    let ticket = state.sockets.ticket(exchange.now_ms);
+    json!({"url": format!("{address}/link/?ticket={ticket}&app_id={APP_ID}")})
 }
 
 fn envelope(reply: Reply, call: &Call) -> Value {
@@ -263,16 +305,18 @@ fn dispatch(state: &mut State, call: &Call, exchange: &Exchange, scopes: &[Strin
             "url": "https://sandbox.slack.com/", "team": "Sandbox", "user": "ackbell", "team_id": "T0SANDBOX",
             "user_id": super::workspace::BOT_USER, "bot_id": "B0SANDBOX", "is_enterprise_install": false,
         })),
+        CONNECT => Ok(connect(state, exchange)),
+        "reactions.add" | "reactions.remove" => reactions::answer(state, call),
         "chat.postMessage" => chat::post_message(state, call, exchange, scopes),
         "chat.update" => chat::update(state, call, exchange),
         "chat.delete" => chat::delete(state, call),
         "chat.postEphemeral" => chat::post_ephemeral(state, call, exchange),
         "chat.getPermalink" => chat::get_permalink(state, call),
-        "users.info" => people::info(state, call),
-        "users.lookupByEmail" => people::lookup_by_email(state, call),
-        "usergroups.list" => Ok(people::groups(state, call)),
-        "usergroups.users.list" => people::group_users(state, call),
-        name if name.starts_with("views.") => views::answer(state, call),
+        "users.info" => directory::info(state, call),
+        "users.lookupByEmail" => directory::lookup_by_email(state, call),
+        "usergroups.list" => Ok(directory::groups(state, call)),
+        "usergroups.users.list" => directory::group_users(state, call),
+        name if name.starts_with("views.") => views::answer(state, call, exchange.now_ms),
         _ => conversations::answer(state, call, scopes),
     }
 }

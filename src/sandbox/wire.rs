@@ -130,7 +130,7 @@ pub(super) fn read_request<S: BufRead + AnswerEarly>(stream: &mut S) -> io::Resu
     if request.header("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue")) {
         stream.answer_early(b"HTTP/1.1 100 Continue\r\n\r\n")?;
     }
-    request.body = read_body(stream, &request)?;
+    request.body = read_body(stream, &request.headers)?.unwrap_or_default();
     Ok(Some(request))
 }
 
@@ -175,11 +175,7 @@ fn parse_head(head: &[u8]) -> io::Result<Request> {
     }
     let target = parsed.path.unwrap_or_default();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let headers: Vec<(String, String)> = parsed
-        .headers
-        .iter()
-        .map(|field| (field.name.to_ascii_lowercase(), String::from_utf8_lossy(field.value).trim().to_owned()))
-        .collect();
+    let headers = header_fields(parsed.headers);
     let mut request = Request {
         method: parsed.method.unwrap_or_default().to_owned(),
         path: path.to_owned(),
@@ -195,20 +191,44 @@ fn parse_head(head: &[u8]) -> io::Result<Request> {
     Ok(request)
 }
 
-fn read_body<S: BufRead>(stream: &mut S, request: &Request) -> io::Result<Vec<u8>> {
-    let chunked =
-        request.header("transfer-encoding").is_some_and(|value| value.to_ascii_lowercase().contains("chunked"));
-    if chunked {
-        return read_chunks(stream);
+/// Reads the answer of somebody else's server.
+pub(super) fn read_answer<S: BufRead>(stream: &mut S) -> io::Result<Answer> {
+    let head = read_head(stream)?.ok_or(ErrorKind::UnexpectedEof)?;
+    let mut fields = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut parsed = httparse::Response::new(&mut fields);
+    parsed.parse(&head).map_err(|error| bad(&error.to_string()))?;
+    let (status, headers) = (parsed.code.unwrap_or(0), header_fields(parsed.headers));
+    let body = match read_body(stream, &headers)? {
+        Some(body) => body,
+        None if status == 204 => Vec::new(),
+        None => {
+            let mut body = Vec::new();
+            stream.by_ref().take(u64::try_from(BODY_BYTES_MAX).unwrap_or(0)).read_to_end(&mut body)?;
+            body
+        }
+    };
+    Ok(Answer { status, headers, body })
+}
+
+fn header_fields(fields: &[httparse::Header<'_>]) -> Vec<(String, String)> {
+    let text = |value| String::from_utf8_lossy(value).trim().to_owned();
+    fields.iter().map(|field| (field.name.to_ascii_lowercase(), text(field.value))).collect()
+}
+
+/// The body, or `None` when its length isn't said.
+fn read_body<S: BufRead>(stream: &mut S, headers: &[(String, String)]) -> io::Result<Option<Vec<u8>>> {
+    let header = |name| headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    if header("transfer-encoding").is_some_and(|value| value.to_ascii_lowercase().contains("chunked")) {
+        return read_chunks(stream).map(Some);
     }
-    let Some(length) = request.header("content-length") else { return Ok(Vec::new()) };
+    let Some(length) = header("content-length") else { return Ok(None) };
     let length: usize = length.parse().map_err(|_| bad("content-length isn't a number"))?;
     if length > BODY_BYTES_MAX {
         return Err(bad("the body is too long"));
     }
     let mut body = vec![0; length];
     stream.read_exact(&mut body)?;
-    Ok(body)
+    Ok(Some(body))
 }
 
 fn read_chunks<S: BufRead>(stream: &mut S) -> io::Result<Vec<u8>> {
@@ -269,6 +289,18 @@ fn form_decode(text: &str) -> String {
         at += 1;
     }
     String::from_utf8_lossy(&decoded).into_owned()
+}
+
+/// Encodes one field's name or value for such a form.
+pub(super) fn form_encode(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._*".contains(&byte);
+    text.bytes()
+        .map(|byte| match byte {
+            b' ' => "+".to_owned(),
+            byte if plain(byte) => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
 }
 
 #[cfg(test)]

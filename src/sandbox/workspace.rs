@@ -6,6 +6,10 @@ use serde_json::{Value, json};
 
 /// The bot that posts.
 pub(super) const BOT_USER: &str = "U0BOT00001";
+/// The workspace.
+pub(super) const TEAM: &str = "T0SANDBOX";
+/// The workspace that #shared is shared with.
+const OTHER_TEAM: &str = "T0OTHER001";
 /// The scopes the sample token has: what an app needs for everything but posting under other names.
 const SCOPES: &str = "chat:write,chat:write.public,channels:read,channels:join,channels:history,groups:read,\
 groups:history,im:read,im:write,im:history,mpim:read,mpim:write,mpim:history,users:read,users:read.email,\
@@ -18,6 +22,8 @@ pub(super) struct Channel {
     pub(super) name: String,
     pub(super) private: bool,
     pub(super) archived: bool,
+    /// The other workspace whose people are in it too.
+    pub(super) shared_with: Option<String>,
     /// Whether the bot is in it.
     pub(super) member: bool,
     /// The people of a direct message; empty for a channel.
@@ -42,7 +48,8 @@ impl Channel {
             "id": self.id, "name": self.name, "name_normalized": self.name, "is_channel": !self.private,
             "is_group": self.private, "is_private": self.private, "is_im": false, "is_mpim": false,
             "is_archived": self.archived, "is_member": self.member, "is_general": self.name == "general",
-            "context_team_id": "T0SANDBOX", "is_shared": false, "is_ext_shared": false,
+            "context_team_id": "T0SANDBOX", "is_shared": self.shared_with.is_some(),
+            "is_ext_shared": self.shared_with.is_some(),
         })
     }
 }
@@ -54,19 +61,32 @@ pub(super) struct User {
     pub(super) name: String,
     pub(super) email: String,
     pub(super) deleted: bool,
-    pub(super) guest: bool,
+    pub(super) guest: Guest,
     pub(super) bot: bool,
+    /// The workspace they belong to; another one's people come through a shared channel.
+    pub(super) team: String,
+}
+
+/// How little a person may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Guest {
+    #[default]
+    No,
+    /// Some channels.
+    Multi,
+    /// One channel.
+    Single,
 }
 
 impl User {
     /// The user as the Web API shows it. <https://docs.slack.dev/reference/objects/user-object>
     pub(super) fn as_slack(&self) -> Value {
         json!({
-            "id": self.id, "team_id": "T0SANDBOX", "name": self.name, "deleted": self.deleted, "real_name": self.name,
+            "id": self.id, "team_id": self.team, "name": self.name, "deleted": self.deleted, "real_name": self.name,
             "tz": "Europe/Berlin", "tz_label": "Central European Time", "tz_offset": 3600,
-            "is_admin": false, "is_owner": false, "is_bot": self.bot, "is_restricted": self.guest,
-            "is_ultra_restricted": false, "is_stranger": false,
-            "profile": {"email": self.email, "real_name": self.name, "display_name": self.name, "team": "T0SANDBOX"},
+            "is_admin": false, "is_owner": false, "is_bot": self.bot, "is_restricted": self.guest != Guest::No,
+            "is_ultra_restricted": self.guest == Guest::Single, "is_stranger": self.team != TEAM,
+            "profile": {"email": self.email, "real_name": self.name, "display_name": self.name, "team": self.team},
         })
     }
 }
@@ -85,6 +105,8 @@ pub(super) enum Token {
     Scopes(Vec<String>),
     /// Every call is refused with this error.
     Dead(String),
+    /// Opens Socket Mode and nothing else.
+    AppLevel,
 }
 
 impl Token {
@@ -116,7 +138,7 @@ pub(super) struct Workspace {
 
 impl Workspace {
     /// The workspace every test starts with.
-    pub(super) fn sample(bot_token: &str) -> Self {
+    pub(super) fn sample(bot_token: &str, app_token: &str) -> Self {
         let mut workspace = Self { auto_channels: true, ..Self::default() };
         let rows = [
             ("C0OPS00001", "ops", false, false, true),
@@ -124,25 +146,31 @@ impl Workspace {
             ("C0GENERAL1", "general", false, false, false),
             ("C0SECRET01", "secret", true, false, false),
             ("C0OLD00001", "old", false, true, true),
+            ("C0SHARED01", "shared", false, false, true),
         ];
         for (id, name, private, archived, member) in rows {
             let (id, name) = (id.to_owned(), name.to_owned());
-            workspace.add_channel(Channel { id, name, private, archived, member, ..Channel::default() });
+            let shared_with = (name == "shared").then(|| OTHER_TEAM.to_owned());
+            workspace.add_channel(Channel { id, name, private, archived, shared_with, member, ..Channel::default() });
         }
         let people = [
-            ("U0ALICE001", "alice", false, false, false),
-            ("U0BOB00001", "bob", false, false, false),
-            ("U0GUEST001", "guest", false, true, false),
-            ("U0GONE0001", "gone", true, false, false),
-            (BOT_USER, "ackbell", false, false, true),
+            ("U0ALICE001", "alice", Guest::No, TEAM),
+            ("U0BOB00001", "bob", Guest::No, TEAM),
+            ("U0GUEST001", "guest", Guest::Multi, TEAM),
+            ("U0GUEST002", "visitor", Guest::Single, TEAM),
+            ("U0STRANGER", "stranger", Guest::No, OTHER_TEAM),
+            ("U0GONE0001", "gone", Guest::No, TEAM),
+            (BOT_USER, "ackbell", Guest::No, TEAM),
         ];
-        for (id, name, deleted, guest, bot) in people {
+        for (id, name, guest, team) in people {
+            let (deleted, bot) = (name == "gone", id == BOT_USER);
             let (id, name, email) = (id.to_owned(), name.to_owned(), format!("{name}@example.com"));
-            workspace.users.push(User { id, name, email, deleted, guest, bot });
+            workspace.users.push(User { id, name, email, deleted, guest, bot, team: team.to_owned() });
         }
         let users = vec!["U0ALICE001".to_owned(), "U0BOB00001".to_owned()];
         workspace.groups.push(UserGroup { id: "S0ONCALL01".to_owned(), handle: "oncall".to_owned(), users });
         workspace.tokens.insert(bot_token.to_owned(), Token::with_scopes(SCOPES));
+        workspace.tokens.insert(app_token.to_owned(), Token::AppLevel);
         workspace
     }
 
@@ -250,6 +278,7 @@ impl Workspace {
         for (token, row) in given["tokens"].as_object().into_iter().flatten() {
             let known = match row["error"].as_str() {
                 Some(error) => Token::Dead(error.to_owned()),
+                None if row["app_level"] == true => Token::AppLevel,
                 None => Token::with_scopes(row["scopes"].as_str().unwrap_or(SCOPES)),
             };
             self.tokens.insert(token.clone(), known);
@@ -268,6 +297,9 @@ impl Workspace {
         channel.id = id;
         channel.private = row["private"].as_bool().unwrap_or(channel.private);
         channel.archived = row["archived"].as_bool().unwrap_or(channel.archived);
+        if let Some(shared_with) = row.get("shared_with") {
+            channel.shared_with = shared_with.as_str().map(str::to_owned);
+        }
         channel.member = row["member"].as_bool().unwrap_or(channel.member);
         if let Some(refuses) = row.get("refuses") {
             channel.refuses = refuses.as_str().map(str::to_owned);
@@ -283,7 +315,16 @@ impl Workspace {
         user.name = row["name"].as_str().map_or(user.name, str::to_owned);
         user.email = row["email"].as_str().map_or(user.email, str::to_owned);
         user.deleted = row["deleted"].as_bool().unwrap_or(user.deleted);
-        user.guest = row["guest"].as_bool().unwrap_or(user.guest);
+        user.guest = match &row["guest"] {
+            Value::Null => user.guest,
+            Value::Bool(false) => Guest::No,
+            Value::String(kind) if kind == "single" => Guest::Single,
+            _ => Guest::Multi,
+        };
+        user.team = row["team"].as_str().map_or(user.team, str::to_owned);
+        if user.team.is_empty() {
+            TEAM.clone_into(&mut user.team);
+        }
         user.bot = row["bot"].as_bool().unwrap_or(user.bot);
         self.users.push(user);
     }

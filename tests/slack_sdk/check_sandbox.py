@@ -1,23 +1,31 @@
 """Drives a running sandbox with Slack's own SDK: what the SDK understands, the sandbox speaks.
 
-    python check_sandbox.py http://127.0.0.1:PORT [BOT_TOKEN]
+    python check_sandbox.py http://127.0.0.1:PORT [BOT_TOKEN] [APP_TOKEN] [SIGNING_SECRET]
 
 Prints one line for each check, `N passed, M failed` at the end, and exits 1 if any failed.
 """
 
 import json
 import sys
+import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackObjectFormationError
 from slack_sdk.models.blocks import Block
+from slack_sdk.signature import SignatureVerifier
+from slack_sdk.socket_mode import SocketModeClient
+from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.webhook import WebhookClient
 
 BASE = sys.argv[1].rstrip("/")
 TOKEN = sys.argv[2] if len(sys.argv) > 2 else "xoxb-sandbox"
+APP_TOKEN = sys.argv[3] if len(sys.argv) > 3 else "xapp-sandbox-0000000000"
+SIGNING_SECRET = sys.argv[4] if len(sys.argv) > 4 else "sandbox-signing-secret"
 results = []
 
 
@@ -347,6 +355,110 @@ def frame():
     check("tokens aren't shown", TOKEN not in shown and "Bearer xoxb-" in shown)
 
 
+class App(BaseHTTPRequestHandler):
+    """Keeps every request as it came and answers what it was told to."""
+
+    seen = []
+    body = ""
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"])).decode()
+        App.seen.append((dict(self.headers), body))
+        answer = App.body.encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_):
+        pass
+
+
+BUTTONS = [{"type": "actions", "block_id": "b", "elements": [
+    {"type": "button", "action_id": "ack", "value": "7", "text": {"type": "plain_text", "text": "Acknowledge"}}]}]
+FORM = {"type": "modal", "callback_id": "ack", "private_metadata": "7",
+        "title": {"type": "plain_text", "text": "Acknowledge"}, "submit": {"type": "plain_text", "text": "OK"}, "blocks": [
+            {"type": "input", "block_id": "why", "label": {"type": "plain_text", "text": "Why"},
+             "element": {"type": "plain_text_input", "action_id": "text"}}]}
+
+
+def clicks(web):
+    server = HTTPServer(("127.0.0.1", 0), App)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    control("state", {"app": {"request_url": f"http://127.0.0.1:{server.server_port}/slack/request"}})
+    verifier = SignatureVerifier(SIGNING_SECRET)
+    posted = web.chat_postMessage(channel="#ops", text="CRITICAL db1", blocks=BUTTONS)
+    click = {"channel": posted["channel"], "ts": posted["ts"], "action_id": "ack"}
+    clicked = control("click", click)
+    check("a click", clicked["ok"], clicked)
+    headers, body = App.seen[-1]
+    check("is signed as Slack signs", verifier.is_valid_request(body, headers), headers)
+    check("and not otherwise", not verifier.is_valid_request(body + " ", headers))
+    payload = json.loads(urllib.parse.parse_qs(body)["payload"][0])
+    check("is a block_actions", payload["type"] == "block_actions" and payload["actions"][0]["value"] == "7", payload)
+    answer = WebhookClient(payload["response_url"]).send(text="done", replace_original=False)
+    check("its response URL", (answer.status_code, answer.body) == (200, "ok"), answer.body)
+    view = web.views_open(trigger_id=payload["trigger_id"], view=FORM)["view"]
+    refused("its trigger works once", "exchanged_trigger_id", web.views_open, trigger_id=payload["trigger_id"], view=FORM)
+    check("an empty form isn't sent", control("submit", {})["error"] == "refused_by_client")
+    App.body = json.dumps({"response_action": "errors", "errors": {"why": "say more"}})
+    sent = control("submit", {"values": {"why": "looking"}})
+    check("a form", sent["payload"]["view"]["state"]["values"]["why"]["text"]["value"] == "looking", sent)
+    check("stays open with errors", [one["id"] for one in control("views") if one["type"] == "modal"] == [view["id"]])
+    App.body = ""
+    check("an empty answer closes it", control("submit", {"values": {"why": "looking"}})["ok"]
+          and not [one for one in control("views") if one["type"] == "modal"])
+    App.body = json.dumps({"text": "nothing is wrong"})
+    asked = control("slash", {"command": "/nagios", "text": "status"})
+    check("a slash command", asked["ok"] and messages()[-1]["ephemeral_for"] == "U0ALICE001", asked)
+    headers, body = App.seen[-1]
+    check("is signed too", verifier.is_valid_request(body, headers), headers)
+    App.body = ""
+    check("an event", control("event", {"event": {"type": "app_uninstalled"}})["ok"])
+    check("is signed too", verifier.is_valid_request(App.seen[-1][1], App.seen[-1][0]))
+    server.shutdown()
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 10
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
+
+
+def socket_mode(web):
+    refused("a bot token opens no socket", "not_allowed_token_type", web.apps_connections_open, app_token=TOKEN)
+    control("state", {"app": {"socket_mode": True}})
+    sockets = SocketModeClient(app_token=APP_TOKEN, web_client=WebClient(base_url=f"{BASE}/api/"), ping_interval=1)
+    seen = []
+
+    def take(taker, request):
+        seen.append(request)
+        taker.send_socket_mode_response(SocketModeResponse(
+            envelope_id=request.envelope_id, payload={"text": "by socket"} if request.type == "slash_commands" else None))
+
+    sockets.socket_mode_request_listeners.append(take)
+    sockets.connect()
+    check("the SDK connects", wait_for(lambda: len(control("sockets")["connections"]) == 1), control("sockets"))
+    posted = web.chat_postMessage(channel="#ops", text="CRITICAL db2", blocks=BUTTONS)
+    click = {"channel": posted["channel"], "ts": posted["ts"], "action_id": "ack"}
+    clicked = control("click", click)
+    check("a click by socket", clicked["ok"] and seen[-1].payload["type"] == "block_actions", clicked)
+    asked = control("slash", {"command": "/nagios", "text": "status"})
+    check("a slash command by socket", asked["ok"] and messages()[-1]["text"] == "by socket", asked)
+    first = control("sockets")["connections"][0]["id"]
+    control("socket", {"disconnect": "refresh_requested", "grace_ms": 200})
+
+    def renewed():
+        return first not in [one["id"] for one in control("sockets")["connections"]] and control("sockets")["connections"]
+
+    check("the SDK renews its connection", wait_for(renewed), control("sockets"))
+    check("and works on", control("click", click)["ok"])
+    sockets.close()
+    control("state", {"app": {"socket_mode": False}})
+
+
 def main():
     control("reset", {})
     control("state", {"pace": {"enabled": False}})
@@ -361,6 +473,8 @@ def main():
     faults(web)
     receivers()
     frame()
+    clicks(web)
+    socket_mode(web)
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
     sys.exit(0 if all(results) else 1)
 
