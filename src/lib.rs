@@ -25,6 +25,7 @@
 // In reading order.
 mod notification;
 
+mod callback;
 mod deliver;
 mod listen;
 mod notify;

@@ -4,6 +4,8 @@
 //! stop (SIGTERM) finishes the message in hand, as a courtesy. SIGHUP, or a change of the configuration or of a secret
 //! file, reloads; a configuration that is refused changes nothing.
 
+mod http;
+
 use crate::clock;
 use crate::config::{self, Config, Environment, Stamp};
 use crate::deliver::{DeliverError, Deliverer, PATIENCE_LONG};
