@@ -11,11 +11,13 @@
 //! # Invariants
 //! A test greps for these.
 //!
-//! - The pure core (`notification`, `route`, `render`, `schedule`) imports no `std::fs`, `std::net`, `std::env`, no
+//! - The pure core (`notification`, `route`, `render`, `schedule`, `verify`) imports no `std::fs`, `std::net`, `std::env`, no
 //!   `log`, no clock and no database. `now` is an argument.
 //! - Only `store/` contains SQL. Only `slack/api.rs` uses ureq. Only `cli` prints and decides exit codes.
 //! - `notify`, with a listener running, touches spool, wake-up datagram and delivery lock only. Without one its single
 //!   call of `deliver` is its only way to `SQLite`, TLS, templates and time zones.
+//! - `Verified` has private fields and one constructor: what nobody signed goes no further than the door. Async code is
+//!   in `listen/http` alone.
 //! - The wake-up datagram is a hint: delete every line that sends it and only latency changes.
 //! - `sandbox/` reads JSON by itself and shares no wire type with `slack/`: no mistake can hide in both.
 //! - One retry layer (`schedule`), one place that classifies answers (`slack/outcome`), one table of Slack's limits

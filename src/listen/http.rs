@@ -39,7 +39,7 @@ pub(crate) struct Handlers {
     pub(crate) take: Arc<dyn Fn(Verified) -> Answer + Send + Sync>,
     /// `GET /healthz`: what is wrong, if anything.
     pub(crate) health: Arc<dyn Fn() -> Option<String> + Send + Sync>,
-    /// `GET /metrics`, in Prometheus's text format.
+    /// `GET /metrics`, in Prometheus's text format; the door adds its own.
     pub(crate) metrics: Arc<dyn Fn() -> String + Send + Sync>,
 }
 
@@ -138,14 +138,6 @@ impl HttpDoor {
         let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
         *lock(&self.shared.tls) = tls;
         Ok(())
-    }
-
-    /// What came in so far, in Prometheus's text format.
-    pub(crate) fn metrics(&self) -> String {
-        let connections = self.shared.connections.count();
-        let mut text = format!("# TYPE ackbell_http_connections gauge\nackbell_http_connections {connections}\n");
-        text.push_str(&self.shared.strangers.metrics());
-        text
     }
 }
 

@@ -231,7 +231,10 @@ async fn health(shared: &Shared) -> Reply {
 async fn metrics(shared: &Shared) -> Reply {
     let metrics = Arc::clone(&shared.handlers.metrics);
     match timeout(ANSWER_WITHIN, spawn_blocking(move || metrics())).await {
-        Ok(Ok(text)) => {
+        Ok(Ok(mut text)) => {
+            let connections = shared.connections.count();
+            text.push_str(&format!("# TYPE ackbell_http_connections gauge\nackbell_http_connections {connections}\n"));
+            text.push_str(&shared.strangers.metrics());
             let mut reply = reply(Answer::text(200, text));
             let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
             reply.headers_mut().insert(CONTENT_TYPE, kind);
