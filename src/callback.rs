@@ -1,7 +1,283 @@
-//! Flow three: `Slack ─▶ verified ─▶ interaction ─▶ authorised ─▶ external command ─▶ command file ─▶ confirmed`.
-
-#![expect(dead_code, reason = "wired by the callback flow")]
+//! Flow three: `Slack ─▶ verified ─▶ interaction ─▶ authorised ─▶ external command ─▶ core ─▶ confirmed ─▶ messages`.
+//!
+//! A click is kept and answered within moments ([`Callback::take`]); what it wants is done after that, by a thread of
+//! its own (`work`), which tells the person privately when it can't be done. The messages change only once the core
+//! holds it: that last arrow is a notification of our own, through the outbox like any other.
 
 pub(crate) mod answer;
 pub(crate) mod interaction;
+mod people;
+pub(crate) mod request;
 pub(crate) mod response_url;
+mod work;
+
+use crate::clock;
+use crate::config::{Config, Environment};
+use crate::notification::clean_line;
+use crate::slack::api::Client;
+use crate::slack::forms;
+use crate::store::{NewAct, Store, StoreError};
+use crate::slack::socket::{Envelope, Reply};
+use crate::verify::{Proof, Verified, verify};
+use answer::{Answer, Body};
+use interaction::{BlockActions, DecodeError, Interaction, ViewAction};
+use log::{debug, error, info, warn};
+use request::{About, Asker, Click, Request, Wish};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::io;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+use work::{Note, Worker};
+
+/// How long the database is waited for before a click is refused: Slack waits 3 s.
+const PATIENCE: Duration = Duration::from_millis(1500);
+/// The worker may wait longer.
+const WORKER_PATIENCE: Duration = Duration::from_secs(30);
+/// For opening a form: its trigger lives 3 s.
+const FORM_BUDGET: Duration = Duration::from_millis(2500);
+/// How many forms may wait to be opened.
+const FORMS_MAX: usize = 16;
+/// So many acts of one person are taken in [`RATE_SPAN`]; a person doesn't click faster.
+const RATE_MAX: u32 = 60;
+const RATE_SPAN: Duration = Duration::from_secs(60);
+/// How many people's clicks are counted.
+const RATES_MAX: usize = 10_000;
+
+/// The callbacks of a running listener.
+pub(crate) struct Callback {
+    config: Mutex<Arc<Config>>,
+    store: Mutex<Store>,
+    notes: Mutex<Sender<Note>>,
+    forms: SyncSender<Form>,
+    rates: Mutex<HashMap<(String, String), (Instant, u32)>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// A form to be opened.
+struct Form {
+    config: Arc<Config>,
+    integration: String,
+    trigger: String,
+    view: Value,
+}
+
+/// The callbacks can't be served.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallbackError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("no thread: {0}")]
+    Thread(#[from] io::Error),
+}
+
+impl Callback {
+    /// Starts the threads that act.
+    pub(crate) fn start(config: &Config, env: &Environment) -> Result<Arc<Self>, CallbackError> {
+        let config = Arc::new(config.clone());
+        let open = |patience| Store::open(&config.state_dir, patience).map(|(store, _)| store);
+        let worker = Worker::new(Arc::clone(&config), env.clone(), open(WORKER_PATIENCE)?);
+        let store = Mutex::new(open(PATIENCE)?);
+        let (notes, inbox) = channel();
+        let (forms, to_open) = sync_channel(FORMS_MAX);
+        let acting = Builder::new().name("acting".into()).spawn(move || worker.run(&inbox))?;
+        let env = env.clone();
+        let opening = Builder::new().name("forms".into()).spawn(move || open_forms(&to_open, &env))?;
+        let threads = Mutex::new(vec![acting, opening]);
+        let (config, notes, rates) = (Mutex::new(config), Mutex::new(notes), Mutex::default());
+        Ok(Arc::new(Self { config, store, notes, forms, rates, threads }))
+    }
+
+    /// Takes a changed configuration.
+    pub(crate) fn reconfigure(&self, config: &Config) {
+        let config = Arc::new(config.clone());
+        *locked(&self.config) = Arc::clone(&config);
+        self.note(Note::Configuration(config));
+    }
+
+    /// Stops acting; what was taken is kept and done after the next start.
+    pub(crate) fn stop(&self) {
+        self.note(Note::Stop);
+        let acting = locked(&self.threads).drain(..1).next();
+        if let Some(thread) = acting {
+            let _ = thread.join();
+        }
+    }
+
+    /// Takes what Slack sent over HTTP.
+    pub(crate) fn take(&self, verified: &Verified) -> Answer {
+        let body = verified.body();
+        let is_form = !body.starts_with(b"{");
+        self.answer(verified, interaction::decode(is_form, body))
+    }
+
+    /// Takes what came over the Socket Mode connection of an integration.
+    pub(crate) fn take_envelope(&self, integration: &str, envelope: Envelope) -> Reply {
+        let Envelope { kind, payload, .. } = envelope;
+        let Ok(verified) = verify(payload.to_string().into_bytes(), Proof::Socket { integration }) else {
+            return Reply::Refused;
+        };
+        let answer = self.answer(&verified, interaction::decode_envelope(&kind, payload));
+        match (answer.status, answer.body) {
+            (200, Body::Json(payload)) => Reply::Payload(payload),
+            (200 | 400, _) => Reply::Nothing,
+            _ => Reply::Refused,
+        }
+    }
+
+    fn answer(&self, verified: &Verified, decoded: Result<Interaction, DecodeError>) -> Answer {
+        let integration = verified.integration();
+        let interaction = match decoded {
+            Ok(interaction) => interaction,
+            Err(e) => {
+                warn!("Slack sent what can't be read integration={integration} reason={e}");
+                return Answer::text(400, "that can't be read");
+            }
+        };
+        let config = Arc::clone(&locked(&self.config));
+        match interaction {
+            Interaction::BlockActions(click) => self.click(integration, &config, &click),
+            Interaction::ViewSubmission(form) => self.submitted(integration, &config, &form),
+            Interaction::UrlVerification { challenge } => Answer::json(json!({ "challenge": challenge })),
+            Interaction::SslCheck | Interaction::ViewClosed(_) | Interaction::BlockSuggestion => Answer::ok(),
+            other => {
+                info!("nothing to do for what Slack sent integration={integration} kind={}", other.kind());
+                Answer::ok()
+            }
+        }
+    }
+
+    fn click(&self, integration: &str, config: &Arc<Config>, click: &BlockActions) -> Answer {
+        let now = clock::wall_ms() / 1000;
+        let find = |post| {
+            let shown = locked(&self.store).shown(post).ok().flatten();
+            shown.and_then(|shown| shown.problem).map(|problem| crate::command::Object::of(&problem.latest))
+        };
+        match request::click(click, integration, &config.acknowledge, find, now) {
+            Click::Nothing => Answer::ok(),
+            Click::Ask { key, request } => self.keep(key, &request),
+            Click::Form { offer, about } => {
+                let label = self.label(&about);
+                let view = forms::form(offer, &about, &label, &config.acknowledge, now);
+                match (view, &click.origin.trigger) {
+                    (Some(view), Some(trigger)) => {
+                        let (integration, trigger) = (integration.to_owned(), trigger.as_str().to_owned());
+                        let form = Form { config: Arc::clone(config), integration, trigger, view };
+                        if self.forms.try_send(form).is_err() {
+                            warn!("too many forms at once what=one wasn't opened");
+                        }
+                    }
+                    _ => warn!("a form can't be made integration={integration} host=\"{}\"", about.object.host),
+                }
+                Answer::ok()
+            }
+        }
+    }
+
+    /// What people call the object, and its state.
+    fn label(&self, about: &About) -> String {
+        let shown = about.post.and_then(|post| locked(&self.store).shown(post).ok().flatten());
+        match shown.and_then(|shown| shown.problem) {
+            Some(problem) => {
+                let latest = &problem.latest;
+                format!("{} ({}) {}", latest.object_label(), latest.state_name().unwrap_or("?"), latest.output)
+            }
+            None => about.object.to_string(),
+        }
+    }
+
+    fn submitted(&self, integration: &str, config: &Config, form: &ViewAction) -> Answer {
+        let now = clock::wall_ms() / 1000;
+        let (about, action) = match forms::read(&form.view, &config.acknowledge, now) {
+            Some(Ok(read)) => read,
+            Some(Err(errors)) => return Answer::json(json!({ "response_action": "errors", "errors": errors })),
+            None => {
+                debug!("a form that isn't ours integration={integration}");
+                return Answer::ok();
+            }
+        };
+        let place = interaction::Place::default();
+        let mut asker = Asker::of(integration, &form.origin, &place);
+        (asker.channel, asker.message, asker.response_url) = (about.channel, about.message, about.response_url);
+        let name = action.name().to_owned();
+        let wish = Wish::One { post: about.post, object: about.object, action };
+        let key = format!("{integration} form {}", form.view.id.as_str());
+        self.keep(key, &Request { name, asker, wish })
+    }
+
+    /// Makes it durable; then Slack is answered.
+    fn keep(&self, key: String, request: &Request) -> Answer {
+        if !self.is_at_a_persons_pace(&request.asker) {
+            let user = clean_line(&request.asker.user);
+            warn!("too many clicks user={user} integration={} what=not done", request.asker.integration);
+            return Answer::ok();
+        }
+        let kept = serde_json::to_string(request).map_err(|e| StoreError::Content(e.to_string())).and_then(|text| {
+            let object = request.wish.object_key();
+            let act = NewAct { key, parent: None, object, request: text, due: 0 };
+            locked(&self.store).keep_acts(&[act], clock::wall_ms())
+        });
+        match kept {
+            Ok(_) => {
+                self.note(Note::Act);
+                Answer::ok()
+            }
+            Err(e) => {
+                // Slack shows the person that it failed.
+                error!("a click can't be kept reason={e}");
+                Answer::text(500, "it can't be kept")
+            }
+        }
+    }
+
+    fn is_at_a_persons_pace(&self, asker: &Asker) -> bool {
+        let mut rates = locked(&self.rates);
+        if rates.len() > RATES_MAX {
+            rates.clear();
+        }
+        let key = (asker.integration.clone(), asker.user.clone());
+        let (since, count) = rates.entry(key).or_insert((Instant::now(), 0));
+        if since.elapsed() > RATE_SPAN {
+            (*since, *count) = (Instant::now(), 0);
+        }
+        *count += 1;
+        *count <= RATE_MAX
+    }
+
+    fn note(&self, note: Note) {
+        // The worker ends only with the process.
+        let _ = locked(&self.notes).send(note);
+    }
+}
+
+/// What a panic of another thread left is still good: each use is one statement.
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Opens forms as they come (<https://docs.slack.dev/reference/methods/views.open>). One that can't be opened in time
+/// is lost: its trigger lives 3 s. The person taps again.
+fn open_forms(inbox: &Receiver<Form>, env: &Environment) {
+    let mut clients: HashMap<String, (Arc<Config>, Client)> = HashMap::new();
+    while let Ok(Form { config, integration, trigger, view }) = inbox.recv() {
+        let is_known = clients.get(&integration).is_some_and(|(of, _)| Arc::ptr_eq(of, &config));
+        if !is_known {
+            let found = config.integrations.iter().find(|found| found.name == integration);
+            match found.map(|found| Client::new(found, env)) {
+                Some(Ok(client)) => drop(clients.insert(integration.clone(), (Arc::clone(&config), client))),
+                Some(Err(e)) => {
+                    error!("no client integration={integration} reason={e}");
+                    continue;
+                }
+                None => continue,
+            }
+        }
+        if let Some((_, client)) = clients.get(&integration)
+            && let Err(e) = client.call("views.open", &json!({ "trigger_id": trigger, "view": view }), FORM_BUDGET)
+        {
+            warn!("a form wasn't opened integration={integration} reason={e:?}");
+        }
+    }
+}

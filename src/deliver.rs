@@ -10,7 +10,8 @@ mod compose;
 mod drain;
 mod send;
 
-pub(crate) use compose::message;
+pub(crate) use address::voice;
+pub(crate) use compose::{message, replacement};
 pub(crate) use drain::local_time;
 pub(crate) use send::directly;
 

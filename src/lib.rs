@@ -11,14 +11,16 @@
 //! # Invariants
 //! A test greps for these.
 //!
-//! - The pure core (`notification`, `route`, `render`, `schedule`, `problem`, `storm`, `authorise`, `command`, `confirm`)
-//!   imports no `std::fs`, `std::net`, `std::env`, no `log`, no clock and no database. `now` is an argument.
+//! - The pure core (`notification`, `route`, `render`, `schedule`, `problem`, `storm`, `authorise`, `command`,
+//!   `confirm`, `verify`) imports no `std::fs`, `std::net`, `std::env`, no `log`, no clock and no database. `now` is an argument.
 //! - Only `store/` contains SQL. Only `slack/api.rs` uses ureq towards Slack, only `core/` towards a monitoring core,
 //!   and only `core/` opens a core's files and sockets. `Authorised` and `ExternalCommand` have private fields and one
 //!   constructor each: what nobody allowed can't reach a core, as it doesn't type-check.
 //! - Only `cli` prints and decides exit codes.
 //! - `notify`, with a listener running, touches spool, wake-up datagram and delivery lock only. Without one its single
 //!   call of `deliver` is its only way to `SQLite`, TLS, templates and time zones.
+//! - `Verified` has private fields and one constructor: what nobody signed goes no further than the door. Async code is
+//!   in `listen/http` alone.
 //! - The wake-up datagram is a hint: delete every line that sends it and only latency changes.
 //! - `sandbox/` reads JSON by itself and shares no wire type with `slack/`: no mistake can hide in both.
 //! - One retry layer (`schedule`), one place that classifies answers (`slack/outcome`), one table of Slack's limits
@@ -35,11 +37,8 @@ mod listen;
 mod notify;
 mod verify;
 
-#[cfg_attr(not(test), expect(dead_code, reason = "wired by the callback flow"))]
 mod authorise;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired by the callback flow"))]
 mod command;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired by the callback flow"))]
 mod confirm;
 mod render;
 mod route;
@@ -48,7 +47,6 @@ mod storm;
 
 mod clock;
 mod config;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired by the callback flow"))]
 mod core;
 mod json;
 mod lock;

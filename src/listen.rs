@@ -1,24 +1,33 @@
-//! The companion: holds the delivery lock and delivers, woken by `notify`'s hint and by scanning the spool.
+//! The companion: holds the delivery lock and delivers, woken by `notify`'s hint and by scanning the spool; and keeps
+//! the doors open through which Slack comes in.
 //!
 //! It may be killed at any time: what it was doing is a row with a lease, and the next deliverer takes it up. A clean
 //! stop (SIGTERM) finishes the message in hand, as a courtesy. SIGHUP, or a change of the configuration or of a secret
 //! file, reloads; a configuration that is refused changes nothing.
 
+mod doors;
+mod http;
+
+use crate::callback::Callback;
+use crate::callback::answer::Answer;
 use crate::clock;
 use crate::config::{self, Config, Environment, Stamp};
 use crate::deliver::{DeliverError, Deliverer, PATIENCE_LONG};
 use crate::lock::DeliveryLock;
 use crate::spool::{Spool, SpoolError};
 use crate::systemd::Notifier;
+use crate::verify::Verified;
 use crate::wake;
-use log::{error, info, warn};
+use doors::Doors;
+use http::Handlers;
+use log::{debug, error, info, warn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often the spool and the configuration are looked at without a hint.
@@ -63,25 +72,88 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
             warn!("no wake-up socket reason={e} what=the spool is scanned every {} s", SCAN_INTERVAL.as_secs());
         })
         .ok();
+    let (health, callbacks) = (Health::default(), Callbacks::default());
+    callbacks.start(&config, env);
+    let doors = Doors::open(&config, env, handlers(&config, &health, &callbacks));
     info!("listening state_dir={} integrations={}", config.state_dir.display(), config.integrations.len());
     notifier.say("READY=1\nSTATUS=delivering");
-    let mut current = Current { stamp: config::stamp(&config), config };
+    let mut current = Current { stamp: config::stamp(&config), config, doors, health, callbacks };
     while !signals.stopped() {
         // The outbox is opened anew after an error: a full disk or a database that went away mend outside.
         if let Err(e) = deliver(&mut current, env, &lock, &signals, wake.as_ref(), notifier) {
             error!("delivery interrupted reason={e} what=everything is kept, trying again");
+            current.health.set(Some("delivery is interrupted, the log says why"));
             signals.wait(wake.as_ref(), ERROR_PAUSE);
         }
     }
     notifier.say("STOPPING=1");
+    let Current { doors, callbacks, .. } = current;
+    // What comes in until the doors are closed is still taken; it is kept, and done by the next listener.
+    drop(doors);
+    if let Some(callback) = callbacks.0.get() {
+        callback.stop();
+    }
     info!("stopped");
     Ok(())
 }
 
-/// The configuration in force and the state of the files it came from.
+/// The configuration in force, the state of the files it came from, and what goes with it.
 struct Current {
     config: Config,
     stamp: Stamp,
+    doors: Doors,
+    health: Health,
+    callbacks: Callbacks,
+}
+
+/// The callbacks, once the database lets them start.
+#[derive(Clone, Default)]
+struct Callbacks(Arc<OnceLock<Arc<Callback>>>);
+
+impl Callbacks {
+    /// Starts them, unless they run.
+    fn start(&self, config: &Config, env: &Environment) {
+        if self.0.get().is_some() {
+            return;
+        }
+        match Callback::start(config, env) {
+            Ok(callback) => drop(self.0.set(callback)),
+            Err(e) => error!("callbacks can't be served reason={e} what=delivery goes on, trying again"),
+        }
+    }
+}
+
+/// What is wrong with the listener, if anything, for `GET /healthz`.
+#[derive(Clone, Default)]
+struct Health(Arc<Mutex<Option<&'static str>>>);
+
+impl Health {
+    fn set(&self, problem: Option<&'static str>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+    }
+
+    fn get(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).map(str::to_owned)
+    }
+}
+
+/// What the doors do with what comes in.
+fn handlers(config: &Config, health: &Health, callbacks: &Callbacks) -> Handlers {
+    let (asked, measured) = (health.clone(), health.clone());
+    let (over_http, over_socket) = (callbacks.clone(), callbacks.clone());
+    let state_dir = config.state_dir.clone();
+    Handlers {
+        take: Arc::new(move |verified| match over_http.0.get() {
+            Some(callback) => callback.take(&verified),
+            None => Answer::text(503, "not ready"),
+        }),
+        take_envelope: Arc::new(move |integration, envelope| match over_socket.0.get() {
+            Some(callback) => callback.take_envelope(integration, envelope),
+            None => Reply::Refused,
+        }),
+        health: Arc::new(move || asked.get()),
+        metrics: Arc::new(move || metrics::text(&state_dir, measured.get().is_none())),
+    }
 }
 
 /// Delivers until told to stop (`Ok`) or until the disk or the database fails.
@@ -94,6 +166,7 @@ fn deliver(
     notifier: &Notifier,
 ) -> Result<(), DeliverError> {
     let mut deliverer = Deliverer::open(current.config.clone(), env.clone(), PATIENCE_LONG, lock)?;
+    current.callbacks.start(&current.config, env);
     let mut housekeeping: Option<Instant> = None;
     while !signals.stopped() {
         if current.reload(env, signals) {
@@ -105,6 +178,8 @@ fn deliver(
         }
         deliverer.drain()?;
         let round = deliverer.round(None, &|| signals.stopped())?;
+        current.doors.tend(&current.config);
+        current.health.set(None);
         notifier.say("WATCHDOG=1");
         let until_next = round.next.map_or(i64::MAX, |next| next.saturating_sub(deliverer.now_ms()));
         let pause = Duration::from_millis(u64::try_from(until_next).unwrap_or(0)).min(SCAN_INTERVAL);
@@ -136,6 +211,10 @@ impl Current {
                 info!("configuration reloaded");
                 self.stamp = config::stamp(&config);
                 self.config = config;
+                if let Some(callback) = self.callbacks.0.get() {
+                    callback.reconfigure(&self.config);
+                }
+                self.doors.reconfigure(&self.config);
                 true
             }
             Err(e) => {

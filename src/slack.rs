@@ -3,6 +3,7 @@
 pub(crate) mod api;
 pub(crate) mod blocks;
 pub(crate) mod buttons;
+pub(crate) mod forms;
 pub(crate) mod legacy;
 pub(crate) mod limits;
 pub(crate) mod mrkdwn;

@@ -54,6 +54,25 @@ pub(crate) enum Interaction {
     },
 }
 
+impl Interaction {
+    /// What it is, for the log.
+    pub(crate) fn kind(&self) -> &str {
+        match self {
+            Self::BlockActions(_) => "block_actions",
+            Self::ViewSubmission(_) => "view_submission",
+            Self::ViewClosed(_) => "view_closed",
+            Self::LegacyMessage(_) => "interactive_message",
+            Self::SlashCommand(_) => "slash_command",
+            Self::Shortcut(_) => "shortcut",
+            Self::BlockSuggestion => "block_suggestion",
+            Self::Event(_) => "event",
+            Self::UrlVerification { .. } => "url_verification",
+            Self::SslCheck => "ssl_check",
+            Self::Unknown { kind } => kind,
+        }
+    }
+}
+
 /// Who did it, from where, and how to answer: what every act of a person has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Origin {

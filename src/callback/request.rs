@@ -71,8 +71,14 @@ pub(crate) struct About {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Click {
     /// `key`: the click's own identity.
-    Ask { key: String, request: Request },
-    Form { offer: Offer, about: About },
+    Ask {
+        key: String,
+        request: Request,
+    },
+    Form {
+        offer: Offer,
+        about: About,
+    },
     /// A link, or nothing of ours.
     Nothing,
 }
@@ -88,7 +94,7 @@ pub(crate) fn click(
     let Some(action) = click.actions.first().filter(|action| !action.is_url) else {
         return Click::Nothing;
     };
-    let Some(offer) = buttons::offer(action.action.as_str(), action.chosen()) else {
+    let Some(offer) = buttons::offer(action.id.as_str(), action.chosen()) else {
         return Click::Nothing;
     };
     let post = action.block.as_ref().and_then(|block| buttons::post(block.as_str()));
@@ -105,9 +111,9 @@ pub(crate) fn click(
     let Some(wish) = wish(offer, post, object, rules, now) else {
         return Click::Nothing;
     };
-    let ts = action.action_ts.as_ref().map_or("", |ts| ts.as_str());
+    let ts = action.ts.as_ref().map_or("", |ts| ts.as_str());
     let message = asker.message.as_deref().unwrap_or_default();
-    let key = format!("{integration} {} {message} {} {ts}", asker.user, action.action.as_str());
+    let key = format!("{integration} {} {message} {} {ts}", asker.user, action.id.as_str());
     Click::Ask { key, request: Request { name: wish.name().to_owned(), asker, wish } }
 }
 
@@ -147,6 +153,14 @@ impl Wish {
         match self {
             Self::One { action, .. } | Self::AcknowledgeAll { action, .. } => action.name(),
             Self::Expire { .. } => Action::RemoveAcknowledgement.name(),
+        }
+    }
+
+    /// Its one object.
+    pub(crate) fn object(&self) -> Option<Object> {
+        match self {
+            Self::One { object, .. } | Self::Expire { object, .. } => Some(object.clone()),
+            Self::AcknowledgeAll { .. } => None,
         }
     }
 

@@ -29,7 +29,7 @@ pub(super) fn lane_of(placed: &Placed, notification: &Notification) -> Lane {
 }
 
 /// How the lane shows what is said: by messages that live where a bot token can edit them.
-pub(super) fn voice(config: &Config, lane: &Lane) -> Voice {
+pub(crate) fn voice(config: &Config, lane: &Lane) -> Voice {
     let lives = config
         .integrations
         .iter()

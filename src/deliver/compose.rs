@@ -4,9 +4,10 @@
 
 use crate::config::{Config, Flavor, Thread};
 use crate::notification::Notification;
+use crate::problem::Problem;
 use crate::render::{self, Card, Facts, Reach, ResolvedMention};
 use crate::slack::{blocks, legacy};
-use crate::store::{Claimed, Work};
+use crate::store::{Claimed, Lane, Work};
 use crate::storm::Step;
 use serde_json::Value;
 
@@ -72,7 +73,7 @@ pub(super) fn compose(
 }
 
 /// What a click on a message of this integration can do: something only where a listener would hear of it.
-fn reach(config: &Config, integration: &str) -> Reach {
+pub(crate) fn reach(config: &Config, integration: &str) -> Reach {
     let Some(integration) = config.integrations.iter().find(|found| found.name == integration) else {
         return Reach::Nothing;
     };
@@ -121,6 +122,15 @@ pub(crate) fn message(
     let core = config.cores.iter().find(|core| core.name == notification.core);
     let facts = Facts { note, ..Facts::bare(&config.message, core, now) };
     dress(&render::card(notification, &facts), flavor, false)
+}
+
+/// The message that takes a clicked one's place where messages can't be edited otherwise.
+pub(crate) fn replacement(problem: &Problem, config: &Config, lane: &Lane, post: i64) -> Value {
+    let latest = &problem.latest;
+    let core = config.cores.iter().find(|core| core.name == latest.core);
+    let facts =
+        Facts { reach: reach(config, &lane.integration), post, ..Facts::bare(&config.message, core, latest.time) };
+    blocks::message(&render::living(problem, &facts))
 }
 
 fn dress(card: &Card, flavor: Flavor, is_plain: bool) -> Value {

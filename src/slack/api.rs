@@ -101,6 +101,19 @@ impl Client {
         self.answer_of_post("chat.update", &message, budget).map_or_else(|o| o, |a| of_web_api(&a))
     }
 
+    /// Calls a method that takes JSON and answers with more than a message's place.
+    pub(crate) fn call(&self, method: &str, arguments: &Value, budget: Duration) -> Result<Value, Outcome> {
+        self.answer_of_post(method, arguments, budget).and_then(|answer| of_lookup(&answer))
+    }
+
+    /// Answers somebody by the address that came with a click
+    /// (<https://docs.slack.dev/interactivity/handling-user-interaction#message_responses>). The caller has checked
+    /// that it is Slack's.
+    pub(crate) fn respond(&self, response_url: &str, message: &Value, budget: Duration) -> Outcome {
+        let request = self.agent.post(response_url);
+        self.send_json(request, message, budget).map_or_else(|o| o, |a| of_webhook(self.integration.flavor, &a))
+    }
+
     /// Calls a method that only reads and takes its arguments as a query.
     pub(crate) fn look_up(&self, method: &str, query: &[(&str, &str)], budget: Duration) -> Result<Value, Outcome> {
         let request = self.agent.get(format!("{}{method}", self.integration.api_url));

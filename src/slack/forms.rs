@@ -69,7 +69,10 @@ fn acknowledge(label: &str, rules: &Acknowledge) -> Vec<Value> {
     ];
     if !rules.expire.is_empty() {
         let never = option("never", "never");
-        let times = rules.expire.iter().map(|time| option(&time.as_secs().to_string(), &format!("after {}", span(time.as_secs()))));
+        let times = rules
+            .expire
+            .iter()
+            .map(|time| option(&time.as_secs().to_string(), &format!("after {}", span(time.as_secs()))));
         let all: Vec<Value> = std::iter::once(never.clone()).chain(times).collect();
         let select = json!({ "type": "static_select", "action_id": "expire", "options": all, "initial_option": never });
         blocks.push(input("expire", "Ends", select, false));
@@ -85,7 +88,8 @@ fn downtime(label: &str, about: &About, now: i64) -> Vec<Value> {
         described("flexible", "Flexible", "It starts with the next problem within that time, and then lasts that long"),
     ];
     let start = json!({ "type": "datetimepicker", "action_id": "start", "initial_date_time": now });
-    let length = json!({ "type": "static_select", "action_id": "length", "options": lengths, "initial_option": initial });
+    let length =
+        json!({ "type": "static_select", "action_id": "length", "options": lengths, "initial_option": initial });
     let kind = json!({ "type": "radio_buttons", "action_id": "kind", "options": kinds, "initial_option": kinds[0] });
     let mut blocks = vec![
         about_text(label),
@@ -198,7 +202,8 @@ fn error(block: &str, sentence: &str) -> Errors {
 
 /// What was entered in the one element of a block.
 fn value(view: &View, block: &str) -> Input {
-    let found = view.inputs.iter().find(|(id, _)| id.as_str() == block).and_then(|(_, elements)| elements.values().next());
+    let found =
+        view.inputs.iter().find(|(id, _)| id.as_str() == block).and_then(|(_, elements)| elements.values().next());
     found.cloned().unwrap_or_default()
 }
 

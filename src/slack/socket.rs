@@ -9,8 +9,6 @@
 //! An envelope is taken for good first and acknowledged then. A crash in between makes Slack tell the person that it
 //! failed; the other order would lose the click silently, as Slack never sends an interaction again.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "wired by the callback flow"))]
-
 mod connect;
 mod connection;
 mod line;

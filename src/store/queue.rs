@@ -31,6 +31,8 @@ pub(crate) struct Summary {
     pub(crate) dead: i64,
     /// When the oldest waiting notification was received, in Unix ms.
     pub(crate) oldest: Option<i64>,
+    /// Acts of people that are not done.
+    pub(crate) acts: i64,
 }
 
 const COLUMNS: &str = "SELECT d.id, d.state, d.integration, d.target, n.received,
@@ -73,6 +75,7 @@ impl Store {
             waiting: count("waiting")?,
             dead: count("dead")?,
             oldest: self.db.query_row(oldest, [], |row| row.get(0)).optional()?.flatten(),
+            acts: self.db.query_row("SELECT COUNT(*) FROM act WHERE state <> 'done'", [], |row| row.get(0))?,
         })
     }
 

@@ -8,6 +8,7 @@ mod world;
 mod answers;
 mod command_line;
 mod disk;
+mod door;
 mod kills;
 mod living;
 mod nagios;

@@ -55,10 +55,21 @@ fn the_pure_core_touches_nothing() {
         "ureq",
     ];
     for (path, code) in sources(&root().join("src")) {
-        if is_in(
-            &path,
-            &["notification", "route", "render", "schedule", "problem", "storm", "authorise", "command", "confirm"],
-        ) {
+        let pure = [
+            "notification",
+            "route",
+            "render",
+            "schedule",
+            "problem",
+            "storm",
+            "authorise",
+            "command",
+            "confirm",
+            "verify",
+            "callback/interaction",
+            "callback/request",
+        ];
+        if is_in(&path, &pure) {
             for word in impure {
                 assert!(!code.contains(word), "{} uses {word}", path.display());
             }
@@ -78,6 +89,8 @@ fn every_room_keeps_to_itself() {
         &["println!", "io::stdout", "io::stderr", "ExitCode::"]
             .map(|w| if w == "ExitCode::" { "std::process::exit" } else { w }),
     );
+    assert_only(&["listen/http"], &["async ", "tokio::", "hyper::"]);
+    assert_only(&["verify"], &["Verified {"]);
     assert_only(&["clock", "sandbox"], &["SystemTime::now"]);
     for (path, code) in sources(&root().join("src")) {
         if is_in(&path, &["sandbox"]) {

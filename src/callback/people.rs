@@ -1,0 +1,169 @@
+//! Who somebody is: what Slack says about the person who clicked, remembered for some minutes.
+
+use super::request::Asker;
+use crate::authorise::Person;
+use crate::config::{Config, Integration, Who};
+use crate::slack::api::Client;
+use crate::slack::outcome::Outcome;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// How long an answer about a person, or about the groups, is believed. Short: who was made a guest is one soon.
+const REMEMBERED_FOR: Duration = Duration::from_secs(5 * 60);
+/// For one question.
+const BUDGET: Duration = Duration::from_secs(5);
+/// How many people are remembered; then all are asked for anew.
+const PEOPLE_MAX: usize = 10_000;
+
+/// Why it can't be said who somebody is, as a sentence for the person.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum WhoError {
+    /// Worth another try.
+    #[error("Slack doesn't say who you are ({0}); try again in a moment")]
+    Later(String),
+    #[error(
+        "Slack doesn't let ackbell see who you are ({0}); its app needs the scopes users:read and users:read.email"
+    )]
+    Never(String),
+}
+
+/// What is remembered.
+#[derive(Debug, Default)]
+pub(crate) struct People {
+    /// By integration and user.
+    people: HashMap<(String, String), (Instant, Person)>,
+    /// By integration: each group's id, handle and members.
+    groups: HashMap<String, (Instant, Vec<Group>)>,
+    /// By integration: the workspace its token is of. It never changes with the token.
+    teams: HashMap<String, String>,
+}
+
+#[derive(Debug, Clone)]
+struct Group {
+    id: String,
+    handle: String,
+    members: Vec<String>,
+}
+
+impl People {
+    /// Forgets everything: another configuration, perhaps another token.
+    pub(crate) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The workspace of the installation: the token's, else the webhook's, else the one that Slack named in what it
+    /// signed.
+    pub(crate) fn team(
+        &mut self,
+        integration: &Integration,
+        client: &Client,
+        asker: &Asker,
+    ) -> Result<String, WhoError> {
+        if integration.bot_token.is_none() {
+            let of_webhook = integration.webhook_url.as_ref().and_then(|url| {
+                url.expose()
+                    .split("/services/")
+                    .nth(1)?
+                    .split('/')
+                    .next()
+                    .filter(|id| id.starts_with('T'))
+                    .map(str::to_owned)
+            });
+            return Ok(of_webhook.or_else(|| asker.team.clone()).unwrap_or_default());
+        }
+        if let Some(team) = self.teams.get(&integration.name) {
+            return Ok(team.clone());
+        }
+        let answer = client.call("auth.test", &Value::Object(serde_json::Map::new()), BUDGET).map_err(unknown)?;
+        let team = answer["team_id"].as_str().unwrap_or_default().to_owned();
+        self.teams.insert(integration.name.clone(), team.clone());
+        Ok(team)
+    }
+
+    /// Who clicked. Without a token nobody can be asked: then the person is who the signed request says.
+    pub(crate) fn who(&mut self, asker: &Asker, config: &Config, client: &Client) -> Result<Person, WhoError> {
+        let Some(integration) = config.integrations.iter().find(|found| found.name == asker.integration) else {
+            return Err(WhoError::Never(format!("there is no integration \"{}\" any more", asker.integration)));
+        };
+        let said = Person {
+            integration: asker.integration.clone(),
+            team_id: asker.user_team.clone().or_else(|| asker.team.clone()).unwrap_or_default(),
+            user_id: asker.user.clone(),
+            name: asker.user_name.clone().unwrap_or_default(),
+            ..Person::default()
+        };
+        if integration.bot_token.is_none() {
+            return Ok(said);
+        }
+        let key = (asker.integration.clone(), asker.user.clone());
+        let known =
+            self.people.get(&key).filter(|(at, _)| at.elapsed() < REMEMBERED_FOR).map(|(_, person)| person.clone());
+        let mut person = match known {
+            Some(person) => person,
+            None => {
+                let answer = client.look_up("users.info", &[("user", &asker.user)], BUDGET).map_err(unknown)?;
+                let person = read(&answer["user"], said);
+                if self.people.len() >= PEOPLE_MAX {
+                    self.people.clear();
+                }
+                self.people.insert(key, (Instant::now(), person.clone()));
+                person
+            }
+        };
+        if config.access.rules.iter().any(|rule| rule.who.iter().any(|who| matches!(who, Who::Group(_)))) {
+            person.groups = self.groups_of(asker, client)?;
+        }
+        Ok(person)
+    }
+
+    fn groups_of(&mut self, asker: &Asker, client: &Client) -> Result<Vec<String>, WhoError> {
+        let is_fresh = self.groups.get(&asker.integration).is_some_and(|(at, _)| at.elapsed() < REMEMBERED_FOR);
+        if !is_fresh {
+            let answer = client.look_up("usergroups.list", &[("include_users", "true")], BUDGET).map_err(unknown)?;
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let list =
+                |value: &Value| value.as_array().map(Vec::as_slice).unwrap_or_default().iter().map(text).collect();
+            let groups =
+                answer["usergroups"].as_array().map(Vec::as_slice).unwrap_or_default().iter().map(|group| Group {
+                    id: text(&group["id"]),
+                    handle: text(&group["handle"]).to_lowercase(),
+                    members: list(&group["users"]),
+                });
+            self.groups.insert(asker.integration.clone(), (Instant::now(), groups.collect()));
+        }
+        let groups = self.groups.get(&asker.integration).map(|(_, groups)| groups.as_slice()).unwrap_or_default();
+        let own = groups.iter().filter(|group| group.members.contains(&asker.user));
+        Ok(own.flat_map(|group| [group.id.clone(), group.handle.clone()]).collect())
+    }
+}
+
+/// Slack's user object (<https://docs.slack.dev/reference/objects/user-object>).
+fn read(user: &Value, said: Person) -> Person {
+    let flag = |name: &str| user[name].as_bool().unwrap_or(false);
+    let text = |value: &Value| value.as_str().filter(|text| !text.trim().is_empty()).map(str::to_owned);
+    let profile = &user["profile"];
+    let names = [&profile["display_name"], &profile["real_name"], &user["real_name"], &user["name"]];
+    Person {
+        team_id: text(&user["team_id"]).unwrap_or(said.team_id),
+        name: names.into_iter().find_map(text).unwrap_or(said.name),
+        email: text(&profile["email"]),
+        is_guest: flag("is_restricted") || flag("is_ultra_restricted"),
+        is_stranger: flag("is_stranger"),
+        is_bot: flag("is_bot"),
+        ..Person { name: String::new(), team_id: String::new(), ..said }
+    }
+}
+
+fn unknown(outcome: Outcome) -> WhoError {
+    match outcome {
+        Outcome::TokenNever { reason } | Outcome::PlaceNever { reason } | Outcome::MessageNever { reason } => {
+            WhoError::Never(reason)
+        }
+        Outcome::Temporary { reason, .. } | Outcome::Plain { reason } | Outcome::PostAnew { reason } => {
+            WhoError::Later(reason)
+        }
+        Outcome::Wait { after } => WhoError::Later(format!("Slack asks to wait {} s", after.as_secs())),
+        Outcome::Delivered(_) => WhoError::Later("no answer".to_owned()),
+    }
+}

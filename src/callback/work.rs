@@ -1,0 +1,165 @@
+//! The acting half of flow three: `request ─▶ authorised ─▶ external command ─▶ core ─▶ confirmed ─▶ messages updated`.
+//!
+//! One thread, woken by clicks. Every step is in the outbox before the next begins. A crash before a command is
+//! written leaves the act new, and it is done; a crash while it is written leaves it `sending`, and then it is never
+//! sent again, only looked for in the core's state.
+
+mod begin;
+mod confirm;
+mod reply;
+
+use super::people::People;
+use super::request::Request;
+use crate::authorise::Person;
+use crate::clock;
+use crate::config::{Config, Core, Environment};
+use crate::core::contacts::Contacts;
+use crate::slack::api::Client;
+use crate::store::{Act, Store, StoreError};
+use crate::wake;
+use log::{error, info, warn};
+use serde_json::{Value, json};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+/// Between two looks at a core while something waits for its word.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// Between two tries to answer a person.
+const REPLY_INTERVAL: Duration = Duration::from_secs(3);
+/// With nothing under way; a click wakes it.
+const REST: Duration = Duration::from_secs(60 * 60);
+/// After an error of the disk or the database.
+const ERROR_PAUSE: Duration = Duration::from_secs(5);
+/// How long done acts are kept; the audit keeps them for good.
+const HISTORY_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+
+/// What the worker is told.
+#[derive(Debug)]
+pub(super) enum Note {
+    /// There is something new in the outbox.
+    Act,
+    Configuration(Arc<Config>),
+    Stop,
+}
+
+/// The state of the acting half.
+pub(super) struct Worker {
+    config: Arc<Config>,
+    env: Environment,
+    store: Store,
+    people: People,
+    contacts: Contacts,
+    clients: HashMap<String, Client>,
+    /// Acts whose person knows that the core hasn't answered yet.
+    told: HashSet<i64>,
+    looks: confirm::Looks,
+}
+
+impl Worker {
+    pub(super) fn new(config: Arc<Config>, env: Environment, store: Store) -> Self {
+        let (people, contacts) = (People::default(), Contacts::default());
+        let (clients, told, looks) = (HashMap::new(), HashSet::new(), confirm::Looks::default());
+        Self { config, env, store, people, contacts, clients, told, looks }
+    }
+
+    /// Works until told to stop.
+    pub(super) fn run(mut self, inbox: &Receiver<Note>) {
+        match self.store.recover_acts() {
+            Ok(0) => {}
+            Ok(count) => warn!("found commands that were being sent when ackbell died count={count} what=looked for"),
+            Err(e) => error!("acts can't be read reason={e}"),
+        }
+        loop {
+            let pause = self.step().unwrap_or_else(|e| {
+                error!("acting interrupted reason={e} what=everything is kept, trying again");
+                ERROR_PAUSE
+            });
+            match inbox.recv_timeout(pause) {
+                Ok(Note::Act) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Note::Configuration(config)) => {
+                    self.config = config;
+                    self.clients.clear();
+                    self.people.forget();
+                }
+                Ok(Note::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Does all that can be done now; how long until there is more.
+    fn step(&mut self) -> Result<Duration, StoreError> {
+        self.begin()?;
+        let looks = self.confirm()?;
+        let replies = self.answer()?;
+        let now = clock::wall_ms();
+        self.store.purge_acts(now - HISTORY_MS)?;
+        let next = self.store.next_act()?.map(|due| due.saturating_sub(now).max(50));
+        let next = next.map_or(REST, |ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
+        let looks = if looks { LOOK_INTERVAL } else { REST };
+        let replies = if replies { REPLY_INTERVAL } else { REST };
+        Ok(next.min(looks).min(replies))
+    }
+
+    /// The client of an integration; `None` when there is no such integration any more, or it can't be set up.
+    fn client(&mut self, integration: &str) -> Option<&Client> {
+        if !self.clients.contains_key(integration) {
+            let found = self.config.integrations.iter().find(|found| found.name == integration)?;
+            match Client::new(found, &self.env) {
+                Ok(client) => self.clients.insert(integration.to_owned(), client),
+                Err(e) => {
+                    error!("no client integration={integration} reason={e}");
+                    return None;
+                }
+            };
+        }
+        self.clients.get(integration)
+    }
+
+    /// The core of that name; the machine's own where none is configured.
+    fn core(&self, name: &str) -> Option<Core> {
+        let configured = self.config.cores.iter().find(|core| core.name == name);
+        configured.cloned().or_else(|| name.is_empty().then(crate::core::places::found))
+    }
+
+    /// Lets the deliverer look into the outbox now.
+    fn wake_deliverer(&self) {
+        wake::hint(&self.config.runtime_dir);
+    }
+}
+
+/// One row of the audit.
+fn entry(
+    act: &Act,
+    request: &Request,
+    person: Option<&Person>,
+    commands: &[String],
+    step: &str,
+    detail: &str,
+) -> String {
+    let asker = &request.asker;
+    let (object, what) = (request.wish.object(), step);
+    info!(
+        "act={} step=\"{what}\" action={} object=\"{}\" user={} integration={} detail=\"{}\"",
+        act.id,
+        request.name,
+        object.as_ref().map(ToString::to_string).unwrap_or_default(),
+        asker.user,
+        asker.integration,
+        crate::notification::clean_line(detail)
+    );
+    let name = person.map(|person| person.name.clone()).or_else(|| asker.user_name.clone());
+    let value: Value = json!({
+        "at": clock::wall_ms() / 1000, "act": act.id, "asked": act.at / 1000, "integration": asker.integration,
+        "team": asker.user_team.as_ref().or(asker.team.as_ref()), "user": asker.user, "name": name,
+        "email": person.and_then(|person| person.email.clone()), "channel": asker.channel, "action": request.name,
+        "object": object, "commands": commands, "step": step, "detail": detail,
+    });
+    value.to_string()
+}
+
+/// What was kept of an act; one that can't be read is of another version.
+fn request_of(act: &Act) -> Result<Request, StoreError> {
+    serde_json::from_str(&act.request).map_err(|e| StoreError::Content(e.to_string()))
+}

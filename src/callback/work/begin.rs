@@ -1,0 +1,270 @@
+//! From what was asked to the command that the core has, or to the sentence why not.
+
+use super::{Worker, entry, request_of};
+use crate::authorise::{Asked, Authorised, Person, Verdict, authorise};
+use crate::callback::request::{Request, Wish};
+use crate::clock;
+use crate::command::{Action, ExternalCommand, Object};
+use crate::config::Core;
+use crate::confirm::Expectation;
+use crate::core::door::{self, DoorError};
+use crate::core::{knows_expiry, places, state};
+use crate::problem::Problem;
+use crate::store::{Act, Move, NewAct, Stage, StoreError};
+use std::time::Duration;
+
+/// How many acts are begun together.
+const BATCH: u32 = 200;
+/// How long the core is looked at for the effect of a command.
+const CONFIRM_MS: i64 = 15_000;
+/// A command file that is full empties soon, or its reader hangs.
+const FULL_RETRIES: u32 = 20;
+const FULL_PAUSE: Duration = Duration::from_millis(100);
+
+/// An act whose command may be sent.
+struct Ready {
+    act: Act,
+    request: Request,
+    person: Person,
+    core: Core,
+    command: ExternalCommand,
+}
+
+/// An act that ends here, with the words for the person.
+struct Ended {
+    /// For the audit: `refused`, `failed` or `nothing to do`.
+    step: &'static str,
+    words: String,
+    person: Option<Person>,
+}
+
+impl Ended {
+    fn failed(words: impl ToString) -> Self {
+        Self { step: "failed", words: words.to_string(), person: None }
+    }
+
+    fn needless(words: impl Into<String>) -> Self {
+        Self { step: "nothing to do", words: words.into(), person: None }
+    }
+}
+
+impl Worker {
+    /// Begins what is new and due.
+    pub(super) fn begin(&mut self) -> Result<(), StoreError> {
+        loop {
+            let acts = self.store.acts(Stage::New, clock::wall_ms(), BATCH)?;
+            if acts.is_empty() {
+                return Ok(());
+            }
+            self.begin_batch(acts)?;
+        }
+    }
+
+    fn begin_batch(&mut self, acts: Vec<Act>) -> Result<(), StoreError> {
+        let (mut moves, mut entries, mut ready) = (Vec::new(), Vec::new(), Vec::new());
+        for act in acts {
+            let request = request_of(&act)?;
+            if let Wish::AcknowledgeAll { digest, action } = &request.wish {
+                let (step, entry) = self.spread(&act, &request, *digest, action)?;
+                moves.push((act.id, step));
+                entries.extend(entry);
+                continue;
+            }
+            match self.prepare(&act, &request)? {
+                Ok((person, core, command)) => {
+                    let expectation = Expectation::of(&command);
+                    let text = serde_json::to_string(&expectation).map_err(|e| StoreError::Content(e.to_string()))?;
+                    let until = clock::wall_ms() + patience_ms(&core);
+                    moves.push((act.id, Move::Sending { expectation: text, until }));
+                    entries.push(entry(&act, &request, Some(&person), &expectation.lines, "sending", ""));
+                    ready.push(Ready { act, request, person, core, command });
+                }
+                Err(ended) => {
+                    entries.push(entry(&act, &request, ended.person.as_ref(), &[], ended.step, &ended.words));
+                    moves.push((act.id, done(&act, &ended.words)));
+                }
+            }
+        }
+        self.store.move_acts(&moves, &entries)?;
+        self.send(ready)
+    }
+
+    /// Hands the commands over, and keeps what became of them.
+    fn send(&mut self, ready: Vec<Ready>) -> Result<(), StoreError> {
+        let (mut moves, mut entries) = (Vec::new(), Vec::new());
+        for Ready { act, request, person, core, command } in ready {
+            match send_patiently(&core, &command) {
+                Ok(_) => moves.push((act.id, Move::Sent)),
+                Err(e) => {
+                    let lines = command.lines();
+                    entries.push(entry(&act, &request, Some(&person), &lines, "failed", &e.to_string()));
+                    moves.push((act.id, done(&act, &e.to_string())));
+                }
+            }
+        }
+        self.store.move_acts(&moves, &entries)
+    }
+
+    /// One click for many: an act for each problem of the digest that goes on.
+    fn spread(
+        &mut self,
+        act: &Act,
+        request: &Request,
+        digest: i64,
+        action: &Action,
+    ) -> Result<(Move, Option<String>), StoreError> {
+        let problems = self.store.unacknowledged(digest)?;
+        if problems.is_empty() {
+            let words = "Nothing is left to acknowledge: everything recovered or is acknowledged.";
+            let entry = entry(act, request, None, &[], "nothing to do", words);
+            return Ok((done(act, words), Some(entry)));
+        }
+        let acts = problems
+            .iter()
+            .map(|(post, problem)| {
+                let object = Object::of(&problem.latest);
+                let (post, key) = (Some(*post), object.key());
+                let wish = Wish::One { post, object, action: action.clone() };
+                let one = Request { wish, ..request.clone() };
+                let request = serde_json::to_string(&one).map_err(|e| StoreError::Content(e.to_string()))?;
+                let name = format!("{}/{}", act.id, post.unwrap_or(0));
+                Ok(NewAct { key: name, parent: Some(act.id), object: key, request, due: 0 })
+            })
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        self.store.keep_acts(&acts, clock::wall_ms())?;
+        Ok((Move::Parent, None))
+    }
+
+    /// Decides everything that comes before the command.
+    #[expect(clippy::type_complexity, reason = "the outer failure is the database's, the inner the person's")]
+    fn prepare(
+        &mut self,
+        act: &Act,
+        request: &Request,
+    ) -> Result<Result<(Person, Core, ExternalCommand), Ended>, StoreError> {
+        let (object, action, post) = match &request.wish {
+            Wish::One { post, object, action } => (object, action.clone(), *post),
+            Wish::Expire { object, .. } => (object, Action::RemoveAcknowledgement, None),
+            Wish::AcknowledgeAll { .. } => return Ok(Err(Ended::failed("this is one act for many"))),
+        };
+        let shown = match post {
+            Some(post) => self.store.shown(post)?,
+            None => self.store.shown_of(&object.key())?,
+        };
+        let problem = shown.as_ref().and_then(|shown| shown.problem.as_ref());
+        if let Some(words) = needless(&action, problem) {
+            return Ok(Err(Ended::needless(words)));
+        }
+        if self.store.is_under_way(act.id, &object.key(), action.name())? {
+            return Ok(Err(Ended::needless("Somebody did the same just now; the message will show it.")));
+        }
+        let Some(core) = self.core(&object.core) else {
+            let words = format!("There is no [cores.{}] in ackbell's configuration any more.", object.core);
+            return Ok(Err(Ended::failed(words)));
+        };
+        if let Wish::Expire { author, comment, .. } = &request.wish
+            && let Some(words) = not_ours(&core, object, author, comment)
+        {
+            return Ok(Err(Ended::needless(words)));
+        }
+        Ok(self.allow(request, object, &action, problem, &core).and_then(|(person, authorised)| {
+            match ExternalCommand::new(&authorised, clock::wall_ms() / 1000) {
+                Ok(command) => Ok((person, core, command)),
+                Err(e) => Err(Ended { step: "refused", words: format!("{e}."), person: Some(person) }),
+            }
+        }))
+    }
+
+    /// Who it is, and whether they may.
+    fn allow(
+        &mut self,
+        request: &Request,
+        object: &Object,
+        action: &Action,
+        problem: Option<&Problem>,
+        core: &Core,
+    ) -> Result<(Person, Authorised), Ended> {
+        let config = std::sync::Arc::clone(&self.config);
+        let asker = &request.asker;
+        let Some(integration) = config.integrations.iter().find(|found| found.name == asker.integration) else {
+            return Err(Ended::failed(format!("There is no integration \"{}\" any more.", asker.integration)));
+        };
+        if self.client(&asker.integration).is_none() {
+            return Err(Ended::failed("ackbell can't talk to Slack with its present configuration."));
+        }
+        let Some(client) = self.clients.get(&asker.integration) else {
+            return Err(Ended::failed("ackbell can't talk to Slack with its present configuration."));
+        };
+        let who = self.people.who(asker, &config, client);
+        let person = who.map_err(|e| Ended { step: "refused", words: format!("{e}."), person: None })?;
+        let team_id = self.people.team(integration, client, asker);
+        let team_id = team_id.map_err(|e| Ended { step: "refused", words: format!("{e}."), person: None })?;
+        let latest = problem.map(|problem| &problem.latest);
+        let contacts = self.contacts.of(core, object);
+        let asked = |action| Asked {
+            person: &person,
+            team_id: &team_id,
+            channel: asker.channel.as_deref(),
+            action,
+            object,
+            host_label: latest.map(|latest| latest.host_label()),
+            service_label: latest.and_then(|latest| latest.service_label()),
+        };
+        // Who may not remove an acknowledgement can't let one end by itself either.
+        let ends = matches!(action, Action::Acknowledge { expiry: Some(_), .. }) && !knows_expiry(core);
+        let remove = Action::RemoveAcknowledgement;
+        let also = ends.then(|| authorise(&asked(&remove), &config.access, contacts.as_deref()));
+        let verdict = authorise(&asked(action), &config.access, contacts.as_deref());
+        match (verdict, also) {
+            (Verdict::Refused(refusal), _) | (_, Some(Verdict::Refused(refusal))) => {
+                Err(Ended { step: "refused", words: refusal.to_string(), person: Some(person) })
+            }
+            (Verdict::Allowed(authorised), _) => Ok((person, authorised)),
+        }
+    }
+}
+
+/// How an act ends; a person hears of it unless it is one of many.
+pub(super) fn done(act: &Act, words: &str) -> Move {
+    Move::Done { outcome: words.to_owned(), reply: act.parent.is_none().then(|| words.to_owned()) }
+}
+
+/// Why there is nothing to do any more, by what is known of the problem.
+fn needless(action: &Action, problem: Option<&Problem>) -> Option<String> {
+    let problem = problem?;
+    match action {
+        Action::Acknowledge { .. } if !problem.is_bad => {
+            let object = problem.latest.object_label();
+            Some(format!("Too late: {object} has recovered, there is nothing to acknowledge."))
+        }
+        Action::Acknowledge { .. } => problem.acknowledged.as_ref().map(|word| match &word.author {
+            Some(author) => format!("It is acknowledged already, by {author}."),
+            None => "It is acknowledged already.".to_owned(),
+        }),
+        _ => None,
+    }
+}
+
+/// Why a timed end isn't wanted any more: the acknowledgement is another one, or gone.
+fn not_ours(core: &Core, object: &Object, author: &str, comment: &str) -> Option<String> {
+    let snapshot = state::read(core, std::slice::from_ref(object)).ok()?;
+    let state = snapshot.states.get(object)?;
+    let is_ours = state.acknowledgements.iter().any(|found| found.author == author && found.comment == comment);
+    (!is_ours).then(|| "The acknowledgement that was to end is gone already.".to_owned())
+}
+
+fn send_patiently(core: &Core, command: &ExternalCommand) -> Result<(), DoorError> {
+    for _ in 0..FULL_RETRIES {
+        match door::send(core, command) {
+            Err(DoorError::Full(_)) => std::thread::sleep(FULL_PAUSE),
+            other => return other.map(drop),
+        }
+    }
+    door::send(core, command).map(drop)
+}
+
+/// How long to look for the effect: a core that writes its state seldom needs two of its intervals.
+fn patience_ms(core: &Core) -> i64 {
+    let interval = places::places(core).status_update_interval.unwrap_or(0);
+    CONFIRM_MS.max(i64::try_from(interval).unwrap_or(0).saturating_mul(2000).saturating_add(2000))
+}

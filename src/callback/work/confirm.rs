@@ -1,0 +1,257 @@
+//! Whether the core holds what it was sent, and what people see then.
+
+use super::begin::done;
+use super::{Worker, entry, request_of};
+use crate::callback::request::{Request, Wish};
+use crate::clock;
+use crate::command::{Action, Object};
+use crate::config::Core;
+use crate::confirm::snapshot::{Snapshot, State};
+use crate::confirm::{Confirmation, Effect, Expectation, judge};
+use crate::core::{knows_expiry, log as core_log, places, state};
+use crate::notification::{Kind, Notification};
+use crate::store::{Act, Lane, Move, NewAct, Stage, StoreError, Voice};
+use std::collections::{BTreeMap, HashMap};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// How many acts are looked after together.
+const BATCH: u32 = 1000;
+
+/// When each core's state was read last, by its file's time.
+#[derive(Debug, Default)]
+pub(super) struct Looks(HashMap<String, (SystemTime, i64)>);
+
+/// An act that waits for the core's word.
+struct Waiting {
+    act: Act,
+    request: Request,
+    expected: Expectation,
+}
+
+/// What the looks of one round came to.
+#[derive(Default)]
+struct Found {
+    moves: Vec<(i64, Move)>,
+    entries: Vec<String>,
+    deeds: Vec<(String, Notification)>,
+    timers: Vec<NewAct>,
+    held: Vec<Request>,
+}
+
+impl Worker {
+    /// Looks after what was sent; whether something still waits.
+    pub(super) fn confirm(&mut self) -> Result<bool, StoreError> {
+        let acts = self.store.acts(Stage::Sent, i64::MAX, BATCH)?;
+        let mut by_core: BTreeMap<String, Vec<Waiting>> = BTreeMap::new();
+        for act in acts {
+            let request = request_of(&act)?;
+            let expected: Expectation =
+                serde_json::from_str(&act.expectation).map_err(|e| StoreError::Content(e.to_string()))?;
+            by_core.entry(expected.object.core.clone()).or_default().push(Waiting { act, request, expected });
+        }
+        let mut found = Found::default();
+        for (name, waiting) in &by_core {
+            let Some(core) = self.core(name) else {
+                for one in waiting {
+                    found.ends(one, "not seen", &format!("There is no [cores.{name}] in the configuration any more."));
+                }
+                continue;
+            };
+            self.look(&core, waiting, &mut found)?;
+        }
+        self.keep(found)?;
+        self.sum_up()?;
+        Ok(!self.store.acts(Stage::Sent, i64::MAX, 1)?.is_empty())
+    }
+
+    /// Reads the core's state once for all that wait for it.
+    fn look(&mut self, core: &Core, waiting: &[Waiting], found: &mut Found) -> Result<(), StoreError> {
+        let now = clock::wall_ms();
+        let is_last = waiting.iter().any(|one| one.act.due <= now);
+        if !is_last && !self.looks.is_worth(core, waiting) {
+            return Ok(());
+        }
+        let objects: Vec<Object> = waiting.iter().map(|one| one.expected.object.clone()).collect();
+        let snapshot = match state::read(core, &objects) {
+            Ok(snapshot) => snapshot,
+            Err(e) => {
+                for one in waiting.iter().filter(|one| one.act.due <= now) {
+                    found.ends(one, "not seen", &format!("Sent, but ackbell can't see whether the core took it: {e}."));
+                }
+                return Ok(());
+            }
+        };
+        for one in waiting {
+            match judge(&one.expected, &snapshot, one.act.due <= now) {
+                Confirmation::Held { .. } => self.held(core, one, &snapshot, found)?,
+                Confirmation::NotYet => {}
+                Confirmation::Never(reason) => {
+                    let fate = one.expected.lines.iter().find_map(|line| {
+                        core_log::fate(core, line, one.expected.sent_at).filter(|fate| *fate != core_log::Fate::Taken)
+                    });
+                    let why = fate.map_or(reason, |fate| fate.to_string());
+                    found.ends(one, "not taken", &format!("Sent, but the core has not taken it: {why}."));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn held(&mut self, core: &Core, one: &Waiting, snapshot: &Snapshot, found: &mut Found) -> Result<(), StoreError> {
+        let Waiting { act, request, expected } = one;
+        found.entries.push(entry(act, request, None, &expected.lines, "confirmed", ""));
+        let state = snapshot.states.get(&expected.object);
+        let reply = match (&expected.effect, state) {
+            (Effect::Checked { .. }, Some(state)) => Some(checked(&expected.object, state)),
+            _ => None,
+        };
+        let reply = reply.filter(|_| act.parent.is_none());
+        found.moves.push((act.id, Move::Done { outcome: "confirmed".to_owned(), reply }));
+        if let Some(shown) = self.store.shown_of(&expected.object.key())?
+            && let Some(problem) = shown.problem
+            && let Some(deed) = deed(&problem.latest, expected, clock::wall_ms() / 1000)
+        {
+            found.deeds.push((format!("act-{}", act.id), deed));
+        }
+        if let Wish::One { object, action: Action::Acknowledge { expiry: Some(at), .. }, .. } = &request.wish
+            && let Effect::Acknowledged { comment } = &expected.effect
+            && !knows_expiry(core)
+        {
+            let (author, comment) = (expected.author.clone(), comment.clone());
+            let wish = Wish::Expire { object: object.clone(), author, comment };
+            let later = Request { name: wish.name().to_owned(), wish, asker: request.asker.clone() };
+            let text = serde_json::to_string(&later).map_err(|e| StoreError::Content(e.to_string()))?;
+            let (key, due) = (format!("expire {}", act.id), at.saturating_mul(1000));
+            found.timers.push(NewAct { key, parent: None, object: object.key(), request: text, due });
+        }
+        found.held.push(request.clone());
+        Ok(())
+    }
+
+    /// Keeps it: the timers and the words first, as the acts are not looked at again once they are done.
+    fn keep(&mut self, found: Found) -> Result<(), StoreError> {
+        if found.moves.is_empty() {
+            return Ok(());
+        }
+        let now = clock::wall_ms();
+        self.store.keep_acts(&found.timers, now)?;
+        let config = std::sync::Arc::clone(&self.config);
+        let voice = |lane: &Lane| crate::deliver::voice(&config, lane);
+        self.store.tell(&found.deeds, &voice, config.storm.window, now)?;
+        self.store.move_acts(&found.moves, &found.entries)?;
+        self.wake_deliverer();
+        for request in &found.held {
+            self.replace(request)?;
+        }
+        Ok(())
+    }
+
+    /// Where messages can't be edited by a token, the clicked one is replaced through its response URL.
+    fn replace(&mut self, request: &Request) -> Result<(), StoreError> {
+        let Some(object) = request.wish.object() else {
+            return Ok(());
+        };
+        let Some(shown) = self.store.shown_of(&object.key())? else {
+            return Ok(());
+        };
+        if crate::deliver::voice(&self.config, &shown.lane) == Voice::Fixed
+            && let (Some(problem), Wish::One { post, .. }) = (shown.problem, &request.wish)
+        {
+            let message = crate::deliver::replacement(&problem, &self.config, &shown.lane, post.unwrap_or(0));
+            self.respond(&request.asker, message);
+        }
+        Ok(())
+    }
+
+    /// Acts that asked for many end when all of those have.
+    fn sum_up(&mut self) -> Result<(), StoreError> {
+        for act in self.store.acts(Stage::Parent, i64::MAX, BATCH)? {
+            let (open, outcomes) = self.store.children(act.id)?;
+            if open > 0 {
+                continue;
+            }
+            let request = request_of(&act)?;
+            let words = summary(&outcomes);
+            let entries = [entry(&act, &request, None, &[], "summed up", &words)];
+            self.store.move_acts(&[(act.id, done(&act, &words))], &entries)?;
+        }
+        Ok(())
+    }
+}
+
+impl Looks {
+    /// Whether a look can tell more than the last one: a state file must be younger than the commands, and another one
+    /// than last time.
+    fn is_worth(&mut self, core: &Core, waiting: &[Waiting]) -> bool {
+        let places = places::places(core);
+        if core.api.is_some() || places.livestatus.is_some() {
+            return true;
+        }
+        let Some(modified) = places.status_file.and_then(|path| path.metadata().ok()?.modified().ok()) else {
+            return true;
+        };
+        let seconds = modified.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let newest = waiting.iter().map(|one| one.act.id).max().unwrap_or(0);
+        let first = waiting.iter().map(|one| one.expected.sent_at).min().unwrap_or(0);
+        if i64::try_from(seconds).unwrap_or(0) < first || self.0.get(&core.name) == Some(&(modified, newest)) {
+            return false;
+        }
+        self.0.insert(core.name.clone(), (modified, newest));
+        true
+    }
+}
+
+impl Found {
+    fn ends(&mut self, one: &Waiting, step: &str, words: &str) {
+        self.entries.push(entry(&one.act, &one.request, None, &one.expected.lines, step, words));
+        self.moves.push((one.act.id, done(&one.act, words)));
+    }
+}
+
+/// What the messages about the object are told, as a notification of our own.
+fn deed(latest: &Notification, expected: &Expectation, now: i64) -> Option<Notification> {
+    let (kind, comment) = match &expected.effect {
+        Effect::Acknowledged { comment } => (Kind::Acknowledgement, Some(comment)),
+        Effect::NotAcknowledged => (Kind::Unacknowledged, None),
+        Effect::Downtime { comment, .. } => (Kind::DowntimeScheduled, Some(comment)),
+        Effect::Notifications { enabled: true } => (Kind::NotificationsResumed, None),
+        Effect::Notifications { enabled: false } => (Kind::NotificationsStopped, None),
+        Effect::NoDowntime { .. } | Effect::Checked { .. } | Effect::Comment { .. } => return None,
+    };
+    let mut deed = latest.clone();
+    (deed.kind, deed.time) = (kind, now);
+    (deed.author, deed.comment) = (Some(expected.author.clone()), comment.cloned());
+    deed.ids.notification = None;
+    deed.contact = crate::notification::Contact::default();
+    if let Effect::Downtime { start, end, .. } = &expected.effect {
+        deed.vars.insert("start".to_owned(), start.to_string());
+        deed.vars.insert("end".to_owned(), end.to_string());
+    }
+    Some(deed)
+}
+
+fn checked(object: &Object, state: &State) -> String {
+    let word = match (&object.service, state.code) {
+        (Some(_), 0) => "OK",
+        (Some(_), 1) => "WARNING",
+        (Some(_), 2) => "CRITICAL",
+        (None, 0) => "UP",
+        (None, 1) => "DOWN",
+        (None, 2) => "UNREACHABLE",
+        _ => "UNKNOWN",
+    };
+    format!("Checked: {object} is {word}. {}", state.output)
+}
+
+fn summary(outcomes: &[String]) -> String {
+    let held = outcomes.iter().filter(|outcome| *outcome == "confirmed").count();
+    let mut words = format!("Acknowledged {held} of {} problems.", outcomes.len());
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for outcome in outcomes.iter().filter(|outcome| *outcome != "confirmed") {
+        *reasons.entry(outcome).or_default() += 1;
+    }
+    for (reason, count) in reasons {
+        words.push_str(&format!("\n{count} not: {reason}"));
+    }
+    words
+}

@@ -1,0 +1,106 @@
+//! Keeps the doors as the configuration wants them: opened at the start, changed with it, tried again while they can't
+//! be opened. Delivery never waits for a door.
+
+use super::http::{Handlers, HttpDoor, HttpError, Settings};
+use crate::config::Config;
+use crate::verify::Signer;
+use log::{error, info};
+use std::net::{SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
+
+/// Between two tries to open a door.
+const RETRY_INTERVAL: Duration = Duration::from_secs(30);
+
+/// The doors of a listener. Dropped, they finish what is in hand.
+#[derive(Debug)]
+pub(super) struct Doors {
+    handlers: Handlers,
+    /// The socket systemd listens on for us; then nothing else is bound.
+    passed: Option<TcpListener>,
+    http: Option<(Place, HttpDoor)>,
+    retry: Option<Instant>,
+}
+
+/// Where the HTTP door is asked to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Passed,
+    At(SocketAddr),
+}
+
+impl Doors {
+    /// Opens what the configuration wants.
+    pub(super) fn open(config: &Config, handlers: Handlers) -> Self {
+        let passed = listenfd::ListenFd::from_env().take_tcp_listener(0).unwrap_or_else(|e| {
+            error!("the socket from systemd can't be used reason={e} remedy=give ackbell.socket a ListenStream of TCP");
+            None
+        });
+        let mut doors = Self { handlers, passed, http: None, retry: None };
+        doors.reconfigure(config);
+        doors
+    }
+
+    /// Takes a changed configuration.
+    pub(super) fn reconfigure(&mut self, config: &Config) {
+        let wanted = match &self.passed {
+            Some(_) => Some(Place::Passed),
+            None => config.listen.address(&config.integrations).map(Place::At),
+        };
+        self.retry = None;
+        match (wanted, &self.http) {
+            (None, None) => {}
+            (None, Some(_)) => {
+                self.http = None;
+                info!("http closed");
+            }
+            (Some(place), Some((now, door))) if place == *now => {
+                if let Err(e) = door.update(settings(config)) {
+                    error!("the new certificate is refused, the old one stays in use reason={e}");
+                }
+            }
+            (Some(place), _) => self.move_to(place, config),
+        }
+    }
+
+    /// To be called every few seconds.
+    pub(super) fn tend(&mut self, config: &Config) {
+        if self.retry.is_some_and(|at| at <= Instant::now()) {
+            self.reconfigure(config);
+        }
+    }
+
+    /// Opens the HTTP door at another place; while that fails it stays where it is.
+    fn move_to(&mut self, place: Place, config: &Config) {
+        let bound = match (place, &self.passed) {
+            (Place::At(address), _) => TcpListener::bind(address),
+            (Place::Passed, Some(passed)) => passed.try_clone(),
+            (Place::Passed, None) => return,
+        };
+        let opened = bound
+            .map_err(HttpError::Start)
+            .and_then(|listener| HttpDoor::open(listener, settings(config), self.handlers.clone()));
+        match opened {
+            Ok(door) => {
+                let tls = config.listen.tls.is_some();
+                info!("http open address={} tls={tls}", door.address());
+                self.http = Some((place, door));
+            }
+            Err(e) => {
+                let (place, remedy) = match (place, &e) {
+                    (_, HttpError::Tls(_)) => ("[listen]".to_owned(), "give tls_cert and tls_key a pair that fits"),
+                    (Place::Passed, _) => ("systemd's socket".to_owned(), "look at ackbell.socket"),
+                    (Place::At(address), _) => (address.to_string(), "stop what listens there, or set [listen] http"),
+                };
+                let seconds = RETRY_INTERVAL.as_secs();
+                error!("http can't be opened at={place} reason={e} remedy={remedy} what=tried again every {seconds} s");
+                self.retry = Some(Instant::now() + RETRY_INTERVAL);
+            }
+        }
+    }
+}
+
+fn settings(config: &Config) -> Settings {
+    let enabled = config.integrations.iter().filter(|integration| integration.enabled);
+    let signers = enabled.map(|i| Signer { integration: i.name.clone(), secrets: i.signing_secrets.clone() });
+    Settings { signers: signers.collect(), tls: config.listen.tls.clone() }
+}

@@ -1,0 +1,157 @@
+//! The HTTP door, and the only async code: hyper on a tokio current-thread runtime in one thread of its own.
+//!
+//! It faces the internet, so everything that is read has a limit in bytes, time and count (the constants below and in
+//! [`request`]). What is [`Verified`] is handed on; everybody else learns a status and nothing more, and fills neither
+//! memory nor the log. A stop finishes what is in hand.
+
+mod accept;
+mod connections;
+mod request;
+mod strangers;
+mod tls;
+
+pub(crate) use tls::TlsError;
+
+use crate::callback::answer::Answer;
+use crate::config::TlsFiles;
+use crate::verify::{ReplayGuard, Signer, Verified};
+use connections::Connections;
+use std::fmt::{self, Debug};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use strangers::Strangers;
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+
+/// How many requests may be with [`Handlers::take`] at once, each on a thread; as many more may wait for a thread.
+const TAKERS_MAX: usize = 4;
+/// How many verified requests may be unanswered; the next is told to come again.
+const TAKEN_MAX: usize = 256;
+/// How long a stop waits for what is in hand.
+const STOP_WAIT: Duration = Duration::from_secs(5);
+
+/// What the door does with what comes in.
+#[derive(Clone)]
+pub(crate) struct Handlers {
+    /// Acts on a request. It should be quick: Slack waits 3 s.
+    pub(crate) take: Arc<dyn Fn(Verified) -> Answer + Send + Sync>,
+    /// `GET /healthz`: what is wrong, if anything.
+    pub(crate) health: Arc<dyn Fn() -> Option<String> + Send + Sync>,
+    /// `GET /metrics`, in Prometheus's text format; the door adds its own.
+    pub(crate) metrics: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
+impl Debug for Handlers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Handlers")
+    }
+}
+
+/// What changes with the configuration.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// Every enabled integration, those without a secret too.
+    pub(crate) signers: Vec<Signer>,
+    pub(crate) tls: Option<TlsFiles>,
+}
+
+/// The running door.
+#[derive(Debug)]
+pub(crate) struct HttpDoor {
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+    address: SocketAddr,
+}
+
+/// What the thread and its owner share.
+struct Shared {
+    handlers: Handlers,
+    signers: Mutex<Arc<Vec<Signer>>>,
+    tls: Mutex<Option<TlsAcceptor>>,
+    guard: Mutex<ReplayGuard>,
+    strangers: Strangers,
+    connections: Connections,
+    taken: Arc<Semaphore>,
+    /// Room for large bodies.
+    big_bodies: Arc<Semaphore>,
+}
+
+impl Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("connections", &self.connections).finish_non_exhaustive()
+    }
+}
+
+/// The door couldn't be opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HttpError {
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("can't start: {0}")]
+    Start(#[from] std::io::Error),
+}
+
+impl HttpDoor {
+    /// Serves what is bound, until stopped or dropped.
+    pub(crate) fn open(listener: TcpListener, settings: Settings, handlers: Handlers) -> Result<Self, HttpError> {
+        let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
+        let shared = Arc::new(Shared {
+            handlers,
+            signers: Mutex::new(Arc::new(settings.signers)),
+            tls: Mutex::new(tls),
+            guard: Mutex::default(),
+            strangers: Strangers::default(),
+            connections: Connections::default(),
+            taken: Arc::new(Semaphore::new(TAKEN_MAX)),
+            big_bodies: Arc::new(Semaphore::new(request::BIG_BODIES_MAX)),
+        });
+        let address = listener.local_addr()?;
+        listener.set_nonblocking(true)?;
+        let (stop, stopped) = watch::channel(false);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .max_blocking_threads(TAKERS_MAX)
+            .thread_name("take")
+            .build()?;
+        let inside = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("http".into()).spawn(move || {
+            let left = runtime.block_on(accept::serve(listener, inside, stopped));
+            // A request that was answered because its time was up may still be worked on.
+            runtime.shutdown_timeout(left);
+        })?;
+        Ok(Self { shared, stop, thread: Some(thread), address })
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes new secrets and a new certificate. A certificate that can't be used changes nothing: connections go on
+    /// being served with the old one.
+    pub(crate) fn update(&self, settings: Settings) -> Result<(), TlsError> {
+        *lock(&self.shared.signers) = Arc::new(settings.signers);
+        let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
+        *lock(&self.shared.tls) = tls;
+        Ok(())
+    }
+}
+
+impl Drop for HttpDoor {
+    /// Finishes what is in hand, for at most [`STOP_WAIT`].
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The guard of a lock; one that a panic left is as good as any, as every change under it is whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

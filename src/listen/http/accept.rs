@@ -1,0 +1,123 @@
+//! Takes connections in and serves each in a task of its own, within its limits.
+
+use super::connections::Place;
+use super::{STOP_WAIT, Shared, lock, request};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use log::error;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+/// For a whole head to arrive; also how long an idle connection is kept for a next request.
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+const HEADERS_MAX: usize = 64;
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
+/// Then a connection takes no further request.
+const CONNECTION_AGE_MAX: Duration = Duration::from_secs(60);
+/// For the request that is in hand when a connection must end; longer than the longest one takes.
+const LAST_REQUEST_WITHIN: Duration = Duration::from_secs(15);
+/// After an error of `accept`, most likely too many open files: time passes before another try.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves until stopped, then finishes what is in hand; gives the time that is left for what is in other threads.
+pub(super) async fn serve(
+    listener: std::net::TcpListener,
+    shared: Arc<Shared>,
+    mut stopped: watch::Receiver<bool>,
+) -> Duration {
+    let listener = match TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(e) => {
+            error!("http can't be served reason={e}");
+            return Duration::ZERO;
+        }
+    };
+    let mut tasks = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            _ = stopped.wait_for(|stop| *stop) => break,
+            Some(_) = tasks.join_next() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let place = shared.connections.place();
+                let task = connection(stream, peer, Arc::clone(&shared), Arc::clone(&place), stopped.clone());
+                place.served_by(tasks.spawn(task));
+            }
+            Err(e) => {
+                shared.strangers.tell("accept_failed", format_args!("reason={e}"));
+                shared.connections.close_oldest();
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    let deadline = Instant::now() + STOP_WAIT;
+    // What isn't finished by then is cut off, as the tasks go with their set.
+    let _ = timeout_at(deadline, async { while tasks.join_next().await.is_some() {} }).await;
+    deadline.saturating_duration_since(Instant::now())
+}
+
+/// One connection, from its handshake to its end.
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    shared: Arc<Shared>,
+    place: Arc<Place>,
+    stopped: watch::Receiver<bool>,
+) {
+    let _ = stream.set_nodelay(true);
+    let acceptor = lock(&shared.tls).clone();
+    let Some(acceptor) = acceptor else {
+        return speak(stream, peer, shared, place, stopped).await;
+    };
+    match timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => speak(stream, peer, shared, place, stopped).await,
+        Ok(Err(e)) => shared.strangers.tell("tls_handshake", format_args!("from={peer} reason={e}")),
+        Err(_) => shared.strangers.tell("tls_handshake", format_args!("from={peer} reason=too slow")),
+    }
+}
+
+/// HTTP over whatever carries it.
+async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    peer: SocketAddr,
+    shared: Arc<Shared>,
+    place: Arc<Place>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let inside = Arc::clone(&shared);
+    let service = service_fn(move |request| request::answer(Arc::clone(&inside), peer, Arc::clone(&place), request));
+    let mut http = http1::Builder::new();
+    // Without a timer hyper would not enforce the time-out.
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
+    http.max_buf_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX);
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => Some(ended),
+        () = sleep(CONNECTION_AGE_MAX) => None,
+        _ = stopped.wait_for(|stop| *stop) => None,
+    };
+    let ended = if let Some(ended) = ended {
+        ended
+    } else {
+        connection.as_mut().graceful_shutdown();
+        timeout(LAST_REQUEST_WITHIN, connection).await.unwrap_or(Ok(()))
+    };
+    match ended {
+        Err(e) if e.is_parse() => shared.strangers.tell("malformed", format_args!("from={peer} reason={e}")),
+        Err(e) if e.is_timeout() => shared.strangers.count("slow"),
+        Err(_) => shared.strangers.count("cut_off"),
+        Ok(()) => {}
+    }
+}

@@ -1,0 +1,95 @@
+//! The open connections: at most so many, and when there are more, the one that has been idle longest goes.
+//!
+//! Closing the oldest, not refusing the newest, keeps the door open for Slack while somebody holds hundreds of slow
+//! connections: theirs are always the older ones.
+
+use super::lock;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use tokio::task::AbortHandle;
+
+/// How many connections may be open. More than requests can be in hand, so there is always one that may be closed.
+const CONNECTIONS_MAX: usize = 512;
+const _: () = assert!(CONNECTIONS_MAX > super::TAKEN_MAX);
+
+/// Every open connection.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Connections(Arc<Mutex<Table>>);
+
+#[derive(Debug, Default)]
+struct Table {
+    /// Rises with every use of any connection.
+    clock: u64,
+    open: BTreeMap<u64, Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    /// The clock when it was opened or last answered a verified request.
+    used: u64,
+    /// A verified request is in hand: not closed for others.
+    busy: bool,
+    /// Absent for a moment, until its task is started.
+    task: Option<AbortHandle>,
+}
+
+/// A connection's place in the table; dropped with the connection.
+#[derive(Debug)]
+pub(super) struct Place {
+    connections: Connections,
+    number: u64,
+}
+
+impl Connections {
+    pub(super) fn count(&self) -> usize {
+        lock(&self.0).open.len()
+    }
+
+    /// A place for one more connection; the one that has been idle longest goes if need be.
+    pub(super) fn place(&self) -> Arc<Place> {
+        if self.count() >= CONNECTIONS_MAX {
+            self.close_oldest();
+        }
+        let mut table = lock(&self.0);
+        table.clock += 1;
+        let number = table.clock;
+        table.open.insert(number, Open { used: number, busy: false, task: None });
+        Arc::new(Place { connections: self.clone(), number })
+    }
+
+    /// Closes the connection that has been idle longest.
+    pub(super) fn close_oldest(&self) {
+        let mut table = lock(&self.0);
+        let idle = table.open.iter().filter(|(_, open)| !open.busy && open.task.is_some());
+        let oldest = idle.min_by_key(|(_, open)| open.used).map(|(number, _)| *number);
+        if let Some(task) = oldest.and_then(|number| table.open.remove(&number)).and_then(|open| open.task) {
+            task.abort();
+        }
+    }
+}
+
+impl Place {
+    /// The task that serves the connection.
+    pub(super) fn served_by(&self, task: AbortHandle) {
+        if let Some(open) = lock(&self.connections.0).open.get_mut(&self.number) {
+            open.task = Some(task);
+        }
+    }
+
+    /// Whether a verified request is in hand.
+    pub(super) fn set_busy(&self, busy: bool) {
+        let mut table = lock(&self.connections.0);
+        table.clock += 1;
+        let now = table.clock;
+        if let Some(open) = table.open.get_mut(&self.number) {
+            open.busy = busy;
+            open.used = now;
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        lock(&self.connections.0).open.remove(&self.number);
+    }
+}
