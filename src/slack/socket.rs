@@ -16,9 +16,6 @@ mod connection;
 mod line;
 mod supervisor;
 
-#[cfg(test)]
-mod tests;
-
 use crate::config::{Environment, Integration};
 use connection::Report;
 use serde_json::Value;
@@ -188,3 +185,6 @@ impl Drop for SocketMode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,4 @@
+mod secured;
 mod stand_in;
 
 use super::*;
