@@ -13,9 +13,6 @@ mod form;
 mod id;
 mod wire;
 
-#[cfg(test)]
-mod tests;
-
 pub(crate) use id::{
     ActionId, AppId, BlockId, CallbackId, ChannelId, EnterpriseId, EventId, MessageTs, TeamId, TriggerId, UserId,
     ViewId,
@@ -278,3 +275,6 @@ fn brief_kind(kind: &str) -> String {
 fn json(text: &str) -> Result<Value, DecodeError> {
     crate::json::parse(text).map_err(|e| DecodeError::Json { line: e.line(), column: e.column() })
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,9 +14,6 @@ mod connection;
 mod line;
 mod supervisor;
 
-#[cfg(test)]
-mod tests;
-
 use crate::config::{Environment, Integration};
 use connection::Report;
 use serde_json::Value;
@@ -186,3 +183,6 @@ impl Drop for SocketMode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

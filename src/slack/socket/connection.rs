@@ -134,14 +134,13 @@ impl<'a> Connection<'a> {
                 Ok(_) => Ok(()),
                 Err(e) => Err(e),
             },
-            // The pong is queued, but written only now.
-            Message::Ping(_) => self.socket.flush(),
             Message::Close(frame) => {
                 let why = frame.as_ref().map_or_else(String::new, |frame| format!(": {frame}"));
                 let _ = self.socket.flush();
                 return Some(End::Lost(brief(&format!("Slack closed the connection{why}"))));
             }
-            Message::Pong(_) | Message::Binary(_) | Message::Frame(_) => Ok(()),
+            // A pong is queued; the next `read` writes it, and that comes before any wait.
+            Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_) => Ok(()),
         };
         if let Err(e) = sent {
             return Some(End::Lost(brief(&e.to_string())));
