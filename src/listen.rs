@@ -7,6 +7,7 @@
 
 mod doors;
 mod http;
+mod metrics;
 
 use crate::callback::Callback;
 use crate::callback::answer::Answer;
@@ -14,13 +15,13 @@ use crate::clock;
 use crate::config::{self, Config, Environment, Stamp};
 use crate::deliver::{DeliverError, Deliverer, PATIENCE_LONG};
 use crate::lock::DeliveryLock;
+use crate::slack::socket::Reply;
 use crate::spool::{Spool, SpoolError};
 use crate::systemd::Notifier;
-use crate::verify::Verified;
 use crate::wake;
 use doors::Doors;
 use http::Handlers;
-use log::{debug, error, info, warn};
+use log::{error, info, warn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::Read;

@@ -2,10 +2,13 @@
 //! be opened. Delivery never waits for a door.
 
 use super::http::{Handlers, HttpDoor, HttpError, Settings};
-use crate::config::Config;
+use crate::config::{Config, Environment, Flavor, Integration};
+use crate::slack::socket::{SocketMode, Timing};
 use crate::verify::Signer;
 use log::{error, info};
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Between two tries to open a door.
@@ -18,6 +21,9 @@ pub(super) struct Doors {
     /// The socket systemd listens on for us; then nothing else is bound.
     passed: Option<TcpListener>,
     http: Option<(Place, HttpDoor)>,
+    /// By integration, with what it was started with.
+    sockets: BTreeMap<String, (Integration, SocketMode)>,
+    env: Environment,
     retry: Option<Instant>,
 }
 
@@ -30,18 +36,54 @@ enum Place {
 
 impl Doors {
     /// Opens what the configuration wants.
-    pub(super) fn open(config: &Config, handlers: Handlers) -> Self {
+    pub(super) fn open(config: &Config, env: &Environment, handlers: Handlers) -> Self {
         let passed = listenfd::ListenFd::from_env().take_tcp_listener(0).unwrap_or_else(|e| {
             error!("the socket from systemd can't be used reason={e} remedy=give ackbell.socket a ListenStream of TCP");
             None
         });
-        let mut doors = Self { handlers, passed, http: None, retry: None };
+        let (sockets, env) = (BTreeMap::new(), env.clone());
+        let mut doors = Self { handlers, passed, http: None, sockets, env, retry: None };
         doors.reconfigure(config);
         doors
     }
 
     /// Takes a changed configuration.
     pub(super) fn reconfigure(&mut self, config: &Config) {
+        self.connect(config);
+        self.reopen(config);
+    }
+
+    /// A Socket Mode connection for each integration with an app token, as it is configured now.
+    fn connect(&mut self, config: &Config) {
+        let wanted: Vec<&Integration> = config
+            .integrations
+            .iter()
+            .filter(|i| config.listen.socket_mode && i.enabled && i.flavor == Flavor::Slack && i.app_token.is_some())
+            .collect();
+        self.sockets.retain(|name, (started, socket)| {
+            let stays = wanted.iter().any(|now| now.name == *name && *now == started);
+            if stays {
+                socket.retry_now();
+            } else {
+                socket.stop();
+            }
+            stays
+        });
+        for integration in wanted {
+            if self.sockets.contains_key(&integration.name) {
+                continue;
+            }
+            let (name, handlers) = (integration.name.clone(), self.handlers.clone());
+            let take = Arc::new(move |envelope| (handlers.take_envelope)(&name, envelope));
+            match SocketMode::start(integration.clone(), self.env.clone(), Timing::default(), take) {
+                Ok(socket) => drop(self.sockets.insert(integration.name.clone(), (integration.clone(), socket))),
+                Err(e) => error!("no thread for Socket Mode integration={} reason={e}", integration.name),
+            }
+        }
+    }
+
+    /// The HTTP door where the configuration wants it.
+    fn reopen(&mut self, config: &Config) {
         let wanted = match &self.passed {
             Some(_) => Some(Place::Passed),
             None => config.listen.address(&config.integrations).map(Place::At),
@@ -65,7 +107,7 @@ impl Doors {
     /// To be called every few seconds.
     pub(super) fn tend(&mut self, config: &Config) {
         if self.retry.is_some_and(|at| at <= Instant::now()) {
-            self.reconfigure(config);
+            self.reopen(config);
         }
     }
 
@@ -95,6 +137,15 @@ impl Doors {
                 error!("http can't be opened at={place} reason={e} remedy={remedy} what=tried again every {seconds} s");
                 self.retry = Some(Instant::now() + RETRY_INTERVAL);
             }
+        }
+    }
+}
+
+/// All connections begin to close at once, then each is waited for.
+impl Drop for Doors {
+    fn drop(&mut self) {
+        for (_, socket) in self.sockets.values() {
+            socket.stop();
         }
     }
 }

@@ -14,6 +14,7 @@ pub(crate) use tls::TlsError;
 
 use crate::callback::answer::Answer;
 use crate::config::TlsFiles;
+use crate::slack::socket::{Envelope, Reply};
 use crate::verify::{ReplayGuard, Signer, Verified};
 use connections::Connections;
 use std::fmt::{self, Debug};
@@ -37,6 +38,8 @@ const STOP_WAIT: Duration = Duration::from_secs(5);
 pub(crate) struct Handlers {
     /// Acts on a request. It should be quick: Slack waits 3 s.
     pub(crate) take: Arc<dyn Fn(Verified) -> Answer + Send + Sync>,
+    /// The same for what comes over an integration's Socket Mode connection.
+    pub(crate) take_envelope: Arc<dyn Fn(&str, Envelope) -> Reply + Send + Sync>,
     /// `GET /healthz`: what is wrong, if anything.
     pub(crate) health: Arc<dyn Fn() -> Option<String> + Send + Sync>,
     /// `GET /metrics`, in Prometheus's text format; the door adds its own.

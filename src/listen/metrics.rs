@@ -7,7 +7,8 @@ use std::path::Path;
 
 /// All of it. The outbox is opened for each scrape: nothing is kept for it between two.
 pub(super) fn text(state_dir: &Path, is_delivering: bool) -> String {
-    let summary = Store::open_existing(state_dir).ok().flatten().and_then(|store| store.summary().ok()).unwrap_or_default();
+    let summary =
+        Store::open_existing(state_dir).ok().flatten().and_then(|store| store.summary().ok()).unwrap_or_default();
     let Summary { waiting, dead, oldest, acts } = summary;
     let spool = Spool::new(state_dir);
     let age = oldest.map_or(0, |received| clock::wall_ms().saturating_sub(received) / 1000);
