@@ -178,10 +178,11 @@ async fn read(
     mut body: Incoming,
 ) -> Result<(Vec<u8>, Option<OwnedSemaphorePermit>), BodyError> {
     // The length it announces: nothing is read of what is too long.
-    if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > BODY_BYTES_MAX {
         return Err(BodyError::TooLarge);
     }
-    let (mut bytes, mut room) = (Vec::new(), None);
+    let (mut bytes, mut room) = (Vec::with_capacity(announced.min(BODY_SMALL_BYTES)), None);
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(BodyError::Broken)?.into_data() else {
             continue;
