@@ -5,6 +5,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 mod hostile;
@@ -13,6 +14,9 @@ mod tls;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const PAYLOAD: &str = "payload=%7B%22type%22%3A%22block_actions%22%7D";
+
+/// Held by tests that open hundreds of connections: together they would be more than a process may have.
+static CROWD: Mutex<()> = Mutex::new(());
 
 /// A listener with a door at a port of its own.
 pub(crate) struct Door {

@@ -1,6 +1,6 @@
 //! Every limit of the door holds, and what is beyond it costs the honest nothing.
 
-use super::{Door, PAYLOAD, SECRET, assert_status, config, hear, now, post, resident, say, signed, statuses};
+use super::{CROWD, Door, PAYLOAD, SECRET, assert_status, config, hear, now, post, resident, say, signed, statuses};
 use crate::world::{Running, Site, wait_until};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -64,6 +64,7 @@ fn a_connection_ends_after_a_minute_between_two_requests() {
 
 #[test]
 fn out_of_descriptors_the_oldest_strangers_go() {
+    let _crowd = CROWD.lock();
     let door = Door::open();
     let pid = door.listener.0.id();
     let limited = Command::new("prlimit").args([&format!("--pid={pid}"), "--nofile=64"]).status().unwrap();
@@ -79,6 +80,7 @@ fn out_of_descriptors_the_oldest_strangers_go() {
 
 #[test]
 fn no_number_of_bodies_fills_the_memory() {
+    let _crowd = CROWD.lock();
     let door = Door::open();
     let before = resident(&door);
     let begin = |length: usize, sent: usize| {
