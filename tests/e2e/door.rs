@@ -224,6 +224,18 @@ fn a_taken_port_is_told_and_delivery_goes_on_until_it_is_free() {
 }
 
 #[test]
+fn health_is_that_of_the_delivery() {
+    let site = Site::new(&config(SECRET, ""));
+    std::fs::create_dir_all(site.state("ackbell.db")).unwrap();
+    let _listener = site.listen();
+    let ask = || say(address(&site), b"GET /healthz HTTP/1.0\r\n\r\n");
+    wait_until("the trouble to be told", Duration::from_secs(10), || ask().contains("503 "));
+    assert!(ask().ends_with("delivery is interrupted, the log says why\n"), "{}", ask());
+    std::fs::remove_dir(site.state("ackbell.db")).unwrap();
+    wait_until("the delivery", Duration::from_secs(20), || ask().ends_with("ok\n"));
+}
+
+#[test]
 fn a_stop_finishes_what_is_in_hand() {
     let door = Door::open();
     let request = post("/slack/request", &signed(SECRET, now(), PAYLOAD.as_bytes()), PAYLOAD);
