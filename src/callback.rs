@@ -1,5 +1,5 @@
 //! Flow three: `Slack ─▶ verified ─▶ interaction ─▶ authorised ─▶ external command ─▶ command file ─▶ confirmed`.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "wired by the callback flow"))]
+#![expect(dead_code, reason = "wired by the callback flow")]
 
 pub(crate) mod answer;
