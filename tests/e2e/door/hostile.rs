@@ -66,7 +66,7 @@ fn pipelined_requests_continue_and_a_bare_line_feed_are_served() {
     let second = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     assert_eq!(statuses(&door.say(format!("{first}{second}").as_bytes())), [200, 200]);
     assert_status(&door.say(b"GET /healthz HTTP/1.1\nHost: x\nConnection: close\n\n"), 200);
-    let body = format!("{PAYLOAD}&100");
+    let body = format!("{PAYLOAD}&n=100");
     let request = String::from_utf8(post("/slack/request", &signed(SECRET, now(), body.as_bytes()), &body)).unwrap();
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
     let mut stream = TcpStream::connect(door.address).unwrap();
@@ -128,7 +128,7 @@ fn a_click_is_answered_within_a_second_under_500_slow_connections() {
             let _ = stream.write_all(b"x");
         }
         let started = Instant::now();
-        assert_status(&door.post("/slack/request", &format!("{PAYLOAD}&{round}")), 200);
+        assert_status(&door.post("/slack/request", &format!("{PAYLOAD}&n={round}")), 200);
         slowest = slowest.max(started.elapsed());
         slow.extend((0..10).map(|_| TcpStream::connect(door.address).unwrap()));
         std::thread::sleep(Duration::from_secs(1));

@@ -112,7 +112,7 @@ fn a_thousand_clicks_a_second_are_taken() {
                 let mut stream = TcpStream::connect(door.address).unwrap();
                 let mut heard = [0; 4096];
                 for i in 0..500 {
-                    let body = format!("{PAYLOAD}&{thread}&{i}");
+                    let body = format!("{PAYLOAD}&n={thread}.{i}");
                     let request =
                         String::from_utf8(post("/slack/request", &signed(SECRET, now(), body.as_bytes()), &body));
                     stream.write_all(request.unwrap().replace("Connection: close\r\n", "").as_bytes()).unwrap();
