@@ -5,13 +5,19 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 mod hostile;
+mod limits;
 mod tls;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
-const PAYLOAD: &str = "payload=%7B%22type%22%3A%22block_actions%22%7D";
+/// A kind of interaction that nobody knows: taken, answered with an empty 200, and nothing else.
+const PAYLOAD: &str = "payload=%7B%22type%22%3A%22of_the_tests%22%7D";
+
+/// Held by tests that open hundreds of connections: together they would be more than a process may have.
+static CROWD: Mutex<()> = Mutex::new(());
 
 /// A listener with a door at a port of its own.
 pub(crate) struct Door {
@@ -71,6 +77,7 @@ fn address(site: &Site) -> SocketAddr {
     line.split("address=").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap()
 }
 
+#[expect(clippy::disallowed_methods, reason = "Slack's side has a clock of its own")]
 pub(crate) fn now() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
 }
@@ -122,7 +129,7 @@ fn what_slack_signs_is_taken_at_every_address_of_ours() {
     for (i, path) in
         ["/slack/request", "/webhooks/slack", "/slack/request/default", "/slack/request?x=1"].iter().enumerate()
     {
-        assert_status(&door.post(path, &format!("{PAYLOAD}&{i}")), 200);
+        assert_status(&door.post(path, &format!("{PAYLOAD}&n={i}")), 200);
     }
     assert_eq!(door.taken(), 4);
     let challenged = door.post("/slack/request", r#"{"token":"t","challenge":"3eZbrw1a","type":"url_verification"}"#);
@@ -181,7 +188,7 @@ fn an_ssl_check_is_answered_unsigned_and_does_nothing() {
 fn a_rotated_secret_needs_no_restart() {
     let door = Door::open();
     let with = |secret: &str| {
-        let body = format!("{PAYLOAD}&{secret}");
+        let body = format!("{PAYLOAD}&n={secret}");
         statuses(&door.say(&post("/slack/request", &signed(secret, now(), body.as_bytes()), &body)))
     };
     assert_eq!((with(SECRET), with("next")), (vec![200], vec![401]));
@@ -215,6 +222,18 @@ fn a_taken_port_is_told_and_delivery_goes_on_until_it_is_free() {
     signal(listener.0.id(), "HUP");
     wait_until("the door", Duration::from_secs(10), || site.log().contains("http open"));
     assert!(say(taken, b"GET /healthz HTTP/1.0\r\n\r\n").ends_with("ok\n"));
+}
+
+#[test]
+fn health_is_that_of_the_delivery() {
+    let site = Site::new(&config(SECRET, ""));
+    std::fs::create_dir_all(site.state("ackbell.db")).unwrap();
+    let _listener = site.listen();
+    let ask = || say(address(&site), b"GET /healthz HTTP/1.0\r\n\r\n");
+    wait_until("the trouble to be told", Duration::from_secs(10), || ask().contains("503 "));
+    assert!(ask().ends_with("delivery is interrupted, the log says why\n"), "{}", ask());
+    std::fs::remove_dir(site.state("ackbell.db")).unwrap();
+    wait_until("the delivery", Duration::from_secs(20), || ask().ends_with("ok\n"));
 }
 
 #[test]
@@ -253,11 +272,15 @@ fn an_idle_listener_costs_next_to_nothing() {
     let (before, started) = (switches(), Instant::now());
     std::thread::sleep(Duration::from_secs(10));
     let wakes = f64::from(u32::try_from(switches() - before).unwrap()) / started.elapsed().as_secs_f64();
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let resident = field(&status, "VmRSS:");
+    let resident = resident(&door);
     println!("idle listener: {wakes:.2} wake-ups a second, {resident} kB resident");
     assert!(wakes < 1.0, "{wakes}");
     assert!(resident < 64 * 1024, "{resident} kB");
+}
+
+/// In kB.
+fn resident(door: &Door) -> u64 {
+    field(&std::fs::read_to_string(format!("/proc/{}/status", door.listener.0.id())).unwrap(), "VmRSS:")
 }
 
 fn field(status: &str, name: &str) -> u64 {

@@ -25,8 +25,9 @@ const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
 const CONNECTION_AGE_MAX: Duration = Duration::from_secs(60);
 /// For the request that is in hand when a connection must end; longer than the longest one takes.
 const LAST_REQUEST_WITHIN: Duration = Duration::from_secs(15);
-/// After an error of `accept`, most likely too many open files: time passes before another try.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// After an error of `accept`, most likely too many open files: the time until a connection that was closed for it is
+/// gone, and until another try when there was none to close.
+const ACCEPT_PAUSES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(50)];
 
 /// Serves until stopped, then finishes what is in hand; gives the time that is left for what is in other threads.
 pub(super) async fn serve(
@@ -56,8 +57,8 @@ pub(super) async fn serve(
             }
             Err(e) => {
                 shared.strangers.tell("accept_failed", format_args!("reason={e}"));
-                shared.connections.close_oldest();
-                sleep(ACCEPT_PAUSE).await;
+                let is_room_made = shared.connections.close_oldest();
+                sleep(ACCEPT_PAUSES[usize::from(!is_room_made)]).await;
             }
         }
     }

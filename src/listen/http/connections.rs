@@ -57,14 +57,16 @@ impl Connections {
         Arc::new(Place { connections: self.clone(), number })
     }
 
-    /// Closes the connection that has been idle longest.
-    pub(super) fn close_oldest(&self) {
+    /// Closes the connection that has been idle longest; `false` when there is none.
+    pub(super) fn close_oldest(&self) -> bool {
         let mut table = lock(&self.0);
         let idle = table.open.iter().filter(|(_, open)| !open.busy && open.task.is_some());
         let oldest = idle.min_by_key(|(_, open)| open.used).map(|(number, _)| *number);
-        if let Some(task) = oldest.and_then(|number| table.open.remove(&number)).and_then(|open| open.task) {
+        let task = oldest.and_then(|number| table.open.remove(&number)).and_then(|open| open.task);
+        task.is_some_and(|task| {
             task.abort();
-        }
+            true
+        })
     }
 }
 

@@ -22,9 +22,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 /// Slack's largest are views, up to 250 kB (<https://docs.slack.dev/surfaces/modals>).
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Up to this size every connection may have a body in memory.
-const BODY_SMALL_BYTES: usize = 64 * 1024;
+const BODY_SMALL_BYTES: usize = 32 * 1024;
 /// How many larger ones may be in memory at once: strangers could send them, too.
-pub(super) const BIG_BODIES_MAX: usize = 16;
+pub(super) const BIG_BODIES_MAX: usize = 8;
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 /// Slack waits 3 s (<https://docs.slack.dev/interactivity/handling-user-interaction#acknowledgment_response>); the rest
 /// is for the way.
@@ -178,10 +178,11 @@ async fn read(
     mut body: Incoming,
 ) -> Result<(Vec<u8>, Option<OwnedSemaphorePermit>), BodyError> {
     // The length it announces: nothing is read of what is too long.
-    if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > BODY_BYTES_MAX {
         return Err(BodyError::TooLarge);
     }
-    let (mut bytes, mut room) = (Vec::new(), None);
+    let (mut bytes, mut room) = (Vec::with_capacity(announced.min(BODY_SMALL_BYTES)), None);
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(BodyError::Broken)?.into_data() else {
             continue;
