@@ -2,6 +2,7 @@
 //! environment, the only printer, and the only place that decides exit codes.
 
 mod args;
+mod audit;
 mod config;
 mod listen;
 mod notify;
@@ -29,6 +30,7 @@ pub(crate) enum Exit {
     Unavailable = 69,
     CantWrite = 73,
     Later = 75,
+    Refused = 77,
     Config = 78,
 }
 
@@ -75,6 +77,7 @@ fn run(cli: Cli, env: &Environment, out: &mut Output) -> Exit {
             logging::start(Reader::Person, level(cli.verbose, LevelFilter::Warn));
             queue::run(args, config, env, out)
         }
+        Verb::Audit(args) => audit::run(&args, config, env, out),
         Verb::Preview(args) => preview::run(&args, config, env, out),
         Verb::Config(args) => config::run(&args, config, env, out),
         Verb::Sandbox(args) => {

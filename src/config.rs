@@ -360,6 +360,14 @@ pub(crate) enum Who {
     Group(String),
 }
 
+/// A span of time as the configuration writes it, for the command line; the error is a sentence.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    values::duration(text).map_err(|mistake| match mistake.remedy {
+        Some(remedy) => format!("{}; {remedy}", mistake.message),
+        None => mistake.message,
+    })
+}
+
 impl Config {
     /// The integration a route leads to: the named one, else the default, which is the first.
     pub(crate) fn integration_of(&self, route: &Route) -> Option<&Integration> {

@@ -40,6 +40,15 @@ pub(crate) enum Verb {
     Listen,
     /// Show and handle what is waiting or dead
     Queue(QueueArgs),
+    /// Show who did what from Slack, and what the core made of it
+    #[command(
+        after_help = "Examples:\n  ackbell audit --since 24h\n  ackbell audit --host 'db*' --action downtime\n  \
+        ackbell audit --step refused --json\n  ackbell audit --verify\n\n\
+        An act has a row when its command is about to be sent (sending) and one for its end: confirmed, not taken, not seen, \
+        failed, refused, nothing to do. Rows are only added; --verify checks that none was changed or removed, and prints the \
+        last row's hash: kept elsewhere, it shows later that the end wasn't cut off."
+    )]
+    Audit(AuditArgs),
     /// Show what a notification would look like, without sending it
     #[command(after_help = "Takes the arguments of `notify`. Without any, it shows a sample of every kind.\n\n\
         Examples:\n  ackbell preview\n  ackbell preview --hostname web01 --hoststate DOWN --output 'no ping'\n  \
@@ -153,6 +162,39 @@ pub(crate) enum QueueVerb {
     Drop { id: String },
     /// Deliver now what waits, if no listener runs
     Flush,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// Only the last so long: 90m, 24h, 7d
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub(crate) since: Option<std::time::Duration>,
+    /// Only this person: a part of the Slack id, name or e-mail address
+    #[arg(long, value_name = "PERSON")]
+    pub(crate) user: Option<String>,
+    /// Only hosts like this; * and ? stand for anything
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) host: Option<String>,
+    /// Only services like this
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) service: Option<String>,
+    /// Only this action: acknowledge, unacknowledge, downtime, recheck, notifications
+    #[arg(long, value_name = "ACTION")]
+    pub(crate) action: Option<String>,
+    /// Only rows of this step, e.g. refused or confirmed
+    #[arg(long, value_name = "STEP")]
+    pub(crate) step: Option<String>,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Check that no row was changed or removed
+    #[arg(long)]
+    pub(crate) verify: bool,
+}
+
+/// A span of time as the configuration writes it.
+fn span(text: &str) -> Result<std::time::Duration, String> {
+    crate::config::duration(text)
 }
 
 #[derive(Debug, Args)]

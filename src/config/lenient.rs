@@ -26,7 +26,8 @@ pub(crate) struct StateDirs {
 
 /// Where the configuration is: the argument (which clap also takes from `ACKBELL_CONFIG`), else the usual place.
 pub(super) fn config_path(argument: Option<&Path>) -> PathBuf {
-    argument.map_or_else(|| PathBuf::from(CONFIG), Path::to_owned)
+    // What stands in it is relative to it, wherever the process goes.
+    argument.map_or_else(|| PathBuf::from(CONFIG), |path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
 }
 
 /// The directories; `ACKBELL_STATE_DIR` and `ACKBELL_RUNTIME_DIR` win over the file, the file over the defaults.

@@ -185,7 +185,7 @@ fn import_one(
             }
             NewDelivery::Dead { lane, reason } => {
                 let row = NewRow { seq, lane, object: &object, mentions: "[]", note: None, since: now };
-                row.settled(db, "dead", reason, now)?;
+                row.settled(db, ("dead", 0), reason, now)?;
             }
         }
     }
@@ -214,7 +214,8 @@ impl NewRow<'_> {
         now: i64,
     ) -> Result<(), StoreError> {
         match place(db, self.lane, notification, voice, quiet, now)? {
-            Placing::Known => self.merged(db, "known already", now),
+            // It counts as tried: its twins for other contacts are known, too.
+            Placing::Known => self.settled(db, ("merged", 1), "known already", now),
             Placing::Waiting { post, digest, line, urgency, calls, superseded } => {
                 if let Some(old) = superseded {
                     self.waiting(db, "[]", (old, None, false, urgency))?;
@@ -250,12 +251,14 @@ impl NewRow<'_> {
     }
 
     fn merged(&self, db: &Connection, reason: &str, now: i64) -> Result<(), StoreError> {
-        self.settled(db, "merged", reason, now)
+        self.settled(db, ("merged", 0), reason, now)
     }
 
-    fn settled(&self, db: &Connection, state: &str, reason: &str, now: i64) -> Result<(), StoreError> {
-        let sql = "INSERT INTO delivery (notification, integration, target, object, mentions, note, state, reason, settled, since)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    fn settled(&self, db: &Connection, end: (&str, u32), reason: &str, now: i64) -> Result<(), StoreError> {
+        let (state, attempts) = end;
+        let sql =
+            "INSERT INTO delivery (notification, integration, target, object, mentions, note, state, reason, settled,
+                     since, attempts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
         let Lane { integration, target } = self.lane;
         db.prepare_cached(sql)?.execute(params![
             self.seq,
@@ -267,7 +270,8 @@ impl NewRow<'_> {
             state,
             reason,
             now,
-            self.since
+            self.since,
+            attempts
         ])?;
         Ok(())
     }

@@ -5,6 +5,7 @@
 
 mod world;
 
+mod acknowledge;
 mod answers;
 mod command_line;
 mod disk;

@@ -13,20 +13,20 @@ use tempfile::TempDir;
 const HOSTILE: &str = "it's \"full\" `id` $HOME ; & <!channel> ```x C:\\";
 
 /// A throw-away core with one host and four services, in a directory of its own.
-struct Core {
+pub(crate) struct Core {
     directory: TempDir,
     process: Option<Running>,
 }
 
 impl Core {
-    fn start(slack: &str, command: &str, environment_macros: bool) -> Self {
+    pub(crate) fn start(slack: &str, command: &str, environment_macros: bool) -> Self {
         let directory = tempfile::Builder::new().prefix("ackbell-nagios").tempdir_in("/tmp").unwrap();
         let core = Self { directory, process: None };
         core.lay_out(slack, command, environment_macros);
         core.run()
     }
 
-    fn path(&self, inside: &str) -> PathBuf {
+    pub(crate) fn path(&self, inside: &str) -> PathBuf {
         self.directory.path().join(inside)
     }
 
@@ -75,19 +75,46 @@ impl Core {
         self
     }
 
+    /// The core dies; its command file stays behind.
+    pub(crate) fn halt(&mut self) {
+        let process = self.process.take().unwrap();
+        crate::world::signal(process.0.id(), "KILL");
+        drop(process);
+        let _ = Command::new("pkill").args(["-9", "-f"]).arg(self.path("nagios.cfg")).status();
+    }
+
+    /// It starts again, as an administrator would.
+    pub(crate) fn restart(&mut self) {
+        let _ = fs::remove_file(self.path("rw/nagios.cmd"));
+        let _ = fs::remove_file(self.path("nagios.pid"));
+        let mut command = Command::new("nagios4");
+        let process = command.arg(self.path("nagios.cfg")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        self.process = Some(Running(process));
+        wait_until("nagios4", Duration::from_secs(30), || self.path("rw/nagios.cmd").exists());
+    }
+
+    /// It hangs for a while.
+    pub(crate) fn pause(&self) {
+        crate::world::signal(self.process.as_ref().unwrap().0.id(), "STOP");
+    }
+
+    pub(crate) fn go_on(&self) {
+        crate::world::signal(self.process.as_ref().unwrap().0.id(), "CONT");
+    }
+
     /// What a service's next checks find.
-    fn set(&self, service: &str, state: u8, output: impl AsRef<[u8]>) {
+    pub(crate) fn set(&self, service: &str, state: u8, output: impl AsRef<[u8]>) {
         let new = self.path(&format!("checks/.{service}"));
         fs::write(&new, [format!("{state}\n").as_bytes(), output.as_ref(), b"\n"].concat()).unwrap();
         fs::rename(new, self.path(&format!("checks/{service}"))).unwrap();
     }
 
-    fn order(&self, command: &str) {
+    pub(crate) fn order(&self, command: &str) {
         let mut file = fs::OpenOptions::new().write(true).open(self.path("rw/nagios.cmd")).unwrap();
         writeln!(file, "[{}] {command}", std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         text(&fs::read(self.path("nagios.log")).unwrap_or_default())
     }
 }
@@ -95,6 +122,7 @@ impl Core {
 impl Drop for Core {
     fn drop(&mut self) {
         if let Some(process) = self.process.take() {
+            crate::world::signal(process.0.id(), "CONT");
             process.stop();
         }
     }
@@ -117,6 +145,16 @@ fn objects(root: &str, command: &str) -> String {
     }
     text += "define host {\n host_name web01\n alias Web server 1\n display_name Web 01\n address 192.0.2.10\n check_period 24x7\n\
              max_check_attempts 1\n check_interval 60\n notification_interval 0\n notification_period 24x7\n contacts alice,bob\n}\n";
+    // For storms: passive checks only.
+    text += "define host {\n host_name web02\n address 192.0.2.11\n check_period 24x7\n max_check_attempts 1\n check_interval 0\n\
+             active_checks_enabled 0\n notification_interval 0\n notification_period 24x7\n contacts alice,bob\n}\n";
+    for service in 0..200 {
+        text += &format!(
+            "define service {{\n host_name web02\n service_description S{service:03}\n check_command check!Disk\n check_period 24x7\n\
+             max_check_attempts 1\n active_checks_enabled 0\n check_interval 1\n retry_interval 1\n notification_interval 0\n\
+             notification_period 24x7\n contacts alice,bob\n flap_detection_enabled 0\n}}\n"
+        );
+    }
     for service in ["Disk", "Load", "Flap", "Big"] {
         let flaps = u8::from(service == "Flap");
         text += &format!(
@@ -130,7 +168,7 @@ fn objects(root: &str, command: &str) -> String {
 
 /// Waits for a message whose text starts so, and returns it.
 #[track_caller]
-fn wait_for(sandbox: &Sandbox, core: &Core, start: &str) -> Value {
+pub(crate) fn wait_for(sandbox: &Sandbox, core: &Core, start: &str) -> Value {
     let mut found = None;
     let started = std::time::Instant::now();
     while found.is_none() {

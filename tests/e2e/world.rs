@@ -73,6 +73,33 @@ impl Sandbox {
         answer
     }
 
+    /// Tells the stand-in to do something, and gives what came of it.
+    #[track_caller]
+    pub(crate) fn order(&self, what: &str, order: &Value) -> Value {
+        let answer =
+            self.agent.post(format!("{}/_sandbox/{what}", self.url)).config().http_status_as_error(false).build();
+        let answer = answer.send(order.to_string()).unwrap().body_mut().read_to_string().unwrap();
+        serde_json::from_str(&answer).unwrap()
+    }
+
+    /// Somebody clicks on a message, and Slack has its answer in time.
+    #[track_caller]
+    pub(crate) fn click(&self, message: &Value, action: &str, more: &Value) -> Value {
+        let mut click = serde_json::json!({"channel": message["channel"], "ts": message["ts"], "action_id": action});
+        for (key, value) in more.as_object().into_iter().flatten() {
+            click[key] = value.clone();
+        }
+        let answer = self.order("click", &click);
+        assert_eq!((&answer["ok"], &answer["status"]), (&Value::from(true), &Value::from(200)), "{answer}");
+        answer
+    }
+
+    /// What one person alone was told.
+    pub(crate) fn whispers(&self) -> Vec<String> {
+        let to_one = self.messages().into_iter().filter(|message| !message["ephemeral_for"].is_null());
+        to_one.map(|message| message["text"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
     /// The messages people would see, in order.
     pub(crate) fn messages(&self) -> Vec<Value> {
         list(self.get("messages"), "messages")
