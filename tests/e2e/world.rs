@@ -90,7 +90,8 @@ impl Sandbox {
             click[key] = value.clone();
         }
         let answer = self.order("click", &click);
-        assert_eq!((&answer["ok"], &answer["status"]), (&Value::from(true), &Value::from(200)), "{answer}");
+        let expected = (&Value::from(true), &Value::from(200));
+        assert_eq!((&answer["ok"], &answer["status"]), expected, "{answer}: {}", message["attachments"]);
         answer
     }
 
