@@ -129,6 +129,7 @@ impl Callback {
 
     fn answer(&self, verified: &Verified, decoded: Result<Interaction, DecodeError>) -> Answer {
         let integration = verified.integration();
+        debug!("from slack integration={integration} door={:?} bytes={}", verified.door(), verified.body().len());
         let interaction = match decoded {
             Ok(interaction) => interaction,
             Err(e) => {
@@ -163,7 +164,7 @@ impl Callback {
                 let view = forms::form(offer, &about, &label, &config.acknowledge, now);
                 match (view, &click.origin.trigger) {
                     (Some(view), Some(trigger)) => {
-                        let (integration, trigger) = (integration.to_owned(), trigger.as_str().to_owned());
+                        let (integration, trigger) = (integration.to_owned(), trigger.as_ref().to_owned());
                         let form = Form { config: Arc::clone(config), integration, trigger, view };
                         if self.forms.try_send(form).is_err() {
                             warn!("too many forms at once what=one wasn't opened");
@@ -203,7 +204,7 @@ impl Callback {
         (asker.channel, asker.message, asker.response_url) = (about.channel, about.message, about.response_url);
         let name = action.name().to_owned();
         let wish = Wish::One { post: about.post, object: about.object, action };
-        let key = format!("{integration} form {}", form.view.id.as_str());
+        let key = format!("{integration} form {}", form.view.id.as_ref());
         self.keep(key, &Request { name, asker, wish })
     }
 

@@ -19,7 +19,7 @@ use crate::slack::socket::Reply;
 use crate::spool::{Spool, SpoolError};
 use crate::systemd::Notifier;
 use crate::wake;
-use doors::Doors;
+use doors::{Doors, Sockets};
 use http::Handlers;
 use log::{error, info, warn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -75,7 +75,8 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
         .ok();
     let (health, callbacks) = (Health::default(), Callbacks::default());
     callbacks.start(&config, env);
-    let doors = Doors::open(&config, env, handlers(&config, &health, &callbacks));
+    let sockets = Sockets::default();
+    let doors = Doors::open(&config, env, handlers(&config, &health, &callbacks, &sockets), Arc::clone(&sockets));
     info!("listening state_dir={} integrations={}", config.state_dir.display(), config.integrations.len());
     notifier.say("READY=1\nSTATUS=delivering");
     let mut current = Current { stamp: config::stamp(&config), config, doors, health, callbacks };
@@ -139,10 +140,10 @@ impl Health {
 }
 
 /// What the doors do with what comes in.
-fn handlers(config: &Config, health: &Health, callbacks: &Callbacks) -> Handlers {
+fn handlers(config: &Config, health: &Health, callbacks: &Callbacks, sockets: &Sockets) -> Handlers {
     let (asked, measured) = (health.clone(), health.clone());
     let (over_http, over_socket) = (callbacks.clone(), callbacks.clone());
-    let state_dir = config.state_dir.clone();
+    let (state_dir, sockets) = (config.state_dir.clone(), Arc::clone(sockets));
     Handlers {
         take: Arc::new(move |verified| match over_http.0.get() {
             Some(callback) => callback.take(&verified),
@@ -153,7 +154,7 @@ fn handlers(config: &Config, health: &Health, callbacks: &Callbacks) -> Handlers
             None => Reply::Refused,
         }),
         health: Arc::new(move || asked.get()),
-        metrics: Arc::new(move || metrics::text(&state_dir, measured.get().is_none())),
+        metrics: Arc::new(move || metrics::text(&state_dir, measured.get().is_none(), &sockets)),
     }
 }
 

@@ -20,7 +20,7 @@ mod settle;
 mod twin;
 mod work;
 
-pub(crate) use act::{Act, Move, NewAct, Shown, Stage};
+pub(crate) use act::{Act, Move, NewAct, Stage};
 pub(crate) use audit::Chain;
 pub(crate) use outbox::{Lane, NewDelivery, PURGE_BATCH};
 pub(crate) use place::Voice;

@@ -50,7 +50,6 @@ pub(crate) enum Proof<'a> {
         guard: &'a mut ReplayGuard,
     },
     /// It came over the Socket Mode connection of this integration.
-    #[cfg_attr(not(test), expect(dead_code, reason = "wired by the callback flow"))]
     Socket { integration: &'a str },
 }
 

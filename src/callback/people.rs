@@ -32,7 +32,7 @@ pub(crate) enum WhoError {
 #[derive(Debug, Default)]
 pub(crate) struct People {
     /// By integration and user.
-    people: HashMap<(String, String), (Instant, Person)>,
+    known: HashMap<(String, String), (Instant, Person)>,
     /// By integration: each group's id, handle and members.
     groups: HashMap<String, (Instant, Vec<Group>)>,
     /// By integration: the workspace its token is of. It never changes with the token.
@@ -98,18 +98,17 @@ impl People {
         }
         let key = (asker.integration.clone(), asker.user.clone());
         let known =
-            self.people.get(&key).filter(|(at, _)| at.elapsed() < REMEMBERED_FOR).map(|(_, person)| person.clone());
-        let mut person = match known {
-            Some(person) => person,
-            None => {
-                let answer = client.look_up("users.info", &[("user", &asker.user)], BUDGET).map_err(unknown)?;
-                let person = read(&answer["user"], said);
-                if self.people.len() >= PEOPLE_MAX {
-                    self.people.clear();
-                }
-                self.people.insert(key, (Instant::now(), person.clone()));
-                person
+            self.known.get(&key).filter(|(at, _)| at.elapsed() < REMEMBERED_FOR).map(|(_, person)| person.clone());
+        let mut person = if let Some(person) = known {
+            person
+        } else {
+            let answer = client.look_up("users.info", &[("user", &asker.user)], BUDGET).map_err(unknown)?;
+            let person = read(&answer["user"], said);
+            if self.known.len() >= PEOPLE_MAX {
+                self.known.clear();
             }
+            self.known.insert(key, (Instant::now(), person.clone()));
+            person
         };
         if config.access.rules.iter().any(|rule| rule.who.iter().any(|who| matches!(who, Who::Group(_)))) {
             person.groups = self.groups_of(asker, client)?;

@@ -73,7 +73,7 @@ pub(crate) enum Click {
     /// `key`: the click's own identity.
     Ask {
         key: String,
-        request: Request,
+        request: Box<Request>,
     },
     Form {
         offer: Offer,
@@ -94,10 +94,10 @@ pub(crate) fn click(
     let Some(action) = click.actions.first().filter(|action| !action.is_url) else {
         return Click::Nothing;
     };
-    let Some(offer) = buttons::offer(action.id.as_str(), action.chosen()) else {
+    let Some(offer) = buttons::offer(action.id.as_ref(), action.chosen()) else {
         return Click::Nothing;
     };
-    let post = action.block.as_ref().and_then(|block| buttons::post(block.as_str()));
+    let post = action.block.as_ref().and_then(|block| buttons::post(block.as_ref()));
     let named = action.value.as_deref().and_then(buttons::subject);
     let Some(object) = named.or_else(|| find(post?)).or((offer == Offer::AcknowledgeAll).then(Object::default)) else {
         return Click::Nothing;
@@ -111,10 +111,10 @@ pub(crate) fn click(
     let Some(wish) = wish(offer, post, object, rules, now) else {
         return Click::Nothing;
     };
-    let ts = action.ts.as_ref().map_or("", |ts| ts.as_str());
+    let ts = action.ts.as_ref().map_or("", |ts| ts.as_ref());
     let message = asker.message.as_deref().unwrap_or_default();
-    let key = format!("{integration} {} {message} {} {ts}", asker.user, action.id.as_str());
-    Click::Ask { key, request: Request { name: wish.name().to_owned(), asker, wish } }
+    let key = format!("{integration} {} {message} {} {ts}", asker.user, action.id.as_ref());
+    Click::Ask { key, request: Box::new(Request { name: wish.name().to_owned(), asker, wish }) }
 }
 
 fn about(asker: &Asker, post: Option<i64>, object: Object) -> About {
@@ -177,12 +177,12 @@ impl Asker {
     pub(crate) fn of(integration: &str, origin: &Origin, place: &Place) -> Self {
         Self {
             integration: integration.to_owned(),
-            team: origin.team.as_ref().map(|id| id.as_str().to_owned()),
-            user: origin.user.as_str().to_owned(),
-            user_team: origin.user_team.as_ref().map(|id| id.as_str().to_owned()),
+            team: origin.team.as_ref().map(|id| id.as_ref().to_owned()),
+            user: origin.user.as_ref().to_owned(),
+            user_team: origin.user_team.as_ref().map(|id| id.as_ref().to_owned()),
             user_name: origin.user_name.clone(),
-            channel: origin.channel.as_ref().map(|id| id.as_str().to_owned()),
-            message: place.message.as_ref().map(|ts| ts.as_str().to_owned()),
+            channel: origin.channel.as_ref().map(|id| id.as_ref().to_owned()),
+            message: place.message.as_ref().map(|ts| ts.as_ref().to_owned()),
             response_url: origin.response_url.as_ref().map(|url| url.expose().to_owned()),
         }
     }

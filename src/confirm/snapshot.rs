@@ -81,9 +81,4 @@ impl State {
     pub(crate) fn acknowledgement(&self) -> Option<&Acknowledgement> {
         self.acknowledgements.last().filter(|_| self.acknowledged != Acknowledged::No)
     }
-
-    /// Unix seconds since when it has been in trouble; `None` when it isn't, or the core doesn't say.
-    pub(crate) fn problem_since(&self) -> Option<i64> {
-        (self.code != 0 && self.last_state_change > 0).then_some(self.last_state_change)
-    }
 }

@@ -8,7 +8,7 @@ use crate::verify::Signer;
 use log::{error, info};
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Between two tries to open a door.
@@ -21,11 +21,13 @@ pub(super) struct Doors {
     /// The socket systemd listens on for us; then nothing else is bound.
     passed: Option<TcpListener>,
     http: Option<(Place, HttpDoor)>,
-    /// By integration, with what it was started with.
-    sockets: BTreeMap<String, (Integration, SocketMode)>,
+    sockets: Sockets,
     env: Environment,
     retry: Option<Instant>,
 }
+
+/// The Socket Mode connections by integration, with what each was started with. Shared with whoever asks how they are.
+pub(super) type Sockets = Arc<Mutex<BTreeMap<String, (Integration, SocketMode)>>>;
 
 /// Where the HTTP door is asked to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,12 +38,12 @@ enum Place {
 
 impl Doors {
     /// Opens what the configuration wants.
-    pub(super) fn open(config: &Config, env: &Environment, handlers: Handlers) -> Self {
+    pub(super) fn open(config: &Config, env: &Environment, handlers: Handlers, sockets: Sockets) -> Self {
         let passed = listenfd::ListenFd::from_env().take_tcp_listener(0).unwrap_or_else(|e| {
             error!("the socket from systemd can't be used reason={e} remedy=give ackbell.socket a ListenStream of TCP");
             None
         });
-        let (sockets, env) = (BTreeMap::new(), env.clone());
+        let env = env.clone();
         let mut doors = Self { handlers, passed, http: None, sockets, env, retry: None };
         doors.reconfigure(config);
         doors
@@ -60,7 +62,8 @@ impl Doors {
             .iter()
             .filter(|i| config.listen.socket_mode && i.enabled && i.flavor == Flavor::Slack && i.app_token.is_some())
             .collect();
-        self.sockets.retain(|name, (started, socket)| {
+        let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+        sockets.retain(|name, (started, socket)| {
             let stays = wanted.iter().any(|now| now.name == *name && *now == started);
             if stays {
                 socket.retry_now();
@@ -70,13 +73,13 @@ impl Doors {
             stays
         });
         for integration in wanted {
-            if self.sockets.contains_key(&integration.name) {
+            if sockets.contains_key(&integration.name) {
                 continue;
             }
             let (name, handlers) = (integration.name.clone(), self.handlers.clone());
             let take = Arc::new(move |envelope| (handlers.take_envelope)(&name, envelope));
             match SocketMode::start(integration.clone(), self.env.clone(), Timing::default(), take) {
-                Ok(socket) => drop(self.sockets.insert(integration.name.clone(), (integration.clone(), socket))),
+                Ok(socket) => drop(sockets.insert(integration.name.clone(), (integration.clone(), socket))),
                 Err(e) => error!("no thread for Socket Mode integration={} reason={e}", integration.name),
             }
         }
@@ -144,9 +147,11 @@ impl Doors {
 /// All connections begin to close at once, then each is waited for.
 impl Drop for Doors {
     fn drop(&mut self) {
-        for (_, socket) in self.sockets.values() {
+        let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, socket) in sockets.values() {
             socket.stop();
         }
+        sockets.clear();
     }
 }
 

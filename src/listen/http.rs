@@ -33,13 +33,16 @@ const TAKEN_MAX: usize = 256;
 /// How long a stop waits for what is in hand.
 const STOP_WAIT: Duration = Duration::from_secs(5);
 
+/// By the integration's name and what came.
+pub(crate) type TakeEnvelope = Arc<dyn Fn(&str, Envelope) -> Reply + Send + Sync>;
+
 /// What the door does with what comes in.
 #[derive(Clone)]
 pub(crate) struct Handlers {
     /// Acts on a request. It should be quick: Slack waits 3 s.
     pub(crate) take: Arc<dyn Fn(Verified) -> Answer + Send + Sync>,
     /// The same for what comes over an integration's Socket Mode connection.
-    pub(crate) take_envelope: Arc<dyn Fn(&str, Envelope) -> Reply + Send + Sync>,
+    pub(crate) take_envelope: TakeEnvelope,
     /// `GET /healthz`: what is wrong, if anything.
     pub(crate) health: Arc<dyn Fn() -> Option<String> + Send + Sync>,
     /// `GET /metrics`, in Prometheus's text format; the door adds its own.

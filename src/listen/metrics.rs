@@ -1,12 +1,14 @@
 //! `GET /metrics`, in Prometheus' text format (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 
+use super::doors::Sockets;
 use crate::clock;
 use crate::spool::Spool;
 use crate::store::{Store, Summary};
 use std::path::Path;
+use std::sync::PoisonError;
 
 /// All of it. The outbox is opened for each scrape: nothing is kept for it between two.
-pub(super) fn text(state_dir: &Path, is_delivering: bool) -> String {
+pub(super) fn text(state_dir: &Path, is_delivering: bool, sockets: &Sockets) -> String {
     let summary =
         Store::open_existing(state_dir).ok().flatten().and_then(|store| store.summary().ok()).unwrap_or_default();
     let Summary { waiting, dead, oldest, acts } = summary;
@@ -25,7 +27,23 @@ pub(super) fn text(state_dir: &Path, is_delivering: bool) -> String {
     ] {
         text.push_str(&format!("# HELP ackbell_{name} {help}\n# TYPE ackbell_{name} gauge\nackbell_{name} {value}\n"));
     }
+    socket_mode(&mut text, sockets);
     text
+}
+
+/// Strangers are connections of the app that aren't ours: of another listener, or ghosts. Clicks that go there are lost
+/// to this one.
+fn socket_mode(text: &mut String, sockets: &Sockets) {
+    let sockets = sockets.lock().unwrap_or_else(PoisonError::into_inner);
+    for (integration, (_, socket)) in sockets.iter() {
+        let status = socket.status();
+        let (connected, strangers) = (u8::from(status.connected), status.strangers());
+        let since = status.since / 1000;
+        for (name, value) in [("connected", u64::from(connected)), ("strangers", strangers)] {
+            text.push_str(&format!("ackbell_socket_{name}{{integration=\"{integration}\"}} {value}\n"));
+        }
+        text.push_str(&format!("ackbell_socket_since_seconds{{integration=\"{integration}\"}} {since}\n"));
+    }
 }
 
 fn count(number: usize) -> i64 {

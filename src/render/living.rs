@@ -112,8 +112,10 @@ fn head(problem: &Problem) -> String {
 fn says_more(problem: &Problem) -> bool {
     match problem.latest.kind {
         Kind::Acknowledgement | Kind::DowntimeStart | Kind::NotificationsStopped => false,
-        Kind::Unacknowledged | Kind::DowntimeScheduled | Kind::NotificationsResumed => true,
-        Kind::Problem
+        Kind::Unacknowledged
+        | Kind::DowntimeScheduled
+        | Kind::NotificationsResumed
+        | Kind::Problem
         | Kind::Recovery
         | Kind::FlappingStart
         | Kind::FlappingStop

@@ -18,8 +18,7 @@ pub(super) fn tone(notification: &Notification) -> Tone {
         | Kind::DowntimeScheduled
         | Kind::NotificationsStopped
         | Kind::NotificationsResumed => Tone::Quiet,
-        Kind::Unacknowledged => tone_of(notification.severity()),
-        Kind::Problem | Kind::Custom | Kind::Other(_) => tone_of(notification.severity()),
+        Kind::Unacknowledged | Kind::Problem | Kind::Custom | Kind::Other(_) => tone_of(notification.severity()),
     }
 }
 

@@ -65,7 +65,7 @@ fn acknowledge(label: &str, rules: &Acknowledge) -> Vec<Value> {
     let mut blocks = vec![
         about_text(label),
         comment(rules.comment == CommentRule::Optional, "What are you doing about it?"),
-        input("options", "Options", boxes, true),
+        input("options", "Options", &boxes, true),
     ];
     if !rules.expire.is_empty() {
         let never = option("never", "never");
@@ -75,7 +75,7 @@ fn acknowledge(label: &str, rules: &Acknowledge) -> Vec<Value> {
             .map(|time| option(&time.as_secs().to_string(), &format!("after {}", span(time.as_secs()))));
         let all: Vec<Value> = std::iter::once(never.clone()).chain(times).collect();
         let select = json!({ "type": "static_select", "action_id": "expire", "options": all, "initial_option": never });
-        blocks.push(input("expire", "Ends", select, false));
+        blocks.push(input("expire", "Ends", &select, false));
     }
     blocks
 }
@@ -93,15 +93,15 @@ fn downtime(label: &str, about: &About, now: i64) -> Vec<Value> {
     let kind = json!({ "type": "radio_buttons", "action_id": "kind", "options": kinds, "initial_option": kinds[0] });
     let mut blocks = vec![
         about_text(label),
-        input("start", "Start", start, false),
-        input("length", "Length", length, false),
-        input("kind", "Kind", kind, false),
+        input("start", "Start", &start, false),
+        input("length", "Length", &length, false),
+        input("kind", "Kind", &kind, false),
         comment(false, "Why?"),
     ];
     if about.object.service.is_none() {
         let all = [option("services", "Its services, too")];
         let boxes = json!({ "type": "checkboxes", "action_id": "services", "options": all });
-        blocks.push(input("services", "Services", boxes, true));
+        blocks.push(input("services", "Services", &boxes, true));
     }
     blocks
 }
@@ -113,10 +113,10 @@ fn about_text(label: &str) -> Value {
 fn comment(is_optional: bool, placeholder: &str) -> Value {
     let element = json!({ "type": "plain_text_input", "action_id": "comment", "multiline": true,
         "max_length": COMMENT_MAX, "placeholder": plain_text(placeholder) });
-    input("comment", "Comment", element, is_optional)
+    input("comment", "Comment", &element, is_optional)
 }
 
-fn input(block: &str, label: &str, element: Value, is_optional: bool) -> Value {
+fn input(block: &str, label: &str, element: &Value, is_optional: bool) -> Value {
     json!({ "type": "input", "block_id": block, "label": plain_text(label), "element": element, "optional": is_optional })
 }
 
@@ -131,7 +131,7 @@ fn described(value: &str, text: &str, description: &str) -> Value {
 /// Reads a submitted form; the errors are shown in their places. `None`: it isn't ours.
 pub(crate) fn read(view: &View, rules: &Acknowledge, now: i64) -> Option<Result<(About, Action), Errors>> {
     let about: About = serde_json::from_str(&view.private_metadata).ok()?;
-    let action = match view.callback.as_ref()?.as_str() {
+    let action = match view.callback.as_ref()?.as_ref() {
         ACKNOWLEDGE => read_acknowledge(view, rules, now),
         DOWNTIME => read_downtime(view, now),
         _ => return None,
@@ -203,7 +203,7 @@ fn error(block: &str, sentence: &str) -> Errors {
 /// What was entered in the one element of a block.
 fn value(view: &View, block: &str) -> Input {
     let found =
-        view.inputs.iter().find(|(id, _)| id.as_str() == block).and_then(|(_, elements)| elements.values().next());
+        view.inputs.iter().find(|(id, _)| id.as_ref() == block).and_then(|(_, elements)| elements.values().next());
     found.cloned().unwrap_or_default()
 }
 

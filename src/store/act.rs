@@ -43,7 +43,6 @@ pub(crate) struct NewAct {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
     New,
-    Sending,
     Sent,
     /// It waits for those it asked for.
     Parent,
@@ -53,7 +52,6 @@ impl Stage {
     fn name(self) -> &'static str {
         match self {
             Self::New => "new",
-            Self::Sending => "sending",
             Self::Sent => "sent",
             Self::Parent => "parent",
         }
@@ -73,9 +71,7 @@ pub(crate) enum Move {
 #[derive(Debug, Clone)]
 pub(crate) struct Shown {
     pub(crate) lane: Lane,
-    pub(crate) is_open: bool,
-    pub(crate) is_digest: bool,
-    /// Of a card.
+    /// Of a card; a digest has none.
     pub(crate) problem: Option<Problem>,
 }
 
@@ -176,22 +172,22 @@ impl Store {
 
     /// A message of ours by its number.
     pub(crate) fn shown(&self, post: i64) -> Result<Option<Shown>, StoreError> {
-        let sql = "SELECT integration, target, open, object = '', problem FROM post WHERE id = ?1";
+        let sql = "SELECT integration, target, problem FROM post WHERE id = ?1";
         let found = self.db.query_row(sql, [post], read_shown).optional()?;
         found.map(Self::parse_shown).transpose()
     }
 
     /// The message that stands for an object's open problem, whichever it is.
     pub(crate) fn shown_of(&self, object: &str) -> Result<Option<Shown>, StoreError> {
-        let sql = "SELECT integration, target, open, 0, problem FROM post WHERE object = ?1 ORDER BY open DESC, id DESC LIMIT 1";
+        let sql = "SELECT integration, target, problem FROM post WHERE object = ?1 ORDER BY open DESC, id DESC LIMIT 1";
         let found = self.db.query_row(sql, [object], read_shown).optional()?;
         found.map(Self::parse_shown).transpose()
     }
 
-    fn parse_shown(found: (Lane, bool, bool, String)) -> Result<Shown, StoreError> {
-        let (lane, is_open, is_digest, problem) = found;
-        let problem = if is_digest { None } else { Some(from_json(&problem)?) };
-        Ok(Shown { lane, is_open, is_digest, problem })
+    fn parse_shown((lane, problem): (Lane, String)) -> Result<Shown, StoreError> {
+        // A digest keeps a list there: whom it has called.
+        let problem = if problem.starts_with('{') { Some(from_json(&problem)?) } else { None };
+        Ok(Shown { lane, problem })
     }
 
     /// The problems of a digest that go on and are not acknowledged.
@@ -257,7 +253,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Act> {
     })
 }
 
-fn read_shown(row: &Row<'_>) -> rusqlite::Result<(Lane, bool, bool, String)> {
+fn read_shown(row: &Row<'_>) -> rusqlite::Result<(Lane, String)> {
     let lane = Lane { integration: row.get(0)?, target: row.get(1)? };
-    Ok((lane, row.get(2)?, row.get(3)?, row.get(4)?))
+    Ok((lane, row.get(2)?))
 }

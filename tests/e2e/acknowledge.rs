@@ -220,7 +220,7 @@ fn downtime_check_removal_and_silence_reach_the_core() {
     night.sandbox.click(&host, "acknowledge", &json!({}));
     night.wait("ACKNOWLEDGED, DOWN: Web 01 · acknowledged by alice");
     let host = night.sandbox.messages().into_iter().find(|m| m["ts"] == host["ts"]).unwrap();
-    night.sandbox.click(&host, "more", &json!({"option": "downtime"}));
+    night.sandbox.click(&host, "downtime", &json!({}));
     std::thread::sleep(Duration::from_millis(500));
     let values = json!({"comment": "power", "length": "1800", "services": ["services"], "kind": "flexible"});
     let answer = night.sandbox.order("submit", &json!({"values": values}));
@@ -270,7 +270,7 @@ fn a_core_that_cannot_take_it_is_told_as_what_it_is() {
     // After its restart the core counts its problems anew: a new card.
     let newest = || {
         let cards = night.sandbox.messages().into_iter().filter(|m| m["thread_ts"].is_null());
-        cards.filter(|m| m["text"].as_str().unwrap().starts_with("CRITICAL: Load on Web 01")).last()
+        cards.rev().find(|m| m["text"].as_str().unwrap().starts_with("CRITICAL: Load on Web 01"))
     };
     wait_until("a card with buttons", Duration::from_secs(20), || newest().is_some());
     let load = newest().unwrap_or(load);
@@ -298,7 +298,7 @@ fn one_click_acknowledges_a_storm() {
     }
     let digest = || {
         let heads = night.sandbox.messages().into_iter().filter(|m| m["thread_ts"].is_null());
-        heads.filter(|m| m["text"].as_str().unwrap().contains(" problems on ")).last()
+        heads.rev().find(|m| m["text"].as_str().unwrap().contains(" problems on "))
     };
     wait_until("the storm", Duration::from_secs(60), || {
         digest().is_some_and(|digest| {

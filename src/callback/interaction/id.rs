@@ -7,11 +7,13 @@ macro_rules! ids {
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub(crate) struct $name(String);
 
-        impl $name {
-            pub(crate) fn as_str(&self) -> &str {
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
                 &self.0
             }
+        }
 
+        impl $name {
             /// `None` for the empty text: Slack writes it where it has no id.
             pub(crate) fn new(text: impl Into<String>) -> Option<Self> {
                 Some(text.into()).filter(|text| !text.is_empty()).map(Self)

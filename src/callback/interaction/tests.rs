@@ -53,7 +53,7 @@ fn block_actions(text: &str) -> BlockActions {
 #[test]
 fn a_click_says_who_where_and_what() {
     let click = block_actions(CLICK);
-    assert_eq!(click.origin.user.as_str(), "U1");
+    assert_eq!(click.origin.user.as_ref(), "U1");
     assert_eq!(click.origin.user_name.as_deref(), Some("ann"));
     assert_eq!(click.origin.user_team, TeamId::new("T8"));
     assert_eq!(click.origin.team, TeamId::new("T9"));
@@ -63,7 +63,7 @@ fn a_click_says_who_where_and_what() {
     assert_eq!(click.place.message, MessageTs::new("1548261231.000200"));
     assert_eq!(click.place.thread, MessageTs::new("1548261000.000100"));
     let [action] = click.actions.as_slice() else { panic!("{:?}", click.actions) };
-    assert_eq!((action.id.as_str(), action.value.as_deref(), action.is_url), ("ack", Some("p1"), false));
+    assert_eq!((action.id.as_ref(), action.value.as_deref(), action.is_url), ("ack", Some("p1"), false));
     assert_eq!(action.ts, MessageTs::new("1548426417.840180"));
 }
 
@@ -101,7 +101,7 @@ fn a_modal_gives_its_inputs() {
     let Interaction::ViewSubmission(submission) = json_body(SUBMISSION).unwrap() else { panic!() };
     assert_eq!(submission.origin.user_team, TeamId::new("T1"), "the payload of a view has no user.team_id");
     let view = submission.view;
-    assert_eq!((view.id.as_str(), view.private_metadata.as_str()), ("V1", "p1|C1"));
+    assert_eq!((view.id.as_ref(), view.private_metadata.as_ref()), ("V1", "p1|C1"));
     let input =
         |block: &str, action: &str| view.inputs[&BlockId::new(block).unwrap()][&ActionId::new(action).unwrap()].clone();
     assert_eq!(input("comment", "text"), Input::Value("looking".into()));
@@ -118,7 +118,7 @@ fn a_modal_gives_its_inputs() {
 #[test]
 fn an_old_button_and_an_old_menu_have_a_value() {
     let Interaction::LegacyMessage(button) = json_body(LEGACY).unwrap() else { panic!() };
-    assert_eq!((button.name.as_str(), button.value.as_deref()), ("ack", Some("yes")));
+    assert_eq!((button.name.as_ref(), button.value.as_deref()), ("ack", Some("yes")));
     assert_eq!(button.place.message, MessageTs::new("1481579582.000003"));
     assert_eq!(button.callback, CallbackId::new("old"));
     let menu = LEGACY.replace(r#""value":"yes""#, r#""selected_options":[{"value":"no"}]"#);
@@ -129,7 +129,7 @@ fn an_old_button_and_an_old_menu_have_a_value() {
 #[test]
 fn a_slash_command_comes_as_form_and_as_json() {
     let Interaction::SlashCommand(command) = decode(true, COMMAND.as_bytes()).unwrap() else { panic!() };
-    assert_eq!((command.command.as_str(), command.text.as_str()), ("/ackbell", "ack db1/load it&amp;s"));
+    assert_eq!((command.command.as_ref(), command.text.as_ref()), ("/ackbell", "ack db1/load it&amp;s"));
     assert_eq!((&command.origin.team, &command.origin.user_team), (&TeamId::new("T1"), &TeamId::new("T1")));
     let envelope = json!({ "command": "/ackbell", "text": "ack db1/load it&amp;s", "user_id": "U1", "user_name": "Steve",
         "team_id": "T1", "enterprise_id": "E1", "channel_id": "C1", "trigger_id": "1.2", "api_app_id": "A1",

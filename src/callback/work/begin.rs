@@ -9,8 +9,10 @@ use crate::config::Core;
 use crate::confirm::Expectation;
 use crate::core::door::{self, DoorError};
 use crate::core::{knows_expiry, places, state};
+use crate::notification::Notification;
 use crate::problem::Problem;
 use crate::store::{Act, Move, NewAct, Stage, StoreError};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How many acts are begun together.
@@ -35,12 +37,12 @@ struct Ended {
     /// For the audit: `refused`, `failed` or `nothing to do`.
     step: &'static str,
     words: String,
-    person: Option<Person>,
+    person: Option<Box<Person>>,
 }
 
 impl Ended {
-    fn failed(words: impl ToString) -> Self {
-        Self { step: "failed", words: words.to_string(), person: None }
+    fn failed(words: impl Into<String>) -> Self {
+        Self { step: "failed", words: words.into(), person: None }
     }
 
     fn needless(words: impl Into<String>) -> Self {
@@ -62,8 +64,9 @@ impl Worker {
 
     fn begin_batch(&mut self, acts: Vec<Act>) -> Result<(), StoreError> {
         let (mut moves, mut entries, mut ready) = (Vec::new(), Vec::new(), Vec::new());
-        for act in acts {
-            let request = request_of(&act)?;
+        let requests = acts.iter().map(request_of).collect::<Result<Vec<_>, _>>()?;
+        self.learn_contacts(&requests);
+        for (act, request) in acts.into_iter().zip(requests) {
             if let Wish::AcknowledgeAll { digest, action } = &request.wish {
                 let (step, entry) = self.spread(&act, &request, *digest, action)?;
                 moves.push((act.id, step));
@@ -80,7 +83,7 @@ impl Worker {
                     ready.push(Ready { act, request, person, core, command });
                 }
                 Err(ended) => {
-                    entries.push(entry(&act, &request, ended.person.as_ref(), &[], ended.step, &ended.words));
+                    entries.push(entry(&act, &request, ended.person.as_deref(), &[], ended.step, &ended.words));
                     moves.push((act.id, done(&act, &ended.words)));
                 }
             }
@@ -89,12 +92,25 @@ impl Worker {
         self.send(ready)
     }
 
+    /// Who belongs to the objects, in one pass over each core's file.
+    fn learn_contacts(&mut self, requests: &[Request]) {
+        let mut objects: BTreeMap<String, Vec<Object>> = BTreeMap::new();
+        for object in requests.iter().filter_map(|request| request.wish.object()) {
+            objects.entry(object.core.clone()).or_default().push(object);
+        }
+        for (name, objects) in objects.iter().filter(|(_, objects)| objects.len() > 1) {
+            if let Some(core) = self.core(name) {
+                self.contacts.prepare(&core, objects);
+            }
+        }
+    }
+
     /// Hands the commands over, and keeps what became of them.
     fn send(&mut self, ready: Vec<Ready>) -> Result<(), StoreError> {
         let (mut moves, mut entries) = (Vec::new(), Vec::new());
         for Ready { act, request, person, core, command } in ready {
             match send_patiently(&core, &command) {
-                Ok(_) => moves.push((act.id, Move::Sent)),
+                Ok(()) => moves.push((act.id, Move::Sent)),
                 Err(e) => {
                     let lines = command.lines();
                     entries.push(entry(&act, &request, Some(&person), &lines, "failed", &e.to_string()));
@@ -136,7 +152,7 @@ impl Worker {
     }
 
     /// Decides everything that comes before the command.
-    #[expect(clippy::type_complexity, reason = "the outer failure is the database's, the inner the person's")]
+    /// The outer failure is the database's, the inner the person's.
     fn prepare(
         &mut self,
         act: &Act,
@@ -170,7 +186,7 @@ impl Worker {
         Ok(self.allow(request, object, &action, problem, &core).and_then(|(person, authorised)| {
             match ExternalCommand::new(&authorised, clock::wall_ms() / 1000) {
                 Ok(command) => Ok((person, core, command)),
-                Err(e) => Err(Ended { step: "refused", words: format!("{e}."), person: Some(person) }),
+                Err(e) => Err(Ended { step: "refused", words: format!("{e}."), person: Some(Box::new(person)) }),
             }
         }))
     }
@@ -201,23 +217,23 @@ impl Worker {
         let team_id = team_id.map_err(|e| Ended { step: "refused", words: format!("{e}."), person: None })?;
         let latest = problem.map(|problem| &problem.latest);
         let contacts = self.contacts.of(core, object);
-        let asked = |action| Asked {
+        let wants = |action| Asked {
             person: &person,
             team_id: &team_id,
             channel: asker.channel.as_deref(),
             action,
             object,
-            host_label: latest.map(|latest| latest.host_label()),
+            host_label: latest.map(Notification::host_label),
             service_label: latest.and_then(|latest| latest.service_label()),
         };
         // Who may not remove an acknowledgement can't let one end by itself either.
         let ends = matches!(action, Action::Acknowledge { expiry: Some(_), .. }) && !knows_expiry(core);
         let remove = Action::RemoveAcknowledgement;
-        let also = ends.then(|| authorise(&asked(&remove), &config.access, contacts.as_deref()));
-        let verdict = authorise(&asked(action), &config.access, contacts.as_deref());
+        let also = ends.then(|| authorise(&wants(&remove), &config.access, contacts.as_deref()));
+        let verdict = authorise(&wants(action), &config.access, contacts.as_deref());
         match (verdict, also) {
             (Verdict::Refused(refusal), _) | (_, Some(Verdict::Refused(refusal))) => {
-                Err(Ended { step: "refused", words: refusal.to_string(), person: Some(person) })
+                Err(Ended { step: "refused", words: refusal.to_string(), person: Some(Box::new(person)) })
             }
             (Verdict::Allowed(authorised), _) => Ok((person, authorised)),
         }

@@ -59,7 +59,7 @@ impl Worker {
             };
             self.look(&core, waiting, &mut found)?;
         }
-        self.keep(found)?;
+        self.keep(&found)?;
         self.sum_up()?;
         Ok(!self.store.acts(Stage::Sent, i64::MAX, 1)?.is_empty())
     }
@@ -129,7 +129,7 @@ impl Worker {
     }
 
     /// Keeps it: the timers and the words first, as the acts are not looked at again once they are done.
-    fn keep(&mut self, found: Found) -> Result<(), StoreError> {
+    fn keep(&mut self, found: &Found) -> Result<(), StoreError> {
         if found.moves.is_empty() {
             return Ok(());
         }

@@ -14,7 +14,7 @@ use std::time::Instant;
 fn door(take: impl Fn(Verified) -> Answer + Send + Sync + 'static) -> HttpDoor {
     let handlers = Handlers {
         take: Arc::new(take),
-        take_envelope: Arc::new(|_, _| crate::slack::socket::Reply::Nothing),
+        take_envelope: Arc::new(|_, _| Reply::Nothing),
         health: Arc::new(|| Some("no disk".to_owned())),
         metrics: Arc::new(|| "ours 1\n".to_owned()),
     };
