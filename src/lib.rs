@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! notify:   arguments/macros ─▶ Notification ─▶ spool file (durable) ─▶ exit 0
-//! deliver:  spool ─▶ outbox (SQLite) ─▶ route ─▶ render ─▶ Slack
+//! deliver:  spool ─▶ outbox (SQLite) ─▶ route ─▶ render ─▶ Slack ─▶ posts (which message stands for which problem)
+//! callback: Slack ─▶ verified ─▶ interaction ─▶ authorised ─▶ external command ─▶ command file ─▶ confirmed ─▶ message updated
 //! ```
 //!
 //! Each arrow is one function from the type on its left to the type on its right. [`notify`], [`deliver`] and
-//! [`listen`] are the flows; read them first.
+//! [`callback`] are the flows; read them first. [`listen`] runs the last two.
 //!
 //! # Invariants
 //! A test greps for these.
