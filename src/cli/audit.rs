@@ -88,7 +88,7 @@ fn line(entry: &Value) -> String {
 fn verdict(chain: &Chain, as_json: bool, out: &mut Output) -> Exit {
     match chain {
         Chain::Whole { rows, last } => {
-            let text = format!("{rows} rows, each follows from the one before; the last one's hash is {last}");
+            let text = format!("rows: {rows}; each follows from the one before; the last one's hash is {last}");
             out.line(&if as_json { json!({ "whole": true, "rows": rows, "last": last }).to_string() } else { text });
             Exit::Done
         }

@@ -280,13 +280,60 @@ fn a_core_that_cannot_take_it_is_told_as_what_it_is() {
     wait_until("the command to be sent", Duration::from_secs(10), || {
         night.audit().iter().any(|e| e["step"] == "sending" && e["object"]["service"] == "Load")
     });
-    std::thread::sleep(Duration::from_millis(300));
+    // What the core doesn't hold isn't shown.
+    night.told("Sent to the monitoring core; the message changes once the core holds it.");
+    assert!(!night.sandbox.texts().iter().any(|text| text.starts_with("ACKNOWLEDGED")), "{:?}", night.sandbox.texts());
     crate::world::signal(night.listener.as_ref().unwrap().0.id(), "KILL");
     night.listen();
     night.core.go_on();
     night.wait("ACKNOWLEDGED, CRITICAL: Load on Web 01");
     let sent = night.core.log().matches("EXTERNAL COMMAND: ACKNOWLEDGE_SVC_PROBLEM;web01;Load").count();
     assert_eq!(sent, 1, "{}", night.core.log());
+}
+
+#[test]
+fn every_other_reason_is_told_as_it_is() {
+    let mut night = Night::falls(false, "");
+    let notify = |service: &str| {
+        let mut command = Command::new(ACKBELL);
+        command.arg("--config").arg(night.core.path("ackbell.toml")).args(["notify", "--hostname", "web01"]);
+        assert!(command.args(["--servicedesc", service, "--servicestate", "2"]).status().unwrap().success());
+    };
+    // The core doesn't know it: its log says so.
+    notify("Ghost");
+    let ghost = night.wait("CRITICAL: Ghost on web01");
+    night.sandbox.click(&ghost, "acknowledge", &json!({}));
+    night.told("doesn't know Ghost on web01");
+    // It is well in the core, whatever the card says.
+    notify("Swap");
+    notify("Big");
+    let big = night.wait("CRITICAL: Big on web01");
+    night.sandbox.click(&big, "acknowledge", &json!({}));
+    wait_until("a second reason", Duration::from_secs(40), || {
+        night.sandbox.whispers().iter().filter(|told| told.starts_with("Sent, but the core has not taken it: ")).count()
+            == 2
+    });
+    println!("{:?}", night.sandbox.whispers());
+    // Names that would be another command are refused before there is one.
+    notify("a;b");
+    let odd = night.wait("CRITICAL: a;b on web01");
+    night.sandbox.click(&odd, "acknowledge", &json!({}));
+    night.told("can't be named in a command");
+    // No command file at all; then it is said why.
+    let swap = night.wait("CRITICAL: Swap on web01");
+    night.core.halt();
+    fs::remove_file(night.core.path("rw/nagios.cmd")).unwrap();
+    night.sandbox.click(&swap, "acknowledge", &json!({}));
+    night.told("there is no command file");
+    night.core.set_in_main("check_external_commands=1", "check_external_commands=0");
+    night.sandbox.click(&swap, "acknowledge", &json!({}));
+    night.told("check_external_commands=0");
+    // A plain file in its place is never written to.
+    fs::write(night.core.path("rw/nagios.cmd"), "").unwrap();
+    night.sandbox.click(&swap, "acknowledge", &json!({}));
+    night.told("is no command file (no FIFO)");
+    assert_eq!(fs::read(night.core.path("rw/nagios.cmd")).unwrap(), b"");
+    night.sandbox.assert_respected();
 }
 
 #[test]

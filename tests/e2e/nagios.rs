@@ -93,6 +93,13 @@ impl Core {
         wait_until("nagios4", Duration::from_secs(30), || self.path("rw/nagios.cmd").exists());
     }
 
+    /// Changes a line of its main configuration, for whoever reads it.
+    pub(crate) fn set_in_main(&self, from: &str, to: &str) {
+        let main = fs::read_to_string(self.path("nagios.cfg")).unwrap();
+        assert!(main.contains(from));
+        fs::write(self.path("nagios.cfg"), main.replace(from, to)).unwrap();
+    }
+
     /// It hangs for a while.
     pub(crate) fn pause(&self) {
         crate::world::signal(self.process.as_ref().unwrap().0.id(), "STOP");

@@ -86,9 +86,11 @@ impl Worker {
                 Confirmation::Held { .. } => self.held(core, one, &snapshot, found)?,
                 Confirmation::NotYet => {}
                 Confirmation::Never(reason) => {
-                    let fate = one.expected.lines.iter().find_map(|line| {
-                        core_log::fate(core, line, one.expected.sent_at).filter(|fate| *fate != core_log::Fate::Taken)
-                    });
+                    let fate = one
+                        .expected
+                        .lines
+                        .iter()
+                        .find_map(|line| core_log::fate(core, line, one.expected.sent_at).filter(says_why));
                     let why = fate.map_or(reason, |fate| fate.to_string());
                     found.ends(one, "not taken", &format!("Sent, but the core has not taken it: {why}."));
                 }
@@ -176,6 +178,15 @@ impl Worker {
             self.store.move_acts(&[(act.id, done(&act, &words))], &entries)?;
         }
         Ok(())
+    }
+}
+
+/// Whether the log knows more than the state.
+fn says_why(fate: &core_log::Fate) -> bool {
+    match fate {
+        core_log::Fate::Taken => false,
+        core_log::Fate::Failed(reason) => !reason.is_empty(),
+        core_log::Fate::Unknown => true,
     }
 }
 
