@@ -226,3 +226,36 @@ fn a_database_of_the_first_version_keeps_what_waits() {
     let (mut store, _) = Store::open(directory.path(), Duration::from_secs(1)).unwrap();
     assert_eq!(run(&mut store, 100), ["post"]);
 }
+
+fn act(key: &str) -> NewAct {
+    NewAct { key: key.into(), parent: None, object: "a".into(), request: "{\"name\":\"acknowledge\"}".into(), due: 0 }
+}
+
+#[test]
+fn a_click_that_comes_twice_is_one_act_and_is_never_sent_twice() {
+    let (_directory, mut store) = store(&[]);
+    assert_eq!(store.keep_acts(&[act("x"), act("x")], 0).unwrap(), 1);
+    let id = store.acts(Stage::New, 0, 9).unwrap()[0].id;
+    store.move_acts(&[(id, Move::Sending { expectation: "{}".into(), until: 9 })], &[]).unwrap();
+    assert_eq!(store.keep_acts(&[act("x")], 0).unwrap(), 0);
+    // The process dies here; the next one only looks for it.
+    assert_eq!(store.recover_acts().unwrap(), 1);
+    assert!(store.acts(Stage::New, i64::MAX, 9).unwrap().is_empty());
+    assert_eq!(store.acts(Stage::Sent, i64::MAX, 9).unwrap().len(), 1);
+}
+
+#[test]
+fn the_audit_only_grows_and_shows_what_was_changed() {
+    let (_directory, mut store) = store(&[]);
+    for entry in ["{\"a\":1}", "{\"a\":2}", "{\"a\":3}"] {
+        store.move_acts(&[], &[entry.to_owned()]).unwrap();
+    }
+    assert!(matches!(store.verify_audit().unwrap(), Chain::Whole { rows: 3, .. }));
+    assert!(store.db.execute("UPDATE audit SET entry = '{}' WHERE seq = 2", []).is_err());
+    assert!(store.db.execute("DELETE FROM audit WHERE seq = 2", []).is_err());
+    // Somebody with the file in hand takes the triggers away first.
+    store.db.execute_batch("DROP TRIGGER audit_holds; UPDATE audit SET entry = '{}' WHERE seq = 2").unwrap();
+    assert_eq!(store.verify_audit().unwrap(), Chain::Broken { seq: 2 });
+    store.db.execute_batch("DROP TRIGGER audit_stays; DELETE FROM audit WHERE seq = 2").unwrap();
+    assert_eq!(store.verify_audit().unwrap(), Chain::Broken { seq: 3 });
+}
