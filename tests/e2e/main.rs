@@ -10,6 +10,7 @@ mod answers;
 mod command_line;
 mod disk;
 mod door;
+mod icinga;
 mod kills;
 mod living;
 mod nagios;
