@@ -9,7 +9,7 @@ pub use files::{configuration, objects, spool, status};
 
 use crate::command::Object;
 use crate::config::Flavor;
-use crate::secret::Secret;
+use crate::secret::{Secret, redact};
 use crate::slack::outcome::{Answer, of_lookup, of_web_api, of_webhook};
 use crate::verify::{Proof, Refusal, ReplayGuard, Signer, verify};
 use hmac::{Hmac, KeyInit, Mac};
@@ -77,7 +77,11 @@ pub fn answer(bytes: &[u8]) {
     for flavor in [Flavor::Slack, Flavor::Mattermost, Flavor::RocketChat, Flavor::Discord] {
         let _ = of_webhook(flavor, &answer);
     }
-    let _ = crate::secret::redact(&text);
+    for secret in ["xoxb-hunter2", "http://user:hunter2@proxy:3128", "https://hooks.slack.com/services/T1/B2/hunter2"] {
+        let shown = redact(&format!("{text} {secret}"));
+        assert!(!shown.contains("hunter2") || text.contains("hunter2"), "a secret shows: {shown}");
+        assert_eq!(redact(&shown), shown, "redacted again, it is another text");
+    }
 }
 
 /// The objects that are looked for; the seeds hold them.

@@ -1,9 +1,10 @@
 //! The files that others write: the core's, the spool's after a crash of the machine, and the configuration.
 
 use super::{NOW, wanted};
-use crate::config::{self, Config, Core, Environment};
+use crate::config::{self, Config, Core, CoreKind, Environment};
 use crate::confirm::{Expectation, judge};
 use crate::core::contacts::Contacts;
+use crate::core::places::places;
 use crate::notification::Notification;
 use crate::render::{Facts, Reach, card};
 use crate::slack::blocks;
@@ -44,16 +45,18 @@ fn effects() -> [crate::confirm::Effect; 4] {
     ]
 }
 
-/// A core's `objects.cache`: display names and contacts.
+/// A core's `objects.cache`: display names and contacts; and its main configuration.
 pub fn objects(bytes: &[u8]) {
     for ((host, _), name) in crate::core::objects::read(bytes) {
         assert!(!host.is_empty() && !name.is_empty(), "a name of nothing");
     }
-    let core = Core { objects_file: Some(written("objects.cache", bytes)), ..Core::default() };
-    for object in wanted() {
-        let contacts = Contacts::default().of(&core, &object);
-        assert!(contacts.is_some(), "the file is there");
-    }
+    // A kind without usual places: no time is spent on looking there.
+    let path = Some(written("objects.cache", bytes));
+    let core = Core { kind: CoreKind::Checkmk, objects_file: path.clone(), ..Core::default() };
+    let (mut contacts, wanted) = (Contacts::default(), wanted());
+    contacts.prepare(&core, &wanted);
+    assert!(contacts.of(&core, &wanted[1]).is_some(), "the file is there");
+    let _ = places(&Core { kind: CoreKind::Checkmk, main_config: path, ..Core::default() });
 }
 
 /// A spool file: what is read is the same after it was written again, and can be shown.
