@@ -15,7 +15,7 @@ mod openitcockpit;
 pub(crate) mod places;
 mod query_handler;
 pub(crate) mod state;
-mod status;
+pub(crate) mod status;
 
 use crate::config::{Core, CoreKind};
 

@@ -64,6 +64,10 @@ mod wake;
 mod cli;
 mod sandbox;
 
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzz;
+
 /// Runs the program.
 pub fn main() -> std::process::ExitCode {
     cli::main()

@@ -51,26 +51,27 @@ pub(crate) fn redact(text: &str) -> String {
 /// The first secret in the text: what stands before it, the harmless start of it that is kept, what follows it.
 fn next_secret(text: &str) -> Option<(&str, &str, &str)> {
     const TOKENS: [&str; 6] = ["xoxb-", "xoxp-", "xoxa-", "xapp-", "xoxe-", "xoxe."];
-    let token = TOKENS.iter().filter_map(|start| text.find(start).map(|at| (at, start.len()))).min();
+    let token = find_after(text, &TOKENS);
     let hook = find_after(text, &["/services/", "/hooks/", "/webhooks/"]);
-    let password = find_password(text);
-    let (at, kept) = [token, hook, password].into_iter().flatten().min()?;
-    let end = at + kept;
-    let length = text[end..].find(|c: char| c.is_whitespace() || "\"'<>,)@".contains(c)).unwrap_or(text.len() - end);
-    Some((&text[..at], &text[at..end], &text[end + length..]))
+    let (at, start, end) = [token, hook, find_password(text)].into_iter().flatten().min()?;
+    Some((&text[..at], &text[at..start], &text[end..]))
 }
 
-/// Where a webhook's secret path begins: just behind one of the marks, when something follows it.
-fn find_after(text: &str, marks: &[&str]) -> Option<(usize, usize)> {
-    marks.iter().filter_map(|mark| text.find(mark).map(|at| (at, mark.len()))).min()
+/// The first of the marks, and the start and end of the secret behind it.
+fn find_after(text: &str, marks: &[&str]) -> Option<(usize, usize, usize)> {
+    let (at, start) = marks.iter().filter_map(|mark| text.find(mark).map(|at| (at, at + mark.len()))).min()?;
+    let length = text[start..].find(|c: char| c.is_whitespace() || "\"'<>,)@".contains(c));
+    Some((at, start, length.map_or(text.len(), |length| start + length)))
 }
 
-/// Where `user:password@` stands behind `://`.
-fn find_password(text: &str) -> Option<(usize, usize)> {
-    let start = text.find("://")? + 3;
-    let authority = &text[start..][..text[start..].find(['/', ' ', '"']).unwrap_or(text.len() - start)];
-    authority.rfind('@')?;
-    Some((start, authority.find(':')? + 1))
+/// The first `user:password@` behind a `://`: its start, and the start and end of the password.
+fn find_password(text: &str) -> Option<(usize, usize, usize)> {
+    text.match_indices("://").find_map(|(at, mark)| {
+        let start = at + mark.len();
+        let authority = &text[start..][..text[start..].find(['/', ' ', '"']).unwrap_or(text.len() - start)];
+        let (person, _) = authority.rsplit_once('@')?;
+        Some((start, start + person.find(':')? + 1, start + person.len()))
+    })
 }
 
 #[cfg(test)]
@@ -86,10 +87,25 @@ mod tests {
                 "https://hooks.slack.com/services/[redacted] refused",
             ),
             ("proxy http://user:p%40ss@proxy:3128 said 407", "proxy http://user:[redacted]@proxy:3128 said 407"),
+            (
+                "https://slack.com/ by http://user:pass@proxy:3128",
+                "https://slack.com/ by http://user:[redacted]@proxy:3128",
+            ),
+            ("http://user:p,(@)'s@proxy", "http://user:[redacted]@proxy"),
+            ("http://user@proxy:3128", "http://user@proxy:3128"),
             ("nothing here: a/b c:d", "nothing here: a/b c:d"),
             ("xapp-1 and xoxe.xoxb-2", "xapp-[redacted] and xoxe.[redacted]"),
         ] {
             assert_eq!(redact(text), expected);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_before_it_shows_a_secret(text in "([a-z]{0,3}|://|[:@/ ,\"]|xoxb-|/hooks/){0,12}", kind in 0..3_usize) {
+            let secret = ["xoxb-HIDDEN", "http://user:HIDDEN@proxy", "https://hooks.slack.com/services/T1/HIDDEN"][kind];
+            let shown = redact(&format!("{text} {secret}"));
+            proptest::prop_assert!(!shown.contains("HIDDEN"), "{}", shown);
         }
     }
 

@@ -293,7 +293,8 @@ impl Spool {
     }
 }
 
-fn decode(bytes: &[u8]) -> Result<Entry, ReadError> {
+/// Reads what a spool file holds.
+pub(crate) fn decode(bytes: &[u8]) -> Result<Entry, ReadError> {
     let version: VersionOnly = serde_json::from_slice(bytes).map_err(|e| ReadError::Garbage(e.to_string()))?;
     if version.ackbell > VERSION {
         return Err(ReadError::Newer(version.ackbell));

@@ -238,7 +238,7 @@ fn secrets(
 }
 
 fn read_secret(path: &Path, text: Text<'_>, key: &str, report: &mut Report<'_>) -> Option<String> {
-    match fs::read_to_string(path) {
+    match super::load::read(path) {
         Ok(value) => {
             warn_if_readable(Some(path), Some(&text), report);
             Some(value.trim().to_owned())

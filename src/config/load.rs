@@ -84,7 +84,8 @@ pub(crate) fn load(argument: Option<&Path>, env: &Environment) -> Result<(Config
     }
 }
 
-fn read(path: &Path) -> std::io::Result<String> {
+/// A text of bounded length, whatever the file is.
+pub(super) fn read(path: &Path) -> std::io::Result<String> {
     let mut bytes = Vec::new();
     File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
     String::from_utf8(bytes).map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8 text"))

@@ -54,6 +54,12 @@ a.toml:7:2: unknown key \"stage\" in the file
 }
 
 #[test]
+fn a_secret_without_end_is_read_only_so_far() {
+    let said = problems("a.toml", "[slack]\nbot_token_file = \"/dev/zero\"\nchannel = \"#ops\"\n");
+    assert!(said.contains("that is no bot token"), "{said}");
+}
+
+#[test]
 fn single_mistakes_have_their_remedies() {
     const SLACK: &str = "[slack]\nbot_token = \"xoxb-1\"\nchannel = \"#ops\"\n";
     for (rest, expected) in [

@@ -49,7 +49,8 @@ fn tail(path: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn fate_in(log: &str, line: &str, since: i64) -> Option<Fate> {
+/// Looks in the text of a log.
+pub(crate) fn fate_in(log: &str, line: &str, since: i64) -> Option<Fate> {
     let whole = line.trim_end();
     let command = whole.split_once("] ").map_or(whole, |(_, command)| command);
     let mut fate = None;

@@ -113,7 +113,8 @@ pub(super) fn walk(file: impl Read, kinds: &[&[u8]], mut take: impl FnMut(Piece<
     Ok(())
 }
 
-fn read(file: impl Read) -> HashMap<(String, String), String> {
+/// The display names in the file, by host and service; the service is empty for a host.
+pub(crate) fn read(file: impl Read) -> HashMap<(String, String), String> {
     let mut names = HashMap::new();
     let mut block = Block::default();
     // What was read before an error counts; the next change of the file reads it again.

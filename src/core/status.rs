@@ -25,7 +25,7 @@ pub(super) fn read_file(path: &Path, wanted: &[Object]) -> Result<Snapshot, Read
 }
 
 /// `None` when it is no status file, or ends inside a block.
-pub(super) fn read(file: impl Read, wanted: &[Object]) -> std::io::Result<Option<Snapshot>> {
+pub(crate) fn read(file: impl Read, wanted: &[Object]) -> std::io::Result<Option<Snapshot>> {
     let mut hosts: HashMap<&[u8], Vec<&Object>> = HashMap::new();
     for object in wanted {
         hosts.entry(object.host.as_bytes()).or_default().push(object);

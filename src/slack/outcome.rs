@@ -249,12 +249,14 @@ fn is_page(body: &str) -> bool {
 
 /// One short clean line of a foreign text, secrets cut out.
 pub(crate) fn brief(text: &str) -> String {
-    let line = crate::notification::clean_line(text);
+    // Redacted first: of a secret that is cut in two, the first half isn't known as one any more.
+    let line = crate::notification::clean_line(text).chars().take(10 * REASON_CHARS_MAX).collect::<String>();
+    let line = redact(&line);
     let mut short: String = line.chars().take(REASON_CHARS_MAX).collect();
     if short.len() < line.len() {
         short.push('…');
     }
-    redact(&short)
+    short
 }
 
 #[cfg(test)]

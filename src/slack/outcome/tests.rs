@@ -137,6 +137,12 @@ fn reasons_name_the_scope_and_the_block() {
 }
 
 #[test]
+fn no_cut_saves_a_secret_from_its_redaction() {
+    let reason = brief(&format!("{} http://user:password@proxy", "x".repeat(180)));
+    assert_eq!(reason, format!("{} http://user:[redacte…", "x".repeat(180)));
+}
+
+#[test]
 fn retry_after_is_read_as_seconds_with_or_without_a_fraction() {
     for (value, seconds) in
         [("0", 0.0), ("1", 1.0), (" 2 ", 2.0), ("0.337", 0.337), ("3600", 3600.0), ("1e99", 86400.0)]

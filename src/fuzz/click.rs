@@ -1,0 +1,116 @@
+//! From Slack's bytes to the core's lines: whatever was clicked or filled in, a command is one line a command.
+
+use super::NOW;
+use crate::authorise::{Asked, Person, Verdict, authorise};
+use crate::callback::interaction::{Interaction, Place, decode, decode_envelope};
+use crate::callback::request::{self, Asker, Click, Request, Wish};
+use crate::command::{Action, CommandError, ExternalCommand, Object};
+use crate::config::{Access, Acknowledge, CommentRule};
+use crate::confirm::Expectation;
+use crate::slack::forms;
+use std::time::Duration;
+
+/// What one write to a FIFO passes whole (`pipe(7)`).
+const PIPE_BUF: usize = 4096;
+/// The longest `private_metadata` (<https://docs.slack.dev/reference/views/modal-views>).
+const METADATA_MAX: usize = 3000;
+
+/// A body that is signed, as a form, as JSON and as what an envelope of Socket Mode carries.
+pub fn click(bytes: &[u8]) {
+    for is_form in [true, false] {
+        if let Ok(interaction) = decode(is_form, bytes) {
+            act(&interaction);
+        }
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(payload) = crate::json::parse(text) else { return };
+    for kind in ["interactive", "slash_commands", "events_api", text] {
+        if let Ok(interaction) = decode_envelope(kind, payload.clone()) {
+            act(&interaction);
+        }
+    }
+}
+
+/// As the callback flow does, without its outbox.
+fn act(interaction: &Interaction) {
+    let rules = Acknowledge {
+        sticky: true,
+        notify: true,
+        persistent: false,
+        comment: CommentRule::Optional,
+        expire: vec![Duration::from_secs(3600)],
+    };
+    let known = Object { host: "web01".into(), ..Object::default() };
+    match interaction {
+        Interaction::BlockActions(click) => {
+            match request::click(click, "default", &rules, |_| Some(known), NOW) {
+                Click::Ask { request, .. } => keep(&request),
+                Click::Form { offer, about } => {
+                    if let Some(view) = forms::form(offer, &about, &about.object.to_string(), &rules, NOW) {
+                        let metadata = view["private_metadata"].as_str().expect("a form names its object");
+                        assert!(metadata.chars().count() <= METADATA_MAX, "a form that Slack refuses");
+                    }
+                }
+                Click::Nothing => {}
+            }
+        }
+        Interaction::ViewSubmission(form) => {
+            if let Some(Ok((about, action))) = forms::read(&form.view, &rules, NOW) {
+                let asker = Asker::of("default", &form.origin, &Place::default());
+                let wish = Wish::One { post: about.post, object: about.object, action };
+                keep(&Request { name: wish.name().to_owned(), asker, wish });
+            }
+        }
+        other => drop(other.kind().to_owned()),
+    }
+}
+
+/// What is kept is what is read back, and what comes of it.
+fn keep(request: &Request) {
+    let text = serde_json::to_string(request).expect("a request can be kept");
+    let kept: Request = serde_json::from_str(&text).expect("a request that was kept is read");
+    assert_eq!(&kept, request, "the outbox changes a request");
+    let (object, action) = match &request.wish {
+        Wish::One { object, action, .. } => (object.clone(), action),
+        Wish::AcknowledgeAll { action, .. } => (Object { host: "web01".into(), ..Object::default() }, action),
+        Wish::Expire { object, .. } => (object.clone(), &Action::RemoveAcknowledgement),
+    };
+    if let Ok(command) = command(&request.asker, &object, action) {
+        check(&Expectation::of(&command).lines, &object);
+    }
+}
+
+/// Of somebody who may do everything.
+fn command(asker: &Asker, object: &Object, action: &Action) -> Result<ExternalCommand, CommandError> {
+    let person = Person {
+        team_id: "T1".into(),
+        user_id: asker.user.clone(),
+        name: asker.user_name.clone().unwrap_or_default(),
+        ..Person::default()
+    };
+    let channel = asker.channel.as_deref();
+    let asked =
+        Asked { person: &person, team_id: "T1", channel, action, object, host_label: None, service_label: None };
+    match authorise(&asked, &Access::default(), None) {
+        Verdict::Allowed(authorised) => ExternalCommand::new(&authorised, NOW),
+        Verdict::Refused(refusal) => panic!("nobody is refused without rules: {refusal}"),
+    }
+}
+
+/// No text of anybody adds a command or leads to another object.
+fn check(lines: &[String], object: &Object) {
+    assert!((1..=2).contains(&lines.len()), "{lines:?}");
+    assert!(lines.concat().len() <= PIPE_BUF, "too long for one write: {lines:?}");
+    for line in lines {
+        let controls = line.chars().filter(|c| c.is_control()).count();
+        assert!(line.ends_with('\n') && controls == 1, "not one line: {line:?}");
+        let command = line.strip_prefix(&format!("[{NOW}] ")).expect("a time stamp");
+        let mut parts = command.trim_end_matches('\n').split(';');
+        let name = parts.next().unwrap_or_default();
+        assert!(name.chars().all(|c| c.is_ascii_uppercase() || c == '_'), "no command: {line:?}");
+        assert_eq!(parts.next(), Some(object.host.as_str()), "another host: {line:?}");
+        if let Some(service) = &object.service {
+            assert_eq!(parts.next(), Some(service.as_str()), "another service: {line:?}");
+        }
+    }
+}

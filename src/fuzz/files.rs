@@ -1,0 +1,103 @@
+//! The files that others write: the core's, the spool's after a crash of the machine, and the configuration.
+
+use super::{NOW, wanted};
+use crate::config::{self, Config, Core, CoreKind, Environment};
+use crate::confirm::{Expectation, judge};
+use crate::core::contacts::Contacts;
+use crate::core::places::places;
+use crate::notification::Notification;
+use crate::render::{Facts, Reach, card};
+use crate::slack::blocks;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+/// How many comments or downtimes of one object are kept, of each kind.
+const NOTES_MAX: usize = 1000;
+
+/// A core's `status.dat`, and its log: nothing is told of an object that nobody asked about.
+pub fn status(bytes: &[u8]) {
+    let wanted = wanted();
+    if let Ok(Some(snapshot)) = crate::core::status::read(bytes, &wanted) {
+        for (object, state) in &snapshot.states {
+            assert!(wanted.contains(object), "{object} was not asked about");
+            let notes = [state.acknowledgements.len(), state.comments.len(), state.downtimes.len()];
+            assert!(notes.iter().all(|count| *count <= NOTES_MAX), "{notes:?} notes");
+            let _ = (state.acknowledgement(), state.problem_since());
+        }
+        for (object, effect) in wanted.into_iter().zip(effects()) {
+            let (author, lines) = ("alice".to_owned(), Vec::new());
+            let expected = Expectation { object, author, sent_at: NOW, effect, lines };
+            let _ = (judge(&expected, &snapshot, false), judge(&expected, &snapshot, true));
+        }
+    }
+    let line = "[1795240000] ACKNOWLEDGE_HOST_PROBLEM;web01;2;1;0;alice;looking\n";
+    let _ = crate::core::log::fate_in(&String::from_utf8_lossy(bytes), line, NOW);
+}
+
+fn effects() -> [crate::confirm::Effect; 4] {
+    use crate::confirm::Effect;
+    let comment = "looking".to_owned();
+    [
+        Effect::Acknowledged { comment: comment.clone() },
+        Effect::Checked { at: NOW },
+        Effect::Downtime { start: NOW, end: NOW + 7200, comment },
+        Effect::Notifications { enabled: false },
+    ]
+}
+
+/// A core's `objects.cache`: display names and contacts; and its main configuration.
+pub fn objects(bytes: &[u8]) {
+    for ((host, _), name) in crate::core::objects::read(bytes) {
+        assert!(!host.is_empty() && !name.is_empty(), "a name of nothing");
+    }
+    // A kind without usual places: no time is spent on looking there.
+    let path = Some(written("objects.cache", bytes));
+    let core = Core { kind: CoreKind::Checkmk, objects_file: path.clone(), ..Core::default() };
+    let (mut contacts, wanted) = (Contacts::default(), wanted());
+    contacts.prepare(&core, &wanted);
+    assert!(contacts.of(&core, &wanted[1]).is_some(), "the file is there");
+    let _ = places(&Core { kind: CoreKind::Checkmk, main_config: path, ..Core::default() });
+}
+
+/// A spool file: what is read is the same after it was written again, and can be shown.
+pub fn spool(bytes: &[u8]) {
+    static STYLE: LazyLock<Config> = LazyLock::new(|| load("toml", b"").expect("a configuration without a mistake"));
+    let Ok(entry) = crate::spool::decode(bytes) else { return };
+    let text = serde_json::to_string(&entry.notification).expect("a notification can be kept");
+    let again: Notification = serde_json::from_str(&text).expect("a notification that was kept is read");
+    assert_eq!(again, entry.notification, "the outbox changes a notification");
+    let facts = Facts { reach: Reach::Forms, ..Facts::bare(&STYLE.message, None, NOW) };
+    let card = card(&again, &facts);
+    let _ = (blocks::message(&card), blocks::plain(&card), blocks::reply(&card));
+}
+
+/// A configuration, as TOML and as JSON: taken and shown, or refused with at least one problem.
+pub fn configuration(bytes: &[u8]) {
+    for extension in ["toml", "json"] {
+        match load(extension, bytes) {
+            Ok(config) => drop(config::show(&config)),
+            Err(e) => assert!(!e.to_string().is_empty(), "refused without a word"),
+        }
+    }
+}
+
+fn load(extension: &str, bytes: &[u8]) -> Result<Config, config::LoadError> {
+    let path = written(&format!("ackbell.{extension}"), bytes);
+    let (config, warnings) = config::load(Some(&path), &Environment::default())?;
+    let _ = warnings.iter().map(ToString::to_string).collect::<String>();
+    Ok(config)
+}
+
+/// A file of this process with that content; in memory where the system has such a place.
+fn written(name: &str, bytes: &[u8]) -> PathBuf {
+    static ROOM: LazyLock<PathBuf> = LazyLock::new(|| {
+        let memory = Path::new("/dev/shm");
+        let base = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        let room = base.join(format!("ackbell-fuzz-{}", std::process::id()));
+        std::fs::create_dir_all(&room).expect("a directory for the files");
+        room
+    });
+    let path = ROOM.join(name);
+    std::fs::write(&path, bytes).expect("room for the file");
+    path
+}
