@@ -42,18 +42,16 @@ fn act(interaction: &Interaction) {
     };
     let known = Object { host: "web01".into(), ..Object::default() };
     match interaction {
-        Interaction::BlockActions(click) => {
-            match request::click(click, "default", &rules, |_| Some(known), NOW) {
-                Click::Ask { request, .. } => keep(&request),
-                Click::Form { offer, about } => {
-                    if let Some(view) = forms::form(offer, &about, &about.object.to_string(), &rules, NOW) {
-                        let metadata = view["private_metadata"].as_str().expect("a form names its object");
-                        assert!(metadata.chars().count() <= METADATA_MAX, "a form that Slack refuses");
-                    }
+        Interaction::BlockActions(click) => match request::click(click, "default", &rules, |_| Some(known), NOW) {
+            Click::Ask { request, .. } => keep(&request),
+            Click::Form { offer, about } => {
+                if let Some(view) = forms::form(offer, &about, &about.object.to_string(), &rules, NOW) {
+                    let metadata = view["private_metadata"].as_str().expect("a form names its object");
+                    assert!(metadata.chars().count() <= METADATA_MAX, "a form that Slack refuses");
                 }
-                Click::Nothing => {}
             }
-        }
+            Click::Nothing => {}
+        },
         Interaction::ViewSubmission(form) => {
             if let Some(Ok((about, action))) = forms::read(&form.view, &rules, NOW) {
                 let asker = Asker::of("default", &form.origin, &Place::default());

@@ -139,7 +139,7 @@ fn reasons_name_the_scope_and_the_block() {
 #[test]
 fn no_cut_saves_a_secret_from_its_redaction() {
     let reason = brief(&format!("{} http://user:password@proxy", "x".repeat(180)));
-    assert_eq!(reason, format!("{} http://user:[redacte…", "x".repeat(180)));
+    assert!(reason.ends_with('…') && reason.contains(" http://user:[") && !reason.contains("pass"), "{reason}");
 }
 
 #[test]
