@@ -178,19 +178,19 @@ pub(crate) fn here(
     }
 }
 
-/// Drains and delivers until nothing waits (`true`) or the time is up.
+/// Drains and delivers until nothing waits (`true`), the time is up, or a listener wants to.
 fn pass(config: &Config, env: &Environment, lock: &DeliveryLock, until: i64) -> Result<bool, DeliverError> {
     let mut deliverer = Deliverer::open(config.clone(), env.clone(), PATIENCE_SHORT, lock)?;
     loop {
         deliverer.drain()?;
-        let round = deliverer.round(Some(until), &|| false)?;
+        let round = deliverer.round(Some(until), &|| lock.is_claimed())?;
         let Some(next) = round.next else {
             deliverer.store.checkpoint();
             // What couldn't be taken from the spool waits there.
             return Ok(deliverer.config.integrations.is_empty() || deliverer.spool.is_empty());
         };
         let now = deliverer.now_ms();
-        if next.max(now).saturating_add(millis(CALL_MIN)) > until {
+        if next.max(now).saturating_add(millis(CALL_MIN)) > until || lock.is_claimed() {
             deliverer.store.checkpoint();
             return Ok(false);
         }

@@ -45,6 +45,8 @@ const HOUSEKEEPING: Duration = Duration::from_secs(60 * 60);
 pub(crate) enum ListenError {
     #[error("another listener runs: it holds {0}")]
     AnotherRuns(String),
+    #[error("{0} is held by another process for over a minute; see who: `fuser -v {0}`")]
+    Held(String),
     #[error(transparent)]
     Spool(#[from] SpoolError),
     #[error("can't lock {path}: {source}")]
@@ -258,7 +260,7 @@ impl Signals {
     }
 }
 
-/// The delivery lock; a `notify` that delivers by itself lets go soon. `None`: told to stop meanwhile.
+/// The delivery lock; a `notify` that delivers by itself gives way after the message in hand. `None`: told to stop meanwhile.
 fn wait_for_lock(config: &Config, signals: &Signals) -> Result<Option<DeliveryLock>, ListenError> {
     let path = config.state_dir.join("deliver.lock").display().to_string();
     let (sender, receiver) = std::sync::mpsc::channel();
@@ -268,9 +270,11 @@ fn wait_for_lock(config: &Config, signals: &Signals) -> Result<Option<DeliveryLo
     let started = clock::wall_ms();
     while !signals.stopped() {
         match receiver.try_recv() {
-            Ok(taken) => return taken.map(Some).map_err(|source| ListenError::Lock { path, source }),
+            Ok(Ok(Some(lock))) => return Ok(Some(lock)),
+            Ok(Ok(None)) => return Err(ListenError::AnotherRuns(path)),
+            Ok(Err(source)) => return Err(ListenError::Lock { path, source }),
             Err(_) if clock::wall_ms() - started > clock::millis(LOCK_WAIT) => {
-                return Err(ListenError::AnotherRuns(path));
+                return Err(ListenError::Held(path));
             }
             Err(_) => signals.wait(None, Duration::from_millis(20)),
         }

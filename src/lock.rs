@@ -1,6 +1,9 @@
 //! The delivery lock: whoever holds it delivers, all others leave their notification and go.
 
 use crate::ownership;
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+use rustix::process::{Flock, FlockOffsetType, FlockType};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -8,12 +11,15 @@ use std::path::Path;
 
 /// The lock, held until dropped. The kernel lets it go when the process dies, however it dies.
 #[derive(Debug)]
-pub(crate) struct DeliveryLock(#[expect(dead_code, reason = "held, not read")] File);
+pub(crate) struct DeliveryLock(File);
 
 impl DeliveryLock {
-    /// Takes the lock without waiting; `None` when another process has it.
+    /// Takes the lock without waiting; `None` when another process has it, or a listener waits for it.
     pub(crate) fn try_take(state_dir: &Path) -> io::Result<Option<Self>> {
         let file = open(state_dir)?;
+        if claimed(&file) {
+            return Ok(None);
+        }
         match file.try_lock() {
             Ok(()) => Ok(Some(Self(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -21,13 +27,33 @@ impl DeliveryLock {
         }
     }
 
-    /// Takes the lock, waiting for whoever has it. The kernel wakes who waits: in a storm of processes that only try,
-    /// it is the next.
-    pub(crate) fn take(state_dir: &Path) -> io::Result<Self> {
+    /// Takes the lock for a listener, waiting for whoever has it; `None` when another listener is there.
+    ///
+    /// Waiting alone would be no way in: the kernel hands a free lock to whoever asks first, and in a storm a
+    /// `notify` asks every few milliseconds and then delivers for seconds. So the listener first claims the file with
+    /// a lock of the other kind (`fcntl`, which `flock` doesn't see), and everybody else gives way to the claim. It
+    /// belongs to the process and goes with it; it also goes when the process closes the file, so it is opened once.
+    pub(crate) fn take(state_dir: &Path) -> io::Result<Option<Self>> {
         let file = open(state_dir)?;
+        match rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::AGAIN | Errno::ACCESS) => return Ok(None),
+            Err(e) => return Err(e.into()),
+        }
         file.lock()?;
-        Ok(Self(file))
+        Ok(Some(Self(file)))
     }
+
+    /// A listener waits for this lock: time to let go.
+    pub(crate) fn is_claimed(&self) -> bool {
+        claimed(&self.0)
+    }
+}
+
+/// Whether another process, a listener, has claimed the file. It asks without taking anything.
+fn claimed(file: &File) -> bool {
+    let asked = Flock { start: 0, length: 0, pid: None, typ: FlockType::WriteLock, offset_type: FlockOffsetType::Set };
+    matches!(rustix::process::fcntl_getlk(file, &asked), Ok(Some(_)))
 }
 
 fn open(state_dir: &Path) -> io::Result<File> {

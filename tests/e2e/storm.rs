@@ -1,6 +1,6 @@
 //! Many at once.
 
-use crate::world::{Running, Sandbox, Site, TOKEN, signal, wait_until};
+use crate::world::{Running, Sandbox, Site, TOKEN, signal, text, wait_until};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::process::Stdio;
@@ -205,6 +205,29 @@ fn a_webhooks_storm_is_a_few_lists() {
     let all = serde_json::to_string(&sandbox.messages()).unwrap();
     assert!((0..30).all(|i| all.contains(&format!("S on st{i} "))), "every one can be read");
     assert!(sandbox.messages().len() <= 6, "{:?}", sandbox.texts());
+    drop(listener);
+    site.assert_all_delivered();
+    sandbox.assert_respected();
+}
+
+#[test]
+fn a_starting_listener_takes_over_from_whoever_delivers_and_a_second_one_goes() {
+    let sandbox = Sandbox::start(&["--burst", "1"]);
+    let site = Site::with_token(&sandbox, "");
+    // Twelve problems for one channel, at one a second: whoever delivers them is busy until its budget is spent.
+    for i in 0..12 {
+        let mut command =
+            site.command(&["notify", "--hostname", &format!("st{i}"), "--hoststate", "1", "--output", "no"]);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    }
+    wait_until("a message", Duration::from_secs(10), || !sandbox.messages().is_empty());
+    let started = Instant::now();
+    let listener = site.listen();
+    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+    let second = site.run(&["listen"]);
+    assert_eq!(second.status.code(), Some(75));
+    assert!(text(&second.stderr).contains("another listener runs"), "{}", text(&second.stderr));
+    wait_until("all of them", Duration::from_secs(30), || site.queue()["waiting"] == 0);
     drop(listener);
     site.assert_all_delivered();
     sandbox.assert_respected();
