@@ -2,6 +2,8 @@
 
 use crate::world::{Running, Sandbox, Site, wait_until};
 use serde_json::{Value, json};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::time::Duration;
 
 pub(crate) struct Shift {
@@ -28,6 +30,9 @@ impl Shift {
         );
         self.listener = None;
         self.site.configure(&format!("{slack}{more}"));
+        // The core's user, who runs `notify`, reads it.
+        let owner = fs::metadata(self.site.dir.path()).unwrap();
+        chown(self.site.config(), Some(owner.uid()), Some(owner.gid())).unwrap();
         let connections = || self.sandbox.get("sockets")["connections"].as_array().unwrap().len();
         wait_until("the old connection's end", Duration::from_secs(10), || connections() == 0);
         self.listener = Some(self.site.listen());
@@ -51,13 +56,17 @@ impl Shift {
     /// Waits until this message's text starts so, and returns it as it is then.
     #[track_caller]
     pub(crate) fn becomes(&self, card: &Value, start: &str) -> Value {
-        let now = || self.sandbox.messages().into_iter().find(|m| m["ts"] == card["ts"]).unwrap();
-        wait_until(
-            &format!("\"{start}\"; {:?}\n{}", self.sandbox.texts(), self.site.log()),
-            Duration::from_secs(30),
-            || now()["text"].as_str().unwrap().starts_with(start),
-        );
-        now()
+        let started = std::time::Instant::now();
+        loop {
+            let messages = self.sandbox.messages();
+            let now = messages.iter().find(|message| message["ts"] == card["ts"]).unwrap();
+            if now["text"].as_str().unwrap().starts_with(start) {
+                return now.clone();
+            }
+            let log = || (self.sandbox.texts(), self.site.log());
+            assert!(started.elapsed() < Duration::from_secs(30), "no \"{start}\" in {}\n{:?}", now["text"], log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Waits for words to one person.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,15 +47,13 @@ impl Icinga {
     pub(super) fn start(site: &Site) -> Self {
         let root = site.dir.path().to_owned();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        for directory in ["state", "etc", "data/certs", "data/api", "log", "cache", "run", "icinga-spool"] {
-            fs::create_dir_all(root.join(directory)).unwrap();
+        for directory in ["etc", "data/certs", "data/api", "log", "cache", "run", "spool"] {
+            fs::create_dir_all(root.join("icinga").join(directory)).unwrap();
         }
+        fs::create_dir(root.join("state")).unwrap();
         fs::copy(ACKBELL, root.join("ackbell")).unwrap();
-        let (cert, key) = crate::answers::certificate(&root);
-        fs::copy(&cert, root.join("data/certs/localhost.crt")).unwrap();
-        fs::copy(&cert, root.join("data/certs/ca.crt")).unwrap();
-        fs::rename(key, root.join("data/certs/localhost.key")).unwrap();
-        fs::write(root.join("etc/icinga2.conf"), configuration(&root.display().to_string(), port)).unwrap();
+        certificates(&root.join("icinga/data/certs"));
+        fs::write(root.join("icinga/etc/icinga2.conf"), configuration(&root.display().to_string(), port)).unwrap();
         let owned = Command::new("chown").args(["-R", "nagios:nagios"]).arg(&root).status().unwrap();
         let open = Command::new("chmod").arg("0755").arg(&root).status().unwrap();
         assert!(owned.success() && open.success());
@@ -71,22 +69,26 @@ impl Icinga {
             .into();
         let mut icinga = Self { process: None, root, agent, url: format!("https://localhost:{port}") };
         icinga.run();
+        icinga.found("Host/web01", 0, "ping");
+        for service in ["Disk", "Load", "Check"] {
+            icinga.found(&format!("Service/web01!{service}"), 0, "all is well");
+        }
         icinga
     }
 
     fn run(&mut self) {
         let out = fs::File::create(self.root.join("icinga.out")).unwrap();
         let mut command = Command::new("icinga2");
-        command.arg("daemon").arg("-c").arg(self.root.join("etc/icinga2.conf"));
+        command.arg("daemon").arg("-c").arg(self.root.join("icinga/etc/icinga2.conf"));
         for (constant, directory) in [
             ("ConfigDir", "etc"),
             ("DataDir", "data"),
             ("LogDir", "log"),
             ("CacheDir", "cache"),
             ("InitRunDir", "run"),
-            ("SpoolDir", "icinga-spool"),
+            ("SpoolDir", "spool"),
         ] {
-            command.arg("-D").arg(format!("{constant}={}", self.root.join(directory).display()));
+            command.arg("-D").arg(format!("{constant}={}", self.root.join("icinga").join(directory).display()));
         }
         // A group of its own: the daemon is three processes.
         command.process_group(0).stdin(Stdio::null()).stdout(out.try_clone().unwrap()).stderr(out);
@@ -167,7 +169,27 @@ impl Icinga {
 impl Drop for Icinga {
     fn drop(&mut self) {
         self.halt();
+        if std::thread::panicking() {
+            println!("{}", self.log());
+        }
     }
+}
+
+/// An authority, and a certificate for this machine by it: what `icinga2 api setup` makes. The certificate's common
+/// name is the daemon's identity.
+fn certificates(directory: &Path) {
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params.distinguished_name.push(rcgen::DnType::CommonName, "Icinga CA");
+    let key = rcgen::KeyPair::generate().unwrap();
+    fs::write(directory.join("ca.crt"), params.self_signed(&key).unwrap().pem()).unwrap();
+    let authority = rcgen::Issuer::new(params, key);
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "localhost");
+    let key = rcgen::KeyPair::generate().unwrap();
+    fs::write(directory.join("localhost.crt"), params.signed_by(&key, &authority).unwrap().pem()).unwrap();
+    fs::write(directory.join("localhost.key"), key.serialize_pem()).unwrap();
 }
 
 /// admin:secret
@@ -181,7 +203,7 @@ fn configuration(root: &str, port: u16) -> String {
     let shipped = shipped.replace(program, &own);
     // The user of the comment's end is made, too: what we name there must be enough.
     let user = &shipped[shipped.find("object ApiUser").unwrap()..shipped.rfind("*/").unwrap()];
-    let user = user.replace("\"...\"", "\"pass; word\"");
+    let user = user.replace("\"...\"", "\"pass; wört:1\"");
     format!(
         "include <itl>\nconst NodeName = \"localhost\"\nobject Endpoint NodeName {{ }}\n\
          object Zone NodeName {{ endpoints = [ NodeName ] }}\nconst ZoneName = NodeName\n\
