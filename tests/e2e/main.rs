@@ -13,6 +13,7 @@ mod door;
 mod icinga;
 mod kills;
 mod living;
+mod naemon;
 mod nagios;
 mod proxy;
 mod readme;
