@@ -63,9 +63,11 @@ fn naemons_verdict_is_told() {
     shift.sandbox.click(&card, "acknowledge", &json!({}));
     shift.told("Sent to the monitoring core; the message changes once the core holds it.");
     shift.told("Sent, but the core has not taken it: the monitoring core took no notice of it.");
-    // A core whose query handler has no commands, as Nagios 4.
-    naemon.with(|held| held.says = Some("404: command: No such handler"));
-    shift.sandbox.click(&card, "recheck", &json!({}));
-    shift.told("the monitoring core refused it: its query handler takes no commands");
+    // A core whose query handler has no commands, as Nagios 4: Livestatus takes it.
+    naemon.with(|held| (held.says, held.forgets) = (Some("404: command: No such handler"), false));
+    shift.sandbox.click(&card, "acknowledge", &json!({}));
+    shift.becomes(&card, "ACKNOWLEDGED, CRITICAL: Disk on web01 · acknowledged by alice");
+    let commands = naemon.with(|held| held.commands.clone());
+    assert_eq!(commands.len(), 4, "to the handler, and then to Livestatus: {commands:?}");
     shift.sandbox.assert_respected();
 }

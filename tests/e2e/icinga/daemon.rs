@@ -1,6 +1,6 @@
 //! A throw-away Icinga 2 with every directory of its own.
 
-use crate::world::{ACKBELL, Running, Site, text, wait_until};
+use crate::world::{ACKBELL, Running, Site, text};
 use serde_json::{Value, json};
 use std::fs;
 use std::net::TcpListener;
@@ -154,15 +154,6 @@ impl Icinga {
         let request = request.header("Authorization", ADMINISTRATOR).header("Accept", "application/json");
         let answer = request.send(body.to_string()).unwrap().body_mut().read_to_string().unwrap();
         assert!(answer.contains("Successfully processed check result"), "{path}: {answer}");
-    }
-
-    /// Waits until an object is as wanted.
-    #[track_caller]
-    pub(super) fn wait(&self, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        wait_until(&format!("{path}: {}", self.attributes(path)), Duration::from_secs(15), || {
-            is_so(&self.attributes(path))
-        });
-        self.attributes(path)
     }
 }
 

@@ -90,25 +90,36 @@ impl Held {
     /// `@command run [UNIX] NAME;arguments`
     fn take(&mut self, query: &str) -> Vec<u8> {
         let line = query.strip_prefix("@command run ").unwrap_or_else(|| panic!("{query}"));
+        let said = if let Some(said) = self.says {
+            self.commands.push(line.to_owned());
+            said
+        } else if self.run(line) {
+            "200: OK"
+        } else {
+            "400: Failed validation of service as type service (argument 0)"
+        };
+        format!("{said}\0").into_bytes()
+    }
+
+    /// Whether the command is one for this core's objects.
+    fn run(&mut self, line: &str) -> bool {
         self.commands.push(line.to_owned());
         let (time, command) = line.strip_prefix('[').and_then(|rest| rest.split_once("] ")).unwrap();
         let parts: Vec<&str> = command.splitn(8, ';').collect();
-        let said = match (self.says, parts.as_slice()) {
-            (Some(said), _) => said,
-            (None, ["ACKNOWLEDGE_SVC_PROBLEM", "web01", "Disk", sticky, _, _, author, comment]) => {
+        match parts.as_slice() {
+            ["ACKNOWLEDGE_SVC_PROBLEM", "web01", "Disk", sticky, _, _, author, comment] => {
                 if !self.forgets {
                     self.acknowledge(sticky, author, comment, time.parse().unwrap());
                 }
-                "200: OK"
+                true
             }
-            (None, ["REMOVE_SVC_ACKNOWLEDGEMENT", "web01", "Disk"]) => {
+            ["REMOVE_SVC_ACKNOWLEDGEMENT", "web01", "Disk"] => {
                 self.tables.get_mut("services").unwrap()[0].insert("acknowledged".to_owned(), json!(0));
                 self.tables.get_mut("comments").unwrap().clear();
-                "200: OK"
+                true
             }
-            (None, _) => "400: Failed validation of service as type service (argument 0)",
-        };
-        format!("{said}\0").into_bytes()
+            _ => false,
+        }
     }
 
     fn acknowledge(&mut self, sticky: &str, author: &str, comment: &str, time: u64) {
@@ -120,8 +131,12 @@ impl Held {
         self.tables.get_mut("comments").unwrap().push(row(&[object, words].concat()));
     }
 
-    /// A query with the headers that matter: `Columns`, `Filter` with `=`, `And`, `Or`.
+    /// A command, without an answer; or a query with the headers that matter: `Columns`, `Filter` with `=`, `And`, `Or`.
     fn answer(&mut self, query: &str) -> Vec<u8> {
+        if let Some(line) = query.strip_prefix("COMMAND ") {
+            self.run(line.trim_end());
+            return Vec::new();
+        }
         let mut lines = query.trim_end().lines();
         let table = lines.next().and_then(|line| line.strip_prefix("GET ")).unwrap_or_else(|| panic!("{query}"));
         let headers: Vec<(&str, &str)> = lines.map(|line| line.split_once(": ").unwrap()).collect();
