@@ -51,9 +51,9 @@ fn api(
     let url = table.parsed("api_url", report, |text| values::url(text).map(|url| url.trim_end_matches('/').to_owned()));
     let user = table.text("api_user", report);
     let mut around = Around { base, env: Environment::default(), sources };
-    let mut secret = |keys| integration::one_secret(table, keys, &[], integration::any, &mut around, report);
-    let password = secret(("api_password", "api_password_file"));
-    let key = secret(("api_key", "api_key_file"));
+    let mut secret = |keys, check| integration::one_secret(table, keys, &[], check, &mut around, report);
+    let password = secret(("api_password", "api_password_file"), integration::password);
+    let key = secret(("api_key", "api_key_file"), integration::any);
     let ca_file = table.text("api_ca_file", report).map(|text| (base.join(text.text), text.span));
     if let Some((path, span)) = &ca_file
         && let Err(e) = std::fs::metadata(path)

@@ -300,6 +300,14 @@ fn webhook(value: &str) -> Result<(), Mistake> {
     values::url(value).map(drop)
 }
 
+/// People make these up: blanks and umlauts are fine.
+pub(super) fn password(value: &str) -> Result<(), Mistake> {
+    if value.chars().any(char::is_control) {
+        return Err(Mistake::new("it has control characters").remedy("copy it again, on one line"));
+    }
+    Ok(())
+}
+
 pub(super) fn any(value: &str) -> Result<(), Mistake> {
     printable(value)
 }

@@ -69,7 +69,7 @@ pub(crate) fn send(core: &Core, command: &ExternalCommand) -> Result<Receipt, Do
         match query_handler::send(path, command) {
             // Another core's socket, an old one's, or a dead one's leftover: the next door knows better.
             Err(query_handler::Failure::NoHandler | query_handler::Failure::Unreachable(_))
-                if places.command_file.is_some() => {}
+                if places.command_file.is_some() || places.livestatus.is_some() => {}
             other => return Ok(other?),
         }
     }

@@ -14,8 +14,10 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024;
 pub(super) enum Failure {
     /// A core without commands in its query handler, as Nagios 4.
     NoHandler,
+    /// Nobody has the command.
     Unreachable(String),
-    /// The core's verdict, or a second command that failed after the first.
+    /// The core's verdict, a second command that failed after the first, or a silence: the core may run what it was
+    /// given once it goes on, so no other door gets it, too.
     Told(DoorError),
 }
 
@@ -43,10 +45,10 @@ pub(super) fn send(path: &Path, command: &ExternalCommand) -> Result<Receipt, Fa
 }
 
 fn run(path: &Path, line: &str) -> Result<String, Failure> {
-    let unreachable = |e: std::io::Error| Failure::Unreachable(format!("{}: {e}", path.display()));
-    let stream = connect_unix(path).map_err(unreachable)?;
-    let answer =
-        exchange(stream, format!("@command run {line}\0").as_bytes(), ANSWER_BYTES_MAX).map_err(unreachable)?;
+    let reason = |e: std::io::Error| format!("{}: {e}", path.display());
+    let stream = connect_unix(path).map_err(|e| Failure::Unreachable(reason(e)))?;
+    let answer = exchange(stream, format!("@command run {line}\0").as_bytes(), ANSWER_BYTES_MAX)
+        .map_err(|e| Failure::Told(DoorError::Unreachable { door: DOOR, reason: reason(e) }))?;
     let answer = String::from_utf8_lossy(&answer).trim_matches(['\0', '\n', ' ']).to_owned();
     let (code, text) = answer.split_once(':').unwrap_or((&answer, ""));
     match code.trim().parse::<u16>() {

@@ -195,11 +195,28 @@ fn a_socket_that_never_answers_is_left_in_time() {
     let directory = tempfile::tempdir().unwrap();
     let core = naemon(directory.path());
     let listener = UnixListener::bind(core.query_socket.as_ref().unwrap()).unwrap();
+    // It may still run the command: the command file must not get it a second time.
+    let path = directory.path().join("naemon.cmd");
+    fifo(&path);
+    let mut reader = fs::OpenOptions::new().read(true).custom_flags(OFLAGS_NONBLOCK).open(&path).unwrap();
+    let core = Core { command_file: Some(path), ..core };
     let started = std::time::Instant::now();
     let error = send(&core, &acknowledge()).unwrap_err();
     assert!(error.to_string().ends_with("no answer within 2 s"), "{error}");
     assert!(started.elapsed() < std::time::Duration::from_secs(4));
+    assert_eq!(reader.read(&mut [0]).unwrap(), 0, "nothing is there");
     drop(listener);
+}
+
+#[test]
+fn without_a_handler_and_a_fifo_livestatus_is_next() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("live");
+    let livestatus = Some(LivestatusAddress::Unix(path.clone()));
+    let core = Core { livestatus, ..naemon(directory.path()) };
+    let _handler = play(core.query_socket.as_ref().unwrap(), b"\0", vec![b"404: command: No such handler\0".to_vec()]);
+    let _played = play(&path, b"\n\n", vec![Vec::new()]);
+    assert_eq!(send(&core, &acknowledge()).unwrap().door, "Livestatus");
 }
 
 #[test]
