@@ -9,9 +9,11 @@
 //! 3. With `require_contact`, whoever isn't one of the object's contacts is refused.
 //! 4. The first `[[access.rule]]` whose every given part matches allows or denies.
 //! 5. No rule matched: allowed, unless there is an `allow` rule, as then those say who may.
+//!
+//! Looking at what is wrong ([`Right::View`]) takes no contact, and is closed only by `allow` rules that name it.
 
 use crate::command::{Action, Object, clean};
-use crate::config::{Access, AccessRule, Who};
+use crate::config::{Access, AccessRule, Pattern, Who};
 use crate::route::matcher::takes;
 
 /// An author's name is cut to so many characters.
@@ -46,7 +48,37 @@ pub(crate) struct Contact {
     pub(crate) is_objects: bool,
 }
 
-/// What is asked, by whom and where.
+/// What somebody wants to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Right<'a> {
+    Act(&'a Action),
+    /// To be shown the state of an object.
+    View,
+    /// To let a channel be sent what matches; then the object's names are patterns.
+    Subscribe,
+}
+
+impl Right<'_> {
+    /// Its name in rules.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Act(action) => action.name(),
+            Self::View => "view",
+            Self::Subscribe => "subscribe",
+        }
+    }
+
+    /// What a person does with it, after "may not".
+    fn phrase(self) -> &'static str {
+        match self {
+            Self::Act(action) => action.phrase(),
+            Self::View => "look at this",
+            Self::Subscribe => "subscribe channels to this",
+        }
+    }
+}
+
+/// Who asks, where, and about what.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asked<'a> {
     pub(crate) person: &'a Person,
@@ -54,7 +86,6 @@ pub(crate) struct Asked<'a> {
     pub(crate) team_id: &'a str,
     /// The channel's id; absent where there is none, as in App Home.
     pub(crate) channel: Option<&'a str>,
-    pub(crate) action: &'a Action,
     pub(crate) object: &'a Object,
     /// What people call the host and the service, where that differs from the core's names; rules match both.
     pub(crate) host_label: Option<&'a str>,
@@ -113,38 +144,66 @@ impl std::fmt::Display for Refusal {
     }
 }
 
-/// Decides. `contacts` are the core's, where they are known.
-pub(crate) fn authorise(asked: &Asked<'_>, access: &Access, contacts: Option<&[Contact]>) -> Verdict {
-    let refused =
-        |reason: String, rule: Option<usize>| Verdict::Refused(Refusal { reason, ask: access.ask.clone(), rule });
+/// Decides about an act. `contacts` are the core's, where they are known.
+pub(crate) fn authorise(asked: &Asked<'_>, action: &Action, access: &Access, contacts: Option<&[Contact]>) -> Verdict {
+    match permit(asked, Right::Act(action), access, contacts) {
+        Ok(()) => {
+            let author = author(asked.person, in_the_core(asked.person, access, contacts).0);
+            Verdict::Allowed(Authorised { action: action.clone(), object: asked.object.clone(), author })
+        }
+        Err(refusal) => Verdict::Refused(refusal),
+    }
+}
+
+/// Decides about anything; for an act use [`authorise`].
+pub(crate) fn permit(
+    asked: &Asked<'_>,
+    right: Right<'_>,
+    access: &Access,
+    contacts: Option<&[Contact]>,
+) -> Result<(), Refusal> {
+    let refused = |reason: String, rule: Option<usize>| Err(Refusal { reason, ask: access.ask.clone(), rule });
     if let Some(reason) = outsider(asked, access) {
         return refused(reason, None);
     }
-    let (name, own) = in_the_core(asked.person, access, contacts);
-    if !own.is_empty() && own.iter().all(|contact| !contact.can_submit_commands) {
-        return refused(format!("The monitoring lets the contact {} submit no commands", own[0].name), None);
-    }
-    if access.require_contact && !own.iter().any(|contact| contact.is_objects && contact.can_submit_commands) {
-        let reason = match (contacts, name) {
-            (None, _) => {
-                "Only its contacts may act on it, and who they are can't be read from the monitoring".to_owned()
-            }
-            (_, Some(name)) => format!("Only its contacts may act on {}, and {name} is none", asked.object),
-            (_, None) => format!(
-                "Only its contacts may act on {}, and the monitoring knows no contact with your e-mail address",
-                asked.object
-            ),
-        };
+    if let Right::Act(_) = right
+        && let Some(reason) = not_in_the_core(asked, access, contacts)
+    {
         return refused(reason, None);
     }
-    let may_not = format!("You may not {} here", asked.action.phrase());
-    match access.rules.iter().find(|rule| matches(rule, asked)) {
-        Some(rule) if !rule.allows => return refused(may_not, Some(rule.line)),
-        None if access.rules.iter().any(|rule| rule.allows) => return refused(may_not, None),
-        Some(_) | None => {}
+    let may_not = format!("You may not {} here", right.phrase());
+    let closes = |rule: &AccessRule| {
+        rule.allows && (right != Right::View || rule.actions.iter().any(|action| action == right.name()))
+    };
+    match access.rules.iter().find(|rule| matches(rule, asked, right)) {
+        Some(rule) if !rule.allows => refused(may_not, Some(rule.line)),
+        None if access.rules.iter().any(closes) => refused(may_not, None),
+        Some(_) | None => Ok(()),
     }
-    let author = author(asked.person, name);
-    Verdict::Allowed(Authorised { action: asked.action.clone(), object: asked.object.clone(), author })
+}
+
+/// The contact that the person is in the core, as the author of what they do there.
+pub(crate) fn contact_name(person: &Person, access: &Access, contacts: Option<&[Contact]>) -> Option<String> {
+    in_the_core(person, access, contacts).0
+}
+
+/// Why the core itself, or `require_contact`, doesn't let the person act.
+fn not_in_the_core(asked: &Asked<'_>, access: &Access, contacts: Option<&[Contact]>) -> Option<String> {
+    let (name, own) = in_the_core(asked.person, access, contacts);
+    if !own.is_empty() && own.iter().all(|contact| !contact.can_submit_commands) {
+        return Some(format!("The monitoring lets the contact {} submit no commands", own[0].name));
+    }
+    if !access.require_contact || own.iter().any(|contact| contact.is_objects && contact.can_submit_commands) {
+        return None;
+    }
+    Some(match (contacts, name) {
+        (None, _) => "Only its contacts may act on it, and who they are can't be read from the monitoring".to_owned(),
+        (_, Some(name)) => format!("Only its contacts may act on {}, and {name} is none", asked.object),
+        (_, None) => format!(
+            "Only its contacts may act on {}, and the monitoring knows no contact with your e-mail address",
+            asked.object
+        ),
+    })
 }
 
 /// Why somebody from outside may do nothing at all.
@@ -188,15 +247,36 @@ fn author(person: &Person, name: Option<String>) -> String {
     cleaned.unwrap_or_default().chars().take(AUTHOR_CHARS_MAX).collect()
 }
 
-fn matches(rule: &AccessRule, asked: &Asked<'_>) -> bool {
+fn matches(rule: &AccessRule, asked: &Asked<'_>, right: Right<'_>) -> bool {
     let any = |list: &[String], value: Option<&str>| list.is_empty() || list.iter().any(|v| Some(v.as_str()) == value);
     let object = asked.object;
+    let takes = |patterns: &[Pattern], values: &[Option<&str>]| match right {
+        Right::Subscribe => covers(patterns, values.first().copied().flatten(), rule.allows),
+        Right::Act(_) | Right::View => takes(patterns, values),
+    };
     rule.who.iter().any(|who| is(who, asked.person))
         && any(&rule.channels, asked.channel)
-        && any(&rule.actions, Some(asked.action.name()))
+        && any(&rule.actions, Some(right.name()))
         && takes(&rule.hosts, &[Some(object.host.as_str()), asked.host_label])
         && takes(&rule.services, &[object.service.as_deref(), asked.service_label])
         && takes(&rule.cores, &[Some(object.core.as_str())])
+}
+
+/// Whether a rule is about all that a wanted pattern may ever match. In doubt a rule that allows isn't, and one that
+/// denies is.
+fn covers(patterns: &[Pattern], wanted: Option<&str>, allows: bool) -> bool {
+    if patterns.is_empty() {
+        return true;
+    }
+    let Some(wanted) = wanted.filter(|wanted| !wanted.is_empty() && !wanted.starts_with('!')) else {
+        return !allows;
+    };
+    if !wanted.contains(['*', '?']) {
+        return takes(patterns, &[Some(wanted)]);
+    }
+    // A star stands for any number of characters, so it takes a star to cover it.
+    let is_plain = !patterns.iter().any(|pattern| pattern.0.starts_with('!'));
+    !allows || (is_plain && takes(patterns, &[Some(wanted.replace('*', "\u{e000}\u{e000}"))]))
 }
 
 fn is(who: &Who, person: &Person) -> bool {

@@ -5,6 +5,8 @@
 //! holds it: that last arrow is a notification of our own, through the outbox like any other.
 
 pub(crate) mod answer;
+mod clerk;
+mod clients;
 pub(crate) mod interaction;
 mod people;
 pub(crate) mod request;
@@ -14,13 +16,16 @@ mod work;
 use crate::clock;
 use crate::config::{Config, Environment};
 use crate::notification::clean_line;
-use crate::slack::api::Client;
-use crate::slack::forms;
+use crate::slack::listing::{self, Turn};
 use crate::slack::socket::{Envelope, Reply};
+use crate::slack::{forms, mrkdwn};
+use crate::slash::{self, Filter, Order, What};
 use crate::store::{NewAct, Store, StoreError};
 use crate::verify::{Proof, Verified, verify};
 use answer::{Answer, Body};
-use interaction::{BlockActions, DecodeError, Interaction, ViewAction};
+use clerk::{Clerk, Errand};
+use clients::Clients;
+use interaction::{BlockActions, DecodeError, Interaction, SlashCommand, ViewAction};
 use log::{debug, error, info, warn};
 use request::{About, Asker, Click, Request, Wish};
 use serde_json::{Value, json};
@@ -40,6 +45,8 @@ const WORKER_PATIENCE: Duration = Duration::from_secs(30);
 const FORM_BUDGET: Duration = Duration::from_millis(2500);
 /// How many forms may wait to be opened.
 const FORMS_MAX: usize = 16;
+/// How many slash commands may wait for their answer.
+const ERRANDS_MAX: usize = 64;
 /// So many acts of one person are taken in [`RATE_SPAN`]; a person doesn't click faster.
 const RATE_MAX: u32 = 60;
 const RATE_SPAN: Duration = Duration::from_secs(60);
@@ -52,6 +59,7 @@ pub(crate) struct Callback {
     store: Mutex<Store>,
     notes: Mutex<Sender<Note>>,
     forms: SyncSender<Form>,
+    errands: SyncSender<Errand>,
     rates: Mutex<HashMap<(String, String), (Instant, u32)>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -83,11 +91,14 @@ impl Callback {
         let (notes, inbox) = channel();
         let (forms, to_open) = sync_channel(FORMS_MAX);
         let acting = Builder::new().name("acting".into()).spawn(move || worker.run(&inbox))?;
-        let env = env.clone();
-        let opening = Builder::new().name("forms".into()).spawn(move || open_forms(&to_open, &env))?;
-        let threads = Mutex::new(vec![acting, opening]);
+        let (errands, to_answer) = sync_channel(ERRANDS_MAX);
+        let clerk = Clerk::new(Arc::clone(&config), env.clone(), open(WORKER_PATIENCE)?, notes.clone());
+        let _answering = Builder::new().name("answering".into()).spawn(move || clerk.run(&to_answer))?;
+        let clients = Clients::new(Arc::clone(&config), env.clone());
+        let _opening = Builder::new().name("forms".into()).spawn(move || open_forms(&to_open, clients))?;
+        let threads = Mutex::new(vec![acting]);
         let (config, notes, rates) = (Mutex::new(config), Mutex::new(notes), Mutex::default());
-        Ok(Arc::new(Self { config, store, notes, forms, rates, threads }))
+        Ok(Arc::new(Self { config, store, notes, forms, errands, rates, threads }))
     }
 
     /// Takes a changed configuration.
@@ -141,6 +152,7 @@ impl Callback {
         match interaction {
             Interaction::BlockActions(click) => self.click(integration, &config, &click),
             Interaction::ViewSubmission(form) => self.submitted(integration, &config, &form),
+            Interaction::SlashCommand(command) => self.ordered(integration, &config, &command),
             Interaction::UrlVerification { challenge } => Answer::json(json!({ "challenge": challenge })),
             Interaction::SslCheck | Interaction::ViewClosed(_) | Interaction::BlockSuggestion => Answer::ok(),
             other => {
@@ -151,6 +163,9 @@ impl Callback {
     }
 
     fn click(&self, integration: &str, config: &Arc<Config>, click: &BlockActions) -> Answer {
+        if let Some(turn) = click.actions.first().and_then(|action| Turn::of(action.id.as_ref(), action.chosen())) {
+            return self.turned(integration, config, click, turn);
+        }
         let now = clock::wall_ms() / 1000;
         let find = |post| {
             let shown = locked(&self.store).shown(post).ok().flatten();
@@ -175,6 +190,45 @@ impl Callback {
                 Answer::ok()
             }
         }
+    }
+
+    /// What was written behind the slash command. What is wrong with it, and the help, is told at once.
+    fn ordered(&self, integration: &str, config: &Arc<Config>, command: &SlashCommand) -> Answer {
+        let privately = |text: &str| Answer::json(json!({ "response_type": "ephemeral", "text": text }));
+        let order = match slash::parse(&command.text) {
+            Ok(Order { what: What::Help, .. }) => return privately(&listing::help(&command.command)),
+            Ok(order) => order,
+            Err(words) => return privately(&mrkdwn::escape(&words)),
+        };
+        let asker = Asker::of(integration, &command.origin, &interaction::Place::default());
+        let is_public = order.is_public;
+        let trigger = command.origin.trigger.as_ref().map_or("", |trigger| trigger.as_ref());
+        let key = format!("{integration} {} command {trigger}", asker.user);
+        match self.run_errand(Errand { config: Arc::clone(config), asker, order, from: 0, replaces: false, key }) {
+            // Shows everybody what was asked; the answer follows.
+            Ok(()) if is_public => Answer::json(json!({ "response_type": "in_channel" })),
+            Ok(()) => Answer::ok(),
+            Err(words) => privately(words),
+        }
+    }
+
+    /// Another page of a list.
+    fn turned(&self, integration: &str, config: &Arc<Config>, click: &BlockActions, turn: Turn) -> Answer {
+        let asker = Asker::of(integration, &click.origin, &click.place);
+        if let Ok(filter) = Filter::of(&turn.filter) {
+            let order = Order { what: What::Problems(filter), is_public: false, core: turn.core };
+            let (config, key) = (Arc::clone(config), String::new());
+            // Nothing turns: the person taps again.
+            let _ = self.run_errand(Errand { config, asker, order, from: turn.from, replaces: true, key });
+        }
+        Answer::ok()
+    }
+
+    fn run_errand(&self, errand: Errand) -> Result<(), &'static str> {
+        if !self.is_at_a_persons_pace(&errand.asker) {
+            return Err("That was a lot within a minute; wait a moment.");
+        }
+        self.errands.try_send(errand).map_err(|_| "ackbell is busy with others' questions; try again in a moment.")
     }
 
     /// What people call the object, and its state.
@@ -260,22 +314,10 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// Opens forms as they come (<https://docs.slack.dev/reference/methods/views.open>). One that can't be opened in time
 /// is lost: its trigger lives 3 s. The person taps again.
-fn open_forms(inbox: &Receiver<Form>, env: &Environment) {
-    let mut clients: HashMap<String, (Arc<Config>, Client)> = HashMap::new();
+fn open_forms(inbox: &Receiver<Form>, mut clients: Clients) {
     while let Ok(Form { config, integration, trigger, view }) = inbox.recv() {
-        let is_known = clients.get(&integration).is_some_and(|(of, _)| Arc::ptr_eq(of, &config));
-        if !is_known {
-            let found = config.integrations.iter().find(|found| found.name == integration);
-            match found.map(|found| Client::new(found, env)) {
-                Some(Ok(client)) => drop(clients.insert(integration.clone(), (Arc::clone(&config), client))),
-                Some(Err(e)) => {
-                    error!("no client integration={integration} reason={e}");
-                    continue;
-                }
-                None => continue,
-            }
-        }
-        if let Some((_, client)) = clients.get(&integration)
+        clients.reconfigure(&config);
+        if let Some(client) = clients.get(&integration)
             && let Err(e) = client.call("views.open", &json!({ "trigger_id": trigger, "view": view }), FORM_BUDGET)
         {
             warn!("a form wasn't opened integration={integration} reason={e:?}");

@@ -8,6 +8,7 @@ mod access;
 mod core;
 mod environment;
 mod excerpt;
+pub(crate) mod filter;
 mod integration;
 pub(crate) mod lenient;
 mod listen;
@@ -15,7 +16,7 @@ mod load;
 mod problem;
 mod reader;
 mod show;
-mod suggest;
+pub(crate) mod suggest;
 mod tree;
 mod values;
 
@@ -46,6 +47,8 @@ pub(crate) struct Config {
     /// `[slack]` first (named `default`), then `[integrations.*]` by name.
     pub(crate) integrations: Vec<Integration>,
     pub(crate) routes: Vec<Route>,
+    /// Routes that channels gave themselves; from the outbox, not from the file.
+    pub(crate) subscriptions: Vec<Route>,
     pub(crate) message: Message,
     pub(crate) storm: Limits,
     pub(crate) outbox: Outbox,
@@ -370,6 +373,20 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 
 impl Config {
     /// The integration a route leads to: the named one, else the default, which is the first.
+    /// What a channel subscribed to, as a route beside the others.
+    pub(crate) fn subscription(integration: &str, channel: &str, matches: Matcher) -> Option<Route> {
+        Some(Route {
+            line: 0,
+            span: None,
+            integration_span: None,
+            matches,
+            to: vec![channel.parse().ok()?],
+            mention: Vec::new(),
+            integration: Some(integration.to_owned()),
+            continue_: true,
+        })
+    }
+
     pub(crate) fn integration_of(&self, route: &Route) -> Option<&Integration> {
         match &route.integration {
             Some(name) => self.integrations.iter().find(|integration| integration.name == *name),

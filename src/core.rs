@@ -16,6 +16,7 @@ pub(crate) mod places;
 mod query_handler;
 pub(crate) mod state;
 pub(crate) mod status;
+pub(crate) mod survey;
 
 use crate::config::{Core, CoreKind};
 

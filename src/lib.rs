@@ -12,7 +12,7 @@
 //! # Invariants
 //! A test greps for these.
 //!
-//! - The pure core (`notification`, `route`, `render`, `schedule`, `problem`, `storm`, `authorise`, `command`,
+//! - The pure core (`notification`, `route`, `render`, `schedule`, `problem`, `slash`, `storm`, `authorise`, `command`,
 //!   `confirm`, `verify`) imports no `std::fs`, `std::net`, `std::env`, no `log`, no clock and no database. `now` is an argument.
 //! - Only `store/` contains SQL. Only `slack/api.rs` uses ureq towards Slack, only `core/` towards a monitoring core,
 //!   and only `core/` opens a core's files and sockets. `Authorised` and `ExternalCommand` have private fields and one
@@ -44,6 +44,7 @@ mod confirm;
 mod render;
 mod route;
 mod schedule;
+mod slash;
 mod storm;
 
 mod clock;

@@ -9,7 +9,7 @@ mod living;
 mod perfdata;
 mod samples;
 mod template;
-mod words;
+pub(crate) mod words;
 
 pub(crate) use digest::{Digest, Line, closing, digest, line, list};
 pub(crate) use living::{living, told};

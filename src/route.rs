@@ -52,6 +52,11 @@ pub(crate) fn decide(notification: &Notification, config: &Config, at: LocalTime
     if decision.placed.is_empty() {
         decision.take_fallback(config);
     }
+    if notification.to.is_empty() {
+        for route in subscribed(notification, config, at) {
+            decision.take_route(route, notification, config);
+        }
+    }
     decision
 }
 
@@ -74,6 +79,10 @@ pub(crate) fn explain(notification: &Notification, config: &Config, at: LocalTim
     } else {
         lines.push("--to overrides the routes".to_owned());
     }
+    let count = subscribed(notification, config, at).filter(|_| notification.to.is_empty()).count();
+    if count > 0 {
+        lines.push(format!("subscriptions: {count} of {} take it", config.subscriptions.len()));
+    }
     let decision = decide(notification, config, at);
     lines.extend(decision.complaints.iter().map(|complaint| format!("! {complaint}")));
     for placed in &decision.placed {
@@ -89,6 +98,19 @@ pub(crate) fn explain(notification: &Notification, config: &Config, at: LocalTim
         lines.push("→ nowhere: it would be kept as dead".to_owned());
     }
     lines
+}
+
+/// The subscriptions that take the notification: whatever the routes say, a channel gets what it asked for.
+fn subscribed<'a>(
+    notification: &'a Notification,
+    config: &'a Config,
+    at: LocalTime,
+) -> impl Iterator<Item = &'a Route> + 'a {
+    let takes = move |route: &&Route| {
+        config.integration_of(route).is_some_and(|integration| integration.enabled)
+            && matcher::mismatch(&route.matches, notification, at).is_none()
+    };
+    config.subscriptions.iter().filter(takes)
 }
 
 /// The routes that take the notification, in order.

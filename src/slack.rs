@@ -6,6 +6,7 @@ pub(crate) mod buttons;
 pub(crate) mod forms;
 pub(crate) mod legacy;
 pub(crate) mod limits;
+pub(crate) mod listing;
 pub(crate) mod mrkdwn;
 pub(crate) mod outcome;
 pub(crate) mod socket;

@@ -17,6 +17,7 @@ mod place;
 mod queue;
 mod schema;
 mod settle;
+mod subscription;
 mod twin;
 mod work;
 
@@ -26,6 +27,7 @@ pub(crate) use outbox::{Lane, NewDelivery, PURGE_BATCH};
 pub(crate) use place::Voice;
 pub(crate) use queue::{Row, Summary};
 pub(crate) use settle::{Pace, Settlement};
+pub(crate) use subscription::{PER_CHANNEL_MAX, Subscription};
 pub(crate) use work::{Claimed, Planned, Work};
 
 use crate::ownership;

@@ -29,12 +29,11 @@ fn decided(person: &Person, access: &Access, contacts: Option<&[Contact]>) -> Re
         person,
         team_id: "T1",
         channel: Some("C0123ABCDEF"),
-        action: &Action::RemoveAcknowledgement,
         object: &object,
         host_label: Some("Database 1"),
         service_label: None,
     };
-    match authorise(&asked, access, contacts) {
+    match authorise(&asked, &Action::RemoveAcknowledgement, access, contacts) {
         Verdict::Allowed(authorised) => Ok(authorised.author().to_owned()),
         Verdict::Refused(refusal) => Err(refusal.to_string()),
     }
@@ -138,4 +137,60 @@ fn required_contacts_are_the_objects_own() {
     assert!(told(Some(&[other, mute.clone()])).is_err());
     let said = decided(&person(), &Access::default(), Some(&[mute])).unwrap_err();
     assert!(said.contains("lets the contact alice-sms submit no commands"), "{said}");
+}
+
+#[test]
+fn looking_is_closed_only_by_rules_that_name_it() {
+    let object = Object { core: String::new(), host: "db01".into(), service: None };
+    let who = person();
+    let asked =
+        Asked { person: &who, team_id: "T1", channel: None, object: &object, host_label: None, service_label: None };
+    let may = |access: &Access| permit(&asked, Right::View, access, None).is_ok();
+    let others = AccessRule { actions: vec!["acknowledge".into()], ..rule(true, Who::Email("bob@example.com".into())) };
+    assert!(may(&Access { rules: vec![others.clone()], require_contact: true, ..Access::default() }));
+    let viewers = AccessRule { actions: vec!["view".into()], ..others };
+    assert!(!may(&Access { rules: vec![viewers], ..Access::default() }));
+    assert!(!may(&Access { rules: vec![rule(false, Who::Everyone)], ..Access::default() }));
+    let stranger = Person { team_id: "T2".into(), ..person() };
+    assert!(permit(&Asked { person: &stranger, ..asked }, Right::View, &Access::default(), None).is_err());
+}
+
+#[test]
+fn a_subscription_reaches_no_further_than_its_rule() {
+    let who = person();
+    let may = |pattern: &str, rule: AccessRule| {
+        let object = Object { core: String::new(), host: pattern.into(), service: None };
+        let asked = Asked {
+            person: &who,
+            team_id: "T1",
+            channel: None,
+            object: &object,
+            host_label: None,
+            service_label: None,
+        };
+        permit(&asked, Right::Subscribe, &Access { rules: vec![rule], ..Access::default() }, None).is_ok()
+    };
+    let hosts = |allows, patterns: &[&str]| AccessRule {
+        hosts: patterns.iter().map(|text| Pattern((*text).to_owned())).collect(),
+        ..rule(allows, Who::Everyone)
+    };
+    for (pattern, allowed, expected) in [
+        ("db01", "db*", true),
+        ("db*", "db*", true),
+        ("db0*", "db*", true),
+        ("db0?", "db*", true),
+        ("*", "db*", false),
+        ("d*", "db*", false),
+        ("db*", "db?", false),
+        ("db*", "db???", false),
+        ("", "db*", false),
+        ("!db01", "db*", false),
+        ("web*", "!db*", false),
+        ("web01", "!db*", true),
+    ] {
+        assert_eq!(may(pattern, hosts(true, &[allowed])), expected, "{pattern} under allow {allowed}");
+    }
+    for (pattern, expected) in [("web01", true), ("db01", false), ("web*", false), ("*", false), ("", false)] {
+        assert_eq!(may(pattern, hosts(false, &["db*"])), expected, "{pattern} under deny db*");
+    }
 }

@@ -8,18 +8,18 @@ mod begin;
 mod confirm;
 mod reply;
 
+use super::clients::Clients;
 use super::people::People;
 use super::request::Request;
 use crate::authorise::Person;
 use crate::clock;
 use crate::config::{Config, Core, Environment};
 use crate::core::contacts::Contacts;
-use crate::slack::api::Client;
 use crate::store::{Act, Store, StoreError};
 use crate::wake;
 use log::{error, info, warn};
 use serde_json::{Value, json};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -47,11 +47,10 @@ pub(super) enum Note {
 /// The state of the acting half.
 pub(super) struct Worker {
     config: Arc<Config>,
-    env: Environment,
     store: Store,
     people: People,
     contacts: Contacts,
-    clients: HashMap<String, Client>,
+    clients: Clients,
     /// Acts whose person knows that the core hasn't answered yet.
     told: HashSet<i64>,
     looks: confirm::Looks,
@@ -59,9 +58,10 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(config: Arc<Config>, env: Environment, store: Store) -> Self {
+        let clients = Clients::new(Arc::clone(&config), env);
         let (people, contacts) = (People::default(), Contacts::default());
-        let (clients, told, looks) = (HashMap::new(), HashSet::new(), confirm::Looks::default());
-        Self { config, env, store, people, contacts, clients, told, looks }
+        let (told, looks) = (HashSet::new(), confirm::Looks::default());
+        Self { config, store, people, contacts, clients, told, looks }
     }
 
     /// Works until told to stop.
@@ -79,8 +79,8 @@ impl Worker {
             match inbox.recv_timeout(pause) {
                 Ok(Note::Act) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(Note::Configuration(config)) => {
+                    self.clients.reconfigure(&config);
                     self.config = config;
-                    self.clients.clear();
                     self.people.forget();
                 }
                 Ok(Note::Stop) | Err(RecvTimeoutError::Disconnected) => return,
@@ -100,21 +100,6 @@ impl Worker {
         let looks = if looks { LOOK_INTERVAL } else { REST };
         let replies = if replies { REPLY_INTERVAL } else { REST };
         Ok(next.min(looks).min(replies))
-    }
-
-    /// The client of an integration; `None` when there is no such integration any more, or it can't be set up.
-    fn client(&mut self, integration: &str) -> Option<&Client> {
-        if !self.clients.contains_key(integration) {
-            let found = self.config.integrations.iter().find(|found| found.name == integration)?;
-            match Client::new(found, &self.env) {
-                Ok(client) => self.clients.insert(integration.to_owned(), client),
-                Err(e) => {
-                    error!("no client integration={integration} reason={e}");
-                    return None;
-                }
-            };
-        }
-        self.clients.get(integration)
     }
 
     /// The core of that name; the machine's own where none is configured.

@@ -15,16 +15,9 @@ pub(crate) fn command(
 ) -> Result<ExternalCommand, CommandError> {
     let object = Object { core: String::new(), host: host.into(), service: service.map(str::to_owned) };
     let person = Person { team_id: "T1".into(), user_id: "U1".into(), name: name.into(), ..Person::default() };
-    let asked = Asked {
-        person: &person,
-        team_id: "T1",
-        channel: None,
-        action,
-        object: &object,
-        host_label: None,
-        service_label: None,
-    };
-    let Verdict::Allowed(authorised) = authorise(&asked, &Access::default(), None) else { panic!() };
+    let asked =
+        Asked { person: &person, team_id: "T1", channel: None, object: &object, host_label: None, service_label: None };
+    let Verdict::Allowed(authorised) = authorise(&asked, action, &Access::default(), None) else { panic!() };
     ExternalCommand::new(&authorised, NOW)
 }
 

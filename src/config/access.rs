@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What a rule may name: [`crate::command::Action::name`]'s words.
-const ACTIONS: [&str; 6] = ["acknowledge", "unacknowledge", "downtime", "recheck", "notifications", "comment"];
+/// What a rule may name: [`crate::command::Action::name`]'s words, and what needs no command.
+const ACTIONS: [&str; 8] =
+    ["acknowledge", "unacknowledge", "downtime", "recheck", "notifications", "comment", "view", "subscribe"];
 const HOUR: Duration = Duration::from_secs(3600);
 
 pub(super) fn acknowledge(top: &mut Table<'_>, report: &mut Report<'_>) -> Acknowledge {

@@ -118,6 +118,7 @@ fn read_config(
         state_dir: dirs.state_dir,
         runtime_dir: dirs.runtime_dir,
         routes: routes(top, report),
+        subscriptions: Vec::new(),
         message: message(top, report),
         storm: storm(top, report),
         outbox: outbox(top, report),

@@ -5,6 +5,7 @@ mod table;
 
 use super::door::{DoorError, Receipt, connect_tcp, connect_unix, exchange};
 use super::state::ReadError;
+use super::survey::Extent;
 use crate::authorise::Contact;
 use crate::clock;
 use crate::command::{ExternalCommand, Object};
@@ -34,6 +35,27 @@ fn write(address: &LivestatusAddress, request: &[u8]) -> std::io::Result<()> {
         LivestatusAddress::Unix(path) => connect_unix(path)?.write_all(request),
         LivestatusAddress::Tcp(address) => connect_tcp(address)?.write_all(request),
     }
+}
+
+/// The columns of [`table::Row::state`].
+const STATE: &str = "state state_type acknowledged acknowledgement_type scheduled_downtime_depth notifications_enabled \
+    last_check next_check last_state_change plugin_output";
+
+/// Everything in memory, or all that isn't well.
+pub(super) fn survey(address: &LivestatusAddress, extent: Extent) -> Result<Vec<(Object, State)>, ReadError> {
+    let more = match extent {
+        Extent::Problems => format!(" {STATE}\nFilter: state != 0"),
+        Extent::Names => String::new(),
+    };
+    let ask = |table: &str| {
+        let answer = ask(address, &format!("GET {table}{more}\n"));
+        answer.map_err(|reason| ReadError::Door { place: format!("Livestatus at {address}"), reason })
+    };
+    let (hosts, services) = (ask("hosts\nColumns: name name")?, ask("services\nColumns: host_name description")?);
+    let object = |host: &str, service| Object { core: String::new(), host: host.to_owned(), service };
+    let hosts = hosts.rows().map(|row| (object(row.text(0), None), row.state()));
+    let services = services.rows().map(|row| (object(row.text(0), Some(row.text(1).to_owned())), row.state()));
+    Ok(hosts.chain(services).collect())
 }
 
 /// The wanted objects' state as it is in memory now.
@@ -92,8 +114,6 @@ fn read_some(
     wanted: &[&Object],
     snapshot: &mut Snapshot,
 ) -> Result<(), ReadError> {
-    const STATE: &str = "state state_type acknowledged acknowledgement_type scheduled_downtime_depth notifications_enabled \
-        last_check next_check last_state_change plugin_output";
     let (services, hosts): (Vec<&Object>, Vec<&Object>) = wanted.iter().partition(|object| object.service.is_some());
     if !hosts.is_empty() {
         let filter = filter(&hosts, "name", "");

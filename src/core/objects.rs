@@ -4,7 +4,7 @@
 //! only the UUID. The file is indexed once and again when it changes; never on the `notify` path.
 
 use super::blocks::Lines;
-use crate::config::{Config, CoreKind};
+use crate::config::{Config, Core, CoreKind};
 use crate::notification::{Notification, clean_line};
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -51,6 +51,13 @@ impl DisplayNames {
         if let Some(service) = notification.service.as_mut().filter(|service| service.display_name.is_none()) {
             service.display_name = index.names.get(&(host, service.name.clone())).cloned();
         }
+    }
+
+    /// What people call a core's objects, by host and service; the service is empty for a host. Only names that differ
+    /// from the core's; `None` where the core has no such file.
+    pub(crate) fn of_core(&mut self, core: &Core) -> Option<&HashMap<(String, String), String>> {
+        let path = super::places::places(core).objects_file?;
+        self.index(&path).map(|index| &index.names)
     }
 
     fn index(&mut self, path: &Path) -> Option<&Index> {

@@ -3,6 +3,7 @@
 
 use super::blocks::Lines;
 use super::state::ReadError;
+use super::survey::Extent;
 use crate::command::Object;
 use crate::confirm::snapshot::{Acknowledged, Acknowledgement, Downtime, Program, Snapshot, State};
 use std::collections::HashMap;
@@ -42,6 +43,40 @@ pub(crate) fn read(file: impl Read, wanted: &[Object]) -> std::io::Result<Option
     }
     let is_whole = matches!(reading.block, Block::Between);
     Ok(Some(reading.snapshot).filter(|_| is_status && is_whole))
+}
+
+/// Everything in the file, or all that isn't well.
+pub(super) fn survey_file(path: &Path, extent: Extent) -> Result<Vec<(Object, State)>, ReadError> {
+    let failed = |source| ReadError::File { path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    survey(file, extent).map_err(failed)?.ok_or_else(|| ReadError::NoStatus(path.to_owned()))
+}
+
+/// `None` when it is no status file, or ends inside a block.
+fn survey(file: impl Read, extent: Extent) -> std::io::Result<Option<Vec<(Object, State)>>> {
+    let (mut found, mut one, mut is_status) = (Vec::new(), None, false);
+    let mut lines = Lines::new(file);
+    while let Some(line) = lines.next()? {
+        match (line, &mut one) {
+            (b"info {", _) => is_status = true,
+            (b"hoststatus {" | b"servicestatus {", _) => one = Some((Object::default(), State::default())),
+            (b"}", Some(_)) => {
+                found.extend(one.take().filter(|(_, state)| extent == Extent::Names || state.code != 0));
+            }
+            (_, Some((object, state))) => {
+                let at = line.iter().position(|byte| *byte == b'=').unwrap_or(line.len());
+                let (key, value) = (&line[..at], line.get(at + 1..).unwrap_or_default());
+                match key {
+                    b"host_name" => object.host = text(value),
+                    b"service_description" => object.service = Some(text(value)),
+                    _ if extent == Extent::Names => {}
+                    _ => take_state(state, key, value),
+                }
+            }
+            (_, None) => {}
+        }
+    }
+    Ok(Some(found).filter(|_| is_status && one.is_none()))
 }
 
 struct Reading<'a> {

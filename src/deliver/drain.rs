@@ -2,11 +2,12 @@
 
 use super::address::{lane_of, mentions_to_text};
 use super::{DeliverError, Deliverer};
-use crate::config::Config;
+use crate::config::{Config, Route};
 use crate::notification::Notification;
 use crate::route::{self, LocalTime};
+use crate::slash::Filter;
 use crate::spool::{Entry, ReadError, SpoolId};
-use crate::store::{Lane, NewDelivery};
+use crate::store::{Lane, NewDelivery, Store, StoreError, Subscription};
 use log::{error, warn};
 
 /// How many names are listed at once: bounds memory with a million files, and the directory is read only now and then.
@@ -22,6 +23,9 @@ impl Deliverer {
             return Ok(0);
         }
         let ids = self.spool.oldest(LIST_MAX)?;
+        if !ids.is_empty() {
+            self.config.subscriptions = subscriptions(&self.store)?;
+        }
         let mut imported = 0;
         for batch in ids.chunks(BATCH) {
             imported += self.import(batch)?;
@@ -61,6 +65,18 @@ impl Deliverer {
         }
         Some((id.clone(), received, notification, deliveries))
     }
+}
+
+/// What the channels subscribed to, as routes. A filter that can't be read any more is of another version.
+pub(crate) fn subscriptions(store: &Store) -> Result<Vec<Route>, StoreError> {
+    let route = |kept: Subscription| match Filter::of(&kept.filter) {
+        Ok(filter) => Config::subscription(&kept.integration, &kept.channel, filter.matches),
+        Err(e) => {
+            warn!("a subscription can't be read channel={} filter=\"{}\" reason={e}", kept.channel, kept.filter);
+            None
+        }
+    };
+    Ok(store.subscriptions()?.into_iter().filter_map(route).collect())
 }
 
 /// Where the notification goes, as rows of the outbox. Never empty: without a place it is dead, not gone.

@@ -104,6 +104,9 @@ fn take_body(state: &mut State, parcel: &Parcel, body: &[u8]) -> Result<(), Stri
         _ if parcel.kind == Kind::Slash && !body.is_empty() => {
             let given = serde_json::from_slice(body).ok().filter(Value::is_object);
             let given = given.unwrap_or_else(|| json!({"text": String::from_utf8_lossy(body)}));
+            if given == json!({"response_type": "in_channel"}) {
+                return Ok(()); // shows the command, and nothing else
+            }
             taken(state, &notices::slash_target(&parcel.payload), given, true)
         }
         _ if parcel.kind == (Kind::Interactive { answered: false }) && !body.is_empty() => {

@@ -101,6 +101,11 @@ impl Client {
         self.answer_of_post("chat.update", &message, budget).map_or_else(|o| o, |a| of_web_api(&a))
     }
 
+    /// Whether the Web API can be called at all.
+    pub(crate) fn has_token(&self) -> bool {
+        self.integration.bot_token.is_some()
+    }
+
     /// Calls a method that takes JSON and answers with more than a message's place.
     pub(crate) fn call(&self, method: &str, arguments: &Value, budget: Duration) -> Result<Value, Outcome> {
         self.answer_of_post(method, arguments, budget).and_then(|answer| of_lookup(&answer))

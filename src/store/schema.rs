@@ -4,7 +4,7 @@ use super::StoreError;
 use rusqlite::Connection;
 
 /// Each entry brings a database one version further. Never change one that was released; add another.
-const VERSIONS: [&str; 3] = [
+const VERSIONS: [&str; 4] = [
     "
 CREATE TABLE notification (
     seq INTEGER PRIMARY KEY,             -- order of import
@@ -139,6 +139,18 @@ CREATE TABLE audit (                     -- grows only; each row's hash covers t
 ) STRICT;
 CREATE TRIGGER audit_stays BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit only grows'); END;
 CREATE TRIGGER audit_holds BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit only grows'); END;
+",
+    "
+CREATE TABLE subscription (              -- a route that a channel gave itself
+    id INTEGER PRIMARY KEY,
+    integration TEXT NOT NULL,
+    channel TEXT NOT NULL,               -- Slack's id
+    filter TEXT NOT NULL,                -- as it was written
+    user TEXT NOT NULL,                  -- whoever subscribed it: Slack's id
+    name TEXT NOT NULL DEFAULT '',
+    at INTEGER NOT NULL,                 -- Unix ms
+    UNIQUE (integration, channel, filter)
+) STRICT;
 ",
 ];
 

@@ -6,23 +6,31 @@ use serde_json::{Value, json};
 use std::fs;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 /// A stand-in, a core and a listener that know each other.
-struct Night {
-    sandbox: Sandbox,
-    core: Core,
+pub(crate) struct Night {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) core: Core,
     listener: Option<Running>,
 }
 
-/// A port that was free a moment ago.
+/// A port that is free, below those that the kernel hands out: nobody else gets it before it is used.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 200).unwrap() * 100 + 11_000;
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 impl Night {
     /// Over HTTP, or over Socket Mode.
-    fn falls(over_socket: bool, more: &str) -> Self {
+    pub(crate) fn falls(over_socket: bool, more: &str) -> Self {
         let port = free_port();
         let url = format!("http://127.0.0.1:{port}/slack/request");
         let arguments: &[&str] =
@@ -63,18 +71,18 @@ impl Night {
         fs::read_to_string(self.core.path("listener.log")).unwrap_or_default()
     }
 
-    fn wait(&self, text: &str) -> Value {
+    pub(crate) fn wait(&self, text: &str) -> Value {
         wait_for(&self.sandbox, &self.core, text)
     }
 
     /// Waits for words to one person.
     #[track_caller]
-    fn told(&self, words: &str) {
+    pub(crate) fn told(&self, words: &str) {
         wait_until(words, Duration::from_secs(40), || self.sandbox.whispers().iter().any(|told| told.contains(words)));
     }
 
     #[track_caller]
-    fn wait_for_log(&self, line: &str) {
+    pub(crate) fn wait_for_log(&self, line: &str) {
         let log = || self.core.log();
         wait_until(
             &format!("\"{line}\" in the core's log:\n{}\n{}", log(), self.log()),
@@ -90,7 +98,7 @@ impl Night {
         blocks.filter(|text| text.contains(part)).map(str::to_owned).collect()
     }
 
-    fn audit(&self) -> Vec<Value> {
+    pub(crate) fn audit(&self) -> Vec<Value> {
         let done = Command::new(ACKBELL)
             .arg("--config")
             .arg(self.core.path("ackbell.toml"))
@@ -199,7 +207,7 @@ fn downtime_check_removal_and_silence_reach_the_core() {
     let now = || night.sandbox.messages().into_iter().find(|m| m["ts"] == card["ts"]).unwrap();
     night.sandbox.click(&now(), "more", &json!({"option": "recheck"}));
     night.wait_for_log("EXTERNAL COMMAND: SCHEDULE_FORCED_SVC_CHECK;web01;Load;");
-    night.told("Checked: Load on web01 is WARNING. high");
+    night.told("Checked: Load on Web 01 is WARNING. high");
     night.sandbox.click(&now(), "more", &json!({"option": "stop_notifications"}));
     night.wait_for_log("EXTERNAL COMMAND: DISABLE_SVC_NOTIFICATIONS;web01;Load");
     night.wait("NOTIFICATIONS STOPPED, WARNING: Load on Web 01");

@@ -29,7 +29,7 @@ fn begin(more: &str) -> (Shift, Icinga) {
 /// The newest comment of an acknowledgement.
 fn acknowledgement(icinga: &Icinga) -> Value {
     let comments = icinga.all("comments").into_iter().filter(|comment| comment["entry_type"] == 4.0);
-    comments.max_by_key(|comment| comment["entry_time"].as_f64().unwrap() as i64).unwrap()
+    comments.max_by(|a, b| a["entry_time"].as_f64().unwrap().total_cmp(&b["entry_time"].as_f64().unwrap())).unwrap()
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod proxy;
 mod readme;
 mod secrets;
 mod shift;
+mod slash;
 mod stories;
 mod storm;
 mod tree;

@@ -215,11 +215,12 @@ fn a_starting_listener_takes_over_from_whoever_delivers_and_a_second_one_goes() 
     let sandbox = Sandbox::start(&["--burst", "1"]);
     let site = Site::with_token(&sandbox, "");
     // Twelve problems for one channel, at one a second: whoever delivers them is busy until its budget is spent.
-    for i in 0..12 {
+    let command = |i: usize| {
         let mut command =
             site.command(&["notify", "--hostname", &format!("st{i}"), "--hoststate", "1", "--output", "no"]);
-        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    }
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let delivering: Vec<_> = (0..12).map(command).collect();
     wait_until("a message", Duration::from_secs(10), || !sandbox.messages().is_empty());
     let started = Instant::now();
     let listener = site.listen();
@@ -228,6 +229,9 @@ fn a_starting_listener_takes_over_from_whoever_delivers_and_a_second_one_goes() 
     assert_eq!(second.status.code(), Some(75));
     assert!(text(&second.stderr).contains("another listener runs"), "{}", text(&second.stderr));
     wait_until("all of them", Duration::from_secs(30), || site.queue()["waiting"] == 0);
+    for mut child in delivering {
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
     drop(listener);
     site.assert_all_delivered();
     sandbox.assert_respected();

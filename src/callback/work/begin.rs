@@ -205,9 +205,6 @@ impl Worker {
         let Some(integration) = config.integrations.iter().find(|found| found.name == asker.integration) else {
             return Err(Ended::failed(format!("There is no integration \"{}\" any more.", asker.integration)));
         };
-        if self.client(&asker.integration).is_none() {
-            return Err(Ended::failed("ackbell can't talk to Slack with its present configuration."));
-        }
         let Some(client) = self.clients.get(&asker.integration) else {
             return Err(Ended::failed("ackbell can't talk to Slack with its present configuration."));
         };
@@ -217,11 +214,10 @@ impl Worker {
         let team_id = team_id.map_err(|e| Ended { step: "refused", words: format!("{e}."), person: None })?;
         let latest = problem.map(|problem| &problem.latest);
         let contacts = self.contacts.of(core, object);
-        let wants = |action| Asked {
+        let wanted = Asked {
             person: &person,
             team_id: &team_id,
             channel: asker.channel.as_deref(),
-            action,
             object,
             host_label: latest.map(Notification::host_label),
             service_label: latest.and_then(|latest| latest.service_label()),
@@ -229,8 +225,8 @@ impl Worker {
         // Who may not remove an acknowledgement can't let one end by itself either.
         let ends = matches!(action, Action::Acknowledge { expiry: Some(_), .. }) && !knows_expiry(core);
         let remove = Action::RemoveAcknowledgement;
-        let also = ends.then(|| authorise(&wants(&remove), &config.access, contacts.as_deref()));
-        let verdict = authorise(&wants(action), &config.access, contacts.as_deref());
+        let also = ends.then(|| authorise(&wanted, &remove, &config.access, contacts.as_deref()));
+        let verdict = authorise(&wanted, action, &config.access, contacts.as_deref());
         match (verdict, also) {
             (Verdict::Refused(refusal), _) | (_, Some(Verdict::Refused(refusal))) => {
                 Err(Ended { step: "refused", words: refusal.to_string(), person: Some(Box::new(person)) })

@@ -103,14 +103,17 @@ impl Worker {
         let Waiting { act, request, expected } = one;
         found.entries.push(entry(act, request, None, &expected.lines, "confirmed", ""));
         let state = snapshot.states.get(&expected.object);
+        let problem = self.store.shown_of(&expected.object.key())?.and_then(|shown| shown.problem);
+        let label = problem.as_ref().map_or_else(|| expected.object.to_string(), |p| p.latest.object_label());
         let reply = match (&expected.effect, state) {
-            (Effect::Checked { .. }, Some(state)) => Some(checked(&expected.object, state)),
+            (Effect::Checked { .. }, Some(state)) => Some(checked(&expected.object, &label, state)),
+            // Asked for by words: there may be no message that shows it.
+            _ if matches!(request.wish, Wish::One { post: None, .. }) => Some(held(expected, &label)),
             _ => None,
         };
         let reply = reply.filter(|_| act.parent.is_none());
         found.moves.push((act.id, Move::Done { outcome: "confirmed".to_owned(), reply }));
-        if let Some(shown) = self.store.shown_of(&expected.object.key())?
-            && let Some(problem) = shown.problem
+        if let Some(problem) = problem
             && let Some(deed) = deed(&problem.latest, expected, clock::wall_ms() / 1000)
         {
             found.deeds.push((format!("act-{}", act.id), deed));
@@ -241,7 +244,22 @@ fn deed(latest: &Notification, expected: &Expectation, now: i64) -> Option<Notif
     Some(deed)
 }
 
-fn checked(object: &Object, state: &State) -> String {
+/// The core's word, for whoever asked by words.
+fn held(expected: &Expectation, object: &str) -> String {
+    match &expected.effect {
+        Effect::Acknowledged { .. } => format!("Acknowledged: {object}. The core holds it."),
+        Effect::NotAcknowledged => format!("The acknowledgement of {object} is removed."),
+        Effect::Downtime { end, .. } => {
+            format!("The core holds the downtime of {object}, until {}.", crate::render::words::utc(*end))
+        }
+        Effect::NoDowntime { .. } => format!("The downtime of {object} is cancelled."),
+        Effect::Notifications { enabled: true } => format!("The notifications of {object} are on again."),
+        Effect::Notifications { enabled: false } => format!("The notifications of {object} are stopped."),
+        Effect::Checked { .. } | Effect::Comment { .. } => format!("The core holds it: {object}."),
+    }
+}
+
+fn checked(object: &Object, label: &str, state: &State) -> String {
     let word = match (&object.service, state.code) {
         (Some(_), 0) => "OK",
         (Some(_), 1) => "WARNING",
@@ -251,7 +269,7 @@ fn checked(object: &Object, state: &State) -> String {
         (None, 2) => "UNREACHABLE",
         _ => "UNKNOWN",
     };
-    format!("Checked: {object} is {word}. {}", state.output)
+    format!("Checked: {label} is {word}. {}", state.output)
 }
 
 fn summary(outcomes: &[String]) -> String {

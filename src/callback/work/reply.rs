@@ -62,12 +62,12 @@ impl Worker {
         let text = mrkdwn::plain(words);
         if let Some(url) = self.own_url(asker) {
             let message = json!({ "response_type": "ephemeral", "replace_original": false, "text": text });
-            return match self.client(&asker.integration) {
+            return match self.clients.get(&asker.integration) {
                 Some(client) => client.respond(&url, &message, BUDGET),
                 None => gone(),
             };
         }
-        let Some(client) = self.client(&asker.integration) else {
+        let Some(client) = self.clients.get(&asker.integration) else {
             return gone();
         };
         match &asker.channel {
@@ -89,7 +89,7 @@ impl Worker {
         let Some(url) = self.own_url(asker) else {
             return;
         };
-        if let Some(client) = self.client(&asker.integration) {
+        if let Some(client) = self.clients.get(&asker.integration) {
             match client.respond(&url, &message, BUDGET) {
                 Outcome::Delivered(_) => {}
                 outcome => warn!("the clicked message wasn't replaced user={} reason={outcome:?}", asker.user),

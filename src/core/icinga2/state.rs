@@ -6,7 +6,21 @@ use crate::config::Api;
 use crate::confirm::snapshot::{Acknowledged, Acknowledgement, Downtime, Program, Snapshot, State};
 use crate::core::http::Client;
 use crate::core::state::ReadError;
+use crate::core::survey::Extent;
 use serde_json::{Value, json};
+
+/// The attributes of [`state`].
+const STATE: [&str; 9] = [
+    "state",
+    "state_type",
+    "acknowledgement",
+    "downtime_depth",
+    "enable_notifications",
+    "last_check",
+    "next_check",
+    "last_state_change",
+    "last_check_result",
+];
 
 /// The wanted objects' state as it is in memory now.
 pub(in crate::core) fn read(api: &Api, wanted: &[Object]) -> Result<Snapshot, ReadError> {
@@ -40,8 +54,7 @@ pub(in crate::core) fn read(api: &Api, wanted: &[Object]) -> Result<Snapshot, Re
             continue;
         }
         let body = json!({
-            "attrs": ["name", host, "state", "state_type", "acknowledgement", "downtime_depth",
-                "enable_notifications", "last_check", "next_check", "last_state_change", "last_check_result"],
+            "attrs": (["name", host].iter().chain(&STATE).collect::<Vec<_>>()),
             "filter": format!("{kind}.__name in ackbell_names"),
             "filter_vars": { "ackbell_names": names },
         });
@@ -54,6 +67,33 @@ pub(in crate::core) fn read(api: &Api, wanted: &[Object]) -> Result<Snapshot, Re
     }
     read_notes(&client, wanted, &mut snapshot).map_err(failed)?;
     Ok(snapshot)
+}
+
+/// Everything in memory, or all that isn't well.
+pub(in crate::core) fn survey(api: &Api, extent: Extent) -> Result<Vec<(Object, State)>, ReadError> {
+    let failed = |reason| ReadError::Door { place: "the Icinga 2 API".to_owned(), reason };
+    let client = Client::new(api).map_err(failed)?;
+    let mut found = Vec::new();
+    for (path, kind, names) in
+        [("/v1/objects/hosts", "host", &["name"][..]), ("/v1/objects/services", "service", &["host_name", "name"])]
+    {
+        let body = match extent {
+            Extent::Names => json!({ "attrs": names }),
+            Extent::Problems => {
+                json!({ "attrs": (names.iter().chain(&STATE).collect::<Vec<_>>()), "filter": format!("{kind}.state != 0") })
+            }
+        };
+        for result in query(&client, path, &body).map_err(failed)? {
+            let attrs = &result["attrs"];
+            let object = Object {
+                core: String::new(),
+                host: text(&attrs[names[0]]),
+                service: names.get(1).map(|name| text(&attrs[*name])),
+            };
+            found.push((object, state(attrs)));
+        }
+    }
+    Ok(found)
 }
 
 /// The comments and downtimes of the objects found.

@@ -105,3 +105,18 @@ fn what_it_refuses_is_told() {
         format!("Livestatus at {} doesn't tell the core's state: 452 No such column", path.display())
     );
 }
+
+#[test]
+fn a_survey_asks_for_what_is_wrong() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("live");
+    let hosts = framed(200, "[[\"web01\",\"web01\",1,1,0,0,0,1,5,6,7,\"down\"]]");
+    let services = framed(200, "[[\"web01\",\"Disk\",2,1,1,2,1,1,5,6,7,\"bad\"]]");
+    let played = play(&path, b"\n\n", vec![hosts, services]);
+    let found = survey(&LivestatusAddress::Unix(path), Extent::Problems).unwrap();
+    let asked = played.join().unwrap();
+    assert!(asked[1].starts_with("GET services\nColumns: host_name description state "), "{}", asked[1]);
+    assert!(asked[1].contains("\nFilter: state != 0\nOutputFormat"), "{}", asked[1]);
+    assert_eq!(found[0].0, object("web01", None));
+    assert_eq!((&found[1].0, found[1].1.code), (&object("web01", Some("Disk")), 2));
+}

@@ -157,3 +157,16 @@ fn figures_of_reading_back() {
     let peak = memory.lines().find(|line| line.starts_with("VmHWM")).unwrap();
     println!("status.dat of {bytes} bytes, 100,000 services, 200 wanted: {best:?}, {}", peak.replace('\t', " "));
 }
+
+#[test]
+fn a_survey_tells_what_is_wrong_and_what_there_is() {
+    let problems = survey(NAGIOS, Extent::Problems).unwrap().unwrap();
+    let http = problems.iter().find(|(found, _)| *found == object("web01", Some("HTTP"))).unwrap();
+    assert_eq!((http.1.code, http.1.output.as_str()), (2, "CRITICAL - path C:\\"));
+    assert!(problems.iter().all(|(_, state)| state.code != 0));
+    let names = survey(NAGIOS, Extent::Names).unwrap().unwrap();
+    assert!(names.len() > problems.len());
+    assert!(names.iter().any(|(found, _)| *found == object("web01", None)));
+    assert_eq!(survey(&NAGIOS[..NAGIOS.len() / 2], Extent::Names).unwrap(), None, "cut off");
+    assert_eq!(survey(&b"hello"[..], Extent::Names).unwrap(), None);
+}

@@ -1,0 +1,218 @@
+//! Which object somebody means: by the core's names, by what people call it, or by a near miss.
+
+use crate::command::Object;
+use crate::config::{Config, Core, suggest};
+use crate::core::objects::DisplayNames;
+use crate::core::{places, state, survey};
+use crate::slash::quoted;
+use std::collections::{BTreeMap, HashMap};
+
+/// An object that somebody named.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) object: Object,
+    /// The words behind its name.
+    pub(super) rest: Vec<String>,
+}
+
+/// The cores that may be meant: the one named, else all; the machine's own where none is configured.
+pub(super) fn cores(config: &Config, named: Option<&str>) -> Result<Vec<Core>, String> {
+    let Some(name) = named else {
+        return Ok(if config.cores.is_empty() { vec![places::found()] } else { config.cores.clone() });
+    };
+    let found: Vec<Core> = config.cores.iter().filter(|core| core.name == name).cloned().collect();
+    if found.is_empty() {
+        let others: Vec<&str> = config.cores.iter().map(|core| core.name.as_str()).filter(|n| !n.is_empty()).collect();
+        let known = if others.is_empty() { "there is only one".to_owned() } else { suggest::one_of(&others) };
+        return Err(format!("There is no core \"{name}\": {known}."));
+    }
+    Ok(found)
+}
+
+/// The object that the first words name; as many of them as make a name that exists.
+pub(super) fn object(words: &[String], cores: &[Core], names: &mut DisplayNames) -> Result<Found, String> {
+    let mut unreadable = None;
+    let mut exact: Vec<Found> = Vec::new();
+    for core in cores {
+        match in_core(words, core) {
+            Ok(found) => exact.extend(found),
+            Err(e) => unreadable = Some(e),
+        }
+    }
+    let longest = exact.iter().map(|found| words.len() - found.rest.len()).max();
+    exact.retain(|found| Some(words.len() - found.rest.len()) == longest);
+    match (exact.pop(), exact.first()) {
+        (Some(one), None) => Ok(one),
+        (Some(one), Some(_)) => Err(several(&one.object, cores)),
+        (None, _) => match unreadable {
+            Some(e) => Err(format!("The monitoring can't be asked: {e}.")),
+            None => by_other_names(words, cores, names),
+        },
+    }
+}
+
+/// The longest name that exists as it is written.
+fn in_core(words: &[String], core: &Core) -> Result<Option<Found>, state::ReadError> {
+    let mut candidates: Vec<(Object, usize)> = Vec::new();
+    for count in (1..=words.len().min(WORDS_MAX)).rev() {
+        let written = words[..count].join(" ");
+        candidates.extend(readings(&written, &core.name).into_iter().map(|object| (object, count)));
+    }
+    let wanted: Vec<Object> = candidates.iter().map(|(object, _)| object.clone()).collect();
+    let snapshot = state::read(core, &wanted)?;
+    let found = candidates.into_iter().find(|(object, _)| snapshot.states.contains_key(object));
+    Ok(found.map(|(object, count)| Found { object, rest: words[count..].to_vec() }))
+}
+
+/// No name has more words.
+const WORDS_MAX: usize = 12;
+
+/// What a written name may mean: a service at each slash, then a host.
+fn readings(written: &str, core: &str) -> Vec<Object> {
+    let object = |host: &str, service: Option<&str>| Object {
+        core: core.to_owned(),
+        host: host.to_owned(),
+        service: service.map(str::to_owned),
+    };
+    let slashes = written.match_indices('/').map(|(at, _)| (&written[..at], &written[at + 1..]));
+    let services = slashes.filter(|(host, service)| !host.is_empty() && !service.is_empty());
+    services.map(|(host, service)| object(host, Some(service))).chain([object(written, None)]).collect()
+}
+
+fn several(object: &Object, cores: &[Core]) -> String {
+    let names: Vec<&str> = cores.iter().map(|core| core.name.as_str()).collect();
+    format!("Several cores have {object}; say which one with --core {}.", suggest::one_of(&names))
+}
+
+/// The names that people use, without regard to case; else what is near.
+fn by_other_names(words: &[String], cores: &[Core], names: &mut DisplayNames) -> Result<Found, String> {
+    let mut known: BTreeMap<String, Vec<Object>> = BTreeMap::new();
+    for core in cores {
+        let all = survey::names(core).map_err(|e| format!("The monitoring can't be asked: {e}."))?;
+        let labels = names.of_core(core);
+        for object in all {
+            let label = labels.map(|labels| Label::of(&object, labels).written());
+            let label = label.filter(|label| *label != written(&object));
+            known.entry(written(&object).to_lowercase()).or_default().push(object.clone());
+            if let Some(label) = label {
+                known.entry(label.to_lowercase()).or_default().push(object);
+            }
+        }
+    }
+    for count in (1..=words.len().min(WORDS_MAX)).rev() {
+        match known.get(&words[..count].join(" ").to_lowercase()).map(Vec::as_slice) {
+            Some([one]) => return Ok(Found { object: one.clone(), rest: words[count..].to_vec() }),
+            Some([one, ..]) => return Err(several(one, cores)),
+            Some([]) | None => {}
+        }
+    }
+    let first = words.first().map(String::as_str).unwrap_or_default();
+    let near = suggest::nearest(first, known.keys().map(String::as_str)).and_then(|key| known.get(key)?.first());
+    let near = near.or_else(|| {
+        // A service whose host is right: the host's services are nearer than any host.
+        let (host, service) = first.split_once('/')?;
+        let of_host = known.values().flatten().filter(|object| object.host.eq_ignore_ascii_case(host));
+        let services: Vec<&Object> = of_host.filter(|object| object.service.is_some()).collect();
+        let nearest = suggest::nearest(service, services.iter().filter_map(|object| object.service.as_deref()));
+        services.iter().find(|object| object.service.as_deref() == nearest && nearest.is_some()).copied()
+    });
+    Err(match near {
+        Some(object) => {
+            format!("The monitoring has no \"{first}\". Did you mean `{}`?", quoted(&written(object)))
+        }
+        None => format!("The monitoring has no \"{first}\". `problems` tells what is wrong now."),
+    })
+}
+
+/// As it is written behind the command, by the core's own names.
+pub(super) fn written(object: &Object) -> String {
+    Label::bare(object).written()
+}
+
+/// An object by the names that people see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Label {
+    pub(super) host: String,
+    pub(super) service: Option<String>,
+}
+
+impl Label {
+    /// The core's own names.
+    pub(super) fn bare(object: &Object) -> Self {
+        Self { host: object.host.clone(), service: object.service.clone() }
+    }
+
+    /// The display names, where there are some.
+    pub(super) fn of(object: &Object, labels: &HashMap<(String, String), String>) -> Self {
+        let named = |service: &str| labels.get(&(object.host.clone(), service.to_owned())).cloned();
+        let bare = Self::bare(object);
+        let service = bare.service.map(|service| named(&service).unwrap_or(service));
+        Self { host: named("").unwrap_or(bare.host), service }
+    }
+
+    /// `Disk on web01`, or `web01` for a host.
+    pub(super) fn text(&self) -> String {
+        match &self.service {
+            Some(service) => format!("{service} on {}", self.host),
+            None => self.host.clone(),
+        }
+    }
+
+    /// As it is written behind the command.
+    fn written(&self) -> String {
+        match &self.service {
+            Some(service) => format!("{}/{service}", self.host),
+            None => self.host.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write as _;
+
+    fn core(directory: &std::path::Path, services: &[(&str, &str)]) -> Core {
+        let mut text = "info {\n\tcreated=1\n\t}\n".to_owned();
+        for (host, service) in services {
+            if service.is_empty() {
+                write!(text, "hoststatus {{\n\thost_name={host}\n\tcurrent_state=0\n\t}}\n").unwrap();
+            } else {
+                write!(text, "servicestatus {{\n\thost_name={host}\n\tservice_description={service}\n\t}}\n").unwrap();
+            }
+        }
+        let path = directory.join("status.dat");
+        std::fs::write(&path, text).unwrap();
+        Core { status_file: Some(path), ..Core::default() }
+    }
+
+    #[test]
+    fn names_are_found_as_people_write_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let objects = [("web01", ""), ("web01", "Disk C:"), ("web01", "a/b"), ("db 1", ""), ("Db01", "MySQL")];
+        let cores = [core(directory.path(), &objects)];
+        let ask = |text: &str| {
+            let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
+            object(&words, &cores, &mut DisplayNames::default())
+                .map(|found| (written(&found.object), found.rest.join(" ")))
+        };
+        for (text, name, rest) in [
+            ("web01", "web01", ""),
+            ("web01 is slow", "web01", "is slow"),
+            ("web01/Disk C: is full", "web01/Disk C:", "is full"),
+            ("web01/a/b", "web01/a/b", ""),
+            ("db 1 gone", "db 1", "gone"),
+            ("DB01/mysql", "Db01/MySQL", ""),
+        ] {
+            assert_eq!(ask(text), Ok((name.to_owned(), rest.to_owned())), "{text}");
+        }
+        assert_eq!(ask("wbe01").unwrap_err(), "The monitoring has no \"wbe01\". Did you mean `web01`?");
+        assert_eq!(
+            ask("web01/Disk").unwrap_err(),
+            "The monitoring has no \"web01/Disk\". Did you mean `\"web01/Disk C:\"`?"
+        );
+        assert!(
+            ask("nothing-like-it").unwrap_err().starts_with("The monitoring has no \"nothing-like-it\". `problems`")
+        );
+    }
+}

@@ -1,0 +1,47 @@
+//! A core as a whole: what is wrong now, and the names of everything. Asked for by people, not by messages.
+
+use super::{icinga2, livestatus, places, status};
+use crate::command::Object;
+use crate::config::{Core, CoreKind};
+use crate::confirm::snapshot::State;
+use crate::core::state::ReadError;
+
+/// What is asked of the core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// What isn't well, with its state.
+    Problems,
+    /// Everything, by name; the states are left empty where that is cheaper.
+    Names,
+}
+
+/// The hosts and services that are not well, in the core's order.
+pub(crate) fn problems(core: &Core) -> Result<Vec<(Object, State)>, ReadError> {
+    read(core, Extent::Problems)
+}
+
+/// The names of all hosts and services.
+pub(crate) fn names(core: &Core) -> Result<Vec<Object>, ReadError> {
+    Ok(read(core, Extent::Names)?.into_iter().map(|(object, _)| object).collect())
+}
+
+fn read(core: &Core, extent: Extent) -> Result<Vec<(Object, State)>, ReadError> {
+    let mut found = if let (CoreKind::Icinga2, Some(api)) = (core.kind, &core.api) {
+        icinga2::state::survey(api, extent)?
+    } else {
+        let places = places::places(core);
+        match (&places.livestatus, &places.status_file) {
+            (Some(address), Some(path)) if core.livestatus.is_none() => {
+                // Found, not configured: it may be a leftover.
+                livestatus::survey(address, extent).or_else(|_| status::survey_file(path, extent))?
+            }
+            (Some(address), _) => livestatus::survey(address, extent)?,
+            (None, Some(path)) => status::survey_file(path, extent)?,
+            (None, None) => return Err(ReadError::Nowhere),
+        }
+    };
+    for (object, _) in &mut found {
+        object.core.clone_from(&core.name);
+    }
+    Ok(found)
+}

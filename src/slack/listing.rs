@@ -1,0 +1,180 @@
+//! Answers to the slash command: the list of problems with its pages, and the help.
+
+use super::buttons::plain_text;
+use super::limits::cut;
+use super::mrkdwn::{bold, plain};
+use crate::command::Object;
+use crate::confirm::snapshot::{Acknowledged, State};
+use crate::render::words::span;
+use crate::slash::{FILTERS, VERBS};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// The action ids of the buttons that turn pages.
+const TURN: &str = "problems_";
+/// A button's value.
+const VALUE_MAX: usize = 2000;
+/// So much of a plugin's output stands in a line.
+const OUTPUT_MAX: usize = 160;
+
+/// One line of the list.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Entry {
+    object: Object,
+    label: String,
+    code: u8,
+    is_hard: bool,
+    /// Acknowledged or in downtime: somebody knows.
+    pub(crate) is_quiet: bool,
+    by: Option<String>,
+    in_downtime: bool,
+    since: i64,
+    output: String,
+}
+
+impl Entry {
+    pub(crate) fn new(object: Object, label: String, state: &State) -> Self {
+        let acknowledged = state.acknowledged != Acknowledged::No;
+        let in_downtime = state.downtime_depth > 0;
+        Self {
+            object,
+            label,
+            code: state.code,
+            is_hard: state.is_hard,
+            is_quiet: acknowledged || in_downtime,
+            by: acknowledged.then(|| state.acknowledgement().map_or_else(String::new, |by| by.author.clone())),
+            in_downtime,
+            since: state.last_state_change,
+            output: state.output.clone(),
+        }
+    }
+
+    /// What nobody knows of comes first, then the worst, then the newest.
+    pub(crate) fn urgency(&self) -> (bool, u8, i64) {
+        let badness = match (&self.object.service, self.code) {
+            (None, 1) => 0,
+            (Some(_), 2) => 1,
+            (None, _) => 2,
+            (Some(_), 3) => 3,
+            _ => 4,
+        };
+        (self.is_quiet, badness, -self.since)
+    }
+
+    fn block(&self, now: i64) -> Value {
+        let (circle, word) = match (&self.object.service, self.code) {
+            (None, 1) => (":red_circle:", "DOWN"),
+            (None, _) => (":red_circle:", "UNREACHABLE"),
+            (Some(_), 1) => (":large_yellow_circle:", "WARNING"),
+            (Some(_), 2) => (":red_circle:", "CRITICAL"),
+            (Some(_), _) => (":large_purple_circle:", "UNKNOWN"),
+        };
+        let mut text = format!("{circle} {} {word}", bold(&self.label));
+        if let Ok(seconds) = u64::try_from(now - self.since)
+            && self.since > 0
+        {
+            text.push_str(&format!(" for {}", span(seconds)));
+        }
+        if !self.is_hard {
+            text.push_str(", not sure yet");
+        }
+        match &self.by {
+            Some(by) if by.is_empty() => text.push_str(", acknowledged"),
+            Some(by) => text.push_str(&format!(", acknowledged by {}", plain(by))),
+            None => {}
+        }
+        if self.in_downtime {
+            text.push_str(", in downtime");
+        }
+        if !self.output.is_empty() {
+            let (kept, rest) = cut(&self.output, OUTPUT_MAX);
+            text.push_str(&format!("\n{}{}", plain(&kept), if rest > 0 { "…" } else { "" }));
+        }
+        let mut block = json!({ "type": "section", "text": { "type": "mrkdwn", "text": text } });
+        let value = serde_json::to_string(&self.object).unwrap_or_default();
+        if !self.is_quiet && value.chars().count() <= VALUE_MAX {
+            block["accessory"] = json!({
+                "type": "button", "action_id": "acknowledge", "text": plain_text("Acknowledge"), "value": value,
+            });
+        }
+        block
+    }
+}
+
+/// A page of the list.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Page {
+    pub(crate) total: usize,
+    pub(crate) acknowledged: usize,
+    pub(crate) from: usize,
+    /// Lines of a page.
+    pub(crate) size: usize,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) filter: String,
+    pub(crate) core: Option<String>,
+    pub(crate) is_public: bool,
+}
+
+/// What a button that turns the page brings back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Turn {
+    pub(crate) filter: String,
+    #[serde(default)]
+    pub(crate) core: Option<String>,
+    pub(crate) from: usize,
+}
+
+impl Turn {
+    /// Of a click; `None` when it is another button's.
+    pub(crate) fn of(action_id: &str, value: Option<&str>) -> Option<Self> {
+        action_id.strip_prefix(TURN)?;
+        serde_json::from_str(value?).ok()
+    }
+}
+
+/// The page as a message.
+pub(crate) fn problems(page: &Page, now: i64) -> Value {
+    let about = if page.filter.is_empty() { String::new() } else { format!(" that match {}", plain(&page.filter)) };
+    let head = match page.total {
+        0 => format!("No problems{about}. :tada:"),
+        1 => format!("*One problem*{about}"),
+        total => format!("*{total} problems*{about}"),
+    };
+    let known = match page.acknowledged {
+        0 => String::new(),
+        count => format!(", {count} acknowledged or in downtime"),
+    };
+    let text = format!("{head}{known}");
+    let mut blocks = vec![json!({ "type": "section", "text": { "type": "mrkdwn", "text": text } })];
+    blocks.extend(page.entries.iter().map(|entry| entry.block(now)));
+    let turn = |name: &str, label: &str, from: usize| {
+        let turn = Turn { filter: page.filter.clone(), core: page.core.clone(), from };
+        let value = serde_json::to_string(&turn).unwrap_or_default();
+        json!({ "type": "button", "action_id": format!("{TURN}{name}"), "text": plain_text(label), "value": value })
+    };
+    let mut buttons = Vec::new();
+    if page.from > 0 {
+        buttons.push(turn("previous", "Previous", page.from.saturating_sub(page.size)));
+    }
+    if page.from + page.entries.len() < page.total {
+        buttons.push(turn("next", "Next", page.from + page.size));
+    }
+    if !buttons.is_empty() {
+        let (first, last) = (page.from + 1, page.from + page.entries.len());
+        let place = format!("{first} to {last} of {}", page.total);
+        blocks.push(json!({ "type": "context", "elements": [{ "type": "mrkdwn", "text": place }] }));
+        blocks.push(json!({ "type": "actions", "elements": buttons }));
+    }
+    json!({ "text": text, "blocks": blocks })
+}
+
+/// What can be written behind the command.
+pub(crate) fn help(command: &str) -> String {
+    let command = plain(command);
+    let line = |(verb, behind, does): &(&str, &str, &str)| {
+        let space = if behind.is_empty() { "" } else { " " };
+        format!("`{command} {verb}{space}{behind}`: {does}")
+    };
+    let lines: Vec<String> = VERBS.iter().map(line).collect();
+    format!("{}\n{FILTERS} Answers are yours alone unless `--public` is added.", lines.join("\n"))
+}

@@ -1,0 +1,294 @@
+//! What somebody writes behind the slash command: `text ─▶ Order`.
+//!
+//! Pure. A phone writes curly quotes, and Slack escapes three characters; both are undone before anything is matched
+//! (<https://docs.slack.dev/interactivity/implementing-slash-commands>).
+
+use crate::config::{Matcher, filter, suggest};
+use std::time::Duration;
+
+/// Longer than any host, service and comment; Slack's own limit is further away.
+const TEXT_CHARS_MAX: usize = 4000;
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Order {
+    pub(crate) what: What,
+    /// The answer is for everybody in the channel.
+    pub(crate) is_public: bool,
+    /// Of several cores the one meant.
+    pub(crate) core: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum What {
+    Help,
+    Problems(Filter),
+    /// The words begin with the object's name.
+    Status(Vec<String>),
+    Act(Deed, Vec<String>),
+    Subscribe(Filter),
+    /// `None`: everything this channel has.
+    Unsubscribe(Option<Filter>),
+    Subscriptions,
+    Whoami,
+}
+
+/// What is to be done with the object that the words name; the rest of them is the comment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deed {
+    Acknowledge,
+    RemoveAcknowledgement,
+    /// The first word behind the name is how long.
+    Downtime,
+    Recheck,
+}
+
+/// A filter, and the words it was written with.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Filter {
+    pub(crate) text: String,
+    pub(crate) matches: Matcher,
+}
+
+impl Filter {
+    /// Reads one that was kept, or written.
+    pub(crate) fn of(text: &str) -> Result<Self, String> {
+        Self::of_words(&words(text)?)
+    }
+
+    fn of_words(words: &[String]) -> Result<Self, String> {
+        let matches = filter::read(words)?;
+        Ok(Self { text: words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "), matches })
+    }
+}
+
+/// Each verb, what stands behind it, and what it does: the help, and what is near a mistyped one.
+pub(crate) const VERBS: [(&str, &str, &str); 11] = [
+    ("problems", "[FILTER]", "what is wrong now; `problems critical`, `problems db*`, `problems web*/Disk*`"),
+    ("status", "HOST[/SERVICE]", "how it is, who acknowledged it, its downtimes"),
+    ("ack", "HOST[/SERVICE] [COMMENT]", "acknowledge its problem"),
+    ("unack", "HOST[/SERVICE]", "remove the acknowledgement"),
+    ("downtime", "HOST[/SERVICE] 2h [COMMENT]", "a downtime from now on"),
+    ("recheck", "HOST[/SERVICE]", "check it now"),
+    ("subscribe", "[FILTER]", "send this channel what the filter takes; without one everything"),
+    ("unsubscribe", "[FILTER]", "no longer; without a filter nothing at all"),
+    ("subscriptions", "", "what this channel is subscribed to"),
+    ("whoami", "", "who you are to the monitoring, and what you may do here"),
+    ("help", "", "this"),
+];
+
+/// What filters can say, for the help.
+pub(crate) const FILTERS: &str = "A filter is made of words that must all match: `HOST` or `HOST/SERVICE` with `*` and `?`, a state \
+     (`critical`), or `KEY=VALUE` with host, service, state, type, hostgroup, servicegroup, contact, contact_group, core \
+     or var.NAME; `!` before a value excludes it, commas separate several. Names with blanks stand in quotes: \
+     `status \"web 01/Disk C:\"`.";
+
+/// Reads what was written; an error is a sentence for the person.
+pub(crate) fn parse(text: &str) -> Result<Order, String> {
+    if text.chars().count() > TEXT_CHARS_MAX {
+        return Err(format!("That is longer than {TEXT_CHARS_MAX} characters."));
+    }
+    let mut words = words(&unescaped(text))?;
+    let is_public = take_flag(&mut words, "--public");
+    let core = take_value(&mut words, "--core")?;
+    let order = |what| Order { what, is_public, core };
+    if words.is_empty() {
+        return Ok(order(What::Help));
+    }
+    let verb = words.remove(0);
+    let what = match verb.to_lowercase().as_str() {
+        "help" | "?" => What::Help,
+        "problems" | "list" => What::Problems(Filter::of_words(&words)?),
+        "status" | "show" => What::Status(named(&verb, words)?),
+        "ack" | "acknowledge" => What::Act(Deed::Acknowledge, named(&verb, words)?),
+        "unack" | "unacknowledge" => What::Act(Deed::RemoveAcknowledgement, named(&verb, words)?),
+        "downtime" => What::Act(Deed::Downtime, named(&verb, words)?),
+        "recheck" | "check" => What::Act(Deed::Recheck, named(&verb, words)?),
+        "subscribe" => What::Subscribe(Filter::of_words(&words)?),
+        "unsubscribe" if words.is_empty() => What::Unsubscribe(None),
+        "unsubscribe" => What::Unsubscribe(Some(Filter::of_words(&words)?)),
+        "subscriptions" => What::Subscriptions,
+        "whoami" => What::Whoami,
+        other => return Err(unknown_verb(other)),
+    };
+    Ok(order(what))
+}
+
+/// The downtime's length at the start of what stands behind the object's name, and the comment.
+pub(crate) fn downtime(rest: &[String]) -> Result<(Duration, String), String> {
+    let usage = "Say how long: `downtime HOST[/SERVICE] 2h [COMMENT]`";
+    let (length, comment) = rest.split_first().ok_or_else(|| format!("{usage}."))?;
+    match filter::length(length) {
+        Some(length) if length >= Duration::from_secs(60) => Ok((length, comment.join(" "))),
+        Some(_) => Err(format!("\"{length}\" is too short for a downtime: a minute at least.")),
+        None => Err(format!("\"{length}\" is no length of time. {usage}, with 30m, 2h or 1d.")),
+    }
+}
+
+/// A word as it must be written to be one word.
+pub(crate) fn quoted(word: &str) -> String {
+    if !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || QUOTES.contains(&c)) {
+        return word.to_owned();
+    }
+    let quote = if word.contains('"') { '\'' } else { '"' };
+    format!("{quote}{word}{quote}")
+}
+
+fn named(verb: &str, words: Vec<String>) -> Result<Vec<String>, String> {
+    if words.is_empty() {
+        return Err(format!("Of what? `{verb} HOST` or `{verb} HOST/SERVICE`; names with blanks stand in quotes."));
+    }
+    Ok(words)
+}
+
+fn unknown_verb(verb: &str) -> String {
+    let near = suggest::nearest(verb, VERBS.iter().map(|(name, ..)| *name));
+    match near {
+        Some(name) => format!("There is no \"{verb}\". Did you mean `{name}`? `help` tells them all."),
+        None => format!("There is no \"{verb}\"; `help` tells what there is."),
+    }
+}
+
+fn take_flag(words: &mut Vec<String>, flag: &str) -> bool {
+    let before = words.len();
+    words.retain(|word| word != flag);
+    words.len() < before
+}
+
+fn take_value(words: &mut Vec<String>, flag: &str) -> Result<Option<String>, String> {
+    let Some(at) = words.iter().position(|word| word == flag) else {
+        return Ok(None);
+    };
+    if at + 1 >= words.len() {
+        return Err(format!("{flag} lacks its value."));
+    }
+    words.remove(at);
+    Ok(Some(words.remove(at)))
+}
+
+const QUOTES: [char; 8] = ['"', '\'', '“', '”', '„', '‘', '’', '`'];
+
+/// What ends a quotation that the character starts.
+fn closing(open: char) -> Option<&'static [char]> {
+    match open {
+        '"' | '“' | '”' | '„' => Some(&['"', '“', '”', '„']),
+        '‘' => Some(&['’', '‘']),
+        '\'' => Some(&['\'']),
+        '`' => Some(&['`']),
+        _ => None,
+    }
+}
+
+/// Splits at blanks. A quotation may stand anywhere in a word but begins only at its start or after `/` or `=`: an
+/// apostrophe inside of a word is a letter.
+fn words(text: &str) -> Result<Vec<String>, String> {
+    let (mut words, mut word, mut is_open) = (Vec::new(), String::new(), false);
+    let mut characters = text.chars();
+    while let Some(c) = characters.next() {
+        let may_quote = word.is_empty() || word.ends_with(['/', '=']);
+        if c.is_whitespace() || c.is_control() {
+            if is_open || !word.is_empty() {
+                words.push(std::mem::take(&mut word));
+            }
+            is_open = false;
+        } else if let Some(ends) = closing(c).filter(|_| may_quote) {
+            is_open = true;
+            let mut inner = characters.clone();
+            let mut quotation = String::new();
+            loop {
+                match inner.next() {
+                    Some(end) if ends.contains(&end) => break,
+                    Some(other) => quotation.push(other),
+                    None => return Err(format!("The quotation {c}{quotation} has no end.")),
+                }
+            }
+            word.push_str(&quotation);
+            characters = inner;
+        } else {
+            word.push(c);
+        }
+    }
+    if is_open || !word.is_empty() {
+        words.push(word);
+    }
+    Ok(words)
+}
+
+fn unescaped(text: &str) -> String {
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn what(text: &str) -> What {
+        parse(text).unwrap().what
+    }
+
+    fn named(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[test]
+    fn names_with_blanks_and_phones_quotes() {
+        for text in [
+            "status \"web 01/Disk C:\"",
+            "status “web 01/Disk C:”",
+            "show \"web 01\"/\"Disk C:\"",
+            "STATUS 'web 01'/‘Disk C:’",
+        ] {
+            assert_eq!(what(text), What::Status(named(&["web 01/Disk C:"])), "{text}");
+        }
+        assert_eq!(
+            what("ack a/b it's O'Neill's &amp; mine"),
+            What::Act(Deed::Acknowledge, named(&["a/b", "it's", "O'Neill's", "&", "mine"]))
+        );
+        assert_eq!(parse("status \"web 01").unwrap_err(), "The quotation \"web 01 has no end.");
+    }
+
+    #[test]
+    fn every_verb_of_the_help_is_known() {
+        for (verb, behind, _) in VERBS {
+            let argument = if behind.starts_with("HOST") { " h" } else { "" };
+            assert!(parse(&format!("{verb}{argument}")).is_ok(), "{verb}");
+            if !argument.is_empty() {
+                assert!(parse(verb).unwrap_err().starts_with("Of what? `"), "{verb}");
+            }
+        }
+        assert_eq!(what(""), What::Help);
+        assert_eq!(
+            parse("problmes").unwrap_err(),
+            "There is no \"problmes\". Did you mean `problems`? `help` tells them all."
+        );
+        assert_eq!(parse("xyzzy").unwrap_err(), "There is no \"xyzzy\"; `help` tells what there is.");
+    }
+
+    #[test]
+    fn flags_stand_anywhere() {
+        let order = parse("problems --public db* --core branch").unwrap();
+        assert_eq!((order.is_public, order.core.as_deref()), (true, Some("branch")));
+        assert_eq!(order.what, What::Problems(Filter::of("db*").unwrap()));
+        assert_eq!(parse("problems --core").unwrap_err(), "--core lacks its value.");
+    }
+
+    #[test]
+    fn downtimes_have_a_length() {
+        assert_eq!(downtime(&named(&["2h", "new", "disk"])), Ok((Duration::from_secs(7200), "new disk".to_owned())));
+        assert!(downtime(&named(&["soon"])).unwrap_err().starts_with("\"soon\" is no length of time."));
+        assert!(downtime(&[]).is_err() && downtime(&named(&["5s"])).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC{0,60}") {
+            drop(parse(&text));
+        }
+
+        #[test]
+        fn a_quoted_word_is_one_word(word in "[a-z '/=]{1,12}") {
+            prop_assert_eq!(words(&quoted(&word)), Ok(vec![word]));
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The slash command: from words in Slack to what the real core holds, and to what a channel is sent.
+
+use crate::acknowledge::Night;
+use crate::world::wait_until;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+impl Night {
+    /// Writes behind the command in #ops, and waits for the answer that is new and holds the words.
+    #[track_caller]
+    fn ask(&self, text: &str, words: &str) -> Value {
+        self.ask_as(&json!({}), text, words)
+    }
+
+    #[track_caller]
+    fn ask_as(&self, more: &Value, text: &str, words: &str) -> Value {
+        let before: Vec<Value> = self.sandbox.messages();
+        let mut order = json!({"command": "/ackbell", "text": text, "channel": "#ops"});
+        order.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let asked = self.sandbox.order("slash", &order);
+        assert_eq!(asked["ok"], true, "{asked}");
+        assert!(asked["ms"].as_u64().unwrap() < 1500, "{asked}");
+        let mut found = Value::Null;
+        let new =
+            || self.sandbox.messages().into_iter().filter(|message| !before.contains(message)).collect::<Vec<_>>();
+        wait_until(&format!("\"{words}\" for \"{text}\""), Duration::from_secs(30), || {
+            let hit = new().into_iter().find(|message| message.to_string().contains(words));
+            found = hit.unwrap_or_default();
+            !found.is_null()
+        });
+        found
+    }
+}
+
+#[test]
+fn what_is_asked_is_answered_and_done_in_the_real_core() {
+    let night = Night::falls(true, "");
+    let help = night.ask("help", "acknowledge its problem");
+    assert!(!help["ephemeral_for"].is_null(), "{help}");
+    night.ask("porblems", "Did you mean `problems`?");
+    night.ask("problems", "No problems. :tada:");
+    night.core.set("Disk", 2, "DISK CRITICAL - <!channel> 3% free");
+    let card = night.wait("CRITICAL: Disk on Web 01");
+    let list = night.ask("problems", "*One problem*");
+    let shown = list.to_string();
+    assert!(shown.contains("*Disk on Web 01* CRITICAL") && shown.contains("&lt;!channel&gt; 3% free"), "{shown}");
+    night.ask("problems db*", "No problems that match db");
+    night.ask("problems hostgroup=x", "can't be filtered by hostgroup");
+    night.ask("status web01/Disk", "*Disk on Web 01* is CRITICAL");
+    night.ask("status “web01/disk”", "*Disk on Web 01* is CRITICAL");
+    night.ask("status web01/Dsik", "Did you mean `web01/Disk`?");
+    night.ask("ack web01/Disk new disk; is ordered", "Acknowledged: Disk on Web 01. The core holds it.");
+    night.wait_for_log("EXTERNAL COMMAND: ACKNOWLEDGE_SVC_PROBLEM;web01;Disk;2;1;0;");
+    let living = night.wait("ACKNOWLEDGED, CRITICAL: Disk on Web 01 · acknowledged by ");
+    assert_eq!(living["ts"], card["ts"], "the same card");
+    night.ask("status web01/Disk", "new disk, is ordered");
+    night.ask("ack web01/Disk again", "It is acknowledged already, by ");
+    night.ask("ack web01", "web01 is UP: there is nothing to acknowledge.");
+    night.ask("unack web01/Disk", "The acknowledgement of Disk on Web 01 is removed.");
+    night.ask("downtime web01/Disk", "Say how long");
+    night.ask("downtime web01/Disk 2h new disk", "The core holds the downtime of Disk on Web 01, until ");
+    night.wait_for_log("EXTERNAL COMMAND: SCHEDULE_SVC_DOWNTIME;web01;Disk;");
+    night.ask("recheck web01/Disk", "Checked: Disk on Web 01 is CRITICAL.");
+    night.ask("status web01/Disk", "In downtime: ");
+    let steps: Vec<String> = night.audit().iter().map(|row| format!("{} {}", row["action"], row["step"])).collect();
+    assert!(steps.contains(&"\"acknowledge\" \"confirmed\"".to_owned()), "{steps:?}");
+    night.sandbox.assert_respected();
+}
+
+#[test]
+fn a_list_has_pages_and_its_buttons_act() {
+    let night = Night::falls(false, "");
+    for service in ["Disk", "Load", "Big"] {
+        night.core.set(service, 2, "it is broken");
+        night.wait(&format!("CRITICAL: {service} on Web 01"));
+    }
+    let list = night.ask("problems critical --public", "*3 problems* that match critical");
+    assert!(list["ephemeral_for"].is_null(), "for everybody: {list}");
+    let private = night.ask("problems", "*3 problems*");
+    night.sandbox.click(&private, "acknowledge", &json!({}));
+    night.told("Acknowledged: ");
+    night.ask("problems", ", 1 acknowledged or in downtime");
+    night.sandbox.assert_respected();
+}
+
+#[test]
+fn a_channel_subscribes_itself() {
+    let night = Night::falls(true, "[[access.rule]]\ndeny = \"U0BOB00001\"\naction = [\"subscribe\"]\n");
+    night.sandbox.tell("state", &json!({"channels": [{"id": "C0DISKS0001", "name": "disks"}, {"id": "C0FAR000001", "name": "far", "member": false}]}));
+    let here = json!({"channel": "#disks"});
+    night.ask_as(&here, "subscriptions", "has no subscriptions");
+    night.ask_as(&json!({"channel": "#disks", "user": "U0BOB00001"}), "subscribe", "You may not subscribe channels");
+    night.ask_as(&json!({"channel": "#far"}), "subscribe web*/Disk", "/invite");
+    night.ask_as(&here, "subscribe colour=red", "is nothing to filter by");
+    night.ask_as(&here, "subscribe web*/Disk critical", "This channel is now sent what `web");
+    night.ask_as(&here, "subscribe web*/Disk critical", "already");
+    night.core.set("Disk", 2, "3% free");
+    night.core.set("Load", 2, "load is 99");
+    let there = || {
+        let all = night.sandbox.messages();
+        all.into_iter().filter(|message| message["channel_name"] == "disks").collect::<Vec<_>>()
+    };
+    wait_until("the card in #disks", Duration::from_secs(20), || {
+        there().iter().any(|message| message["text"].as_str().unwrap().starts_with("CRITICAL: Disk"))
+    });
+    night.wait("CRITICAL: Load on Web 01");
+    assert!(!there().iter().any(|message| message["text"].as_str().unwrap().contains("Load")), "{:?}", there());
+    assert!(night.sandbox.texts().iter().filter(|text| text.starts_with("CRITICAL: Disk")).count() >= 2, "#ops, too");
+    night.ask_as(&here, "subscriptions", "This channel is sent:");
+    night.ask_as(&here, "unsubscribe", "Ended: one subscription");
+    let audit: Vec<Value> = night.audit();
+    assert!(audit.iter().any(|row| row["action"] == "subscribe" && row["detail"] == "web*/Disk critical"), "{audit:?}");
+    night.sandbox.assert_respected();
+}
+
+#[test]
+fn who_may_not_is_told_and_whoami_tells_why() {
+    let rules = "[[access.rule]]\nallow = \"U0BOB00001\"\naction = [\"acknowledge\", \"view\"]\n";
+    let night = Night::falls(true, rules);
+    night.ask("problems", "No problems. :tada:");
+    night.ask("status web01", "You may not look at this here.");
+    night.ask("whoami", "Here you may not, or not everywhere: look, acknowledge");
+    night.ask_as(&json!({"user": "U0BOB00001"}), "whoami", "Here you may: look, acknowledge.");
+    night.ask_as(&json!({"user": "U0BOB00001"}), "recheck web01/Disk", "You may not order checks here");
+    night.sandbox.assert_respected();
+}
