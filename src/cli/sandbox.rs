@@ -19,6 +19,7 @@ pub(super) fn run(args: SandboxArgs, out: &mut Output) -> Exit {
         request_url: args.request_url,
         strict_pace: true,
         burst: args.burst,
+        extra: None,
     };
     match Sandbox::start(options) {
         Ok(sandbox) => {
