@@ -44,7 +44,7 @@ mod journal;
 mod link;
 mod notices;
 mod pace;
-mod page;
+pub(crate) mod page;
 mod people;
 mod play;
 mod reactions;
@@ -69,8 +69,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-pub(crate) use page::{Extra, document};
-
 /// How a sandbox is started.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
@@ -91,7 +89,7 @@ pub(crate) struct Options {
     /// How many messages may come at once before the pace counts; 1 is the strictest.
     pub(crate) burst: u32,
     /// Answers `/demo/…`, what the page asks for beside the sandbox itself.
-    pub(crate) extra: Option<Extra>,
+    pub(crate) extra: Option<page::Extra>,
 }
 
 /// A running sandbox. It lives as long as the process does.

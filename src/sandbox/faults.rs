@@ -252,7 +252,8 @@ impl Faults {
     /// What is still to be played, for the page.
     pub(super) fn json(&self) -> Value {
         let left = self.ordered.iter().filter(|fault| fault.times != Some(0));
-        left.map(|fault| serde_json::json!({"kind": fault.kind, "times": fault.times, "method": fault.method})).collect()
+        left.map(|fault| serde_json::json!({"kind": fault.kind, "times": fault.times, "method": fault.method}))
+            .collect()
     }
 
     /// The fault for this request, if any; it is used up by that.

@@ -28,11 +28,12 @@ const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// The files of the page: path, type, content.
-const FILES: [(&str, &str, &str); 11] = [
+const FILES: [(&str, &str, &str); 12] = [
     ("/", HTML, include_str!("page/index.html")),
     ("/page/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
     ("/page/frame.css", "text/css; charset=utf-8", include_str!("page/frame.css")),
     ("/page/dom.js", SCRIPT, include_str!("page/dom.js")),
+    ("/page/orders.js", SCRIPT, include_str!("page/orders.js")),
     ("/page/text.js", SCRIPT, include_str!("page/text.js")),
     ("/page/blocks.js", SCRIPT, include_str!("page/blocks.js")),
     ("/page/inputs.js", SCRIPT, include_str!("page/inputs.js")),
@@ -118,8 +119,7 @@ pub(super) fn snapshot(state: &State) -> Value {
     json!({
         "revision": state.revision, "channels": channels, "users": users, "groups": groups, "messages": messages,
         "views": state.views.json(), "traffic": state.traffic.json(), "faults": state.faults.json(),
-        "violations": state.journal.violations_json(), "app": state.app.json(),
-        "connections": state.sockets.json(state.clock.unix_ms())["connections"],
+        "violations": state.journal.violations_json(), "demo": state.extra.is_some(),
     })
 }
 

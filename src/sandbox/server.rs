@@ -114,8 +114,7 @@ fn converse(stream: Stream, state: &Mutex<State>) -> io::Result<()> {
         if refusal.is_none() && page::is_for(&request) {
             return page::serve(reader.get_mut(), state);
         }
-        let answer =
-            refusal.or_else(|| page::answer(state, &request)).or_else(|| people::answer(state, &request));
+        let answer = refusal.or_else(|| page::answer(state, &request)).or_else(|| people::answer(state, &request));
         let turn = match answer {
             Some(answer) => Turn::answer(answer),
             None => respond(&mut lock(state), &request),

@@ -15,6 +15,7 @@ fn start() -> Sandbox {
         signing_secret: "s".to_owned(),
         request_url: None,
         strict_pace: true,
+        extra: None,
         burst: 1,
     };
     Sandbox::start(options).unwrap()

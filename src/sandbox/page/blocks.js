@@ -82,12 +82,12 @@ async function act(block, element, option, node, ctx) {
 function button(block, element, ctx) {
   const style = ["primary", "danger"].includes(element.style) ? element.style : "";
   const properties = { class: `button ${style}`, "data-action": element.action_id, "aria-label": element.accessibility_label };
-  if (!element.url) {
+  if (!/^https?:/i.test(element.url || "")) {
     return el("button", { type: "button", ...properties, onclick: (event) => act(block, element, null, event.currentTarget, ctx) }, plain(element.text));
   }
   const node = link(element.url, "", properties);
   node.append(...plain(element.text));
-  node.addEventListener?.("click", () => act(block, element, null, null, ctx));
+  node.addEventListener("click", () => act(block, element, null, null, ctx));
   return node;
 }
 

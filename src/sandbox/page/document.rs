@@ -6,12 +6,8 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 const STYLE: &str = include_str!("page.css");
-const SCRIPTS: [&str; 4] = [
-    include_str!("dom.js"),
-    include_str!("text.js"),
-    include_str!("blocks.js"),
-    include_str!("preview.js"),
-];
+const SCRIPTS: [&str; 4] =
+    [include_str!("dom.js"), include_str!("text.js"), include_str!("blocks.js"), include_str!("preview.js")];
 
 /// A page that shows `{"name", "message"}` after one another. It needs no network: its policy allows its own style and
 /// script, by their hashes, and nothing else.
