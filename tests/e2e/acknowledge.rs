@@ -9,9 +9,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// A stand-in, a core and a listener that know each other.
-struct Night {
-    sandbox: Sandbox,
-    core: Core,
+pub(crate) struct Night {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) core: Core,
     listener: Option<Running>,
 }
 
@@ -22,7 +22,7 @@ pub(crate) fn free_port() -> u16 {
 
 impl Night {
     /// Over HTTP, or over Socket Mode.
-    fn falls(over_socket: bool, more: &str) -> Self {
+    pub(crate) fn falls(over_socket: bool, more: &str) -> Self {
         let port = free_port();
         let url = format!("http://127.0.0.1:{port}/slack/request");
         let arguments: &[&str] =
@@ -63,7 +63,7 @@ impl Night {
         fs::read_to_string(self.core.path("listener.log")).unwrap_or_default()
     }
 
-    fn wait(&self, text: &str) -> Value {
+    pub(crate) fn wait(&self, text: &str) -> Value {
         wait_for(&self.sandbox, &self.core, text)
     }
 

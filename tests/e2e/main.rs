@@ -7,6 +7,7 @@ mod world;
 
 mod acknowledge;
 mod answers;
+mod browser;
 mod command_line;
 mod disk;
 mod door;
@@ -14,6 +15,7 @@ mod icinga;
 mod kills;
 mod living;
 mod nagios;
+mod page;
 mod proxy;
 mod readme;
 mod secrets;

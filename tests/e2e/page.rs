@@ -1,0 +1,185 @@
+//! The sandbox's web page in a real browser, with a real core behind it.
+
+use crate::acknowledge::Night;
+use crate::browser::Browser;
+use crate::world::{Sandbox, Site, text};
+use serde_json::json;
+
+/// Nothing complained, and nobody off this machine was asked.
+#[track_caller]
+fn assert_quiet(browser: &Browser) {
+    let (console, asked) = browser.noticed();
+    assert!(console.is_empty(), "{console:?}");
+    let strange: Vec<_> = asked.iter().filter(|url| !is_here(url)).collect();
+    assert!(!asked.is_empty() && strange.is_empty(), "{strange:?}");
+}
+
+fn is_here(url: &str) -> bool {
+    ["http://127.0.0.1:", "data:", "file:///", "about:", "chrome"].iter().any(|start| url.starts_with(start))
+}
+
+/// Nothing is wider than the window.
+#[track_caller]
+fn assert_fits(browser: &Browser) {
+    let width = browser.run(
+        "const wide = [...document.querySelectorAll('main *')].filter(n => n.getBoundingClientRect().right > innerWidth + 1 && !n.closest('[popover]'));
+         return [document.documentElement.scrollWidth <= innerWidth, wide.map(n => n.className)]",
+    );
+    assert_eq!(width, json!([true, []]));
+}
+
+#[test]
+fn an_evening_on_call_in_the_page() {
+    let night = Night::falls(false, "");
+    let browser = Browser::start();
+    browser.resize(1440, 900);
+    browser.prefer("light");
+    browser.open(&night.sandbox.url);
+    browser.wait_for("#messages", "Nothing was posted here yet");
+    browser.run("window.opened = true");
+    // A problem comes by itself.
+    night.core.set("Disk", 2, "DISK CRITICAL - 3% free\nold logs|/=97%;80;90");
+    browser.wait_for("#messages", "CRITICAL Disk on Web 01");
+    browser.picture("problem-light");
+    // One tap, and the same card says so once the core does.
+    browser.press("#messages [data-action=acknowledge]");
+    browser.wait_for("#messages", "ACKNOWLEDGED, CRITICAL");
+    browser.wait_for("#messages", "acknowledged by alice");
+    assert_eq!(browser.run("return document.querySelectorAll('#messages article').length"), 1);
+    browser.picture("acknowledged-light");
+    menu_and_thread(&night, &browser);
+    forms(&night, &browser);
+    looks(&browser);
+    assert_eq!(browser.run("return window.opened"), true, "no reload was needed");
+    night.sandbox.assert_respected();
+    assert_quiet(&browser);
+}
+
+/// A menu's choice, its private answer, and the thread of a card.
+fn menu_and_thread(night: &Night, browser: &Browser) {
+    night.core.set("Load", 1, "load is high");
+    browser.wait_for("#messages", "WARNING Load on Web 01");
+    let card = "#messages article:last-of-type";
+    browser.press(&format!("{card} [data-action=more]"));
+    browser.wait("the menu", || browser.run("return !!document.querySelector(':popover-open')") == true);
+    browser.picture("menu-light");
+    browser.press(":popover-open [data-option=recheck]");
+    browser.wait_for("#messages .alone", "Only visible to you");
+    browser.wait_for("#messages .alone", "Checked: Load on web01 is WARNING");
+    night.core.set("Disk", 2, "DISK CRITICAL - 2% free");
+    browser.press("#messages .replies");
+    browser.wait_for("#thread", "ACKNOWLEDGED, CRITICAL Disk on Web 01");
+    browser.picture("thread-light");
+    // Escape closes it, and the focus is back on its message.
+    browser.keys("\u{e00c}");
+    browser.wait("the thread's end", || browser.run("return document.getElementById('thread').hidden") == true);
+    assert_eq!(browser.run("return document.activeElement.tagName"), "ARTICLE");
+}
+
+/// A form: what is wrong stands beside it, then it acts.
+fn forms(night: &Night, browser: &Browser) {
+    browser.press("#messages article [data-action=more]");
+    browser.press(":popover-open [data-option=downtime]");
+    browser.wait_for("dialog", "Schedule a downtime");
+    browser.picture("modal-light");
+    browser.press("dialog [type=submit]");
+    browser.wait_for("dialog [data-block=comment] .wrong", "Please complete this required field");
+    assert_eq!(browser.run("return document.activeElement.id"), "field-comment");
+    // The app itself refuses a blank.
+    browser.type_into("#field-comment", " ");
+    browser.press("dialog [type=submit]");
+    browser.wait_for("dialog [data-block=comment] .wrong", "Please say why.");
+    browser.picture("modal-error");
+    // However often one tabs, the focus stays in the form.
+    for _ in 0..20 {
+        browser.keys("\u{e004}");
+    }
+    let inside = "return document.activeElement === document.body || !!document.activeElement.closest('dialog')";
+    assert_eq!(browser.run(inside), true);
+    browser.type_into("#field-comment", "a new disk");
+    browser.press("dialog [value=flexible]");
+    browser.press("dialog [type=submit]");
+    browser.wait_gone("dialog");
+    browser.wait("the core's word", || night.core.log().contains("SCHEDULE_SVC_DOWNTIME;web01;"));
+    browser.wait("the comment", || night.core.log().contains("a new disk"));
+}
+
+/// Dark, and as narrow as a phone.
+fn looks(browser: &Browser) {
+    let ground = "return getComputedStyle(document.documentElement).backgroundColor";
+    let light = browser.run(ground);
+    browser.prefer("dark");
+    assert_ne!(browser.run(ground), light);
+    browser.picture("dark");
+    browser.press("#theme");
+    assert_eq!(browser.run(ground), light, "the switch wins over the system");
+    browser.press("#theme");
+    browser.resize(390, 844);
+    browser.press("#close-panel");
+    browser.picture("phone-dark");
+    assert_fits(browser);
+    browser.press("#open-sidebar");
+    browser.picture("phone-channels");
+    browser.press("[data-place=C0DB000001]");
+    browser.wait_for("#title", "db-alerts");
+    browser.press("#open-panel");
+    browser.wait_for("#wire", "chat.postMessage");
+    browser.press("#wire .call:last-child summary");
+    browser.wait_for("#wire .whole", "\"channel\"");
+    browser.picture("phone-wire");
+    assert_fits(browser);
+    browser.press("#close-panel");
+    browser.resize(1440, 900);
+}
+
+#[test]
+fn a_storm_and_a_failing_slack_in_the_page() {
+    let sandbox = Sandbox::start(&["--burst", "500"]);
+    let storm = "[storm]\nthreshold = 3\nwindow = \"10s\"\n";
+    let site = Site::with_token(&sandbox, storm);
+    let _listener = site.listen();
+    let browser = Browser::start();
+    browser.resize(1440, 900);
+    browser.open(&format!("{}/#C0OPS00001", sandbox.url));
+    // The switch makes the next calls fail, and says how many are left.
+    browser.press("[data-fault='500']");
+    browser.wait_for("#faults", "500 for 3 more");
+    for host in ["db01", "db02", "web01", "web02", "web03", "web04", "web05"] {
+        site.service("PROBLEM", host, "HTTP", "2", "HTTP CRITICAL - No data received from host");
+    }
+    browser.wait_for("#wire", "500");
+    browser.wait_for("#messages", "7 problems");
+    browser.picture("storm-light");
+    browser.wait("no fault left", || browser.text("#faults").contains("more") == false);
+    sandbox.tell("state", &json!({"delete_message": {"channel": "C0OPS00001", "ts": sandbox.messages()[0]["ts"]}}));
+    browser.wait("the message's end", || !browser.text("#messages").contains("7 problems"));
+    assert_quiet(&browser);
+}
+
+#[test]
+fn a_preview_is_one_file_that_looks_the_same() {
+    let sandbox = Sandbox::start(&[]);
+    let site = Site::with_token(&sandbox, "app_token = \"xapp-1\"\n");
+    let file = site.dir.path().join("preview.html");
+    let done = site.run(&["preview", "--html", file.to_str().unwrap()]);
+    assert_eq!((done.status.code(), text(&done.stdout)), (Some(0), String::new()), "{}", text(&done.stderr));
+    let browser = Browser::start();
+    browser.resize(390, 844);
+    browser.prefer("dark");
+    browser.open(&format!("file://{}", file.display()));
+    browser.wait_for("#preview", "ACKNOWLEDGED, CRITICAL");
+    browser.wait_for("#preview", "47 problems");
+    assert_fits(&browser);
+    browser.picture("preview-phone-dark");
+    assert_eq!(browser.run("return getComputedStyle(document.querySelector('.attachment'), '::before').width"), "4px");
+    assert!(browser.run("return document.querySelectorAll('pre').length").as_u64().unwrap() > 3);
+    assert_quiet(&browser);
+    // Without a file it is printed, for one notification too.
+    let done = site.run(&["preview", "--html", "--hostname", "<b>web01</b>", "--hoststate", "1"]);
+    assert!(
+        text(&done.stdout).contains("\\u003cb>web01") || text(&done.stdout).contains("&lt;b"),
+        "{}",
+        text(&done.stdout)
+    );
+    assert_eq!(sandbox.messages().len(), 0);
+}
