@@ -48,7 +48,7 @@ impl Traffic {
             status: outcome.status,
             error: outcome.error.clone(),
             fault: outcome.fault.clone(),
-            asked: cut(&request.body),
+            asked: cut(if request.body.is_empty() { request.query.as_bytes() } else { &request.body }),
             answered: cut(answer),
         });
     }
@@ -83,8 +83,7 @@ impl Traffic {
     /// The list, without the bodies.
     pub(super) fn json(&self) -> Value {
         let row = |exchange: &Exchange| {
-            let asked = read(&exchange.asked);
-            let brief = asked["text"].as_str().map_or_else(|| asked.to_string(), str::to_owned);
+            let brief = brief(&read(&exchange.asked));
             json!({"number": exchange.number, "at_ms": exchange.at_ms, "outgoing": exchange.outgoing,
                 "label": exchange.label, "status": exchange.status, "error": exchange.error, "fault": exchange.fault,
                 "brief": brief.chars().take(BRIEF_MAX).collect::<String>()})
@@ -101,6 +100,21 @@ impl Traffic {
     /// Forgets everything but the count.
     pub(super) fn clear(&mut self) {
         self.exchanges.clear();
+    }
+}
+
+/// What it is about, in a line: a message's text, what a person touched, else all of it.
+fn brief(asked: &Value) -> String {
+    let user = asked["user"]["name"].as_str().or(asked["user_name"].as_str());
+    let action = &asked["actions"][0];
+    let chosen = action["selected_option"]["value"].as_str().or(action["action_id"].as_str());
+    let form = asked["view"]["callback_id"].as_str().filter(|id| !id.is_empty());
+    let done = chosen.or(form).or(asked["text"].as_str());
+    match (user, done) {
+        (Some(user), Some(done)) => format!("{user}: {done}"),
+        (None, Some(done)) => done.to_owned(),
+        _ if asked.is_string() => asked.as_str().unwrap_or_default().to_owned(),
+        _ => asked.to_string(),
     }
 }
 

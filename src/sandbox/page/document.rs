@@ -17,7 +17,7 @@ pub(crate) fn document(messages: &Value) -> String {
     let messages = messages.to_string().replace('<', "\\u003c");
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-        <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src '{}'; script-src '{}'\">\n\
+        <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src '{}'; script-src '{}'\">\n\
         <meta name=\"viewport\" content=\"width=device-width\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
         <title>ackbell preview</title>\n<style>{STYLE}</style>\n</head>\n<body class=\"preview\">\n\
         <main id=\"preview\"></main>\n<script type=\"application/json\" id=\"messages\">{messages}</script>\n\

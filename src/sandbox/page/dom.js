@@ -10,8 +10,17 @@ export function el(tag, properties, ...children) {
     else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  node.append(...present(children));
   return node;
+}
+
+/** Puts these into a node in place of what is there. */
+export function fill(node, ...children) {
+  node.replaceChildren(...present(children));
+}
+
+function present(children) {
+  return children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
 }
 
 /** A dialog on top of all else; gone when it is closed. The browser keeps the focus inside of it. */

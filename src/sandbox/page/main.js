@@ -1,5 +1,5 @@
 // The page: what is shown, where one is, and what happens on a change.
-import { el } from "./dom.js";
+import { el, fill } from "./dom.js";
 import { drawChannel, drawHome, drawThread, seen } from "./channel.js";
 import { control } from "./inputs.js";
 import { drawModal } from "./modal.js";
@@ -98,13 +98,13 @@ function drawSidebar() {
   if (box.shown === json) return;
   box.shown = json;
   const focused = document.activeElement?.dataset?.place;
-  box.replaceChildren(
+  fill(box,
     section("Channels", rooms.map((channel) => entry(channel.id, channel.name, channel.is_private ? "🔒" : "#", channel.is_archived))),
     section("Direct messages", groups.map((channel) => entry(channel.id, nameOf(channel), "○"))),
     section("Apps", [entry(appPlace(), "ackbell", null)]));
   if (focused) box.querySelector(`[data-place="${CSS.escape(focused)}"]`)?.focus();
   const people = shown.users.filter((user) => !user.is_bot && !user.deleted);
-  by("me").replaceChildren(...people.map((user) => el("option", { value: user.id, selected: user.id === me, text: user.name })));
+  fill(by("me"), ...people.map((user) => el("option", { value: user.id, selected: user.id === me, text: user.name })));
 }
 
 /** Where the news is, else #ops. */
@@ -131,7 +131,7 @@ function go(id) {
   place = id;
   tab = "messages";
   history.replaceState(null, "", `#${encodeURIComponent(id)}`);
-  by("messages").replaceChildren();
+  fill(by("messages"));
   sidebar(false);
   draw();
   by("messages").scrollTop = by("messages").scrollHeight;
@@ -142,12 +142,12 @@ function drawTabs(isApp) {
   box.hidden = !isApp;
   if (!isApp) return;
   const one = (id, text) => el("button", { type: "button", role: "tab", id: `tab-${id}`, "aria-selected": String(tab === id), text, onclick: () => choose(id) });
-  box.replaceChildren(one("home", "Home"), one("messages", "Messages"));
+  fill(box, one("home", "Home"), one("messages", "Messages"));
 }
 
 function choose(id) {
   tab = id;
-  by("messages").replaceChildren();
+  fill(by("messages"));
   draw();
   by(`tab-${id}`).focus();
   // As Slack does each time; the app may publish a fresh view now.
@@ -158,7 +158,7 @@ function openThread(ts) {
   thread = ts;
   const box = by("thread");
   box.hidden = false;
-  box.replaceChildren(el("header", { class: "head" }, el("h2", { text: "Thread" }),
+  fill(box, el("header", { class: "head" }, el("h2", { text: "Thread" }),
     el("button", { type: "button", class: "plain", "aria-label": "Close the thread", text: "✕", onclick: closeThread })),
   el("div", { class: "messages", role: "log", "aria-label": "Thread", tabindex: "0" }));
   by("frame").classList.add("threaded");

@@ -1,5 +1,5 @@
 // The modal on top: https://docs.slack.dev/surfaces/modals
-import { el } from "./dom.js";
+import { el, fill } from "./dom.js";
 import { drawn } from "./blocks.js";
 import { control } from "./inputs.js";
 import { order } from "./orders.js";
@@ -22,7 +22,7 @@ export function drawModal(shown, me, names, refresh) {
   const before = open;
   const node = el("dialog", { class: "modal", "aria-labelledby": "modal-title", oncancel: (event) => { event.preventDefault(); leave(); } });
   open = { view, node, values, shown, me, names, refresh, errors: {} };
-  fill();
+  compose();
   document.body.append(node);
   node.addEventListener("close", () => node.remove());
   before?.node.close();
@@ -35,10 +35,10 @@ async function leave() {
   open?.refresh();
 }
 
-function fill() {
+function compose() {
   const { view, node } = open;
   const text = (part, or) => view[part]?.text || or;
-  node.replaceChildren(el("form", { method: "dialog", novalidate: true, onsubmit: submit },
+  fill(node, el("form", { method: "dialog", novalidate: true, onsubmit: submit },
     el("header", { class: "modal-head" },
       el("span", { class: "avatar small", "aria-hidden": "true" }),
       el("h2", { id: "modal-title", text: text("title", "") }),

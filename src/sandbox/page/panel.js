@@ -1,5 +1,5 @@
 // Behind the scenes: what goes over the wire, switches that make Slack fail, and what the demo adds.
-import { el } from "./dom.js";
+import { el, fill } from "./dom.js";
 import { clock } from "./text.js";
 import { ask, order, tell } from "./orders.js";
 
@@ -29,7 +29,7 @@ function drawFaults(shown, refresh) {
   const left = shown.faults[0];
   const buttons = FAULTS.map((fault) => el("button", { type: "button", class: "button", "data-fault": fault.kind, "aria-pressed": String(left?.kind === fault.kind),
     onclick: () => set([{ ...fault.order, times: times ? Number(times) : null }]) }, `${fault.label} `, el("small", { text: fault.kind })));
-  box.replaceChildren(el("h3", { id: "faults-title", text: "Make Slack fail" }), el("div", { class: "line" }, "For ", count),
+  fill(box, el("h3", { id: "faults-title", text: "Make Slack fail" }), el("div", { class: "line" }, "For ", count),
     el("div", { class: "line" }, buttons),
     left && el("div", { class: "line warn", role: "status" }, left.times === null ? `Every call fails: ${left.kind}. ` : `${left.kind} for ${left.times} more. `,
       el("button", { type: "button", class: "linkish", text: "Behave again", onclick: () => set([]) })));
@@ -41,7 +41,7 @@ function drawObjections(violations) {
   box.hidden = !violations.length;
   if (box.hidden || box.shown === violations.length) return;
   box.shown = violations.length;
-  box.replaceChildren(el("h3", { id: "objections-title", text: `Slack would object (${violations.length})` }),
+  fill(box, el("h3", { id: "objections-title", text: `Slack would object (${violations.length})` }),
     el("ul", { class: "objections" }, violations.slice(-5).map((one) => el("li", {}, el("code", { text: one.kind }), ` ${one.detail}`))));
 }
 
@@ -52,7 +52,7 @@ function drawWire(traffic) {
   if (!box.firstChild) box.append(el("h3", { id: "wire-title", text: "On the wire" }), el("div", { class: "rows" }));
   const rows = box.lastChild;
   if (!traffic.length) {
-    rows.replaceChildren(el("p", { class: "empty", text: "No call yet." }));
+    fill(rows, el("p", { class: "empty", text: "No call yet." }));
     newest = 0;
     return;
   }
@@ -64,7 +64,7 @@ function drawWire(traffic) {
 
 function call(one) {
   const isBad = one.error || one.fault || one.status >= 400 || !one.status;
-  const status = [one.status || "–", one.fault || one.error].filter(Boolean).join(" ");
+  const status = [...new Set([String(one.status || "–"), one.fault || one.error])].filter(Boolean).join(" ");
   const body = el("div", { class: "whole" });
   return el("details", { class: one.outgoing ? "call out" : "call", ontoggle: (event) => event.target.open && show(body, one.number) },
     el("summary", {},
@@ -75,9 +75,9 @@ function call(one) {
 
 async function show(box, number) {
   const found = await ask(`/_sandbox/traffic?number=${number}`);
-  if (!found) return box.replaceChildren(el("p", { class: "empty", text: "It was too long ago." }));
+  if (!found) return fill(box, el("p", { class: "empty", text: "It was too long ago." }));
   const part = (name, value) => [el("h4", { text: name }), el("pre", { tabindex: "0" }, el("code", { text: typeof value === "string" ? value || "(empty)" : JSON.stringify(value, null, 2) }))];
-  return box.replaceChildren(...part("Request", found.request), ...part("Answer", found.answer));
+  return fill(box, ...part("Request", found.request), ...part("Answer", found.answer));
 }
 
 /** Asks every second what the demo has to show, if this is a demo. */
@@ -94,7 +94,7 @@ export async function followDemo() {
   if (box.shown !== json) {
     box.shown = json;
     box.hidden = false;
-    box.replaceChildren(
+    fill(box,
       ...(state.panels || []).flatMap((panel) => [el("h3", { text: panel.title }), el("pre", { tabindex: "0" }, el("code", { text: panel.lines.join("\n") }))]),
       el("div", { class: "line" }, (state.actions || []).map((action) => el("button", { type: "button", class: "button", "data-demo": action.id, text: action.label, onclick: () => press(action) }))));
   }
