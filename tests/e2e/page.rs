@@ -78,8 +78,16 @@ fn menu_and_thread(night: &Night, browser: &Browser) {
 
 /// A form: what is wrong stands beside it, then it acts.
 fn forms(night: &Night, browser: &Browser) {
-    browser.press("#messages article [data-action=more]");
-    browser.press(":popover-open [data-option=downtime]");
+    browser.press("#messages article [data-action=acknowledge_with]");
+    browser.wait_for("dialog", "Tell the contacts");
+    browser.picture("modal-acknowledge");
+    browser.type_into("#field-comment", "restarting it");
+    browser.press("dialog [value=notify]");
+    browser.press("dialog [type=submit]");
+    browser.wait_for("#messages article:nth-of-type(2) blockquote", "restarting it");
+    let line = "EXTERNAL COMMAND: ACKNOWLEDGE_SVC_PROBLEM;web01;Load;2;0;0;alice;restarting it";
+    assert!(night.core.log().contains(line), "{}", night.core.log());
+    browser.press("#messages article [data-action=downtime]");
     browser.wait_for("dialog", "Schedule a downtime");
     browser.picture("modal-light");
     browser.press("dialog [type=submit]");
@@ -125,7 +133,7 @@ fn looks(browser: &Browser) {
     browser.press("#open-panel");
     browser.wait_for("#wire", "chat.postMessage");
     browser.press("#wire .call:last-child summary");
-    browser.wait_for("#wire .whole", "\"channel\"");
+    browser.wait_for("#wire .call[open] .whole", "\"channel\"");
     browser.picture("phone-wire");
     assert_fits(browser);
     browser.press("#close-panel");

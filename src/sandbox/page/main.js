@@ -217,7 +217,12 @@ by("me").addEventListener("change", (event) => { me = event.target.value; rememb
 by("composer").addEventListener("submit", send);
 by("open-sidebar").addEventListener("click", () => sidebar(true));
 by("shade").addEventListener("click", () => sidebar(false));
-by("open-panel").addEventListener("click", () => panel(by("frame").classList.contains("unpanelled")));
+by("open-panel").addEventListener("click", () => {
+  const open = !by("panel").checkVisibility();
+  // There is room for one of the two.
+  if (open) closeThread();
+  panel(open);
+});
 by("close-panel").addEventListener("click", () => { panel(false); by("open-panel").focus(); });
 addEventListener("hashchange", () => go(decodeURIComponent(location.hash.slice(1))));
 addEventListener("keydown", (event) => {
