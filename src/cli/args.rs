@@ -58,6 +58,7 @@ pub(crate) enum Verb {
     Config(ConfigArgs),
     /// Run a strict local stand-in for Slack, for trying things out
     #[command(after_help = "Example:\n  ackbell sandbox --listen 127.0.0.1:9280\n\n\
+        Its page, http://127.0.0.1:9280/, shows channels, threads and forms as Slack does; what is clicked goes to the listener.\n\
         Then, in a configuration:  [slack]  webhook_url = \"http://127.0.0.1:9280/services/T0SANDBOX/B0000001/try\"")]
     Sandbox(SandboxArgs),
     /// Print the completions of a shell

@@ -90,7 +90,9 @@ function nameOf(channel) {
 }
 
 function drawSidebar() {
-  const rooms = shown.channels.filter((channel) => !isDirect(channel)).sort((a, b) => a.name.localeCompare(b.name));
+  // What another server than Slack got has only an address.
+  const addresses = [...new Set(shown.messages.map((message) => message.channel))].filter((id) => !names.channel(id) && !shown.channels.some((channel) => channel.id === id));
+  const rooms = [...shown.channels.filter((channel) => !isDirect(channel)), ...addresses.map((id) => ({ id, name: id }))].sort((a, b) => a.name.localeCompare(b.name));
   const groups = shown.channels.filter((channel) => channel.is_mpim && channel.users.includes(me));
   const json = JSON.stringify([rooms, groups, place, me, shown.messages.length]);
   const box = by("places");
