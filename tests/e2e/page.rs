@@ -109,7 +109,7 @@ fn forms(night: &Night, browser: &Browser) {
     browser.press("dialog [type=submit]");
     browser.wait_gone("dialog");
     browser.wait("the core's word", || night.core.log().contains("SCHEDULE_SVC_DOWNTIME;web01;"));
-    browser.wait("the comment", || night.core.log().contains("a new disk"));
+    browser.wait("its words", || night.core.log().contains(";0;0;7200;alice;a new disk"));
 }
 
 /// Dark, and as narrow as a phone.
@@ -127,6 +127,8 @@ fn looks(browser: &Browser) {
     browser.picture("phone-dark");
     assert_fits(browser);
     browser.press("#open-sidebar");
+    let slid = || browser.run("return document.getElementById('sidebar').getBoundingClientRect().left === 0") == true;
+    browser.wait("the channels", slid);
     browser.picture("phone-channels");
     browser.press("[data-place=C0DB000001]");
     browser.wait_for("#title", "db-alerts");
@@ -141,26 +143,97 @@ fn looks(browser: &Browser) {
 }
 
 #[test]
-fn a_storm_and_a_failing_slack_in_the_page() {
-    let sandbox = Sandbox::start(&["--burst", "500"]);
-    let storm = "[storm]\nthreshold = 3\nwindow = \"10s\"\n";
-    let site = Site::with_token(&sandbox, storm);
-    let _listener = site.listen();
+fn a_storm_a_failing_slack_and_the_demo_in_the_page() {
+    let night = Night::falls(false, "[storm]\nthreshold = 2\nwindow = \"10s\"\n");
     let browser = Browser::start();
     browser.resize(1440, 900);
-    browser.open(&format!("{}/#C0OPS00001", sandbox.url));
+    browser.prefer("light");
+    browser.open(&format!("{}/#C0OPS00001", night.sandbox.url));
     // The switch makes the next calls fail, and says how many are left.
     browser.press("[data-fault='500']");
     browser.wait_for("#faults", "500 for 3 more");
-    for host in ["db01", "db02", "web01", "web02", "web03", "web04", "web05"] {
-        site.service("PROBLEM", host, "HTTP", "2", "HTTP CRITICAL - No data received from host");
+    for service in ["Disk", "Load", "Flap", "Big"] {
+        night.core.set(service, 2, "no data received");
     }
-    browser.wait_for("#wire", "500");
-    browser.wait_for("#messages", "7 problems");
+    browser.wait_for("#wire .status.bad", "500");
+    browser.wait_for("#messages", "4 problems on 1 host");
     browser.picture("storm-light");
-    browser.wait("no fault left", || browser.text("#faults").contains("more") == false);
-    sandbox.tell("state", &json!({"delete_message": {"channel": "C0OPS00001", "ts": sandbox.messages()[0]["ts"]}}));
-    browser.wait("the message's end", || !browser.text("#messages").contains("7 problems"));
+    // Slack asks before; who says no does nothing.
+    browser.press("#messages [data-action=acknowledge_all]");
+    browser.wait_for("dialog", "Acknowledge all?");
+    browser.picture("confirm-light");
+    browser.press("dialog .button:not(.primary)");
+    browser.wait_gone("dialog");
+    browser.press("#messages [data-action=acknowledge_all]");
+    browser.press("dialog .primary");
+    browser.wait_for("#messages", "4 acknowledged");
+    browser.wait_for("#messages .alone", "Acknowledged 4 of 4 problems.");
+    assert!(!browser.text("#faults").contains("more"));
+    demo(&night, &browser);
+    assert_quiet(&browser);
+}
+
+/// What a demo adds: its panels, and buttons that ask it to do something.
+fn demo(night: &Night, browser: &Browser) {
+    browser.run(
+        "const real = window.fetch; window.pressed = [];
+         window.fetch = async (path, order) => {
+            if (path === '/demo/state') return Response.json({panels: [{title: 'The core', lines: ['Disk CRITICAL']}], actions: [{id: 'fix', label: 'Repair the disk'}]});
+            if (path.startsWith('/demo/')) { pressed.push(`${order.method} ${path}`); return Response.json({}); }
+            const answer = await real(path, order);
+            return path === '/_sandbox/page' ? Response.json({...await answer.json(), demo: true}) : answer;
+         }",
+    );
+    night.sandbox.tell("state", &json!({"pace": {"burst": 400}}));
+    browser.wait_for("#extra", "Disk CRITICAL");
+    browser.picture("demo-light");
+    browser.press("[data-demo=fix]");
+    browser.wait("the order", || browser.run("return pressed") == json!(["POST /demo/action/fix"]));
+}
+
+#[test]
+fn every_kind_of_block_and_place_is_drawn() {
+    let sandbox = Sandbox::start(&["--burst", "500"]);
+    let browser = Browser::start();
+    browser.resize(1440, 1000);
+    let text = |words: &str| json!({"type": "plain_text", "text": words});
+    let option = |words: &str| json!({"text": text(words), "value": words});
+    let blocks = json!([
+        {"type": "header", "text": text("A header :bell:")},
+        {"type": "section", "text": {"type": "mrkdwn", "text":
+            "*bold* _italic_ ~struck~ `code` snake_case <https://example.com/a?b=1&amp;c=2|a link> <@U0BOB00001> <!here> <!subteam^S0ONCALL01> <#C0DB000001> &lt;b&gt; *\u{2060}no bold*\u{2060}\n> quoted"},
+            "accessory": {"type": "button", "action_id": "web", "text": text("Open"), "url": "https://example.com/"}},
+        {"type": "section", "fields": [text("one"), text("two")]},
+        {"type": "divider"},
+        {"type": "actions", "elements": [
+            {"type": "button", "action_id": "stop", "style": "danger", "text": text("Stop")},
+            {"type": "static_select", "action_id": "pick", "placeholder": text("Pick one"), "options": [option("a"), option("b")]},
+            {"type": "datepicker", "action_id": "day", "initial_date": "2026-03-31"}]},
+        {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [{"type": "text", "text": "rich", "style": {"bold": true}}]}]},
+    ]);
+    sandbox.api("chat.postMessage", &json!({"channel": "C0OPS00001", "text": "all kinds", "blocks": blocks}));
+    let old = json!([{"color": "danger", "title": "Old", "text": "attached", "fields": [{"title": "Field", "value": "its value"}]}]);
+    sandbox.api("chat.postMessage", &json!({"channel": "U0ALICE001", "text": "directly", "attachments": old}));
+    let view = json!({"type": "home", "blocks": [{"type": "section", "text": text("Nothing is broken")}]});
+    sandbox.api("views.publish", &json!({"user_id": "U0ALICE001", "view": view}));
+    browser.open(&format!("{}/#C0OPS00001", sandbox.url));
+    browser.wait_for("#messages", "A header");
+    let words = browser.text("#messages .section");
+    let expected = "bold italic struck code snake_case a link @bob @here @oncall #db-alerts <b> *\u{2060}no bold*";
+    assert!(words.starts_with(expected), "{words}");
+    assert_eq!(browser.text("#messages blockquote"), "quoted");
+    assert_eq!(browser.run("return document.querySelector('#messages [data-action=web]').target"), "_blank");
+    browser.picture("kinds-light");
+    // Nobody listens: the person is told.
+    browser.press("#messages [data-action=stop]");
+    browser.wait_for("#toasts", "not configured to handle interactive responses");
+    // The direct message is news, and the app has a Home.
+    browser.wait_for("[data-place=D0ALICE001] .count", "1");
+    browser.press("[data-place=D0ALICE001]");
+    browser.wait_for("#messages .attachment", "its value");
+    browser.press("#tab-home");
+    browser.wait_for("#messages .home", "Nothing is broken");
+    browser.picture("home-light");
     assert_quiet(&browser);
 }
 
