@@ -174,12 +174,12 @@ impl Browser {
 
     /// A picture of the window, for people, where `PAGE_PICTURES` names a directory.
     pub(crate) fn picture(&self, name: &str) {
-        let Ok(directory) = std::env::var("PAGE_PICTURES") else { return };
+        let Some(directory) = std::env::var_os("PAGE_PICTURES") else { return };
         let mut answer = self.agent.get(format!("{}/screenshot", self.session)).call().unwrap();
         let text = answer.body_mut().with_config().limit(50_000_000).read_to_string().unwrap();
         let body: Value = serde_json::from_str(&text).unwrap();
         let png = base64::engine::general_purpose::STANDARD.decode(body["value"].as_str().unwrap()).unwrap();
-        std::fs::write(format!("{directory}/{name}.png"), png).unwrap();
+        std::fs::write(std::path::Path::new(&directory).join(format!("{name}.png")), png).unwrap();
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 #[track_caller]
 fn assert_quiet(browser: &Browser) {
     let (console, asked) = browser.noticed();
-    assert!(console.is_empty(), "{console:?}");
+    assert!(console.is_empty(), "{console:?} {asked:?}");
     let strange: Vec<_> = asked.iter().filter(|url| !is_here(url)).collect();
     assert!(!asked.is_empty() && strange.is_empty(), "{strange:?}");
 }
@@ -126,6 +126,16 @@ fn looks(browser: &Browser) {
     browser.press("#close-panel");
     browser.picture("phone-dark");
     assert_fits(browser);
+    browser.press("#messages .replies");
+    browser.wait_for("#thread", "2 replies");
+    browser.picture("phone-thread");
+    assert_fits(browser);
+    browser.press("#thread [aria-label='Close the thread']");
+    browser.press("#messages article [data-action=downtime]");
+    browser.wait_for("dialog", "Schedule a downtime");
+    browser.picture("phone-modal");
+    browser.keys("\u{e00c}");
+    browser.wait_gone("dialog");
     browser.press("#open-sidebar");
     let slid = || browser.run("return document.getElementById('sidebar').getBoundingClientRect().left === 0") == true;
     browser.wait("the channels", slid);
@@ -186,6 +196,8 @@ fn demo(night: &Night, browser: &Browser) {
     );
     night.sandbox.tell("state", &json!({"pace": {"burst": 400}}));
     browser.wait_for("#extra", "Disk CRITICAL");
+    browser.press("#wire .call:last-child summary");
+    browser.wait_for("#wire .call[open] .whole", "\"text\"");
     browser.picture("demo-light");
     browser.press("[data-demo=fix]");
     browser.wait("the order", || browser.run("return pressed") == json!(["POST /demo/action/fix"]));

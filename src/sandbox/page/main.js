@@ -153,7 +153,7 @@ function choose(id) {
   draw();
   by(`tab-${id}`).focus();
   // As Slack does each time; the app may publish a fresh view now.
-  if (id === "home") order("event", { event: { type: "app_home_opened", user: me, channel: appPlace(), tab: "home" } }).then(refresh);
+  if (id === "home") order("event", { event: { type: "app_home_opened", user: me, channel: appPlace(), tab: "home" } }, true).then(refresh);
 }
 
 function openThread(ts) {

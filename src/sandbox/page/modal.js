@@ -31,6 +31,9 @@ export function drawModal(shown, me, names, refresh) {
 }
 
 async function leave() {
+  // A second Escape before the first has closed it.
+  if (!open || open.leaving) return;
+  open.leaving = true;
   await order("close", { view_id: open.view.id, user: open.me });
   open?.refresh();
 }

@@ -7,15 +7,15 @@ export async function ask(path) {
   return answer.ok ? answer.json() : null;
 }
 
-/** Does something as a person; what went wrong is told. */
-export async function order(what, body) {
+/** Does something as a person; what went wrong is told, unless nobody asked for it. */
+export async function order(what, body, isQuiet) {
   let answer;
   try {
     answer = await (await fetch(`/_sandbox/${what}`, { method: "POST", body: JSON.stringify(body) })).json();
   } catch {
     answer = { ok: false, error: "the sandbox doesn't run any more" };
   }
-  if (!answer.ok && answer.error !== "refused_by_client") tell(reason(answer.error), true);
+  if (!answer.ok && !isQuiet && answer.error !== "refused_by_client") tell(reason(answer.error), true);
   return answer;
 }
 

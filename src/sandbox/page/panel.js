@@ -64,13 +64,17 @@ function drawWire(traffic) {
 
 function call(one) {
   const isBad = one.error || one.fault || one.status >= 400 || !one.status;
-  const status = [...new Set([String(one.status || "–"), one.fault || one.error])].filter(Boolean).join(" ");
+  const why = one.fault || one.error || "";
+  // A word fits beside the status; a sentence goes below.
+  const isWord = /^\w{0,24}$/.test(why);
+  const status = [...new Set([String(one.status || "–"), isWord && why])].filter(Boolean).join(" ");
+  const brief = isWord ? one.brief : `${why} · ${one.brief}`;
   const body = el("div", { class: "whole" });
   return el("details", { class: one.outgoing ? "call out" : "call", ontoggle: (event) => event.target.open && show(body, one.number) },
     el("summary", {},
       el("span", { class: "way", title: one.outgoing ? "Slack to ackbell" : "ackbell to Slack", role: "img", "aria-label": one.outgoing ? "Slack to ackbell" : "ackbell to Slack", text: one.outgoing ? "◀" : "▶" }),
       el("b", { text: one.label }), el("span", { class: isBad ? "status bad" : "status", text: status }),
-      el("time", { text: clock(new Date(one.at_ms), true) }), el("span", { class: "brief", text: one.brief })), body);
+      el("time", { text: clock(new Date(one.at_ms), true) }), el("span", { class: "brief", text: brief })), body);
 }
 
 async function show(box, number) {
