@@ -34,8 +34,10 @@ async function leave() {
   // A second Escape before the first has closed it.
   if (!open || open.leaving) return;
   open.leaving = true;
-  await order("close", { view_id: open.view.id, user: open.me });
-  open?.refresh();
+  const answer = await order("close", { view_id: open.view.id, user: open.me });
+  if (!open) return;
+  open.leaving = answer.ok;
+  open.refresh();
 }
 
 function compose() {
