@@ -4,6 +4,8 @@ use crate::acknowledge::Night;
 use crate::browser::Browser;
 use crate::world::{Sandbox, Site, text};
 use serde_json::json;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 
 /// Nothing complained, and nobody off this machine was asked.
 #[track_caller]
@@ -239,6 +241,7 @@ fn every_kind_of_block_and_place_is_drawn() {
     // Nobody listens: the person is told.
     browser.press("#messages [data-action=stop]");
     browser.wait_for("#toasts", "not configured to handle interactive responses");
+    slash_command(&sandbox, &browser);
     // The direct message is news, and the app has a Home.
     browser.wait_for("[data-place=D0ALICE001] .count", "1");
     browser.press("[data-place=D0ALICE001]");
@@ -247,6 +250,27 @@ fn every_kind_of_block_and_place_is_drawn() {
     browser.wait_for("#messages .home", "Nothing is broken");
     browser.picture("home-light");
     assert_quiet(&browser);
+}
+
+/// A command goes to the app with its words, and the app's answer is shown to the one who asked.
+fn slash_command(sandbox: &Sandbox, browser: &Browser) {
+    let app = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", app.local_addr().unwrap());
+    sandbox.tell("state", &json!({"app": {"slash_url": url}}));
+    let asked = std::thread::spawn(move || {
+        let (mut socket, _) = app.accept().unwrap();
+        let mut asked = [0; 8192];
+        let length = socket.read(&mut asked).unwrap();
+        let body = r#"{"response_type": "ephemeral", "text": "*Help* is near"}"#;
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+        socket.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        text(&asked[..length])
+    });
+    browser.type_into("#command", "/ackbell help me\n");
+    browser.wait_for("#messages .alone", "Help is near");
+    let asked = asked.join().unwrap();
+    assert!(asked.contains("command=%2Fackbell") && asked.contains("text=help+me"), "{asked}");
+    sandbox.tell("state", &json!({"app": {"slash_url": null}}));
 }
 
 #[test]
