@@ -11,7 +11,7 @@ mod drain;
 mod send;
 
 pub(crate) use address::voice;
-pub(crate) use compose::{message, replacement};
+pub(crate) use compose::{message, reach, replacement};
 pub(crate) use drain::local_time;
 pub(crate) use send::directly;
 

@@ -8,7 +8,8 @@
 //! # Control
 //!
 //! Below `/_sandbox/`, JSON in and out; a 400 has `{"ok": false, "error"}`. `GET`: `messages` and `requests` (`?since=N`),
-//! `violations`, `views`, `sockets`, `stats`, `state`. `POST`:
+//! `violations`, `views`, `sockets`, `stats`, `state`, and for the web page at `/`: `page` (all it shows), `traffic?number=N`
+//! (one exchange with its bodies), `changes` (server-sent events: a number that grows with every change). `POST`:
 //!
 //! | path | takes |
 //! |---|---|
@@ -43,6 +44,7 @@ mod journal;
 mod link;
 mod notices;
 mod pace;
+pub(crate) mod page;
 mod people;
 mod play;
 mod reactions;
@@ -53,6 +55,7 @@ mod server;
 mod sockets;
 mod state;
 mod submit;
+mod traffic;
 mod validate;
 mod views;
 mod web_api;
@@ -85,6 +88,8 @@ pub(crate) struct Options {
     pub(crate) strict_pace: bool,
     /// How many messages may come at once before the pace counts; 1 is the strictest.
     pub(crate) burst: u32,
+    /// Answers `/demo/…`, what the page asks for beside the sandbox itself.
+    pub(crate) extra: Option<page::Extra>,
 }
 
 /// A running sandbox. It lives as long as the process does.

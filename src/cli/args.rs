@@ -51,13 +51,14 @@ pub(crate) enum Verb {
     Audit(AuditArgs),
     /// Show what a notification would look like, without sending it
     #[command(after_help = "Takes the arguments of `notify`. Without any, it shows a sample of every kind.\n\n\
-        Examples:\n  ackbell preview\n  ackbell preview --hostname web01 --hoststate DOWN --output 'no ping'\n  \
+        Examples:\n  ackbell preview\n  ackbell preview --html preview.html\n  ackbell preview --hostname web01 --hoststate DOWN --output 'no ping'\n  \
         ackbell preview --explain --hostname db01 --servicedesc MySQL --servicestate 2")]
     Preview(PreviewArgs),
     /// Write, check or show the configuration
     Config(ConfigArgs),
     /// Run a strict local stand-in for Slack, for trying things out
     #[command(after_help = "Example:\n  ackbell sandbox --listen 127.0.0.1:9280\n\n\
+        Its page, http://127.0.0.1:9280/, shows channels, threads and forms as Slack does; what is clicked goes to the listener.\n\
         Then, in a configuration:  [slack]  webhook_url = \"http://127.0.0.1:9280/services/T0SANDBOX/B0000001/try\"")]
     Sandbox(SandboxArgs),
     /// Print the completions of a shell
@@ -204,6 +205,9 @@ pub(crate) struct PreviewArgs {
     /// Print the JSON that Slack would get
     #[arg(long)]
     pub(crate) json: bool,
+    /// Write a web page that shows it as Slack does; without FILE it is printed
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-", conflicts_with_all = ["json", "explain"])]
+    pub(crate) html: Option<PathBuf>,
     /// Say which routes match and why
     #[arg(long)]
     pub(crate) explain: bool,

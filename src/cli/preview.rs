@@ -7,8 +7,10 @@ use crate::config::{Config, Environment};
 use crate::deliver;
 use crate::notification::Notification;
 use crate::render::{self, Facts, Reach};
+use crate::sandbox::page::document;
 use crate::slack::blocks;
 use crate::{route, terminal};
+use serde_json::{Value, json};
 use std::path::Path;
 
 pub(super) fn run(args: &PreviewArgs, path: Option<&Path>, env: &Environment, out: &mut Output) -> Exit {
@@ -24,6 +26,9 @@ pub(super) fn run(args: &PreviewArgs, path: Option<&Path>, env: &Environment, ou
     } else {
         vec![(String::new(), fields.into_notification(clock::wall_ms() / 1000))]
     };
+    if let Some(file) = &args.html {
+        return page(shown, &config, all, file, out);
+    }
     for (name, notification) in shown {
         if !name.is_empty() && !args.json {
             out.line(&format!("── {name}"));
@@ -56,7 +61,47 @@ fn show_lives(config: &Config, as_json: bool, out: &mut Output) {
     }
 }
 
-fn pretty(message: &serde_json::Value) -> String {
+/// The same as a web page, drawn as the sandbox draws its channels: no network is needed to look at it.
+fn page(shown: Vec<(String, Notification)>, config: &Config, all: bool, file: &Path, out: &mut Output) -> Exit {
+    let row = |name: &str, message: Value| json!({ "name": name, "message": message });
+    let mut rows: Vec<Value> =
+        shown.into_iter().map(|(name, notification)| row(&name, message(&notification, config))).collect();
+    if all {
+        let reach = config.integrations.first().map_or(Reach::Nothing, |first| deliver::reach(config, &first.name));
+        for (name, problem) in render::lives() {
+            let facts = Facts { reach, ..Facts::bare(&config.message, config.cores.first(), problem.latest.time) };
+            rows.push(row(&name, blocks::message(&render::living(&problem, &facts))));
+        }
+        let digest = render::digest(&render::storm(), config, None, (reach, 0));
+        rows.push(row("storm", blocks::digest(&digest, &[]).0));
+    }
+    let document = document(&Value::from(rows));
+    if file == Path::new("-") {
+        out.line(&document);
+        return Exit::Done;
+    }
+    match std::fs::write(file, document) {
+        Ok(()) => Exit::Done,
+        Err(e) => {
+            out.error(&format!(
+                "can't write {}: {e}; choose another file, or leave it out to print the page",
+                file.display()
+            ));
+            Exit::CantWrite
+        }
+    }
+}
+
+/// What the first integration would get of this notification.
+fn message(notification: &Notification, config: &Config) -> Value {
+    let mut notification = notification.clone();
+    render::redact(&mut notification, &config.message.redact);
+    crate::core::objects::DisplayNames::default().fill(&mut notification, config);
+    let flavor = config.integrations.first().map_or(crate::config::Flavor::Slack, |i| i.flavor);
+    deliver::message(&notification, config, flavor, notification.time, None)
+}
+
+fn pretty(message: &Value) -> String {
     serde_json::to_string_pretty(message).unwrap_or_default()
 }
 
@@ -73,18 +118,14 @@ pub(super) fn dry_run(notification: &Notification, path: Option<&Path>, env: &En
 }
 
 fn show(notification: &Notification, config: &Config, as_json: bool, out: &mut Output) {
+    if as_json {
+        return out.line(&pretty(&message(notification, config)));
+    }
     let mut notification = notification.clone();
     render::redact(&mut notification, &config.message.redact);
     crate::core::objects::DisplayNames::default().fill(&mut notification, config);
-    let now = notification.time;
     let core = config.cores.iter().find(|core| core.name == notification.core);
-    let facts = Facts::bare(&config.message, core, now);
-    if as_json {
-        let flavor = config.integrations.first().map_or(crate::config::Flavor::Slack, |i| i.flavor);
-        let message = deliver::message(&notification, config, flavor, now, None);
-        out.line(&pretty(&message));
-        return;
-    }
+    let facts = Facts::bare(&config.message, core, notification.time);
     let card = render::card(&notification, &facts);
     if let Some(problem) = &card.template_error {
         out.error(&format!("template: {problem}; the default is used"));

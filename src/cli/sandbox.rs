@@ -19,6 +19,7 @@ pub(super) fn run(args: SandboxArgs, out: &mut Output) -> Exit {
         request_url: args.request_url,
         strict_pace: true,
         burst: args.burst,
+        extra: None,
     };
     match Sandbox::start(options) {
         Ok(sandbox) => {
@@ -27,6 +28,7 @@ pub(super) fn run(args: SandboxArgs, out: &mut Output) -> Exit {
             out.line(&format!("webhook_url = \"{url}/services/T0SANDBOX/B0000001/try\""));
             out.line(&format!("bot_token = \"{BOT_TOKEN}\"   api_url = \"{url}/api/\"   channel = \"#ops\""));
             out.line(&format!("app_token = \"{APP_TOKEN}\"   signing_secret = \"{SIGNING_SECRET}\""));
+            out.line(&format!("watch it, and click: {url}/ in a browser"));
             out.line(&format!("what it got: curl -s {url}/_sandbox/messages"));
             sandbox.wait();
             Exit::Done

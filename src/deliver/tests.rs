@@ -67,6 +67,7 @@ impl Evening {
             request_url: None,
             strict_pace: false,
             burst: 1,
+            extra: None,
         };
         let sandbox = Sandbox::start(options).unwrap();
         let path = directory.path().join("ackbell.toml");

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::faults::Faults;
+use super::page;
 use super::state::State;
 use super::views::Views;
 use super::wire::{Answer, Request, form_fields};
@@ -23,10 +24,12 @@ const KNOWN: [&str; 10] = [
 
 /// Answers below `/_sandbox/`; nothing here counts as a request to Slack.
 pub(super) fn answer(state: &mut State, request: &Request) -> Answer {
-    let since = form_fields(&request.query).into_iter().find(|(name, _)| name == "since");
-    let since: u64 = since.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
+    let number = |wanted: &str| {
+        let found = form_fields(&request.query).into_iter().find(|(name, _)| name == wanted);
+        found.and_then(|(_, value)| value.parse::<u64>().ok()).unwrap_or(0)
+    };
+    let since = number("since");
     match (request.method.as_str(), request.path.as_str()) {
-        ("GET", "/") => Answer::text(200, "This is ackbell's stand-in for Slack; see /_sandbox/stats\n"),
         ("GET", "/_sandbox/messages") => {
             Answer::json(200, &state.journal.messages_json(usize::try_from(since).unwrap_or(usize::MAX)))
         }
@@ -35,6 +38,8 @@ pub(super) fn answer(state: &mut State, request: &Request) -> Answer {
         ("GET", "/_sandbox/views") => Answer::json(200, &state.views.json()),
         ("GET", "/_sandbox/sockets") => Answer::json(200, &state.sockets.json(state.clock.unix_ms())),
         ("GET", "/_sandbox/stats") => Answer::json(200, &state.journal.stats_json()),
+        ("GET", "/_sandbox/page") => Answer::json(200, &page::snapshot(state)),
+        ("GET", "/_sandbox/traffic") => Answer::json(200, &state.traffic.whole(number("number"))),
         ("GET", "/_sandbox/state") => Answer::json(200, &shown(state)),
         ("POST", "/_sandbox/reset") => {
             reset(state);
@@ -90,6 +95,7 @@ fn delete_message(state: &mut State, given: &Value) -> Result<(), String> {
 /// Forgets what happened and what shall go wrong; the workspace stays.
 fn reset(state: &mut State) {
     state.journal.clear();
+    state.traffic.clear();
     state.faults = Faults::default();
     state.pace.clear();
     state.views = Views::default();

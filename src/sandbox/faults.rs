@@ -249,6 +249,13 @@ impl Faults {
         Ok(())
     }
 
+    /// What is still to be played, for the page.
+    pub(super) fn json(&self) -> Value {
+        let left = self.ordered.iter().filter(|fault| fault.times != Some(0));
+        left.map(|fault| serde_json::json!({"kind": fault.kind, "times": fault.times, "method": fault.method}))
+            .collect()
+    }
+
     /// The fault for this request, if any; it is used up by that.
     pub(super) fn pick(&mut self, label: &str, channel: Option<(&str, &str)>) -> Option<Fault> {
         for fault in &mut self.ordered {

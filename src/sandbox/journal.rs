@@ -195,6 +195,11 @@ impl Journal {
         self.messages.get_mut(*index).filter(|message| !message.deleted)
     }
 
+    /// Every message that wasn't deleted, oldest first.
+    pub(super) fn present(&self) -> impl DoubleEndedIterator<Item = &Message> {
+        self.messages.iter().filter(|message| !message.deleted)
+    }
+
     /// What a channel holds and everyone sees, oldest first.
     pub(super) fn visible_in<'a>(&'a self, channel: &'a str) -> impl DoubleEndedIterator<Item = &'a Message> {
         self.messages

@@ -73,6 +73,7 @@ fn play(state: &Mutex<State>, request: &Request, given: &Value, prepare: Prepare
         return Ok(json!({"ok": true, "sent": false}));
     }
     let delivered = app::deliver(state, &parcel, time_ms);
+    lock(state).traffic.went(&parcel, &delivered, time_ms);
     let mut body = shown(&parcel, &delivered);
     if delivered.error.is_none()
         && let Err(error) = take_body(&mut lock(state), &parcel, &delivered.body)

@@ -25,6 +25,14 @@ impl Turn {
         Self { act: Act::Answer(answer), delay_ms: 0 }
     }
 
+    /// The body the client gets to see, if it is one.
+    pub(super) fn body(&self) -> &[u8] {
+        match &self.act {
+            Act::Answer(answer) | Act::Trickle(answer, _) | Act::CloseEarly(answer) => &answer.body,
+            Act::Endless(_) | Act::Hang(_) | Act::Reset | Act::Close | Act::Raw(_) => &[],
+        }
+    }
+
     /// The status the client gets to see; 0 for none.
     pub(super) fn status(&self) -> u16 {
         match &self.act {

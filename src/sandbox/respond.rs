@@ -97,7 +97,7 @@ pub(super) struct Exchange {
 /// Answers a request and writes down what happened.
 pub(super) fn respond(state: &mut State, request: &Request) -> Turn {
     let now_ms = state.clock.unix_ms();
-    if request.path == "/" || request.path.starts_with("/_sandbox/") {
+    if request.path.starts_with("/_sandbox/") {
         return Turn::answer(control::answer(state, request));
     }
     let seq = state.journal.begin();
@@ -115,6 +115,7 @@ pub(super) fn respond(state: &mut State, request: &Request) -> Turn {
     };
     outcome.status = turn.status();
     state.journal.finish(seq, request, door.label(), &outcome);
+    state.traffic.came(request, door.label(), &outcome, turn.body());
     turn
 }
 

@@ -12,6 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::link;
+use super::page;
 use super::people;
 use super::play::{Line, Turn, play};
 use super::respond::respond;
@@ -108,10 +109,19 @@ fn converse(stream: Stream, state: &Mutex<State>) -> io::Result<()> {
         if link::is_for(&request) {
             return link::serve(reader, &request, state);
         }
-        let turn = match people::answer(state, &request) {
+        let from_here = reader.get_ref().socket().local_addr().is_ok_and(|address| address.ip().is_loopback());
+        let refusal = page::refusal(&request, from_here);
+        if refusal.is_none() && page::is_for(&request) {
+            return page::serve(reader.get_mut(), state);
+        }
+        let answer = refusal.or_else(|| page::answer(state, &request)).or_else(|| people::answer(state, &request));
+        let turn = match answer {
             Some(answer) => Turn::answer(answer),
             None => respond(&mut lock(state), &request),
         };
+        if request.method != "GET" || request.path.starts_with("/api/") {
+            lock(state).revision += 1;
+        }
         if !play(reader.get_mut(), &turn, request.keep_alive)? {
             return Ok(());
         }

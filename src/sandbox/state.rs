@@ -8,8 +8,10 @@ use super::clock::Clock;
 use super::faults::Faults;
 use super::journal::Journal;
 use super::pace::Pace;
+use super::page::Extra;
 use super::response_url::ResponseUrls;
 use super::sockets::Sockets;
+use super::traffic::Traffic;
 use super::views::Views;
 use super::wire::Request;
 use super::workspace::Workspace;
@@ -27,6 +29,10 @@ pub(super) struct State {
     /// Whose buttons are clicked.
     pub(super) app: App,
     pub(super) sockets: Sockets,
+    pub(super) traffic: Traffic,
+    /// Grows with every request that may have changed something.
+    pub(super) revision: u64,
+    pub(super) extra: Option<Extra>,
     /// Whether the sandbox speaks TLS.
     pub(super) encrypted: bool,
 }
@@ -43,6 +49,9 @@ impl State {
             views: Views::default(),
             response_urls: ResponseUrls::default(),
             sockets: Sockets::default(),
+            traffic: Traffic::default(),
+            revision: 0,
+            extra: options.extra,
             encrypted: options.tls.is_some(),
             app: App::new(options.request_url, options.signing_secret),
         }

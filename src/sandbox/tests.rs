@@ -1,13 +1,14 @@
 //! A running sandbox, talked to over the wire, with a small app behind it.
 
+use super::page::Extra;
 use super::*;
 use serde_json::{Value, json};
 use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::mpsc::{Receiver, channel};
 
-fn start() -> Sandbox {
-    let options = Options {
+fn options() -> Options {
+    Options {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         tls: None,
         bot_token: "xoxb-a".to_owned(),
@@ -15,9 +16,13 @@ fn start() -> Sandbox {
         signing_secret: "s".to_owned(),
         request_url: None,
         strict_pace: true,
+        extra: None,
         burst: 1,
-    };
-    Sandbox::start(options).unwrap()
+    }
+}
+
+fn start() -> Sandbox {
+    Sandbox::start(options()).unwrap()
 }
 
 fn exchange(sandbox: &Sandbox, head: &str, body: &str) -> String {
@@ -340,4 +345,30 @@ fn a_connection_can_be_renewed_cut_fragmented_or_dead() {
         tungstenite::client(url, stream).is_ok()
     };
     assert!(again(&url) && !again(&url), "a ticket works once");
+}
+
+#[test]
+fn the_page_is_served_whole_and_only_to_itself() {
+    let sandbox = start();
+    let page = exchange(&sandbox, "GET / HTTP/1.1", "");
+    assert!(page.starts_with("HTTP/1.1 200") && page.contains("default-src 'none'; script-src 'self'"), "{page}");
+    for link in page.split(['"', '\'']).filter(|text| text.starts_with("/page/")) {
+        assert!(exchange(&sandbox, &format!("GET {link} HTTP/1.1"), "").starts_with("HTTP/1.1 200"), "{link}");
+    }
+    let strange = exchange(&sandbox, "POST /_sandbox/reset HTTP/1.1\r\norigin: https://evil.example", "{}");
+    assert!(strange.starts_with("HTTP/1.1 403"), "{strange}");
+    let before = ask(&sandbox, "page")["revision"].as_u64().unwrap();
+    tell(&sandbox, "reset", &json!({}));
+    assert!(ask(&sandbox, "page")["revision"].as_u64().unwrap() > before);
+    assert!(exchange(&sandbox, "GET /demo/state HTTP/1.1", "").starts_with("HTTP/1.1 404"));
+    assert_eq!(ask(&sandbox, "violations"), json!([]));
+}
+
+#[test]
+fn what_the_demo_adds_is_asked_of_it() {
+    let hook = |method: &str, path: &str| (path == "/demo/state").then(|| (200, format!("[\"{method}\"]")));
+    let sandbox = Sandbox::start(Options { extra: Some(Extra(Arc::new(hook))), ..options() }).unwrap();
+    assert_eq!(json_of(&exchange(&sandbox, "GET /demo/state HTTP/1.1", "")), json!(["GET"]));
+    assert!(exchange(&sandbox, "POST /demo/action/x HTTP/1.1", "").starts_with("HTTP/1.1 404"));
+    assert_eq!(ask(&sandbox, "page")["demo"], true);
 }

@@ -72,7 +72,8 @@ impl Answer {
         Self::typed(status, "application/json; charset=utf-8", body.to_string().into_bytes())
     }
 
-    fn typed(status: u16, media: &str, body: Vec<u8>) -> Self {
+    /// An answer of any media type.
+    pub(super) fn typed(status: u16, media: &str, body: Vec<u8>) -> Self {
         Self { status, headers: vec![("content-type".to_owned(), media.to_owned())], body }
     }
 

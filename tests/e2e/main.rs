@@ -7,6 +7,7 @@ mod world;
 
 mod acknowledge;
 mod answers;
+mod browser;
 mod command_line;
 mod disk;
 mod door;
@@ -15,6 +16,7 @@ mod kills;
 mod living;
 mod naemon;
 mod nagios;
+mod page;
 mod proxy;
 mod readme;
 mod secrets;
