@@ -62,6 +62,7 @@ mod terminal;
 mod wake;
 
 mod cli;
+mod demo;
 mod sandbox;
 
 #[cfg(fuzzing)]

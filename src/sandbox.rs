@@ -87,6 +87,9 @@ pub(crate) struct Options {
     pub(crate) burst: u32,
 }
 
+/// Asked first about every request, with its method and path: a status and JSON for what Slack doesn't have.
+pub(crate) type Extra = Arc<dyn Fn(&str, &str) -> Option<(u16, String)> + Send + Sync>;
+
 /// A running sandbox. It lives as long as the process does.
 #[derive(Debug)]
 pub(crate) struct Sandbox {
@@ -97,7 +100,7 @@ pub(crate) struct Sandbox {
 
 impl Sandbox {
     /// Binds, starts the accepting thread and returns at once.
-    pub(crate) fn start(options: Options) -> io::Result<Self> {
+    pub(crate) fn start(options: Options, extra: Option<Extra>) -> io::Result<Self> {
         let tls = options.tls.as_ref().map(|(cert, key)| server::tls_config(cert, key)).transpose()?;
         let encrypted = tls.is_some();
         let listener = TcpListener::bind(options.listen)?;
@@ -105,7 +108,7 @@ impl Sandbox {
         let state = Arc::new(Mutex::new(state::State::new(options, clock::Clock::start())));
         let accepting = std::thread::Builder::new()
             .name("sandbox".to_owned())
-            .spawn(move || server::accept(&listener, tls.as_ref(), &state))?;
+            .spawn(move || server::accept(&listener, tls.as_ref(), &state, extra.as_ref()))?;
         Ok(Self { address, encrypted, accepting })
     }
 

@@ -56,6 +56,13 @@ pub(crate) enum Verb {
     Preview(PreviewArgs),
     /// Write, check or show the configuration
     Config(ConfigArgs),
+    /// Show the whole loop on this machine: no Slack account, no core, a page to click in
+    #[command(after_help = "Examples:\n  ackbell demo\n  ackbell demo --port 9281 --no-browser\n  \
+        ackbell demo --dir /tmp/demo   (the directory stays, for a look at what was written)\n\n\
+        A small core of its own has three problems; they come as cards into a page that stands for Slack. A click there \
+        goes the real way: signed to `ackbell listen`, through the command file, and back once the core holds it. \
+        Ctrl-C ends everything. No configuration is read, and nothing leaves this machine.")]
+    Demo(DemoArgs),
     /// Run a strict local stand-in for Slack, for trying things out
     #[command(after_help = "Example:\n  ackbell sandbox --listen 127.0.0.1:9280\n\n\
         Then, in a configuration:  [slack]  webhook_url = \"http://127.0.0.1:9280/services/T0SANDBOX/B0000001/try\"")]
@@ -234,6 +241,22 @@ pub(crate) enum ConfigVerb {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// The page's port on 127.0.0.1; 0 takes a free one
+    #[arg(long, default_value_t = 9280, value_name = "N")]
+    pub(crate) port: u16,
+    /// Only print the page's address
+    #[arg(long)]
+    pub(crate) no_browser: bool,
+    /// Put the files there, and leave them at the end [default: a temporary directory, removed at the end]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Print the addresses as one line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -20,7 +20,7 @@ pub(super) fn run(args: SandboxArgs, out: &mut Output) -> Exit {
         strict_pace: true,
         burst: args.burst,
     };
-    match Sandbox::start(options) {
+    match Sandbox::start(options, None) {
         Ok(sandbox) => {
             let url = sandbox.base_url();
             out.line(&format!("sandbox: listening on {url}"));

@@ -68,7 +68,7 @@ impl Evening {
             strict_pace: false,
             burst: 1,
         };
-        let sandbox = Sandbox::start(options).unwrap();
+        let sandbox = Sandbox::start(options, None).unwrap();
         let path = directory.path().join("ackbell.toml");
         let api = format!("{}/api/", sandbox.base_url());
         let text = format!(

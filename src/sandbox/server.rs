@@ -11,12 +11,13 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
+use super::Extra;
 use super::link;
 use super::people;
 use super::play::{Line, Turn, play};
 use super::respond::respond;
 use super::state::{State, lock};
-use super::wire::read_request;
+use super::wire::{Answer, read_request};
 
 /// How many connections are served at once; more wait in the listen queue.
 const CONNECTIONS_MAX: usize = 256;
@@ -40,7 +41,12 @@ pub(super) fn tls_config(cert: &Path, key: &Path) -> io::Result<Arc<ServerConfig
 }
 
 /// Takes connections for ever.
-pub(super) fn accept(listener: &TcpListener, tls: Option<&Arc<ServerConfig>>, state: &Arc<Mutex<State>>) {
+pub(super) fn accept(
+    listener: &TcpListener,
+    tls: Option<&Arc<ServerConfig>>,
+    state: &Arc<Mutex<State>>,
+    extra: Option<&Extra>,
+) {
     let open = Arc::new(AtomicUsize::new(0));
     loop {
         while open.load(Ordering::Acquire) >= CONNECTIONS_MAX {
@@ -54,11 +60,11 @@ pub(super) fn accept(listener: &TcpListener, tls: Option<&Arc<ServerConfig>>, st
         lock(state).journal.connected();
         open.fetch_add(1, Ordering::AcqRel);
         let slot = Slot(Arc::clone(&open));
-        let (tls, state) = (tls.cloned(), Arc::clone(state));
+        let (tls, state, extra) = (tls.cloned(), Arc::clone(state), extra.cloned());
         let spawned = std::thread::Builder::new().name("sandbox connection".to_owned()).spawn(move || {
             let _slot = slot;
             // An error is the client's business: it sees the connection end.
-            _ = serve(socket, tls, &state);
+            _ = serve(socket, tls, &state, extra.as_ref());
         });
         drop(spawned);
     }
@@ -73,12 +79,17 @@ impl Drop for Slot {
     }
 }
 
-fn serve(socket: TcpStream, tls: Option<Arc<ServerConfig>>, state: &Mutex<State>) -> io::Result<()> {
+fn serve(
+    socket: TcpStream,
+    tls: Option<Arc<ServerConfig>>,
+    state: &Mutex<State>,
+    extra: Option<&Extra>,
+) -> io::Result<()> {
     socket.set_nodelay(true)?;
     socket.set_read_timeout(Some(IDLE))?;
     socket.set_write_timeout(Some(IDLE))?;
     let Some(config) = tls else {
-        return converse(Stream::Plain(socket), state);
+        return converse(Stream::Plain(socket), state, extra);
     };
     let mut session = ServerConnection::new(config).map_err(io::Error::other)?;
     let mut socket = socket;
@@ -89,10 +100,10 @@ fn serve(socket: TcpStream, tls: Option<Arc<ServerConfig>>, state: &Mutex<State>
             return Err(error);
         }
     }
-    converse(Stream::Tls(Box::new(StreamOwned::new(session, socket))), state)
+    converse(Stream::Tls(Box::new(StreamOwned::new(session, socket))), state, extra)
 }
 
-fn converse(stream: Stream, state: &Mutex<State>) -> io::Result<()> {
+fn converse(stream: Stream, state: &Mutex<State>, extra: Option<&Extra>) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let request = match read_request(&mut reader) {
@@ -108,9 +119,13 @@ fn converse(stream: Stream, state: &Mutex<State>) -> io::Result<()> {
         if link::is_for(&request) {
             return link::serve(reader, &request, state);
         }
-        let turn = match people::answer(state, &request) {
+        let said = extra.and_then(|extra| extra(&request.method, &request.path));
+        let turn = match said.map(|(status, body)| Answer::ready_json(status, body)) {
             Some(answer) => Turn::answer(answer),
-            None => respond(&mut lock(state), &request),
+            None => match people::answer(state, &request) {
+                Some(answer) => Turn::answer(answer),
+                None => respond(&mut lock(state), &request),
+            },
         };
         if !play(reader.get_mut(), &turn, request.keep_alive)? {
             return Ok(());

@@ -17,7 +17,7 @@ fn start() -> Sandbox {
         strict_pace: true,
         burst: 1,
     };
-    Sandbox::start(options).unwrap()
+    Sandbox::start(options, None).unwrap()
 }
 
 fn exchange(sandbox: &Sandbox, head: &str, body: &str) -> String {

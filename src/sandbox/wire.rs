@@ -72,6 +72,11 @@ impl Answer {
         Self::typed(status, "application/json; charset=utf-8", body.to_string().into_bytes())
     }
 
+    /// A JSON answer that is text already.
+    pub(super) fn ready_json(status: u16, body: String) -> Self {
+        Self::typed(status, "application/json; charset=utf-8", body.into_bytes())
+    }
+
     fn typed(status: u16, media: &str, body: Vec<u8>) -> Self {
         Self { status, headers: vec![("content-type".to_owned(), media.to_owned())], body }
     }
@@ -114,6 +119,7 @@ fn reason(status: u16) -> &'static str {
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        409 => "Conflict",
         410 => "Gone",
         429 => "Too Many Requests",
         500 => "Internal Server Error",
