@@ -85,7 +85,7 @@ fn run(cli: Cli, env: &Environment, out: &mut Output) -> Exit {
             logging::start(Reader::Person, level(cli.verbose, LevelFilter::Info));
             sandbox::run(args, out)
         }
-        Verb::Demo(args) => demo::run(args, env, out),
+        Verb::Demo(args) => demo::run(&args, env, out),
         Verb::Completions { shell } => pages::completions(shell, out),
         Verb::Man { directory } => pages::man(&directory, out),
     }

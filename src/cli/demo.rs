@@ -13,11 +13,11 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-pub(super) fn run(args: DemoArgs, env: &Environment, out: &mut Output) -> Exit {
+pub(super) fn run(args: &DemoArgs, env: &Environment, out: &mut Output) -> Exit {
     // Caught from the start, so that nothing is left behind by whoever is impatient. SIGHUP: the terminal went away.
     let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]);
     let started = signals.map_err(|source| DemoError::Start { what: "the demo", source }).and_then(|signals| {
-        let options = options(&args, env)?;
+        let options = options(args, env)?;
         Ok((signals, Demo::start(&options)?))
     });
     let (mut signals, demo) = match started {
@@ -30,7 +30,7 @@ pub(super) fn run(args: DemoArgs, env: &Environment, out: &mut Output) -> Exit {
             };
         }
     };
-    tell(&demo, &args, out);
+    tell(&demo, args, out);
     if !args.no_browser && !args.json && has_desktop(env) {
         open_browser(&demo.page_url);
     }
@@ -72,14 +72,16 @@ fn tell(demo: &Demo, args: &DemoArgs, out: &mut Output) {
         return out.line(&line.to_string());
     }
     let shown = if out.colours { format!("\u{1b}[1m{url}\u{1b}[0m") } else { url };
-    out.line(&format!("The page: {shown}   (three problems are on their way)\n"));
-    let line = |what: &str, path: &Path| format!("  {what:<15}{}", path.display());
+    out.line(&format!("The page: {shown}   (three problems are on their way)"));
+    let line = |what: &str, path: &Path| format!("  {what:<16}{}", path.display());
+    out.line("");
     out.line(&line("command file", &places.command_file));
     out.line(&line("configuration", &places.config));
     out.line(&line("listener's log", &places.listener_log));
     let end = if args.dir.is_some() { "its files stay" } else { "nothing of it stays" };
-    out.line(&format!("\nCtrl-C ends it; {end}. Meanwhile, in another terminal:\n"));
-    out.line(&format!("  ackbell --config {} audit", places.config.display()));
+    out.line(&format!("\nCtrl-C ends it; {end}. Meanwhile, in another terminal:"));
+    let program = std::env::current_exe().map_or_else(|_| "ackbell".to_owned(), |path| path.display().to_string());
+    out.line(&format!("\n  {program} --config {} audit", places.config.display()));
 }
 
 fn has_desktop(env: &Environment) -> bool {

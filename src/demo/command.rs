@@ -125,8 +125,7 @@ impl Core {
         let id: u32 = id.trim().parse().ok()?;
         let places = self.objects.iter().enumerate();
         let (at, downtime) = places
-            .filter_map(|(at, object)| Some((at, object.downtimes.iter().position(|downtime| downtime.id == id)?)))
-            .next()?;
+            .find_map(|(at, object)| Some((at, object.downtimes.iter().position(|downtime| downtime.id == id)?)))?;
         self.end_downtime(at, downtime, Occasion::DowntimeCancelled, now);
         Some(())
     }

@@ -158,7 +158,7 @@ impl Work {
     }
 
     fn read_commands(&mut self) {
-        let mut bytes = [0; 65536];
+        let mut bytes = [0; 8192];
         // An error is that there is nothing to read.
         while let Some(Ok(count @ 1..)) = self.command_file.as_mut().map(|file| file.read(&mut bytes)) {
             self.unfinished.extend_from_slice(&bytes[..count]);

@@ -76,16 +76,17 @@ impl Story {
     /// Goes on by itself.
     pub(super) fn tick(&mut self, core: &mut Core, now: i64) {
         let age = now - core.started;
-        if age >= WORSE_AT && !std::mem::replace(&mut self.is_worse, age >= WORSE_AT) {
+        if age >= WORSE_AT && !std::mem::replace(&mut self.is_worse, true) {
             let disk = core.find("files01", Some("Disk /srv"));
             if disk.is_some_and(|at| may_worsen(&core.objects[at])) {
                 step(core, "files01", Some("Disk /srv"), now);
             }
         }
-        if age >= RECOVERS_AT && !std::mem::replace(&mut self.is_better, age >= RECOVERS_AT) {
-            if let Some(at) = core.find("mail01", Some("Mail queue")) {
-                core.check(at, core.objects[at].fine, now);
-            }
+        if age >= RECOVERS_AT
+            && !std::mem::replace(&mut self.is_better, true)
+            && let Some(at) = core.find("mail01", Some("Mail queue"))
+        {
+            core.check(at, core.objects[at].fine, now);
         }
     }
 }
