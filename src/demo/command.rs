@@ -123,7 +123,7 @@ impl Core {
 
     fn cancel_downtime(&mut self, id: &str, now: i64) -> Option<()> {
         let id: u32 = id.trim().parse().ok()?;
-        let places = self.objects.iter().enumerate();
+        let mut places = self.objects.iter().enumerate();
         let (at, downtime) = places
             .find_map(|(at, object)| Some((at, object.downtimes.iter().position(|downtime| downtime.id == id)?)))?;
         self.end_downtime(at, downtime, Occasion::DowntimeCancelled, now);

@@ -1,6 +1,6 @@
 //! What happens in the demo: by itself, and when the page's buttons are pressed.
 
-use super::cast::{PING_DOWN, SWITCH};
+use super::cast::{PARTS, PING_DOWN, SWITCH};
 use super::core::{Core, Object};
 
 /// Seconds after the start when the filling disk is full, and when the mail queue is empty again.
@@ -95,7 +95,9 @@ impl Story {
 pub(super) fn act(core: &mut Core, action: Action, now: i64) {
     match action {
         Action::Problem => {
-            if let Some(at) = core.objects.iter().position(may_break) {
+            let next =
+                PARTS.iter().filter_map(|part| core.find(part.host, Some(part.service).filter(|s| !s.is_empty())));
+            if let Some(at) = next.into_iter().find(|&at| may_break(&core.objects[at])) {
                 core.check(at, core.objects[at].bad[0], now);
             }
         }

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A running demo, and its sandbox as any other is asked.
 struct Show {
@@ -49,16 +49,30 @@ impl Show {
         self.place("directory")
     }
 
+    /// Waits for a card.
     #[track_caller]
     fn wait(&self, start: &str) -> Value {
-        let mut found = None;
-        let log = || fs::read_to_string(self.place("listener_log")).unwrap_or_default();
-        wait_until(&format!("{start}:\n{:?}\n{}", self.sandbox.texts(), log()), Duration::from_secs(40), || {
-            let messages = self.sandbox.messages().into_iter();
-            found = messages.rev().find(|m| m["thread_ts"].is_null() && m["text"].as_str().unwrap().starts_with(start));
-            found.is_some()
-        });
-        found.unwrap()
+        self.wait_for(start, |message| message["thread_ts"].is_null())
+    }
+
+    /// Waits for a reply under a card.
+    #[track_caller]
+    fn heard(&self, start: &str) {
+        self.wait_for(start, |message| !message["thread_ts"].is_null());
+    }
+
+    #[track_caller]
+    fn wait_for(&self, start: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + Duration::from_secs(40);
+        loop {
+            let mut messages = self.sandbox.messages().into_iter().rev();
+            if let Some(found) = messages.find(|m| wanted(m) && m["text"].as_str().unwrap().starts_with(start)) {
+                return found;
+            }
+            let log = || fs::read_to_string(self.place("listener_log")).unwrap_or_default();
+            assert!(Instant::now() < deadline, "no {start}:\n{:#?}\n{}", self.sandbox.texts(), log());
+            std::thread::sleep(Duration::from_millis(30));
+        }
     }
 
     #[track_caller]
@@ -68,19 +82,19 @@ impl Show {
 
     /// What the page shows under a title.
     fn panel(&self, title: &str) -> Vec<String> {
-        let state = self.sandbox.get("../demo/state");
+        let state = self.sandbox.get("/demo/state");
         let panels = state["panels"].as_array().unwrap();
         let panel = panels.iter().find(|panel| panel["title"] == title).unwrap_or_else(|| panic!("{state}"));
         panel["lines"].as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned()).collect()
     }
 
     fn actions(&self) -> Vec<String> {
-        let state = self.sandbox.get("../demo/state");
+        let state = self.sandbox.get("/demo/state");
         state["actions"].as_array().unwrap().iter().map(|action| action["id"].as_str().unwrap().to_owned()).collect()
     }
 
     fn act(&self, action: &str) -> Value {
-        self.sandbox.order(&format!("../demo/action/{action}"), &json!({}))
+        self.sandbox.order(&format!("/demo/action/{action}"), &json!({}))
     }
 }
 
@@ -120,14 +134,14 @@ fn a_click_in_the_demo_goes_the_real_way() {
     assert!(show.panel("The core's log").iter().any(|line| line.contains("EXTERNAL COMMAND: ACKNOWLEDGE_SVC_PROBLEM")));
     // The other commands have their effect too.
     show.sandbox.click(&shown, "unacknowledge", &json!({}));
-    show.wait("ACKNOWLEDGEMENT REMOVED, CRITICAL: Mail queue on mail01");
+    show.heard("ACKNOWLEDGEMENT REMOVED, CRITICAL: Mail queue on mail01");
     let disk = || show.wait("WARNING: Disk /srv on files01");
     show.sandbox.click(&disk(), "more", &json!({"option": "recheck"}));
     show.told("Checked: Disk /srv on files01 is WARNING.");
     show.sandbox.click(&disk(), "more", &json!({"option": "stop_notifications"}));
-    let muted = show.wait("NOTIFICATIONS STOPPED, WARNING: Disk /srv on files01");
-    show.sandbox.click(&muted, "more", &json!({"option": "resume_notifications"}));
-    show.wait("NOTIFICATIONS RESUMED, WARNING: Disk /srv on files01");
+    show.heard("NOTIFICATIONS STOPPED, WARNING: Disk /srv on files01");
+    show.sandbox.click(&disk(), "more", &json!({"option": "resume_notifications"}));
+    show.heard("NOTIFICATIONS RESUMED, WARNING: Disk /srv on files01");
     let host = show.wait("DOWN: db02");
     show.sandbox.click(&host, "downtime", &json!({}));
     wait_until("the form", Duration::from_secs(5), || !show.sandbox.get("views").as_array().unwrap().is_empty());

@@ -47,14 +47,20 @@ impl Sandbox {
         format!("{}/services/T0SANDBOX/{name}/x", self.url)
     }
 
+    /// Of a control; or of a path, if it starts with a slash.
+    fn address(&self, what: &str) -> String {
+        let below = if what.starts_with('/') { "" } else { "/_sandbox/" };
+        format!("{}{below}{what}", self.url)
+    }
+
     pub(crate) fn get(&self, what: &str) -> Value {
-        let mut answer = self.agent.get(format!("{}/_sandbox/{what}", self.url)).call().unwrap();
+        let mut answer = self.agent.get(self.address(what)).call().unwrap();
         let body = answer.body_mut().with_config().limit(500_000_000).read_to_string().unwrap();
         serde_json::from_str(&body).unwrap()
     }
 
     pub(crate) fn tell(&self, what: &str, order: &Value) {
-        let answer = self.agent.post(format!("{}/_sandbox/{what}", self.url)).send(order.to_string());
+        let answer = self.agent.post(self.address(what)).send(order.to_string());
         answer.unwrap_or_else(|e| panic!("{what}: {e}"));
     }
 
@@ -73,8 +79,7 @@ impl Sandbox {
     /// Tells the stand-in to do something, and gives what came of it.
     #[track_caller]
     pub(crate) fn order(&self, what: &str, order: &Value) -> Value {
-        let answer =
-            self.agent.post(format!("{}/_sandbox/{what}", self.url)).config().http_status_as_error(false).build();
+        let answer = self.agent.post(self.address(what)).config().http_status_as_error(false).build();
         let answer = answer.send(order.to_string()).unwrap().body_mut().read_to_string().unwrap();
         serde_json::from_str(&answer).unwrap()
     }
