@@ -3,6 +3,7 @@
 
 mod args;
 mod audit;
+mod commands;
 mod config;
 mod demo;
 mod listen;
@@ -86,6 +87,7 @@ fn run(cli: Cli, env: &Environment, out: &mut Output) -> Exit {
             sandbox::run(args, out)
         }
         Verb::Demo(args) => demo::run(&args, env, out),
+        Verb::Commands(args) => commands::run(&args, out),
         Verb::Completions { shell } => pages::completions(shell, out),
         Verb::Man { directory } => pages::man(&directory, out),
     }

@@ -67,6 +67,12 @@ pub(crate) enum Verb {
     #[command(after_help = "Example:\n  ackbell sandbox --listen 127.0.0.1:9280\n\n\
         Then, in a configuration:  [slack]  webhook_url = \"http://127.0.0.1:9280/services/T0SANDBOX/B0000001/try\"")]
     Sandbox(SandboxArgs),
+    /// Print what a monitoring core needs: notification commands, a contact, a check of ackbell
+    #[command(after_help = "Examples:\n  ackbell commands nagios | sudo tee /etc/nagios4/conf.d/ackbell.cfg\n  \
+        ackbell commands icinga2 | sudo tee /etc/icinga2/conf.d/ackbell.conf\n  \
+        ackbell commands checkmk >~/local/share/check_mk/notifications/ackbell\n\n\
+        What is printed says where it belongs and how it is checked.")]
+    Commands(CommandsArgs),
     /// Print the completions of a shell
     Completions { shell: clap_complete::Shell },
     /// Write the man pages into a directory
@@ -241,6 +247,33 @@ pub(crate) enum ConfigVerb {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CommandsArgs {
+    /// The core
+    #[arg(value_name = "CORE")]
+    pub(crate) core: Definitions,
+    /// Where the core finds ackbell
+    #[arg(long, default_value = "/usr/bin/ackbell", value_name = "PATH", value_parser = plain_path)]
+    pub(crate) binary: String,
+}
+
+/// The cores that `commands` has definitions for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Definitions {
+    Nagios,
+    Naemon,
+    Icinga2,
+    Openitcockpit,
+    Checkmk,
+}
+
+/// A path that needs no quoting in any core's language.
+fn plain_path(text: &str) -> Result<String, String> {
+    let is_plain = text.starts_with('/') && text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+".contains(c));
+    let wanted = "must be a whole path of letters, digits and / . _ - +";
+    if is_plain { Ok(text.to_owned()) } else { Err(wanted.to_owned()) }
 }
 
 #[derive(Debug, Args)]
