@@ -8,6 +8,7 @@ mod world;
 mod acknowledge;
 mod answers;
 mod command_line;
+mod commands;
 mod demo;
 mod disk;
 mod door;
