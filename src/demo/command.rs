@@ -130,3 +130,76 @@ impl Core {
         Some(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Object;
+    use crate::confirm::snapshot::Acknowledged;
+    use crate::core::status;
+    use crate::demo::files;
+
+    const NOW: i64 = 1_800_000_000;
+
+    /// The core after these commands, with a full disk; and what it told whom.
+    fn after(commands: &[&str]) -> (Core, Vec<Vec<String>>, String) {
+        let mut core = Core::new(NOW);
+        let at = core.find("files01", Some("Disk /srv")).unwrap();
+        core.check(at, core.objects[at].bad[0], NOW);
+        for command in commands {
+            core.obey(&format!("[{NOW}] {command}"), NOW + 1);
+        }
+        let (told, log) = (core.take_told(), core.take_log().join("\n"));
+        (core, told, log)
+    }
+
+    #[test]
+    fn what_it_holds_is_read_from_its_status_file_like_a_real_cores() {
+        let (core, told, _) = after(&["ACKNOWLEDGE_SVC_PROBLEM;files01;Disk /srv;2;1;0;alice;on it; really"]);
+        let object = Object { core: String::new(), host: "files01".into(), service: Some("Disk /srv".into()) };
+        let text = files::status(&core, NOW + 2);
+        let snapshot = status::read(text.as_bytes(), std::slice::from_ref(&object)).unwrap().unwrap();
+        let state = &snapshot.states[&object];
+        assert_eq!((snapshot.created, state.code, state.problem_id.as_str()), (NOW + 2, 1, "1"));
+        assert_eq!(state.acknowledged, Acknowledged::Sticky);
+        assert_eq!((state.acknowledgements[0].author.as_str(), state.acknowledgements[0].time), ("alice", NOW + 1));
+        assert_eq!(state.acknowledgements[0].comment, "on it; really");
+        let kinds: Vec<&str> = told.iter().map(|words| words[1].as_str()).collect();
+        assert_eq!(kinds, ["--notificationtype=PROBLEM", "--notificationtype=ACKNOWLEDGEMENT"]);
+    }
+
+    #[test]
+    fn a_downtime_mutes_and_ends_with_a_word() {
+        let (end, later) = (NOW + 60, NOW + 61);
+        let rest = format!("{NOW};{end};1;0;60;bob;new disk");
+        let (mut core, told, _) = after(&[
+            &format!("SCHEDULE_HOST_SVC_DOWNTIME;files01;{rest}"),
+            &format!("SCHEDULE_HOST_DOWNTIME;files01;{rest}"),
+            "DEL_HOST_DOWNTIME;3",
+        ]);
+        let at = core.find("files01", Some("Disk /srv")).unwrap();
+        assert_eq!((core.objects[at].downtime_depth(), told.len()), (1, 5), "{told:?}");
+        assert_eq!(told[4][1], "--notificationtype=DOWNTIMECANCELLED");
+        core.check(at, core.objects[at].bad[1], NOW + 2);
+        assert!(core.take_told().is_empty(), "muted");
+        core.tick(later);
+        let ended = core.take_told();
+        assert!(
+            ended.iter().all(|words| words[1] == "--notificationtype=DOWNTIMEEND") && ended.len() == 2,
+            "{ended:?}"
+        );
+    }
+
+    #[test]
+    fn what_it_cannot_do_is_in_its_log() {
+        let (_, told, log) = after(&[
+            "ACKNOWLEDGE_SVC_PROBLEM;files01;Nope;2;1;0;alice;x",
+            "ACKNOWLEDGE_SVC_PROBLEM;files01;Disk /srv;2;1;0;alice;",
+            "DEL_SVC_DOWNTIME;99",
+            "RESTART_PROGRAM",
+        ]);
+        assert_eq!(log.matches("Error: External command failed -> ").count(), 3, "{log}");
+        assert!(log.contains("Warning: Unrecognized external command -> RESTART_PROGRAM"), "{log}");
+        assert_eq!(told.len(), 1);
+    }
+}
