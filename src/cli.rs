@@ -3,7 +3,9 @@
 
 mod args;
 mod audit;
+mod commands;
 mod config;
+mod demo;
 mod listen;
 mod notify;
 mod output;
@@ -84,6 +86,8 @@ fn run(cli: Cli, env: &Environment, out: &mut Output) -> Exit {
             logging::start(Reader::Person, level(cli.verbose, LevelFilter::Info));
             sandbox::run(args, out)
         }
+        Verb::Demo(args) => demo::run(&args, env, out),
+        Verb::Commands(args) => commands::run(&args, out),
         Verb::Completions { shell } => pages::completions(shell, out),
         Verb::Man { directory } => pages::man(&directory, out),
     }

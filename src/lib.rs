@@ -63,6 +63,7 @@ mod terminal;
 mod wake;
 
 mod cli;
+mod demo;
 mod sandbox;
 
 #[cfg(fuzzing)]

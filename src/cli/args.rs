@@ -56,11 +56,24 @@ pub(crate) enum Verb {
     Preview(PreviewArgs),
     /// Write, check or show the configuration
     Config(ConfigArgs),
+    /// Show the whole loop on this machine: no Slack account, no core, a page to click in
+    #[command(after_help = "Examples:\n  ackbell demo\n  ackbell demo --port 9281 --no-browser\n  \
+        ackbell demo --dir /tmp/demo   (the directory stays, for a look at what was written)\n\n\
+        A small core of its own has three problems; they come as cards into a page that stands for Slack. A click there \
+        goes the real way: signed to `ackbell listen`, through the command file, and back once the core holds it. \
+        Ctrl-C ends everything. No configuration is read, and nothing leaves this machine.")]
+    Demo(DemoArgs),
     /// Run a strict local stand-in for Slack, for trying things out
     #[command(after_help = "Example:\n  ackbell sandbox --listen 127.0.0.1:9280\n\n\
         Its page, http://127.0.0.1:9280/, shows channels, threads and forms as Slack does; what is clicked goes to the listener.\n\
         Then, in a configuration:  [slack]  webhook_url = \"http://127.0.0.1:9280/services/T0SANDBOX/B0000001/try\"")]
     Sandbox(SandboxArgs),
+    /// Print what a monitoring core needs: notification commands, a contact, a check of ackbell
+    #[command(after_help = "Examples:\n  ackbell commands nagios | sudo tee /etc/nagios4/conf.d/ackbell.cfg\n  \
+        ackbell commands icinga2 | sudo tee /etc/icinga2/conf.d/ackbell.conf\n  \
+        ackbell commands checkmk >~/local/share/check_mk/notifications/ackbell\n\n\
+        What is printed says where it belongs and how it is checked.")]
+    Commands(CommandsArgs),
     /// Print the completions of a shell
     Completions { shell: clap_complete::Shell },
     /// Write the man pages into a directory
@@ -238,6 +251,49 @@ pub(crate) enum ConfigVerb {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CommandsArgs {
+    /// The core
+    #[arg(value_name = "CORE")]
+    pub(crate) core: Definitions,
+    /// Where the core finds ackbell
+    #[arg(long, default_value = "/usr/bin/ackbell", value_name = "PATH", value_parser = plain_path)]
+    pub(crate) binary: String,
+}
+
+/// The cores that `commands` has definitions for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Definitions {
+    Nagios,
+    Naemon,
+    Icinga2,
+    Openitcockpit,
+    Checkmk,
+}
+
+/// A path that needs no quoting in any core's language.
+fn plain_path(text: &str) -> Result<String, String> {
+    let is_plain = text.starts_with('/') && text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+".contains(c));
+    let wanted = "must be a whole path of letters, digits and / . _ - +";
+    if is_plain { Ok(text.to_owned()) } else { Err(wanted.to_owned()) }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// The page's port on 127.0.0.1; 0 takes a free one
+    #[arg(long, default_value_t = 9280, value_name = "N")]
+    pub(crate) port: u16,
+    /// Only print the page's address
+    #[arg(long)]
+    pub(crate) no_browser: bool,
+    /// Put the files there, and leave them at the end [default: a temporary directory, removed at the end]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Print the addresses as one line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

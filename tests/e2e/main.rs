@@ -9,6 +9,8 @@ mod acknowledge;
 mod answers;
 mod browser;
 mod command_line;
+mod commands;
+mod demo;
 mod disk;
 mod door;
 mod icinga;

@@ -15,7 +15,8 @@ pub(crate) const TOKEN: &str = "xoxb-sandbox-0000000000";
 
 /// A running stand-in for Slack.
 pub(crate) struct Sandbox {
-    child: Child,
+    #[expect(dead_code, reason = "it ends with us")]
+    child: Option<Running>,
     pub(crate) url: String,
     agent: ureq::Agent,
 }
@@ -33,16 +34,12 @@ impl Sandbox {
         stdout.read_line(&mut first).unwrap();
         let url = first.trim().rsplit(' ').next().unwrap().to_owned();
         assert!(url.starts_with("http"), "{first}");
-        let config = ureq::Agent::config_builder()
-            .timeout_global(Some(Duration::from_secs(20)))
-            .tls_config(
-                ureq::tls::TlsConfig::builder()
-                    .disable_verification(true)
-                    .unversioned_rustls_crypto_provider(std::sync::Arc::new(rustls::crypto::ring::default_provider()))
-                    .build(),
-            )
-            .build();
-        Self { child, url, agent: config.into() }
+        Self { child: Some(Running(child)), url, agent: agent() }
+    }
+
+    /// One that somebody else started.
+    pub(crate) fn at(url: &str) -> Self {
+        Self { child: None, url: url.to_owned(), agent: agent() }
     }
 
     /// An address of its incoming webhooks; each name is a channel.
@@ -50,14 +47,20 @@ impl Sandbox {
         format!("{}/services/T0SANDBOX/{name}/x", self.url)
     }
 
+    /// Of a control; or of a path, if it starts with a slash.
+    fn address(&self, what: &str) -> String {
+        let below = if what.starts_with('/') { "" } else { "/_sandbox/" };
+        format!("{}{below}{what}", self.url)
+    }
+
     pub(crate) fn get(&self, what: &str) -> Value {
-        let mut answer = self.agent.get(format!("{}/_sandbox/{what}", self.url)).call().unwrap();
+        let mut answer = self.agent.get(self.address(what)).call().unwrap();
         let body = answer.body_mut().with_config().limit(500_000_000).read_to_string().unwrap();
         serde_json::from_str(&body).unwrap()
     }
 
     pub(crate) fn tell(&self, what: &str, order: &Value) {
-        let answer = self.agent.post(format!("{}/_sandbox/{what}", self.url)).send(order.to_string());
+        let answer = self.agent.post(self.address(what)).send(order.to_string());
         answer.unwrap_or_else(|e| panic!("{what}: {e}"));
     }
 
@@ -76,8 +79,7 @@ impl Sandbox {
     /// Tells the stand-in to do something, and gives what came of it.
     #[track_caller]
     pub(crate) fn order(&self, what: &str, order: &Value) -> Value {
-        let answer =
-            self.agent.post(format!("{}/_sandbox/{what}", self.url)).config().http_status_as_error(false).build();
+        let answer = self.agent.post(self.address(what)).config().http_status_as_error(false).build();
         let answer = answer.send(order.to_string()).unwrap().body_mut().read_to_string().unwrap();
         serde_json::from_str(&answer).unwrap()
     }
@@ -134,17 +136,23 @@ impl Sandbox {
     }
 }
 
+fn agent() -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .timeout_global(Some(Duration::from_secs(20)))
+        .tls_config(
+            ureq::tls::TlsConfig::builder()
+                .disable_verification(true)
+                .unversioned_rustls_crypto_provider(std::sync::Arc::new(rustls::crypto::ring::default_provider()))
+                .build(),
+        )
+        .build();
+    config.into()
+}
+
 fn list(answer: Value, key: &str) -> Vec<Value> {
     match answer {
         Value::Array(items) => items,
         mut object => object[key].take().as_array().cloned().unwrap_or_default(),
-    }
-}
-
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
