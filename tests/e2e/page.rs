@@ -67,7 +67,7 @@ fn menu_and_thread(night: &Night, browser: &Browser) {
     browser.picture("menu-light");
     browser.press(":popover-open [data-option=recheck]");
     browser.wait_for("#messages .alone", "Only visible to you");
-    browser.wait_for("#messages .alone", "Checked: Load on web01 is WARNING");
+    browser.wait_for("#messages .alone", "Checked: Load on Web 01 is WARNING");
     night.core.set("Disk", 2, "DISK CRITICAL - 2% free");
     browser.press("#messages .replies");
     browser.wait_for("#thread", "ACKNOWLEDGED, CRITICAL Disk on Web 01");
