@@ -34,6 +34,9 @@ pub(crate) enum Effect {
         start: i64,
         end: i64,
         comment: String,
+        /// Seconds; kept by older versions without it.
+        #[serde(default)]
+        flexible: Option<u64>,
     },
     NoDowntime {
         id: String,
@@ -68,9 +71,12 @@ impl Expectation {
         let effect = match command.action() {
             Action::Acknowledge { comment, .. } => Effect::Acknowledged { comment: comment.clone() },
             Action::RemoveAcknowledgement => Effect::NotAcknowledged,
-            Action::Downtime { start, end, comment, .. } => {
-                Effect::Downtime { start: *start, end: *end, comment: comment.clone() }
-            }
+            Action::Downtime { start, end, comment, flexible, .. } => Effect::Downtime {
+                start: *start,
+                end: *end,
+                comment: comment.clone(),
+                flexible: flexible.map(|length| length.as_secs()),
+            },
             Action::CancelDowntime { id } => Effect::NoDowntime { id: id.clone() },
             Action::Recheck { at } => Effect::Checked { at: *at },
             Action::StopNotifications => Effect::Notifications { enabled: false },
@@ -131,7 +137,7 @@ fn is_held(expected: &Expectation, state: &State) -> bool {
             state.acknowledged != Acknowledged::No && state.acknowledgements.iter().any(|a| is_ours(&a, comment))
         }
         Effect::NotAcknowledged => state.acknowledged == Acknowledged::No,
-        Effect::Downtime { start, end, comment } => state.downtimes.iter().any(|downtime| {
+        Effect::Downtime { start, end, comment, .. } => state.downtimes.iter().any(|downtime| {
             (downtime.start, downtime.end) == (*start, *end)
                 && downtime.author == expected.author
                 && downtime.comment == *comment

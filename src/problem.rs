@@ -195,7 +195,14 @@ impl Problem {
         if latest.output.is_empty() && !matches!(latest.kind, Kind::Problem | Kind::Recovery) {
             latest.output = before.output;
             latest.long_output = before.long_output;
-            latest.perfdata = before.perfdata;
+        }
+        if !matches!(latest.kind, Kind::Problem | Kind::Recovery) {
+            if latest.perfdata.is_empty() {
+                latest.perfdata = before.perfdata;
+            }
+            if latest.contact.name.is_none() {
+                latest.contact = before.contact;
+            }
         }
         latest.ids.problem = latest.ids.problem.take().or(before.ids.problem);
         if latest.state_name().is_none() && latest.kind != Kind::Recovery {

@@ -153,27 +153,24 @@ pub(crate) struct Card {
 
 /// Renders; never fails. A template that does is left out and said so.
 pub(crate) fn card(notification: &Notification, facts: &Facts<'_>) -> Card {
-    let all = perfdata::parse(&notification.perfdata);
-    let metrics_more = all.len().saturating_sub(METRICS_MAX);
     let page = facts.core.and_then(|core| links::page(notification, core));
     let (title, title_error) = template::render(facts.style.title.as_deref(), notification);
     let (body, body_error) = template::render(facts.style.body.as_deref(), notification);
-    Card {
+    let mut card = Card {
         tone: words::tone(notification),
         head: words::head(notification),
         object: notification.object_label(),
         title,
         lead: words::lead(notification),
-        marks: Vec::new(),
+        marks: words::downtime_start(notification)
+            .map(|at| Mark { what: "it begins".to_owned(), at, holds: false })
+            .into_iter()
+            .collect(),
         comment: notification.comment.clone(),
         output: notification.output.clone(),
         long_output: notification.long_output.clone(),
-        metrics: if is_about_state(&notification.kind) {
-            all.into_iter().take(METRICS_MAX).collect()
-        } else {
-            Vec::new()
-        },
-        metrics_more: if is_about_state(&notification.kind) { metrics_more } else { 0 },
+        metrics: Vec::new(),
+        metrics_more: 0,
         body,
         context: facts.style.fields.iter().filter_map(|field| words::field(field, notification)).collect(),
         time: notification.time,
@@ -186,10 +183,21 @@ pub(crate) fn card(notification: &Notification, facts: &Facts<'_>) -> Card {
         subject: Object::of(notification),
         post: facts.post,
         template_error: title_error.or(body_error),
+    };
+    if is_about_state(&notification.kind) {
+        card.measure(&notification.perfdata);
     }
+    card
 }
 
 impl Card {
+    /// Shows what was measured.
+    fn measure(&mut self, perfdata: &str) {
+        let all = perfdata::parse(perfdata);
+        self.metrics_more = all.len().saturating_sub(METRICS_MAX);
+        self.metrics = all.into_iter().take(METRICS_MAX).collect();
+    }
+
     /// The whole message in one line: for a phone's notification, a screen reader, a search.
     pub(crate) fn summary(&self) -> String {
         let mut line = self.heading();

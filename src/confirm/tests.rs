@@ -96,7 +96,8 @@ fn every_other_effect_is_seen() {
         end: SENT + 60,
         is_fixed: true,
     };
-    let downtime = |comment: &str| Effect::Downtime { start: SENT, end: SENT + 60, comment: comment.into() };
+    let downtime =
+        |comment: &str| Effect::Downtime { start: SENT, end: SENT + 60, comment: comment.into(), flexible: None };
     let in_downtime = || State { downtimes: vec![ours.clone()], ..critical() };
     let acked = || State { acknowledged: Acknowledged::Normal, ..critical() };
     let checked = |last_check, next_check| State { last_check, next_check, ..critical() };

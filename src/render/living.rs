@@ -8,6 +8,10 @@ use crate::problem::{Problem, Word};
 pub(crate) fn living(problem: &Problem, facts: &Facts<'_>) -> Card {
     let latest = &problem.latest;
     let mut card = card(latest, facts);
+    if problem.is_bad {
+        // What was measured belongs to the problem, whoever spoke last.
+        card.measure(&latest.perfdata);
+    }
     (card.tone, card.head) = (tone(problem), head(problem));
     let said: Vec<String> =
         [card.lead.take().filter(|_| says_more(problem)), lasted(problem)].into_iter().flatten().collect();

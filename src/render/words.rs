@@ -36,7 +36,7 @@ pub(super) fn tone_of(severity: Severity) -> Tone {
 pub(super) fn head(notification: &Notification) -> String {
     let state = notification.state_name().unwrap_or("UNKNOWN STATE");
     match &notification.kind {
-        Kind::Problem if number(notification) > 1 => format!("STILL {state}"),
+        Kind::Problem if number(notification) > 1 && !is_change(notification) => format!("STILL {state}"),
         Kind::Problem => state.to_owned(),
         Kind::Recovery => match notification.state_name() {
             Some(state) => format!("RECOVERED, {state}"),
@@ -64,7 +64,7 @@ pub(super) fn head(notification: &Notification) -> String {
 
 /// The sentence under the title, where there is something to say.
 pub(super) fn lead(notification: &Notification) -> Option<String> {
-    let duration = notification.progress.duration.map(span);
+    let duration = notification.progress.duration.filter(|&seconds| seconds > 0).map(span);
     let by = |what: &str| match &notification.author {
         Some(author) => format!("{what} by {author}"),
         None => what.to_owned(),
@@ -92,16 +92,34 @@ pub(super) fn lead(notification: &Notification) -> Option<String> {
     }
 }
 
-/// `downtime of 2 h from 2026-11-21 12:00:00 UTC scheduled`
+/// `downtime of 2 h scheduled`; its beginning is a mark of the card, in the reader's zone.
 fn planned(notification: &Notification) -> String {
-    let time = |key: &str| notification.vars.get(key).and_then(|text| text.parse::<i64>().ok());
-    match (time("start"), time("end")) {
-        (Some(start), Some(end)) => {
-            let length = span(u64::try_from(end.saturating_sub(start)).unwrap_or(0));
-            format!("downtime of {length} from {} scheduled", utc(start))
+    let seconds = |key: &str| var(notification, key);
+    match (seconds("start"), seconds("end"), seconds("flexible")) {
+        (Some(start), Some(end), length) => {
+            let between = span(u64::try_from(end.saturating_sub(start)).unwrap_or(0));
+            match length.and_then(|length| u64::try_from(length).ok()) {
+                Some(length) => format!("flexible downtime of {} within {between} scheduled", span(length)),
+                None => format!("downtime of {between} scheduled"),
+            }
         }
         _ => "downtime scheduled".to_owned(),
     }
+}
+
+/// When a scheduled downtime begins.
+pub(super) fn downtime_start(notification: &Notification) -> Option<i64> {
+    var(notification, "start").filter(|_| notification.kind == Kind::DowntimeScheduled)
+}
+
+fn var(notification: &Notification, key: &str) -> Option<i64> {
+    notification.vars.get(key).and_then(|text| text.parse().ok())
+}
+
+/// Whether the state is a new one, although it isn't the first notification: cores count on while a problem gets worse
+/// or better, and notify again at the earliest after a minute.
+fn is_change(notification: &Notification) -> bool {
+    notification.progress.duration.is_some_and(|seconds| seconds < 60)
 }
 
 /// One piece of the context line; `None` where the core said nothing.

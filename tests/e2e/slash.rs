@@ -58,7 +58,7 @@ fn what_is_asked_is_answered_and_done_in_the_real_core() {
     night.ask("ack web01", "web01 is UP: there is nothing to acknowledge.");
     night.ask("unack web01/Disk", "The acknowledgement of Disk on Web 01 is removed.");
     night.ask("downtime web01/Disk", "Say how long");
-    night.ask("downtime web01/Disk 2h new disk", "The core holds the downtime of Disk on Web 01, until ");
+    night.ask("downtime web01/Disk 2h new disk", "The core holds the downtime of Disk on Web 01, of 2 h.");
     night.wait_for_log("EXTERNAL COMMAND: SCHEDULE_SVC_DOWNTIME;web01;Disk;");
     night.ask("recheck web01/Disk", "Checked: Disk on Web 01 is CRITICAL.");
     night.ask("status web01/Disk", "In downtime: ");

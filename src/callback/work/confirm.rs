@@ -10,6 +10,7 @@ use crate::confirm::snapshot::{Snapshot, State};
 use crate::confirm::{Confirmation, Effect, Expectation, judge};
 use crate::core::{knows_expiry, log as core_log, places, state};
 use crate::notification::{Kind, Notification};
+use crate::render::words::span;
 use crate::store::{Act, Lane, Move, NewAct, Stage, StoreError, Voice};
 use std::collections::{BTreeMap, HashMap};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -237,7 +238,8 @@ fn deed(latest: &Notification, expected: &Expectation, now: i64) -> Option<Notif
     (deed.author, deed.comment) = (Some(expected.author.clone()), comment.cloned());
     deed.ids.notification = None;
     deed.contact = crate::notification::Contact::default();
-    if let Effect::Downtime { start, end, .. } = &expected.effect {
+    if let Effect::Downtime { start, end, flexible, .. } = &expected.effect {
+        deed.vars.extend(flexible.map(|length| ("flexible".to_owned(), length.to_string())));
         deed.vars.insert("start".to_owned(), start.to_string());
         deed.vars.insert("end".to_owned(), end.to_string());
     }
@@ -249,8 +251,9 @@ fn held(expected: &Expectation, object: &str) -> String {
     match &expected.effect {
         Effect::Acknowledged { .. } => format!("Acknowledged: {object}. The core holds it."),
         Effect::NotAcknowledged => format!("The acknowledgement of {object} is removed."),
-        Effect::Downtime { end, .. } => {
-            format!("The core holds the downtime of {object}, until {}.", crate::render::words::utc(*end))
+        Effect::Downtime { start, end, .. } => {
+            let length = span(u64::try_from(end.saturating_sub(*start)).unwrap_or(0));
+            format!("The core holds the downtime of {object}, of {length}.")
         }
         Effect::NoDowntime { .. } => format!("The downtime of {object} is cancelled."),
         Effect::Notifications { enabled: true } => format!("The notifications of {object} are on again."),
