@@ -3,6 +3,7 @@
 
 mod args;
 mod audit;
+mod check;
 mod config;
 mod listen;
 mod notify;
@@ -22,10 +23,13 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// The exit codes, after sysexits.h.
+/// The exit codes, after sysexits.h; 1 to 3 are a plugin's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     Done = 0,
+    Warning = 1,
+    Critical = 2,
+    Unknown = 3,
     Usage = 64,
     Unavailable = 69,
     CantWrite = 73,
@@ -56,6 +60,9 @@ pub(crate) fn main() -> ExitCode {
         Err(e) if arguments.get(1..).is_some_and(|rest| rest.iter().any(|word| word == "notify")) => {
             notify::forgiving(&arguments, &e, &env, &mut out).into()
         }
+        Err(e) if arguments.iter().any(|word| word == "check") && !arguments.iter().any(|word| word == "config") => {
+            check::misused(&e, &mut out).into()
+        }
         Err(e) => {
             out.error(e.render().to_string().trim_end().trim_start_matches("error: "));
             Exit::Usage.into()
@@ -77,6 +84,7 @@ fn run(cli: Cli, env: &Environment, out: &mut Output) -> Exit {
             logging::start(Reader::Person, level(cli.verbose, LevelFilter::Warn));
             queue::run(args, config, env, out)
         }
+        Verb::Check(args) => check::run(&args, config, env, out),
         Verb::Audit(args) => audit::run(&args, config, env, out),
         Verb::Preview(args) => preview::run(&args, config, env, out),
         Verb::Config(args) => config::run(&args, config, env, out),

@@ -46,6 +46,7 @@ mod route;
 mod schedule;
 mod storm;
 
+mod check;
 mod clock;
 mod config;
 mod core;
@@ -53,6 +54,7 @@ mod json;
 mod lock;
 mod logging;
 mod ownership;
+mod report;
 mod secret;
 mod slack;
 mod spool;

@@ -14,6 +14,7 @@ use crate::authorise::Person;
 use crate::clock;
 use crate::config::{Config, Core, Environment};
 use crate::core::contacts::Contacts;
+use crate::report::Reporter;
 use crate::slack::api::Client;
 use crate::store::{Act, Store, StoreError};
 use crate::wake;
@@ -55,13 +56,14 @@ pub(super) struct Worker {
     /// Acts whose person knows that the core hasn't answered yet.
     told: HashSet<i64>,
     looks: confirm::Looks,
+    reporter: Reporter,
 }
 
 impl Worker {
-    pub(super) fn new(config: Arc<Config>, env: Environment, store: Store) -> Self {
+    pub(super) fn new(config: Arc<Config>, env: Environment, store: Store, reporter: Reporter) -> Self {
         let (people, contacts) = (People::default(), Contacts::default());
         let (clients, told, looks) = (HashMap::new(), HashSet::new(), confirm::Looks::default());
-        Self { config, env, store, people, contacts, clients, told, looks }
+        Self { config, env, store, people, contacts, clients, told, looks, reporter }
     }
 
     /// Works until told to stop.
