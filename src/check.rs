@@ -134,6 +134,14 @@ pub(crate) fn judge(facts: &Facts, thresholds: &Thresholds) -> Verdict {
     Verdict { level, findings, summary: summary(facts), perfdata: perfdata(facts, thresholds) }
 }
 
+/// What is to be said of the listener alone, worst first.
+pub(crate) fn judge_listener(facts: &Facts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    listener::judge(facts, &mut findings);
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+    findings
+}
+
 impl Verdict {
     /// `OK`, `WARNING`, `CRITICAL` or `UNKNOWN`.
     pub(crate) fn word(&self) -> &'static str {

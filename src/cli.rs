@@ -5,6 +5,7 @@ mod args;
 mod audit;
 mod check;
 mod config;
+mod doctor;
 mod listen;
 mod notify;
 mod output;
@@ -84,6 +85,7 @@ fn run(cli: Cli, env: &Environment, out: &mut Output) -> Exit {
             logging::start(Reader::Person, level(cli.verbose, LevelFilter::Warn));
             queue::run(args, config, env, out)
         }
+        Verb::Doctor(args) => doctor::run(&args, config, env, out),
         Verb::Check(args) => check::run(&args, config, env, out),
         Verb::Audit(args) => audit::run(&args, config, env, out),
         Verb::Preview(args) => preview::run(&args, config, env, out),

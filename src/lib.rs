@@ -50,6 +50,7 @@ mod check;
 mod clock;
 mod config;
 mod core;
+mod doctor;
 mod json;
 mod lock;
 mod logging;

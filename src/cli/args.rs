@@ -25,6 +25,16 @@ To be run by the monitoring core, as its own user: it needs read rights only, ne
 Dead messages, bad spool files, a listener that died or hangs, and a refused token are critical at once.
 Exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.";
 
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  sudo -u nagios ackbell doctor
+  ackbell doctor --send
+  ackbell doctor --integration second --json
+
+Run it as the user that delivers: what another one may do says little. It changes nothing; --send posts.
+Exit status: 0 all is well; 69 Slack or the core can't be reached; 73 the state can't be written; 77 refused by Slack or
+the core; 78 configuration.";
+
 /// Carries the notifications of a Nagios-style monitoring core to Slack.
 #[derive(Debug, Parser)]
 #[command(name = "ackbell", version, about, max_term_width = 100, subcommand_required = true)]
@@ -49,6 +59,9 @@ pub(crate) enum Verb {
     Listen,
     /// Show and handle what is waiting or dead
     Queue(QueueArgs),
+    /// Prove every hop from the core to Slack and back, and say the remedy of what is broken
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(DoctorArgs),
     /// A monitoring plugin over ackbell itself: queue, listener, tokens, command file
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
@@ -174,6 +187,19 @@ pub(crate) enum QueueVerb {
     Drop { id: String },
     /// Deliver now what waits, if no listener runs
     Flush,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Post a test message to every destination
+    #[arg(long)]
+    pub(crate) send: bool,
+    /// Only this integration ("default" is [slack])
+    #[arg(long, value_name = "NAME")]
+    pub(crate) integration: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

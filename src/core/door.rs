@@ -91,8 +91,13 @@ pub(crate) fn send(core: &Core, command: &ExternalCommand) -> Result<Receipt, Do
     }
 }
 
-/// Whether a core's local door would take a command now, and which one; nothing is written.
+/// Whether the core's door would take a command now, and which one; nothing is written.
 pub(crate) fn probe(core: &Core) -> Result<&'static str, DoorError> {
+    match (core.kind, &core.api) {
+        (CoreKind::Icinga2, Some(api)) => return icinga2::probe(api).map(|()| "Icinga 2 API"),
+        (CoreKind::OpenItCockpit, Some(api)) => openitcockpit::probe(api)?,
+        _ => {}
+    }
     let places = places::places(core);
     if places.query_socket.as_ref().is_some_and(|path| connect_unix(path).is_ok()) {
         return Ok("query handler");

@@ -125,7 +125,7 @@ fn turn_for(state: &mut State, door: &Door, request: &Request, exchange: &Exchan
     });
     let place = place.as_ref().map(|(id, name)| (id.as_str(), name.as_str()));
     let Some(fault) = state.faults.pick(door.label(), place) else {
-        let answer = door.answer(state, request, exchange);
+        let answer = door.answer(state, request, exchange).with_header("date", &state.clock.http_date());
         outcome.error = error_in(&answer);
         return Turn::answer(answer);
     };
