@@ -270,9 +270,10 @@ fn configuration(facts: &Facts, findings: &mut Vec<Finding>) {
         }
         Some(Configured::Broken { first, count: problems }) => {
             let more = if *problems > 1 { format!(" (and {} more)", problems - 1) } else { String::new() };
-            let (level, what) = match is_running {
-                true => (Level::Warning, "; the listener goes on with the old one and wouldn't start again"),
-                false => (Level::Critical, "; nothing is delivered"),
+            let (level, what) = if is_running {
+                (Level::Warning, "; the listener goes on with the old one and wouldn't start again")
+            } else {
+                (Level::Critical, "; nothing is delivered")
             };
             let text = format!("the configuration is broken: {first}{more}{what}");
             findings.push(Finding::new(level, text).remedy("ackbell config check"));

@@ -11,11 +11,11 @@ mod slack;
 use crate::config::{Config, Environment, Integration};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-/// Longer than any call within a hop may take.
-const HOP_MAX: Duration = Duration::from_secs(60);
+/// Longer than the calls of any step may take.
+const STEP_MAX: Duration = Duration::from_secs(60);
 /// For one call.
 const CALL_MAX: Duration = Duration::from_secs(10);
 
@@ -71,6 +71,20 @@ pub(crate) struct Wish {
     pub(crate) integration: Option<String>,
 }
 
+/// Where a hop puts its steps as they are done.
+struct Steps(Sender<Step>);
+
+impl Steps {
+    fn push(&self, step: Step) {
+        // Nobody waits any more for what took too long.
+        let _ = self.0.send(step);
+    }
+
+    fn extend(&self, steps: impl IntoIterator<Item = Step>) {
+        steps.into_iter().for_each(|step| self.push(step));
+    }
+}
+
 /// Examines everything; `tell` hears each step as it is done. The worst trouble, if any.
 pub(crate) fn examine(
     path: Option<&Path>,
@@ -79,42 +93,40 @@ pub(crate) fn examine(
     tell: &mut dyn FnMut(Step),
 ) -> Option<Trouble> {
     let mut worst = None;
-    let mut tell = |steps: Vec<Step>| {
-        for step in steps {
-            if let Mark::Bad(trouble) = step.mark {
-                worst = worst.max(Some(trouble));
-            }
-            tell(step);
+    let mut tell = |step: Step| {
+        if let Mark::Bad(trouble) = step.mark {
+            worst = worst.max(Some(trouble));
         }
+        tell(step);
     };
     let (config, steps) = machine::configuration(path, env);
-    tell(steps);
+    steps.into_iter().for_each(&mut tell);
     if let (Some(config), Some(name)) = (&config, &wish.integration)
         && !config.integrations.iter().any(|integration| integration.name == *name)
     {
         let known: Vec<&str> = config.integrations.iter().map(|integration| &*integration.name).collect();
         let found = format!("there is no integration \"{name}\"");
-        tell(vec![Step::bad(Trouble::Configuration, "integration", found, format!("known: {}", known.join(", ")))]);
+        tell(Step::bad(Trouble::Configuration, "integration", found, format!("known: {}", known.join(", "))));
         return worst;
     }
     let (path, early_env) = (path.map(Path::to_owned), env.clone());
-    tell(hop("state", move || machine::state(path.as_deref(), &early_env)));
+    hop("state", move |steps| steps.extend(machine::state(path.as_deref(), &early_env)), &mut tell);
     let Some(config) = config.map(Arc::new) else {
         return worst;
     };
     let asked = Arc::clone(&config);
-    tell(hop("listener", move || machine::listener(&asked)));
-    for integration in chosen(&config, wish) {
-        let (asked, env, own, send) = (Arc::clone(&config), env.clone(), integration.clone(), wish.send);
-        let name = format!("[{}]", integration.name);
-        tell(hop(&name, move || slack::integration(&asked, &own, &env, send)));
+    hop("listener", move |steps| steps.extend(machine::listener(&asked)), &mut tell);
+    for own in chosen(&config, wish) {
+        let (asked, env, own, send) = (Arc::clone(&config), env.clone(), own.clone(), wish.send);
+        let name = format!("[{}]", own.name);
+        hop(&name, move |steps| slack::integration(&asked, &own, &env, send, steps), &mut tell);
     }
     if wish.integration.is_none() {
         for core in cores::of(&config) {
-            tell(hop("core", move || cores::core(&core)));
+            hop("core", move |steps| steps.extend(cores::core(&core)), &mut tell);
         }
         let (asked, env) = (Arc::clone(&config), env.clone());
-        tell(hop("public_url", move || slack::public_url(&asked, &env)));
+        hop("public_url", move |steps| steps.extend(slack::public_url(&asked, &env)), &mut tell);
     }
     worst
 }
@@ -125,12 +137,22 @@ fn chosen<'a>(config: &'a Config, wish: &Wish) -> Vec<&'a Integration> {
 }
 
 /// Runs one hop; a disk or a name server that hangs costs its time, not the rest of the report.
-fn hop(name: &str, look: impl FnOnce() -> Vec<Step> + Send + 'static) -> Vec<Step> {
+fn hop(name: &str, look: impl FnOnce(&Steps) + Send + 'static, tell: &mut dyn FnMut(Step)) {
     let (sender, receiver) = channel();
-    let spawned = std::thread::Builder::new().name("hop".into()).spawn(move || drop(sender.send(look())));
-    let found = spawned.ok().and_then(|_| receiver.recv_timeout(HOP_MAX).ok());
-    found.unwrap_or_else(|| {
-        let text = format!("gave no answer within {} s", HOP_MAX.as_secs());
-        vec![Step::bad(Trouble::Unreachable, name, text, "a disk, a name server or a socket hangs: see dmesg")]
-    })
+    let spawned = std::thread::Builder::new().name("hop".into()).spawn(move || look(&Steps(sender)));
+    loop {
+        match receiver.recv_timeout(STEP_MAX) {
+            Ok(step) => tell(step),
+            Err(RecvTimeoutError::Disconnected) if spawned.is_ok() => return,
+            Err(_) => {
+                let text = format!("gave no answer within {} s", STEP_MAX.as_secs());
+                return tell(Step::bad(
+                    Trouble::Unreachable,
+                    name,
+                    text,
+                    "a disk, a name server or a socket hangs: see dmesg",
+                ));
+            }
+        }
+    }
 }

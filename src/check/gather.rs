@@ -87,10 +87,9 @@ fn state_of(report: Report, lock_holder: Option<u32>, now: i64) -> Listener {
     // In another container the process has another number here, so a lock that is held speaks for it.
     let lives = lock_holder.is_some() || is_process(report.pid);
     match (lives, is_silent, lock_holder) {
-        (false, ..) => Listener::Died(report),
         (true, false, _) => Listener::Runs(report),
         (true, true, Some(holder)) if holder == report.pid || !is_process(report.pid) => Listener::Stuck(report),
-        (true, true, _) => Listener::Died(report),
+        (false, ..) | (true, true, _) => Listener::Died(report),
     }
 }
 

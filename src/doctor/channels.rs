@@ -1,7 +1,7 @@
 //! The places of the routes: whether the bot finds each, may write there, and, with `--send`, does.
 
 use super::slack::reason_of;
-use super::{CALL_MAX, Step, Trouble};
+use super::{CALL_MAX, Step, Steps, Trouble};
 use crate::clock;
 use crate::config::{Config, Destination, Integration};
 use crate::deliver;
@@ -11,9 +11,12 @@ use crate::slack::api::probe::Heard;
 use crate::slack::outcome::Outcome;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// Pages of a thousand channels that are searched for a name.
 const PAGES_MAX: usize = 15;
+/// Slack takes one message a second in a channel.
+const PACE: Duration = Duration::from_millis(1100);
 
 /// Every destination of the integration, once: of its routes and its own.
 fn destinations(config: &Config, own: &Integration) -> BTreeSet<Destination> {
@@ -24,14 +27,14 @@ fn destinations(config: &Config, own: &Integration) -> BTreeSet<Destination> {
 }
 
 /// Examines them with a bot token.
-pub(super) fn all(config: &Config, own: &Integration, client: &Client, heard: &Heard, bot: &str) -> Vec<Step> {
+pub(super) fn all(config: &Config, own: &Integration, client: &Client, heard: &Heard, bot: &str, steps: &Steps) {
     let has = |wanted: &str| heard.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|scope| scope == wanted));
     let places = destinations(config, own);
     let names = places.iter().any(|place| matches!(place, Destination::ChannelName(_)));
     let known = if names && has("channels:read") { list(client, has("groups:read")) } else { Ok(None) };
     let look =
         Look { own, client, bot, known, public_is_open: has("chat:write.public"), may_read: has("channels:read") };
-    places.iter().filter_map(|place| look.at(place)).collect()
+    steps.extend(places.iter().filter_map(|place| look.at(place)));
 }
 
 /// The channels the bot can see; `None` where it wasn't asked.
@@ -47,7 +50,7 @@ fn list(client: &Client, with_private: bool) -> Known {
         let query = if cursor.is_empty() { &query[..2] } else { &query[..] };
         let answer = client.look_up("conversations.list", query, CALL_MAX)?;
         found.extend(answer["channels"].as_array().into_iter().flatten().cloned());
-        cursor = answer["response_metadata"]["next_cursor"].as_str().unwrap_or_default().to_owned();
+        answer["response_metadata"]["next_cursor"].as_str().unwrap_or_default().clone_into(&mut cursor);
         if cursor.is_empty() {
             return Ok(Some(found));
         }
@@ -167,7 +170,7 @@ impl Look<'_> {
 }
 
 /// Posts a test message to each destination.
-pub(super) fn send(config: &Config, own: &Integration, client: &Client) -> Vec<Step> {
+pub(super) fn send(config: &Config, own: &Integration, client: &Client, steps: &Steps) {
     let mut fields = Fields::default();
     for (name, value) in [
         ("notificationtype", "CUSTOM"),
@@ -181,25 +184,23 @@ pub(super) fn send(config: &Config, own: &Integration, client: &Client) -> Vec<S
     let message = deliver::message(&fields.into_notification(now), config, own.flavor, now, None);
     let post = |hop: &str, channel: Option<&str>| sent(hop, &client.post(channel, message.clone(), CALL_MAX));
     if own.bot_token.is_none() {
-        return vec![post(&format!("[{}] test message", own.name), None)];
+        return steps.push(post(&format!("[{}] test message", own.name), None));
     }
-    let mut steps = Vec::new();
-    for place in destinations(config, own) {
+    for (number, place) in destinations(config, own).iter().enumerate() {
         let hop = format!("[{}] test to {place}", own.name);
-        let channel = match &place {
+        if number > 0 {
+            // Two of them may be one channel.
+            std::thread::sleep(PACE);
+        }
+        steps.push(match place {
             Destination::Contact => continue,
             Destination::Email(email) => match client.look_up("users.lookupByEmail", &[("email", email)], CALL_MAX) {
-                Ok(answer) => answer["user"]["id"].as_str().unwrap_or_default().to_owned(),
-                Err(outcome) => {
-                    steps.push(sent(&hop, &outcome));
-                    continue;
-                }
+                Ok(answer) => post(&hop, answer["user"]["id"].as_str()),
+                Err(outcome) => sent(&hop, &outcome),
             },
-            other => other.to_string(),
-        };
-        steps.push(post(&hop, Some(&channel)));
+            other => post(&hop, Some(&other.to_string())),
+        });
     }
-    steps
 }
 
 fn sent(hop: &str, outcome: &Outcome) -> Step {

@@ -37,12 +37,19 @@ pub(super) fn configuration(path: Option<&Path>, env: &Environment) -> (Option<C
             (None, vec![Step::bad(Trouble::Configuration, HOP, text, format!("sudo -u {user} ackbell doctor"))])
         }
         Err(e) => {
-            let steps = e.problems().into_iter().map(|problem| {
+            // A slip of the pen makes a dozen of them; the first is the slip.
+            let problems = e.problems();
+            let more = match problems.len() {
+                0 | 1 => String::new(),
+                n => format!(" (and {} more)", n - 1),
+            };
+            let step = problems.into_iter().next().map(|problem| {
                 let place = problem.place.map_or_else(String::new, |(line, column)| format!("line {line}:{column}: "));
-                let remedy = problem.remedy.unwrap_or_else(|| "ackbell config check".to_owned());
-                Step::bad(Trouble::Configuration, HOP, format!("{place}{}", problem.message), remedy)
+                let remedy = problem.remedy.map_or_else(String::new, |remedy| format!("{remedy}; "));
+                let found = format!("{place}{}{more}", problem.message);
+                Step::bad(Trouble::Configuration, HOP, found, format!("{remedy}ackbell config check shows all"))
             });
-            (None, steps.collect())
+            (None, step.into_iter().collect())
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One integration: the way to Slack, the clock, the token and its scopes, the webhook, Socket Mode, the signature.
 
-use super::{CALL_MAX, Step, Trouble, channels};
+use super::{CALL_MAX, Step, Steps, Trouble, channels};
 use crate::clock;
 use crate::config::{Config, Destination, Environment, Flavor, Integration, Mention, Who};
 use crate::slack::api::Client;
@@ -14,55 +14,52 @@ const SKEW_WARNING: i64 = 60;
 const SKEW_BAD: i64 = 240;
 
 /// Every hop of one integration; a broken one ends it, as those behind it can't be seen.
-pub(super) fn integration(config: &Config, own: &Integration, env: &Environment, send: bool) -> Vec<Step> {
+pub(super) fn integration(config: &Config, own: &Integration, env: &Environment, send: bool, steps: &Steps) {
     let hop = |what: &str| format!("[{}] {what}", own.name);
     let client = match Client::new(own, env) {
         Ok(client) => client,
         Err(e) => {
             let remedy = "correct ca_file or proxy, then ackbell config check";
-            return vec![Step::bad(Trouble::Configuration, &hop("way"), e.to_string(), remedy)];
+            return steps.push(Step::bad(Trouble::Configuration, &hop("way"), e.to_string(), remedy));
         }
     };
-    let mut steps = Vec::new();
     if let Some(url) = own.webhook_url.as_ref().filter(|_| own.flavor == Flavor::Slack) {
         steps.push(webhook_shape(&hop("webhook"), url.expose()));
     }
-    let url = match (&own.bot_token, &own.webhook_url) {
+    let root = match (&own.bot_token, &own.webhook_url) {
         (None, Some(url)) => root_of(url.expose()),
-        _ => own.api_url.clone(),
+        _ => root_of(&own.api_url),
     };
     let started = Instant::now();
     let asked = match own.bot_token {
         Some(_) => client.probe_token(CALL_MAX),
-        None => client.probe_page(&root_of(&url), CALL_MAX),
+        None => client.probe_page(&root, CALL_MAX),
     };
     let proxy = proxy_in_use(own, env);
     let heard = match asked {
         Ok(heard) => heard,
         Err(obstacle) => {
-            steps.push(blocked(&hop("way"), &root_of(&url), &obstacle, own, proxy.as_deref()));
-            return steps;
+            return steps.push(blocked(&hop("way"), &root, &obstacle, own, proxy.as_deref()));
         }
     };
     let through = proxy.map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
     let ms = started.elapsed().as_millis();
-    steps.push(Step::good(&hop("way"), format!("{} answers in {ms} ms{through}", root_of(&url))));
+    steps.push(Step::good(&hop("way"), format!("{root} answers in {ms} ms{through}")));
     steps.extend(clock_step(&hop("clock"), &heard, clock::wall_ms() / 1000));
     if own.bot_token.is_some() {
         match token(&hop("token"), &heard) {
             Ok((step, bot)) => {
                 steps.push(step);
                 steps.extend(scopes(&hop("scopes"), config, own, &heard));
-                steps.extend(channels::all(config, own, &client, &heard, &bot));
+                channels::all(config, own, &client, &heard, &bot, steps);
             }
             Err(step) => steps.push(*step),
         }
     }
     steps.extend(callbacks(config, own, &client));
     if send {
-        steps.extend(channels::send(config, own, &client));
+        channels::send(config, own, &client, steps);
     }
-    steps
 }
 
 /// `https://host/`, without anything secret that follows.
@@ -199,7 +196,7 @@ fn scopes(hop: &str, config: &Config, own: &Integration, heard: &Heard) -> Vec<S
         return vec![Step::warning(
             hop,
             "Slack didn't say which scopes the token has",
-            "ackbell doctor -v again later",
+            "try again later; a proxy may cut headers off",
         )];
     };
     let missing: Vec<_> =

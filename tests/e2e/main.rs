@@ -7,8 +7,10 @@ mod world;
 
 mod acknowledge;
 mod answers;
+mod check;
 mod command_line;
 mod disk;
+mod doctor;
 mod door;
 mod icinga;
 mod kills;
