@@ -5,12 +5,13 @@
 //! lock. A clean stop removes it; what a crash leaves says by its process and its heartbeat that it is of the past.
 
 use crate::clock;
+use crate::ownership;
 use crate::slack::socket::SocketStatus;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -157,15 +158,14 @@ impl Reporter {
     }
 }
 
-/// Readable by everybody: it holds no secret, and the core's user and an administrator's check may be others.
+/// Readable by the group, in which the core's user is; the configuration's words in it are nobody else's business.
 fn write(runtime_dir: &Path, report: &Report) -> io::Result<()> {
     let text = serde_json::to_vec(report)?;
     let (path, fresh) = (path(runtime_dir), runtime_dir.join("listener.json.new"));
     // Left by a listener that was killed; perhaps another user's.
     let _ = fs::remove_file(&fresh);
-    let mut file = OpenOptions::new().write(true).create_new(true).open(&fresh)?;
-    // Whatever the umask is.
-    file.set_permissions(fs::Permissions::from_mode(0o644))?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o640).open(&fresh)?;
+    ownership::adopt(&file, &fresh);
     file.write_all(&text)?;
     fs::rename(fresh, path)
 }

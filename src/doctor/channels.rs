@@ -222,9 +222,13 @@ fn sent(hop: &str, outcome: &Outcome) -> Step {
     };
     match outcome {
         Outcome::Delivered(_) => Step::good(hop, "posted: look into Slack"),
-        Outcome::Wait { .. } | Outcome::Temporary { .. } => {
-            Step::bad(Trouble::Unreachable, hop, format!("not posted: {reason}"), remedy)
-        }
+        Outcome::Wait { .. } => Step::bad(
+            Trouble::Unreachable,
+            hop,
+            format!("not posted: {reason}"),
+            "ackbell doctor --send, after that time",
+        ),
+        Outcome::Temporary { .. } => Step::bad(Trouble::Unreachable, hop, format!("not posted: {reason}"), remedy),
         _ => Step::bad(Trouble::Refused, hop, format!("Slack refuses it: {reason}"), remedy),
     }
 }

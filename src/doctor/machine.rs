@@ -24,10 +24,14 @@ pub(super) fn configuration(path: Option<&Path>, env: &Environment) -> (Option<C
             let place = config.path.as_ref().map(|path| path.display().to_string());
             let place = place.unwrap_or_else(|| "no file; the environment says it all".to_owned());
             let mut steps = vec![Step::good(HOP, place)];
-            steps.extend(warnings.iter().map(|warning| {
-                let remedy = warning.remedy.clone().unwrap_or_else(|| "ackbell config check".to_owned());
-                Step::warning(HOP, warning.message.clone(), remedy)
-            }));
+            for warning in warnings {
+                let remedy = warning.remedy.unwrap_or_else(|| "ackbell config check".to_owned());
+                let step = Step::warning(HOP, warning.message, remedy);
+                // A file with two secrets is warned of twice.
+                if !steps.contains(&step) {
+                    steps.push(step);
+                }
+            }
             (Some(config), steps)
         }
         Err(e) if e.is_forbidden() => {

@@ -98,7 +98,7 @@ pub(super) struct Exchange {
 pub(super) fn respond(state: &mut State, request: &Request) -> Turn {
     let now_ms = state.clock.unix_ms();
     if request.path == "/" || request.path.starts_with("/_sandbox/") {
-        return Turn::answer(control::answer(state, request));
+        return Turn::answer(control::answer(state, request).with_header("date", &state.clock.http_date()));
     }
     let seq = state.journal.begin();
     watch(state, request, seq);

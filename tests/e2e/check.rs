@@ -1,7 +1,7 @@
 //! `ackbell check` as a core runs it, over the real listener, outbox and command file.
 
 use crate::acknowledge::free_port;
-use crate::world::{Sandbox, Site, TOKEN, signal, text, wait_until};
+use crate::world::{Sandbox, Site, signal, text, wait_until};
 use rustix::fs::{Mode, mkfifoat};
 use serde_json::{Value, json};
 use std::fs;
@@ -118,7 +118,8 @@ fn dead_messages_and_a_refused_token_are_critical() {
     assert!(said.starts_with("ACKBELL CRITICAL - 1 dead message given up (the last: is_archived"), "{said}");
     assert!(said.contains("\n  ackbell queue list; then ackbell queue retry, or ackbell queue drop ID"), "{said}");
     let site = Site::with_token(&sandbox, "");
-    sandbox.tell("faults", &json!([{"kind": "error", "error": "invalid_auth", "method": "chat.postMessage"}]));
+    sandbox
+        .tell("faults", &json!({"faults": [{"kind": "error", "error": "invalid_auth", "method": "chat.postMessage"}]}));
     site.service("PROBLEM", "web01", "Disk", "2", "full");
     let (code, said) = check(&site, &[]);
     assert_eq!(code, 2, "{said}");
@@ -148,6 +149,7 @@ fn ghosts_a_wrong_clock_and_a_taken_port_are_told() {
     let port = free_port();
     let url = format!("http://127.0.0.1:{port}/slack/request");
     let sandbox = Sandbox::start(&["--request-url", &url]);
+    sandbox.tell("state", &json!({"app": {"socket_mode": true}}));
     sandbox.tell("socket", &json!({"ghosts": 2}));
     let more = format!(
         "app_token = \"xapp-sandbox-0000000000\"\nsigning_secret = \"sandbox-signing-secret\"\n[listen]\nhttp = \"127.0.0.1:{port}\"\n[core]\ncommand_file = \"cmd\"\n"
@@ -169,10 +171,9 @@ fn ghosts_a_wrong_clock_and_a_taken_port_are_told() {
         1,
         "[default] 2 other connections of the app: Slack sends some clicks there, and they are lost here",
     );
-    sandbox.tell("state", &json!({"clock_shift_seconds": -600}));
-    sandbox.order("event", &json!({"type": "app_home_opened", "user": "U0ALICE001"}));
-    sandbox.tell("state", &json!({"app": {"socket_mode": false}}));
-    sandbox.order("event", &json!({"type": "app_home_opened", "user": "U0ALICE001"}));
+    // The way by HTTP, which is signed: by a clock that is ten minutes late.
+    sandbox.tell("state", &json!({"clock_shift_seconds": -600, "app": {"socket_mode": false}}));
+    sandbox.order("event", &json!({"event": {"type": "app_home_opened", "user": "U0ALICE001"}}));
     let said = wait_for(&site, 2, "this machine's clock is 60");
     assert!(said.contains("s ahead of Slack's: at 300 s every click is refused"), "{said}");
     assert!(said.contains("\n  timedatectl set-ntp true"), "{said}");

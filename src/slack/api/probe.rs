@@ -70,26 +70,29 @@ impl Client {
     }
 
     fn obstacle(&self, error: &ureq::Error) -> Obstacle {
+        use ureq::Error::{ConnectProxyFailed, HostNotFound, Io, Rustls, Timeout, Tls};
         let text = brief(&error.to_string());
-        match error {
-            ureq::Error::HostNotFound if self.agent.config().proxy().is_some() => {
-                Obstacle::Proxy("its name can't be resolved".into())
-            }
-            ureq::Error::HostNotFound => Obstacle::Name,
-            ureq::Error::ConnectProxyFailed(why) => Obstacle::Proxy(brief(why)),
-            ureq::Error::Timeout(which) => Obstacle::Timeout(which.to_string()),
-            ureq::Error::Rustls(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer)) => {
-                Obstacle::UnknownCa
-            }
-            ureq::Error::Io(e) if e.to_string().contains("UnknownIssuer") => Obstacle::UnknownCa,
-            ureq::Error::Rustls(_) | ureq::Error::Tls(_) => Obstacle::Tls(text),
-            ureq::Error::Io(e) if e.to_string().contains("certificate") => Obstacle::Tls(text),
-            ureq::Error::Io(e) if e.kind() == ErrorKind::ConnectionRefused && self.agent.config().proxy().is_some() => {
-                Obstacle::Proxy("it refuses the connection".into())
-            }
-            ureq::Error::Io(e) if e.kind() == ErrorKind::ConnectionRefused => Obstacle::Refused,
-            ureq::Error::Io(e) if e.kind() == ErrorKind::TimedOut => Obstacle::Timeout("connect".into()),
+        let obstacle = match error {
+            HostNotFound => Obstacle::Name,
+            ConnectProxyFailed(why) => return Obstacle::Proxy(brief(why)),
+            Timeout(which) => Obstacle::Timeout(which.to_string()),
+            Rustls(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer)) => Obstacle::UnknownCa,
+            // rustls' errors come wrapped in those of the stream.
+            Io(_) if text.contains("UnknownIssuer") => Obstacle::UnknownCa,
+            Rustls(_) | Tls(_) => Obstacle::Tls(text),
+            Io(_) if text.contains("certificate") => Obstacle::Tls(text),
+            // The resolver's errors have no kind of their own in std.
+            Io(_) if text.contains("failed to lookup address") => Obstacle::Name,
+            Io(e) if e.kind() == ErrorKind::ConnectionRefused => Obstacle::Refused,
+            Io(e) if e.kind() == ErrorKind::TimedOut => Obstacle::Timeout("connect".into()),
             _ => Obstacle::Other(text),
+        };
+        match (obstacle, self.agent.config().proxy()) {
+            (Obstacle::Name, Some(_)) => Obstacle::Proxy("its name can't be resolved".into()),
+            (Obstacle::Refused, Some(_)) => Obstacle::Proxy("it refuses the connection".into()),
+            // It hung up, or speaks something else.
+            (Obstacle::Other(text), Some(_)) => Obstacle::Proxy(text),
+            (obstacle, _) => obstacle,
         }
     }
 }
