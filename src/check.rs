@@ -224,7 +224,7 @@ fn queue(facts: &Facts, thresholds: &Thresholds, findings: &mut Vec<Finding>) {
         Some(Ok(spool)) if spool.bad > 0 => {
             let bad = i64::try_from(spool.bad).unwrap_or(i64::MAX);
             let text = format!("{} can't be read and isn't delivered", count(bad, "spool file"));
-            let remedy = "ls STATE_DIR/spool/bad; after an upgrade of ackbell: ackbell queue retry";
+            let remedy = "ackbell queue list says where; written by a newer version: upgrade, then ackbell queue retry";
             findings.push(Finding::new(Level::Critical, text).remedy(remedy));
         }
         Some(Ok(_)) => {}

@@ -122,6 +122,17 @@ fn refuse(error: &LoadError, out: &mut Output) -> Exit {
     Exit::Config
 }
 
+/// A remedy whose commands of ours name the configuration that this one was told to use.
+fn pasteable(remedy: &str, config: Option<&Path>) -> String {
+    let Some(config) = config else {
+        return remedy.to_owned();
+    };
+    let verbs = ["config", "doctor", "preview", "queue"];
+    verbs.into_iter().fold(remedy.to_owned(), |text, verb| {
+        text.replace(&format!("ackbell {verb}"), &format!("ackbell --config {} {verb}", config.display()))
+    })
+}
+
 fn level(verbose: u8, least: LevelFilter) -> LevelFilter {
     match verbose {
         0 => least,

@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// Longer than the calls of any step may take.
 const STEP_MAX: Duration = Duration::from_secs(60);
+/// For reading the configuration.
+const CONFIG_MAX: Duration = Duration::from_secs(10);
 /// For one call.
 const CALL_MAX: Duration = Duration::from_secs(10);
 
@@ -99,7 +101,14 @@ pub(crate) fn examine(
         }
         tell(step);
     };
-    let (config, steps) = machine::configuration(path, env);
+    let (sender, receiver) = channel();
+    let (asked, early_env) = (path.map(Path::to_owned), env.clone());
+    std::thread::spawn(move || sender.send(machine::configuration(asked.as_deref(), &early_env)));
+    let Ok((config, steps)) = receiver.recv_timeout(CONFIG_MAX) else {
+        let text = format!("reading it takes more than {} s", CONFIG_MAX.as_secs());
+        tell(Step::bad(Trouble::Configuration, "configuration", text, "ls -l it: its disk hangs, or it is a FIFO"));
+        return worst;
+    };
     steps.into_iter().for_each(&mut tell);
     if let (Some(config), Some(name)) = (&config, &wish.integration)
         && !config.integrations.iter().any(|integration| integration.name == *name)

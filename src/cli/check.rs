@@ -1,7 +1,7 @@
 //! `ackbell check`: a plugin for the monitoring that ackbell serves. It alone has the plugins' exit codes.
 
 use super::args::CheckArgs;
-use super::{Exit, Output};
+use super::{Exit, Output, pasteable};
 use crate::check::gather::gather;
 use crate::check::{Finding, Level, Thresholds, Verdict, judge};
 use crate::config::Environment;
@@ -15,7 +15,10 @@ pub(super) fn run(args: &CheckArgs, config: Option<&Path>, env: &Environment, ou
         warning_queue: args.warning_queue.into(),
         critical_queue: args.critical_queue.into(),
     };
-    let verdict = judge(&gather(config, env), &thresholds);
+    let mut verdict = judge(&gather(config, env), &thresholds);
+    for finding in &mut verdict.findings {
+        finding.remedy = finding.remedy.take().map(|remedy| pasteable(&remedy, config));
+    }
     let text = if args.json { json_of(&verdict).to_string() } else { verdict.text() };
     out.line(&crate::secret::redact(&text));
     match verdict.level {

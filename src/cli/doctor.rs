@@ -1,7 +1,7 @@
 //! `ackbell doctor`: every hop on a line of its own, as it is done.
 
 use super::args::DoctorArgs;
-use super::{Exit, Output};
+use super::{Exit, Output, pasteable};
 use crate::config::Environment;
 use crate::doctor::{Mark, Step, Trouble, Wish, examine};
 use crate::secret::redact;
@@ -15,7 +15,8 @@ pub(super) fn run(args: &DoctorArgs, config: Option<&Path>, env: &Environment, o
     let wish = Wish { send: args.send, integration: args.integration.clone() };
     let unicode = is_utf8(env);
     let mut all = Vec::new();
-    let worst = examine(config, env, &wish, &mut |step| {
+    let worst = examine(config, env, &wish, &mut |mut step| {
+        step.remedy = step.remedy.map(|remedy| pasteable(&remedy, config));
         if args.json {
             all.push(json_of(&step));
         } else {

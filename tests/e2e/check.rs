@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 fn check(site: &Site, arguments: &[&str]) -> (i32, String) {
     let done = site.run(&[&["check"], arguments].concat());
     assert_eq!(text(&done.stderr), "");
-    (done.status.code().unwrap(), text(&done.stdout))
+    // Commands to paste name the configuration.
+    let named = format!("ackbell --config {} ", site.config().display());
+    (done.status.code().unwrap(), text(&done.stdout).replace(&named, "ackbell "))
 }
 
 /// Waits for the exit code and a part of the first line.
@@ -210,11 +212,25 @@ fn nobody_else_is_held_up_and_nothing_is_made_up() {
         said.contains("Permission denied (os error 13)") && said.contains("\n  run this check as the core's user"),
         "{said}"
     );
+    // The configuration hangs, as on a dead file server: no more than 5 s.
+    let hangs = Site::new("");
+    fs::remove_file(hangs.config()).unwrap();
+    mkfifoat(rustix::fs::CWD, hangs.config(), Mode::from_raw_mode(0o600)).unwrap();
+    let started = Instant::now();
+    let (code, said) = check(&hangs, &[]);
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("the listener can't be seen: it took too long"), "{said}");
     // A misspelt argument is a plugin's UNKNOWN, too.
     let (code, said) = check(&site, &["--wrong"]);
     assert_eq!(
         (code, said.trim()),
         (3, "ACKBELL UNKNOWN - unexpected argument '--wrong' found; see ackbell check --help")
+    );
+    let said = text(&site.run(&["check", "-c", "0s", "-w", "0s"]).stdout);
+    assert!(
+        said.contains(&format!("\n  ackbell --config {} queue list says what for", site.config().display())),
+        "{said}"
     );
     let (_, said) = check(&site, &["--json"]);
     let said: Value = serde_json::from_str(&said).unwrap();
