@@ -103,7 +103,7 @@ pub(crate) fn examine(
     };
     let (sender, receiver) = channel();
     let (asked, early_env) = (path.map(Path::to_owned), env.clone());
-    std::thread::spawn(move || sender.send(machine::configuration(asked.as_deref(), &early_env)));
+    std::thread::spawn(move || drop(sender.send(machine::configuration(asked.as_deref(), &early_env))));
     let Ok((config, steps)) = receiver.recv_timeout(CONFIG_MAX) else {
         let text = format!("reading it takes more than {} s", CONFIG_MAX.as_secs());
         tell(Step::bad(Trouble::Configuration, "configuration", text, "ls -l it: its disk hangs, or it is a FIFO"));
