@@ -6,7 +6,7 @@
 use super::{Configured, Door, Facts, Listener, Spool};
 use crate::clock;
 use crate::config::lenient::{StateDirs, state_dirs};
-use crate::config::{self, Config, Environment, Flavor, LoadError};
+use crate::config::{self, Config, Environment, Flavor, LivestatusAddress, LoadError};
 use crate::core::door::{self, DoorError};
 use crate::lock;
 use crate::report::{self, Report};
@@ -61,7 +61,12 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, env: &Environment) {
     if cores.is_empty() {
         cores.push(crate::core::places::found());
     }
-    for core in cores.iter().filter(|core| core.api.is_none()) {
+    // What is beyond the network is the doctor's.
+    let is_local = |core: &&config::Core| {
+        let over_tcp = matches!(core.livestatus, Some(LivestatusAddress::Tcp(_))) && core.command_file.is_none();
+        core.api.is_none() && !over_tcp
+    };
+    for core in cores.iter().filter(is_local) {
         let door = match door::probe(core) {
             Ok(_) => Door::Open,
             Err(e @ DoorError::Forbidden(_)) => Door::Unseen(e.to_string()),
