@@ -16,6 +16,7 @@ mod work;
 use crate::clock;
 use crate::config::{Config, Environment};
 use crate::notification::clean_line;
+use crate::report::Reporter;
 use crate::slack::listing::{self, Turn};
 use crate::slack::socket::{Envelope, Reply};
 use crate::slack::{forms, mrkdwn};
@@ -83,10 +84,10 @@ pub(crate) enum CallbackError {
 
 impl Callback {
     /// Starts the threads that act.
-    pub(crate) fn start(config: &Config, env: &Environment) -> Result<Arc<Self>, CallbackError> {
+    pub(crate) fn start(config: &Config, env: &Environment, reporter: &Reporter) -> Result<Arc<Self>, CallbackError> {
         let config = Arc::new(config.clone());
         let open = |patience| Store::open(&config.state_dir, patience).map(|(store, _)| store);
-        let worker = Worker::new(Arc::clone(&config), env.clone(), open(WORKER_PATIENCE)?);
+        let worker = Worker::new(Arc::clone(&config), env.clone(), open(WORKER_PATIENCE)?, reporter.clone());
         let store = Mutex::new(open(PATIENCE)?);
         let (notes, inbox) = channel();
         let (forms, to_open) = sync_channel(FORMS_MAX);

@@ -3,9 +3,11 @@
 
 mod args;
 mod audit;
+mod check;
 mod commands;
 mod config;
 mod demo;
+mod doctor;
 mod listen;
 mod notify;
 mod output;
@@ -24,10 +26,13 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// The exit codes, after sysexits.h.
+/// The exit codes, after sysexits.h; 1 to 3 are a plugin's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     Done = 0,
+    Warning = 1,
+    Critical = 2,
+    Unknown = 3,
     Usage = 64,
     Unavailable = 69,
     CantWrite = 73,
@@ -58,6 +63,9 @@ pub(crate) fn main() -> ExitCode {
         Err(e) if arguments.get(1..).is_some_and(|rest| rest.iter().any(|word| word == "notify")) => {
             notify::forgiving(&arguments, &e, &env, &mut out).into()
         }
+        Err(e) if arguments.iter().any(|word| word == "check") && !arguments.iter().any(|word| word == "config") => {
+            check::misused(&e, &mut out).into()
+        }
         Err(e) => {
             out.error(e.render().to_string().trim_end().trim_start_matches("error: "));
             Exit::Usage.into()
@@ -79,6 +87,8 @@ fn run(cli: Cli, env: &Environment, out: &mut Output) -> Exit {
             logging::start(Reader::Person, level(cli.verbose, LevelFilter::Warn));
             queue::run(args, config, env, out)
         }
+        Verb::Doctor(args) => doctor::run(&args, config, env, out),
+        Verb::Check(args) => check::run(&args, config, env, out),
         Verb::Audit(args) => audit::run(&args, config, env, out),
         Verb::Preview(args) => preview::run(&args, config, env, out),
         Verb::Config(args) => config::run(&args, config, env, out),
@@ -114,6 +124,17 @@ fn load(path: Option<&Path>, env: &Environment, out: &mut Output) -> Result<Conf
 fn refuse(error: &LoadError, out: &mut Output) -> Exit {
     out.error(&error.to_string());
     Exit::Config
+}
+
+/// A remedy whose commands of ours name the configuration that this one was told to use.
+fn pasteable(remedy: &str, config: Option<&Path>) -> String {
+    let Some(config) = config else {
+        return remedy.to_owned();
+    };
+    let verbs = ["config", "doctor", "preview", "queue"];
+    verbs.into_iter().fold(remedy.to_owned(), |text, verb| {
+        text.replace(&format!("ackbell {verb}"), &format!("ackbell --config {} {verb}", config.display()))
+    })
 }
 
 fn level(verbose: u8, least: LevelFilter) -> LevelFilter {

@@ -19,10 +19,19 @@ pub(crate) mod status;
 pub(crate) mod survey;
 
 use crate::config::{Core, CoreKind};
+use std::fs::File;
+use std::path::PathBuf;
 
 /// Whether an acknowledgement's expiry is the core's own business; else whoever set it must remove it in time.
 pub(crate) fn knows_expiry(core: &Core) -> bool {
     core.kind == CoreKind::Icinga2 && core.api.is_some()
+}
+
+/// The file that says who belongs to which object, and whether it can be read; `None` where the core has none.
+pub(crate) fn objects_readable(core: &Core) -> Option<(PathBuf, std::io::Result<()>)> {
+    let path = places::places(core).objects_file?;
+    let opened = File::open(&path).map(drop);
+    Some((path, opened))
 }
 
 #[cfg(test)]

@@ -47,13 +47,16 @@ mod schedule;
 mod slash;
 mod storm;
 
+mod check;
 mod clock;
 mod config;
 mod core;
+mod doctor;
 mod json;
 mod lock;
 mod logging;
 mod ownership;
+mod report;
 mod secret;
 mod slack;
 mod spool;

@@ -15,6 +15,7 @@ use crate::clock;
 use crate::config::{self, Config, Environment, Stamp};
 use crate::deliver::{DeliverError, Deliverer, PATIENCE_LONG};
 use crate::lock::DeliveryLock;
+use crate::report::{Noted, Reporter, Skew};
 use crate::slack::socket::Reply;
 use crate::spool::{Spool, SpoolError};
 use crate::systemd::Notifier;
@@ -28,7 +29,7 @@ use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// How often the spool and the configuration are looked at without a hint.
@@ -75,28 +76,31 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
             warn!("no wake-up socket reason={e} what=the spool is scanned every {} s", SCAN_INTERVAL.as_secs());
         })
         .ok();
-    let (health, callbacks) = (Health::default(), Callbacks::default());
-    callbacks.start(&config, env);
+    let (reporter, callbacks) = (Reporter::new(&config.runtime_dir), Callbacks::default());
+    callbacks.start(&config, env, &reporter);
     let sockets = Sockets::default();
-    let doors = Doors::open(&config, env, handlers(&config, &health, &callbacks, &sockets), Arc::clone(&sockets));
+    let handlers = handlers(&config, &reporter, &callbacks, &sockets);
+    let doors = Doors::open(&config, env, handlers, sockets, reporter.clone());
     info!("listening state_dir={} integrations={}", config.state_dir.display(), config.integrations.len());
     notifier.say("READY=1\nSTATUS=delivering");
-    let mut current = Current { stamp: config::stamp(&config), config, doors, health, callbacks };
+    let mut current = Current { stamp: config::stamp(&config), config, doors, reporter, callbacks };
     while !signals.stopped() {
         // The outbox is opened anew after an error: a full disk or a database that went away mend outside.
         if let Err(e) = deliver(&mut current, env, &lock, &signals, wake.as_ref(), notifier) {
             error!("delivery interrupted reason={e} what=everything is kept, trying again");
-            current.health.set(Some("delivery is interrupted, the log says why"));
+            current.reporter.note(|report| report.interrupted = Some(Noted::now(e.to_string())));
+            current.reporter.beat();
             signals.wait(wake.as_ref(), ERROR_PAUSE);
         }
     }
     notifier.say("STOPPING=1");
-    let Current { doors, callbacks, .. } = current;
+    let Current { doors, callbacks, reporter, .. } = current;
     // What comes in until the doors are closed is still taken; it is kept, and done by the next listener.
     drop(doors);
     if let Some(callback) = callbacks.0.get() {
         callback.stop();
     }
+    reporter.remove();
     info!("stopped");
     Ok(())
 }
@@ -106,7 +110,7 @@ struct Current {
     config: Config,
     stamp: Stamp,
     doors: Doors,
-    health: Health,
+    reporter: Reporter,
     callbacks: Callbacks,
 }
 
@@ -116,34 +120,20 @@ struct Callbacks(Arc<OnceLock<Arc<Callback>>>);
 
 impl Callbacks {
     /// Starts them, unless they run.
-    fn start(&self, config: &Config, env: &Environment) {
+    fn start(&self, config: &Config, env: &Environment, reporter: &Reporter) {
         if self.0.get().is_some() {
             return;
         }
-        match Callback::start(config, env) {
+        match Callback::start(config, env, reporter) {
             Ok(callback) => drop(self.0.set(callback)),
             Err(e) => error!("callbacks can't be served reason={e} what=delivery goes on, trying again"),
         }
     }
 }
 
-/// What is wrong with the listener, if anything, for `GET /healthz`.
-#[derive(Clone, Default)]
-struct Health(Arc<Mutex<Option<&'static str>>>);
-
-impl Health {
-    fn set(&self, problem: Option<&'static str>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = problem;
-    }
-
-    fn get(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).map(str::to_owned)
-    }
-}
-
 /// What the doors do with what comes in.
-fn handlers(config: &Config, health: &Health, callbacks: &Callbacks, sockets: &Sockets) -> Handlers {
-    let (asked, measured) = (health.clone(), health.clone());
+fn handlers(config: &Config, reporter: &Reporter, callbacks: &Callbacks, sockets: &Sockets) -> Handlers {
+    let (asked, measured, timed) = (reporter.clone(), reporter.clone(), reporter.clone());
     let (over_http, over_socket) = (callbacks.clone(), callbacks.clone());
     let (state_dir, sockets) = (config.state_dir.clone(), Arc::clone(sockets));
     Handlers {
@@ -155,8 +145,13 @@ fn handlers(config: &Config, health: &Health, callbacks: &Callbacks, sockets: &S
             Some(callback) => callback.take_envelope(integration, envelope),
             None => Reply::Refused,
         }),
-        health: Arc::new(move || asked.get()),
-        metrics: Arc::new(move || metrics::text(&state_dir, measured.get().is_none(), &sockets)),
+        note_age: Arc::new(move |seconds| {
+            let at = clock::wall_ms() / 1000;
+            timed.note(|report| report.skew = Some(Skew { seconds, at }));
+        }),
+        // What went wrong is in the log and for `check`; a stranger needn't know.
+        health: Arc::new(move || asked.interrupted().map(|_| "delivery is interrupted, the log says why".to_owned())),
+        metrics: Arc::new(move || metrics::text(&state_dir, measured.interrupted().is_none(), &sockets)),
     }
 }
 
@@ -170,7 +165,7 @@ fn deliver(
     notifier: &Notifier,
 ) -> Result<(), DeliverError> {
     let mut deliverer = Deliverer::open(current.config.clone(), env.clone(), PATIENCE_LONG, lock)?;
-    current.callbacks.start(&current.config, env);
+    current.callbacks.start(&current.config, env, &current.reporter);
     let mut housekeeping: Option<Instant> = None;
     while !signals.stopped() {
         if current.reload(env, signals) {
@@ -181,9 +176,14 @@ fn deliver(
             housekeeping = Some(Instant::now());
         }
         deliverer.drain()?;
-        let round = deliverer.round(None, &|| signals.stopped())?;
+        let beat = || {
+            current.reporter.beat();
+            signals.stopped()
+        };
+        let round = deliverer.round(None, &beat)?;
         current.doors.tend(&current.config);
-        current.health.set(None);
+        current.reporter.note(|report| report.interrupted = None);
+        current.reporter.beat();
         notifier.say("WATCHDOG=1");
         let until_next = round.next.map_or(i64::MAX, |next| next.saturating_sub(deliverer.now_ms()));
         let pause = Duration::from_millis(u64::try_from(until_next).unwrap_or(0)).min(SCAN_INTERVAL);
@@ -208,8 +208,11 @@ impl Current {
                 for warning in warnings {
                     warn!("{warning}");
                 }
+                self.reporter.note(|report| report.refused = None);
                 if config.state_dir != self.config.state_dir || config.runtime_dir != self.config.runtime_dir {
-                    error!("configuration refused reason=state_dir and runtime_dir change only with a restart");
+                    let reason = "state_dir and runtime_dir change only with a restart";
+                    error!("configuration refused reason={reason}");
+                    self.reporter.note(|report| report.refused = Some(Noted::now(reason)));
                     return false;
                 }
                 info!("configuration reloaded");
@@ -223,6 +226,7 @@ impl Current {
             }
             Err(e) => {
                 error!("configuration refused, the old one stays in force reason={e}");
+                self.reporter.note(|report| report.refused = Some(Noted::now(e.to_string())));
                 false
             }
         }

@@ -15,7 +15,7 @@ pub(crate) use digest::{Digest, Line, closing, digest, line, list};
 pub(crate) use living::{living, told};
 pub(crate) use perfdata::Metric;
 pub(crate) use samples::{lives, samples, storm};
-pub(crate) use template::check_template;
+pub(crate) use template::{check_template, failing_sample};
 pub(crate) use words::{span, utc};
 
 use crate::command::Object;

@@ -94,6 +94,12 @@ impl SpoolId {
         &self.0
     }
 
+    /// When it was taken, in Unix seconds.
+    pub(crate) fn received(&self) -> Option<i64> {
+        let nanoseconds: u128 = self.0.split('.').next()?.parse().ok()?;
+        i64::try_from(nanoseconds / 1_000_000_000).ok()
+    }
+
     fn fresh() -> Self {
         Self(format!("{:020}.{}.{:016x}", clock::wall_ns(), std::process::id(), clock::random()))
     }

@@ -25,7 +25,9 @@ pub(crate) use act::{Act, Move, NewAct, Stage};
 pub(crate) use audit::Chain;
 pub(crate) use outbox::{Lane, NewDelivery, PURGE_BATCH};
 pub(crate) use place::Voice;
-pub(crate) use queue::{Row, Summary};
+#[cfg(test)]
+pub(crate) use queue::Hold;
+pub(crate) use queue::{Health, Row, Summary};
 pub(crate) use settle::{Pace, Settlement};
 pub(crate) use subscription::{PER_CHANNEL_MAX, Subscription};
 pub(crate) use work::{Claimed, Planned, Work};
@@ -48,6 +50,10 @@ pub(crate) struct Store {
 pub(crate) enum StoreError {
     #[error("can't create the database {}: {source}", .path.display())]
     Create { path: PathBuf, source: std::io::Error },
+    #[error("can't read the database {}: {source}", .path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("the database is from an older ackbell; the next delivery brings it up to date")]
+    Older,
     #[error(
         "the database is from a newer ackbell (schema {found}, this one knows {known}); upgrade ackbell or move the database away"
     )]
@@ -89,6 +95,21 @@ impl Store {
     pub(crate) fn open_existing(state_dir: &Path) -> Result<Option<Self>, StoreError> {
         let path = state_dir.join("ackbell.db");
         if path.exists() { Self::open_checked(&path, Duration::from_secs(30)).map(Some) } else { Ok(None) }
+    }
+
+    /// Opens an outbox that exists without changing anything, with read rights alone; `None` when there is none yet.
+    pub(crate) fn open_for_reading(state_dir: &Path, patience: Duration) -> Result<Option<Self>, StoreError> {
+        let path = state_dir.join("ackbell.db");
+        match std::fs::File::open(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(StoreError::Read { path, source }),
+            Ok(_) => {}
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(path, flags)?;
+        db.busy_timeout(patience)?;
+        schema::check(&db)?;
+        Ok(Some(Self { db }))
     }
 
     fn open_checked(path: &Path, patience: Duration) -> Result<Self, StoreError> {

@@ -26,6 +26,7 @@ const SIGNATURE: &str = "x-slack-signature";
 pub(crate) struct Verified {
     integration: String,
     door: Door,
+    age: i64,
     body: Vec<u8>,
 }
 
@@ -83,6 +84,20 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
+    /// How old the request is, in seconds, where it was rightly signed; else the refusal itself.
+    pub(crate) fn age(&self) -> Result<i64, &Self> {
+        match self {
+            Self::Stale { seconds, .. } => Ok(*seconds),
+            Self::NoSecret
+            | Self::Missing(_)
+            | Self::Repeated(_)
+            | Self::BadTimestamp
+            | Self::BadSignature
+            | Self::Forged
+            | Self::Replayed { .. } => Err(self),
+        }
+    }
+
     /// A word for counting.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
@@ -123,10 +138,12 @@ impl ReplayGuard {
 /// Believes a request, or says why not.
 pub(crate) fn verify(body: Vec<u8>, proof: Proof<'_>) -> Result<Verified, Refusal> {
     match proof {
-        Proof::Socket { integration } => Ok(Verified { integration: integration.to_owned(), door: Door::Socket, body }),
+        Proof::Socket { integration } => {
+            Ok(Verified { integration: integration.to_owned(), door: Door::Socket, age: 0, body })
+        }
         Proof::Signature { headers, signers, now, guard } => {
-            let integration = check_signature(&body, headers, signers, now, guard)?;
-            Ok(Verified { integration, door: Door::Http, body })
+            let (integration, age) = check_signature(&body, headers, signers, now, guard)?;
+            Ok(Verified { integration, door: Door::Http, age, body })
         }
     }
 }
@@ -141,20 +158,25 @@ impl Verified {
         self.door
     }
 
+    /// How far its signed time was behind our clock, in seconds; negative: before it. 0 where nothing is signed.
+    pub(crate) fn age(&self) -> i64 {
+        self.age
+    }
+
     /// A form or JSON over HTTP, JSON in Socket Mode.
     pub(crate) fn body(&self) -> &[u8] {
         &self.body
     }
 }
 
-/// The integration that the request is signed for.
+/// The integration that the request is signed for, and how old it is.
 fn check_signature(
     body: &[u8],
     headers: &[(&str, &[u8])],
     signers: &[Signer],
     now: i64,
     guard: &mut ReplayGuard,
-) -> Result<String, Refusal> {
+) -> Result<(String, i64), Refusal> {
     if signers.iter().all(|signer| signer.secrets.is_empty()) {
         return Err(Refusal::NoSecret);
     }
@@ -177,7 +199,7 @@ fn check_signature(
     if !guard.admit(seconds, &mac, now) {
         return Err(Refusal::Replayed { integration });
     }
-    Ok(integration)
+    Ok((integration, age))
 }
 
 /// The value of a header that must be there exactly once.

@@ -15,6 +15,7 @@ use crate::authorise::Person;
 use crate::clock;
 use crate::config::{Config, Core, Environment};
 use crate::core::contacts::Contacts;
+use crate::report::Reporter;
 use crate::store::{Act, Store, StoreError};
 use crate::wake;
 use log::{error, info, warn};
@@ -54,14 +55,15 @@ pub(super) struct Worker {
     /// Acts whose person knows that the core hasn't answered yet.
     told: HashSet<i64>,
     looks: confirm::Looks,
+    reporter: Reporter,
 }
 
 impl Worker {
-    pub(super) fn new(config: Arc<Config>, env: Environment, store: Store) -> Self {
+    pub(super) fn new(config: Arc<Config>, env: Environment, store: Store, reporter: Reporter) -> Self {
         let clients = Clients::new(Arc::clone(&config), env);
         let (people, contacts) = (People::default(), Contacts::default());
         let (told, looks) = (HashSet::new(), confirm::Looks::default());
-        Self { config, store, people, contacts, clients, told, looks }
+        Self { config, store, people, contacts, clients, told, looks, reporter }
     }
 
     /// Works until told to stop.

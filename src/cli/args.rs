@@ -16,6 +16,25 @@ Examples:
 Values that are empty, a lone $, or a macro left as it stood ($SERVICEDESC$) count as absent. No value is refused.
 Exit status: 0 the notification is on disk; 73 the disk refused it (one direct post was tried); 64 nothing to notify.";
 
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  ackbell check
+  ackbell check -w 5m -c 15m --warning-queue 100 --critical-queue 1000
+
+To be run by the monitoring core, as its own user: it needs read rights only, never the network, and at most 5 s.
+Dead messages, bad spool files, a listener that died or hangs, and a refused token are critical at once.
+Exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.";
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  sudo -u nagios ackbell doctor
+  ackbell doctor --send
+  ackbell doctor --integration second --json
+
+Run it as the user that delivers: what another one may do says little. It changes nothing; --send posts.
+Exit status: 0 all is well; 69 Slack or the core can't be reached; 73 the state can't be written; 77 refused by Slack or
+the core; 78 configuration.";
+
 /// Carries the notifications of a Nagios-style monitoring core to Slack.
 #[derive(Debug, Parser)]
 #[command(name = "ackbell", version, about, max_term_width = 100, subcommand_required = true)]
@@ -40,6 +59,12 @@ pub(crate) enum Verb {
     Listen,
     /// Show and handle what is waiting or dead
     Queue(QueueArgs),
+    /// Prove every hop from the core to Slack and back, and say the remedy of what is broken
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(DoctorArgs),
+    /// A monitoring plugin over ackbell itself: queue, listener, tokens, command file
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(CheckArgs),
     /// Show who did what from Slack, and what the core made of it
     #[command(
         after_help = "Examples:\n  ackbell audit --since 24h\n  ackbell audit --host 'db*' --action downtime\n  \
@@ -176,6 +201,38 @@ pub(crate) enum QueueVerb {
     Drop { id: String },
     /// Deliver now what waits, if no listener runs
     Flush,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Post a test message to every destination
+    #[arg(long)]
+    pub(crate) send: bool,
+    /// Only this integration ("default" is [slack])
+    #[arg(long, value_name = "NAME")]
+    pub(crate) integration: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Warn when the oldest waiting message is older
+    #[arg(short, long, value_name = "AGE", value_parser = span, default_value = "5m")]
+    pub(crate) warning: std::time::Duration,
+    /// Critical when it is older
+    #[arg(short, long, value_name = "AGE", value_parser = span, default_value = "15m")]
+    pub(crate) critical: std::time::Duration,
+    /// Warn when so many messages wait
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) warning_queue: u32,
+    /// Critical when so many wait
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) critical_queue: u32,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

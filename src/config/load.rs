@@ -36,6 +36,11 @@ impl LoadError {
         }
     }
 
+    /// Whether this user may not read it: then nothing is known of it.
+    pub(crate) fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Read { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied)
+    }
+
     /// One line of it, for a core's log.
     pub(crate) fn first_line(&self) -> String {
         let text = self.to_string();

@@ -55,6 +55,17 @@ pub(crate) enum DoorError {
     Half(Box<DoorError>),
 }
 
+impl DoorError {
+    /// Whether the core was there and said no, so that the door is sound.
+    pub(crate) fn is_verdict(&self) -> bool {
+        match self {
+            Self::Refused(_) => true,
+            Self::Half(inner) => inner.is_verdict(),
+            _ => false,
+        }
+    }
+}
+
 /// Hands the command over.
 pub(crate) fn send(core: &Core, command: &ExternalCommand) -> Result<Receipt, DoorError> {
     match (core.kind, &core.api) {
@@ -74,12 +85,35 @@ pub(crate) fn send(core: &Core, command: &ExternalCommand) -> Result<Receipt, Do
         }
     }
     match (&places.command_file, &places.livestatus) {
-        (Some(path), _) => fifo::send(path, command).map_err(|e| match (e, places.external_commands_checked) {
-            (DoorError::Missing(_) | DoorError::NoReader(_), Some(false)) => DoorError::Disabled,
-            (e, _) => e,
-        }),
+        (Some(path), _) => fifo::send(path, command).map_err(|e| disabled(e, &places)),
         (None, Some(address)) => livestatus::send(address, command),
         (None, None) => Err(DoorError::NoDoor),
+    }
+}
+
+/// Whether the core's door would take a command now, and which one; nothing is written.
+pub(crate) fn probe(core: &Core) -> Result<&'static str, DoorError> {
+    match (core.kind, &core.api) {
+        (CoreKind::Icinga2, Some(api)) => return icinga2::probe(api).map(|()| "Icinga 2 API"),
+        (CoreKind::OpenItCockpit, Some(api)) => openitcockpit::probe(api)?,
+        _ => {}
+    }
+    let places = places::places(core);
+    if places.query_socket.as_ref().is_some_and(|path| connect_unix(path).is_ok()) {
+        return Ok("query handler");
+    }
+    match (&places.command_file, &places.livestatus) {
+        (Some(path), _) => fifo::probe(path).map(|()| "command file").map_err(|e| disabled(e, &places)),
+        (None, Some(address)) => livestatus::probe(address).map(|()| "Livestatus"),
+        (None, None) => Err(DoorError::NoDoor),
+    }
+}
+
+/// A core that is told not to listen has no command file, or nobody reads it.
+fn disabled(error: DoorError, places: &places::Places) -> DoorError {
+    match (error, places.external_commands_checked) {
+        (DoorError::Missing(_) | DoorError::NoReader(_), Some(false)) => DoorError::Disabled,
+        (e, _) => e,
     }
 }
 

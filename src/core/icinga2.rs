@@ -21,6 +21,18 @@ pub(super) fn send(api: &Api, command: &ExternalCommand) -> Result<Receipt, Door
     verdict(command, &answer)
 }
 
+/// Whether it answers and knows the user (reading a type takes the permission `types`; without it the login alone is proven).
+pub(super) fn probe(api: &Api) -> Result<(), DoorError> {
+    let unreachable = |reason| DoorError::Unreachable { door: DOOR, reason };
+    let answer = Client::new(api).and_then(|client| client.post("/v1/types/Host", &json!({}), true));
+    match answer.map_err(unreachable)? {
+        Answer { status: 200..300 | 404, .. } => Ok(()),
+        Answer { status, body } => {
+            Err(failure(status, &crate::notification::clean_line(body["status"].as_str().unwrap_or_default())))
+        }
+    }
+}
+
 /// Where the command goes, and its body.
 fn request(command: &ExternalCommand) -> (String, Value) {
     let (author, mut body) = (command.author(), target(command.object()));

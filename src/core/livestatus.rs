@@ -58,6 +58,12 @@ pub(super) fn survey(address: &LivestatusAddress, extent: Extent) -> Result<Vec<
     Ok(hosts.chain(services).collect())
 }
 
+/// Whether it answers.
+pub(super) fn probe(address: &LivestatusAddress) -> Result<(), DoorError> {
+    let asked = ask(address, "GET status\nColumns: nagios_pid\n").map(drop);
+    asked.map_err(|reason| DoorError::Unreachable { door: DOOR, reason: format!("{address}: {reason}") })
+}
+
 /// The wanted objects' state as it is in memory now.
 pub(super) fn read(address: &LivestatusAddress, wanted: &[Object]) -> Result<Snapshot, ReadError> {
     // Before asking: what the core does meanwhile is later.

@@ -72,6 +72,19 @@ fn body(command: &ExternalCommand, line: &str) -> Value {
     Value::Object(body)
 }
 
+/// Whether it answers and knows the key: an order without a command is refused, but not the login.
+pub(super) fn probe(api: &Api) -> Result<(), DoorError> {
+    let unreachable = |reason| DoorError::Unreachable { door: DOOR, reason };
+    let client = Client::new(api).map_err(unreachable)?;
+    match client.post("/nagios_module/cmd/submit.json", &json!({}), false).map_err(unreachable)?.status {
+        status @ (401 | 403 | 301..=308) => {
+            Err(DoorError::Login { door: DOOR, reason: format!("{status}, the API key isn't known there") })
+        }
+        status @ 502..=504 => Err(unreachable(format!("it answered {status}"))),
+        _ => Ok(()),
+    }
+}
+
 fn post(client: &Client<'_>, body: &Value) -> Result<String, DoorError> {
     let unreachable = |reason| DoorError::Unreachable { door: DOOR, reason };
     let answer = client.post("/nagios_module/cmd/submit.json", body, false).map_err(unreachable)?;

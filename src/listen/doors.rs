@@ -3,6 +3,7 @@
 
 use super::http::{Handlers, HttpDoor, HttpError, Settings};
 use crate::config::{Config, Environment, Flavor, Integration};
+use crate::report::{Noted, Reporter};
 use crate::slack::socket::{SocketMode, Timing};
 use crate::verify::Signer;
 use log::{error, info};
@@ -24,6 +25,7 @@ pub(super) struct Doors {
     sockets: Sockets,
     env: Environment,
     retry: Option<Instant>,
+    reporter: Reporter,
 }
 
 /// The Socket Mode connections by integration, with what each was started with. Shared with whoever asks how they are.
@@ -38,13 +40,19 @@ enum Place {
 
 impl Doors {
     /// Opens what the configuration wants.
-    pub(super) fn open(config: &Config, env: &Environment, handlers: Handlers, sockets: Sockets) -> Self {
+    pub(super) fn open(
+        config: &Config,
+        env: &Environment,
+        handlers: Handlers,
+        sockets: Sockets,
+        reporter: Reporter,
+    ) -> Self {
         let passed = listenfd::ListenFd::from_env().take_tcp_listener(0).unwrap_or_else(|e| {
             error!("the socket from systemd can't be used reason={e} remedy=give ackbell.socket a ListenStream of TCP");
             None
         });
         let env = env.clone();
-        let mut doors = Self { handlers, passed, http: None, sockets, env, retry: None };
+        let mut doors = Self { handlers, passed, http: None, sockets, env, retry: None, reporter };
         doors.reconfigure(config);
         doors
     }
@@ -92,6 +100,7 @@ impl Doors {
             None => config.listen.address(&config.integrations).map(Place::At),
         };
         self.retry = None;
+        self.reporter.note(|report| report.http = None);
         match (wanted, &self.http) {
             (None, None) => {}
             (None, Some(_)) => {
@@ -112,6 +121,9 @@ impl Doors {
         if self.retry.is_some_and(|at| at <= Instant::now()) {
             self.reopen(config);
         }
+        let sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+        let sockets = sockets.iter().map(|(name, (_, socket))| (name.clone(), socket.status().into())).collect();
+        self.reporter.note(|report| report.sockets = sockets);
     }
 
     /// Opens the HTTP door at another place; while that fails it stays where it is.
@@ -138,6 +150,7 @@ impl Doors {
                 };
                 let seconds = RETRY_INTERVAL.as_secs();
                 error!("http can't be opened at={place} reason={e} remedy={remedy} what=tried again every {seconds} s");
+                self.reporter.note(|report| report.http = Some(Noted::now(format!("{place}: {e}; {remedy}"))));
                 self.retry = Some(Instant::now() + RETRY_INTERVAL);
             }
         }

@@ -43,6 +43,8 @@ pub(crate) struct Handlers {
     pub(crate) take: Arc<dyn Fn(Verified) -> Answer + Send + Sync>,
     /// The same for what comes over an integration's Socket Mode connection.
     pub(crate) take_envelope: TakeEnvelope,
+    /// How far a rightly signed request's time was behind our clock, in seconds; the stale ones' too.
+    pub(crate) note_age: Arc<dyn Fn(i64) + Send + Sync>,
     /// `GET /healthz`: what is wrong, if anything.
     pub(crate) health: Arc<dyn Fn() -> Option<String> + Send + Sync>,
     /// `GET /metrics`, in Prometheus's text format; the door adds its own.

@@ -23,6 +23,12 @@ pub(crate) fn check_template(source: &str) -> Result<(), String> {
     sample.map_or(Ok(()), |sample| expand(source, &sample).map(drop).map_err(|e| describe(&e)))
 }
 
+/// The first sample that the template fails on, and why.
+pub(crate) fn failing_sample(source: &str) -> Option<String> {
+    let mut samples = super::samples().into_iter();
+    samples.find_map(|(name, sample)| expand(source, &sample).err().map(|e| format!("{name}: {}", describe(&e))))
+}
+
 fn expand(source: &str, notification: &Notification) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_fuel(Some(FUEL));

@@ -9,7 +9,7 @@ use super::views::Views;
 use super::wire::{Answer, Request, form_fields};
 
 /// What `/_sandbox/state` takes.
-const KNOWN: [&str; 10] = [
+const KNOWN: [&str; 11] = [
     "channels",
     "users",
     "usergroups",
@@ -20,6 +20,7 @@ const KNOWN: [&str; 10] = [
     "response_urls",
     "app",
     "delete_message",
+    "clock_shift_seconds",
 ];
 
 /// Answers below `/_sandbox/`; nothing here counts as a request to Slack.
@@ -73,6 +74,9 @@ fn set_state(state: &mut State, given: &Value) -> Result<(), String> {
     }
     state.app.set(&given["app"])?;
     delete_message(state, &given["delete_message"])?;
+    if let Some(seconds) = given["clock_shift_seconds"].as_i64() {
+        state.clock.shift(seconds);
+    }
     let now_ms = state.clock.unix_ms();
     state.workspace.merge(given);
     state.response_urls.merge(given, now_ms);

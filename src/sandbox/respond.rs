@@ -98,7 +98,7 @@ pub(super) struct Exchange {
 pub(super) fn respond(state: &mut State, request: &Request) -> Turn {
     let now_ms = state.clock.unix_ms();
     if request.path.starts_with("/_sandbox/") {
-        return Turn::answer(control::answer(state, request));
+        return Turn::answer(control::answer(state, request).with_header("date", &state.clock.http_date()));
     }
     let seq = state.journal.begin();
     watch(state, request, seq);
@@ -126,7 +126,7 @@ fn turn_for(state: &mut State, door: &Door, request: &Request, exchange: &Exchan
     });
     let place = place.as_ref().map(|(id, name)| (id.as_str(), name.as_str()));
     let Some(fault) = state.faults.pick(door.label(), place) else {
-        let answer = door.answer(state, request, exchange);
+        let answer = door.answer(state, request, exchange).with_header("date", &state.clock.http_date());
         outcome.error = error_in(&answer);
         return Turn::answer(answer);
     };

@@ -4,6 +4,7 @@
 //! [`super::outcome`]'s to say; a transport that failed is temporary by nature, except where the client itself can't
 //! be set up.
 
+pub(crate) mod probe;
 pub(crate) mod socket;
 
 use super::outcome::{Answer, Outcome, brief, of_lookup, of_web_api, of_webhook};

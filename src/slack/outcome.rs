@@ -17,6 +17,31 @@ const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(30);
 /// How much of a foreign answer is kept as a reason, in characters.
 const REASON_CHARS_MAX: usize = 200;
 
+/// Codes of the Web API by which nothing can work with this token.
+const TOKEN_CODES: [&str; 12] = [
+    "invalid_auth",
+    "not_authed",
+    "account_inactive",
+    "token_revoked",
+    "token_expired",
+    "missing_scope",
+    "not_allowed_token_type",
+    "no_permission",
+    "team_access_not_granted",
+    "two_factor_setup_required",
+    "ekm_access_denied",
+    "accesslimited",
+];
+/// Words of a webhook by which nothing can work with it.
+const HOOK_WORDS: [&str; 6] =
+    ["no_service", "no_service_id", "no_active_hooks", "invalid_token", "no_team", "team_disabled"];
+
+/// Whether a reason that was kept means that nothing works until somebody mends the token or webhook.
+pub(crate) fn is_token_trouble(reason: &str) -> bool {
+    let mut words = reason.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
+    words.any(|word| TOKEN_CODES.contains(&word) || HOOK_WORDS.contains(&word))
+}
+
 /// What became of one attempt to post.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
@@ -92,9 +117,7 @@ pub(crate) fn of_webhook(flavor: Flavor, answer: &Answer) -> Outcome {
         | "channel_is_archived"
         | "action_prohibited"
         | "posting_to_general_channel_denied" => Outcome::PlaceNever { reason },
-        "no_service" | "no_service_id" | "no_active_hooks" | "invalid_token" | "no_team" | "team_disabled" => {
-            Outcome::TokenNever { reason }
-        }
+        _ if HOOK_WORDS.contains(&word) => Outcome::TokenNever { reason },
         "rollup_error" => Outcome::Temporary { reason, slow: false },
         _ => Outcome::Temporary { reason, slow: true },
     }
@@ -203,18 +226,7 @@ fn of_error_code(answer: &WebApiAnswer, after: Option<&str>) -> Outcome {
         | "user_not_in_channel"
         | "team_not_found" => Outcome::PlaceNever { reason },
         _ if code.starts_with("restricted_action") => Outcome::PlaceNever { reason },
-        "invalid_auth"
-        | "not_authed"
-        | "account_inactive"
-        | "token_revoked"
-        | "token_expired"
-        | "missing_scope"
-        | "not_allowed_token_type"
-        | "no_permission"
-        | "team_access_not_granted"
-        | "two_factor_setup_required"
-        | "ekm_access_denied"
-        | "accesslimited" => Outcome::TokenNever { reason },
+        _ if TOKEN_CODES.contains(&code) => Outcome::TokenNever { reason },
         _ => Outcome::Temporary { reason, slow: true },
     }
 }

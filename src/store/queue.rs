@@ -35,6 +35,25 @@ pub(crate) struct Summary {
     pub(crate) acts: i64,
 }
 
+/// How the outbox is, for `check`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Health {
+    pub(crate) summary: Summary,
+    /// Why the last one died.
+    pub(crate) dead_reason: Option<String>,
+    /// Integrations that can't deliver now.
+    pub(crate) holds: Vec<Hold>,
+}
+
+/// An integration that rests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hold {
+    pub(crate) integration: String,
+    pub(crate) reason: String,
+    /// Somebody must mend its token or webhook.
+    pub(crate) is_hopeless: bool,
+}
+
 const COLUMNS: &str = "SELECT d.id, d.state, d.integration, d.target, n.received,
     MAX(COALESCE(p.due, 0), COALESCE((SELECT MAX(until) FROM hold h WHERE h.integration = d.integration
                            AND h.lane IN ('*', d.target)), 0)),
@@ -77,6 +96,21 @@ impl Store {
             oldest: self.db.query_row(oldest, [], |row| row.get(0)).optional()?.flatten(),
             acts: self.db.query_row("SELECT COUNT(*) FROM act WHERE state <> 'done'", [], |row| row.get(0))?,
         })
+    }
+
+    /// How it is at `now` (Unix ms).
+    pub(crate) fn health(&self, now: i64) -> Result<Health, StoreError> {
+        let dead = "SELECT reason FROM delivery WHERE state = 'dead' ORDER BY id DESC LIMIT 1";
+        let dead_reason = self.db.query_row(dead, [], |row| row.get(0)).optional()?.flatten();
+        let holds = "SELECT integration, reason FROM hold WHERE lane = '*' AND reason <> '' AND until > ?1";
+        let mut statement = self.db.prepare(holds)?;
+        let holds = statement.query_map([now], |row| {
+            let reason: String = row.get(1)?;
+            let is_hopeless = crate::slack::outcome::is_token_trouble(&reason);
+            Ok(Hold { integration: row.get(0)?, reason, is_hopeless })
+        })?;
+        let holds = holds.collect::<Result<_, _>>()?;
+        Ok(Health { summary: self.summary()?, dead_reason, holds })
     }
 
     /// Lets dead and waiting deliveries go at once: one, or all of them. Returns how many. One that never had a place

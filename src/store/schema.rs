@@ -174,6 +174,16 @@ pub(super) fn migrate(db: &Connection) -> Result<(), StoreError> {
     Ok(transaction.commit()?)
 }
 
+/// Whether the schema is the one this program knows.
+pub(super) fn check(db: &Connection) -> Result<(), StoreError> {
+    let known = i64::try_from(VERSIONS.len()).unwrap_or(i64::MAX);
+    match db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))? {
+        found if found == known => Ok(()),
+        found if found > known => Err(StoreError::Newer { found, known }),
+        _ => Err(StoreError::Older),
+    }
+}
+
 /// A database as the first version made it.
 #[cfg(test)]
 pub(super) fn first_version(db: &Connection) {

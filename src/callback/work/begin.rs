@@ -11,6 +11,7 @@ use crate::core::door::{self, DoorError};
 use crate::core::{knows_expiry, places, state};
 use crate::notification::Notification;
 use crate::problem::Problem;
+use crate::report::Noted;
 use crate::store::{Act, Move, NewAct, Stage, StoreError};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -109,7 +110,12 @@ impl Worker {
     fn send(&mut self, ready: Vec<Ready>) -> Result<(), StoreError> {
         let (mut moves, mut entries) = (Vec::new(), Vec::new());
         for Ready { act, request, person, core, command } in ready {
-            match send_patiently(&core, &command) {
+            let sent = send_patiently(&core, &command);
+            self.reporter.note(|report| match &sent {
+                Err(e) if !e.is_verdict() => drop(report.commands.insert(core.name.clone(), Noted::now(e.to_string()))),
+                _ => drop(report.commands.remove(&core.name)),
+            });
+            match sent {
                 Ok(()) => moves.push((act.id, Move::Sent)),
                 Err(e) => {
                     let lines = command.lines();

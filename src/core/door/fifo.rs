@@ -24,6 +24,11 @@ pub(super) fn send(path: &Path, command: &ExternalCommand) -> Result<Receipt, Do
     }
 }
 
+/// Whether a command could be written: opened and closed again without a byte.
+pub(super) fn probe(path: &Path) -> Result<(), DoorError> {
+    open(path).map(drop)
+}
+
 fn open(path: &Path) -> Result<File, DoorError> {
     let named = || path.to_owned();
     let failed = |e: std::io::Error| match e.kind() {

@@ -116,6 +116,9 @@ impl Visit<'_> {
             let mut guard = lock(&self.shared.guard);
             verify(bytes, Proof::Signature { headers: &headers, signers: &signers, now, guard: &mut guard })
         };
+        if let Ok(age) = believed.as_ref().map(Verified::age).or_else(Refusal::age) {
+            (self.shared.handlers.note_age)(age);
+        }
         match believed {
             Ok(verified) => {
                 self.place.set_busy(true);

@@ -1,0 +1,170 @@
+//! Looks at everything a check is about, with read rights only, without the network, within a deadline.
+//!
+//! One thread looks, part after part; whoever waits takes what is there when the time is up. A disk that hangs hangs
+//! that thread alone, and the process ends without it.
+
+use super::{Configured, Door, Facts, Listener, Spool};
+use crate::clock;
+use crate::config::lenient::{StateDirs, state_dirs};
+use crate::config::{self, Config, Environment, Flavor, LivestatusAddress, LoadError};
+use crate::core::door::{self, DoorError};
+use crate::lock;
+use crate::report::{self, Report};
+use crate::spool;
+use crate::store::{Health, Store};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// A plugin that takes longer is a problem of its own.
+const DEADLINE: Duration = Duration::from_millis(4500);
+/// How long the database may be locked.
+const PATIENCE: Duration = Duration::from_millis(1500);
+/// A heart that is silent so long has stopped: the longest single step of the listener is a good deal shorter.
+const HEART_STOPPED: i64 = 120;
+
+/// Gathers; never takes much longer than [`DEADLINE`].
+pub(crate) fn gather(config: Option<&Path>, env: &Environment) -> Facts {
+    let facts = Arc::new(Mutex::new(Facts { now: clock::wall_ms() / 1000, ..Facts::default() }));
+    let (done, finished) = channel::<()>();
+    let (inside, config, env) = (Arc::clone(&facts), config.map(Path::to_owned), env.clone());
+    let spawned = std::thread::Builder::new().name("check".into()).spawn(move || {
+        look(&inside, config.as_ref(), &env);
+        drop(done);
+    });
+    if spawned.is_ok() {
+        // Finished, or not in time: what is there is taken.
+        let (Ok(()) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected)) =
+            finished.recv_timeout(DEADLINE);
+    }
+    let facts = facts.lock().unwrap_or_else(PoisonError::into_inner);
+    facts.clone()
+}
+
+fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, env: &Environment) {
+    let put = |change: &mut dyn FnMut(&mut Facts)| change(&mut facts.lock().unwrap_or_else(PoisonError::into_inner));
+    let now = facts.lock().unwrap_or_else(PoisonError::into_inner).now;
+    let StateDirs { state_dir, runtime_dir, .. } = state_dirs(path.map(PathBuf::as_path), env);
+    let listener = listener(&state_dir, &runtime_dir, now);
+    put(&mut |facts| facts.listener = Some(listener.clone()));
+    let spool = spool(&state_dir);
+    put(&mut |facts| facts.spool = Some(spool.clone()));
+    let (configured, config) = configured(path.map(PathBuf::as_path), env);
+    put(&mut |facts| facts.config = Some(configured.clone()));
+    let outbox = outbox(&state_dir, now);
+    put(&mut |facts| facts.outbox = Some(outbox.clone()));
+    let Some(config) = config.filter(|config| takes_callbacks(config) || !config.cores.is_empty()) else {
+        return;
+    };
+    let mut cores = config.cores.clone();
+    if cores.is_empty() {
+        cores.push(crate::core::places::found());
+    }
+    // What is beyond the network is the doctor's.
+    let is_local = |core: &&config::Core| {
+        let over_tcp = matches!(core.livestatus, Some(LivestatusAddress::Tcp(_))) && core.command_file.is_none();
+        core.api.is_none() && !over_tcp
+    };
+    for core in cores.iter().filter(is_local) {
+        let door = match door::probe(core) {
+            Ok(_) => Door::Open,
+            Err(e @ DoorError::Forbidden(_)) => Door::Unseen(e.to_string()),
+            Err(e) => Door::Shut(e.to_string()),
+        };
+        put(&mut |facts| drop(facts.cores.insert(core.name.clone(), door.clone())));
+    }
+}
+
+/// Who delivers, by the report, the delivery lock and the process.
+pub(crate) fn listener(state_dir: &Path, runtime_dir: &Path, now: i64) -> Result<Listener, String> {
+    let path = report::path(runtime_dir);
+    let read = report::read(runtime_dir).map_err(|e| format!("can't read {}: {e}", path.display()))?;
+    let lock_holder = lock::holder(state_dir);
+    Ok(match read {
+        None => Listener::None { lock_holder },
+        Some(report) => state_of(report, lock_holder, now),
+    })
+}
+
+fn state_of(report: Report, lock_holder: Option<u32>, now: i64) -> Listener {
+    let is_silent = now - report.heartbeat > HEART_STOPPED;
+    // In another container the process has another number here, so a lock that is held speaks for it.
+    let lives = lock_holder.is_some() || is_process(report.pid);
+    match (lives, is_silent, lock_holder) {
+        (true, false, _) => Listener::Runs(report),
+        (true, true, Some(holder)) if holder == report.pid || !is_process(report.pid) => Listener::Stuck(report),
+        (false, ..) | (true, true, _) => Listener::Died(report),
+    }
+}
+
+fn is_process(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    // Somebody else's may not be signalled, but is there.
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
+fn spool(state_dir: &Path) -> Result<Spool, String> {
+    let spool = spool::Spool::new(state_dir);
+    let oldest = spool.oldest(1).map_err(|e| e.to_string())?;
+    let oldest = oldest.first().and_then(spool::SpoolId::received);
+    Ok(Spool { files: spool.waiting().0, oldest, bad: spool.bad().len() })
+}
+
+fn outbox(state_dir: &Path, now: i64) -> Result<Health, String> {
+    let store = Store::open_for_reading(state_dir, PATIENCE).map_err(|e| e.to_string())?;
+    match store {
+        Some(store) => store.health(now.saturating_mul(1000)).map_err(|e| e.to_string()),
+        None => Ok(Health::default()),
+    }
+}
+
+fn configured(path: Option<&Path>, env: &Environment) -> (Configured, Option<Config>) {
+    match config::load(path, env) {
+        Ok((config, _)) => {
+            let texts = [&config.message.title, &config.message.body];
+            let template = texts.into_iter().flatten().find_map(|text| crate::render::failing_sample(text));
+            (Configured::Good { takes_callbacks: takes_callbacks(&config), template }, Some(config))
+        }
+        Err(e @ LoadError::Read { .. }) if e.is_forbidden() => (Configured::Unseen(e.to_string()), None),
+        Err(e) => {
+            let problems = e.problems();
+            // The place and the sentence; the excerpt and the remedy are for `config check`.
+            (Configured::Broken { first: e.first_line(), count: problems.len() }, None)
+        }
+    }
+}
+
+/// Whether clicks are to come in.
+pub(crate) fn takes_callbacks(config: &Config) -> bool {
+    let over_socket = config.integrations.iter().any(|integration| {
+        config.listen.socket_mode
+            && integration.enabled
+            && integration.flavor == Flavor::Slack
+            && integration.app_token.is_some()
+    });
+    over_socket || config.listen.address(&config.integrations).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heart_lock_and_process_together_say_how_the_listener_is() {
+        let (me, gone) = (std::process::id(), u32::try_from(i32::MAX).unwrap());
+        let report = |pid, heartbeat| Report { pid, heartbeat, ..Report::default() };
+        for (pid, holder, age, expected) in [
+            (me, Some(me), 10, "Runs"),
+            (me, None, 10, "Runs"),
+            (me, Some(me), 121, "Stuck"),
+            (me, Some(gone), 121, "Died"),
+            (gone, None, 10, "Died"),
+            (gone, Some(me), 10, "Runs"),
+            (gone, Some(me), 121, "Stuck"),
+        ] {
+            let found = format!("{:?}", state_of(report(pid, 1000), holder, 1000 + age));
+            assert!(found.starts_with(expected), "{pid} {holder:?} {age}: {found}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! `ackbell check`: a plugin for the monitoring that ackbell serves. It alone has the plugins' exit codes.
+
+use super::args::CheckArgs;
+use super::{Exit, Output, pasteable};
+use crate::check::gather::gather;
+use crate::check::{Finding, Level, Thresholds, Verdict, judge};
+use crate::config::Environment;
+use serde_json::{Value, json};
+use std::path::Path;
+
+pub(super) fn run(args: &CheckArgs, config: Option<&Path>, env: &Environment, out: &mut Output) -> Exit {
+    let thresholds = Thresholds {
+        warning_age: args.warning,
+        critical_age: args.critical,
+        warning_queue: args.warning_queue.into(),
+        critical_queue: args.critical_queue.into(),
+    };
+    let mut verdict = judge(&gather(config, env), &thresholds);
+    for finding in &mut verdict.findings {
+        finding.remedy = finding.remedy.take().map(|remedy| pasteable(&remedy, config));
+    }
+    let text = if args.json { json_of(&verdict).to_string() } else { verdict.text() };
+    out.line(&crate::secret::redact(&text));
+    match verdict.level {
+        Level::Note => Exit::Done,
+        Level::Warning => Exit::Warning,
+        Level::Critical => Exit::Critical,
+        Level::Unknown => Exit::Unknown,
+    }
+}
+
+/// Arguments that can't be understood: a plugin says that on its one line, too.
+pub(super) fn misused(error: &clap::Error, out: &mut Output) -> Exit {
+    let said = error.to_string();
+    let first = said.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    out.line(&format!("ACKBELL UNKNOWN - {first}; see ackbell check --help"));
+    Exit::Unknown
+}
+
+fn json_of(verdict: &Verdict) -> Value {
+    let finding = |finding: &Finding| {
+        let level = match finding.level {
+            Level::Note => "note",
+            Level::Unknown => "unknown",
+            Level::Warning => "warning",
+            Level::Critical => "critical",
+        };
+        json!({ "level": level, "text": finding.text, "remedy": finding.remedy })
+    };
+    let findings: Vec<Value> = verdict.findings.iter().map(finding).collect();
+    json!({ "status": verdict.word(), "findings": findings, "perfdata": verdict.perfdata })
+}

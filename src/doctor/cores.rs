@@ -1,0 +1,127 @@
+//! The monitoring cores: would a command be taken, can the state be read back.
+
+use super::{Step, Trouble};
+use crate::check::gather::takes_callbacks;
+use crate::check::span;
+use crate::clock;
+use crate::config::{Config, Core};
+use crate::core::door::{self, DoorError};
+use crate::core::state::{self, ReadError};
+use crate::core::{objects_readable, places};
+
+/// A core writes its state every 10 s, some every minute; what is older comes from one that stopped or hangs.
+const STATE_AGE_MAX: i64 = 5 * 60;
+
+/// The cores to look at: the configured ones, else the one of this machine where clicks are to reach it.
+pub(super) fn of(config: &Config) -> Vec<Core> {
+    match config.cores.as_slice() {
+        [] if takes_callbacks(config) => vec![places::found()],
+        configured => configured.to_vec(),
+    }
+}
+
+pub(super) fn core(core: &Core) -> Vec<Step> {
+    let hop = |what: &str| if core.name.is_empty() { what.to_owned() } else { format!("[{}] {what}", core.name) };
+    let mut steps = vec![door_step(&hop("commands"), core)];
+    steps.extend(state_steps(&hop("state"), core));
+    if let Some((path, readable)) = objects_readable(core) {
+        steps.push(match readable {
+            Ok(()) => Step::good(&hop("objects"), format!("{} says whose contacts are whose", path.display())),
+            Err(e) => {
+                let found = format!("can't read {}: {e}", path.display());
+                Step::warning(
+                    &hop("objects"),
+                    found,
+                    format!("ls -l {}; contacts aren't known without it", path.display()),
+                )
+            }
+        });
+    }
+    steps
+}
+
+fn door_step(hop: &str, core: &Core) -> Step {
+    let disabled = places::places(core).external_commands_checked == Some(false);
+    match door::probe(core) {
+        Ok(_) if disabled => {
+            let e = DoorError::Disabled;
+            Step::bad(Trouble::Configuration, hop, e.to_string(), remedy(&e))
+        }
+        Ok(door) => Step::good(hop, format!("the core takes them by its {door}")),
+        Err(e) => {
+            let trouble = match e {
+                DoorError::NoDoor | DoorError::NotAFifo(_) | DoorError::Disabled => Trouble::Configuration,
+                DoorError::Forbidden(_) | DoorError::Login { .. } | DoorError::Refused(_) => Trouble::Refused,
+                DoorError::Missing(_)
+                | DoorError::NoReader(_)
+                | DoorError::Full(_)
+                | DoorError::Broken(_)
+                | DoorError::Write { .. }
+                | DoorError::Unreachable { .. }
+                | DoorError::Half(_) => Trouble::Unreachable,
+            };
+            Step::bad(trouble, hop, e.to_string(), remedy(&e))
+        }
+    }
+}
+
+fn remedy(error: &DoorError) -> String {
+    match error {
+        DoorError::NoDoor => "set command_file or api_url in [core]; ackbell config check".to_owned(),
+        DoorError::Disabled => {
+            "in nagios.cfg: check_external_commands=1; then systemctl restart nagios4 (nagios, naemon)".to_owned()
+        }
+        DoorError::Missing(path) => {
+            format!(
+                "systemctl status nagios4 (nagios, naemon); grep command_file in its main configuration: {}?",
+                path.display()
+            )
+        }
+        DoorError::NoReader(_) => "systemctl restart nagios4 (nagios, naemon)".to_owned(),
+        DoorError::Forbidden(path) => {
+            format!("ls -l {}; usermod -aG ITS-GROUP USER, or sudo -u nagios ackbell doctor", path.display())
+        }
+        DoorError::NotAFifo(path) => format!("rm {}; then restart the core, which makes its FIFO", path.display()),
+        DoorError::Login { .. } => "correct api_user, api_password or api_key in [core]".to_owned(),
+        _ => "systemctl status nagios4 (nagios, naemon, icinga2)".to_owned(),
+    }
+}
+
+fn state_steps(hop: &str, core: &Core) -> Vec<Step> {
+    let snapshot = match state::read(core, &[]) {
+        Ok(snapshot) => snapshot,
+        Err(e) => {
+            let remedy = match &e {
+                ReadError::Nowhere => "set status_file, livestatus or api_url in [core]".to_owned(),
+                ReadError::File { path, .. } | ReadError::NoStatus(path) => {
+                    format!("ls -l {}; it must be readable for ackbell's user", path.display())
+                }
+                ReadError::Door { .. } => "correct livestatus or api_url in [core]".to_owned(),
+            };
+            let found = format!("no acknowledgement can be confirmed: {e}");
+            return vec![Step::bad(Trouble::Unreachable, hop, found, remedy)];
+        }
+    };
+    let age = clock::wall_ms() / 1000 - snapshot.created;
+    let mut steps = vec![match age {
+        STATE_AGE_MAX.. => {
+            let found = format!("the core's state is {} old: it stopped, or writes elsewhere", span(age));
+            Step::bad(
+                Trouble::Unreachable,
+                hop,
+                found,
+                "systemctl status nagios4 (nagios, naemon); correct status_file",
+            )
+        }
+        _ => Step::good(hop, format!("read back, {} old", span(age))),
+    }];
+    if snapshot.program.notifications_enabled == Some(false) {
+        let found = "notifications are switched off in the core: nothing will come";
+        steps.push(Step::warning(
+            hop,
+            found,
+            "in nagios.cfg: enable_notifications=1, or switch them on in its web page",
+        ));
+    }
+    steps
+}
