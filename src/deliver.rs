@@ -12,7 +12,7 @@ mod send;
 
 pub(crate) use address::voice;
 pub(crate) use compose::{message, reach, replacement};
-pub(crate) use drain::local_time;
+pub(crate) use drain::{local_time, subscriptions};
 pub(crate) use send::directly;
 
 use crate::clock::{SteadyClock, millis};

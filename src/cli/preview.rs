@@ -9,12 +9,13 @@ use crate::notification::Notification;
 use crate::render::{self, Facts, Reach};
 use crate::sandbox::page::document;
 use crate::slack::blocks;
+use crate::store::Store;
 use crate::{route, terminal};
 use serde_json::{Value, json};
 use std::path::Path;
 
 pub(super) fn run(args: &PreviewArgs, path: Option<&Path>, env: &Environment, out: &mut Output) -> Exit {
-    let config = match load(path, env, out) {
+    let config = match load_whole(path, env, out) {
         Ok(config) => config,
         Err(exit) => return exit,
     };
@@ -105,9 +106,18 @@ fn pretty(message: &Value) -> String {
     serde_json::to_string_pretty(message).unwrap_or_default()
 }
 
+/// The configuration with the subscriptions beside it, where there are some and they can be read.
+fn load_whole(path: Option<&Path>, env: &Environment, out: &mut Output) -> Result<Config, Exit> {
+    let mut config = load(path, env, out)?;
+    if let Ok(Some(store)) = Store::open_existing(&config.state_dir) {
+        config.subscriptions = deliver::subscriptions(&store).unwrap_or_default();
+    }
+    Ok(config)
+}
+
 /// What `notify` would send and where, for the notification it was given.
 pub(super) fn dry_run(notification: &Notification, path: Option<&Path>, env: &Environment, out: &mut Output) -> Exit {
-    let config = match load(path, env, out) {
+    let config = match load_whole(path, env, out) {
         Ok(config) => config,
         Err(exit) => return exit,
     };
