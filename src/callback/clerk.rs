@@ -148,7 +148,7 @@ impl Clerk {
         entries.sort_by_key(Entry::urgency);
         let (from, text) = (errand.from.min(entries.len().saturating_sub(1)) / PAGE * PAGE, filter.text.clone());
         let total = entries.len();
-        let acknowledged = entries.iter().filter(|entry| entry.is_quiet).count();
+        let acknowledged = entries.iter().filter(|entry| entry.is_quiet()).count();
         let entries = entries.into_iter().skip(from).take(PAGE).collect();
         let core = errand.order.core.clone();
         Ok(Page {

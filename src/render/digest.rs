@@ -143,7 +143,7 @@ fn counts(tally: &Tally) -> String {
     for (number, what) in [
         (critical, "critical"),
         (warning, "warning"),
-        (unknown, "of other states"),
+        (unknown, "unknown"),
         (if goes_on { tally.recovered } else { 0 }, "recovered"),
         (tally.acknowledged, "acknowledged"),
     ] {

@@ -24,9 +24,7 @@ pub(crate) struct Entry {
     label: String,
     code: u8,
     is_hard: bool,
-    /// Acknowledged or in downtime: somebody knows.
-    pub(crate) is_quiet: bool,
-    by: Option<String>,
+    is_acknowledged: bool,
     in_downtime: bool,
     since: i64,
     output: String,
@@ -34,19 +32,21 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(crate) fn new(object: Object, label: String, state: &State) -> Self {
-        let acknowledged = state.acknowledged != Acknowledged::No;
-        let in_downtime = state.downtime_depth > 0;
         Self {
             object,
             label,
             code: state.code,
             is_hard: state.is_hard,
-            is_quiet: acknowledged || in_downtime,
-            by: acknowledged.then(|| state.acknowledgement().map_or_else(String::new, |by| by.author.clone())),
-            in_downtime,
+            is_acknowledged: state.acknowledged != Acknowledged::No,
+            in_downtime: state.downtime_depth > 0,
             since: state.last_state_change,
             output: state.output.clone(),
         }
+    }
+
+    /// Acknowledged or in downtime: somebody knows.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.is_acknowledged || self.in_downtime
     }
 
     /// What nobody knows of comes first, then the worst, then the newest.
@@ -58,7 +58,7 @@ impl Entry {
             (Some(_), 3) => 3,
             _ => 4,
         };
-        (self.is_quiet, badness, -self.since)
+        (self.is_quiet(), badness, -self.since)
     }
 
     fn block(&self, now: i64) -> Value {
@@ -78,10 +78,8 @@ impl Entry {
         if !self.is_hard {
             text.push_str(", not sure yet");
         }
-        match &self.by {
-            Some(by) if by.is_empty() => text.push_str(", acknowledged"),
-            Some(by) => text.push_str(&format!(", acknowledged by {}", plain(by))),
-            None => {}
+        if self.is_acknowledged {
+            text.push_str(", acknowledged");
         }
         if self.in_downtime {
             text.push_str(", in downtime");
@@ -92,7 +90,7 @@ impl Entry {
         }
         let mut block = json!({ "type": "section", "text": { "type": "mrkdwn", "text": text } });
         let value = serde_json::to_string(&self.object).unwrap_or_default();
-        if !self.is_quiet && value.chars().count() <= VALUE_MAX {
+        if !self.is_quiet() && value.chars().count() <= VALUE_MAX {
             block["accessory"] = json!({
                 "type": "button", "action_id": "acknowledge", "text": plain_text("Acknowledge"), "value": value,
             });

@@ -1,5 +1,7 @@
 //! `ackbell demo`, from the first card to the last trace of it.
 
+use crate::browser::Browser;
+use crate::page::{assert_fits, assert_quiet};
 use crate::world::{ACKBELL, Running, Sandbox, signal, text, wait_until};
 use serde_json::{Value, json};
 use std::fs;
@@ -159,6 +161,40 @@ fn a_click_in_the_demo_goes_the_real_way() {
     assert_eq!(demo.0.wait().unwrap().code(), Some(0));
     assert!(!directory.exists(), "gone when the demo is");
     assert_no_trace(&directory);
+}
+
+/// The README's pictures come from here: `docs/pictures/take`.
+#[test]
+fn the_demo_in_a_browser() {
+    let show = Show::begin(&[]);
+    let browser = Browser::start();
+    browser.resize(1440, 900);
+    browser.prefer("light");
+    browser.open(&format!("{}#C0OPS00001", show.places["page"].as_str().unwrap()));
+    browser.wait_for("#messages", "DOWN db02");
+    browser.press("#messages article:nth-of-type(2) [data-action=acknowledge]");
+    browser.wait_for("#messages", "acknowledged by alice");
+    browser.wait_for("#extra", "ACKNOWLEDGE_");
+    browser.picture("acknowledged");
+    browser.type_into("#command", "/ackbell problems\n");
+    browser.wait_for("#messages .alone", "3 problems, 1 acknowledged or in downtime");
+    browser.picture("problems");
+    browser.press("#messages .alone [data-action=acknowledge]");
+    browser.wait_for("#messages .alone:last-of-type", "Acknowledged: ");
+    browser.press("[data-demo=storm]");
+    browser.wait_for("#messages", "problems on");
+    browser.wait_for("#messages", "Acknowledge all");
+    browser.picture("storm");
+    browser.press("[data-demo=recover]");
+    browser.wait("the storm's end", || browser.text("#messages").contains("RECOVERED, UP db02"));
+    browser.prefer("dark");
+    browser.resize(390, 844);
+    browser.press("#close-panel");
+    browser.run("document.querySelector('#messages article').scrollIntoView()");
+    browser.picture("phone");
+    assert_fits(&browser);
+    assert_quiet(&browser);
+    show.sandbox.assert_respected();
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::net::TcpListener;
 
 /// Nothing complained, and nobody off this machine was asked.
 #[track_caller]
-fn assert_quiet(browser: &Browser) {
+pub(crate) fn assert_quiet(browser: &Browser) {
     let (console, asked) = browser.noticed();
     assert!(console.is_empty(), "{console:?} {asked:?}");
     let strange: Vec<_> = asked.iter().filter(|url| !is_here(url)).collect();
@@ -22,7 +22,7 @@ fn is_here(url: &str) -> bool {
 
 /// Nothing is wider than the window.
 #[track_caller]
-fn assert_fits(browser: &Browser) {
+pub(crate) fn assert_fits(browser: &Browser) {
     let width = browser.run(
         "const wide = [...document.querySelectorAll('main *')].filter(n => n.getBoundingClientRect().right > innerWidth + 1 && !n.closest('[popover]'));
          return [document.documentElement.scrollWidth <= innerWidth, wide.map(n => n.className)]",
