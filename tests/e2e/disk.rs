@@ -56,7 +56,7 @@ fn a_database_that_cannot_be_used_keeps_everything_in_the_spool() {
     let done = site.run(&NOTIFY);
     assert_eq!((done.status.code(), site.spooled("new")), (Some(0), 2));
     assert!(
-        text(&done.stderr).contains("the database is from a newer ackbell (schema 99, this one knows 3)"),
+        text(&done.stderr).contains("the database is from a newer ackbell (schema 99, this one knows "),
         "{}",
         text(&done.stderr)
     );

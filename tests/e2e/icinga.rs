@@ -96,7 +96,7 @@ fn downtime_check_and_silence_reach_icinga() {
     icinga.found("Service/web01!Check", 2, "bad");
     let card = shift.wait("CRITICAL: Check on Web 01 · bad");
     shift.sandbox.click(&card, "more", &json!({"option": "recheck"}));
-    shift.told("Checked: Check on web01 is WARNING. checked again");
+    shift.told("Checked: Check on Web 01 is WARNING. checked again");
     let card = shift.becomes(&card, "STILL WARNING: Check on Web 01");
     shift.sandbox.click(&card, "more", &json!({"option": "stop_notifications"}));
     shift.wait("NOTIFICATIONS STOPPED, WARNING: Check on Web 01");

@@ -211,7 +211,7 @@ fn a_listener_killed_in_the_middle_loses_nothing() {
     let mut kills = 0;
     while site.queue()["waiting"].as_u64().unwrap() > 0 || site.spooled("new") > 0 {
         let mut listener = site.listen();
-        std::thread::sleep(Duration::from_millis(40 + kills * 37 % 100));
+        std::thread::sleep(Duration::from_millis(40 + kills * 37 % 100 + kills * 3));
         let _ = listener.0.kill();
         kills += 1;
         assert!(kills < 200);

@@ -76,7 +76,7 @@ fn the_proxy_of_the_configuration_and_of_the_environment_are_used() {
     let slack = format!("[slack]\nwebhook_url = \"{url}/services/T0SANDBOX/B1/x\"\nca_file = \"{cert}\"\n");
     let address = |password: &str| format!("http://user:{password}@127.0.0.1:{}", proxy.port);
     let notify = |config: &str, env: &[(&str, &str)]| {
-        let site = Site::new(&format!("{config}[outbox]\ntime_budget = \"600ms\"\n"));
+        let site = Site::new(&format!("{config}[outbox]\ntime_budget = \"3s\"\n"));
         let done = site
             .command(&["notify", "--hostname", "h", "--hoststate", "1"])
             .envs(env.iter().copied())
