@@ -12,22 +12,16 @@ import subprocess
 import sys
 
 
-def changes(version):
-    """The points of the top entry of CHANGELOG.md, which must be this version's."""
-    entries = re.split(r"^## ", pathlib.Path("CHANGELOG.md").read_text(), flags=re.M)[1:]
-    if entries[0].split()[0] != version:
-        sys.exit(f"CHANGELOG.md begins with {entries[0].split()[0]}, Cargo.toml says {version}")
-    points = re.findall(r"^- (.*(?:\n  .*)*)", entries[0], flags=re.M)
-    return [re.sub(r"\s+", " ", point).replace("`", "") for point in points]
-
-
 def changelog(version, epoch):
-    """For nfpm; JSON is YAML."""
+    """For nfpm; JSON is YAML. CHANGELOG.md itself is in the packages, too: here is only the pointer to it."""
+    newest = re.search(r"^## (\S+)", pathlib.Path("CHANGELOG.md").read_text(), flags=re.M)[1]
+    if newest != version:
+        sys.exit(f"CHANGELOG.md begins with {newest}, Cargo.toml says {version}")
     date = datetime.datetime.fromtimestamp(epoch, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    notes = [{"note": point} for point in changes(version)]
+    changes = [{"note": f"Version {version}. What users notice is in the changelog beside this one."}]
     packager = "The ackbell authors <maintainers@ackbell.invalid>"
     deb = {"urgency": "medium", "distributions": ["stable"]}
-    return json.dumps([{"semver": f"{version}-1", "date": date, "packager": packager, "deb": deb, "changes": notes}])
+    return json.dumps([{"semver": f"{version}-1", "date": date, "packager": packager, "deb": deb, "changes": changes}])
 
 
 def licences(architecture):
