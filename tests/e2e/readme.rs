@@ -24,6 +24,13 @@ fn every_command_of_the_readme_works_in_its_order() {
         &home.path().join("bin/cargo"),
         &format!("#!/bin/sh\nmkdir -p target/release && cp {ACKBELL} target/release/\n"),
     );
+    // What the packages do is packaging/test's; here only the files are found.
+    for tool in ["apt", "systemctl", "systemd-tmpfiles"] {
+        script(&home.path().join("bin").join(tool), "#!/bin/sh\nexit 0\n");
+    }
+    fs::create_dir_all(home.path().join("share/ackbell")).unwrap();
+    let cores = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/cores");
+    std::os::unix::fs::symlink(cores, home.path().join("share/ackbell/cores")).unwrap();
     // Debian's own objects stay out of it: only ours are to be verified.
     script(
         &home.path().join("bin/nagios4"),
@@ -38,6 +45,7 @@ fn every_command_of_the_readme_works_in_its_order() {
         }
         let local = block
             .replace("/usr/bin/", &format!("{root}/bin/"))
+            .replace("/usr/share/", &format!("{root}/share/"))
             .replace("/etc/", &format!("{root}/etc/"))
             .replace("/var/lib/", &format!("{root}/var/lib/"))
             .replace("https://hooks.slack.com/services/T000/B000/XXXX", &sandbox.webhook("B0000001"))
