@@ -3,7 +3,7 @@
 //! Pure. A phone writes curly quotes, and Slack escapes three characters; both are undone before anything is matched
 //! (<https://docs.slack.dev/interactivity/implementing-slash-commands>).
 
-use crate::config::{Matcher, filter, suggest};
+use crate::config::{Matcher, duration, filter, suggest};
 use std::time::Duration;
 
 /// Longer than any host, service and comment; Slack's own limit is further away.
@@ -118,10 +118,10 @@ pub(crate) fn parse(text: &str) -> Result<Order, String> {
 pub(crate) fn downtime(rest: &[String]) -> Result<(Duration, String), String> {
     let usage = "Say how long: `downtime HOST[/SERVICE] 2h [COMMENT]`";
     let (length, comment) = rest.split_first().ok_or_else(|| format!("{usage}."))?;
-    match filter::length(length) {
-        Some(length) if length >= Duration::from_secs(60) => Ok((length, comment.join(" "))),
-        Some(_) => Err(format!("\"{length}\" is too short for a downtime: a minute at least.")),
-        None => Err(format!("\"{length}\" is no length of time. {usage}, with 30m, 2h or 1d.")),
+    match duration(length) {
+        Ok(length) if length >= Duration::from_secs(60) => Ok((length, comment.join(" "))),
+        Ok(_) => Err(format!("\"{length}\" is too short for a downtime: a minute at least.")),
+        Err(_) => Err(format!("\"{length}\" is no length of time. {usage}, with 30m, 2h or 1d.")),
     }
 }
 

@@ -76,7 +76,7 @@ pub(crate) enum Verb {
     Audit(AuditArgs),
     /// Show what a notification would look like, without sending it
     #[command(after_help = "Takes the arguments of `notify`. Without any, it shows a sample of every kind.\n\n\
-        Examples:\n  ackbell preview\n  ackbell preview --html preview.html\n  ackbell preview --hostname web01 --hoststate DOWN --output 'no ping'\n  \
+        Examples:\n  ackbell preview\n  ackbell preview --html preview.html\n  ackbell preview --link --hostname web01 --hoststate DOWN\n  ackbell preview --hostname web01 --hoststate DOWN --output 'no ping'\n  \
         ackbell preview --explain --hostname db01 --servicedesc MySQL --servicestate 2")]
     Preview(PreviewArgs),
     /// Write, check or show the configuration
@@ -278,6 +278,9 @@ pub(crate) struct PreviewArgs {
     /// Write a web page that shows it as Slack does; without FILE it is printed
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-", conflicts_with_all = ["json", "explain"])]
     pub(crate) html: Option<PathBuf>,
+    /// Print a link that opens it in Slack's Block Kit Builder
+    #[arg(long, conflicts_with_all = ["json", "html"])]
+    pub(crate) link: bool,
     /// Say which routes match and why
     #[arg(long)]
     pub(crate) explain: bool,

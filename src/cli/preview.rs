@@ -30,35 +30,62 @@ pub(super) fn run(args: &PreviewArgs, path: Option<&Path>, env: &Environment, ou
     if let Some(file) = &args.html {
         return page(shown, &config, all, file, out);
     }
+    let look = match (args.json, args.link) {
+        (true, _) => Look::Json,
+        (false, true) => Look::Link,
+        (false, false) => Look::Terminal,
+    };
     for (name, notification) in shown {
-        if !name.is_empty() && !args.json {
+        if !name.is_empty() && look != Look::Json {
             out.line(&format!("── {name}"));
         }
-        show(&notification, &config, args.json, out);
+        show(&notification, &config, look, out);
         if args.explain {
             explain(&notification, &config, out);
         }
     }
     if all {
-        show_lives(&config, args.json, out);
+        show_lives(&config, look, out);
     }
     Exit::Done
 }
 
 /// What a bot token makes of problems: one message that is edited, and one for a storm.
-fn show_lives(config: &Config, as_json: bool, out: &mut Output) {
+fn show_lives(config: &Config, look: Look, out: &mut Output) {
     for (name, problem) in render::lives() {
         let core = config.cores.first();
         let card = render::living(&problem, &Facts::bare(&config.message, core, problem.latest.time));
-        let text =
-            if as_json { pretty(&blocks::message(&card)) } else { terminal::preview(&card, out.colours, out.width) };
-        out.line(&if as_json { text } else { format!("── {name}\n{text}") });
+        if look != Look::Json {
+            out.line(&format!("── {name}"));
+        }
+        out.line(&look.of(&blocks::message(&card), || terminal::preview(&card, out.colours, out.width)));
     }
     let digest = render::digest(&render::storm(), config, None, (Reach::Nothing, 0));
-    if as_json {
-        out.line(&pretty(&blocks::digest(&digest, &[]).0));
-    } else {
-        out.line(&format!("── storm\n{}", terminal::digest(&digest, out.colours, out.width)));
+    if look != Look::Json {
+        out.line("── storm");
+    }
+    out.line(&look.of(&blocks::digest(&digest, &[]).0, || terminal::digest(&digest, out.colours, out.width)));
+}
+
+/// How a message is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    Terminal,
+    Json,
+    /// Opens it in Slack's Block Kit Builder, where it can be changed and sent to oneself.
+    Link,
+}
+
+impl Look {
+    fn of(self, message: &Value, terminal: impl FnOnce() -> String) -> String {
+        match self {
+            Self::Terminal => terminal(),
+            Self::Json => pretty(message),
+            Self::Link => {
+                let shown = json!({ "blocks": message["blocks"], "attachments": message["attachments"] });
+                format!("https://app.slack.com/block-kit-builder/#{}", render::links::encode(&shown.to_string()))
+            }
+        }
     }
 }
 
@@ -121,15 +148,15 @@ pub(super) fn dry_run(notification: &Notification, path: Option<&Path>, env: &En
         Ok(config) => config,
         Err(exit) => return exit,
     };
-    show(notification, &config, false, out);
+    show(notification, &config, Look::Terminal, out);
     explain(notification, &config, out);
     out.line("(nothing was sent or kept)");
     Exit::Done
 }
 
-fn show(notification: &Notification, config: &Config, as_json: bool, out: &mut Output) {
-    if as_json {
-        return out.line(&pretty(&message(notification, config)));
+fn show(notification: &Notification, config: &Config, look: Look, out: &mut Output) {
+    if look != Look::Terminal {
+        return out.line(&look.of(&message(notification, config), String::new));
     }
     let mut notification = notification.clone();
     render::redact(&mut notification, &config.message.redact);

@@ -2,7 +2,6 @@
 
 use super::problem::Mistake;
 use super::{Matcher, Pattern, values};
-use std::time::Duration;
 
 /// Reads `db*`, `web*/Disk*`, `critical`, `hostgroup=linux`, `state=critical,down`, `var.team=!dba`. An error is a
 /// sentence for the person.
@@ -15,11 +14,6 @@ pub(crate) fn read(words: &[String]) -> Result<Matcher, String> {
         }
     }
     Ok(matcher)
-}
-
-/// `2h`, `90m`, `1d12h`.
-pub(crate) fn length(text: &str) -> Option<Duration> {
-    values::duration(text).ok()
 }
 
 fn bare(matcher: &mut Matcher, word: &str) -> Result<(), String> {

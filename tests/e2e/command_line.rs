@@ -126,3 +126,13 @@ fn a_closed_pipe_is_no_failure() {
         .unwrap();
     assert_eq!((done.status.code(), text(&done.stderr)), (Some(0), String::new()));
 }
+
+#[test]
+fn a_preview_opens_in_slacks_own_builder() {
+    let site = Site::new("[slack]\nbot_token = \"xoxb-1\"\nchannel = \"#ops\"\n");
+    let done = site.run(&["preview", "--link", "--hostname", "web01", "--hoststate", "DOWN", "--output", "50% <lost>"]);
+    let link = text(&done.stdout);
+    let encoded = link.trim().strip_prefix("https://app.slack.com/block-kit-builder/#").unwrap();
+    assert!(encoded.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%".contains(&b)), "{encoded}");
+    assert!(encoded.starts_with("%7B%22attachments%22%3A%5B") && encoded.contains("50%25%20%26lt%3Blost%26gt%3B"));
+}
