@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// How an element is named in answers. <https://www.w3.org/TR/webdriver2/#elements>
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// How long something may take to show: the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One browser with one window.
 pub(crate) struct Browser {

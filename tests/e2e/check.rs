@@ -22,7 +22,7 @@ fn check(site: &Site, arguments: &[&str]) -> (i32, String) {
 fn wait_for(site: &Site, code: i32, part: &str) -> String {
     let mut last = (0, String::new());
     let started = Instant::now();
-    while started.elapsed() < Duration::from_secs(20) {
+    while started.elapsed() < Duration::from_secs(60) {
         last = check(site, &[]);
         if last.0 == code && last.1.lines().next().unwrap_or_default().contains(part) {
             return last.1;

@@ -65,7 +65,7 @@ impl Show {
 
     #[track_caller]
     fn wait_for(&self, words: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + Duration::from_secs(40);
+        let deadline = Instant::now() + Duration::from_secs(90);
         loop {
             let mut messages = self.sandbox.messages().into_iter().rev();
             if let Some(found) = messages.find(|m| wanted(m) && m["text"].as_str().unwrap().contains(words)) {

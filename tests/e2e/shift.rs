@@ -46,7 +46,7 @@ impl Shift {
         let started = std::time::Instant::now();
         while found.is_none() {
             let texts = self.sandbox.texts();
-            assert!(started.elapsed() < Duration::from_secs(30), "no \"{start}\" in {texts:?}\n{}", self.site.log());
+            assert!(started.elapsed() < Duration::from_secs(90), "no \"{start}\" in {texts:?}\n{}", self.site.log());
             found = self.sandbox.messages().into_iter().find(|m| m["text"].as_str().unwrap().starts_with(start));
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -64,7 +64,7 @@ impl Shift {
                 return now.clone();
             }
             let log = || (self.sandbox.texts(), self.site.log());
-            assert!(started.elapsed() < Duration::from_secs(30), "no \"{start}\" in {}\n{:?}", now["text"], log());
+            assert!(started.elapsed() < Duration::from_secs(90), "no \"{start}\" in {}\n{:?}", now["text"], log());
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -75,7 +75,7 @@ impl Shift {
         let said = || self.sandbox.whispers();
         let started = std::time::Instant::now();
         while !said().iter().any(|told| told.contains(words)) {
-            assert!(started.elapsed() < Duration::from_secs(40), "no \"{words}\" in {:?}", said());
+            assert!(started.elapsed() < Duration::from_secs(90), "no \"{words}\" in {:?}", said());
             std::thread::sleep(Duration::from_millis(50));
         }
     }

@@ -97,7 +97,7 @@ impl Icinga {
         let started = std::time::Instant::now();
         while self.try_get("/v1/status/IcingaApplication").is_none() {
             let ended = self.process.as_mut().unwrap().0.try_wait().unwrap();
-            assert!(ended.is_none() && started.elapsed() < Duration::from_secs(30), "icinga2: {}", self.log());
+            assert!(ended.is_none() && started.elapsed() < Duration::from_secs(90), "icinga2: {}", self.log());
             std::thread::sleep(Duration::from_millis(100));
         }
     }
