@@ -176,3 +176,55 @@ pub(crate) fn help(command: &str) -> String {
     let lines: Vec<String> = VERBS.iter().map(line).collect();
     format!("{}\n{FILTERS} Answers are yours alone unless `--public` is added.", lines.join("\n"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(i: usize, code: u8, acknowledged: Acknowledged) -> Entry {
+        let object = Object { core: String::new(), host: format!("web{i:02}"), service: Some("Disk".into()) };
+        let label = object.to_string();
+        let state = State { code, is_hard: true, acknowledged, output: "x".repeat(500), ..State::default() };
+        Entry::new(object, label, &state)
+    }
+
+    #[test]
+    fn a_page_has_its_neighbours_and_few_blocks() {
+        let entries = (10..20).map(|i| entry(i, 2, Acknowledged::No)).collect();
+        let page = Page {
+            total: 25,
+            acknowledged: 0,
+            from: 10,
+            size: 10,
+            entries,
+            filter: "web* critical".into(),
+            core: Some("branch".into()),
+            is_public: false,
+        };
+        let message = problems(&page, 100);
+        let blocks = message["blocks"].as_array().unwrap();
+        assert!(blocks.len() <= 50, "Slack's limit");
+        assert_eq!(blocks[11]["elements"][0]["text"], "11 to 20 of 25");
+        let turns: Vec<Turn> = blocks[12]["elements"].as_array().unwrap().iter().map(turn_of).collect();
+        assert_eq!((turns[0].from, turns[1].from), (0, 20));
+        assert_eq!((turns[1].filter.as_str(), turns[1].core.as_deref()), ("web* critical", Some("branch")));
+        assert_eq!(Turn::of("acknowledge", Some("{}")), None);
+        let last = Page { from: 20, entries: vec![entry(20, 1, Acknowledged::Normal)], total: 21, ..page };
+        let blocks = problems(&last, 100)["blocks"].clone();
+        assert_eq!(blocks[3]["elements"].as_array().unwrap().len(), 1, "only back");
+        assert!(blocks[1]["accessory"].is_null(), "it is acknowledged");
+    }
+
+    fn turn_of(button: &Value) -> Turn {
+        Turn::of(button["action_id"].as_str().unwrap(), button["value"].as_str()).unwrap()
+    }
+
+    #[test]
+    fn what_nobody_knows_of_comes_first() {
+        let mut entries =
+            [entry(1, 1, Acknowledged::No), entry(2, 2, Acknowledged::Sticky), entry(3, 2, Acknowledged::No)];
+        entries.sort_by_key(Entry::urgency);
+        let hosts: Vec<&str> = entries.iter().map(|entry| entry.object.host.as_str()).collect();
+        assert_eq!(hosts, ["web03", "web01", "web02"]);
+    }
+}

@@ -181,7 +181,12 @@ pub(crate) fn wait_for(sandbox: &Sandbox, core: &Core, start: &str) -> Value {
     let mut found = None;
     let started = std::time::Instant::now();
     while found.is_none() {
-        assert!(started.elapsed() < Duration::from_secs(120), "no \"{start}\" in {:?}\n{}", sandbox.texts(), core.log());
+        assert!(
+            started.elapsed() < Duration::from_secs(120),
+            "no \"{start}\" in {:?}\n{}",
+            sandbox.texts(),
+            core.log()
+        );
         found = sandbox.messages().into_iter().find(|m| m["text"].as_str().unwrap().starts_with(start));
         std::thread::sleep(Duration::from_millis(200));
     }
