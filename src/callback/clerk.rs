@@ -151,16 +151,7 @@ impl Clerk {
         let acknowledged = entries.iter().filter(|entry| entry.is_quiet()).count();
         let entries = entries.into_iter().skip(from).take(PAGE).collect();
         let core = errand.order.core.clone();
-        Ok(Page {
-            total,
-            acknowledged,
-            from,
-            size: PAGE,
-            entries,
-            filter: text,
-            core,
-            is_public: errand.order.is_public,
-        })
+        Ok(Page { total, acknowledged, from, size: PAGE, entries, filter: text, core })
     }
 
     fn status(&mut self, whose: &Whose<'_>, cores: &[Core], words: &[String]) -> Result<String, String> {

@@ -110,7 +110,6 @@ pub(crate) struct Page {
     pub(crate) entries: Vec<Entry>,
     pub(crate) filter: String,
     pub(crate) core: Option<String>,
-    pub(crate) is_public: bool,
 }
 
 /// What a button that turns the page brings back.
@@ -199,7 +198,6 @@ mod tests {
             entries,
             filter: "web* critical".into(),
             core: Some("branch".into()),
-            is_public: false,
         };
         let message = problems(&page, 100);
         let blocks = message["blocks"].as_array().unwrap();

@@ -215,4 +215,21 @@ mod tests {
             ask("nothing-like-it").unwrap_err().starts_with("The monitoring has no \"nothing-like-it\". `problems`")
         );
     }
+
+    #[test]
+    fn what_people_call_an_object_finds_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let (host, service) = ("5a1c0000-0000-4000-8000-000000000001", "7b2d0000-0000-4000-8000-000000000002");
+        let mut one = core(directory.path(), &[(host, ""), (host, service)]);
+        let objects = format!(
+            "define host {{\n\thost_name\t{host}\n\tdisplay_name\tWeb 01\n\t}}\n\
+             define service {{\n\thost_name\t{host}\n\tservice_description\t{service}\n\tdisplay_name\tDisk C:\n\t}}\n"
+        );
+        let path = directory.path().join("objects.cache");
+        std::fs::write(&path, objects).unwrap();
+        one.objects_file = Some(path);
+        let words = ["web", "01/disk", "c:", "is", "full"].map(str::to_owned);
+        let found = object(&words, &[one], &mut DisplayNames::default()).unwrap();
+        assert_eq!((found.object.service.as_deref(), found.rest.join(" ")), (Some(service), "is full".to_owned()));
+    }
 }
