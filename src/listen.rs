@@ -7,6 +7,7 @@
 
 mod doors;
 mod http;
+mod intake;
 mod metrics;
 
 use crate::callback::Callback;
@@ -21,6 +22,7 @@ use crate::systemd::Notifier;
 use crate::wake;
 use doors::{Doors, Sockets};
 use http::Handlers;
+use intake::Intake;
 use log::{error, info, warn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -146,6 +148,7 @@ fn handlers(config: &Config, health: &Health, callbacks: &Callbacks, sockets: &S
     let (asked, measured) = (health.clone(), health.clone());
     let (over_http, over_socket) = (callbacks.clone(), callbacks.clone());
     let (state_dir, sockets) = (config.state_dir.clone(), Arc::clone(sockets));
+    let intake = Intake::new(config);
     Handlers {
         take: Arc::new(move |verified| match over_http.0.get() {
             Some(callback) => callback.take(&verified),
@@ -155,6 +158,7 @@ fn handlers(config: &Config, health: &Health, callbacks: &Callbacks, sockets: &S
             Some(callback) => callback.take_envelope(integration, envelope),
             None => Reply::Refused,
         }),
+        intake: Arc::new(move |bytes, key| intake.take(bytes, key)),
         health: Arc::new(move || asked.get()),
         metrics: Arc::new(move || metrics::text(&state_dir, measured.get().is_none(), &sockets)),
     }

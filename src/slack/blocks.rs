@@ -128,7 +128,7 @@ pub(crate) fn without_blocks(mut message: Value) -> Value {
     message
 }
 
-fn message_of(text: &str, blocks: &[Value]) -> Value {
+pub(super) fn message_of(text: &str, blocks: &[Value]) -> Value {
     json!({ "text": text, "blocks": blocks, "unfurl_links": false, "unfurl_media": false })
 }
 
@@ -252,16 +252,16 @@ fn quote(comment: &str) -> String {
     comment.lines().map(|line| format!("> {}", mrkdwn::plain(line))).collect::<Vec<_>>().join("\n")
 }
 
-fn section(markup: &str) -> Value {
+pub(super) fn section(markup: &str) -> Value {
     json!({ "type": "section", "text": text(markup) })
 }
 
 /// `verbatim`: what looks like a channel or a person in foreign text stays text.
-fn text(markup: &str) -> Value {
+pub(super) fn text(markup: &str) -> Value {
     json!({ "type": "mrkdwn", "text": markup, "verbatim": true })
 }
 
-fn mention(mention: &ResolvedMention) -> String {
+pub(super) fn mention(mention: &ResolvedMention) -> String {
     match mention {
         ResolvedMention::Here => "<!here>".to_owned(),
         ResolvedMention::Channel => "<!channel>".to_owned(),
