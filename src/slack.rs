@@ -4,6 +4,7 @@ pub(crate) mod api;
 pub(crate) mod blocks;
 pub(crate) mod buttons;
 pub(crate) mod forms;
+pub(crate) mod home;
 pub(crate) mod legacy;
 pub(crate) mod letter;
 pub(crate) mod limits;

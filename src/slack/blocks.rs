@@ -171,7 +171,7 @@ fn summary(card: &Card) -> String {
     cut(&mrkdwn::escape(&card.summary()), TEXT_MAX).0
 }
 
-fn title(card: &Card) -> String {
+pub(super) fn title(card: &Card) -> String {
     let (object, _) = cut(&card.object, TITLE_MAX / 4);
     let (head, _) = cut(&card.head, TITLE_MAX / 4);
     let object = match &card.page {
@@ -216,7 +216,7 @@ fn body(card: &Card) -> Vec<Value> {
 }
 
 /// What is said under the title: the lead, what happened when, a person's words.
-fn sentences(card: &Card) -> Vec<String> {
+pub(super) fn sentences(card: &Card) -> Vec<String> {
     let lead = card.lead.as_deref().map(|lead| mrkdwn::plain(&cut(lead, 500).0));
     let skipped = card.marks.len().saturating_sub(MARKS_MAX);
     let earlier = (skipped > 0).then(|| format!("… {skipped} earlier"));

@@ -13,6 +13,7 @@ mod commands;
 mod demo;
 mod disk;
 mod door;
+mod home;
 mod icinga;
 mod intake;
 mod kills;
