@@ -189,10 +189,11 @@ fn optional<'a, T>(
     expected: &'static str,
     read: impl FnOnce(&'a Value) -> Option<T>,
 ) -> Result<Option<T>, Refusal> {
-    match &body[name] {
-        Value::Null => Ok(None),
-        value => read(value).map(Some).ok_or(Refusal::Type { field, expected }),
+    let value = &body[name];
+    if value.is_null() {
+        return Ok(None);
     }
+    read(value).map(Some).ok_or(Refusal::Type { field, expected })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! nobody, and links lead to the web or to a mail program only.
 
 use super::mrkdwn;
-use pulldown_cmark::{CodeBlockKind, Event, LinkType, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{Event, LinkType, Options, Parser, Tag, TagEnd};
 
 /// Keeps a mark from touching a letter, where Slack would take it for a letter, too.
 const GAP: char = '\u{200b}';
@@ -78,8 +78,12 @@ impl Writer {
         match event {
             Event::Start(tag) => self.start(tag),
             Event::End(tag) => self.end(tag),
-            Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) => self.text(&text),
-            Event::InlineMath(text) | Event::DisplayMath(text) | Event::FootnoteReference(text) => self.text(&text),
+            Event::Text(text)
+            | Event::Html(text)
+            | Event::InlineHtml(text)
+            | Event::InlineMath(text)
+            | Event::DisplayMath(text)
+            | Event::FootnoteReference(text) => self.text(&text),
             Event::Code(code) => {
                 self.before_mark();
                 self.current.markup.push_str(&format!("`{}`", mrkdwn::escape(&code).replace('`', "´")));
@@ -108,11 +112,9 @@ impl Writer {
                 self.end_piece();
                 self.quotes += 1;
             }
-            Tag::CodeBlock(kind) => {
+            Tag::CodeBlock(_) => {
                 self.end_piece();
                 self.is_code = true;
-                // What language it is in nobody needs to be told.
-                let (CodeBlockKind::Indented | CodeBlockKind::Fenced(_)) = kind;
             }
             Tag::List(first) => {
                 self.end_piece();
@@ -120,10 +122,8 @@ impl Writer {
                 self.lists.push(first);
             }
             Tag::Item => self.item(),
-            Tag::TableCell => {
-                if !self.current.plain.is_empty() && !self.current.plain.ends_with('\n') {
-                    self.text(" | ");
-                }
+            Tag::TableCell if !self.current.plain.is_empty() && !self.current.plain.ends_with('\n') => {
+                self.text(" | ");
             }
             Tag::Emphasis => self.open_mark('_'),
             Tag::Strong => self.open_mark('*'),
@@ -271,7 +271,6 @@ impl Writer {
             piece.markup = piece.markup.lines().map(|line| format!("> {line}\n")).collect::<String>();
             piece.markup.truncate(piece.markup.trim_end().len());
         }
-        // Another paragraph of an item stands under the first.
         self.pieces.push(piece);
     }
 }
