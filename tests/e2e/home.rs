@@ -74,8 +74,11 @@ fn lives_and_acts(over_socket: bool) {
     let answer = night.sandbox.order("submit", &json!({"values": {"comment": "new disk"}, "user": ALICE}));
     assert_eq!(answer["ok"], true, "{answer}");
     night.wait_for_log("EXTERNAL COMMAND: SCHEDULE_SVC_DOWNTIME;web01;Disk;");
-    night.core.set("Disk", 0, "DISK OK");
-    shows(&night.sandbox, ALICE, "Nothing is wrong");
+    // In a downtime the core says nothing of a recovery; of another service it does.
+    night.core.set("Load", 1, "high");
+    shows(&night.sandbox, ALICE, "*2 problems*");
+    night.core.set("Load", 0, "fine");
+    shows(&night.sandbox, ALICE, "*One problem*");
     night.sandbox.assert_respected();
 }
 
