@@ -85,6 +85,16 @@ fn what_coder_sends_is_a_message_to_that_person() {
 }
 
 #[test]
+fn the_readmes_example_is_taken() {
+    let post = Post::office("");
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let body = readme.split("/v1/webhook -H 'Content-Type: application/json' -d '").nth(1).unwrap();
+    assert_eq!(post.hand_in(&[], body.split('\'').next().unwrap()).0, 204);
+    let message = post.sandbox.wait_for_messages(1).remove(0);
+    assert_eq!(post.blocks("section", &message)[0]["text"]["text"], "*412 GB* in 3 h");
+}
+
+#[test]
 fn the_204_outlives_kill_9_and_the_key_a_restart() {
     let post = Post::office("");
     // Slack takes nothing for now: what is handed in waits.
