@@ -187,6 +187,11 @@ pub(crate) fn contact_name(person: &Person, access: &Access, contacts: Option<&[
     in_the_core(person, access, contacts).0
 }
 
+/// Whether the object is the person's own: one of the contacts that the person is in the core belongs to it.
+pub(crate) fn is_contact(person: &Person, access: &Access, contacts: Option<&[Contact]>) -> bool {
+    in_the_core(person, access, contacts).1.iter().any(|contact| contact.is_objects)
+}
+
 /// Why the core itself, or `require_contact`, doesn't let the person act.
 fn not_in_the_core(asked: &Asked<'_>, access: &Access, contacts: Option<&[Contact]>) -> Option<String> {
     let (name, own) = in_the_core(asked.person, access, contacts);

@@ -7,6 +7,7 @@
 pub(crate) mod answer;
 mod clerk;
 mod clients;
+mod home;
 pub(crate) mod interaction;
 mod people;
 pub(crate) mod request;
@@ -26,7 +27,8 @@ use crate::verify::{Proof, Verified, verify};
 use answer::{Answer, Body};
 use clerk::{Clerk, Errand};
 use clients::Clients;
-use interaction::{BlockActions, DecodeError, Interaction, SlashCommand, ViewAction};
+use home::{Homes, Word};
+use interaction::{BlockActions, DecodeError, Event, EventKind, Interaction, SlashCommand, TeamId, UserId, ViewAction};
 use log::{debug, error, info, warn};
 use request::{About, Asker, Click, Request, Wish};
 use serde_json::{Value, json};
@@ -61,6 +63,7 @@ pub(crate) struct Callback {
     notes: Mutex<Sender<Note>>,
     forms: SyncSender<Form>,
     errands: SyncSender<Errand>,
+    homes: Mutex<Sender<Word>>,
     rates: Mutex<HashMap<(String, String), (Instant, u32)>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -95,17 +98,23 @@ impl Callback {
         let (errands, to_answer) = sync_channel(ERRANDS_MAX);
         let clerk = Clerk::new(Arc::clone(&config), env.clone(), open(WORKER_PATIENCE)?, notes.clone());
         let _answering = Builder::new().name("answering".into()).spawn(move || clerk.run(&to_answer))?;
+        let (homes, opened) = channel();
+        let publisher = Homes::new(Arc::clone(&config), env.clone(), open(WORKER_PATIENCE)?);
+        let _publishing = Builder::new().name("homes".into()).spawn(move || publisher.run(&opened))?;
         let clients = Clients::new(Arc::clone(&config), env.clone());
         let _opening = Builder::new().name("forms".into()).spawn(move || open_forms(&to_open, clients))?;
         let threads = Mutex::new(vec![acting]);
         let (config, notes, rates) = (Mutex::new(config), Mutex::new(notes), Mutex::default());
-        Ok(Arc::new(Self { config, store, notes, forms, errands, rates, threads }))
+        let homes = Mutex::new(homes);
+        Ok(Arc::new(Self { config, store, notes, forms, errands, homes, rates, threads }))
     }
 
     /// Takes a changed configuration.
     pub(crate) fn reconfigure(&self, config: &Config) {
         let config = Arc::new(config.clone());
         *locked(&self.config) = Arc::clone(&config);
+        // Both threads end only with the process.
+        let _ = locked(&self.homes).send(Word::Configuration(Arc::clone(&config)));
         self.note(Note::Configuration(config));
     }
 
@@ -156,6 +165,9 @@ impl Callback {
             Interaction::SlashCommand(command) => self.ordered(integration, &config, &command),
             Interaction::UrlVerification { challenge } => Answer::json(json!({ "challenge": challenge })),
             Interaction::SslCheck | Interaction::ViewClosed(_) | Interaction::BlockSuggestion => Answer::ok(),
+            Interaction::Event(Event { team, kind: EventKind::AppHomeOpened { user, tab }, .. }) if tab == "home" => {
+                self.home_opened(integration, team.as_ref(), &user)
+            }
             other => {
                 info!("nothing to do for what Slack sent integration={integration} kind={}", other.kind());
                 Answer::ok()
@@ -191,6 +203,20 @@ impl Callback {
                 Answer::ok()
             }
         }
+    }
+
+    /// Somebody looks at what is wrong; it is published by a thread of its own.
+    fn home_opened(&self, integration: &str, team: Option<&TeamId>, user: &UserId) -> Answer {
+        let asker = Asker {
+            integration: integration.to_owned(),
+            team: team.map(|id| id.as_ref().to_owned()),
+            user: user.as_ref().to_owned(),
+            ..Asker::default()
+        };
+        if self.is_at_a_persons_pace(&asker) {
+            let _ = locked(&self.homes).send(Word::Opened(asker));
+        }
+        Answer::ok()
     }
 
     /// What was written behind the slash command. What is wrong with it, and the help, is told at once.

@@ -3,9 +3,11 @@
 
 mod click;
 mod files;
+mod letter;
 
 pub use click::click;
 pub use files::{configuration, objects, spool, status};
+pub use letter::intake;
 
 use crate::command::Object;
 use crate::config::Flavor;

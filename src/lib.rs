@@ -12,7 +12,7 @@
 //! # Invariants
 //! A test greps for these.
 //!
-//! - The pure core (`notification`, `route`, `render`, `schedule`, `problem`, `slash`, `storm`, `authorise`, `command`,
+//! - The pure core (`notification`, `intake`, `route`, `render`, `schedule`, `problem`, `slash`, `storm`, `authorise`, `command`,
 //!   `confirm`, `verify`) imports no `std::fs`, `std::net`, `std::env`, no `log`, no clock and no database. `now` is an argument.
 //! - Only `store/` contains SQL. Only `slack/api.rs` uses ureq towards Slack, only `core/` towards a monitoring core,
 //!   and only `core/` opens a core's files and sockets. `Authorised` and `ExternalCommand` have private fields and one
@@ -34,6 +34,7 @@ mod problem;
 
 mod callback;
 mod deliver;
+mod intake;
 mod listen;
 mod notify;
 mod verify;

@@ -7,6 +7,7 @@
 
 mod doors;
 mod http;
+mod intake;
 mod metrics;
 
 use crate::callback::Callback;
@@ -22,6 +23,7 @@ use crate::systemd::Notifier;
 use crate::wake;
 use doors::{Doors, Sockets};
 use http::Handlers;
+use intake::Intake;
 use log::{error, info, warn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -136,6 +138,7 @@ fn handlers(config: &Config, reporter: &Reporter, callbacks: &Callbacks, sockets
     let (asked, measured, timed) = (reporter.clone(), reporter.clone(), reporter.clone());
     let (over_http, over_socket) = (callbacks.clone(), callbacks.clone());
     let (state_dir, sockets) = (config.state_dir.clone(), Arc::clone(sockets));
+    let intake = Intake::new(config);
     Handlers {
         take: Arc::new(move |verified| match over_http.0.get() {
             Some(callback) => callback.take(&verified),
@@ -145,6 +148,7 @@ fn handlers(config: &Config, reporter: &Reporter, callbacks: &Callbacks, sockets
             Some(callback) => callback.take_envelope(integration, envelope),
             None => Reply::Refused,
         }),
+        intake: Arc::new(move |bytes, key| intake.take(bytes, key)),
         note_age: Arc::new(move |seconds| {
             let at = clock::wall_ms() / 1000;
             timed.note(|report| report.skew = Some(Skew { seconds, at }));

@@ -10,7 +10,7 @@ mod text;
 
 pub(crate) use fields::{FIELDS, Field, Fields};
 pub(crate) use state::{HostState, Kind, ServiceState, Severity};
-pub(crate) use text::{clean_line, clean_text, present};
+pub(crate) use text::{clean_line, clean_prose, clean_text, present};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -63,6 +63,30 @@ pub(crate) struct Notification {
     /// Destinations given on the command line; they override the routes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) to: Vec<String>,
+    /// What another program wrote through the intake; then no object stands behind the notification.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) letter: Option<Letter>,
+}
+
+/// What another program wrote to a person or a channel: a message of its own, about no object of a core.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Letter {
+    /// One line of plain text.
+    pub(crate) title: String,
+    /// Plain text of several lines.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) body: String,
+    /// The same in Markdown, where the program said it so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) markdown: Option<String>,
+    /// Labels and web addresses, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) links: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) labels: BTreeMap<String, String>,
+    /// Links that were left out, as they don't lead to the web or are too many.
+    #[serde(default)]
+    pub(crate) links_left_out: usize,
 }
 
 /// The host a notification is about, or whose service it is about.

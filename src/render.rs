@@ -236,6 +236,14 @@ pub(crate) fn redact(notification: &mut Notification, patterns: &[String]) {
         cut(&mut notification.perfdata);
         notification.comment.iter_mut().for_each(cut);
         notification.vars.values_mut().for_each(cut);
+        if let Some(letter) = &mut notification.letter {
+            cut(&mut letter.title);
+            cut(&mut letter.body);
+            letter.markdown.iter_mut().for_each(cut);
+            letter.labels.values_mut().for_each(cut);
+        }
+        // A letter's title.
+        notification.host.display_name.iter_mut().for_each(cut);
     }
 }
 

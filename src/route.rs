@@ -147,9 +147,17 @@ impl Decision {
     }
 
     fn take_command_line(&mut self, notification: &Notification, config: &Config) {
-        let Some(integration) = config.integrations.iter().find(|integration| integration.enabled) else {
+        let enabled = || config.integrations.iter().filter(|integration| integration.enabled);
+        let with_token = || enabled().find(|integration| integration.bot_token.is_some());
+        let is_letter = notification.letter.is_some();
+        // Only a bot token finds people.
+        let Some(integration) = with_token().filter(|_| is_letter).or_else(|| enabled().next()) else {
             return;
         };
+        if is_letter && integration.bot_token.is_none() {
+            let to = notification.to.join(", ");
+            self.complaints.push(format!("meant for {to}; a webhook has one channel only, a bot_token reaches all"));
+        }
         for text in &notification.to {
             match text.parse::<Destination>() {
                 Ok(destination) => self.place(integration, &destination, &[]),

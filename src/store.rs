@@ -12,6 +12,7 @@
 
 mod act;
 mod audit;
+mod home;
 mod outbox;
 mod place;
 mod queue;

@@ -1,8 +1,10 @@
 //! `[listen]`: the doors through which Slack comes in.
 
+use super::integration::{self, Around};
 use super::problem::{Mistake, Report};
 use super::reader::Table;
-use super::{Integration, values};
+use super::{Environment, Integration, values};
+use crate::secret::Secret;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -16,12 +18,15 @@ pub(crate) struct Listen {
     pub(crate) tls: Option<TlsFiles>,
     /// Off: an app token opens no connection.
     pub(crate) socket_mode: bool,
+    /// What other programs must show at the intake; without one only this machine's are taken.
+    pub(crate) intake_token: Option<Secret>,
 }
 
 /// Where the HTTP door listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Http {
-    /// Not said: [`HTTP_DEFAULT`] when there is a signing secret, else nowhere, as nobody could be believed.
+    /// Not said: [`HTTP_DEFAULT`] when there is a signing secret or an intake token, else nowhere, as nobody could be
+    /// believed.
     Default,
     /// `http = "none"`
     Off,
@@ -44,7 +49,7 @@ impl Listen {
         let is_signed = integrations.iter().any(|i| i.enabled && !i.signing_secrets.is_empty());
         match self.http {
             Http::At(address) => Some(address),
-            Http::Default if is_signed => Some(HTTP_DEFAULT),
+            Http::Default if is_signed || self.intake_token.is_some() => Some(HTTP_DEFAULT),
             Http::Default | Http::Off => None,
         }
     }
@@ -58,7 +63,7 @@ pub(super) fn read(
     sources: &mut Vec<PathBuf>,
     report: &mut Report<'_>,
 ) -> Listen {
-    let mut listen = Listen { http: Http::Default, public_url: None, tls: None, socket_mode: true };
+    let mut listen = Listen { http: Http::Default, public_url: None, tls: None, socket_mode: true, intake_token: None };
     let Some(mut table) = top.table("listen", report) else {
         return listen;
     };
@@ -74,6 +79,9 @@ pub(super) fn read(
     if let Some(tls) = &listen.tls {
         sources.extend([tls.cert.clone(), tls.key.clone()]);
     }
+    let mut around = Around { base, env: Environment::default(), sources };
+    let names = ("intake_token", "intake_token_file");
+    listen.intake_token = integration::one_secret(&mut table, names, &[], intake_token, &mut around, report);
     let is_wanted = table.flag("socket_mode", report);
     if is_wanted == Some(true) && integrations.iter().all(|integration| integration.app_token.is_none()) {
         let mistake = Mistake::new("socket_mode has no effect: no integration has an app-level token");
@@ -98,6 +106,15 @@ fn http(text: &str) -> Result<Http, Mistake> {
                 .remedy("write \"127.0.0.1:9277\", \"0.0.0.0:443\", \"[::]:443\" or \"none\"")
         }),
     }
+}
+
+/// A short one could be guessed.
+fn intake_token(text: &str) -> Result<(), Mistake> {
+    if text.len() >= 16 && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
+    Err(Mistake::new("it must have 16 or more letters, digits and signs")
+        .remedy("make one with `openssl rand -hex 24`"))
 }
 
 /// Slack calls https only (<https://docs.slack.dev/apis/events-api/using-http-request-urls>).

@@ -170,6 +170,7 @@ fn listen(listen: &Listen, integrations: &[Integration]) -> Value {
         "tls_cert": listen.tls.as_ref().map(|tls| &tls.cert),
         "tls_key": listen.tls.as_ref().map(|tls| &tls.key),
         "socket_mode": listen.socket_mode,
+        "intake_token": listen.intake_token.as_ref().map(|_| "[redacted]"),
     })
 }
 

@@ -6,7 +6,7 @@ use crate::config::{Config, Flavor, Thread};
 use crate::notification::Notification;
 use crate::problem::Problem;
 use crate::render::{self, Card, Facts, Reach, ResolvedMention};
-use crate::slack::{blocks, legacy};
+use crate::slack::{blocks, legacy, letter};
 use crate::store::{Claimed, Lane, Work};
 use crate::storm::Step;
 use serde_json::Value;
@@ -31,6 +31,13 @@ pub(super) fn compose(
         Facts { now, core, style: &config.message, mentions, note, oldest, outage, reach, post }
     };
     let is_plain = claimed.post.is_plain;
+    if let [Notification { letter: Some(letter), .. }] = said.as_slice() {
+        let message = match flavor {
+            Flavor::Slack => plain_if(is_plain, letter::message(letter, note, mentions)),
+            Flavor::Mattermost | Flavor::RocketChat | Flavor::Discord => legacy::letter(letter, note),
+        };
+        return ((message, all), None);
+    }
     let mut complaint = None;
     let message = match &claimed.work {
         Work::Post(problem) | Work::Update(problem) => {

@@ -284,10 +284,14 @@ impl Claimed {
 
 /// What the message says when it couldn't go where it should, and what to do.
 fn elsewhere(lane: &Lane, reason: &str) -> String {
+    if reason.starts_with("users_not_found")
+        && let Some(email) = lane.target.strip_prefix('@')
+    {
+        return format!("meant for {email}; nobody in this workspace has that address");
+    }
     let remedy = match reason.split([' ', ':', ',']).next().unwrap_or_default() {
         "not_in_channel" | "channel_not_found" => "; if that channel exists, type /invite and the app's name there",
         "is_archived" | "is_inactive" | "channel_is_archived" => "; unarchive it or change the route",
-        "users_not_found" | "user_not_found" => "; nobody in this workspace has that address",
         _ => "",
     };
     format!("meant for {}, which can't be reached: {reason}{remedy}", lane.target)

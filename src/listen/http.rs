@@ -6,6 +6,7 @@
 
 mod accept;
 mod connections;
+mod intake;
 mod request;
 mod strangers;
 mod tls;
@@ -14,6 +15,7 @@ pub(crate) use tls::TlsError;
 
 use crate::callback::answer::Answer;
 use crate::config::TlsFiles;
+use crate::secret::Secret;
 use crate::slack::socket::{Envelope, Reply};
 use crate::verify::{ReplayGuard, Signer, Verified};
 use connections::Connections;
@@ -30,11 +32,16 @@ use tokio_rustls::TlsAcceptor;
 const TAKERS_MAX: usize = 4;
 /// How many verified requests may be unanswered; the next is told to come again.
 const TAKEN_MAX: usize = 256;
+/// How long a body may take to arrive.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
 /// How long a stop waits for what is in hand.
 const STOP_WAIT: Duration = Duration::from_secs(5);
 
 /// By the integration's name and what came.
 pub(crate) type TakeEnvelope = Arc<dyn Fn(&str, Envelope) -> Reply + Send + Sync>;
+
+/// By a body and the `Idempotency-Key` it came with.
+pub(crate) type HandIn = Arc<dyn Fn(&[u8], Option<&str>) -> Answer + Send + Sync>;
 
 /// What the door does with what comes in.
 #[derive(Clone)]
@@ -45,6 +52,8 @@ pub(crate) struct Handlers {
     pub(crate) take_envelope: TakeEnvelope,
     /// How far a rightly signed request's time was behind our clock, in seconds; the stale ones' too.
     pub(crate) note_age: Arc<dyn Fn(i64) + Send + Sync>,
+    /// `POST /v1/webhook`: what another program wrote. A 204 promises that it is kept for good.
+    pub(crate) intake: HandIn,
     /// `GET /healthz`: what is wrong, if anything.
     pub(crate) health: Arc<dyn Fn() -> Option<String> + Send + Sync>,
     /// `GET /metrics`, in Prometheus's text format; the door adds its own.
@@ -63,6 +72,8 @@ pub(crate) struct Settings {
     /// Every enabled integration, those without a secret too.
     pub(crate) signers: Vec<Signer>,
     pub(crate) tls: Option<TlsFiles>,
+    /// What programs must show at `/v1/webhook`; without one only this machine's are taken.
+    pub(crate) intake_token: Option<Secret>,
 }
 
 /// The running door.
@@ -78,6 +89,7 @@ pub(crate) struct HttpDoor {
 struct Shared {
     handlers: Handlers,
     signers: Mutex<Arc<Vec<Signer>>>,
+    intake_token: Mutex<Option<Secret>>,
     tls: Mutex<Option<TlsAcceptor>>,
     guard: Mutex<ReplayGuard>,
     strangers: Strangers,
@@ -109,6 +121,7 @@ impl HttpDoor {
         let shared = Arc::new(Shared {
             handlers,
             signers: Mutex::new(Arc::new(settings.signers)),
+            intake_token: Mutex::new(settings.intake_token),
             tls: Mutex::new(tls),
             guard: Mutex::default(),
             strangers: Strangers::default(),
@@ -143,6 +156,7 @@ impl HttpDoor {
     /// being served with the old one.
     pub(crate) fn update(&self, settings: Settings) -> Result<(), TlsError> {
         *lock(&self.shared.signers) = Arc::new(settings.signers);
+        *lock(&self.shared.intake_token) = settings.intake_token;
         let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
         *lock(&self.shared.tls) = tls;
         Ok(())

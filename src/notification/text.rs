@@ -29,6 +29,13 @@ pub(crate) fn clean_text(raw: &str) -> String {
     text.trim_end().trim_start_matches('\n').to_owned()
 }
 
+/// Clean text of several lines as a program wrote it: a backslash is a backslash.
+pub(crate) fn clean_prose(raw: &str) -> String {
+    let text: String =
+        raw.replace("\r\n", "\n").chars().filter(|&c| c == '\n' || c == '\t' || !is_unwanted(c)).collect();
+    text.trim_end().trim_start_matches('\n').to_owned()
+}
+
 /// The value, unless the core had nothing to say: empty, a lone `$`, or a macro left as it stood.
 pub(crate) fn present(raw: &str) -> Option<&str> {
     let value = raw.trim();

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider};
 
-/// How much of an answer is read.
-const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+/// How much of an answer is read: a published view comes back whole, with what Slack adds to it.
+const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
 /// Where the distributions keep their bundle of CAs; the first that exists is read, once.
 const CA_BUNDLES: [&str; 4] = [
     "/etc/ssl/certs/ca-certificates.crt",

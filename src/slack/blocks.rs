@@ -128,7 +128,7 @@ pub(crate) fn without_blocks(mut message: Value) -> Value {
     message
 }
 
-fn message_of(text: &str, blocks: &[Value]) -> Value {
+pub(super) fn message_of(text: &str, blocks: &[Value]) -> Value {
     json!({ "text": text, "blocks": blocks, "unfurl_links": false, "unfurl_media": false })
 }
 
@@ -171,7 +171,7 @@ fn summary(card: &Card) -> String {
     cut(&mrkdwn::escape(&card.summary()), TEXT_MAX).0
 }
 
-fn title(card: &Card) -> String {
+pub(super) fn title(card: &Card) -> String {
     let (object, _) = cut(&card.object, TITLE_MAX / 4);
     let (head, _) = cut(&card.head, TITLE_MAX / 4);
     let object = match &card.page {
@@ -216,7 +216,7 @@ fn body(card: &Card) -> Vec<Value> {
 }
 
 /// What is said under the title: the lead, what happened when, a person's words.
-fn sentences(card: &Card) -> Vec<String> {
+pub(super) fn sentences(card: &Card) -> Vec<String> {
     let lead = card.lead.as_deref().map(|lead| mrkdwn::plain(&cut(lead, 500).0));
     let skipped = card.marks.len().saturating_sub(MARKS_MAX);
     let earlier = (skipped > 0).then(|| format!("… {skipped} earlier"));
@@ -252,16 +252,16 @@ fn quote(comment: &str) -> String {
     comment.lines().map(|line| format!("> {}", mrkdwn::plain(line))).collect::<Vec<_>>().join("\n")
 }
 
-fn section(markup: &str) -> Value {
+pub(super) fn section(markup: &str) -> Value {
     json!({ "type": "section", "text": text(markup) })
 }
 
 /// `verbatim`: what looks like a channel or a person in foreign text stays text.
-fn text(markup: &str) -> Value {
+pub(super) fn text(markup: &str) -> Value {
     json!({ "type": "mrkdwn", "text": markup, "verbatim": true })
 }
 
-fn mention(mention: &ResolvedMention) -> String {
+pub(super) fn mention(mention: &ResolvedMention) -> String {
     match mention {
         ResolvedMention::Here => "<!here>".to_owned(),
         ResolvedMention::Channel => "<!channel>".to_owned(),

@@ -4,7 +4,8 @@
 use super::blocks::colour;
 use super::limits::{FALLBACK_MAX, cut};
 use crate::config::Flavor;
-use crate::render::{Card, Digest, ResolvedMention, utc};
+use crate::notification::Letter;
+use crate::render::{Card, Digest, ResolvedMention, Tone, utc};
 use serde_json::{Value, json};
 
 /// Discord refuses descriptions above 4,096 characters; the others take more.
@@ -42,6 +43,19 @@ pub(crate) fn digest(digest: &Digest, flavor: Flavor, mentions: &[ResolvedMentio
     let attachment = json!({ "color": colour(digest.tone), "fallback": fallback, "title": title, "text": text.trim() });
     let calling: Vec<String> = mentions.iter().filter_map(|mention| call(mention, flavor)).collect();
     (json!({ "text": calling.join(" "), "attachments": [attachment] }), told)
+}
+
+/// What another program wrote, in the receiver's dialect; its Markdown isn't trusted to be harmless there.
+pub(crate) fn letter(letter: &Letter, note: Option<&str>) -> Value {
+    let (title, _) = cut(&harmless(&letter.title), TITLE_MAX);
+    let links: Vec<String> = letter.links.iter().map(|(label, url)| link(&harmless(label), url)).collect();
+    let mut parts = vec![cut(&harmless(&letter.body), TEXT_MAX / 2).0, links.join(" · ")];
+    parts.extend(note.map(harmless));
+    parts.retain(|part| !part.is_empty());
+    let text = cut(&parts.join("\n\n"), TEXT_MAX).0;
+    let (fallback, _) = cut(&harmless(&format!("{}: {}", letter.title, letter.body)), FALLBACK_MAX);
+    let attachment = json!({ "color": colour(Tone::Quiet), "fallback": fallback, "title": title, "text": text });
+    json!({ "text": "", "attachments": [attachment] })
 }
 
 fn text(card: &Card) -> String {

@@ -5,6 +5,10 @@
 
 /// `section.text` and any other text object (<https://docs.slack.dev/reference/block-kit/blocks/section-block>).
 pub(crate) const SECTION_TEXT_MAX: usize = 3000;
+/// `header.text` (<https://docs.slack.dev/reference/block-kit/blocks/header-block>).
+pub(crate) const HEADER_MAX: usize = 150;
+/// Blocks of a modal or a Home (<https://docs.slack.dev/reference/views/home-tab-views>).
+pub(crate) const VIEW_BLOCKS_MAX: usize = 100;
 /// Elements of a context block (<https://docs.slack.dev/reference/block-kit/blocks/context-block>).
 pub(crate) const CONTEXT_ELEMENTS_MAX: usize = 10;
 /// The top-level `text` (<https://docs.slack.dev/reference/methods/chat.postMessage>): 4,000 advised.

@@ -30,8 +30,13 @@ pub(crate) fn link(url: &str, label: &str) -> String {
     if !(url.starts_with("https://") || url.starts_with("http://")) {
         return plain(label);
     }
-    let url = url.replace('&', "&amp;").replace('<', "%3C").replace('>', "%3E").replace('|', "%7C").replace(' ', "%20");
+    let url = address(url);
     format!("<{url}|{}>", plain(label).replace('|', "¦").replace('\n', " "))
+}
+
+/// An address that can't end the link it stands in.
+pub(super) fn address(url: &str) -> String {
+    url.replace('&', "&amp;").replace('<', "%3C").replace('>', "%3E").replace('|', "%7C").replace(' ', "%20")
 }
 
 /// A time in the reader's zone; the fallback names its own.

@@ -76,7 +76,7 @@ pub(crate) struct Posted {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) retry_after: Option<String>,
-    /// At most 64 KiB of it.
+    /// As much of it as is read.
     pub(crate) body: String,
 }
 
@@ -223,6 +223,7 @@ fn of_error_code(answer: &WebApiAnswer, after: Option<&str>) -> Outcome {
         | "user_not_found"
         | "users_not_found"
         | "user_disabled"
+        | "not_enabled"
         | "user_not_in_channel"
         | "team_not_found" => Outcome::PlaceNever { reason },
         _ if code.starts_with("restricted_action") => Outcome::PlaceNever { reason },

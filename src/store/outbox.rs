@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehav
 use std::time::Duration;
 
 /// How long a delivered message is remembered.
-const HISTORY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+pub(super) const HISTORY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// A problem of which nothing more is heard is remembered so long: its object may be gone from the core.
 const PROBLEM_MAX: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// So many notifications are remembered however old: a clock that jumped ahead must not empty the history.
@@ -178,7 +178,11 @@ fn import_one(
             NewDelivery::Waiting { lane, mentions, note, voice } => {
                 let row = NewRow { seq, lane, object: &object, mentions, note: note.as_deref(), since: now };
                 if twin::exists(db, notification, seq, received, lane)? {
-                    row.merged(db, "shown once for all contacts", now)?;
+                    row.merged(
+                        db,
+                        if notification.letter.is_some() { "known already" } else { "shown once for all contacts" },
+                        now,
+                    )?;
                 } else {
                     row.place(db, notification, *voice, quiet, now)?;
                 }

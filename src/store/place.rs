@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// What a person sent by hand goes before all else.
 const URGENCY_CUSTOM: i64 = 9;
+/// What another program wrote comes after all that a core says, and never goes into a digest.
+const URGENCY_LETTER: i64 = -1;
 
 /// How a place shows what is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,6 +206,7 @@ fn severity_rank(severity: Severity) -> i64 {
 
 fn urgency(notification: &Notification) -> i64 {
     match notification.kind {
+        _ if notification.letter.is_some() => URGENCY_LETTER,
         Kind::Custom => URGENCY_CUSTOM,
         Kind::Problem => severity_rank(notification.severity()),
         _ => 0,

@@ -9,6 +9,8 @@ use std::time::Duration;
 /// How far apart the runs for several contacts may be when the core says no notification id, and when it does.
 const TWIN_WINDOW: Duration = Duration::from_secs(60);
 const TWIN_WINDOW_BY_ID: Duration = Duration::from_secs(60 * 60);
+/// A program that sends its message again does so within days: as long as it is remembered.
+const TWIN_WINDOW_OF_LETTERS: Duration = super::outbox::HISTORY;
 
 /// Equal for all runs of one notification, and for no other of the same object within the window.
 pub(super) fn key(notification: &Notification) -> String {
@@ -41,7 +43,11 @@ pub(super) fn exists(
     lane: &Lane,
 ) -> Result<bool, StoreError> {
     let by_id = notification.ids.notification.is_some();
-    let window = crate::clock::millis(if by_id { TWIN_WINDOW_BY_ID } else { TWIN_WINDOW });
+    let window = crate::clock::millis(match by_id {
+        _ if notification.letter.is_some() => TWIN_WINDOW_OF_LETTERS,
+        true => TWIN_WINDOW_BY_ID,
+        false => TWIN_WINDOW,
+    });
     let sql = "SELECT 1 FROM notification n JOIN delivery d ON d.notification = n.seq
         WHERE n.twin = :twin AND n.seq < :seq AND ABS(n.received - :received) <= :window
           AND d.integration = :integration AND d.target = :target AND (d.state <> 'merged' OR d.attempts > 0)

@@ -107,7 +107,7 @@ impl Store {
     pub(crate) fn waiting_alone(&self, lane: &Lane, window: Duration) -> Result<Waiting, StoreError> {
         let sql = "WITH alone AS (SELECT MIN(d.since) AS since FROM delivery d JOIN post p ON p.id = d.post
               WHERE d.state = 'waiting' AND d.integration = ?1 AND d.target = ?2 AND d.digest IS NULL
-                AND p.shown = 0 AND d.urgency < 9 GROUP BY p.id)
+                AND p.shown = 0 AND d.urgency BETWEEN 0 AND 8 GROUP BY p.id)
             SELECT COUNT(*), COALESCE(SUM(since >= (SELECT MAX(since) FROM alone) - ?3), 0) FROM alone";
         let read = |row: &Row<'_>| Ok(Waiting { all: row.get(0)?, recent: row.get(1)? });
         let window = crate::clock::millis(window);
@@ -123,7 +123,7 @@ impl Store {
         transaction.execute(
             "UPDATE post SET digest = ?3 WHERE shown = 0 AND digest IS NULL AND object <> '' AND id IN (
                SELECT d.post FROM delivery d WHERE d.state = 'waiting' AND d.integration = ?1 AND d.target = ?2
-                 AND d.digest IS NULL AND d.urgency < 9)",
+                 AND d.digest IS NULL AND d.urgency BETWEEN 0 AND 8)",
             params![lane.integration, lane.target, digest],
         )?;
         // A recovery that waits with its problem needs no line of its own.

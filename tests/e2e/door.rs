@@ -71,7 +71,7 @@ fn config(secret: &str, listen: &str) -> String {
 }
 
 /// Where the door was opened last.
-fn address(site: &Site) -> SocketAddr {
+pub(crate) fn address(site: &Site) -> SocketAddr {
     let log = site.log();
     let line = log.lines().rev().find(|line| line.contains("http open")).unwrap_or_else(|| panic!("{log}"));
     line.split("address=").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap()
@@ -97,7 +97,7 @@ fn post(path: &str, headers: &str, body: &str) -> Vec<u8> {
         .into()
 }
 
-fn say(address: SocketAddr, bytes: &[u8]) -> String {
+pub(crate) fn say(address: SocketAddr, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     // The door may close before it has read everything.
     let _ = stream.write_all(bytes);

@@ -57,6 +57,7 @@ fn the_pure_core_touches_nothing() {
     for (path, code) in sources(&root().join("src")) {
         let pure = [
             "notification",
+            "intake",
             "route",
             "render",
             "schedule",

@@ -1,5 +1,6 @@
 //! One request: where it goes, whether it is believed, what it is answered.
 
+use super::BODY_WITHIN;
 use super::connections::Place;
 use super::{Handlers, Shared, lock};
 use crate::callback::answer::{Answer, Body};
@@ -25,18 +26,19 @@ const BODY_BYTES_MAX: usize = 1024 * 1024;
 const BODY_SMALL_BYTES: usize = 32 * 1024;
 /// How many larger ones may be in memory at once: strangers could send them, too.
 pub(super) const BIG_BODIES_MAX: usize = 8;
-const BODY_WITHIN: Duration = Duration::from_secs(10);
 /// Slack waits 3 s (<https://docs.slack.dev/interactivity/handling-user-interaction#acknowledgment_response>); the rest
 /// is for the way.
 const ANSWER_WITHIN: Duration = Duration::from_millis(2500);
 
-type Reply = Response<Full<Bytes>>;
+pub(super) type Reply = Response<Full<Bytes>>;
 
 /// Where a path leads.
 #[derive(Debug, PartialEq, Eq)]
 enum Target<'a> {
     /// Slack's requests; for one integration when it is named.
     Callback(Option<&'a str>),
+    /// What other programs hand in.
+    Intake,
     Health,
     Metrics,
 }
@@ -44,6 +46,7 @@ enum Target<'a> {
 fn target(path: &str) -> Option<Target<'_>> {
     match path {
         "/slack/request" | "/webhooks/slack" => Some(Target::Callback(None)),
+        "/v1/webhook" => Some(Target::Intake),
         "/healthz" => Some(Target::Health),
         "/metrics" => Some(Target::Metrics),
         _ => path.strip_prefix("/slack/request/").filter(|name| !name.is_empty()).map(|n| Target::Callback(Some(n))),
@@ -64,13 +67,17 @@ pub(super) async fn answer(
             let visit = Visit { shared: &shared, peer, place: &place, started: Instant::now() };
             visit.callback(name, &head.headers, body).await
         }
+        Some(Target::Intake) if head.method == Method::POST => {
+            let visit = Visit { shared: &shared, peer, place: &place, started: Instant::now() };
+            visit.intake(&head.headers, body).await
+        }
         // Slack probes a slash command's address so at times.
         Some(Target::Callback(_)) if is_get && head.uri.query().is_some_and(is_ssl_check) => status(200),
         Some(Target::Health) if is_get => health(&shared).await,
         Some(Target::Metrics) if is_get => metrics(&shared).await,
         Some(target) => {
             shared.strangers.count("wrong_method");
-            let allowed = if matches!(target, Target::Callback(_)) { "POST" } else { "GET, HEAD" };
+            let allowed = if matches!(target, Target::Callback(_) | Target::Intake) { "POST" } else { "GET, HEAD" };
             let mut reply = status(405);
             reply.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
             reply
@@ -82,11 +89,11 @@ pub(super) async fn answer(
     })
 }
 
-/// A POST to a callback path.
-struct Visit<'a> {
-    shared: &'a Arc<Shared>,
-    peer: SocketAddr,
-    place: &'a Place,
+/// A POST to a callback path or to the intake.
+pub(super) struct Visit<'a> {
+    pub(super) shared: &'a Arc<Shared>,
+    pub(super) peer: SocketAddr,
+    pub(super) place: &'a Place,
     started: Instant,
 }
 
@@ -98,7 +105,7 @@ impl Visit<'_> {
         if let (Some(name), true) = (name, signers.is_empty()) {
             return self.refuse(404, "unknown_integration", format_args!("name={name}"));
         }
-        let (bytes, room) = match timeout(BODY_WITHIN, read(&self.shared.big_bodies, body)).await {
+        let (bytes, room) = match timeout(BODY_WITHIN, read(&self.shared.big_bodies, BODY_BYTES_MAX, body)).await {
             Ok(Ok(read)) => read,
             Ok(Err(BodyError::TooLarge)) => return self.refuse(413, "oversized", "reason=body over 1 MiB"),
             Ok(Err(BodyError::NoRoom)) => return self.refuse(503, "no_room", "reason=too many large bodies at once"),
@@ -158,7 +165,7 @@ impl Visit<'_> {
         }
     }
 
-    fn refuse(&self, code: u16, kind: &'static str, detail: impl Display) -> Reply {
+    pub(super) fn refuse(&self, code: u16, kind: &'static str, detail: impl Display) -> Reply {
         self.shared.strangers.tell(kind, format_args!("from={} {detail}", self.peer));
         let mut reply = status(code);
         if code != 200 {
@@ -169,20 +176,22 @@ impl Visit<'_> {
     }
 }
 
-enum BodyError {
+/// Why there is no whole body.
+pub(super) enum BodyError {
     TooLarge,
     NoRoom,
     Broken(hyper::Error),
 }
 
 /// The whole body, and the room it takes if it is a large one.
-async fn read(
+pub(super) async fn read(
     rooms: &Arc<Semaphore>,
+    most: usize,
     mut body: Incoming,
 ) -> Result<(Vec<u8>, Option<OwnedSemaphorePermit>), BodyError> {
     // The length it announces: nothing is read of what is too long.
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if announced > BODY_BYTES_MAX {
+    if announced > most {
         return Err(BodyError::TooLarge);
     }
     let (mut bytes, mut room) = (Vec::with_capacity(announced.min(BODY_SMALL_BYTES)), None);
@@ -191,7 +200,7 @@ async fn read(
             continue;
         };
         let length = bytes.len() + data.len();
-        if length > BODY_BYTES_MAX {
+        if length > most {
             return Err(BodyError::TooLarge);
         }
         if length > BODY_SMALL_BYTES && room.is_none() {
@@ -248,11 +257,11 @@ async fn metrics(shared: &Shared) -> Reply {
     }
 }
 
-fn status(code: u16) -> Reply {
+pub(super) fn status(code: u16) -> Reply {
     reply(Answer { status: code, body: Body::Empty })
 }
 
-fn reply(answer: Answer) -> Reply {
+pub(super) fn reply(answer: Answer) -> Reply {
     let (kind, bytes) = match answer.body {
         Body::Empty => (None, Bytes::new()),
         Body::Text(text) => (Some("text/plain; charset=utf-8"), Bytes::from(text)),
@@ -277,6 +286,7 @@ mod tests {
             ("/webhooks/slack", Some(Target::Callback(None))),
             ("/slack/request/second", Some(Target::Callback(Some("second")))),
             ("/healthz", Some(Target::Health)),
+            ("/v1/webhook", Some(Target::Intake)),
             ("/metrics", Some(Target::Metrics)),
             ("/slack/request/", None),
             ("/slack/requests", None),

@@ -16,6 +16,7 @@ fn door(take: impl Fn(Verified) -> Answer + Send + Sync + 'static) -> HttpDoor {
         take: Arc::new(take),
         take_envelope: Arc::new(|_, _| Reply::Nothing),
         note_age: Arc::new(|_| ()),
+        intake: Arc::new(|_, _| Answer::ok()),
         health: Arc::new(|| Some("no disk".to_owned())),
         metrics: Arc::new(|| "ours 1\n".to_owned()),
     };
@@ -23,7 +24,7 @@ fn door(take: impl Fn(Verified) -> Answer + Send + Sync + 'static) -> HttpDoor {
         integration: name.to_owned(),
         secrets: vec![Secret::new(format!("secret of the {name}"))],
     });
-    let settings = Settings { signers: signers.into(), tls: None };
+    let settings = Settings { signers: signers.into(), tls: None, intake_token: None };
     HttpDoor::open(TcpListener::bind("127.0.0.1:0").unwrap(), settings, handlers).unwrap()
 }
 

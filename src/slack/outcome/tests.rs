@@ -86,7 +86,7 @@ fn every_web_api_code_has_its_class() {
         (
             "channel_not_found not_in_channel is_archived is_inactive restricted_action \
              restricted_action_read_only_channel restricted_action_thread_only_channel messages_tab_disabled \
-             user_not_found users_not_found user_disabled user_not_in_channel team_not_found",
+             user_not_found users_not_found user_disabled not_enabled user_not_in_channel team_not_found",
             "place",
         ),
         (

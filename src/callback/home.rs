@@ -1,0 +1,361 @@
+//! App Home: what is wrong now, for each person who opened it within the last day, and again when it changes.
+//!
+//! A thread of its own. Who looks is known in memory only: after a restart a Home stays as it is until it is opened
+//! again. What is shown comes from the outbox, so it is there while a core is down.
+
+use super::clients::Clients;
+use super::people::{People, WhoError};
+use super::request::Asker;
+use crate::authorise::{Asked, Contact, Person, Right, is_contact, permit};
+use crate::clock;
+use crate::command::Object;
+use crate::config::{Config, Environment};
+use crate::core::contacts::Contacts;
+use crate::core::objects::DisplayNames;
+use crate::core::places;
+use crate::deliver::reach;
+use crate::notification::Severity;
+use crate::problem::Problem;
+use crate::render::{Facts, living};
+use crate::slack::home::{Entry, Home, essence, view, words};
+use crate::slack::outcome::Outcome;
+use crate::store::{Store, StoreError};
+use log::{error, info, warn};
+use serde_json::{Value, json};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+/// How long somebody who opened it is taken to look at it.
+const WATCHED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+/// A person's Home is made anew at most so often.
+const PERSON_PACE: Duration = Duration::from_secs(10);
+/// Between two calls of one integration; Slack allows some more (<https://docs.slack.dev/apis/web-api/rate-limits>, tier 4).
+const CALL_PACE: Duration = Duration::from_secs(1);
+/// How often the outbox is looked at while somebody watches.
+const TICK: Duration = Duration::from_millis(500);
+const REST: Duration = Duration::from_secs(60 * 60);
+/// After what won't mend by itself within moments.
+const SLOW_RETRY: Duration = Duration::from_secs(10 * 60);
+/// For one call.
+const BUDGET: Duration = Duration::from_secs(5);
+/// So many people are kept in mind; the one who opened it longest ago goes first.
+const WATCHERS_MAX: usize = 1000;
+/// Of so many problems the contacts are looked up; the worst come first.
+const OWNERS_MAX: usize = 200;
+
+/// What the thread is told.
+#[derive(Debug)]
+pub(super) enum Word {
+    Opened(Asker),
+    Configuration(Arc<Config>),
+}
+
+/// The state of the thread.
+pub(super) struct Homes {
+    config: Arc<Config>,
+    store: Store,
+    clients: Clients,
+    people: People,
+    contacts: Contacts,
+    names: DisplayNames,
+    watchers: Vec<Watcher>,
+    /// Of the outbox, at the last look.
+    seen: i64,
+    /// By integration, until the outbox changes.
+    problems: HashMap<String, Vec<Known>>,
+    /// By integration: not before.
+    next_call: HashMap<String, Instant>,
+    /// By integration: what was told last.
+    told: HashMap<String, String>,
+}
+
+/// Somebody who opened it.
+struct Watcher {
+    asker: Asker,
+    opened: Instant,
+    /// When to look whether there is something new for it.
+    due: Option<Instant>,
+    /// Its pace: not before.
+    not_before: Instant,
+    /// It was opened just now: published even if nothing is new.
+    is_asked: bool,
+    /// What it shows.
+    shown: Option<Value>,
+}
+
+/// A problem, and whose it is in the core.
+struct Known {
+    post: i64,
+    problem: Problem,
+    contacts: Option<Vec<Contact>>,
+}
+
+impl Homes {
+    pub(super) fn new(config: Arc<Config>, env: Environment, store: Store) -> Self {
+        let clients = Clients::new(Arc::clone(&config), env);
+        let (people, contacts, names) = (People::default(), Contacts::default(), DisplayNames::default());
+        let (problems, next_call, told) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let watchers = Vec::new();
+        Self { config, store, clients, people, contacts, names, watchers, seen: 0, problems, next_call, told }
+    }
+
+    /// Works until nobody can open it any more.
+    pub(super) fn run(mut self, inbox: &Receiver<Word>) {
+        loop {
+            let word = inbox.recv_timeout(if self.watchers.is_empty() { REST } else { TICK });
+            match word {
+                Ok(word) => self.hear(word),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            while let Ok(word) = inbox.try_recv() {
+                self.hear(word);
+            }
+            match self.refresh() {
+                Ok(()) => drop(self.told.remove("")),
+                Err(e) => self.tell("", &e.to_string(), "the Home tabs stay as they are"),
+            }
+        }
+    }
+
+    fn hear(&mut self, word: Word) {
+        match word {
+            Word::Opened(asker) => self.opened(asker),
+            Word::Configuration(config) => {
+                self.clients.reconfigure(&config);
+                self.config = config;
+                self.people.forget();
+                self.seen = -1;
+            }
+        }
+    }
+
+    fn opened(&mut self, asker: Asker) {
+        let now = Instant::now();
+        let is_same =
+            |known: &&mut Watcher| known.asker.integration == asker.integration && known.asker.user == asker.user;
+        if let Some(known) = self.watchers.iter_mut().find(is_same) {
+            (known.opened, known.is_asked, known.asker) = (now, true, asker);
+            known.due = Some(known.not_before);
+            return;
+        }
+        if self.watchers.len() >= WATCHERS_MAX
+            && let Some(oldest) = (0..self.watchers.len()).min_by_key(|at| self.watchers[*at].opened)
+        {
+            self.watchers.swap_remove(oldest);
+        }
+        self.watchers.push(Watcher {
+            asker,
+            opened: now,
+            due: Some(now),
+            not_before: now,
+            is_asked: true,
+            shown: None,
+        });
+    }
+
+    /// Publishes what is due, one for each integration.
+    fn refresh(&mut self) -> Result<(), StoreError> {
+        self.watchers.retain(|watcher| watcher.opened.elapsed() < WATCHED_FOR);
+        if self.watchers.is_empty() {
+            return Ok(());
+        }
+        let (changes, now) = (self.store.changes()?, Instant::now());
+        if changes != self.seen {
+            self.seen = changes;
+            self.problems.clear();
+            for watcher in &mut self.watchers {
+                watcher.due.get_or_insert(watcher.not_before);
+            }
+        }
+        // Who has just opened it comes first, then who has waited longest.
+        self.watchers.sort_by_key(|watcher| (!watcher.is_asked, watcher.due));
+        let mut busy = HashSet::new();
+        for at in 0..self.watchers.len() {
+            let watcher = &self.watchers[at];
+            let integration = watcher.asker.integration.clone();
+            let is_held = self.next_call.get(&integration).is_some_and(|next| *next > now);
+            if watcher.due.is_none_or(|due| due > now) || is_held || busy.contains(&integration) {
+                continue;
+            }
+            if self.publish(at)? {
+                busy.insert(integration);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes one person's Home; whether Slack was called.
+    fn publish(&mut self, at: usize) -> Result<bool, StoreError> {
+        let asker = self.watchers[at].asker.clone();
+        self.watchers[at].not_before = Instant::now() + PERSON_PACE;
+        let view = match self.view(&asker)? {
+            Ok(view) => view,
+            Err(later) => {
+                self.watchers[at].due = Some(Instant::now() + later);
+                return Ok(true);
+            }
+        };
+        let watcher = &mut self.watchers[at];
+        let is_new = watcher.shown.as_ref().is_none_or(|shown| essence(shown) != essence(&view));
+        if !is_new && !watcher.is_asked {
+            watcher.due = None;
+            return Ok(false);
+        }
+        let Some(client) = self.clients.get(&asker.integration) else {
+            watcher.due = Some(Instant::now() + SLOW_RETRY);
+            return Ok(false);
+        };
+        let called = client.call("views.publish", &json!({ "user_id": asker.user, "view": view }), BUDGET);
+        let now = Instant::now();
+        watcher.is_asked = false;
+        self.next_call.insert(asker.integration.clone(), now + CALL_PACE);
+        let again = match called {
+            Ok(_) => {
+                (watcher.shown, watcher.due) = (Some(view), None);
+                self.told.remove(&asker.integration);
+                info!("home published integration={} user={}", asker.integration, asker.user);
+                return Ok(true);
+            }
+            Err(Outcome::Wait { after }) => {
+                self.next_call.insert(asker.integration.clone(), now + after);
+                return Ok(true);
+            }
+            Err(Outcome::Temporary { reason, slow: false }) => {
+                self.tell(&asker.integration, &reason, "tried again");
+                PERSON_PACE
+            }
+            Err(
+                Outcome::Temporary { reason, .. }
+                | Outcome::Plain { reason }
+                | Outcome::MessageNever { reason }
+                | Outcome::PostAnew { reason }
+                | Outcome::PlaceNever { reason }
+                | Outcome::TokenNever { reason },
+            ) => {
+                let remedy = if reason.starts_with("not_enabled") {
+                    "remedy=switch the Home Tab on under App Home in the app's settings"
+                } else {
+                    "tried again when it is opened anew"
+                };
+                self.tell(&asker.integration, &reason, remedy);
+                SLOW_RETRY
+            }
+            Err(Outcome::Delivered(_)) => PERSON_PACE,
+        };
+        self.watchers[at].due = Some(now + again);
+        Ok(true)
+    }
+
+    /// What the person is to see; or how long to wait, as nobody knows who that is.
+    fn view(&mut self, asker: &Asker) -> Result<Result<Value, Duration>, StoreError> {
+        let now = clock::wall_ms() / 1000;
+        let (person, team) = match self.who(asker) {
+            Ok(who) => who,
+            Err(WhoError::Never(reason)) => return Ok(Ok(words(&WhoError::Never(reason).to_string(), now))),
+            Err(WhoError::Later(reason)) => {
+                self.tell(&asker.integration, &reason, "tried again");
+                return Ok(Err(PERSON_PACE));
+            }
+        };
+        self.learn(&asker.integration)?;
+        let reach = reach(&self.config, &asker.integration);
+        let mut home: [(&str, Vec<Entry>); 5] =
+            ["Yours", "Critical", "Warning", "Unknown", "Acknowledged or in downtime"].map(|name| (name, Vec::new()));
+        let mut refusal =
+            permit(&asked(&person, &team, &Object::default()), Right::View, &self.config.access, None).err();
+        for known in self.problems.get(&asker.integration).map(Vec::as_slice).unwrap_or_default() {
+            let latest = &known.problem.latest;
+            let object = Object::of(latest);
+            let about = Asked {
+                host_label: latest.host.display_name.as_deref(),
+                service_label: latest.service.as_ref().and_then(|service| service.display_name.as_deref()),
+                ..asked(&person, &team, &object)
+            };
+            if permit(&about, Right::View, &self.config.access, known.contacts.as_deref()).is_err() {
+                continue;
+            }
+            refusal = None;
+            let core = self.config.cores.iter().find(|core| core.name == latest.core);
+            let facts = Facts { reach, post: known.post, ..Facts::bare(&self.config.message, core, now) };
+            let entry = Entry { card: living(&known.problem, &facts), since: known.problem.began };
+            home[group(known, is_contact(&person, &self.config.access, known.contacts.as_deref()))].1.push(entry);
+        }
+        if let Some(refusal) = refusal {
+            return Ok(Ok(words(&refusal.to_string(), now)));
+        }
+        let groups = home.into_iter().filter(|(_, entries)| !entries.is_empty()).collect();
+        Ok(Ok(view(&Home { groups }, now)))
+    }
+
+    fn who(&mut self, asker: &Asker) -> Result<(Person, String), WhoError> {
+        let gone = || WhoError::Later("there is no such integration".to_owned());
+        let config = Arc::clone(&self.config);
+        let integration =
+            config.integrations.iter().find(|i| i.name == asker.integration && i.enabled).ok_or_else(gone)?;
+        let client = self.clients.get(&asker.integration).ok_or_else(gone)?;
+        let person = self.people.who(asker, &config, client)?;
+        let team = self.people.team(integration, client, asker)?;
+        Ok((person, team))
+    }
+
+    /// Reads what is wrong, unless it is known.
+    fn learn(&mut self, integration: &str) -> Result<(), StoreError> {
+        if self.problems.contains_key(integration) {
+            return Ok(());
+        }
+        let mut known: Vec<Known> = Vec::new();
+        for (post, mut problem) in self.store.open_problems(integration)? {
+            self.names.fill(&mut problem.latest, &self.config);
+            known.push(Known { post, problem, contacts: None });
+        }
+        let mut silent = HashSet::new();
+        for known in known.iter_mut().take(OWNERS_MAX) {
+            let name = known.problem.latest.core.clone();
+            let configured = self.config.cores.iter().find(|core| core.name == name);
+            let Some(core) = configured.cloned().or_else(|| name.is_empty().then(places::found)) else {
+                continue;
+            };
+            // One that doesn't say it once is not asked again and again.
+            if !silent.contains(&name) {
+                known.contacts = self.contacts.of(&core, &Object::of(&known.problem.latest));
+                if known.contacts.is_none() {
+                    silent.insert(name);
+                }
+            }
+        }
+        self.problems.insert(integration.to_owned(), known);
+        Ok(())
+    }
+
+    /// A failure is told again only when it differs.
+    fn tell(&mut self, integration: &str, reason: &str, what: &str) {
+        if self.told.insert(integration.to_owned(), reason.to_owned()).as_deref() == Some(reason) {
+            return;
+        }
+        if what.starts_with("remedy=") {
+            error!("home can't be published integration={integration} reason={reason} {what}");
+        } else {
+            warn!("home can't be published integration={integration} reason={reason} what={what}");
+        }
+    }
+}
+
+fn asked<'a>(person: &'a Person, team_id: &'a str, object: &'a Object) -> Asked<'a> {
+    Asked { person, team_id, channel: None, object, host_label: None, service_label: None }
+}
+
+/// Under which heading it stands.
+fn group(known: &Known, is_own: bool) -> usize {
+    let problem = &known.problem;
+    let is_quiet = problem.acknowledged.is_some() || problem.downtime.is_some();
+    match problem.latest.severity() {
+        _ if is_own => 0,
+        _ if is_quiet => 4,
+        Severity::Critical => 1,
+        Severity::Warning => 2,
+        Severity::Unknown | Severity::Good => 3,
+    }
+}

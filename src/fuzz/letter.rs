@@ -1,0 +1,40 @@
+//! What other programs hand in: whatever it is, it mentions nobody and leads to the web only.
+
+use super::NOW;
+use crate::intake::{LINKS_MAX, read};
+use crate::slack::{letter, markdown};
+
+/// A body at the intake; and any text as Markdown.
+pub fn intake(bytes: &[u8]) {
+    if let Ok(notification) = read(bytes, None, "fresh", NOW) {
+        let letter = notification.letter.expect("it came as one");
+        assert!(!letter.title.is_empty() && !letter.body.is_empty() && letter.links.len() <= LINKS_MAX);
+        assert!(letter.links.iter().all(|(_, url)| markdown::is_web(url)), "{:?}", letter.links);
+        let message = letter::message(&letter, None, &[]);
+        let blocks = message["blocks"].as_array().expect("a list");
+        assert!(blocks.len() <= 50, "{} blocks", blocks.len());
+        for text in blocks.iter().filter_map(|block| block["text"]["text"].as_str()) {
+            assert!(text.chars().count() <= 3000, "{} characters", text.chars().count());
+        }
+        for block in blocks.iter().filter(|block| block["text"]["type"] == "mrkdwn") {
+            harmless(block["text"]["text"].as_str().unwrap_or_default());
+        }
+        harmless(message["text"].as_str().unwrap_or_default());
+        let kept = serde_json::to_value(&letter).expect("JSON");
+        assert_eq!(serde_json::from_value::<crate::notification::Letter>(kept.clone()).ok(), Some(letter), "{kept}");
+    }
+    let text = String::from_utf8_lossy(bytes);
+    for piece in markdown::pieces(&text) {
+        harmless(&piece.markup);
+    }
+}
+
+/// Nothing in it calls anybody, and every link leads to the web or to a mail program.
+fn harmless(markup: &str) {
+    for tag in markup.split('<').skip(1) {
+        let is_link = ["http://", "https://", "mailto:"]
+            .iter()
+            .any(|scheme| tag.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
+        assert!(is_link && tag.contains('>'), "{markup:?}");
+    }
+}

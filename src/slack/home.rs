@@ -1,0 +1,88 @@
+//! App Home: what is wrong now, with the buttons of the cards (<https://docs.slack.dev/surfaces/app-home>).
+
+use super::blocks::{section, sentences, text, title};
+use super::buttons::actions;
+use super::limits::{SECTION_TEXT_MAX, VIEW_BLOCKS_MAX, cut};
+use super::mrkdwn;
+use crate::render::{Card, utc};
+use serde_json::{Value, json};
+
+/// A view may be so large (<https://docs.slack.dev/reference/methods/views.publish>: 250 kB); Slack adds to it.
+const VIEW_BYTES_MAX: usize = 200_000;
+/// So much of a plugin's output stands in a line.
+const OUTPUT_MAX: usize = 160;
+
+/// One problem of the list.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Entry {
+    pub(crate) card: Card,
+    /// Unix seconds.
+    pub(crate) since: Option<i64>,
+}
+
+/// What one person sees.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Home {
+    /// Headings and what stands under them; none of them is empty.
+    pub(crate) groups: Vec<(&'static str, Vec<Entry>)>,
+}
+
+/// The view. `now`: Unix seconds.
+pub(crate) fn view(home: &Home, now: i64) -> Value {
+    let total: usize = home.groups.iter().map(|(_, entries)| entries.len()).sum();
+    let head = match total {
+        0 => "*Nothing is wrong.* :tada:".to_owned(),
+        1 => "*One problem*".to_owned(),
+        total => format!("*{total} problems*"),
+    };
+    let (mut blocks, mut bytes, mut shown) = (vec![section(&head), as_of(now)], 0, 0);
+    'all: for (heading, entries) in &home.groups {
+        let mut heading = Some(json!({ "type": "header", "text": { "type": "plain_text", "text": heading } }));
+        for entry in entries {
+            let one: Vec<Value> = heading.take().into_iter().chain(blocks_of(entry)).collect();
+            bytes += one.iter().map(|block| block.to_string().len()).sum::<usize>();
+            // One is left for saying how many more there are.
+            if blocks.len() + one.len() >= VIEW_BLOCKS_MAX || bytes > VIEW_BYTES_MAX {
+                break 'all;
+            }
+            blocks.extend(one);
+            shown += 1;
+        }
+    }
+    match total - shown {
+        0 => {}
+        1 => blocks.push(section("_… and one more_")),
+        more => blocks.push(section(&format!("_… and {more} more_"))),
+    }
+    json!({ "type": "home", "blocks": blocks })
+}
+
+/// A view that says only why there is nothing to see.
+pub(crate) fn words(words: &str, now: i64) -> Value {
+    json!({ "type": "home", "blocks": [section(&cut(&mrkdwn::plain(words), SECTION_TEXT_MAX).0), as_of(now)] })
+}
+
+fn as_of(now: i64) -> Value {
+    let words = format!("As of {}; refreshed as things change.", mrkdwn::date(now, &utc(now)));
+    json!({ "type": "context", "block_id": AS_OF, "elements": [text(&words)] })
+}
+
+/// The block that differs each time.
+const AS_OF: &str = "as-of";
+
+/// The view as far as it says something new.
+pub(crate) fn essence(view: &Value) -> Vec<&Value> {
+    let blocks = view["blocks"].as_array().map(Vec::as_slice).unwrap_or_default();
+    blocks.iter().filter(|block| block["block_id"] != AS_OF).collect()
+}
+
+fn blocks_of(entry: &Entry) -> Vec<Value> {
+    let card = &entry.card;
+    let since = entry.since.map(|since| format!("since {}", mrkdwn::date(since, &utc(since))));
+    let output = card.output.lines().next().filter(|line| !line.trim().is_empty());
+    let output = output.map(|line| mrkdwn::plain(&cut(line, OUTPUT_MAX).0));
+    let lines: Vec<String> = [title(card)].into_iter().chain(since).chain(sentences(card)).chain(output).collect();
+    let mut blocks = vec![section(&cut(&lines.join("\n"), SECTION_TEXT_MAX).0)];
+    blocks.extend(actions(&card.offers, card.post, &card.subject));
+    blocks
+}
