@@ -41,6 +41,7 @@ mod verify;
 mod authorise;
 mod command;
 mod confirm;
+mod manifest;
 mod render;
 mod route;
 mod schedule;

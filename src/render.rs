@@ -4,7 +4,7 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod digest;
-mod links;
+pub(crate) mod links;
 mod living;
 mod perfdata;
 mod samples;
