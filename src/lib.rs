@@ -51,6 +51,7 @@ mod storm;
 mod clock;
 mod config;
 mod core;
+mod install;
 mod json;
 mod lock;
 mod logging;

@@ -117,19 +117,14 @@ fn way(config: &Config, integration: &Integration) -> Way {
     match &config.listen.public_url {
         _ if hears_socket => Way::Socket,
         Some(url) => Way::Public(url.clone()),
-        None if has_bot(integration) && integration.interactive != Some(false) => Way::Socket,
+        None if integration.is_bot() && integration.interactive != Some(false) => Way::Socket,
         None => Way::Nowhere,
     }
 }
 
-/// It has a bot's token, or will have one once it is installed.
-fn has_bot(integration: &Integration) -> bool {
-    integration.bot_token.is_some() || integration.client_id.is_some()
-}
-
 /// What this integration does, as it is configured.
 pub(crate) fn features(config: &Config, integration: &Integration) -> BTreeSet<Feature> {
-    if !has_bot(integration) || integration.flavor != Flavor::Slack {
+    if !integration.is_bot() || integration.flavor != Flavor::Slack {
         return [Feature::Webhook].into();
     }
     let mut features = BTreeSet::from([Feature::Messages]);

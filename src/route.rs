@@ -176,7 +176,7 @@ impl Decision {
             return;
         }
         // A Slack app's webhook has its own channel; compatible receivers take another one.
-        let is_webhook = integration.bot_token.is_none();
+        let is_webhook = !integration.is_bot();
         let has_choice = !is_webhook || matches!(integration.flavor, Flavor::Mattermost | Flavor::RocketChat);
         self.add(integration, if has_choice { Target::Place(destination.clone()) } else { Target::Webhook }, mentions);
     }

@@ -112,7 +112,7 @@ fn read_config(
     }
     let mut sources: Vec<PathBuf> = path.map(Path::to_owned).into_iter().collect();
     let base = path.and_then(Path::parent).unwrap_or(Path::new("/")).to_owned();
-    let integrations = integration::read_all(top, &base, env, &mut sources, report);
+    let integrations = integration::read_all(top, (&base, &dirs.state_dir), env, &mut sources, report);
     let config = Config {
         path: path.map(Path::to_owned),
         state_dir: dirs.state_dir,

@@ -71,6 +71,9 @@ impl Client {
     /// Slack has the message: that is temporary, so it is tried again and may show twice.
     pub(crate) fn post(&self, channel: Option<&str>, mut message: Value, budget: Duration) -> Outcome {
         let flavor = self.integration.flavor;
+        if let Some(reason) = self.integration.missing_token() {
+            return Outcome::TokenNever { reason };
+        }
         match (&self.integration.bot_token, channel, &self.integration.webhook_url) {
             (Some(_), Some(channel), _) => {
                 message["channel"] = Value::from(channel);
