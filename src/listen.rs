@@ -7,6 +7,7 @@
 
 mod doors;
 mod http;
+mod install;
 mod metrics;
 
 use crate::callback::Callback;
@@ -21,6 +22,7 @@ use crate::systemd::Notifier;
 use crate::wake;
 use doors::{Doors, Sockets};
 use http::Handlers;
+use install::Installer;
 use log::{error, info, warn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -78,10 +80,12 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
     let (health, callbacks) = (Health::default(), Callbacks::default());
     callbacks.start(&config, env);
     let sockets = Sockets::default();
-    let doors = Doors::open(&config, env, handlers(&config, &health, &callbacks, &sockets), Arc::clone(&sockets));
+    let installer = Arc::new(Installer::new(&config, env));
+    let handlers = handlers(&config, &health, &callbacks, &sockets, &installer);
+    let doors = Doors::open(&config, env, handlers, Arc::clone(&sockets));
     info!("listening state_dir={} integrations={}", config.state_dir.display(), config.integrations.len());
     notifier.say("READY=1\nSTATUS=delivering");
-    let mut current = Current { stamp: config::stamp(&config), config, doors, health, callbacks };
+    let mut current = Current { stamp: config::stamp(&config), config, doors, health, callbacks, installer };
     while !signals.stopped() {
         // The outbox is opened anew after an error: a full disk or a database that went away mend outside.
         if let Err(e) = deliver(&mut current, env, &lock, &signals, wake.as_ref(), notifier) {
@@ -108,6 +112,7 @@ struct Current {
     doors: Doors,
     health: Health,
     callbacks: Callbacks,
+    installer: Arc<Installer>,
 }
 
 /// The callbacks, once the database lets them start.
@@ -142,7 +147,14 @@ impl Health {
 }
 
 /// What the doors do with what comes in.
-fn handlers(config: &Config, health: &Health, callbacks: &Callbacks, sockets: &Sockets) -> Handlers {
+fn handlers(
+    config: &Config,
+    health: &Health,
+    callbacks: &Callbacks,
+    sockets: &Sockets,
+    installer: &Arc<Installer>,
+) -> Handlers {
+    let installer = Arc::clone(installer);
     let (asked, measured) = (health.clone(), health.clone());
     let (over_http, over_socket) = (callbacks.clone(), callbacks.clone());
     let (state_dir, sockets) = (config.state_dir.clone(), Arc::clone(sockets));
@@ -155,6 +167,7 @@ fn handlers(config: &Config, health: &Health, callbacks: &Callbacks, sockets: &S
             Some(callback) => callback.take_envelope(integration, envelope),
             None => Reply::Refused,
         }),
+        install: Arc::new(move |step, cookies| installer.answer(step, cookies)),
         health: Arc::new(move || asked.get()),
         metrics: Arc::new(move || metrics::text(&state_dir, measured.get().is_none(), &sockets)),
     }
@@ -218,6 +231,7 @@ impl Current {
                 if let Some(callback) = self.callbacks.0.get() {
                     callback.reconfigure(&self.config);
                 }
+                self.installer.reconfigure(&self.config);
                 self.doors.reconfigure(&self.config);
                 true
             }

@@ -8,5 +8,6 @@ pub(crate) mod legacy;
 pub(crate) mod limits;
 pub(crate) mod listing;
 pub(crate) mod mrkdwn;
+pub(crate) mod oauth;
 pub(crate) mod outcome;
 pub(crate) mod socket;

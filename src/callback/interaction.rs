@@ -266,6 +266,11 @@ pub(crate) fn decode_envelope(kind: &str, payload: Value) -> Result<Interaction,
     }
 }
 
+/// The fields of an address's query, as strictly; `None` if it is none.
+pub(crate) fn query(text: &str) -> Option<BTreeMap<String, String>> {
+    form::parse(text).ok()
+}
+
 /// A kind that isn't known goes to the log; the start of it is enough.
 fn brief_kind(kind: &str) -> String {
     kind.chars().take(80).collect()

@@ -214,7 +214,15 @@ fn of_error_code(answer: &WebApiAnswer, after: Option<&str>) -> Outcome {
         | "team_access_not_granted"
         | "two_factor_setup_required"
         | "ekm_access_denied"
-        | "accesslimited" => Outcome::TokenNever { reason },
+        | "accesslimited"
+        | "invalid_code"
+        | "code_already_used"
+        | "bad_redirect_uri"
+        | "bad_client_secret"
+        | "invalid_client_id"
+        | "invalid_refresh_token"
+        | "invalid_grant_type"
+        | "oauth_authorization_url_mismatch" => Outcome::TokenNever { reason },
         _ => Outcome::Temporary { reason, slow: true },
     }
 }

@@ -15,6 +15,7 @@ fn door(take: impl Fn(Verified) -> Answer + Send + Sync + 'static) -> HttpDoor {
     let handlers = Handlers {
         take: Arc::new(take),
         take_envelope: Arc::new(|_, _| Reply::Nothing),
+        install: Arc::new(|_, _| Shown::Page { status: 200, html: String::new() }),
         health: Arc::new(|| Some("no disk".to_owned())),
         metrics: Arc::new(|| "ours 1\n".to_owned()),
     };
