@@ -68,6 +68,20 @@ impl Interaction {
             Self::Unknown { kind } => kind,
         }
     }
+
+    /// The installation's workspace, where Slack names it.
+    pub(crate) fn team(&self) -> Option<&TeamId> {
+        match self {
+            Self::BlockActions(BlockActions { origin, .. })
+            | Self::ViewSubmission(ViewAction { origin, .. })
+            | Self::ViewClosed(ViewAction { origin, .. })
+            | Self::LegacyMessage(LegacyMessage { origin, .. })
+            | Self::SlashCommand(SlashCommand { origin, .. })
+            | Self::Shortcut(Shortcut { origin, .. }) => origin.team.as_ref(),
+            Self::Event(event) => event.team.as_ref(),
+            Self::BlockSuggestion | Self::UrlVerification { .. } | Self::SslCheck | Self::Unknown { .. } => None,
+        }
+    }
 }
 
 /// Who did it, from where, and how to answer: what every act of a person has.
@@ -203,6 +217,8 @@ pub(crate) struct Event {
     pub(crate) enterprise: Option<EnterpriseId>,
     pub(crate) app: Option<AppId>,
     pub(crate) is_ext_shared_channel: bool,
+    /// When it happened, in Unix seconds.
+    pub(crate) time: Option<i64>,
     pub(crate) kind: EventKind,
 }
 

@@ -43,7 +43,7 @@ impl Listen {
     pub(crate) fn address(&self, integrations: &[Integration]) -> Option<SocketAddr> {
         // A browser that installs an app needs the door, too, where the world can reach it.
         let can_install = |i: &Integration| self.public_url.is_some() && i.is_installable();
-        let is_signed = integrations.iter().any(|i| i.enabled && (!i.signing_secrets.is_empty() || can_install(i)));
+        let is_signed = integrations.iter().any(|i| !i.signing_secrets.is_empty() || i.enabled && can_install(i));
         match self.http {
             Http::At(address) => Some(address),
             Http::Default if is_signed => Some(HTTP_DEFAULT),

@@ -66,7 +66,7 @@ impl Debug for Handlers {
 /// What changes with the configuration.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    /// Every enabled integration, those without a secret too.
+    /// Every integration, those without a secret too.
     pub(crate) signers: Vec<Signer>,
     pub(crate) tls: Option<TlsFiles>,
 }
