@@ -172,6 +172,8 @@ pub(crate) struct Route {
     pub(crate) mention: Vec<Mention>,
     /// By name; else the default one.
     pub(crate) integration: Option<String>,
+    /// All integrations with this label.
+    pub(crate) label: Option<String>,
     pub(crate) continue_: bool,
 }
 
@@ -407,7 +409,6 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 impl Config {
-    /// The integration a route leads to: the named one, else the default, which is the first.
     /// What a channel subscribed to, as a route beside the others.
     pub(crate) fn subscription(integration: &str, channel: &str, matches: Matcher) -> Option<Route> {
         Some(Route {
@@ -418,14 +419,17 @@ impl Config {
             to: vec![channel.parse().ok()?],
             mention: Vec::new(),
             integration: Some(integration.to_owned()),
+            label: None,
             continue_: true,
         })
     }
 
-    pub(crate) fn integration_of(&self, route: &Route) -> Option<&Integration> {
-        match &route.integration {
-            Some(name) => self.integrations.iter().find(|integration| integration.name == *name),
-            None => self.integrations.first(),
+    /// The integrations a route leads to: the named one, all with its label, else the default, which is the first.
+    pub(crate) fn integrations_of<'a>(&'a self, route: &Route) -> Vec<&'a Integration> {
+        match (&route.integration, &route.label) {
+            (Some(name), _) => self.integrations.iter().filter(|integration| integration.name == *name).collect(),
+            (None, Some(label)) => self.integrations.iter().filter(|found| found.labels.contains(label)).collect(),
+            (None, None) => self.integrations.iter().take(1).collect(),
         }
     }
 }

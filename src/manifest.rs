@@ -136,7 +136,7 @@ pub(crate) fn features(config: &Config, integration: &Integration) -> BTreeSet<F
         }
     }
     let is_ours =
-        |route: &&crate::config::Route| config.integration_of(route).is_some_and(|i| i.name == integration.name);
+        |route: &&crate::config::Route| config.integrations_of(route).iter().any(|i| i.name == integration.name);
     let routes = || config.routes.iter().filter(is_ours);
     let by_email = |to: &Destination| matches!(to, Destination::Email(_) | Destination::Contact);
     let looks_up = routes().flat_map(|route| &route.to).chain(&integration.channel).any(by_email);

@@ -3,7 +3,7 @@
 use super::problem::{Mistake, Report};
 use super::reader::{Table, Text};
 use super::tree::Span;
-use super::{Config, Destination, Environment, Flavor, Integration, Proxy, values};
+use super::{Config, Destination, Environment, Flavor, Integration, Proxy, Route, values};
 use crate::install;
 use crate::secret::Secret;
 use std::fs;
@@ -187,7 +187,14 @@ pub(super) fn check_routes(config: &Config, report: &mut Report<'_>) {
         }
     }
     for route in &config.routes {
-        let Some(integration) = config.integration_of(route) else {
+        for integration in config.integrations_of(route) {
+            check_route(route, integration, report);
+        }
+        if config.integrations_of(route).is_empty() {
+            if let Some(label) = &route.label {
+                let mistake = Mistake::new(format!("no integration has the label \"{label}\""));
+                report.error(route.integration_span, mistake.remedy(format!("give one labels = [\"{label}\"]")));
+            }
             if let Some(name) = &route.integration {
                 let names: Vec<&str> = config.integrations.iter().map(|i| i.name.as_str()).collect();
                 let remedy = super::suggest::did_you_mean(name, names.iter().copied());
@@ -195,18 +202,6 @@ pub(super) fn check_routes(config: &Config, report: &mut Report<'_>) {
                 let mistake = Mistake::new(format!("there is no integration \"{name}\"")).remedy(remedy);
                 report.error(route.integration_span, mistake);
             }
-            continue;
-        };
-        let is_webhook_only = !integration.is_bot() && integration.flavor == Flavor::Slack;
-        if is_webhook_only && !route.to.is_empty() {
-            let mistake = Mistake::new(format!(
-                "\"to\" has no effect: \"{}\" has only a webhook, which posts to its own channel",
-                integration.name
-            ));
-            report.warning(route.span, mistake.remedy("use a bot_token to choose channels"));
-        }
-        if !is_webhook_only && integration.is_bot() && route.to.is_empty() && integration.channel.is_none() {
-            report.error(route.span, Mistake::new("this route leads nowhere").remedy("give it to = \"#channel\""));
         }
     }
     for integration in config.integrations.iter().filter(|i| i.enabled && i.is_bot() && i.channel.is_none()) {
@@ -214,6 +209,21 @@ pub(super) fn check_routes(config: &Config, report: &mut Report<'_>) {
             let message = format!("\"{}\" has a bot token, but no channel to post to", integration.name);
             report.error(None, Mistake::new(message).remedy("add channel = \"#ops\""));
         }
+    }
+}
+
+/// What a route and one integration that it leads to make of each other.
+fn check_route(route: &Route, integration: &Integration, report: &mut Report<'_>) {
+    let is_webhook_only = !integration.is_bot() && integration.flavor == Flavor::Slack;
+    if is_webhook_only && !route.to.is_empty() {
+        let mistake = Mistake::new(format!(
+            "\"to\" has no effect: \"{}\" has only a webhook, which posts to its own channel",
+            integration.name
+        ));
+        report.warning(route.span, mistake.remedy("use a bot_token to choose channels"));
+    }
+    if !is_webhook_only && integration.is_bot() && route.to.is_empty() && integration.channel.is_none() {
+        report.error(route.span, Mistake::new("this route leads nowhere").remedy("give it to = \"#channel\""));
     }
 }
 

@@ -139,14 +139,20 @@ fn routes(top: &mut Table<'_>, report: &mut Report<'_>) -> Vec<Route> {
         let line = table.span.map_or(0, |span| report.line(span));
         let matches = table.table("match", report).map(|table| matcher(table, report)).unwrap_or_default();
         let integration = table.text("integration", report);
+        let label = table.text("label", report);
+        if let (Some(_), Some(label)) = (integration, label) {
+            let mistake = Mistake::new("both \"integration\" and \"label\" are given").remedy("keep one of them");
+            report.error(Some(label.span), mistake);
+        }
         routes.push(Route {
             line,
             span: table.span,
-            integration_span: integration.map(|text| text.span),
+            integration_span: integration.or(label).map(|text| text.span),
             matches,
             to: table.parsed_list("to", report, str::parse),
             mention: table.parsed_list("mention", report, str::parse),
             integration: integration.map(|text| text.text.to_owned()),
+            label: label.map(|text| text.text.to_owned()),
             continue_: table.flag("continue", report).unwrap_or(false),
         });
         table.finish(report);

@@ -120,6 +120,7 @@ fn route(route: &Route) -> Value {
         "to": route.to.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "mention": route.mention.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "integration": route.integration,
+        "label": route.label,
         "continue": route.continue_,
     })
 }

@@ -14,6 +14,7 @@ mod demo;
 mod disk;
 mod door;
 mod icinga;
+mod install;
 mod kills;
 mod living;
 mod naemon;
