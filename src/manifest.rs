@@ -117,6 +117,7 @@ fn way(config: &Config, integration: &Integration) -> Way {
     match &config.listen.public_url {
         _ if hears_socket => Way::Socket,
         Some(url) => Way::Public(url.clone()),
+        None if integration.webhook_url.is_none() && integration.interactive != Some(false) => Way::Socket,
         None if integration.is_bot() && integration.interactive != Some(false) => Way::Socket,
         None => Way::Nowhere,
     }
@@ -124,6 +125,10 @@ fn way(config: &Config, integration: &Integration) -> Way {
 
 /// What this integration does, as it is configured.
 pub(crate) fn features(config: &Config, integration: &Integration) -> BTreeSet<Feature> {
+    if !integration.is_bot() && integration.webhook_url.is_none() {
+        // Nothing is there yet, as there was no app.
+        return Wanted::everything().features;
+    }
     if !integration.is_bot() || integration.flavor != Flavor::Slack {
         return [Feature::Webhook].into();
     }
@@ -211,7 +216,7 @@ const LONG: &str = "ackbell carries the notifications of a Nagios-style monitori
 one message that changes as the problem does. A click acknowledges it, sets a downtime or asks for another check, and \
 the message says so once the core itself does.";
 
-/// The address that creates the app: at Slack's own site, or GovSlack's (<https://docs.slack.dev/govslack>).
+/// The address that creates the app: at Slack's own site, or `GovSlack`'s (<https://docs.slack.dev/govslack>).
 pub(crate) fn link(manifest: &Value, api_url: &str) -> String {
     let site = if api_url.starts_with("https://slack-gov.com/") { "api.slack-gov.com" } else { "api.slack.com" };
     format!("https://{site}/apps?new_app=1&manifest_json={}", crate::render::links::encode(&manifest.to_string()))

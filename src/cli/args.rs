@@ -76,7 +76,7 @@ pub(crate) enum Verb {
     Commands(CommandsArgs),
     /// Print the manifest of the Slack app that this configuration needs
     #[command(
-        after_help = "Examples:\n  ackbell manifest --link\n  ackbell manifest --public-url https://alerts.example.com >manifest.json\n  \
+        after_help = "Examples:\n  ackbell manifest --all --link\n  ackbell manifest --public-url https://alerts.example.com >manifest.json\n  \
         ackbell manifest --webhook --yaml\n\n\
         Opened in a browser, the link creates the app with everything filled in. Else paste the manifest at \
         https://api.slack.com/apps, Create New App, From a manifest. It asks only for the scopes that what is configured uses."
@@ -272,6 +272,7 @@ pub(crate) struct CommandsArgs {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag by itself")]
 pub(crate) struct ManifestArgs {
     /// Print JSON, as without this
     #[arg(long, conflicts_with_all = ["yaml", "link"])]
@@ -288,6 +289,9 @@ pub(crate) struct ManifestArgs {
     /// For this integration [default: the first]
     #[arg(long, value_name = "NAME", conflicts_with = "webhook")]
     pub(crate) integration: Option<String>,
+    /// For everything ackbell can do, whatever is configured so far
+    #[arg(long, conflicts_with = "webhook")]
+    pub(crate) all: bool,
     /// Only an incoming webhook: posts, and hears nothing
     #[arg(long, conflicts_with = "public_url")]
     pub(crate) webhook: bool,

@@ -15,6 +15,13 @@ pub(super) fn run(args: &ManifestArgs, path: Option<&Path>, env: &Environment, o
         Ok(found) => found,
         Err(exit) => return exit,
     };
+    if args.all {
+        let all = Wanted::everything();
+        wanted.features = all.features;
+        if wanted.way == Way::Nowhere {
+            wanted.way = all.way;
+        }
+    }
     if let Some(name) = &args.name {
         if name.trim().is_empty() || name.chars().count() > NAME_CHARS_MAX {
             out.error(&format!("--name takes 1 to {NAME_CHARS_MAX} characters: Slack's limit for an app's name"));

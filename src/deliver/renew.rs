@@ -89,7 +89,10 @@ impl Deliverer {
             match current {
                 Some(current) if current.refresh_token == old.refresh_token => {}
                 // Another deliverer or a browser was here.
-                Some(current) => return Ok(self.adopt(name, current)),
+                Some(current) => {
+                    self.adopt(name, current);
+                    return Ok(());
+                }
                 None => return Ok(()),
             }
             let Some(integration) = self.integration(name) else { return Ok(()) };

@@ -133,21 +133,18 @@ impl Installer {
             warn!("not installed integration={name} reason={why}");
             refusal(502, "Not installed", &[format!("Slack doesn't give a token: {why}."), again(Some(&name))])
         })?;
-        keep(config, integration, fresh)
+        keep(config, integration, &fresh)
     }
 }
 
 /// Makes it durable, unless the integration belongs to another workspace.
-fn keep(config: &Config, integration: &Integration, fresh: Install) -> Result<Shown, Shown> {
+fn keep(config: &Config, integration: &Integration, fresh: &Install) -> Result<Shown, Shown> {
     let name = &integration.name;
     let mut other = integration.team_id.clone().filter(|team| *team != fresh.team_id);
     let written = install::update(&config.state_dir, name, |known| {
-        let known = known.filter(|known| {
-            other = other.take().or_else(|| (known.team_id != fresh.team_id).then(|| known.team_id.clone()));
-            true
-        });
-        let events = known.map(|known| known.events).unwrap_or_default();
-        other.is_none().then(|| Install { events, ..fresh.clone() })
+        let (team, events) = known.map(|known| (known.team_id, known.events)).unzip();
+        other = other.take().or(team.filter(|team| *team != fresh.team_id));
+        other.is_none().then(|| Install { events: events.unwrap_or_default(), ..fresh.clone() })
     });
     if let Err(e) = written {
         warn!("not installed integration={name} reason=can't write its file: {e}");
@@ -179,7 +176,7 @@ fn keep(config: &Config, integration: &Integration, fresh: Install) -> Result<Sh
     wake::hint(&config.runtime_dir);
     Ok(Shown::Page {
         status: 200,
-        html: page(&format!("Installed in {}", fresh.team_name), &next_steps(config, integration, &fresh)),
+        html: page(&format!("Installed in {}", fresh.team_name), &next_steps(config, integration, fresh)),
     })
 }
 

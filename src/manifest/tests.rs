@@ -155,6 +155,7 @@ fn an_app_asks_for_nothing_that_the_configuration_does_not_use() {
     let hook = "[slack]\nwebhook_url = \"https://hooks.slack.com/services/T/B/x\"\n";
     let bot = "[slack]\nbot_token = \"xoxb-1\"\nchannel = \"#ops\"\n";
     let quiet = format!("{bot}interactive = false\n");
+    assert_eq!(of("[slack]\nenabled = false\n"), Wanted::everything(), "as it is before there is an app");
     assert_eq!(of(hook).scopes(), ["incoming-webhook"]);
     assert_eq!(of(&quiet).scopes(), ["chat:write", "chat:write.public"]);
     assert_eq!(of(&quiet).way, Way::Nowhere);
@@ -211,5 +212,56 @@ fn the_samples_are_in_step() {
             }
             assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "{}", path.display());
         }
+    }
+}
+
+/// The methods that the program calls, and the scopes of which one is enough
+/// (<https://docs.slack.dev/reference/methods>).
+const METHODS: [(&str, &[&str]); 11] = [
+    ("chat.postMessage", &["chat:write"]),
+    ("chat.update", &["chat:write"]),
+    ("chat.postEphemeral", &["chat:write"]),
+    ("conversations.info", &["channels:read", "groups:read"]),
+    ("users.info", &["users:read"]),
+    ("users.lookupByEmail", &["users:read.email"]),
+    ("usergroups.list", &["usergroups:read"]),
+    ("views.open", &[]),
+    ("auth.test", &[]),
+    ("apps.connections.open", &[]),
+    ("oauth.v2.access", &[]),
+];
+
+fn calls(directory: &Path, found: &mut BTreeSet<String>) {
+    let method = regex_lite::Regex::new(
+        r#"["}]((?:chat|conversations|users|usergroups|views|reactions|files|auth|apps|oauth)\.[a-zA-Z0-9.]+)""#,
+    );
+    let method = method.unwrap();
+    for entry in std::fs::read_dir(directory).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() && !path.ends_with("sandbox") {
+            calls(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            found.extend(method.captures_iter(code).map(|hit| hit[1].to_owned()));
+        }
+    }
+}
+
+#[test]
+fn every_call_is_covered_and_every_scope_is_used() {
+    let mut made = BTreeSet::new();
+    calls(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut made);
+    let scopes = Wanted::everything().scopes();
+    for method in &made {
+        let (_, needed) = METHODS.iter().find(|(name, _)| name == method).unwrap_or_else(|| panic!("{method}?"));
+        assert!(needed.is_empty() || needed.iter().any(|scope| scopes.contains(scope)), "{method}");
+    }
+    assert!(made.contains("users.lookupByEmail") && made.contains("oauth.v2.access"), "{made:?}");
+    // These need no call: the command itself, and public channels that the app wasn't invited to.
+    let silent = ["commands", "chat:write.public"];
+    for scope in scopes.iter().filter(|scope| !silent.contains(scope)) {
+        let is_used = METHODS.iter().any(|(name, needed)| made.contains(*name) && needed.contains(scope));
+        assert!(is_used, "{scope}");
     }
 }

@@ -10,7 +10,7 @@ use crate::secret::Secret;
 use serde_json::Value;
 use std::time::Duration;
 
-/// The page where a person agrees: at Slack's own host, or GovSlack's (<https://docs.slack.dev/govslack>).
+/// The page where a person agrees: at Slack's own host, or `GovSlack`'s (<https://docs.slack.dev/govslack>).
 pub(crate) fn authorize_url(
     integration: &Integration,
     scopes: &[&str],

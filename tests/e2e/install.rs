@@ -258,7 +258,7 @@ fn uninstalled_and_installed_again_in_the_middle_loses_nothing() {
 
 #[test]
 fn another_integration_takes_over_where_it_is_configured() {
-    let office = Office::open("fallback = \"spare\"");
+    let office = Office::open("");
     let spare = format!("[integrations.spare]\nwebhook_url = \"{}\"\n", office.sandbox.webhook("B0SPARE"));
     let listen = Office::listen(office.port);
     office.site.configure(&format!("[slack]\n{}fallback = \"spare\"\n{spare}{listen}", slack(&office.sandbox, "")));
@@ -281,14 +281,18 @@ fn a_disabled_integration_sends_nothing_and_says_so() {
     office.install();
     office.down("web01");
     office.wait_for("DOWN: web01");
+    office.sandbox.tell("faults", &json!({"faults": [{"kind": "500", "times": 1000, "method": "chat.postMessage"}]}));
+    office.down("web03");
+    wait_until("one that waits", Duration::from_secs(10), || office.site.queue()["waiting"] == 1);
     let off = format!("[slack]\n{}enabled = false\n{}", slack(&office.sandbox, ""), Office::listen(office.port));
     office.site.configure(&off);
     wait_until("the reload", Duration::from_secs(10), || {
         office.site.log().matches("configuration reloaded").count() > 1
     });
-    let calls = office.sandbox.get("requests").as_array().map_or(0, Vec::len);
     office.down("web02");
-    wait_until("a dead one", Duration::from_secs(10), || office.site.queue()["dead"] == 1);
+    wait_until("two dead ones", Duration::from_secs(10), || office.site.queue()["dead"] == 2);
+    office.sandbox.tell("faults", &json!({"faults": []}));
+    let calls = office.sandbox.get("requests").as_array().map_or(0, Vec::len);
     assert!(office.site.queue().to_string().contains("is disabled"), "{}", office.site.queue());
     let told = office.sandbox.order("slash", &json!({"command": "/ackbell", "text": "problems", "channel": "#ops"}));
     assert!(told["body"]["text"].as_str().unwrap_or_default().starts_with("disabled: "), "{told}");
