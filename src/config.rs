@@ -9,6 +9,7 @@ mod core;
 mod environment;
 mod excerpt;
 pub(crate) mod filter;
+mod install;
 mod integration;
 pub(crate) mod lenient;
 mod listen;
@@ -95,34 +96,6 @@ pub(crate) struct Integration {
     pub(crate) connect_timeout: Duration,
     /// For a whole call.
     pub(crate) timeout: Duration,
-}
-
-impl Integration {
-    /// It posts as a bot, as soon as there is a token: one of its own, or that of an installation.
-    pub(crate) fn is_bot(&self) -> bool {
-        self.bot_token.is_some() || self.is_installable()
-    }
-
-    /// A browser can install it.
-    pub(crate) fn is_installable(&self) -> bool {
-        let has_own_token = self.bot_token.is_some() && self.install.is_none();
-        self.client_id.is_some() && self.client_secret.is_some() && !has_own_token
-    }
-
-    /// Why there is no token although there should be one, and the remedy.
-    pub(crate) fn missing_token(&self) -> Option<String> {
-        if self.bot_token.is_some() || !self.is_installable() {
-            return None;
-        }
-        let remedy = "open [listen] public_url + /slack/install in a browser";
-        let own = if self.name == integration::DEFAULT { String::new() } else { format!("/{}", self.name) };
-        Some(match self.install.as_ref().and_then(|install| install.revoked.as_ref()) {
-            Some(why) => {
-                format!("\"{}\" isn't installed any more ({why}): to install it again {remedy}{own}", self.name)
-            }
-            None => format!("\"{}\" isn't installed yet: {remedy}{own}", self.name),
-        })
-    }
 }
 
 /// Through which proxy an integration talks.

@@ -4,7 +4,6 @@ use super::problem::{Mistake, Report};
 use super::reader::{Table, Text};
 use super::tree::Span;
 use super::{Config, Destination, Environment, Flavor, Integration, Proxy, Route, values};
-use crate::install;
 use crate::secret::Secret;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -122,35 +121,9 @@ fn read(name: &str, mut table: Table<'_>, around: &mut Around<'_>, report: &mut 
         timeout: table.parsed("timeout", report, values::duration).unwrap_or(Duration::from_secs(10)),
     };
     table.finish(report);
-    take_install(&mut integration, around, span, report);
+    super::install::take(&mut integration, around, span, report);
     check(&integration, &place, span, report);
     integration
-}
-
-/// The installation of one that has no token of its own, if a browser made one and it holds.
-fn take_install(integration: &mut Integration, around: &mut Around<'_>, span: Option<Span>, report: &mut Report<'_>) {
-    if !integration.is_installable() {
-        return;
-    }
-    if !install::is_plain(&integration.name) {
-        let mistake = Mistake::new(format!("\"{}\" can't be installed by a browser", integration.name));
-        report.error(span, mistake.remedy("give it a name of letters, digits, - and _: it is part of an address"));
-        return;
-    }
-    let path = install::path(around.state_dir, &integration.name);
-    match install::read(&path) {
-        Ok(found) => integration.install = found,
-        Err(e) => {
-            let mistake = Mistake::new(format!("the installation {} can't be read: {e}", path.display()));
-            report.warning(span, mistake.remedy("run as the owner of the state directory, or install the app again"));
-        }
-    }
-    around.sources.push(path);
-    let valid = integration.install.as_ref().filter(|install| install.revoked.is_none());
-    integration.bot_token = valid.map(|install| install.bot_token.clone());
-    if let Some(missing) = integration.missing_token().filter(|_| integration.enabled) {
-        report.warning(span, Mistake::new(missing));
-    }
 }
 
 /// What only shows when the whole integration is known.
