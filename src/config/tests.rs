@@ -250,6 +250,7 @@ fn the_default_is_good_and_so_are_its_samples() {
         ("icinga-password", "p"),
         ("signing-secret", "s"),
         ("app-token", "xapp-1"),
+        ("client-secret", "s"),
     ] {
         fs::write(directory.path().join(name), value).unwrap();
         fs::set_permissions(directory.path().join(name), fs::Permissions::from_mode(0o640)).unwrap();

@@ -121,7 +121,9 @@ impl Deliverer {
     /// Uses what the file holds now.
     fn adopt(&mut self, name: &str, install: Install) {
         self.told.remove(&format!("renewal of {name}"));
-        self.renewals.remove(name);
+        // Whatever Slack says of its life: never one renewal after the other.
+        let due = self.now_ms().saturating_add(millis(RETRY));
+        self.renewals.insert(name.to_owned(), Renewal { due, unsaved: None });
         self.clients.remove(name);
         if let Some(integration) = self.config.integrations.iter_mut().find(|found| found.name == name) {
             integration.bot_token = install.revoked.is_none().then(|| install.bot_token.clone());
