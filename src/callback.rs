@@ -7,6 +7,7 @@
 pub(crate) mod answer;
 mod clerk;
 mod clients;
+mod ended;
 mod home;
 pub(crate) mod interaction;
 mod people;
@@ -15,7 +16,7 @@ pub(crate) mod response_url;
 mod work;
 
 use crate::clock;
-use crate::config::{Config, Environment};
+use crate::config::{Config, Environment, Integration};
 use crate::notification::clean_line;
 use crate::report::Reporter;
 use crate::slack::listing::{self, Turn};
@@ -65,6 +66,7 @@ pub(crate) struct Callback {
     errands: SyncSender<Errand>,
     homes: Mutex<Sender<Word>>,
     rates: Mutex<HashMap<(String, String), (Instant, u32)>>,
+    ended: Mutex<ended::Taken>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -105,8 +107,8 @@ impl Callback {
         let _opening = Builder::new().name("forms".into()).spawn(move || open_forms(&to_open, clients))?;
         let threads = Mutex::new(vec![acting]);
         let (config, notes, rates) = (Mutex::new(config), Mutex::new(notes), Mutex::default());
-        let homes = Mutex::new(homes);
-        Ok(Arc::new(Self { config, store, notes, forms, errands, homes, rates, threads }))
+        let (homes, ended) = (Mutex::new(homes), Mutex::default());
+        Ok(Arc::new(Self { config, store, notes, forms, errands, homes, rates, ended, threads }))
     }
 
     /// Takes a changed configuration.
@@ -159,15 +161,31 @@ impl Callback {
             }
         };
         let config = Arc::clone(&locked(&self.config));
+        let Some(whose) = whose(&config, integration, interaction.team().map(AsRef::as_ref)) else {
+            return Answer::text(404, "there is no such integration any more");
+        };
+        if !whose.enabled {
+            return disabled(&interaction, &whose.name);
+        }
+        let integration = whose.name.as_str();
         match interaction {
+            Interaction::Event(Event { team, kind: EventKind::AppHomeOpened { user, tab }, .. }) if tab == "home" => {
+                self.home_opened(integration, team.as_ref(), &user)
+            }
+            Interaction::Event(event) => {
+                match ended::take(&event, whose, &config, &locked(&self.store), &mut locked(&self.ended)) {
+                    Ok(()) => Answer::ok(),
+                    Err(e) => {
+                        error!("the end of an installation can't be noted integration={integration} reason={e}");
+                        Answer::text(500, "it can't be kept")
+                    }
+                }
+            }
             Interaction::BlockActions(click) => self.click(integration, &config, &click),
             Interaction::ViewSubmission(form) => self.submitted(integration, &config, &form),
             Interaction::SlashCommand(command) => self.ordered(integration, &config, &command),
             Interaction::UrlVerification { challenge } => Answer::json(json!({ "challenge": challenge })),
             Interaction::SslCheck | Interaction::ViewClosed(_) | Interaction::BlockSuggestion => Answer::ok(),
-            Interaction::Event(Event { team, kind: EventKind::AppHomeOpened { user, tab }, .. }) if tab == "home" => {
-                self.home_opened(integration, team.as_ref(), &user)
-            }
             other => {
                 info!("nothing to do for what Slack sent integration={integration} kind={}", other.kind());
                 Answer::ok()
@@ -331,6 +349,35 @@ impl Callback {
     fn note(&self, note: Note) {
         // The worker ends only with the process.
         let _ = locked(&self.notes).send(note);
+    }
+}
+
+/// The integration that a request is for: of those that one app serves, that of the workspace it came from. Several
+/// workspaces have one app, and so one signing secret.
+fn whose<'a>(config: &'a Config, proven: &str, team: Option<&str>) -> Option<&'a Integration> {
+    let first = config.integrations.iter().find(|integration| integration.name == proven)?;
+    let same_app = |other: &&Integration| {
+        other.name == first.name
+            || other.signing_secrets.iter().any(|secret| first.signing_secrets.contains(secret))
+            || other.app_token.is_some() && other.app_token == first.app_token
+    };
+    let is_there = |other: &&Integration| {
+        let place = other.install.as_ref().map(|install| install.team_id.as_str()).or(other.team_id.as_deref());
+        team.is_some() && place == team
+    };
+    let found = config.integrations.iter().filter(same_app).filter(is_there).max_by_key(|other| other.name == proven);
+    Some(found.unwrap_or(first))
+}
+
+/// What is answered where Slack was switched off: nothing happens, and nothing is sent.
+fn disabled(interaction: &Interaction, name: &str) -> Answer {
+    info!("not done, as the integration is disabled integration={name} kind={}", interaction.kind());
+    let words = format!("disabled: the integration \"{name}\" is switched off in ackbell's configuration");
+    match interaction {
+        Interaction::SlashCommand(_) => Answer::json(json!({ "response_type": "ephemeral", "text": words })),
+        Interaction::UrlVerification { challenge } => Answer::json(json!({ "challenge": challenge })),
+        Interaction::ViewSubmission(_) | Interaction::ViewClosed(_) => Answer::ok(),
+        _ => Answer::text(200, words),
     }
 }
 

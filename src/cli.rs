@@ -9,6 +9,7 @@ mod config;
 mod demo;
 mod doctor;
 mod listen;
+mod manifest;
 mod notify;
 mod output;
 mod pages;
@@ -98,6 +99,7 @@ fn run(cli: Cli, env: &Environment, out: &mut Output) -> Exit {
         }
         Verb::Demo(args) => demo::run(&args, env, out),
         Verb::Commands(args) => commands::run(&args, out),
+        Verb::Manifest(args) => manifest::run(&args, config, env, out),
         Verb::Completions { shell } => pages::completions(shell, out),
         Verb::Man { directory } => pages::man(&directory, out),
     }

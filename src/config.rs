@@ -9,6 +9,7 @@ mod core;
 mod environment;
 mod excerpt;
 pub(crate) mod filter;
+mod install;
 mod integration;
 pub(crate) mod lenient;
 mod listen;
@@ -26,6 +27,7 @@ pub(crate) use load::{LoadError, Stamp, load, stamp};
 pub(crate) use problem::Problem;
 pub(crate) use show::{show, show_json};
 
+use crate::install::Install;
 use crate::notification::Kind;
 use crate::secret::Secret;
 use crate::storm::Limits;
@@ -76,6 +78,12 @@ pub(crate) struct Integration {
     pub(crate) signing_secrets: Vec<Secret>,
     pub(crate) client_id: Option<String>,
     pub(crate) client_secret: Option<Secret>,
+    /// What a browser installed with those; `bot_token` is its token while it holds.
+    pub(crate) install: Option<Install>,
+    /// Only this workspace may install.
+    pub(crate) team_id: Option<String>,
+    /// The integration that takes over while this one's installation has ended.
+    pub(crate) fallback: Option<String>,
     /// Where what no route takes goes, and what can't reach its own destination.
     pub(crate) channel: Option<Destination>,
     pub(crate) proxy: Proxy,
@@ -137,6 +145,8 @@ pub(crate) struct Route {
     pub(crate) mention: Vec<Mention>,
     /// By name; else the default one.
     pub(crate) integration: Option<String>,
+    /// All integrations with this label.
+    pub(crate) label: Option<String>,
     pub(crate) continue_: bool,
 }
 
@@ -372,7 +382,6 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 impl Config {
-    /// The integration a route leads to: the named one, else the default, which is the first.
     /// What a channel subscribed to, as a route beside the others.
     pub(crate) fn subscription(integration: &str, channel: &str, matches: Matcher) -> Option<Route> {
         Some(Route {
@@ -383,15 +392,24 @@ impl Config {
             to: vec![channel.parse().ok()?],
             mention: Vec::new(),
             integration: Some(integration.to_owned()),
+            label: None,
             continue_: true,
         })
     }
 
-    pub(crate) fn integration_of(&self, route: &Route) -> Option<&Integration> {
-        match &route.integration {
-            Some(name) => self.integrations.iter().find(|integration| integration.name == *name),
-            None => self.integrations.first(),
+    /// The integrations a route leads to: the named one, all with its label, else the default, which is the first.
+    pub(crate) fn integrations_of<'a>(&'a self, route: &Route) -> Vec<&'a Integration> {
+        match (&route.integration, &route.label) {
+            (Some(name), _) => self.integrations.iter().filter(|integration| integration.name == *name).collect(),
+            (None, Some(label)) => self.integrations.iter().filter(|found| found.labels.contains(label)).collect(),
+            (None, None) => self.integrations.iter().take(1).collect(),
         }
+    }
+
+    /// The routes that lead to an integration.
+    pub(crate) fn routes_to<'a>(&'a self, integration: &'a Integration) -> impl Iterator<Item = &'a Route> {
+        let leads = |route: &&Route| self.integrations_of(route).iter().any(|found| found.name == integration.name);
+        self.routes.iter().filter(leads)
     }
 }
 

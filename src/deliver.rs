@@ -8,6 +8,7 @@
 mod address;
 mod compose;
 mod drain;
+mod renew;
 mod send;
 
 pub(crate) use address::voice;
@@ -62,6 +63,7 @@ pub(crate) struct Deliverer {
     clients: HashMap<String, Client>,
     /// The last reason told per integration: a failure is logged again only when it differs.
     told: HashMap<String, String>,
+    renewals: HashMap<String, renew::Renewal>,
 }
 
 impl Deliverer {
@@ -84,8 +86,9 @@ impl Deliverer {
             );
         }
         let spool = Spool::new(&config.state_dir);
-        let (names, clients, told) = (DisplayNames::default(), HashMap::new(), HashMap::new());
-        Ok(Self { config, env, spool, store, clock, names, clients, told })
+        let (names, clients, told, renewals) =
+            (DisplayNames::default(), HashMap::new(), HashMap::new(), HashMap::new());
+        Ok(Self { config, env, spool, store, clock, names, clients, told, renewals })
     }
 
     /// Takes a new configuration; what waits follows it.
@@ -110,6 +113,7 @@ impl Deliverer {
     /// the caller must be done. `stop` is asked between two messages.
     pub(crate) fn round(&mut self, until: Option<i64>, stop: &dyn Fn() -> bool) -> Result<Round, DeliverError> {
         let mut round = Round { attempts: 0, next: None };
+        self.renew(self.budget(until));
         for lane in self.store.lanes()? {
             let budget = self.budget(until);
             if stop() || budget < CALL_MIN {

@@ -13,7 +13,7 @@
 //! A test greps for these.
 //!
 //! - The pure core (`notification`, `intake`, `route`, `render`, `schedule`, `problem`, `slash`, `storm`, `authorise`, `command`,
-//!   `confirm`, `verify`) imports no `std::fs`, `std::net`, `std::env`, no `log`, no clock and no database. `now` is an argument.
+//!   `confirm`, `manifest`, `verify`) imports no `std::fs`, `std::net`, `std::env`, no `log`, no clock and no database. `now` is an argument.
 //! - Only `store/` contains SQL. Only `slack/api.rs` uses ureq towards Slack, only `core/` towards a monitoring core,
 //!   and only `core/` opens a core's files and sockets. `Authorised` and `ExternalCommand` have private fields and one
 //!   constructor each: what nobody allowed can't reach a core, as it doesn't type-check.
@@ -42,6 +42,7 @@ mod verify;
 mod authorise;
 mod command;
 mod confirm;
+mod manifest;
 mod render;
 mod route;
 mod schedule;
@@ -53,6 +54,7 @@ mod clock;
 mod config;
 mod core;
 mod doctor;
+mod install;
 mod json;
 mod lock;
 mod logging;

@@ -7,6 +7,7 @@
 
 mod doors;
 mod http;
+mod install;
 mod intake;
 mod metrics;
 
@@ -23,6 +24,7 @@ use crate::systemd::Notifier;
 use crate::wake;
 use doors::{Doors, Sockets};
 use http::Handlers;
+use install::Installer;
 use intake::Intake;
 use log::{error, info, warn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -81,11 +83,12 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
     let (reporter, callbacks) = (Reporter::new(&config.runtime_dir), Callbacks::default());
     callbacks.start(&config, env, &reporter);
     let sockets = Sockets::default();
-    let handlers = handlers(&config, &reporter, &callbacks, &sockets);
+    let installer = Arc::new(Installer::new(&config, env));
+    let handlers = handlers(&config, &reporter, &callbacks, &sockets, &installer);
     let doors = Doors::open(&config, env, handlers, sockets, reporter.clone());
     info!("listening state_dir={} integrations={}", config.state_dir.display(), config.integrations.len());
     notifier.say("READY=1\nSTATUS=delivering");
-    let mut current = Current { stamp: config::stamp(&config), config, doors, reporter, callbacks };
+    let mut current = Current { stamp: config::stamp(&config), config, doors, reporter, callbacks, installer };
     while !signals.stopped() {
         // The outbox is opened anew after an error: a full disk or a database that went away mend outside.
         if let Err(e) = deliver(&mut current, env, &lock, &signals, wake.as_ref(), notifier) {
@@ -114,6 +117,7 @@ struct Current {
     doors: Doors,
     reporter: Reporter,
     callbacks: Callbacks,
+    installer: Arc<Installer>,
 }
 
 /// The callbacks, once the database lets them start.
@@ -134,7 +138,14 @@ impl Callbacks {
 }
 
 /// What the doors do with what comes in.
-fn handlers(config: &Config, reporter: &Reporter, callbacks: &Callbacks, sockets: &Sockets) -> Handlers {
+fn handlers(
+    config: &Config,
+    reporter: &Reporter,
+    callbacks: &Callbacks,
+    sockets: &Sockets,
+    installer: &Arc<Installer>,
+) -> Handlers {
+    let installer = Arc::clone(installer);
     let (asked, measured, timed) = (reporter.clone(), reporter.clone(), reporter.clone());
     let (over_http, over_socket) = (callbacks.clone(), callbacks.clone());
     let (state_dir, sockets) = (config.state_dir.clone(), Arc::clone(sockets));
@@ -148,6 +159,7 @@ fn handlers(config: &Config, reporter: &Reporter, callbacks: &Callbacks, sockets
             Some(callback) => callback.take_envelope(integration, envelope),
             None => Reply::Refused,
         }),
+        install: Arc::new(move |step, cookies| installer.answer(step, cookies)),
         intake: Arc::new(move |bytes, key| intake.take(bytes, key)),
         note_age: Arc::new(move |seconds| {
             let at = clock::wall_ms() / 1000;
@@ -225,6 +237,7 @@ impl Current {
                 if let Some(callback) = self.callbacks.0.get() {
                     callback.reconfigure(&self.config);
                 }
+                self.installer.reconfigure(&self.config);
                 self.doors.reconfigure(&self.config);
                 true
             }

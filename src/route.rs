@@ -107,7 +107,7 @@ fn subscribed<'a>(
     at: LocalTime,
 ) -> impl Iterator<Item = &'a Route> + 'a {
     let takes = move |route: &&Route| {
-        config.integration_of(route).is_some_and(|integration| integration.enabled)
+        config.integrations_of(route).iter().any(|integration| integration.enabled)
             && matcher::mismatch(&route.matches, notification, at).is_none()
     };
     config.subscriptions.iter().filter(takes)
@@ -129,9 +129,16 @@ fn matching<'a>(notification: &Notification, config: &'a Config, at: LocalTime) 
 
 impl Decision {
     fn take_route(&mut self, route: &Route, notification: &Notification, config: &Config) {
-        let Some(integration) = config.integration_of(route) else {
-            return;
-        };
+        let mut to = config.integrations_of(route);
+        if to.iter().any(|integration| integration.enabled) {
+            to.retain(|integration| integration.enabled);
+        }
+        for integration in to {
+            self.take_route_to(integration, route, notification);
+        }
+    }
+
+    fn take_route_to(&mut self, integration: &Integration, route: &Route, notification: &Notification) {
         let mentions = if calls_people(notification) { route.mention.clone() } else { Vec::new() };
         if route.to.is_empty() {
             self.place_default(integration, &mentions);
@@ -184,7 +191,7 @@ impl Decision {
             return;
         }
         // A Slack app's webhook has its own channel; compatible receivers take another one.
-        let is_webhook = integration.bot_token.is_none();
+        let is_webhook = !integration.is_bot();
         let has_choice = !is_webhook || matches!(integration.flavor, Flavor::Mattermost | Flavor::RocketChat);
         self.add(integration, if has_choice { Target::Place(destination.clone()) } else { Target::Webhook }, mentions);
     }

@@ -15,7 +15,7 @@
 //! |---|---|
 //! | `reset` | forgets messages, faults, views and counts; the workspace, the app and the connections stay |
 //! | `faults` | `faults: [{kind, times, method, channel, …}]`, `random: {seed, rate, kinds}` |
-//! | `state` | `channels`, `users` (`guest`: true or `"single"`, `team`), `usergroups`, `webhooks`, `tokens` (`scopes`, `error` or `app_level`), `pace`, `auto_channels`, `response_urls`, `app: {request_url, slash_url, events_url, signing_secret, socket_mode}`, `delete_message: {channel, ts}` |
+//! | `state` | `channels`, `users` (`guest`: true or `"single"`, `team`), `usergroups`, `webhooks`, `tokens` (`scopes`, `error` or `app_level`), `pace`, `auto_channels`, `response_urls`, `app: {request_url, slash_url, events_url, signing_secret, socket_mode}`, `delete_message: {channel, ts}`, `oauth: {client_id, client_secret, redirect_url, expires_in, grace_ms, declines, team, uninstalled}` |
 //! | `click` | `channel`, `ts`, and `action_id` or (legacy) `name`; `block_id`, `option`, `user`, `team`; `stale`: also what earlier versions or a deleted message had; in a view: `view_id`, `action_id`, `values`; or only `again`: the last request byte for byte |
 //! | `submit`, `close` | `view_id` (else the topmost modal), `values` per action or block id, `user`; `clear` |
 //! | `slash` | `command`, `text`, `channel`, `user` |
@@ -43,6 +43,7 @@ mod faults;
 mod journal;
 mod link;
 mod notices;
+mod oauth;
 mod pace;
 pub(crate) mod page;
 mod people;

@@ -34,6 +34,13 @@ impl PartialEq for Secret {
 
 impl Eq for Secret {}
 
+/// Bytes nobody can guess, in hexadecimal.
+pub(crate) fn unguessable() -> std::io::Result<String> {
+    let mut bytes = [0; 32];
+    std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// The text with everything that looks like a Slack token, a webhook's secret path or a proxy's password cut out.
 pub(crate) fn redact(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

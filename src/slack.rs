@@ -11,5 +11,6 @@ pub(crate) mod limits;
 pub(crate) mod listing;
 pub(crate) mod markdown;
 pub(crate) mod mrkdwn;
+pub(crate) mod oauth;
 pub(crate) mod outcome;
 pub(crate) mod socket;

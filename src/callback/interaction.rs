@@ -68,6 +68,20 @@ impl Interaction {
             Self::Unknown { kind } => kind,
         }
     }
+
+    /// The installation's workspace, where Slack names it.
+    pub(crate) fn team(&self) -> Option<&TeamId> {
+        match self {
+            Self::BlockActions(BlockActions { origin, .. })
+            | Self::ViewSubmission(ViewAction { origin, .. })
+            | Self::ViewClosed(ViewAction { origin, .. })
+            | Self::LegacyMessage(LegacyMessage { origin, .. })
+            | Self::SlashCommand(SlashCommand { origin, .. })
+            | Self::Shortcut(Shortcut { origin, .. }) => origin.team.as_ref(),
+            Self::Event(event) => event.team.as_ref(),
+            Self::BlockSuggestion | Self::UrlVerification { .. } | Self::SslCheck | Self::Unknown { .. } => None,
+        }
+    }
 }
 
 /// Who did it, from where, and how to answer: what every act of a person has.
@@ -203,6 +217,8 @@ pub(crate) struct Event {
     pub(crate) enterprise: Option<EnterpriseId>,
     pub(crate) app: Option<AppId>,
     pub(crate) is_ext_shared_channel: bool,
+    /// When it happened, in Unix seconds.
+    pub(crate) time: Option<i64>,
     pub(crate) kind: EventKind,
 }
 
@@ -264,6 +280,11 @@ pub(crate) fn decode_envelope(kind: &str, payload: Value) -> Result<Interaction,
         "interactive" | "events_api" => convert::payload(payload),
         other => Ok(Interaction::Unknown { kind: brief_kind(other) }),
     }
+}
+
+/// The fields of an address's query, as strictly; `None` if it is none.
+pub(crate) fn query(text: &str) -> Option<BTreeMap<String, String>> {
+    form::parse(text).ok()
 }
 
 /// A kind that isn't known goes to the log; the start of it is enough.

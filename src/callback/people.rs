@@ -60,7 +60,7 @@ impl People {
         client: &Client,
         asker: &Asker,
     ) -> Result<String, WhoError> {
-        if integration.bot_token.is_none() {
+        if !integration.is_bot() {
             let of_webhook = integration.webhook_url.as_ref().and_then(|url| {
                 url.expose()
                     .split("/services/")
@@ -93,7 +93,7 @@ impl People {
             name: asker.user_name.clone().unwrap_or_default(),
             ..Person::default()
         };
-        if integration.bot_token.is_none() {
+        if !integration.is_bot() {
             return Ok(said);
         }
         let key = (asker.integration.clone(), asker.user.clone());

@@ -99,6 +99,14 @@ pub(crate) enum Verb {
         ackbell commands checkmk >~/local/share/check_mk/notifications/ackbell\n\n\
         What is printed says where it belongs and how it is checked.")]
     Commands(CommandsArgs),
+    /// Print the manifest of the Slack app that this configuration needs
+    #[command(
+        after_help = "Examples:\n  ackbell manifest --all --link\n  ackbell manifest --public-url https://alerts.example.com >manifest.json\n  \
+        ackbell manifest --webhook --yaml\n\n\
+        Opened in a browser, the link creates the app with everything filled in. Else paste the manifest at \
+        https://api.slack.com/apps, Create New App, From a manifest. It asks only for the scopes that what is configured uses."
+    )]
+    Manifest(ManifestArgs),
     /// Print the completions of a shell
     Completions { shell: clap_complete::Shell },
     /// Write the man pages into a directory
@@ -321,6 +329,38 @@ pub(crate) struct CommandsArgs {
     /// Where the core finds ackbell
     #[arg(long, default_value = "/usr/bin/ackbell", value_name = "PATH", value_parser = plain_path)]
     pub(crate) binary: String,
+}
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag by itself")]
+pub(crate) struct ManifestArgs {
+    /// Print JSON, as without this
+    #[arg(long, conflicts_with_all = ["yaml", "link"])]
+    pub(crate) json: bool,
+    /// Print YAML
+    #[arg(long, conflicts_with = "link")]
+    pub(crate) yaml: bool,
+    /// Print the address that creates the app with one click
+    #[arg(long)]
+    pub(crate) link: bool,
+    /// The app's name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// For this integration [default: the first]
+    #[arg(long, value_name = "NAME", conflicts_with = "webhook")]
+    pub(crate) integration: Option<String>,
+    /// For everything ackbell can do, whatever is configured so far
+    #[arg(long, conflicts_with = "webhook")]
+    pub(crate) all: bool,
+    /// Only an incoming webhook: posts, and hears nothing
+    #[arg(long, conflicts_with = "public_url")]
+    pub(crate) webhook: bool,
+    /// Slack calls this address instead of Socket Mode
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+    /// Tokens that last 12 hours; Slack can't undo this for an app
+    #[arg(long)]
+    pub(crate) rotating_tokens: bool,
 }
 
 /// The cores that `commands` has definitions for.

@@ -50,7 +50,7 @@ fn api(
 ) -> Option<Api> {
     let url = table.parsed("api_url", report, |text| values::url(text).map(|url| url.trim_end_matches('/').to_owned()));
     let user = table.text("api_user", report);
-    let mut around = Around { base, env: Environment::default(), sources };
+    let mut around = Around { base, state_dir: base, env: Environment::default(), sources };
     let mut secret = |keys, check| integration::one_secret(table, keys, &[], check, &mut around, report);
     let password = secret(("api_password", "api_password_file"), integration::password);
     let key = secret(("api_key", "api_key_file"), integration::any);

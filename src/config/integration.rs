@@ -3,7 +3,7 @@
 use super::problem::{Mistake, Report};
 use super::reader::{Table, Text};
 use super::tree::Span;
-use super::{Config, Destination, Environment, Flavor, Integration, Proxy, values};
+use super::{Config, Destination, Environment, Flavor, Integration, Proxy, Route, values};
 use crate::secret::Secret;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -17,6 +17,8 @@ const API_URL: &str = "https://slack.com/api/";
 /// What reading secrets needs around it.
 pub(super) struct Around<'a> {
     pub(super) base: &'a Path,
+    /// Where the installations are.
+    pub(super) state_dir: &'a Path,
     /// Empty for all but the default: only that one is configured by the environment.
     pub(super) env: Environment,
     pub(super) sources: &'a mut Vec<PathBuf>,
@@ -25,7 +27,7 @@ pub(super) struct Around<'a> {
 /// All integrations, the default first.
 pub(super) fn read_all(
     top: &mut Table<'_>,
-    base: &Path,
+    (base, state_dir): (&Path, &Path),
     env: &Environment,
     sources: &mut Vec<PathBuf>,
     report: &mut Report<'_>,
@@ -33,11 +35,12 @@ pub(super) fn read_all(
     let mut all = Vec::new();
     let slack = top.table("slack", report);
     let named = top.named_tables("integrations", report);
-    let from_env =
-        ["SLACK_BOT_TOKEN", "SLACK_WEBHOOK_URL"].iter().any(|name| env.get(name).is_some_and(|v| !v.is_empty()));
+    let from_env = ["SLACK_BOT_TOKEN", "SLACK_WEBHOOK_URL", "SLACK_APP_CLIENT_ID"]
+        .iter()
+        .any(|name| env.get(name).is_some_and(|v| !v.is_empty()));
     if slack.is_some() || from_env {
         let table = slack.unwrap_or_else(|| Table::new("the environment", None, &[]));
-        let mut around = Around { base, env: env.clone(), sources };
+        let mut around = Around { base, state_dir, env: env.clone(), sources };
         all.push(read(DEFAULT, table, &mut around, report));
     }
     for (name, table) in named {
@@ -47,7 +50,7 @@ pub(super) fn read_all(
                 Mistake::new("an integration can't be called \"default\"").remedy("that is [slack]'s name"),
             );
         }
-        let mut around = Around { base, env: Environment::default(), sources };
+        let mut around = Around { base, state_dir, env: Environment::default(), sources };
         all.push(read(name, table, &mut around, report));
     }
     all
@@ -56,7 +59,7 @@ pub(super) fn read_all(
 fn read(name: &str, mut table: Table<'_>, around: &mut Around<'_>, report: &mut Report<'_>) -> Integration {
     let (span, place) = (table.span, table.name.clone());
     let api_url = |text: &str| values::url(text).map(|url| if url.ends_with('/') { url } else { format!("{url}/") });
-    let integration = Integration {
+    let mut integration = Integration {
         name: name.to_owned(),
         description: table.text("description", report).map_or_else(String::new, |text| text.text.to_owned()),
         labels: table.texts("labels", report).unwrap_or_default().iter().map(|text| text.text.to_owned()).collect(),
@@ -105,6 +108,9 @@ fn read(name: &str, mut table: Table<'_>, around: &mut Around<'_>, report: &mut 
             around,
             report,
         ),
+        install: None,
+        team_id: table.text("team_id", report).map(|text| text.text.to_owned()),
+        fallback: table.text("fallback", report).map(|text| text.text.to_owned()),
         channel: table.parsed("channel", report, str::parse),
         proxy: table.parsed("proxy", report, values::proxy).unwrap_or(Proxy::FromEnvironment),
         ca_file: table.text("ca_file", report).map(|text| around.base.join(text.text)),
@@ -115,13 +121,14 @@ fn read(name: &str, mut table: Table<'_>, around: &mut Around<'_>, report: &mut 
         timeout: table.parsed("timeout", report, values::duration).unwrap_or(Duration::from_secs(10)),
     };
     table.finish(report);
+    super::install::take(&mut integration, around, span, report);
     check(&integration, &place, span, report);
     integration
 }
 
 /// What only shows when the whole integration is known.
 fn check(integration: &Integration, place: &str, span: Option<Span>, report: &mut Report<'_>) {
-    if integration.enabled && integration.bot_token.is_none() && integration.webhook_url.is_none() {
+    if integration.enabled && !integration.is_bot() && integration.webhook_url.is_none() {
         let remedy = "give it webhook_url or bot_token (or their _file), or enabled = false";
         report.error(span, Mistake::new(format!("{place} has no way to post")).remedy(remedy));
     }
@@ -144,8 +151,23 @@ fn check(integration: &Integration, place: &str, span: Option<Span>, report: &mu
 
 /// What only shows when the routes are known too.
 pub(super) fn check_routes(config: &Config, report: &mut Report<'_>) {
+    for integration in &config.integrations {
+        let Some(name) = &integration.fallback else { continue };
+        let other = config.integrations.iter().find(|other| other.name == *name && other.name != integration.name);
+        if other.is_none_or(|other| other.channel.is_none() && other.webhook_url.is_none()) {
+            let mistake = Mistake::new(format!("the fallback \"{name}\" of \"{}\" can't take over", integration.name));
+            report.error(None, mistake.remedy("name another integration that has a channel or a webhook"));
+        }
+    }
     for route in &config.routes {
-        let Some(integration) = config.integration_of(route) else {
+        for integration in config.integrations_of(route) {
+            check_route(route, integration, report);
+        }
+        if config.integrations_of(route).is_empty() {
+            if let Some(label) = &route.label {
+                let mistake = Mistake::new(format!("no integration has the label \"{label}\""));
+                report.error(route.integration_span, mistake.remedy(format!("give one labels = [\"{label}\"]")));
+            }
             if let Some(name) = &route.integration {
                 let names: Vec<&str> = config.integrations.iter().map(|i| i.name.as_str()).collect();
                 let remedy = super::suggest::did_you_mean(name, names.iter().copied());
@@ -153,26 +175,28 @@ pub(super) fn check_routes(config: &Config, report: &mut Report<'_>) {
                 let mistake = Mistake::new(format!("there is no integration \"{name}\"")).remedy(remedy);
                 report.error(route.integration_span, mistake);
             }
-            continue;
-        };
-        let is_webhook_only = integration.bot_token.is_none() && integration.flavor == Flavor::Slack;
-        if is_webhook_only && !route.to.is_empty() {
-            let mistake = Mistake::new(format!(
-                "\"to\" has no effect: \"{}\" has only a webhook, which posts to its own channel",
-                integration.name
-            ));
-            report.warning(route.span, mistake.remedy("use a bot_token to choose channels"));
-        }
-        if !is_webhook_only && integration.bot_token.is_some() && route.to.is_empty() && integration.channel.is_none() {
-            report.error(route.span, Mistake::new("this route leads nowhere").remedy("give it to = \"#channel\""));
         }
     }
-    for integration in config.integrations.iter().filter(|i| i.enabled && i.bot_token.is_some() && i.channel.is_none())
-    {
+    for integration in config.integrations.iter().filter(|i| i.enabled && i.is_bot() && i.channel.is_none()) {
         if config.routes.is_empty() {
             let message = format!("\"{}\" has a bot token, but no channel to post to", integration.name);
             report.error(None, Mistake::new(message).remedy("add channel = \"#ops\""));
         }
+    }
+}
+
+/// What a route and one integration that it leads to make of each other.
+fn check_route(route: &Route, integration: &Integration, report: &mut Report<'_>) {
+    let is_webhook_only = !integration.is_bot() && integration.flavor == Flavor::Slack;
+    if is_webhook_only && !route.to.is_empty() {
+        let mistake = Mistake::new(format!(
+            "\"to\" has no effect: \"{}\" has only a webhook, which posts to its own channel",
+            integration.name
+        ));
+        report.warning(route.span, mistake.remedy("use a bot_token to choose channels"));
+    }
+    if !is_webhook_only && integration.is_bot() && route.to.is_empty() && integration.channel.is_none() {
+        report.error(route.span, Mistake::new("this route leads nowhere").remedy("give it to = \"#channel\""));
     }
 }
 

@@ -46,7 +46,9 @@ const HTTP_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::
 impl Listen {
     /// The address to listen at, if at all.
     pub(crate) fn address(&self, integrations: &[Integration]) -> Option<SocketAddr> {
-        let is_signed = integrations.iter().any(|i| i.enabled && !i.signing_secrets.is_empty());
+        // A browser that installs an app needs the door, too, where the world can reach it.
+        let can_install = |i: &Integration| self.public_url.is_some() && i.is_installable();
+        let is_signed = integrations.iter().any(|i| !i.signing_secrets.is_empty() || i.enabled && can_install(i));
         match self.http {
             Http::At(address) => Some(address),
             Http::Default if is_signed || self.intake_token.is_some() => Some(HTTP_DEFAULT),
@@ -79,7 +81,7 @@ pub(super) fn read(
     if let Some(tls) = &listen.tls {
         sources.extend([tls.cert.clone(), tls.key.clone()]);
     }
-    let mut around = Around { base, env: Environment::default(), sources };
+    let mut around = Around { base, state_dir: base, env: Environment::default(), sources };
     let names = ("intake_token", "intake_token_file");
     listen.intake_token = integration::one_secret(&mut table, names, &[], intake_token, &mut around, report);
     let is_wanted = table.flag("socket_mode", report);

@@ -117,7 +117,7 @@ fn read_config(
     }
     let mut sources: Vec<PathBuf> = path.map(Path::to_owned).into_iter().collect();
     let base = path.and_then(Path::parent).unwrap_or(Path::new("/")).to_owned();
-    let integrations = integration::read_all(top, &base, env, &mut sources, report);
+    let integrations = integration::read_all(top, (&base, &dirs.state_dir), env, &mut sources, report);
     let config = Config {
         path: path.map(Path::to_owned),
         state_dir: dirs.state_dir,
@@ -144,14 +144,20 @@ fn routes(top: &mut Table<'_>, report: &mut Report<'_>) -> Vec<Route> {
         let line = table.span.map_or(0, |span| report.line(span));
         let matches = table.table("match", report).map(|table| matcher(table, report)).unwrap_or_default();
         let integration = table.text("integration", report);
+        let label = table.text("label", report);
+        if let (Some(_), Some(label)) = (integration, label) {
+            let mistake = Mistake::new("both \"integration\" and \"label\" are given").remedy("keep one of them");
+            report.error(Some(label.span), mistake);
+        }
         routes.push(Route {
             line,
             span: table.span,
-            integration_span: integration.map(|text| text.span),
+            integration_span: integration.or(label).map(|text| text.span),
             matches,
             to: table.parsed_list("to", report, str::parse),
             mention: table.parsed_list("mention", report, str::parse),
             integration: integration.map(|text| text.text.to_owned()),
+            label: label.map(|text| text.text.to_owned()),
             continue_: table.flag("continue", report).unwrap_or(false),
         });
         table.finish(report);

@@ -82,6 +82,12 @@ fn integration(integration: &Integration) -> Value {
         "app_token": secret(integration.app_token.is_some()),
         "signing_secret": secret(!integration.signing_secrets.is_empty()),
         "client_id": integration.client_id,
+        "team_id": integration.team_id,
+        "fallback": integration.fallback,
+        "installed": integration.install.as_ref().map(|install| json!({
+            "team_id": install.team_id, "team": install.team_name, "scopes": install.scopes,
+            "at": install.installed_at, "expires_at": install.expires_at, "revoked": install.revoked,
+        })),
         "client_secret": secret(integration.client_secret.is_some()),
         "channel": integration.channel.as_ref().map(ToString::to_string),
         "proxy": match &integration.proxy {
@@ -114,6 +120,7 @@ fn route(route: &Route) -> Value {
         "to": route.to.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "mention": route.mention.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "integration": route.integration,
+        "label": route.label,
         "continue": route.continue_,
     })
 }

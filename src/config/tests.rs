@@ -184,7 +184,9 @@ fn the_http_door_is_where_it_is_said_or_where_a_secret_makes_sense_of_it() {
         (String::new(), None),
         (SECRET.to_owned(), Some("127.0.0.1:9277")),
         (format!("{SECRET}[listen]\nhttp = \"none\"\n"), None),
-        (format!("{SECRET}enabled = false\n"), None),
+        // Whoever clicks there is told that it is disabled.
+        (format!("{SECRET}enabled = false\n"), Some("127.0.0.1:9277")),
+        ("[listen]\npublic_url = \"https://a.example.com\"\n".to_owned(), None),
         ("[listen]\nhttp = \"[::1]:80\"\ntls_cert = \"c.pem\"\ntls_key = \"/k.pem\"\n".to_owned(), Some("[::1]:80")),
     ] {
         fs::write(&path, format!("{SLACK}{rest}")).unwrap();
@@ -248,6 +250,7 @@ fn the_default_is_good_and_so_are_its_samples() {
         ("icinga-password", "p"),
         ("signing-secret", "s"),
         ("app-token", "xapp-1"),
+        ("client-secret", "s"),
     ] {
         fs::write(directory.path().join(name), value).unwrap();
         fs::set_permissions(directory.path().join(name), fs::Permissions::from_mode(0o640)).unwrap();

@@ -34,7 +34,7 @@ pub(crate) fn voice(config: &Config, lane: &Lane) -> Voice {
         .integrations
         .iter()
         .find(|integration| integration.name == lane.integration)
-        .is_some_and(|i| i.bot_token.is_some() && i.flavor == Flavor::Slack && !lane.target.is_empty());
+        .is_some_and(|i| i.is_bot() && i.flavor == Flavor::Slack && !lane.target.is_empty());
     if lives { Voice::Living { threaded: config.message.thread != Thread::Off } } else { Voice::Fixed }
 }
 

@@ -91,7 +91,7 @@ pub(crate) fn reach(config: &Config, integration: &str) -> Reach {
         Some(false) => Reach::Nothing,
         None if !is_heard => Reach::Nothing,
         _ if integration.flavor != Flavor::Slack => Reach::Nothing,
-        _ if integration.bot_token.is_some() => Reach::Forms,
+        _ if integration.is_bot() => Reach::Forms,
         _ => Reach::Buttons,
     }
 }

@@ -4,7 +4,7 @@ use super::address::voice;
 use super::compose::{compose, message};
 use super::{DeliverError, Deliverer};
 use crate::clock::{self, millis};
-use crate::config::{Config, Environment};
+use crate::config::{Config, Environment, Integration};
 use crate::notification::Notification;
 use crate::schedule::{self, Attempt, Next};
 use crate::slack::api::Client;
@@ -72,7 +72,11 @@ impl Deliverer {
         };
         if !integration.enabled {
             let reason = format!("the integration \"{}\" is disabled", integration.name);
-            return Err(Outcome::TokenNever { reason });
+            return Err(Outcome::MessageNever { reason });
+        }
+        if let Some(reason) = integration.missing_token() {
+            let is_taken_over = self.stand_in(&integration).is_some();
+            return Err(if is_taken_over { Outcome::PlaceNever { reason } } else { Outcome::TokenNever { reason } });
         }
         if let Entry::Vacant(vacant) = self.clients.entry(integration.name.clone()) {
             let client = Client::new(&integration, &self.env);
@@ -150,8 +154,20 @@ impl Deliverer {
         })
     }
 
+    /// Where the integration's messages go while it has no token and another one takes over.
+    fn stand_in(&self, integration: &Integration) -> Option<Lane> {
+        integration.missing_token()?;
+        let other = self.integration(integration.fallback.as_ref()?)?;
+        let target = other.channel.as_ref().map_or_else(String::new, super::address::target_text);
+        let can = other.enabled && other.missing_token().is_none();
+        can.then(|| Lane { integration: other.name.clone(), target })
+    }
+
     /// The integration's own channel, unless the lane leads there already.
     fn fallback(&self, lane: &Lane) -> Option<Lane> {
+        if let Some(stand_in) = self.integration(&lane.integration).and_then(|found| self.stand_in(found)) {
+            return Some(stand_in);
+        }
         let integration = self.integration(&lane.integration).or_else(|| self.config.integrations.first())?;
         let target = super::address::target_text(integration.channel.as_ref()?);
         let other = Lane { integration: integration.name.clone(), target };

@@ -20,9 +20,7 @@ const PACE: Duration = Duration::from_millis(1100);
 
 /// Every destination of the integration, once: of its routes and its own.
 fn destinations(config: &Config, own: &Integration) -> BTreeSet<Destination> {
-    let is_own =
-        |route: &&crate::config::Route| config.integration_of(route).is_some_and(|found| found.name == own.name);
-    let of_routes = config.routes.iter().filter(is_own).flat_map(|route| route.to.iter().cloned());
+    let of_routes = config.routes_to(own).flat_map(|route| route.to.iter().cloned());
     of_routes.chain(own.channel.clone()).collect()
 }
 

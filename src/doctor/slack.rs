@@ -164,11 +164,7 @@ pub(super) fn needs(config: &Config, own: &Integration) -> Vec<(&'static str, &'
         ("channels:read", "this examination of public channels", false),
         ("groups:read", "this examination of private channels", false),
     ];
-    let own_routes = || {
-        let is_own =
-            |route: &&crate::config::Route| config.integration_of(route).is_some_and(|found| found.name == own.name);
-        config.routes.iter().filter(is_own)
-    };
+    let own_routes = || config.routes_to(own);
     let mut places = own_routes().flat_map(|route| &route.to).chain(&own.channel);
     let mut mentions = own_routes().flat_map(|route| &route.mention);
     if places.any(|place| matches!(place, Destination::Email(_) | Destination::Contact))

@@ -13,6 +13,7 @@ mod tls;
 
 pub(crate) use tls::TlsError;
 
+use super::install::{Shown, Step};
 use crate::callback::answer::Answer;
 use crate::config::TlsFiles;
 use crate::secret::Secret;
@@ -34,8 +35,13 @@ const TAKERS_MAX: usize = 4;
 const TAKEN_MAX: usize = 256;
 /// How long a body may take to arrive.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
+/// How many browsers may be installing at once: fewer than there are threads, so that clicks always have one.
+const INSTALLING_MAX: usize = 2;
 /// How long a stop waits for what is in hand.
 const STOP_WAIT: Duration = Duration::from_secs(5);
+
+/// By the step and the browser's `Cookie` header.
+pub(crate) type Install = dyn Fn(Step, &str) -> Shown + Send + Sync;
 
 /// By the integration's name and what came.
 pub(crate) type TakeEnvelope = Arc<dyn Fn(&str, Envelope) -> Reply + Send + Sync>;
@@ -56,6 +62,8 @@ pub(crate) struct Handlers {
     pub(crate) intake: HandIn,
     /// `GET /healthz`: what is wrong, if anything.
     pub(crate) health: Arc<dyn Fn() -> Option<String> + Send + Sync>,
+    /// Shows a browser the way through an installation; may take some seconds.
+    pub(crate) install: Arc<Install>,
     /// `GET /metrics`, in Prometheus's text format; the door adds its own.
     pub(crate) metrics: Arc<dyn Fn() -> String + Send + Sync>,
 }
@@ -69,7 +77,7 @@ impl Debug for Handlers {
 /// What changes with the configuration.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    /// Every enabled integration, those without a secret too.
+    /// Every integration, those without a secret too.
     pub(crate) signers: Vec<Signer>,
     pub(crate) tls: Option<TlsFiles>,
     /// What programs must show at `/v1/webhook`; without one only this machine's are taken.
@@ -95,6 +103,8 @@ struct Shared {
     strangers: Strangers,
     connections: Connections,
     taken: Arc<Semaphore>,
+    /// Installing waits for Slack; strangers may begin it, so it has few threads to hold.
+    installing: Arc<Semaphore>,
     /// Room for large bodies.
     big_bodies: Arc<Semaphore>,
 }
@@ -127,6 +137,7 @@ impl HttpDoor {
             strangers: Strangers::default(),
             connections: Connections::default(),
             taken: Arc::new(Semaphore::new(TAKEN_MAX)),
+            installing: Arc::new(Semaphore::new(INSTALLING_MAX)),
             big_bodies: Arc::new(Semaphore::new(request::BIG_BODIES_MAX)),
         });
         let address = listener.local_addr()?;

@@ -9,7 +9,7 @@ use super::views::Views;
 use super::wire::{Answer, Request, form_fields};
 
 /// What `/_sandbox/state` takes.
-const KNOWN: [&str; 11] = [
+const KNOWN: [&str; 12] = [
     "channels",
     "users",
     "usergroups",
@@ -21,6 +21,7 @@ const KNOWN: [&str; 11] = [
     "app",
     "delete_message",
     "clock_shift_seconds",
+    "oauth",
 ];
 
 /// Answers below `/_sandbox/`; nothing here counts as a request to Slack.
@@ -73,6 +74,7 @@ fn set_state(state: &mut State, given: &Value) -> Result<(), String> {
         return Err(format!("unknown key {name:?}"));
     }
     state.app.set(&given["app"])?;
+    state.oauth.set(&given["oauth"], &mut state.workspace)?;
     delete_message(state, &given["delete_message"])?;
     if let Some(seconds) = given["clock_shift_seconds"].as_i64() {
         state.clock.shift(seconds);
@@ -109,5 +111,6 @@ fn shown(state: &State) -> Value {
     let channels: Vec<Value> = state.workspace.channels().map(super::workspace::Channel::as_slack).collect();
     let users: Vec<Value> = state.workspace.users.iter().map(super::workspace::User::as_slack).collect();
     json!({"team_id": "T0SANDBOX", "channels": channels, "users": users, "app": state.app.json(),
+        "oauth": state.oauth.json(),
         "signing_secret": state.app.signing_secret})
 }

@@ -4,12 +4,13 @@ use serde_json::Value;
 
 use super::faults::{REDIRECT_PATH, limited};
 use super::journal::Outcome;
+use super::oauth::AUTHORIZE_PATH;
 use super::pace::{Pace, Verdict};
 use super::play::Turn;
 use super::state::State;
 use super::web_api::Call;
 use super::wire::{Answer, Request, form_fields};
-use super::{control, receivers, response_url, web_api, webhook};
+use super::{control, oauth, receivers, response_url, web_api, webhook};
 
 /// Which part of Slack, or of a server that plays it, a path belongs to.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ enum Door {
     WebApi(Call),
     ResponseUrl,
     Receiver(receivers::Receiver),
+    Authorize,
     Redirected,
     Nowhere,
 }
@@ -32,6 +34,8 @@ impl Door {
             Self::Webhook
         } else if path.starts_with("/actions/") || path.starts_with("/commands/") {
             Self::ResponseUrl
+        } else if path == AUTHORIZE_PATH {
+            Self::Authorize
         } else if path == REDIRECT_PATH {
             Self::Redirected
         } else {
@@ -45,6 +49,7 @@ impl Door {
             Self::WebApi(call) => &call.method,
             Self::ResponseUrl => "response_url",
             Self::Receiver(receiver) => receiver.label(),
+            Self::Authorize => "authorize",
             Self::Redirected => "redirected",
             Self::Nowhere => "nowhere",
         }
@@ -55,7 +60,7 @@ impl Door {
             Self::Webhook => state.workspace.hook_channel(path),
             Self::WebApi(call) => call.args["channel"].as_str().and_then(|name| state.workspace.find(name)),
             Self::Receiver(_) => Some(path.to_owned()),
-            Self::ResponseUrl | Self::Redirected | Self::Nowhere => None,
+            Self::ResponseUrl | Self::Authorize | Self::Redirected | Self::Nowhere => None,
         }
     }
 
@@ -64,7 +69,7 @@ impl Door {
         match self {
             Self::WebApi(call) => call.method == "chat.postMessage",
             Self::Webhook | Self::Receiver(_) => true,
-            Self::ResponseUrl | Self::Redirected | Self::Nowhere => false,
+            Self::ResponseUrl | Self::Authorize | Self::Redirected | Self::Nowhere => false,
         }
     }
 
@@ -74,6 +79,7 @@ impl Door {
             Self::WebApi(call) => web_api::answer(state, call, exchange),
             Self::ResponseUrl => response_url::answer(state, request, exchange),
             Self::Receiver(receiver) => receiver.answer(state, request, exchange),
+            Self::Authorize => oauth::authorize(state, request, exchange),
             Self::Redirected => Answer::html(200, "You should not have come here"),
             Self::Nowhere => {
                 state.journal.violate(exchange.seq, "unknown_path", format!("{} {}", request.method, request.path));

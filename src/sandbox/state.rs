@@ -7,6 +7,7 @@ use super::app::App;
 use super::clock::Clock;
 use super::faults::Faults;
 use super::journal::Journal;
+use super::oauth::Oauth;
 use super::pace::Pace;
 use super::page::Extra;
 use super::response_url::ResponseUrls;
@@ -28,6 +29,7 @@ pub(super) struct State {
     pub(super) response_urls: ResponseUrls,
     /// Whose buttons are clicked.
     pub(super) app: App,
+    pub(super) oauth: Oauth,
     pub(super) sockets: Sockets,
     pub(super) traffic: Traffic,
     /// Grows with every request that may have changed something.
@@ -49,6 +51,7 @@ impl State {
             views: Views::default(),
             response_urls: ResponseUrls::default(),
             sockets: Sockets::default(),
+            oauth: Oauth::default(),
             traffic: Traffic::default(),
             revision: 0,
             extra: options.extra,

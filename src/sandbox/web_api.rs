@@ -1,5 +1,7 @@
 //! The Web API's frame: arguments, token, scopes, envelope. <https://docs.slack.dev/apis/web-api/>
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::app::APP_ID;
@@ -7,7 +9,7 @@ use super::respond::Exchange;
 use super::state::State;
 use super::wire::{Answer, Request, form_fields};
 use super::workspace::Token;
-use super::{chat, conversations, directory, reactions, views};
+use super::{chat, conversations, directory, oauth, reactions, views};
 
 /// A method: its name, whether it takes JSON, how often a minute it may be called (0: as often as one likes), and the
 /// scopes of which one is enough.
@@ -36,9 +38,10 @@ const HISTORY: &[&str] = &["channels:history", "groups:history", "im:history", "
 const CONNECT: &str = "apps.connections.open";
 
 /// What is played, with the scopes of <https://docs.slack.dev/reference/methods>.
-const METHODS: [Method; 25] = [
+const METHODS: [Method; 26] = [
     method("auth.test", true, SPECIAL, &[]),
     method(CONNECT, true, T3, &["connections:write"]),
+    method(oauth::ACCESS, false, SPECIAL, &[]),
     method("reactions.add", true, T3, &["reactions:write"]),
     method("reactions.remove", true, T2, &["reactions:write"]),
     method("chat.postMessage", true, SPECIAL, &["chat:write"]),
@@ -78,6 +81,8 @@ pub(super) struct Call {
     token: Option<String>,
     /// Whether the token came in the header.
     authorized: bool,
+    /// The app's own credentials from the header.
+    basic: Option<(String, String)>,
     refused: Option<&'static str>,
     warnings: Vec<&'static str>,
     violations: Vec<(&'static str, String)>,
@@ -146,6 +151,11 @@ impl Call {
     /// `Bearer` is taken in exactly this case.
     fn take_authorization(&mut self, request: &Request) {
         let Some(value) = request.header("authorization") else { return };
+        if let Some(login) = value.strip_prefix("Basic ").filter(|_| self.method == oauth::ACCESS) {
+            let text = BASE64_STANDARD.decode(login).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            self.basic = text.and_then(|text| text.split_once(':').map(|(id, key)| (id.to_owned(), key.to_owned())));
+            return;
+        }
         match value.strip_prefix("Bearer ") {
             Some(token) => {
                 self.token = Some(token.to_owned());
@@ -153,6 +163,11 @@ impl Call {
             }
             None => self.violations.push(("bad_authorization", value.chars().take(6).collect())),
         }
+    }
+
+    /// The app's id and secret from the header.
+    pub(super) fn basic(&self) -> Option<(String, String)> {
+        self.basic.clone()
     }
 
     /// A text argument that isn't empty.
@@ -240,6 +255,11 @@ pub(super) fn answer(state: &mut State, call: &Call, exchange: &Exchange) -> Ans
         let message = json!({"ok": false, "error": "unknown_method", "req_method": call.method});
         return Answer::json(200, &message);
     };
+    state.oauth.expire(&mut state.workspace, exchange.now_ms);
+    if call.method == oauth::ACCESS {
+        let reply = call.refused.map_or_else(|| oauth::access(state, call, exchange.now_ms), |e| Err(Refusal::new(e)));
+        return Answer::json(200, &envelope(reply, call));
+    }
     let scopes = granted(state, call);
     let provided = scopes.as_ref().map(|scopes| scopes.join(",")).unwrap_or_default();
     let reply = scopes.and_then(|scopes| {

@@ -186,6 +186,16 @@ impl Workspace {
         self.tokens.get(token)
     }
 
+    /// A new token.
+    pub(super) fn grant(&mut self, token: &str, scopes: &[String]) {
+        self.tokens.insert(token.to_owned(), Token::Scopes(scopes.to_vec()));
+    }
+
+    /// From now on the token is refused with this error.
+    pub(super) fn kill(&mut self, token: &str, error: &str) {
+        self.tokens.insert(token.to_owned(), Token::Dead(error.to_owned()));
+    }
+
     /// The channel of that id.
     pub(super) fn channel(&self, id: &str) -> Option<&Channel> {
         self.channels.get(id)

@@ -9,6 +9,7 @@ pub(crate) mod socket;
 
 use super::outcome::{Answer, Outcome, brief, of_lookup, of_web_api, of_webhook};
 use crate::config::{Environment, Integration, Proxy};
+use base64::Engine;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -72,6 +73,9 @@ impl Client {
     /// Slack has the message: that is temporary, so it is tried again and may show twice.
     pub(crate) fn post(&self, channel: Option<&str>, mut message: Value, budget: Duration) -> Outcome {
         let flavor = self.integration.flavor;
+        if let Some(reason) = self.integration.missing_token() {
+            return Outcome::TokenNever { reason };
+        }
         match (&self.integration.bot_token, channel, &self.integration.webhook_url) {
             (Some(_), Some(channel), _) => {
                 message["channel"] = Value::from(channel);
@@ -126,6 +130,17 @@ impl Client {
         let request = request.query_pairs(query.iter().copied()).header("Authorization", self.bearer());
         let request = request.config().timeout_global(Some(budget.min(self.integration.timeout))).build();
         Self::read(request.call()).and_then(|answer| of_lookup(&answer))
+    }
+
+    /// Asks for tokens, as the app itself (<https://docs.slack.dev/reference/methods/oauth.v2.access>).
+    pub(crate) fn grant(&self, form: &[(&str, &str)], budget: Duration) -> Result<Value, Outcome> {
+        let secret = self.integration.client_secret.as_ref().map_or("", |secret| secret.expose());
+        let login = format!("{}:{secret}", self.integration.client_id.as_deref().unwrap_or_default());
+        let basic = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(login));
+        let request = self.agent.post(format!("{}oauth.v2.access", self.integration.api_url));
+        let request = request.header("Authorization", basic).config();
+        let request = request.timeout_global(Some(budget.min(self.integration.timeout))).build();
+        Self::read(request.send_form(form.iter().copied())).and_then(|answer| of_lookup(&answer))
     }
 
     fn answer_of_post(&self, method: &str, body: &Value, budget: Duration) -> Result<Answer, Outcome> {

@@ -227,6 +227,14 @@ fn of_error_code(answer: &WebApiAnswer, after: Option<&str>) -> Outcome {
         | "user_not_in_channel"
         | "team_not_found" => Outcome::PlaceNever { reason },
         _ if code.starts_with("restricted_action") => Outcome::PlaceNever { reason },
+        "invalid_code"
+        | "code_already_used"
+        | "bad_redirect_uri"
+        | "bad_client_secret"
+        | "invalid_client_id"
+        | "invalid_refresh_token"
+        | "invalid_grant_type"
+        | "oauth_authorization_url_mismatch" => Outcome::TokenNever { reason },
         _ if TOKEN_CODES.contains(&code) => Outcome::TokenNever { reason },
         _ => Outcome::Temporary { reason, slow: true },
     }

@@ -7,7 +7,7 @@ use super::{Store, StoreError};
 use crate::notification::Notification;
 use crate::slack::outcome::Posted;
 use crate::storm::Step;
-use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::time::Duration;
 
 /// What is written after an attempt. Times in Unix ms.
@@ -93,6 +93,12 @@ impl Store {
         let sql = "SELECT failures FROM hold WHERE integration = ?1 AND lane = ?2";
         let found = self.db.query_row(sql, [integration, WHOLE], |row| row.get(0)).optional()?;
         Ok(found.unwrap_or(0))
+    }
+
+    /// Lets an integration rest, and everything with it.
+    pub(crate) fn rest(&self, integration: &str, until: i64, now: i64, reason: &str) -> Result<(), StoreError> {
+        let lane = Lane { integration: integration.to_owned(), target: String::new() };
+        hold_integration(&self.db, &lane, until, now, 0, reason)
     }
 
     /// Lets integrations that rest go on at once: the configuration changed, so a refused token may be good now.
@@ -321,7 +327,7 @@ fn hold_lane(
 }
 
 fn hold_integration(
-    db: &Transaction<'_>,
+    db: &Connection,
     lane: &Lane,
     until: i64,
     now: i64,

@@ -17,6 +17,7 @@ mod doctor;
 mod door;
 mod home;
 mod icinga;
+mod install;
 mod intake;
 mod kills;
 mod living;

@@ -66,6 +66,7 @@ fn the_pure_core_touches_nothing() {
             "authorise",
             "command",
             "confirm",
+            "manifest",
             "verify",
             "callback/interaction",
             "callback/request",

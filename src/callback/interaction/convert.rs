@@ -192,6 +192,7 @@ fn event(value: Value) -> Result<Interaction, DecodeError> {
         enterprise: wire.enterprise_id.and_then(EnterpriseId::new),
         app: wire.api_app_id.and_then(AppId::new),
         is_ext_shared_channel: wire.is_ext_shared_channel.unwrap_or_default(),
+        time: wire.event_time,
         kind: event_kind(required(wire.event, "event_callback", "event")?)?,
     }))
 }

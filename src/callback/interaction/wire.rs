@@ -122,6 +122,7 @@ pub(super) struct Slash {
 #[serde(default)]
 pub(super) struct Callback {
     pub(super) event_id: Option<String>,
+    pub(super) event_time: Option<i64>,
     pub(super) team_id: Option<String>,
     pub(super) enterprise_id: Option<String>,
     pub(super) api_app_id: Option<String>,

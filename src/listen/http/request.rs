@@ -5,10 +5,15 @@ use super::connections::Place;
 use super::{Handlers, Shared, lock};
 use crate::callback::answer::{Answer, Body};
 use crate::clock;
+use crate::listen::install::{Shown, Step, policy};
+use crate::manifest::REDIRECT_PATH;
 use crate::verify::{Proof, Refusal, Signer, Verified, verify};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as _, Bytes, Incoming};
-use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, LOCATION,
+    REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::{Method, Request, Response, StatusCode};
 use serde::Deserialize;
 use std::convert::Infallible;
@@ -30,6 +35,9 @@ pub(super) const BIG_BODIES_MAX: usize = 8;
 /// is for the way.
 const ANSWER_WITHIN: Duration = Duration::from_millis(2500);
 
+/// An exchange with Slack, and a little.
+const INSTALL_WITHIN: Duration = Duration::from_secs(20);
+
 pub(super) type Reply = Response<Full<Bytes>>;
 
 /// Where a path leads.
@@ -39,6 +47,10 @@ enum Target<'a> {
     Callback(Option<&'a str>),
     /// What other programs hand in.
     Intake,
+    /// A browser begins to install an integration.
+    Install(Option<&'a str>),
+    /// It comes back from Slack.
+    Installed,
     Health,
     Metrics,
 }
@@ -47,9 +59,15 @@ fn target(path: &str) -> Option<Target<'_>> {
     match path {
         "/slack/request" | "/webhooks/slack" => Some(Target::Callback(None)),
         "/v1/webhook" => Some(Target::Intake),
+        "/slack/install" => Some(Target::Install(None)),
+        REDIRECT_PATH => Some(Target::Installed),
         "/healthz" => Some(Target::Health),
         "/metrics" => Some(Target::Metrics),
-        _ => path.strip_prefix("/slack/request/").filter(|name| !name.is_empty()).map(|n| Target::Callback(Some(n))),
+        _ => {
+            let below = |start| path.strip_prefix(start).filter(|name: &&str| !name.is_empty()).map(Some);
+            let callback = below("/slack/request/").map(Target::Callback);
+            callback.or_else(|| below("/slack/install/").map(Target::Install))
+        }
     }
 }
 
@@ -73,11 +91,22 @@ pub(super) async fn answer(
         }
         // Slack probes a slash command's address so at times.
         Some(Target::Callback(_)) if is_get && head.uri.query().is_some_and(is_ssl_check) => status(200),
+        Some(Target::Install(name)) if head.method == Method::GET => {
+            install(&shared, &place, Step::Begin(name.map(str::to_owned)), &head.headers).await
+        }
+        Some(Target::Installed) if head.method == Method::GET => {
+            let query = head.uri.query().unwrap_or_default().to_owned();
+            install(&shared, &place, Step::Finish(query), &head.headers).await
+        }
         Some(Target::Health) if is_get => health(&shared).await,
         Some(Target::Metrics) if is_get => metrics(&shared).await,
         Some(target) => {
             shared.strangers.count("wrong_method");
-            let allowed = if matches!(target, Target::Callback(_) | Target::Intake) { "POST" } else { "GET, HEAD" };
+            let allowed = match target {
+                Target::Callback(_) | Target::Intake => "POST",
+                Target::Install(_) | Target::Installed => "GET",
+                Target::Health | Target::Metrics => "GET, HEAD",
+            };
             let mut reply = status(405);
             reply.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
             reply
@@ -232,6 +261,53 @@ fn take(handlers: &Handlers, verified: Verified) -> Answer {
     }
 }
 
+/// Shows a browser the next step of an installation.
+async fn install(shared: &Arc<Shared>, place: &Place, step: Step, headers: &HeaderMap) -> Reply {
+    let Ok(turn) = Arc::clone(&shared.installing).try_acquire_owned() else {
+        return reply(Answer::text(503, "somebody else is installing; try again in a moment\n"));
+    };
+    shared.strangers.count("install");
+    let cookies = headers.get(COOKIE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let install = Arc::clone(&shared.handlers.install);
+    place.set_busy(true);
+    let task = spawn_blocking(move || {
+        let _held = turn;
+        install(step, &cookies)
+    });
+    let shown = timeout(INSTALL_WITHIN, task).await;
+    place.set_busy(false);
+    match shown {
+        Ok(Ok(shown)) => shown_to_a_browser(shown),
+        Ok(Err(_)) => status(500),
+        Err(_) => reply(Answer::text(504, "no answer from Slack; try again\n")),
+    }
+}
+
+fn shown_to_a_browser(shown: Shown) -> Reply {
+    let (mut reply, own) = match shown {
+        Shown::Elsewhere { to, cookie } => (status(302), vec![(LOCATION, to), (SET_COOKIE, cookie)]),
+        Shown::Page { status: code, html } => {
+            let mut reply = Response::new(Full::new(Bytes::from(html)));
+            *reply.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            (reply, vec![(CONTENT_TYPE, "text/html; charset=utf-8".to_owned())])
+        }
+    };
+    // The query that brought the browser here holds a code: nobody is told where it came from, nothing is kept.
+    let always = [
+        (CONTENT_SECURITY_POLICY, policy()),
+        (REFERRER_POLICY, "no-referrer".to_owned()),
+        (CACHE_CONTROL, "no-store".to_owned()),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+    ];
+    for (name, value) in always.into_iter().chain(own) {
+        match HeaderValue::from_str(&value) {
+            Ok(value) => drop(reply.headers_mut().insert(name, value)),
+            Err(_) => return status(500),
+        }
+    }
+    reply
+}
+
 async fn health(shared: &Shared) -> Reply {
     let health = Arc::clone(&shared.handlers.health);
     match timeout(ANSWER_WITHIN, spawn_blocking(move || health())).await {
@@ -288,6 +364,10 @@ mod tests {
             ("/healthz", Some(Target::Health)),
             ("/v1/webhook", Some(Target::Intake)),
             ("/metrics", Some(Target::Metrics)),
+            ("/slack/install", Some(Target::Install(None))),
+            ("/slack/install/second", Some(Target::Install(Some("second")))),
+            ("/slack_oauth", Some(Target::Installed)),
+            ("/slack/install/", None),
             ("/slack/request/", None),
             ("/slack/requests", None),
             ("/", None),

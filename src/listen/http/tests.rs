@@ -17,6 +17,7 @@ fn door(take: impl Fn(Verified) -> Answer + Send + Sync + 'static) -> HttpDoor {
         take_envelope: Arc::new(|_, _| Reply::Nothing),
         note_age: Arc::new(|_| ()),
         intake: Arc::new(|_, _| Answer::ok()),
+        install: Arc::new(|_, _| Shown::Page { status: 200, html: String::new() }),
         health: Arc::new(|| Some("no disk".to_owned())),
         metrics: Arc::new(|| "ours 1\n".to_owned()),
     };

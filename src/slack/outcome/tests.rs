@@ -92,7 +92,8 @@ fn every_web_api_code_has_its_class() {
         (
             "invalid_auth not_authed account_inactive token_revoked token_expired missing_scope \
              not_allowed_token_type no_permission team_access_not_granted two_factor_setup_required \
-             ekm_access_denied accesslimited",
+             ekm_access_denied accesslimited invalid_code code_already_used bad_redirect_uri bad_client_secret \
+             invalid_client_id invalid_refresh_token invalid_grant_type oauth_authorization_url_mismatch",
             "token",
         ),
     ] {

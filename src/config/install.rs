@@ -1,0 +1,66 @@
+//! The token that an integration has from an installation by a browser, in place of one in the configuration.
+
+use super::Integration;
+use super::integration::{Around, DEFAULT};
+use super::problem::{Mistake, Report};
+use super::tree::Span;
+use crate::install;
+
+impl Integration {
+    /// It posts as a bot, as soon as there is a token: one of its own, or that of an installation.
+    pub(crate) fn is_bot(&self) -> bool {
+        self.bot_token.is_some() || self.is_installable()
+    }
+
+    /// A browser can install it.
+    pub(crate) fn is_installable(&self) -> bool {
+        let has_own_token = self.bot_token.is_some() && self.install.is_none();
+        self.client_id.is_some() && self.client_secret.is_some() && !has_own_token
+    }
+
+    /// Why there is no token although there should be one, and the remedy.
+    pub(crate) fn missing_token(&self) -> Option<String> {
+        if self.bot_token.is_some() || !self.is_installable() {
+            return None;
+        }
+        let remedy = "open [listen] public_url + /slack/install in a browser";
+        let own = if self.name == DEFAULT { String::new() } else { format!("/{}", self.name) };
+        Some(match self.install.as_ref().and_then(|install| install.revoked.as_ref()) {
+            Some(why) => {
+                format!("\"{}\" isn't installed any more ({why}): to install it again {remedy}{own}", self.name)
+            }
+            None => format!("\"{}\" isn't installed yet: {remedy}{own}", self.name),
+        })
+    }
+}
+
+/// The installation of one that has no token of its own, if a browser made one and it holds.
+pub(super) fn take(
+    integration: &mut Integration,
+    around: &mut Around<'_>,
+    span: Option<Span>,
+    report: &mut Report<'_>,
+) {
+    if !integration.is_installable() {
+        return;
+    }
+    if !install::is_plain(&integration.name) {
+        let mistake = Mistake::new(format!("\"{}\" can't be installed by a browser", integration.name));
+        report.error(span, mistake.remedy("give it a name of letters, digits, - and _: it is part of an address"));
+        return;
+    }
+    let path = install::path(around.state_dir, &integration.name);
+    match install::read(&path) {
+        Ok(found) => integration.install = found,
+        Err(e) => {
+            let mistake = Mistake::new(format!("the installation {} can't be read: {e}", path.display()));
+            report.warning(span, mistake.remedy("run as the owner of the state directory, or install the app again"));
+        }
+    }
+    around.sources.push(path);
+    let valid = integration.install.as_ref().filter(|install| install.revoked.is_none());
+    integration.bot_token = valid.map(|install| install.bot_token.clone());
+    if let Some(missing) = integration.missing_token().filter(|_| integration.enabled) {
+        report.warning(span, Mistake::new(missing));
+    }
+}

@@ -1,0 +1,115 @@
+//! The `state` of an installation: proves that whoever comes back from Slack is the browser that we sent there, for the
+//! integration it was sent for, within ten minutes, once.
+//!
+//! Nothing is kept for a browser that only begins, so no stranger can fill anything: the state carries what is to be
+//! known, under a MAC with a key of this process. A restart ends what is under way; the person starts again.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use std::collections::BTreeSet;
+
+/// How long a person may take, in seconds; Slack's own code lives as long
+/// (<https://docs.slack.dev/authentication/installing-with-oauth>).
+pub(super) const LIFE_SECONDS: i64 = 600;
+/// How many that came back are remembered; each has cost a call to Slack.
+const USED_MAX: usize = 10_000;
+
+/// Why nobody is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum StateError {
+    #[error("it isn't one of ours, or was begun in another browser or before a restart")]
+    Foreign,
+    #[error("it was begun more than 10 minutes ago")]
+    Expired,
+    #[error("it was used already")]
+    Used,
+}
+
+/// Issues and takes back states.
+#[derive(Debug)]
+pub(super) struct States {
+    key: String,
+    /// The end of each one's life first, so that the oldest are in front.
+    used: BTreeSet<(i64, String)>,
+}
+
+impl States {
+    /// `key`: nobody else may know it.
+    pub(super) fn new(key: String) -> Self {
+        Self { key, used: BTreeSet::new() }
+    }
+
+    /// A state for a browser, which is known by a secret in a cookie of its own.
+    pub(super) fn issue(&self, integration: &str, browser: &str, nonce: &str, now: i64) -> String {
+        let end = now.saturating_add(LIFE_SECONDS);
+        let mac = self.mac(integration, browser, nonce, end).map(|mac| mac.finalize().into_bytes());
+        let mac: String = mac.iter().flatten().map(|byte| format!("{byte:02x}")).collect();
+        format!("{end}.{nonce}.{mac}.{integration}")
+    }
+
+    /// The integration it was issued for; from now on it is used.
+    pub(super) fn redeem(&mut self, state: &str, browser: &str, now: i64) -> Result<String, StateError> {
+        let mut parts = state.splitn(4, '.');
+        let mut part = || parts.next().ok_or(StateError::Foreign);
+        let (end, nonce, mac, integration) = (part()?, part()?, part()?, part()?);
+        let end: i64 = end.parse().map_err(|_| StateError::Foreign)?;
+        let known = self.mac(integration, browser, nonce, end).ok_or(StateError::Foreign)?;
+        known.verify_slice(&bytes(mac).ok_or(StateError::Foreign)?).map_err(|_| StateError::Foreign)?;
+        if browser.is_empty() {
+            return Err(StateError::Foreign);
+        }
+        if now >= end {
+            return Err(StateError::Expired);
+        }
+        self.used = self.used.split_off(&(now, String::new()));
+        // Full: rather nobody installs for some minutes than one state works twice.
+        if self.used.len() >= USED_MAX || !self.used.insert((end, nonce.to_owned())) {
+            return Err(StateError::Used);
+        }
+        Ok(integration.to_owned())
+    }
+
+    fn mac(&self, integration: &str, browser: &str, nonce: &str, end: i64) -> Option<Hmac<Sha256>> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.key.as_bytes()).ok()?;
+        mac.update(format!("{end}\n{nonce}\n{browser}\n{integration}").as_bytes());
+        Some(mac)
+    }
+}
+
+fn bytes(hex: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    hex.as_bytes().chunks(2).map(|pair| Some(digit(pair[0])? << 4 | digit(*pair.get(1)?)?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_works_once_in_its_browser_for_ten_minutes() {
+        let mut states = States::new("key".into());
+        let state = states.issue("ops.2", "browser", "n1", 1000);
+        assert_eq!(states.redeem(&state, "other", 1001), Err(StateError::Foreign));
+        assert_eq!(states.redeem(&state, "", 1001), Err(StateError::Foreign));
+        assert_eq!(states.redeem(&state, "browser", 1600), Err(StateError::Expired));
+        assert_eq!(states.redeem(&state, "browser", 1599), Ok("ops.2".into()));
+        assert_eq!(states.redeem(&state, "browser", 1599), Err(StateError::Used));
+        let restarted = States::new("another key".into()).redeem(&state, "browser", 1001);
+        assert_eq!(restarted, Err(StateError::Foreign));
+    }
+
+    #[test]
+    fn no_part_of_it_can_be_changed() {
+        let mut states = States::new("key".into());
+        let state = states.issue("ops", "browser", "n1", 1000);
+        for at in 0..state.len() {
+            let mut changed = state.clone().into_bytes();
+            changed[at] = if changed[at] == b'5' { b'6' } else { b'5' };
+            let changed = String::from_utf8(changed).unwrap();
+            assert_eq!(states.redeem(&changed, "browser", 1001), Err(StateError::Foreign), "{changed}");
+        }
+        for text in ["", ".", "...", "1600.n1.zz.ops", "1600.n1.0.ops", "é.é.é.é"] {
+            assert_eq!(states.redeem(text, "browser", 1001), Err(StateError::Foreign), "{text}");
+        }
+    }
+}
