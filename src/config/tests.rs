@@ -250,6 +250,7 @@ fn the_default_is_good_and_so_are_its_samples() {
         ("icinga-password", "p"),
         ("signing-secret", "s"),
         ("app-token", "xapp-1"),
+        ("intake-token", "0123456789abcdef"),
         ("client-secret", "s"),
     ] {
         fs::write(directory.path().join(name), value).unwrap();

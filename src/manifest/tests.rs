@@ -217,7 +217,7 @@ fn the_samples_are_in_step() {
 
 /// The methods that the program calls, and the scopes of which one is enough
 /// (<https://docs.slack.dev/reference/methods>).
-const METHODS: [(&str, &[&str]); 11] = [
+const METHODS: [(&str, &[&str]); 13] = [
     ("chat.postMessage", &["chat:write"]),
     ("chat.update", &["chat:write"]),
     ("chat.postEphemeral", &["chat:write"]),
@@ -226,6 +226,8 @@ const METHODS: [(&str, &[&str]); 11] = [
     ("users.lookupByEmail", &["users:read.email"]),
     ("usergroups.list", &["usergroups:read"]),
     ("views.open", &[]),
+    ("views.publish", &[]),
+    ("conversations.list", &["channels:read", "groups:read"]),
     ("auth.test", &[]),
     ("apps.connections.open", &[]),
     ("oauth.v2.access", &[]),
