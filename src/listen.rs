@@ -48,10 +48,8 @@ const HOUSEKEEPING: Duration = Duration::from_secs(60 * 60);
 /// The listener couldn't start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ListenError {
-    #[error("another listener runs: it holds {0}")]
+    #[error("another listener runs: it holds {0}; see who: `fuser -v {0}`")]
     AnotherRuns(String),
-    #[error("{0} is held by another process for over a minute; see who: `fuser -v {0}`")]
-    Held(String),
     #[error(transparent)]
     Spool(#[from] SpoolError),
     #[error("can't lock {path}: {source}")]
@@ -287,15 +285,22 @@ fn wait_for_lock(config: &Config, signals: &Signals) -> Result<Option<DeliveryLo
     let (sender, receiver) = std::sync::mpsc::channel();
     let state_dir = config.state_dir.clone();
     // A thread of its own, as the wait can't be ended from outside; it ends with the lock or with the process.
-    std::thread::spawn(move || sender.send(DeliveryLock::take(&state_dir)));
+    std::thread::spawn(move || {
+        loop {
+            match DeliveryLock::take(&state_dir) {
+                // Another listener, perhaps a dying one.
+                Ok(None) => std::thread::sleep(Duration::from_millis(200)),
+                Ok(Some(lock)) => return sender.send(Ok(lock)),
+                Err(e) => return sender.send(Err(e)),
+            }
+        }
+    });
     let started = clock::wall_ms();
     while !signals.stopped() {
         match receiver.try_recv() {
-            Ok(Ok(Some(lock))) => return Ok(Some(lock)),
-            Ok(Ok(None)) => return Err(ListenError::AnotherRuns(path)),
-            Ok(Err(source)) => return Err(ListenError::Lock { path, source }),
+            Ok(taken) => return taken.map(Some).map_err(|source| ListenError::Lock { path, source }),
             Err(_) if clock::wall_ms() - started > clock::millis(LOCK_WAIT) => {
-                return Err(ListenError::Held(path));
+                return Err(ListenError::AnotherRuns(path));
             }
             Err(_) => signals.wait(None, Duration::from_millis(20)),
         }

@@ -18,7 +18,7 @@ pub(super) fn run(config: Option<&Path>, env: &Environment, out: &mut Output) ->
         Err(e) => {
             out.error(&e.to_string());
             match e {
-                listen::ListenError::AnotherRuns(_) | listen::ListenError::Held(_) => Exit::Later,
+                listen::ListenError::AnotherRuns(_) => Exit::Later,
                 _ => Exit::CantWrite,
             }
         }
