@@ -105,7 +105,9 @@ fn a_channel_subscribes_itself() {
     });
     night.wait("CRITICAL: Load on Web 01");
     assert!(!there().iter().any(|message| message["text"].as_str().unwrap().contains("Load")), "{:?}", there());
-    assert!(night.sandbox.texts().iter().filter(|text| text.starts_with("CRITICAL: Disk")).count() >= 2, "#ops, too");
+    wait_until("the card in #ops, too", Duration::from_secs(20), || {
+        night.sandbox.texts().iter().filter(|text| text.starts_with("CRITICAL: Disk")).count() >= 2
+    });
     night.ask_as(&here, "subscriptions", "This channel is sent:");
     night.ask_as(&here, "unsubscribe", "Ended: one subscription");
     let audit: Vec<Value> = night.audit();
