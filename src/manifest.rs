@@ -189,7 +189,7 @@ pub(crate) fn manifest(wanted: &Wanted) -> Value {
     });
     if is_bot {
         made["features"]["app_home"] = json!({
-            "home_tab_enabled": false, "messages_tab_enabled": true, "messages_tab_read_only_enabled": true,
+            "home_tab_enabled": is_heard, "messages_tab_enabled": true, "messages_tab_read_only_enabled": true,
         });
     }
     if has(Feature::Command) {
@@ -204,7 +204,7 @@ pub(crate) fn manifest(wanted: &Wanted) -> Value {
     }
     if is_heard {
         made["settings"]["interactivity"] = with_url(json!({ "is_enabled": true }), "request_url");
-        let events = json!({ "bot_events": ["app_uninstalled", "tokens_revoked"] });
+        let events = json!({ "bot_events": ["app_home_opened", "app_uninstalled", "tokens_revoked"] });
         made["settings"]["event_subscriptions"] = with_url(events, "request_url");
     }
     made

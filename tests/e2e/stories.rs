@@ -212,7 +212,7 @@ fn routes_lead_to_their_channels_and_people() {
     let db = messages.iter().find(|m| m["channel_name"] == "db-alerts").unwrap();
     assert!(db["blocks"][0]["text"]["text"].as_str().unwrap().ends_with("<!subteam^S0ONCALL01>"), "{db}");
     let fallback = messages.iter().find(|m| m["channel_name"] == "ops").unwrap().to_string();
-    assert!(fallback.contains("meant for @nobody@example.com, which can't be reached: users_not_found"), "{fallback}");
+    assert!(fallback.contains("meant for nobody@example.com; nobody in this workspace has that address"), "{fallback}");
     site.assert_all_delivered();
     sandbox.assert_respected();
 }
