@@ -170,7 +170,7 @@ fn delivered(
         db.prepare_cached(sql)?.execute(params![lane.integration, lane.target, channel])?;
     }
     end_outage(db, &lane.integration)?;
-    let ends: Vec<i64> = match (&claimed.work, ts) {
+    let mut ends: Vec<i64> = match (&claimed.work, ts) {
         // Its message tells what it is; what more was said goes into its thread. Without a ts there is none.
         (Work::Post(_), Some(_)) if claimed.said.len() > 1 => {
             claimed.said.iter().filter(|said| !said.line).map(|said| said.id).collect()
@@ -222,6 +222,11 @@ fn delivered(
         }
         Work::Digest(Step::Head | Step::Edit, _) => {}
         _ => {
+            if matches!(claimed.work, Work::Digest(Step::Lines, _)) && is_stale(db, post.id)? {
+                // The thread has them all, the numbers above it don't: the last one waits for the edit that tells it.
+                let last = ends.pop();
+                db.execute("UPDATE delivery SET line = 0 WHERE id = ?1", [last])?;
+            }
             let reason = if state == "merged" { Some("shown in a digest") } else { None };
             let sql = "UPDATE delivery SET state = ?2, reason = ?3, channel = ?4, ts = ?5, settled = ?6, attempts = ?7
                        WHERE id = ?1";
@@ -234,6 +239,11 @@ fn delivered(
     let sql = "UPDATE post SET leased = NULL, attempts = 0, due = 0, reason = NULL WHERE id = ?1";
     db.prepare_cached(sql)?.execute([post.id])?;
     Ok(())
+}
+
+/// Whether people see less of it than is known.
+fn is_stale(db: &Transaction<'_>, post: i64) -> Result<bool, StoreError> {
+    Ok(db.query_row("SELECT shown < version FROM post WHERE id = ?1", [post], |row| row.get(0))?)
 }
 
 /// Everything of a message that waits ends: of a digest all its lines, of a card what was claimed.
