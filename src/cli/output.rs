@@ -27,6 +27,12 @@ impl Output {
         let _ = writeln!(stdout, "{}", text.trim_end_matches('\n')).and_then(|()| stdout.flush());
     }
 
+    /// A question, without a newline.
+    pub(crate) fn ask(&mut self, text: &str) {
+        let mut stdout = self.stdout.lock();
+        let _ = write!(stdout, "{text}").and_then(|()| stdout.flush());
+    }
+
     /// A complaint on stderr, line by line, made safe like a log line.
     pub(crate) fn error(&mut self, text: &str) {
         let mut stderr = self.stderr.lock();
