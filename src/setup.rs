@@ -32,11 +32,6 @@ pub(crate) struct Choices {
 }
 
 impl Choices {
-    /// The secret given now.
-    pub(crate) fn secret(&self, kind: SecretKind) -> Option<&Secret> {
-        self.secrets.iter().find(|(given, _)| *given == kind).map(|(_, secret)| secret)
-    }
-
     /// How the integration will be: for proving it before anything is written.
     pub(crate) fn integration(&self, existing: Option<&Integration>) -> Integration {
         let mut made = existing.cloned().unwrap_or_else(config::blank_integration);
@@ -75,7 +70,12 @@ pub(crate) enum PlanError {
 /// Configuration and secrets as they will be, the configuration last; what is there already isn't in it.
 ///
 /// `now` names the backup, in Unix seconds.
-pub(crate) fn plan(choices: &Choices, path: &Path, existing: Option<&Config>, now: i64) -> Result<Vec<Planned>, PlanError> {
+pub(crate) fn plan(
+    choices: &Choices,
+    path: &Path,
+    existing: Option<&Config>,
+    now: i64,
+) -> Result<Vec<Planned>, PlanError> {
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
         return Err(PlanError::Json(path.to_owned()));
     }
@@ -88,7 +88,8 @@ pub(crate) fn plan(choices: &Choices, path: &Path, existing: Option<&Config>, no
     let slack = present.get("slack").and_then(|slack| slack.as_table());
     let mut files = Vec::new();
     let mut changes = Vec::new();
-    let mut change = |table, key: &str, value: Option<String>| changes.push(Change { table, key: key.to_owned(), value });
+    let mut change =
+        |table, key: &str, value: Option<String>| changes.push(Change { table, key: key.to_owned(), value });
     if slack.is_some_and(|slack| slack.get("enabled").is_some_and(|value| value.as_bool() == Some(false))) {
         change("slack", "enabled", None);
     }
@@ -149,11 +150,7 @@ pub(crate) fn definitions(kind: CoreKind, program: &Path, path: &Path) -> Option
         CoreKind::OpenItCockpit => include_str!("../contrib/openitcockpit/ackbell.txt"),
         CoreKind::Checkmk => include_str!("../contrib/checkmk/ackbell"),
     };
-    let is_plain = |path: &Path| {
-        let text = path.to_str()?;
-        text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+".contains(c)).then_some(text)
-    };
-    let (program, path) = (is_plain(program)?, is_plain(path)?);
+    let (program, path) = (plain(program)?, plain(path)?);
     let called = if path == "/etc/ackbell/ackbell.toml" {
         program.to_owned()
     } else if kind == CoreKind::Icinga2 {
@@ -166,6 +163,11 @@ pub(crate) fn definitions(kind: CoreKind, program: &Path, path: &Path) -> Option
     let watching = text.find("ackbell watches itself").unwrap_or(text.len());
     let bare = &text[..text[..watching].rfind('\n').unwrap_or(watching)];
     Some((text.clone(), format!("{}\n", bare.trim_end())))
+}
+
+/// A path that needs no quoting in any core's language.
+fn plain(path: &Path) -> Option<&str> {
+    path.to_str().filter(|text| text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+".contains(c)))
 }
 
 #[cfg(test)]

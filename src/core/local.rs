@@ -69,7 +69,12 @@ fn account(user: &str, group: Option<&str>) -> Option<Account> {
     let passwd = getent("passwd", user)?;
     let (uid, own) = (passwd.get(2)?.parse().ok()?, passwd.get(3)?.clone());
     let group = getent("group", group.unwrap_or(&own)).or_else(|| getent("group", &own))?;
-    Some(Account { user: passwd.first()?.clone(), uid, group: group.first()?.clone(), gid: group.get(2)?.parse().ok()? })
+    Some(Account {
+        user: passwd.first()?.clone(),
+        uid,
+        group: group.first()?.clone(),
+        gid: group.get(2)?.parse().ok()?,
+    })
 }
 
 fn getent(database: &str, key: &str) -> Option<Vec<String>> {

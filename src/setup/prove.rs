@@ -50,9 +50,9 @@ pub(crate) fn socket_mode(client: &Client) -> Result<(), String> {
 pub(crate) fn channel(client: &Client, wanted: &Destination) -> Result<Channel, String> {
     let found = match wanted {
         Destination::ChannelName(name) => by_name(client, name),
-        Destination::ChannelId(id) => {
-            client.look_up("conversations.info", &[("channel", id)], BUDGET).map(|answer| Some(answer["channel"].clone()))
-        }
+        Destination::ChannelId(id) => client
+            .look_up("conversations.info", &[("channel", id)], BUDGET)
+            .map(|answer| Some(answer["channel"].clone())),
         Destination::User(_) | Destination::Email(_) | Destination::Contact => return Ok(Channel::Unseen),
     };
     match found {
@@ -62,7 +62,9 @@ pub(crate) fn channel(client: &Client, wanted: &Destination) -> Result<Channel, 
             "there is no public channel {wanted} in this workspace; for a private one, `/invite` the app in it and give its id \
              (at the end of the channel's details)"
         )),
-        Ok(Some(channel)) if channel["is_archived"] == true => Err(format!("{wanted} is archived; name another channel")),
+        Ok(Some(channel)) if channel["is_archived"] == true => {
+            Err(format!("{wanted} is archived; name another channel"))
+        }
         Ok(Some(channel)) => {
             let id = channel["id"].as_str().unwrap_or_default().to_owned();
             let is_direct = channel["is_im"] == true;
@@ -74,7 +76,8 @@ pub(crate) fn channel(client: &Client, wanted: &Destination) -> Result<Channel, 
 fn by_name(client: &Client, name: &str) -> Result<Option<Value>, Outcome> {
     let mut cursor = String::new();
     for _ in 0..PAGES_MAX {
-        let query = [("types", "public_channel"), ("exclude_archived", "false"), ("limit", "1000"), ("cursor", &cursor)];
+        let query =
+            [("types", "public_channel"), ("exclude_archived", "false"), ("limit", "1000"), ("cursor", &cursor)];
         let most = if cursor.is_empty() { 3 } else { 4 };
         let answer = client.look_up("conversations.list", &query[..most], BUDGET)?;
         let channels = answer["channels"].as_array().map(Vec::as_slice).unwrap_or_default();

@@ -107,7 +107,11 @@ impl<'a> Talk<'a> {
         self.out.ask(question);
         let mut line = Vec::new();
         let read = io::stdin().lock().read_until(b'\n', &mut line);
-        if read.is_ok_and(|count| count > 0) { Ok(String::from_utf8_lossy(&line).into_owned()) } else { Err(End::Stopped) }
+        if read.is_ok_and(|count| count > 0) {
+            Ok(String::from_utf8_lossy(&line).into_owned())
+        } else {
+            Err(End::Stopped)
+        }
     }
 }
 
