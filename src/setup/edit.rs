@@ -129,6 +129,7 @@ mod tests {
                 "state_dir = \"/srv/a \\\"b\\\"\"",
                 "bot_token_file = \"bot-token\"",
                 "channel = \"#ops\"  # where what no route takes goes",
+                "[core]",
                 "kind = \"naemon\"  # or naemon, icinga2, openitcockpit, checkmk"
             ]
         );

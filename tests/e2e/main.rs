@@ -22,6 +22,7 @@ mod page;
 mod proxy;
 mod readme;
 mod secrets;
+mod setup;
 mod shift;
 mod slash;
 mod stories;
