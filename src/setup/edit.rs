@@ -60,8 +60,13 @@ fn apply(lines: &mut Vec<String>, change: &Change) {
     let sample = || (start..end).find(|&at| lines[at].strip_prefix('#').is_some_and(|rest| is_key(rest, &change.key)));
     match own.or_else(sample) {
         Some(at) => {
-            let comment = lines[at].rfind("  # ").map_or(String::new(), |from| lines[at][from..].to_owned());
-            lines[at] = line + &comment;
+            // The comment stays in its column.
+            let from = lines[at].rfind("  # ").map(|blank| blank + 2);
+            let comment = from.map(|from| (from - 2, lines[at][from..].to_owned()));
+            lines[at] = match comment {
+                Some((column, comment)) => format!("{line:<column$}  {comment}"),
+                None => line,
+            };
         }
         None if change.table.is_empty() => lines.insert(end, line),
         None => lines.insert(start, line),
@@ -128,9 +133,9 @@ mod tests {
             [
                 "state_dir = \"/srv/a \\\"b\\\"\"",
                 "bot_token_file = \"bot-token\"",
-                "channel = \"#ops\"  # where what no route takes goes",
+                "channel = \"#ops\"                       # where what no route takes goes",
                 "[core]",
-                "kind = \"naemon\"  # or naemon, icinga2, openitcockpit, checkmk"
+                "kind = \"naemon\"                        # or naemon, icinga2, openitcockpit, checkmk"
             ]
         );
         assert!(edited.contains("\n[core]\nkind"), "{edited}");
