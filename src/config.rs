@@ -10,6 +10,7 @@ mod environment;
 mod excerpt;
 pub(crate) mod filter;
 mod integration;
+pub(crate) mod keys;
 pub(crate) mod lenient;
 mod listen;
 mod load;
