@@ -128,9 +128,13 @@ fn man_pages_come_from_the_same_definitions_and_groff_has_nothing_to_say() {
     }
     // What a page refers to is there.
     for name in &names {
-        let page = fs::read_to_string(directory.path().join(name)).unwrap().replace('\\', "");
+        let page = fs::read_to_string(directory.path().join(name))
+            .unwrap()
+            .replace("\\fB", "")
+            .replace("\\fR", "")
+            .replace('\\', "");
         for word in page.split_whitespace().filter_map(|word| word.split_once("(1)").map(|(word, _)| word)) {
-            let named = format!("{}.1", word.trim_start_matches("fB"));
+            let named = format!("{word}.1");
             assert!(!named.starts_with("ackbell") || names.contains(&named), "{name} names {named}");
         }
     }
