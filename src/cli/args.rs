@@ -177,11 +177,12 @@ pub(crate) struct QueueArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum QueueVerb {
     /// List what waits and what is dead
-    List {
-        /// The delivered ones too
-        #[arg(long)]
-        all: bool,
-    },
+    #[command(
+        after_help = "Examples:\n  ackbell queue list --state dead\n  ackbell queue list --host 'db*' --to '#ops' --json"
+    )]
+    List(QueueFilter),
+    /// List the channels that subscribed from Slack
+    Subscriptions,
     /// Show one delivery in full
     Show { id: String },
     /// Try waiting and dead ones again at once: one, or all
@@ -193,6 +194,23 @@ pub(crate) enum QueueVerb {
     Drop { id: String },
     /// Deliver now what waits, if no listener runs
     Flush,
+}
+
+/// Which deliveries are listed.
+#[derive(Debug, Args)]
+pub(crate) struct QueueFilter {
+    /// The delivered ones too
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Only those that wait, or those that are dead
+    #[arg(long, value_name = "STATE", value_parser = ["waiting", "dead"])]
+    pub(crate) state: Option<String>,
+    /// Only of hosts like this; * and ? stand for anything
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) host: Option<String>,
+    /// Only to places like this: '#ops', a channel's id, webhook
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) to: Option<String>,
 }
 
 #[derive(Debug, Args)]
