@@ -350,7 +350,7 @@ pub(crate) struct SetupArgs {
     /// Where notifications wait, written into the configuration
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
-    /// Slack's Web API, written into the configuration; GovSlack's is <https://slack-gov.com/api/>
+    /// Slack's Web API, where it isn't <https://slack.com/api/>; written into the configuration
     #[arg(long, value_name = "URL")]
     pub(crate) api_url: Option<String>,
     /// Post no test message

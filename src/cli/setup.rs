@@ -134,7 +134,8 @@ fn tell_core(local: &Local, talk: &mut Talk<'_>) {
     match &local.places.command_file {
         Some(path) if path.exists() => talk.out.line(&format!("      takes commands at {}", path.display())),
         Some(path) => {
-            talk.out.line(&format!("      takes commands at {}, which isn't there now: is it running?", path.display()))
+            talk.out
+                .line(&format!("      takes commands at {}, which isn't there now: is it running?", path.display()));
         }
         None => talk.out.line("      no command file is known: acknowledgements from Slack can't reach it"),
     }

@@ -124,7 +124,7 @@ impl Local {
         let said = String::from_utf8_lossy(&said).into_owned();
         let is_about = |line: &&str| line.to_lowercase().contains("error") || line.contains("critical/");
         let errors: Vec<&str> = said.lines().filter(is_about).take(5).collect();
-        let last = || said.lines().filter(|line| !line.trim().is_empty()).next_back().unwrap_or_default().to_owned();
+        let last = || said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().to_owned();
         Verification::Bad(if errors.is_empty() { last() } else { errors.join("\n") })
     }
 }

@@ -33,6 +33,18 @@ impl Table {
         Self { columns, widths: columns.iter().map(|column| chars(column.title)).collect() }
     }
 
+    /// With room for these rows, within the terminal's width if there is one.
+    pub(crate) fn of(columns: &'static [Column], rows: &[Vec<String>], width: Option<usize>) -> Self {
+        let mut table = Self::new(columns);
+        for row in rows {
+            table.measure(row);
+        }
+        if let Some(width) = width {
+            table.fit(width);
+        }
+        table
+    }
+
     /// Makes room for a row.
     pub(crate) fn measure(&mut self, cells: &[String]) {
         for (width, cell) in self.widths.iter_mut().zip(cells) {
@@ -93,9 +105,8 @@ mod tests {
 
     #[test]
     fn the_widest_column_gives_way_and_says_so() {
-        let mut table = Table::new(&COLUMNS);
         let rows = [row(["7", "dead", "PROBLEM CRITICAL Disk on web01"]), row(["1234", "waiting", "é"])];
-        rows.iter().for_each(|row| table.measure(row));
+        let mut table = Table::of(&COLUMNS, &rows, None);
         let lines = |table: &Table| [table.head(), table.line(&rows[0]), table.line(&rows[1])];
         let whole = lines(&table);
         assert_eq!(whole, ["  ID  STATE    WHAT", "   7  dead     PROBLEM CRITICAL Disk on web01", "1234  waiting  é"]);

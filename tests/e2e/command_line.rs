@@ -134,8 +134,8 @@ fn man_pages_come_from_the_same_definitions_and_groff_has_nothing_to_say() {
             .replace("\\fR", "")
             .replace('\\', "");
         for word in page.split_whitespace().filter_map(|word| word.split_once("(1)").map(|(word, _)| word)) {
-            let named = format!("{word}.1");
-            assert!(!named.starts_with("ackbell") || names.contains(&named), "{name} names {named}");
+            let meant = format!("{word}.1");
+            assert!(!meant.starts_with("ackbell") || names.contains(&meant), "{name} names {meant}");
         }
     }
 }

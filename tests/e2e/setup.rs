@@ -1,10 +1,8 @@
 //! `ackbell setup` as a person meets it: in a real terminal, beside a real core.
 
-mod screen;
-
 use crate::nagios::{Core, wait_for};
+use crate::screen::Screen;
 use crate::world::{ACKBELL, Sandbox, Site, TOKEN, text};
-use screen::Screen;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -136,7 +134,7 @@ fn again_it_keeps_what_is_kept_and_a_backup_of_what_changes() {
     screen.answers("Post a test message", "n").sees("channel = \"#general\"").answers("Write it", "").sees("exit 0.");
     let now = fs::read_to_string(&config).unwrap();
     assert_eq!(now, mine.replace("\nchannel = \"#ops\"    ", "\nchannel = \"#general\""));
-    let backup = machine.written().into_iter().find(|name| name.ends_with(".bak")).unwrap();
+    let backup = machine.written().into_iter().find(|name| name.starts_with("ackbell.toml.")).unwrap();
     assert_eq!(fs::read_to_string(machine.path("etc").join(backup)).unwrap(), mine);
     let done = machine.run("--yes --no-message");
     assert!(text(&done.stdout).contains("✓ the configuration is as it should be"), "{}", text(&done.stdout));

@@ -65,12 +65,8 @@ fn is_wanted(row: &Row, filter: &QueueFilter) -> bool {
 
 /// The deliveries as lines; why one waits stands below it.
 pub(super) fn table(rows: &[Row], now: i64, out: &Output) -> String {
-    let mut table = Table::new(&COLUMNS);
     let cells: Vec<Vec<String>> = rows.iter().map(|row| cells(row, now)).collect();
-    cells.iter().for_each(|cells| table.measure(cells));
-    if let Some(width) = out.columns {
-        table.fit(width);
-    }
+    let table = Table::of(&COLUMNS, &cells, out.columns);
     let mut lines = vec![table.head()];
     for (row, cells) in rows.iter().zip(&cells) {
         let line = table.line(cells);
@@ -127,18 +123,16 @@ pub(super) fn subscriptions(config: &Config, as_json: bool, out: &mut Output) ->
         out.line("no channel has subscribed; in Slack: /ackbell subscribe");
         return Ok(Exit::Done);
     }
-    let mut table = Table::new(&SUBSCRIPTIONS);
     let cells = all.iter().map(|one| {
         let filter = if one.filter.is_empty() { "everything" } else { &one.filter };
         let by = if one.name.is_empty() { &one.user } else { &one.name };
         vec![one.channel.clone(), filter.to_owned(), by.clone(), utc(one.at / 1000), one.integration.clone()]
     });
     let cells: Vec<Vec<String>> = cells.collect();
-    cells.iter().for_each(|cells| table.measure(cells));
-    if let Some(width) = out.columns {
-        table.fit(width);
-    }
+    let table = Table::of(&SUBSCRIPTIONS, &cells, out.columns);
     out.line(&table.head());
-    cells.iter().for_each(|cells| out.line(&table.line(cells)));
+    for cells in &cells {
+        out.line(&table.line(cells));
+    }
     Ok(Exit::Done)
 }

@@ -13,7 +13,7 @@ pub(super) enum Definitions {
     /// To be put where the core reads them by hand.
     Shown(String),
     /// A file of our own.
-    File { local: Local, path: PathBuf, text: String, bare: String, is_there: bool },
+    File { local: Box<Local>, path: PathBuf, text: String, bare: String, is_there: bool },
     /// They aren't written, and why.
     Not(String),
 }
@@ -34,7 +34,7 @@ impl Definitions {
         let path = std::path::absolute(&path).unwrap_or(path);
         let there = std::fs::read_to_string(&path);
         if there.as_ref().is_ok_and(|there| *there == text || *there == bare) {
-            return Self::File { local: local.clone(), path, text, bare, is_there: true };
+            return Self::File { local: Box::new(local.clone()), path, text, bare, is_there: true };
         }
         if there.is_ok_and(|there| !there.contains("ackbell")) {
             return Self::Not(format!("{} isn't ackbell's: name another file with --definitions", path.display()));
@@ -44,7 +44,7 @@ impl Definitions {
             let how = format!("mend it, then: ackbell commands {}", format!("{:?}", local.kind).to_lowercase());
             return Self::Not(how);
         }
-        Self::File { local: local.clone(), path, text, bare, is_there: false }
+        Self::File { local: Box::new(local.clone()), path, text, bare, is_there: false }
     }
 
     pub(super) fn is_to_write(&self) -> bool {
@@ -57,7 +57,7 @@ impl Definitions {
             Self::Not(why) => talk.out.line(&format!("! no definitions are written: {why}")),
             Self::Shown(text) => talk.out.line(&format!("\nFor the core:\n{text}")),
             Self::File { path, is_there: true, .. } => {
-                talk.out.line(&format!("✓ the core's definitions are in {}", path.display()))
+                talk.out.line(&format!("✓ the core's definitions are in {}", path.display()));
             }
             Self::File { path, text, .. } => {
                 talk.out.line(&format!(
