@@ -2,6 +2,7 @@
 //!
 //! Until [`write::files`] nothing on disk changes, so whoever stops at a question leaves nothing behind.
 
+pub(crate) mod click;
 mod edit;
 pub(crate) mod prove;
 pub(crate) mod write;

@@ -102,7 +102,7 @@ pub(crate) fn post(client: &Client, channel: Option<&str>, text: &str) -> Result
 }
 
 /// What an outcome means to somebody who sets ackbell up.
-fn sentence(outcome: &Outcome) -> String {
+pub(super) fn sentence(outcome: &Outcome) -> String {
     let reason = match outcome {
         Outcome::Delivered(_) => return String::new(),
         Outcome::Wait { after } => return format!("Slack is busy; try again in {} s", after.as_secs().max(1)),

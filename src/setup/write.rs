@@ -34,22 +34,23 @@ impl Planned {
 
 /// What can't be written, and why.
 #[derive(Debug, thiserror::Error)]
-#[error("can't write {}: {source}; nothing was changed", .path.display())]
-pub(crate) struct WriteError {
-    path: PathBuf,
-    source: io::Error,
+pub(crate) enum WriteError {
+    #[error("can't write {}: {source}; nothing was changed", .path.display())]
+    Make { path: PathBuf, source: io::Error },
+    #[error("can't put {} in its place: {source}", .path.display())]
+    Put { path: PathBuf, source: io::Error },
 }
 
 /// Writes them all, or none.
 pub(crate) fn files(planned: &[Planned], account: Option<&Account>) -> Result<(), WriteError> {
     let mut made = Vec::new();
     let done = planned.iter().try_for_each(|file| {
-        let fail = |source| WriteError { path: file.path.clone(), source };
+        let fail = |source| WriteError::Make { path: file.path.clone(), source };
         make(file, account, &mut made).map_err(fail)
     });
     let done = done.and_then(|()| {
         planned.iter().try_for_each(|file| {
-            let fail = |source| WriteError { path: file.path.clone(), source };
+            let fail = |source| WriteError::Put { path: file.path.clone(), source };
             put(file).map_err(fail)
         })
     });
@@ -91,9 +92,9 @@ fn beside(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.ackbell-new"))
 }
 
-/// A directory that need not be there yet. `is_core's`: it belongs to the core's user, else to root and the core's group.
+/// A directory that need not be there yet. With `owned_by_core` it belongs to the core's user, else to root and the core's group.
 pub(crate) fn directory(path: &Path, account: Option<&Account>, owned_by_core: bool) -> Result<(), WriteError> {
-    let fail = |source| WriteError { path: path.to_owned(), source };
+    let fail = |source| WriteError::Make { path: path.to_owned(), source };
     if path.is_dir() {
         return Ok(());
     }

@@ -82,12 +82,10 @@ fn the_app_way_with_its_mistakes() {
     let machine = Machine::new();
     let screen = machine.screen("");
     screen.sees("Core: Naemon").sees("set check_external_commands=1").answers("Which [2]", "");
-    screen
-        .answers("Bot token", "xapp-a")
-        .sees("✗ that is an app-level token; put it into bot_token".replace("bot", "app").as_str());
+    screen.answers("Bot token", "xapp-a").sees("✗ that is an app-level token; put it into app_token");
     machine.sandbox.tell(
         "state",
-        &serde_json::json!({"tokens": {"xoxb-dead": {"error": "token_revoked"}, "xapp-a": {"app_level": true}}}),
+        &serde_json::json!({"app": {"socket_mode": true}, "tokens": {"xoxb-dead": {"error": "token_revoked"}, "xapp-a": {"app_level": true}}}),
     );
     screen.answers("Bot token", "xoxb-dead");
     screen.sees("✗ Slack says token_revoked; install the app to the workspace again, and copy the new token");
@@ -96,6 +94,10 @@ fn the_app_way_with_its_mistakes() {
     screen.answers("Channel", "no-such-channel").sees("✗ there is no public channel #no-such-channel");
     screen.answers("Channel", "").sees("✓ #ops (C");
     screen.answers("Post a test message [Y/n]", "").sees("✓ Slack has the test message");
+    screen.answers("Post a button, too", "y").sees("Click on it in #ops");
+    let button = machine.sandbox.wait_for_messages(2).pop().unwrap();
+    machine.sandbox.click(&button, "setup_test", &serde_json::json!({}));
+    screen.sees("✓ the click of alice came in");
     screen.answers("Write it [Y/n]", "").sees("✓ written").sees("exit 0.").sees(" echo ");
     assert!(!screen.seen().contains(TOKEN), "a secret showed:\n{}", screen.seen());
     assert_eq!(machine.written(), ["ackbell.toml", "app-token", "bot-token"]);
@@ -110,7 +112,7 @@ fn the_app_way_with_its_mistakes() {
     let check = machine.check();
     assert!(check.status.success(), "{}", text(&check.stderr));
     let texts = machine.sandbox.texts();
-    assert!(texts.len() == 1 && texts[0].starts_with("ackbell is connected: "), "{texts:?}");
+    assert!(texts[0].starts_with("ackbell is connected: ") && texts[1..] == ["A click reached ackbell."], "{texts:?}");
     machine.sandbox.assert_respected();
 }
 

@@ -5,12 +5,17 @@ use super::{End, Exit, Scene, Talk, name, slack};
 use crate::clock;
 use crate::config::{CoreKind, Environment, lenient};
 use crate::setup::write::{self, Planned};
-use crate::setup::{self, Choices, Way, prove};
+use crate::setup::{self, Choices, Way, click, prove};
 use std::path::Path;
+use std::time::Duration;
+
+/// Enough to find the window with Slack.
+const CLICK_PATIENCE: Duration = Duration::from_secs(60);
 
 /// From the proven choices to the end.
 pub(super) fn finish(scene: &Scene<'_>, choices: &Choices, talk: &mut Talk<'_>) -> Result<Exit, End> {
     test_message(scene, choices, talk)?;
+    test_button(scene, choices, talk)?;
     let planned = setup::plan(choices, &scene.path, scene.existing.as_ref(), clock::wall_ms() / 1000);
     let planned = planned.map_err(|e| End::Said(Exit::Config, e.to_string()))?;
     let definitions = Definitions::choose(scene, choices, talk);
@@ -62,6 +67,22 @@ fn test_message(scene: &Scene<'_>, choices: &Choices, talk: &mut Talk<'_>) -> Re
     }
 }
 
+/// Whether a click comes in, where the app opens Socket Mode and somebody is there to click.
+fn test_button(scene: &Scene<'_>, choices: &Choices, talk: &mut Talk<'_>) -> Result<(), End> {
+    let integration = choices.integration(slack::present(scene));
+    let Some(channel) = integration.channel.as_ref().filter(|_| integration.app_token.is_some()) else { return Ok(()) };
+    if scene.args.dry_run || scene.args.no_message || !talk.yes("Post a button, too, and wait for your click", false)? {
+        return Ok(());
+    }
+    let place = channel.to_string();
+    let ready = || talk.out.line(&format!("  Click on it in {place}, within {} s ...", CLICK_PATIENCE.as_secs()));
+    match click::wait(&integration, scene.env, &place, CLICK_PATIENCE, ready) {
+        Ok(name) => talk.out.line(&format!("✓ the click of {name} came in")),
+        Err(problem) => talk.out.line(&format!("✗ {problem}")),
+    }
+    Ok(())
+}
+
 /// What is to be written, in words.
 fn tell_plan(
     scene: &Scene<'_>,
@@ -104,10 +125,10 @@ fn put(scene: &Scene<'_>, choices: &Choices, planned: &[Planned]) -> Result<(), 
         End::Said(Exit::CantWrite, format!("{e}{remedy}"))
     };
     let base = scene.path.parent().unwrap_or(Path::new("/"));
+    let present = || lenient::state_dirs(Some(&scene.path), &Environment::default()).state_dir;
     write::directory(base, account, false).map_err(fail)?;
-    write::files(planned, account).map_err(fail)?;
-    let dirs = lenient::state_dirs(Some(&scene.path), &Environment::default());
-    write::directory(&dirs.state_dir, account, true).map_err(fail)
+    write::directory(&choices.state_dir.clone().unwrap_or_else(present), account, true).map_err(fail)?;
+    write::files(planned, account).map_err(fail)
 }
 
 /// What only the administrator can do.
