@@ -16,6 +16,7 @@ mod pages;
 mod preview;
 mod queue;
 mod sandbox;
+mod setup;
 
 use crate::config::{Config, Environment, LoadError};
 use crate::logging::{self, Reader};
@@ -93,6 +94,7 @@ fn run(cli: Cli, env: &Environment, out: &mut Output) -> Exit {
         Verb::Audit(args) => audit::run(&args, config, env, out),
         Verb::Preview(args) => preview::run(&args, config, env, out),
         Verb::Config(args) => config::run(&args, config, env, out),
+        Verb::Setup(args) => setup::run(&args, config, env, out),
         Verb::Sandbox(args) => {
             logging::start(Reader::Person, level(cli.verbose, LevelFilter::Info));
             sandbox::run(args, out)

@@ -11,6 +11,7 @@ mod excerpt;
 pub(crate) mod filter;
 mod install;
 mod integration;
+pub(crate) mod keys;
 pub(crate) mod lenient;
 mod listen;
 mod load;
@@ -22,6 +23,7 @@ mod tree;
 mod values;
 
 pub(crate) use environment::Environment;
+pub(crate) use integration::{SecretKind, blank as blank_integration};
 pub(crate) use listen::{Http, Listen, TlsFiles};
 pub(crate) use load::{LoadError, Stamp, load, stamp};
 pub(crate) use problem::Problem;
@@ -31,6 +33,7 @@ use crate::install::Install;
 use crate::notification::Kind;
 use crate::secret::Secret;
 use crate::storm::Limits;
+use problem::Mistake;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -375,10 +378,17 @@ pub(crate) enum Who {
 
 /// A span of time as the configuration writes it, for the command line; the error is a sentence.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    values::duration(text).map_err(|mistake| match mistake.remedy {
-        Some(remedy) => format!("{}; {remedy}", mistake.message),
-        None => mistake.message,
-    })
+    values::duration(text).map_err(Mistake::sentence)
+}
+
+/// A kind of core by its name, for the command line; the error is a sentence.
+pub(crate) fn core_kind(text: &str) -> Result<CoreKind, String> {
+    values::core_kind(text).map_err(Mistake::sentence)
+}
+
+/// A destination as `channel` takes it, for the command line; the error is a sentence.
+pub(crate) fn destination(text: &str) -> Result<Destination, String> {
+    text.parse().map_err(Mistake::sentence)
 }
 
 impl Config {

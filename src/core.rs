@@ -9,6 +9,7 @@ pub(crate) mod door;
 mod http;
 mod icinga2;
 mod livestatus;
+pub(crate) mod local;
 pub(crate) mod log;
 pub(crate) mod objects;
 mod openitcockpit;

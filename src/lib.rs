@@ -71,6 +71,7 @@ mod wake;
 mod cli;
 mod demo;
 mod sandbox;
+mod setup;
 
 #[cfg(fuzzing)]
 #[doc(hidden)]

@@ -1,5 +1,7 @@
 //! A card in the terminal, looking like the message it will be: for `preview` and `notify --dry-run`.
 
+pub(crate) mod table;
+
 use crate::render::{Card, Digest, Tone, utc};
 
 /// The card as lines. `width` is the terminal's, in columns.

@@ -35,6 +35,20 @@ Run it as the user that delivers: what another one may do says little. It change
 Exit status: 0 all is well; 69 Slack or the core can't be reached; 73 the state can't be written; 77 refused by Slack or
 the core; 78 configuration.";
 
+const SETUP_EXAMPLES: &str = "\
+Examples:
+  sudo ackbell setup
+  sudo ackbell setup --dry-run
+  sudo ackbell setup --yes --webhook-url-file /root/webhook
+  sudo ackbell setup --yes --bot-token-file /root/bot --app-token-file /root/app --channel '#ops'
+  sudo SLACK_BOT_TOKEN=xoxb-... ackbell setup --yes --channel '#ops' --definitions -
+
+It asks which way into Slack, for the secrets (they don't show), for the channel, and whether to write. Nothing is written
+before that; Ctrl-C leaves everything as it was. Run again, it shows what is there, keeps what you keep, and leaves a
+backup of a configuration it changes. Secrets are also taken from SLACK_WEBHOOK_URL, SLACK_BOT_TOKEN, SLACK_APP_TOKEN and
+SLACK_SIGNING_SECRET.
+Exit status: 0 done; 64 a question nobody answered; 69 Slack refused; 73 can't write; 78 the configuration is broken.";
+
 /// Carries the notifications of a Nagios-style monitoring core to Slack.
 #[derive(Debug, Parser)]
 #[command(name = "ackbell", version, about, max_term_width = 100, subcommand_required = true)]
@@ -81,6 +95,9 @@ pub(crate) enum Verb {
     Preview(PreviewArgs),
     /// Write, check or show the configuration
     Config(ConfigArgs),
+    /// Set ackbell up: find the core, ask for what Slack gives, prove it, write the files
+    #[command(after_help = SETUP_EXAMPLES)]
+    Setup(SetupArgs),
     /// Show the whole loop on this machine: no Slack account, no core, a page to click in
     #[command(after_help = "Examples:\n  ackbell demo\n  ackbell demo --port 9281 --no-browser\n  \
         ackbell demo --dir /tmp/demo   (the directory stays, for a look at what was written)\n\n\
@@ -193,11 +210,12 @@ pub(crate) struct QueueArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum QueueVerb {
     /// List what waits and what is dead
-    List {
-        /// The delivered ones too
-        #[arg(long)]
-        all: bool,
-    },
+    #[command(
+        after_help = "Examples:\n  ackbell queue list --state dead\n  ackbell queue list --host 'db*' --to '#ops' --json"
+    )]
+    List(QueueFilter),
+    /// List the channels that subscribed from Slack
+    Subscriptions,
     /// Show one delivery in full
     Show { id: String },
     /// Try waiting and dead ones again at once: one, or all
@@ -209,6 +227,23 @@ pub(crate) enum QueueVerb {
     Drop { id: String },
     /// Deliver now what waits, if no listener runs
     Flush,
+}
+
+/// Which deliveries are listed.
+#[derive(Debug, Args)]
+pub(crate) struct QueueFilter {
+    /// The delivered ones too
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Only those that wait, or those that are dead
+    #[arg(long, value_name = "STATE", value_parser = ["waiting", "dead"])]
+    pub(crate) state: Option<String>,
+    /// Only of hosts like this; * and ? stand for anything
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) host: Option<String>,
+    /// Only to places like this: '#ops', a channel's id, webhook
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) to: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -378,6 +413,63 @@ fn plain_path(text: &str) -> Result<String, String> {
     let is_plain = text.starts_with('/') && text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+".contains(c));
     let wanted = "must be a whole path of letters, digits and / . _ - +";
     if is_plain { Ok(text.to_owned()) } else { Err(wanted.to_owned()) }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetupArgs {
+    /// Ask nothing: take the flags, the environment and the defaults
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Show everything, write nothing, post nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// The core, if it isn't the one found: nagios, naemon, icinga2, openitcockpit, checkmk
+    #[arg(long, value_name = "CORE", value_parser = crate::config::core_kind)]
+    pub(crate) core: Option<crate::config::CoreKind>,
+    /// The core's main configuration, where it isn't in a usual place
+    #[arg(long, value_name = "FILE")]
+    pub(crate) main_config: Option<PathBuf>,
+    /// A file with the webhook's address
+    #[arg(long, value_name = "FILE")]
+    pub(crate) webhook_url_file: Option<PathBuf>,
+    /// A file with the app's bot token, xoxb-...
+    #[arg(long, value_name = "FILE", conflicts_with = "webhook_url_file")]
+    pub(crate) bot_token_file: Option<PathBuf>,
+    /// A file with the app-level token, xapp-...: clicks come in without a public address
+    #[arg(long, value_name = "FILE")]
+    pub(crate) app_token_file: Option<PathBuf>,
+    /// A file with the app's signing secret: clicks come to a public address
+    #[arg(long, value_name = "FILE")]
+    pub(crate) signing_secret_file: Option<PathBuf>,
+    /// Where notifications go: '#ops', or a channel's id
+    #[arg(long, value_name = "CHANNEL", value_parser = channel)]
+    pub(crate) channel: Option<crate::config::Destination>,
+    /// Where the definitions for the core go; - prints them [default: a file of its own where the core reads them]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) definitions: Option<PathBuf>,
+    /// Where notifications wait, written into the configuration
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Slack's Web API, where it isn't <https://slack.com/api/>; written into the configuration
+    #[arg(long, value_name = "URL")]
+    pub(crate) api_url: Option<String>,
+    /// Post no test message
+    #[arg(long)]
+    pub(crate) no_message: bool,
+}
+
+/// A channel, with or without its `#`.
+pub(super) fn channel(text: &str) -> Result<crate::config::Destination, String> {
+    use crate::config::Destination::{ChannelId, ChannelName, User};
+    let text = text.trim();
+    let read = crate::config::destination(text).or_else(|problem| {
+        let named = crate::config::destination(&format!("#{text}"));
+        if text.contains(['@', '#']) { Err(problem) } else { named }
+    })?;
+    match read {
+        ChannelName(_) | ChannelId(_) | User(_) => Ok(read),
+        _ => Err(format!("\"{text}\" is no channel; write \"#ops\" or a channel's id (\"C0123ABCDEF\")")),
+    }
 }
 
 #[derive(Debug, Args)]

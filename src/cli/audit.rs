@@ -7,8 +7,13 @@ use crate::config::{Environment, Pattern};
 use crate::render::utc;
 use crate::route::matcher::takes;
 use crate::store::{Chain, Store, StoreError};
+use crate::terminal::table::{Column, Table, words};
 use serde_json::{Value, json};
 use std::path::Path;
+
+const COLUMNS: [Column; 5] = [words("WHEN"), words("STEP"), words("ACTION"), words("OBJECT"), words("BY")];
+/// A row takes some microseconds.
+const PROGRESS_EVERY: i64 = 20_000;
 
 pub(super) fn run(args: &AuditArgs, path: Option<&Path>, env: &Environment, out: &mut Output) -> Exit {
     let config = match load(path, env, out) {
@@ -18,7 +23,16 @@ pub(super) fn run(args: &AuditArgs, path: Option<&Path>, env: &Environment, out:
     let shown = Store::open_existing(&config.state_dir).and_then(|store| match store {
         None if args.verify => Ok(verdict(&Chain::Whole { rows: 0, last: String::new() }, args.json, out)),
         None => Ok(Exit::Done),
-        Some(store) if args.verify => store.verify_audit().map(|chain| verdict(&chain, args.json, out)),
+        Some(store) if args.verify => {
+            let tell = |seq| {
+                if seq % PROGRESS_EVERY == 0 {
+                    out.progress(&format!("{seq} rows follow from the one before"));
+                }
+            };
+            let chain = store.verify_audit(tell);
+            out.progress("");
+            chain.map(|chain| verdict(&chain, args.json, out))
+        }
         Some(store) => list(&store, args, out),
     });
     shown.unwrap_or_else(|e| {
@@ -29,14 +43,35 @@ pub(super) fn run(args: &AuditArgs, path: Option<&Path>, env: &Environment, out:
 
 fn list(store: &Store, args: &AuditArgs, out: &mut Output) -> Result<Exit, StoreError> {
     let from = args.since.map_or(0, |span| (clock::wall_ms() - clock::millis(span)) / 1000);
+    let wanted = |seq: i64, text: &str| {
+        let mut entry = serde_json::from_str::<Value>(text).ok()?;
+        entry["seq"] = Value::from(seq);
+        Some(entry).filter(|entry| entry["at"].as_i64().unwrap_or(0) >= from && is_wanted(entry, args))
+    };
+    let mut table = Table::new(&COLUMNS);
+    if !args.json {
+        let mut is_empty = true;
+        // Twice over the rows: there may be more than fit into the memory.
+        store.audit(|seq, text| {
+            if let Some(entry) = wanted(seq, text) {
+                table.measure(&cells(&entry));
+                is_empty = false;
+            }
+            true
+        })?;
+        if let Some(width) = out.columns {
+            table.fit(width);
+        }
+        if !is_empty {
+            out.line(&table.head());
+        }
+    }
     store.audit(|seq, text| {
-        let Ok(mut entry) = serde_json::from_str::<Value>(text) else {
-            out.error(&format!("row {seq} can't be read"));
-            return true;
-        };
-        if entry["at"].as_i64().unwrap_or(0) >= from && is_wanted(&entry, args) {
-            entry["seq"] = Value::from(seq);
-            out.line(&if args.json { entry.to_string() } else { line(&entry) });
+        match wanted(seq, text) {
+            Some(entry) if args.json => out.line(&entry.to_string()),
+            Some(entry) => tell(&entry, &table, out),
+            None if serde_json::from_str::<Value>(text).is_err() => out.error(&format!("row {seq} can't be read")),
+            None => {}
         }
         true
     })?;
@@ -60,8 +95,7 @@ fn is_wanted(entry: &Value, args: &AuditArgs) -> bool {
         && is(&args.step, &entry["step"])
 }
 
-/// `2026-11-21 11:40:02 UTC  confirmed  acknowledge  Disk on web01  by Alice (U0123, C0456)`
-fn line(entry: &Value) -> String {
+fn cells(entry: &Value) -> Vec<String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let object = match (text(&entry["object"]["service"]), text(&entry["object"]["host"])) {
         (service, host) if service.is_empty() => host,
@@ -69,20 +103,25 @@ fn line(entry: &Value) -> String {
     };
     let object = if object.is_empty() { "a digest".to_owned() } else { object };
     let name = if text(&entry["name"]).is_empty() { text(&entry["user"]) } else { text(&entry["name"]) };
-    let mut line = format!(
-        "{}  {:<13}  {:<14}  {object}  by {name} ({} in {})",
-        utc(entry["at"].as_i64().unwrap_or(0)),
-        text(&entry["step"]),
-        text(&entry["action"]),
-        text(&entry["user"]),
-        text(&entry["channel"]),
-    );
+    let by = format!("{name} ({} in {})", text(&entry["user"]), text(&entry["channel"]));
+    let at = utc(entry["at"].as_i64().unwrap_or(0));
+    vec![at, text(&entry["step"]), text(&entry["action"]), object, by]
+}
+
+/// A row, and below it the commands and what became of them.
+fn tell(entry: &Value, table: &Table, out: &mut Output) {
+    let line = table.line(&cells(entry));
+    let line = match entry["step"].as_str() {
+        Some("confirmed") => out.paint("32", &line),
+        Some("failed" | "refused" | "not taken") => out.paint("31", &line),
+        _ => line,
+    };
+    out.line(&line);
     let commands = entry["commands"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let details = commands.iter().map(text).chain([text(&entry["detail"])]);
-    for detail in details.filter(|detail| !detail.is_empty()) {
-        line.push_str(&format!("\n    {}", detail.trim_end().replace('\n', "\n    ")));
+    let details = commands.iter().chain([&entry["detail"]]).filter_map(Value::as_str);
+    for detail in details.flat_map(str::lines).filter(|detail| !detail.is_empty()) {
+        out.line(&out.fit(&format!("    {}", detail.trim_end())));
     }
-    line
 }
 
 fn verdict(chain: &Chain, as_json: bool, out: &mut Output) -> Exit {

@@ -2,7 +2,8 @@
 
 use super::args::{ConfigArgs, ConfigVerb};
 use super::{Exit, Output, load};
-use crate::config::{self, Environment};
+use crate::config::{self, Config, Environment};
+use crate::store::Store;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -13,17 +14,29 @@ pub(super) fn run(args: &ConfigArgs, path: Option<&Path>, env: &Environment, out
         ConfigVerb::Init { file } => init(file.as_deref(), out),
         ConfigVerb::Check { json } => check(path, env, *json, out),
         ConfigVerb::Show { json } => match load(path, env, out) {
-            Ok(config) if *json => {
-                out.line(&config::show_json(&config).to_string());
-                Exit::Done
-            }
-            Ok(config) => {
-                out.line(&config::show(&config));
-                Exit::Done
-            }
+            Ok(config) => show(&config, *json, out),
             Err(exit) => exit,
         },
     }
+}
+
+fn show(config: &Config, as_json: bool, out: &mut Output) -> Exit {
+    // Unknown where we may not look.
+    let store = Store::open_existing(&config.state_dir).ok().flatten();
+    let subscriptions = store.and_then(|store| store.subscriptions().ok()).map_or(0, |all| all.len());
+    if as_json {
+        let mut shown = config::show_json(config);
+        shown["subscriptions"] = subscriptions.into();
+        out.line(&shown.to_string());
+        return Exit::Done;
+    }
+    for line in config::show(config).lines() {
+        out.line(&out.fit(line));
+    }
+    if subscriptions > 0 {
+        out.line(&format!("\n# subscriptions made in Slack: {subscriptions}; see `ackbell queue subscriptions`"));
+    }
+    Exit::Done
 }
 
 /// Writes the default, never over a file that exists.

@@ -1,5 +1,7 @@
 //! `ackbell queue`: what waits, what is dead, and what to do about it.
 
+mod list;
+
 use super::args::{QueueArgs, QueueVerb};
 use super::{Exit, Output, load};
 use crate::clock;
@@ -11,12 +13,12 @@ use crate::store::{Row, Store, StoreError};
 use crate::wake;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-/// How many deliveries are listed.
-const LIST_MAX: u32 = 10_000;
 /// How long `flush` goes on.
 const FLUSH_BUDGET: Duration = Duration::from_secs(10 * 60);
+const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 
 /// Why a queue command couldn't be done.
 enum Failure {
@@ -36,7 +38,8 @@ pub(super) fn run(args: QueueArgs, config: Option<&Path>, env: &Environment, out
         Err(exit) => return exit,
     };
     let done = match args.what {
-        QueueVerb::List { all } => list(&config, all, args.json, out),
+        QueueVerb::List(filter) => list::deliveries(&config, &filter, args.json, out),
+        QueueVerb::Subscriptions => list::subscriptions(&config, args.json, out),
         QueueVerb::Show { id } => show(&config, &id, args.json, out),
         QueueVerb::Retry { id } => retry(&config, id.as_deref(), args.json, out),
         QueueVerb::Drop { id } => drop_one(&config, &id, args.json, out),
@@ -52,84 +55,6 @@ pub(super) fn run(args: QueueArgs, config: Option<&Path>, env: &Environment, out
             out.error(&text);
             exit
         }
-    }
-}
-
-fn list(config: &Config, all: bool, as_json: bool, out: &mut Output) -> Result<Exit, Failure> {
-    let spool = Spool::new(&config.state_dir);
-    let (spooled, _) = spool.waiting();
-    let bad = spool.bad();
-    let store = Store::open_existing(&config.state_dir)?;
-    let (rows, summary) = match &store {
-        Some(store) => (store.rows(all, LIST_MAX)?, store.summary()?),
-        None => (Vec::new(), crate::store::Summary::default()),
-    };
-    if as_json {
-        let rows: Vec<Value> = rows.iter().map(row_json).collect();
-        let oldest = summary.oldest.map(|ms| ms / 1000);
-        out.line(
-            &json!({ "spooled": spooled, "waiting": summary.waiting, "dead": summary.dead,
-            "oldest_waiting": oldest, "bad_spool_files": bad, "deliveries": rows })
-            .to_string(),
-        );
-        return Ok(Exit::Done);
-    }
-    let mut text = String::new();
-    if !rows.is_empty() {
-        text.push_str(&format!(
-            "{:>6}  {:<9}  {:<20}  {:>6}  {:>5}  NOTIFICATION\n",
-            "ID", "STATE", "TO", "AGE", "TRIES"
-        ));
-    }
-    let now = clock::wall_ms();
-    for row in &rows {
-        text.push_str(&row_line(row, now));
-    }
-    text.push_str(&format!("{} waiting, {} dead, {spooled} in the spool", summary.waiting, summary.dead));
-    if !bad.is_empty() {
-        text.push_str(&format!(", {} unreadable in {}/spool/bad", bad.len(), config.state_dir.display()));
-    }
-    out.line(&text);
-    Ok(Exit::Done)
-}
-
-fn row_line(row: &Row, now: i64) -> String {
-    let to = place(row);
-    let state = row.notification.state_name().unwrap_or("-");
-    let what = format!("{} {state} {}", row.notification.kind.name(), row.notification.object_label());
-    let mut line = format!(
-        "{:>6}  {:<9}  {to:<20}  {:>6}  {:>5}  {what}\n",
-        row.id,
-        row.state,
-        age(now - row.received),
-        row.attempts
-    );
-    if let Some(reason) = &row.reason {
-        let wait = row.due.saturating_sub(now);
-        let next =
-            if row.state == "waiting" && wait > 0 { format!(" (next try in {})", age(wait)) } else { String::new() };
-        line.push_str(&format!("        {reason}{next}\n"));
-    }
-    line
-}
-
-fn place(row: &Row) -> String {
-    match (row.integration.as_str(), row.target.as_str()) {
-        ("", _) => "nowhere".to_owned(),
-        ("default", "") => "webhook".to_owned(),
-        ("default", target) => target.to_owned(),
-        (integration, "") => format!("{integration}: webhook"),
-        (integration, target) => format!("{integration}: {target}"),
-    }
-}
-
-/// `42s`, `7m`, `3h`, `2d`
-fn age(ms: i64) -> String {
-    match ms.max(0) / 1000 {
-        s @ 0..120 => format!("{s}s"),
-        s @ 120..7200 => format!("{}m", s / 60),
-        s @ 7200..172_800 => format!("{}h", s / 3600),
-        s => format!("{}d", s / 86_400),
     }
 }
 
@@ -149,7 +74,7 @@ fn show(config: &Config, id: &str, as_json: bool, out: &mut Output) -> Result<Ex
         return Ok(Exit::Done);
     }
     let pretty = serde_json::to_string_pretty(&row.notification).unwrap_or_default();
-    out.line(&format!("{}\n{pretty}", row_line(&row, clock::wall_ms()).trim_end()));
+    out.line(&format!("{}\n{pretty}", list::table(&[row], clock::wall_ms(), out)));
     Ok(Exit::Done)
 }
 
@@ -198,7 +123,7 @@ fn flush(config: &Config, env: &Environment, as_json: bool, out: &mut Output) ->
         say(as_json, "delivering_elsewhere", 1, "a listener (or another process) delivers already; it was woken", out);
         return Ok(Exit::Done);
     };
-    let here = deliver::here(config, env, lock, FLUSH_BUDGET);
+    let here = watched(config, out, || deliver::here(config, env, lock, FLUSH_BUDGET));
     let waiting =
         Store::open_existing(&config.state_dir)?.map(|store| store.summary()).transpose()?.unwrap_or_default();
     match here {
@@ -213,6 +138,26 @@ fn flush(config: &Config, env: &Environment, as_json: bool, out: &mut Output) ->
             Ok(Exit::Later)
         }
     }
+}
+
+/// Does it, and tells a person who waits how much is left.
+fn watched<T>(config: &Config, out: &mut Output, work: impl FnOnce() -> T) -> T {
+    let (done, is_done) = channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let is_done = is_done;
+            while is_done.recv_timeout(PROGRESS_EVERY) == Err(RecvTimeoutError::Timeout) {
+                let Ok(Some(store)) = Store::open_existing(&config.state_dir) else { continue };
+                if let Ok(summary) = store.summary() {
+                    out.progress(&format!("{} waiting, {} dead", summary.waiting, summary.dead));
+                }
+            }
+            out.progress("");
+        });
+        let made = work();
+        drop(done);
+        made
+    })
 }
 
 fn say(as_json: bool, key: &str, count: usize, text: &str, out: &mut Output) {

@@ -56,6 +56,56 @@ pub(super) fn read_all(
     all
 }
 
+/// One that says nothing, with the defaults: what `setup` starts from.
+pub(crate) fn blank() -> Integration {
+    let (mut sources, mut report) = (Vec::new(), Report::new(None, ""));
+    let mut around =
+        Around { base: Path::new("/"), state_dir: Path::new("/"), env: Environment::default(), sources: &mut sources };
+    read(DEFAULT, Table::new("[slack]", None, &[]), &mut around, &mut report)
+}
+
+/// The secrets that `setup` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SecretKind {
+    WebhookUrl,
+    BotToken,
+    AppToken,
+    SigningSecret,
+}
+
+impl SecretKind {
+    /// Its key in `[slack]`; the file that holds it has the key and `_file`.
+    pub(crate) fn key(self) -> &'static str {
+        match self {
+            Self::WebhookUrl => "webhook_url",
+            Self::BotToken => "bot_token",
+            Self::AppToken => "app_token",
+            Self::SigningSecret => "signing_secret",
+        }
+    }
+
+    /// Reads one; the error is a sentence that doesn't repeat it.
+    pub(crate) fn parse(self, text: &str) -> Result<Secret, String> {
+        let text = text.trim();
+        let check: Check = match self {
+            Self::WebhookUrl => webhook,
+            Self::BotToken => bot_token,
+            Self::AppToken => app_token,
+            Self::SigningSecret => signing_secret,
+        };
+        check(text).map_err(Mistake::sentence)?;
+        Ok(Secret::new(text.to_owned()))
+    }
+}
+
+fn signing_secret(value: &str) -> Result<(), Mistake> {
+    if value.starts_with("xox") || value.starts_with("xapp-") || value.starts_with("http") {
+        let remedy = "the Signing Secret is under Basic Information of your app";
+        return Err(Mistake::new("that is no signing secret").remedy(remedy));
+    }
+    printable(value)
+}
+
 fn read(name: &str, mut table: Table<'_>, around: &mut Around<'_>, report: &mut Report<'_>) -> Integration {
     let (span, place) = (table.span, table.name.clone());
     let api_url = |text: &str| values::url(text).map(|url| if url.ends_with('/') { url } else { format!("{url}/") });

@@ -25,7 +25,7 @@ pub(crate) struct StateDirs {
 }
 
 /// Where the configuration is: the argument (which clap also takes from `ACKBELL_CONFIG`), else the usual place.
-pub(super) fn config_path(argument: Option<&Path>) -> PathBuf {
+pub(crate) fn config_path(argument: Option<&Path>) -> PathBuf {
     // What stands in it is relative to it, wherever the process goes.
     argument.map_or_else(|| PathBuf::from(CONFIG), |path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
 }

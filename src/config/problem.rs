@@ -78,6 +78,14 @@ pub(crate) struct Mistake {
 }
 
 impl Mistake {
+    /// On one line, for an answer to a question or an argument.
+    pub(crate) fn sentence(self) -> String {
+        match self.remedy {
+            Some(remedy) => format!("{}; {remedy}", self.message),
+            None => self.message,
+        }
+    }
+
     /// A mistake without a remedy yet.
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), remedy: None }

@@ -118,6 +118,12 @@ pub(crate) fn places(core: &Core) -> Places {
     }
 }
 
+/// The main configurations of this machine's cores, in the usual places.
+pub(super) fn main_configs() -> Vec<(CoreKind, PathBuf)> {
+    let usual = USUAL.iter().map(|usual| (usual.kind, PathBuf::from(usual.main_config)));
+    usual.filter(|(_, path)| path.exists()).collect()
+}
+
 /// The core of this machine when none is configured: the kind whose main configuration is there.
 pub(crate) fn found() -> Core {
     let kind = USUAL.iter().find(|usual| Path::new(usual.main_config).exists()).map(|usual| usual.kind);
@@ -126,7 +132,12 @@ pub(crate) fn found() -> Core {
 
 /// The few lines of `nagios.cfg` or `naemon.cfg` that matter here.
 #[derive(Debug, Default)]
-struct MainConfig {
+pub(super) struct MainConfig {
+    /// Whom the core runs as.
+    pub(super) user: Option<String>,
+    pub(super) group: Option<String>,
+    /// Where it reads its objects.
+    pub(super) object_dirs: Vec<PathBuf>,
     command_file: Option<PathBuf>,
     status_file: Option<PathBuf>,
     objects_file: Option<PathBuf>,
@@ -138,7 +149,7 @@ struct MainConfig {
 
 impl MainConfig {
     /// What can't be read says nothing.
-    fn read(path: &Path) -> Self {
+    pub(super) fn read(path: &Path) -> Self {
         let mut found = Self::default();
         let Ok(file) = File::open(path) else {
             return found;
@@ -149,8 +160,12 @@ impl MainConfig {
             let line = String::from_utf8_lossy(line);
             let Some((key, value)) = line.split_once('=') else { continue };
             let value = value.trim();
-            let path = || Some(base.join(value)).filter(|_| !value.is_empty());
+            let text = || Some(value.to_owned()).filter(|value| !value.is_empty());
+            let path = || text().map(|value| base.join(value));
             match key.trim() {
+                "nagios_user" | "naemon_user" => found.user = text(),
+                "nagios_group" | "naemon_group" => found.group = text(),
+                "cfg_dir" => found.object_dirs.extend(path()),
                 "command_file" => found.command_file = path(),
                 "status_file" => found.status_file = path(),
                 "object_cache_file" => found.objects_file = path(),

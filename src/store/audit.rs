@@ -59,7 +59,9 @@ impl Store {
 
     /// Whether every row follows from the one before. Cutting off the end can't be seen from inside: the last hash is
     /// worth keeping elsewhere.
-    pub(crate) fn verify_audit(&self) -> Result<Chain, StoreError> {
+    ///
+    /// `tell` hears of each row's number on the way.
+    pub(crate) fn verify_audit(&self, mut tell: impl FnMut(i64)) -> Result<Chain, StoreError> {
         let mut statement = self.db.prepare("SELECT seq, entry, hash FROM audit ORDER BY seq")?;
         let mut rows = statement.query([])?;
         let (mut last, mut count, mut expected_seq) = (GENESIS.to_owned(), 0, 1);
@@ -69,6 +71,7 @@ impl Store {
             if found != last || seq != expected_seq {
                 return Ok(Chain::Broken { seq });
             }
+            tell(seq);
             (count, expected_seq) = (count + 1, seq + 1);
         }
         Ok(Chain::Whole { rows: count, last })

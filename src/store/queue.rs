@@ -64,14 +64,14 @@ const COLUMNS: &str = "SELECT d.id, d.state, d.integration, d.target, n.received
     FROM delivery d JOIN notification n ON n.seq = d.notification LEFT JOIN post p ON p.id = COALESCE(d.digest, d.post)";
 
 impl Store {
-    /// Deliveries that wait or are dead, oldest first, at most `most`; with `all` the settled ones too.
-    pub(crate) fn rows(&self, all: bool, most: u32) -> Result<Vec<Row>, StoreError> {
+    /// Deliveries that wait or are dead and are wanted, oldest first, at most `most`; with `all` the settled ones too.
+    pub(crate) fn rows(&self, all: bool, most: usize, wanted: impl Fn(&Row) -> bool) -> Result<Vec<Row>, StoreError> {
         let which = if all { "" } else { "WHERE d.state IN ('waiting', 'dead')" };
-        let mut statement = self.db.prepare(&format!("{COLUMNS} {which} ORDER BY d.id LIMIT ?1"))?;
-        let mut rows = statement.query([most])?;
+        let mut statement = self.db.prepare(&format!("{COLUMNS} {which} ORDER BY d.id"))?;
+        let mut rows = statement.query([])?;
         let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            found.push(read(row)?);
+        while let Some(row) = rows.next()?.filter(|_| found.len() < most) {
+            found.extend(Some(read(row)?).filter(&wanted));
         }
         Ok(found)
     }

@@ -192,12 +192,7 @@ fn delivered(
         ])?;
     }
     if matches!(claimed.work, Work::Digest(Step::Head | Step::Lines, _)) {
-        let mut called = post.called.clone();
-        called.extend(claimed.said.iter().take(told).flat_map(|said| said.mentions.clone()));
-        called.sort();
-        called.dedup();
-        let called = serde_json::to_string(&called).map_err(|e| StoreError::Content(e.to_string()))?;
-        db.prepare_cached("UPDATE post SET problem = ?2 WHERE id = ?1")?.execute(params![post.id, called])?;
+        remember_called(db, claimed, told)?;
     }
     if keeps_place {
         db.prepare_cached("UPDATE post SET channel = ?2, ts = ?3 WHERE id = ?1")?
@@ -222,10 +217,8 @@ fn delivered(
         }
         Work::Digest(Step::Head | Step::Edit, _) => {}
         _ => {
-            if matches!(claimed.work, Work::Digest(Step::Lines, _)) && is_stale(db, post.id)? {
-                // The thread has them all, the numbers above it don't: the last one waits for the edit that tells it.
-                let last = ends.pop();
-                db.execute("UPDATE delivery SET line = 0 WHERE id = ?1", [last])?;
+            if matches!(claimed.work, Work::Digest(Step::Lines, _)) {
+                keep_for_the_edit(db, post.id, &mut ends)?;
             }
             let reason = if state == "merged" { Some("shown in a digest") } else { None };
             let sql = "UPDATE delivery SET state = ?2, reason = ?3, channel = ?4, ts = ?5, settled = ?6, attempts = ?7
@@ -241,9 +234,24 @@ fn delivered(
     Ok(())
 }
 
-/// Whether people see less of it than is known.
-fn is_stale(db: &Transaction<'_>, post: i64) -> Result<bool, StoreError> {
-    Ok(db.query_row("SELECT shown < version FROM post WHERE id = ?1", [post], |row| row.get(0))?)
+/// Whom a digest has called, so that it calls nobody twice.
+fn remember_called(db: &Transaction<'_>, claimed: &Claimed, told: usize) -> Result<(), StoreError> {
+    let mut called = claimed.post.called.clone();
+    called.extend(claimed.said.iter().take(told).flat_map(|said| said.mentions.clone()));
+    called.sort();
+    called.dedup();
+    let called = serde_json::to_string(&called).map_err(|e| StoreError::Content(e.to_string()))?;
+    db.prepare_cached("UPDATE post SET problem = ?2 WHERE id = ?1")?.execute(params![claimed.post.id, called])?;
+    Ok(())
+}
+
+/// The thread has these lines, the numbers above it may not: then the last one waits for the edit that tells it.
+fn keep_for_the_edit(db: &Transaction<'_>, digest: i64, ends: &mut Vec<i64>) -> Result<(), StoreError> {
+    let is_stale = db.query_row("SELECT shown < version FROM post WHERE id = ?1", [digest], |row| row.get(0))?;
+    if let Some(last) = ends.pop_if(|_| is_stale) {
+        db.execute("UPDATE delivery SET line = 0 WHERE id = ?1", [last])?;
+    }
+    Ok(())
 }
 
 /// Everything of a message that waits ends: of a digest all its lines, of a card what was claimed.

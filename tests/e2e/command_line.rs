@@ -103,10 +103,7 @@ fn the_configuration_is_written_checked_and_shown() {
 }
 
 #[test]
-fn completions_and_man_pages_come_from_the_same_definitions() {
-    for shell in ["bash", "zsh", "fish"] {
-        assert!(bare(&["completions", shell]).1.contains("servicedesc"), "{shell}");
-    }
+fn man_pages_come_from_the_same_definitions_and_groff_has_nothing_to_say() {
     let directory = tempfile::tempdir().unwrap();
     let (code, said, _) = bare(&["man", directory.path().to_str().unwrap()]);
     assert_eq!(code, Some(0), "{said}");
@@ -115,6 +112,55 @@ fn completions_and_man_pages_come_from_the_same_definitions() {
     for flag in help.split_whitespace().filter(|word| word.starts_with("--") && word.len() > 2) {
         let flag = flag.trim_end_matches([',', ']', ';', '.', ':']).replace('-', "\\-");
         assert!(page.contains(&flag), "{flag} is missing in the man page");
+    }
+    let mut names = Vec::new();
+    for entry in fs::read_dir(directory.path()).unwrap().flatten() {
+        let done =
+            Command::new("groff").args(["-ww", "-Kutf8", "-Tutf8", "-t", "-man"]).arg(entry.path()).output().unwrap();
+        assert_eq!((done.status.code(), text(&done.stderr)), (Some(0), String::new()), "{:?}", entry.path());
+        let done =
+            Command::new("man").args(["--warnings", "-l"]).arg(entry.path()).env("LC_ALL", "C.UTF-8").output().unwrap();
+        assert_eq!((done.status.code(), text(&done.stderr)), (Some(0), String::new()), "{:?}", entry.path());
+        names.push(entry.file_name().into_string().unwrap());
+    }
+    for page in ["ackbell.1", "ackbell-setup.1", "ackbell-queue-list.1", "ackbell.toml.5"] {
+        assert!(names.iter().any(|name| name == page), "{page}: {names:?}");
+    }
+    // What a page refers to is there.
+    for name in &names {
+        let page = fs::read_to_string(directory.path().join(name))
+            .unwrap()
+            .replace("\\fB", "")
+            .replace("\\fR", "")
+            .replace('\\', "");
+        for word in page.split_whitespace().filter_map(|word| word.split_once("(1)").map(|(word, _)| word)) {
+            let meant = format!("{word}.1");
+            assert!(!meant.starts_with("ackbell") || names.contains(&meant), "{name} names {meant}");
+        }
+    }
+}
+
+#[test]
+fn shells_take_their_completions() {
+    let directory = tempfile::tempdir().unwrap();
+    for (shell, asks) in [
+        ("bash", "COMP_WORDS=(ackbell queue re); COMP_CWORD=2; _ackbell ackbell re queue; echo \"${COMPREPLY[@]}\""),
+        ("zsh", "compdef >/dev/null 2>&1; whence -w _ackbell >/dev/null && echo retry"),
+        ("fish", "complete -C 'ackbell queue re'"),
+    ] {
+        let script = bare(&["completions", shell]).1;
+        assert!(script.contains("servicedesc"), "{shell}");
+        let path = directory.path().join(shell);
+        fs::write(&path, script).unwrap();
+        let start = if shell == "zsh" { "autoload -U compinit; compinit -D; " } else { "" };
+        let line = format!("{start}source {}; {asks}", path.display());
+        match Command::new(shell).args(["-c", &line]).output() {
+            Ok(done) => {
+                assert_eq!(text(&done.stderr), "", "{shell}");
+                assert!(text(&done.stdout).starts_with("retry"), "{shell}: {}", text(&done.stdout));
+            }
+            Err(e) => assert_ne!(shell, "bash", "{e}"),
+        }
     }
 }
 

@@ -26,6 +26,33 @@ impl Core {
         core.run()
     }
 
+    /// A core that knows nothing of ackbell yet and doesn't run; it reads `conf.d`, too.
+    pub(crate) fn without_ackbell() -> Self {
+        let directory = tempfile::Builder::new().prefix("ackbell-nagios").tempdir_in("/tmp").unwrap();
+        let core = Self { directory, process: None };
+        core.lay_out("", "nobody", false);
+        for ours in ["ackbell.toml", "ackbell.cfg"] {
+            fs::remove_file(core.path(ours)).unwrap();
+        }
+        fs::create_dir(core.path("conf.d")).unwrap();
+        let root = core.directory.path().display().to_string();
+        core.set_in_main(&format!("cfg_file={root}/ackbell.cfg"), &format!("cfg_dir={root}/conf.d"));
+        let mut objects = fs::read_to_string(core.path("objects.cfg")).unwrap();
+        for kind in ["host", "service"] {
+            objects +=
+                &format!("define command {{\n command_name notify-{kind}-by-nobody\n command_line /bin/true\n}}\n");
+        }
+        fs::write(core.path("objects.cfg"), objects).unwrap();
+        core
+    }
+
+    /// The administrator lets the contact `slack` be told, and starts the core.
+    pub(crate) fn tell_slack(self) -> Self {
+        let objects = fs::read_to_string(self.path("objects.cfg")).unwrap();
+        fs::write(self.path("objects.cfg"), objects.replace("contacts alice,bob", "contacts alice,slack")).unwrap();
+        self.run()
+    }
+
     pub(crate) fn path(&self, inside: &str) -> PathBuf {
         self.directory.path().join(inside)
     }

@@ -1,8 +1,9 @@
 //! The slash command: from words in Slack to what the real core holds, and to what a channel is sent.
 
 use crate::acknowledge::Night;
-use crate::world::wait_until;
+use crate::world::{ACKBELL, text, wait_until};
 use serde_json::{Value, json};
+use std::process::Command;
 use std::time::Duration;
 
 impl Night {
@@ -29,6 +30,16 @@ impl Night {
             !found.is_null()
         });
         found
+    }
+}
+
+impl Night {
+    /// What a verb prints.
+    fn run(&self, verb: &[&str]) -> String {
+        let done =
+            Command::new(ACKBELL).arg("--config").arg(self.core.path("ackbell.toml")).args(verb).output().unwrap();
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        text(&done.stdout)
     }
 }
 
@@ -62,6 +73,9 @@ fn what_is_asked_is_answered_and_done_in_the_real_core() {
     night.wait_for_log("EXTERNAL COMMAND: SCHEDULE_SVC_DOWNTIME;web01;Disk;");
     night.ask("recheck web01/Disk", "Checked: Disk on Web 01 is CRITICAL.");
     night.ask("status web01/Disk", "In downtime: ");
+    let table = night.run(&["audit", "--action", "downtime"]);
+    assert!(table.starts_with("WHEN  ") && table.contains("  confirmed  downtime  Disk on web01  "), "{table}");
+    assert!(table.contains("] SCHEDULE_SVC_DOWNTIME;web01;Disk;"), "{table}");
     let steps: Vec<String> = night.audit().iter().map(|row| format!("{} {}", row["action"], row["step"])).collect();
     assert!(steps.contains(&"\"acknowledge\" \"confirmed\"".to_owned()), "{steps:?}");
     night.sandbox.assert_respected();
@@ -110,6 +124,18 @@ fn a_channel_subscribes_itself() {
         night.sandbox.texts().iter().filter(|text| text.starts_with("CRITICAL: Disk")).count() >= 2
     });
     night.ask_as(&here, "subscriptions", "This channel is sent:");
+    let told = night.run(&["queue", "subscriptions"]);
+    assert!(
+        told.starts_with("CHANNEL      FILTER              BY ") && told.contains("C0DISKS0001  web*/Disk critical  "),
+        "{told}"
+    );
+    let told: Value = serde_json::from_str(&night.run(&["queue", "--json", "subscriptions"])).unwrap();
+    assert_eq!(told["subscriptions"][0]["filter"], "web*/Disk critical", "{told}");
+    assert!(
+        night
+            .run(&["config", "show"])
+            .ends_with("# subscriptions made in Slack: 1; see `ackbell queue subscriptions`\n")
+    );
     night.ask_as(&here, "unsubscribe", "Ended: one subscription");
     let audit: Vec<Value> = night.audit();
     assert!(audit.iter().any(|row| row["action"] == "subscribe" && row["detail"] == "web*/Disk critical"), "{audit:?}");

@@ -1,0 +1,138 @@
+//! What waits, what is dead, and which channels subscribed: tables for people, JSON for scripts.
+
+use super::{Failure, row_json};
+use crate::cli::args::QueueFilter;
+use crate::cli::{Exit, Output};
+use crate::clock;
+use crate::config::{Config, Pattern};
+use crate::render::utc;
+use crate::route::matcher::takes;
+use crate::spool::Spool;
+use crate::store::{Row, Store, Summary};
+use crate::terminal::table::{Column, Table, numbers, words};
+use serde_json::{Value, json};
+
+/// How many deliveries are listed.
+const LIST_MAX: usize = 10_000;
+const COLUMNS: [Column; 6] =
+    [numbers("ID"), words("STATE"), words("TO"), numbers("AGE"), numbers("TRIES"), words("NOTIFICATION")];
+const SUBSCRIPTIONS: [Column; 5] =
+    [words("CHANNEL"), words("FILTER"), words("BY"), words("SINCE"), words("INTEGRATION")];
+
+pub(super) fn deliveries(
+    config: &Config,
+    filter: &QueueFilter,
+    as_json: bool,
+    out: &mut Output,
+) -> Result<Exit, Failure> {
+    let spool = Spool::new(&config.state_dir);
+    let (spooled, _) = spool.waiting();
+    let bad = spool.bad();
+    let store = Store::open_existing(&config.state_dir)?;
+    let (rows, summary) = match &store {
+        Some(store) => (store.rows(filter.all, LIST_MAX, |row| is_wanted(row, filter))?, store.summary()?),
+        None => (Vec::new(), Summary::default()),
+    };
+    if as_json {
+        let rows: Vec<Value> = rows.iter().map(row_json).collect();
+        let oldest = summary.oldest.map(|ms| ms / 1000);
+        out.line(
+            &json!({ "spooled": spooled, "waiting": summary.waiting, "dead": summary.dead,
+            "oldest_waiting": oldest, "bad_spool_files": bad, "deliveries": rows })
+            .to_string(),
+        );
+        return Ok(Exit::Done);
+    }
+    if !rows.is_empty() {
+        out.line(&table(&rows, clock::wall_ms(), out));
+    }
+    let mut text = format!("{} waiting, {} dead, {spooled} in the spool", summary.waiting, summary.dead);
+    if !bad.is_empty() {
+        text.push_str(&format!(", {} unreadable in {}/spool/bad", bad.len(), config.state_dir.display()));
+    }
+    out.line(&text);
+    Ok(Exit::Done)
+}
+
+fn is_wanted(row: &Row, filter: &QueueFilter) -> bool {
+    let like = |pattern: &Option<String>, texts: &[Option<&str>]| {
+        pattern.as_ref().is_none_or(|pattern| takes(&[Pattern(pattern.clone())], texts))
+    };
+    filter.state.as_ref().is_none_or(|state| row.state == *state)
+        && like(&filter.host, &[Some(row.notification.host.name.as_str())])
+        && like(&filter.to, &[Some(&place(row)), Some(&row.target), row.channel.as_deref()])
+}
+
+/// The deliveries as lines; why one waits stands below it.
+pub(super) fn table(rows: &[Row], now: i64, out: &Output) -> String {
+    let cells: Vec<Vec<String>> = rows.iter().map(|row| cells(row, now)).collect();
+    let table = Table::of(&COLUMNS, &cells, out.columns);
+    let mut lines = vec![table.head()];
+    for (row, cells) in rows.iter().zip(&cells) {
+        let line = table.line(cells);
+        lines.push(if row.state == "dead" { out.paint("31", &line) } else { line });
+        if let Some(reason) = &row.reason {
+            let wait = row.due.saturating_sub(now);
+            let is_later = row.state == "waiting" && wait > 0;
+            let next = if is_later { format!(" (next try in {})", age(wait)) } else { String::new() };
+            lines.push(out.fit(&format!("        {reason}{next}")));
+        }
+    }
+    lines.join("\n")
+}
+
+fn cells(row: &Row, now: i64) -> Vec<String> {
+    let state = row.notification.state_name().unwrap_or("-");
+    let what = format!("{} {state} {}", row.notification.kind.name(), row.notification.object_label());
+    vec![row.id.to_string(), row.state.clone(), place(row), age(now - row.received), row.attempts.to_string(), what]
+}
+
+fn place(row: &Row) -> String {
+    match (row.integration.as_str(), row.target.as_str()) {
+        ("", _) => "nowhere".to_owned(),
+        ("default", "") => "webhook".to_owned(),
+        ("default", target) => target.to_owned(),
+        (integration, "") => format!("{integration}: webhook"),
+        (integration, target) => format!("{integration}: {target}"),
+    }
+}
+
+/// `42s`, `7m`, `3h`, `2d`
+fn age(ms: i64) -> String {
+    match ms.max(0) / 1000 {
+        s @ 0..120 => format!("{s}s"),
+        s @ 120..7200 => format!("{}m", s / 60),
+        s @ 7200..172_800 => format!("{}h", s / 3600),
+        s => format!("{}d", s / 86_400),
+    }
+}
+
+/// What channels subscribed to from Slack: routes beside the configuration's.
+pub(super) fn subscriptions(config: &Config, as_json: bool, out: &mut Output) -> Result<Exit, Failure> {
+    let store = Store::open_existing(&config.state_dir)?;
+    let all = store.map(|store| store.subscriptions()).transpose()?.unwrap_or_default();
+    if as_json {
+        let rows = all.iter().map(|one| {
+            json!({ "integration": one.integration, "channel": one.channel, "filter": one.filter, "user": one.user,
+                    "name": one.name, "at": one.at / 1000 })
+        });
+        out.line(&json!({ "subscriptions": rows.collect::<Vec<_>>() }).to_string());
+        return Ok(Exit::Done);
+    }
+    if all.is_empty() {
+        out.line("no channel has subscribed; in Slack: /ackbell subscribe");
+        return Ok(Exit::Done);
+    }
+    let cells = all.iter().map(|one| {
+        let filter = if one.filter.is_empty() { "everything" } else { &one.filter };
+        let by = if one.name.is_empty() { &one.user } else { &one.name };
+        vec![one.channel.clone(), filter.to_owned(), by.clone(), utc(one.at / 1000), one.integration.clone()]
+    });
+    let cells: Vec<Vec<String>> = cells.collect();
+    let table = Table::of(&SUBSCRIPTIONS, &cells, out.columns);
+    out.line(&table.head());
+    for cells in &cells {
+        out.line(&table.line(cells));
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,169 @@
+//! `ackbell setup`: the questions, the proofs, and at the end the files.
+
+mod definitions;
+mod finish;
+mod slack;
+mod talk;
+
+use super::args::SetupArgs;
+use super::{Exit, Output, refuse};
+use crate::config::{self, Config, CoreKind, Environment, lenient};
+use crate::core::local::{Local, local, locals};
+use std::path::{Path, PathBuf};
+use talk::{End, Talk};
+
+/// What every step looks at.
+struct Scene<'a> {
+    args: &'a SetupArgs,
+    env: &'a Environment,
+    path: PathBuf,
+    existing: Option<Config>,
+}
+
+pub(super) fn run(args: &SetupArgs, path: Option<&Path>, env: &Environment, out: &mut Output) -> Exit {
+    if !args.yes && !Talk::is_possible() {
+        out.error("setup asks questions: run it in a terminal, or with --yes and flags (see `ackbell setup --help`)");
+        return Exit::Usage;
+    }
+    let path = lenient::config_path(path);
+    // Without the environment: what the files say is looked for.
+    let existing = match config::load(Some(&path), &Environment::default()) {
+        Ok((config, _)) => Some(config),
+        Err(config::LoadError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => None,
+        Err(e) => {
+            let exit = refuse(&e, out);
+            out.error(&format!("mend it, or move it away: mv {0} {0}.old", path.display()));
+            return exit;
+        }
+    };
+    let scene = Scene { args, env, path, existing };
+    let mut talk = match Talk::start(out, args.yes) {
+        Ok(talk) => talk,
+        Err(e) => {
+            out.error(&format!("can't start: {e}"));
+            return Exit::Unavailable;
+        }
+    };
+    match walk(&scene, &mut talk) {
+        Ok(exit) => exit,
+        Err(End::Stopped) => {
+            talk.out.line("");
+            talk.out.error("stopped; nothing was written");
+            Exit::Usage
+        }
+        Err(End::Said(exit, text)) => {
+            talk.out.error(&text);
+            exit
+        }
+    }
+}
+
+/// The steps, in the order a person meets them.
+fn walk(scene: &Scene<'_>, talk: &mut Talk<'_>) -> Result<Exit, End> {
+    tell_present(scene, talk);
+    let core = core(scene, talk)?;
+    let choices = slack::choose(scene, core, talk)?;
+    finish::finish(scene, &choices, talk)
+}
+
+fn tell_present(scene: &Scene<'_>, talk: &mut Talk<'_>) {
+    let Some(config) = &scene.existing else {
+        talk.out.line(&format!("This makes a new configuration, {}.", scene.path.display()));
+        return;
+    };
+    let way = config.integrations.iter().find(|integration| integration.enabled).map(|integration| {
+        let channel = integration.channel.as_ref().map_or(String::new(), |channel| format!(", channel {channel}"));
+        match (&integration.bot_token, &integration.webhook_url) {
+            (Some(_), _) => format!("an app with a bot token{channel}"),
+            (None, Some(_)) => "a webhook".to_owned(),
+            (None, None) => "nothing yet".to_owned(),
+        }
+    });
+    let way = way.unwrap_or_else(|| "no way into Slack yet".to_owned());
+    talk.out.line(&format!("There is {}: {way}. What you don't change stays.", scene.path.display()));
+}
+
+/// The core on this machine, and how it is.
+fn core(scene: &Scene<'_>, talk: &mut Talk<'_>) -> Result<Option<Local>, End> {
+    let args = scene.args;
+    let mut found = match &args.main_config {
+        Some(path) => {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            if !path.is_file() {
+                return Err(End::Said(Exit::Usage, format!("--main-config {}: there is no such file", path.display())));
+            }
+            vec![local(args.core.unwrap_or_else(|| kind_of(&path)), &path)]
+        }
+        None => locals(),
+    };
+    if let Some(kind) = args.core {
+        found.retain(|local| local.kind == kind);
+    }
+    if found.is_empty() {
+        talk.out.line(
+            "Core: none found on this machine. Name its main configuration with --main-config FILE; without it \
+            ackbell still takes what `ackbell notify` is given.",
+        );
+        return Ok(None);
+    }
+    let mut which = 0;
+    if found.len() > 1 {
+        talk.out.line("There are several cores on this machine:");
+        for (i, local) in found.iter().enumerate() {
+            talk.out.line(&format!("  {}  {}, {}", i + 1, name(local.kind), local.main_config.display()));
+        }
+        which = talk.choice("Which one", found.len(), 0)?;
+    }
+    let chosen = found.swap_remove(which);
+    tell_core(&chosen, talk);
+    Ok(Some(chosen))
+}
+
+fn tell_core(local: &Local, talk: &mut Talk<'_>) {
+    let account = match &local.account {
+        Some(account) => format!("runs as {}:{}", account.user, account.group),
+        None => "runs as a user this machine doesn't know".to_owned(),
+    };
+    talk.out.line(&format!("Core: {}, {}, {account}", name(local.kind), local.main_config.display()));
+    if local.kind == CoreKind::Icinga2 {
+        talk.out.line(
+            "      Acknowledgements from Slack need its API: set api_url, api_user and api_password_file in [core]",
+        );
+        return;
+    }
+    match &local.places.command_file {
+        Some(path) if path.exists() => talk.out.line(&format!("      takes commands at {}", path.display())),
+        Some(path) => {
+            talk.out
+                .line(&format!("      takes commands at {}, which isn't there now: is it running?", path.display()));
+        }
+        None => talk.out.line("      no command file is known: acknowledgements from Slack can't reach it"),
+    }
+    if local.places.external_commands_checked == Some(false) {
+        talk.out.line(&format!(
+            "      ! it takes no external commands: set check_external_commands=1 in {} and restart it",
+            local.main_config.display()
+        ));
+    }
+}
+
+/// By the file's name.
+fn kind_of(main_config: &Path) -> CoreKind {
+    let text = main_config.to_string_lossy();
+    match () {
+        () if text.ends_with("naemon.cfg") => CoreKind::Naemon,
+        () if text.ends_with("icinga2.conf") => CoreKind::Icinga2,
+        () if text.starts_with("/opt/openitc") => CoreKind::OpenItCockpit,
+        () => CoreKind::Nagios,
+    }
+}
+
+fn name(kind: CoreKind) -> &'static str {
+    match kind {
+        CoreKind::Nagios => "Nagios",
+        CoreKind::Naemon => "Naemon",
+        CoreKind::Icinga2 => "Icinga 2",
+        CoreKind::OpenItCockpit => "openITCOCKPIT",
+        CoreKind::Checkmk => "Checkmk",
+    }
+}

@@ -1,0 +1,110 @@
+//! The core's definitions: a file of our own, verified by the core itself.
+
+use super::{End, Exit, Scene, Talk};
+use crate::core::local::{Local, Verification};
+use crate::setup::write::{self, Planned};
+use crate::setup::{self, Choices};
+use std::path::{Path, PathBuf};
+
+/// The core's notification commands and contact.
+pub(super) enum Definitions {
+    /// None are made for this core, or there is no core.
+    Nothing,
+    /// To be put where the core reads them by hand.
+    Shown(String),
+    /// A file of our own.
+    File { local: Box<Local>, path: PathBuf, text: String, bare: String, is_there: bool },
+    /// They aren't written, and why.
+    Not(String),
+}
+
+impl Definitions {
+    pub(super) fn choose(scene: &Scene<'_>, choices: &Choices, talk: &mut Talk<'_>) -> Self {
+        let Some(local) = &choices.core else { return Self::Nothing };
+        let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/usr/bin/ackbell"));
+        let Some((text, bare)) = setup::definitions(local.kind, &program, &scene.path) else {
+            return Self::Not(format!(
+                "the core's definitions need plain paths (letters, digits, / . _ - +), not {} and {}",
+                program.display(),
+                scene.path.display()
+            ));
+        };
+        let wanted = scene.args.definitions.clone().or_else(|| local.definitions.clone());
+        let Some(path) = wanted.filter(|path| path != Path::new("-")) else { return Self::Shown(text) };
+        let path = std::path::absolute(&path).unwrap_or(path);
+        let there = std::fs::read_to_string(&path);
+        if there.as_ref().is_ok_and(|there| *there == text || *there == bare) {
+            return Self::File { local: Box::new(local.clone()), path, text, bare, is_there: true };
+        }
+        if there.is_ok_and(|there| !there.contains("ackbell")) {
+            return Self::Not(format!("{} isn't ackbell's: name another file with --definitions", path.display()));
+        }
+        if let Verification::Bad(said) = local.verify() {
+            talk.out.line(&format!("! the core's own configuration has errors already:\n{said}"));
+            let how = format!("mend it, then: ackbell commands {}", format!("{:?}", local.kind).to_lowercase());
+            return Self::Not(how);
+        }
+        Self::File { local: Box::new(local.clone()), path, text, bare, is_there: false }
+    }
+
+    pub(super) fn is_to_write(&self) -> bool {
+        matches!(self, Self::File { is_there: false, .. })
+    }
+
+    pub(super) fn tell(&self, in_full: bool, talk: &mut Talk<'_>) {
+        match self {
+            Self::Nothing => {}
+            Self::Not(why) => talk.out.line(&format!("! no definitions are written: {why}")),
+            Self::Shown(text) => talk.out.line(&format!("\nFor the core:\n{text}")),
+            Self::File { path, is_there: true, .. } => {
+                talk.out.line(&format!("✓ the core's definitions are in {}", path.display()));
+            }
+            Self::File { path, text, .. } => {
+                talk.out.line(&format!(
+                    "  {}  (0644): the core's notification commands and the contact \"slack\"",
+                    path.display()
+                ));
+                if in_full {
+                    talk.out.line(text);
+                }
+            }
+        }
+    }
+
+    /// Writes them, and lets the core judge; what it doesn't like is taken back.
+    pub(super) fn put(&self, talk: &mut Talk<'_>) -> Result<(), End> {
+        let Self::File { local, path, text, bare, is_there: false } = self else { return Ok(()) };
+        let said = {
+            let _whole = talk.write();
+            settle(local, path, text, bare)?
+        };
+        talk.out.line(&format!("✓ {}{said}", path.display()));
+        Ok(())
+    }
+}
+
+fn settle(local: &Local, path: &Path, text: &str, bare: &str) -> Result<&'static str, End> {
+    let before = std::fs::read_to_string(path).ok();
+    let write = |content: &str| {
+        let file = Planned { path: path.to_owned(), content: content.to_owned(), mode: 0o644, backup: None };
+        write::files(&[file], local.account.as_ref())
+    };
+    let fail = |e: write::WriteError| End::Said(Exit::CantWrite, e.to_string());
+    write(text).map_err(fail)?;
+    match local.verify() {
+        Verification::Good => return Ok(": the core verified it"),
+        Verification::NotHere => return Ok(" (the core's program isn't here to verify it)"),
+        Verification::Bad(_) => {}
+    }
+    // A core without the host that the check of ackbell belongs to.
+    write(bare).map_err(fail)?;
+    let Verification::Bad(words) = local.verify() else {
+        return Ok(": the core verified it; without the check of ackbell itself, as it has no host localhost");
+    };
+    let back = match before {
+        Some(before) => write(&before).is_ok(),
+        None => std::fs::remove_file(path).is_ok(),
+    };
+    let taken = if back { "was taken back" } else { "must be removed" };
+    Err(End::Said(Exit::Config, format!("the core refuses its definitions; {} {taken}:\n{words}", path.display())))
+}

@@ -1,0 +1,255 @@
+//! Which way into Slack, its secrets and the channel; each proven before the next is asked for.
+
+use super::{End, Exit, Scene, Talk};
+use crate::cli::args;
+use crate::config::{Destination, Integration, SecretKind};
+use crate::core::local::Local;
+use crate::secret::Secret;
+use crate::setup::prove::{self, Channel};
+use crate::setup::{Choices, Way};
+use crate::slack::api::Client;
+use std::path::Path;
+
+const FLAGS_NEEDED: &str =
+    "--yes needs a way into Slack: --webhook-url-file FILE, or --bot-token-file FILE and --channel '#ops'";
+const WEBHOOK_HOW: &str = "  In Slack: https://api.slack.com/apps, Create New App, From scratch; Incoming Webhooks, switch it on,\n  \
+    Add New Webhook to Workspace, choose the channel; copy the webhook's address.";
+const APP_HOW: &str = "  `ackbell manifest --link` prints a link that creates the app with all it needs. Then, in the app:\n  \
+    OAuth & Permissions, Install to Workspace: the bot token (xoxb-...); and, for buttons without a public address,\n  \
+    Basic Information, App-Level Tokens, Generate with connections:write: the app-level token (xapp-...).";
+
+/// Asks and proves.
+pub(super) fn choose(scene: &Scene<'_>, core: Option<Local>, talk: &mut Talk<'_>) -> Result<Choices, End> {
+    let way = way(scene, talk)?;
+    let (args, present) = (scene.args, present(scene));
+    let mut choices = Choices {
+        way,
+        core,
+        secrets: Vec::new(),
+        channel: None,
+        api_url: args.api_url.clone(),
+        state_dir: args.state_dir.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())),
+    };
+    match way {
+        Way::Webhook => {
+            secret(SecretKind::WebhookUrl, true, scene, &mut choices, talk)?;
+            secret(SecretKind::SigningSecret, false, scene, &mut choices, talk)?;
+        }
+        Way::App => {
+            secret(SecretKind::BotToken, true, scene, &mut choices, talk)?;
+            secret(SecretKind::AppToken, false, scene, &mut choices, talk)?;
+            let has_socket = choices.integration(present).app_token.is_some();
+            if !has_socket || args.signing_secret_file.is_some() {
+                secret(SecretKind::SigningSecret, false, scene, &mut choices, talk)?;
+            }
+            channel(scene, &mut choices, talk)?;
+        }
+    }
+    Ok(choices)
+}
+
+/// The integration that is there.
+pub(super) fn present<'a>(scene: &'a Scene<'_>) -> Option<&'a Integration> {
+    scene.existing.as_ref().and_then(|config| config.integrations.iter().find(|one| one.name == "default"))
+}
+
+fn way(scene: &Scene<'_>, talk: &mut Talk<'_>) -> Result<Way, End> {
+    let given = |kind| given(kind, scene).map(|found| found.is_some());
+    let is_hook = given(SecretKind::WebhookUrl)?;
+    if given(SecretKind::BotToken)? {
+        return Ok(Way::App);
+    }
+    if is_hook {
+        return Ok(Way::Webhook);
+    }
+    let present = present(scene);
+    let default = match present.map(|one| (one.bot_token.is_some(), one.webhook_url.is_some())) {
+        Some((false, true)) => Some(Way::Webhook),
+        Some((true, _)) => Some(Way::App),
+        _ => None,
+    };
+    if talk.alone {
+        return default.ok_or_else(|| End::Said(Exit::Usage, FLAGS_NEEDED.to_owned()));
+    }
+    talk.out.line(
+        "\nWhich way into Slack?\n  1  a webhook: two minutes, one channel, every notification a message of its own\n  \
+         2  an app: every problem one living message, with buttons, threads and any channel",
+    );
+    let default = usize::from(default != Some(Way::Webhook));
+    let way = if talk.choice("Which", 2, default)? == 0 { Way::Webhook } else { Way::App };
+    talk.out.line(if way == Way::Webhook { WEBHOOK_HOW } else { APP_HOW });
+    Ok(way)
+}
+
+/// What a flag's file or the environment gives, and where it is from.
+fn given(kind: SecretKind, scene: &Scene<'_>) -> Result<Option<(String, String)>, End> {
+    let args = scene.args;
+    let (file, names): (_, &[&str]) = match kind {
+        SecretKind::WebhookUrl => (&args.webhook_url_file, &["SLACK_WEBHOOK_URL"]),
+        SecretKind::BotToken => (&args.bot_token_file, &["SLACK_BOT_TOKEN"]),
+        SecretKind::AppToken => (&args.app_token_file, &["SLACK_APP_TOKEN"]),
+        SecretKind::SigningSecret => (&args.signing_secret_file, &["SLACK_SIGNING_SECRET", "SLACK_SECRET"]),
+    };
+    if let Some(path) = file {
+        let fail = |e| End::Said(Exit::Usage, format!("can't read {}: {e}", path.display()));
+        return Ok(Some((read(path).map_err(fail)?, path.display().to_string())));
+    }
+    let of_env = |name: &&str| Some((scene.env.get(name)?, (*name).to_owned()));
+    // A flag for one way outweighs a variable for the other.
+    let is_outweighed = match kind {
+        SecretKind::BotToken => args.webhook_url_file.is_some(),
+        SecretKind::WebhookUrl => args.bot_token_file.is_some(),
+        SecretKind::AppToken | SecretKind::SigningSecret => false,
+    };
+    Ok(names.iter().find_map(of_env).filter(|(value, _)| !value.is_empty() && !is_outweighed))
+}
+
+fn read(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut std::io::Read::take(std::fs::File::open(path)?, 64 * 1024), &mut text)?;
+    Ok(text)
+}
+
+/// One secret: given, kept or asked for, until it is proven. One that isn't needed may be left out.
+fn secret(
+    kind: SecretKind,
+    is_needed: bool,
+    scene: &Scene<'_>,
+    choices: &mut Choices,
+    talk: &mut Talk<'_>,
+) -> Result<(), End> {
+    let label = label(kind);
+    if let Some((text, from)) = given(kind, scene)? {
+        let tried = kind.parse(&text).and_then(|secret| try_out(kind, secret, scene, choices));
+        match tried {
+            Ok(said) => {
+                talk.out.line(&format!("✓ {label} from {from}{said}"));
+                return Ok(());
+            }
+            Err(problem) if talk.alone => {
+                return Err(End::Said(Exit::Unavailable, format!("the {label} from {from}: {problem}")));
+            }
+            Err(problem) => talk.out.line(&format!("✗ {label} from {from}: {problem}")),
+        }
+    }
+    let is_there = is_there(kind, present(scene));
+    let default = if is_there {
+        "keep the present one"
+    } else if is_needed {
+        ""
+    } else {
+        "none"
+    };
+    loop {
+        let text = talk.secret(&question(kind), default)?;
+        if text.is_empty() && (is_there || !is_needed) {
+            return Ok(());
+        }
+        if text.is_empty() && talk.alone {
+            return Err(End::Said(Exit::Usage, FLAGS_NEEDED.to_owned()));
+        }
+        match kind.parse(&text).and_then(|secret| try_out(kind, secret, scene, choices)) {
+            Ok(said) => {
+                talk.out.line(&format!("✓ {label}{said}"));
+                return Ok(());
+            }
+            Err(problem) => talk.out.line(&format!("✗ {problem}")),
+        }
+    }
+}
+
+fn is_there(kind: SecretKind, present: Option<&Integration>) -> bool {
+    present.is_some_and(|present| match kind {
+        SecretKind::WebhookUrl => present.webhook_url.is_some(),
+        SecretKind::BotToken => present.bot_token.is_some(),
+        SecretKind::AppToken => present.app_token.is_some(),
+        SecretKind::SigningSecret => !present.signing_secrets.is_empty(),
+    })
+}
+
+/// Keeps the secret if Slack takes it; what it says of it.
+fn try_out(kind: SecretKind, secret: Secret, scene: &Scene<'_>, choices: &mut Choices) -> Result<String, String> {
+    choices.secrets.push((kind, secret));
+    let client = client(scene, choices);
+    let proven = match kind {
+        SecretKind::WebhookUrl | SecretKind::SigningSecret => Ok(String::new()),
+        SecretKind::BotToken => {
+            client.and_then(|client| prove::bot(&client)).map(|bot| format!(": {} in {}", bot.name, bot.team))
+        }
+        SecretKind::AppToken => {
+            client.and_then(|client| prove::socket_mode(&client)).map(|()| ": opens Socket Mode".to_owned())
+        }
+    };
+    if proven.is_err() {
+        choices.secrets.pop();
+    }
+    proven
+}
+
+/// Towards Slack, as it will be configured.
+pub(super) fn client(scene: &Scene<'_>, choices: &Choices) -> Result<Client, String> {
+    Client::new(&choices.integration(present(scene)), scene.env).map_err(|e| e.to_string())
+}
+
+fn channel(scene: &Scene<'_>, choices: &mut Choices, talk: &mut Talk<'_>) -> Result<(), End> {
+    let present = present(scene).and_then(|one| one.channel.clone());
+    let mut given = scene.args.channel.clone();
+    loop {
+        let wanted = match given.take() {
+            Some(wanted) => wanted,
+            None if talk.alone && present.is_none() => {
+                return Err(End::Said(Exit::Usage, "an app needs a channel: --channel '#ops'".to_owned()));
+            }
+            None => {
+                let default = present.as_ref().map(ToString::to_string);
+                let text = talk.line("Channel for what no route takes", default.as_deref().or(Some("#ops")))?;
+                match args::channel(&text) {
+                    Ok(wanted) => wanted,
+                    Err(problem) => {
+                        talk.out.line(&format!("✗ {problem}"));
+                        continue;
+                    }
+                }
+            }
+        };
+        let looked = client(scene, choices).and_then(|client| prove::channel(&client, &wanted));
+        match looked {
+            Ok(found) => {
+                talk.out.line(&tell_channel(&wanted, &found));
+                choices.channel = Some(wanted);
+                return Ok(());
+            }
+            Err(problem) if talk.alone => return Err(End::Said(Exit::Unavailable, problem)),
+            Err(problem) => talk.out.line(&format!("✗ {problem}")),
+        }
+    }
+}
+
+fn tell_channel(wanted: &Destination, found: &Channel) -> String {
+    match found {
+        Channel::Fine { id } => format!("✓ {wanted} ({id})"),
+        Channel::NotIn { id } => format!(
+            "✓ {wanted} ({id}); the app isn't in it and posts by chat:write.public. To let it in: `/invite` it in Slack"
+        ),
+        Channel::Unseen => format!("! {wanted}: the app may not look; the test message will tell"),
+    }
+}
+
+fn label(kind: SecretKind) -> &'static str {
+    match kind {
+        SecretKind::WebhookUrl => "webhook",
+        SecretKind::BotToken => "bot token",
+        SecretKind::AppToken => "app-level token",
+        SecretKind::SigningSecret => "signing secret",
+    }
+}
+
+fn question(kind: SecretKind) -> String {
+    let what = match kind {
+        SecretKind::WebhookUrl => "Webhook's address",
+        SecretKind::BotToken => "Bot token (xoxb-...)",
+        SecretKind::AppToken => "App-level token (xapp-...), for buttons",
+        SecretKind::SigningSecret => "Signing secret, for buttons by a public address",
+    };
+    format!("{what}, it won't show")
+}

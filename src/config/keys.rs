@@ -1,0 +1,424 @@
+//! Every key of the configuration, for the manual. A test compares it with what the readers really ask for.
+
+/// One key.
+#[derive(Debug)]
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    /// As a reader of TOML would say it.
+    pub(crate) kind: &'static str,
+    /// What holds when it isn't given; empty when that is nothing.
+    pub(crate) default: &'static str,
+    /// Its value as it is written.
+    pub(crate) example: &'static str,
+    pub(crate) about: &'static str,
+}
+
+/// A table of the file.
+#[derive(Debug)]
+pub(crate) struct Section {
+    /// As it is written: `[slack]`; empty for the top of the file.
+    pub(crate) header: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) keys: &'static [Key],
+}
+
+const fn key(
+    name: &'static str,
+    kind: &'static str,
+    default: &'static str,
+    example: &'static str,
+    about: &'static str,
+) -> Key {
+    Key { name, kind, default, example, about }
+}
+
+const TEXT: &str = "string";
+const TEXTS: &str = "string or list of strings";
+const FLAG: &str = "true or false";
+const FILE: &str = "path";
+const SPAN: &str = "span of time";
+const URL: &str = "address";
+const PATTERNS: &str = "pattern or list of patterns";
+const COUNT: &str = "number";
+
+/// All tables, in the order of the manual.
+pub(crate) const SECTIONS: [Section; 12] = [
+    Section {
+        header: "",
+        about: "At the top of the file, each on a line of its own before the first table: they are found even when the rest has mistakes.",
+        keys: &[
+            key(
+                "state_dir",
+                FILE,
+                "/var/lib/ackbell",
+                "\"/var/lib/ackbell\"",
+                "Where notifications wait. It belongs to the core's user.",
+            ),
+            key(
+                "runtime_dir",
+                FILE,
+                "/run/ackbell, or state_dir where that is another",
+                "\"/run/ackbell\"",
+                "Holds the wake-up socket.",
+            ),
+        ],
+    },
+    Section {
+        header: "[slack]",
+        about: "The way into Slack: an integration with the name \"default\". [integrations.NAME] makes more of them, with the same keys. \
+            Where a secret isn't given, the default one is taken from the environment.",
+        keys: &SLACK,
+    },
+    Section {
+        header: "[[route]]",
+        about: "Where a notification goes. The first that matches takes it, unless it says continue = true; what none takes goes to channel. \
+            `ackbell preview --explain` says which one matches.",
+        keys: &[
+            key(
+                "match",
+                "table",
+                "matches all",
+                "{ host = \"db*\", state = [\"critical\", \"down\"] }",
+                "What must fit, see below.",
+            ),
+            key(
+                "to",
+                TEXTS,
+                "the integration's channel",
+                "[\"#db-alerts\", \"C0123ABCDEF\", \"@alice@example.com\", \"contact\"]",
+                "Channels, people by address or id, or \"contact\": the notification's contact, by e-mail address.",
+            ),
+            key("mention", TEXTS, "", "[\"@oncall\", \"U0123ABCDEF\", \"here\"]", "Whom a new or worse problem calls."),
+            key("integration", TEXT, "default", "\"default\"", "By which integration."),
+            key("label", TEXT, "", "\"prod\"", "Instead of integration: by every one with that label."),
+            key("continue", FLAG, "false", "true", "Go on with the next route."),
+        ],
+    },
+    Section {
+        header: "[route.match]",
+        about: "Every given key must match. Patterns know * and ?, and ! before one turns it round; case doesn't count.",
+        keys: &[
+            key("host", PATTERNS, "", "\"db*\"", "The host's name."),
+            key("service", PATTERNS, "", "[\"Disk*\", \"!Disk /tmp\"]", "The service's name."),
+            key("hostgroup", PATTERNS, "", "\"databases\"", "One of the host's groups."),
+            key("servicegroup", PATTERNS, "", "\"backups\"", "One of the service's groups."),
+            key("contact", PATTERNS, "", "\"alice\"", "The contact it is for."),
+            key("contact_group", PATTERNS, "", "\"dba\"", "One of the contact's groups."),
+            key(
+                "state",
+                TEXTS,
+                "",
+                "[\"critical\", \"down\"]",
+                "The state: ok, warning, critical, unknown, up, down, unreachable.",
+            ),
+            key("type", TEXTS, "", "[\"problem\", \"recovery\"]", "The notification's type."),
+            key("var", "table", "", "{ team = \"dba\" }", "Custom variables, each a pattern or a list of them."),
+            key("core", PATTERNS, "", "\"branch\"", "The core's name, as `notify --core` gave it."),
+            key(
+                "time",
+                TEXT,
+                "",
+                "\"Mon-Fri 08:00-18:00\"",
+                "Times of the week, several separated by commas, in the machine's zone.",
+            ),
+        ],
+    },
+    Section {
+        header: "[message]",
+        about: "How a message looks.",
+        keys: &[
+            key("title", "template", "ackbell's own", "\"{{ state }}: {{ host }}\"", "The title, in minijinja."),
+            key("body", "template", "ackbell's own", "\"{{ output }}\"", "The body, in minijinja."),
+            key(
+                "fields",
+                TEXTS,
+                "address, duration, attempt, contact",
+                "[\"address\", \"duration\", \"var:team\"]",
+                "The line below: address, alias, duration, attempt, contact, hostgroups, servicegroups, time, var:KEY.",
+            ),
+            key(
+                "redact",
+                TEXTS,
+                "",
+                "['password=\\S+']",
+                "Regular expressions; what they match is cut out before anything is stored or sent.",
+            ),
+            key(
+                "thread",
+                TEXT,
+                "replies",
+                "\"broadcast\"",
+                "Whether changes are also replies in the thread: replies, broadcast, off.",
+            ),
+        ],
+    },
+    Section {
+        header: "[storm]",
+        about: "When many problems become one message.",
+        keys: &[
+            key("threshold", COUNT, "5", "5", "More problems than this for one channel ..."),
+            key("window", SPAN, "30s", "\"30s\"", "... within this time become one message."),
+        ],
+    },
+    Section {
+        header: "[outbox]",
+        about: "What waits for Slack.",
+        keys: &[
+            key(
+                "time_budget",
+                SPAN,
+                "10s",
+                "\"10s\"",
+                "How long `notify` delivers by itself when no listener runs; at most 25s.",
+            ),
+            key("max_age", SPAN, "3d", "\"3d\"", "How long a message is tried; then it is dead: kept, and told about."),
+        ],
+    },
+    Section {
+        header: "[core]",
+        about: "The monitoring core. What isn't said is read from its main configuration, or looked for in the usual places of its kind. \
+            [cores.NAME] makes more of them, with the same keys, for `notify --core NAME`.",
+        keys: &CORE,
+    },
+    Section {
+        header: "[acknowledge]",
+        about: "What an acknowledgement from Slack says, and what its form starts with.",
+        keys: &[
+            key(
+                "sticky",
+                FLAG,
+                "true",
+                "true",
+                "It lasts until the recovery, not only until the next change of state.",
+            ),
+            key("notify", FLAG, "true", "true", "The core tells the contacts."),
+            key("persistent", FLAG, "false", "false", "The comment outlives the acknowledgement."),
+            key("comment", TEXT, "optional", "\"required\"", "Whether the form wants a comment: optional, required."),
+            key(
+                "expire",
+                "list of spans of time",
+                "1h, 4h, 1d",
+                "[\"1h\", \"4h\", \"1d\"]",
+                "What the form offers; never is always offered.",
+            ),
+        ],
+    },
+    Section {
+        header: "[access]",
+        about: "Who may do what from Slack. Without rules: everybody in the workspace but guests and people of other workspaces.",
+        keys: &[
+            key("guests", FLAG, "false", "false", "Guests may act like others."),
+            key("require_contact", FLAG, "false", "true", "Only the object's own contacts, as the core knows them."),
+            key("ask", TEXT, "", "\"#monitoring-help\"", "Whom a refused person is told to ask."),
+            key(
+                "people",
+                "table",
+                "",
+                "{ U0123ABCDEF = \"alice\", \"bob@example.com\" = \"bob\" }",
+                "Who is which contact in the core; others are found by their e-mail address.",
+            ),
+            key("rule", "list of tables", "", "[{ allow = \"*\" }]", "The rules, see below."),
+        ],
+    },
+    Section {
+        header: "[[access.rule]]",
+        about: "The first that matches decides. Once there is an allow rule, what no rule allows is refused.",
+        keys: &[
+            key(
+                "allow",
+                TEXTS,
+                "",
+                "[\"@dba\", \"alice@example.com\"]",
+                "Who may: \"*\", an id, an address, \"@usergroup\".",
+            ),
+            key("deny", TEXTS, "", "\"*\"", "Who may not."),
+            key("channel", TEXTS, "", "\"C0123ABCDEF\"", "In these channels, by id."),
+            key(
+                "action",
+                TEXTS,
+                "",
+                "\"notifications\"",
+                "acknowledge, unacknowledge, downtime, recheck, notifications, comment, view, subscribe.",
+            ),
+            key("host", PATTERNS, "", "\"db*\"", "On these hosts."),
+            key("service", PATTERNS, "", "\"MySQL*\"", "On these services."),
+            key("core", PATTERNS, "", "\"branch\"", "Of these cores."),
+        ],
+    },
+    Section {
+        header: "[listen]",
+        about: "How clicks in Slack come in. With an app_token the listener opens the connection itself (Socket Mode). Else Slack calls \
+            https://YOUR-NAME/slack/request, and a reverse proxy hands it on.",
+        keys: &[
+            key(
+                "http",
+                TEXT,
+                "127.0.0.1:9277 where a signing_secret is given",
+                "\"127.0.0.1:9277\"",
+                "Where to listen; \"none\" for no HTTP.",
+            ),
+            key("public_url", URL, "", "\"https://ackbell.example.com\"", "Where Slack reaches that address."),
+            key(
+                "tls_cert",
+                FILE,
+                "",
+                "\"fullchain.pem\"",
+                "TLS without a reverse proxy: the chain; a renewed one is taken without a restart.",
+            ),
+            key("tls_key", FILE, "", "\"privkey.pem\"", "The chain's key."),
+            key(
+                "intake_token",
+                TEXT,
+                "",
+                "\"0123456789abcdef\"",
+                "What other programs show at /v1/webhook; without one only this machine's are taken.",
+            ),
+            key("intake_token_file", FILE, "", "\"intake-token\"", "A file that holds it."),
+            key(
+                "socket_mode",
+                FLAG,
+                "true where an app_token is given",
+                "false",
+                "Whether an app_token opens a connection.",
+            ),
+        ],
+    },
+];
+
+const SLACK: [Key; 24] = [
+    key("description", TEXT, "", "\"Ops workspace\"", "For people."),
+    key("labels", TEXTS, "", "[\"prod\"]", "By which routes choose it."),
+    key("team_id", TEXT, "the first it is installed in", "\"T0123ABCDEF\"", "The workspace it may be installed in."),
+    key("fallback", TEXT, "", "\"second\"", "The integration that takes over while this one isn't installed."),
+    key("enabled", FLAG, "true", "true", "Whether it is used at all."),
+    key("bot_token", TEXT, "", "\"xoxb-...\"", "The app's bot token; or SLACK_BOT_TOKEN. Preferred over the webhook."),
+    key("bot_token_file", FILE, "", "\"bot-token\"", "A file that holds it, relative to the configuration."),
+    key(
+        "webhook_url",
+        URL,
+        "",
+        "\"https://hooks.slack.com/services/...\"",
+        "An incoming webhook; or SLACK_WEBHOOK_URL.",
+    ),
+    key("webhook_url_file", FILE, "", "\"webhook-url\"", "A file that holds it."),
+    key("app_token", TEXT, "", "\"xapp-...\"", "The app-level token, for Socket Mode; or SLACK_APP_TOKEN."),
+    key("app_token_file", FILE, "", "\"app-token\"", "A file that holds it."),
+    key(
+        "signing_secret",
+        TEXTS,
+        "",
+        "\"8f742231b10e8888abcd99yyyzzz85a5\"",
+        "Believes what Slack sends to [listen] http; a list while rotating; or SLACK_SIGNING_SECRET or SLACK_SECRET.",
+    ),
+    key("signing_secret_file", "path or list of paths", "", "\"signing-secret\"", "A file that holds it."),
+    key("client_id", TEXT, "", "\"1234.5678\"", "For installing the app; or SLACK_APP_CLIENT_ID."),
+    key("client_secret", TEXT, "", "\"0123456789abcdef\"", "For installing the app; or SLACK_APP_CLIENT_SECRET."),
+    key("client_secret_file", FILE, "", "\"client-secret\"", "A file that holds it."),
+    key("channel", TEXT, "", "\"#ops\"", "Where what no route takes goes, and what can't reach its own destination."),
+    key(
+        "proxy",
+        URL,
+        "HTTPS_PROXY and NO_PROXY",
+        "\"http://user:password@proxy:3128\"",
+        "Through which proxy; \"none\" for none.",
+    ),
+    key(
+        "ca_file",
+        FILE,
+        "the distribution's",
+        "\"/etc/ssl/certs/ca-certificates.crt\"",
+        "The certificates that are believed.",
+    ),
+    key("api_url", URL, "https://slack.com/api/", "\"https://slack-gov.com/api/\"", "Slack's Web API."),
+    key("flavor", TEXT, "slack", "\"mattermost\"", "The receiver's dialect: slack, mattermost, rocketchat, discord."),
+    key("interactive", FLAG, "when a listener can receive clicks", "false", "Whether messages have buttons."),
+    key("connect_timeout", SPAN, "5s", "\"5s\"", "For connecting, TLS included."),
+    key("timeout", SPAN, "10s", "\"10s\"", "For a whole call."),
+];
+
+const CORE: [Key; 16] = [
+    key("kind", TEXT, "nagios", "\"naemon\"", "nagios, naemon, icinga2, openitcockpit, checkmk."),
+    key("main_config", FILE, "", "\"/etc/nagios4/nagios.cfg\"", "Says where the core's files are."),
+    key("objects_file", FILE, "", "\"/var/lib/nagios4/objects.cache\"", "Display names and contacts."),
+    key("command_file", FILE, "", "\"/var/lib/nagios4/rw/nagios.cmd\"", "Acknowledgements go there."),
+    key("status_file", FILE, "", "\"/var/lib/nagios4/status.dat\"", "Is read to see that the core took them."),
+    key("log_file", FILE, "", "\"/var/log/nagios4/nagios.log\"", "Says why it didn't."),
+    key(
+        "query_socket",
+        FILE,
+        "",
+        "\"/var/lib/naemon/naemon.qh\"",
+        "Naemon's query handler: answers whether it took a command.",
+    ),
+    key("livestatus", "path or host:port", "", "\"/var/cache/naemon/live\"", "State without delay."),
+    key("url", URL, "", "\"https://monitoring.example.com/nagios4\"", "The web interface; makes titles links."),
+    key("api_url", URL, "", "\"https://icinga.example.com:5665\"", "The API of Icinga 2 or openITCOCKPIT."),
+    key("api_user", TEXT, "", "\"ackbell\"", "Icinga 2's API user."),
+    key("api_password", TEXT, "", "\"...\"", "The user's password."),
+    key("api_password_file", FILE, "", "\"icinga-password\"", "A file that holds it."),
+    key("api_key", TEXT, "", "\"0123456789abcdef\"", "openITCOCKPIT's API key."),
+    key("api_key_file", FILE, "", "\"api-key\"", "A file that holds it."),
+    key("api_ca_file", FILE, "", "\"/var/lib/icinga2/certs/ca.crt\"", "The CA of the API's certificate."),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, Problem, load};
+    use std::collections::BTreeSet;
+
+    /// What the readers say of a file with this text.
+    fn problems(text: &str) -> Vec<Problem> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ackbell.toml");
+        std::fs::write(&path, text).unwrap();
+        match load(Some(&path), &Environment::default()) {
+            Ok((_, warnings)) => warnings,
+            Err(e) => e.problems(),
+        }
+    }
+
+    fn written(section: &Section, line: &str) -> String {
+        match section.header {
+            "" => format!("{line}\n"),
+            "[route.match]" => format!("[[route]]\nmatch = {{ {line} }}\n"),
+            header => format!("{header}\n{line}\n"),
+        }
+    }
+
+    #[test]
+    fn every_key_that_is_read_is_told_and_no_other() {
+        for section in &SECTIONS {
+            let found = problems(&written(section, "qqqqqqqq = 1"));
+            let remedies: Vec<&str> = found.iter().filter_map(|problem| problem.remedy.as_deref()).collect();
+            let read = remedies.iter().find_map(|remedy| remedy.strip_prefix("known here: ")).unwrap();
+            let mut read: BTreeSet<&str> = read.split(", ").collect();
+            let told: BTreeSet<&str> = section.keys.iter().map(|key| key.name).collect();
+            if section.header.is_empty() {
+                // Tables are sections of their own.
+                read.retain(|name| !SECTIONS.iter().any(|other| other.header.trim_matches(['[', ']']) == *name));
+                assert_eq!(read.iter().filter(|name| ["integrations", "cores"].contains(name)).count(), 2);
+                read.retain(|name| !["integrations", "cores"].contains(name));
+            }
+            assert_eq!(told, read, "{}", section.header);
+            assert_eq!(told.len(), section.keys.len(), "{}: twice", section.header);
+        }
+    }
+
+    #[test]
+    fn every_example_is_taken() {
+        for section in &SECTIONS {
+            for key in section.keys {
+                let found = problems(&written(section, &format!("{} = {}", key.name, key.example)));
+                // Alone in its table, much else is missing; files aren't there. The value itself is fine.
+                let about_value = found.iter().find(|problem| {
+                    let (about, quoted) = (format!("{}: ", key.name), format!("\"{}\" in ", key.name));
+                    let is_about = problem.message.starts_with(&about) || problem.message.starts_with(&quoted);
+                    (is_about && !problem.message.contains("can't read") && !problem.message.contains("has no API"))
+                        || problem.message.contains("unknown key")
+                });
+                assert_eq!(about_value, None, "{} {}", section.header, key.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Puts all files in their places in one go: each is complete, with its mode and owner, under another name first; then
+//! the names change, the configuration's last. A crash in between leaves whole files, the old ones or the new ones.
+
+use crate::core::local::Account;
+use rustix::process::geteuid;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown, fchown};
+use std::path::{Path, PathBuf};
+
+/// One file to be written.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Planned {
+    pub(crate) path: PathBuf,
+    pub(crate) content: String,
+    pub(crate) mode: u32,
+    /// Where what is there now is kept.
+    pub(crate) backup: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for Planned {
+    /// Its content may be a secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {:04o}", self.path.display(), self.mode)
+    }
+}
+
+impl Planned {
+    /// Whether it is there already, word for word.
+    pub(crate) fn is_there(&self) -> bool {
+        fs::read_to_string(&self.path).is_ok_and(|there| there == self.content)
+    }
+}
+
+/// What can't be written, and why.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WriteError {
+    #[error("can't write {}: {source}; nothing was changed", .path.display())]
+    Make { path: PathBuf, source: io::Error },
+    #[error("can't put {} in its place: {source}", .path.display())]
+    Put { path: PathBuf, source: io::Error },
+}
+
+/// Writes them all, or none.
+pub(crate) fn files(planned: &[Planned], account: Option<&Account>) -> Result<(), WriteError> {
+    let mut made = Vec::new();
+    let done = planned.iter().try_for_each(|file| {
+        let fail = |source| WriteError::Make { path: file.path.clone(), source };
+        make(file, account, &mut made).map_err(fail)
+    });
+    let done = done.and_then(|()| {
+        planned.iter().try_for_each(|file| {
+            let fail = |source| WriteError::Put { path: file.path.clone(), source };
+            put(file).map_err(fail)
+        })
+    });
+    for left in made {
+        // Gone already where all went well.
+        let _ = fs::remove_file(left);
+    }
+    done
+}
+
+/// The whole file under another name.
+fn make(file: &Planned, account: Option<&Account>, made: &mut Vec<PathBuf>) -> io::Result<()> {
+    let temporary = beside(&file.path);
+    let _ = fs::remove_file(&temporary);
+    let mut new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    made.push(temporary);
+    new.write_all(file.content.as_bytes())?;
+    if let Some(account) = account.filter(|_| geteuid().is_root()) {
+        fchown(&new, Some(0), Some(account.gid))?;
+    }
+    // Whatever the umask is.
+    new.set_permissions(fs::Permissions::from_mode(file.mode))?;
+    new.sync_all()
+}
+
+fn put(file: &Planned) -> io::Result<()> {
+    if let Some(backup) = &file.backup
+        && file.path.exists()
+    {
+        // The same file under a second name: nothing is copied, nobody gets more rights to it.
+        fs::hard_link(&file.path, backup)?;
+    }
+    fs::rename(beside(&file.path), &file.path)?;
+    File::open(file.path.parent().unwrap_or(Path::new("/")))?.sync_all()
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.ackbell-new"))
+}
+
+/// A directory that need not be there yet. With `owned_by_core` it belongs to the core's user, else to root and the core's group.
+pub(crate) fn directory(path: &Path, account: Option<&Account>, owned_by_core: bool) -> Result<(), WriteError> {
+    let fail = |source| WriteError::Make { path: path.to_owned(), source };
+    if path.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(path).map_err(fail)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o750)).map_err(fail)?;
+    if let Some(account) = account.filter(|_| geteuid().is_root()) {
+        let owner = if owned_by_core { account.uid } else { 0 };
+        chown(path, Some(owner), Some(account.gid)).map_err(fail)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn planned(path: PathBuf, content: &str) -> Planned {
+        Planned { path, content: content.into(), mode: 0o640, backup: None }
+    }
+
+    #[test]
+    fn all_files_or_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let good = planned(at("a"), "1");
+        let bad = planned(at("no/b"), "2");
+        let refused = files(&[good.clone(), bad], None).unwrap_err().to_string();
+        assert!(refused.starts_with("can't write ") && refused.ends_with("; nothing was changed"), "{refused}");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+        files(std::slice::from_ref(&good), None).unwrap();
+        let changed = Planned { content: "3".into(), backup: Some(at("a.bak")), ..good };
+        assert!(!changed.is_there());
+        files(std::slice::from_ref(&changed), None).unwrap();
+        assert!(changed.is_there());
+        assert_eq!(fs::read_to_string(at("a.bak")).unwrap(), "1");
+        assert_eq!(fs::metadata(at("a")).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+    }
+}
