@@ -15,6 +15,7 @@ mod demo;
 mod disk;
 mod doctor;
 mod door;
+mod faults;
 mod icinga;
 mod kills;
 mod living;

@@ -1,0 +1,6 @@
+//! What a machine, a network and a person at the keyboard can do to it. Each fault stands in `docs/proof/faults.md` with
+//! the promise that it could break; some stand in the modules beside this one. What takes minutes is ignored here and
+//! run by `tests/faults`.
+
+mod clicks;
+pub(crate) mod played;
