@@ -3,4 +3,6 @@
 //! run by `tests/faults`.
 
 mod clicks;
+mod database;
+mod network;
 pub(crate) mod played;
