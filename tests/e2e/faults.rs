@@ -4,5 +4,6 @@
 
 mod clicks;
 mod database;
+mod doors;
 mod network;
 pub(crate) mod played;

@@ -17,23 +17,23 @@ fn sql(site: &Site, statement: &str) -> String {
 fn lived_in(sandbox: &Sandbox) -> Site {
     let site = Site::with_token(sandbox, "");
     for number in 0..30 {
-        crate::answers::spool(&site, number, &format!("old{number}"), "#ops");
+        crate::answers::spool(&site, number, &format!("old{number}"), &format!("#load-{number}"));
     }
     assert_eq!(site.run(&["queue", "flush"]).status.code(), Some(0));
-    crate::answers::spool(&site, 99, "waiting", "#elsewhere");
-    sandbox.tell("faults", &json!({"faults": [{"kind": "429", "times": 1, "retry_after": "0"}]}));
-    site.configure("[slack]\nwebhook_url = \"http://127.0.0.1:1/x\"\n[outbox]\ntime_budget = \"600ms\"\n");
-    assert_eq!(site.run(&["queue", "flush"]).status.code(), Some(75));
-    sandbox.tell("faults", &json!({}));
-    assert_eq!(site.spooled("new"), 0);
-    sql(&site, "PRAGMA wal_checkpoint(TRUNCATE)");
-    sql(&site, "UPDATE post SET due = 0; DELETE FROM hold");
-    sql(&site, "PRAGMA wal_checkpoint(TRUNCATE)");
     let slack = format!(
         "[slack]\nbot_token = \"{}\"\napi_url = \"{}/api/\"\nchannel = \"#ops\"\n",
         crate::world::TOKEN,
         sandbox.url
     );
+    crate::answers::spool(&site, 99, "waiting", "#elsewhere");
+    let patience = "[outbox]\ntime_budget = \"600ms\"\n";
+    sandbox.tell("faults", &json!({"faults": [{"kind": "503", "channel": "elsewhere"}]}));
+    site.configure(&format!("{slack}{patience}"));
+    site.service("PROBLEM", "last", "Disk", "2", "x");
+    sandbox.tell("faults", &json!({}));
+    assert_eq!((site.spooled("new"), &site.queue()["waiting"]), (0, &json!(1)));
+    sql(&site, "UPDATE post SET due = 0; DELETE FROM hold");
+    sql(&site, "PRAGMA wal_checkpoint(TRUNCATE)");
     site.configure(&slack);
     site
 }
@@ -105,7 +105,8 @@ fn a_lost_log_and_a_removed_database_stop_nothing_new() {
     let sandbox = Sandbox::start(&["--burst", "9999"]);
     let site = lived_in(&sandbox);
     for lost in [&["-wal"][..], &["-wal", "-shm"], &["-shm"], &["", "-wal", "-shm"]] {
-        site.service("PROBLEM", "before", &format!("{lost:?}"), "2", "x");
+        sql(&site, "DELETE FROM hold");
+        site.service("PROBLEM", "before", &lost.concat(), "2", "x");
         for side in lost {
             let _ = fs::remove_file(site.state(&format!("ackbell.db{side}")));
         }
