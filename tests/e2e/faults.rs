@@ -3,7 +3,9 @@
 //! run by `tests/faults`.
 
 mod clicks;
+mod clock;
 mod database;
 mod doors;
+mod limits;
 mod network;
 pub(crate) mod played;

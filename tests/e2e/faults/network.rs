@@ -78,7 +78,7 @@ fn waits(url: &str, reason: &str) {
 
 #[test]
 fn a_name_that_leads_nowhere_and_a_closed_port_are_waited_out() {
-    waits("https://no-such-host.invalid/services/x", "resolve");
+    waits("https://no-such-host.invalid/services/x", "lookup");
     waits("http://127.0.0.1:1/services/x", "refused");
     waits("https://127.0.0.1:1/services/x", "refused");
 }
