@@ -149,6 +149,8 @@ impl Store {
         db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.pragma_update(None, "synchronous", "FULL")?;
+        // Noise in a page is rather found than believed.
+        db.pragma_update(None, "cell_size_check", true)?;
         db.pragma_update(None, "foreign_keys", true)?;
         schema::migrate(&db)?;
         Ok(Self { db, file: Some((path.to_owned(), place_of(&place))) })

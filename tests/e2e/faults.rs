@@ -9,3 +9,4 @@ mod doors;
 mod limits;
 mod network;
 pub(crate) mod played;
+mod spool;

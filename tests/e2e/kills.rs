@@ -148,7 +148,7 @@ fn errors_at_every_call_of_notify_have_their_exit_code() {
     let points = traced(&site, &NOTIFY);
     for call in ["write", "fdatasync", "fsync", "rename", "openat"] {
         for when in 1..=points.get(call).copied().unwrap_or(0) {
-            for error in ["EIO", "ENOSPC", "EROFS", "EMFILE", "EINTR"] {
+            for error in ["EIO", "ENOSPC", "EROFS", "EDQUOT", "EMFILE", "EINTR"] {
                 let before = site.spooled("new");
                 let inject = format!("inject={call}:error={error}:when={when}");
                 let done = strace(&site, &["-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject], &NOTIFY);
