@@ -2,7 +2,7 @@
 //! the promise that it could break; some stand in the modules beside this one. What takes minutes is ignored here and
 //! run by `tests/faults`.
 
-mod clicks;
+pub(crate) mod clicks;
 mod clock;
 mod database;
 mod doors;

@@ -19,6 +19,7 @@ mod faults;
 mod icinga;
 mod kills;
 mod living;
+mod model;
 mod naemon;
 mod nagios;
 mod page;

@@ -15,15 +15,15 @@ const CALLS: &str = "write,writev,sendto,pwrite64,fdatasync,fsync,openat,ftrunca
 const HELD: &str = "ACKNOWLEDGED, CRITICAL: ";
 
 /// A stand-in, a played core and a listener that know each other.
-pub(super) struct Watch {
-    pub(super) sandbox: Sandbox,
-    pub(super) core: Played,
-    pub(super) site: Site,
-    listener: Option<Running>,
+pub(crate) struct Watch {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) core: Played,
+    pub(crate) site: Site,
+    pub(crate) listener: Option<Running>,
 }
 
 impl Watch {
-    pub(super) fn begins() -> Self {
+    pub(crate) fn begins() -> Self {
         let port = free_port();
         let url = format!("http://127.0.0.1:{port}/slack/request");
         let sandbox = Sandbox::start(&["--burst", "5000", "--request-url", &url]);
@@ -39,16 +39,16 @@ impl Watch {
         Self { sandbox, core, site, listener }
     }
 
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.listener.as_ref().unwrap().0.id()
     }
 
     /// Whether the listener's process is gone.
-    pub(super) fn is_dead(&mut self) -> bool {
+    pub(crate) fn is_dead(&mut self) -> bool {
         self.listener.as_mut().unwrap().0.try_wait().unwrap().is_some()
     }
 
-    pub(super) fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.listener = None;
         self.listener = Some(self.site.listen());
         let open = || self.site.log().lines().last().is_some_and(|_| self.site.log().matches("http open").count() > 0);
@@ -57,7 +57,7 @@ impl Watch {
 
     /// A problem, and its card.
     #[track_caller]
-    pub(super) fn problem(&self, service: &str) -> Value {
+    pub(crate) fn problem(&self, service: &str) -> Value {
         let id = self.core.set("web01", service, 2).to_string();
         let arguments =
             ["notify", "--hostname", "web01", "--servicedesc", service, "--servicestate", "2", "--problem-id"];
@@ -67,12 +67,12 @@ impl Watch {
         self.card(&name).unwrap()
     }
 
-    pub(super) fn card(&self, start: &str) -> Option<Value> {
+    pub(crate) fn card(&self, start: &str) -> Option<Value> {
         self.sandbox.messages().into_iter().find(|m| m["text"].as_str().unwrap_or_default().starts_with(start))
     }
 
     /// Whether Slack had its yes in time; `false` is the warning triangle that a person sees.
-    pub(super) fn click(&self, card: &Value) -> bool {
+    pub(crate) fn click(&self, card: &Value) -> bool {
         let click = json!({"channel": card["channel"], "ts": card["ts"], "action_id": "acknowledge"});
         let answer = self.sandbox.order("click", &click);
         answer["ok"] == true && answer["status"] == 200
