@@ -25,6 +25,7 @@ use crate::spool::{Spool, SpoolError};
 use crate::store::{PURGE_BATCH, Store, StoreError};
 use log::{error, warn};
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::Duration;
 
 /// A call needs at least this much of the budget, else it is left to the next deliverer.
@@ -41,6 +42,28 @@ pub(crate) enum DeliverError {
     Spool(#[from] SpoolError),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl DeliverError {
+    /// The database is put aside when this came of its corruption; what can be read of what waits goes into a new one.
+    /// `true` when that was done.
+    pub(crate) fn mend(&self, config: &Config, patience: Duration, _lock: &DeliveryLock) -> Result<bool, Self> {
+        let Self::Store(e) = self else { return Ok(false) };
+        if !e.is_corruption() {
+            return Ok(false);
+        }
+        tell_aside(&Store::replace(&config.state_dir, patience)?.1);
+        Ok(true)
+    }
+
+    /// The database was taken away under us.
+    pub(crate) fn is_moved(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Moved(_)))
+    }
+}
+
+fn tell_aside(aside: &Path) {
+    error!("database was corrupt aside={} what=readable waiting messages were taken over", aside.display());
 }
 
 /// What one round over all lanes did.
@@ -77,7 +100,7 @@ impl Deliverer {
         let clock = SteadyClock::start();
         let (store, aside) = Store::open(&config.state_dir, patience)?;
         if let Some(aside) = aside {
-            error!("database was corrupt aside={} what=readable waiting messages were taken over", aside.display());
+            tell_aside(&aside);
         }
         let orphans = store.recover(clock.now_ms())?;
         if orphans > 0 {
@@ -170,7 +193,10 @@ pub(crate) fn here(
     let until = clock.now_ms().saturating_add(millis(budget));
     let spool = Spool::new(&config.state_dir);
     loop {
-        let done = pass(config, env, &lock, until)?;
+        let done = match pass(config, env, &lock, until) {
+            Err(e) if e.mend(config, PATIENCE_SHORT, &lock)? => pass(config, env, &lock, until)?,
+            other => other?,
+        };
         drop(lock);
         if !done || spool.is_empty() || clock.now_ms() >= until {
             return Ok(if done { Here::Done } else { Here::Waiting });

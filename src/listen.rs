@@ -56,6 +56,8 @@ pub(crate) enum ListenError {
     Lock { path: String, source: std::io::Error },
     #[error("can't set up signals: {0}")]
     Signals(#[source] std::io::Error),
+    #[error("{0}; start ackbell again, as its unit does: it goes on with a new database")]
+    Database(#[source] DeliverError),
 }
 
 /// What the listener was told by signals.
@@ -86,10 +88,16 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
     let doors = Doors::open(&config, env, handlers, sockets, reporter.clone());
     info!("listening state_dir={} integrations={}", config.state_dir.display(), config.integrations.len());
     notifier.say("READY=1\nSTATUS=delivering");
+    let mut ended = Ok(());
     let mut current = Current { stamp: config::stamp(&config), config, doors, reporter, callbacks, installer };
     while !signals.stopped() {
         // The outbox is opened anew after an error: a full disk or a database that went away mend outside.
         if let Err(e) = deliver(&mut current, env, &lock, &signals, wake.as_ref(), notifier) {
+            // Every thread has the old database open: only a new process is sure to use the new one.
+            if e.is_moved() || e.mend(&current.config, PATIENCE_LONG, &lock).unwrap_or(false) {
+                ended = Err(ListenError::Database(e));
+                break;
+            }
             error!("delivery interrupted reason={e} what=everything is kept, trying again");
             current.reporter.note(|report| report.interrupted = Some(Noted::now(e.to_string())));
             current.reporter.beat();
@@ -105,7 +113,7 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
     }
     reporter.remove();
     info!("stopped");
-    Ok(())
+    ended
 }
 
 /// The configuration in force, the state of the files it came from, and what goes with it.

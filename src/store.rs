@@ -36,7 +36,7 @@ pub(crate) use work::{Claimed, Planned, Work};
 use crate::ownership;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -44,6 +44,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct Store {
     db: Connection,
+    /// The file that was opened; `None` for a look that changes nothing.
+    file: Option<(PathBuf, (u64, u64))>,
 }
 
 /// The outbox can't be used.
@@ -61,6 +63,8 @@ pub(crate) enum StoreError {
     Newer { found: i64, known: i64 },
     #[error("database: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    #[error("the database {} was taken away", .0.display())]
+    Moved(PathBuf),
     #[error("can't put the corrupt database aside: {0}")]
     PutAside(#[source] std::io::Error),
     #[error("what is stored can't be read: {0}")]
@@ -68,7 +72,8 @@ pub(crate) enum StoreError {
 }
 
 impl StoreError {
-    fn is_corruption(&self) -> bool {
+    /// Whether the database can't be relied on any more, and [`Store::replace`] is due.
+    pub(crate) fn is_corruption(&self) -> bool {
         matches!(self, Self::Sqlite(e) if matches!(e.sqlite_error_code(),
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)))
     }
@@ -83,12 +88,30 @@ impl Store {
         let path = state_dir.join("ackbell.db");
         match Self::open_checked(&path, patience) {
             Err(e) if e.is_corruption() => {
-                let aside = put_aside(&path)?;
-                let store = Self::open_checked(&path, patience)?;
-                store.salvage(&aside);
-                Ok((store, Some(aside)))
+                Self::replace(state_dir, patience).map(|(store, aside)| (store, Some(aside)))
             }
             opened => opened.map(|store| (store, None)),
+        }
+    }
+
+    /// Puts a corrupt database aside, and opens a new one with what could be read of the waiting messages. Noise in the
+    /// middle of the file shows only when it is read, long after the opening. Also gives where the old one went.
+    pub(crate) fn replace(state_dir: &Path, patience: Duration) -> Result<(Self, PathBuf), StoreError> {
+        let path = state_dir.join("ackbell.db");
+        let aside = put_aside(&path)?;
+        let store = Self::open_checked(&path, patience)?;
+        store.salvage(&aside);
+        Ok((store, aside))
+    }
+
+    /// An error when the file was removed or replaced since it was opened: what is written then is lost with this
+    /// process.
+    pub(crate) fn check_place(&self) -> Result<(), StoreError> {
+        match &self.file {
+            Some((path, place)) if std::fs::metadata(path).ok().map(|found| place_of(&found)) != Some(*place) => {
+                Err(StoreError::Moved(path.clone()))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -110,7 +133,7 @@ impl Store {
         let db = Connection::open_with_flags(path, flags)?;
         db.busy_timeout(patience)?;
         schema::check(&db)?;
-        Ok(Some(Self { db }))
+        Ok(Some(Self { db, file: None }))
     }
 
     fn open_checked(path: &Path, patience: Duration) -> Result<Self, StoreError> {
@@ -119,6 +142,7 @@ impl Store {
         let file = created.map_err(|source| StoreError::Create { path: path.to_owned(), source })?;
         // Its side files take its owner, too: SQLite sees to that.
         ownership::adopt(&file, path);
+        let place = file.metadata().map_err(|source| StoreError::Read { path: path.to_owned(), source })?;
         drop(file);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(path, flags)?;
@@ -126,9 +150,11 @@ impl Store {
         db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.pragma_update(None, "synchronous", "FULL")?;
+        // Noise in a page is rather found than believed.
+        db.pragma_update(None, "cell_size_check", true)?;
         db.pragma_update(None, "foreign_keys", true)?;
         schema::migrate(&db)?;
-        Ok(Self { db })
+        Ok(Self { db, file: Some((path.to_owned(), place_of(&place))) })
     }
 
     /// Moves the log's content into the database file; done after a pass by short-lived processes.
@@ -155,6 +181,11 @@ impl Store {
         }
         let _ = outbox::adopt(&self.db);
     }
+}
+
+/// What tells a file from any other.
+fn place_of(file: &std::fs::Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
 }
 
 /// Renames the database and its side files to `.corrupt-N`, with the first N that is free.

@@ -22,6 +22,8 @@ impl Deliverer {
         if self.config.integrations.is_empty() {
             return Ok(0);
         }
+        // Before a file leaves the spool for a database that nobody will find again.
+        self.store.check_place()?;
         let ids = self.spool.oldest(LIST_MAX)?;
         if !ids.is_empty() {
             self.config.subscriptions = subscriptions(&self.store)?;

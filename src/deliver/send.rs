@@ -108,6 +108,10 @@ impl Deliverer {
             return (Outcome::Temporary { reason: "no client".to_owned(), slow: false }, 0);
         };
         let outcome = match (&claimed.work, &claimed.post.channel, &claimed.post.ts) {
+            // The bot token was taken out of the configuration: its messages can't be changed, a webhook tells it.
+            (_, Some(_), Some(_)) if claimed.refers() && !client.has_token() => {
+                Outcome::PostAnew { reason: "there is no bot token any more to edit it with".to_owned() }
+            }
             (Work::Update(_) | Work::Digest(Step::Edit, _), Some(channel), Some(ts)) => {
                 client.update(channel, ts, message, budget)
             }

@@ -12,6 +12,7 @@ use crate::config::{Environment, Integration, Proxy};
 use base64::Engine;
 use serde_json::Value;
 use std::fs;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -129,7 +130,7 @@ impl Client {
         let request = self.agent.get(format!("{}{method}", self.integration.api_url));
         let request = request.query_pairs(query.iter().copied()).header("Authorization", self.bearer());
         let request = request.config().timeout_global(Some(budget.min(self.integration.timeout))).build();
-        Self::read(request.call()).and_then(|answer| of_lookup(&answer))
+        Self::read(|| request.call()).and_then(|answer| of_lookup(&answer))
     }
 
     /// Asks for tokens, as the app itself (<https://docs.slack.dev/reference/methods/oauth.v2.access>).
@@ -140,7 +141,7 @@ impl Client {
         let request = self.agent.post(format!("{}oauth.v2.access", self.integration.api_url));
         let request = request.header("Authorization", basic).config();
         let request = request.timeout_global(Some(budget.min(self.integration.timeout))).build();
-        Self::read(request.send_form(form.iter().copied())).and_then(|answer| of_lookup(&answer))
+        Self::read(|| request.send_form(form.iter().copied())).and_then(|answer| of_lookup(&answer))
     }
 
     fn answer_of_post(&self, method: &str, body: &Value, budget: Duration) -> Result<Answer, Outcome> {
@@ -156,11 +157,15 @@ impl Client {
     ) -> Result<Answer, Outcome> {
         let request = request.header("Content-Type", "application/json; charset=utf-8");
         let request = request.config().timeout_global(Some(budget.min(self.integration.timeout))).build();
-        Self::read(request.send(body.to_string()))
+        Self::read(|| request.send(body.to_string()))
     }
 
-    fn read(result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Answer, Outcome> {
-        let mut response = result.map_err(|e| transport(&e))?;
+    fn read(ask: impl FnOnce() -> Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Answer, Outcome> {
+        // ureq resolves names in a thread, and panics where the system allows none more (`ulimit -u`, TasksMax).
+        let asked = std::panic::catch_unwind(AssertUnwindSafe(ask));
+        let asked =
+            asked.map_err(|_| Outcome::Temporary { reason: "no thread could be started".into(), slow: false })?;
+        let mut response = asked.map_err(|e| transport(&e))?;
         let header = response.headers().get("retry-after");
         let retry_after = header.and_then(|value| value.to_str().ok()).map(str::to_owned);
         let status = response.status().as_u16();

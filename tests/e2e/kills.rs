@@ -12,7 +12,7 @@ const CALLS: &str = "openat,mkdir,mkdirat,write,writev,pwrite64,fsync,fdatasync,
     unlinkat,fcntl,flock,close,sendto,connect,recvfrom,read,socket,fchmod";
 
 /// Every system call of a run, counted: strace numbers each kind by itself.
-fn calls(trace: &str) -> BTreeMap<String, usize> {
+pub(crate) fn calls(trace: &str) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for line in trace.lines() {
         let line = line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
@@ -25,7 +25,7 @@ fn calls(trace: &str) -> BTreeMap<String, usize> {
     counts
 }
 
-fn strace(site: &Site, options: &[&str], arguments: &[&str]) -> std::process::Output {
+pub(crate) fn strace(site: &Site, options: &[&str], arguments: &[&str]) -> std::process::Output {
     let mut command = Command::new("strace");
     command.args(["-f", "-qq"]).args(options).arg(ACKBELL).arg("--config").arg(site.config()).args(arguments);
     // Named in the environment too, as an error may hit the reading of the configuration.
@@ -38,14 +38,14 @@ fn strace(site: &Site, options: &[&str], arguments: &[&str]) -> std::process::Ou
         .unwrap()
 }
 
-fn traced(site: &Site, arguments: &[&str]) -> BTreeMap<String, usize> {
+pub(crate) fn traced(site: &Site, arguments: &[&str]) -> BTreeMap<String, usize> {
     let file = site.dir.path().join("trace");
     strace(site, &["-o", file.to_str().unwrap(), "-e", &format!("trace={CALLS}")], arguments);
     calls(&fs::read_to_string(file).unwrap())
 }
 
 /// How many runs were killed, of how many points; `check` looks at the site after each.
-fn kill_everywhere(
+pub(crate) fn kill_everywhere(
     points: &BTreeMap<String, usize>,
     arguments: &[&str],
     make: impl Fn() -> Site,
@@ -148,7 +148,7 @@ fn errors_at_every_call_of_notify_have_their_exit_code() {
     let points = traced(&site, &NOTIFY);
     for call in ["write", "fdatasync", "fsync", "rename", "openat"] {
         for when in 1..=points.get(call).copied().unwrap_or(0) {
-            for error in ["EIO", "ENOSPC", "EROFS", "EMFILE", "EINTR"] {
+            for error in ["EIO", "ENOSPC", "EROFS", "EDQUOT", "EMFILE", "EINTR"] {
                 let before = site.spooled("new");
                 let inject = format!("inject={call}:error={error}:when={when}");
                 let done = strace(&site, &["-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject], &NOTIFY);

@@ -26,7 +26,7 @@ impl Client {
         let token = self.integration.app_token.as_ref().map_or("", |token| token.expose());
         let request = self.agent.post(format!("{}apps.connections.open", self.integration.api_url));
         let request = request.header("Authorization", format!("Bearer {token}"));
-        let answer = of_lookup(&Self::read(request.send_empty())?)?;
+        let answer = of_lookup(&Self::read(|| request.send_empty())?)?;
         let url = answer.get("url").and_then(Value::as_str).map(|url| Secret::new(url.to_owned()));
         url.ok_or_else(|| Outcome::Temporary { reason: "Slack gave no address to connect to".into(), slow: true })
     }

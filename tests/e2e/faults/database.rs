@@ -1,0 +1,156 @@
+//! The database at its worst: pages of noise, its log lost, the file taken away under a listener.
+
+use crate::world::{Sandbox, Site, text, wait_until};
+use serde_json::json;
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+const PAGE: u64 = 4096;
+
+fn sql(site: &Site, statement: &str) -> String {
+    let done = Command::new("sqlite3").arg(site.state("ackbell.db")).arg(statement).output().unwrap();
+    text(&done.stdout).trim().to_owned()
+}
+
+/// A site with delivered problems and one that waits, its log written into the database.
+fn lived_in(sandbox: &Sandbox) -> Site {
+    let site = Site::with_token(sandbox, "");
+    for number in 0..30 {
+        crate::answers::spool(&site, number, &format!("old{number}"), &format!("#load-{number}"));
+    }
+    assert_eq!(site.run(&["queue", "flush"]).status.code(), Some(0));
+    let slack = format!(
+        "[slack]\nbot_token = \"{}\"\napi_url = \"{}/api/\"\nchannel = \"#ops\"\n",
+        crate::world::TOKEN,
+        sandbox.url
+    );
+    crate::answers::spool(&site, 99, "waiting", "#elsewhere");
+    let patience = "[outbox]\ntime_budget = \"600ms\"\n";
+    sandbox.tell("faults", &json!({"faults": [{"kind": "503"}]}));
+    site.configure(&format!("{slack}{patience}"));
+    site.service("PROBLEM", "last", "Disk", "2", "x");
+    sandbox.tell("faults", &json!({}));
+    assert_eq!((site.spooled("new"), &site.queue()["waiting"]), (0, &json!(2)));
+    sql(&site, "UPDATE post SET due = 0; DELETE FROM hold");
+    sql(&site, "PRAGMA wal_checkpoint(TRUNCATE)");
+    site.configure(&slack);
+    site
+}
+
+/// Something any two runs differ in, and any two of the same seed share.
+fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    std::iter::repeat_with(next).take(bytes).collect()
+}
+
+/// Noise over some bytes of each page in turn, or over the whole page.
+fn every_page(part: u64, length: usize, step: usize, seed: u64) {
+    let sandbox = Sandbox::start(&["--burst", "9999"]);
+    let template = lived_in(&sandbox);
+    let whole = fs::read(template.state("ackbell.db")).unwrap();
+    let (mut aside, mut kept) = (0, 0);
+    let pages = whole.len() as u64 / PAGE;
+    for page in (0..pages).step_by(step) {
+        sandbox.tell("reset", &json!({}));
+        let mut bytes = whole.clone();
+        let at = usize::try_from(page * PAGE + part).unwrap();
+        bytes[at..at + length].copy_from_slice(&noise(page + part + seed, length));
+        for side in ["ackbell.db-wal", "ackbell.db-shm"] {
+            let _ = fs::remove_file(template.state(side));
+        }
+        fs::write(template.state("ackbell.db"), bytes).unwrap();
+        // In a channel of its own, so that it waits for nobody.
+        let done = template.run(&["notify", "--hostname", "fresh", "--hoststate", "1", "--to", "#fresh"]);
+        assert_eq!(done.status.code(), Some(0), "page {page}: {}", text(&done.stderr));
+        let arrived = || sandbox.texts().iter().any(|text| text.starts_with("DOWN: fresh"));
+        for _ in 0..3 {
+            if !arrived() {
+                template.run(&["queue", "flush"]);
+            }
+        }
+        let whole = "SELECT name FROM sqlite_schema; PRAGMA integrity_check(3); SELECT * FROM delivery; SELECT id, state, due, leased FROM post";
+        let told = || format!("{} {}", template.queue(), sql(&template, whole));
+        assert!(arrived(), "page {page}: {}\n{}", json!(sandbox.texts()), told());
+        kept += usize::from(sandbox.texts().iter().any(|text| text.contains("waiting")));
+        for n in 1..9 {
+            for side in ["", "-wal", "-shm"] {
+                let corrupt = template.state(&format!("ackbell.db.corrupt-{n}{side}"));
+                if fs::remove_file(corrupt).is_ok() && side.is_empty() {
+                    aside += 1;
+                }
+            }
+        }
+    }
+    println!(
+        "{pages} pages with {length} bytes of noise at {part}: {aside} put aside, {kept} times the old one that waited arrived too"
+    );
+}
+
+#[test]
+fn noise_on_any_page_stops_nothing_new() {
+    every_page(0, 4096, 3, 7);
+}
+
+#[test]
+fn noise_in_a_part_of_any_page_stops_nothing_new() {
+    every_page(64, 512, 3, 6);
+}
+
+#[test]
+#[ignore = "minutes; tests/faults runs it"]
+fn noise_anywhere_on_any_page_stops_nothing_new() {
+    for seed in 0..8 {
+        every_page(0, 4096, 1, seed);
+        every_page(seed * 509, 24, 1, seed);
+        every_page(64, 512, 1, seed);
+    }
+}
+
+#[test]
+fn a_lost_log_and_a_removed_database_stop_nothing_new() {
+    let sandbox = Sandbox::start(&["--burst", "9999"]);
+    let site = lived_in(&sandbox);
+    for lost in [&["-wal"][..], &["-wal", "-shm"], &["-shm"], &["", "-wal", "-shm"]] {
+        sql(&site, "DELETE FROM hold");
+        site.service("PROBLEM", "before", &lost.concat(), "2", "x");
+        for side in lost {
+            let _ = fs::remove_file(site.state(&format!("ackbell.db{side}")));
+        }
+        site.service("PROBLEM", "after", &lost.concat(), "2", "x");
+        let name = format!("CRITICAL: {} on after", lost.concat());
+        assert!(sandbox.texts().iter().any(|text| text.starts_with(&name)), "{lost:?}: {:?}", sandbox.texts());
+        assert_eq!(sql(&site, "PRAGMA integrity_check"), "ok");
+        site.assert_all_delivered();
+    }
+}
+
+#[test]
+fn a_database_taken_away_under_a_listener_is_made_anew_and_what_comes_then_survives_its_death() {
+    let sandbox = Sandbox::start(&["--burst", "9999"]);
+    let site = Site::with_token(&sandbox, "");
+    let mut listener = site.listen();
+    site.service("PROBLEM", "web01", "Disk", "2", "x");
+    sandbox.wait_for_messages(1);
+    for side in ["", "-wal", "-shm"] {
+        let _ = fs::remove_file(site.state(&format!("ackbell.db{side}")));
+    }
+    // Slack is away too, so that what comes now only exists in the database.
+    sandbox.tell("faults", &json!({"faults": [{"kind": "503"}]}));
+    site.service("PROBLEM", "web02", "Disk", "2", "x");
+    // It ends by itself once it notices; its unit starts it again.
+    wait_until("its end", Duration::from_secs(10), || listener.0.try_wait().unwrap().is_some());
+    assert!(site.log().contains("was taken away; start ackbell again"), "{}", site.log());
+    let second = site.listen();
+    wait_until("the import", Duration::from_secs(10), || site.spooled("new") == 0);
+    drop(second);
+    sandbox.tell("faults", &json!({}));
+    let _listener = site.listen();
+    sandbox.wait_for_messages(2);
+}

@@ -1,0 +1,39 @@
+//! The way to Slack is changed while messages wait: what waits follows, and nothing blocks the rest.
+
+use crate::world::{Sandbox, Site, TOKEN, wait_until};
+use std::time::Duration;
+
+fn flush(site: &Site) {
+    wait_until("the delivery", Duration::from_secs(20), || site.run(&["queue", "flush"]).status.code() == Some(0));
+    site.assert_all_delivered();
+}
+
+#[test]
+fn what_waited_for_a_webhook_goes_to_the_bots_channel_and_holds_up_nobody() {
+    let sandbox = Sandbox::start(&["--burst", "99"]);
+    let site = Site::new("[slack]\nwebhook_url = \"http://127.0.0.1:1/x\"\n[outbox]\ntime_budget = \"600ms\"\n");
+    site.service("PROBLEM", "web01", "Disk", "2", "x");
+    site.configure(&format!(
+        "[slack]\nbot_token = \"{TOKEN}\"\napi_url = \"{}/api/\"\nchannel = \"#ops\"\n",
+        sandbox.url
+    ));
+    site.service("PROBLEM", "web02", "Disk", "2", "x");
+    flush(&site);
+    assert_eq!(sandbox.messages().len(), 2, "{:?}", sandbox.texts());
+    sandbox.assert_respected();
+}
+
+#[test]
+fn a_card_whose_bot_token_is_gone_is_told_on_by_the_webhook() {
+    let sandbox = Sandbox::start(&["--burst", "99"]);
+    let site = Site::with_token(&sandbox, "");
+    site.service("PROBLEM", "web01", "Disk", "2", "x");
+    site.configure(&format!("[slack]\nwebhook_url = \"{}\"\n", sandbox.webhook("B0000001")));
+    site.service("RECOVERY", "web01", "Disk", "0", "fine");
+    site.service("PROBLEM", "web02", "Disk", "2", "x");
+    flush(&site);
+    let texts = sandbox.texts();
+    assert!(texts.iter().any(|text| text.starts_with("RECOVERED, OK: Disk on web01")), "{texts:?}");
+    assert!(texts.iter().any(|text| text.starts_with("CRITICAL: Disk on web02")), "{texts:?}");
+    sandbox.assert_respected();
+}

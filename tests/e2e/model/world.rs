@@ -1,0 +1,227 @@
+//! The real program with a story played to it, and the promises asked of it afterwards.
+
+use super::step::{SERVICES, Step};
+use crate::faults::clicks::Watch;
+use crate::world::signal;
+use serde_json::{Value, json};
+use std::fs;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+/// What must be true of one service.
+#[derive(Debug, Clone, Default)]
+struct Promised {
+    /// Words of the notifications that exited 0, in order.
+    words: Vec<String>,
+    /// Words of those that were killed: nobody knows.
+    maybe: Vec<String>,
+    /// The state that was told last; `None` when nobody knows.
+    told: Option<u8>,
+}
+
+/// A played story.
+pub(super) struct Played {
+    watch: Watch,
+    config: String,
+    services: Vec<Promised>,
+    words: usize,
+    kills: usize,
+}
+
+impl Played {
+    pub(super) fn new() -> Self {
+        let watch = Watch::begins();
+        let config = fs::read_to_string(watch.site.config()).unwrap();
+        let fresh = Promised { told: Some(0), ..Promised::default() };
+        Self { watch, config, services: vec![fresh; SERVICES], words: 0, kills: 0 }
+    }
+
+    pub(super) fn play(&mut self, step: Step) {
+        match step {
+            Step::Check { service, state } => self.check(service, state, None),
+            Step::CheckKilled { service, state, after_us } => self.check(service, state, Some(after_us)),
+            Step::Click { service } => {
+                if let Some(card) = self.cards(service).last() {
+                    self.watch.click(card);
+                }
+            }
+            Step::Fault { kind, times } => {
+                // A second is the least that Slack says.
+                let fault = json!({"kind": kind, "times": times, "retry_after": "1"});
+                self.watch.sandbox.tell("faults", &json!({"faults": [fault]}));
+            }
+            Step::Kill => {
+                if let Some(mut listener) = self.watch.listener.take() {
+                    let _ = listener.0.kill();
+                    self.kills += 1;
+                }
+            }
+            Step::Stop => {
+                if let Some(listener) = self.watch.listener.take() {
+                    assert_eq!(listener.stop(), Some(0), "a stop is clean: {}", self.watch.site.log());
+                }
+            }
+            Step::Start => {
+                if self.watch.listener.is_none() {
+                    self.watch.restart();
+                }
+            }
+            Step::Reload { broken } => self.reload(broken),
+            Step::Core { paused } => self.watch.core.pause(paused),
+            Step::Wait { ms } => std::thread::sleep(Duration::from_millis(ms)),
+        }
+    }
+
+    fn reload(&self, broken: bool) {
+        // A broken file isn't for a start: that would be refused, rightly.
+        let Some(listener) = &self.watch.listener else { return };
+        let text = if broken { format!("{}\nthis = is = broken", self.config) } else { self.config.clone() };
+        fs::write(self.watch.site.config(), text).unwrap();
+        signal(listener.0.id(), "HUP");
+        if broken {
+            std::thread::sleep(Duration::from_millis(100));
+            fs::write(self.watch.site.config(), &self.config).unwrap();
+        }
+    }
+
+    /// The core finds a state; it tells what changed, but not of a problem that is acknowledged.
+    fn check(&mut self, service: usize, state: u8, kill_after_us: Option<u64>) {
+        let name = format!("S{service}");
+        let was_acknowledged = self.watch.core.is_acknowledged("web01", &name);
+        let problem = self.watch.core.set("web01", &name, state).to_string();
+        let known = &self.services[service];
+        if known.told == Some(state) || (known.told.is_none() && state != 0) || (was_acknowledged && state != 0) {
+            return;
+        }
+        self.words += 1;
+        let word = format!("word{}x", self.words);
+        let (kind, id) = if state == 0 { ("RECOVERY", "--last-problem-id") } else { ("PROBLEM", "--problem-id") };
+        let (code, to) = (state.to_string(), format!("#model-{service}"));
+        let arguments = ["notify", "--hostname", "web01", "--servicedesc", &name, "--notificationtype", kind];
+        let more = ["--servicestate", &code, id, &problem, "--output", &word, "--to", &to];
+        let mut command = self.watch.site.command(&[&arguments[..], &more].concat());
+        let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        if let Some(after) = kill_after_us {
+            std::thread::sleep(Duration::from_micros(after));
+            if process.kill().is_ok() {
+                self.kills += usize::from(self.watch.listener.is_none());
+            }
+        }
+        let known = &mut self.services[service];
+        match process.wait().unwrap().code() {
+            Some(0) => {
+                known.words.push(word);
+                known.told = Some(state);
+            }
+            None => {
+                known.maybe.push(word);
+                known.told = None;
+            }
+            other => panic!("notify exited {other:?}"),
+        }
+    }
+
+    /// A service's messages at the top of its channel, oldest first.
+    fn cards(&self, service: usize) -> Vec<Value> {
+        let name = format!("S{service} on web01");
+        let mut cards: Vec<Value> = self.watch.sandbox.messages();
+        cards.retain(|m| {
+            m["thread_ts"].is_null() && m["ephemeral_for"].is_null() && m["text"].as_str().unwrap().contains(&name)
+        });
+        cards
+    }
+
+    /// Nothing is wrong any more, and everything may come to rest.
+    fn rest(&mut self) -> Result<(), String> {
+        self.watch.sandbox.tell("faults", &json!({}));
+        self.watch.core.pause(false);
+        fs::write(self.watch.site.config(), &self.config).unwrap();
+        if self.watch.listener.is_none() {
+            self.watch.restart();
+        }
+        let started = Instant::now();
+        while self.watch.site.spooled("new") > 0 || self.watch.site.queue()["waiting"] != 0 || self.acting() {
+            std::thread::sleep(Duration::from_millis(100));
+            if started.elapsed() > Duration::from_secs(90) {
+                return Err(format!("it never comes to rest: {}\n{}", self.watch.site.queue(), self.watch.site.log()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an act of somebody's click is under way.
+    fn acting(&self) -> bool {
+        let sql = "SELECT count(*) FROM act WHERE state IN ('new', 'sending', 'sent')";
+        let done = std::process::Command::new("sqlite3").arg(self.watch.site.state("ackbell.db")).arg(sql).output();
+        crate::world::text(&done.unwrap().stdout).trim() != "0"
+    }
+
+    /// What is broken, in words.
+    pub(super) fn judge(mut self) -> Result<(), String> {
+        self.rest()?;
+        let messages = self.watch.sandbox.messages();
+        let shown = json!(messages).to_string();
+        for (service, known) in self.services.iter().enumerate() {
+            for word in &known.words {
+                if !shown.contains(&word.to_string()) {
+                    return Err(format!("{word} of S{service} exited 0 and is nowhere in Slack"));
+                }
+            }
+            self.judge_order(service, &messages)?;
+            self.judge_card(service, known)?;
+        }
+        if self.watch.site.queue()["dead"] != 0 {
+            return Err(format!("dead: {}", self.watch.site.queue()));
+        }
+        let violations = self.watch.sandbox.violations();
+        let early = violations.iter().filter(|v| v["kind"] == "early_retry").count();
+        // Who is killed before it has noted Slack's word can't keep to it.
+        if early > self.kills {
+            return Err(format!("{early} early retries with {} kills: {}", self.kills, json!(violations)));
+        }
+        Ok(())
+    }
+
+    /// A word never stands above one that is older; a repetition after a kill does no harm.
+    fn judge_order(&self, service: usize, messages: &[Value]) -> Result<(), String> {
+        let known = &self.services[service];
+        let channel = format!("model-{service}");
+        let place = |word: &String| {
+            let is_it = |m: &&Value| m["channel_name"] == channel.as_str() && !m["thread_ts"].is_null();
+            messages.iter().filter(is_it).position(|m| m.to_string().contains(word.as_str()))
+        };
+        let places: Vec<(usize, &String)> = known.words.iter().filter_map(|word| Some((place(word)?, word))).collect();
+        match places.windows(2).find(|pair| pair[0].0 > pair[1].0) {
+            Some(pair) => Err(format!("{} of S{service} stands above {}", pair[1].1, pair[0].1)),
+            None => Ok(()),
+        }
+    }
+
+    fn judge_card(&self, service: usize, known: &Promised) -> Result<(), String> {
+        let cards = self.cards(service);
+        let Some(card) = cards.last() else {
+            return if known.words.is_empty() { Ok(()) } else { Err(format!("S{service} has no card")) };
+        };
+        let text = card["text"].as_str().unwrap();
+        let is_held = self.watch.core.is_acknowledged("web01", &format!("S{service}"));
+        if text.starts_with("ACKNOWLEDGED") && !is_held && known.told != Some(0) && known.told.is_some() {
+            return Err(format!("the card says more than the core holds: {text}"));
+        }
+        let state = match known.told {
+            Some(0) => "OK: ",
+            Some(1) => "WARNING: ",
+            Some(_) => "CRITICAL: ",
+            None => return Ok(()),
+        };
+        if !text.contains(state) {
+            return Err(format!("S{service} was told to be {state} and its card says: {text}"));
+        }
+        if is_held && known.told != Some(0) && !text.starts_with("ACKNOWLEDGED") {
+            return Err(format!(
+                "the core holds an acknowledgement, and the card says: {text}\n{}",
+                self.watch.site.log()
+            ));
+        }
+        Ok(())
+    }
+}
