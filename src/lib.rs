@@ -69,7 +69,7 @@ mod cli;
 mod demo;
 mod sandbox;
 
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzz;
 
