@@ -123,7 +123,7 @@ class Site:
     """A configuration, its state and a stand-in for Slack that is strict but for the number of messages."""
 
     def __init__(self, program, tls=False, token=False, more="", sandbox=()):
-        self.program, self.listener, self.bundle = program, None, None
+        self.program, self.listener, self.bundle, self.kept = program, None, None, False
         self.dir = tempfile.mkdtemp(prefix="ackbell-bench")
         atexit.register(self.close)
         arguments = [*self._certificate(), *sandbox] if tls else [*sandbox]
@@ -211,4 +211,10 @@ class Site:
             self.sandbox.kill()
             self.sandbox.wait()
             self.sandbox = None
-            shutil.rmtree(self.dir, ignore_errors=True)
+            if not self.kept:
+                shutil.rmtree(self.dir, ignore_errors=True)
+
+    def keep(self):
+        """What it leaves is worth a look."""
+        self.kept = True
+        return self.dir
