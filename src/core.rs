@@ -8,7 +8,7 @@ pub(crate) mod contacts;
 pub(crate) mod door;
 mod http;
 mod icinga2;
-mod livestatus;
+pub(crate) mod livestatus;
 pub(crate) mod local;
 pub(crate) mod log;
 pub(crate) mod objects;

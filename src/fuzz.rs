@@ -1,13 +1,19 @@
 //! The ways in for the fuzzer (`fuzz/run`): each takes any bytes, as a stranger or a broken disk would give them, and
-//! panics where ackbell breaks a promise. Only there, with `cfg(fuzzing)`, does this module exist.
+//! panics where ackbell breaks a promise. Only there, with `cfg(fuzzing)`, and in the tests, which try a bounded number
+//! of inputs without a fuzzer, does this module exist.
 
 mod click;
 mod files;
 mod letter;
+mod words;
+
+#[cfg(test)]
+mod tests;
 
 pub use click::click;
-pub use files::{configuration, objects, spool, status};
+pub use files::{configuration, livestatus, objects, spool, status};
 pub use letter::intake;
+pub use words::{fields, slash};
 
 use crate::command::Object;
 use crate::config::Flavor;

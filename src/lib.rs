@@ -73,7 +73,7 @@ mod demo;
 mod sandbox;
 mod setup;
 
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzz;
 

@@ -6,6 +6,7 @@ use super::Environment;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Where the configuration is when nobody says otherwise.
 pub(super) const CONFIG: &str = "/etc/ackbell/ackbell.toml";
@@ -13,6 +14,9 @@ const STATE_DIR: &str = "/var/lib/ackbell";
 const RUNTIME_DIR: &str = "/run/ackbell";
 /// A larger file is no configuration.
 pub(super) const FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Between two looks at an empty file, and how many more there are: 0.2 s, for a file that stays empty too.
+const REREAD: Duration = Duration::from_millis(10);
+const REREADS_MAX: u32 = 20;
 
 /// The two directories that `notify` needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +65,21 @@ pub(super) fn is_json(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
 }
 
+/// An empty file is being written: what writes in place first empties it, and a `notify` of that instant would take the
+/// defaults and leave its notification where no listener looks. So it is read again, for a while.
 fn read(path: &Path) -> std::io::Result<String> {
+    let mut text = read_once(path)?;
+    for _ in 0..REREADS_MAX {
+        if !text.is_empty() {
+            break;
+        }
+        std::thread::sleep(REREAD);
+        text = read_once(path)?;
+    }
+    Ok(text)
+}
+
+fn read_once(path: &Path) -> std::io::Result<String> {
     let mut bytes = Vec::new();
     File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -116,6 +134,25 @@ mod tests {
         }
         let json = Path::new("a.json");
         assert_eq!(key_in("{\"slack\": {,, \"state_dir\" : \"/srv/c\"", json, "state_dir").as_deref(), Some("/srv/c"));
+    }
+
+    #[test]
+    fn a_file_that_is_just_being_written_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ackbell.toml");
+        std::fs::write(&path, "").unwrap();
+        let writer = std::thread::spawn({
+            let path = path.clone();
+            move || {
+                std::thread::sleep(REREAD * 3);
+                std::fs::write(path, "state_dir = \"state\"\n").unwrap();
+            }
+        });
+        let dirs = state_dirs(Some(&path), &Environment::default());
+        assert_eq!((dirs.state_dir, dirs.problem), (directory.path().join("state"), None));
+        writer.join().unwrap();
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(state_dirs(Some(&path), &Environment::default()).state_dir, Path::new(STATE_DIR));
     }
 
     proptest::proptest! {

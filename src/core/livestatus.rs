@@ -67,11 +67,31 @@ pub(super) fn probe(address: &LivestatusAddress) -> Result<(), DoorError> {
 /// The wanted objects' state as it is in memory now.
 pub(super) fn read(address: &LivestatusAddress, wanted: &[Object]) -> Result<Snapshot, ReadError> {
     // Before asking: what the core does meanwhile is later.
-    let mut snapshot = Snapshot { created: clock::wall_ms() / 1000, ..Snapshot::default() };
+    let created = clock::wall_ms() / 1000;
     let ask = |query: &str| {
         let answer = ask(address, query);
         answer.map_err(|reason| ReadError::Door { place: format!("Livestatus at {address}"), reason })
     };
+    snapshot(&ask, wanted, created)
+}
+
+/// For the fuzzer: as if these were the core's answers, one to each question in turn.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn read_from(answers: &[&str], wanted: &[Object], created: i64) -> Result<Snapshot, ReadError> {
+    let asked = std::cell::Cell::new(0);
+    let ask = |_: &str| {
+        let answer = answers[asked.replace(asked.get() + 1) % answers.len()];
+        Table::of(answer.as_bytes()).map_err(|reason| ReadError::Door { place: "the fuzzer".to_owned(), reason })
+    };
+    snapshot(&ask, wanted, created)
+}
+
+fn snapshot(
+    ask: &impl Fn(&str) -> Result<Table, ReadError>,
+    wanted: &[Object],
+    created: i64,
+) -> Result<Snapshot, ReadError> {
+    let mut snapshot = Snapshot { created, ..Snapshot::default() };
     let status = ask("GET status\nColumns: nagios_pid program_start enable_notifications check_external_commands\n")?;
     if let Some(row) = status.rows().next() {
         snapshot.program = Program {
@@ -84,7 +104,7 @@ pub(super) fn read(address: &LivestatusAddress, wanted: &[Object]) -> Result<Sna
     // A newline in a name would be a header of the query; no core has such names.
     let askable: Vec<&Object> = wanted.iter().filter(|object| !has_control(object)).collect();
     for wanted in askable.chunks(OBJECTS_MAX) {
-        read_some(&ask, wanted, &mut snapshot)?;
+        read_some(ask, wanted, &mut snapshot)?;
     }
     Ok(snapshot)
 }

@@ -87,8 +87,8 @@ fn command(asker: &Asker, object: &Object, action: &Action) -> Result<ExternalCo
         ..Person::default()
     };
     let channel = asker.channel.as_deref();
-    let asked = Asked { person: &person, team_id: "T1", channel, object, host_label: None, service_label: None };
-    match authorise(&asked, action, &Access::default(), None) {
+    let wanted = Asked { person: &person, team_id: "T1", channel, object, host_label: None, service_label: None };
+    match authorise(&wanted, action, &Access::default(), None) {
         Verdict::Allowed(authorised) => ExternalCommand::new(&authorised, NOW),
         Verdict::Refused(refusal) => panic!("nobody is refused without rules: {refusal}"),
     }

@@ -40,7 +40,7 @@ fn effects() -> [crate::confirm::Effect; 4] {
     [
         Effect::Acknowledged { comment: comment.clone() },
         Effect::Checked { at: NOW },
-        Effect::Downtime { start: NOW, end: NOW + 7200, comment },
+        Effect::Downtime { start: NOW, end: NOW + 7200, comment, flexible: None },
         Effect::Notifications { enabled: false },
     ]
 }
@@ -61,11 +61,17 @@ pub fn objects(bytes: &[u8]) {
 
 /// A spool file: what is read is the same after it was written again, and can be shown.
 pub fn spool(bytes: &[u8]) {
+    if let Ok(entry) = crate::spool::decode(bytes) {
+        keep(&entry.notification);
+    }
+}
+
+/// What is kept is what is read back, and it can be shown.
+pub(super) fn keep(notification: &Notification) {
     static STYLE: LazyLock<Config> = LazyLock::new(|| load("toml", b"").expect("a configuration without a mistake"));
-    let Ok(entry) = crate::spool::decode(bytes) else { return };
-    let text = serde_json::to_string(&entry.notification).expect("a notification can be kept");
+    let text = serde_json::to_string(notification).expect("a notification can be kept");
     let again: Notification = serde_json::from_str(&text).expect("a notification that was kept is read");
-    assert_eq!(again, entry.notification, "the outbox changes a notification");
+    assert_eq!(&again, notification, "the outbox changes a notification");
     let facts = Facts { reach: Reach::Forms, ..Facts::bare(&STYLE.message, None, NOW) };
     let card = card(&again, &facts);
     let _ = (blocks::message(&card), blocks::plain(&card), blocks::reply(&card));
@@ -88,16 +94,43 @@ fn load(extension: &str, bytes: &[u8]) -> Result<Config, config::LoadError> {
     Ok(config)
 }
 
-/// A file of this process with that content; in memory where the system has such a place.
+/// The answers of Livestatus, one after the other with an empty line between: nothing is told of an object that nobody
+/// asked about.
+pub fn livestatus(bytes: &[u8]) {
+    let (wanted, text) = (wanted(), String::from_utf8_lossy(bytes));
+    let answers: Vec<&str> = text.split("\n\n").collect();
+    if let Ok(snapshot) = crate::core::livestatus::read_from(&answers, &wanted, NOW) {
+        assert!(snapshot.states.keys().all(|object| wanted.contains(object)), "of an object that nobody asked about");
+        for (object, effect) in wanted.into_iter().zip(effects()) {
+            let (author, lines) = ("alice".to_owned(), Vec::new());
+            drop(judge(&Expectation { object, author, sent_at: NOW, effect, lines }, &snapshot, true));
+        }
+    }
+}
+
+/// A file of this thread with that content, in memory where the system has such a place; gone with the thread.
 fn written(name: &str, bytes: &[u8]) -> PathBuf {
-    static ROOM: LazyLock<PathBuf> = LazyLock::new(|| {
-        let memory = Path::new("/dev/shm");
-        let base = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
-        let room = base.join(format!("ackbell-fuzz-{}", std::process::id()));
-        std::fs::create_dir_all(&room).expect("a directory for the files");
-        room
-    });
-    let path = ROOM.join(name);
+    thread_local! { static ROOM: Room = Room::new(); }
+    let path = ROOM.with(|room| room.0.join(name));
     std::fs::write(&path, bytes).expect("room for the file");
     path
+}
+
+struct Room(PathBuf);
+
+impl Room {
+    fn new() -> Self {
+        let memory = Path::new("/dev/shm");
+        let base = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        let name = format!("ackbell-fuzz-{}-{:?}", std::process::id(), std::thread::current().id());
+        let room = base.join(name);
+        std::fs::create_dir_all(&room).expect("a directory for the files");
+        Self(room)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }

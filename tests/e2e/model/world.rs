@@ -163,7 +163,7 @@ impl Played {
         let shown = json!(messages).to_string();
         for (service, known) in self.services.iter().enumerate() {
             for word in &known.words {
-                if !shown.contains(&word.to_string()) {
+                if !shown.contains(word.as_str()) {
                     return Err(format!("{word} of S{service} exited 0 and is nowhere in Slack"));
                 }
             }

@@ -1,0 +1,44 @@
+//! What people and plugins write: the text behind the slash command, and the fields of a notification.
+
+use super::{NOW, files};
+use crate::notification::{FIELDS, Fields};
+use crate::slash::{self, Filter, What};
+
+/// Behind `/ackbell`: an order, or a sentence for the person; a filter that is kept is the same when it is read again.
+pub fn slash(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    match slash::parse(&text) {
+        Ok(order) => match order.what {
+            What::Problems(filter) | What::Subscribe(filter) | What::Unsubscribe(Some(filter)) => same(&filter),
+            What::Act(_, words) => drop(slash::downtime(words.get(1..).unwrap_or_default())),
+            What::Help | What::Status(_) | What::Unsubscribe(None) | What::Subscriptions | What::Whoami => {}
+        },
+        Err(sentence) => assert!(!sentence.is_empty(), "refused without a word"),
+    }
+}
+
+fn same(filter: &Filter) {
+    // A word with every kind of quote in it can't be written as one word; nobody's names are like that.
+    if !filter.text.contains(['"', '\'', '“', '”', '„', '‘', '’', '`']) {
+        assert_eq!(Filter::of(&filter.text).as_ref(), Ok(filter), "a filter changes when it is kept");
+    }
+}
+
+/// Arguments of `notify`, `NAME VALUE` a line (`var KEY=VALUE` and `to` too): nothing is refused, and the object has a name
+/// without control characters.
+pub fn fields(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let mut fields = Fields::default();
+    for line in text.split('\n') {
+        let (name, value) = line.split_once(' ').unwrap_or((line, ""));
+        match (FIELDS.iter().find(|field| field.name == name), value.split_once('=')) {
+            (Some(field), _) => fields.put(field.name, value),
+            (None, Some((key, value))) if name == "var" => fields.vars.push((key.to_owned(), value.to_owned())),
+            (None, _) => fields.to.push(value.to_owned()),
+        }
+    }
+    let notification = fields.into_notification(NOW);
+    let label = notification.object_label();
+    assert!(!label.is_empty() && !label.contains(char::is_control), "about nothing: {label:?}");
+    files::keep(&notification);
+}
