@@ -99,7 +99,8 @@ impl Message {
             "seq": seq, "received_ms": self.received_ms, "channel": self.channel, "channel_name": self.channel_name,
             "ts": self.ts, "thread_ts": self.thread_ts, "via": self.via, "ephemeral_for": self.ephemeral_for,
             "text": self.text, "blocks": self.blocks, "attachments": self.attachments, "metadata": self.metadata,
-            "edited": self.edited, "edits": self.edits, "deleted": self.deleted, "reply_broadcast": self.broadcast, "reactions": self.reactions, "raw": self.raw,
+            "edited": self.edited, "edits": self.edits, "past": self.past, "deleted": self.deleted, "reply_broadcast": self.broadcast,
+            "reactions": self.reactions, "raw": self.raw,
         })
     }
 }

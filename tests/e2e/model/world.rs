@@ -96,7 +96,7 @@ impl Played {
         self.words += 1;
         let word = format!("word{}x", self.words);
         let (kind, id) = if state == 0 { ("RECOVERY", "--last-problem-id") } else { ("PROBLEM", "--problem-id") };
-        let (code, to) = (state.to_string(), format!("#model-{service}"));
+        let (code, to) = (state.to_string(), format!("#load-{service}"));
         let arguments = ["notify", "--hostname", "web01", "--servicedesc", &name, "--notificationtype", kind];
         let more = ["--servicestate", &code, id, &problem, "--output", &word, "--to", &to];
         let mut command = self.watch.site.command(&[&arguments[..], &more].concat());
@@ -143,7 +143,12 @@ impl Played {
         while self.watch.site.spooled("new") > 0 || self.watch.site.queue()["waiting"] != 0 || self.acting() {
             std::thread::sleep(Duration::from_millis(100));
             if started.elapsed() > Duration::from_secs(90) {
-                return Err(format!("it never comes to rest: {}\n{}", self.watch.site.queue(), self.watch.site.log()));
+                return Err(format!(
+                    "it never comes to rest: {} {}\n{}",
+                    self.watch.site.queue(),
+                    self.acts("1"),
+                    self.watch.site.log()
+                ));
             }
         }
         Ok(())
@@ -151,9 +156,15 @@ impl Played {
 
     /// Whether an act of somebody's click is under way.
     fn acting(&self) -> bool {
-        let sql = "SELECT count(*) FROM act WHERE state IN ('new', 'sending', 'sent')";
-        let done = std::process::Command::new("sqlite3").arg(self.watch.site.state("ackbell.db")).arg(sql).output();
-        crate::world::text(&done.unwrap().stdout).trim() != "0"
+        !self.acts("state IN ('new', 'sending', 'sent')").is_empty()
+    }
+
+    fn acts(&self, which: &str) -> String {
+        let sql = format!("SELECT id, state, due, object FROM act WHERE {which}");
+        let mut sqlite = std::process::Command::new("sqlite3");
+        let done = sqlite.arg("-cmd").arg(".timeout 5000").arg(self.watch.site.state("ackbell.db")).arg(sql).output();
+        let done = done.unwrap();
+        crate::world::text(&[done.stdout, done.stderr].concat())
     }
 
     /// What is broken, in words.
@@ -185,7 +196,7 @@ impl Played {
     /// A word never stands above one that is older; a repetition after a kill does no harm.
     fn judge_order(&self, service: usize, messages: &[Value]) -> Result<(), String> {
         let known = &self.services[service];
-        let channel = format!("model-{service}");
+        let channel = format!("load-{service}");
         let place = |word: &String| {
             let is_it = |m: &&Value| m["channel_name"] == channel.as_str() && !m["thread_ts"].is_null();
             messages.iter().filter(is_it).position(|m| m.to_string().contains(word.as_str()))
