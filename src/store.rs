@@ -124,10 +124,10 @@ impl Store {
     /// Opens an outbox that exists without changing anything, with read rights alone; `None` when there is none yet.
     pub(crate) fn open_for_reading(state_dir: &Path, patience: Duration) -> Result<Option<Self>, StoreError> {
         let path = state_dir.join("ackbell.db");
-        match std::fs::File::open(&path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(StoreError::Read { path, source }),
-            Ok(_) => {}
+        match rustix::fs::access(&path, rustix::fs::Access::READ_OK) {
+            Err(rustix::io::Errno::NOENT) => return Ok(None),
+            Err(e) => return Err(StoreError::Read { path, source: e.into() }),
+            Ok(()) => {}
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(path, flags)?;
@@ -137,13 +137,20 @@ impl Store {
     }
 
     fn open_checked(path: &Path, patience: Duration) -> Result<Self, StoreError> {
-        // SQLite would create it by its own mode; its -wal and -shm copy ours.
-        let created = OpenOptions::new().write(true).create(true).truncate(false).mode(0o660).open(path);
-        let file = created.map_err(|source| StoreError::Create { path: path.to_owned(), source })?;
-        // Its side files take its owner, too: SQLite sees to that.
-        ownership::adopt(&file, path);
-        let place = file.metadata().map_err(|source| StoreError::Read { path: path.to_owned(), source })?;
-        drop(file);
+        // SQLite would create it by its own mode; its -wal and -shm copy ours. Opened by us only to be made: closing any
+        // descriptor of a file lets go of all locks that this process has on it, those of other connections too, and
+        // then whoever looks with `sqlite3` takes the log away (<https://sqlite.org/howtocorrupt.html>, section 2.2).
+        match OpenOptions::new().write(true).create_new(true).mode(0o660).open(path) {
+            // Its side files take its owner, too: SQLite sees to that.
+            Ok(file) => ownership::adopt(&file, path),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(source) => return Err(StoreError::Create { path: path.to_owned(), source }),
+        }
+        let read = |source| StoreError::Read { path: path.to_owned(), source };
+        let place = std::fs::metadata(path).map_err(read)?;
+        if place.is_dir() {
+            return Err(StoreError::Create { path: path.to_owned(), source: std::io::ErrorKind::IsADirectory.into() });
+        }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(path, flags)?;
         db.busy_timeout(patience)?;

@@ -183,3 +183,23 @@ fn limits_and_closed_streams_are_survived() {
         assert_eq!(done.code(), Some(expected), "{limit} {close}");
     }
 }
+
+#[test]
+fn whoever_looks_with_sqlite3_takes_nothing_away() {
+    let sandbox = Sandbox::start(&[]);
+    let site = Site::with_webhook(&sandbox);
+    let mut listener = site.listen();
+    let look = || {
+        let done =
+            Command::new("sqlite3").arg(site.state("ackbell.db")).arg("SELECT COUNT(*) FROM notification").output();
+        text(&done.unwrap().stdout).trim().to_owned()
+    };
+    assert_eq!(look(), "0");
+    assert!(site.state("ackbell.db-wal").exists(), "the listener holds its log");
+    assert_eq!(site.run(&NOTIFY).status.code(), Some(0));
+    sandbox.wait_for_messages(1);
+    assert_eq!(look(), "1");
+    listener.0.kill().unwrap();
+    listener.0.wait().unwrap();
+    assert_eq!(look(), "1", "nothing went into a file that is gone");
+}
