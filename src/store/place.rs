@@ -97,6 +97,13 @@ impl Last {
     }
 }
 
+/// Whether the core's word is that of a click which is being confirmed: the clicked message itself will say so.
+fn is_clicked(db: &Connection, notification: &Notification) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM act WHERE object = ?1 AND state IN ('sending', 'sent')
+                 AND json_extract(request, '$.name') = 'acknowledge')";
+    Ok(db.prepare_cached(sql)?.query_row([notification.object_key()], |row| row.get(0))?)
+}
+
 fn join(
     db: &Connection,
     last: Last,
@@ -121,6 +128,9 @@ fn join(
     })?;
     if let Some(digest) = last.digest {
         db.prepare_cached("UPDATE post SET version = version + 1 WHERE id = ?1")?.execute([digest])?;
+    }
+    if voice == Voice::Fixed && notification.kind == Kind::Acknowledgement && is_clicked(db, notification)? {
+        return Ok(Placing::Known);
     }
     let line = match (last.digest, voice) {
         (Some(_), _) => is_turn && notification.kind == Kind::Problem,
