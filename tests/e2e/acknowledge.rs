@@ -92,7 +92,7 @@ impl Night {
     }
 
     /// The blocks of the core's status file that mention this.
-    fn status(&self, block: &str, part: &str) -> Vec<String> {
+    pub(crate) fn status(&self, block: &str, part: &str) -> Vec<String> {
         let status = fs::read_to_string(self.core.path("status.dat")).unwrap_or_default();
         let blocks = status.split("\n\n").filter(|text| text.trim_start().starts_with(block));
         blocks.filter(|text| text.contains(part)).map(str::to_owned).collect()

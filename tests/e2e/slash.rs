@@ -13,6 +13,17 @@ impl Night {
         self.ask_as(&json!({}), text, words)
     }
 
+    /// A service falls ill, and the core's state file, which lags behind its notifications, says so too.
+    fn falls_ill(&self, service: &str, output: &str) -> Value {
+        self.core.set(service, 2, output);
+        let card = self.wait(&format!("CRITICAL: {service} on Web 01"));
+        wait_until("the core's state", Duration::from_secs(20), || {
+            let blocks = self.status("servicestatus", &format!("service_description={service}\n"));
+            blocks.iter().any(|block| block.contains("current_state=2"))
+        });
+        card
+    }
+
     #[track_caller]
     fn ask_as(&self, more: &Value, text: &str, words: &str) -> Value {
         let before: Vec<Value> = self.sandbox.messages();
@@ -50,8 +61,7 @@ fn what_is_asked_is_answered_and_done_in_the_real_core() {
     assert!(!help["ephemeral_for"].is_null(), "{help}");
     night.ask("porblems", "Did you mean `problems`?");
     night.ask("problems", "No problems. :tada:");
-    night.core.set("Disk", 2, "DISK CRITICAL - <!channel> 3% free");
-    let card = night.wait("CRITICAL: Disk on Web 01");
+    let card = night.falls_ill("Disk", "DISK CRITICAL - <!channel> 3% free");
     let list = night.ask("problems", "*One problem*");
     let shown = list.to_string();
     assert!(shown.contains("*Disk on Web 01* CRITICAL") && shown.contains("&lt;!channel&gt; 3% free"), "{shown}");
@@ -85,8 +95,7 @@ fn what_is_asked_is_answered_and_done_in_the_real_core() {
 fn a_list_has_pages_and_its_buttons_act() {
     let night = Night::falls(false, "");
     for service in ["Disk", "Load", "Big"] {
-        night.core.set(service, 2, "it is broken");
-        night.wait(&format!("CRITICAL: {service} on Web 01"));
+        night.falls_ill(service, "it is broken");
     }
     let list = night.ask("problems critical --public", "*3 problems* that match critical");
     assert!(list["ephemeral_for"].is_null(), "for everybody: {list}");
