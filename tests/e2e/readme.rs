@@ -48,7 +48,7 @@ fn every_command_of_the_readme_works_in_its_order() {
             .replace("/usr/share/", &format!("{root}/share/"))
             .replace("/etc/", &format!("{root}/etc/"))
             .replace("/var/lib/", &format!("{root}/var/lib/"))
-            .replace("https://hooks.slack.com/services/T000/B000/XXXX", &sandbox.webhook("B0000001"))
+            .replace("https://hooks.slack.com/services/T000/B000/secret", &sandbox.webhook("B0000001"))
             .replace("<<'TOML'\n", &format!("<<'TOML'\nstate_dir = \"{root}/var/lib/ackbell\"\n"));
         let path = format!("{root}/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         let done =
