@@ -20,8 +20,7 @@ mod setup;
 
 use crate::config::{Config, Environment, LoadError};
 use crate::logging::{self, Reader};
-use args::{Cli, Verb};
-use clap::{CommandFactory, FromArgMatches};
+use args::{Cli, OfTheCore, Verb};
 use log::LevelFilter;
 use output::Output;
 use std::ffi::OsString;
@@ -55,7 +54,7 @@ pub(crate) fn main() -> ExitCode {
     let env = environment();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let mut out = Output::new(&env);
-    match parse(&arguments) {
+    match Cli::read(&arguments) {
         Ok(cli) => run(cli, &env, &mut out).into(),
         Err(e) if !e.use_stderr() => {
             out.line(&e.render().to_string());
@@ -79,7 +78,7 @@ pub(crate) fn main() -> ExitCode {
 fn run(cli: Cli, env: &Environment, out: &mut Output) -> Exit {
     let config = cli.config.as_deref();
     match cli.verb {
-        Verb::Notify(args) => notify::run(args, config, env, out),
+        Verb::OfTheCore(OfTheCore::Notify(args)) => notify::run(args, config, env, out),
         Verb::Listen => {
             let reader = if env.get("JOURNAL_STREAM").is_some() { Reader::Journal } else { Reader::Person };
             logging::start(reader, level(cli.verbose, LevelFilter::Info));
@@ -105,11 +104,6 @@ fn run(cli: Cli, env: &Environment, out: &mut Output) -> Exit {
         Verb::Completions { shell } => pages::completions(shell, out),
         Verb::Man { directory } => pages::man(&directory, out),
     }
-}
-
-fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
-    let matches = Cli::command().try_get_matches_from(arguments)?;
-    Cli::from_arg_matches(&matches)
 }
 
 /// The configuration, its warnings told; or the reason and the exit code.

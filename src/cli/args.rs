@@ -1,9 +1,13 @@
 //! clap's definitions. `--help`, the man pages and the completions all come from here.
 
-use crate::notification::{FIELDS, Field, Fields};
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand};
+mod first;
+mod notify;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+pub(super) use first::channel;
+pub(crate) use first::{CommandsArgs, Definitions, DemoArgs, ManifestArgs, SandboxArgs, SetupArgs};
+pub(crate) use notify::NotifyArgs;
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 const NOTIFY_EXAMPLES: &str = "\
@@ -52,7 +56,7 @@ Exit status: 0 done; 64 a question nobody answered; 69 Slack refused; 73 can't w
 /// Carries the notifications of a Nagios-style monitoring core to Slack.
 #[derive(Debug, Parser)]
 #[command(name = "ackbell", version, about, max_term_width = 100, subcommand_required = true)]
-pub(crate) struct Cli {
+pub(crate) struct Cli<V: Subcommand = Verb> {
     /// The configuration [default: /etc/ackbell/ackbell.toml]
     #[arg(long, global = true, value_name = "FILE", env = "ACKBELL_CONFIG", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
@@ -60,14 +64,33 @@ pub(crate) struct Cli {
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
     #[command(subcommand)]
-    pub(crate) verb: Verb,
+    pub(crate) verb: V,
+}
+
+impl Cli {
+    /// What the command line says. `notify` is read without the other verbs' tables: to lay them out takes longer than
+    /// all it does, and a storm runs it thousands of times.
+    pub(crate) fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
+        if arguments.get(1).is_some_and(|verb| verb == "notify") {
+            let Cli { config, verbose, verb } = Cli::<OfTheCore>::try_parse_from(arguments)?;
+            return Ok(Self { config, verbose, verb: Verb::OfTheCore(verb) });
+        }
+        Self::try_parse_from(arguments)
+    }
+}
+
+/// What the core runs for each notification.
+#[derive(Debug, Subcommand)]
+pub(crate) enum OfTheCore {
+    /// Take one notification from the core: durable in milliseconds
+    #[command(after_help = NOTIFY_EXAMPLES)]
+    Notify(NotifyArgs),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Take one notification from the core: durable in milliseconds
-    #[command(after_help = NOTIFY_EXAMPLES)]
-    Notify(NotifyArgs),
+    #[command(flatten)]
+    OfTheCore(OfTheCore),
     /// Run the companion daemon: deliver what `notify` takes
     #[command(after_help = "SIGTERM finishes the message in hand and stops; SIGHUP reloads the configuration.")]
     Listen,
@@ -128,74 +151,6 @@ pub(crate) enum Verb {
     Completions { shell: clap_complete::Shell },
     /// Write the man pages into a directory
     Man { directory: PathBuf },
-}
-
-/// `notify`: one argument per [`Field`], and a few of its own.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct NotifyArgs {
-    pub(crate) fields: Fields,
-    pub(crate) from_env: bool,
-    pub(crate) dry_run: bool,
-}
-
-impl FromArgMatches for NotifyArgs {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let mut made = Self::default();
-        for field in &FIELDS {
-            if let Some(value) = matches.get_one::<OsString>(field.name) {
-                made.fields.put(field.name, &value.to_string_lossy());
-            }
-        }
-        for pair in matches.get_many::<OsString>("var").into_iter().flatten() {
-            let pair = pair.to_string_lossy();
-            let (key, value) = pair.split_once('=').unwrap_or((&pair, ""));
-            made.fields.vars.push((key.to_owned(), value.to_owned()));
-        }
-        let to = matches.get_many::<OsString>("to").into_iter().flatten();
-        made.fields.to = to.map(|place| place.to_string_lossy().into_owned()).collect();
-        made.from_env = matches.get_flag("from-env");
-        made.dry_run = matches.get_flag("dry-run");
-        Ok(made)
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
-
-impl Args for NotifyArgs {
-    fn augment_args(command: Command) -> Command {
-        let value = |name: &'static str| {
-            Arg::new(name).long(name).allow_hyphen_values(true).value_parser(clap::value_parser!(OsString))
-        };
-        let one = |field: &Field| {
-            // Said in the help itself: man pages leave clap's own list of aliases out.
-            let also: String = field.aliases.iter().map(|alias| format!("; also --{alias}")).collect();
-            let arg =
-                value(field.name).value_name(field.value).help(format!("{}{also}", field.help)).action(ArgAction::Set);
-            arg.overrides_with(field.name).aliases(field.aliases)
-        };
-        command
-            .args(FIELDS.iter().map(one))
-            .arg(value("var").value_name("KEY=VALUE").action(ArgAction::Append).help("A custom variable; repeatable"))
-            .arg(
-                value("to")
-                    .value_name("DESTINATION")
-                    .action(ArgAction::Append)
-                    .help("Overrides the routes; repeatable"),
-            )
-            .arg(flag("from-env").help("Also read the core's NAGIOS_* macros (or Icinga 2's) from the environment"))
-            .arg(flag("dry-run").help("Print what would be sent; send and keep nothing"))
-    }
-
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
-}
-
-fn flag(name: &'static str) -> Arg {
-    Arg::new(name).long(name).action(ArgAction::SetTrue).overrides_with(name)
 }
 
 #[derive(Debug, Args)]
@@ -354,155 +309,4 @@ pub(crate) enum ConfigVerb {
         #[arg(long)]
         json: bool,
     },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CommandsArgs {
-    /// The core
-    #[arg(value_name = "CORE")]
-    pub(crate) core: Definitions,
-    /// Where the core finds ackbell
-    #[arg(long, default_value = "/usr/bin/ackbell", value_name = "PATH", value_parser = plain_path)]
-    pub(crate) binary: String,
-}
-
-#[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag by itself")]
-pub(crate) struct ManifestArgs {
-    /// Print JSON, as without this
-    #[arg(long, conflicts_with_all = ["yaml", "link"])]
-    pub(crate) json: bool,
-    /// Print YAML
-    #[arg(long, conflicts_with = "link")]
-    pub(crate) yaml: bool,
-    /// Print the address that creates the app with one click
-    #[arg(long)]
-    pub(crate) link: bool,
-    /// The app's name
-    #[arg(long, value_name = "NAME")]
-    pub(crate) name: Option<String>,
-    /// For this integration [default: the first]
-    #[arg(long, value_name = "NAME", conflicts_with = "webhook")]
-    pub(crate) integration: Option<String>,
-    /// For everything ackbell can do, whatever is configured so far
-    #[arg(long, conflicts_with = "webhook")]
-    pub(crate) all: bool,
-    /// Only an incoming webhook: posts, and hears nothing
-    #[arg(long, conflicts_with = "public_url")]
-    pub(crate) webhook: bool,
-    /// Slack calls this address instead of Socket Mode
-    #[arg(long, value_name = "URL")]
-    pub(crate) public_url: Option<String>,
-    /// Tokens that last 12 hours; Slack can't undo this for an app
-    #[arg(long)]
-    pub(crate) rotating_tokens: bool,
-}
-
-/// The cores that `commands` has definitions for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Definitions {
-    Nagios,
-    Naemon,
-    Icinga2,
-    Openitcockpit,
-    Checkmk,
-}
-
-/// A path that needs no quoting in any core's language.
-fn plain_path(text: &str) -> Result<String, String> {
-    let is_plain = text.starts_with('/') && text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+".contains(c));
-    let wanted = "must be a whole path of letters, digits and / . _ - +";
-    if is_plain { Ok(text.to_owned()) } else { Err(wanted.to_owned()) }
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SetupArgs {
-    /// Ask nothing: take the flags, the environment and the defaults
-    #[arg(long)]
-    pub(crate) yes: bool,
-    /// Show everything, write nothing, post nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// The core, if it isn't the one found: nagios, naemon, icinga2, openitcockpit, checkmk
-    #[arg(long, value_name = "CORE", value_parser = crate::config::core_kind)]
-    pub(crate) core: Option<crate::config::CoreKind>,
-    /// The core's main configuration, where it isn't in a usual place
-    #[arg(long, value_name = "FILE")]
-    pub(crate) main_config: Option<PathBuf>,
-    /// A file with the webhook's address
-    #[arg(long, value_name = "FILE")]
-    pub(crate) webhook_url_file: Option<PathBuf>,
-    /// A file with the app's bot token, xoxb-...
-    #[arg(long, value_name = "FILE", conflicts_with = "webhook_url_file")]
-    pub(crate) bot_token_file: Option<PathBuf>,
-    /// A file with the app-level token, xapp-...: clicks come in without a public address
-    #[arg(long, value_name = "FILE")]
-    pub(crate) app_token_file: Option<PathBuf>,
-    /// A file with the app's signing secret: clicks come to a public address
-    #[arg(long, value_name = "FILE")]
-    pub(crate) signing_secret_file: Option<PathBuf>,
-    /// Where notifications go: '#ops', or a channel's id
-    #[arg(long, value_name = "CHANNEL", value_parser = channel)]
-    pub(crate) channel: Option<crate::config::Destination>,
-    /// Where the definitions for the core go; - prints them [default: a file of its own where the core reads them]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) definitions: Option<PathBuf>,
-    /// Where notifications wait, written into the configuration
-    #[arg(long, value_name = "DIR")]
-    pub(crate) state_dir: Option<PathBuf>,
-    /// Slack's Web API, where it isn't <https://slack.com/api/>; written into the configuration
-    #[arg(long, value_name = "URL")]
-    pub(crate) api_url: Option<String>,
-    /// Post no test message
-    #[arg(long)]
-    pub(crate) no_message: bool,
-}
-
-/// A channel, with or without its `#`.
-pub(super) fn channel(text: &str) -> Result<crate::config::Destination, String> {
-    use crate::config::Destination::{ChannelId, ChannelName, User};
-    let text = text.trim();
-    let read = crate::config::destination(text).or_else(|problem| {
-        let named = crate::config::destination(&format!("#{text}"));
-        if text.contains(['@', '#']) { Err(problem) } else { named }
-    })?;
-    match read {
-        ChannelName(_) | ChannelId(_) | User(_) => Ok(read),
-        _ => Err(format!("\"{text}\" is no channel; write \"#ops\" or a channel's id (\"C0123ABCDEF\")")),
-    }
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct DemoArgs {
-    /// The page's port on 127.0.0.1; 0 takes a free one
-    #[arg(long, default_value_t = 9280, value_name = "N")]
-    pub(crate) port: u16,
-    /// Only print the page's address
-    #[arg(long)]
-    pub(crate) no_browser: bool,
-    /// Put the files there, and leave them at the end [default: a temporary directory, removed at the end]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) dir: Option<PathBuf>,
-    /// Print the addresses as one line of JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SandboxArgs {
-    /// Where to listen; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:9280", value_name = "ADDRESS")]
-    pub(crate) listen: SocketAddr,
-    /// Speak TLS with this certificate
-    #[arg(long, value_name = "PEM", requires = "tls_key")]
-    pub(crate) tls_cert: Option<PathBuf>,
-    /// The certificate's key
-    #[arg(long, value_name = "PEM", requires = "tls_cert")]
-    pub(crate) tls_key: Option<PathBuf>,
-    /// Where clicks go; without it, POST /_sandbox/state says so later
-    #[arg(long, value_name = "URL")]
-    pub(crate) request_url: Option<String>,
-    /// Messages a channel takes at once before its pace of one a second holds
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    pub(crate) burst: u32,
 }

@@ -1,7 +1,7 @@
 //! `ackbell notify`: from arguments and macros to a durable notification.
 
-use super::args::{Cli, NotifyArgs};
-use super::{Exit, Output, preview};
+use super::args::{Cli, NotifyArgs, OfTheCore};
+use super::{Exit, Output, Verb, preview};
 use crate::clock;
 use crate::config::{Environment, lenient};
 use crate::deliver;
@@ -10,7 +10,6 @@ use crate::logging::{self, Reader};
 use crate::notification::{FIELDS, Fields, Notification};
 use crate::notify::notify;
 use crate::spool::Entry;
-use clap::{CommandFactory, FromArgMatches};
 use log::{LevelFilter, error, warn};
 use std::ffi::OsString;
 use std::path::Path;
@@ -91,10 +90,9 @@ pub(super) fn forgiving(arguments: &[OsString], problem: &clap::Error, env: &Env
     let complaint = problem.to_string();
     let complaint = complaint.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
     let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    let cleaned = mend(&words);
-    let parsed = Cli::command().try_get_matches_from(&cleaned).and_then(|matches| Cli::from_arg_matches(&matches));
-    match parsed {
-        Ok(Cli { verb: super::Verb::Notify(args), config, .. }) if !args.fields.is_empty() => {
+    let cleaned: Vec<OsString> = mend(&words).into_iter().map(OsString::from).collect();
+    match Cli::read(&cleaned) {
+        Ok(Cli { verb: Verb::OfTheCore(OfTheCore::Notify(args)), config, .. }) if !args.fields.is_empty() => {
             logging::start(Reader::Core, LevelFilter::Warn);
             warn!("the command line has a mistake, the notification is taken all the same: {complaint}");
             run(args, config.as_deref(), env, out)

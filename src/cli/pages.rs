@@ -21,7 +21,7 @@ const EXAMPLE: &str = "[slack]\nbot_token_file = \"bot-token\"\napp_token_file =
 
 pub(super) fn completions(shell: clap_complete::Shell, out: &mut Output) -> Exit {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "ackbell", &mut script);
+    clap_complete::generate(shell, &mut <Cli>::command(), "ackbell", &mut script);
     out.line(&String::from_utf8_lossy(&script));
     Exit::Done
 }
@@ -42,7 +42,7 @@ pub(super) fn man(directory: &Path, out: &mut Output) -> Exit {
 
 fn write_pages(directory: &Path) -> io::Result<usize> {
     fs::create_dir_all(directory)?;
-    let mut command = without_help(Cli::command());
+    let mut command = without_help(<Cli>::command());
     command.build();
     let mut pages = Vec::new();
     collect("ackbell", &command, &mut pages);

@@ -1,0 +1,156 @@
+//! The arguments of the first day: what sets ackbell up, and what shows it without Slack.
+
+use clap::Args;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub(crate) struct CommandsArgs {
+    /// The core
+    #[arg(value_name = "CORE")]
+    pub(crate) core: Definitions,
+    /// Where the core finds ackbell
+    #[arg(long, default_value = "/usr/bin/ackbell", value_name = "PATH", value_parser = plain_path)]
+    pub(crate) binary: String,
+}
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag by itself")]
+pub(crate) struct ManifestArgs {
+    /// Print JSON, as without this
+    #[arg(long, conflicts_with_all = ["yaml", "link"])]
+    pub(crate) json: bool,
+    /// Print YAML
+    #[arg(long, conflicts_with = "link")]
+    pub(crate) yaml: bool,
+    /// Print the address that creates the app with one click
+    #[arg(long)]
+    pub(crate) link: bool,
+    /// The app's name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// For this integration [default: the first]
+    #[arg(long, value_name = "NAME", conflicts_with = "webhook")]
+    pub(crate) integration: Option<String>,
+    /// For everything ackbell can do, whatever is configured so far
+    #[arg(long, conflicts_with = "webhook")]
+    pub(crate) all: bool,
+    /// Only an incoming webhook: posts, and hears nothing
+    #[arg(long, conflicts_with = "public_url")]
+    pub(crate) webhook: bool,
+    /// Slack calls this address instead of Socket Mode
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+    /// Tokens that last 12 hours; Slack can't undo this for an app
+    #[arg(long)]
+    pub(crate) rotating_tokens: bool,
+}
+
+/// The cores that `commands` has definitions for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Definitions {
+    Nagios,
+    Naemon,
+    Icinga2,
+    Openitcockpit,
+    Checkmk,
+}
+
+/// A path that needs no quoting in any core's language.
+fn plain_path(text: &str) -> Result<String, String> {
+    let is_plain = text.starts_with('/') && text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+".contains(c));
+    let wanted = "must be a whole path of letters, digits and / . _ - +";
+    if is_plain { Ok(text.to_owned()) } else { Err(wanted.to_owned()) }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetupArgs {
+    /// Ask nothing: take the flags, the environment and the defaults
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Show everything, write nothing, post nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// The core, if it isn't the one found: nagios, naemon, icinga2, openitcockpit, checkmk
+    #[arg(long, value_name = "CORE", value_parser = crate::config::core_kind)]
+    pub(crate) core: Option<crate::config::CoreKind>,
+    /// The core's main configuration, where it isn't in a usual place
+    #[arg(long, value_name = "FILE")]
+    pub(crate) main_config: Option<PathBuf>,
+    /// A file with the webhook's address
+    #[arg(long, value_name = "FILE")]
+    pub(crate) webhook_url_file: Option<PathBuf>,
+    /// A file with the app's bot token, xoxb-...
+    #[arg(long, value_name = "FILE", conflicts_with = "webhook_url_file")]
+    pub(crate) bot_token_file: Option<PathBuf>,
+    /// A file with the app-level token, xapp-...: clicks come in without a public address
+    #[arg(long, value_name = "FILE")]
+    pub(crate) app_token_file: Option<PathBuf>,
+    /// A file with the app's signing secret: clicks come to a public address
+    #[arg(long, value_name = "FILE")]
+    pub(crate) signing_secret_file: Option<PathBuf>,
+    /// Where notifications go: '#ops', or a channel's id
+    #[arg(long, value_name = "CHANNEL", value_parser = channel)]
+    pub(crate) channel: Option<crate::config::Destination>,
+    /// Where the definitions for the core go; - prints them [default: a file of its own where the core reads them]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) definitions: Option<PathBuf>,
+    /// Where notifications wait, written into the configuration
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Slack's Web API, where it isn't <https://slack.com/api/>; written into the configuration
+    #[arg(long, value_name = "URL")]
+    pub(crate) api_url: Option<String>,
+    /// Post no test message
+    #[arg(long)]
+    pub(crate) no_message: bool,
+}
+
+/// A channel, with or without its `#`.
+pub(crate) fn channel(text: &str) -> Result<crate::config::Destination, String> {
+    use crate::config::Destination::{ChannelId, ChannelName, User};
+    let text = text.trim();
+    let read = crate::config::destination(text).or_else(|problem| {
+        let named = crate::config::destination(&format!("#{text}"));
+        if text.contains(['@', '#']) { Err(problem) } else { named }
+    })?;
+    match read {
+        ChannelName(_) | ChannelId(_) | User(_) => Ok(read),
+        _ => Err(format!("\"{text}\" is no channel; write \"#ops\" or a channel's id (\"C0123ABCDEF\")")),
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// The page's port on 127.0.0.1; 0 takes a free one
+    #[arg(long, default_value_t = 9280, value_name = "N")]
+    pub(crate) port: u16,
+    /// Only print the page's address
+    #[arg(long)]
+    pub(crate) no_browser: bool,
+    /// Put the files there, and leave them at the end [default: a temporary directory, removed at the end]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Print the addresses as one line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SandboxArgs {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:9280", value_name = "ADDRESS")]
+    pub(crate) listen: SocketAddr,
+    /// Speak TLS with this certificate
+    #[arg(long, value_name = "PEM", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The certificate's key
+    #[arg(long, value_name = "PEM", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Where clicks go; without it, POST /_sandbox/state says so later
+    #[arg(long, value_name = "URL")]
+    pub(crate) request_url: Option<String>,
+    /// Messages a channel takes at once before its pace of one a second holds
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) burst: u32,
+}
