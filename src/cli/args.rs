@@ -125,9 +125,15 @@ pub(crate) enum Verb {
     )]
     Manifest(ManifestArgs),
     /// Print the completions of a shell
-    Completions { shell: clap_complete::Shell },
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
     /// Write the man pages into a directory
-    Man { directory: PathBuf },
+    Man {
+        /// Made if it isn't there
+        directory: PathBuf,
+    },
 }
 
 /// `notify`: one argument per [`Field`], and a few of its own.
