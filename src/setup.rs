@@ -5,6 +5,7 @@
 pub(crate) mod click;
 mod edit;
 pub(crate) mod prove;
+pub(crate) mod unit;
 pub(crate) mod write;
 
 use crate::config::{self, Config, CoreKind, DEFAULT, Destination, Integration, SecretKind};
@@ -152,7 +153,7 @@ pub(crate) fn definitions(kind: CoreKind, program: &Path, path: &Path) -> Option
         CoreKind::Checkmk => include_str!("../contrib/checkmk/ackbell"),
     };
     let (program, path) = (plain(program)?, plain(path)?);
-    let called = if path == "/etc/ackbell/ackbell.toml" {
+    let called = if path == config::lenient::CONFIG {
         program.to_owned()
     } else if kind == CoreKind::Icinga2 {
         // Its command is a list of words.

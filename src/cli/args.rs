@@ -148,9 +148,15 @@ pub(crate) enum Verb {
     )]
     Manifest(ManifestArgs),
     /// Print the completions of a shell
-    Completions { shell: clap_complete::Shell },
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
     /// Write the man pages into a directory
-    Man { directory: PathBuf },
+    Man {
+        /// Made if it isn't there
+        directory: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]

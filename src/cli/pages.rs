@@ -11,6 +11,9 @@ use std::path::Path;
 
 const VERSION: &str = concat!("ackbell ", env!("CARGO_PKG_VERSION"));
 const MANUAL: &str = "ackbell";
+/// A version, not a date, says how old a page is. Without its quotes an empty argument is left out, and the next takes
+/// its place.
+const NO_DATE: &str = "\"\"";
 const INTRODUCTION: &str = "TOML; a file whose name ends in .json is JSON with the same keys. Paths are relative to the file. \
     Spans of time are written as 30s, 5m, 2h, 3d. Unknown keys are mistakes: `ackbell config check` reports all of them at once, \
     with their lines. A change takes effect at once in a running listener; one with mistakes is refused there, and the old \
@@ -48,7 +51,10 @@ fn write_pages(directory: &Path) -> io::Result<usize> {
     collect("ackbell", &command, &mut pages);
     for (name, command) in &pages {
         let mut page = Vec::new();
-        clap_mangen::Man::new(command.clone()).title(name.clone()).source(VERSION).manual(MANUAL).render(&mut page)?;
+        let man = clap_mangen::Man::new(command.clone()).title(name.clone()).date(NO_DATE);
+        man.source(VERSION).manual(MANUAL).render(&mut page)?;
+        // The generator writes break, blank line, break before a list of values; one of them is what shows.
+        let page = String::from_utf8_lossy(&page).replace("\n.br\n\n.br\n", "\n.sp\n");
         fs::write(directory.join(format!("{name}.1")), page)?;
     }
     fs::write(directory.join("ackbell.toml.5"), configuration())?;
@@ -71,7 +77,7 @@ fn collect(name: &str, command: &Command, pages: &mut Vec<(String, Command)>) {
 /// `ackbell.toml(5)`, from the table of keys.
 fn configuration() -> String {
     let mut page = Roff::new();
-    page.control("TH", ["ackbell.toml", "5", "", VERSION, MANUAL]);
+    page.control("TH", ["ackbell.toml", "5", NO_DATE, VERSION, MANUAL]);
     page.control("SH", ["NAME"]);
     page.text([roman("ackbell.toml - the configuration of ackbell")]);
     page.control("SH", ["SYNOPSIS"]);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Where the configuration is when nobody says otherwise.
-pub(super) const CONFIG: &str = "/etc/ackbell/ackbell.toml";
+pub(crate) const CONFIG: &str = "/etc/ackbell/ackbell.toml";
 const STATE_DIR: &str = "/var/lib/ackbell";
 const RUNTIME_DIR: &str = "/run/ackbell";
 /// A larger file is no configuration.

@@ -5,7 +5,7 @@ use crate::core::local::Account;
 use rustix::process::geteuid;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown, fchown};
 use std::path::{Path, PathBuf};
 
 /// One file to be written.
@@ -26,6 +26,11 @@ impl std::fmt::Debug for Planned {
 }
 
 impl Planned {
+    /// Whether everybody may read it: then it is root's, like other files of the system.
+    pub(crate) fn is_public(&self) -> bool {
+        self.mode & 0o004 != 0
+    }
+
     /// Whether it is there already, word for word.
     pub(crate) fn is_there(&self) -> bool {
         fs::read_to_string(&self.path).is_ok_and(|there| there == self.content)
@@ -68,7 +73,7 @@ fn make(file: &Planned, account: Option<&Account>, made: &mut Vec<PathBuf>) -> i
     let mut new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
     made.push(temporary);
     new.write_all(file.content.as_bytes())?;
-    if let Some(account) = account.filter(|_| geteuid().is_root()) {
+    if let Some(account) = account.filter(|_| geteuid().is_root() && !file.is_public()) {
         fchown(&new, Some(0), Some(account.gid))?;
     }
     // Whatever the umask is.
@@ -92,14 +97,18 @@ fn beside(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.ackbell-new"))
 }
 
-/// A directory that need not be there yet. With `owned_by_core` it belongs to the core's user, else to root and the core's group.
+/// A directory that need not be there yet. With `owned_by_core` it belongs to the core's user, else to root and the
+/// core's group; so does one that is there and closed to all but root, as the packages bring `/etc/ackbell`.
 pub(crate) fn directory(path: &Path, account: Option<&Account>, owned_by_core: bool) -> Result<(), WriteError> {
     let fail = |source| WriteError::Make { path: path.to_owned(), source };
-    if path.is_dir() {
+    let there = fs::metadata(path).ok().filter(fs::Metadata::is_dir);
+    if there.as_ref().is_some_and(|there| owned_by_core || there.gid() != 0 || there.mode() & 0o001 != 0) {
         return Ok(());
     }
-    fs::create_dir_all(path).map_err(fail)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o750)).map_err(fail)?;
+    if there.is_none() {
+        fs::create_dir_all(path).map_err(fail)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o750)).map_err(fail)?;
+    }
     if let Some(account) = account.filter(|_| geteuid().is_root()) {
         let owner = if owned_by_core { account.uid } else { 0 };
         chown(path, Some(owner), Some(account.gid)).map_err(fail)?;
@@ -132,5 +141,30 @@ mod tests {
         assert_eq!(fs::read_to_string(at("a.bak")).unwrap(), "1");
         assert_eq!(fs::metadata(at("a")).unwrap().permissions().mode() & 0o777, 0o640);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn the_packages_directory_is_opened_to_the_core_and_no_other_is_changed() {
+        assert!(geteuid().is_root(), "as tests/run");
+        let home = tempfile::tempdir().unwrap();
+        let core = Account { user: "core".into(), uid: 7, group: "core".into(), gid: 8 };
+        let made = |name: &str, mode: u32, gid: u32, owned_by_core: bool| {
+            let path = home.path().join(name);
+            fs::create_dir(&path).unwrap();
+            chown(&path, Some(0), Some(gid)).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            directory(&path, Some(&core), owned_by_core).unwrap();
+            let now = fs::metadata(path).unwrap();
+            (now.mode() & 0o7777, now.uid(), now.gid())
+        };
+        assert_eq!(made("packaged", 0o750, 0, false), (0o750, 0, 8));
+        assert_eq!(made("open", 0o755, 0, false), (0o755, 0, 0));
+        assert_eq!(made("another's", 0o750, 5, false), (0o750, 0, 5));
+        assert_eq!(made("state", 0o750, 0, true), (0o750, 0, 0));
+        let secret = planned(home.path().join("secret"), "1");
+        let public = Planned { mode: 0o644, ..planned(home.path().join("public"), "2") };
+        files(&[secret, public], Some(&core)).unwrap();
+        let group = |name: &str| fs::metadata(home.path().join(name)).unwrap().gid();
+        assert_eq!((group("secret"), group("public")), (8, 0), "what all may read is the system's");
     }
 }

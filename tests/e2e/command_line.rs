@@ -121,6 +121,9 @@ fn man_pages_come_from_the_same_definitions_and_groff_has_nothing_to_say() {
         let done =
             Command::new("man").args(["--warnings", "-l"]).arg(entry.path()).env("LC_ALL", "C.UTF-8").output().unwrap();
         assert_eq!((done.status.code(), text(&done.stderr)), (Some(0), String::new()), "{:?}", entry.path());
+        let shown = text(&done.stdout);
+        let footer = shown.trim_end().lines().next_back().unwrap();
+        assert!(footer.starts_with(concat!("ackbell ", env!("CARGO_PKG_VERSION"), " ")), "{footer}");
         names.push(entry.file_name().into_string().unwrap());
     }
     for page in ["ackbell.1", "ackbell-setup.1", "ackbell-queue-list.1", "ackbell.toml.5"] {

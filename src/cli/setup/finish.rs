@@ -4,6 +4,7 @@ use super::definitions::Definitions;
 use super::{End, Exit, Scene, Talk, name, slack};
 use crate::clock;
 use crate::config::{CoreKind, Environment, lenient};
+use crate::setup::unit::{Tie, tie};
 use crate::setup::write::{self, Planned};
 use crate::setup::{self, Choices, Way, click, prove};
 use std::path::Path;
@@ -17,7 +18,12 @@ pub(super) fn finish(scene: &Scene<'_>, choices: &Choices, talk: &mut Talk<'_>) 
     test_message(scene, choices, talk)?;
     test_button(scene, choices, talk)?;
     let planned = setup::plan(choices, &scene.path, scene.existing.as_ref(), clock::wall_ms() / 1000);
-    let planned = planned.map_err(|e| End::Said(Exit::Config, e.to_string()))?;
+    let mut planned = planned.map_err(|e| End::Said(Exit::Config, e.to_string()))?;
+    let is_the_units = scene.path == Path::new(lenient::CONFIG);
+    let tie = if is_the_units { tie(choices.core.as_ref(), Path::new("/")) } else { Tie::Nothing };
+    if let Tie::Files(files) = &tie {
+        planned.splice(..0, files.iter().filter(|file| !file.is_there()).cloned());
+    }
     let definitions = Definitions::choose(scene, choices, talk);
     tell_plan(scene, choices, &planned, &definitions, talk);
     if scene.args.dry_run {
@@ -34,7 +40,7 @@ pub(super) fn finish(scene: &Scene<'_>, choices: &Choices, talk: &mut Talk<'_>) 
     }
     talk.out.line(if planned.is_empty() { "✓ the configuration is as it should be" } else { "✓ written" });
     definitions.put(talk)?;
-    tell_rest(scene, choices, talk);
+    tell_rest(scene, choices, &tie, talk);
     Ok(Exit::Done)
 }
 
@@ -96,7 +102,13 @@ fn tell_plan(
     }
     let group = choices.core.as_ref().and_then(|local| local.account.as_ref()).map_or("root", |account| &account.group);
     for file in planned {
-        let owner = if rustix::process::geteuid().is_root() { format!("root:{group}") } else { "yours".to_owned() };
+        let owner = if file.is_public() {
+            "readable by all".to_owned()
+        } else if rustix::process::geteuid().is_root() {
+            format!("root:{group}")
+        } else {
+            "yours".to_owned()
+        };
         let mut line = format!("  {}  ({:04o}, {owner})", file.path.display(), file.mode);
         if let Some(backup) = &file.backup {
             line.push_str(&format!("; the present one is kept as {}", backup.display()));
@@ -128,11 +140,16 @@ fn put(scene: &Scene<'_>, choices: &Choices, planned: &[Planned]) -> Result<(), 
     let present = || lenient::state_dirs(Some(&scene.path), &Environment::default()).state_dir;
     write::directory(base, account, false).map_err(fail)?;
     write::directory(&choices.state_dir.clone().unwrap_or_else(present), account, true).map_err(fail)?;
+    for file in planned.iter().filter(|file| file.is_public()) {
+        let parent = file.path.parent().unwrap_or(Path::new("/"));
+        let fail_make = |source| fail(write::WriteError::Make { path: parent.to_owned(), source });
+        std::fs::create_dir_all(parent).map_err(fail_make)?;
+    }
     write::files(planned, account).map_err(fail)
 }
 
 /// What only the administrator can do.
-fn tell_rest(scene: &Scene<'_>, choices: &Choices, talk: &mut Talk<'_>) {
+fn tell_rest(scene: &Scene<'_>, choices: &Choices, tie: &Tie, talk: &mut Talk<'_>) {
     let mut steps = Vec::new();
     if let Some(local) = &choices.core {
         match local.kind {
@@ -151,7 +168,10 @@ fn tell_rest(scene: &Scene<'_>, choices: &Choices, talk: &mut Talk<'_>) {
             }
         }
     }
-    let config = if scene.path == Path::new("/etc/ackbell/ackbell.toml") {
+    if *tie == Tie::ByHand {
+        steps.push("say whose user the listener runs as, by files like those in /usr/share/ackbell/cores".to_owned());
+    }
+    let config = if scene.path == Path::new(lenient::CONFIG) {
         String::new()
     } else {
         format!("--config {} ", scene.path.display())
