@@ -275,12 +275,13 @@ pub(crate) struct Core {
     pub(crate) api: Option<Api>,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum CoreKind {
     #[default]
     Nagios,
     Naemon,
     Icinga2,
+    #[value(name = "openitcockpit")]
     OpenItCockpit,
     Checkmk,
 }
@@ -379,11 +380,6 @@ pub(crate) enum Who {
 /// A span of time as the configuration writes it, for the command line; the error is a sentence.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     values::duration(text).map_err(Mistake::sentence)
-}
-
-/// A kind of core by its name, for the command line; the error is a sentence.
-pub(crate) fn core_kind(text: &str) -> Result<CoreKind, String> {
-    values::core_kind(text).map_err(Mistake::sentence)
 }
 
 /// A destination as `channel` takes it, for the command line; the error is a sentence.

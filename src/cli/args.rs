@@ -5,7 +5,7 @@ mod notify;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 pub(super) use first::channel;
-pub(crate) use first::{CommandsArgs, Definitions, DemoArgs, ManifestArgs, SandboxArgs, SetupArgs};
+pub(crate) use first::{CommandsArgs, DemoArgs, ManifestArgs, SandboxArgs, SetupArgs};
 pub(crate) use notify::NotifyArgs;
 use std::ffi::OsString;
 use std::path::PathBuf;

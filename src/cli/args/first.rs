@@ -1,5 +1,6 @@
 //! The arguments of the first day: what sets ackbell up, and what shows it without Slack.
 
+use crate::config::CoreKind;
 use clap::Args;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,7 +9,7 @@ use std::path::PathBuf;
 pub(crate) struct CommandsArgs {
     /// The core
     #[arg(value_name = "CORE")]
-    pub(crate) core: Definitions,
+    pub(crate) core: CoreKind,
     /// Where the core finds ackbell
     #[arg(long, default_value = "/usr/bin/ackbell", value_name = "PATH", value_parser = plain_path)]
     pub(crate) binary: String,
@@ -46,16 +47,6 @@ pub(crate) struct ManifestArgs {
     pub(crate) rotating_tokens: bool,
 }
 
-/// The cores that `commands` has definitions for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Definitions {
-    Nagios,
-    Naemon,
-    Icinga2,
-    Openitcockpit,
-    Checkmk,
-}
-
 /// A path that needs no quoting in any core's language.
 fn plain_path(text: &str) -> Result<String, String> {
     let is_plain = text.starts_with('/') && text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+".contains(c));
@@ -71,9 +62,9 @@ pub(crate) struct SetupArgs {
     /// Show everything, write nothing, post nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// The core, if it isn't the one found: nagios, naemon, icinga2, openitcockpit, checkmk
-    #[arg(long, value_name = "CORE", value_parser = crate::config::core_kind)]
-    pub(crate) core: Option<crate::config::CoreKind>,
+    /// The core, if it isn't the one found
+    #[arg(long, value_name = "CORE")]
+    pub(crate) core: Option<CoreKind>,
     /// The core's main configuration, where it isn't in a usual place
     #[arg(long, value_name = "FILE")]
     pub(crate) main_config: Option<PathBuf>,
