@@ -4,7 +4,12 @@ use super::Integration;
 use super::integration::{Around, DEFAULT};
 use super::problem::{Mistake, Report};
 use super::tree::Span;
-use crate::install;
+use crate::install::{self, Revoked};
+use crate::render::utc;
+use std::fmt;
+
+/// Where a browser begins an installation, below the public address.
+pub(crate) const INSTALL_PATH: &str = "/slack/install";
 
 impl Integration {
     /// It posts as a bot, as soon as there is a token: one of its own, or that of an installation.
@@ -19,18 +24,41 @@ impl Integration {
     }
 
     /// Why there is no token although there should be one, and the remedy.
-    pub(crate) fn missing_token(&self) -> Option<String> {
+    pub(crate) fn missing_token(&self) -> Option<Missing> {
         if self.bot_token.is_some() || !self.is_installable() {
             return None;
         }
-        let remedy = "open [listen] public_url + /slack/install in a browser";
-        let own = if self.name == DEFAULT { String::new() } else { format!("/{}", self.name) };
-        Some(match self.install.as_ref().and_then(|install| install.revoked.as_ref()) {
-            Some(why) => {
-                format!("\"{}\" isn't installed any more ({why}): to install it again {remedy}{own}", self.name)
+        let (what, again) = match self.install.as_ref().and_then(|install| install.revoked.as_ref()) {
+            Some(Revoked { reason, at }) => {
+                (format!("\"{}\" isn't installed any more ({reason}, since {})", self.name, utc(*at)), " again")
             }
-            None => format!("\"{}\" isn't installed yet: {remedy}{own}", self.name),
-        })
+            None => (format!("\"{}\" isn't installed yet", self.name), ""),
+        };
+        let remedy = match &self.install_at {
+            Some(address) => format!("to install it{again} open {address} in a browser"),
+            None => format!("to install it{again} set public_url in [listen], then open its {INSTALL_PATH} in a browser"),
+        };
+        Some(Missing { what, remedy })
+    }
+
+    /// Learns where a browser installs it.
+    pub(super) fn reach_at(&mut self, public_url: Option<&str>) {
+        let own = if self.name == DEFAULT { String::new() } else { format!("/{}", self.name) };
+        self.install_at = public_url.map(|url| format!("{url}{INSTALL_PATH}{own}"));
+    }
+}
+
+/// What is said of an integration that should have a token and has none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Missing {
+    /// Which integration, why, since when.
+    pub(crate) what: String,
+    pub(crate) remedy: String,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.remedy)
     }
 }
 
@@ -60,7 +88,4 @@ pub(super) fn take(
     around.sources.push(path);
     let valid = integration.install.as_ref().filter(|install| install.revoked.is_none());
     integration.bot_token = valid.map(|install| install.bot_token.clone());
-    if let Some(missing) = integration.missing_token().filter(|_| integration.enabled) {
-        report.warning(span, Mistake::new(missing));
-    }
 }

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// The name of the integration that `[slack]` and the environment configure.
 pub(super) const DEFAULT: &str = "default";
+/// What people write in Slack to ask ackbell something, unless it is called otherwise.
+pub(crate) const COMMAND: &str = "/ackbell";
 const API_URL: &str = "https://slack.com/api/";
 
 /// What reading secrets needs around it.
@@ -106,6 +108,16 @@ fn signing_secret(value: &str) -> Result<(), Mistake> {
     printable(value)
 }
 
+/// <https://docs.slack.dev/reference/app-manifest>: a slash, and up to 31 characters more.
+fn command(text: &str) -> Result<String, Mistake> {
+    let is_fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
+    match text.strip_prefix('/') {
+        Some(name) if (1..32).contains(&name.len()) && name.chars().all(is_fine) => Ok(text.to_owned()),
+        _ => Err(Mistake::new(format!("\"{text}\" is no slash command"))
+            .remedy("write \"/NAME\": up to 31 small letters, digits, - _ .")),
+    }
+}
+
 fn read(name: &str, mut table: Table<'_>, around: &mut Around<'_>, report: &mut Report<'_>) -> Integration {
     let (span, place) = (table.span, table.name.clone());
     let api_url = |text: &str| values::url(text).map(|url| if url.ends_with('/') { url } else { format!("{url}/") });
@@ -159,6 +171,8 @@ fn read(name: &str, mut table: Table<'_>, around: &mut Around<'_>, report: &mut 
             report,
         ),
         install: None,
+        install_at: None,
+        command: table.parsed("command", report, command).unwrap_or_else(|| COMMAND.to_owned()),
         team_id: table.text("team_id", report).map(|text| text.text.to_owned()),
         fallback: table.text("fallback", report).map(|text| text.text.to_owned()),
         channel: table.parsed("channel", report, str::parse),
@@ -201,6 +215,9 @@ fn check(integration: &Integration, place: &str, span: Option<Span>, report: &mu
 
 /// What only shows when the routes are known too.
 pub(super) fn check_routes(config: &Config, report: &mut Report<'_>) {
+    for missing in config.integrations.iter().filter(|i| i.enabled).filter_map(Integration::missing_token) {
+        report.warning(None, Mistake::new(missing.what).remedy(missing.remedy));
+    }
     for integration in &config.integrations {
         let Some(name) = &integration.fallback else { continue };
         let other = config.integrations.iter().find(|other| other.name == *name && other.name != integration.name);

@@ -117,7 +117,9 @@ fn read_config(
     }
     let mut sources: Vec<PathBuf> = path.map(Path::to_owned).into_iter().collect();
     let base = path.and_then(Path::parent).unwrap_or(Path::new("/")).to_owned();
-    let integrations = integration::read_all(top, (&base, &dirs.state_dir), env, &mut sources, report);
+    let mut integrations = integration::read_all(top, (&base, &dirs.state_dir), env, &mut sources, report);
+    let listen = listen::read(top, &base, &integrations, &mut sources, report);
+    integrations.iter_mut().for_each(|integration| integration.reach_at(listen.public_url.as_deref()));
     let config = Config {
         path: path.map(Path::to_owned),
         state_dir: dirs.state_dir,
@@ -130,7 +132,7 @@ fn read_config(
         cores: core::read_all(top, &base, &mut sources, report),
         acknowledge: access::acknowledge(top, report),
         access: access::access(top, report),
-        listen: listen::read(top, &base, &integrations, &mut sources, report),
+        listen,
         sources,
         integrations,
     };

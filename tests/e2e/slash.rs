@@ -59,7 +59,7 @@ fn what_is_asked_is_answered_and_done_in_the_real_core() {
     let night = Night::falls(true, "");
     let help = night.ask("help", "acknowledge its problem");
     assert!(!help["ephemeral_for"].is_null(), "{help}");
-    night.ask("porblems", "Did you mean `problems`?");
+    night.ask("porblems", "Did you mean `/ackbell problems`?");
     night.ask("problems", "No problems. :tada:");
     let card = night.falls_ill("Disk", "DISK CRITICAL - <!channel> 3% free");
     let list = night.ask("problems", "*One problem*");
@@ -140,11 +140,10 @@ fn a_channel_subscribes_itself() {
     );
     let told: Value = serde_json::from_str(&night.run(&["queue", "--json", "subscriptions"])).unwrap();
     assert_eq!(told["subscriptions"][0]["filter"], "web*/Disk critical", "{told}");
-    assert!(
-        night
-            .run(&["config", "show"])
-            .ends_with("# subscriptions made in Slack: 1; see `ackbell queue subscriptions`\n")
-    );
+    let shown = night.run(&["config", "show"]);
+    assert!(shown.ends_with("\n# [default] C0DISKS0001: web*/Disk critical\n"), "{shown}");
+    let shown: Value = serde_json::from_str(&night.run(&["config", "show", "--json"])).unwrap();
+    assert_eq!(shown["subscriptions"], told["subscriptions"]);
     night.ask_as(&here, "unsubscribe", "Ended: one subscription");
     let audit: Vec<Value> = night.audit();
     assert!(audit.iter().any(|row| row["action"] == "subscribe" && row["detail"] == "web*/Disk critical"), "{audit:?}");

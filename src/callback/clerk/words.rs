@@ -8,19 +8,6 @@ use crate::confirm::snapshot::{Acknowledged, State};
 use crate::render::words::{span, utc};
 use crate::slack::mrkdwn::{bold, date, fence, plain};
 
-/// The name of a core's state number.
-pub(super) fn state_name(object: &Object, code: u8) -> &'static str {
-    match (&object.service, code) {
-        (Some(_), 0) => "OK",
-        (Some(_), 1) => "WARNING",
-        (Some(_), 2) => "CRITICAL",
-        (None, 0) => "UP",
-        (None, 1) => "DOWN",
-        (None, 2) => "UNREACHABLE",
-        _ => "UNKNOWN",
-    }
-}
-
 /// What a filter asks that a core's list of states doesn't tell.
 pub(super) fn beyond_the_state(matcher: &Matcher) -> Option<&'static str> {
     let lists = [
@@ -62,7 +49,7 @@ pub(super) fn acknowledgeable(object: &Object, state: &State) -> Result<(), Stri
         return Err(format!(
             "{} is {}: there is nothing to acknowledge.",
             plain(&object.to_string()),
-            state_name(object, 0)
+            state.name(object)
         ));
     }
     match (state.acknowledged, state.acknowledgement()) {
@@ -78,7 +65,7 @@ pub(super) fn status(object: &Object, label: &str, state: &State, now: i64) -> S
         "{} {} is {}{}",
         circle(object, state.code),
         bold(label),
-        state_name(object, state.code),
+        state.name(object),
         since(state, now)
     )];
     if !state.output.is_empty() {
