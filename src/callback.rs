@@ -261,7 +261,8 @@ impl Callback {
     fn turned(&self, integration: &str, config: &Arc<Config>, click: &BlockActions, turn: Turn) -> Answer {
         let asker = Asker::of(integration, &click.origin, &click.place);
         if let Ok(filter) = Filter::of(&turn.filter) {
-            let order = Order { what: What::Problems(filter), is_public: false, command: String::new(), core: turn.core };
+            let order =
+                Order { what: What::Problems(filter), is_public: false, command: String::new(), core: turn.core };
             let (config, key) = (Arc::clone(config), String::new());
             // Nothing turns: the person taps again.
             let _ = self.run_errand(Errand { config, asker, order, from: turn.from, replaces: true, key });

@@ -147,7 +147,9 @@ fn named(command: &str, verb: &str, words: Vec<String>) -> Result<Vec<String>, S
 fn unknown_verb(command: &str, verb: &str) -> String {
     let near = suggest::nearest(verb, VERBS.iter().map(|(name, ..)| *name));
     match near {
-        Some(name) => format!("There is no \"{verb}\". Did you mean `{command} {name}`? `{command} help` tells them all."),
+        Some(name) => {
+            format!("There is no \"{verb}\". Did you mean `{command} {name}`? `{command} help` tells them all.")
+        }
         None => format!("There is no \"{verb}\"; `{command} help` tells what there is."),
     }
 }
@@ -278,7 +280,10 @@ mod tests {
 
     #[test]
     fn downtimes_have_a_length() {
-        assert_eq!(downtime("/mon", &named(&["2h", "new", "disk"])), Ok((Duration::from_secs(7200), "new disk".to_owned())));
+        assert_eq!(
+            downtime("/mon", &named(&["2h", "new", "disk"])),
+            Ok((Duration::from_secs(7200), "new disk".to_owned()))
+        );
         assert!(downtime("/mon", &named(&["soon"])).unwrap_err().starts_with("\"soon\" is no length of time."));
         assert!(downtime("/mon", &[]).is_err() && downtime("/mon", &named(&["5s"])).is_err());
     }

@@ -138,8 +138,7 @@ impl Clerk {
                     labels.map_or_else(|| find::Label::bare(&object), |labels| find::Label::of(&object, labels));
                 let is_meant = takes(&matches.host, &[Some(object.host.as_str()), Some(label.host.as_str())])
                     && takes(&matches.service, &[object.service.as_deref(), label.service.as_deref()])
-                    && (matches.state.is_empty()
-                        || matches.state.iter().any(|name| name == state.name(&object)));
+                    && (matches.state.is_empty() || matches.state.iter().any(|name| name == state.name(&object)));
                 if is_meant && whose.may(Right::View, &object, Some(&label), &self.config, None).is_ok() {
                     entries.push(Entry::new(object, label.text(), &state));
                 }
@@ -219,7 +218,9 @@ impl Clerk {
         let integration = &whose.asker.integration;
         let count = of_channel.iter().filter(|s| s.integration == *integration && s.channel == channel).count();
         if count >= PER_CHANNEL_MAX {
-            return Err(format!("This channel has {count} subscriptions; end some with `{command} unsubscribe` first."));
+            return Err(format!(
+                "This channel has {count} subscriptions; end some with `{command} unsubscribe` first."
+            ));
         }
         let new = Subscription {
             integration: integration.clone(),

@@ -84,7 +84,9 @@ pub(super) fn take(
             _ => at_its_site(REINSTALL, &integration.api_url),
         };
         let since = utc(at);
-        error!("the installation ended integration={name} reason={reason} since={since} what=its messages wait remedy={remedy}");
+        error!(
+            "the installation ended integration={name} reason={reason} since={since} what=its messages wait remedy={remedy}"
+        );
         // Only for speed: the file's stamp is looked at every few seconds anyway.
         wake::hint(&config.runtime_dir);
     } else {

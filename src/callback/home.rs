@@ -145,7 +145,14 @@ impl Homes {
             let ago = Duration::from_millis(u64::try_from(wall - at).unwrap_or(0));
             let opened = now.checked_sub(ago).unwrap_or(now);
             let asker = Asker { integration, team, user, ..Asker::default() };
-            self.watchers.push(Watcher { asker, opened, due: Some(now), not_before: now, is_asked: false, shown: None });
+            self.watchers.push(Watcher {
+                asker,
+                opened,
+                due: Some(now),
+                not_before: now,
+                is_asked: false,
+                shown: None,
+            });
         }
         Ok(())
     }

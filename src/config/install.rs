@@ -36,7 +36,9 @@ impl Integration {
         };
         let remedy = match &self.install_at {
             Some(address) => format!("to install it{again} open {address} in a browser"),
-            None => format!("to install it{again} set public_url in [listen], then open its {INSTALL_PATH} in a browser"),
+            None => {
+                format!("to install it{again} set public_url in [listen], then open its {INSTALL_PATH} in a browser")
+            }
         };
         Some(Missing { what, remedy })
     }

@@ -45,26 +45,42 @@ impl Feature {
     /// The scopes it takes.
     pub(crate) fn needs(self) -> &'static [Need] {
         match self {
-            Self::Webhook => &[need("incoming-webhook", "posting into the channel that was chosen")],
-            Self::Messages => &[
-                need("chat:write", "posting and editing messages"),
-                optional("chat:write.public", "posting into public channels without an invitation"),
-            ],
-            Self::Emails => &[
-                need("users:read.email", "finding people by their e-mail address"),
-                // Slack shows addresses only to an app that has both.
-                optional("users:read", "knowing whose address it is"),
-            ],
-            Self::Groups => &[need("usergroups:read", "user groups in mention and [access]")],
-            Self::Clicks => &[
-                need("users:read", "knowing who clicked"),
-                optional("users:read.email", "knowing which contact of the core clicked"),
-            ],
-            Self::Command => &[
-                optional("commands", "the slash command"),
-                optional("channels:read", "seeing whether it is in a public channel"),
-                optional("groups:read", "seeing whether it is in a private channel"),
-            ],
+            Self::Webhook => const { &[need("incoming-webhook", "posting into the channel that was chosen")] },
+            Self::Messages => {
+                const {
+                    &[
+                        need("chat:write", "posting and editing messages"),
+                        optional("chat:write.public", "posting into public channels without an invitation"),
+                    ]
+                }
+            }
+            Self::Emails => {
+                const {
+                    &[
+                        need("users:read.email", "finding people by their e-mail address"),
+                        // Slack shows addresses only to an app that has both.
+                        optional("users:read", "knowing whose address it is"),
+                    ]
+                }
+            }
+            Self::Groups => const { &[need("usergroups:read", "user groups in mention and [access]")] },
+            Self::Clicks => {
+                const {
+                    &[
+                        need("users:read", "knowing who clicked"),
+                        optional("users:read.email", "knowing which contact of the core clicked"),
+                    ]
+                }
+            }
+            Self::Command => {
+                const {
+                    &[
+                        optional("commands", "the slash command"),
+                        optional("channels:read", "seeing whether it is in a public channel"),
+                        optional("groups:read", "seeing whether it is in a private channel"),
+                    ]
+                }
+            }
             Self::Home => &[],
         }
     }

@@ -13,12 +13,8 @@ const PAGE_MAX: usize = 1000;
 const OPEN_USERS_MAX: usize = 8;
 
 /// The kinds of channels that can be listed, and the scope of each.
-const KINDS: [(&str, &str); 4] = [
-    ("public_channel", "channels:read"),
-    ("private_channel", "groups:read"),
-    ("im", "im:read"),
-    ("mpim", "mpim:read"),
-];
+const KINDS: [(&str, &str); 4] =
+    [("public_channel", "channels:read"), ("private_channel", "groups:read"), ("im", "im:read"), ("mpim", "mpim:read")];
 
 /// Answers any of them.
 pub(super) fn answer(state: &mut State, call: &Call, scopes: &[String]) -> Reply {

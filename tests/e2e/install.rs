@@ -299,10 +299,16 @@ fn a_token_of_the_configuration_that_ended_is_told_until_it_is_mended() {
     assert_eq!(told["status"], 200, "{told}");
     wait_until("the end in the log", Duration::from_secs(10), || site.log().contains("the installation ended"));
     let log = site.log();
-    assert!(log.contains("remedy=install the app again (api.slack.com/apps, Install App) and put the new token"), "{log}");
+    assert!(
+        log.contains("remedy=install the app again (api.slack.com/apps, Install App) and put the new token"),
+        "{log}"
+    );
     // Nothing waits, and the rest is over: it is said all the same.
     let said = text(&site.run(&["check"]).stdout);
-    assert!(said.contains("CRITICAL: [default] can't deliver: the app was removed in Slack (app_uninstalled, since 20"), "{said}");
+    assert!(
+        said.contains("CRITICAL: [default] can't deliver: the app was removed in Slack (app_uninstalled, since 20"),
+        "{said}"
+    );
     assert!(said.contains("\n  ackbell doctor --integration default"), "{said}");
 }
 

@@ -61,13 +61,8 @@ pub(super) fn acknowledgeable(object: &Object, state: &State) -> Result<(), Stri
 
 /// How an object is.
 pub(super) fn status(object: &Object, label: &str, state: &State, now: i64) -> String {
-    let mut lines = vec![format!(
-        "{} {} is {}{}",
-        circle(object, state.code),
-        bold(label),
-        state.name(object),
-        since(state, now)
-    )];
+    let mut lines =
+        vec![format!("{} {} is {}{}", circle(object, state.code), bold(label), state.name(object), since(state, now))];
     if !state.output.is_empty() {
         lines.push(fence(&state.output, 1000));
     }

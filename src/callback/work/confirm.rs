@@ -107,7 +107,9 @@ impl Worker {
         let problem = self.store.shown_of(&expected.object.key())?.and_then(|shown| shown.problem);
         let label = problem.as_ref().map_or_else(|| expected.object.to_string(), |p| p.latest.object_label());
         let reply = match (&expected.effect, state) {
-            (Effect::Checked { .. }, Some(state)) => Some(format!("Checked: {label} is {}. {}", state.name(&expected.object), state.output)),
+            (Effect::Checked { .. }, Some(state)) => {
+                Some(format!("Checked: {label} is {}. {}", state.name(&expected.object), state.output))
+            }
             // Asked for by words: there may be no message that shows it.
             _ if matches!(request.wish, Wish::One { post: None, .. }) => Some(held(expected, &label)),
             _ => None,

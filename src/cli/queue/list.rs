@@ -4,7 +4,7 @@ use super::{Failure, row_json, subscription_json};
 use crate::cli::args::QueueFilter;
 use crate::cli::{Exit, Output};
 use crate::clock;
-use crate::config::{Config, Pattern};
+use crate::config::{COMMAND, Config, Pattern};
 use crate::render::utc;
 use crate::route::matcher::takes;
 use crate::spool::Spool;
