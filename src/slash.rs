@@ -220,7 +220,8 @@ fn words(text: &str) -> Result<Vec<String>, String> {
 }
 
 fn unescaped(text: &str) -> String {
-    text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    // What was copied from a message of ours may have invisible joiners in it.
+    text.replace('\u{2060}', "").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
 
 #[cfg(test)]
@@ -243,6 +244,7 @@ mod tests {
             "status “web 01/Disk C:”",
             "show \"web 01\"/\"Disk C:\"",
             "STATUS 'web 01'/‘Disk C:’",
+            "status \"web\u{2060} 01/Disk C:\"",
         ] {
             assert_eq!(what(text), What::Status(named(&["web 01/Disk C:"])), "{text}");
         }

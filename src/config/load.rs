@@ -117,10 +117,8 @@ fn read_config(
     }
     let mut sources: Vec<PathBuf> = path.map(Path::to_owned).into_iter().collect();
     let base = path.and_then(Path::parent).unwrap_or(Path::new("/")).to_owned();
-    let mut integrations = integration::read_all(top, (&base, &dirs.state_dir), env, &mut sources, report);
-    let listen = listen::read(top, &base, &integrations, &mut sources, report);
-    integrations.iter_mut().for_each(|integration| integration.reach_at(listen.public_url.as_deref()));
-    let config = Config {
+    let integrations = integration::read_all(top, (&base, &dirs.state_dir), env, &mut sources, report);
+    let mut config = Config {
         path: path.map(Path::to_owned),
         state_dir: dirs.state_dir,
         runtime_dir: dirs.runtime_dir,
@@ -132,10 +130,12 @@ fn read_config(
         cores: core::read_all(top, &base, &mut sources, report),
         acknowledge: access::acknowledge(top, report),
         access: access::access(top, report),
-        listen,
+        listen: listen::read(top, &base, &integrations, &mut sources, report),
         sources,
         integrations,
     };
+    let public_url = config.listen.public_url.as_deref();
+    config.integrations.iter_mut().for_each(|integration| integration.reach_at(public_url));
     integration::check_routes(&config, report);
     config
 }

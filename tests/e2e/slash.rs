@@ -115,7 +115,7 @@ fn a_channel_subscribes_itself() {
     night.ask_as(&json!({"channel": "#disks", "user": "U0BOB00001"}), "subscribe", "You may not subscribe channels");
     night.ask_as(&json!({"channel": "#far"}), "subscribe web*/Disk", "/invite");
     night.ask_as(&here, "subscribe colour=red", "is nothing to filter by");
-    night.ask_as(&here, "subscribe web*/Disk critical", "This channel is now sent what `web");
+    night.ask_as(&here, "subscribe web*/Disk critical", "This channel is now sent what `web*/Disk critical` takes");
     night.ask_as(&here, "subscribe web*/Disk critical", "already");
     night.core.set("Disk", 2, "3% free");
     night.core.set("Load", 2, "load is 99");

@@ -6,7 +6,7 @@ use crate::command::{Action, Object};
 use crate::config::{Config, Matcher};
 use crate::confirm::snapshot::{Acknowledged, State};
 use crate::render::words::{span, utc};
-use crate::slack::mrkdwn::{bold, date, fence, plain};
+use crate::slack::mrkdwn::{bold, date, escape, fence, plain};
 
 /// What a filter asks that a core's list of states doesn't tell.
 pub(super) fn beyond_the_state(matcher: &Matcher) -> Option<&'static str> {
@@ -40,7 +40,7 @@ pub(super) fn reach(matcher: &Matcher) -> Vec<Object> {
 
 /// A subscription's filter as it reads in a sentence.
 pub(super) fn filter(text: &str) -> String {
-    if text.is_empty() { "everything".to_owned() } else { format!("what `{}` takes", plain(text).replace('`', "'")) }
+    if text.is_empty() { "everything".to_owned() } else { format!("what `{}` takes", escape(text).replace('`', "'")) }
 }
 
 /// Why there is nothing to acknowledge; what a click is told too.
