@@ -64,6 +64,8 @@ fn single_mistakes_have_their_remedies() {
     const SLACK: &str = "[slack]\nbot_token = \"xoxb-1\"\nchannel = \"#ops\"\n";
     for (rest, expected) in [
         ("[[route]]\nto = \"ops\"", "to: \"ops\" is no destination"),
+        ("command = \"mon\"", "write \"/NAME\": up to 31 small letters"),
+        ("command = \"/Mon\"", "command: \"/Mon\" is no slash command"),
         ("[[route]]\nmatch = { state = \"critcal\" }", "did you mean \"critical\"?"),
         ("[[route]]\nmatch = { type = \"problems\" }", "did you mean \"problem\"?"),
         ("[[route]]\nmatch = { time = \"always\" }", "time: \"always\" is no time"),

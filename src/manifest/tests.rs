@@ -165,6 +165,8 @@ fn an_app_asks_for_nothing_that_the_configuration_does_not_use() {
     let all = of(&format!("{bot}[listen]\npublic_url = \"https://alerts.example.com\"\n"));
     assert_eq!(all.way, Way::Public("https://alerts.example.com".into()));
     assert!(all.features.contains(&Feature::Command) && !all.features.contains(&Feature::Groups));
+    let named = of(&format!("{bot}command = \"/monitoring\"\n"));
+    assert_eq!(manifest(&named)["features"]["slash_commands"][0]["command"], "/monitoring");
     let socket = of(&format!("{bot}app_token = \"xapp-1\"\n[listen]\npublic_url = \"https://alerts.example.com\"\n"));
     assert_eq!(socket.way, Way::Socket, "while Socket Mode is on, Slack sends nothing to addresses");
 }
@@ -259,7 +261,7 @@ fn every_call_is_covered_and_every_scope_is_used() {
 #[test]
 fn every_need_says_what_it_is_for() {
     let all = [Feature::Webhook].into_iter().chain(Feature::of_a_bot());
-    for need in all.flat_map(|feature| feature.needs()) {
+    for need in all.flat_map(Feature::needs) {
         assert!(need.why.len() > 10 && !need.why.contains("missing"), "{need:?}");
     }
     let both = feature::needs_of(&[Feature::Emails, Feature::Clicks].into());

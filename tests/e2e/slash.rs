@@ -60,6 +60,12 @@ fn what_is_asked_is_answered_and_done_in_the_real_core() {
     let help = night.ask("help", "acknowledge its problem");
     assert!(!help["ephemeral_for"].is_null(), "{help}");
     night.ask("porblems", "Did you mean `/ackbell problems`?");
+    // Answers speak of the command as it was called.
+    let renamed = json!({"command": "/monitoring"});
+    night.ask_as(&renamed, "help", "`/monitoring problems [FILTER]`");
+    night.ask_as(&renamed, "porblems", "Did you mean `/monitoring problems`?");
+    night.ask_as(&renamed, "subscribe db*", "`/monitoring unsubscribe` ends it.");
+    night.ask_as(&renamed, "unsubscribe db*", "Ended: one subscription");
     night.ask("problems", "No problems. :tada:");
     let card = night.falls_ill("Disk", "DISK CRITICAL - <!channel> 3% free");
     let list = night.ask("problems", "*One problem*");
