@@ -79,9 +79,10 @@ pub(super) fn take(
         is_new
     };
     if is_news {
-        let remedy = match &integration.install_at {
-            Some(address) if integration.is_installable() => format!("to install it again open {address} in a browser"),
-            _ => at_its_site(REINSTALL, &integration.api_url),
+        let remedy = if integration.is_installable() {
+            integration.how_to_install(" again")
+        } else {
+            at_its_site(REINSTALL, &integration.api_url)
         };
         let since = utc(at);
         error!(

@@ -1,9 +1,9 @@
 //! The token that an integration has from an installation by a browser, in place of one in the configuration.
 
-use super::Integration;
 use super::integration::{Around, DEFAULT};
 use super::problem::{Mistake, Report};
 use super::tree::Span;
+use super::{Config, Integration};
 use crate::install::{self, Revoked};
 use crate::render::utc;
 use std::fmt;
@@ -34,19 +34,16 @@ impl Integration {
             }
             None => (format!("\"{}\" isn't installed yet", self.name), ""),
         };
-        let remedy = match &self.install_at {
-            Some(address) => format!("to install it{again} open {address} in a browser"),
-            None => {
-                format!("to install it{again} set public_url in [listen], then open its {INSTALL_PATH} in a browser")
-            }
-        };
-        Some(Missing { what, remedy })
+        Some(Missing { what, remedy: self.how_to_install(again) })
     }
 
-    /// Learns where a browser installs it.
-    pub(super) fn reach_at(&mut self, public_url: Option<&str>) {
-        let own = if self.name == DEFAULT { String::new() } else { format!("/{}", self.name) };
-        self.install_at = public_url.map(|url| format!("{url}{INSTALL_PATH}{own}"));
+    /// `again`: empty, or that word after a blank.
+    pub(crate) fn how_to_install(&self, again: &str) -> String {
+        let (first, address) = match &self.install_at {
+            Some(address) => ("", address.as_str()),
+            None => ("set public_url in [listen], then ", INSTALL_PATH),
+        };
+        format!("to install it{again} {first}open {address} in a browser")
     }
 }
 
@@ -90,4 +87,15 @@ pub(super) fn take(
     around.sources.push(path);
     let valid = integration.install.as_ref().filter(|install| install.revoked.is_none());
     integration.bot_token = valid.map(|install| install.bot_token.clone());
+}
+
+/// What only shows when the public address is known, too.
+pub(super) fn check(config: &mut Config, report: &mut Report<'_>) {
+    for integration in &mut config.integrations {
+        let own = if integration.name == DEFAULT { String::new() } else { format!("/{}", integration.name) };
+        integration.install_at = config.listen.public_url.as_ref().map(|url| format!("{url}{INSTALL_PATH}{own}"));
+        if let Some(missing) = integration.missing_token().filter(|_| integration.enabled) {
+            report.warning(None, Mistake::new(missing.what).remedy(missing.remedy));
+        }
+    }
 }

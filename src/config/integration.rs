@@ -108,16 +108,6 @@ fn signing_secret(value: &str) -> Result<(), Mistake> {
     printable(value)
 }
 
-/// <https://docs.slack.dev/reference/app-manifest>: a slash, and up to 31 characters more.
-fn command(text: &str) -> Result<String, Mistake> {
-    let is_fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
-    match text.strip_prefix('/') {
-        Some(name) if (1..32).contains(&name.len()) && name.chars().all(is_fine) => Ok(text.to_owned()),
-        _ => Err(Mistake::new(format!("\"{text}\" is no slash command"))
-            .remedy("write \"/NAME\": up to 31 small letters, digits, - _ .")),
-    }
-}
-
 fn read(name: &str, mut table: Table<'_>, around: &mut Around<'_>, report: &mut Report<'_>) -> Integration {
     let (span, place) = (table.span, table.name.clone());
     let api_url = |text: &str| values::url(text).map(|url| if url.ends_with('/') { url } else { format!("{url}/") });
@@ -172,7 +162,7 @@ fn read(name: &str, mut table: Table<'_>, around: &mut Around<'_>, report: &mut 
         ),
         install: None,
         install_at: None,
-        command: table.parsed("command", report, command).unwrap_or_else(|| COMMAND.to_owned()),
+        command: table.parsed("command", report, values::command).unwrap_or_else(|| COMMAND.to_owned()),
         team_id: table.text("team_id", report).map(|text| text.text.to_owned()),
         fallback: table.text("fallback", report).map(|text| text.text.to_owned()),
         channel: table.parsed("channel", report, str::parse),
@@ -215,9 +205,6 @@ fn check(integration: &Integration, place: &str, span: Option<Span>, report: &mu
 
 /// What only shows when the routes are known too.
 pub(super) fn check_routes(config: &Config, report: &mut Report<'_>) {
-    for missing in config.integrations.iter().filter(|i| i.enabled).filter_map(Integration::missing_token) {
-        report.warning(None, Mistake::new(missing.what).remedy(missing.remedy));
-    }
     for integration in &config.integrations {
         let Some(name) = &integration.fallback else { continue };
         let other = config.integrations.iter().find(|other| other.name == *name && other.name != integration.name);

@@ -4,7 +4,7 @@ use super::lenient::{self, FILE_BYTES_MAX};
 use super::problem::{Mistake, Problem, Report};
 use super::reader::Table;
 use super::{Config, Environment, Field, Limits, Matcher, Message, Outbox, Pattern, Route, Thread, tree, values};
-use super::{access, core, integration, listen};
+use super::{access, core, install, integration, listen};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
@@ -134,8 +134,7 @@ fn read_config(
         sources,
         integrations,
     };
-    let public_url = config.listen.public_url.as_deref();
-    config.integrations.iter_mut().for_each(|integration| integration.reach_at(public_url));
+    install::check(&mut config, report);
     integration::check_routes(&config, report);
     config
 }
