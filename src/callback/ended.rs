@@ -67,23 +67,23 @@ pub(super) fn take(
     let now = clock::wall_ms();
     let at = event.time.unwrap_or(now / 1000);
     let id = event.id.as_ref().map(AsRef::as_ref);
+    let remedy = if integration.is_installable() {
+        integration.how_to_install(" again")
+    } else {
+        at_its_site(REINSTALL, &integration.api_url)
+    };
     let is_news = if integration.is_installable() {
         install::revoke(&config.state_dir, name, reason, id, at).map_err(|e| e.to_string())?
     } else {
         let is_new = taken.is_new(id);
         if is_new {
             let until = now.saturating_add(clock::millis(REST));
-            let since = format!("the app was removed in Slack ({reason}, since {})", utc(at));
-            store.rest(name, until, now, &since).map_err(|e| e.to_string())?;
+            let what = format!("the app was removed in Slack ({reason}, since {}): {remedy}", utc(at));
+            store.rest(name, until, now, &what).map_err(|e| e.to_string())?;
         }
         is_new
     };
     if is_news {
-        let remedy = if integration.is_installable() {
-            integration.how_to_install(" again")
-        } else {
-            at_its_site(REINSTALL, &integration.api_url)
-        };
         let since = utc(at);
         error!(
             "the installation ended integration={name} reason={reason} since={since} what=its messages wait remedy={remedy}"

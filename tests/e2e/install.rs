@@ -309,7 +309,7 @@ fn a_token_of_the_configuration_that_ended_is_told_until_it_is_mended() {
         said.contains("CRITICAL: [default] can't deliver: the app was removed in Slack (app_uninstalled, since 20"),
         "{said}"
     );
-    assert!(said.contains(" doctor --integration default"), "{said}");
+    assert!(said.contains(" UTC): install the app again (api.slack.com/apps, Install App)"), "{said}");
 }
 
 #[test]
