@@ -281,3 +281,18 @@ proptest::proptest! {
         let _ = problems("a.json", &json);
     }
 }
+
+#[test]
+fn a_file_that_is_being_written_is_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.toml");
+    fs::write(&path, "").unwrap();
+    let text = format!("state_dir = \"{}\"\n[slack]\nenabled = false\n", directory.path().display());
+    let found = std::thread::scope(|scope| {
+        let loaded = scope.spawn(|| load(Some(&path), &Environment::default()).unwrap().0.integrations.len());
+        std::thread::sleep(Duration::from_millis(30));
+        fs::write(&path, text).unwrap();
+        loaded.join().unwrap()
+    });
+    assert_eq!(found, 1, "not the configuration of an empty file");
+}
