@@ -240,7 +240,7 @@ impl Callback {
     /// What was written behind the slash command. What is wrong with it, and the help, is told at once.
     fn ordered(&self, integration: &str, config: &Arc<Config>, command: &SlashCommand) -> Answer {
         let privately = |text: &str| Answer::json(json!({ "response_type": "ephemeral", "text": text }));
-        let order = match slash::parse(&command.text) {
+        let order = match slash::parse(&command.command, &command.text) {
             Ok(Order { what: What::Help, .. }) => return privately(&listing::help(&command.command)),
             Ok(order) => order,
             Err(words) => return privately(&mrkdwn::escape(&words)),
@@ -261,7 +261,8 @@ impl Callback {
     fn turned(&self, integration: &str, config: &Arc<Config>, click: &BlockActions, turn: Turn) -> Answer {
         let asker = Asker::of(integration, &click.origin, &click.place);
         if let Ok(filter) = Filter::of(&turn.filter) {
-            let order = Order { what: What::Problems(filter), is_public: false, core: turn.core };
+            let order =
+                Order { what: What::Problems(filter), is_public: false, command: String::new(), core: turn.core };
             let (config, key) = (Arc::clone(config), String::new());
             // Nothing turns: the person taps again.
             let _ = self.run_errand(Errand { config, asker, order, from: turn.from, replaces: true, key });

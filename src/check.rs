@@ -5,6 +5,7 @@
 pub(crate) mod gather;
 mod listener;
 
+use crate::config::Missing;
 use crate::report::Report;
 use crate::store::Health;
 use std::collections::BTreeMap;
@@ -93,6 +94,8 @@ pub(crate) enum Configured {
         takes_callbacks: bool,
         /// Why a template isn't used.
         template: Option<String>,
+        /// Integrations that should have a token and have none.
+        missing: Vec<Missing>,
     },
     /// The first problem, and how many there are.
     Broken {
@@ -278,11 +281,15 @@ fn configuration(facts: &Facts, findings: &mut Vec<Finding>) {
             let text = format!("the configuration is broken: {first}{more}{what}");
             findings.push(Finding::new(level, text).remedy("ackbell config check"));
         }
-        Some(Configured::Good { template: Some(why), .. }) => {
-            let text = format!("a template of [message] fails, so the default is shown: {why}");
-            findings.push(Finding::new(Level::Warning, text).remedy("ackbell preview shows the result"));
+        Some(Configured::Good { template, missing, .. }) => {
+            for Missing { what, remedy } in missing {
+                findings.push(Finding::new(Level::Critical, what).remedy(remedy));
+            }
+            if let Some(why) = template {
+                let text = format!("a template of [message] fails, so the default is shown: {why}");
+                findings.push(Finding::new(Level::Warning, text).remedy("ackbell preview shows the result"));
+            }
         }
-        Some(Configured::Good { template: None, .. }) => {}
     }
 }
 

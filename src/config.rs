@@ -23,7 +23,8 @@ mod tree;
 mod values;
 
 pub(crate) use environment::Environment;
-pub(crate) use integration::{SecretKind, blank as blank_integration};
+pub(crate) use install::{INSTALL_PATH, Missing};
+pub(crate) use integration::{COMMAND, SecretKind, blank as blank_integration};
 pub(crate) use listen::{Http, Listen, TlsFiles};
 pub(crate) use load::{LoadError, Stamp, load, stamp};
 pub(crate) use problem::Problem;
@@ -83,6 +84,10 @@ pub(crate) struct Integration {
     pub(crate) client_secret: Option<Secret>,
     /// What a browser installed with those; `bot_token` is its token while it holds.
     pub(crate) install: Option<Install>,
+    /// The slash command's name, with its slash; what an answer says is the name that it came with.
+    pub(crate) command: String,
+    /// Where a browser installs it; `None` while the world can't reach the listener.
+    pub(crate) install_at: Option<String>,
     /// Only this workspace may install.
     pub(crate) team_id: Option<String>,
     /// The integration that takes over while this one's installation has ended.

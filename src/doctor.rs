@@ -9,6 +9,7 @@ mod machine;
 mod slack;
 
 use crate::config::{Config, Environment, Integration};
+use crate::manifest::at_its_site;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -127,7 +128,11 @@ pub(crate) fn examine(
     hop("listener", move |steps| steps.extend(machine::listener(&asked)), &mut tell);
     for own in chosen(&config, wish) {
         let (asked, env, own, send) = (Arc::clone(&config), env.clone(), own.clone(), wish.send);
-        let name = format!("[{}]", own.name);
+        let (name, api_url) = (format!("[{}]", own.name), own.api_url.clone());
+        let mut tell = |step: Step| {
+            let remedy = step.remedy.map(|remedy| at_its_site(&remedy, &api_url));
+            tell(Step { remedy, ..step });
+        };
         hop(&name, move |steps| slack::integration(&asked, &own, &env, send, steps), &mut tell);
     }
     if wish.integration.is_none() {

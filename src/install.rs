@@ -34,10 +34,19 @@ pub(crate) struct Install {
     pub(crate) scopes: String,
     /// Unix seconds.
     pub(crate) installed_at: i64,
-    /// It must not be used any more, and why.
-    pub(crate) revoked: Option<String>,
+    /// It must not be used any more.
+    pub(crate) revoked: Option<Revoked>,
     /// The events that were taken, the newest last.
     pub(crate) events: Vec<String>,
+}
+
+/// Slack's word that an installation ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Revoked {
+    /// Slack's name of the event.
+    pub(crate) reason: String,
+    /// Unix seconds.
+    pub(crate) at: i64,
 }
 
 /// The file: the same, with its secrets in the open.
@@ -57,7 +66,7 @@ struct Written {
     scopes: String,
     installed_at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    revoked: Option<String>,
+    revoked: Option<Revoked>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     events: Vec<String>,
 }
@@ -148,23 +157,22 @@ fn write(path: &Path, install: &Install) -> io::Result<()> {
     fs::rename(&temporary, path)
 }
 
-/// Takes Slack's word that the installation ended. `false` when that is no news: it ended already, the event was told
+/// Takes Slack's word that the installation ended at a time, in Unix seconds. `false` when that is no news: it ended already, the event was told
 /// before, or is older than the installation, which came after it.
 pub(crate) fn revoke(
     state_dir: &Path,
     integration: &str,
     reason: &str,
     event: Option<&str>,
-    event_time: Option<i64>,
+    at: i64,
 ) -> io::Result<bool> {
     update(state_dir, integration, |known| {
         let mut install = known?;
         let is_told = event.is_some_and(|id| install.events.iter().any(|known| known == id));
-        let is_older = event_time.is_some_and(|at| at < install.installed_at);
-        if is_told || is_older || install.revoked.is_some() {
+        if is_told || at < install.installed_at || install.revoked.is_some() {
             return None;
         }
-        install.revoked = Some(reason.to_owned());
+        install.revoked = Some(Revoked { reason: reason.to_owned(), at });
         install.events.extend(event.map(str::to_owned));
         let excess = install.events.len().saturating_sub(EVENTS_MAX);
         install.events.drain(..excess);
@@ -210,7 +218,7 @@ mod tests {
     #[test]
     fn an_end_is_taken_once_and_never_for_a_later_installation() {
         let dir = tempfile::tempdir().unwrap();
-        let revoke = |event, at| revoke(dir.path(), "default", "app_uninstalled", Some(event), Some(at)).unwrap();
+        let revoke = |event, at| revoke(dir.path(), "default", "app_uninstalled", Some(event), at).unwrap();
         assert!(!revoke("Ev0", 1001), "nothing is installed");
         update(dir.path(), "default", |_| Some(some())).unwrap();
         assert!(!revoke("Ev1", 999), "that was before");

@@ -1,9 +1,12 @@
 //! The Slack app manifest for a configuration: what the app may do, and where Slack sends what people do
 //! (<https://docs.slack.dev/reference/app-manifest>).
 //!
-//! Pure. [`scopes_of`] is the one table of what each feature needs; an app asks for nothing else.
+//! Pure. [`feature`] has the one table of what each feature needs; an app asks for nothing else.
 
-use crate::config::{Config, Destination, Flavor, Integration, Mention, Who};
+pub(crate) mod feature;
+
+use crate::config::{COMMAND, Config, Integration};
+use feature::Feature;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -11,41 +14,6 @@ use std::collections::BTreeSet;
 const REQUEST_PATH: &str = "/slack/request";
 /// Where Slack sends a browser back to after an installation.
 pub(crate) const REDIRECT_PATH: &str = "/slack_oauth";
-/// What people write to ask ackbell something.
-const COMMAND: &str = "/ackbell";
-
-/// Something ackbell does in Slack that needs a right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Feature {
-    /// Posts to the one channel that is chosen at the installation.
-    Webhook,
-    /// Posts to any public channel, and to those it was invited to; edits its messages.
-    Messages,
-    /// Knows who clicked, and whom an e-mail address belongs to.
-    People,
-    /// Calls a user group by its handle, or lets its members act.
-    Groups,
-    /// Listens to the slash command.
-    Command,
-    /// Looks whether it is in a channel that subscribes.
-    Channels,
-}
-
-/// The bot scopes that a feature needs, each with the methods it is for.
-pub(crate) fn scopes_of(feature: Feature) -> &'static [&'static str] {
-    match feature {
-        Feature::Webhook => &["incoming-webhook"],
-        // chat.postMessage, chat.update, chat.postEphemeral
-        Feature::Messages => &["chat:write", "chat:write.public"],
-        // users.info, users.lookupByEmail
-        Feature::People => &["users:read", "users:read.email"],
-        // usergroups.list
-        Feature::Groups => &["usergroups:read"],
-        Feature::Command => &["commands"],
-        // conversations.info
-        Feature::Channels => &["channels:read", "groups:read"],
-    }
-}
 
 /// How what people do reaches ackbell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +33,8 @@ pub(crate) struct Wanted {
     pub(crate) name: String,
     /// The integration's, as it stands in request URLs; `None` for the default one.
     pub(crate) integration: Option<String>,
+    /// The slash command's name.
+    pub(crate) command: String,
     pub(crate) features: BTreeSet<Feature>,
     pub(crate) way: Way,
     /// A browser can install it: where the world reaches the listener.
@@ -76,11 +46,11 @@ pub(crate) struct Wanted {
 impl Wanted {
     /// Everything, without a public address: for whoever has no configuration yet.
     pub(crate) fn everything() -> Self {
-        let features = [Feature::Messages, Feature::People, Feature::Groups, Feature::Command, Feature::Channels];
         Self {
             name: "ackbell".to_owned(),
             integration: None,
-            features: features.into(),
+            command: COMMAND.to_owned(),
+            features: Feature::of_a_bot(),
             way: Way::Socket,
             install_at: None,
             rotates: false,
@@ -98,7 +68,8 @@ impl Wanted {
         let is_first = config.integrations.first().is_some_and(|first| first.name == integration.name);
         Self {
             integration: (!is_first).then(|| integration.name.clone()),
-            features: features(config, integration),
+            features: feature::wanted(config, integration, way != Way::Nowhere),
+            command: integration.command.clone(),
             install_at: config.listen.public_url.clone(),
             way,
             ..Self::everything()
@@ -107,8 +78,7 @@ impl Wanted {
 
     /// The bot scopes, each once, sorted.
     pub(crate) fn scopes(&self) -> Vec<&'static str> {
-        let all: BTreeSet<&str> = self.features.iter().flat_map(|feature| scopes_of(*feature)).copied().collect();
-        all.into_iter().collect()
+        feature::needs_of(&self.features).iter().map(|need| need.scope).collect()
     }
 }
 
@@ -121,36 +91,6 @@ fn way(config: &Config, integration: &Integration) -> Way {
         None if integration.is_bot() && integration.interactive != Some(false) => Way::Socket,
         None => Way::Nowhere,
     }
-}
-
-/// What this integration does, as it is configured.
-pub(crate) fn features(config: &Config, integration: &Integration) -> BTreeSet<Feature> {
-    if !integration.is_bot() && integration.webhook_url.is_none() {
-        // Nothing is there yet, as there was no app.
-        return Wanted::everything().features;
-    }
-    if !integration.is_bot() || integration.flavor != Flavor::Slack {
-        return [Feature::Webhook].into();
-    }
-    let mut features = BTreeSet::from([Feature::Messages]);
-    if way(config, integration) != Way::Nowhere && integration.interactive != Some(false) {
-        features.extend([Feature::People, Feature::Command, Feature::Channels]);
-        let by_group = |who: &Who| matches!(who, Who::Group(_));
-        if config.access.rules.iter().any(|rule| rule.who.iter().any(by_group)) {
-            features.insert(Feature::Groups);
-        }
-    }
-    let routes = || config.routes_to(integration);
-    let by_email = |to: &Destination| matches!(to, Destination::Email(_) | Destination::Contact);
-    let looks_up = routes().flat_map(|route| &route.to).chain(&integration.channel).any(by_email);
-    let mentions = || routes().flat_map(|route| &route.mention);
-    if looks_up || mentions().any(|mention| matches!(mention, Mention::Email(_))) {
-        features.insert(Feature::People);
-    }
-    if mentions().any(|mention| matches!(mention, Mention::Handle(_))) {
-        features.insert(Feature::Groups);
-    }
-    features
 }
 
 /// The manifest, as Slack takes it.
@@ -189,12 +129,12 @@ pub(crate) fn manifest(wanted: &Wanted) -> Value {
     });
     if is_bot {
         made["features"]["app_home"] = json!({
-            "home_tab_enabled": is_heard, "messages_tab_enabled": true, "messages_tab_read_only_enabled": true,
+            "home_tab_enabled": has(Feature::Home), "messages_tab_enabled": true, "messages_tab_read_only_enabled": true,
         });
     }
     if has(Feature::Command) {
         let command = json!({
-            "command": COMMAND, "description": "Ask the monitoring core, or act on it",
+            "command": wanted.command, "description": "Ask the monitoring core, or act on it",
             "usage_hint": "problems | status HOST | ack HOST comment | help", "should_escape": false,
         });
         made["features"]["slash_commands"] = json!([with_url(command, "url")]);
@@ -204,7 +144,8 @@ pub(crate) fn manifest(wanted: &Wanted) -> Value {
     }
     if is_heard {
         made["settings"]["interactivity"] = with_url(json!({ "is_enabled": true }), "request_url");
-        let events = json!({ "bot_events": ["app_home_opened", "app_uninstalled", "tokens_revoked"] });
+        let events: BTreeSet<&str> = wanted.features.iter().flat_map(|feature| feature.events()).copied().collect();
+        let events = json!({ "bot_events": events });
         made["settings"]["event_subscriptions"] = with_url(events, "request_url");
     }
     made
@@ -214,10 +155,17 @@ const LONG: &str = "ackbell carries the notifications of a Nagios-style monitori
 one message that changes as the problem does. A click acknowledges it, sets a downtime or asks for another check, and \
 the message says so once the core itself does.";
 
-/// The address that creates the app: at Slack's own site, or `GovSlack`'s (<https://docs.slack.dev/govslack>).
+/// A text that names Slack's pages, with the pages of the Slack that is configured
+/// (<https://docs.slack.dev/govslack>).
+pub(crate) fn at_its_site(text: &str, api_url: &str) -> String {
+    let is_government = api_url.starts_with("https://slack-gov.com/");
+    if is_government { text.replace("api.slack.com", "api.slack-gov.com") } else { text.to_owned() }
+}
+
+/// The address that creates the app.
 pub(crate) fn link(manifest: &Value, api_url: &str) -> String {
-    let site = if api_url.starts_with("https://slack-gov.com/") { "api.slack-gov.com" } else { "api.slack.com" };
-    format!("https://{site}/apps?new_app=1&manifest_json={}", crate::render::links::encode(&manifest.to_string()))
+    let page = at_its_site("https://api.slack.com/apps?new_app=1&manifest_json=", api_url);
+    page + &crate::render::links::encode(&manifest.to_string())
 }
 
 /// The same manifest in YAML: block style, every text quoted as in JSON, which YAML takes.

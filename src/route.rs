@@ -176,18 +176,17 @@ impl Decision {
     fn take_fallback(&mut self, config: &Config) {
         let enabled = config.integrations.iter().filter(|integration| integration.enabled);
         let mut with_a_place = enabled.filter(|i| i.channel.is_some() || i.webhook_url.is_some());
-        match with_a_place.next() {
-            Some(integration) => self.place_default(integration, &[]),
-            None if config.integrations.iter().any(|integration| !integration.enabled) => {
-                self.complain_once("the integration is disabled");
-            }
-            None => {}
+        let off = config.integrations.iter().find(|integration| !integration.enabled);
+        match (with_a_place.next(), off) {
+            (Some(integration), _) => self.place_default(integration, &[]),
+            (None, Some(off)) => self.complain_once(&is_disabled(off)),
+            (None, None) => {}
         }
     }
 
     fn place(&mut self, integration: &Integration, destination: &Destination, mentions: &[Mention]) {
         if !integration.enabled {
-            self.complain_once(&format!("the integration \"{}\" is disabled", integration.name));
+            self.complain_once(&is_disabled(integration));
             return;
         }
         // A Slack app's webhook has its own channel; compatible receivers take another one.
@@ -246,6 +245,10 @@ fn calls_people(notification: &Notification) -> bool {
         | Kind::NotificationsResumed
         | Kind::Other(_) => false,
     }
+}
+
+fn is_disabled(integration: &Integration) -> String {
+    format!("the integration \"{}\" is disabled", integration.name)
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ mod submit;
 mod traffic;
 mod validate;
 mod views;
-mod web_api;
+pub(crate) mod web_api;
 mod webhook;
 mod wire;
 mod workspace;

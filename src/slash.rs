@@ -15,6 +15,8 @@ pub(crate) struct Order {
     pub(crate) what: What,
     /// The answer is for everybody in the channel.
     pub(crate) is_public: bool,
+    /// What the slash command is called in that workspace.
+    pub(crate) command: String,
     /// Of several cores the one meant.
     pub(crate) core: Option<String>,
 }
@@ -83,15 +85,15 @@ pub(crate) const FILTERS: &str = "A filter is made of words that must all match:
      or var.NAME; `!` before a value excludes it, commas separate several. Names with blanks stand in quotes: \
      `status \"web 01/Disk C:\"`.";
 
-/// Reads what was written; an error is a sentence for the person.
-pub(crate) fn parse(text: &str) -> Result<Order, String> {
+/// Reads what was written behind the command; an error is a sentence for the person.
+pub(crate) fn parse(command: &str, text: &str) -> Result<Order, String> {
     if text.chars().count() > TEXT_CHARS_MAX {
         return Err(format!("That is longer than {TEXT_CHARS_MAX} characters."));
     }
     let mut words = words(&unescaped(text))?;
     let is_public = take_flag(&mut words, "--public");
     let core = take_value(&mut words, "--core")?;
-    let order = |what| Order { what, is_public, core };
+    let order = |what| Order { what, is_public, core, command: command.to_owned() };
     if words.is_empty() {
         return Ok(order(What::Help));
     }
@@ -99,24 +101,24 @@ pub(crate) fn parse(text: &str) -> Result<Order, String> {
     let what = match verb.to_lowercase().as_str() {
         "help" | "?" => What::Help,
         "problems" | "list" => What::Problems(Filter::of_words(&words)?),
-        "status" | "show" => What::Status(named(&verb, words)?),
-        "ack" | "acknowledge" => What::Act(Deed::Acknowledge, named(&verb, words)?),
-        "unack" | "unacknowledge" => What::Act(Deed::RemoveAcknowledgement, named(&verb, words)?),
-        "downtime" => What::Act(Deed::Downtime, named(&verb, words)?),
-        "recheck" | "check" => What::Act(Deed::Recheck, named(&verb, words)?),
+        "status" | "show" => What::Status(named(command, &verb, words)?),
+        "ack" | "acknowledge" => What::Act(Deed::Acknowledge, named(command, &verb, words)?),
+        "unack" | "unacknowledge" => What::Act(Deed::RemoveAcknowledgement, named(command, &verb, words)?),
+        "downtime" => What::Act(Deed::Downtime, named(command, &verb, words)?),
+        "recheck" | "check" => What::Act(Deed::Recheck, named(command, &verb, words)?),
         "subscribe" => What::Subscribe(Filter::of_words(&words)?),
         "unsubscribe" if words.is_empty() => What::Unsubscribe(None),
         "unsubscribe" => What::Unsubscribe(Some(Filter::of_words(&words)?)),
         "subscriptions" => What::Subscriptions,
         "whoami" => What::Whoami,
-        other => return Err(unknown_verb(other)),
+        other => return Err(unknown_verb(command, other)),
     };
     Ok(order(what))
 }
 
 /// The downtime's length at the start of what stands behind the object's name, and the comment.
-pub(crate) fn downtime(rest: &[String]) -> Result<(Duration, String), String> {
-    let usage = "Say how long: `downtime HOST[/SERVICE] 2h [COMMENT]`";
+pub(crate) fn downtime(command: &str, rest: &[String]) -> Result<(Duration, String), String> {
+    let usage = format!("Say how long: `{command} downtime HOST[/SERVICE] 2h [COMMENT]`");
     let (length, comment) = rest.split_first().ok_or_else(|| format!("{usage}."))?;
     match duration(length) {
         Ok(length) if length >= Duration::from_secs(60) => Ok((length, comment.join(" "))),
@@ -134,18 +136,21 @@ pub(crate) fn quoted(word: &str) -> String {
     format!("{quote}{word}{quote}")
 }
 
-fn named(verb: &str, words: Vec<String>) -> Result<Vec<String>, String> {
+fn named(command: &str, verb: &str, words: Vec<String>) -> Result<Vec<String>, String> {
     if words.is_empty() {
-        return Err(format!("Of what? `{verb} HOST` or `{verb} HOST/SERVICE`; names with blanks stand in quotes."));
+        let asked = format!("{command} {verb}");
+        return Err(format!("Of what? `{asked} HOST` or `{asked} HOST/SERVICE`; names with blanks stand in quotes."));
     }
     Ok(words)
 }
 
-fn unknown_verb(verb: &str) -> String {
+fn unknown_verb(command: &str, verb: &str) -> String {
     let near = suggest::nearest(verb, VERBS.iter().map(|(name, ..)| *name));
     match near {
-        Some(name) => format!("There is no \"{verb}\". Did you mean `{name}`? `help` tells them all."),
-        None => format!("There is no \"{verb}\"; `help` tells what there is."),
+        Some(name) => {
+            format!("There is no \"{verb}\". Did you mean `{command} {name}`? `{command} help` tells them all.")
+        }
+        None => format!("There is no \"{verb}\"; `{command} help` tells what there is."),
     }
 }
 
@@ -215,7 +220,8 @@ fn words(text: &str) -> Result<Vec<String>, String> {
 }
 
 fn unescaped(text: &str) -> String {
-    text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    // What was copied from a message of ours may have invisible joiners in it.
+    text.replace('\u{2060}', "").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
 
 #[cfg(test)]
@@ -224,7 +230,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn what(text: &str) -> What {
-        parse(text).unwrap().what
+        parse("/mon", text).unwrap().what
     }
 
     fn named(words: &[&str]) -> Vec<String> {
@@ -238,6 +244,7 @@ mod tests {
             "status “web 01/Disk C:”",
             "show \"web 01\"/\"Disk C:\"",
             "STATUS 'web 01'/‘Disk C:’",
+            "status \"web\u{2060} 01/Disk C:\"",
         ] {
             assert_eq!(what(text), What::Status(named(&["web 01/Disk C:"])), "{text}");
         }
@@ -245,45 +252,48 @@ mod tests {
             what("ack a/b it's O'Neill's &amp; mine"),
             What::Act(Deed::Acknowledge, named(&["a/b", "it's", "O'Neill's", "&", "mine"]))
         );
-        assert_eq!(parse("status \"web 01").unwrap_err(), "The quotation \"web 01 has no end.");
+        assert_eq!(parse("/mon", "status \"web 01").unwrap_err(), "The quotation \"web 01 has no end.");
     }
 
     #[test]
     fn every_verb_of_the_help_is_known() {
         for (verb, behind, _) in VERBS {
             let argument = if behind.starts_with("HOST") { " h" } else { "" };
-            assert!(parse(&format!("{verb}{argument}")).is_ok(), "{verb}");
+            assert!(parse("/mon", &format!("{verb}{argument}")).is_ok(), "{verb}");
             if !argument.is_empty() {
-                assert!(parse(verb).unwrap_err().starts_with("Of what? `"), "{verb}");
+                assert!(parse("/mon", verb).unwrap_err().starts_with("Of what? `/mon "), "{verb}");
             }
         }
         assert_eq!(what(""), What::Help);
         assert_eq!(
-            parse("problmes").unwrap_err(),
-            "There is no \"problmes\". Did you mean `problems`? `help` tells them all."
+            parse("/mon", "problmes").unwrap_err(),
+            "There is no \"problmes\". Did you mean `/mon problems`? `/mon help` tells them all."
         );
-        assert_eq!(parse("xyzzy").unwrap_err(), "There is no \"xyzzy\"; `help` tells what there is.");
+        assert_eq!(parse("/mon", "xyzzy").unwrap_err(), "There is no \"xyzzy\"; `/mon help` tells what there is.");
     }
 
     #[test]
     fn flags_stand_anywhere() {
-        let order = parse("problems --public db* --core branch").unwrap();
+        let order = parse("/mon", "problems --public db* --core branch").unwrap();
         assert_eq!((order.is_public, order.core.as_deref()), (true, Some("branch")));
         assert_eq!(order.what, What::Problems(Filter::of("db*").unwrap()));
-        assert_eq!(parse("problems --core").unwrap_err(), "--core lacks its value.");
+        assert_eq!(parse("/mon", "problems --core").unwrap_err(), "--core lacks its value.");
     }
 
     #[test]
     fn downtimes_have_a_length() {
-        assert_eq!(downtime(&named(&["2h", "new", "disk"])), Ok((Duration::from_secs(7200), "new disk".to_owned())));
-        assert!(downtime(&named(&["soon"])).unwrap_err().starts_with("\"soon\" is no length of time."));
-        assert!(downtime(&[]).is_err() && downtime(&named(&["5s"])).is_err());
+        assert_eq!(
+            downtime("/mon", &named(&["2h", "new", "disk"])),
+            Ok((Duration::from_secs(7200), "new disk".to_owned()))
+        );
+        assert!(downtime("/mon", &named(&["soon"])).unwrap_err().starts_with("\"soon\" is no length of time."));
+        assert!(downtime("/mon", &[]).is_err() && downtime("/mon", &named(&["5s"])).is_err());
     }
 
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in "\\PC{0,60}") {
-            drop(parse(&text));
+            drop(parse("/mon", &text));
         }
 
         #[test]

@@ -24,6 +24,7 @@ mod work;
 
 pub(crate) use act::{Act, Move, NewAct, Stage};
 pub(crate) use audit::Chain;
+pub(crate) use home::Opened;
 pub(crate) use outbox::{Lane, NewDelivery, PURGE_BATCH};
 pub(crate) use place::Voice;
 #[cfg(test)]

@@ -95,12 +95,12 @@ impl Clerk {
         let whose = Whose { person: &person, team: &team, asker: &errand.asker };
         let cores = find::cores(&self.config, errand.order.core.as_deref())?;
         match &errand.order.what {
-            What::Help => Ok(Told::Words(listing::help("/ackbell"))),
+            What::Help => Ok(Told::Words(listing::help(&errand.order.command))),
             What::Problems(filter) => self.problems(errand, &whose, &cores, filter).map(Told::List),
             What::Status(words) => self.status(&whose, &cores, words).map(Told::Words),
             What::Act(deed, words) => self.order(errand, &cores, *deed, words).map(Told::Words),
-            What::Subscribe(filter) => self.subscribe(&whose, filter).map(Told::Words),
-            What::Unsubscribe(filter) => self.unsubscribe(&whose, filter.as_ref()).map(Told::Words),
+            What::Subscribe(filter) => self.subscribe(errand, &whose, filter).map(Told::Words),
+            What::Unsubscribe(filter) => self.unsubscribe(errand, &whose, filter.as_ref()).map(Told::Words),
             What::Subscriptions => self.subscriptions(&whose).map(Told::Words),
             What::Whoami => Ok(Told::Words(self.whoami(&whose, &cores))),
         }
@@ -138,8 +138,7 @@ impl Clerk {
                     labels.map_or_else(|| find::Label::bare(&object), |labels| find::Label::of(&object, labels));
                 let is_meant = takes(&matches.host, &[Some(object.host.as_str()), Some(label.host.as_str())])
                     && takes(&matches.service, &[object.service.as_deref(), label.service.as_deref()])
-                    && (matches.state.is_empty()
-                        || matches.state.iter().any(|name| name == words::state_name(&object, state.code)));
+                    && (matches.state.is_empty() || matches.state.iter().any(|name| name == state.name(&object)));
                 if is_meant && whose.may(Right::View, &object, Some(&label), &self.config, None).is_ok() {
                     entries.push(Entry::new(object, label.text(), &state));
                 }
@@ -172,9 +171,11 @@ impl Clerk {
         let rules = &self.config.acknowledge;
         let now = clock::wall_ms() / 1000;
         let comment = found.rest.join(" ");
+        let command = &errand.order.command;
         let action = match deed {
             Deed::Acknowledge if comment.is_empty() && rules.comment == crate::config::CommentRule::Required => {
-                return Err(format!("Say why: `ack {} COMMENT`.", crate::slash::quoted(&find::written(&found.object))));
+                let object = crate::slash::quoted(&find::written(&found.object));
+                return Err(format!("Say why: `{command} ack {object} COMMENT`."));
             }
             Deed::Acknowledge => Action::Acknowledge {
                 sticky: rules.sticky,
@@ -185,7 +186,7 @@ impl Clerk {
             },
             Deed::RemoveAcknowledgement => Action::RemoveAcknowledgement,
             Deed::Downtime => {
-                let (length, comment) = downtime(&found.rest)?;
+                let (length, comment) = downtime(command, &found.rest)?;
                 let end = now.saturating_add(i64::try_from(length.as_secs()).unwrap_or(i64::MAX));
                 Action::Downtime { start: now, end, flexible: None, comment, host_services: false }
             }
@@ -206,7 +207,8 @@ impl Clerk {
         Ok(String::new())
     }
 
-    fn subscribe(&mut self, whose: &Whose<'_>, filter: &Filter) -> Result<String, String> {
+    fn subscribe(&mut self, errand: &Errand, whose: &Whose<'_>, filter: &Filter) -> Result<String, String> {
+        let command = &errand.order.command;
         let channel = self.channel_of(whose.asker)?;
         let matches = &filter.matches;
         for object in words::reach(matches) {
@@ -216,7 +218,9 @@ impl Clerk {
         let integration = &whose.asker.integration;
         let count = of_channel.iter().filter(|s| s.integration == *integration && s.channel == channel).count();
         if count >= PER_CHANNEL_MAX {
-            return Err(format!("This channel has {count} subscriptions; end some with `unsubscribe` first."));
+            return Err(format!(
+                "This channel has {count} subscriptions; end some with `{command} unsubscribe` first."
+            ));
         }
         let new = Subscription {
             integration: integration.clone(),
@@ -230,7 +234,7 @@ impl Clerk {
         let is_new = self.store.subscribe(&new, &entry).map_err(|e| not_kept(&e))?;
         let what = words::filter(&filter.text);
         Ok(if is_new {
-            format!("This channel is now sent {what}. `unsubscribe` ends it.")
+            format!("This channel is now sent {what}. `{command} unsubscribe` ends it.")
         } else {
             format!("This channel is sent {what} already.")
         })
@@ -263,7 +267,7 @@ impl Clerk {
         }
     }
 
-    fn unsubscribe(&mut self, whose: &Whose<'_>, filter: Option<&Filter>) -> Result<String, String> {
+    fn unsubscribe(&mut self, errand: &Errand, whose: &Whose<'_>, filter: Option<&Filter>) -> Result<String, String> {
         let nothing = Object::default();
         whose.may(Right::View, &nothing, None, &self.config, None).map_err(|refusal| refusal.to_string())?;
         let asker = whose.asker;
@@ -273,7 +277,8 @@ impl Clerk {
         let gone = self.store.unsubscribe(&asker.integration, &channel, text, &entry).map_err(|e| not_kept(&e))?;
         match (gone, filter) {
             (0, Some(_)) => {
-                Err("This channel isn't subscribed to that; `subscriptions` tells what there is.".to_owned())
+                let command = &errand.order.command;
+                Err(format!("This channel isn't subscribed to that; `{command} subscriptions` tells what there is."))
             }
             (0, None) => Err("This channel has no subscriptions.".to_owned()),
             (1, _) => Ok("Ended: one subscription of this channel.".to_owned()),

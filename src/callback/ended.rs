@@ -9,6 +9,8 @@ use super::interaction::{Event, EventKind};
 use crate::clock;
 use crate::config::{Config, Integration};
 use crate::install;
+use crate::manifest::at_its_site;
+use crate::render::utc;
 use crate::store::Store;
 use crate::wake;
 use log::{debug, error, info};
@@ -17,6 +19,8 @@ use std::time::Duration;
 
 /// How long a refused token rests until it is tried again.
 const REST: Duration = Duration::from_secs(60);
+/// For a token of the configuration.
+const REINSTALL: &str = "install the app again (api.slack.com/apps, Install App) and put the new token into bot_token";
 /// How many ids of events are remembered.
 const EVENTS_MAX: usize = 64;
 
@@ -60,21 +64,29 @@ pub(super) fn take(
         }
         EventKind::AppHomeOpened { .. } | EventKind::Other { .. } => return Ok(()),
     };
+    let now = clock::wall_ms();
+    let at = event.time.unwrap_or(now / 1000);
     let id = event.id.as_ref().map(AsRef::as_ref);
-    let is_news = if integration.is_installable() {
-        install::revoke(&config.state_dir, name, reason, id, event.time).map_err(|e| e.to_string())?
+    let remedy = if integration.is_installable() {
+        integration.how_to_install(" again")
     } else {
-        let now = clock::wall_ms();
+        at_its_site(REINSTALL, &integration.api_url)
+    };
+    let is_news = if integration.is_installable() {
+        install::revoke(&config.state_dir, name, reason, id, at).map_err(|e| e.to_string())?
+    } else {
         let is_new = taken.is_new(id);
         if is_new {
             let until = now.saturating_add(clock::millis(REST));
-            store.rest(name, until, now, reason).map_err(|e| e.to_string())?;
+            let what = format!("the app was removed in Slack ({reason}, since {}): {remedy}", utc(at));
+            store.rest(name, until, now, &what).map_err(|e| e.to_string())?;
         }
         is_new
     };
     if is_news {
+        let since = utc(at);
         error!(
-            "the installation ended integration={name} reason={reason} what=its messages wait remedy=install the app again"
+            "the installation ended integration={name} reason={reason} since={since} what=its messages wait remedy={remedy}"
         );
         // Only for speed: the file's stamp is looked at every few seconds anyway.
         wake::hint(&config.runtime_dir);

@@ -1,7 +1,7 @@
 //! App Home: what is wrong now, for each person who opened it within the last day, and again when it changes.
 //!
-//! A thread of its own. Who looks is known in memory only: after a restart a Home stays as it is until it is opened
-//! again. What is shown comes from the outbox, so it is there while a core is down.
+//! A thread of its own. Who looks is kept, so that a restart leaves no Home behind. What is shown comes from the outbox,
+//! so it is there while a core is down.
 
 use super::clients::Clients;
 use super::people::{People, WhoError};
@@ -19,7 +19,7 @@ use crate::problem::Problem;
 use crate::render::{Facts, living};
 use crate::slack::home::{Entry, Home, essence, view, words};
 use crate::slack::outcome::Outcome;
-use crate::store::{Store, StoreError};
+use crate::store::{Opened, Store, StoreError};
 use log::{error, info, warn};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
@@ -103,6 +103,9 @@ impl Homes {
 
     /// Works until nobody can open it any more.
     pub(super) fn run(mut self, inbox: &Receiver<Word>) {
+        if let Err(e) = self.remember() {
+            self.tell("", &e.to_string(), "who opened it before the start waits until it is opened again");
+        }
         loop {
             let word = inbox.recv_timeout(if self.watchers.is_empty() { REST } else { TICK });
             match word {
@@ -132,8 +135,34 @@ impl Homes {
         }
     }
 
+    /// Those who opened it before the restart look at it still.
+    fn remember(&mut self) -> Result<(), StoreError> {
+        let (wall, now) = (clock::wall_ms(), Instant::now());
+        for Opened { integration, user, team, at } in self.store.homes(watched_since(wall), WATCHERS_MAX)? {
+            if !self.config.integrations.iter().any(|known| known.enabled && known.name == integration) {
+                continue;
+            }
+            let ago = Duration::from_millis(u64::try_from(wall - at).unwrap_or(0));
+            let opened = now.checked_sub(ago).unwrap_or(now);
+            let asker = Asker { integration, team, user, ..Asker::default() };
+            self.watchers.push(Watcher {
+                asker,
+                opened,
+                due: Some(now),
+                not_before: now,
+                is_asked: false,
+                shown: None,
+            });
+        }
+        Ok(())
+    }
+
     fn opened(&mut self, asker: Asker) {
-        let now = Instant::now();
+        let (wall, now) = (clock::wall_ms(), Instant::now());
+        let (integration, user, team) = (asker.integration.clone(), asker.user.clone(), asker.team.clone());
+        if let Err(e) = self.store.home_opened(&Opened { integration, user, team, at: wall }, watched_since(wall)) {
+            self.tell("", &e.to_string(), "after a restart this Home waits until it is opened again");
+        }
         let is_same =
             |known: &&mut Watcher| known.asker.integration == asker.integration && known.asker.user == asker.user;
         if let Some(known) = self.watchers.iter_mut().find(is_same) {
@@ -227,14 +256,9 @@ impl Homes {
                 self.tell(&asker.integration, &reason, "tried again");
                 PERSON_PACE
             }
-            Err(
-                Outcome::Temporary { reason, .. }
-                | Outcome::Plain { reason }
-                | Outcome::MessageNever { reason }
-                | Outcome::PostAnew { reason }
-                | Outcome::PlaceNever { reason }
-                | Outcome::TokenNever { reason },
-            ) => {
+            Err(Outcome::Delivered(_)) => PERSON_PACE,
+            Err(other) => {
+                let reason = other.reason();
                 let remedy = if reason.starts_with("not_enabled") {
                     "remedy=switch the Home Tab on under App Home in the app's settings"
                 } else {
@@ -243,7 +267,6 @@ impl Homes {
                 self.tell(&asker.integration, &reason, remedy);
                 SLOW_RETRY
             }
-            Err(Outcome::Delivered(_)) => PERSON_PACE,
         };
         self.watchers[at].due = Some(now + again);
         Ok(true)
@@ -345,6 +368,11 @@ impl Homes {
 
 fn asked<'a>(person: &'a Person, team_id: &'a str, object: &'a Object) -> Asked<'a> {
     Asked { person, team_id, channel: None, object, host_label: None, service_label: None }
+}
+
+/// Who opened it before that time isn't looking any more; Unix ms.
+fn watched_since(now: i64) -> i64 {
+    now.saturating_sub(clock::millis(WATCHED_FOR))
 }
 
 /// Under which heading it stands.

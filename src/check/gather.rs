@@ -6,7 +6,7 @@
 use super::{Configured, Door, Facts, Listener, Spool};
 use crate::clock;
 use crate::config::lenient::{StateDirs, state_dirs};
-use crate::config::{self, Config, Environment, Flavor, LivestatusAddress, LoadError};
+use crate::config::{self, Config, Environment, Flavor, Integration, LivestatusAddress, LoadError};
 use crate::core::door::{self, DoorError};
 use crate::lock;
 use crate::report::{self, Report};
@@ -52,7 +52,13 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, env: &Environment) {
     put(&mut |facts| facts.spool = Some(spool.clone()));
     let (configured, config) = configured(path.map(PathBuf::as_path), env);
     put(&mut |facts| facts.config = Some(configured.clone()));
-    let outbox = outbox(&state_dir, now);
+    let mut outbox = outbox(&state_dir, now);
+    if let (Ok(health), Some(config)) = (&mut outbox, &config) {
+        // The others are said already, or nobody wants them any more.
+        let is_ready = |i: &&Integration| i.enabled && i.missing_token().is_none();
+        let ready: Vec<&str> = config.integrations.iter().filter(is_ready).map(|i| &*i.name).collect();
+        health.holds.retain(|hold| ready.contains(&&*hold.integration));
+    }
     put(&mut |facts| facts.outbox = Some(outbox.clone()));
     let Some(config) = config.filter(|config| takes_callbacks(config) || !config.cores.is_empty()) else {
         return;
@@ -124,7 +130,9 @@ fn configured(path: Option<&Path>, env: &Environment) -> (Configured, Option<Con
         Ok((config, _)) => {
             let texts = [&config.message.title, &config.message.body];
             let template = texts.into_iter().flatten().find_map(|text| crate::render::failing_sample(text));
-            (Configured::Good { takes_callbacks: takes_callbacks(&config), template }, Some(config))
+            let enabled = config.integrations.iter().filter(|integration| integration.enabled);
+            let missing = enabled.filter_map(Integration::missing_token).collect();
+            (Configured::Good { takes_callbacks: takes_callbacks(&config), template, missing }, Some(config))
         }
         Err(e @ LoadError::Read { .. }) if e.is_forbidden() => (Configured::Unseen(e.to_string()), None),
         Err(e) => {

@@ -24,7 +24,7 @@ fn well() -> Facts {
         listener: Some(Ok(Listener::Runs(report()))),
         spool: Some(Ok(Spool::default())),
         outbox: Some(Ok(Health::default())),
-        config: Some(Configured::Good { takes_callbacks: true, template: None }),
+        config: Some(Configured::Good { takes_callbacks: true, template: None, missing: Vec::new() }),
         cores: BTreeMap::from([(String::new(), Door::Open)]),
     }
 }
@@ -62,7 +62,7 @@ fn all_is_well_in_one_line_with_perfdata() {
     assert_eq!(text, expected);
     let alone = Facts {
         listener: Some(Ok(Listener::None { lock_holder: None })),
-        config: Some(Configured::Good { takes_callbacks: false, template: None }),
+        config: Some(Configured::Good { takes_callbacks: false, template: None, missing: Vec::new() }),
         ..waiting(2, 130)
     };
     assert_eq!(head(&alone), "ACKBELL OK - 2 messages wait, the oldest 2 min, notify delivers by itself");

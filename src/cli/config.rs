@@ -1,6 +1,7 @@
 //! `ackbell config`.
 
 use super::args::{ConfigArgs, ConfigVerb};
+use super::queue::subscription_json;
 use super::{Exit, Output, load};
 use crate::config::{self, Config, Environment};
 use crate::store::Store;
@@ -23,18 +24,22 @@ pub(super) fn run(args: &ConfigArgs, path: Option<&Path>, env: &Environment, out
 fn show(config: &Config, as_json: bool, out: &mut Output) -> Exit {
     // Unknown where we may not look.
     let store = Store::open_existing(&config.state_dir).ok().flatten();
-    let subscriptions = store.and_then(|store| store.subscriptions().ok()).map_or(0, |all| all.len());
+    let subscriptions = store.and_then(|store| store.subscriptions().ok()).unwrap_or_default();
     if as_json {
         let mut shown = config::show_json(config);
-        shown["subscriptions"] = subscriptions.into();
+        shown["subscriptions"] = subscriptions.iter().map(subscription_json).collect();
         out.line(&shown.to_string());
         return Exit::Done;
     }
     for line in config::show(config).lines() {
         out.line(&out.fit(line));
     }
-    if subscriptions > 0 {
-        out.line(&format!("\n# subscriptions made in Slack: {subscriptions}; see `ackbell queue subscriptions`"));
+    if !subscriptions.is_empty() {
+        out.line("\n# subscriptions made in Slack; `ackbell queue subscriptions` says by whom");
+    }
+    for one in &subscriptions {
+        let filter = if one.filter.is_empty() { "everything" } else { &one.filter };
+        out.line(&out.fit(&format!("# [{}] {}: {filter}", one.integration, one.channel)));
     }
     Exit::Done
 }

@@ -9,7 +9,7 @@ use crate::config::{Config, Environment};
 use crate::deliver::{self, Here};
 use crate::lock::DeliveryLock;
 use crate::spool::{Entry, Spool};
-use crate::store::{Row, Store, StoreError};
+use crate::store::{Row, Store, StoreError, Subscription};
 use crate::wake;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -56,6 +56,12 @@ pub(super) fn run(args: QueueArgs, config: Option<&Path>, env: &Environment, out
             exit
         }
     }
+}
+
+/// A channel's subscription, for scripts.
+pub(super) fn subscription_json(one: &Subscription) -> Value {
+    json!({ "integration": one.integration, "channel": one.channel, "filter": one.filter, "user": one.user,
+            "name": one.name, "at": one.at / 1000 })
 }
 
 fn row_json(row: &Row) -> Value {

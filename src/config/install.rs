@@ -1,10 +1,15 @@
 //! The token that an integration has from an installation by a browser, in place of one in the configuration.
 
-use super::Integration;
 use super::integration::{Around, DEFAULT};
 use super::problem::{Mistake, Report};
 use super::tree::Span;
-use crate::install;
+use super::{Config, Integration};
+use crate::install::{self, Revoked};
+use crate::render::utc;
+use std::fmt;
+
+/// Where a browser begins an installation, below the public address.
+pub(crate) const INSTALL_PATH: &str = "/slack/install";
 
 impl Integration {
     /// It posts as a bot, as soon as there is a token: one of its own, or that of an installation.
@@ -19,18 +24,40 @@ impl Integration {
     }
 
     /// Why there is no token although there should be one, and the remedy.
-    pub(crate) fn missing_token(&self) -> Option<String> {
+    pub(crate) fn missing_token(&self) -> Option<Missing> {
         if self.bot_token.is_some() || !self.is_installable() {
             return None;
         }
-        let remedy = "open [listen] public_url + /slack/install in a browser";
-        let own = if self.name == DEFAULT { String::new() } else { format!("/{}", self.name) };
-        Some(match self.install.as_ref().and_then(|install| install.revoked.as_ref()) {
-            Some(why) => {
-                format!("\"{}\" isn't installed any more ({why}): to install it again {remedy}{own}", self.name)
+        let (what, again) = match self.install.as_ref().and_then(|install| install.revoked.as_ref()) {
+            Some(Revoked { reason, at }) => {
+                (format!("\"{}\" isn't installed any more ({reason}, since {})", self.name, utc(*at)), " again")
             }
-            None => format!("\"{}\" isn't installed yet: {remedy}{own}", self.name),
-        })
+            None => (format!("\"{}\" isn't installed yet", self.name), ""),
+        };
+        Some(Missing { what, remedy: self.how_to_install(again) })
+    }
+
+    /// `again`: empty, or that word after a blank.
+    pub(crate) fn how_to_install(&self, again: &str) -> String {
+        let (first, address) = match &self.install_at {
+            Some(address) => ("", address.as_str()),
+            None => ("set public_url in [listen], then ", INSTALL_PATH),
+        };
+        format!("to install it{again} {first}open {address} in a browser")
+    }
+}
+
+/// What is said of an integration that should have a token and has none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Missing {
+    /// Which integration, why, since when.
+    pub(crate) what: String,
+    pub(crate) remedy: String,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.remedy)
     }
 }
 
@@ -60,7 +87,15 @@ pub(super) fn take(
     around.sources.push(path);
     let valid = integration.install.as_ref().filter(|install| install.revoked.is_none());
     integration.bot_token = valid.map(|install| install.bot_token.clone());
-    if let Some(missing) = integration.missing_token().filter(|_| integration.enabled) {
-        report.warning(span, Mistake::new(missing));
+}
+
+/// What only shows when the public address is known, too.
+pub(super) fn check(config: &mut Config, report: &mut Report<'_>) {
+    for integration in &mut config.integrations {
+        let own = if integration.name == DEFAULT { String::new() } else { format!("/{}", integration.name) };
+        integration.install_at = config.listen.public_url.as_ref().map(|url| format!("{url}{INSTALL_PATH}{own}"));
+        if let Some(missing) = integration.missing_token().filter(|_| integration.enabled) {
+            report.warning(None, Mistake::new(missing.what).remedy(missing.remedy));
+        }
     }
 }

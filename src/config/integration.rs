@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// The name of the integration that `[slack]` and the environment configure.
 pub(super) const DEFAULT: &str = "default";
+/// What people write in Slack to ask ackbell something, unless it is called otherwise.
+pub(crate) const COMMAND: &str = "/ackbell";
 const API_URL: &str = "https://slack.com/api/";
 
 /// What reading secrets needs around it.
@@ -159,6 +161,8 @@ fn read(name: &str, mut table: Table<'_>, around: &mut Around<'_>, report: &mut 
             report,
         ),
         install: None,
+        install_at: None,
+        command: table.parsed("command", report, values::command).unwrap_or_else(|| COMMAND.to_owned()),
         team_id: table.text("team_id", report).map(|text| text.text.to_owned()),
         fallback: table.text("fallback", report).map(|text| text.text.to_owned()),
         channel: table.parsed("channel", report, str::parse),

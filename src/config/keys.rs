@@ -285,7 +285,7 @@ pub(crate) const SECTIONS: [Section; 12] = [
     },
 ];
 
-const SLACK: [Key; 24] = [
+const SLACK: [Key; 25] = [
     key("description", TEXT, "", "\"Ops workspace\"", "For people."),
     key("labels", TEXTS, "", "[\"prod\"]", "By which routes choose it."),
     key("team_id", TEXT, "the first it is installed in", "\"T0123ABCDEF\"", "The workspace it may be installed in."),
@@ -314,6 +314,7 @@ const SLACK: [Key; 24] = [
     key("client_id", TEXT, "", "\"1234.5678\"", "For installing the app; or SLACK_APP_CLIENT_ID."),
     key("client_secret", TEXT, "", "\"0123456789abcdef\"", "For installing the app; or SLACK_APP_CLIENT_SECRET."),
     key("client_secret_file", FILE, "", "\"client-secret\"", "A file that holds it."),
+    key("command", TEXT, "/ackbell", "\"/monitoring\"", "The slash command; each app of a workspace needs its own."),
     key("channel", TEXT, "", "\"#ops\"", "Where what no route takes goes, and what can't reach its own destination."),
     key(
         "proxy",

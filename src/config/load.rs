@@ -1,13 +1,11 @@
 //! From the file to the strict [`Config`], collecting every problem on the way.
 
-use super::lenient::{self, FILE_BYTES_MAX};
+use super::lenient;
 use super::problem::{Mistake, Problem, Report};
 use super::reader::Table;
 use super::{Config, Environment, Field, Limits, Matcher, Message, Outbox, Pattern, Route, Thread, tree, values};
-use super::{access, core, integration, listen};
+use super::{access, core, install, integration, listen};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -91,9 +89,8 @@ pub(crate) fn load(argument: Option<&Path>, env: &Environment) -> Result<(Config
 
 /// A text of bounded length, whatever the file is.
 pub(super) fn read(path: &Path) -> std::io::Result<String> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
-    String::from_utf8(bytes).map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+    String::from_utf8(lenient::read_written(path)?)
+        .map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 
 fn read_config(
@@ -118,7 +115,7 @@ fn read_config(
     let mut sources: Vec<PathBuf> = path.map(Path::to_owned).into_iter().collect();
     let base = path.and_then(Path::parent).unwrap_or(Path::new("/")).to_owned();
     let integrations = integration::read_all(top, (&base, &dirs.state_dir), env, &mut sources, report);
-    let config = Config {
+    let mut config = Config {
         path: path.map(Path::to_owned),
         state_dir: dirs.state_dir,
         runtime_dir: dirs.runtime_dir,
@@ -134,6 +131,7 @@ fn read_config(
         sources,
         integrations,
     };
+    install::check(&mut config, report);
     integration::check_routes(&config, report);
     config
 }

@@ -82,6 +82,7 @@ fn integration(integration: &Integration) -> Value {
         "app_token": secret(integration.app_token.is_some()),
         "signing_secret": secret(!integration.signing_secrets.is_empty()),
         "client_id": integration.client_id,
+        "command": integration.command,
         "team_id": integration.team_id,
         "fallback": integration.fallback,
         "installed": integration.install.as_ref().map(|install| json!({

@@ -64,6 +64,8 @@ fn single_mistakes_have_their_remedies() {
     const SLACK: &str = "[slack]\nbot_token = \"xoxb-1\"\nchannel = \"#ops\"\n";
     for (rest, expected) in [
         ("[[route]]\nto = \"ops\"", "to: \"ops\" is no destination"),
+        ("command = \"mon\"", "write \"/NAME\": up to 31 small letters"),
+        ("command = \"/Mon\"", "command: \"/Mon\" is no slash command"),
         ("[[route]]\nmatch = { state = \"critcal\" }", "did you mean \"critical\"?"),
         ("[[route]]\nmatch = { type = \"problems\" }", "did you mean \"problem\"?"),
         ("[[route]]\nmatch = { time = \"always\" }", "time: \"always\" is no time"),
@@ -278,4 +280,19 @@ proptest::proptest! {
         let _ = problems("a.toml", &text);
         let _ = problems("a.json", &json);
     }
+}
+
+#[test]
+fn a_file_that_is_being_written_is_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.toml");
+    fs::write(&path, "").unwrap();
+    let text = format!("state_dir = \"{}\"\n[slack]\nenabled = false\n", directory.path().display());
+    let found = std::thread::scope(|scope| {
+        let loaded = scope.spawn(|| load(Some(&path), &Environment::default()).unwrap().0.integrations.len());
+        std::thread::sleep(Duration::from_millis(30));
+        fs::write(&path, text).unwrap();
+        loaded.join().unwrap()
+    });
+    assert_eq!(found, 1, "not the configuration of an empty file");
 }

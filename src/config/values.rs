@@ -70,6 +70,16 @@ pub(super) fn link(text: &str) -> Result<String, Mistake> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
+/// A slash command's name; <https://docs.slack.dev/reference/app-manifest>: a slash, and up to 31 characters more.
+pub(super) fn command(text: &str) -> Result<String, Mistake> {
+    let is_fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
+    match text.strip_prefix('/') {
+        Some(name) if (1..32).contains(&name.len()) && name.chars().all(is_fine) => Ok(text.to_owned()),
+        _ => Err(Mistake::new(format!("\"{text}\" is no slash command"))
+            .remedy("write \"/NAME\": up to 31 small letters, digits, - _ .")),
+    }
+}
+
 /// `none`, or the proxy's URL.
 pub(super) fn proxy(text: &str) -> Result<Proxy, Mistake> {
     if text == "none" {

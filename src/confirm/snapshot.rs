@@ -77,6 +77,19 @@ pub(crate) struct Downtime {
 }
 
 impl State {
+    /// The core's word for it; `object` says whether it is a host's or a service's.
+    pub(crate) fn name(&self, object: &Object) -> &'static str {
+        match (&object.service, self.code) {
+            (Some(_), 0) => "OK",
+            (Some(_), 1) => "WARNING",
+            (Some(_), 2) => "CRITICAL",
+            (None, 0) => "UP",
+            (None, 1) => "DOWN",
+            (None, 2) => "UNREACHABLE",
+            _ => "UNKNOWN",
+        }
+    }
+
     /// Who acknowledged it, as far as a comment says so.
     pub(crate) fn acknowledgement(&self) -> Option<&Acknowledgement> {
         self.acknowledgements.last().filter(|_| self.acknowledged != Acknowledged::No)

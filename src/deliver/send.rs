@@ -74,7 +74,8 @@ impl Deliverer {
             let reason = format!("the integration \"{}\" is disabled", integration.name);
             return Err(Outcome::MessageNever { reason });
         }
-        if let Some(reason) = integration.missing_token() {
+        if let Some(missing) = integration.missing_token() {
+            let reason = missing.to_string();
             let is_taken_over = self.stand_in(&integration).is_some();
             return Err(if is_taken_over { Outcome::PlaceNever { reason } } else { Outcome::TokenNever { reason } });
         }

@@ -1,6 +1,5 @@
 //! The places of the routes: whether the bot finds each, may write there, and, with `--send`, does.
 
-use super::slack::reason_of;
 use super::{CALL_MAX, Step, Steps, Trouble};
 use crate::clock;
 use crate::config::{Config, Destination, Integration};
@@ -95,7 +94,7 @@ impl Look<'_> {
                 return Step::warning(hop, "whether the channel exists can't be seen with this token", remedy);
             }
             Err(outcome) => {
-                let found = format!("the channels can't be listed: {}", reason_of(outcome));
+                let found = format!("the channels can't be listed: {}", outcome.reason());
                 return Step::warning(hop, found, "ackbell doctor --send proves it");
             }
         };
@@ -141,7 +140,7 @@ impl Look<'_> {
                 Step::bad(Trouble::Refused, hop, found, format!("in that channel type /invite @{}", self.bot))
             }
             other => {
-                Step::warning(hop, format!("can't be seen: {}", reason_of(other)), "ackbell doctor --send proves it")
+                Step::warning(hop, format!("can't be seen: {}", other.reason()), "ackbell doctor --send proves it")
             }
         }
     }
@@ -161,7 +160,7 @@ impl Look<'_> {
                 Step::bad(Trouble::Refused, hop, found, "correct it, or invite the person into the workspace")
             }
             Err(other) => {
-                Step::warning(hop, format!("can't be seen: {}", reason_of(&other)), "ackbell doctor --send proves it")
+                Step::warning(hop, format!("can't be seen: {}", other.reason()), "ackbell doctor --send proves it")
             }
         }
     }
@@ -202,7 +201,7 @@ pub(super) fn send(config: &Config, own: &Integration, client: &Client, steps: &
 }
 
 fn sent(hop: &str, outcome: &Outcome) -> Step {
-    let reason = reason_of(outcome);
+    let reason = outcome.reason();
     let word = reason
         .split(|c: char| !(c.is_ascii_lowercase() || c == '_'))
         .find(|word| word.contains('_'))

@@ -126,7 +126,7 @@ pub(super) fn listener(config: &Config) -> Vec<Step> {
         steps.push(Step::good(HOP, found));
     }
     let takes_callbacks = gather::takes_callbacks(config);
-    let config = Some(Configured::Good { takes_callbacks, template: None });
+    let config = Some(Configured::Good { takes_callbacks, template: None, missing: Vec::new() });
     let facts = Facts { now, listener: Some(listener), config, ..Facts::default() };
     steps.extend(judge_listener(&facts).into_iter().map(|finding| match finding.level {
         Level::Note => Step::good(HOP, finding.text),

@@ -2,7 +2,8 @@
 
 use super::{CALL_MAX, Step, Steps, Trouble, channels};
 use crate::clock;
-use crate::config::{Config, Destination, Environment, Flavor, Integration, Mention, Who};
+use crate::config::{Config, Environment, Flavor, Integration};
+use crate::manifest::feature::{Need, needs_of, of_bot};
 use crate::slack::api::Client;
 use crate::slack::api::probe::{Heard, Obstacle, proxy_in_use};
 use crate::slack::outcome::Outcome;
@@ -46,6 +47,9 @@ pub(super) fn integration(config: &Config, own: &Integration, env: &Environment,
     let ms = started.elapsed().as_millis();
     steps.push(Step::good(&hop("way"), format!("{root} answers in {ms} ms{through}")));
     steps.extend(clock_step(&hop("clock"), &heard, clock::wall_ms() / 1000));
+    if let Some(missing) = own.missing_token() {
+        return steps.push(Step::bad(Trouble::Refused, &hop("token"), missing.what, missing.remedy));
+    }
     if own.bot_token.is_some() {
         match token(&hop("token"), &heard) {
             Ok((step, bot)) => {
@@ -145,7 +149,7 @@ fn token(hop: &str, heard: &Heard) -> Result<(Step, String), Box<Step>> {
             Err(Box::new(Step::bad(Trouble::Refused, hop, format!("Slack refuses the bot token: {reason}"), remedy)))
         }
         Err(other) => {
-            let found = format!("Slack gives no verdict on the token: {}", reason_of(&other));
+            let found = format!("Slack gives no verdict on the token: {}", other.reason());
             Err(Box::new(Step::bad(
                 Trouble::Unreachable,
                 hop,
@@ -156,37 +160,6 @@ fn token(hop: &str, heard: &Heard) -> Result<(Step, String), Box<Step>> {
     }
 }
 
-/// What the configuration needs, each with what it is for; `true`: nothing goes without.
-pub(super) fn needs(config: &Config, own: &Integration) -> Vec<(&'static str, &'static str, bool)> {
-    let mut needs = vec![
-        ("chat:write", "posting and editing messages", true),
-        ("chat:write.public", "posting into public channels without an invitation", false),
-        ("channels:read", "this examination of public channels", false),
-        ("groups:read", "this examination of private channels", false),
-    ];
-    let own_routes = || config.routes_to(own);
-    let mut places = own_routes().flat_map(|route| &route.to).chain(&own.channel);
-    let mut mentions = own_routes().flat_map(|route| &route.mention);
-    if places.any(|place| matches!(place, Destination::Email(_) | Destination::Contact))
-        || mentions.any(|mention| matches!(mention, Mention::Email(_)))
-        || config.access.people.keys().any(|who| matches!(who, Who::Email(_)))
-    {
-        needs.push(("users:read.email", "finding people by their e-mail address", true));
-    }
-    let has_group = config.access.rules.iter().any(|rule| rule.who.iter().any(|who| matches!(who, Who::Group(_))));
-    if own_routes().flat_map(|route| &route.mention).any(|mention| matches!(mention, Mention::Handle(_))) || has_group {
-        needs.push(("usergroups:read", "user groups in mention and [access]", true));
-    }
-    if takes_clicks(config, own) {
-        needs.push(("users:read", "knowing who clicked", true));
-    }
-    needs
-}
-
-fn takes_clicks(config: &Config, own: &Integration) -> bool {
-    config.listen.socket_mode && own.app_token.is_some() || !own.signing_secrets.is_empty()
-}
-
 fn scopes(hop: &str, config: &Config, own: &Integration, heard: &Heard) -> Vec<Step> {
     let Some(has) = &heard.scopes else {
         return vec![Step::warning(
@@ -195,17 +168,18 @@ fn scopes(hop: &str, config: &Config, own: &Integration, heard: &Heard) -> Vec<S
             "try again later; a proxy may cut headers off",
         )];
     };
-    let missing: Vec<_> =
-        needs(config, own).into_iter().filter(|(scope, ..)| !has.iter().any(|own| own == scope)).collect();
+    let is_heard = config.listen.socket_mode && own.app_token.is_some() || !own.signing_secrets.is_empty();
+    let mut missing = needs_of(&of_bot(config, own, is_heard));
+    missing.retain(|need| !has.iter().any(|own| own == need.scope));
     if missing.is_empty() {
         return vec![Step::good(hop, "all that this configuration needs")];
     }
-    let step = |(scope, purpose, is_needed): &(&str, &str, bool)| {
-        let found = format!("{scope} is missing: {purpose}");
+    let step = |Need { scope, why, is_optional }: &Need| {
+        let found = format!("{scope} is missing: {why}");
         let remedy = format!("api.slack.com/apps, OAuth & Permissions: add {scope}, then reinstall the app");
-        match is_needed {
-            true => Step::bad(Trouble::Refused, hop, found, remedy),
-            false => Step::warning(hop, found, remedy),
+        match is_optional {
+            true => Step::warning(hop, found, remedy),
+            false => Step::bad(Trouble::Refused, hop, found, remedy),
         }
     };
     missing.iter().map(step).collect()
@@ -240,7 +214,7 @@ fn callbacks(config: &Config, own: &Integration, client: &Client) -> Vec<Step> {
             Err(other) => Step::bad(
                 Trouble::Unreachable,
                 &hop("socket mode"),
-                format!("no connection can be opened: {}", reason_of(&other)),
+                format!("no connection can be opened: {}", other.reason()),
                 "api.slack.com/apps, Socket Mode: switch it on",
             ),
         });
@@ -275,18 +249,4 @@ pub(super) fn public_url(config: &Config, env: &Environment) -> Vec<Step> {
             Step::warning(HOP, format!("from here: {}", step.found), remedy)
         }
     }]
-}
-
-/// What an outcome says.
-pub(super) fn reason_of(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Delivered(_) => "delivered".to_owned(),
-        Outcome::Wait { after } => format!("too many calls; again in {} s", after.as_secs()),
-        Outcome::Temporary { reason, .. }
-        | Outcome::Plain { reason }
-        | Outcome::MessageNever { reason }
-        | Outcome::PostAnew { reason }
-        | Outcome::PlaceNever { reason }
-        | Outcome::TokenNever { reason } => reason.clone(),
-    }
 }

@@ -7,10 +7,10 @@ use crate::slash::{self, Filter, What};
 /// Behind `/ackbell`: an order, or a sentence for the person; a filter that is kept is the same when it is read again.
 pub fn slash(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    match slash::parse(&text) {
+    match slash::parse("/ackbell", &text) {
         Ok(order) => match order.what {
             What::Problems(filter) | What::Subscribe(filter) | What::Unsubscribe(Some(filter)) => same(&filter),
-            What::Act(_, words) => drop(slash::downtime(words.get(1..).unwrap_or_default())),
+            What::Act(_, words) => drop(slash::downtime("/ackbell", words.get(1..).unwrap_or_default())),
             What::Help | What::Status(_) | What::Unsubscribe(None) | What::Subscriptions | What::Whoami => {}
         },
         Err(sentence) => assert!(!sentence.is_empty(), "refused without a word"),

@@ -19,7 +19,6 @@ use crate::manifest::{REDIRECT_PATH, Wanted};
 use crate::secret::unguessable;
 use crate::slack::api::Client;
 use crate::slack::oauth;
-use crate::slack::outcome::Outcome;
 use crate::wake;
 use log::{info, warn};
 use page::page;
@@ -128,7 +127,7 @@ impl Installer {
         let redirect_uri = redirect_uri(config)?;
         let exchanged = Client::new(integration, &self.env)
             .map_err(|e| e.to_string())
-            .and_then(|client| oauth::exchange(&client, &code, &redirect_uri, now, BUDGET).map_err(|e| reason(&e)));
+            .and_then(|client| oauth::exchange(&client, &code, &redirect_uri, now, BUDGET).map_err(|e| e.reason()));
         let fresh = exchanged.map_err(|why| {
             warn!("not installed integration={name} reason={why}");
             refusal(502, "Not installed", &[format!("Slack doesn't give a token: {why}."), again(Some(&name))])
@@ -236,19 +235,6 @@ fn redirect_uri(config: &Config) -> Result<String, Shown> {
 fn again(name: Option<&str>) -> String {
     let own = name.map_or_else(String::new, |name| format!("/{name}"));
     format!("To try again open `/slack/install{own}` here.")
-}
-
-fn reason(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Temporary { reason, .. }
-        | Outcome::Plain { reason }
-        | Outcome::MessageNever { reason }
-        | Outcome::PostAnew { reason }
-        | Outcome::PlaceNever { reason }
-        | Outcome::TokenNever { reason } => reason.clone(),
-        Outcome::Wait { after } => format!("it asks to wait {} s", after.as_secs()),
-        Outcome::Delivered(_) => "no answer".to_owned(),
-    }
 }
 
 /// The secret that a browser was given.

@@ -165,6 +165,8 @@ fn an_app_asks_for_nothing_that_the_configuration_does_not_use() {
     let all = of(&format!("{bot}[listen]\npublic_url = \"https://alerts.example.com\"\n"));
     assert_eq!(all.way, Way::Public("https://alerts.example.com".into()));
     assert!(all.features.contains(&Feature::Command) && !all.features.contains(&Feature::Groups));
+    let named = of(&format!("{bot}command = \"/monitoring\"\n"));
+    assert_eq!(manifest(&named)["features"]["slash_commands"][0]["command"], "/monitoring");
     let socket = of(&format!("{bot}app_token = \"xapp-1\"\n[listen]\npublic_url = \"https://alerts.example.com\"\n"));
     assert_eq!(socket.way, Way::Socket, "while Socket Mode is on, Slack sends nothing to addresses");
 }
@@ -175,7 +177,7 @@ fn the_link_holds_the_manifest_and_follows_the_api() {
     let text = link(&made, "https://slack.com/api/");
     let encoded = text.strip_prefix("https://api.slack.com/apps?new_app=1&manifest_json=").unwrap();
     assert!(encoded.starts_with("%7B%22_metadata%22%3A%7B"), "{encoded}");
-    assert!(link(&made, "https://slack-gov.com/api/").starts_with("https://api.slack-gov.com/apps?"));
+    assert!(link(&made, "https://slack-gov.com/api/").starts_with("https://api.slack-gov.com/apps?new_app=1&"));
 }
 
 #[test]
@@ -215,24 +217,7 @@ fn the_samples_are_in_step() {
     }
 }
 
-/// The methods that the program calls, and the scopes of which one is enough
-/// (<https://docs.slack.dev/reference/methods>).
-const METHODS: [(&str, &[&str]); 13] = [
-    ("chat.postMessage", &["chat:write"]),
-    ("chat.update", &["chat:write"]),
-    ("chat.postEphemeral", &["chat:write"]),
-    ("conversations.info", &["channels:read", "groups:read"]),
-    ("users.info", &["users:read"]),
-    ("users.lookupByEmail", &["users:read.email"]),
-    ("usergroups.list", &["usergroups:read"]),
-    ("views.open", &[]),
-    ("views.publish", &[]),
-    ("conversations.list", &["channels:read", "groups:read"]),
-    ("auth.test", &[]),
-    ("apps.connections.open", &[]),
-    ("oauth.v2.access", &[]),
-];
-
+/// The methods that the code names.
 fn calls(directory: &Path, found: &mut BTreeSet<String>) {
     let method = regex_lite::Regex::new(
         r#"["}]((?:chat|conversations|users|usergroups|views|reactions|files|auth|apps|oauth)\.[a-zA-Z0-9.]+)""#,
@@ -250,20 +235,36 @@ fn calls(directory: &Path, found: &mut BTreeSet<String>) {
     }
 }
 
+/// The stand-in refuses what a token lacks, and the end-to-end tests give it the scopes of this very manifest.
 #[test]
 fn every_call_is_covered_and_every_scope_is_used() {
     let mut made = BTreeSet::new();
     calls(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut made);
-    let scopes = Wanted::everything().scopes();
-    for method in &made {
-        let (_, needed) = METHODS.iter().find(|(name, _)| name == method).unwrap_or_else(|| panic!("{method}?"));
-        assert!(needed.is_empty() || needed.iter().any(|scope| scopes.contains(scope)), "{method}");
-    }
     assert!(made.contains("users.lookupByEmail") && made.contains("oauth.v2.access"), "{made:?}");
-    // These need no call: the command itself, and public channels that the app wasn't invited to.
-    let silent = ["commands", "chat:write.public"];
-    for scope in scopes.iter().filter(|scope| !silent.contains(scope)) {
-        let is_used = METHODS.iter().any(|(name, needed)| made.contains(*name) && needed.contains(scope));
-        assert!(is_used, "{scope}");
+    let scopes = Wanted::everything().scopes();
+    let mut used = BTreeSet::from([
+        // These need no call: the command itself, and public channels that the app wasn't invited to.
+        "commands",
+        "chat:write.public",
+    ]);
+    // Its token is another one.
+    made.remove("apps.connections.open");
+    for method in &made {
+        let taken = crate::sandbox::web_api::scopes_taken(method).unwrap_or_else(|| panic!("{method}?"));
+        assert!(taken.is_empty() || taken.iter().any(|scope| scopes.contains(scope)), "{method}");
+        used.extend(taken);
     }
+    let idle: Vec<_> = scopes.iter().filter(|scope| !used.contains(*scope)).collect();
+    assert!(idle.is_empty(), "{idle:?}");
+}
+
+#[test]
+fn every_need_says_what_it_is_for() {
+    let all = [Feature::Webhook].into_iter().chain(Feature::of_a_bot());
+    for need in all.flat_map(Feature::needs) {
+        assert!(need.why.len() > 10 && !need.why.contains("missing"), "{need:?}");
+    }
+    let both = feature::needs_of(&[Feature::Emails, Feature::Clicks].into());
+    let found: Vec<_> = both.iter().map(|need| (need.scope, need.is_optional)).collect();
+    assert_eq!(found, [("users:read", false), ("users:read.email", false)], "what one feature can't do without");
 }

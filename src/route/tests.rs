@@ -94,7 +94,10 @@ fn a_webhook_shows_it_once_whatever_the_routes_say() {
 fn disabled_places_are_told() {
     let text = "[slack]\nenabled = false\nwebhook_url = \"https://hooks.slack.com/services/x\"\n";
     let decision = decide(&service("a", "b", "2"), &config(text), NOON_MONDAY);
-    assert_eq!((decision.placed.len(), decision.complaints), (0, vec!["the integration is disabled".to_owned()]));
+    assert_eq!(
+        (decision.placed.len(), decision.complaints),
+        (0, vec!["the integration \"default\" is disabled".to_owned()])
+    );
 }
 
 #[test]

@@ -12,10 +12,14 @@ const PAGE_MAX: usize = 1000;
 /// The most people `conversations.open` takes.
 const OPEN_USERS_MAX: usize = 8;
 
+/// The kinds of channels that can be listed, and the scope of each.
+const KINDS: [(&str, &str); 4] =
+    [("public_channel", "channels:read"), ("private_channel", "groups:read"), ("im", "im:read"), ("mpim", "mpim:read")];
+
 /// Answers any of them.
 pub(super) fn answer(state: &mut State, call: &Call, scopes: &[String]) -> Reply {
     match call.method.as_str() {
-        "conversations.info" => info(state, call),
+        "conversations.info" => info(state, call, scopes),
         "conversations.list" => list(state, call, scopes),
         "conversations.join" => join(state, call),
         "conversations.open" => open(state, call),
@@ -34,32 +38,32 @@ fn channel<'a>(state: &'a State, call: &Call) -> Result<&'a Channel, Refusal> {
 }
 
 /// <https://docs.slack.dev/reference/methods/conversations.info>
-fn info(state: &State, call: &Call) -> Reply {
-    Ok(json!({"channel": channel(state, call)?.as_slack()}))
+fn info(state: &State, call: &Call, scopes: &[String]) -> Reply {
+    let channel = channel(state, call)?;
+    require(scopes, &[scope_of(channel)])?;
+    Ok(json!({"channel": channel.as_slack()}))
+}
+
+/// The scope by which a channel of its kind is read.
+fn scope_of(channel: &Channel) -> &'static str {
+    match (channel.users.len(), channel.private) {
+        (0, false) => "channels:read",
+        (0, true) => "groups:read",
+        (1, _) => "im:read",
+        _ => "mpim:read",
+    }
 }
 
 /// <https://docs.slack.dev/reference/methods/conversations.list>
 fn list(state: &State, call: &Call, scopes: &[String]) -> Reply {
     let types: Vec<&str> = call.text("types").unwrap_or("public_channel").split(',').map(str::trim).collect();
-    for (kind, scope) in [
-        ("public_channel", "channels:read"),
-        ("private_channel", "groups:read"),
-        ("im", "im:read"),
-        ("mpim", "mpim:read"),
-    ] {
-        if types.contains(&kind) {
-            require(scopes, &[scope])?;
-        }
+    for (_, scope) in KINDS.iter().filter(|(kind, _)| types.contains(kind)) {
+        require(scopes, &[scope])?;
     }
     let wanted = |channel: &&Channel| {
-        let kind = match (channel.users.len(), channel.private) {
-            (0, false) => "public_channel",
-            (0, true) => "private_channel",
-            (1, _) => "im",
-            _ => "mpim",
-        };
+        let is_asked = KINDS.iter().any(|(kind, scope)| *scope == scope_of(channel) && types.contains(kind));
         let hidden = channel.private && !channel.member || channel.archived && call.flag("exclude_archived");
-        types.contains(&kind) && !hidden
+        is_asked && !hidden
     };
     let all: Vec<Value> = state.workspace.channels().filter(wanted).map(Channel::as_slack).collect();
     page(call, &all, "channels")

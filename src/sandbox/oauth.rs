@@ -34,6 +34,8 @@ pub(super) struct Oauth {
     grace_ms: u64,
     /// The person says no.
     declines: bool,
+    /// The person installs it for a whole Enterprise organisation.
+    is_organisation: bool,
     /// The workspace the person chooses, and its name.
     team: (String, String),
     codes: HashMap<String, Code>,
@@ -66,6 +68,7 @@ impl Default for Oauth {
             expires_in: None,
             grace_ms: 10_000,
             declines: false,
+            is_organisation: false,
             team: (TEAM.to_owned(), "Sandbox".to_owned()),
             codes: HashMap::new(),
             refreshes: HashMap::new(),
@@ -88,6 +91,7 @@ impl Oauth {
                 "expires_in" => self.expires_in = value.as_u64(),
                 "grace_ms" => self.grace_ms = value.as_u64().unwrap_or(0),
                 "declines" => self.declines = value == true,
+                "organisation" => self.is_organisation = value == true,
                 "team" => self.team = (text()?, "Another".to_owned()),
                 "uninstalled" if value == true => self.revoke_all(workspace),
                 other => return Err(format!("unknown key oauth.{other}")),
@@ -133,11 +137,13 @@ impl Oauth {
         let token = format!("{prefix}-oauth-{number}");
         workspace.grant(&token, &self.scopes);
         self.given.push((token.clone(), self.expires_in.map(|seconds| now_ms + seconds * 1000)));
-        let (team, name) = &self.team;
+        let ((team, name), is_organisation) = (&self.team, self.is_organisation);
+        let place = |is_here: bool, place: Value| if is_here { place } else { Value::Null };
         let mut answer = json!({
             "access_token": token, "token_type": "bot", "scope": self.scopes.join(","), "bot_user_id": BOT_USER,
-            "app_id": APP_ID, "team": {"id": team, "name": name}, "enterprise": null,
-            "is_enterprise_install": false, "authed_user": {"id": "U0ALICE001"},
+            "app_id": APP_ID, "team": place(!is_organisation, json!({"id": team, "name": name})),
+            "enterprise": place(is_organisation, json!({"id": "E0SANDBOX", "name": "Sandboxes"})),
+            "is_enterprise_install": is_organisation, "authed_user": {"id": "U0ALICE001"},
         });
         if let Some(seconds) = self.expires_in {
             while self.given.len() > LIVE_MAX {

@@ -72,6 +72,12 @@ pub(super) fn calls_a_minute(name: &str) -> u32 {
     METHODS.iter().find(|method| method.name == name).map_or(SPECIAL, |method| method.tier)
 }
 
+/// The scopes of which a method takes one.
+#[cfg(test)]
+pub(crate) fn scopes_taken(name: &str) -> Option<&'static [&'static str]> {
+    METHODS.iter().find(|method| method.name == name).map(|method| method.scopes)
+}
+
 /// One call with its arguments read.
 #[derive(Debug, Default)]
 pub(super) struct Call {

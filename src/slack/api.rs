@@ -75,7 +75,7 @@ impl Client {
     pub(crate) fn post(&self, channel: Option<&str>, mut message: Value, budget: Duration) -> Outcome {
         let flavor = self.integration.flavor;
         if let Some(reason) = self.integration.missing_token() {
-            return Outcome::TokenNever { reason };
+            return Outcome::TokenNever { reason: reason.to_string() };
         }
         match (&self.integration.bot_token, channel, &self.integration.webhook_url) {
             (Some(_), Some(channel), _) => {

@@ -134,7 +134,7 @@ pub(crate) fn problems(page: &Page, now: i64) -> Value {
     let about = if page.filter.is_empty() { String::new() } else { format!(" that match {}", plain(&page.filter)) };
     let head = match page.total {
         0 => format!("No problems{about}. :tada:"),
-        1 => format!("*One problem*{about}"),
+        1 => format!("*One problem*{}", about.replacen("match", "matches", 1)),
         total => format!("*{total} problems*{about}"),
     };
     let known = match page.acknowledged {

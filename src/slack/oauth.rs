@@ -56,6 +56,11 @@ pub(crate) fn refresh(client: &Client, old: &Install, now: i64, budget: Duration
     })
 }
 
+/// Its token would be for many workspaces, while an integration is the people and channels of one.
+const ORGANISATION: &str = "that was an installation for a whole organisation, and an integration is one workspace: set \
+    `team_id = \"T...\"` beside its `client_id`, so that Slack offers that workspace; each further one gets an \
+    `[integrations.NAME]`";
+
 /// A bot's installation in one workspace; anything else is of no use, and the text says why.
 fn read(answer: &Value, now: i64) -> Result<Install, String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -65,7 +70,7 @@ fn read(answer: &Value, now: i64) -> Result<Install, String> {
     }
     let team = &answer["team"];
     if answer["is_enterprise_install"] == true || !team["id"].is_string() {
-        return Err("that was an installation for a whole organisation: choose one workspace instead".to_owned());
+        return Err(ORGANISATION.to_owned());
     }
     Ok(Install {
         bot_token: Secret::new(token),

@@ -36,10 +36,13 @@ const TOKEN_CODES: [&str; 12] = [
 const HOOK_WORDS: [&str; 6] =
     ["no_service", "no_service_id", "no_active_hooks", "invalid_token", "no_team", "team_disabled"];
 
+/// Events by which Slack says the same.
+const ENDED: [&str; 2] = ["app_uninstalled", "tokens_revoked"];
+
 /// Whether a reason that was kept means that nothing works until somebody mends the token or webhook.
 pub(crate) fn is_token_trouble(reason: &str) -> bool {
     let mut words = reason.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
-    words.any(|word| TOKEN_CODES.contains(&word) || HOOK_WORDS.contains(&word))
+    words.any(|word| TOKEN_CODES.contains(&word) || HOOK_WORDS.contains(&word) || ENDED.contains(&word))
 }
 
 /// What became of one attempt to post.
@@ -62,6 +65,22 @@ pub(crate) enum Outcome {
     PlaceNever { reason: String },
     /// Nothing can work with this token or webhook until somebody mends it.
     TokenNever { reason: String },
+}
+
+impl Outcome {
+    /// What it says, for a sentence.
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::Delivered(_) => "delivered".to_owned(),
+            Self::Wait { after } => format!("too many calls; again in {} s", after.as_secs()),
+            Self::Temporary { reason, .. }
+            | Self::Plain { reason }
+            | Self::MessageNever { reason }
+            | Self::PostAnew { reason }
+            | Self::PlaceNever { reason }
+            | Self::TokenNever { reason } => reason.clone(),
+        }
+    }
 }
 
 /// Where Slack put a message.

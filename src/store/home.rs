@@ -1,13 +1,42 @@
-//! What is wrong now, as the messages about it know it: for App Home, which must not wait for a core.
+//! For App Home: what is wrong now, as the messages about it know it, as that must not wait for a core; and who looks.
 
 use super::place::from_json;
 use super::{Store, StoreError};
 use crate::problem::Problem;
+use rusqlite::params;
 
 /// So many are read; with more, people have other things to look at.
 const PROBLEMS_MAX: u32 = 2000;
 
+/// Somebody who opened it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Opened {
+    pub(crate) integration: String,
+    pub(crate) user: String,
+    pub(crate) team: Option<String>,
+    /// Unix ms.
+    pub(crate) at: i64,
+}
+
 impl Store {
+    /// Keeps that somebody opened it; who did so before `since` (Unix ms) is forgotten.
+    pub(crate) fn home_opened(&self, by: &Opened, since: i64) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO home (integration, user, team, opened) VALUES (?1, ?2, ?3, ?4)";
+        self.db.prepare_cached(sql)?.execute(params![by.integration, by.user, by.team, by.at])?;
+        self.db.prepare_cached("DELETE FROM home WHERE opened < ?1")?.execute([since])?;
+        Ok(())
+    }
+
+    /// The last that opened it, at most `most`, none before `since` (Unix ms).
+    pub(crate) fn homes(&self, since: i64, most: usize) -> Result<Vec<Opened>, StoreError> {
+        let sql = "SELECT integration, user, team, opened FROM home WHERE opened >= ?1 ORDER BY opened DESC LIMIT ?2";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let rows = statement.query_map(params![since, i64::try_from(most).unwrap_or(i64::MAX)], |row| {
+            Ok(Opened { integration: row.get(0)?, user: row.get(1)?, team: row.get(2)?, at: row.get(3)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Differs when anybody else wrote since the last look (<https://sqlite.org/pragma.html#pragma_data_version>).
     pub(crate) fn changes(&self) -> Result<i64, StoreError> {
         Ok(self.db.query_row("PRAGMA data_version", [], |row| row.get(0))?)

@@ -102,14 +102,17 @@ impl Store {
     pub(crate) fn health(&self, now: i64) -> Result<Health, StoreError> {
         let dead = "SELECT reason FROM delivery WHERE state = 'dead' ORDER BY id DESC LIMIT 1";
         let dead_reason = self.db.query_row(dead, [], |row| row.get(0)).optional()?.flatten();
-        let holds = "SELECT integration, reason FROM hold WHERE lane = '*' AND reason <> '' AND until > ?1";
+        let holds = "SELECT integration, reason, until FROM hold WHERE lane = '*' AND reason <> ''";
         let mut statement = self.db.prepare(holds)?;
-        let holds = statement.query_map([now], |row| {
+        let holds = statement.query_map([], |row| {
             let reason: String = row.get(1)?;
             let is_hopeless = crate::slack::outcome::is_token_trouble(&reason);
-            Ok(Hold { integration: row.get(0)?, reason, is_hopeless })
+            Ok((Hold { integration: row.get(0)?, reason, is_hopeless }, row.get::<_, i64>(2)?))
         })?;
-        let holds = holds.collect::<Result<_, _>>()?;
+        let holds = holds.collect::<Result<Vec<_>, _>>()?;
+        // A refused token is refused until something was delivered, or the configuration changed.
+        let is_on = |(hold, until): (Hold, i64)| (hold.is_hopeless || until > now).then_some(hold);
+        let holds = holds.into_iter().filter_map(is_on).collect();
         Ok(Health { summary: self.summary()?, dead_reason, holds })
     }
 

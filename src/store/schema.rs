@@ -4,7 +4,7 @@ use super::StoreError;
 use rusqlite::Connection;
 
 /// Each entry brings a database one version further. Never change one that was released; add another.
-const VERSIONS: [&str; 4] = [
+const VERSIONS: [&str; 5] = [
     "
 CREATE TABLE notification (
     seq INTEGER PRIMARY KEY,             -- order of import
@@ -151,6 +151,15 @@ CREATE TABLE subscription (              -- a route that a channel gave itself
     at INTEGER NOT NULL,                 -- Unix ms
     UNIQUE (integration, channel, filter)
 ) STRICT;
+",
+    "
+CREATE TABLE home (                      -- who has App Home open
+    integration TEXT NOT NULL,
+    user TEXT NOT NULL,
+    team TEXT,
+    opened INTEGER NOT NULL,             -- Unix ms
+    PRIMARY KEY (integration, user)
+) STRICT, WITHOUT ROWID;
 ",
 ];
 

@@ -73,6 +73,34 @@ fn a_clock_that_goes_back_makes_nothing_early_and_nothing_wait_for_ever() {
 }
 
 #[test]
+fn a_token_that_ended_is_told_until_something_is_delivered() {
+    let (_directory, mut store) = store(&[(0, notification("alice", "1"))]);
+    let told = |store: &Store, now| store.health(now).unwrap().holds.into_iter().map(|hold| hold.reason).collect();
+    store.rest("default", 1000, 0, "timed out").unwrap();
+    let (during, after): (Vec<_>, Vec<_>) = (told(&store, 999), told(&store, 1001));
+    assert_eq!((during.len(), after.len()), (1, 0), "what mends by itself is over with its rest");
+    store.rest("default", 1000, 0, "gone (app_uninstalled)").unwrap();
+    assert_eq!(told(&store, DAY_MS), ["gone (app_uninstalled)"]);
+    let claimed = claim(&store, 2000).unwrap();
+    settle(&mut store, &claimed, &delivered(), 2000);
+    assert_eq!(told(&store, 2001), [""; 0]);
+}
+
+#[test]
+fn who_opened_home_is_kept_for_a_day() {
+    let (_directory, store) = store(&[]);
+    let by = |user: &str, at| Opened { integration: "default".into(), user: user.into(), team: None, at };
+    for (user, at) in [("U1", 1), ("U2", 2), ("U1", 3), ("U3", DAY_MS)] {
+        store.home_opened(&by(user, at), at - DAY_MS).unwrap();
+    }
+    let users = |since, most| store.homes(since, most).unwrap().into_iter().map(|o| o.user).collect::<Vec<_>>();
+    assert_eq!(users(0, 9), ["U3", "U1", "U2"]);
+    assert_eq!((users(3, 9), users(0, 1)), (vec!["U3".into(), "U1".into()], vec!["U3".into()]));
+    store.home_opened(&by("U4", DAY_MS + 3), 3).unwrap();
+    assert_eq!(users(0, 9), ["U4", "U3", "U1"], "who opened it longer ago is forgotten");
+}
+
+#[test]
 fn a_lease_of_a_dead_process_is_taken_up() {
     let (_directory, store) = store(&[(0, notification("a", "1"))]);
     assert_eq!(claim(&store, 0).unwrap().post.attempts, 1);

@@ -148,6 +148,30 @@ fn a_bad_night_fits_and_is_refreshed_at_a_pace() {
 }
 
 #[test]
+fn a_restart_leaves_nobodys_home_behind() {
+    let sandbox = Sandbox::start(&["--burst", "9999"]);
+    let site = listening(&sandbox, "");
+    let listener = site.listen();
+    connected(&sandbox);
+    open(&sandbox, ALICE, "home");
+    open(&sandbox, BOB, "home");
+    shows(&sandbox, ALICE, "Nothing is wrong");
+    shows(&sandbox, BOB, "Nothing is wrong");
+    assert_eq!(listener.stop(), Some(0));
+    let before = published(&sandbox);
+    site.service("PROBLEM", "web01", "Disk", "2", "full");
+    let _listener = site.listen();
+    // Nobody opens it again.
+    shows(&sandbox, ALICE, "*One problem*");
+    shows(&sandbox, BOB, "*One problem*");
+    site.service("RECOVERY", "web01", "Disk", "0", "ok");
+    shows(&sandbox, ALICE, "Nothing is wrong");
+    shows(&sandbox, BOB, "Nothing is wrong");
+    assert!(published(&sandbox) - before <= 6, "{}", published(&sandbox) - before);
+    sandbox.assert_respected();
+}
+
+#[test]
 fn what_slack_refuses_is_told_once_with_the_remedy() {
     let sandbox = Sandbox::start(&["--burst", "9999"]);
     let site = listening(&sandbox, "");

@@ -109,6 +109,26 @@ impl Office {
         wait_until(words, Duration::from_secs(20), || self.site.log().contains(words));
     }
 
+    /// `check`, `doctor` and the log: which, why, since when, and the remedy.
+    #[track_caller]
+    fn says_that_it_ended(&self) {
+        let remedy = "to install it again open https://alerts.example.com/slack/install in a browser";
+        let since = |said: &str| said.contains("(tokens_revoked, since 20") && said.contains(" UTC)");
+        let check = self.site.run(&["check"]);
+        let said = text(&check.stdout);
+        assert_eq!(check.status.code(), Some(2), "{said}");
+        let head = "ACKBELL CRITICAL - \"default\" isn't installed any more ";
+        assert!(said.starts_with(head) && since(&said) && said.contains(&format!("\n  {remedy}")), "{said}");
+        assert_eq!(said.matches("\nCRITICAL: ").count(), 1, "told once: {said}");
+        let said = text(&self.site.run(&["doctor"]).stdout);
+        let found = "[default] token        \"default\" isn't installed any more ";
+        assert!(said.contains(found) && since(&said) && said.contains(remedy), "{said}");
+        let log = self.site.log();
+        let line = log.lines().find(|line| line.contains("the installation ended")).unwrap();
+        assert!(line.contains("integration=default reason=tokens_revoked since=20"), "{line}");
+        assert!(line.ends_with(&format!("what=its messages wait remedy={remedy}")), "{line}");
+    }
+
     fn event(&self, event: &Value, id: &str) {
         let told = self.sandbox.order("event", &json!({"event": event, "event_id": id}));
         assert_eq!(told["status"], 200, "{told}");
@@ -191,6 +211,16 @@ fn another_workspace_does_not_take_its_place() {
 }
 
 #[test]
+fn a_whole_organisation_is_told_to_choose_a_workspace() {
+    let office = Office::open("");
+    office.sandbox.tell("state", &json!({"oauth": {"organisation": true}}));
+    let page = office.install();
+    assert_eq!(page.status, 502, "{}", page.html);
+    assert!(page.html.contains("for a whole organisation") && page.html.contains("team_id ="), "{}", page.html);
+    assert!(!office.site.state("installs/default.json").exists());
+}
+
+#[test]
 fn each_workspace_has_its_own_installation_of_one_app() {
     let office = Office::open("");
     let second = Sandbox::start(&["--burst", "500"]);
@@ -235,12 +265,13 @@ fn uninstalled_and_installed_again_in_the_middle_loses_nothing() {
             office.wait_for_log("the installation ended integration=default reason=tokens_revoked");
         }
     }
-    office.wait_for_log("isn't installed any more (tokens_revoked)");
+    office.wait_for_log("isn't installed any more (tokens_revoked, since ");
     let calls = || office.sandbox.get("requests").as_array().map_or(0, Vec::len);
     let before = calls();
     std::thread::sleep(Duration::from_secs(4));
     assert_eq!(calls(), before, "nothing is sent with a token that ended");
     assert!(office.site.queue()["waiting"].as_i64().unwrap() >= 3, "{}", office.site.queue());
+    office.says_that_it_ended();
     assert_eq!(office.site.log().matches("the installation ended").count(), 1, "{}", office.site.log());
     let page = office.install();
     assert_eq!(page.status, 200, "{}", page.html);
@@ -254,6 +285,31 @@ fn uninstalled_and_installed_again_in_the_middle_loses_nothing() {
     for n in 0..6 {
         assert!(all.contains(&format!("web0{n}")), "web0{n} in {all}");
     }
+}
+
+#[test]
+fn a_token_of_the_configuration_that_ended_is_told_until_it_is_mended() {
+    let port = free_port();
+    let url = format!("http://127.0.0.1:{port}/slack/request");
+    let sandbox = Sandbox::start(&["--request-url", &url]);
+    let more = format!("signing_secret = \"sandbox-signing-secret\"\n[listen]\nhttp = \"127.0.0.1:{port}\"\n");
+    let site = Site::with_token(&sandbox, &more);
+    let _listener = site.listen();
+    let told = sandbox.order("event", &json!({"event": {"type": "app_uninstalled"}, "event_id": "Ev1"}));
+    assert_eq!(told["status"], 200, "{told}");
+    wait_until("the end in the log", Duration::from_secs(10), || site.log().contains("the installation ended"));
+    let log = site.log();
+    assert!(
+        log.contains("remedy=install the app again (api.slack.com/apps, Install App) and put the new token"),
+        "{log}"
+    );
+    // Nothing waits, and it is said all the same.
+    let said = text(&site.run(&["check"]).stdout);
+    assert!(
+        said.contains("CRITICAL: [default] can't deliver: the app was removed in Slack (app_uninstalled, since 20"),
+        "{said}"
+    );
+    assert!(said.contains(" UTC): install the app again (api.slack.com/apps, Install App)"), "{said}");
 }
 
 #[test]

@@ -59,7 +59,13 @@ fn what_is_asked_is_answered_and_done_in_the_real_core() {
     let night = Night::falls(true, "");
     let help = night.ask("help", "acknowledge its problem");
     assert!(!help["ephemeral_for"].is_null(), "{help}");
-    night.ask("porblems", "Did you mean `problems`?");
+    night.ask("porblems", "Did you mean `/ackbell problems`?");
+    // Answers speak of the command as it was called.
+    let renamed = json!({"command": "/monitoring"});
+    night.ask_as(&renamed, "help", "`/monitoring problems [FILTER]`");
+    night.ask_as(&renamed, "porblems", "Did you mean `/monitoring problems`?");
+    night.ask_as(&renamed, "subscribe db*", "`/monitoring unsubscribe` ends it.");
+    night.ask_as(&renamed, "unsubscribe db*", "Ended: one subscription");
     night.ask("problems", "No problems. :tada:");
     let card = night.falls_ill("Disk", "DISK CRITICAL - <!channel> 3% free");
     let list = night.ask("problems", "*One problem*");
@@ -115,7 +121,7 @@ fn a_channel_subscribes_itself() {
     night.ask_as(&json!({"channel": "#disks", "user": "U0BOB00001"}), "subscribe", "You may not subscribe channels");
     night.ask_as(&json!({"channel": "#far"}), "subscribe web*/Disk", "/invite");
     night.ask_as(&here, "subscribe colour=red", "is nothing to filter by");
-    night.ask_as(&here, "subscribe web*/Disk critical", "This channel is now sent what `web");
+    night.ask_as(&here, "subscribe web*/Disk critical", "This channel is now sent what `web*/Disk critical` takes");
     night.ask_as(&here, "subscribe web*/Disk critical", "already");
     night.core.set("Disk", 2, "3% free");
     night.core.set("Load", 2, "load is 99");
@@ -140,11 +146,10 @@ fn a_channel_subscribes_itself() {
     );
     let told: Value = serde_json::from_str(&night.run(&["queue", "--json", "subscriptions"])).unwrap();
     assert_eq!(told["subscriptions"][0]["filter"], "web*/Disk critical", "{told}");
-    assert!(
-        night
-            .run(&["config", "show"])
-            .ends_with("# subscriptions made in Slack: 1; see `ackbell queue subscriptions`\n")
-    );
+    let shown = night.run(&["config", "show"]);
+    assert!(shown.ends_with("\n# [default] C0DISKS0001: web*/Disk critical\n"), "{shown}");
+    let shown: Value = serde_json::from_str(&night.run(&["config", "show", "--json"])).unwrap();
+    assert_eq!(shown["subscriptions"], told["subscriptions"]);
     night.ask_as(&here, "unsubscribe", "Ended: one subscription");
     let audit: Vec<Value> = night.audit();
     assert!(audit.iter().any(|row| row["action"] == "subscribe" && row["detail"] == "web*/Disk critical"), "{audit:?}");

@@ -34,7 +34,13 @@ impl Sandbox {
         stdout.read_line(&mut first).unwrap();
         let url = first.trim().rsplit(' ').next().unwrap().to_owned();
         assert!(url.starts_with("http"), "{first}");
-        Self { child: Some(Running(child)), url, agent: agent() }
+        let sandbox = Self { child: Some(Running(child)), url, agent: agent() };
+        // What the app of `ackbell manifest` may do, and nothing else: a call beyond that fails its test.
+        let manifest: Value = serde_json::from_str(include_str!("../../contrib/slack/socket-mode.json")).unwrap();
+        let scopes: Vec<&str> =
+            manifest["oauth_config"]["scopes"]["bot"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        sandbox.tell("state", &json!({"tokens": {TOKEN: {"scopes": scopes.join(",")}}}));
+        sandbox
     }
 
     /// One that somebody else started.

@@ -107,7 +107,9 @@ fn by_other_names(words: &[String], cores: &[Core], names: &mut DisplayNames) ->
         }
     }
     let first = words.first().map(String::as_str).unwrap_or_default();
-    let near = suggest::nearest(first, known.keys().map(String::as_str)).and_then(|key| known.get(key)?.first());
+    let beginning = || known.keys().map(String::as_str).find(|key| key.starts_with(&first.to_lowercase()));
+    let near = suggest::nearest(first, known.keys().map(String::as_str)).or_else(beginning);
+    let near = near.and_then(|key| known.get(key)?.first());
     let near = near.or_else(|| {
         // A service whose host is right: the host's services are nearer than any host.
         let (host, service) = first.split_once('/')?;
@@ -206,6 +208,7 @@ mod tests {
         ] {
             assert_eq!(ask(text), Ok((name.to_owned(), rest.to_owned())), "{text}");
         }
+        assert_eq!(ask("we").unwrap_err(), "The monitoring has no \"we\". Did you mean `web01`?");
         assert_eq!(ask("wbe01").unwrap_err(), "The monitoring has no \"wbe01\". Did you mean `web01`?");
         assert_eq!(
             ask("web01/Disk").unwrap_err(),

@@ -6,20 +6,7 @@ use crate::command::{Action, Object};
 use crate::config::{Config, Matcher};
 use crate::confirm::snapshot::{Acknowledged, State};
 use crate::render::words::{span, utc};
-use crate::slack::mrkdwn::{bold, date, fence, plain};
-
-/// The name of a core's state number.
-pub(super) fn state_name(object: &Object, code: u8) -> &'static str {
-    match (&object.service, code) {
-        (Some(_), 0) => "OK",
-        (Some(_), 1) => "WARNING",
-        (Some(_), 2) => "CRITICAL",
-        (None, 0) => "UP",
-        (None, 1) => "DOWN",
-        (None, 2) => "UNREACHABLE",
-        _ => "UNKNOWN",
-    }
-}
+use crate::slack::mrkdwn::{bold, date, escape, fence, plain};
 
 /// What a filter asks that a core's list of states doesn't tell.
 pub(super) fn beyond_the_state(matcher: &Matcher) -> Option<&'static str> {
@@ -53,7 +40,7 @@ pub(super) fn reach(matcher: &Matcher) -> Vec<Object> {
 
 /// A subscription's filter as it reads in a sentence.
 pub(super) fn filter(text: &str) -> String {
-    if text.is_empty() { "everything".to_owned() } else { format!("what `{}` takes", plain(text).replace('`', "'")) }
+    if text.is_empty() { "everything".to_owned() } else { format!("what `{}` takes", escape(text).replace('`', "'")) }
 }
 
 /// Why there is nothing to acknowledge; what a click is told too.
@@ -62,7 +49,7 @@ pub(super) fn acknowledgeable(object: &Object, state: &State) -> Result<(), Stri
         return Err(format!(
             "{} is {}: there is nothing to acknowledge.",
             plain(&object.to_string()),
-            state_name(object, 0)
+            state.name(object)
         ));
     }
     match (state.acknowledged, state.acknowledgement()) {
@@ -74,13 +61,8 @@ pub(super) fn acknowledgeable(object: &Object, state: &State) -> Result<(), Stri
 
 /// How an object is.
 pub(super) fn status(object: &Object, label: &str, state: &State, now: i64) -> String {
-    let mut lines = vec![format!(
-        "{} {} is {}{}",
-        circle(object, state.code),
-        bold(label),
-        state_name(object, state.code),
-        since(state, now)
-    )];
+    let mut lines =
+        vec![format!("{} {} is {}{}", circle(object, state.code), bold(label), state.name(object), since(state, now))];
     if !state.output.is_empty() {
         lines.push(fence(&state.output, 1000));
     }

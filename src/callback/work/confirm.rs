@@ -6,7 +6,7 @@ use crate::callback::request::{Request, Wish};
 use crate::clock;
 use crate::command::{Action, Object};
 use crate::config::Core;
-use crate::confirm::snapshot::{Snapshot, State};
+use crate::confirm::snapshot::Snapshot;
 use crate::confirm::{Confirmation, Effect, Expectation, judge};
 use crate::core::{knows_expiry, log as core_log, places, state};
 use crate::notification::{Kind, Notification};
@@ -107,7 +107,9 @@ impl Worker {
         let problem = self.store.shown_of(&expected.object.key())?.and_then(|shown| shown.problem);
         let label = problem.as_ref().map_or_else(|| expected.object.to_string(), |p| p.latest.object_label());
         let reply = match (&expected.effect, state) {
-            (Effect::Checked { .. }, Some(state)) => Some(checked(&expected.object, &label, state)),
+            (Effect::Checked { .. }, Some(state)) => {
+                Some(format!("Checked: {label} is {}. {}", state.name(&expected.object), state.output))
+            }
             // Asked for by words: there may be no message that shows it.
             _ if matches!(request.wish, Wish::One { post: None, .. }) => Some(held(expected, &label)),
             _ => None,
@@ -260,19 +262,6 @@ fn held(expected: &Expectation, object: &str) -> String {
         Effect::Notifications { enabled: false } => format!("The notifications of {object} are stopped."),
         Effect::Checked { .. } | Effect::Comment { .. } => format!("The core holds it: {object}."),
     }
-}
-
-fn checked(object: &Object, label: &str, state: &State) -> String {
-    let word = match (&object.service, state.code) {
-        (Some(_), 0) => "OK",
-        (Some(_), 1) => "WARNING",
-        (Some(_), 2) => "CRITICAL",
-        (None, 0) => "UP",
-        (None, 1) => "DOWN",
-        (None, 2) => "UNREACHABLE",
-        _ => "UNKNOWN",
-    };
-    format!("Checked: {label} is {word}. {}", state.output)
 }
 
 fn summary(outcomes: &[String]) -> String {

@@ -1,10 +1,10 @@
 //! What waits, what is dead, and which channels subscribed: tables for people, JSON for scripts.
 
-use super::{Failure, row_json};
+use super::{Failure, row_json, subscription_json};
 use crate::cli::args::QueueFilter;
 use crate::cli::{Exit, Output};
 use crate::clock;
-use crate::config::{Config, Pattern};
+use crate::config::{COMMAND, Config, Pattern};
 use crate::render::utc;
 use crate::route::matcher::takes;
 use crate::spool::Spool;
@@ -112,15 +112,12 @@ pub(super) fn subscriptions(config: &Config, as_json: bool, out: &mut Output) ->
     let store = Store::open_existing(&config.state_dir)?;
     let all = store.map(|store| store.subscriptions()).transpose()?.unwrap_or_default();
     if as_json {
-        let rows = all.iter().map(|one| {
-            json!({ "integration": one.integration, "channel": one.channel, "filter": one.filter, "user": one.user,
-                    "name": one.name, "at": one.at / 1000 })
-        });
-        out.line(&json!({ "subscriptions": rows.collect::<Vec<_>>() }).to_string());
+        out.line(&json!({ "subscriptions": all.iter().map(subscription_json).collect::<Vec<_>>() }).to_string());
         return Ok(Exit::Done);
     }
     if all.is_empty() {
-        out.line("no channel has subscribed; in Slack: /ackbell subscribe");
+        let command = config.integrations.first().map_or(COMMAND, |first| &first.command);
+        out.line(&format!("no channel has subscribed; in Slack: {command} subscribe"));
         return Ok(Exit::Done);
     }
     let cells = all.iter().map(|one| {

@@ -5,6 +5,7 @@ use super::connections::Place;
 use super::{Handlers, Shared, lock};
 use crate::callback::answer::{Answer, Body};
 use crate::clock;
+use crate::config::INSTALL_PATH;
 use crate::listen::install::{Shown, Step, policy};
 use crate::manifest::REDIRECT_PATH;
 use crate::verify::{Proof, Refusal, Signer, Verified, verify};
@@ -59,7 +60,7 @@ fn target(path: &str) -> Option<Target<'_>> {
     match path {
         "/slack/request" | "/webhooks/slack" => Some(Target::Callback(None)),
         "/v1/webhook" => Some(Target::Intake),
-        "/slack/install" => Some(Target::Install(None)),
+        INSTALL_PATH => Some(Target::Install(None)),
         REDIRECT_PATH => Some(Target::Installed),
         "/healthz" => Some(Target::Health),
         "/metrics" => Some(Target::Metrics),

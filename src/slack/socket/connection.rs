@@ -81,13 +81,8 @@ impl End {
         match outcome {
             Outcome::Wait { after } => Self::Wait(after),
             Outcome::Temporary { reason, slow: false } => Self::Lost(reason),
-            Outcome::Temporary { reason, .. }
-            | Outcome::Plain { reason }
-            | Outcome::MessageNever { reason }
-            | Outcome::PostAnew { reason }
-            | Outcome::PlaceNever { reason }
-            | Outcome::TokenNever { reason } => Self::Hopeless(reason),
             Outcome::Delivered(_) => Self::Lost("an answer without an address".into()),
+            other => Self::Hopeless(other.reason()),
         }
     }
 }

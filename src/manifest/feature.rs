@@ -1,0 +1,143 @@
+//! The one table of what ackbell does in Slack, the rights and events that takes, and why; the manifest asks for them,
+//! and `doctor` says which are missing.
+
+use crate::config::{Config, Destination, Flavor, Integration, Mention, Who};
+use std::collections::BTreeSet;
+
+/// Something ackbell does in Slack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Feature {
+    /// Posts to the one channel that is chosen at the installation.
+    Webhook,
+    /// Posts to any public channel, and to those it was invited to; edits its messages.
+    Messages,
+    /// Finds whom an e-mail address belongs to.
+    Emails,
+    /// Calls a user group by its handle, or lets its members act.
+    Groups,
+    /// Knows who clicked.
+    Clicks,
+    /// Listens to the slash command; a channel can subscribe.
+    Command,
+    /// Shows what is wrong in the app's own tab.
+    Home,
+}
+
+/// A bot scope that a feature needs (<https://docs.slack.dev/reference/scopes>).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Need {
+    pub(crate) scope: &'static str,
+    /// What doesn't work without it.
+    pub(crate) why: &'static str,
+    /// The rest of the feature works without it.
+    pub(crate) is_optional: bool,
+}
+
+const fn need(scope: &'static str, why: &'static str) -> Need {
+    Need { scope, why, is_optional: false }
+}
+
+const fn optional(scope: &'static str, why: &'static str) -> Need {
+    Need { scope, why, is_optional: true }
+}
+
+impl Feature {
+    /// The scopes it takes.
+    pub(crate) fn needs(self) -> &'static [Need] {
+        match self {
+            Self::Webhook => const { &[need("incoming-webhook", "posting into the channel that was chosen")] },
+            Self::Messages => {
+                const {
+                    &[
+                        need("chat:write", "posting and editing messages"),
+                        optional("chat:write.public", "posting into public channels without an invitation"),
+                    ]
+                }
+            }
+            Self::Emails => {
+                const {
+                    &[
+                        need("users:read.email", "finding people by their e-mail address"),
+                        // Slack shows addresses only to an app that has both.
+                        optional("users:read", "knowing whose address it is"),
+                    ]
+                }
+            }
+            Self::Groups => const { &[need("usergroups:read", "user groups in mention and [access]")] },
+            Self::Clicks => {
+                const {
+                    &[
+                        need("users:read", "knowing who clicked"),
+                        optional("users:read.email", "knowing which contact of the core clicked"),
+                    ]
+                }
+            }
+            Self::Command => {
+                const {
+                    &[
+                        optional("commands", "the slash command"),
+                        optional("channels:read", "seeing whether it is in a public channel"),
+                        optional("groups:read", "seeing whether it is in a private channel"),
+                    ]
+                }
+            }
+            Self::Home => &[],
+        }
+    }
+
+    /// What Slack is to tell (<https://docs.slack.dev/reference/events>).
+    pub(super) fn events(self) -> &'static [&'static str] {
+        match self {
+            Self::Webhook | Self::Messages => &["app_uninstalled", "tokens_revoked"],
+            Self::Home => &["app_home_opened"],
+            Self::Emails | Self::Groups | Self::Clicks | Self::Command => &[],
+        }
+    }
+
+    /// All that need no webhook.
+    pub(super) fn of_a_bot() -> BTreeSet<Self> {
+        [Self::Messages, Self::Emails, Self::Groups, Self::Clicks, Self::Command, Self::Home].into()
+    }
+}
+
+/// The scopes of some features, each once, sorted; one that some feature can't do without isn't optional.
+pub(crate) fn needs_of(features: &BTreeSet<Feature>) -> Vec<Need> {
+    let mut needs: Vec<Need> = features.iter().flat_map(|feature| feature.needs()).copied().collect();
+    needs.sort_by_key(|need| (need.scope, need.is_optional));
+    needs.dedup_by_key(|need| need.scope);
+    needs
+}
+
+/// What a bot does as it is configured; `is_heard`: what people do in Slack reaches it.
+pub(crate) fn of_bot(config: &Config, integration: &Integration, is_heard: bool) -> BTreeSet<Feature> {
+    let mut features = BTreeSet::from([Feature::Messages]);
+    let mut groups = false;
+    if is_heard && integration.interactive != Some(false) {
+        features.extend([Feature::Clicks, Feature::Command, Feature::Home]);
+        groups = config.access.rules.iter().flat_map(|rule| &rule.who).any(|who| matches!(who, Who::Group(_)));
+        if config.access.people.keys().any(|who| matches!(who, Who::Email(_))) {
+            features.insert(Feature::Emails);
+        }
+    }
+    let routes = || config.routes_to(integration);
+    let mentions = || routes().flat_map(|route| &route.mention);
+    let by_email = |to: &Destination| matches!(to, Destination::Email(_) | Destination::Contact);
+    if routes().flat_map(|route| &route.to).chain(&integration.channel).any(by_email)
+        || mentions().any(|mention| matches!(mention, Mention::Email(_)))
+    {
+        features.insert(Feature::Emails);
+    }
+    if groups || mentions().any(|mention| matches!(mention, Mention::Handle(_))) {
+        features.insert(Feature::Groups);
+    }
+    features
+}
+
+/// What the app that is to be made for an integration does: everything as long as there is none.
+pub(super) fn wanted(config: &Config, integration: &Integration, is_heard: bool) -> BTreeSet<Feature> {
+    match (integration.is_bot(), integration.webhook_url.is_some()) {
+        (false, false) => Feature::of_a_bot(),
+        (true, _) if integration.flavor == Flavor::Slack => of_bot(config, integration, is_heard),
+        _ => [Feature::Webhook].into(),
+    }
+}
