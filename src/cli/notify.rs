@@ -10,7 +10,6 @@ use crate::logging::{self, Reader};
 use crate::notification::{FIELDS, Fields, Notification};
 use crate::notify::notify;
 use crate::spool::Entry;
-use clap::{CommandFactory, FromArgMatches};
 use log::{LevelFilter, error, warn};
 use std::ffi::OsString;
 use std::path::Path;
@@ -91,9 +90,8 @@ pub(super) fn forgiving(arguments: &[OsString], problem: &clap::Error, env: &Env
     let complaint = problem.to_string();
     let complaint = complaint.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
     let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    let cleaned = mend(&words);
-    let parsed = Cli::command().try_get_matches_from(&cleaned).and_then(|matches| Cli::from_arg_matches(&matches));
-    match parsed {
+    let mended: Vec<OsString> = mend(&words).into_iter().map(OsString::from).collect();
+    match super::parse(&mended) {
         Ok(Cli { verb: super::Verb::Notify(args), config, .. }) if !args.fields.is_empty() => {
             logging::start(Reader::Core, LevelFilter::Warn);
             warn!("the command line has a mistake, the notification is taken all the same: {complaint}");
@@ -103,6 +101,16 @@ pub(super) fn forgiving(arguments: &[OsString], problem: &clap::Error, env: &Env
             out.error(&format!("{complaint}\nSee `ackbell notify --help`"));
             Exit::Usage
         }
+    }
+}
+
+/// For the fuzzer: what is taken of `notify`'s arguments; `None` when there is nothing to notify or another verb is meant.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn taken(words: &[String]) -> Option<Fields> {
+    let parsed = |words: &[String]| super::parse(&words.iter().map(OsString::from).collect::<Vec<_>>());
+    match parsed(words).or_else(|_| parsed(&mend(words))) {
+        Ok(Cli { verb: super::Verb::Notify(args), .. }) => Some(args.fields).filter(|fields| !fields.is_empty()),
+        _ => None,
     }
 }
 

@@ -57,7 +57,7 @@ pub(crate) fn refresh(client: &Client, old: &Install, now: i64, budget: Duration
 }
 
 /// A bot's installation in one workspace; anything else is of no use, and the text says why.
-fn read(answer: &Value, now: i64) -> Result<Install, String> {
+pub(crate) fn read(answer: &Value, now: i64) -> Result<Install, String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let token = text(&answer["access_token"]);
     if answer["token_type"] != "bot" || !(token.starts_with("xoxb-") || token.starts_with("xoxe.xoxb-")) {

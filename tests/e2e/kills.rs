@@ -1,6 +1,6 @@
 //! `kill -9` at every system call, and at random moments: what exited 0 arrives.
 
-use crate::world::{ACKBELL, Running, Sandbox, Site, text, wait_until};
+use crate::world::{ACKBELL, Running, Sandbox, Site, is_long, text, wait_until};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::{Command, Stdio};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 const NOTIFY: [&str; 7] = ["notify", "--hostname", "web01", "--hoststate", "1", "--output", "x"];
 /// Whatever changes a file or speaks to somebody.
-const CALLS: &str = "openat,mkdir,mkdirat,write,writev,pwrite64,fsync,fdatasync,ftruncate,rename,renameat,renameat2,unlink,\
+const CALLS: &str = "openat,mkdir,mkdirat,write,writev,pread64,pwrite64,fsync,fdatasync,ftruncate,rename,renameat,renameat2,unlink,\
     unlinkat,fcntl,flock,close,sendto,connect,recvfrom,read,socket,fchmod";
 
 /// Every system call of a run, counted: strace numbers each kind by itself.
@@ -115,15 +115,20 @@ fn the_file_and_its_directory_are_synced_before_exit_0() {
     assert!(calls[2].contains("fsync(") && calls[2].contains("/spool/new>"), "{trace}");
 }
 
+/// A site with one notification in its spool.
+fn one_waits(sandbox: &Sandbox) -> Site {
+    let site = Site::with_webhook(sandbox);
+    crate::answers::spool(&site, 1, "web01", "#ops");
+    for directory in ["spool/tmp", "spool/bad"] {
+        fs::create_dir_all(site.state(directory)).unwrap();
+    }
+    site
+}
+
 #[test]
 fn a_delivery_killed_at_any_call_loses_nothing_and_doubles_at_most_once() {
     let sandbox = Sandbox::start(&["--burst", "9999"]);
-    let make = || {
-        let site = Site::with_webhook(&sandbox);
-        crate::answers::spool(&site, 1, "web01", "#ops");
-        fs::create_dir_all(site.state("spool/tmp")).unwrap();
-        site
-    };
+    let make = || one_waits(&sandbox);
     let points = traced(&make(), &["queue", "flush"]);
     sandbox.tell("reset", &serde_json::json!({}));
     kill_everywhere(&points, &["queue", "flush"], make, |site, _| {
@@ -163,6 +168,39 @@ fn errors_at_every_call_of_notify_have_their_exit_code() {
             }
         }
     }
+}
+
+#[test]
+fn errors_at_every_call_of_a_delivery_lose_nothing() {
+    const ERRORS: [&str; 7] = ["EIO", "EMFILE", "ENOSPC", "ENOMEM", "EDQUOT", "EROFS", "ENFILE"];
+    let sandbox = Sandbox::start(&["--burst", "9999"]);
+    let points = traced(&one_waits(&sandbox), &["queue", "flush"]);
+    let (mut tried, mut aside) = (0, 0);
+    for (call, when) in points.iter().flat_map(|(call, count)| (1..=*count).map(move |when| (call, when))) {
+        // One error a call, in turn.
+        for error in ERRORS.iter().skip(if is_long() { 0 } else { when % ERRORS.len() }).take(if is_long() { 7 } else { 1 }) {
+            sandbox.tell("reset", &serde_json::json!({}));
+            let site = one_waits(&sandbox);
+            let inject = format!("inject={call}:error={error}:when={when}");
+            let trace = format!("trace={call}");
+            let done = strace(&site, &["-o", "/dev/null", "-e", &trace, "-e", &inject], &["queue", "flush"]);
+            let said = text(&done.stderr);
+            assert!(!said.contains("panicked"), "{inject}: {said}");
+            // What the disk won't give is kept aside and told; what we had no means to read isn't judged.
+            for name in site.queue()["bad_spool_files"].as_array().unwrap() {
+                assert!(!["EMFILE", "ENFILE", "ENOMEM"].contains(error), "{inject}: {said}");
+                assert_eq!(site.run(&["queue", "retry", name.as_str().unwrap()]).status.code(), Some(0), "{inject}");
+                aside += 1;
+            }
+            let again = site.run(&["queue", "flush"]);
+            assert_eq!(again.status.code(), Some(0), "{inject}: {said}{}{}", text(&again.stdout), text(&again.stderr));
+            let arrived = sandbox.messages().len();
+            assert!((1..=2).contains(&arrived), "{inject}: {arrived} arrived: {said}");
+            site.assert_all_delivered();
+            tried += 1;
+        }
+    }
+    println!("{tried} errors, {aside} times the file was put aside, at {points:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Whether the core holds what it was sent, and what people see then.
 
-use super::begin::done;
+use super::begin::{done, patience_ms};
 use super::{Worker, entry, request_of};
 use crate::callback::request::{Request, Wish};
 use crate::clock;
@@ -68,22 +68,23 @@ impl Worker {
     /// Reads the core's state once for all that wait for it.
     fn look(&mut self, core: &Core, waiting: &[Waiting], found: &mut Found) -> Result<(), StoreError> {
         let now = clock::wall_ms();
-        let is_last = waiting.iter().any(|one| one.act.due <= now);
-        if !is_last && !self.looks.is_worth(core, waiting) {
+        // One that lies further ahead than it can was reckoned by a clock that has jumped back since.
+        let is_over = |one: &Waiting| one.act.due <= now || one.act.due > now + 2 * patience_ms(core);
+        if !waiting.iter().any(is_over) && !self.looks.is_worth(core, waiting) {
             return Ok(());
         }
         let objects: Vec<Object> = waiting.iter().map(|one| one.expected.object.clone()).collect();
         let snapshot = match state::read(core, &objects) {
             Ok(snapshot) => snapshot,
             Err(e) => {
-                for one in waiting.iter().filter(|one| one.act.due <= now) {
+                for one in waiting.iter().filter(|one| is_over(one)) {
                     found.ends(one, "not seen", &format!("Sent, but ackbell can't see whether the core took it: {e}."));
                 }
                 return Ok(());
             }
         };
         for one in waiting {
-            match judge(&one.expected, &snapshot, one.act.due <= now) {
+            match judge(&one.expected, &snapshot, is_over(one)) {
                 Confirmation::Held { .. } => self.held(core, one, &snapshot, found)?,
                 Confirmation::NotYet => {}
                 Confirmation::Never(reason) => {
