@@ -186,7 +186,9 @@ impl Played {
         for (service, known) in self.services.iter().enumerate() {
             for word in &known.words {
                 if !shown.contains(word.as_str()) {
-                    return Err(format!("{word} of S{service} exited 0 and is nowhere in Slack"));
+                    let there: Vec<&str> = messages.iter().filter_map(|message| message["text"].as_str()).collect();
+                    let log = format!("{}\n{}", self.watch.site.queue(), self.watch.site.log());
+                    return Err(format!("{word} of S{service} exited 0 and is nowhere in Slack: {there:#?}\n{log}"));
                 }
             }
             self.judge_order(service, &messages)?;
