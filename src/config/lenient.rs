@@ -38,7 +38,7 @@ pub(crate) fn config_path(argument: Option<&Path>) -> PathBuf {
 pub(crate) fn state_dirs(argument: Option<&Path>, env: &Environment) -> StateDirs {
     let path = config_path(argument);
     let (text, problem) = match read(&path) {
-        Ok(text) => (text, None),
+        Ok(bytes) => (String::from_utf8_lossy(&bytes).into_owned(), None),
         // Nobody named a configuration and there is none: the defaults are meant.
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && argument.is_none() => (String::new(), None),
         Err(e) => (String::new(), Some(format!("can't read the configuration {}: {e}", path.display()))),
@@ -65,24 +65,25 @@ pub(super) fn is_json(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
 }
 
-/// An empty file is being written: what writes in place first empties it, and a `notify` of that instant would take the
-/// defaults and leave its notification where no listener looks. So it is read again, for a while.
-fn read(path: &Path) -> std::io::Result<String> {
-    let mut text = read_once(path)?;
+/// An empty file is being written: what writes in place first empties it. A `notify` of that instant would take the
+/// defaults and leave its notification where no listener looks; a listener would know no integration. So it is read
+/// again, for a while.
+pub(super) fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = read_once(path)?;
     for _ in 0..REREADS_MAX {
-        if !text.is_empty() {
+        if !bytes.is_empty() {
             break;
         }
         std::thread::sleep(REREAD);
-        text = read_once(path)?;
+        bytes = read_once(path)?;
     }
-    Ok(text)
+    Ok(bytes)
 }
 
-fn read_once(path: &Path) -> std::io::Result<String> {
+fn read_once(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(bytes)
 }
 
 fn toml_key(text: &str, key: &str) -> Option<String> {

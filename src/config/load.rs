@@ -1,13 +1,11 @@
 //! From the file to the strict [`Config`], collecting every problem on the way.
 
-use super::lenient::{self, FILE_BYTES_MAX};
+use super::lenient;
 use super::problem::{Mistake, Problem, Report};
 use super::reader::Table;
 use super::{Config, Environment, Field, Limits, Matcher, Message, Outbox, Pattern, Route, Thread, tree, values};
 use super::{access, core, integration, listen};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -91,9 +89,7 @@ pub(crate) fn load(argument: Option<&Path>, env: &Environment) -> Result<(Config
 
 /// A text of bounded length, whatever the file is.
 pub(super) fn read(path: &Path) -> std::io::Result<String> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
-    String::from_utf8(bytes).map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+    String::from_utf8(lenient::read(path)?).map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 
 fn read_config(
