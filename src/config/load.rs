@@ -89,7 +89,8 @@ pub(crate) fn load(argument: Option<&Path>, env: &Environment) -> Result<(Config
 
 /// A text of bounded length, whatever the file is.
 pub(super) fn read(path: &Path) -> std::io::Result<String> {
-    String::from_utf8(lenient::read(path)?).map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+    String::from_utf8(lenient::read(path)?)
+        .map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 
 fn read_config(

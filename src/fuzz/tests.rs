@@ -2,8 +2,8 @@
 //! a fixed start, so that each run tries the same. A seed that failed once is kept and fails here for good.
 
 use super::{
-    answer, arguments, click, configuration, fields, icinga2, install, intake, livestatus, objects, request, slash, spool,
-    status,
+    answer, arguments, click, configuration, fields, icinga2, install, intake, livestatus, objects, request, slash,
+    spool, status,
 };
 use std::fmt::Write;
 use std::fs;

@@ -177,10 +177,12 @@ fn errors_at_every_call_of_a_delivery_lose_nothing() {
     let mut points = traced(&one_waits(&sandbox), &["queue", "flush"]);
     // No close fails like that; the standard library knows.
     points.remove("close");
+    let all = points.iter().flat_map(|(call, count)| (1..=*count).map(move |when| (call, when)));
+    // Else a part of them, each with one of the errors in turn.
+    let (step, errors) = if is_long() { (1, ERRORS.len()) } else { (6, 1) };
     let (mut tried, mut aside) = (0, 0);
-    for (call, when) in points.iter().flat_map(|(call, count)| (1..=*count).map(move |when| (call, when))) {
-        // One error a call, in turn.
-        for error in ERRORS.iter().skip(if is_long() { 0 } else { when % ERRORS.len() }).take(if is_long() { 7 } else { 1 }) {
+    for (number, (call, when)) in all.enumerate().step_by(step) {
+        for error in ERRORS.iter().cycle().skip(number / step).take(errors) {
             sandbox.tell("reset", &serde_json::json!({}));
             let site = one_waits(&sandbox);
             let inject = format!("inject={call}:error={error}:when={when}");

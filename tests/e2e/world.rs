@@ -224,7 +224,8 @@ impl Site {
         let clock = self.dir.path().join("clock");
         if clock.exists() {
             command.env("LD_PRELOAD", faketime()).env("FAKETIME_TIMESTAMP_FILE", clock);
-            command.envs(["FAKETIME_NO_CACHE", "DONT_FAKE_MONOTONIC", "FAKETIME_DONT_FAKE_MONOTONIC"].map(|n| (n, "1")));
+            command
+                .envs(["FAKETIME_NO_CACHE", "DONT_FAKE_MONOTONIC", "FAKETIME_DONT_FAKE_MONOTONIC"].map(|n| (n, "1")));
         }
         command
     }

@@ -78,7 +78,7 @@ impl Worker {
                 Ok((person, core, command)) => {
                     let expectation = Expectation::of(&command);
                     let text = serde_json::to_string(&expectation).map_err(|e| StoreError::Content(e.to_string()))?;
-                    let until = clock::wall_ms() + patience_ms(&core);
+                    let until = self.clock.now_ms().saturating_add(patience_ms(&core));
                     moves.push((act.id, Move::Sending { expectation: text, until }));
                     entries.push(entry(&act, &request, Some(&person), &expectation.lines, "sending", ""));
                     ready.push(Ready { act, request, person, core, command });

@@ -26,7 +26,8 @@ const STATE: [&str; 9] = [
 pub(in crate::core) fn read(api: &Api, wanted: &[Object]) -> Result<Snapshot, ReadError> {
     // Before asking: what the core does meanwhile is later.
     let created = clock::wall_ms() / 1000;
-    let asked = Client::new(api).and_then(|client| snapshot(&|path, body| client.post(path, body, true), wanted, created));
+    let asked =
+        Client::new(api).and_then(|client| snapshot(&|path, body| client.post(path, body, true), wanted, created));
     asked.map_err(|reason| ReadError::Door { place: "the Icinga 2 API".to_owned(), reason })
 }
 

@@ -282,7 +282,9 @@ fn a_429_on_what_a_click_needs_is_waited_out_however_often_somebody_clicks() {
     for (method, action) in [("users.info", "acknowledge"), ("auth.test", "acknowledge"), ("views.open", "more")] {
         let watch = Watch::begins();
         let card = watch.problem("Disk");
-        watch.sandbox.tell("faults", &json!({"faults": [{"kind": "429", "times": 1, "method": method, "retry_after": "3"}]}));
+        watch
+            .sandbox
+            .tell("faults", &json!({"faults": [{"kind": "429", "times": 1, "method": method, "retry_after": "3"}]}));
         let click = json!({"channel": card["channel"], "ts": card["ts"], "action_id": action, "option": "downtime"});
         for _ in 0..4 {
             watch.sandbox.order("click", &click);

@@ -79,20 +79,38 @@ fn a_retry_after_is_waited_out_whatever_the_clock_says() {
 }
 
 #[test]
-fn a_click_has_its_end_although_the_clock_jumps_back() {
-    let watch = Watch::begins_at("+0");
-    let card = watch.problem("Disk");
-    // The command waits in its file, for a core that says nothing any more.
-    watch.core.pause(true);
-    assert!(watch.click(&card));
-    std::thread::sleep(Duration::from_secs(1));
-    watch.site.jump("-1d");
-    wait_until("the end", Duration::from_secs(20), || {
-        watch.sandbox.whispers().iter().any(|told| told.starts_with("Sent, but the core has not taken it"))
+fn a_click_has_its_time_and_its_end_whatever_the_clock_says() {
+    let ended = |watch: &Watch| watch.sandbox.whispers().iter().any(|told| told.contains("the core has not taken it"));
+    let clicked = |watch: &Watch, jump| {
+        let card = watch.problem("Disk");
+        // The command waits in its file, for a core that says nothing for a while.
+        watch.core.pause(true);
+        assert!(watch.click(&card));
+        std::thread::sleep(Duration::from_secs(1));
+        watch.site.jump(jump);
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let watch = Watch::begins_at("+0");
+            clicked(&watch, "-1d");
+            wait_until("the end", Duration::from_secs(20), || ended(&watch));
+        });
+        for is_started_anew in [false, true] {
+            scope.spawn(move || {
+                let mut watch = Watch::begins_at("+0");
+                clicked(&watch, "+1d");
+                if is_started_anew {
+                    watch.restart();
+                }
+                std::thread::sleep(Duration::from_secs(2));
+                assert!(!ended(&watch), "it has its fifteen seconds");
+                watch.site.jump("+0");
+                watch.core.pause(false);
+                let card = "ACKNOWLEDGED, CRITICAL: Disk on web01";
+                wait_until("the card", Duration::from_secs(20), || watch.card(card).is_some());
+            });
+        }
     });
-    watch.core.pause(false);
-    watch.site.jump("+0");
-    wait_until("it is taken", Duration::from_secs(5), || watch.core.is_acknowledged("web01", "Disk"));
 }
 
 #[test]
