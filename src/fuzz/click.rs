@@ -79,8 +79,8 @@ fn keep(request: &Request) {
 }
 
 /// The least that can be asked of an object.
-pub(super) fn recheck(object: &Object) -> ExternalCommand {
-    command(&Asker::default(), object, &Action::Recheck { at: NOW }).expect("a command")
+pub(super) fn recheck(object: &Object) -> Result<ExternalCommand, CommandError> {
+    command(&Asker::default(), object, &Action::Recheck { at: NOW })
 }
 
 /// Of somebody who may do everything.

@@ -126,8 +126,9 @@ pub fn icinga2(bytes: &[u8]) {
             drop(judge(&expected, &snapshot, true));
         }
     }
+    let command = super::click::recheck(&wanted[1]).expect("a command");
     for status in [200, 403, 404, 409, 500, 503] {
-        let said = match crate::core::icinga2::verdict_of(status, answers[0], &super::click::recheck(&wanted[1])) {
+        let said = match crate::core::icinga2::verdict_of(status, answers[0], &command) {
             Ok(receipt) => receipt.answer.unwrap_or_default(),
             Err(e) => e.to_string(),
         };
