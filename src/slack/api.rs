@@ -119,15 +119,21 @@ impl Client {
 
     /// Calls a method that takes JSON and answers with more than a message's place.
     pub(crate) fn call(&self, method: &str, arguments: &Value, budget: Duration) -> Result<Value, Outcome> {
-        self.patiently(method, || self.answer_of_post(method, arguments, budget))
+        self.patiently(method, || self.answer_of_post(method, arguments, budget).and_then(|answer| of_lookup(&answer)))
     }
 
     /// Answers somebody by the address that came with a click
     /// (<https://docs.slack.dev/interactivity/handling-user-interaction#message_responses>). The caller has checked
     /// that it is Slack's.
     pub(crate) fn respond(&self, response_url: &str, message: &Value, budget: Duration) -> Outcome {
-        let request = self.agent.post(response_url);
-        self.send_json(request, message, budget).map_or_else(|o| o, |a| of_webhook(self.integration.flavor, &a))
+        let answered = self.patiently("response_url", || {
+            let answer = self.send_json(self.agent.post(response_url), message, budget)?;
+            match of_webhook(self.integration.flavor, &answer) {
+                Outcome::Delivered(posted) => Ok(posted),
+                other => Err(other),
+            }
+        });
+        answered.map_or_else(|outcome| outcome, Outcome::Delivered)
     }
 
     /// Calls a method that only reads and takes its arguments as a query.
@@ -135,18 +141,18 @@ impl Client {
         let request = self.agent.get(format!("{}{method}", self.integration.api_url));
         let request = request.query_pairs(query.iter().copied()).header("Authorization", self.bearer());
         let request = request.config().timeout_global(Some(budget.min(self.integration.timeout))).build();
-        self.patiently(method, || Self::read(|| request.call()))
+        self.patiently(method, || Self::read(|| request.call()).and_then(|answer| of_lookup(&answer)))
     }
 
     /// Calls no method before Slack's `Retry-After` to it is over: whoever clicks again and again asks again and again.
-    fn patiently(&self, method: &str, ask: impl FnOnce() -> Result<Answer, Outcome>) -> Result<Value, Outcome> {
+    fn patiently<T>(&self, method: &str, ask: impl FnOnce() -> Result<T, Outcome>) -> Result<T, Outcome> {
         let key = [&self.integration.api_url, &self.integration.name, method].map(str::to_owned);
         let now = Instant::now();
         let rest = || RESTING.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(after) = rest().get(&key).and_then(|until| until.checked_duration_since(now)) {
             return Err(Outcome::Wait { after });
         }
-        let answer = ask().and_then(|answer| of_lookup(&answer));
+        let answer = ask();
         if let Err(Outcome::Wait { after }) = answer {
             rest().insert(key, Instant::now() + after);
         }
