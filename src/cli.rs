@@ -10,7 +10,7 @@ mod demo;
 mod doctor;
 mod listen;
 mod manifest;
-mod notify;
+pub(crate) mod notify;
 mod output;
 mod pages;
 mod preview;

@@ -7,7 +7,7 @@ mod blocks;
 pub(crate) mod contacts;
 pub(crate) mod door;
 mod http;
-mod icinga2;
+pub(crate) mod icinga2;
 pub(crate) mod livestatus;
 pub(crate) mod local;
 pub(crate) mod log;

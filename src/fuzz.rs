@@ -4,6 +4,7 @@
 
 mod click;
 mod files;
+mod install;
 mod letter;
 mod words;
 
@@ -11,9 +12,10 @@ mod words;
 mod tests;
 
 pub use click::click;
-pub use files::{configuration, livestatus, objects, spool, status};
+pub use files::{configuration, icinga2, livestatus, objects, spool, status};
+pub use install::install;
 pub use letter::intake;
-pub use words::{fields, slash};
+pub use words::{arguments, fields, slash};
 
 use crate::command::Object;
 use crate::config::Flavor;

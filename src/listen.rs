@@ -7,7 +7,7 @@
 
 mod doors;
 mod http;
-mod install;
+pub(crate) mod install;
 mod intake;
 mod metrics;
 

@@ -12,6 +12,8 @@ const RETRY_MAX: Duration = Duration::from_secs(10 * 60);
 /// The same for what is not expected to mend within minutes.
 const RETRY_SLOW_FIRST: Duration = Duration::from_secs(60);
 const RETRY_SLOW_MAX: Duration = Duration::from_secs(60 * 60);
+/// What is too old is given up once it was tried for about so long.
+const TRIED_MIN: Duration = Duration::from_secs(10 * 60);
 /// How many failures in a row, of whatever message, until the whole integration rests.
 const OUTAGE_FAILURES: u32 = 3;
 /// The first rest of an integration, doubled with each further failure up to the second.
@@ -97,10 +99,12 @@ pub(crate) fn next(outcome: Outcome, attempt: &Attempt) -> Next {
 }
 
 fn retry(reason: String, slow: bool, attempt: &Attempt) -> Next {
-    if attempt.age >= attempt.age_max {
+    let (first, most) = if slow { (RETRY_SLOW_FIRST, RETRY_SLOW_MAX) } else { (RETRY_FIRST, RETRY_MAX) };
+    // The time that these attempts take: the age alone may come of a clock that jumped, or of a machine that was off.
+    let tried: Duration = (1..attempt.attempts).take(20).map(|n| backoff(first, most, n, 0.0)).sum();
+    if attempt.age >= attempt.age_max && tried >= attempt.age_max.min(TRIED_MIN) {
         return Next::Dead { reason: format!("given up after {} attempts: {reason}", attempt.attempts) };
     }
-    let (first, most) = if slow { (RETRY_SLOW_FIRST, RETRY_SLOW_MAX) } else { (RETRY_FIRST, RETRY_MAX) };
     let failures = attempt.failures.saturating_add(1);
     let rest = (!slow && failures >= OUTAGE_FAILURES)
         .then(|| backoff(OUTAGE_FIRST, OUTAGE_MAX, failures - OUTAGE_FAILURES + 1, attempt.jitter));
@@ -164,6 +168,16 @@ mod tests {
         let token = Outcome::TokenNever { reason: "token_revoked".into() };
         assert!(matches!(next(token, &old), Next::HoldIntegration { .. }));
         assert!(matches!(next(Outcome::Wait { after: Duration::ZERO }, &old), Next::HoldChannel(_)));
+    }
+
+    #[test]
+    fn what_became_old_at_once_is_tried_for_some_minutes_first() {
+        let three_days = Duration::from_secs(3 * 24 * 60 * 60);
+        let given_up = |attempts| {
+            let jumped = Attempt { age: three_days * 99, age_max: three_days, attempts, ..FRESH };
+            matches!(next(temporary(), &jumped), Next::Dead { .. })
+        };
+        assert_eq!([1, 2, 9, 10, 11, 4_000_000_000].map(given_up), [false, false, false, false, true, true]);
     }
 
     #[test]

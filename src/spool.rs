@@ -18,6 +18,7 @@ use crate::clock;
 use crate::notification::Notification;
 use crate::ownership;
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::collections::BinaryHeap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -80,9 +81,12 @@ pub(crate) enum ReadError {
     /// Somebody else has taken it.
     #[error("it is gone")]
     Gone,
-    /// The disk or the permissions refuse; it may work later.
+    /// The disk or the permissions refuse this file.
     #[error("can't read it: {0}")]
     Io(#[source] io::Error),
+    /// No descriptor or memory is left to read any file with.
+    #[error(transparent)]
+    Exhausted(SpoolError),
     #[error("it was written by a newer ackbell (format {0}, this one reads up to {VERSION})")]
     Newer(u32),
     #[error("it is not a notification: {0}")]
@@ -178,9 +182,14 @@ impl Spool {
         // O_NONBLOCK: a FIFO somebody put there must not hang the drainer.
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
         let file = OpenOptions::new().read(true).custom_flags(flags).open(self.path("new", id));
-        let file =
-            file.map_err(|e| if e.kind() == ErrorKind::NotFound { ReadError::Gone } else { ReadError::Io(e) })?;
-        file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(ReadError::Io)?;
+        let read = file.and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
+        read.map_err(|e| match Errno::from_io_error(&e) {
+            Some(Errno::NOENT) => ReadError::Gone,
+            Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM) => {
+                ReadError::Exhausted(SpoolError { what: "read the spool file", path: self.path("new", id), source: e })
+            }
+            _ => ReadError::Io(e),
+        })?;
         if bytes.len() as u64 > FILE_BYTES_MAX {
             return Err(ReadError::Garbage(format!("it is larger than {FILE_BYTES_MAX} bytes")));
         }

@@ -12,7 +12,7 @@ use super::clients::Clients;
 use super::people::People;
 use super::request::Request;
 use crate::authorise::Person;
-use crate::clock;
+use crate::clock::{self, SteadyClock};
 use crate::config::{Config, Core, Environment};
 use crate::core::contacts::Contacts;
 use crate::report::Reporter;
@@ -56,6 +56,8 @@ pub(super) struct Worker {
     told: HashSet<i64>,
     looks: confirm::Looks,
     reporter: Reporter,
+    /// For how long a core is looked at.
+    clock: SteadyClock,
 }
 
 impl Worker {
@@ -63,7 +65,7 @@ impl Worker {
         let clients = Clients::new(Arc::clone(&config), env);
         let (people, contacts) = (People::default(), Contacts::default());
         let (told, looks) = (HashSet::new(), confirm::Looks::default());
-        Self { config, store, people, contacts, clients, told, looks, reporter }
+        Self { config, store, people, contacts, clients, told, looks, reporter, clock: SteadyClock::start() }
     }
 
     /// Works until told to stop.
@@ -72,6 +74,9 @@ impl Worker {
             Ok(0) => {}
             Ok(count) => warn!("found commands that were being sent when ackbell died count={count} what=looked for"),
             Err(e) => error!("acts can't be read reason={e}"),
+        }
+        if let Err(e) = self.look_anew() {
+            error!("acts can't be read reason={e}");
         }
         loop {
             let pause = self.step().unwrap_or_else(|e| {

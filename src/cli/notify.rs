@@ -104,6 +104,18 @@ pub(super) fn forgiving(arguments: &[OsString], problem: &clap::Error, env: &Env
     }
 }
 
+/// For the fuzzer: what is taken of `notify`'s arguments; `None` when there is nothing to notify or another verb is meant.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn taken(words: &[String]) -> Option<Fields> {
+    let parsed = |words: &[String]| Cli::read(&words.iter().map(OsString::from).collect::<Vec<_>>());
+    match parsed(words).or_else(|_| parsed(&mend(words))) {
+        Ok(Cli { verb: Verb::OfTheCore(OfTheCore::Notify(args)), .. }) => {
+            Some(args.fields).filter(|fields| !fields.is_empty())
+        }
+        _ => None,
+    }
+}
+
 /// Fields that hold free text, into which an unquoted command line spills.
 const FREE_TEXT: [&str; 5] = ["output", "long-output", "perfdata", "comment", "ackcomment"];
 

@@ -3,7 +3,7 @@
 //!
 //! No name is spliced into a filter: names travel as filter variables.
 
-pub(super) mod state;
+pub(crate) mod state;
 
 use super::door::{DoorError, Receipt};
 use super::http::{Answer, Client};
@@ -130,6 +130,12 @@ fn failure(status: u16, text: &str) -> DoorError {
         _ if text.is_empty() => DoorError::Unreachable { door: DOOR, reason: format!("it answered {status}") },
         _ => DoorError::Refused(text.to_owned()),
     }
+}
+
+/// For the fuzzer: what this answer to a command says.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn verdict_of(status: u16, answer: &str, command: &ExternalCommand) -> Result<Receipt, DoorError> {
+    verdict(command, &Answer { status, body: serde_json::from_str(answer).unwrap_or_default() })
 }
 
 #[cfg(test)]

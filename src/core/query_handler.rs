@@ -16,8 +16,8 @@ pub(super) enum Failure {
     NoHandler,
     /// Nobody has the command.
     Unreachable(String),
-    /// The core's verdict, a second command that failed after the first, or a silence: the core may run what it was
-    /// given once it goes on, so no other door gets it, too.
+    /// The core's verdict, a second command that failed after the first, or no answer: the core may have run what it was
+    /// given, or may once it goes on, so no other door gets it, too.
     Told(DoorError),
 }
 
@@ -55,6 +55,10 @@ fn run(path: &Path, line: &str) -> Result<String, Failure> {
         Ok(200..300) => Ok(answer),
         Ok(404) => Err(Failure::NoHandler),
         Ok(_) => Err(Failure::Told(DoorError::Refused(text.trim().to_owned()))),
-        Err(_) => Err(Failure::Unreachable(format!("{} gave no answer that can be read", path.display()))),
+        // It may have run it before it died.
+        Err(_) => Err(Failure::Told(DoorError::Unreachable {
+            door: DOOR,
+            reason: format!("{} gave no answer that can be read", path.display()),
+        })),
     }
 }

@@ -15,6 +15,9 @@ const LIST_MAX: usize = 20_000;
 /// How many notifications one transaction imports.
 const BATCH: usize = 500;
 
+/// A spool file: its name, when it was taken (Unix ms), what it holds and where that goes.
+type Routed = (SpoolId, i64, Notification, Vec<NewDelivery>);
+
 impl Deliverer {
     /// Imports what is in the spool; returns how many notifications are new. With no integration configured at all
     /// everything stays in the spool: there is nowhere to route it yet.
@@ -37,7 +40,7 @@ impl Deliverer {
 
     fn import(&mut self, ids: &[SpoolId]) -> Result<usize, DeliverError> {
         let now = self.now_ms();
-        let batch: Vec<_> = ids.iter().filter_map(|id| self.read(id)).collect();
+        let batch: Vec<Routed> = ids.iter().filter_map(|id| self.read(id).transpose()).collect::<Result<_, _>>()?;
         self.store.import(&batch, self.config.storm.window, now)?;
         for (id, ..) in &batch {
             self.spool.remove(id)?;
@@ -45,17 +48,18 @@ impl Deliverer {
         Ok(batch.len())
     }
 
-    /// Reads and routes one file; what is no notification goes aside, what the disk refuses stays for later.
-    fn read(&self, id: &SpoolId) -> Option<(SpoolId, i64, Notification, Vec<NewDelivery>)> {
+    /// Reads and routes one file; what is no notification or can't be read goes aside.
+    fn read(&self, id: &SpoolId) -> Result<Option<Routed>, DeliverError> {
         let Entry { received, mut notification } = match self.spool.read(id) {
             Ok(entry) => entry,
-            Err(ReadError::Gone) => return None,
+            Err(ReadError::Gone) => return Ok(None),
+            Err(ReadError::Exhausted(e)) => return Err(e.into()),
             Err(why @ (ReadError::Garbage(_) | ReadError::Newer(_) | ReadError::Io(_))) => {
                 match self.spool.set_aside(id) {
                     Ok(()) => error!("spool file put aside file=spool/bad/{id} reason={why}"),
                     Err(e) => error!("spool file stays file=spool/new/{id} reason={why} and {e}"),
                 }
-                return None;
+                return Ok(None);
             }
         };
         crate::render::redact(&mut notification, &self.config.message.redact);
@@ -65,7 +69,7 @@ impl Deliverer {
                 warn!("no place for a notification object=\"{}\" reason={reason}", notification.object_label());
             }
         }
-        Some((id.clone(), received, notification, deliveries))
+        Ok(Some((id.clone(), received, notification, deliveries)))
     }
 }
 

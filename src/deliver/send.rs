@@ -68,7 +68,9 @@ impl Deliverer {
     fn prepare(&mut self, claimed: &mut Claimed, budget: Duration) -> Result<Call, Outcome> {
         let Some(integration) = self.integration(&claimed.lane.integration).cloned() else {
             let reason = format!("there is no integration \"{}\" any more", claimed.lane.integration);
-            return Err(Outcome::PlaceNever { reason });
+            // Without another place it waits: a file half written or a name mistyped has it again soon.
+            let is_taken_over = self.fallback(&claimed.lane).is_some();
+            return Err(if is_taken_over { Outcome::PlaceNever { reason } } else { Outcome::TokenNever { reason } });
         };
         if !integration.enabled {
             let reason = format!("the integration \"{}\" is disabled", integration.name);

@@ -78,6 +78,11 @@ fn keep(request: &Request) {
     }
 }
 
+/// The least that can be asked of an object.
+pub(super) fn recheck(object: &Object) -> Result<ExternalCommand, CommandError> {
+    command(&Asker::default(), object, &Action::Recheck { at: NOW })
+}
+
 /// Of somebody who may do everything.
 fn command(asker: &Asker, object: &Object, action: &Action) -> Result<ExternalCommand, CommandError> {
     let person = Person {

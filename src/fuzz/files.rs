@@ -1,7 +1,7 @@
 //! The files that others write: the core's, the spool's after a crash of the machine, and the configuration.
 
 use super::{NOW, wanted};
-use crate::config::{self, Config, Core, CoreKind, Environment};
+use crate::config::{self, Config, Core, CoreKind, Environment, lenient};
 use crate::confirm::{Expectation, judge};
 use crate::core::contacts::Contacts;
 use crate::core::places::places;
@@ -81,7 +81,12 @@ pub(super) fn keep(notification: &Notification) {
 pub fn configuration(bytes: &[u8]) {
     for extension in ["toml", "json"] {
         match load(extension, bytes) {
-            Ok(config) => drop(config::show(&config)),
+            Ok(config) => {
+                drop(config::show(&config));
+                let dirs = lenient::state_dirs(config.path.as_deref(), &Environment::default());
+                let both = (&dirs.state_dir, &dirs.runtime_dir);
+                assert_eq!(both, (&config.state_dir, &config.runtime_dir), "notify and listen meet at two places");
+            }
             Err(e) => assert!(!e.to_string().is_empty(), "refused without a word"),
         }
     }
@@ -108,8 +113,31 @@ pub fn livestatus(bytes: &[u8]) {
     }
 }
 
+/// The answers of an Icinga 2 API, one after the other with an empty line between: nothing is told of an object that
+/// nobody asked about, and no line of it breaks ours.
+pub fn icinga2(bytes: &[u8]) {
+    let (wanted, text) = (wanted(), String::from_utf8_lossy(bytes));
+    let answers: Vec<&str> = text.split("\n\n").collect();
+    if let Ok(snapshot) = crate::core::icinga2::state::read_from(&answers, &wanted, NOW) {
+        assert!(snapshot.states.keys().all(|object| wanted.contains(object)), "of an object that nobody asked about");
+        for (object, effect) in wanted.iter().zip(effects()) {
+            let (author, lines) = ("alice".to_owned(), Vec::new());
+            let expected = Expectation { object: object.clone(), author, sent_at: NOW, effect, lines };
+            drop(judge(&expected, &snapshot, true));
+        }
+    }
+    let command = super::click::recheck(&wanted[1]).expect("a command");
+    for status in [200, 403, 404, 409, 500, 503] {
+        let said = match crate::core::icinga2::verdict_of(status, answers[0], &command) {
+            Ok(receipt) => receipt.answer.unwrap_or_default(),
+            Err(e) => e.to_string(),
+        };
+        assert!(!said.contains(char::is_control), "{said:?}");
+    }
+}
+
 /// A file of this thread with that content, in memory where the system has such a place; gone with the thread.
-fn written(name: &str, bytes: &[u8]) -> PathBuf {
+pub(super) fn written(name: &str, bytes: &[u8]) -> PathBuf {
     thread_local! { static ROOM: Room = Room::new(); }
     let path = ROOM.with(|room| room.0.join(name));
     std::fs::write(&path, bytes).expect("room for the file");

@@ -1,7 +1,10 @@
 //! The fuzzer's targets without a fuzzer: every seed of every parser, as it is and with a few thousand changes drawn from
 //! a fixed start, so that each run tries the same. A seed that failed once is kept and fails here for good.
 
-use super::{answer, click, configuration, fields, intake, livestatus, objects, request, slash, spool, status};
+use super::{
+    answer, arguments, click, configuration, fields, icinga2, install, intake, livestatus, objects, request, slash,
+    spool, status,
+};
 use std::fmt::Write;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -132,9 +135,12 @@ macro_rules! fed {
 fed! {
     what_programs_hand_in: intake, 60;
     any_answer_of_slack_is_classified_and_redacted: answer, 3000;
+    any_command_line_is_taken_or_refused: arguments, 20;
     any_body_that_is_signed_is_one_line_a_command: click, 2000;
     any_configuration_is_taken_or_refused_with_a_reason: configuration, 200;
     any_fields_make_a_notification: fields, 1000;
+    any_answer_of_icinga_2_is_read: icinga2, 1000;
+    nobody_installs_who_did_not_begin: install, 1000;
     any_answer_of_livestatus_is_read: livestatus, 3000;
     any_file_of_objects_is_read: objects, 1000;
     nobody_unsigned_gets_in: request, 2000;

@@ -1,4 +1,4 @@
-//! What people and plugins write: the text behind the slash command, and the fields of a notification.
+//! What people and plugins write: the text behind the slash command, the fields of a notification, the command line.
 
 use super::{NOW, files};
 use crate::notification::{FIELDS, Fields};
@@ -14,6 +14,15 @@ pub fn slash(bytes: &[u8]) {
             What::Help | What::Status(_) | What::Unsubscribe(None) | What::Subscriptions | What::Whoami => {}
         },
         Err(sentence) => assert!(!sentence.is_empty(), "refused without a word"),
+    }
+}
+
+/// The words of a command line, a line each: whatever is taken of it can be kept and shown.
+pub fn arguments(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let words: Vec<String> = std::iter::once("ackbell").chain(text.split('\n')).map(str::to_owned).collect();
+    if let Some(fields) = crate::cli::notify::taken(&words) {
+        files::keep(&fields.into_notification(NOW));
     }
 }
 

@@ -237,6 +237,16 @@ fn again(name: Option<&str>) -> String {
     format!("To try again open `/slack/install{own}` here.")
 }
 
+/// For the fuzzer: the integration that somebody is believed to come back for, when `begun` is the browser that was
+/// sent to Slack, with what stands for `STATE`.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn believed(text: &str, cookies: &str, begun: &str, now: i64) -> Option<String> {
+    let mut states = States::new("a key".to_owned());
+    let state = states.issue("ops.2", begun, "a nonce", now);
+    let mut fields = query(&text.replace("STATE", &state))?;
+    states.redeem(&fields.remove("state")?, browser(cookies)?, now).ok()
+}
+
 /// The secret that a browser was given.
 fn browser(cookies: &str) -> Option<&str> {
     let mut pairs = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));

@@ -11,11 +11,12 @@ use super::outcome::{Answer, Outcome, brief, of_lookup, of_web_api, of_webhook};
 use crate::config::{Environment, Integration, Proxy};
 use base64::Engine;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider};
 
 /// How much of an answer is read: a published view comes back whole, with what Slack adds to it.
@@ -27,6 +28,10 @@ const CA_BUNDLES: [&str; 4] = [
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 ];
+
+/// Until when Slack wants no call: of which API, integration and method. Each thread has clients of its own, Slack
+/// counts them together.
+static RESTING: Mutex<BTreeMap<[String; 3], Instant>> = Mutex::new(BTreeMap::new());
 
 /// A client for one integration.
 #[derive(Debug)]
@@ -114,15 +119,21 @@ impl Client {
 
     /// Calls a method that takes JSON and answers with more than a message's place.
     pub(crate) fn call(&self, method: &str, arguments: &Value, budget: Duration) -> Result<Value, Outcome> {
-        self.answer_of_post(method, arguments, budget).and_then(|answer| of_lookup(&answer))
+        self.patiently(method, || self.answer_of_post(method, arguments, budget).and_then(|answer| of_lookup(&answer)))
     }
 
     /// Answers somebody by the address that came with a click
     /// (<https://docs.slack.dev/interactivity/handling-user-interaction#message_responses>). The caller has checked
     /// that it is Slack's.
     pub(crate) fn respond(&self, response_url: &str, message: &Value, budget: Duration) -> Outcome {
-        let request = self.agent.post(response_url);
-        self.send_json(request, message, budget).map_or_else(|o| o, |a| of_webhook(self.integration.flavor, &a))
+        let answered = self.patiently("response_url", || {
+            let answer = self.send_json(self.agent.post(response_url), message, budget)?;
+            match of_webhook(self.integration.flavor, &answer) {
+                Outcome::Delivered(posted) => Ok(posted),
+                other => Err(other),
+            }
+        });
+        answered.map_or_else(|outcome| outcome, Outcome::Delivered)
     }
 
     /// Calls a method that only reads and takes its arguments as a query.
@@ -130,7 +141,22 @@ impl Client {
         let request = self.agent.get(format!("{}{method}", self.integration.api_url));
         let request = request.query_pairs(query.iter().copied()).header("Authorization", self.bearer());
         let request = request.config().timeout_global(Some(budget.min(self.integration.timeout))).build();
-        Self::read(|| request.call()).and_then(|answer| of_lookup(&answer))
+        self.patiently(method, || Self::read(|| request.call()).and_then(|answer| of_lookup(&answer)))
+    }
+
+    /// Calls no method before Slack's `Retry-After` to it is over: whoever clicks again and again asks again and again.
+    fn patiently<T>(&self, method: &str, ask: impl FnOnce() -> Result<T, Outcome>) -> Result<T, Outcome> {
+        let key = [&self.integration.api_url, &self.integration.name, method].map(str::to_owned);
+        let now = Instant::now();
+        let rest = || RESTING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(after) = rest().get(&key).and_then(|until| until.checked_duration_since(now)) {
+            return Err(Outcome::Wait { after });
+        }
+        let answer = ask();
+        if let Err(Outcome::Wait { after }) = answer {
+            rest().insert(key, Instant::now() + after);
+        }
+        answer
     }
 
     /// Asks for tokens, as the app itself (<https://docs.slack.dev/reference/methods/oauth.v2.access>).

@@ -62,7 +62,7 @@ const ORGANISATION: &str = "that was an installation for a whole organisation, a
     `[integrations.NAME]`";
 
 /// A bot's installation in one workspace; anything else is of no use, and the text says why.
-fn read(answer: &Value, now: i64) -> Result<Install, String> {
+pub(crate) fn read(answer: &Value, now: i64) -> Result<Install, String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let token = text(&answer["access_token"]);
     if answer["token_type"] != "bot" || !(token.starts_with("xoxb-") || token.starts_with("xoxe.xoxb-")) {

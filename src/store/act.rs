@@ -140,6 +140,12 @@ impl Store {
         Ok(self.db.execute("UPDATE act SET state = 'sent' WHERE state = 'sending'", [])?)
     }
 
+    /// Until when an act waits, in Unix ms.
+    pub(crate) fn postpone_act(&self, id: i64, due: i64) -> Result<(), StoreError> {
+        self.db.execute("UPDATE act SET due = ?2 WHERE id = ?1", params![id, due])?;
+        Ok(())
+    }
+
     /// Of an act that asked for many: how many there are, how many are still under way, and the outcomes of the others.
     pub(crate) fn children(&self, parent: i64) -> Result<(u32, Vec<String>), StoreError> {
         let sql = "SELECT COUNT(*) FROM act WHERE parent = ?1 AND state <> 'done'";

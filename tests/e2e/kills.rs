@@ -1,6 +1,6 @@
 //! `kill -9` at every system call, and at random moments: what exited 0 arrives.
 
-use crate::world::{ACKBELL, Running, Sandbox, Site, text, wait_until};
+use crate::world::{ACKBELL, Running, Sandbox, Site, is_long, text, wait_until};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::{Command, Stdio};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 const NOTIFY: [&str; 7] = ["notify", "--hostname", "web01", "--hoststate", "1", "--output", "x"];
 /// Whatever changes a file or speaks to somebody.
-const CALLS: &str = "openat,mkdir,mkdirat,write,writev,pwrite64,fsync,fdatasync,ftruncate,rename,renameat,renameat2,unlink,\
+const CALLS: &str = "openat,mkdir,mkdirat,write,writev,pread64,pwrite64,fsync,fdatasync,ftruncate,rename,renameat,renameat2,unlink,\
     unlinkat,fcntl,flock,close,sendto,connect,recvfrom,read,socket,fchmod";
 
 /// Every system call of a run, counted: strace numbers each kind by itself.
@@ -115,15 +115,20 @@ fn the_file_and_its_directory_are_synced_before_exit_0() {
     assert!(calls[2].contains("fsync(") && calls[2].contains("/spool/new>"), "{trace}");
 }
 
+/// A site with one notification in its spool.
+fn one_waits(sandbox: &Sandbox) -> Site {
+    let site = Site::with_webhook(sandbox);
+    crate::answers::spool(&site, 1, "web01", "#ops");
+    for directory in ["spool/tmp", "spool/bad"] {
+        fs::create_dir_all(site.state(directory)).unwrap();
+    }
+    site
+}
+
 #[test]
 fn a_delivery_killed_at_any_call_loses_nothing_and_doubles_at_most_once() {
     let sandbox = Sandbox::start(&["--burst", "9999"]);
-    let make = || {
-        let site = Site::with_webhook(&sandbox);
-        crate::answers::spool(&site, 1, "web01", "#ops");
-        fs::create_dir_all(site.state("spool/tmp")).unwrap();
-        site
-    };
+    let make = || one_waits(&sandbox);
     let points = traced(&make(), &["queue", "flush"]);
     sandbox.tell("reset", &serde_json::json!({}));
     kill_everywhere(&points, &["queue", "flush"], make, |site, _| {
@@ -163,6 +168,74 @@ fn errors_at_every_call_of_notify_have_their_exit_code() {
             }
         }
     }
+}
+
+/// A delivery that meets this error at this call; gives how often the file was put aside.
+fn meets(sandbox: &Sandbox, call: &str, when: usize, error: &str) -> usize {
+    sandbox.tell("reset", &serde_json::json!({}));
+    let site = one_waits(sandbox);
+    let inject = format!("inject={call}:error={error}:when={when}");
+    let trace = format!("trace={call}");
+    let done = strace(&site, &["-o", "/dev/null", "-e", &trace, "-e", &inject], &["queue", "flush"]);
+    let said = text(&done.stderr);
+    assert!(!said.contains("panicked"), "{inject}: {said}");
+    let aside = site.spooled("bad");
+    for name in site.queue()["bad_spool_files"].as_array().unwrap() {
+        assert_eq!(site.run(&["queue", "retry", name.as_str().unwrap()]).status.code(), Some(0), "{inject}");
+    }
+    let again = site.run(&["queue", "flush"]);
+    assert_eq!(again.status.code(), Some(0), "{inject}: {said}{}{}", text(&again.stdout), text(&again.stderr));
+    let arrived = sandbox.messages().len();
+    assert!((1..=2).contains(&arrived), "{inject}: {arrived} arrived: {said}");
+    site.assert_all_delivered();
+    aside
+}
+
+#[test]
+fn errors_at_every_call_of_a_delivery_lose_nothing() {
+    const ERRORS: [&str; 7] = ["EIO", "EMFILE", "ENOSPC", "ENOMEM", "EDQUOT", "EROFS", "ENFILE"];
+    const SIDE: usize = 4;
+    let sandbox = Sandbox::start(&["--burst", "9999"]);
+    let mut points = traced(&one_waits(&sandbox), &["queue", "flush"]);
+    // No close fails like that, the standard library knows; and a lock that fails is waited for, for seconds.
+    points.retain(|call, _| call != "close" && (call != "fcntl" || is_long()));
+    let all: Vec<(&str, usize)> =
+        points.iter().flat_map(|(call, count)| (1..=*count).map(|when| (call.as_str(), when))).collect();
+    // Else a part of them, each with one of the errors in turn.
+    let (step, errors) = if is_long() { (1, ERRORS.len()) } else { (12, 1) };
+    let chosen: Vec<(&str, usize, &str)> = (all.iter().step_by(step).enumerate())
+        .flat_map(|(n, (call, when))| ERRORS.iter().cycle().skip(n).take(errors).map(|error| (*call, *when, *error)))
+        .collect();
+    let aside: usize = std::thread::scope(|scope| {
+        let parts = (0..SIDE).map(|part| chosen.iter().skip(part).step_by(SIDE));
+        let running: Vec<_> = parts
+            .map(|part| {
+                scope.spawn(move || {
+                    let sandbox = Sandbox::start(&["--burst", "9999"]);
+                    part.map(|(call, when, error)| meets(&sandbox, call, *when, error)).sum::<usize>()
+                })
+            })
+            .collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    println!("{} errors, {aside} times the file was put aside, at {points:?}", chosen.len());
+}
+
+#[test]
+fn a_notification_that_nothing_is_left_to_read_with_stays_in_the_spool() {
+    let sandbox = Sandbox::start(&[]);
+    let site = one_waits(&sandbox);
+    let file = fs::read_dir(site.state("spool/new")).unwrap().next().unwrap().unwrap().path();
+    for error in ["EMFILE", "ENFILE", "ENOMEM"] {
+        let inject = format!("inject=openat:error={error}");
+        let options = ["-o", "/dev/null", "-e", "trace=openat", "-P", file.to_str().unwrap(), "-e", &inject];
+        let done = strace(&site, &options, &["queue", "flush"]);
+        let said = text(&done.stderr);
+        assert_eq!((site.spooled("new"), site.spooled("bad")), (1, 0), "{error}: {said}");
+        assert!(said.contains("can't read the spool file"), "{error}: {said}");
+    }
+    assert_eq!(site.run(&["queue", "flush"]).status.code(), Some(0));
+    assert_eq!(sandbox.messages().len(), 1);
 }
 
 #[test]

@@ -227,7 +227,21 @@ impl Site {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(ACKBELL);
         command.arg("--config").arg(self.config()).args(arguments).env_clear().stdin(Stdio::null());
+        let clock = self.dir.path().join("clock");
+        if clock.exists() {
+            command.env("LD_PRELOAD", faketime()).env("FAKETIME_TIMESTAMP_FILE", clock);
+            command
+                .envs(["FAKETIME_NO_CACHE", "DONT_FAKE_MONOTONIC", "FAKETIME_DONT_FAKE_MONOTONIC"].map(|n| (n, "1")));
+        }
         command
+    }
+
+    /// The wall clock of this site's processes, those that run and those to come, as faketime writes an offset: `+1d`.
+    /// Only a process that began after the first time sees the next; the steady clock stays.
+    pub(crate) fn jump(&self, offset: &str) {
+        let new = self.dir.path().join("clock.new");
+        fs::write(&new, offset).unwrap();
+        fs::rename(new, self.dir.path().join("clock")).unwrap();
     }
 
     #[track_caller]
@@ -301,6 +315,19 @@ pub(crate) fn wait_until(what: &str, most: Duration, mut condition: impl FnMut()
         assert!(started.elapsed() < most * 3, "waited {most:?} for {what}");
         std::thread::sleep(Duration::from_millis(30));
     }
+}
+
+/// Debian's libfaketime, wherever this architecture has it.
+fn faketime() -> String {
+    let found = Command::new("sh").args(["-c", "ls /usr/lib/*/faketime/libfaketimeMT.so.1"]).output().unwrap();
+    let found = text(&found.stdout).trim().to_owned();
+    assert!(!found.is_empty(), "apt-get install faketime");
+    found
+}
+
+/// Whether the long form of a test is asked for, as `tests/faults` does.
+pub(crate) fn is_long() -> bool {
+    std::env::var_os("LONG").is_some()
 }
 
 /// A file that must be executable.

@@ -78,7 +78,7 @@ impl Worker {
                 Ok((person, core, command)) => {
                     let expectation = Expectation::of(&command);
                     let text = serde_json::to_string(&expectation).map_err(|e| StoreError::Content(e.to_string()))?;
-                    let until = clock::wall_ms() + patience_ms(&core);
+                    let until = self.clock.now_ms().saturating_add(patience_ms(&core));
                     moves.push((act.id, Move::Sending { expectation: text, until }));
                     entries.push(entry(&act, &request, Some(&person), &expectation.lines, "sending", ""));
                     ready.push(Ready { act, request, person, core, command });
@@ -282,7 +282,7 @@ fn send_patiently(core: &Core, command: &ExternalCommand) -> Result<(), DoorErro
 }
 
 /// How long to look for the effect: a core that writes its state seldom needs two of its intervals.
-fn patience_ms(core: &Core) -> i64 {
+pub(super) fn patience_ms(core: &Core) -> i64 {
     let interval = places::places(core).status_update_interval.unwrap_or(0);
     CONFIRM_MS.max(i64::try_from(interval).unwrap_or(0).saturating_mul(2000).saturating_add(2000))
 }

@@ -1,6 +1,6 @@
 //! Whether the core holds what it was sent, and what people see then.
 
-use super::begin::done;
+use super::begin::{done, patience_ms};
 use super::{Worker, entry, request_of};
 use crate::callback::request::{Request, Wish};
 use crate::clock;
@@ -40,14 +40,23 @@ struct Found {
 }
 
 impl Worker {
+    /// What another process sent has its full time from now on: nobody knows how far the clock went meanwhile.
+    pub(super) fn look_anew(&mut self) -> Result<(), StoreError> {
+        for act in self.store.acts(Stage::Sent, i64::MAX, BATCH)? {
+            let core = expectation_of(&act)?.object.core;
+            let patience = self.core(&core).map_or(0, |core| patience_ms(&core));
+            self.store.postpone_act(act.id, self.clock.now_ms().saturating_add(patience))?;
+        }
+        Ok(())
+    }
+
     /// Looks after what was sent; whether something still waits.
     pub(super) fn confirm(&mut self) -> Result<bool, StoreError> {
         let acts = self.store.acts(Stage::Sent, i64::MAX, BATCH)?;
         let mut by_core: BTreeMap<String, Vec<Waiting>> = BTreeMap::new();
         for act in acts {
             let request = request_of(&act)?;
-            let expected: Expectation =
-                serde_json::from_str(&act.expectation).map_err(|e| StoreError::Content(e.to_string()))?;
+            let expected = expectation_of(&act)?;
             by_core.entry(expected.object.core.clone()).or_default().push(Waiting { act, request, expected });
         }
         let mut found = Found::default();
@@ -67,23 +76,23 @@ impl Worker {
 
     /// Reads the core's state once for all that wait for it.
     fn look(&mut self, core: &Core, waiting: &[Waiting], found: &mut Found) -> Result<(), StoreError> {
-        let now = clock::wall_ms();
-        let is_last = waiting.iter().any(|one| one.act.due <= now);
-        if !is_last && !self.looks.is_worth(core, waiting) {
+        let now = self.clock.now_ms();
+        let is_over = |one: &Waiting| one.act.due <= now;
+        if !waiting.iter().any(is_over) && !self.looks.is_worth(core, waiting) {
             return Ok(());
         }
         let objects: Vec<Object> = waiting.iter().map(|one| one.expected.object.clone()).collect();
         let snapshot = match state::read(core, &objects) {
             Ok(snapshot) => snapshot,
             Err(e) => {
-                for one in waiting.iter().filter(|one| one.act.due <= now) {
+                for one in waiting.iter().filter(|one| is_over(one)) {
                     found.ends(one, "not seen", &format!("Sent, but ackbell can't see whether the core took it: {e}."));
                 }
                 return Ok(());
             }
         };
         for one in waiting {
-            match judge(&one.expected, &snapshot, one.act.due <= now) {
+            match judge(&one.expected, &snapshot, is_over(one)) {
                 Confirmation::Held { .. } => self.held(core, one, &snapshot, found)?,
                 Confirmation::NotYet => {}
                 Confirmation::Never(reason) => {
@@ -185,6 +194,10 @@ impl Worker {
         }
         Ok(())
     }
+}
+
+fn expectation_of(act: &Act) -> Result<Expectation, StoreError> {
+    serde_json::from_str(&act.expectation).map_err(|e| StoreError::Content(e.to_string()))
 }
 
 /// Whether the log knows more than the state.

@@ -191,6 +191,20 @@ fn without_a_handler_the_fifo_is_next() {
 }
 
 #[test]
+fn an_answer_that_says_nothing_sends_the_command_nowhere_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("naemon.cmd");
+    fifo(&path);
+    let core = Core { command_file: Some(path.clone()), ..naemon(directory.path()) };
+    // A core that dies may have run it before.
+    let _played = play(core.query_socket.as_ref().unwrap(), b"\0", vec![Vec::new()]);
+    let mut reader = fs::OpenOptions::new().read(true).custom_flags(OFLAGS_NONBLOCK).open(&path).unwrap();
+    let error = send(&core, &acknowledge()).unwrap_err();
+    assert!(error.to_string().contains("gave no answer that can be read"), "{error}");
+    assert_eq!(reader.read(&mut [0]).unwrap(), 0, "nothing is there");
+}
+
+#[test]
 fn a_socket_that_never_answers_is_left_in_time() {
     let directory = tempfile::tempdir().unwrap();
     let core = naemon(directory.path());

@@ -4,7 +4,7 @@ use crate::clock;
 use crate::command::Object;
 use crate::config::Api;
 use crate::confirm::snapshot::{Acknowledged, Acknowledgement, Downtime, Program, Snapshot, State};
-use crate::core::http::Client;
+use crate::core::http::{Answer, Client};
 use crate::core::state::ReadError;
 use crate::core::survey::Extent;
 use serde_json::{Value, json};
@@ -24,12 +24,31 @@ const STATE: [&str; 9] = [
 
 /// The wanted objects' state as it is in memory now.
 pub(in crate::core) fn read(api: &Api, wanted: &[Object]) -> Result<Snapshot, ReadError> {
-    let failed = |reason| ReadError::Door { place: "the Icinga 2 API".to_owned(), reason };
     // Before asking: what the core does meanwhile is later.
-    let mut snapshot = Snapshot { created: clock::wall_ms() / 1000, ..Snapshot::default() };
-    let client = Client::new(api).map_err(failed)?;
+    let created = clock::wall_ms() / 1000;
+    let asked =
+        Client::new(api).and_then(|client| snapshot(&|path, body| client.post(path, body, true), wanted, created));
+    asked.map_err(|reason| ReadError::Door { place: "the Icinga 2 API".to_owned(), reason })
+}
+
+/// For the fuzzer: as if these were the core's answers, one to each question in turn.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn read_from(answers: &[&str], wanted: &[Object], created: i64) -> Result<Snapshot, String> {
+    let asked = std::cell::Cell::new(0);
+    let ask = |_: &str, _: &Value| {
+        let answer = answers[asked.replace(asked.get() + 1) % answers.len()];
+        Ok(Answer { status: 200, body: serde_json::from_str(answer).unwrap_or_default() })
+    };
+    snapshot(&ask, wanted, created)
+}
+
+/// Asks: a path and a body.
+type Ask<'a> = &'a dyn Fn(&str, &Value) -> Result<Answer, String>;
+
+fn snapshot(ask: Ask<'_>, wanted: &[Object], created: i64) -> Result<Snapshot, String> {
+    let mut snapshot = Snapshot { created, ..Snapshot::default() };
     // It takes a permission of its own, and is only worth a word when it is there.
-    if let Ok(found) = query(&client, "/v1/status/IcingaApplication", &json!({})) {
+    if let Ok(found) = query(ask, "/v1/status/IcingaApplication", &json!({})) {
         let app = found.first().map_or(&Value::Null, |result| &result["status"]["icingaapplication"]["app"]);
         snapshot.program = Program {
             pid: app.get("pid").and_then(|pid| integer(pid).try_into().ok()),
@@ -58,14 +77,14 @@ pub(in crate::core) fn read(api: &Api, wanted: &[Object]) -> Result<Snapshot, Re
             "filter": format!("{kind}.__name in ackbell_names"),
             "filter_vars": { "ackbell_names": names },
         });
-        for result in query(&client, path, &body).map_err(failed)? {
+        for result in query(ask, path, &body)? {
             let attrs = &result["attrs"];
             if let Some(object) = object(wanted, attrs, (host, service)) {
                 snapshot.states.insert(object.clone(), state(attrs));
             }
         }
     }
-    read_notes(&client, wanted, &mut snapshot).map_err(failed)?;
+    read_notes(ask, wanted, &mut snapshot)?;
     Ok(snapshot)
 }
 
@@ -83,7 +102,7 @@ pub(in crate::core) fn survey(api: &Api, extent: Extent) -> Result<Vec<(Object, 
                 json!({ "attrs": (names.iter().chain(&STATE).collect::<Vec<_>>()), "filter": format!("{kind}.state != 0") })
             }
         };
-        for result in query(&client, path, &body).map_err(failed)? {
+        for result in query(&|path, body| client.post(path, body, true), path, &body).map_err(failed)? {
             let attrs = &result["attrs"];
             let object = Object {
                 core: String::new(),
@@ -97,11 +116,11 @@ pub(in crate::core) fn survey(api: &Api, extent: Extent) -> Result<Vec<(Object, 
 }
 
 /// The comments and downtimes of the objects found.
-fn read_notes(client: &Client<'_>, wanted: &[Object], snapshot: &mut Snapshot) -> Result<(), String> {
+fn read_notes(ask: Ask<'_>, wanted: &[Object], snapshot: &mut Snapshot) -> Result<(), String> {
     const NAMES: (&str, &str) = ("host_name", "service_name");
     let hosts: Vec<&str> = wanted.iter().map(|object| object.host.as_str()).collect();
     let of_hosts = |kind: &str| json!({ "filter": format!("{kind}.host_name in ackbell_hosts"), "filter_vars": { "ackbell_hosts": hosts } });
-    let mut comments = query(client, "/v1/objects/comments", &of_hosts("comment"))?;
+    let mut comments = query(ask, "/v1/objects/comments", &of_hosts("comment"))?;
     comments.sort_by_key(|result| integer(&result["attrs"]["entry_time"]));
     for result in comments {
         let attrs = &result["attrs"];
@@ -117,7 +136,7 @@ fn read_notes(client: &Client<'_>, wanted: &[Object], snapshot: &mut Snapshot) -
             _ => {}
         }
     }
-    for result in query(client, "/v1/objects/downtimes", &of_hosts("downtime"))? {
+    for result in query(ask, "/v1/objects/downtimes", &of_hosts("downtime"))? {
         let attrs = &result["attrs"];
         let Some(state) = object(wanted, attrs, NAMES).and_then(|object| snapshot.states.get_mut(object)) else {
             continue;
@@ -135,8 +154,8 @@ fn read_notes(client: &Client<'_>, wanted: &[Object], snapshot: &mut Snapshot) -
 }
 
 /// The results of a query; none when nothing matches.
-fn query(client: &Client<'_>, path: &str, body: &Value) -> Result<Vec<Value>, String> {
-    let mut answer = client.post(path, body, true)?;
+fn query(ask: Ask<'_>, path: &str, body: &Value) -> Result<Vec<Value>, String> {
+    let mut answer = ask(path, body)?;
     match (answer.status, answer.body["results"].take()) {
         (200, Value::Array(results)) => Ok(results),
         (404, _) => Ok(Vec::new()),

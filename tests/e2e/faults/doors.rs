@@ -1,6 +1,8 @@
 //! The way to Slack is changed while messages wait: what waits follows, and nothing blocks the rest.
 
 use crate::world::{Sandbox, Site, TOKEN, wait_until};
+use serde_json::json;
+use std::fs;
 use std::time::Duration;
 
 fn flush(site: &Site) {
@@ -36,4 +38,27 @@ fn a_card_whose_bot_token_is_gone_is_told_on_by_the_webhook() {
     assert!(texts.iter().any(|text| text.starts_with("RECOVERED, OK: Disk on web01")), "{texts:?}");
     assert!(texts.iter().any(|text| text.starts_with("CRITICAL: Disk on web02")), "{texts:?}");
     sandbox.assert_respected();
+}
+
+#[test]
+fn a_configuration_that_is_empty_for_a_while_gives_nothing_up() {
+    let sandbox = Sandbox::start(&["--burst", "99"]);
+    let site = Site::with_token(&sandbox, "");
+    let _listener = site.listen();
+    sandbox.tell("faults", &json!({"faults": [{"kind": "503", "times": 2}]}));
+    site.service("PROBLEM", "web01", "Disk", "2", "x");
+    wait_until("its import", Duration::from_secs(5), || site.queue()["waiting"] == 1);
+    let whole = fs::read(site.config()).unwrap();
+    // Written in place, for a moment and for longer.
+    fs::write(site.config(), "").unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    fs::write(site.config(), &whole).unwrap();
+    fs::write(site.config(), "state_dir = \"state\"\n").unwrap();
+    wait_until("the reload", Duration::from_secs(10), || site.log().contains("configuration reloaded"));
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!((&site.queue()["waiting"], &site.queue()["dead"]), (&json!(1), &json!(0)), "{}", site.log());
+    fs::write(site.config(), &whole).unwrap();
+    sandbox.wait_for_messages(1);
+    wait_until("the rest", Duration::from_secs(10), || site.queue()["waiting"] == 0);
+    site.assert_all_delivered();
 }

@@ -1,10 +1,11 @@
 //! The way to Slack breaks at each stage: name, connection, TLS, request, answer. Whatever happens, `notify` ends in its
 //! time, the notification waits, and it arrives once the way is free.
 
-use crate::world::{Sandbox, Site, text, wait_until};
+use crate::world::{ACKBELL, Sandbox, Site, text, wait_until};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// A server that does this with each connection.
@@ -53,15 +54,17 @@ fn deaf() -> (u16, Vec<TcpStream>, rustix::fd::OwnedFd) {
     (address.port(), waiting.collect(), socket)
 }
 
+/// A webhook, and short times.
+fn config(url: &str) -> String {
+    format!(
+        "[slack]\nwebhook_url = \"{url}\"\ntimeout = \"900ms\"\nconnect_timeout = \"700ms\"\n[outbox]\ntime_budget = \"1500ms\"\n"
+    )
+}
+
 /// One `notify` to this address: it exits 0 in time, and the delivery waits for this reason.
 #[track_caller]
 fn waits(url: &str, reason: &str) {
     let sandbox = Sandbox::start(&[]);
-    let config = |url: &str| {
-        format!(
-            "[slack]\nwebhook_url = \"{url}\"\ntimeout = \"900ms\"\nconnect_timeout = \"700ms\"\n[outbox]\ntime_budget = \"1500ms\"\n"
-        )
-    };
     let site = Site::new(&config(url));
     let started = Instant::now();
     site.service("PROBLEM", "web01", "Disk", "2", "x");
@@ -81,6 +84,27 @@ fn a_name_that_leads_nowhere_and_a_closed_port_are_waited_out() {
     waits("https://no-such-host.invalid/services/x", "lookup");
     waits("http://127.0.0.1:1/services/x", "refused");
     waits("https://127.0.0.1:1/services/x", "refused");
+}
+
+#[test]
+fn a_name_server_that_never_answers_is_waited_out() {
+    let _silent = std::net::UdpSocket::bind("127.0.0.77:53").unwrap();
+    let site = Site::new(&config("https://hooks.slack.com/services/x"));
+    let resolv = site.dir.path().join("resolv.conf");
+    std::fs::write(&resolv, "nameserver 127.0.0.77\n").unwrap();
+    // With another resolv.conf than the machine's, in a mount namespace of its own.
+    let line = format!(
+        "mount --bind {} /etc/resolv.conf && exec {ACKBELL} --config {} notify --hostname h --hoststate 1",
+        resolv.display(),
+        site.config().display()
+    );
+    let started = Instant::now();
+    let done = Command::new("unshare").args(["--mount", "sh", "-c", &line]).output().unwrap();
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    let queue = site.queue();
+    assert_eq!((&queue["waiting"], &queue["dead"]), (&json!(1), &json!(0)), "{queue}");
+    assert!(queue["deliveries"][0]["reason"].as_str().unwrap().contains("timed out"), "{queue}");
 }
 
 #[test]

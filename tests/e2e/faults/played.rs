@@ -29,6 +29,8 @@ pub(crate) struct Held {
     is_over: bool,
     /// Neither reads nor writes.
     is_paused: bool,
+    /// Seconds that its clock is ahead.
+    ahead: i64,
 }
 
 pub(crate) struct Played {
@@ -92,6 +94,10 @@ impl Played {
     pub(crate) fn pause(&self, paused: bool) {
         self.with(|held| held.is_paused = paused);
     }
+
+    pub(crate) fn jump(&self, ahead: i64) {
+        self.with(|held| held.ahead = ahead);
+    }
 }
 
 impl Drop for Played {
@@ -136,16 +142,21 @@ fn run(mut reader: File, status: &Path, held: &Mutex<Held>) {
 }
 
 impl Held {
+    fn now(&self) -> u64 {
+        now().saturating_add_signed(self.ahead)
+    }
+
     fn take(&mut self, line: &str) {
         let (stamp, command) = line.split_once("] ").unwrap_or_else(|| panic!("no command: {line}"));
         assert!(stamp[1..].parse::<u64>().is_ok(), "{line}");
         self.commands.push(command.to_owned());
         let words: Vec<&str> = command.split(';').collect();
         let known = words.get(1).zip(words.get(2)).map(|(host, service)| ((*host).to_owned(), (*service).to_owned()));
+        let now = self.now();
         let Some(service) = known.and_then(|key| self.services.get_mut(&key)) else { return };
         match words[0] {
             "ACKNOWLEDGE_SVC_PROBLEM" if service.state != 0 => {
-                service.acknowledged = Some((words[6].to_owned(), words[7].to_owned(), now()));
+                service.acknowledged = Some((words[6].to_owned(), words[7].to_owned(), now));
             }
             "REMOVE_SVC_ACKNOWLEDGEMENT" => service.acknowledged = None,
             _ => {}
@@ -161,7 +172,7 @@ pub(crate) fn now() -> u64 {
 fn write_status(path: &Path, held: &Held) {
     let mut text = format!(
         "info {{\n\tcreated={}\n\t}}\nprogramstatus {{\n\tnagios_pid=7\n\tenable_notifications=1\n\tcheck_external_commands=1\n\t}}\n",
-        now()
+        held.now()
     );
     let mut comments = String::new();
     for ((host, name), service) in &held.services {

@@ -8,6 +8,9 @@ pub(super) const SERVICES: usize = 4;
 const FAULTS: [&str; 9] =
     ["500", "503", "429", "reset", "close_early", "close_before", "garbage", "empty200", "ok_then_reset"];
 
+/// Where the machine's clock jumps to, in seconds from the true time: within what Slack's signatures allow, and beyond.
+const JUMPS: [i64; 6] = [-86_400, -30, 30, 3_600, 86_400, 366 * 86_400];
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     /// A check finds this state; the core tells it, if it is news.
@@ -41,6 +44,10 @@ pub(super) enum Step {
     Core {
         paused: bool,
     },
+    /// The machine's clock, the core's too, is now so many seconds ahead; Slack's stays.
+    Clock {
+        ahead: i64,
+    },
     Wait {
         ms: u64,
     },
@@ -63,6 +70,7 @@ impl fmt::Display for Step {
             Self::Reload { broken: false } => f.write_str("a good configuration is loaded"),
             Self::Core { paused: true } => f.write_str("the core hangs"),
             Self::Core { paused: false } => f.write_str("the core goes on"),
+            Self::Clock { ahead } => write!(f, "the clock jumps to {ahead:+} s"),
             Self::Wait { ms } => write!(f, "{ms} ms pass"),
         }
     }
@@ -87,7 +95,7 @@ impl Lot {
     fn step(&mut self) -> Step {
         let service = self.below(SERVICES);
         let state = [0, 0, 1, 2, 2][self.below(5)];
-        match self.below(20) {
+        match self.below(21) {
             0..=6 => Step::Check { service, state },
             7..=8 => Step::CheckKilled { service, state, after_us: 500 * self.next().rem_euclid(40) },
             9..=11 => Step::Click { service },
@@ -97,6 +105,7 @@ impl Lot {
             16 => Step::Start,
             17 => Step::Reload { broken: self.below(2) == 0 },
             18 => Step::Core { paused: self.below(3) == 0 },
+            19 => Step::Clock { ahead: if self.below(2) == 0 { 0 } else { JUMPS[self.below(JUMPS.len())] } },
             _ => Step::Wait { ms: [10, 100, 600, 1500][self.below(4)] },
         }
     }
