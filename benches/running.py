@@ -4,6 +4,7 @@ import hmac
 import http.client
 import json
 import os
+import re
 import socket
 import subprocess
 import threading
@@ -16,17 +17,20 @@ from shared import SIGNING_SECRET, Site, cpu_seconds, percentile, row
 PEOPLE = 40  # one person's acts are limited to 60 a minute
 
 
-def build(name):
-    """What another figure's command prints."""
-    done = subprocess.run([os.path.join(shared.ROOT, "benches", name)], capture_output=True, text=True, check=False)
+def figures(test):
+    """What a test prints that measures one step from within: the release profile's own optimisation, without its linking."""
+    environment = {**os.environ, "CARGO_PROFILE_RELEASE_LTO": "off", "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16"}
+    command = ["cargo", "test", "--release", "--locked", "--lib", "--quiet", "--", "--ignored", "--nocapture", test]
+    done = subprocess.run(command, cwd=shared.ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"benches/{name}: {done.stdout[-500:]}{done.stderr[-2000:]}")
-    print(done.stdout.rstrip(), flush=True)
+        raise SystemExit(f"{' '.join(command)}: {done.stdout[-500:]}{done.stderr[-2000:]}")
+    for what, value, floor in re.findall(r"^figure: (.*?); (.*?)(?:; (.*))?$", done.stdout, re.M):
+        row(what, value, floor)
 
 
 def flow(bench):
     """Draining, deciding and rendering one by one; then all of it, over many channels, as pace holds each to one a second."""
-    build("flow")
+    figures("figures_of_the_flow")
     count, channels = bench.fewer(5000), 1000
     site = Site(bench.program, token=True)
     for number in range(count):
@@ -38,9 +42,8 @@ def flow(bench):
     shown = lambda: len(site.messages())
     shared.wait_until("the first message of each channel", 300, lambda: shown() >= min(count, channels))
     took, cpu, messages = time.monotonic() - started, cpu_seconds(pid), shown()
-    posts = [f"-d '{{\"text\":\"x\"}}' -o /dev/null {site.hook}" for _ in range(messages)]
     with open(f"{site.dir}/curl", "w") as out:
-        out.write("\nnext\n".join(f'url = "{site.hook}"\ndata = "{{\\"text\\":\\"x\\"}}"\noutput = "/dev/null"' for _ in posts))
+        out.write("\nnext\n".join([f'url = "{site.hook}"\ndata = "{{\\"text\\":\\"x\\"}}"\noutput = "/dev/null"'] * messages))
     floor = shared.run(["curl", "-sS", "-H", "Content-Type: application/json", "-K", f"{site.dir}/curl"])
     row(f"{messages} messages to {channels} channels: rate, listener's CPU each", f"{messages / took:.0f}/s, {cpu / messages * 1000:.1f} ms",
         f"{took * 1000 / floor[1]:.1f} x curl posting as many over one connection; {messages / cpu:.0f} a second and core")
@@ -132,12 +135,12 @@ def clicks(bench):
 
 def readback(_):
     """The core's state file, by its size."""
-    build("readback")
+    figures("figures_of_reading_back")
 
 
 def idle(bench):
-    """A listener that has nothing to do."""
-    site = Site(bench.program, token=True, more='signing_secret = "x"\n[listen]\nhttp = "127.0.0.1:0"\n')
+    """A listener that has nothing to do, connected by Socket Mode."""
+    site = Site(bench.program, token=True, more='app_token = "xapp-sandbox-0000000000"\n')
     pid, seconds = site.listen(), 10 if bench.quick else 60
     time.sleep(12)  # what a start leaves to do
     before, cpu = shared.switches(pid), cpu_seconds(pid)

@@ -175,6 +175,18 @@ fn what_waited_together_is_told_together() {
 }
 
 #[test]
+fn nothing_overtakes_what_waits_of_the_same_object() {
+    let (directory, mut store) = store(&[(0, of("a", "PROBLEM", "1"))]);
+    assert_eq!(run(&mut store, 0), ["post"]);
+    add(&directory, &mut store, &[of("a", "RECOVERY", "0"), of("a", "PROBLEM", "1")], 5000);
+    let claimed = claim(&store, 5000).unwrap();
+    let retry = Settlement::Retry { due: 30_000, rest_until: None, reason: "x".into() };
+    settle(&mut store, &claimed, &retry, 5000);
+    add(&directory, &mut store, &[of("b", "PROBLEM", "1")], 9000);
+    assert_eq!(run(&mut store, 9000), ["post", "update", "reply", "post"], "the other's, then the recovery, then its next");
+}
+
+#[test]
 fn a_message_that_is_gone_is_posted_anew() {
     let (directory, mut store) = store(&[(0, of("a", "PROBLEM", "1"))]);
     assert_eq!(run(&mut store, 0), ["post"]);
