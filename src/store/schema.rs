@@ -4,7 +4,7 @@ use super::StoreError;
 use rusqlite::Connection;
 
 /// Each entry brings a database one version further. Never change one that was released; add another.
-const VERSIONS: [&str; 4] = [
+const VERSIONS: [&str; 5] = [
     "
 CREATE TABLE notification (
     seq INTEGER PRIMARY KEY,             -- order of import
@@ -151,6 +151,10 @@ CREATE TABLE subscription (              -- a route that a channel gave itself
     at INTEGER NOT NULL,                 -- Unix ms
     UNIQUE (integration, channel, filter)
 ) STRICT;
+",
+    "
+CREATE INDEX post_shown ON post (object, open, id);          -- a click names the object, not the place
+CREATE INDEX act_done ON act (at) WHERE state = 'done';
 ",
 ];
 
