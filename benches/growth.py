@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import time
 
+import running
 import shared
 from shared import Site, row
 
@@ -45,7 +46,7 @@ def queue(bench):
         row(f"{count} waiting: drained at, memory at most, database", f"{count / took:.0f}/s, {memory:.0f} MB, {size / 1e6:.1f} MB",
             f"{took / count / first:.1f} x the time of each of 1,000")
         row("  queue list, check, another notify", f"{listed:.0f} ms, {checked:.0f} ms, {notified:.0f} ms")
-        assert site.queue()["bad"] == 0, "the spool's format has changed"
+        assert not site.queue()["bad_spool_files"], "the spool's format has changed"
         site.close()
 
 
@@ -100,6 +101,25 @@ def history(bench):
     site.close()
 
 
+def clicks_before(bench):
+    """What was clicked this week, and what it costs the next click."""
+    first = None
+    for count in (0, 10_000, 100_000):
+        site, port, seen = running.clickable(bench)
+        site.stop()
+        db = sqlite3.connect(f"{site.dir}/state/ackbell.db")
+        db.execute(f"INSERT INTO act (key, at, state, request, outcome) WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {count}) "
+                   f"SELECT 'old' || n, {int(time.time() * 1000)} - n, 'done', '{{}}', 'confirmed' FROM c WHERE {count}")
+        db.commit()
+        db.close()
+        site.listen()
+        _, took = running.click_at(5, 2 if bench.quick else 10, port, seen)
+        first = first or shared.median(took)
+        row(f"{count} clicks before: a click in the command file", f"{shared.median(took):.0f} ms", f"{shared.median(took) / first:.1f} x with none")
+        site.close()
+
+
 def growth(bench):
     queue(bench)
     history(bench)
+    clicks_before(bench)
