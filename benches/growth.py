@@ -61,7 +61,7 @@ def fill(site, posts):
               "delivery": {"id": "n + 10", "notification": "n + 10", "post": "n + 10", "object": "object || n", "since": ":at", "settled": ":at"}}
     for table, changed in values.items():
         names = columns(table, ())
-        taken = ", ".join(changed.get(name, name).replace(":at", f"{now} - n * {step}") for name in names)
+        taken = ", ".join(changed.get(name, name).replace(":at", f"{now} - ({posts} - n) * {step}") for name in names)
         db.execute(f"INSERT INTO {table} ({', '.join(names)}) WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {posts}) "
                    f"SELECT {taken} FROM c, (SELECT * FROM {table} LIMIT 1)")
     db.commit()

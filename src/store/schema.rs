@@ -154,6 +154,7 @@ CREATE TABLE subscription (              -- a route that a channel gave itself
 ",
     "
 CREATE INDEX post_shown ON post (object, open, id);          -- a click names the object, not the place
+CREATE INDEX notification_received ON notification (received);
 CREATE INDEX act_done ON act (at) WHERE state = 'done';
 ",
 ];
