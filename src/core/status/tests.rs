@@ -155,7 +155,9 @@ fn figures_of_reading_back() {
             };
             (0..5).map(once).min().unwrap()
         };
-        let floor = best(&|| drop(std::io::copy(&mut File::open(&path).unwrap(), &mut std::io::sink()).unwrap()));
+        let floor = best(&|| {
+            std::io::copy(&mut File::open(&path).unwrap(), &mut std::io::sink()).unwrap();
+        });
         let took = best(&|| assert_eq!(read_file(&path, &wanted).unwrap().states.len(), 200));
         let memory = std::fs::read_to_string("/proc/self/status").unwrap();
         let peak = memory.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim();
