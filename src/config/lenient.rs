@@ -13,7 +13,7 @@ pub(super) const CONFIG: &str = "/etc/ackbell/ackbell.toml";
 const STATE_DIR: &str = "/var/lib/ackbell";
 const RUNTIME_DIR: &str = "/run/ackbell";
 /// A larger file is no configuration.
-pub(super) const FILE_BYTES_MAX: u64 = 1024 * 1024;
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// Between two looks at an empty file, and how many more there are: 0.2 s, for a file that stays empty too.
 const REREAD: Duration = Duration::from_millis(10);
 const REREADS_MAX: u32 = 20;
@@ -65,24 +65,23 @@ pub(super) fn is_json(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
 }
 
-/// An empty file is being written: what writes in place first empties it, and a `notify` of that instant would take the
-/// defaults and leave its notification where no listener looks. So it is read again, for a while.
 fn read(path: &Path) -> std::io::Result<String> {
-    let mut text = read_once(path)?;
-    for _ in 0..REREADS_MAX {
-        if !text.is_empty() {
+    Ok(String::from_utf8_lossy(&read_written(path)?).into_owned())
+}
+
+/// An empty file is being written: what writes in place first empties it, and whoever reads it in that instant would
+/// take the defaults: a `notify` would leave its notification where no listener looks, a listener would know no place
+/// for what waits. So it is read again, for a while.
+pub(super) fn read_written(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for _ in 0..=REREADS_MAX {
+        File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+        if !bytes.is_empty() || !path.is_file() {
             break;
         }
         std::thread::sleep(REREAD);
-        text = read_once(path)?;
     }
-    Ok(text)
-}
-
-fn read_once(path: &Path) -> std::io::Result<String> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(bytes)
 }
 
 fn toml_key(text: &str, key: &str) -> Option<String> {
@@ -153,6 +152,8 @@ mod tests {
         writer.join().unwrap();
         std::fs::write(&path, "").unwrap();
         assert_eq!(state_dirs(Some(&path), &Environment::default()).state_dir, Path::new(STATE_DIR));
+        let empty = crate::config::load(Some(&path), &Environment::default()).unwrap_err().to_string();
+        assert!(empty.ends_with("ackbell.toml: it is empty"), "{empty}");
     }
 
     proptest::proptest! {

@@ -1,13 +1,11 @@
 //! From the file to the strict [`Config`], collecting every problem on the way.
 
-use super::lenient::{self, FILE_BYTES_MAX};
+use super::lenient;
 use super::problem::{Mistake, Problem, Report};
 use super::reader::Table;
 use super::{Config, Environment, Field, Limits, Matcher, Message, Outbox, Pattern, Route, Thread, tree, values};
 use super::{access, core, integration, listen};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -63,6 +61,11 @@ pub(crate) fn load(argument: Option<&Path>, env: &Environment) -> Result<(Config
         // Without a file the environment may say it all, as in a container.
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && argument.is_none() => None,
         Err(source) => return Err(LoadError::Read { path, source }),
+        // Whoever empties it to write it anew takes no integration away from what waits.
+        Ok(text) if text.is_empty() && path.is_file() => {
+            let source = std::io::Error::new(std::io::ErrorKind::InvalidData, "it is empty");
+            return Err(LoadError::Read { path, source });
+        }
         Ok(text) => Some(text),
     };
     let source = text.as_ref().map(|_| path.as_path());
@@ -91,9 +94,8 @@ pub(crate) fn load(argument: Option<&Path>, env: &Environment) -> Result<(Config
 
 /// A text of bounded length, whatever the file is.
 pub(super) fn read(path: &Path) -> std::io::Result<String> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
-    String::from_utf8(bytes).map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+    String::from_utf8(lenient::read_written(path)?)
+        .map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 
 fn read_config(
