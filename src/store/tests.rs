@@ -204,6 +204,7 @@ fn nothing_overtakes_what_waits_of_the_same_object() {
     assert_eq!(run(&mut store, 0), ["post"]);
     add(&directory, &mut store, &[of("a", "RECOVERY", "0"), of("a", "PROBLEM", "1")], 5000);
     let claimed = claim(&store, 5000).unwrap();
+    assert_eq!(step(&claimed), "update", "the recovery first, although the next problem is more urgent");
     let retry = Settlement::Retry { due: 30_000, rest_until: None, reason: "x".into() };
     settle(&mut store, &claimed, &retry, 5000);
     add(&directory, &mut store, &[of("b", "PROBLEM", "1")], 9000);
