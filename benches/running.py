@@ -24,7 +24,7 @@ def figures(test):
     done = subprocess.run(command, cwd=shared.ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)}: {done.stdout[-500:]}{done.stderr[-2000:]}")
-    for what, value, floor in re.findall(r"^figure: (.*?); (.*?)(?:; (.*))?$", done.stdout, re.M):
+    for what, value, floor in re.findall(r"figure: (.*?); (.*?)(?:; (.*))?$", done.stdout, re.M):
         row(what, value, floor)
 
 
