@@ -30,6 +30,8 @@ use std::time::Duration;
 
 /// A call needs at least this much of the budget, else it is left to the next deliverer.
 const CALL_MIN: Duration = Duration::from_millis(500);
+/// Without a listener it is forgotten this many at a time: a transaction costs two syncs.
+const TIDY_HERE: usize = 100;
 /// How long a process without a listener waits for another one's transaction.
 pub(crate) const PATIENCE_SHORT: Duration = Duration::from_secs(5);
 /// The same for the listener.
@@ -121,11 +123,11 @@ impl Deliverer {
         Ok(self.store.lift_integration_holds()?)
     }
 
-    /// Forgets what is long delivered and sweeps what killed processes left.
-    pub(crate) fn tidy(&self) -> Result<(), DeliverError> {
+    /// Sweeps what killed processes left and forgets some of what is long delivered, if that is worth it. `true`: there
+    /// may be more. In steps, so that no message waits for what is past.
+    pub(crate) fn tidy(&self, worth: usize) -> Result<bool, DeliverError> {
         self.spool.sweep();
-        while self.store.purge(self.now_ms(), |id| self.spool.holds(id))? == PURGE_BATCH {}
-        Ok(())
+        Ok(self.store.purge(self.now_ms(), worth, |id| self.spool.holds(id))? == PURGE_BATCH)
     }
 
     pub(crate) fn now_ms(&self) -> i64 {
@@ -215,6 +217,7 @@ fn pass(config: &Config, env: &Environment, lock: &DeliveryLock, until: i64) -> 
         deliverer.drain()?;
         let round = deliverer.round(Some(until), &|| lock.is_claimed())?;
         let Some(next) = round.next else {
+            deliverer.tidy(TIDY_HERE)?;
             deliverer.store.checkpoint();
             // What couldn't be taken from the spool waits there.
             return Ok(deliverer.config.integrations.is_empty() || deliverer.spool.is_empty());

@@ -194,8 +194,7 @@ fn deliver(
             deliverer.reconfigure(current.config.clone())?;
         }
         if housekeeping.is_none_or(|last| last.elapsed() > HOUSEKEEPING) {
-            deliverer.tidy()?;
-            housekeeping = Some(Instant::now());
+            housekeeping = (!deliverer.tidy(0)?).then(Instant::now);
         }
         deliverer.drain()?;
         let beat = || {
@@ -208,7 +207,8 @@ fn deliver(
         current.reporter.beat();
         notifier.say("WATCHDOG=1");
         let until_next = round.next.map_or(i64::MAX, |next| next.saturating_sub(deliverer.now_ms()));
-        let pause = Duration::from_millis(u64::try_from(until_next).unwrap_or(0)).min(SCAN_INTERVAL);
+        let rest = if housekeeping.is_some() { SCAN_INTERVAL } else { Duration::ZERO };
+        let pause = Duration::from_millis(u64::try_from(until_next).unwrap_or(0)).min(rest);
         if !pause.is_zero() {
             signals.wait(wake, pause);
         }

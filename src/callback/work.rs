@@ -83,7 +83,14 @@ impl Worker {
                 error!("acting interrupted reason={e} what=everything is kept, trying again");
                 ERROR_PAUSE
             });
-            match inbox.recv_timeout(pause) {
+            let mut note = inbox.recv_timeout(pause);
+            // Many clicks in a moment are one look at the outbox.
+            while matches!(note, Ok(Note::Act))
+                && let Ok(next) = inbox.try_recv()
+            {
+                note = Ok(next);
+            }
+            match note {
                 Ok(Note::Act) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(Note::Configuration(config)) => {
                     self.clients.reconfigure(&config);

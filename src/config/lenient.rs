@@ -65,14 +65,14 @@ pub(super) fn is_json(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
 }
 
-/// An empty file is being written: what writes in place first empties it. A `notify` of that instant would take the
-/// defaults and leave its notification where no listener looks, and a listener would close its doors. So it is read
-/// again, for a while.
+/// An empty file is being written: what writes in place first empties it, and whoever reads it in that instant would
+/// take the defaults: a `notify` would leave its notification where no listener looks, a listener would know no place
+/// for what waits. So it is read again, for a while.
 pub(super) fn read_written(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     for _ in 0..=REREADS_MAX {
         File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
-        if !bytes.is_empty() {
+        if !bytes.is_empty() || !path.is_file() {
             break;
         }
         std::thread::sleep(REREAD);
@@ -148,6 +148,8 @@ mod tests {
         writer.join().unwrap();
         std::fs::write(&path, "").unwrap();
         assert_eq!(state_dirs(Some(&path), &Environment::default()).state_dir, Path::new(STATE_DIR));
+        let empty = crate::config::load(Some(&path), &Environment::default()).unwrap_err().to_string();
+        assert!(empty.ends_with("ackbell.toml: it is empty"), "{empty}");
     }
 
     proptest::proptest! {

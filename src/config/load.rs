@@ -61,6 +61,11 @@ pub(crate) fn load(argument: Option<&Path>, env: &Environment) -> Result<(Config
         // Without a file the environment may say it all, as in a container.
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && argument.is_none() => None,
         Err(source) => return Err(LoadError::Read { path, source }),
+        // Whoever empties it to write it anew takes no integration away from what waits.
+        Ok(text) if text.is_empty() && path.is_file() => {
+            let source = std::io::Error::new(std::io::ErrorKind::InvalidData, "it is empty");
+            return Err(LoadError::Read { path, source });
+        }
         Ok(text) => Some(text),
     };
     let source = text.as_ref().map(|_| path.as_path());

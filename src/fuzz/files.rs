@@ -68,7 +68,7 @@ pub fn spool(bytes: &[u8]) {
 
 /// What is kept is what is read back, and it can be shown.
 pub(super) fn keep(notification: &Notification) {
-    static STYLE: LazyLock<Config> = LazyLock::new(|| load("toml", b"").expect("a configuration without a mistake"));
+    static STYLE: LazyLock<Config> = LazyLock::new(|| load("toml", b"\n").expect("a configuration without a mistake"));
     let text = serde_json::to_string(notification).expect("a notification can be kept");
     let again: Notification = serde_json::from_str(&text).expect("a notification that was kept is read");
     assert_eq!(&again, notification, "the outbox changes a notification");

@@ -75,6 +75,7 @@ pub(crate) struct Shown {
     pub(crate) problem: Option<Problem>,
 }
 
+// SQLite takes a partial index only where its very condition stands: hence `state <> 'done'` beside another state.
 const COLUMNS: &str = "id, parent, at, request, expectation, due, reply";
 
 impl Store {
@@ -94,7 +95,9 @@ impl Store {
 
     /// The acts of a stage that are due, oldest first.
     pub(crate) fn acts(&self, stage: Stage, due: i64, most: u32) -> Result<Vec<Act>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM act WHERE state = ?1 AND due <= ?2 ORDER BY id LIMIT ?3");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM act WHERE state <> 'done' AND state = ?1 AND due <= ?2 ORDER BY id LIMIT ?3"
+        );
         let mut statement = self.db.prepare_cached(&sql)?;
         let acts = statement.query_map(params![stage.name(), due, most], read)?;
         Ok(acts.collect::<Result<_, _>>()?)
@@ -102,12 +105,15 @@ impl Store {
 
     /// When the next new act is due, in Unix ms.
     pub(crate) fn next_act(&self) -> Result<Option<i64>, StoreError> {
-        Ok(self.db.query_row("SELECT MIN(due) FROM act WHERE state = 'new'", [], |row| row.get(0))?)
+        Ok(self
+            .db
+            .query_row("SELECT MIN(due) FROM act WHERE state <> 'done' AND state = 'new'", [], |row| row.get(0))?)
     }
 
     /// Whether another act of the same name on the same object is under way.
     pub(crate) fn is_under_way(&self, id: i64, object: &str, name: &str) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 FROM act WHERE object = ?1 AND state IN ('sending', 'sent') AND id <> ?2
+        let sql =
+            "SELECT 1 FROM act WHERE state <> 'done' AND object = ?1 AND state IN ('sending', 'sent') AND id <> ?2
                    AND json_extract(request, '$.name') = ?3 LIMIT 1";
         Ok(self.db.query_row(sql, params![object, id, name], |_| Ok(())).optional()?.is_some())
     }
@@ -137,7 +143,7 @@ impl Store {
 
     /// After a start: what was being sent may have reached the core, so it counts as sent.
     pub(crate) fn recover_acts(&self) -> Result<usize, StoreError> {
-        Ok(self.db.execute("UPDATE act SET state = 'sent' WHERE state = 'sending'", [])?)
+        Ok(self.db.execute("UPDATE act SET state = 'sent' WHERE state <> 'done' AND state = 'sending'", [])?)
     }
 
     /// Until when an act waits, in Unix ms.

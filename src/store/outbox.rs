@@ -124,31 +124,38 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets what was delivered long ago. Waiting and dead messages stay, and so does anything whose spool file
-    /// could not be removed, or it would be imported again. Returns how many: [`PURGE_BATCH`] when there may be more.
-    pub(crate) fn purge(&self, now: i64, in_spool: impl Fn(&str) -> bool) -> Result<usize, StoreError> {
+    /// Forgets what was delivered long ago, [`PURGE_BATCH`] of it at most, in one transaction. Waiting and dead messages
+    /// stay, and so does anything whose spool file could not be removed, or it would be imported again. Does nothing when
+    /// there are fewer than `worth`. Returns how many: [`PURGE_BATCH`] when there may be more.
+    pub(crate) fn purge(&self, now: i64, worth: usize, in_spool: impl Fn(&str) -> bool) -> Result<usize, StoreError> {
         let before = now.saturating_sub(crate::clock::millis(HISTORY));
         let sql = "SELECT n.seq, n.id FROM notification n WHERE n.received < ?1
               AND n.seq <= (SELECT MAX(seq) FROM notification) - ?2
               AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.notification = n.seq
                                 AND (d.state IN ('waiting', 'dead') OR d.settled >= ?1))
-            ORDER BY n.seq LIMIT ?3";
+            ORDER BY n.received LIMIT ?3";
+        let most = i64::try_from(PURGE_BATCH).unwrap_or(i64::MAX);
         let mut statement = self.db.prepare(sql)?;
         let old = statement
-            .query_map(params![before, HISTORY_ROWS_MIN, i64::try_from(PURGE_BATCH).unwrap_or(i64::MAX)], |row| {
+            .query_map(params![before, HISTORY_ROWS_MIN, most], |row| {
                 Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
             })?
             .collect::<Result<Vec<_>, _>>()?;
+        if old.len() < worth {
+            return Ok(0);
+        }
+        let transaction = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
         let mut purged = 0;
         for (seq, _) in old.iter().filter(|(_, id)| !in_spool(id)) {
-            purged += self.db.execute("DELETE FROM notification WHERE seq = ?1", [seq])?;
+            purged += transaction.prepare_cached("DELETE FROM notification WHERE seq = ?1")?.execute([seq])?;
         }
         let ended = "DELETE FROM post WHERE id IN (SELECT p.id FROM post p
-              WHERE p.updated < CASE p.open WHEN 1 THEN ?2 ELSE ?1 END
+              WHERE p.updated < ?1 AND (p.open = 0 OR p.updated < ?2)
                 AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.post = p.id)
                 AND NOT EXISTS (SELECT 1 FROM post m WHERE m.digest = p.id) LIMIT ?3)";
         let forgotten = now.saturating_sub(crate::clock::millis(PROBLEM_MAX));
-        self.db.execute(ended, params![before, forgotten, i64::try_from(PURGE_BATCH).unwrap_or(i64::MAX)])?;
+        transaction.execute(ended, params![before, forgotten, most])?;
+        transaction.commit()?;
         Ok(purged)
     }
 }

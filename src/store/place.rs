@@ -99,7 +99,7 @@ impl Last {
 
 /// Whether the core's word is that of a click which is being confirmed: the clicked message itself will say so.
 fn is_clicked(db: &Connection, notification: &Notification) -> Result<bool, StoreError> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM act WHERE object = ?1 AND state IN ('sending', 'sent')
+    let sql = "SELECT EXISTS (SELECT 1 FROM act WHERE state <> 'done' AND object = ?1 AND state IN ('sending', 'sent')
                  AND json_extract(request, '$.name') = 'acknowledge')";
     Ok(db.prepare_cached(sql)?.query_row([notification.object_key()], |row| row.get(0))?)
 }

@@ -4,7 +4,7 @@ use super::StoreError;
 use rusqlite::Connection;
 
 /// Each entry brings a database one version further. Never change one that was released; add another.
-const VERSIONS: [&str; 5] = [
+const VERSIONS: [&str; 6] = [
     "
 CREATE TABLE notification (
     seq INTEGER PRIMARY KEY,             -- order of import
@@ -160,6 +160,11 @@ CREATE TABLE home (                      -- who has App Home open
     opened INTEGER NOT NULL,             -- Unix ms
     PRIMARY KEY (integration, user)
 ) STRICT, WITHOUT ROWID;
+",
+    "
+CREATE INDEX post_shown ON post (object, open, id);          -- a click names the object, not the place
+CREATE INDEX notification_received ON notification (received);
+CREATE INDEX act_done ON act (at) WHERE state = 'done';
 ",
 ];
 

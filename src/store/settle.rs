@@ -146,7 +146,7 @@ fn settle_in(
         Settlement::Fallback { lane: other, voice, note, reason } => {
             elsewhere(db, claimed, other, *voice, note, quiet, now)?;
             end_waiting(db, claimed, "merged", &format!("sent elsewhere: {reason}"), now)?;
-            db.execute("UPDATE post SET open = 0 WHERE ?1 IN (id, digest)", [id])?;
+            db.execute("UPDATE post SET open = 0 WHERE id = ?1 OR digest = ?1", [id])?;
         }
         Settlement::Dead { reason } => {
             end_waiting(db, claimed, "dead", reason, now)?;

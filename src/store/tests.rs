@@ -131,8 +131,32 @@ fn a_clock_that_jumped_ahead_purges_nothing_fresh() {
     let (_directory, mut store) = store(&[(0, notification("a", "1"))]);
     let claimed = claim(&store, 0).unwrap();
     settle(&mut store, &claimed, &delivered(), 0);
-    assert_eq!(store.purge(400 * DAY_MS, |_| false).unwrap(), 0);
+    assert_eq!(store.purge(400 * DAY_MS, 0, |_| false).unwrap(), 0);
     assert_eq!(store.rows(true, 9, |_| true).unwrap().len(), 1);
+}
+
+#[test]
+fn what_is_long_past_is_forgotten_in_steps_and_what_waits_stays() {
+    let (_directory, mut store) = store(&[(0, notification("a", "1")), (0, notification("a", "2"))]);
+    let claimed = claim(&store, 0).unwrap();
+    settle(&mut store, &claimed, &delivered(), 0);
+    store
+        .db
+        .execute_batch(
+            "INSERT INTO notification SELECT n + 10, 'x' || n, n, object, twin, contact, body FROM notification,
+               (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 11500) SELECT n FROM c) WHERE seq = 1;
+             INSERT INTO delivery (notification, integration, target, object, mentions, since, state, settled)
+               SELECT seq, 'default', '#ops', object, '[]', received, 'delivered', received FROM notification WHERE seq > 10;
+             UPDATE delivery SET state = 'waiting' WHERE notification = 11",
+        )
+        .unwrap();
+    assert_eq!(store.purge(DAY_MS, 0, |_| false).unwrap(), 0, "a week is kept");
+    let late = 400 * DAY_MS;
+    assert_eq!(store.purge(late, PURGE_BATCH + 1, |_| false).unwrap(), 0, "it isn't worth it yet");
+    assert_eq!(store.purge(late, 0, |_| false).unwrap(), PURGE_BATCH);
+    assert!(store.purge(late, 0, |_| false).unwrap() < PURGE_BATCH);
+    let left = store.db.query_row("SELECT COUNT(*) FROM notification WHERE seq > 10", [], |row| row.get(0));
+    assert_eq!(left, Ok(10_001), "the last ones, and the one that waits");
 }
 
 /// A notification of a host, of some type and state.
@@ -200,6 +224,23 @@ fn what_waited_together_is_told_together() {
     let (_directory, mut store) =
         store(&[(0, of("a", "PROBLEM", "1")), (5, of("a", "RECOVERY", "0")), (9, of("a", "PROBLEM", "2"))]);
     assert_eq!(run(&mut store, 100), ["post", "reply"]);
+}
+
+#[test]
+fn nothing_overtakes_what_waits_of_the_same_object() {
+    let (directory, mut store) = store(&[(0, of("a", "PROBLEM", "1"))]);
+    assert_eq!(run(&mut store, 0), ["post"]);
+    add(&directory, &mut store, &[of("a", "RECOVERY", "0"), of("a", "PROBLEM", "1")], 5000);
+    let claimed = claim(&store, 5000).unwrap();
+    assert_eq!(step(&claimed), "update", "the recovery first, although the next problem is more urgent");
+    let retry = Settlement::Retry { due: 30_000, rest_until: None, reason: "x".into() };
+    settle(&mut store, &claimed, &retry, 5000);
+    add(&directory, &mut store, &[of("b", "PROBLEM", "1")], 9000);
+    assert_eq!(
+        run(&mut store, 9000),
+        ["post", "update", "reply", "post"],
+        "the other's, then the recovery, then its next"
+    );
 }
 
 #[test]

@@ -3,22 +3,30 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-fn sources(directory: &Path) -> Vec<(PathBuf, String)> {
+/// Every Rust file below the directory, with its text.
+fn files(directory: &Path) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).unwrap().flatten() {
         let path = entry.path();
         if path.is_dir() {
-            found.extend(sources(&path));
+            found.extend(files(&path));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            // Tests beside the code may do what the code may not.
             let text = fs::read_to_string(&path).unwrap();
-            let code = text.split("#[cfg(test)]").next().unwrap().to_owned();
-            if !path.ends_with("tests.rs") && !directory.ends_with("tests") {
-                found.push((path.strip_prefix(root().join("src")).unwrap().to_owned(), code));
-            }
+            found.push((path, text));
         }
     }
     found
+}
+
+/// The code of the program by its path in `src`. Tests beside it may do what the code may not.
+fn sources(directory: &Path) -> Vec<(PathBuf, String)> {
+    let of_src = |(path, text): (PathBuf, String)| (path.strip_prefix(root().join("src")).unwrap().to_owned(), text);
+    let code = files(directory).into_iter().map(of_src).filter(|(path, _)| !is_test(path));
+    code.map(|(path, text)| (path, text.split("#[cfg(test)]").next().unwrap().to_owned())).collect()
+}
+
+fn is_test(path: &Path) -> bool {
+    path.ends_with("tests.rs") || path.iter().any(|part| part == "tests")
 }
 
 fn root() -> PathBuf {
@@ -118,4 +126,19 @@ fn nothing_is_left_open() {
         assert!(!path.ends_with("mod.rs"), "{}", path.display());
     }
     assert!(fs::read_to_string(root().join("src/lib.rs")).unwrap().contains("# Invariants"));
+}
+
+#[test]
+fn every_test_that_is_named_exists() {
+    let code: String =
+        ["src", "tests/e2e"].iter().flat_map(|of| files(&root().join(of))).map(|(_, text)| text).collect();
+    for page in ["tests/mutations", "docs/security.md", "docs/proof/faults.md", "docs/proof/promises.md"] {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        let words = text.split(|c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit() || "_:.*".contains(c)));
+        let names = words.filter_map(|word| word.trim_end_matches('.').rsplit_once("::")).map(|(_, name)| name);
+        // A name is cut where dots or a star stand for the rest; code in the mutations has shorter words.
+        for name in names.filter(|name| name.matches('_').count() > 2 && !name.contains(['.', '*', ':'])) {
+            assert!(code.contains(name), "{page} names a test that doesn't exist: {name}");
+        }
+    }
 }

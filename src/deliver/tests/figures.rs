@@ -1,4 +1,4 @@
-//! What the steps of a delivery cost; `benches/flow` runs it.
+//! What the steps of a delivery cost; `benches/all --only flow` prints it.
 
 use super::*;
 
@@ -46,18 +46,18 @@ fn figures_of_the_flow() {
     assert_eq!(deliverer.drain().unwrap(), COUNT as usize);
     let drained = started.elapsed();
     println!(
-        "draining {COUNT} files into the outbox         {:>8.0} a second, {:.1} x reading and removing them",
+        "figure: draining {COUNT} files into the outbox; {:.0} a second; {:.1} x reading and removing them",
         f64::from(COUNT) / drained.as_secs_f64(),
         drained.as_secs_f64() / floor.as_secs_f64()
     );
     let lane = deliverer.store.lanes().unwrap().remove(0);
     deliverer.config.storm.threshold = u32::MAX;
     let plan = median(21, || assert!(deliverer.plan(&lane).unwrap().is_some()));
-    println!("deciding what is next with {COUNT} waiting      {plan:>8.1?}");
+    println!("figure: deciding what is next with {COUNT} waiting; {plan:.1?}");
     deliverer.config.storm.threshold = 5;
     let storm = median(1, || assert!(deliverer.plan(&lane).unwrap().is_some()));
     let plan = median(21, || assert!(deliverer.plan(&lane).unwrap().is_some()));
-    println!("making them one digest                          {storm:>8.1?}, then {plan:.1?}");
+    println!("figure: making them one digest, then deciding; {storm:.1?}, {plan:.1?}");
     let (_, notification) = crate::render::samples().remove(0);
     let problem = crate::problem::Problem::begin(&notification);
     let (config, text) = (&evening.config, notification.output.clone());
@@ -68,10 +68,10 @@ fn figures_of_the_flow() {
         assert!(crate::slack::blocks::message(&card).to_string().len() > 99);
     });
     println!(
-        "rendering one card                              {card:>8.1?}, {:.0} x its output as JSON",
+        "figure: rendering one card; {card:.1?}; {:.0} x its output as JSON",
         card.as_secs_f64() / floor.as_secs_f64()
     );
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
-    println!("memory of all that at its peak, stand-in included {}", peak.split_once(':').unwrap().1.trim());
+    println!("figure: memory of all that at its peak, stand-in included; {}", peak.split_once(':').unwrap().1.trim());
 }
