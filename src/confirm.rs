@@ -111,7 +111,7 @@ impl Effect {
 pub(crate) fn judge(expected: &Expectation, snapshot: &Snapshot, is_last: bool) -> Confirmation {
     let state = snapshot.states.get(&expected.object);
     let is_later = snapshot.created > expected.sent_at;
-    if (is_later || expected.effect.names_us()) && state.is_some_and(|state| is_held(expected, state)) {
+    if (is_later || expected.effect.names_us()) && state.is_some_and(|state| is_held(expected, state, is_last)) {
         return Confirmation::Held { author: expected.author.clone() };
     }
     if !is_later && !is_last {
@@ -128,7 +128,7 @@ pub(crate) fn judge(expected: &Expectation, snapshot: &Snapshot, is_last: bool) 
 }
 
 /// Whether the core's state is as wanted.
-fn is_held(expected: &Expectation, state: &State) -> bool {
+fn is_held(expected: &Expectation, state: &State, is_last: bool) -> bool {
     let is_ours = |found: &&Acknowledgement, comment: &str| {
         found.author == expected.author && found.comment == comment && found.time >= expected.sent_at - CLOCK_SECONDS
     };
@@ -143,7 +143,8 @@ fn is_held(expected: &Expectation, state: &State) -> bool {
                 && downtime.comment == *comment
         }),
         Effect::NoDowntime { id } => !state.downtimes.iter().any(|downtime| downtime.id == *id),
-        Effect::Checked { at } => state.last_check >= *at || state.next_check == *at,
+        // That it is planned says nothing yet: the core's own next check may be due in that very second.
+        Effect::Checked { at } => state.last_check >= *at || is_last && state.next_check == *at,
         Effect::Notifications { enabled } => state.notifications_enabled == *enabled,
         Effect::Comment { comment } => state.comments.iter().any(|c| is_ours(&c, comment)),
     }

@@ -109,7 +109,7 @@ fn every_other_effect_is_seen() {
         (Effect::NoDowntime { id: "7".into() }, critical(), true),
         (Effect::NoDowntime { id: "7".into() }, in_downtime(), false),
         (Effect::Checked { at: SENT }, checked(SENT, SENT + 60), true),
-        (Effect::Checked { at: SENT }, checked(SENT - 60, SENT), true),
+        (Effect::Checked { at: SENT }, checked(SENT - 60, SENT), false),
         (Effect::Checked { at: SENT }, checked(SENT - 60, SENT + 60), false),
         (Effect::Notifications { enabled: true }, critical(), true),
         (Effect::Notifications { enabled: false }, critical(), false),
@@ -127,6 +127,8 @@ fn every_other_effect_is_seen() {
         let found = judge(&expected(effect.clone()), &snapshot(SENT + 1, state), false);
         assert_eq!(found, if is_held { held() } else { Confirmation::NotYet }, "{effect:?}");
     }
+    let planned = snapshot(SENT + 1, checked(SENT - 60, SENT));
+    assert_eq!(judge(&expected(Effect::Checked { at: SENT }), &planned, true), held(), "in the end that has to do");
 }
 
 #[test]

@@ -116,8 +116,13 @@ impl Worker {
         let problem = self.store.shown_of(&expected.object.key())?.and_then(|shown| shown.problem);
         let label = problem.as_ref().map_or_else(|| expected.object.to_string(), |p| p.latest.object_label());
         let reply = match (&expected.effect, state) {
-            (Effect::Checked { .. }, Some(state)) => {
-                Some(format!("Checked: {label} is {}. {}", state.name(&expected.object), state.output))
+            (Effect::Checked { at }, Some(state)) => {
+                let name = state.name(&expected.object);
+                Some(if state.last_check >= *at {
+                    format!("Checked: {label} is {name}. {}", state.output)
+                } else {
+                    format!("The core will check {label}. Before that it is {name}. {}", state.output)
+                })
             }
             // Asked for by words: there may be no message that shows it.
             _ if matches!(request.wish, Wish::One { post: None, .. }) => Some(held(expected, &label)),
