@@ -317,8 +317,17 @@ pub(crate) fn wait_until(what: &str, most: Duration, mut condition: impl FnMut()
     }
 }
 
-/// Debian's libfaketime, wherever this architecture has it.
+/// Debian's libfaketime, wherever this architecture has it. It keeps a shared memory object named by the process's
+/// number, and exits with 1 where that of a killed one stands in its way: those of the dead are removed first.
 fn faketime() -> String {
+    for file in fs::read_dir("/dev/shm").unwrap().flatten() {
+        let name = file.file_name().into_string().unwrap_or_default();
+        let is_his = name.starts_with("faketime_shm_") || name.starts_with("sem.faketime_sem_");
+        let pid = name.rsplit('_').next().filter(|_| is_his);
+        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            let _ = fs::remove_file(file.path());
+        }
+    }
     let found = Command::new("sh").args(["-c", "ls /usr/lib/*/faketime/libfaketimeMT.so.1"]).output().unwrap();
     let found = text(&found.stdout).trim().to_owned();
     assert!(!found.is_empty(), "apt-get install faketime");

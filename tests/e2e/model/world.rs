@@ -154,7 +154,8 @@ impl Played {
             self.watch.restart();
         }
         let started = Instant::now();
-        while self.watch.site.spooled("new") > 0 || self.watch.site.queue()["waiting"] != 0 || self.acting() {
+        // In the order in which one brings forth the next: an act that ends leaves a delivery behind.
+        while self.acting() || self.watch.site.spooled("new") > 0 || self.watch.site.queue()["waiting"] != 0 {
             std::thread::sleep(Duration::from_millis(100));
             if started.elapsed() > Duration::from_secs(90) {
                 return Err(format!(
