@@ -104,19 +104,31 @@ impl Watch {
     }
 }
 
-/// Each thread's calls between a click and the card that shows it: name of the thread, call, how often.
+/// A thread's name, a call, how often.
+type Calls = BTreeMap<(String, String), usize>;
+
+/// Each thread's calls between a click and the card that shows it, as far as they were made for each of three clicks.
 fn points() -> Vec<(String, String, usize)> {
     let watch = Watch::begins();
-    let card = watch.problem("Clean");
-    let trace = watch.site.dir.path().join("trace");
+    let mut least = calls_of_a_click(&watch, "Clean0");
+    for service in ["Clean1", "Clean2"] {
+        let next = calls_of_a_click(&watch, service);
+        least = least.into_iter().filter_map(|(of, count)| Some((of.clone(), count.min(*next.get(&of)?)))).collect();
+    }
+    least.into_iter().map(|((thread, call), count)| (thread, call, count)).collect()
+}
+
+fn calls_of_a_click(watch: &Watch, service: &str) -> Calls {
+    let card = watch.problem(service);
+    let trace = watch.site.dir.path().join(service);
     let tracer = attach(watch.pid(), &["-f", "-ff", "-o", trace.to_str().unwrap(), "-e", &format!("trace={CALLS}")]);
     assert!(watch.click(&card));
-    wait_until("the card", Duration::from_secs(30), || watch.is_shown("Clean"));
+    wait_until("the card", Duration::from_secs(30), || watch.is_shown(service));
     std::thread::sleep(Duration::from_millis(300));
-    let mut found = Vec::new();
+    let mut found = Calls::new();
     for (thread, name) in threads(watch.pid()) {
-        let written = fs::read_to_string(watch.site.dir.path().join(format!("trace.{thread}"))).unwrap_or_default();
-        found.extend(calls(&written).into_iter().map(|(call, count)| (name.clone(), call, count)));
+        let written = fs::read_to_string(trace.with_extension(thread.to_string())).unwrap_or_default();
+        found.extend(calls(&written).into_iter().map(|(call, count)| ((name.clone(), call), count)));
     }
     drop(tracer);
     found
@@ -211,7 +223,7 @@ fn dies_everywhere(step: usize, side: usize) {
     });
     println!("killed at {killed} of {} points, {} in all: {found:?}", chosen.len(), all.len());
     // How often a thread makes a call differs from run to run: some points are never met.
-    assert!(killed * 3 >= chosen.len(), "the test must kill: {killed} of {}", chosen.len());
+    assert!(killed * 3 >= chosen.len() * 2, "the test must kill: {killed} of {}", chosen.len());
 }
 
 #[test]
