@@ -17,6 +17,10 @@ pub(crate) struct Expectation {
     pub(crate) author: String,
     /// The command's time stamp, Unix seconds by our clock.
     pub(crate) sent_at: i64,
+    /// When the state file that was there before the command was written, Unix seconds by the core's clock; `None`
+    /// without one, and from older versions.
+    #[serde(default)]
+    pub(crate) before: Option<i64>,
     pub(crate) effect: Effect,
     /// The commands as they were written, for looking up their fate in the core's log.
     pub(crate) lines: Vec<String>,
@@ -66,8 +70,8 @@ pub(crate) enum Confirmation {
 }
 
 impl Expectation {
-    /// What this command must lead to.
-    pub(crate) fn of(command: &ExternalCommand) -> Self {
+    /// What this command must lead to. `before`: as in [`Expectation`].
+    pub(crate) fn of(command: &ExternalCommand, before: Option<i64>) -> Self {
         let effect = match command.action() {
             Action::Acknowledge { comment, .. } => Effect::Acknowledged { comment: comment.clone() },
             Action::RemoveAcknowledgement => Effect::NotAcknowledged,
@@ -87,6 +91,7 @@ impl Expectation {
             object: command.object().clone(),
             author: command.author().to_owned(),
             sent_at: command.time(),
+            before,
             effect,
             lines: command.lines(),
         }
@@ -107,10 +112,11 @@ impl Effect {
 /// where it can.
 ///
 /// A state from the same second as the command may be from before it, so only a later one speaks against it, or says
-/// that something is gone. What shows our own mark counts whenever it was written.
+/// that something is gone; the one that was there before never does, as a clock set back makes it look later. What shows
+/// our own mark counts whenever it was written.
 pub(crate) fn judge(expected: &Expectation, snapshot: &Snapshot, is_last: bool) -> Confirmation {
     let state = snapshot.states.get(&expected.object);
-    let is_later = snapshot.created > expected.sent_at;
+    let is_later = snapshot.created > expected.sent_at && expected.before != Some(snapshot.created);
     if (is_later || expected.effect.names_us()) && state.is_some_and(|state| is_held(expected, state, is_last)) {
         return Confirmation::Held { author: expected.author.clone() };
     }

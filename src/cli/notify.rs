@@ -88,7 +88,12 @@ fn post_directly(notification: &Notification, received: i64, config: Option<&Pat
 /// split an unquoted output, must not lose it. Unknown words join the value before them.
 pub(super) fn forgiving(arguments: &[OsString], problem: &clap::Error, env: &Environment, out: &mut Output) -> Exit {
     let complaint = problem.to_string();
-    let complaint = complaint.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let mut lines = complaint.lines().map(str::trim);
+    let mut complaint = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    if let Some(similar) = lines.find_map(|line| line.strip_prefix("tip: a similar ")) {
+        complaint.push_str("; a similar ");
+        complaint.push_str(similar);
+    }
     let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let cleaned: Vec<OsString> = mend(&words).into_iter().map(OsString::from).collect();
     match Cli::read(&cleaned) {

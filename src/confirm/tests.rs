@@ -5,7 +5,7 @@ const SENT: i64 = 1_795_240_000;
 
 fn expected(effect: Effect) -> Expectation {
     let object = Object { core: String::new(), host: "web01".into(), service: Some("Disk".into()) };
-    Expectation { object, author: "alice".into(), sent_at: SENT, effect, lines: Vec::new() }
+    Expectation { object, author: "alice".into(), sent_at: SENT, before: Some(SENT - 7), effect, lines: Vec::new() }
 }
 
 fn acknowledged() -> Effect {
@@ -60,6 +60,17 @@ fn an_older_state_says_nothing_until_the_end() {
     assert_eq!(judge(&expected(acknowledged()), &older, false), Confirmation::NotYet);
     let Confirmation::Never(why) = judge(&expected(acknowledged()), &older, true) else { panic!() };
     assert_eq!(why, "the monitoring core has written no state since; is it running?");
+}
+
+#[test]
+fn a_state_from_before_says_nothing_although_a_clock_set_back_makes_it_look_later() {
+    let mut expected = expected(acknowledged());
+    expected.before = Some(SENT + 30);
+    let good = State { code: 0, ..critical() };
+    assert_eq!(judge(&expected, &snapshot(SENT + 30, good.clone()), false), Confirmation::NotYet);
+    expected.effect = Effect::NotAcknowledged;
+    assert_eq!(judge(&expected, &snapshot(SENT + 30, good.clone()), false), Confirmation::NotYet);
+    assert_eq!(judge(&expected, &snapshot(SENT + 1, good), false), held());
 }
 
 #[test]
@@ -147,7 +158,7 @@ fn an_expectation_survives_a_restart() {
     let comment = "on;it".to_owned();
     let action = Action::Acknowledge { sticky: true, notify: true, persistent: false, comment, expiry: None };
     let command = crate::command::tests::command(&action, "web01", Some("Disk"), "alice").unwrap();
-    let expected = Expectation::of(&command);
+    let expected = Expectation::of(&command, None);
     assert_eq!(expected.effect, Effect::Acknowledged { comment: "on,it".into() });
     assert_eq!((expected.sent_at, expected.lines.len()), (command.time(), 1));
     let kept = serde_json::to_string(&expected).unwrap();

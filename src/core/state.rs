@@ -20,6 +20,11 @@ pub(crate) enum ReadError {
     Door { place: String, reason: String },
 }
 
+/// When the core wrote the state file that is there now, in Unix seconds by its clock; `None` without one.
+pub(crate) fn written(core: &Core) -> Option<i64> {
+    places::places(core).status_file.and_then(|path| status::created(&path))
+}
+
 /// Reads the state of the wanted objects of one core, all at once; the core's name in them is not looked at.
 pub(crate) fn read(core: &Core, wanted: &[Object]) -> Result<Snapshot, ReadError> {
     if let (CoreKind::Icinga2, Some(api)) = (core.kind, &core.api) {

@@ -17,12 +17,25 @@ const ACKNOWLEDGEMENT: u8 = 4;
 const USER: u8 = 1;
 /// More comments or downtimes of one object are not kept: a broken script may have added thousands.
 const NOTES_MAX: usize = 1000;
+/// The block that every status file begins with lies within.
+const HEAD_BYTES: u64 = 4096;
 
 /// Reads the file's state of the wanted objects.
 pub(super) fn read_file(path: &Path, wanted: &[Object]) -> Result<Snapshot, ReadError> {
     let failed = |source| ReadError::File { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
     read(file, wanted).map_err(failed)?.ok_or_else(|| ReadError::NoStatus(path.to_owned()))
+}
+
+/// When the file was written, as its first block says.
+pub(super) fn created(path: &Path) -> Option<i64> {
+    let mut lines = Lines::new(File::open(path).ok()?.take(HEAD_BYTES));
+    while let Some(line) = lines.next().ok()? {
+        if let Some(value) = line.strip_prefix(b"created=") {
+            return Some(number(value));
+        }
+    }
+    None
 }
 
 /// `None` when it is no status file, or ends inside a block.

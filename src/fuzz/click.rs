@@ -74,7 +74,7 @@ fn keep(request: &Request) {
         Wish::Expire { object, .. } => (object.clone(), &Action::RemoveAcknowledgement),
     };
     if let Ok(command) = command(&request.asker, &object, action) {
-        check(&Expectation::of(&command).lines, &object);
+        check(&Expectation::of(&command, None).lines, &object);
     }
 }
 

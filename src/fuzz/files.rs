@@ -26,7 +26,7 @@ pub fn status(bytes: &[u8]) {
         }
         for (object, effect) in wanted.into_iter().zip(effects()) {
             let (author, lines) = ("alice".to_owned(), Vec::new());
-            let expected = Expectation { object, author, sent_at: NOW, effect, lines };
+            let expected = Expectation { object, author, sent_at: NOW, before: None, effect, lines };
             let _ = (judge(&expected, &snapshot, false), judge(&expected, &snapshot, true));
         }
     }
@@ -108,7 +108,7 @@ pub fn livestatus(bytes: &[u8]) {
         assert!(snapshot.states.keys().all(|object| wanted.contains(object)), "of an object that nobody asked about");
         for (object, effect) in wanted.into_iter().zip(effects()) {
             let (author, lines) = ("alice".to_owned(), Vec::new());
-            drop(judge(&Expectation { object, author, sent_at: NOW, effect, lines }, &snapshot, true));
+            drop(judge(&Expectation { object, author, sent_at: NOW, before: None, effect, lines }, &snapshot, true));
         }
     }
 }
@@ -122,7 +122,7 @@ pub fn icinga2(bytes: &[u8]) {
         assert!(snapshot.states.keys().all(|object| wanted.contains(object)), "of an object that nobody asked about");
         for (object, effect) in wanted.iter().zip(effects()) {
             let (author, lines) = ("alice".to_owned(), Vec::new());
-            let expected = Expectation { object: object.clone(), author, sent_at: NOW, effect, lines };
+            let expected = Expectation { object: object.clone(), author, sent_at: NOW, before: None, effect, lines };
             drop(judge(&expected, &snapshot, true));
         }
     }

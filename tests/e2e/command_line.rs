@@ -36,7 +36,7 @@ fn a_command_definition_with_a_mistake_loses_nothing() {
     ]);
     assert_eq!(done.status.code(), Some(0));
     let said = text(&done.stderr);
-    assert!(said.starts_with("ackbell: the command line has a mistake, the notification is taken all the same: unexpected argument '--hostsate' found\n"), "{said}");
+    assert!(said.starts_with("ackbell: the command line has a mistake, the notification is taken all the same: unexpected argument '--hostsate' found; a similar argument exists: '--hoststate'\n"), "{said}");
     let file = fs::read_dir(site.state("spool/new")).unwrap().next().unwrap().unwrap().path();
     let entry: serde_json::Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
     assert_eq!(entry["notification"]["output"], "three bare words");

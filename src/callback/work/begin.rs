@@ -65,6 +65,7 @@ impl Worker {
 
     fn begin_batch(&mut self, acts: Vec<Act>) -> Result<(), StoreError> {
         let (mut moves, mut entries, mut ready) = (Vec::new(), Vec::new(), Vec::new());
+        let mut written: BTreeMap<String, Option<i64>> = BTreeMap::new();
         let requests = acts.iter().map(request_of).collect::<Result<Vec<_>, _>>()?;
         self.learn_contacts(&requests);
         for (act, request) in acts.into_iter().zip(requests) {
@@ -76,7 +77,8 @@ impl Worker {
             }
             match self.prepare(&act, &request)? {
                 Ok((person, core, command)) => {
-                    let expectation = Expectation::of(&command);
+                    let before = *written.entry(core.name.clone()).or_insert_with(|| state::written(&core));
+                    let expectation = Expectation::of(&command, before);
                     let text = serde_json::to_string(&expectation).map_err(|e| StoreError::Content(e.to_string()))?;
                     let until = self.clock.now_ms().saturating_add(patience_ms(&core));
                     moves.push((act.id, Move::Sending { expectation: text, until }));

@@ -75,7 +75,7 @@ impl Worker {
                 let message = json!({ "channel": channel, "user": asker.user, "text": text });
                 called(client, "chat.postEphemeral", &message)
             }
-            None => client.post(Some(&asker.user), json!({ "text": text }), BUDGET),
+            None => called(client, "chat.postMessage", &json!({ "channel": asker.user, "text": text })),
         }
     }
 

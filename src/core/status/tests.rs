@@ -46,6 +46,14 @@ fn a_nagios_tells_its_state() {
 }
 
 #[test]
+fn when_it_was_written_is_read_without_the_rest() {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples");
+    assert_eq!(created(&samples.join("nagios-4.4.6-status.dat")), Some(1_795_234_456));
+    assert_eq!(created(&samples.join("no-such-file")), None);
+    assert_eq!(created(Path::new(file!())), None);
+}
+
+#[test]
 fn a_naemon_leaves_the_type_of_an_acknowledgement_behind() {
     let (mysql, http) = (object("db01", Some("MySQL")), object("web01", Some("HTTP")));
     let snapshot = parsed(NAEMON, &[mysql.clone(), http.clone()]);

@@ -3,6 +3,7 @@
 use super::clicks::Watch;
 use crate::world::{Sandbox, Site, text, wait_until};
 use serde_json::{Value, json};
+use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -111,6 +112,25 @@ fn a_click_has_its_time_and_its_end_whatever_the_clock_says() {
             });
         }
     });
+}
+
+#[test]
+fn a_state_file_from_before_the_clock_was_set_back_is_no_word_about_the_click() {
+    let watch = Watch::begins_at("+0");
+    watch.core.set("web01", "Disk", 0);
+    let written = || fs::read_to_string(watch.site.dir.path().join("status.dat")).unwrap().contains("Disk");
+    wait_until("the state file", Duration::from_secs(5), written);
+    watch.core.pause(true);
+    watch.core.jump(-30);
+    watch.site.jump("-30");
+    let card = watch.problem("Disk");
+    assert!(watch.click(&card));
+    // The file says: written half a minute after the click, Disk is OK.
+    std::thread::sleep(Duration::from_millis(1500));
+    watch.core.pause(false);
+    wait_until("the card", Duration::from_secs(15), || watch.card("ACKNOWLEDGED, CRITICAL: Disk on web01").is_some());
+    let told = watch.sandbox.whispers();
+    assert!(!told.iter().any(|told| told.contains("recovered")), "{told:?}");
 }
 
 #[test]
