@@ -5,8 +5,9 @@
 //! back.
 #![warn(clippy::wildcard_enum_match_arm)]
 
-use crate::notification::{Kind, Notification, Severity};
+use crate::notification::{Contact, Kind, Notification, Severity};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Two acknowledgements with the same words within this time are one: ours, and the core's notification of it.
 const SAME_WORD_SECONDS: i64 = 10 * 60;
@@ -56,6 +57,17 @@ pub(crate) struct Word {
     pub(crate) author: Option<String>,
     pub(crate) comment: Option<String>,
     pub(crate) at: i64,
+}
+
+/// What a person did, as the core holds it: told as a notification of our own, of whatever state is known by then.
+#[derive(Debug, Clone)]
+pub(crate) struct Deed {
+    pub(crate) kind: Kind,
+    /// Unix seconds.
+    pub(crate) time: i64,
+    pub(crate) author: String,
+    pub(crate) comment: Option<String>,
+    pub(crate) vars: BTreeMap<String, String>,
 }
 
 /// What one more notification changed.
@@ -211,6 +223,19 @@ impl Problem {
                 service.state = old.state;
             }
         }
+    }
+}
+
+impl Deed {
+    /// The notification that tells it, of an object about which `latest` was said last.
+    pub(crate) fn told_of(&self, latest: &Notification) -> Notification {
+        let mut told = latest.clone();
+        (told.kind, told.time) = (self.kind.clone(), self.time);
+        (told.author, told.comment) = (Some(self.author.clone()), self.comment.clone());
+        told.ids.notification = None;
+        told.contact = Contact::default();
+        told.vars.extend(self.vars.clone());
+        told
     }
 }
 

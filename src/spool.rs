@@ -104,7 +104,8 @@ impl SpoolId {
         i64::try_from(nanoseconds / 1_000_000_000).ok()
     }
 
-    fn fresh() -> Self {
+    /// A name that sorts after all that were given before, as long as the clock doesn't jump.
+    pub(crate) fn fresh() -> Self {
         Self(format!("{:020}.{}.{:016x}", clock::wall_ns(), std::process::id(), clock::random()))
     }
 }

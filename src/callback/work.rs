@@ -16,11 +16,12 @@ use crate::clock::{self, SteadyClock};
 use crate::config::{Config, Core, Environment};
 use crate::core::contacts::Contacts;
 use crate::report::Reporter;
+use crate::spool::{Spool, SpoolId};
 use crate::store::{Act, Store, StoreError};
 use crate::wake;
 use log::{error, info, warn};
 use serde_json::{Value, json};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -55,6 +56,9 @@ pub(super) struct Worker {
     /// Acts whose person knows that the core hasn't answered yet.
     told: HashSet<i64>,
     looks: confirm::Looks,
+    /// Acts that the core was seen to hold, and when.
+    seen: HashMap<i64, SpoolId>,
+    spool: Spool,
     reporter: Reporter,
     /// For how long a core is looked at.
     clock: SteadyClock,
@@ -64,8 +68,9 @@ impl Worker {
     pub(super) fn new(config: Arc<Config>, env: Environment, store: Store, reporter: Reporter) -> Self {
         let clients = Clients::new(Arc::clone(&config), env);
         let (people, contacts) = (People::default(), Contacts::default());
-        let (told, looks) = (HashSet::new(), confirm::Looks::default());
-        Self { config, store, people, contacts, clients, told, looks, reporter, clock: SteadyClock::start() }
+        let (told, looks, seen) = (HashSet::new(), confirm::Looks::default(), HashMap::new());
+        let (spool, clock) = (Spool::new(&config.state_dir), SteadyClock::start());
+        Self { config, store, people, contacts, clients, told, looks, seen, spool, reporter, clock }
     }
 
     /// Works until told to stop.

@@ -5,11 +5,10 @@
 
 use super::place::{Voice, from_json};
 use super::{Store, StoreError};
-use crate::notification::Notification;
-use crate::problem::Problem;
+use crate::problem::{Deed, Problem};
 use crate::store::Lane;
 use crate::store::outbox::NewRow;
-use rusqlite::{OptionalExtension, Row, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use std::time::Duration;
 
 /// An act that is not done.
@@ -186,20 +185,12 @@ impl Store {
     pub(crate) fn shown(&self, post: i64) -> Result<Option<Shown>, StoreError> {
         let sql = "SELECT integration, target, problem FROM post WHERE id = ?1";
         let found = self.db.query_row(sql, [post], read_shown).optional()?;
-        found.map(Self::parse_shown).transpose()
+        found.map(parse_shown).transpose()
     }
 
     /// The message that stands for an object's open problem, whichever it is.
     pub(crate) fn shown_of(&self, object: &str) -> Result<Option<Shown>, StoreError> {
-        let sql = "SELECT integration, target, problem FROM post WHERE object = ?1 ORDER BY open DESC, id DESC LIMIT 1";
-        let found = self.db.query_row(sql, [object], read_shown).optional()?;
-        found.map(Self::parse_shown).transpose()
-    }
-
-    fn parse_shown((lane, problem): (Lane, String)) -> Result<Shown, StoreError> {
-        // A digest keeps a list there: whom it has called.
-        let problem = if problem.starts_with('{') { Some(from_json(&problem)?) } else { None };
-        Ok(Shown { lane, problem })
+        shown_of(&self.db, object)
     }
 
     /// The problems of a digest that go on and are not acknowledged.
@@ -211,20 +202,24 @@ impl Store {
         rows.map(|row| row.map_err(StoreError::from).and_then(|(id, text)| Ok((id, from_json(&text)?)))).collect()
     }
 
-    /// Lets every message about the objects show what the core holds now: as notifications of our own, each under a
-    /// name that is kept once. `voice` says how a lane speaks; where messages can't be edited only what is known
+    /// Lets every message about the objects, by their keys, show what the core holds now: as notifications of our own,
+    /// each under a name that is kept once. `voice` says how a lane speaks; where messages can't be edited only what is known
     /// changes, and whoever was clicked on is replaced by its response URL.
     pub(crate) fn tell(
         &mut self,
-        deeds: &[(String, Notification)],
+        deeds: &[(String, String, Deed)],
         voice: &dyn Fn(&Lane) -> Voice,
         quiet: Duration,
         now: i64,
     ) -> Result<(), StoreError> {
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for (name, notification) in deeds {
-            let body = serde_json::to_string(notification).map_err(|e| StoreError::Content(e.to_string()))?;
-            let object = notification.object_key();
+        for (name, object, deed) in deeds {
+            // As of now: what the core says meanwhile is imported by another thread.
+            let Some(problem) = shown_of(&transaction, object)?.and_then(|shown| shown.problem) else {
+                continue;
+            };
+            let notification = deed.told_of(&problem.latest);
+            let body = serde_json::to_string(&notification).map_err(|e| StoreError::Content(e.to_string()))?;
             let sql = "INSERT OR IGNORE INTO notification (id, received, object, twin, contact, body)
                        VALUES (?1, ?2, ?3, ?1, '', ?4)";
             if transaction.prepare_cached(sql)?.execute(params![name, now, object, body])? == 0 {
@@ -235,13 +230,13 @@ impl Store {
                 let sql = "SELECT DISTINCT integration, target FROM post WHERE object = ?1 AND open = 1";
                 let mut statement = transaction.prepare_cached(sql)?;
                 let lanes =
-                    statement.query_map([&object], |row| Ok(Lane { integration: row.get(0)?, target: row.get(1)? }))?;
+                    statement.query_map([object], |row| Ok(Lane { integration: row.get(0)?, target: row.get(1)? }))?;
                 lanes.collect::<Result<Vec<_>, _>>()?
             };
             for lane in &lanes {
                 let voice = voice(lane);
-                let row = NewRow { seq, lane, object: &object, mentions: "[]", note: None, since: now };
-                row.place(&transaction, notification, voice, quiet, now)?;
+                let row = NewRow { seq, lane, object, mentions: "[]", note: None, since: now };
+                row.place(&transaction, &notification, voice, quiet, now)?;
                 if voice == Voice::Fixed {
                     let sql = "UPDATE delivery SET state = 'merged', reason = 'shown by the click', settled = ?2
                                WHERE notification = ?1 AND state = 'waiting' AND integration = ?3 AND target = ?4";
@@ -263,6 +258,18 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Act> {
         due: row.get(5)?,
         reply: row.get(6)?,
     })
+}
+
+fn shown_of(db: &Connection, object: &str) -> Result<Option<Shown>, StoreError> {
+    let sql = "SELECT integration, target, problem FROM post WHERE object = ?1 ORDER BY open DESC, id DESC LIMIT 1";
+    let found = db.query_row(sql, [object], read_shown).optional()?;
+    found.map(parse_shown).transpose()
+}
+
+fn parse_shown((lane, problem): (Lane, String)) -> Result<Shown, StoreError> {
+    // A digest keeps a list there: whom it has called.
+    let problem = if problem.starts_with('{') { Some(from_json(&problem)?) } else { None };
+    Ok(Shown { lane, problem })
 }
 
 fn read_shown(row: &Row<'_>) -> rusqlite::Result<(Lane, String)> {

@@ -9,8 +9,10 @@ use crate::config::Core;
 use crate::confirm::snapshot::Snapshot;
 use crate::confirm::{Confirmation, Effect, Expectation, judge};
 use crate::core::{knows_expiry, log as core_log, places, state};
-use crate::notification::{Kind, Notification};
+use crate::notification::Kind;
+use crate::problem::Deed;
 use crate::render::words::span;
+use crate::spool::SpoolId;
 use crate::store::{Act, Lane, Move, NewAct, Stage, StoreError, Voice};
 use std::collections::{BTreeMap, HashMap};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -34,7 +36,8 @@ struct Waiting {
 struct Found {
     moves: Vec<(i64, Move)>,
     entries: Vec<String>,
-    deeds: Vec<(String, Notification)>,
+    /// Each with its name and its object's key.
+    deeds: Vec<(String, String, Deed)>,
     timers: Vec<NewAct>,
     held: Vec<Request>,
 }
@@ -53,6 +56,7 @@ impl Worker {
     /// Looks after what was sent; whether something still waits.
     pub(super) fn confirm(&mut self) -> Result<bool, StoreError> {
         let acts = self.store.acts(Stage::Sent, i64::MAX, BATCH)?;
+        self.seen.retain(|id, _| acts.iter().any(|act| act.id == *id));
         let mut by_core: BTreeMap<String, Vec<Waiting>> = BTreeMap::new();
         for act in acts {
             let request = request_of(&act)?;
@@ -91,8 +95,12 @@ impl Worker {
                 return Ok(());
             }
         };
+        let next = self.spool.oldest(1).ok().and_then(|oldest| oldest.into_iter().next());
         for one in waiting {
             match judge(&one.expected, &snapshot, is_over(one)) {
+                Confirmation::Held { .. } if self.is_behind(one.act.id, next.as_ref()) && !is_over(one) => {
+                    self.looks.forget(core);
+                }
                 Confirmation::Held { .. } => self.held(core, one, &snapshot, found)?,
                 Confirmation::NotYet => {}
                 Confirmation::Never(reason) => {
@@ -107,6 +115,13 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// Whether something that `notify` took before the core's word was seen is not imported yet. Told first, the word
+    /// would end with it: a core says nothing more about what is acknowledged.
+    fn is_behind(&mut self, act: i64, next: Option<&SpoolId>) -> bool {
+        let seen = self.seen.entry(act).or_insert_with(SpoolId::fresh);
+        next.is_some_and(|next| *next <= *seen)
     }
 
     fn held(&mut self, core: &Core, one: &Waiting, snapshot: &Snapshot, found: &mut Found) -> Result<(), StoreError> {
@@ -130,10 +145,8 @@ impl Worker {
         };
         let reply = reply.filter(|_| act.parent.is_none());
         found.moves.push((act.id, Move::Done { outcome: "confirmed".to_owned(), reply }));
-        if let Some(problem) = problem
-            && let Some(deed) = deed(&problem.latest, expected, clock::wall_ms() / 1000)
-        {
-            found.deeds.push((format!("act-{}", act.id), deed));
+        if let Some(deed) = deed(expected, clock::wall_ms() / 1000) {
+            found.deeds.push((format!("act-{}", act.id), expected.object.key(), deed));
         }
         if let Wish::One { object, action: Action::Acknowledge { expiry: Some(at), .. }, .. } = &request.wish
             && let Effect::Acknowledged { comment } = &expected.effect
@@ -215,6 +228,11 @@ fn says_why(fate: &core_log::Fate) -> bool {
 }
 
 impl Looks {
+    /// The next look is worth it, whatever the last one was at.
+    fn forget(&mut self, core: &Core) {
+        self.0.remove(&core.name);
+    }
+
     /// Whether a look can tell more than the last one: a state file must be younger than the commands, and another one
     /// than last time.
     fn is_worth(&mut self, core: &Core, waiting: &[Waiting]) -> bool {
@@ -243,8 +261,8 @@ impl Found {
     }
 }
 
-/// What the messages about the object are told, as a notification of our own.
-fn deed(latest: &Notification, expected: &Expectation, now: i64) -> Option<Notification> {
+/// What the messages about the object are told.
+fn deed(expected: &Expectation, now: i64) -> Option<Deed> {
     let (kind, comment) = match &expected.effect {
         Effect::Acknowledged { comment } => (Kind::Acknowledgement, Some(comment)),
         Effect::NotAcknowledged => (Kind::Unacknowledged, None),
@@ -253,17 +271,13 @@ fn deed(latest: &Notification, expected: &Expectation, now: i64) -> Option<Notif
         Effect::Notifications { enabled: false } => (Kind::NotificationsStopped, None),
         Effect::NoDowntime { .. } | Effect::Checked { .. } | Effect::Comment { .. } => return None,
     };
-    let mut deed = latest.clone();
-    (deed.kind, deed.time) = (kind, now);
-    (deed.author, deed.comment) = (Some(expected.author.clone()), comment.cloned());
-    deed.ids.notification = None;
-    deed.contact = crate::notification::Contact::default();
+    let mut vars = BTreeMap::new();
     if let Effect::Downtime { start, end, flexible, .. } = &expected.effect {
-        deed.vars.extend(flexible.map(|length| ("flexible".to_owned(), length.to_string())));
-        deed.vars.insert("start".to_owned(), start.to_string());
-        deed.vars.insert("end".to_owned(), end.to_string());
+        vars.extend(flexible.map(|length| ("flexible".to_owned(), length.to_string())));
+        vars.insert("start".to_owned(), start.to_string());
+        vars.insert("end".to_owned(), end.to_string());
     }
-    Some(deed)
+    Some(Deed { kind, time: now, author: expected.author.clone(), comment: comment.cloned(), vars })
 }
 
 /// The core's word, for whoever asked by words.

@@ -1,5 +1,6 @@
 //! The listener dies at every system call between a click and the card that shows what the core holds.
 
+use super::database::sql;
 use super::played::Played;
 use crate::acknowledge::free_port;
 use crate::kills::calls;
@@ -252,6 +253,37 @@ fn a_core_that_hangs_is_told_and_its_full_command_file_gets_no_half_command() {
     assert_eq!(watch.core.count("ACKNOWLEDGE_SVC_PROBLEM", "web01", "Disk"), 0, "nothing fires later");
     assert!(watch.click(&card));
     wait_until("the card", Duration::from_secs(20), || watch.is_shown("Disk"));
+}
+
+#[test]
+fn what_got_worse_before_the_core_took_a_click_is_shown_as_acknowledged_although_slack_is_slow() {
+    let watch = Watch::begins();
+    let says = |service: &str, state: u8, place: &str| {
+        let (problem, state) = (watch.core.set("web01", service, state).to_string(), state.to_string());
+        let about = ["notify", "--hostname", "web01", "--servicedesc", service, "--servicestate", &state];
+        let more = ["--problem-id", &problem, "--to", place];
+        assert_eq!(watch.site.run(&[&about[..], &more].concat()).status.code(), Some(0));
+    };
+    says("Disk", 1, "#ops");
+    wait_until("the card", Duration::from_secs(20), || watch.card("WARNING: Disk").is_some());
+    watch.core.pause(true);
+    assert!(watch.click(&watch.card("WARNING: Disk").unwrap()));
+    wait_until("the command", Duration::from_secs(20), || watch.site.log().contains("step=\"sending\""));
+    // Whoever imports waits for Slack for a while.
+    let slow = json!({"kind": "slow", "delay_ms": 5000, "times": 1, "method": "chat.postMessage"});
+    watch.sandbox.tell("faults", &json!({"faults": [slow]}));
+    says("Load", 2, "#load-0");
+    let calls = "SELECT COUNT(*) FROM post WHERE leased IS NOT NULL AND object LIKE '%Load'";
+    wait_until("the call", Duration::from_secs(20), || sql(&watch.site, calls) == "1");
+    says("Disk", 2, "#ops");
+    assert_eq!(watch.site.spooled("new"), 1, "it isn't imported while Slack is slow");
+    watch.core.pause(false);
+    wait_until("the rest", Duration::from_secs(30), || {
+        watch.core.is_acknowledged("web01", "Disk") && watch.site.spooled("new") == 0
+    });
+    wait_until("the card", Duration::from_secs(30), || watch.card("ACKNOWLEDGED, CRITICAL: Disk").is_some());
+    wait_until("the rest", Duration::from_secs(30), || watch.site.queue()["waiting"] == 0);
+    assert!(watch.card("ACKNOWLEDGED, CRITICAL: Disk").is_some(), "{:?}", watch.sandbox.texts());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 const PAGE: u64 = 4096;
 
-fn sql(site: &Site, statement: &str) -> String {
+pub(super) fn sql(site: &Site, statement: &str) -> String {
     let done = Command::new("sqlite3").arg(site.state("ackbell.db")).arg(statement).output().unwrap();
     text(&done.stdout).trim().to_owned()
 }
