@@ -56,7 +56,10 @@ fn end(mut stream: TcpStream) -> (u16, String) {
 #[test]
 fn a_panic_is_answered_and_the_door_stays_open() {
     let door = door(|verified| {
-        assert_ne!(verified.body(), b"panic", "as asked");
+        if verified.body() == b"panic" {
+            // As a panic, without its hook: on a busy machine a backtrace takes longer than an answer may.
+            std::panic::resume_unwind(Box::new("as asked"));
+        }
         Answer::json(serde_json::json!({"response_action": "clear"}))
     });
     assert_eq!(end(start(&door, &request("/slack/request", "first", "panic"))), (500, String::new()));
