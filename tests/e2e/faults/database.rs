@@ -75,7 +75,7 @@ fn every_page(part: u64, length: usize, step: usize, seed: u64) {
                 template.run(&["queue", "flush"]);
             }
         }
-        let whole = "SELECT name FROM sqlite_schema; PRAGMA integrity_check(3); SELECT * FROM delivery; SELECT id, state, due, leased FROM post";
+        let whole = "SELECT name FROM sqlite_schema; PRAGMA integrity_check(3); SELECT * FROM delivery; SELECT * FROM hold; SELECT id, open, digest, version, shown, due, due_set, leased FROM post";
         let told = || format!("{} {}", template.queue(), sql(&template, whole));
         assert!(arrived(), "page {page}: {}\n{}", json!(sandbox.texts()), told());
         kept += usize::from(sandbox.texts().iter().any(|text| text.contains("waiting")));
