@@ -75,8 +75,14 @@ pub(crate) enum StoreError {
 impl StoreError {
     /// Whether the database can't be relied on any more, and [`Store::replace`] is due.
     pub(crate) fn is_corruption(&self) -> bool {
-        matches!(self, Self::Sqlite(e) if matches!(e.sqlite_error_code(),
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)))
+        match self {
+            // SQLite keeps no checksums: noise in a text shows where it no longer reads as what was written.
+            Self::Content(_) | Self::Sqlite(rusqlite::Error::Utf8Error(..)) => true,
+            Self::Sqlite(e) => {
+                matches!(e.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+            }
+            _ => false,
+        }
     }
 }
 

@@ -316,18 +316,18 @@ pub(super) fn channel_of(db: &Connection, lane: &Lane) -> Result<Option<String>,
 
 /// Writes one waiting message of a corrupt database into this one.
 pub(super) fn take_over(db: &Connection, row: &Row<'_>) -> Result<(), StoreError> {
-    let texts = (0..9).map(|i| row.get::<_, rusqlite::types::Value>(i)).collect::<Result<Vec<_>, _>>()?;
-    let [id, received, object, twin, contact, body, integration, target, mentions] = texts.as_slice() else {
-        return Ok(());
-    };
+    let text = |i| row.get::<_, String>(i);
+    let (id, received, object, body): (_, i64, _, _) = (text(0)?, row.get(1)?, text(2)?, text(5)?);
+    // What can't be read would stand in the way of all that comes after it.
+    serde_json::from_str::<Notification>(&body).map_err(|e| StoreError::Content(e.to_string()))?;
     db.execute(
         "INSERT OR IGNORE INTO notification (id, received, object, twin, contact, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![id, received, object, twin, contact, body],
+        params![id, received, object, text(3)?, text(4)?, body],
     )?;
     db.execute(
         "INSERT INTO delivery (notification, integration, target, object, mentions, state, since)
          SELECT seq, ?2, ?3, ?4, ?5, 'waiting', received FROM notification WHERE id = ?1",
-        params![id, integration, target, object, mentions],
+        params![id, text(6)?, text(7)?, object, text(8)?],
     )?;
     // Its place is found by `adopt`.
     Ok(())

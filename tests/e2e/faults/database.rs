@@ -107,6 +107,29 @@ fn noise_on_any_page_stops_nothing_new() {
 }
 
 #[test]
+fn a_text_that_no_longer_reads_as_what_it_was_stops_nothing_new() {
+    for (noise, kept) in [
+        ("UPDATE post SET problem = '{' WHERE shown = 0", 2),
+        ("UPDATE post SET problem = CAST(x'7bff7d' AS TEXT) WHERE shown = 0", 2),
+        ("UPDATE notification SET body = '{' WHERE body LIKE '%\"waiting\"%'", 1),
+    ] {
+        let sandbox = Sandbox::start(&["--burst", "9999"]);
+        let site = lived_in(&sandbox);
+        sandbox.tell("reset", &json!({}));
+        sql(&site, noise);
+        let done = site.run(&["notify", "--hostname", "fresh", "--hoststate", "1"]);
+        assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+        site.run(&["queue", "flush"]);
+        let texts = sandbox.texts();
+        assert!(texts.iter().any(|text| text.starts_with("DOWN: fresh")), "{noise}: {texts:?} {}", text(&done.stderr));
+        assert_eq!(texts.len(), 1 + kept, "{noise}: {texts:?}");
+        let aside = fs::read_dir(site.state("")).unwrap().flatten();
+        let aside = aside.filter(|file| file.file_name().to_string_lossy().ends_with("corrupt-1")).count();
+        assert_eq!(aside, 1, "{noise}: put aside once");
+    }
+}
+
+#[test]
 fn a_lost_log_and_a_removed_database_stop_nothing_new() {
     let sandbox = Sandbox::start(&["--burst", "9999"]);
     let site = lived_in(&sandbox);
