@@ -19,13 +19,24 @@ pub(crate) mod state;
 pub(crate) mod status;
 pub(crate) mod survey;
 
-use crate::config::{Core, CoreKind};
+use crate::config::{Config, Core, CoreKind};
+use crate::notification::LongOutput;
 use std::fs::File;
 use std::path::PathBuf;
 
 /// Whether an acknowledgement's expiry is the core's own business; else whoever set it must remove it in time.
 pub(crate) fn knows_expiry(core: &Core) -> bool {
     core.kind == CoreKind::Icinga2 && core.api.is_some()
+}
+
+/// How the core of that name writes a plugin's long output into an argument; the machine's own where none is configured.
+pub(crate) fn long_output(config: &Config, name: &str) -> LongOutput {
+    let configured = config.cores.iter().find(|core| core.name == name).map(|core| core.kind);
+    match configured.unwrap_or_else(|| places::found().kind) {
+        CoreKind::Nagios => LongOutput::Nagios,
+        CoreKind::Naemon | CoreKind::OpenItCockpit => LongOutput::Naemon,
+        CoreKind::Icinga2 | CoreKind::Checkmk => LongOutput::AsItIs,
+    }
 }
 
 /// The file that says who belongs to which object, and whether it can be read; `None` where the core has none.
