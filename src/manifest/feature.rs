@@ -110,10 +110,8 @@ pub(crate) fn needs_of(features: &BTreeSet<Feature>) -> Vec<Need> {
 
 /// What a bot does as it is configured; `is_heard`: what people do in Slack reaches it.
 pub(crate) fn of_bot(config: &Config, integration: &Integration, is_heard: bool) -> BTreeSet<Feature> {
-    let mut features = BTreeSet::from([match posts_by_webhook_alone(config, integration) {
-        true => Feature::Webhook,
-        false => Feature::Messages,
-    }]);
+    let posting = if posts_by_webhook_alone(config, integration) { Feature::Webhook } else { Feature::Messages };
+    let mut features = BTreeSet::from([posting]);
     let mut groups = false;
     if is_heard && integration.interactive != Some(false) {
         features.extend([Feature::Clicks, Feature::Command, Feature::Home]);

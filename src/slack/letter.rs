@@ -115,15 +115,15 @@ fn links(letter: &Letter) -> Vec<Value> {
     let mut lines = vec![String::new()];
     for (label, url) in letter.links.iter().take(crate::intake::LINKS_MAX) {
         let label = cut(label, BUTTON_TEXT_MAX).0;
-        let link = Some(mrkdwn::link(url, &label)).filter(|link| link.chars().count() <= SECTION_TEXT_MAX);
-        let link = link.unwrap_or_else(|| format!("{} (its address is too long to show)", mrkdwn::plain(&label)));
+        let shown = Some(mrkdwn::link(url, &label)).filter(|shown| shown.chars().count() <= SECTION_TEXT_MAX);
+        let shown = shown.unwrap_or_else(|| format!("{} (its address is too long to show)", mrkdwn::plain(&label)));
         match lines.last_mut() {
-            Some(line) if line.is_empty() => *line = link,
-            Some(line) if line.chars().count() + 5 + link.chars().count() <= SECTION_TEXT_MAX => {
+            Some(line) if line.is_empty() => *line = shown,
+            Some(line) if line.chars().count() + 5 + shown.chars().count() <= SECTION_TEXT_MAX => {
                 line.push_str("  ·  ");
-                line.push_str(&link);
+                line.push_str(&shown);
             }
-            _ => lines.push(link),
+            _ => lines.push(shown),
         }
     }
     lines.iter().filter(|line| !line.is_empty()).map(|line| section(line)).collect()
