@@ -167,6 +167,18 @@ pub(crate) struct Progress {
     pub(crate) last_state_change: Option<i64>,
 }
 
+impl Contact {
+    /// Every address in `email`: people write several, with commas or semicolons between them.
+    pub(crate) fn emails(&self) -> Vec<&str> {
+        addresses(self.email.as_deref().unwrap_or_default())
+    }
+}
+
+/// The e-mail addresses of a contact's `email`.
+pub(crate) fn addresses(email: &str) -> Vec<&str> {
+    email.split([',', ';', ' ']).filter(|address| !address.is_empty()).collect()
+}
+
 impl Notification {
     /// What people call the host: its display name where known, else the core's name as it may be shown.
     pub(crate) fn host_label(&self) -> Cow<'_, str> {
