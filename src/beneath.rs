@@ -112,20 +112,19 @@ impl Directory {
         statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
     }
 
-    /// The same one, to be read and synced.
-    pub(crate) fn readable(&self) -> io::Result<File> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(File::from(openat(&self.0, ".", flags, Mode::empty())?))
-    }
-
     /// What was renamed or made in it survives a crash from now on.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        self.readable()?.sync_all()
+        File::from(self.readable()?).sync_all()
+    }
+
+    fn readable(&self) -> io::Result<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(openat(&self.0, ".", flags, Mode::empty())?)
     }
 
     /// The names in it.
     pub(crate) fn names(&self) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>> + use<>> {
-        let listing = rustix::fs::Dir::read_from(self.readable()?)?;
+        let listing = Dir::new(self.readable()?)?;
         Ok(listing.filter_map(|entry| match entry {
             Ok(entry) => {
                 let name = entry.file_name().to_bytes();

@@ -71,18 +71,25 @@ pub(crate) fn to_become(dirs: &StateDirs, config: &Path) -> Option<Owner> {
 
 /// Who but root can decide what this path leads to: the owner of what is there, else of a directory or link on the way.
 pub(crate) fn stranger(path: &Path) -> Option<Owner> {
-    let of = |found: Metadata, path: &Path| {
-        let (uid, gid) = (Uid::from_raw(found.uid()), Gid::from_raw(found.gid()));
-        (!uid.is_root()).then(|| Owner { uid, gid, path: path.to_owned() })
-    };
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    if let Some(owner) = fs::metadata(&path).ok().and_then(|found| of(found, &path)) {
+    if let Some(owner) = fs::metadata(&path).ok().and_then(|found| of(&found, &path)) {
         return Some(owner);
     }
     // As it is written, where a link on the way may be somebody's, and where it really leads.
     let real = path.ancestors().find_map(|part| fs::canonicalize(part).ok());
     let ways = path.ancestors().chain(real.iter().flat_map(|real| real.ancestors()));
-    ways.filter_map(|part| of(fs::symlink_metadata(part).ok()?, part)).next()
+    ways.filter_map(|part| of(&fs::symlink_metadata(part).ok()?, part)).next()
+}
+
+/// Who but root wrote this file, or made the link in its place. What is in a file of root's is root's word, whoever may
+/// have moved it there.
+pub(crate) fn writer(path: &Path) -> Option<Owner> {
+    [fs::symlink_metadata(path), fs::metadata(path)].into_iter().flatten().find_map(|found| of(&found, path))
+}
+
+fn of(found: &Metadata, path: &Path) -> Option<Owner> {
+    let (uid, gid) = (Uid::from_raw(found.uid()), Gid::from_raw(found.gid()));
+    (!uid.is_root()).then(|| Owner { uid, gid, path: path.to_owned() })
 }
 
 /// Becomes the owner, for good. To be called before there is a second thread.

@@ -150,7 +150,7 @@ impl Store {
         // descriptor of a file lets go of all locks that this process has on it, those of other connections too, and
         // then whoever looks with `sqlite3` takes the log away (<https://sqlite.org/howtocorrupt.html>, section 2.2).
         let made = Directory::open(path.parent().unwrap_or(path)).and_then(|directory| directory.create(NAME, 0o660));
-        match made {
+        match made.map(drop) {
             Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
                 return Err(StoreError::Create { path: path.to_owned(), source: e });
             }

@@ -28,11 +28,11 @@ pub(super) fn run(args: &SetupArgs, path: Option<&Path>, env: &Environment, out:
     }
     let path = lenient::config_path(path);
     if rustix::process::geteuid().is_root()
-        && let Some(owner) = owner::stranger(&path)
+        && let Some(owner) = owner::writer(&path)
     {
         // Its words would say which files root reads, and where what stands in them is sent.
-        let remedy = format!("chown root {0} (and the directories above it), then read what it says", path.display());
-        out.error(&format!("{} belongs to {owner}, so root won't follow it; {remedy}", path.display()));
+        let remedy = format!("look at what it says, then: chown root {}", path.display());
+        out.error(&format!("{} belongs to {owner}, and root would follow it; {remedy}", path.display()));
         return Exit::Refused;
     }
     // Without the environment: what the files say is looked for.
