@@ -6,7 +6,7 @@
 //! what isn't a plain file (a FIFO is waited for without an end), and a file with a second name elsewhere.
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, fstat, mkdirat, openat, readlinkat, renameat, statat, unlinkat,
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, fstat, mkdirat, openat, readlinkat, renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
 use std::fs::File;

@@ -56,6 +56,12 @@ impl std::fmt::Display for Owner {
     }
 }
 
+/// A user of this machine, by name or number.
+pub(crate) fn uid_of(name: &str) -> Option<u32> {
+    let known = User::from_name(name).ok().flatten().map(|user| user.uid.as_raw());
+    known.or_else(|| name.parse().ok())
+}
+
 fn name_of(uid: Uid) -> String {
     User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
 }

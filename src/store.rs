@@ -184,6 +184,9 @@ impl Store {
         else {
             return;
         };
+        let name = aside.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // Whatever it says, delivery goes on.
+        let _ = audit::go_on(&self.db, &old, &name);
         let waiting = "SELECT n.id, n.received, n.object, n.twin, n.contact, n.body, d.integration, d.target, d.mentions
                        FROM delivery d JOIN notification n ON n.seq = d.notification WHERE d.state = 'waiting' ORDER BY d.id";
         let Ok(mut rows) = old.prepare(waiting) else {

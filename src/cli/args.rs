@@ -248,6 +248,9 @@ pub(crate) struct CheckArgs {
     /// Critical when so many wait
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub(crate) critical_queue: u32,
+    /// Critical when the audit has no row with this hash: one that was kept elsewhere, of `audit --verify` or the journal
+    #[arg(long, value_name = "HASH")]
+    pub(crate) audit_head: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,5 +1,6 @@
 //! Answers to the slash command: the list of problems with its pages, and the help.
 
+use super::blocks::section;
 use super::buttons::plain_text;
 use super::limits::cut;
 use super::mrkdwn::{bold, plain};
@@ -88,7 +89,7 @@ impl Entry {
             let (kept, rest) = cut(&self.output, OUTPUT_MAX);
             text.push_str(&format!("\n{}{}", plain(&kept), if rest > 0 { "…" } else { "" }));
         }
-        let mut block = json!({ "type": "section", "text": { "type": "mrkdwn", "text": text } });
+        let mut block = section(&text);
         let value = serde_json::to_string(&self.object).unwrap_or_default();
         if !self.is_quiet() && value.chars().count() <= VALUE_MAX {
             block["accessory"] = json!({
@@ -142,7 +143,7 @@ pub(crate) fn problems(page: &Page, now: i64) -> Value {
         count => format!(", {count} acknowledged or in downtime"),
     };
     let text = format!("{head}{known}");
-    let mut blocks = vec![json!({ "type": "section", "text": { "type": "mrkdwn", "text": text } })];
+    let mut blocks = vec![section(&text)];
     blocks.extend(page.entries.iter().map(|entry| entry.block(now)));
     let turn = |name: &str, label: &str, from: usize| {
         let turn = Turn { filter: page.filter.clone(), core: page.core.clone(), from };
@@ -159,7 +160,7 @@ pub(crate) fn problems(page: &Page, now: i64) -> Value {
     if !buttons.is_empty() {
         let (first, last) = (page.from + 1, page.from + page.entries.len());
         let place = format!("{first} to {last} of {}", page.total);
-        blocks.push(json!({ "type": "context", "elements": [{ "type": "mrkdwn", "text": place }] }));
+        blocks.push(json!({ "type": "context", "elements": [super::blocks::text(&place)] }));
         blocks.push(json!({ "type": "actions", "elements": buttons }));
     }
     json!({ "text": text, "blocks": blocks })

@@ -136,8 +136,10 @@ impl Store {
                     .execute(params![id, outcome, reply])?,
             };
         }
-        super::audit::append(&transaction, entries)?;
-        Ok(transaction.commit()?)
+        let head = super::audit::append(&transaction, entries)?;
+        transaction.commit()?;
+        super::audit::Head::tell(head);
+        Ok(())
     }
 
     /// After a start: what was being sent may have reached the core, so it counts as sent.

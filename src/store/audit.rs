@@ -1,7 +1,9 @@
 //! Who did what from Slack: rows that are only added, each with a hash over itself and the one before.
 
 use super::{Store, StoreError};
+use crate::clock;
 use rusqlite::{Connection, OptionalExtension};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 /// The hash before the first row's.
@@ -20,18 +22,54 @@ pub(crate) enum Chain {
     },
 }
 
-/// Adds entries (JSON, one line each) in the caller's transaction.
-pub(super) fn append(db: &Connection, entries: &[String]) -> Result<(), StoreError> {
-    if entries.is_empty() {
-        return Ok(());
+/// The last row, which vouches for all before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) seq: i64,
+    pub(crate) hash: String,
+}
+
+impl Head {
+    /// Told to the journal once it is durable: whoever cuts off the end later can't take it back from there, if the
+    /// journal is somebody else's.
+    pub(super) fn tell(this: Option<Self>) {
+        if let Some(Self { seq, hash }) = this {
+            log::info!("audit head seq={seq} hash={hash}");
+        }
     }
-    let sql = "SELECT hash FROM audit ORDER BY seq DESC LIMIT 1";
-    let mut last: String = db.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or_else(|| GENESIS.to_owned());
+}
+
+/// Adds entries (JSON, one line each) in the caller's transaction; the head, if it is another one now.
+pub(super) fn append(db: &Connection, entries: &[String]) -> Result<Option<Head>, StoreError> {
+    if entries.is_empty() {
+        return Ok(None);
+    }
+    let mut last = head(db)?.map_or_else(|| GENESIS.to_owned(), |head| head.hash);
     let mut insert = db.prepare_cached("INSERT INTO audit (entry, hash) VALUES (?1, ?2)")?;
     for entry in entries {
         last = hash(&last, entry);
         insert.execute([entry, &last])?;
     }
+    Ok(Some(Head { seq: db.last_insert_rowid(), hash: last }))
+}
+
+fn head(db: &Connection) -> Result<Option<Head>, StoreError> {
+    let sql = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1";
+    Ok(db.query_row(sql, [], |row| Ok(Head { seq: row.get(0)?, hash: row.get(1)? })).optional()?)
+}
+
+/// Begins the chain of a new database with the head of the old one's: what was in that stays as it is, or it shows.
+pub(super) fn go_on(new: &Connection, old: &Connection, name: &str) -> Result<(), StoreError> {
+    let before = head(old).ok().flatten();
+    let detail = match &before {
+        Some(Head { seq, hash }) => {
+            format!("a new database; the rows before are in {name}, {seq} with the last one's hash {hash}")
+        }
+        None => format!("a new database; what was in {name} before can't be read"),
+    };
+    let entry = json!({ "at": clock::wall_ms() / 1000, "step": "continued", "action": "audit", "user": "ackbell",
+        "object": { "host": name }, "detail": detail, "head": before.map(|head| head.hash) });
+    Head::tell(append(new, &[entry.to_string()])?);
     Ok(())
 }
 
@@ -55,6 +93,13 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Whether a row with this hash is there: a head that was kept elsewhere, so nothing up to it was cut off. The first
+    /// row of a database that goes on from another one holds that one's head.
+    pub(crate) fn has_audit_head(&self, hash: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS(SELECT 1 FROM audit WHERE hash = ?1 OR seq = 1 AND entry LIKE '%\"head\":\"' || ?1 || '\"%')";
+        Ok(self.db.query_row(sql, [hash], |row| row.get(0))?)
     }
 
     /// Whether every row follows from the one before. Cutting off the end can't be seen from inside: the last hash is

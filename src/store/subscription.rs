@@ -46,10 +46,9 @@ impl Store {
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let values = params![new.integration, new.channel, new.filter, new.user, new.name, new.at];
         let is_new = transaction.execute(sql, values)? > 0;
-        if is_new {
-            super::audit::append(&transaction, &[entry.to_owned()])?;
-        }
+        let head = if is_new { super::audit::append(&transaction, &[entry.to_owned()])? } else { None };
         transaction.commit()?;
+        super::audit::Head::tell(head);
         Ok(is_new)
     }
 
@@ -64,10 +63,9 @@ impl Store {
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let sql = "DELETE FROM subscription WHERE integration = ?1 AND channel = ?2 AND filter = COALESCE(?3, filter)";
         let gone = transaction.execute(sql, params![integration, channel, filter])?;
-        if gone > 0 {
-            super::audit::append(&transaction, &[entry.to_owned()])?;
-        }
+        let head = if gone > 0 { super::audit::append(&transaction, &[entry.to_owned()])? } else { None };
         transaction.commit()?;
+        super::audit::Head::tell(head);
         Ok(gone)
     }
 }
