@@ -249,7 +249,7 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub(crate) critical_queue: u32,
     /// Critical when the audit has no row with this hash: one that was kept elsewhere, of `audit --verify` or the journal
-    #[arg(long, value_name = "HASH")]
+    #[arg(long, value_name = "HASH", value_parser = hash)]
     pub(crate) audit_head: Option<String>,
     /// Print JSON
     #[arg(long)]
@@ -332,4 +332,13 @@ pub(crate) enum ConfigVerb {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// A row's hash as the audit writes it.
+fn hash(text: &str) -> Result<String, String> {
+    let text = text.trim().to_ascii_lowercase();
+    let is_hash = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hash
+        .then_some(text)
+        .ok_or_else(|| "it is 64 letters a to f and digits, as `ackbell audit --verify` prints it".to_owned())
 }

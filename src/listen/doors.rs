@@ -73,18 +73,20 @@ impl Doors {
         self.open_local(config);
     }
 
-    /// The socket for local programs, in the runtime directory. Whoever gets to it may connect; who may hand in is
-    /// decided by the user that the kernel names.
+    /// The socket for local programs, in the runtime directory. Who may hand in is decided by the user that the kernel
+    /// names; where the configuration names others, all may connect.
     fn open_local(&mut self, config: &Config) {
+        let path = config.runtime_dir.join(INTAKE);
+        let mode = if config.listen.intake_users.is_empty() { 0o770 } else { 0o777 };
         if let Some(door) = &self.local {
             let _ = door.update(settings(config));
+            let _ = std::fs::set_permissions(&path, Permissions::from_mode(mode));
             return;
         }
-        let path = config.runtime_dir.join(INTAKE);
         // Left by a listener that was killed; the delivery lock is ours, so nobody listens there.
         let _ = std::fs::remove_file(&path);
         let opened = UnixListener::bind(&path).map_err(HttpError::Start).and_then(|listener| {
-            std::fs::set_permissions(&path, Permissions::from_mode(0o666)).map_err(HttpError::Start)?;
+            std::fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(HttpError::Start)?;
             HttpDoor::open(Bound::Unix(listener), settings(config), self.handlers.clone())
         });
         match opened {

@@ -98,7 +98,7 @@ impl Store {
     /// Whether a row with this hash is there: a head that was kept elsewhere, so nothing up to it was cut off. The first
     /// row of a database that goes on from another one holds that one's head.
     pub(crate) fn has_audit_head(&self, hash: &str) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS(SELECT 1 FROM audit WHERE hash = ?1 OR seq = 1 AND entry LIKE '%\"head\":\"' || ?1 || '\"%')";
+        let sql = "SELECT EXISTS(SELECT 1 FROM audit WHERE hash = ?1 OR seq = 1 AND INSTR(entry, '\"head\":\"' || ?1 || '\"') > 0)";
         Ok(self.db.query_row(sql, [hash], |row| row.get(0))?)
     }
 
