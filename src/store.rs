@@ -23,7 +23,7 @@ mod twin;
 mod work;
 
 pub(crate) use act::{Act, Move, NewAct, Stage};
-pub(crate) use audit::Chain;
+pub(crate) use audit::{Chain, Head};
 pub(crate) use home::Opened;
 pub(crate) use outbox::{Lane, NewDelivery, PURGE_BATCH};
 pub(crate) use place::Voice;

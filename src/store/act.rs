@@ -136,10 +136,8 @@ impl Store {
                     .execute(params![id, outcome, reply])?,
             };
         }
-        let head = super::audit::append(&transaction, entries)?;
-        transaction.commit()?;
-        super::audit::Head::tell(head);
-        Ok(())
+        super::audit::append(&transaction, entries)?;
+        Ok(transaction.commit()?)
     }
 
     /// After a start: what was being sent may have reached the core, so it counts as sent.

@@ -29,28 +29,19 @@ pub(crate) struct Head {
     pub(crate) hash: String,
 }
 
-impl Head {
-    /// Told to the journal once it is durable: whoever cuts off the end later can't take it back from there, if the
-    /// journal is somebody else's.
-    pub(super) fn tell(this: Option<Self>) {
-        if let Some(Self { seq, hash }) = this {
-            log::info!("audit head seq={seq} hash={hash}");
-        }
-    }
-}
-
-/// Adds entries (JSON, one line each) in the caller's transaction; the head, if it is another one now.
-pub(super) fn append(db: &Connection, entries: &[String]) -> Result<Option<Head>, StoreError> {
+/// Adds entries (JSON, one line each) in the caller's transaction.
+pub(super) fn append(db: &Connection, entries: &[String]) -> Result<(), StoreError> {
     if entries.is_empty() {
-        return Ok(None);
+        return Ok(());
     }
-    let mut last = head(db)?.map_or_else(|| GENESIS.to_owned(), |head| head.hash);
+    let sql = "SELECT hash FROM audit ORDER BY seq DESC LIMIT 1";
+    let mut last: String = db.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or_else(|| GENESIS.to_owned());
     let mut insert = db.prepare_cached("INSERT INTO audit (entry, hash) VALUES (?1, ?2)")?;
     for entry in entries {
         last = hash(&last, entry);
         insert.execute([entry, &last])?;
     }
-    Ok(Some(Head { seq: db.last_insert_rowid(), hash: last }))
+    Ok(())
 }
 
 fn head(db: &Connection) -> Result<Option<Head>, StoreError> {
@@ -69,8 +60,7 @@ pub(super) fn go_on(new: &Connection, old: &Connection, name: &str) -> Result<()
     };
     let entry = json!({ "at": clock::wall_ms() / 1000, "step": "continued", "action": "audit", "user": "ackbell",
         "object": { "host": name }, "detail": detail, "head": before.map(|head| head.hash) });
-    Head::tell(append(new, &[entry.to_string()])?);
-    Ok(())
+    append(new, &[entry.to_string()])
 }
 
 fn hash(before: &str, entry: &str) -> String {
@@ -93,6 +83,11 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// The last row; `None` when there is none yet.
+    pub(crate) fn audit_head(&self) -> Result<Option<Head>, StoreError> {
+        head(&self.db)
     }
 
     /// Whether a row with this hash is there: a head that was kept elsewhere, so nothing up to it was cut off. The first

@@ -46,9 +46,10 @@ impl Store {
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let values = params![new.integration, new.channel, new.filter, new.user, new.name, new.at];
         let is_new = transaction.execute(sql, values)? > 0;
-        let head = if is_new { super::audit::append(&transaction, &[entry.to_owned()])? } else { None };
+        if is_new {
+            super::audit::append(&transaction, &[entry.to_owned()])?;
+        }
         transaction.commit()?;
-        super::audit::Head::tell(head);
         Ok(is_new)
     }
 
@@ -63,9 +64,10 @@ impl Store {
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let sql = "DELETE FROM subscription WHERE integration = ?1 AND channel = ?2 AND filter = COALESCE(?3, filter)";
         let gone = transaction.execute(sql, params![integration, channel, filter])?;
-        let head = if gone > 0 { super::audit::append(&transaction, &[entry.to_owned()])? } else { None };
+        if gone > 0 {
+            super::audit::append(&transaction, &[entry.to_owned()])?;
+        }
         transaction.commit()?;
-        super::audit::Head::tell(head);
         Ok(gone)
     }
 }
