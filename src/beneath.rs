@@ -47,7 +47,7 @@ impl Directory {
     pub(crate) fn make(&self, name: &str, mode: u16) -> io::Result<bool> {
         match mkdirat(&self.0, name, Mode::from_raw_mode(mode.into())) {
             Err(Errno::EXIST) => Ok(false),
-            made => made.map(|()| true).map_err(Into::into),
+            done => done.map(|()| true).map_err(Into::into),
         }
     }
 

@@ -83,8 +83,8 @@ pub(crate) fn stranger(path: &Path) -> Option<Owner> {
     }
     // As it is written, where a link on the way may be somebody's, and where it really leads.
     let real = path.ancestors().find_map(|part| fs::canonicalize(part).ok());
-    let ways = path.ancestors().chain(real.iter().flat_map(|real| real.ancestors()));
-    ways.filter_map(|part| of(&fs::symlink_metadata(part).ok()?, part)).next()
+    let mut ways = path.ancestors().chain(real.iter().flat_map(|real| real.ancestors()));
+    ways.find_map(|part| of(&fs::symlink_metadata(part).ok()?, part))
 }
 
 /// Who but root wrote this file, or made the link in its place. What is in a file of root's is root's word, whoever may

@@ -129,11 +129,11 @@ impl Spool {
         let (tmp, mut file) = self.create(&id)?;
         let written = file.write_all(&bytes).and_then(|()| file.sync_data());
         drop(file);
-        let renamed = written.and_then(|()| match self.into_new(&tmp, &id) {
+        let renamed = written.and_then(|()| match self.move_to_new(&tmp, &id) {
             // Whoever made the directories was killed between `tmp/` and `new/`.
             Err(e) if e.kind() == ErrorKind::NotFound => {
                 self.make_directories().map_err(|e| e.source)?;
-                self.into_new(&tmp, &id)
+                self.move_to_new(&tmp, &id)
             }
             other => other,
         });
@@ -264,7 +264,7 @@ impl Spool {
     }
 
     /// Gives the file its place among those that are whole.
-    fn into_new(&self, tmp: &Directory, id: &SpoolId) -> io::Result<Directory> {
+    fn move_to_new(&self, tmp: &Directory, id: &SpoolId) -> io::Result<Directory> {
         let new = self.directory("new")?;
         tmp.rename(id.as_str(), &new, id.as_str())?;
         Ok(new)

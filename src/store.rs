@@ -215,7 +215,7 @@ fn place_in(state_dir: &Path) -> Result<PathBuf, StoreError> {
     for side in ["-wal", "-shm"] {
         directory.inspect(&format!("{NAME}{side}")).map_err(read)?;
     }
-    let real = match directory.inspect(NAME) {
+    let place = match directory.inspect(NAME) {
         Ok(true) => std::fs::canonicalize(&given),
         Ok(false) => std::fs::canonicalize(state_dir).map(|directory| directory.join(NAME)),
         Err(e) if e.kind() == std::io::ErrorKind::IsADirectory => {
@@ -223,7 +223,7 @@ fn place_in(state_dir: &Path) -> Result<PathBuf, StoreError> {
         }
         Err(e) => Err(e),
     };
-    real.map_err(read)
+    place.map_err(read)
 }
 
 /// What tells a file from any other.

@@ -163,12 +163,22 @@ impl Verb {
     /// Whether it reads or writes the state directory: then root runs it as that directory's owner.
     pub(crate) fn works_on_the_state(&self) -> bool {
         match self {
-            Self::OfTheCore(_) | Self::Listen | Self::Queue(_) | Self::Doctor(_) | Self::Check(_) => true,
-            Self::Audit(_) | Self::Preview(_) | Self::Manifest(_) => true,
+            Self::OfTheCore(_)
+            | Self::Listen
+            | Self::Queue(_)
+            | Self::Doctor(_)
+            | Self::Check(_)
+            | Self::Audit(_)
+            | Self::Preview(_)
+            | Self::Manifest(_) => true,
             Self::Config(args) => !matches!(args.what, ConfigVerb::Init { .. }),
-            // It writes what is root's, and looks at the state with care.
-            Self::Setup(_) => false,
-            Self::Demo(_) | Self::Sandbox(_) | Self::Commands(_) | Self::Completions { .. } | Self::Man { .. } => false,
+            // `setup` writes what is root's, and looks at the state with care.
+            Self::Setup(_)
+            | Self::Demo(_)
+            | Self::Sandbox(_)
+            | Self::Commands(_)
+            | Self::Completions { .. }
+            | Self::Man { .. } => false,
         }
     }
 }

@@ -203,6 +203,9 @@ mod tests {
         let message = problems(&page, 100);
         let blocks = message["blocks"].as_array().unwrap();
         assert!(blocks.len() <= 50, "Slack's limit");
+        let text = message.to_string();
+        let (markup, verbatim) = (text.matches("\"mrkdwn\"").count(), text.matches("\"verbatim\":true").count());
+        assert_eq!((markup, verbatim), (12, 12), "what looks like a channel in foreign text stays text");
         assert_eq!(blocks[11]["elements"][0]["text"], "11 to 20 of 25");
         let turns: Vec<Turn> = blocks[12]["elements"].as_array().unwrap().iter().map(turn_of).collect();
         assert_eq!((turns[0].from, turns[1].from), (0, 20));

@@ -106,7 +106,7 @@ mod tests {
             (":skull_and_crossbones:", ":~skull_and_crossbones:"),
             ("*b* & `c`", "*~b*~ &amp; `~c`~"),
         ] {
-            assert_eq!(plain(typed), expected.replace("~", "\u{2060}"), "{typed}");
+            assert_eq!(plain(typed), expected.replace('~', "\u{2060}"), "{typed}");
             // Nothing but what can't be seen was added.
             assert_eq!(plain(typed).replace('\u{2060}', ""), escape(typed));
         }

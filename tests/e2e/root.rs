@@ -282,3 +282,44 @@ fn no_process_of_the_same_user_reads_a_listeners_memory() {
     assert!(!fs::symlink_metadata(site.state("wake")).unwrap().file_type().is_symlink());
     assert!(fs::symlink_metadata(site.state("wake")).unwrap().file_type().is_socket());
 }
+
+#[test]
+fn setup_lets_the_core_judge_as_its_own_user_and_puts_no_foreign_file_back() {
+    let core = crate::nagios::Core::without_ackbell();
+    let root = core.path("").display().to_string();
+    let own = tempfile::tempdir().unwrap();
+    let hook = own.path().join("hook");
+    fs::write(&hook, "https://hooks.slack.com/services/T000/B000/secret").unwrap();
+    let trace = own.path().join("trace");
+    let setup = |more: &[&str]| {
+        let mut command = Command::new("strace");
+        command.args(["-f", "-qq", "-o"]).arg(&trace).args(["-e", "trace=execve,setuid,setgid", ACKBELL, "--config"]);
+        command.arg(own.path().join("ackbell.toml")).args(["setup", "--yes", "--no-message", "--webhook-url-file"]);
+        command.arg(&hook).arg("--main-config").arg(format!("{}/nagios.cfg", root.trim_end_matches('/'))).args(more);
+        let done = command.env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin").output().unwrap();
+        format!("{}{}", text(&done.stdout), text(&done.stderr))
+    };
+    let said = setup(&["--dry-run"]);
+    let calls = fs::read_to_string(&trace).unwrap();
+    let started = calls.lines().find(|line| line.contains("execve(\"/usr/sbin/nagios4\"")).expect(&said);
+    let pid = started.split_whitespace().next().unwrap();
+    let before: Vec<&str> =
+        calls.lines().take_while(|line| *line != started).filter(|line| line.starts_with(pid)).collect();
+    let became = format!("setuid({}) ", number("-u", "nagios"));
+    assert!(before.iter().any(|line| line.contains(became.trim())), "{before:?}");
+    assert!(before.iter().any(|line| line.contains(&format!("setgid({})", number("-g", "nagios")))), "{before:?}");
+
+    // A file of root's in the place of ours, by the core's user: it is neither read, told nor put back.
+    let secret = own.path().join("secret");
+    fs::write(&secret, "# ackbell, of root alone\n").unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    let ours = core.path("conf.d/ackbell.cfg");
+    let _ = fs::remove_file(&ours);
+    symlink(&secret, &ours).unwrap();
+    let said = setup(&[]);
+    assert!(!said.contains("of root alone"), "{said}");
+    let there = fs::symlink_metadata(&ours).unwrap();
+    assert!(there.file_type().is_symlink() || !fs::read_to_string(&ours).unwrap().contains("of root alone"), "{said}");
+    assert_eq!(fs::metadata(&secret).unwrap().mode() & 0o7777, 0o600);
+    assert_eq!(fs::read_to_string(&secret).unwrap(), "# ackbell, of root alone\n");
+}
