@@ -25,6 +25,7 @@ use args::{Cli, OfTheCore, Verb};
 use log::LevelFilter;
 use output::Output;
 use std::ffi::OsString;
+use std::fs::OpenOptions;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -76,9 +77,9 @@ pub(crate) fn main() -> ExitCode {
 }
 
 /// The verb's function. Reads like the table of verbs in the manual.
-fn run(cli: Cli, env: &Environment, out: &mut Output) -> Exit {
+fn run(mut cli: Cli, env: &Environment, out: &mut Output) -> Exit {
     let config = cli.config.as_deref();
-    let settled = if cli.verb.works_on_the_state() { settle(config, &cli.verb, env, out) } else { Ok(env.clone()) };
+    let settled = if cli.verb.works_on_the_state() { settle(config, &mut cli.verb, env, out) } else { Ok(env.clone()) };
     let env = &match settled {
         Ok(env) => env,
         Err(exit) => return exit,
@@ -114,13 +115,19 @@ fn run(cli: Cli, env: &Environment, out: &mut Output) -> Exit {
 
 /// Root becomes the owner of what the verb works on. The directories that were found then stay the ones that are meant,
 /// whatever somebody writes into the configuration meanwhile.
-fn settle(config: Option<&Path>, verb: &Verb, env: &Environment, out: &mut Output) -> Result<Environment, Exit> {
+fn settle(config: Option<&Path>, verb: &mut Verb, env: &Environment, out: &mut Output) -> Result<Environment, Exit> {
     let (dirs, path) = (lenient::state_dirs_at_once(config, env), lenient::config_path(config));
     let Some(owner) = owner::to_become(&dirs, &path) else { return Ok(env.clone()) };
     // `notify` does what the core's own would: what it may not read waits for the listener.
     let is_notify = matches!(verb, Verb::OfTheCore(_));
     if let Some(text) = owner::own_file(&path).filter(|_| !is_notify) {
         owner::read_before(crate::config::secret_files(&path, &text));
+    }
+    if let Verb::Preview(args) = verb
+        && let Some(file) = args.html.as_ref().filter(|file| file.as_path() != Path::new("-"))
+    {
+        // Named by root on the command line, so it is root's to write. What can't be opened is told when it is written.
+        args.opened = OpenOptions::new().write(true).create(true).truncate(false).open(file).ok();
     }
     if matches!(verb, Verb::Listen) {
         owner::make_runtime_dir(&dirs.runtime_dir, &owner);

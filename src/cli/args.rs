@@ -309,6 +309,9 @@ pub(crate) struct PreviewArgs {
     /// Write a web page that shows it as Slack does; without FILE it is printed
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-", conflicts_with_all = ["json", "explain"])]
     pub(crate) html: Option<PathBuf>,
+    /// That file, opened by whoever ran this, before they became another.
+    #[arg(skip)]
+    pub(crate) opened: Option<std::fs::File>,
     /// Print a link that opens it in Slack's Block Kit Builder
     #[arg(long, conflicts_with_all = ["json", "html"])]
     pub(crate) link: bool,
