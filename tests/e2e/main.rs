@@ -29,6 +29,7 @@ mod nagios;
 mod page;
 mod proxy;
 mod readme;
+mod root;
 mod screen;
 mod secrets;
 mod seeds;
