@@ -3,11 +3,22 @@
 //! Pure. A phone writes curly quotes, and Slack escapes three characters; both are undone before anything is matched
 //! (<https://docs.slack.dev/interactivity/implementing-slash-commands>).
 
+use crate::command::Action;
 use crate::config::{Matcher, duration, filter, suggest};
 use std::time::Duration;
 
 /// Longer than any host, service and comment; Slack's own limit is further away.
-const TEXT_CHARS_MAX: usize = 4000;
+const TEXT_CHARS_MAX: usize = 2000;
+/// Of a filter: it is shown again in answers and in the values of buttons.
+const FILTER_CHARS_MAX: usize = 500;
+const FILTER_WORDS_MAX: usize = 20;
+/// Each is compared with every object.
+const FILTER_PATTERNS_MAX: usize = 50;
+/// In an object's name: each may be where its service begins.
+const SLASHES_MAX: usize = 20;
+
+/// No name has more words.
+pub(crate) const NAME_WORDS_MAX: usize = 12;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +56,26 @@ pub(crate) enum Deed {
     Recheck,
 }
 
+impl Deed {
+    /// The action, before it is known what it will say: enough to ask whether somebody may.
+    pub(crate) fn stand_in(self) -> Action {
+        match self {
+            Self::Acknowledge => Action::Acknowledge {
+                sticky: true,
+                notify: true,
+                persistent: false,
+                comment: String::new(),
+                expiry: None,
+            },
+            Self::RemoveAcknowledgement => Action::RemoveAcknowledgement,
+            Self::Downtime => {
+                Action::Downtime { start: 0, end: 1, flexible: None, comment: String::new(), host_services: false }
+            }
+            Self::Recheck => Action::Recheck { at: 0 },
+        }
+    }
+}
+
 /// A filter, and the words it was written with.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Filter {
@@ -53,7 +84,20 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    /// Reads one that was kept, or written.
+    /// Reads one that somebody writes: it is as long as it may be.
+    pub(crate) fn written(text: &str) -> Result<Self, String> {
+        Self::bounded(&words(text)?)
+    }
+
+    fn bounded(words: &[String]) -> Result<Self, String> {
+        let filter = Self::of_words(words)?;
+        most(filter.text.chars().count(), FILTER_CHARS_MAX, "characters in a filter")?;
+        most(words.len(), FILTER_WORDS_MAX, "words in a filter")?;
+        most(filter.matches.patterns(), FILTER_PATTERNS_MAX, "patterns in a filter")?;
+        Ok(filter)
+    }
+
+    /// Reads one that was kept.
     pub(crate) fn of(text: &str) -> Result<Self, String> {
         Self::of_words(&words(text)?)
     }
@@ -87,9 +131,7 @@ pub(crate) const FILTERS: &str = "A filter is made of words that must all match:
 
 /// Reads what was written behind the command; an error is a sentence for the person.
 pub(crate) fn parse(command: &str, text: &str) -> Result<Order, String> {
-    if text.chars().count() > TEXT_CHARS_MAX {
-        return Err(format!("That is longer than {TEXT_CHARS_MAX} characters."));
-    }
+    most(text.chars().count(), TEXT_CHARS_MAX, "characters")?;
     let mut words = words(&unescaped(text))?;
     let is_public = take_flag(&mut words, "--public");
     let core = take_value(&mut words, "--core")?;
@@ -100,15 +142,15 @@ pub(crate) fn parse(command: &str, text: &str) -> Result<Order, String> {
     let verb = words.remove(0);
     let what = match verb.to_lowercase().as_str() {
         "help" | "?" => What::Help,
-        "problems" | "list" => What::Problems(Filter::of_words(&words)?),
+        "problems" | "list" => What::Problems(Filter::bounded(&words)?),
         "status" | "show" => What::Status(named(command, &verb, words)?),
         "ack" | "acknowledge" => What::Act(Deed::Acknowledge, named(command, &verb, words)?),
         "unack" | "unacknowledge" => What::Act(Deed::RemoveAcknowledgement, named(command, &verb, words)?),
         "downtime" => What::Act(Deed::Downtime, named(command, &verb, words)?),
         "recheck" | "check" => What::Act(Deed::Recheck, named(command, &verb, words)?),
-        "subscribe" => What::Subscribe(Filter::of_words(&words)?),
+        "subscribe" => What::Subscribe(Filter::bounded(&words)?),
         "unsubscribe" if words.is_empty() => What::Unsubscribe(None),
-        "unsubscribe" => What::Unsubscribe(Some(Filter::of_words(&words)?)),
+        "unsubscribe" => What::Unsubscribe(Some(Filter::bounded(&words)?)),
         "subscriptions" => What::Subscriptions,
         "whoami" => What::Whoami,
         other => return Err(unknown_verb(command, other)),
@@ -141,7 +183,14 @@ fn named(command: &str, verb: &str, words: Vec<String>) -> Result<Vec<String>, S
         let asked = format!("{command} {verb}");
         return Err(format!("Of what? `{asked} HOST` or `{asked} HOST/SERVICE`; names with blanks stand in quotes."));
     }
+    let name = words.iter().take(NAME_WORDS_MAX);
+    most(name.map(|word| word.matches('/').count()).sum(), SLASHES_MAX, "slashes in a name")?;
     Ok(words)
+}
+
+/// A limit that is exceeded says which one it is.
+fn most(count: usize, most: usize, of: &str) -> Result<(), String> {
+    if count > most { Err(format!("There may be {most} {of}; these are {count}.")) } else { Ok(()) }
 }
 
 fn unknown_verb(command: &str, verb: &str) -> String {
@@ -203,6 +252,8 @@ fn words(text: &str) -> Result<Vec<String>, String> {
             loop {
                 match inner.next() {
                     Some(end) if ends.contains(&end) => break,
+                    // No name has a line of its own.
+                    Some(other) if other.is_control() => quotation.push(' '),
                     Some(other) => quotation.push(other),
                     None => return Err(format!("The quotation {c}{quotation} has no end.")),
                 }

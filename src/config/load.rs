@@ -132,12 +132,14 @@ fn read_config(
         cores: core::read_all(top, &base, &mut sources, report),
         acknowledge: access::acknowledge(top, report),
         access: access::access(top, report),
+        audit: access::audit(top, report),
         listen: listen::read(top, &base, &integrations, &mut sources, report),
         sources,
         integrations,
     };
     install::check(&mut config, report);
     integration::check_routes(&config, report);
+    access::check(&config, report);
     config
 }
 

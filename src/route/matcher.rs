@@ -36,6 +36,36 @@ pub(crate) fn takes<S: AsRef<str>>(patterns: &[Pattern], values: &[Option<S>]) -
     is_taken && !is_excluded
 }
 
+/// Patterns that are compared with many values: what costs is done once.
+#[derive(Debug, Clone)]
+pub(crate) struct Globs {
+    with: Vec<Vec<char>>,
+    without: Vec<Vec<char>>,
+}
+
+impl Globs {
+    pub(crate) fn of(patterns: &[Pattern]) -> Self {
+        let (without, with): (Vec<&str>, Vec<&str>) =
+            patterns.iter().map(|p| p.0.as_str()).partition(|p| p.starts_with('!'));
+        let without = without.iter().map(|pattern| folded(&pattern[1..])).collect();
+        Self { with: with.into_iter().map(folded).collect(), without }
+    }
+
+    /// As [`takes`].
+    pub(crate) fn take(&self, values: &[Option<&str>]) -> bool {
+        if self.with.is_empty() && self.without.is_empty() {
+            return true;
+        }
+        let values: Vec<Vec<char>> = values.iter().flatten().map(|value| folded(value)).collect();
+        let hit = |pattern: &Vec<char>| values.iter().any(|value| glob_folded(pattern, value));
+        (self.with.is_empty() || self.with.iter().any(hit)) && !self.without.iter().any(hit)
+    }
+}
+
+fn folded(text: &str) -> Vec<char> {
+    text.chars().flat_map(char::to_lowercase).collect()
+}
+
 fn one<S: AsRef<str>>(what: &str, patterns: &[Pattern], values: &[Option<S>]) -> Option<String> {
     if patterns.is_empty() {
         return None;
@@ -88,9 +118,11 @@ fn time(windows: Option<&TimeWindows>, at: LocalTime) -> Option<String> {
 }
 
 /// `*` is any text, `?` any character; case doesn't count. Linear in the value for each `*`.
-pub(super) fn glob(pattern: &str, value: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().flat_map(char::to_lowercase).collect();
-    let value: Vec<char> = value.chars().flat_map(char::to_lowercase).collect();
+pub(crate) fn glob(pattern: &str, value: &str) -> bool {
+    glob_folded(&folded(pattern), &folded(value))
+}
+
+fn glob_folded(pattern: &[char], value: &[char]) -> bool {
     let (mut p, mut v) = (0, 0);
     // Where to go back to: just behind the last star, and the value's place it has swallowed up to.
     let mut star: Option<(usize, usize)> = None;
