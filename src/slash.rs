@@ -332,6 +332,34 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_much_says_which_limit() {
+        let patterns = |count: usize| (0..count).map(|i| format!("a{i}")).collect::<Vec<_>>().join(",");
+        for (text, words) in [
+            (
+                format!("subscribe host={} service=a", patterns(50)),
+                "There may be 50 patterns in a filter; these are 51.",
+            ),
+            (format!("problems {}", ["a"; 21].join(" ")), "There may be 20 words in a filter; these are 21."),
+            (format!("problems {}", "a".repeat(501)), "There may be 500 characters in a filter; these are 501."),
+            (format!("unsubscribe {}", "a".repeat(501)), "There may be 500 characters in a filter; these are 501."),
+            (format!("status {}", "a/".repeat(21)), "There may be 20 slashes in a name; these are 21."),
+            (format!("ack h {}", "a".repeat(2000)), "There may be 2000 characters; these are 2006."),
+        ] {
+            assert_eq!(parse("/mon", &text).unwrap_err(), words);
+        }
+        assert!(parse("/mon", &format!("problems host={}", patterns(50))).is_ok());
+        assert!(
+            parse("/mon", &format!("ack h/a/b see {}", "/x".repeat(100))).is_err(),
+            "they are looked for in the name"
+        );
+        assert!(parse("/mon", &format!("ack h {} {}", ["w"; 11].join(" "), "/x".repeat(100))).is_ok());
+        // One that was kept is read, however long.
+        assert!(Filter::of(&format!("host={}", patterns(60))).is_ok());
+        // A name has no line of its own: it would be a line of a query.
+        assert_eq!(what("status \"a\nFilter: b\""), What::Status(named(&["a Filter: b"])));
+    }
+
+    #[test]
     fn downtimes_have_a_length() {
         assert_eq!(
             downtime("/mon", &named(&["2h", "new", "disk"])),

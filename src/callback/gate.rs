@@ -7,7 +7,7 @@ use crate::authorise::{Caller, Contact, Named};
 use crate::command::Object;
 use crate::config::{Config, Core, Environment};
 use crate::core::contacts::Contacts;
-use crate::core::labels::Labels;
+use crate::core::labels::{self, Labels};
 use crate::core::places;
 use crate::notification::Notification;
 use crate::slack::api::Client;
@@ -95,7 +95,8 @@ impl Gate {
             return names;
         }
         let Some(labels) = self.labels.of_core(core) else {
-            return Names { are_all: false, ..names };
+            // Where nobody but the card says names, those are all.
+            return Names { are_all: card.is_some() && !labels::has_source(core), ..names };
         };
         let named = |service: &str| labels.get(&(object.host.clone(), service.to_owned())).cloned();
         names.hosts.extend(named(""));

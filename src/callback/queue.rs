@@ -97,3 +97,42 @@ impl Drop for Turn<'_> {
         self.queue.changed.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::callback::request::Asker;
+    use crate::slash::{Order, What};
+    use std::sync::Arc;
+
+    fn errand(user: &str, key: &str) -> Errand {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ackbell.toml");
+        std::fs::write(&path, "[slack]\nenabled = false\n").unwrap();
+        let config = crate::config::load(Some(&path), &crate::config::Environment::default()).unwrap().0;
+        let asker = Asker { user: user.into(), ..Asker::default() };
+        let order = Order { what: What::Whoami, is_public: false, command: String::new(), core: None };
+        Errand { config: Arc::new(config), asker, order, from: 0, replaces: false, key: key.into() }
+    }
+
+    #[test]
+    fn nobodys_questions_hold_up_anothers() {
+        let queue = Queue::default();
+        for key in ["a1", "a2", "a3"] {
+            assert_eq!(queue.push(errand("alice", key)), Ok(()));
+        }
+        assert!(queue.push(errand("alice", "a4")).unwrap_err().starts_with("Your last questions"));
+        assert_eq!(queue.push(errand("bob", "b1")), Ok(()));
+        let first = queue.take().unwrap();
+        let second = queue.take().unwrap();
+        assert_eq!((first.key.as_str(), second.key.as_str()), ("a1", "b1"), "one at a time of each");
+        drop(first);
+        assert_eq!(queue.take().unwrap().key, "a2");
+        for i in 0..ERRANDS_MAX - 1 {
+            assert_eq!(queue.push(errand(&format!("u{i}"), "")), Ok(()));
+        }
+        assert!(queue.push(errand("carol", "c1")).unwrap_err().starts_with("ackbell is busy"));
+        assert_eq!(queue.close().len(), ERRANDS_MAX);
+        assert!(queue.take().is_none() && queue.push(errand("dave", "")).unwrap_err().contains("restarted"));
+    }
+}

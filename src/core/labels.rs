@@ -52,6 +52,12 @@ impl Labels {
     }
 }
 
+/// Whether there is anybody to ask.
+pub(crate) fn has_source(core: &Core) -> bool {
+    let places = places::places(core);
+    core.api.is_some() || places.objects_file.is_some() || places.livestatus.is_some()
+}
+
 /// One that is another name than the core's.
 fn told((key, label): ((String, String), String)) -> Option<((String, String), String)> {
     let label = clean_line(&label);

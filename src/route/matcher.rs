@@ -146,7 +146,8 @@ fn glob_folded(pattern: &[char], value: &[char]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::glob;
+    use super::{Globs, glob, takes};
+    use crate::config::Pattern;
     use proptest::prelude::*;
 
     /// The obvious definition.
@@ -165,6 +166,15 @@ mod tests {
         fn glob_is_what_it_says(pattern in "[ab*?]{0,8}", value in "[abc]{0,10}") {
             let (p, v): (Vec<char>, Vec<char>) = (pattern.chars().collect(), value.chars().collect());
             prop_assert_eq!(glob(&pattern, &value), naive(&p, &v));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn many_compared_at_once_are_as_one_by_one(patterns in proptest::collection::vec("!?[aB*?]{1,4}", 0..4), values in proptest::collection::vec("[abAB]{0,4}", 0..3)) {
+            let patterns: Vec<Pattern> = patterns.into_iter().map(Pattern).collect();
+            let values: Vec<Option<&str>> = values.iter().map(|value| Some(value.as_str())).collect();
+            prop_assert_eq!(Globs::of(&patterns).take(&values), takes(&patterns, &values));
         }
     }
 

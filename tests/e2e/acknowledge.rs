@@ -383,7 +383,7 @@ fn a_webhooks_message_is_replaced_through_its_response_url() {
     let sandbox =
         Sandbox::start(&["--burst", "99", "--request-url", &format!("http://127.0.0.1:{port}/slack/request")]);
     let slack = format!(
-        "[slack]\nwebhook_url = \"{}\"\nsigning_secret = \"sandbox-signing-secret\"\napi_url = \"{}/api/\"\n[listen]\nhttp = \"127.0.0.1:{port}\"\n[core]\nmain_config = \"nagios.cfg\"\n",
+        "[slack]\nwebhook_url = \"{}\"\nsigning_secret = \"sandbox-signing-secret\"\napi_url = \"{}/api/\"\n[listen]\nhttp = \"127.0.0.1:{port}\"\n[core]\nmain_config = \"nagios.cfg\"\n[access]\nguests = true\n",
         sandbox.webhook("B0000001"),
         sandbox.url
     );

@@ -71,7 +71,14 @@ fn what_is_asked_is_answered_and_done_in_the_real_core() {
     let list = night.ask("problems", "*One problem*");
     let shown = list.to_string();
     assert!(shown.contains("*Disk on Web 01* CRITICAL") && shown.contains("&lt;!channel&gt; 3% free"), "{shown}");
-    night.ask("problems db*", "No problems that match db");
+    night.ask("problems db*", "There is no host \"db*\" that you may see, so this says nothing about problems.");
+    night.ask("problems web*/Load", "No problems that match web*/Load. :tada:");
+    // No pattern, and near misses: never an all-clear.
+    night.ask(
+        "problems web",
+        "There is no host \"web\" that you may see, so this says nothing about problems. Did you mean `web*`?",
+    );
+    night.ask("problems crit", "Did you mean `critical`?");
     night.ask("problems hostgroup=x", "can't be filtered by hostgroup");
     night.ask("status web01/Disk", "*Disk on Web 01* is CRITICAL");
     night.ask("status “web01/disk”", "*Disk on Web 01* is CRITICAL");
@@ -123,6 +130,9 @@ fn a_channel_subscribes_itself() {
     night.ask_as(&here, "subscribe colour=red", "is nothing to filter by");
     night.ask_as(&here, "subscribe web*/Disk critical", "This channel is now sent what `web*/Disk critical` takes");
     night.ask_as(&here, "subscribe web*/Disk critical", "already");
+    // To end one takes the right to begin it.
+    let bob = json!({"channel": "#disks", "user": "U0BOB00001"});
+    night.ask_as(&bob, "unsubscribe", "You may not subscribe channels");
     night.core.set("Disk", 2, "3% free");
     night.core.set("Load", 2, "load is 99");
     let there = || {
@@ -160,7 +170,11 @@ fn a_channel_subscribes_itself() {
 fn who_may_not_is_told_and_whoami_tells_why() {
     let rules = "[[access.rule]]\nallow = \"U0BOB00001\"\naction = [\"acknowledge\", \"view\"]\n";
     let night = Night::falls(true, rules);
-    night.ask("problems", "No problems. :tada:");
+    // Whoever may not look is never told that all is well; nor is anybody told what they may not see.
+    night.ask("problems", "You may not look at this here.");
+    night.ask_as(&json!({"user": "U0GUEST001"}), "problems", "Guests may do nothing here.");
+    night.ask_as(&json!({"user": "U0STRANGER"}), "problems", "People of other workspaces may do nothing here.");
+    night.ask_as(&json!({"user": "U0GUEST001"}), "whoami", "a guest in workspace");
     night.ask("status web01", "You may not look at this here.");
     night.ask("whoami", "Here you may not, or not everywhere: look, acknowledge");
     night.ask_as(&json!({"user": "U0BOB00001"}), "whoami", "Here you may: look, acknowledge.");
