@@ -52,10 +52,10 @@ impl Labels {
     }
 }
 
-/// Whether there is anybody to ask.
+/// Whether there is anybody to ask, a file that can't be read included.
 pub(crate) fn has_source(core: &Core) -> bool {
     let places = places::places(core);
-    core.api.is_some() || places.objects_file.is_some() || places.livestatus.is_some()
+    core.api.is_some() || places.livestatus.is_some() || places.objects_file.is_some_and(|path| path.exists())
 }
 
 /// One that is another name than the core's.

@@ -13,7 +13,7 @@ use std::time::Duration;
 pub(crate) struct Night {
     pub(crate) sandbox: Sandbox,
     pub(crate) core: Core,
-    listener: Option<Running>,
+    pub(crate) listener: Option<Running>,
 }
 
 /// A port that is free, below those that the kernel hands out: nobody else gets it before it is used.
@@ -57,7 +57,7 @@ impl Night {
         night
     }
 
-    fn listen(&mut self) {
+    pub(crate) fn listen(&mut self) {
         self.listener = None;
         let log = fs::OpenOptions::new().create(true).append(true).open(self.core.path("listener.log")).unwrap();
         let before = self.log().matches("listening").count();
@@ -67,7 +67,7 @@ impl Night {
         wait_until("the listener", Duration::from_secs(20), || self.log().matches("listening").count() > before);
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.core.path("listener.log")).unwrap_or_default()
     }
 
