@@ -83,6 +83,14 @@ pub(crate) struct Callback {
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
+/// How fast somebody acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    Human,
+    /// With the words for them, the first time; whoever goes on isn't told again and again.
+    TooFast(Option<&'static str>),
+}
+
 /// The callbacks can't be served.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CallbackError {
@@ -209,7 +217,7 @@ impl Callback {
                 self.not_ours(integration, &config, &shortcut.origin, &shortcut.place);
                 Answer::ok()
             }
-            other => {
+            other @ Interaction::Unknown { .. } => {
                 info!("nothing to do for what Slack sent integration={integration} kind={}", other.kind());
                 Answer::ok()
             }
@@ -229,7 +237,7 @@ impl Callback {
             }
             Click::Ask { key, request } => return self.keep(config, key, &request),
             Click::Form { offer, asker, subject } => {
-                if let Some(words) = self.too_fast(&asker) {
+                if let Pace::TooFast(words) = self.pace(&asker) {
                     self.whisper_some(config, &asker, words);
                 } else if let Some(trigger) = &click.origin.trigger {
                     let trigger = trigger.as_ref().to_owned();
@@ -249,7 +257,7 @@ impl Callback {
     fn not_ours(&self, integration: &str, config: &Arc<Config>, origin: &Origin, place: &Place) {
         info!("nothing of ours was used integration={integration} user={}", origin.user.as_ref());
         let asker = Asker::of(integration, origin, place);
-        if asker.response_url.is_some() && self.too_fast(&asker).is_none() {
+        if asker.response_url.is_some() && self.pace(&asker) == Pace::Human {
             self.whisper(config, &asker, "ackbell doesn't know that button: it is another program's, or an old one.");
         }
     }
@@ -262,7 +270,7 @@ impl Callback {
             user: user.as_ref().to_owned(),
             ..Asker::default()
         };
-        if self.too_fast(&asker).is_none() {
+        if self.pace(&asker) == Pace::Human {
             let _ = locked(&self.homes).send(Word::Opened(asker));
         }
         Answer::ok()
@@ -311,9 +319,9 @@ impl Callback {
 
     /// An error is a sentence for the person, once; then there is none.
     fn run_errand(&self, errand: Errand) -> Result<(), Option<&'static str>> {
-        match self.too_fast(&errand.asker) {
-            Some(words) => Err(words),
-            None => self.errands.push(errand).map_err(Some),
+        match self.pace(&errand.asker) {
+            Pace::TooFast(words) => Err(words),
+            Pace::Human => self.errands.push(errand).map_err(Some),
         }
     }
 
@@ -333,7 +341,7 @@ impl Callback {
         let wish = Wish::One { post: about.post, object: about.object, action };
         let key = format!("{integration} form {}", form.view.id.as_ref());
         // The form stays open, with all that was written.
-        if self.too_fast(&asker).is_some() {
+        if self.pace(&asker) != Pace::Human {
             let errors = json!({ "comment": SLOWER });
             return Answer::json(json!({ "response_action": "errors", "errors": errors }));
         }
@@ -341,12 +349,12 @@ impl Callback {
     }
 
     fn keep(&self, config: &Arc<Config>, key: String, request: &Request) -> Answer {
-        match self.too_fast(&request.asker) {
-            Some(words) => {
+        match self.pace(&request.asker) {
+            Pace::TooFast(words) => {
                 self.whisper_some(config, &request.asker, words);
                 Answer::ok()
             }
-            None => self.keep_it(key, request),
+            Pace::Human => self.keep_it(key, request),
         }
     }
 
@@ -370,8 +378,8 @@ impl Callback {
         }
     }
 
-    /// Whether somebody does more than a person can; then with the words for them, the first time.
-    fn too_fast(&self, asker: &Asker) -> Option<Option<&'static str>> {
+    /// Counts one more, and says whether that is more than a person can do.
+    fn pace(&self, asker: &Asker) -> Pace {
         let mut rates = locked(&self.rates);
         if rates.len() > RATES_MAX {
             rates.clear();
@@ -383,14 +391,14 @@ impl Callback {
         }
         *count = count.saturating_add(1);
         if *count <= RATE_MAX {
-            return None;
+            return Pace::Human;
         }
         let is_first = *count == RATE_MAX + 1;
         if is_first {
             let user = clean_line(&asker.user);
             warn!("too many clicks user={user} integration={} what=not done", asker.integration);
         }
-        Some(is_first.then_some(SLOWER))
+        Pace::TooFast(is_first.then_some(SLOWER))
     }
 
     /// Tells a person something that nobody else sees; after the answer to Slack, which waits for nothing.

@@ -82,11 +82,11 @@ fn unmatched(admitted: Admitted<'_>, right: Right<'_>) -> Result<(), Option<usiz
 fn is_about(rule: &AccessRule, named: &Named<'_>) -> bool {
     let object = named.object;
     let fits = |patterns: &[Pattern], own: Option<&str>, labels: &[&str]| {
-        let names: Vec<Option<&str>> = std::iter::once(own).chain(labels.iter().map(|label| Some(*label))).collect();
+        let values: Vec<Option<&str>> = std::iter::once(own).chain(labels.iter().map(|label| Some(*label))).collect();
         match (patterns.is_empty() || named.are_all, rule.allows) {
-            (true, _) => takes(patterns, &names),
+            (true, _) => takes(patterns, &values),
             // A name that isn't known may be one that is excluded, or one that is meant.
-            (false, true) => takes(patterns, &names) && !patterns.iter().any(|pattern| pattern.0.starts_with('!')),
+            (false, true) => takes(patterns, &values) && !patterns.iter().any(|pattern| pattern.0.starts_with('!')),
             (false, false) => own.is_some(),
         }
     };

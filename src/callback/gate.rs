@@ -98,9 +98,9 @@ impl Gate {
             // Where nobody but the card says names, those are all.
             return Names { are_all: card.is_some() && !labels::has_source(core), ..names };
         };
-        let named = |service: &str| labels.get(&(object.host.clone(), service.to_owned())).cloned();
-        names.hosts.extend(named(""));
-        names.services.extend(object.service.as_deref().and_then(named));
+        let label = |service: &str| labels.get(&(object.host.clone(), service.to_owned())).cloned();
+        names.hosts.extend(label(""));
+        names.services.extend(object.service.as_deref().and_then(label));
         names
     }
 

@@ -138,13 +138,13 @@ pub(super) fn nothing_of_that(
 fn missed(kind: &str, pattern: &Pattern, names: &[[&str; 2]]) -> String {
     let text = pattern.0.to_lowercase();
     let written = text.trim_matches('*');
-    let state = STATES.into_iter().find(|state| state.starts_with(written) && written.len() >= 3);
-    let begins = |name: &&str| name.to_lowercase().starts_with(written);
-    let many = names.iter().filter(|both| both.iter().any(|name| begins(&name))).count();
-    let near = match state.or_else(|| suggest::nearest(written, STATES)) {
-        Some(state) => Some(state.to_owned()),
-        None if many > 0 && !written.is_empty() => Some(format!("{written}*")),
-        None => suggest::nearest(written, names.iter().flatten().copied()).map(str::to_owned),
+    let begins = |name: &&str| !written.is_empty() && name.to_lowercase().starts_with(written);
+    let state = || STATES.into_iter().find(|state| state.starts_with(written) && written.len() >= 3);
+    let near = if names.iter().flatten().any(begins) {
+        Some(format!("{written}*"))
+    } else {
+        let near = || suggest::nearest(written, STATES.into_iter().chain(names.iter().flatten().copied()));
+        state().or_else(near).map(str::to_owned)
     };
     let said = format!("There is no {kind} \"{}\" that you may see, so this says nothing about problems.", pattern.0);
     match near {

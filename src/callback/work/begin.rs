@@ -44,7 +44,7 @@ struct Ended {
 
 /// What an act has come to before its command.
 enum Prepared {
-    Ready(Ready),
+    Ready(Box<Ready>),
     /// It asks for these.
     Spread(Vec<NewAct>),
     Ended(Ended),
@@ -93,7 +93,8 @@ impl Worker {
         self.learn_contacts(&requests);
         for (act, request) in acts.into_iter().zip(requests) {
             match self.prepare(&act, &request)? {
-                Prepared::Ready(Ready { request, person, core, command, .. }) => {
+                Prepared::Ready(one) => {
+                    let Ready { request, person, core, command, .. } = *one;
                     let before = *written.entry(core.name.clone()).or_insert_with(|| state::written(&core));
                     let expectation = Expectation::of(&command, before);
                     let text = serde_json::to_string(&expectation).map_err(|e| StoreError::Content(e.to_string()))?;
@@ -203,7 +204,8 @@ impl Worker {
         }
         Ok(match ExternalCommand::new(&authorised, clock::wall_ms() / 1000) {
             Ok(command) => {
-                Prepared::Ready(Ready { act: act.clone(), request, person: caller.person.clone(), core, command })
+                let person = caller.person.clone();
+                Prepared::Ready(Box::new(Ready { act: act.clone(), request, person, core, command }))
             }
             Err(e) => refused(format!("{e}.")),
         })
@@ -220,12 +222,12 @@ impl Worker {
     ) -> Result<Authorised, Refusal> {
         let names = self.gate.names(core, object, problem.map(|problem| &problem.latest));
         let contacts = self.gate.contacts_of(core, object);
-        let named = names.of(object);
+        let known = names.of(object);
         // Who may not remove an acknowledgement can't let one end by itself either.
         if matches!(action, Action::Acknowledge { expiry: Some(_), .. }) && !knows_expiry(core) {
-            leave.admitted().ask(Right::Act(&Action::RemoveAcknowledgement))?.may(&named, contacts.as_deref())?;
+            leave.admitted().ask(Right::Act(&Action::RemoveAcknowledgement))?.may(&known, contacts.as_deref())?;
         }
-        authorise(leave, &named, contacts.as_deref())
+        authorise(leave, &known, contacts.as_deref())
     }
 
     /// The request, with the object that its message named.
