@@ -177,6 +177,8 @@ pub(crate) struct Matcher {
     /// Keys in lower case.
     pub(crate) vars: BTreeMap<String, Vec<Pattern>>,
     pub(crate) time: Option<TimeWindows>,
+    /// What must match as well: of a filter that says something of one kind more than once.
+    pub(crate) also: Vec<Matcher>,
 }
 
 /// A pattern with `*` and `?`, compared without case.
@@ -405,12 +407,18 @@ pub(crate) fn destination(text: &str) -> Result<Destination, String> {
 }
 
 impl Matcher {
+    /// Itself, and what must match as well.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.also)
+    }
+
     /// How many patterns and names it has.
     pub(crate) fn patterns(&self) -> usize {
         let lists = [&self.host, &self.service, &self.host_group, &self.service_group];
         let more = [&self.contact, &self.contact_group, &self.core];
         let patterns = lists.into_iter().chain(more).chain(self.vars.values()).map(Vec::len).sum::<usize>();
-        patterns + self.state.len() + self.kind.len()
+        let also = self.also.iter().map(Self::patterns).sum::<usize>();
+        patterns + self.state.len() + self.kind.len() + also
     }
 }
 

@@ -41,15 +41,20 @@ pub(super) fn cover(admitted: Admitted<'_>, filter: &Matcher, known: &Known) -> 
     let hosts: Vec<Option<&Pattern>> =
         if filter.host.is_empty() { vec![None] } else { filter.host.iter().map(Some).collect() };
     hosts.into_iter().try_for_each(|host| {
-        let decides = |rule: &&AccessRule| {
-            if rule.allows {
-                covers(&rule.hosts, host) && all(&filter.service, &rule.services) && all(&filter.core, &rule.cores)
-            } else {
-                touches(&rule.hosts, host, &known.hosts)
-                    && any(&filter.service, &rule.services, &known.services)
-                    && any(&filter.core, &rule.cores, &[])
-            }
+        // What must match as well makes it less: a rule covers it that covers any of the parts, and touches it only if it
+        // touches all of them.
+        let covered = |rule: &AccessRule| {
+            (covers(&rule.hosts, host) || filter.also.iter().any(|part| some_all(&part.host, &rule.hosts)))
+                && filter.parts().any(|part| all(&part.service, &rule.services))
+                && filter.parts().any(|part| all(&part.core, &rule.cores))
         };
+        let touched = |rule: &AccessRule| {
+            touches(&rule.hosts, host, &known.hosts)
+                && filter.also.iter().all(|part| any(&part.host, &rule.hosts, &known.hosts))
+                && filter.parts().all(|part| any(&part.service, &rule.services, &known.services))
+                && filter.parts().all(|part| any(&part.core, &rule.cores, &[]))
+        };
+        let decides = |rule: &&AccessRule| if rule.allows { covered(rule) } else { touched(rule) };
         match applying(admitted, Right::Subscribe).find(decides) {
             Some(rule) if rule.allows => Ok(()),
             Some(rule) => Err(Some(rule.line)),
@@ -98,6 +103,11 @@ fn is_about(rule: &AccessRule, named: &Named<'_>) -> bool {
 /// Whether a rule's patterns are about all that every one of the wanted patterns may ever match.
 fn all(wanted: &[Pattern], patterns: &[Pattern]) -> bool {
     if wanted.is_empty() { covers(patterns, None) } else { wanted.iter().all(|one| covers(patterns, Some(one))) }
+}
+
+/// The same, where there are some.
+fn some_all(wanted: &[Pattern], patterns: &[Pattern]) -> bool {
+    !wanted.is_empty() && all(wanted, patterns)
 }
 
 /// Whether a rule's patterns may be about something that one of the wanted patterns matches.

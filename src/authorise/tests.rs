@@ -321,8 +321,16 @@ fn a_subscription_reaches_no_further_than_its_rule() {
         assert_eq!(may(&of(pattern), vec![hosts(false, &["db*"])], &nothing), expected, "{pattern} under deny db*");
     }
     // Each host by the rule that is about it.
-    let both = || vec![hosts(true, &["db*"]), hosts(true, &["web*"])];
-    assert!(may(&filter(&["db1*", "web1*"]), both(), &nothing) && !may(&filter(&["db1*", "mail*"]), both(), &nothing));
+    let either = || vec![hosts(true, &["db*"]), hosts(true, &["web*"])];
+    assert!(
+        may(&filter(&["db1*", "web1*"]), either(), &nothing) && !may(&filter(&["db1*", "mail*"]), either(), &nothing)
+    );
+    // Both must match: it is no more than either.
+    let both = Matcher { also: vec![filter(&["*prod"])], ..filter(&["db*"]) };
+    assert!(may(&both, vec![hosts(true, &["db*"])], &nothing) && may(&both, vec![hosts(true, &["*prod"])], &nothing));
+    assert!(!may(&both, vec![hosts(true, &["web*"])], &nothing) && !may(&both, vec![hosts(false, &["db*"])], &nothing));
+    let one = Matcher { also: vec![filter(&["web01"])], ..filter(&["*"]) };
+    assert!(may(&one, vec![hosts(false, &["db*"])], &nothing), "web01 alone");
     // By another name, too.
     let known = Known { hosts: vec![vec!["db01".into(), "Database 1".into()]], services: Vec::new() };
     assert!(!may(&of("Database 1"), vec![hosts(false, &["db*"])], &known));

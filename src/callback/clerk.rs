@@ -22,7 +22,7 @@ use crate::route::matcher::Globs;
 use crate::slack::listing::{self, Entry, Page};
 use crate::slack::mrkdwn;
 use crate::slack::outcome::Outcome;
-use crate::slash::{Deed, Filter, Order, What, downtime};
+use crate::slash::{Deed, Filter, Order, Said, What, downtime};
 use crate::store::{NewAct, PER_CHANNEL_MAX, Store, StoreError, Subscription};
 use log::{info, warn};
 use serde_json::{Value, json};
@@ -131,11 +131,11 @@ impl Clerk {
                 let cores = find::cores(&config, named)?;
                 self.status(&leave, &cores, words).map(Told::Words)
             }
-            What::Act(deed, words) => {
+            What::Act(deed, said) => {
                 let action = deed.stand_in();
                 let leave = admitted.ask(Right::Act(&action))?;
                 let cores = find::cores(&config, named)?;
-                self.order(errand, &leave, &cores, *deed, words)
+                self.order(errand, &leave, &cores, *deed, said)
             }
             What::Subscribe(filter) => {
                 let leave = admitted.ask(Right::Subscribe)?;
@@ -179,7 +179,7 @@ impl Clerk {
             return Err(words.into());
         }
         let meant = Meant::of(matches);
-        let cores: Vec<&Core> = cores.iter().filter(|core| meant.cores.take(&[Some(core.name.as_str())])).collect();
+        let cores: Vec<&Core> = cores.iter().filter(|core| meant.takes_core(&core.name)).collect();
         let mut entries: Vec<Entry> = Vec::new();
         for core in &cores {
             let found = survey::problems(core, leave).map_err(|e| format!("The monitoring can't be asked: {e}."))?;
@@ -227,14 +227,15 @@ impl Clerk {
         leave: &Leave<'_>,
         cores: &[Core],
         deed: Deed,
-        words: &[String],
+        said: &Said,
     ) -> Result<Told, NoAnswer> {
-        let found = find::object(words, cores, &mut self.gate, leave)?;
+        let found = find::object(&said.words, cores, &mut self.gate, leave)?;
         let core = core_of(cores, &found.object)?;
         let names = self.gate.names(core, &found.object, None);
         let contacts = self.gate.contacts_of(core, &found.object);
         leave.may(&names.of(&found.object), contacts.as_deref())?;
-        let action = action(deed, &found, &errand.config.acknowledge, &errand.order.command)?;
+        let behind = said.behind(found.words);
+        let action = action(deed, (&found.object, behind), &errand.config.acknowledge, &errand.order.command)?;
         if let Action::Acknowledge { .. } = action {
             let state = read(core, &found.object, leave)?;
             words::acknowledgeable(&found.object, &state)?;
@@ -399,32 +400,34 @@ impl Clerk {
     }
 }
 
-/// What a filter means, ready to be compared with many objects.
-struct Meant {
-    hosts: Globs,
-    services: Globs,
-    cores: Globs,
-}
+/// What a filter means, ready to be compared with many objects: hosts, services and cores of each of its parts.
+struct Meant(Vec<[Globs; 3]>);
 
 impl Meant {
     fn of(matches: &Matcher) -> Self {
-        let (hosts, services) = (Globs::of(&matches.host), Globs::of(&matches.service));
-        Self { hosts, services, cores: Globs::of(&matches.core) }
+        let globs = |part: &Matcher| [&part.host, &part.service, &part.core].map(|patterns| Globs::of(patterns));
+        Self(matches.parts().map(globs).collect())
+    }
+
+    fn takes_core(&self, name: &str) -> bool {
+        self.0.iter().all(|[_, _, cores]| cores.take(&[Some(name)]))
     }
 
     fn takes(&self, object: &Object, label: &find::Label) -> bool {
-        self.hosts.take(&[Some(&object.host), Some(&label.host)])
-            && self.services.take(&[object.service.as_deref(), label.service.as_deref()])
+        self.0.iter().all(|[hosts, services, _]| {
+            hosts.take(&[Some(&object.host), Some(&label.host)])
+                && services.take(&[object.service.as_deref(), label.service.as_deref()])
+        })
     }
 }
 
 /// What is to be done, by the words behind the object's name.
-fn action(deed: Deed, found: &find::Found, rules: &Acknowledge, command: &str) -> Result<Action, String> {
+fn action(deed: Deed, (object, behind): (&Object, &str), rules: &Acknowledge, command: &str) -> Result<Action, String> {
     let now = clock::wall_ms() / 1000;
-    let comment = found.rest.join(" ");
+    let comment = behind.to_owned();
     Ok(match deed {
         Deed::Acknowledge if comment.is_empty() && rules.comment == CommentRule::Required => {
-            let object = crate::slash::quoted(&find::written(&found.object));
+            let object = crate::slash::quoted(&find::written(object));
             return Err(format!("Say why: `{command} ack {object} COMMENT`."));
         }
         Deed::Acknowledge => Action::Acknowledge {
@@ -436,7 +439,7 @@ fn action(deed: Deed, found: &find::Found, rules: &Acknowledge, command: &str) -
         },
         Deed::RemoveAcknowledgement => Action::RemoveAcknowledgement,
         Deed::Downtime => {
-            let (length, comment) = downtime(command, &found.rest)?;
+            let (length, comment) = downtime(command, behind)?;
             let end = now.saturating_add(i64::try_from(length.as_secs()).unwrap_or(i64::MAX));
             Action::Downtime { start: now, end, flexible: None, comment, host_services: false }
         }

@@ -196,6 +196,7 @@ fn matcher(mut table: Table<'_>, report: &mut Report<'_>) -> Matcher {
         kind: table.parsed_list("type", report, values::kind),
         vars,
         time: table.parsed("time", report, values::time_windows),
+        also: Vec::new(),
     };
     table.finish(report);
     matcher

@@ -24,6 +24,7 @@ pub(super) fn mismatch(matcher: &Matcher, notification: &Notification, at: Local
         .or_else(|| kind(matcher, notification))
         .or_else(|| vars(matcher, notification))
         .or_else(|| time(matcher.time.as_ref(), at))
+        .or_else(|| matcher.also.iter().find_map(|also| mismatch(also, notification, at)))
 }
 
 /// Whether any of the plain patterns matches any of the values, and none of those with `!`; no pattern takes all.

@@ -118,7 +118,8 @@ fn a_list_has_pages_and_its_buttons_act() {
 
 #[test]
 fn a_channel_subscribes_itself() {
-    let night = Night::falls(true, "[[access.rule]]\ndeny = \"U0BOB00001\"\naction = [\"subscribe\"]\n");
+    let night =
+        Night::falls(true, "[[access.rule]]\ndeny = \"U0BOB00001\"\naction = [\"subscribe\"]\nhost = \"web*\"\n");
     night.sandbox.tell("state", &json!({"channels": [{"id": "C0DISKS0001", "name": "disks"}, {"id": "C0FAR000001", "name": "far", "member": false}]}));
     let here = json!({"channel": "#disks"});
     night.ask_as(&here, "subscriptions", "has no subscriptions");

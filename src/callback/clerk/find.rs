@@ -21,8 +21,8 @@ const NAME_BYTES_MAX: usize = 512;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) object: Object,
-    /// The words behind its name.
-    pub(super) rest: Vec<String>,
+    /// How many words its name has.
+    pub(super) words: usize,
 }
 
 /// The cores that may be meant: the one named, else all; the machine's own where none is configured.
@@ -50,8 +50,8 @@ pub(super) fn object(words: &[String], cores: &[Core], gate: &mut Gate, leave: &
             Err(e) => unreadable = Some(e),
         }
     }
-    let longest = exact.iter().map(|found| words.len() - found.rest.len()).max();
-    exact.retain(|found| Some(words.len() - found.rest.len()) == longest);
+    let longest = exact.iter().map(|found| found.words).max();
+    exact.retain(|found| Some(found.words) == longest);
     match (exact.pop(), exact.first()) {
         (Some(one), None) => Ok(one),
         (Some(one), Some(_)) => {
@@ -75,7 +75,7 @@ fn in_core(words: &[String], core: &Core, gate: &mut Gate, leave: &Leave<'_>) ->
     let snapshot = survey::states(core, &wanted, leave)?;
     let mut there = candidates.into_iter().filter(|(object, _)| snapshot.states.contains_key(object));
     let found = there.find(|(object, _)| leave.sees(&gate.names(core, object, None).of(object)));
-    Ok(found.map(|(object, count)| Found { object, rest: words[count..].to_vec() }))
+    Ok(found.map(|(object, count)| Found { object, words: count }))
 }
 
 /// Every object that the person may know of, with what people call it.
@@ -111,7 +111,7 @@ pub(super) fn nothing_of_that(
     gate: &mut Gate,
     leave: &Leave<'_>,
 ) -> Result<Option<String>, String> {
-    if matches.host.is_empty() && matches.service.is_empty() {
+    if matches.parts().all(|part| part.host.is_empty() && part.service.is_empty()) {
         return Ok(None);
     }
     let mut all = Vec::new();
@@ -124,8 +124,11 @@ pub(super) fn nothing_of_that(
         .iter()
         .filter_map(|(object, label)| Some([object.service.as_deref()?, label.service.as_deref()?]))
         .collect();
-    let lists = [("host", &matches.host, &hosts), ("service", &matches.service, &services)];
-    Ok(lists.into_iter().find_map(|(kind, patterns, names)| {
+    let lists = |part| {
+        let Matcher { host, service, .. }: &Matcher = part;
+        [("host", host, &hosts), ("service", service, &services)]
+    };
+    Ok(matches.parts().flat_map(lists).find_map(|(kind, patterns, names)| {
         let missing = patterns.iter().find(|pattern| {
             let globs = Globs::of(std::slice::from_ref(pattern));
             !pattern.0.starts_with('!') && !names.iter().any(|[name, label]| globs.take(&[Some(name), Some(label)]))
@@ -171,7 +174,7 @@ fn several<'a>(object: &Object, cores: impl Iterator<Item = &'a str>) -> String 
     let mut names: Vec<&str> = cores.collect();
     names.sort_unstable();
     names.dedup();
-    format!("Several cores have {object}; say which one with --core {}.", suggest::one_of(&names))
+    format!("Several cores have {object}; say which one with --core {} before the name.", suggest::one_of(&names))
 }
 
 /// The names that people use, without regard to case; else what is near.
@@ -188,7 +191,7 @@ fn by_other_names(words: &[String], cores: &[Core], gate: &mut Gate, leave: &Lea
     }
     for count in (1..=words.len().min(NAME_WORDS_MAX)).rev() {
         match known.get(&words[..count].join(" ").to_lowercase()).map(Vec::as_slice) {
-            Some([one]) => return Ok(Found { object: one.clone(), rest: words[count..].to_vec() }),
+            Some([one]) => return Ok(Found { object: one.clone(), words: count }),
             Some([one, others @ ..]) => return Err(which(one, others)),
             Some([]) | None => {}
         }
@@ -314,7 +317,7 @@ mod tests {
         let cores = [core(directory.path(), &objects)];
         let ask = |text: &str| {
             let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
-            found(&words, &cores).map(|found| (written(&found.object), found.rest.join(" ")))
+            found(&words, &cores).map(|one| (written(&one.object), words[one.words..].join(" ")))
         };
         for (text, name, rest) in [
             ("web01", "web01", ""),
@@ -338,6 +341,15 @@ mod tests {
     }
 
     #[test]
+    fn names_that_differ_in_case_are_two() {
+        let directory = tempfile::tempdir().unwrap();
+        let cores = [core(directory.path(), &[("DB1", ""), ("db1", "")])];
+        let ask = |text: &str| found(&[text.to_owned()], &cores).map(|found| found.object.host);
+        assert_eq!(ask("Db1").unwrap_err(), "Several are called so; write it exactly: `DB1` or `db1`.");
+        assert_eq!((ask("DB1"), ask("db1")), (Ok("DB1".to_owned()), Ok("db1".to_owned())));
+    }
+
+    #[test]
     fn what_people_call_an_object_finds_it() {
         let directory = tempfile::tempdir().unwrap();
         let (host, service) = ("5a1c0000-0000-4000-8000-000000000001", "7b2d0000-0000-4000-8000-000000000002");
@@ -351,6 +363,6 @@ mod tests {
         one.objects_file = Some(path);
         let words = ["web", "01/disk", "c:", "is", "full"].map(str::to_owned);
         let found = found(&words, &[one]).unwrap();
-        assert_eq!((found.object.service.as_deref(), found.rest.join(" ")), (Some(service), "is full".to_owned()));
+        assert_eq!((found.object.service.as_deref(), found.words), (Some(service), 3));
     }
 }

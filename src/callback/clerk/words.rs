@@ -9,6 +9,10 @@ use crate::slack::mrkdwn::{bold, date, escape, fence, plain};
 
 /// What a filter asks that a core's list of states doesn't tell.
 pub(super) fn beyond_the_state(matcher: &Matcher) -> Option<&'static str> {
+    matcher.parts().find_map(beyond)
+}
+
+fn beyond(matcher: &Matcher) -> Option<&'static str> {
     let lists = [
         (&matcher.host_group, "hostgroup"),
         (&matcher.service_group, "servicegroup"),
