@@ -19,6 +19,7 @@ pub(crate) mod state;
 pub(crate) mod status;
 pub(crate) mod survey;
 
+use crate::command::Wording;
 use crate::config::{Core, CoreKind};
 use std::fs::File;
 use std::path::PathBuf;
@@ -26,6 +27,12 @@ use std::path::PathBuf;
 /// Whether an acknowledgement's expiry is the core's own business; else whoever set it must remove it in time.
 pub(crate) fn knows_expiry(core: &Core) -> bool {
     core.kind == CoreKind::Icinga2 && core.api.is_some()
+}
+
+/// How what people write is said to this core. Only Icinga 2's API leads to nothing but a core without a shell; its command
+/// file and Livestatus speak the Nagios family's language, and who knows what stands behind them.
+pub(crate) fn wording(core: &Core) -> Wording {
+    if core.kind == CoreKind::Icinga2 && core.api.is_some() { Wording::AsTyped } else { Wording::LookAlikes }
 }
 
 /// The file that says who belongs to which object, and whether it can be read; `None` where the core has none.
@@ -38,6 +45,16 @@ pub(crate) fn objects_readable(core: &Core) -> Option<(PathBuf, std::io::Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_starts_no_shell_is_told_as_it_was_typed() {
+        assert_eq!(wording(&door::tests::icinga2("https://icinga".into())), Wording::AsTyped);
+        let kinds =
+            [CoreKind::Nagios, CoreKind::Naemon, CoreKind::Icinga2, CoreKind::OpenItCockpit, CoreKind::Checkmk];
+        for kind in kinds {
+            assert_eq!(wording(&Core { kind, ..Core::default() }), Wording::LookAlikes, "{kind:?}");
+        }
+    }
 
     #[test]
     fn only_an_icinga_with_its_api_knows_expiry() {

@@ -4,7 +4,7 @@ use super::NOW;
 use crate::authorise::{Asked, Person, Verdict, authorise};
 use crate::callback::interaction::{Interaction, Place, decode, decode_envelope};
 use crate::callback::request::{self, Asker, Click, Request, Wish};
-use crate::command::{Action, CommandError, ExternalCommand, Object};
+use crate::command::{Action, CommandError, ExternalCommand, Object, Wording};
 use crate::config::{Access, Acknowledge, CommentRule};
 use crate::confirm::Expectation;
 use crate::slack::forms;
@@ -94,7 +94,7 @@ fn command(asker: &Asker, object: &Object, action: &Action) -> Result<ExternalCo
     let channel = asker.channel.as_deref();
     let wanted = Asked { person: &person, team_id: "T1", channel, object, host_label: None, service_label: None };
     match authorise(&wanted, action, &Access::default(), None) {
-        Verdict::Allowed(authorised) => ExternalCommand::new(&authorised, NOW),
+        Verdict::Allowed(authorised) => ExternalCommand::new(&authorised, Wording::LookAlikes, NOW),
         Verdict::Refused(refusal) => panic!("nobody is refused without rules: {refusal}"),
     }
 }

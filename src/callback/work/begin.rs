@@ -8,7 +8,7 @@ use crate::command::{Action, ExternalCommand, Object};
 use crate::config::Core;
 use crate::confirm::Expectation;
 use crate::core::door::{self, DoorError};
-use crate::core::{knows_expiry, places, state};
+use crate::core::{knows_expiry, places, state, wording};
 use crate::notification::Notification;
 use crate::problem::Problem;
 use crate::report::Noted;
@@ -192,7 +192,7 @@ impl Worker {
             return Ok(Err(Ended::needless(words)));
         }
         Ok(self.allow(request, object, &action, problem, &core).and_then(|(person, authorised)| {
-            match ExternalCommand::new(&authorised, clock::wall_ms() / 1000) {
+            match ExternalCommand::new(&authorised, wording(&core), clock::wall_ms() / 1000) {
                 Ok(command) => Ok((person, core, command)),
                 Err(e) => Err(Ended { step: "refused", words: format!("{e}."), person: Some(Box::new(person)) }),
             }
