@@ -3,8 +3,10 @@
 //! A command goes out by [`door::send`], what became of it is read back by [`state::read`]; the core's log says why
 //! nothing changed ([`log`]).
 
+pub(crate) mod author;
 mod blocks;
 pub(crate) mod contacts;
+pub(crate) mod details;
 pub(crate) mod door;
 mod http;
 pub(crate) mod icinga2;
@@ -49,8 +51,7 @@ mod tests {
     #[test]
     fn only_what_starts_no_shell_is_told_as_it_was_typed() {
         assert_eq!(wording(&door::tests::icinga2("https://icinga".into())), Wording::AsTyped);
-        let kinds =
-            [CoreKind::Nagios, CoreKind::Naemon, CoreKind::Icinga2, CoreKind::OpenItCockpit, CoreKind::Checkmk];
+        let kinds = [CoreKind::Nagios, CoreKind::Naemon, CoreKind::Icinga2, CoreKind::OpenItCockpit, CoreKind::Checkmk];
         for kind in kinds {
             assert_eq!(wording(&Core { kind, ..Core::default() }), Wording::LookAlikes, "{kind:?}");
         }

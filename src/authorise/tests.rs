@@ -116,7 +116,10 @@ fn the_author_is_the_contact_then_the_name_then_the_id() {
     let access = Access { people: people.into(), ..Access::default() };
     assert_eq!(decided(&person(), &access, Some(&contacts)), Ok("al,i ce".into()));
     let unknown = Person { email: None, name: "Ali\u{0}ce; [1] NOPE\n".into(), ..person() };
-    assert_eq!(decided(&unknown, &Access::default(), Some(&contacts)), Ok("Ali ce, [1] NOPE (Slack U0123ABCDEF)".into()));
+    assert_eq!(
+        decided(&unknown, &Access::default(), Some(&contacts)),
+        Ok("Ali ce, [1] NOPE (Slack U0123ABCDEF)".into())
+    );
     let nameless = Person { name: "\u{202e}\n".into(), ..unknown };
     assert_eq!(decided(&nameless, &Access::default(), None), Ok("Somebody (Slack U0123ABCDEF)".into()));
     let endless = Person { name: "ä".repeat(1000), email: None, ..person() };

@@ -123,8 +123,7 @@ impl Worker {
 
     /// The core of that name; the machine's own where none is configured.
     fn core(&self, name: &str) -> Option<Core> {
-        let configured = self.config.cores.iter().find(|core| core.name == name);
-        configured.cloned().or_else(|| name.is_empty().then(crate::core::places::found))
+        crate::core::places::core(&self.config, name)
     }
 
     /// Lets the deliverer look into the outbox now.

@@ -2,7 +2,7 @@
 //! usual places of its kind, where something is there.
 
 use super::blocks::Lines;
-use crate::config::{Core, CoreKind, LivestatusAddress};
+use crate::config::{Config, Core, CoreKind, LivestatusAddress};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -128,6 +128,12 @@ pub(super) fn main_configs() -> Vec<(CoreKind, PathBuf)> {
 pub(crate) fn found() -> Core {
     let kind = USUAL.iter().find(|usual| Path::new(usual.main_config).exists()).map(|usual| usual.kind);
     Core { kind: kind.unwrap_or_default(), ..Core::default() }
+}
+
+/// The configured core of that name; the machine's own where none is configured.
+pub(crate) fn core(config: &Config, name: &str) -> Option<Core> {
+    let configured = config.cores.iter().find(|core| core.name == name).cloned();
+    configured.or_else(|| name.is_empty().then(found))
 }
 
 /// The few lines of `nagios.cfg` or `naemon.cfg` that matter here.
