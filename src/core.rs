@@ -17,6 +17,7 @@ pub(crate) mod objects;
 mod openitcockpit;
 pub(crate) mod places;
 mod query_handler;
+pub(crate) mod shell;
 pub(crate) mod state;
 pub(crate) mod status;
 pub(crate) mod survey;

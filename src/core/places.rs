@@ -99,8 +99,7 @@ pub(crate) fn places(core: &Core) -> Places {
             .map(PathBuf::from)
             .find(|path| path.exists())
     };
-    let main_path = core.main_config.clone().or_else(|| existing(|usual| usual.main_config));
-    let main = main_path.map(|path| MainConfig::read(&path)).unwrap_or_default();
+    let main = main_config(core).map(|(_, main)| main).unwrap_or_default();
     let pick = |own: &Option<PathBuf>, said: &Option<PathBuf>, of: fn(&Usual) -> &'static str| {
         own.clone().or_else(|| said.clone()).or_else(|| existing(of))
     };
@@ -116,6 +115,13 @@ pub(crate) fn places(core: &Core) -> Places {
         external_commands_checked: main.external_commands_checked,
         status_update_interval: main.status_update_interval,
     }
+}
+
+/// The core's main configuration, where one is named or in its usual place, and where that is.
+pub(super) fn main_config(core: &Core) -> Option<(PathBuf, MainConfig)> {
+    let mut usual = USUAL.iter().filter(|usual| usual.kind == core.kind).map(|usual| PathBuf::from(usual.main_config));
+    let path = core.main_config.clone().or_else(|| usual.find(|path| path.exists()))?;
+    MainConfig::read(&path).map(|main| (path, main))
 }
 
 /// The main configurations of this machine's cores, in the usual places.
@@ -151,15 +157,16 @@ pub(super) struct MainConfig {
     query_socket: Option<PathBuf>,
     external_commands_checked: Option<bool>,
     status_update_interval: Option<u64>,
+    /// The characters as they stand there: see [`super::shell`].
+    pub(super) illegal_macro_chars: Option<String>,
+    pub(super) illegal_name_chars: Option<String>,
 }
 
 impl MainConfig {
-    /// What can't be read says nothing.
-    pub(super) fn read(path: &Path) -> Self {
+    /// `None` when it can't be read.
+    pub(super) fn read(path: &Path) -> Option<Self> {
         let mut found = Self::default();
-        let Ok(file) = File::open(path) else {
-            return found;
-        };
+        let file = File::open(path).ok()?;
         let base = path.parent().unwrap_or(Path::new("/"));
         let mut lines = Lines::new(file);
         while let Ok(Some(line)) = lines.next() {
@@ -178,11 +185,13 @@ impl MainConfig {
                 "log_file" => found.log_file = path(),
                 "query_socket" => found.query_socket = path(),
                 "check_external_commands" => found.external_commands_checked = Some(value != "0"),
+                "illegal_macro_output_chars" => found.illegal_macro_chars = text(),
+                "illegal_object_name_chars" => found.illegal_name_chars = text(),
                 "status_update_interval" => found.status_update_interval = value.parse().ok(),
                 _ => {}
             }
         }
-        found
+        Some(found)
     }
 }
 
