@@ -124,7 +124,7 @@ fn unsafe_lines_are_told(core: &Core) {
     assert_eq!(done.status.code(), Some(78));
     let said = text(&run(&["check"]).stdout);
     assert!(said.starts_with("ACKBELL WARNING - "), "{said}");
-    let parts = [&*output, definition, quote, "  ackbell doctor says what to set"];
+    let parts = [&*output, definition, quote, " doctor says what to set"];
     assert!(parts.iter().all(|part| said.contains(part)), "{said}");
     fs::create_dir_all(core.path("conf.d")).unwrap();
     let hook = core.path("hook");
