@@ -183,7 +183,7 @@ fn forms_carry_words_options_and_an_end() {
     let answer = night.sandbox.order("submit", &json!({"values": values}));
     assert_eq!((&answer["ok"], &answer["status"]), (&json!(true), &json!(200)), "{answer}");
     let shown = night.wait("ACKNOWLEDGED, CRITICAL: Disk on Web 01 · acknowledged by alice · looking, really");
-    let line = "EXTERNAL COMMAND: ACKNOWLEDGE_SVC_PROBLEM;web01;Disk;0;0;1;alice;looking, really [0] DISABLE_NOTIFICATIONS ü <!channel>";
+    let line = "EXTERNAL COMMAND: ACKNOWLEDGE_SVC_PROBLEM;web01;Disk;0;0;1;alice;looking, really [0] DISABLE_NOTIFICATIONS ü ‹!channel›";
     assert!(night.core.log().contains(line), "{}", night.core.log());
     assert!(!night.core.log().contains("EXTERNAL COMMAND: DISABLE_NOTIFICATIONS"), "one line stays one command");
     // It ends by itself, as this core can't.

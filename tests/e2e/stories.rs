@@ -36,6 +36,39 @@ fn a_listener_delivers_by_token_at_once_and_stops_cleanly() {
     sandbox.assert_respected();
 }
 
+/// Groups, variables, the contact's groups and e-mail stand on no shipped command line: routes match on them all the same, with
+/// a listener and without one, and what an older definition passes wins.
+#[test]
+fn routes_match_on_what_the_cores_objects_say() {
+    let sandbox = Sandbox::start(&["--burst", "99"]);
+    let site = Site::with_token(
+        &sandbox,
+        "[core]\nobjects_file = \"objects.cache\"\n[storm]\nthreshold = 99\n\
+         [[route]]\nmatch = { hostgroup = \"linux\", servicegroup = \"shop\", contact_group = \"ops\", var = { slackchannel = \"*dba\" } }\n\
+         to = [\"#db-alerts\", \"contact\"]\n",
+    );
+    fs::write(site.dir.path().join("objects.cache"), include_str!("../samples/nagios-4.4.6-objects.cache")).unwrap();
+    let notify = |service: &str, more: &[&str]| {
+        let line =
+            ["notify", "--hostname", "db01", "--servicedesc", service, "--servicestate", "2", "--contact", "alice"];
+        assert_eq!(site.run(&[&line[..], more].concat()).status.code(), Some(0));
+    };
+    notify("MySQL", &["--output", "one"]);
+    let _listener = site.listen();
+    notify("MySQL", &["--output", "two", "--servicegroups", "none", "--hostalias", "mine"]);
+    notify("Other", &["--output", "three"]);
+    let messages = sandbox.wait_for_messages(4);
+    let went = |output: &str| {
+        let of = messages.iter().filter(|message| message["text"].as_str().unwrap().ends_with(output));
+        let mut places: Vec<&str> = of.filter_map(|message| message["channel_name"].as_str()).collect();
+        places.sort_unstable();
+        places
+    };
+    assert_eq!(went("one").len(), 2, "{messages:?}");
+    assert!(went("one").contains(&"db-alerts") && went("three") == ["ops"] && went("two") == ["ops"], "{messages:?}");
+    site.assert_all_delivered();
+}
+
 #[expect(clippy::too_many_lines, reason = "three command lines in full")]
 #[test]
 fn openitcockpits_command_lines_work_unchanged_and_uuids_become_names() {
