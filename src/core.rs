@@ -40,9 +40,17 @@ pub(crate) fn wording(core: &Core) -> Wording {
 
 /// The file that says who belongs to which object, and whether it can be read; `None` where the core has none.
 pub(crate) fn objects_readable(core: &Core) -> Option<(PathBuf, std::io::Result<()>)> {
-    let path = places::places(core).objects_file?;
+    places::places(core).objects_file.map(readable)
+}
+
+/// The file that says who ordered what, and whether it can be read; `None` where the core has none.
+pub(crate) fn log_readable(core: &Core) -> Option<(PathBuf, std::io::Result<()>)> {
+    places::places(core).log_file.map(readable)
+}
+
+fn readable(path: PathBuf) -> (PathBuf, std::io::Result<()>) {
     let opened = File::open(&path).map(drop);
-    Some((path, opened))
+    (path, opened)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::config::{Config, Core};
 use crate::core::door::{self, DoorError};
 use crate::core::shell::{self, Danger, What};
 use crate::core::state::{self, ReadError};
-use crate::core::{objects_readable, places};
+use crate::core::{log_readable, objects_readable, places};
 
 /// A core writes its state every 10 s, some every minute; what is older comes from one that stopped or hangs.
 const STATE_AGE_MAX: i64 = 5 * 60;
@@ -37,6 +37,12 @@ pub(super) fn core(core: &Core) -> Vec<Step> {
                 )
             }
         });
+    }
+    if let Some((path, Err(e))) = log_readable(core) {
+        let found = format!("can't read the core's log {}: {e}", path.display());
+        let remedy =
+            format!("ls -l {}; without it ackbell is late to know, or doesn't know, who acknowledged", path.display());
+        steps.push(Step::warning(&hop("log"), found, remedy));
     }
     steps.extend(shell_steps(&hop("shell lines"), core));
     steps

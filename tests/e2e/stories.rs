@@ -69,6 +69,54 @@ fn routes_match_on_what_the_cores_objects_say() {
     site.assert_all_delivered();
 }
 
+/// A downtime's author stands in the core's state, which is written some seconds later. Until then the notification waits, and
+/// what comes about the same object behind it; nothing else does, and not for long.
+#[test]
+fn a_notification_waits_a_moment_for_its_author_and_holds_up_nothing_else() {
+    let sandbox = Sandbox::start(&["--burst", "99"]);
+    let site = Site::with_webhook(&sandbox);
+    let slack = format!("[slack]\nwebhook_url = \"{}\"\n", sandbox.webhook("B0000001"));
+    site.configure(&format!(
+        "{slack}[core]\nstatus_file = \"status.dat\"\nlog_file = \"none\"\nmain_config = \"none\"\n"
+    ));
+    let now = || i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
+    let state = |more: &str| {
+        let hosts: String = ["web01", "db01"].map(|host| format!("hoststatus {{\n\thost_name={host}\n\t}}\n")).concat();
+        let new = site.dir.path().join("status.new");
+        fs::write(&new, format!("info {{\n\tcreated={}\n\t}}\n{hosts}{more}", now())).unwrap();
+        fs::rename(new, site.dir.path().join("status.dat")).unwrap();
+    };
+    let downtime = |host: &str| {
+        let line = ["notify", "--notificationtype", "DOWNTIMESTART", "--hostname", host, "--hoststate", "DOWN"];
+        assert_eq!(site.run(&line).status.code(), Some(0));
+    };
+    let problem = |host: &str| site.run(&["notify", "--hostname", host, "--hoststate", "DOWN", "--output", "no ping"]);
+    let _listener = site.listen();
+    state("");
+    downtime("web01");
+    problem("web01");
+    problem("other");
+    let texts =
+        || sandbox.wait_for_messages(1).iter().map(|m| m["text"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    assert!(texts()[0].starts_with("DOWN: other") && texts().len() == 1, "{:?}", texts());
+    let until = now() + 60;
+    state(&format!(
+        "hostdowntime {{\n\thost_name=web01\n\tstart_time={}\n\tend_time={until}\n\tauthor=eve\n\tcomment=it's up\n\t}}\n",
+        now()
+    ));
+    sandbox.wait_for_messages(3);
+    let told = sandbox.messages()[1].to_string();
+    assert!(told.contains("eve") && told.contains("it's up") && texts()[2].starts_with("DOWN: web01"), "{told}");
+    // The core that never says it is waited for in vain, and for a few seconds only.
+    state("");
+    let started = Instant::now();
+    downtime("db01");
+    sandbox.wait_for_messages(4);
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    site.assert_all_delivered();
+    sandbox.assert_respected();
+}
+
 #[expect(clippy::too_many_lines, reason = "three command lines in full")]
 #[test]
 fn openitcockpits_command_lines_work_unchanged_and_uuids_become_names() {
