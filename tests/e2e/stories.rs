@@ -93,26 +93,27 @@ fn a_notification_waits_a_moment_for_its_author_and_holds_up_nothing_else() {
     let problem = |host: &str| site.run(&["notify", "--hostname", host, "--hoststate", "DOWN", "--output", "no ping"]);
     let _listener = site.listen();
     state("");
-    downtime("web01");
-    problem("web01");
+    let began = now();
+    downtime("db01");
     problem("other");
     let texts =
         || sandbox.wait_for_messages(1).iter().map(|m| m["text"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
     assert!(texts()[0].starts_with("DOWN: other") && texts().len() == 1, "{:?}", texts());
-    let until = now() + 60;
+    let who = "author=eve\n\tcomment=it's up";
     state(&format!(
-        "hostdowntime {{\n\thost_name=web01\n\tstart_time={}\n\tend_time={until}\n\tauthor=eve\n\tcomment=it's up\n\t}}\n",
-        now()
+        "hostdowntime {{\n\thost_name=db01\n\tstart_time={began}\n\tend_time={}\n\t{who}\n\t}}\n",
+        began + 60
     ));
-    sandbox.wait_for_messages(3);
-    let told = sandbox.messages()[1].to_string();
-    assert!(told.contains("eve") && told.contains("it's up") && texts()[2].starts_with("DOWN: web01"), "{told}");
-    // The core that never says it is waited for in vain, and for a few seconds only.
+    let told = sandbox.wait_for_messages(2)[1].to_string();
+    assert!(told.contains("scheduled by eve") && told.contains("it's up"), "{told}");
+    // A core that never says it is waited for in vain, and for a few seconds only; nothing of the object comes before.
     state("");
     let started = Instant::now();
-    downtime("db01");
-    sandbox.wait_for_messages(4);
+    downtime("web01");
+    problem("web01");
+    let told = sandbox.wait_for_messages(3)[2].to_string();
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    assert!(told.contains("DOWNTIME STARTED") && texts()[2].starts_with("DOWN: web01"), "{told}");
     site.assert_all_delivered();
     sandbox.assert_respected();
 }
