@@ -1,7 +1,10 @@
 //! Livestatus: the core's memory as tables, over a UNIX socket or TCP; and a way in for commands, without an answer.
 //! (<https://docs.checkmk.com/latest/en/livestatus.html>)
 
+mod details;
 mod table;
+
+pub(super) use details::details;
 
 use super::door::{DoorError, Receipt, connect_tcp, connect_unix, exchange};
 use super::state::ReadError;

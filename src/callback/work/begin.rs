@@ -10,7 +10,7 @@ use crate::command::{Action, ExternalCommand, Object};
 use crate::config::Core;
 use crate::confirm::Expectation;
 use crate::core::door::{self, DoorError};
-use crate::core::{knows_expiry, places, state, survey};
+use crate::core::{knows_expiry, places, state, survey, wording};
 use crate::problem::Problem;
 use crate::report::Noted;
 use crate::store::{Act, Move, NewAct, Stage, StoreError};
@@ -202,7 +202,7 @@ impl Worker {
                 Err(words) => Ended::failed(words).into(),
             });
         }
-        Ok(match ExternalCommand::new(&authorised, clock::wall_ms() / 1000) {
+        Ok(match ExternalCommand::new(&authorised, wording(&core), clock::wall_ms() / 1000) {
             Ok(command) => {
                 let person = caller.person.clone();
                 Prepared::Ready(Box::new(Ready { act: act.clone(), request, person, core, command }))
