@@ -300,6 +300,7 @@ fn setup_lets_the_core_judge_as_its_own_user_and_puts_no_foreign_file_back() {
         command.args(["-f", "-qq", "-o"]).arg(&trace).args(["-e", "trace=execve,setuid,setgid", ACKBELL, "--config"]);
         command.arg(own.path().join("ackbell.toml")).args(["setup", "--yes", "--no-message", "--webhook-url-file"]);
         command.arg(&hook).arg("--main-config").arg(format!("{}/nagios.cfg", root.trim_end_matches('/'))).args(more);
+        command.arg("--state-dir").arg(own.path().join("state"));
         let done = command.env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin").output().unwrap();
         format!("{}{}", text(&done.stdout), text(&done.stderr))
     };
