@@ -188,12 +188,13 @@ impl Clerk {
         let mut entries: Vec<Entry> = Vec::new();
         for core in &cores {
             let found = survey::problems(core, leave).map_err(|e| format!("The monitoring can't be asked: {e}."))?;
+            let naming = self.gate.naming(core);
             for (object, state) in found {
-                let label = find::Label::known(&object, self.gate.labels.of_core(core));
+                let label = find::Label::known(&object, naming.labels);
                 let is_in_state =
                     matches.state.is_empty() || matches.state.iter().any(|name| name == state.name(&object));
                 if is_in_state && meant.takes(&object, &label) {
-                    let names = self.gate.names(core, &object, None);
+                    let names = naming.names(&object, None);
                     if leave.may(&names.of(&object), None).is_ok() {
                         entries.push(Entry::new(object, label.text(), &state));
                     }

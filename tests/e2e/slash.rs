@@ -163,6 +163,7 @@ fn a_channel_subscribes_itself() {
     night.ask_as(&here, "me web*/Disk", "You are now sent what `web*/Disk` takes.");
     night.ask_as(&json!({"channel": "#disks", "user": "U0BOB00001"}), "me web01", "You may not subscribe channels");
     night.core.set("Disk", 0, "fine");
+    night.wait("RECOVERED, OK: Disk on Web 01");
     night.core.set("Disk", 2, "full again");
     let to_alice = || {
         let all = night.sandbox.messages().into_iter();
