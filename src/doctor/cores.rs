@@ -50,7 +50,9 @@ fn door_step(hop: &str, core: &Core) -> Step {
         Ok(door) => Step::good(hop, format!("the core takes them by its {door}")),
         Err(e) => {
             let trouble = match e {
-                DoorError::NoDoor | DoorError::NotAFifo(_) | DoorError::Disabled => Trouble::Configuration,
+                DoorError::NoDoor | DoorError::NotAFifo(_) | DoorError::Disabled | DoorError::Unsayable { .. } => {
+                    Trouble::Configuration
+                }
                 DoorError::Forbidden(_) | DoorError::Login { .. } | DoorError::Refused(_) => Trouble::Refused,
                 DoorError::Missing(_)
                 | DoorError::NoReader(_)

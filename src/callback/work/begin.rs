@@ -1,5 +1,6 @@
 //! From what was asked to the command that the core has, or to the sentence why not.
 
+use super::expiry::{self, Ending};
 use super::{Worker, entry, request_of};
 use crate::authorise::{Asked, Authorised, Person, Verdict, authorise};
 use crate::callback::request::{Request, Wish};
@@ -8,11 +9,11 @@ use crate::command::{Action, ExternalCommand, Object};
 use crate::config::Core;
 use crate::confirm::Expectation;
 use crate::core::door::{self, DoorError};
-use crate::core::{knows_expiry, places, state};
+use crate::core::{dialect, knows_expiry, places, state};
 use crate::notification::Notification;
 use crate::problem::Problem;
 use crate::report::Noted;
-use crate::store::{Act, Move, NewAct, Stage, StoreError};
+use crate::store::{Act, Lane, Move, NewAct, Stage, StoreError};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -187,16 +188,42 @@ impl Worker {
             return Ok(Err(Ended::failed(words)));
         };
         if let Wish::Expire { author, comment, .. } = &request.wish
-            && let Some(words) = not_ours(&core, object, author, comment)
+            && let Some(words) = self.ended(act, &core, object, (author, comment))?
         {
             return Ok(Err(Ended::needless(words)));
         }
         Ok(self.allow(request, object, &action, problem, &core).and_then(|(person, authorised)| {
             match ExternalCommand::new(&authorised, clock::wall_ms() / 1000) {
-                Ok(command) => Ok((person, core, command)),
+                Ok(command) => {
+                    let dialect = dialect(&core, command.action());
+                    Ok((person, core, command.towards(dialect)))
+                }
                 Err(e) => Err(Ended { step: "refused", words: format!("{e}."), person: Some(Box::new(person)) }),
             }
         }))
+    }
+
+    /// Why nothing is to be sent when a timed acknowledgement should be over; the messages are told where it is.
+    fn ended(
+        &mut self,
+        act: &Act,
+        core: &Core,
+        object: &Object,
+        (author, comment): (&str, &str),
+    ) -> Result<Option<&'static str>, StoreError> {
+        match expiry::look(core, object, author, comment) {
+            Ending::Due => Ok(None),
+            Ending::Another => Ok(Some("The acknowledgement that was to end is gone already.")),
+            Ending::Over => {
+                let now = clock::wall_ms();
+                let config = std::sync::Arc::clone(&self.config);
+                let voice = |lane: &Lane| crate::deliver::voice(&config, lane);
+                let deed = (format!("act-{}", act.id), object.key(), expiry::over(author, now / 1000));
+                self.store.tell(&[deed], &voice, config.storm.window, now)?;
+                self.wake_deliverer();
+                Ok(Some("The acknowledgement has ended."))
+            }
+        }
     }
 
     /// Who it is, and whether they may.
@@ -263,14 +290,6 @@ fn needless(action: &Action, problem: Option<&Problem>) -> Option<String> {
         }),
         _ => None,
     }
-}
-
-/// Why a timed end isn't wanted any more: the acknowledgement is another one, or gone.
-fn not_ours(core: &Core, object: &Object, author: &str, comment: &str) -> Option<String> {
-    let snapshot = state::read(core, std::slice::from_ref(object)).ok()?;
-    let state = snapshot.states.get(object)?;
-    let is_ours = state.acknowledgements.iter().any(|found| found.author == author && found.comment == comment);
-    (!is_ours).then(|| "The acknowledgement that was to end is gone already.".to_owned())
 }
 
 fn send_patiently(core: &Core, command: &ExternalCommand) -> Result<(), DoorError> {
