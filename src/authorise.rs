@@ -14,6 +14,7 @@
 
 use crate::command::{Action, Object, clean};
 use crate::config::{Access, AccessRule, Pattern, Who};
+use crate::notification::is_uuid;
 use crate::route::matcher::takes;
 
 /// An author's name is cut to so many characters.
@@ -246,7 +247,9 @@ fn in_the_core<'a>(
     (own.first().map(|contact| contact.name.clone()), own)
 }
 
+/// openITCOCKPIT's contacts are named by UUID, which says nobody who it was.
 fn author(person: &Person, name: Option<String>) -> String {
+    let name = name.filter(|name| !is_uuid(name));
     let candidates = [name.unwrap_or_default(), person.name.clone(), person.user_id.clone(), "Slack".to_owned()];
     let cleaned = candidates.iter().map(|text| clean(text)).find(|text| !text.is_empty());
     cleaned.unwrap_or_default().chars().take(AUTHOR_CHARS_MAX).collect()

@@ -20,7 +20,8 @@ pub(crate) mod status;
 pub(crate) mod survey;
 
 use crate::command::{Action, Dialect};
-use crate::config::{Core, CoreKind};
+use crate::config::{Config, Core, CoreKind};
+use crate::notification::LongOutput;
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -44,6 +45,16 @@ pub(crate) fn dialect(core: &Core, action: &Action) -> Dialect {
     Dialect {
         knows_expiry: matches!(action, Action::Acknowledge { expiry: Some(_), .. }) && knows_expiry(core),
         services_include_host: core.kind == CoreKind::Icinga2,
+    }
+}
+
+/// How the core of that name writes a plugin's long output into an argument; the machine's own where none is configured.
+pub(crate) fn long_output(config: &Config, name: &str) -> LongOutput {
+    let configured = config.cores.iter().find(|core| core.name == name).map(|core| core.kind);
+    match configured.unwrap_or_else(|| places::found().kind) {
+        CoreKind::Nagios => LongOutput::Nagios,
+        CoreKind::Naemon | CoreKind::OpenItCockpit => LongOutput::Naemon,
+        CoreKind::Icinga2 | CoreKind::Checkmk => LongOutput::AsItIs,
     }
 }
 

@@ -13,7 +13,7 @@ mod send;
 
 pub(crate) use address::voice;
 pub(crate) use compose::{message, reach, replacement};
-pub(crate) use drain::{local_time, subscriptions};
+pub(crate) use drain::{complete, local_time, subscriptions};
 pub(crate) use send::directly;
 
 use crate::clock::{SteadyClock, millis};

@@ -6,7 +6,7 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 use crate::config::Destination;
-use crate::notification::{Contact, Host, Ids, Kind, Letter, Notification, Progress, clean_line, clean_prose};
+use crate::notification::{Contact, Host, Ids, Kind, Letter, Notification, Progress, clean_line, clean_text};
 use crate::slack::markdown;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -71,6 +71,7 @@ pub(crate) fn read(bytes: &[u8], key: Option<&str>, fresh: &str, now: i64) -> Re
         time: now,
         output: String::new(),
         long_output: String::new(),
+        long_output_is_raw: false,
         perfdata: String::new(),
         author: None,
         comment: None,
@@ -115,10 +116,10 @@ fn addressee(body: &Value, email: &Value) -> Result<(String, Contact), Refusal> 
 fn letter(body: &Value, actions: &Value, labels: [&Value; 2]) -> Result<Letter, Refusal> {
     let said = |name: &'static str| Ok(string(body, name, name)?.filter(|text| !text.trim().is_empty()));
     let (title, title_markdown) = (said("title")?, said("title_markdown")?);
-    let (text, markdown) = (said("body")?, said("body_markdown")?.map(clean_prose));
+    let (text, markdown) = (said("body")?, said("body_markdown")?.map(clean_text));
     let title = title.map(str::to_owned).or_else(|| title_markdown.map(markdown::to_plain));
     let title = title.map(|title| clean_line(&title)).filter(|title| !title.is_empty());
-    let text = text.map(clean_prose).or_else(|| markdown.as_deref().map(markdown::to_plain));
+    let text = text.map(clean_text).or_else(|| markdown.as_deref().map(markdown::to_plain));
     let mut letter = Letter {
         title: title.ok_or(Refusal::Missing("title"))?,
         body: text.filter(|text| !text.is_empty()).ok_or(Refusal::Missing("body"))?,

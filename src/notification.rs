@@ -10,14 +10,16 @@ mod text;
 
 pub(crate) use fields::{FIELDS, Field, Fields};
 pub(crate) use state::{HostState, Kind, ServiceState, Severity};
-pub(crate) use text::{clean_line, clean_prose, clean_text, present};
+pub(crate) use text::{LongOutput, clean_line, clean_text, exact_name, is_uuid, present};
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// One notification of a core, as durable in the spool and in the outbox.
 ///
-/// Every text in it is clean: valid UTF-8 without control characters (long texts keep their newlines).
+/// Every text in it is clean: valid UTF-8 without control characters (long texts keep their newlines); the names of host
+/// and service are the core's to the letter.
 /// Times are Unix seconds. Absent values are `None` or empty; the core's `$MACRO$` leftovers never get here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Notification {
@@ -36,6 +38,9 @@ pub(crate) struct Notification {
     /// The following lines of the plugin's output.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) long_output: String,
+    /// The long output stands as the core wrote it; [`Notification::read_long_output`] makes lines of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) long_output_is_raw: bool,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) perfdata: String,
     /// Who acknowledged, scheduled the downtime or sent the custom notification.
@@ -162,22 +167,42 @@ pub(crate) struct Progress {
     pub(crate) last_state_change: Option<i64>,
 }
 
+impl Contact {
+    /// Every address in `email`: people write several, with commas or semicolons between them.
+    pub(crate) fn emails(&self) -> Vec<&str> {
+        addresses(self.email.as_deref().unwrap_or_default())
+    }
+}
+
+/// The e-mail addresses of a contact's `email`.
+pub(crate) fn addresses(email: &str) -> Vec<&str> {
+    email.split([',', ';', ' ']).filter(|address| !address.is_empty()).collect()
+}
+
 impl Notification {
-    /// What people call the host: its display name where known, else the core's name.
-    pub(crate) fn host_label(&self) -> &str {
-        self.host.display_name.as_deref().unwrap_or(&self.host.name)
+    /// What people call the host: its display name where known, else the core's name as it may be shown.
+    pub(crate) fn host_label(&self) -> Cow<'_, str> {
+        label(self.host.display_name.as_deref(), &self.host.name)
     }
 
     /// What people call the service, for a service notification.
-    pub(crate) fn service_label(&self) -> Option<&str> {
-        self.service.as_ref().map(|service| service.display_name.as_deref().unwrap_or(&service.name))
+    pub(crate) fn service_label(&self) -> Option<Cow<'_, str>> {
+        self.service.as_ref().map(|service| label(service.display_name.as_deref(), &service.name))
+    }
+
+    /// Makes lines of the long output, once it is known which core wrote it. Until then the spool holds it raw: `notify`
+    /// doesn't read the configuration.
+    pub(crate) fn read_long_output(&mut self, written: LongOutput) {
+        if std::mem::take(&mut self.long_output_is_raw) {
+            self.long_output = written.lines(&self.long_output);
+        }
     }
 
     /// `Disk on web01`, or `web01` for a host.
     pub(crate) fn object_label(&self) -> String {
         match self.service_label() {
             Some(service) => format!("{service} on {}", self.host_label()),
-            None => self.host_label().to_owned(),
+            None => self.host_label().into_owned(),
         }
     }
 
@@ -202,4 +227,9 @@ impl Notification {
         let service = self.service.as_ref().map_or("", |service| service.name.as_str());
         format!("{}\u{1f}{}\u{1f}{service}", self.core, self.host.name)
     }
+}
+
+/// A name is the core's exactly, its look is safe.
+fn label<'a>(display_name: Option<&'a str>, name: &'a str) -> Cow<'a, str> {
+    display_name.map_or_else(|| Cow::Owned(clean_line(name)), Cow::Borrowed)
 }

@@ -154,6 +154,9 @@ pub(crate) struct Card {
 /// Renders; never fails. A template that does is left out and said so.
 pub(crate) fn card(notification: &Notification, facts: &Facts<'_>) -> Card {
     let page = facts.core.and_then(|core| links::page(notification, core));
+    let links = links::all(notification, page.as_deref(), facts.core);
+    let fields = facts.style.fields.iter().filter_map(|field| words::field(field, notification));
+    let context = fields.chain(links.other.iter().map(|(label, url)| format!("{label}: {url}"))).collect();
     let (title, title_error) = template::render(facts.style.title.as_deref(), notification);
     let (body, body_error) = template::render(facts.style.body.as_deref(), notification);
     let mut card = Card {
@@ -172,11 +175,11 @@ pub(crate) fn card(notification: &Notification, facts: &Facts<'_>) -> Card {
         metrics: Vec::new(),
         metrics_more: 0,
         body,
-        context: facts.style.fields.iter().filter_map(|field| words::field(field, notification)).collect(),
+        context,
         time: notification.time,
         late: late(facts.oldest.unwrap_or(notification.time), facts),
         note: facts.note.map(str::to_owned),
-        links: links::all(notification, page.as_deref()),
+        links: links.web,
         page,
         mentions: facts.mentions.to_vec(),
         offers: Vec::new(),

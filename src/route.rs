@@ -144,11 +144,17 @@ impl Decision {
             self.place_default(integration, &mentions);
         }
         for destination in &route.to {
-            if *destination == Destination::Contact && notification.contact.email.is_none() {
-                self.complaints.push("meant for its contact, but the core passed no $CONTACTEMAIL$".to_owned());
-                self.place_default(integration, &mentions);
-            } else {
-                self.place(integration, destination, &mentions);
+            match (destination, notification.contact.emails().as_slice()) {
+                (Destination::Contact, []) => {
+                    self.complaints.push("meant for its contact, but the core passed no $CONTACTEMAIL$".to_owned());
+                    self.place_default(integration, &mentions);
+                }
+                (Destination::Contact, several @ [_, _, ..]) => {
+                    for address in several {
+                        self.place(integration, &Destination::Email((*address).to_owned()), &mentions);
+                    }
+                }
+                _ => self.place(integration, destination, &mentions),
             }
         }
     }

@@ -119,6 +119,9 @@ fn the_author_is_the_contact_then_the_name_then_the_id() {
     assert_eq!(decided(&unknown, &Access::default(), Some(&contacts)), Ok("Ali ce, [1] NOPE".into()));
     let nameless = Person { name: "\u{202e}\n".into(), ..unknown };
     assert_eq!(decided(&nameless, &Access::default(), None), Ok("U0123ABCDEF".into()));
+    // openITCOCKPIT's contacts.
+    let uuid = [contact("c36b8048-93ce-4385-ac19-ab5c90574b77", "alice@example.com")];
+    assert_eq!(decided(&person(), &Access::default(), Some(&uuid)), Ok("Alice".into()));
     let endless = Person { name: "ä".repeat(1000), email: None, ..person() };
     assert_eq!(decided(&endless, &Access::default(), None), Ok("ä".repeat(100)));
 }

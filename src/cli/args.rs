@@ -6,7 +6,7 @@ mod notify;
 use clap::{ArgAction, Args, Parser, Subcommand};
 pub(super) use first::channel;
 pub(crate) use first::{CommandsArgs, DemoArgs, ManifestArgs, SandboxArgs, SetupArgs};
-pub(crate) use notify::NotifyArgs;
+pub(crate) use notify::{HOST_OUTPUT, IGNORED_FLAGS, IGNORED_VALUES, NotifyArgs};
 use std::ffi::OsString;
 use std::path::PathBuf;
 

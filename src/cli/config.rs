@@ -4,6 +4,7 @@ use super::args::{ConfigArgs, ConfigVerb};
 use super::queue::subscription_json;
 use super::{Exit, Output, load};
 use crate::config::{self, Config, Environment};
+use crate::manifest::feature::posts_by_webhook_alone;
 use crate::store::Store;
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -68,11 +69,26 @@ fn init(file: Option<&Path>, out: &mut Output) -> Exit {
     }
 }
 
+/// Which of two ways into Slack is used for what, where an integration has both.
+fn ways(config: &Config) -> Vec<String> {
+    let both = config.integrations.iter().filter(|i| i.enabled && i.webhook_url.is_some() && i.is_bot());
+    both.map(|integration| {
+        let name = &integration.name;
+        if posts_by_webhook_alone(config, integration) {
+            format!("\"{name}\": the webhook posts, the bot token tells who clicked")
+        } else {
+            format!("\"{name}\": the bot token posts; the webhook takes what the token may not post")
+        }
+    })
+    .collect()
+}
+
 fn check(path: Option<&Path>, env: &Environment, as_json: bool, out: &mut Output) -> Exit {
-    let (problems, warnings, from) = match config::load(path, env) {
-        Ok((config, warnings)) => (Vec::new(), warnings, config.path),
+    let (problems, warnings, config) = match config::load(path, env) {
+        Ok((config, warnings)) => (Vec::new(), warnings, Some(config)),
         Err(e) => (e.problems().clone(), Vec::new(), None),
     };
+    let from = config.as_ref().and_then(|config| config.path.clone());
     let exit = if problems.is_empty() { Exit::Done } else { Exit::Config };
     if as_json {
         let all: Vec<_> = problems.iter().chain(&warnings).map(config::Problem::to_json).collect();
@@ -81,6 +97,9 @@ fn check(path: Option<&Path>, env: &Environment, as_json: bool, out: &mut Output
     }
     for problem in problems.iter().chain(&warnings) {
         out.error(&problem.to_string());
+    }
+    for line in config.iter().flat_map(ways) {
+        out.line(&line);
     }
     match (problems.len(), from) {
         (0, Some(path)) => out.line(&format!("{} is good", path.display())),

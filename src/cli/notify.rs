@@ -1,6 +1,6 @@
 //! `ackbell notify`: from arguments and macros to a durable notification.
 
-use super::args::{Cli, NotifyArgs, OfTheCore};
+use super::args::{Cli, HOST_OUTPUT, IGNORED_FLAGS, IGNORED_VALUES, NotifyArgs, OfTheCore};
 use super::{Exit, Output, Verb, preview};
 use crate::clock;
 use crate::config::{Environment, lenient};
@@ -122,14 +122,16 @@ pub(crate) fn taken(words: &[String]) -> Option<Fields> {
 }
 
 /// Fields that hold free text, into which an unquoted command line spills.
-const FREE_TEXT: [&str; 5] = ["output", "long-output", "perfdata", "comment", "ackcomment"];
+const FREE_TEXT: [&str; 7] =
+    ["output", "serviceoutput", HOST_OUTPUT, "long-output", "perfdata", "comment", "ackcomment"];
 
 /// The command line with every unknown word joined to the free text before it; elsewhere unknown flags are dropped
 /// with what follows them.
 fn mend(words: &[String]) -> Vec<String> {
     let mut names: Vec<&str> =
         FIELDS.iter().flat_map(|field| std::iter::once(field.name).chain(field.aliases.iter().copied())).collect();
-    names.extend(["var", "to", "config"]);
+    names.extend(["var", "to", "config", HOST_OUTPUT]);
+    names.extend(IGNORED_VALUES.map(|(_, name)| name));
     let mut mended: Vec<String> = Vec::new();
     // The flag whose value may grow by the next word.
     let mut growing: Option<&str> = None;
@@ -143,7 +145,9 @@ fn mend(words: &[String]) -> Vec<String> {
         } else if let Some(known) = names.iter().find(|name| flag == Some(**name)) {
             mended.push(if word.contains('=') { word.clone() } else { format!("{word}=") });
             growing = Some(known);
-        } else if flag.is_some_and(|flag| ["from-env", "dry-run"].contains(&flag)) {
+        } else if flag.is_some_and(|flag| ["from-env", "dry-run"].contains(&flag))
+            || flag.is_some_and(|flag| IGNORED_FLAGS.iter().any(|(_, name)| *name == flag))
+        {
             mended.push(word.clone());
             growing = None;
         } else if flag.is_some() && !is_text {

@@ -123,7 +123,7 @@ fn page(shown: Vec<(String, Notification)>, config: &Config, all: bool, file: &P
 /// What the first integration would get of this notification.
 fn message(notification: &Notification, config: &Config) -> Value {
     let mut notification = notification.clone();
-    render::redact(&mut notification, &config.message.redact);
+    deliver::complete(&mut notification, config);
     crate::core::objects::DisplayNames::default().fill(&mut notification, config);
     let flavor = config.integrations.first().map_or(crate::config::Flavor::Slack, |i| i.flavor);
     deliver::message(&notification, config, flavor, notification.time, None)
@@ -159,7 +159,7 @@ fn show(notification: &Notification, config: &Config, look: Look, out: &mut Outp
         return out.line(&look.of(&message(notification, config), String::new));
     }
     let mut notification = notification.clone();
-    render::redact(&mut notification, &config.message.redact);
+    deliver::complete(&mut notification, config);
     crate::core::objects::DisplayNames::default().fill(&mut notification, config);
     let core = config.cores.iter().find(|core| core.name == notification.core);
     let facts = Facts::bare(&config.message, core, notification.time);

@@ -122,6 +122,9 @@ fn drop_one(config: &Config, id: &str, as_json: bool, out: &mut Output) -> Resul
 }
 
 fn flush(config: &Config, env: &Environment, as_json: bool, out: &mut Output) -> Result<Exit, Failure> {
+    if let Some(store) = Store::open_existing(&config.state_dir)? {
+        store.hurry()?;
+    }
     let io =
         |e: std::io::Error| Failure::Said(Exit::CantWrite, format!("can't lock {}: {e}", config.state_dir.display()));
     let Some(lock) = DeliveryLock::try_take(&config.state_dir).map_err(io)? else {

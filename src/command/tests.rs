@@ -96,7 +96,10 @@ fn each_core_gets_what_it_understands() {
     assert_eq!(said(&until, None, knows_not), "[1795240000] ACKNOWLEDGE_HOST_PROBLEM;web01;2;0;1;alice;x\n");
     // Icinga 2 schedules the host's, too: with both the host would have two.
     let lines = said(&downtime(true, None), None, knows);
-    assert!(lines.starts_with("[1795240000] SCHEDULE_HOST_SVC_DOWNTIME;web01;") && lines.lines().count() == 1, "{lines}");
+    assert!(
+        lines.starts_with("[1795240000] SCHEDULE_HOST_SVC_DOWNTIME;web01;") && lines.lines().count() == 1,
+        "{lines}"
+    );
     assert_eq!(said(&downtime(true, None), None, knows_not).lines().count(), 2);
 }
 
@@ -110,9 +113,7 @@ fn a_host_with_its_services_is_two_commands() {
 
 #[test]
 fn what_cannot_be_said_is_refused() {
-    for (host, service) in
-        [("a\nb", None), ("a", Some("b\0")), ("", None), ("a", Some("")), ("a\t", None)]
-    {
+    for (host, service) in [("a\nb", None), ("a", Some("b\0")), ("", None), ("a", Some("")), ("a\t", None)] {
         assert!(matches!(command(&acknowledge("x"), host, service, "a"), Err(CommandError::Name(_))), "{host:?}");
     }
     assert_eq!(command(&acknowledge("x"), &"a".repeat(1001), None, "a"), Err(CommandError::NameTooLong));

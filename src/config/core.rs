@@ -15,7 +15,7 @@ pub(super) fn read_all(
 ) -> Vec<Core> {
     let mut tables: Vec<(&str, Table<'_>)> = top.table("core", report).map(|table| ("", table)).into_iter().collect();
     tables.extend(top.named_tables("cores", report));
-    tables.into_iter().map(|(name, table)| read(name, table, base, sources, report)).collect()
+    tables.into_iter().map(|(name, table)| read(name, table.passing_over_emptied(), base, sources, report)).collect()
 }
 
 fn read(name: &str, mut table: Table<'_>, base: &Path, sources: &mut Vec<PathBuf>, report: &mut Report<'_>) -> Core {

@@ -41,7 +41,7 @@ impl Integration {
     pub(crate) fn how_to_install(&self, again: &str) -> String {
         let (first, address) = match &self.install_at {
             Some(address) => ("", address.as_str()),
-            None => ("set public_url in [listen], then ", INSTALL_PATH),
+            None => ("set public_url in [listen] (or ACKBELL_PUBLIC_URL), then ", INSTALL_PATH),
         };
         format!("to install it{again} {first}open {address} in a browser")
     }

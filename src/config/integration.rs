@@ -41,7 +41,7 @@ pub(super) fn read_all(
         .iter()
         .any(|name| env.get(name).is_some_and(|v| !v.is_empty()));
     if slack.is_some() || from_env {
-        let table = slack.unwrap_or_else(|| Table::new("the environment", None, &[]));
+        let table = slack.unwrap_or_else(|| Table::new("the environment", None, &[])).passing_over_emptied();
         let mut around = Around { base, state_dir, env: env.clone(), sources };
         all.push(read(DEFAULT, table, &mut around, report));
     }
@@ -53,7 +53,7 @@ pub(super) fn read_all(
             );
         }
         let mut around = Around { base, state_dir, env: Environment::default(), sources };
-        all.push(read(name, table, &mut around, report));
+        all.push(read(name, table.passing_over_emptied(), &mut around, report));
     }
     all
 }
@@ -151,7 +151,7 @@ fn read(name: &str, mut table: Table<'_>, around: &mut Around<'_>, report: &mut 
         client_id: table
             .text("client_id", report)
             .map(|text| text.text.to_owned())
-            .or_else(|| around.env.get("SLACK_APP_CLIENT_ID")),
+            .or_else(|| around.env.get("SLACK_APP_CLIENT_ID").filter(|text| !text.is_empty())),
         client_secret: one_secret(
             &mut table,
             ("client_secret", "client_secret_file"),
@@ -165,7 +165,7 @@ fn read(name: &str, mut table: Table<'_>, around: &mut Around<'_>, report: &mut 
         command: table.parsed("command", report, values::command).unwrap_or_else(|| COMMAND.to_owned()),
         team_id: table.text("team_id", report).map(|text| text.text.to_owned()),
         fallback: table.text("fallback", report).map(|text| text.text.to_owned()),
-        channel: table.parsed("channel", report, str::parse),
+        channel: table.parsed_or("channel", (&around.env, "SLACK_CHANNEL"), report, str::parse),
         proxy: table.parsed("proxy", report, values::proxy).unwrap_or(Proxy::FromEnvironment),
         ca_file: table.text("ca_file", report).map(|text| around.base.join(text.text)),
         api_url: table.parsed("api_url", report, api_url).unwrap_or_else(|| API_URL.to_owned()),
@@ -231,10 +231,15 @@ pub(super) fn check_routes(config: &Config, report: &mut Report<'_>) {
             }
         }
     }
-    for integration in config.integrations.iter().filter(|i| i.enabled && i.is_bot() && i.channel.is_none()) {
+    let has_no_place = |i: &&Integration| i.enabled && i.is_bot() && i.channel.is_none() && i.webhook_url.is_none();
+    for integration in config.integrations.iter().filter(has_no_place) {
         if config.routes.is_empty() {
-            let message = format!("\"{}\" has a bot token, but no channel to post to", integration.name);
-            report.error(None, Mistake::new(message).remedy("add channel = \"#ops\""));
+            let message = format!("\"{}\" has no channel to post to", integration.name);
+            let remedy = match &config.path {
+                Some(_) => "add channel = \"#ops\"",
+                None => "set SLACK_CHANNEL, as \"#ops\"",
+            };
+            report.error(None, Mistake::new(message).remedy(remedy));
         }
     }
 }
@@ -249,7 +254,8 @@ fn check_route(route: &Route, integration: &Integration, report: &mut Report<'_>
         ));
         report.warning(route.span, mistake.remedy("use a bot_token to choose channels"));
     }
-    if !is_webhook_only && integration.is_bot() && route.to.is_empty() && integration.channel.is_none() {
+    let has_own_place = integration.channel.is_some() || integration.webhook_url.is_some();
+    if !is_webhook_only && integration.is_bot() && route.to.is_empty() && !has_own_place {
         report.error(route.span, Mistake::new("this route leads nowhere").remedy("give it to = \"#channel\""));
     }
 }

@@ -61,16 +61,15 @@ impl Listen {
 pub(super) fn read(
     top: &mut Table<'_>,
     base: &Path,
-    integrations: &[Integration],
+    (env, integrations): (&Environment, &[Integration]),
     sources: &mut Vec<PathBuf>,
     report: &mut Report<'_>,
 ) -> Listen {
     let mut listen = Listen { http: Http::Default, public_url: None, tls: None, socket_mode: true, intake_token: None };
-    let Some(mut table) = top.table("listen", report) else {
-        return listen;
-    };
-    listen.http = table.parsed("http", report, http).unwrap_or(Http::Default);
-    listen.public_url = table.parsed("public_url", report, public_url);
+    let table = top.table("listen", report).unwrap_or_else(|| Table::new("the environment", None, &[]));
+    let mut table = table.passing_over_emptied();
+    listen.http = table.parsed_or("http", (env, "ACKBELL_HTTP"), report, http).unwrap_or(Http::Default);
+    listen.public_url = table.parsed_or("public_url", (env, "ACKBELL_PUBLIC_URL"), report, public_url);
     let (cert, key) = (table.text("tls_cert", report), table.text("tls_key", report));
     listen.tls = match (cert, key) {
         (Some(cert), Some(key)) => Some(TlsFiles { cert: base.join(cert.text), key: base.join(key.text) }),
@@ -81,9 +80,9 @@ pub(super) fn read(
     if let Some(tls) = &listen.tls {
         sources.extend([tls.cert.clone(), tls.key.clone()]);
     }
-    let mut around = Around { base, state_dir: base, env: Environment::default(), sources };
-    let names = ("intake_token", "intake_token_file");
-    listen.intake_token = integration::one_secret(&mut table, names, &[], intake_token, &mut around, report);
+    let mut around = Around { base, state_dir: base, env: env.clone(), sources };
+    let (names, variable) = (("intake_token", "intake_token_file"), ["ACKBELL_INTAKE_TOKEN"]);
+    listen.intake_token = integration::one_secret(&mut table, names, &variable, intake_token, &mut around, report);
     let is_wanted = table.flag("socket_mode", report);
     if is_wanted == Some(true) && integrations.iter().all(|integration| integration.app_token.is_none()) {
         let mistake = Mistake::new("socket_mode has no effect: no integration has an app-level token");

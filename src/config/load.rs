@@ -132,7 +132,7 @@ fn read_config(
         cores: core::read_all(top, &base, &mut sources, report),
         acknowledge: access::acknowledge(top, report),
         access: access::access(top, report),
-        listen: listen::read(top, &base, &integrations, &mut sources, report),
+        listen: listen::read(top, &base, (env, &integrations), &mut sources, report),
         sources,
         integrations,
     };

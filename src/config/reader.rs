@@ -1,5 +1,6 @@
 //! Walks one table of the tree: asks for the keys it knows, then reports every other one.
 
+use super::Environment;
 use super::problem::{Mistake, Report};
 use super::suggest;
 use super::tree::{Entry, Node, Span, Value};
@@ -20,18 +21,27 @@ pub(crate) struct Table<'a> {
     pub(crate) span: Option<Span>,
     entries: &'a [Entry],
     known: Vec<&'static str>,
+    passes_over_emptied: bool,
 }
 
 impl<'a> Table<'a> {
     /// A table under the name its problems use.
     pub(crate) fn new(name: impl Into<String>, span: Option<Span>, entries: &'a [Entry]) -> Self {
-        Self { name: name.into(), span, entries, known: Vec::new() }
+        Self { name: name.into(), span, entries, known: Vec::new(), passes_over_emptied: false }
+    }
+
+    /// The same, with a key that was emptied (`""`) counting as not given: whoever takes an integration out of use
+    /// empties its fields. Not for patterns and rules, where less said means more allowed.
+    pub(crate) fn passing_over_emptied(mut self) -> Self {
+        self.passes_over_emptied = true;
+        self
     }
 
     /// The value of a key, known from now on.
     pub(crate) fn node(&mut self, key: &'static str) -> Option<&'a Entry> {
         self.known.push(key);
-        self.entries.iter().find(|entry| entry.key == key)
+        let is_emptied = |entry: &Entry| matches!(&entry.node.value, Value::Text(text) if text.is_empty());
+        self.entries.iter().find(|entry| entry.key == key && !(self.passes_over_emptied && is_emptied(entry)))
     }
 
     /// Every key with its value, for tables whose keys are names.
@@ -86,6 +96,21 @@ impl<'a> Table<'a> {
         parse: impl Fn(&str) -> Result<T, Mistake>,
     ) -> Option<T> {
         let text = self.text(key, report)?;
+        parse(text.text).map_err(|mistake| report.error(Some(text.span), mistake.about(key))).ok()
+    }
+
+    /// The same, from the environment variable `name` where the key isn't given; an empty variable isn't either.
+    pub(crate) fn parsed_or<T>(
+        &mut self,
+        key: &'static str,
+        (env, name): (&Environment, &str),
+        report: &mut Report<'_>,
+        parse: impl Fn(&str) -> Result<T, Mistake>,
+    ) -> Option<T> {
+        let Some(text) = self.text(key, report) else {
+            let value = env.get(name).filter(|value| !value.is_empty())?;
+            return parse(&value).map_err(|mistake| report.error(None, mistake.about(name))).ok();
+        };
         parse(text.text).map_err(|mistake| report.error(Some(text.span), mistake.about(key))).ok()
     }
 

@@ -112,7 +112,7 @@ fn single_mistakes_have_their_remedies() {
         ("[integrations.second]\nbot_token = \"https://hooks.slack.com/x\"", "put a webhook's into webhook_url"),
         ("[integrations.second]\nwebhook_url = \"xoxb-1\"", "put it into bot_token"),
         ("[integrations.second]\nwebhook_url = \"http://example.com/x\"", "plain http would send the secret readable"),
-        ("[integrations.second]\nwebhook_url = \"\"", "webhook_url: it is empty"),
+        ("[integrations.second]\nwebhook_url = \"\"", "[integrations.second] has no way to post"),
         ("[integrations.second]\nwebhook_url_file = \"gone\"", "No such file or directory"),
         (
             "[integrations.second]\nbot_token = \"xoxb-1\"\nbot_token_file = \"x\"",

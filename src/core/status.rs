@@ -83,7 +83,9 @@ fn survey(file: impl Read, extent: Extent) -> std::io::Result<Option<Vec<(Object
             (b"info {", _) => is_status = true,
             (b"hoststatus {" | b"servicestatus {", _) => one = Some((Object::default(), State::default())),
             (b"}", Some(_)) => {
-                found.extend(one.take().filter(|(_, state)| extent == Extent::Names || state.code != 0 && !state.is_pending));
+                found.extend(
+                    one.take().filter(|(_, state)| extent == Extent::Names || state.code != 0 && !state.is_pending),
+                );
             }
             (_, Some((object, state))) => {
                 let at = line.iter().position(|byte| *byte == b'=').unwrap_or(line.len());

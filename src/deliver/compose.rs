@@ -33,7 +33,7 @@ pub(super) fn compose(
     let is_plain = claimed.post.is_plain;
     if let [Notification { letter: Some(letter), .. }] = said.as_slice() {
         let message = match flavor {
-            Flavor::Slack => plain_if(is_plain, letter::message(letter, note, mentions)),
+            Flavor::Slack => plain_if(is_plain, letter::message(letter, note, mentions, reach)),
             Flavor::Mattermost | Flavor::RocketChat | Flavor::Discord => legacy::letter(letter, note),
         };
         return ((message, all), None);

@@ -62,7 +62,7 @@ impl Deliverer {
                 return Ok(None);
             }
         };
-        crate::render::redact(&mut notification, &self.config.message.redact);
+        complete(&mut notification, &self.config);
         let deliveries = deliveries(&notification, &self.config, local_time(received));
         for delivery in &deliveries {
             if let NewDelivery::Dead { reason, .. } = delivery {
@@ -71,6 +71,14 @@ impl Deliverer {
         }
         Ok(Some((id.clone(), received, notification, deliveries)))
     }
+}
+
+/// What `notify` left to whoever knows the configuration.
+pub(crate) fn complete(notification: &mut Notification, config: &Config) {
+    if notification.long_output_is_raw {
+        notification.read_long_output(crate::core::long_output(config, &notification.core));
+    }
+    crate::render::redact(notification, &config.message.redact);
 }
 
 /// What the channels subscribed to, as routes. A filter that can't be read any more is of another version.

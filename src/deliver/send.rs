@@ -170,15 +170,17 @@ impl Deliverer {
         can.then(|| Lane { integration: other.name.clone(), target })
     }
 
-    /// The integration's own channel, unless the lane leads there already.
+    /// The integration's own channel, unless the lane leads there already; then its webhook, where it has one.
     fn fallback(&self, lane: &Lane) -> Option<Lane> {
         if let Some(stand_in) = self.integration(&lane.integration).and_then(|found| self.stand_in(found)) {
             return Some(stand_in);
         }
         let integration = self.integration(&lane.integration).or_else(|| self.config.integrations.first())?;
-        let target = super::address::target_text(integration.channel.as_ref()?);
-        let other = Lane { integration: integration.name.clone(), target };
-        (integration.enabled && other != *lane && !lane.target.is_empty()).then_some(other)
+        let lane_to = |target: String| Lane { integration: integration.name.clone(), target };
+        let own = integration.channel.as_ref().map(|channel| lane_to(super::address::target_text(channel)));
+        let webhook = integration.webhook_url.as_ref().map(|_| lane_to(String::new()));
+        let other = own.filter(|own| own != lane).or(webhook)?;
+        (integration.enabled && !lane.target.is_empty()).then_some(other)
     }
 
     fn settlement(&self, claimed: &Claimed, next: Next, told: usize) -> Settlement {
@@ -315,6 +317,7 @@ fn elsewhere(lane: &Lane, reason: &str) -> String {
     let remedy = match reason.split([' ', ':', ',']).next().unwrap_or_default() {
         "not_in_channel" | "channel_not_found" => "; if that channel exists, type /invite and the app's name there",
         "is_archived" | "is_inactive" | "channel_is_archived" => "; unarchive it or change the route",
+        "missing_scope" => "; add the scope to the app and reinstall it, or take channel out of the configuration",
         _ => "",
     };
     format!("meant for {}, which can't be reached: {reason}{remedy}", lane.target)
@@ -324,15 +327,17 @@ fn elsewhere(lane: &Lane, reason: &str) -> String {
 ///
 /// Returns how many destinations took it.
 pub(crate) fn directly(config: &Config, env: &Environment, notification: &Notification, received: i64) -> usize {
-    let decision = crate::route::decide(notification, config, super::drain::local_time(received));
+    let mut notification = notification.clone();
+    super::complete(&mut notification, config);
+    let decision = crate::route::decide(&notification, config, super::drain::local_time(received));
     let mut taken = 0;
     for placed in &decision.placed {
-        let lane = super::address::lane_of(placed, notification);
+        let lane = super::address::lane_of(placed, &notification);
         let Some(integration) = config.integrations.iter().find(|i| i.name == lane.integration) else {
             continue;
         };
         let note = Some("posted without being stored first: the disk refused it");
-        let message = message(notification, config, integration.flavor, received / 1000, note);
+        let message = message(&notification, config, integration.flavor, received / 1000, note);
         let channel = super::address::literal(&lane.target);
         let outcome = Client::new(integration, env).map(|c| c.post(channel, message, config.outbox.time_budget));
         match outcome {

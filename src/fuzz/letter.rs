@@ -10,7 +10,7 @@ pub fn intake(bytes: &[u8]) {
         let letter = notification.letter.expect("it came as one");
         assert!(!letter.title.is_empty() && !letter.body.is_empty() && letter.links.len() <= LINKS_MAX);
         assert!(letter.links.iter().all(|(_, url)| markdown::is_web(url)), "{:?}", letter.links);
-        let message = letter::message(&letter, None, &[]);
+        let message = letter::message(&letter, None, &[], crate::render::Reach::Nothing);
         let blocks = message["blocks"].as_array().expect("a list");
         assert!(blocks.len() <= 50, "{} blocks", blocks.len());
         for text in blocks.iter().filter_map(|block| block["text"]["text"].as_str()) {

@@ -110,7 +110,8 @@ pub(crate) fn needs_of(features: &BTreeSet<Feature>) -> Vec<Need> {
 
 /// What a bot does as it is configured; `is_heard`: what people do in Slack reaches it.
 pub(crate) fn of_bot(config: &Config, integration: &Integration, is_heard: bool) -> BTreeSet<Feature> {
-    let mut features = BTreeSet::from([Feature::Messages]);
+    let posting = if posts_by_webhook_alone(config, integration) { Feature::Webhook } else { Feature::Messages };
+    let mut features = BTreeSet::from([posting]);
     let mut groups = false;
     if is_heard && integration.interactive != Some(false) {
         features.extend([Feature::Clicks, Feature::Command, Feature::Home]);
@@ -131,6 +132,13 @@ pub(crate) fn of_bot(config: &Config, integration: &Integration, is_heard: bool)
         features.insert(Feature::Groups);
     }
     features
+}
+
+/// Beside the webhook there is a bot token, and no destination that only the token could reach: the webhook posts, and the
+/// token tells who clicked.
+pub(crate) fn posts_by_webhook_alone(config: &Config, integration: &Integration) -> bool {
+    let has_webhook = integration.webhook_url.is_some() && integration.channel.is_none();
+    has_webhook && config.routes_to(integration).all(|route| route.to.is_empty())
 }
 
 /// What the app that is to be made for an integration does: everything as long as there is none.

@@ -1,7 +1,7 @@
 //! From loose text to a strict [`Notification`]: what arguments and macros said, read once.
 
 use super::{Contact, Host, HostState, Ids, Kind, Notification, Progress, Service, ServiceState};
-use super::{clean_line, clean_text, present};
+use super::{clean_line, clean_text, exact_name, present};
 use std::collections::BTreeMap;
 
 /// One thing a core can say about a notification: its argument, and its macros for hosts and services.
@@ -30,7 +30,7 @@ const fn field(
 
 /// Every field, in the order of `--help`.
 pub(crate) const FIELDS: [Field; 36] = [
-    field("type", "Host|Service", "What it is about; a --servicedesc makes it a service", "", ""),
+    field("type", "Host|Service", "What it is about; a --servicedesc makes it a service; also -t", "", ""),
     field(
         "notificationtype",
         "TYPE",
@@ -44,19 +44,28 @@ pub(crate) const FIELDS: [Field; 36] = [
     Field { aliases: &["serviceuuid"], ..field("servicedesc", "SERVICE", "$SERVICEDESC$", "", "SERVICEDESC") },
     field("servicestate", "STATE", "$SERVICESTATEID$ or $SERVICESTATE$", "", "SERVICESTATE"),
     field("state", "STATE", "The state of whatever it is about", "", ""),
-    field("output", "TEXT", "$HOSTOUTPUT$ or $SERVICEOUTPUT$", "HOSTOUTPUT", "SERVICEOUTPUT"),
-    field("long-output", "TEXT", "$LONGHOSTOUTPUT$ or $LONGSERVICEOUTPUT$", "LONGHOSTOUTPUT", "LONGSERVICEOUTPUT"),
+    Field {
+        aliases: &["serviceoutput"],
+        ..field("output", "TEXT", "$HOSTOUTPUT$ or $SERVICEOUTPUT$", "HOSTOUTPUT", "SERVICEOUTPUT")
+    },
+    Field {
+        aliases: &["servicelongoutput", "hostlongoutput"],
+        ..field("long-output", "TEXT", "$LONGHOSTOUTPUT$ or $LONGSERVICEOUTPUT$", "LONGHOSTOUTPUT", "LONGSERVICEOUTPUT")
+    },
     field("perfdata", "TEXT", "$HOSTPERFDATA$ or $SERVICEPERFDATA$", "HOSTPERFDATA", "SERVICEPERFDATA"),
     Field {
-        aliases: &["ackauthor"],
+        aliases: &["ackauthor", "hostackauthor", "serviceackauthor"],
         ..field("author", "NAME", "$NOTIFICATIONAUTHOR$", "NOTIFICATIONAUTHOR", "NOTIFICATIONAUTHOR")
     },
     Field {
-        aliases: &["ackcomment"],
+        aliases: &["ackcomment", "hostackcomment", "serviceackcomment"],
         ..field("comment", "TEXT", "$NOTIFICATIONCOMMENT$", "NOTIFICATIONCOMMENT", "NOTIFICATIONCOMMENT")
     },
     field("contact", "NAME", "$CONTACTNAME$", "CONTACTNAME", "CONTACTNAME"),
-    field("contact-email", "ADDRESS", "$CONTACTEMAIL$", "CONTACTEMAIL", "CONTACTEMAIL"),
+    Field {
+        aliases: &["contactmail"],
+        ..field("contact-email", "ADDRESS", "$CONTACTEMAIL$", "CONTACTEMAIL", "CONTACTEMAIL")
+    },
     field("contact-address", "TEXT", "$CONTACTADDRESS1$", "CONTACTADDRESS1", "CONTACTADDRESS1"),
     field("contact-groups", "A,B", "$CONTACTGROUPNAMES$", "CONTACTGROUPNAMES", "CONTACTGROUPNAMES"),
     field("hostgroups", "A,B", "$HOSTGROUPNAMES$", "HOSTGROUPNAMES", "HOSTGROUPNAMES"),
@@ -118,9 +127,9 @@ impl Fields {
         self
     }
 
-    /// Nothing was said at all.
+    /// Nothing was said that could be told: which kind of object, which core and when is no notification yet.
     pub(crate) fn is_empty(&self) -> bool {
-        self.values.is_empty() && self.vars.is_empty()
+        self.values.keys().all(|name| ["type", "core", "time"].contains(name)) && self.vars.is_empty()
     }
 
     /// The strict notification. Whatever is missing is filled in as well as may be: nothing is refused.
@@ -134,18 +143,18 @@ impl Fields {
         };
         let host_state = self.line("hoststate").or_else(|| self.line("state").filter(|_| !is_service));
         let host = Host {
-            name: self.line("hostname").unwrap_or_else(|| "(no host name given)".to_owned()),
+            name: self.name("hostname").unwrap_or_else(|| "(no host name given)".to_owned()),
             display_name: self.line("host-display-name"),
             alias: self.line("hostalias"),
             address: self.line("hostaddress"),
             state: host_state.map(HostState::from),
         };
         let service = is_service.then(|| Service {
-            name: self.line("servicedesc").unwrap_or_else(|| "(no service given)".into()),
+            name: self.name("servicedesc").unwrap_or_else(|| "(no service given)".into()),
             display_name: self.line("service-display-name"),
             state: self.line("servicestate").or_else(|| self.line("state")).map(ServiceState::from),
         });
-        let (output, rest) = self.output();
+        let (output, long_output, long_output_is_raw) = self.output();
         let mut notification = Notification {
             core: self.line("core").unwrap_or_default(),
             kind: Kind::Problem,
@@ -153,7 +162,8 @@ impl Fields {
             service,
             time: self.number("time").filter(|&time| time > 0).unwrap_or(now),
             output,
-            long_output: rest,
+            long_output,
+            long_output_is_raw,
             perfdata: self.line("perfdata").unwrap_or_default(),
             author: self.line("author"),
             comment: self.values.get("comment").map(|raw| clean_text(raw)).filter(|text| !text.is_empty()),
@@ -181,14 +191,15 @@ impl Fields {
         }
     }
 
-    /// First line and the lines after it; some cores pass them together.
-    fn output(&self) -> (String, String) {
+    /// First line, the lines after it, and whether those are still as the core wrote them. Some cores pass them together.
+    fn output(&self) -> (String, String, bool) {
         let output = clean_text(self.values.get("output").map_or("", String::as_str));
-        let long = clean_text(self.values.get("long-output").map_or("", String::as_str));
+        let long = self.values.get("long-output").map_or("", String::as_str);
         let (first, rest) = output.split_once('\n').unwrap_or((&output, ""));
-        let joined =
-            if rest.is_empty() || long.is_empty() { format!("{rest}{long}") } else { format!("{rest}\n{long}") };
-        (clean_line(first), joined)
+        let is_raw = long.contains('\\') && !long.contains('\n');
+        let long = if is_raw && rest.is_empty() { long.to_owned() } else { clean_text(long) };
+        let between = if rest.is_empty() || long.is_empty() { "" } else { "\n" };
+        (clean_line(first), format!("{rest}{between}{long}"), is_raw && rest.is_empty())
     }
 
     fn contact(&self) -> Contact {
@@ -213,6 +224,10 @@ impl Fields {
             duration: self.number("duration"),
             last_state_change: self.number("last-state-change").filter(|&time: &i64| time > 0),
         }
+    }
+
+    fn name(&self, field: &str) -> Option<String> {
+        self.values.get(field).map(|raw| exact_name(raw)).filter(|name| !clean_line(name).is_empty())
     }
 
     fn line(&self, name: &str) -> Option<String> {
@@ -264,9 +279,40 @@ mod tests {
 
     #[test]
     fn arguments_win_over_the_environment() {
-        let made = fields(&[("hostname", "a")]).over(fields(&[("hostname", "b"), ("output", "o\\np")]));
+        let made = fields(&[("hostname", "a")]).over(fields(&[("hostname", "b"), ("output", "o\np")]));
         let made = made.into_notification(7);
         assert_eq!((made.host.name.as_str(), made.output.as_str(), made.long_output.as_str()), ("a", "o", "p"));
+    }
+
+    #[test]
+    fn a_backslash_is_a_backslash() {
+        let made =
+            fields(&[("output", r"C:\nagios\tmp \\nas01\new"), ("comment", r"\\fs1\new"), ("long-output", r"a\nb")]);
+        let mut made = made.into_notification(7);
+        assert_eq!(made.output, r"C:\nagios\tmp \\nas01\new");
+        assert_eq!(made.comment.as_deref(), Some(r"\\fs1\new"));
+        assert_eq!(
+            (made.long_output.as_str(), made.long_output_is_raw),
+            (r"a\nb", true),
+            "whose it is isn't known yet"
+        );
+        made.read_long_output(super::super::LongOutput::Nagios);
+        assert_eq!((made.long_output.as_str(), made.long_output_is_raw), ("a\nb", false));
+    }
+
+    #[test]
+    fn names_that_look_alike_are_two_objects() {
+        let made = |name: &str| fields(&[("hostname", "web01"), ("servicedesc", name)]).into_notification(7);
+        let (odd, plain) = (made("a\u{200b}b"), made("ab"));
+        assert_ne!(odd.object_key(), plain.object_key());
+        assert_eq!(odd.object_label(), plain.object_label(), "only the look is made safe");
+        assert_eq!(made("سرویس\u{200c}ها").object_label(), "سرویس\u{200c}ها on web01");
+    }
+
+    #[test]
+    fn a_type_alone_says_nothing() {
+        assert!(fields(&[("type", "Host"), ("core", "branch"), ("time", "7")]).is_empty());
+        assert!(!fields(&[("type", "Host"), ("hostname", "web01")]).is_empty());
     }
 
     #[test]

@@ -27,18 +27,84 @@ pub(super) fn page(notification: &Notification, core: &Core) -> Option<String> {
     })
 }
 
-/// Labels and addresses, the core's page first. Only what a browser opens.
-pub(super) fn all(notification: &Notification, page: Option<&str>) -> Vec<(String, String)> {
+/// Labels and what they lead to, the core's page first.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Links {
+    /// What a browser opens.
+    pub(super) web: Vec<(String, String)>,
+    /// What no browser can open from where the reader is, to be shown as text: nothing is dropped in silence.
+    pub(super) other: Vec<(String, String)>,
+}
+
+/// The core's page, and the action and notes addresses that the core passed.
+pub(super) fn all(notification: &Notification, page: Option<&str>, core: Option<&Core>) -> Links {
+    let passed = |url: &Option<String>| url.as_deref().map(|url| resolved(url, notification, core));
     let found = [
-        ("Open in monitoring", page),
-        ("Action", notification.action_url.as_deref()),
-        ("Notes", notification.notes_url.as_deref()),
+        ("Open in monitoring", page.map(str::to_owned)),
+        ("Action", passed(&notification.action_url)),
+        ("Notes", passed(&notification.notes_url)),
     ];
-    let is_web = |url: &str| url.starts_with("https://") || url.starts_with("http://");
-    found
-        .into_iter()
-        .filter_map(|(label, url)| Some((label.to_owned(), url.filter(|url| is_web(url))?.to_owned())))
-        .collect()
+    let said =
+        found.into_iter().filter_map(|(label, url)| Some((label.to_owned(), url.filter(|url| !url.is_empty())?)));
+    let (web, other) = said.partition(|(_, url)| is_web(url));
+    Links { web, other }
+}
+
+fn is_web(url: &str) -> bool {
+    url.starts_with("https://") || url.starts_with("http://")
+}
+
+/// The address as a browser takes it: without the attributes that PNP's users add for their pages
+/// (`' class='tips' rel='...`), with the macros that a core leaves in its objects, and complete.
+fn resolved(url: &str, notification: &Notification, core: Option<&Core>) -> String {
+    let end = url.find("' ").unwrap_or(url.len());
+    let url = with_macros(url[..end].trim(), notification);
+    match core.and_then(|core| core.url.as_deref()) {
+        Some(base) if !has_scheme(&url) => join(base, &url),
+        Some(_) | None => url,
+    }
+}
+
+/// `https:`, `mailto:`, `ssh:`: a letter, then letters, digits and `+-.` up to a colon (RFC 3986, 3.1).
+fn has_scheme(url: &str) -> bool {
+    url.split_once(':').is_some_and(|(scheme, _)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+    })
+}
+
+/// A reference relative to the core's own pages: `//host/x`, `/x` from the root of its machine, `x` from its directory.
+fn join(base: &str, reference: &str) -> String {
+    let (scheme, rest) = base.split_once("://").unwrap_or(("https", base));
+    let machine = rest.split('/').next().unwrap_or(rest);
+    if let Some(other) = reference.strip_prefix("//") {
+        return format!("{scheme}://{other}");
+    }
+    match reference.strip_prefix('/') {
+        Some(path) => format!("{scheme}://{machine}/{path}"),
+        None => format!("{base}/{reference}"),
+    }
+}
+
+/// The macros that people write into `notes_url` and `action_url`, where the core passed them unexpanded, as its objects
+/// hold them. Nagios encodes what it fills in (`macros.c`, `URL_ENCODE_MACRO_CHARS`); an unknown macro stays.
+fn with_macros(url: &str, notification: &Notification) -> String {
+    if !url.contains('$') {
+        return url.to_owned();
+    }
+    let host = &notification.host;
+    let service = notification.service.as_ref();
+    let named = |display: Option<&String>, name: &String| display.unwrap_or(name).clone();
+    let known = [
+        ("$HOSTNAME$", Some(host.name.clone())),
+        ("$HOSTDISPLAYNAME$", Some(named(host.display_name.as_ref(), &host.name))),
+        ("$HOSTALIAS$", Some(named(host.alias.as_ref(), &host.name))),
+        ("$HOSTADDRESS$", host.address.clone()),
+        ("$SERVICEDESC$", service.map(|service| service.name.clone())),
+        ("$SERVICEDISPLAYNAME$", service.map(|service| named(service.display_name.as_ref(), &service.name))),
+    ];
+    let known = known.into_iter().filter_map(|(name, value)| Some((name, encode(&value?))));
+    known.fold(url.to_owned(), |url, (name, value)| url.replace(name, &value))
 }
 
 /// Percent-encodes everything but unreserved characters (RFC 3986).
@@ -52,4 +118,47 @@ pub(crate) fn encode(text: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notification::Fields;
+
+    fn links(pairs: &[(&'static str, &str)], base: Option<&str>) -> Links {
+        let mut fields = Fields::default();
+        for (name, value) in [("hostname", "web 01"), ("servicedesc", "Disk C:")].iter().chain(pairs) {
+            fields.put(name, value);
+        }
+        let core = Core { url: base.map(str::to_owned), ..Core::default() };
+        all(&fields.into_notification(7), None, Some(&core))
+    }
+
+    fn action(url: &str, base: Option<&str>) -> Result<String, String> {
+        let mut found = links(&[("action-url", url)], base);
+        found.web.pop().map(|(_, url)| url).ok_or_else(|| found.other.pop().map(|(_, url)| url).unwrap_or_default())
+    }
+
+    #[test]
+    fn what_pages_add_to_an_address_is_cut() {
+        let passed = "https://g.example.com/pnp4nagios/graph?host=web01&srv=Disk' class='tips' rel='https://g.example.com/p?x=1'";
+        assert_eq!(action(passed, None), Ok("https://g.example.com/pnp4nagios/graph?host=web01&srv=Disk".to_owned()));
+    }
+
+    #[test]
+    fn relative_addresses_are_the_cores() {
+        let base = Some("https://mon.example.com/nagios");
+        assert_eq!(action("/wiki/disk", base), Ok("https://mon.example.com/wiki/disk".to_owned()));
+        assert_eq!(action("graph?x=1:2", base), Ok("https://mon.example.com/nagios/graph?x=1:2".to_owned()));
+        assert_eq!(action("//wiki.example.com/disk", base), Ok("https://wiki.example.com/disk".to_owned()));
+        assert_eq!(action("ssh://web01", base), Err("ssh://web01".to_owned()), "shown, as no browser opens it");
+        assert_eq!(action("/wiki/disk", None), Err("/wiki/disk".to_owned()), "shown, as nobody knows where it is");
+    }
+
+    #[test]
+    fn macros_that_stand_in_the_objects_are_filled_in() {
+        let url = "https://g.example.com/$HOSTNAME$?s=$SERVICEDESC$&n=$HOSTDISPLAYNAME$&a=$HOSTADDRESS$";
+        let filled = "https://g.example.com/web%2001?s=Disk%20C%3A&n=web%2001&a=$HOSTADDRESS$";
+        assert_eq!(action(url, None), Ok(filled.to_owned()));
+    }
 }

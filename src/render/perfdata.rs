@@ -4,7 +4,7 @@ use super::span;
 
 /// Cells of a bar.
 const CELLS: usize = 10;
-/// Labels beyond are somebody's mistake.
+/// A longer label is cut, and ends with `…`.
 const LABEL_CHARS_MAX: usize = 40;
 
 /// One measurement, ready to be shown.
@@ -37,6 +37,9 @@ impl Metric {
 }
 
 /// Reads `'label'=value[UOM];warn;crit;min;max` entries; what isn't one is passed over.
+///
+/// Nagios deletes the quotes before anybody sees them, so that `'C:\ Used Space'=5GB` arrives as `C:\ Used Space=5GB`: words
+/// without `=` belong to the next label.
 pub(super) fn parse(perfdata: &str) -> Vec<Metric> {
     let mut metrics = Vec::new();
     let mut rest = perfdata.trim();
@@ -56,8 +59,7 @@ pub(super) fn parse(perfdata: &str) -> Vec<Metric> {
 /// The label, unquoted (a doubled quote is one), and what follows it.
 fn label(text: &str) -> (String, &str) {
     let Some(inside) = text.strip_prefix('\'') else {
-        let end = text.find(|c: char| c == '=' || c.is_whitespace()).unwrap_or(text.len());
-        return (text[..end].to_owned(), &text[end..]);
+        return unquoted(text);
     };
     let mut label = String::new();
     let mut rest = inside;
@@ -76,26 +78,57 @@ fn label(text: &str) -> (String, &str) {
     (String::new(), text.split_at(text.len()).1)
 }
 
+/// A label without quotes: all up to `=`. Words with a `;` are no names, but what a plugin spilled: only what follows the
+/// last of them counts.
+fn unquoted(text: &str) -> (String, &str) {
+    let end = text.find('=').unwrap_or(text.len());
+    let words = text[..end].split_whitespace();
+    let label: Vec<&str> = words.rev().take_while(|word| !word.contains([';', '\''])).collect();
+    (label.into_iter().rev().collect::<Vec<_>>().join(" "), &text[end..])
+}
+
 fn metric(label: &str, entry: &str) -> Option<Metric> {
     let mut parts = entry.split(';');
-    let value_text = parts.next()?.replace(',', ".");
-    let digits = value_text.find(|c: char| !(c.is_ascii_digit() || "+-.eE".contains(c))).unwrap_or(value_text.len());
-    let value: f64 = value_text[..digits].parse().ok().filter(|value: &f64| value.is_finite())?;
-    let unit = value_text[digits..].to_owned();
-    let (warn, crit) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
-    let mut bound = || parts.next().and_then(|text| text.parse::<f64>().ok());
-    let (min, max) = (bound(), bound());
-    let top = max.or(if unit == "%" { Some(100.0) } else { None }).or_else(|| upper(crit)).or_else(|| upper(warn));
+    let (value, unit) = measured(parts.next()?)?;
+    let mut bound = || plain_bound(parts.next().unwrap_or_default(), &unit);
+    let (warn, crit) = (bound(), bound());
+    let number = |text: String| text.parse::<f64>().ok();
+    let (min, max) = (number(bound()), number(bound()));
+    let top = max.or(if unit == "%" { Some(100.0) } else { None }).or_else(|| upper(&crit)).or_else(|| upper(&warn));
     let bottom = min.unwrap_or(0.0);
     let level = top.filter(|top| *top > bottom).map(|top| (value - bottom) / (top - bottom));
     let said = |name: &str, range: &str| (!range.is_empty()).then(|| format!("{name} {}", threshold(range, &unit)));
-    let limits: Vec<String> = [said("warn", warn), said("crit", crit)].into_iter().flatten().collect();
-    Some(Metric {
-        label: label.chars().take(LABEL_CHARS_MAX).collect(),
-        value: human(value, &unit),
-        level,
-        limits: limits.join(", "),
-    })
+    let limits: Vec<String> = [said("warn", &warn), said("crit", &crit)].into_iter().flatten().collect();
+    Some(Metric { label: shortened(label), value: human(value, &unit), level, limits: limits.join(", ") })
+}
+
+/// A number and its unit; some locales write a decimal comma.
+fn measured(text: &str) -> Option<(f64, String)> {
+    let text = text.replace(',', ".");
+    let digits = text.find(|c: char| !(c.is_ascii_digit() || "+-.eE".contains(c))).unwrap_or(text.len());
+    let value = text[..digits].parse().ok().filter(|value: &f64| value.is_finite())?;
+    Some((value, text[digits..].to_owned()))
+}
+
+/// A threshold, minimum or maximum with decimal points, and without the value's unit where it repeats it. A bound in
+/// another unit stays as it stands: nothing can be compared with it.
+fn plain_bound(text: &str, unit: &str) -> String {
+    let plain = text.replace(',', ".");
+    let without = |part: &str| match measured(part) {
+        Some((_, own)) if !own.is_empty() && own.eq_ignore_ascii_case(unit) => {
+            part[..part.len() - own.len()].to_owned()
+        }
+        Some(_) | None => part.to_owned(),
+    };
+    plain.split(':').map(without).collect::<Vec<_>>().join(":")
+}
+
+/// At most [`LABEL_CHARS_MAX`] characters, and whether it was cut.
+fn shortened(label: &str) -> String {
+    if label.chars().count() <= LABEL_CHARS_MAX {
+        return label.to_owned();
+    }
+    label.chars().take(LABEL_CHARS_MAX - 1).chain(['…']).collect()
 }
 
 /// The upper end of a range such as `80`, `10:20`, `@5:`.
@@ -163,6 +196,37 @@ mod tests {
             ["rta 21.3 ms", "▓▓▓▓▓▓▓░░░  pl 72 %  (warn 80 %, crit 90 %)", "uptime 1 d 1 h",]
         );
         assert_eq!(lines("'it''s odd'=1c;@5:10;~:20"), ["▓░░░░░░░░░  it's odd 1 in all  (warn @5:10, crit ~:20)"]);
+    }
+
+    #[test]
+    fn labels_whose_quotes_the_core_deleted_are_whole() {
+        let said = lines(r"C:\ Used Space=75.48Gb;90;95;0;100 D:\ Used Space=5GB;6;7;0;10 Memory usage=50%;80;90");
+        let labels: Vec<&str> = said.iter().map(|line| line.trim_start_matches(['▓', '░', ' '])).collect();
+        assert_eq!(
+            labels,
+            [
+                r"C:\ Used Space 75.48 GiB  (warn 90 GiB, crit 95 GiB)",
+                r"D:\ Used Space 5 GiB  (warn 6 GiB, crit 7 GiB)",
+                "Memory usage 50 %  (warn 80 %, crit 90 %)",
+            ]
+        );
+    }
+
+    #[test]
+    fn bounds_with_units_and_decimal_commas_are_numbers() {
+        assert_eq!(
+            lines("time=0,012888s;0,5;1,0;0,000000;10,000000 /=210GB;549GB;618GB;0GB;687GB"),
+            lines("time=0.012888s;0.5;1.0;0.000000;10.000000 /=210GB;549;618;0;687")
+        );
+        assert_eq!(lines("/=5GB;6000MB;7"), lines("/=5GB;6000MB;7;;"), "another unit says nothing here");
+        assert_eq!(lines("t=5C;10C:20C"), ["t 5 C  (warn 10:20)"].map(|line| format!("▓▓▓░░░░░░░  {line}")));
+    }
+
+    #[test]
+    fn a_label_that_is_cut_says_so() {
+        let metric = &parse(&format!("{}=1", "x".repeat(41)))[0];
+        assert_eq!(metric.label, format!("{}…", "x".repeat(39)));
+        assert_eq!(parse(&format!("{}=1", "x".repeat(40)))[0].label, "x".repeat(40));
     }
 
     #[test]

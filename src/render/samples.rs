@@ -25,7 +25,7 @@ pub(crate) fn samples() -> Vec<(String, Notification)> {
     let with = |more: &[(&'static str, &'static str)]| [&service[..], more].concat();
     add(
         "service-critical",
-        &with(&[("output", disk), ("perfdata", perfdata), ("long-output", "/dev/sda1 97% /\\n/dev/sdb1 24% /home")]),
+        &with(&[("output", disk), ("perfdata", perfdata), ("long-output", "/dev/sda1 97% /\n/dev/sdb1 24% /home")]),
     );
     add(
         "service-warning",

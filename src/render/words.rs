@@ -127,8 +127,8 @@ pub(super) fn field(field: &Field, notification: &Notification) -> Option<String
     let progress = &notification.progress;
     let list = |what: &str, names: &[String]| (!names.is_empty()).then(|| format!("{what} {}", names.join(", ")));
     match field {
-        Field::Address => notification.host.address.clone().filter(|address| address != notification.host_label()),
-        Field::Alias => notification.host.alias.clone().filter(|alias| alias != notification.host_label()),
+        Field::Address => notification.host.address.clone().filter(|address| *address != notification.host_label()),
+        Field::Alias => notification.host.alias.clone().filter(|alias| *alias != notification.host_label()),
         Field::Duration if is_recovery(notification) => None,
         Field::Duration => {
             progress.duration.filter(|&seconds| seconds > 0).map(|seconds| format!("for {}", span(seconds)))

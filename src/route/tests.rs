@@ -122,3 +122,13 @@ fn explain_names_the_part_that_does_not_match() {
         ]
     );
 }
+
+#[test]
+fn a_contact_with_two_addresses_is_both() {
+    let config = config("[slack]\nbot_token = \"xoxb-1\"\nchannel = \"#ops\"\n[[route]]\nto = \"contact\"\n");
+    let mut notification = service("db01", "MySQL", "2");
+    notification.contact.email = Some("alice@example.com,oncall@example.com".to_owned());
+    assert_eq!(places(&notification, &config), ["@alice@example.com", "@oncall@example.com"]);
+    notification.contact.email = Some("alice@example.com".to_owned());
+    assert_eq!(places(&notification, &config), ["contact"]);
+}

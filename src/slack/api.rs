@@ -19,6 +19,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider};
 
+/// How the reason begins that the token lacks the right to post.
+const MAY_NOT_POST: &str = "missing_scope (needs chat:write";
 /// How much of an answer is read: a published view comes back whole, with what Slack adds to it.
 const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
 /// Where the distributions keep their bundle of CAs; the first that exists is read, once.
@@ -83,9 +85,17 @@ impl Client {
             return Outcome::TokenNever { reason: reason.to_string() };
         }
         match (&self.integration.bot_token, channel, &self.integration.webhook_url) {
-            (Some(_), Some(channel), _) => {
+            (Some(_), Some(channel), webhook) => {
                 message["channel"] = Value::from(channel);
-                self.answer_of_post("chat.postMessage", &message, budget).map_or_else(|o| o, |a| of_web_api(&a))
+                let outcome =
+                    self.answer_of_post("chat.postMessage", &message, budget).map_or_else(|o| o, |a| of_web_api(&a));
+                match outcome {
+                    // The token may only tell who clicked: the webhook beside it takes the message.
+                    Outcome::TokenNever { reason } if webhook.is_some() && reason.starts_with(MAY_NOT_POST) => {
+                        Outcome::PlaceNever { reason }
+                    }
+                    other => other,
+                }
             }
             (_, _, Some(url)) => {
                 if let Some(channel) = channel {

@@ -4,7 +4,7 @@ use super::blocks::{mention, message_of, section, text};
 use super::limits::{HEADER_MAX, SECTION_TEXT_MAX, TEXT_MAX, cut};
 use super::{markdown, mrkdwn};
 use crate::notification::Letter;
-use crate::render::ResolvedMention;
+use crate::render::{Reach, ResolvedMention};
 use serde_json::{Value, json};
 
 /// How many sections of text one message has; how much Slack takes in all isn't documented.
@@ -12,8 +12,9 @@ const SECTIONS_MAX: usize = 6;
 /// A button's words (<https://docs.slack.dev/reference/block-kit/block-elements/button-element>).
 const BUTTON_TEXT_MAX: usize = 75;
 
-/// The message with all its looks.
-pub(crate) fn message(letter: &Letter, note: Option<&str>, mentions: &[ResolvedMention]) -> Value {
+/// The message with all its looks. Slack tells the app of a click on a button even when it only opens an address: where
+/// nobody hears that, the reader would be shown a warning, so the links are links.
+pub(crate) fn message(letter: &Letter, note: Option<&str>, mentions: &[ResolvedMention], reach: Reach) -> Value {
     let mut blocks = vec![
         json!({ "type": "header", "text": { "type": "plain_text", "text": cut(&letter.title, HEADER_MAX).0, "emoji": true } }),
     ];
@@ -26,7 +27,10 @@ pub(crate) fn message(letter: &Letter, note: Option<&str>, mentions: &[ResolvedM
         blocks.push(section(&cut(&format!(":information_source: {}", mrkdwn::plain(note)), SECTION_TEXT_MAX).0));
     }
     blocks.extend(details(letter));
-    blocks.extend(buttons(letter));
+    match reach {
+        Reach::Nothing => blocks.extend(links(letter)),
+        Reach::Buttons | Reach::Forms => blocks.extend(buttons(letter)),
+    }
     let summary = format!("{}\n{}", mrkdwn::escape(&letter.title), mrkdwn::escape(&letter.body));
     message_of(&cut(&summary, TEXT_MAX).0, &blocks)
 }
@@ -107,6 +111,24 @@ fn details(letter: &Letter) -> Option<Value> {
     (!line.is_empty()).then(|| json!({ "type": "context", "elements": [text(&line)] }))
 }
 
+fn links(letter: &Letter) -> Vec<Value> {
+    let mut lines = vec![String::new()];
+    for (label, url) in letter.links.iter().take(crate::intake::LINKS_MAX) {
+        let label = cut(label, BUTTON_TEXT_MAX).0;
+        let shown = Some(mrkdwn::link(url, &label)).filter(|shown| shown.chars().count() <= SECTION_TEXT_MAX);
+        let shown = shown.unwrap_or_else(|| format!("{} (its address is too long to show)", mrkdwn::plain(&label)));
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => *line = shown,
+            Some(line) if line.chars().count() + 5 + shown.chars().count() <= SECTION_TEXT_MAX => {
+                line.push_str("  ·  ");
+                line.push_str(&shown);
+            }
+            _ => lines.push(shown),
+        }
+    }
+    lines.iter().filter(|line| !line.is_empty()).map(|line| section(line)).collect()
+}
+
 fn buttons(letter: &Letter) -> Option<Value> {
     let button = |(number, (label, url)): (usize, &(String, String))| {
         json!({
@@ -134,7 +156,7 @@ mod tests {
     #[test]
     fn paragraphs_are_packed_and_never_torn() {
         let long = format!("**{}**\n\n", "word ".repeat(200));
-        let message = message(&letter(&long.repeat(8)), None, &[]);
+        let message = message(&letter(&long.repeat(8)), None, &[], Reach::Nothing);
         let texts = texts(&message);
         assert_eq!(texts.len(), 1 + 4, "{texts:?}");
         assert!(texts[1..].iter().all(|text| text.chars().count() <= 3000 && text.matches('*').count() % 2 == 0));
@@ -142,7 +164,7 @@ mod tests {
 
     #[test]
     fn what_is_too_long_is_cut_and_said() {
-        let message = message(&letter(&"x".repeat(200_000)), None, &[]);
+        let message = message(&letter(&"x".repeat(200_000)), None, &[], Reach::Nothing);
         let texts = texts(&message);
         assert!(texts.last().unwrap().ends_with("more characters_"), "{:?}", texts.last());
         assert_eq!(texts.len(), 1 + SECTIONS_MAX + 1);
@@ -153,10 +175,19 @@ mod tests {
         let mut letter = letter("deleted in 24 hours");
         letter.labels = [("hours".to_owned(), "24".to_owned()), ("by".to_owned(), "auto<!here>".to_owned())].into();
         letter.links_left_out = 2;
-        let shown = message(&letter, None, &[]).to_string();
+        let shown = message(&letter, None, &[], Reach::Nothing).to_string();
         assert!(
             shown.contains("by: auto&lt;!here&gt; · 2 links were left out") && !shown.contains("hours: 24"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn links_are_buttons_only_where_a_click_is_heard() {
+        let mut letter = letter("text");
+        letter.links = vec![("Log <1>".to_owned(), "https://example.com/a?b&c".to_owned())];
+        let shown = |reach| message(&letter, None, &[], reach)["blocks"].as_array().unwrap().last().unwrap().clone();
+        assert_eq!(shown(Reach::Buttons)["type"], "actions");
+        assert_eq!(shown(Reach::Nothing)["text"]["text"], "<https://example.com/a?b&amp;c|Log &lt;1&gt;>");
     }
 }

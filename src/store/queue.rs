@@ -130,9 +130,20 @@ impl Store {
         let sql = "UPDATE delivery SET state = 'waiting', attempts = 0, reason = NULL, settled = NULL, since = ?2
                    WHERE state IN ('waiting', 'dead') AND integration <> '' AND (?1 IS NULL OR id = ?1)";
         let count = transaction.execute(sql, params![id, now])?;
+        lift_rests(&transaction, id)?;
         super::outbox::adopt(&transaction)?;
         transaction.commit()?;
         Ok(count)
+    }
+
+    /// Lets all that waits go at once, for a person who ordered it: without its own pause after a failure, and without the
+    /// integrations'. Slack's Retry-After holds: that one is no guess.
+    pub(crate) fn hurry(&self) -> Result<(), StoreError> {
+        let transaction = rusqlite::Transaction::new_unchecked(&self.db, rusqlite::TransactionBehavior::Immediate)?;
+        transaction.execute("UPDATE post SET due = 0, due_set = 0 WHERE leased IS NULL AND due <> 0", [])?;
+        lift_rests(&transaction, None)?;
+        transaction.commit()?;
+        Ok(())
     }
 
     /// Dead deliveries that found no place when they were routed.
@@ -153,6 +164,14 @@ impl Store {
                      SELECT 1 FROM post p WHERE p.id = COALESCE(delivery.digest, delivery.post) AND p.leased IS NOT NULL)";
         Ok(self.db.execute(sql, [id])? > 0)
     }
+}
+
+/// Ends the rest of the integrations that these deliveries go through; the reason stays until something was delivered.
+fn lift_rests(db: &rusqlite::Connection, id: Option<i64>) -> Result<(), StoreError> {
+    let sql = "UPDATE hold SET until = 0 WHERE lane = ?2 AND integration IN (
+                 SELECT integration FROM delivery WHERE state = 'waiting' AND (?1 IS NULL OR id = ?1))";
+    db.execute(sql, params![id, super::outbox::WHOLE])?;
+    Ok(())
 }
 
 fn read(row: &rusqlite::Row<'_>) -> Result<Row, StoreError> {

@@ -10,7 +10,6 @@ use crate::config::Core;
 use crate::confirm::Expectation;
 use crate::core::door::{self, DoorError};
 use crate::core::{dialect, knows_expiry, places, state};
-use crate::notification::Notification;
 use crate::problem::Problem;
 use crate::report::Noted;
 use crate::store::{Act, Lane, Move, NewAct, Stage, StoreError};
@@ -254,8 +253,8 @@ impl Worker {
             team_id: &team_id,
             channel: asker.channel.as_deref(),
             object,
-            host_label: latest.map(Notification::host_label),
-            service_label: latest.and_then(|latest| latest.service_label()),
+            host_label: latest.and_then(|latest| latest.host.display_name.as_deref()),
+            service_label: latest.and_then(|latest| latest.service.as_ref()?.display_name.as_deref()),
         };
         // Who may not remove an acknowledgement can't let one end by itself either.
         let ends = matches!(action, Action::Acknowledge { expiry: Some(_), .. }) && !knows_expiry(core);

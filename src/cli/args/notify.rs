@@ -4,6 +4,23 @@ use crate::notification::{FIELDS, Field, Fields};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use std::ffi::OsString;
 
+/// What openITCOCKPIT's own notification commands pass beside the fields, so that their lines work with `ackbell notify` as
+/// the program: `SHORT LONG`. Nobody needs the values.
+pub(crate) const IGNORED_VALUES: [(Option<char>, &str); 8] = [
+    (None, "format"),
+    (None, "contactalias"),
+    (None, "contactpager"),
+    (None, "user-id"),
+    (None, "proxy"),
+    (None, "pushover-api-token"),
+    (None, "pushover-user-token"),
+    (Some('m'), "method"),
+];
+/// The same without values.
+pub(crate) const IGNORED_FLAGS: [(Option<char>, &str); 2] = [(None, "no-emoji"), (Some('q'), "quiet")];
+/// The host's output in a service's notification, where the service's own comes beside it.
+pub(crate) const HOST_OUTPUT: &str = "hostoutput";
+
 /// `notify`: one argument per [`Field`], and a few of its own.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NotifyArgs {
@@ -19,6 +36,11 @@ impl FromArgMatches for NotifyArgs {
             if let Some(value) = matches.get_one::<OsString>(field.name) {
                 made.fields.put(field.name, &value.to_string_lossy());
             }
+        }
+        if let Some(value) =
+            matches.get_one::<OsString>(HOST_OUTPUT).filter(|_| !made.fields.values.contains_key("output"))
+        {
+            made.fields.put("output", &value.to_string_lossy());
         }
         for pair in matches.get_many::<OsString>("var").into_iter().flatten() {
             let pair = pair.to_string_lossy();
@@ -48,9 +70,21 @@ impl Args for NotifyArgs {
             let also: String = field.aliases.iter().map(|alias| format!("; also --{alias}")).collect();
             let arg =
                 value(field.name).value_name(field.value).help(format!("{}{also}", field.help)).action(ArgAction::Set);
+            let arg = if field.name == "type" { arg.short('t') } else { arg };
             arg.overrides_with(field.name).aliases(field.aliases)
         };
+        let ignored = |(short, name): (Option<char>, &'static str)| {
+            let arg = value(name).hide(true).action(ArgAction::Set).overrides_with(name);
+            short.map_or_else(|| arg.clone(), |short| arg.clone().short(short))
+        };
+        let ignored_flag = |(short, name): (Option<char>, &'static str)| {
+            let arg = flag(name).hide(true);
+            short.map_or_else(|| arg.clone(), |short| arg.clone().short(short))
+        };
         command
+            .args(IGNORED_VALUES.map(ignored))
+            .args(IGNORED_FLAGS.map(ignored_flag))
+            .arg(value(HOST_OUTPUT).hide(true).action(ArgAction::Set).overrides_with(HOST_OUTPUT))
             .args(FIELDS.iter().map(one))
             .arg(value("var").value_name("KEY=VALUE").action(ArgAction::Append).help("A custom variable; repeatable"))
             .arg(

@@ -16,7 +16,9 @@ fn framed(status: u16, body: &str) -> Vec<u8> {
         other => other.to_string(),
     };
     let rows: Vec<Vec<serde_json::Value>> = serde_json::from_str(body).unwrap_or_default();
-    let body = if rows.is_empty() { body.trim_start_matches("[]").to_owned() } else {
+    let body = if rows.is_empty() {
+        body.trim_start_matches("[]").to_owned()
+    } else {
         rows.iter().flatten().map(|value| format!("{}\0", field(value))).collect()
     };
     format!("{status} {:>11}\n{body}", body.len()).into_bytes()
@@ -30,7 +32,8 @@ const ICINGA2_NOTES: &[u8] = include_bytes!("../../../tests/samples/icinga2-2.13
 
 #[test]
 fn the_recorded_answers_are_read() {
-    let table = Table::of(NAEMON, "GET comments\nColumns: host_name service_description author comment entry_type\n").unwrap();
+    let table =
+        Table::of(NAEMON, "GET comments\nColumns: host_name service_description author comment entry_type\n").unwrap();
     let rows: Vec<_> = table.rows().collect();
     // Its JSON would have said U+07E5, and ended the text at the byte that is no UTF-8.
     assert_eq!([rows[0].text(1), rows[0].text(3)], ["Disk", "x 🔥 \u{fffd} y \\n C:\\temp"]);
@@ -44,7 +47,8 @@ fn the_recorded_answers_are_read() {
     assert_eq!((of("never").acknowledged, of("never").is_pending), (Acknowledged::No, true));
     assert_eq!((of("emoji 🔥").output.as_str(), of("emoji 🔥").notifications_enabled), ("out 🔥 x", true));
     assert!(of("Disk").last_check > 1_795_000_000 && of("Disk").last_state_change > 1_795_000_000);
-    let table = Table::of(ICINGA2_NOTES, "Columns: host_name service_description author comment entry_time entry_type\n");
+    let table =
+        Table::of(ICINGA2_NOTES, "Columns: host_name service_description author comment entry_time entry_type\n");
     let table = table.unwrap();
     let row = table.rows().next().unwrap();
     assert_eq!((row.text(2), row.text(3), row.number(5)), ("alice", "C:\\temp a\\nb; semi", 4));
@@ -135,7 +139,7 @@ fn contacts_are_told_without_a_file() {
     let contacts = "[[\"alice\",\"alice@example.com\",1],[\"bob\",\"\",0]]";
     let played = play(&path, b"\n\n", vec![framed(200, "[[[\"alice\",\"eve\"]]]"), framed(200, contacts)]);
     let livestatus = Some(LivestatusAddress::Unix(path));
-    let core = crate::config::Core { kind: crate::config::CoreKind::Checkmk, livestatus, ..Default::default() };
+    let core = crate::config::Core { kind: CoreKind::Checkmk, livestatus, ..Default::default() };
     let found = crate::core::contacts::Contacts::default().of(&core, &object("web01", Some("Disk"))).unwrap();
     assert!(played.join().unwrap()[0].starts_with("GET services\nColumns: contacts\nFilter: host_name = web01\n"));
     assert_eq!(found.iter().map(|contact| contact.is_objects).collect::<Vec<_>>(), [true, false]);

@@ -33,7 +33,12 @@ fn row(columns: &[(&str, Value)]) -> Map<String, Value> {
 fn state(code: u8) -> Vec<(&'static str, Value)> {
     let numbers = ["acknowledged", "acknowledgement_type", "scheduled_downtime_depth", "last_check", "next_check"];
     let mut columns: Vec<_> = numbers.iter().map(|name| (*name, json!(0))).collect();
-    columns.extend([("state", json!(code)), ("state_type", json!(1)), ("notifications_enabled", json!(1)), ("has_been_checked", json!(1))]);
+    columns.extend([
+        ("state", json!(code)),
+        ("state_type", json!(1)),
+        ("notifications_enabled", json!(1)),
+        ("has_been_checked", json!(1)),
+    ]);
     columns.extend([("last_state_change", json!(now() - 60)), ("plugin_output", json!("DISK CRITICAL"))]);
     columns
 }
