@@ -1,6 +1,6 @@
 //! A real Icinga 2: its notifications by the definitions that we ship, and clicks that reach it through its API.
 
-mod daemon;
+pub(crate) mod daemon;
 
 use crate::shift::Shift;
 use crate::world::wait_until;

@@ -87,7 +87,10 @@ impl Worker {
                 }
                 Err(ended) => {
                     entries.push(entry(&act, &request, ended.person.as_deref(), &[], ended.step, &ended.words));
-                    moves.push((act.id, done(&act, &ended.words)));
+                    // Nobody waits for a word when a time is over: the message says it.
+                    let is_timer = matches!(request.wish, Wish::Expire { .. }) && ended.step == "nothing to do";
+                    let end = Move::Done { outcome: ended.words.clone(), reply: None };
+                    moves.push((act.id, if is_timer { end } else { done(&act, &ended.words) }));
                 }
             }
         }
