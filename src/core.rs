@@ -83,5 +83,8 @@ mod tests {
         assert!(knows_expiry(&door::tests::icinga2("https://icinga".into())));
         assert!(knows_expiry(&Core { kind: CoreKind::Icinga2, ..Core::default() }));
         assert!(!knows_expiry(&Core { kind: CoreKind::Nagios, status_file: Some(status.clone()), ..Core::default() }));
+        let includes_host = |kind| dialect(&Core { kind, ..Core::default() }, &Action::RemoveAcknowledgement);
+        assert!(includes_host(CoreKind::Icinga2).services_include_host);
+        assert!(!includes_host(CoreKind::Naemon).services_include_host);
     }
 }

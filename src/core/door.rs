@@ -83,7 +83,11 @@ pub(crate) fn send(core: &Core, command: &ExternalCommand) -> Result<Receipt, Do
     }
     let places = places::places(core);
     if let Some(name) = command.unsayable() {
-        let door = if places.command_file.is_some() { "command file" } else { "core's command lines" };
+        let door = match (&places.query_socket, &places.command_file) {
+            (Some(path), _) if path.exists() => "query handler",
+            (_, Some(_)) => "command file",
+            (_, None) => "Livestatus",
+        };
         let api = core.kind == CoreKind::Icinga2;
         return Err(DoorError::Unsayable { name: clean_line(name), door, api });
     }

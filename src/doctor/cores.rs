@@ -4,7 +4,7 @@ use super::{Step, Trouble};
 use crate::check::gather::takes_callbacks;
 use crate::check::span;
 use crate::clock;
-use crate::config::{Config, Core};
+use crate::config::{Config, Core, CoreKind};
 use crate::core::door::{self, DoorError};
 use crate::core::state::{self, ReadError};
 use crate::core::{objects_readable, places};
@@ -46,6 +46,12 @@ fn door_step(hop: &str, core: &Core) -> Step {
         Ok(_) if disabled => {
             let e = DoorError::Disabled;
             Step::bad(Trouble::Configuration, hop, e.to_string(), remedy(&e))
+        }
+        // Nothing on this machine says whether there are satellites.
+        Ok(door) if core.kind == CoreKind::OpenItCockpit && core.api.is_none() => {
+            let found =
+                format!("the master's core takes them by its {door}; hosts of satellites need api_url in [core]");
+            Step::good(hop, found)
         }
         Ok(door) => Step::good(hop, format!("the core takes them by its {door}")),
         Err(e) => {

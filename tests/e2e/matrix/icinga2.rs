@@ -131,9 +131,7 @@ impl Subject for Icinga2 {
 fn icinga2(program: Program, door: &'static str) {
     let shift = Shift::prepare();
     let subject = Icinga2::start(&shift, program, door);
-    let mut row = Row::begin(shift, subject, door);
-    row.all();
-    row.restarted();
+    Row::begin(shift, subject, door).all();
 }
 
 fn of(suite: &str) -> Program {

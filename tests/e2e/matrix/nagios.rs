@@ -98,6 +98,11 @@ fn takes_name(name: &str) -> bool {
     !name.contains(|c| ILLEGAL.contains(c))
 }
 
+/// As a line's last word: a backslash there goes on with the next line.
+fn ended(text: &str) -> String {
+    if text.ends_with('\\') { format!("{text}\\") } else { text.to_owned() }
+}
+
 fn objects(root: &str) -> String {
     let mut text = String::from("define timeperiod {\n timeperiod_name 24x7\n alias always\n");
     for day in ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"] {
@@ -109,9 +114,8 @@ fn objects(root: &str) -> String {
     let named = services(takes_name);
     for service in named.iter().map(String::as_str).chain(services_of_stories()) {
         let flaps = u8::from(service == "Flap");
-        // A semicolon begins a comment, a backslash at the end goes on with the next line.
-        let service = service.replace(';', "\\;");
-        let service = if service.ends_with('\\') { format!("{service}\\") } else { service };
+        // A semicolon begins a comment.
+        let service = ended(&service.replace(';', "\\;"));
         text += &format!(
             "define service {{\n host_name web01\n service_description {service}\n check_command check\n check_period 24x7\n\
              active_checks_enabled 0\n max_check_attempts 1\n check_interval 60\n retry_interval 1\n notification_interval 0\n\
@@ -134,7 +138,7 @@ impl Subject for Nagios {
     fn finds(&self, service: Option<&str>, state: u8, output: &str) {
         let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
         let name = format!("c{:06}", self.results.fetch_add(1, Ordering::Relaxed));
-        let service = service.map(|service| format!("service_description={service}\n")).unwrap_or_default();
+        let service = service.map(|service| format!("service_description={}\n", ended(service))).unwrap_or_default();
         let result = format!(
             "file_time={now}\n\nhost_name=web01\n{service}check_type=1\ncheck_options=0\nscheduled_check=0\nlatency=0\n\
              start_time={now}.0\nfinish_time={now}.0\nearly_timeout=0\nexited_ok=1\nreturn_code={state}\noutput={output}\n"
@@ -236,9 +240,7 @@ impl Drop for Nagios {
 fn nagios(program: Program) {
     let shift = Shift::prepare();
     let subject = Nagios::start(&shift, program, "[core]\nmain_config = \"nagios.cfg\"\n", false, "");
-    let mut row = Row::begin(shift, subject, "command file");
-    row.all();
-    row.restarted();
+    Row::begin(shift, subject, "command file").all();
 }
 
 #[test]
@@ -260,9 +262,7 @@ fn naemon(door: &'static str, core: &str) {
     let shift = Shift::prepare();
     let core = format!("[core]\nkind = \"naemon\"\n{core}");
     let subject = Nagios::start(&shift, program, &core, !core.contains("command_file"), &module);
-    let mut row = Row::begin(shift, subject, door);
-    row.all();
-    row.restarted();
+    Row::begin(shift, subject, door).all();
 }
 
 #[test]
