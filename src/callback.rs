@@ -10,7 +10,7 @@ mod clients;
 mod ended;
 mod home;
 pub(crate) mod interaction;
-mod people;
+pub(crate) mod people;
 pub(crate) mod request;
 pub(crate) mod response_url;
 mod work;

@@ -59,6 +59,8 @@ pub(crate) struct Facts {
     pub(crate) spool: Option<Result<Spool, String>>,
     pub(crate) outbox: Option<Result<Health, String>>,
     pub(crate) config: Option<Configured>,
+    /// Whether the audit has the row that the caller kept the hash of; `None` where none was given, too.
+    pub(crate) audit_head: Option<Result<bool, String>>,
     /// By core: what its door said.
     pub(crate) cores: BTreeMap<String, Door>,
 }
@@ -129,6 +131,7 @@ pub(crate) struct Verdict {
 pub(crate) fn judge(facts: &Facts, thresholds: &Thresholds) -> Verdict {
     let mut findings = Vec::new();
     queue(facts, thresholds, &mut findings);
+    audit_head(facts, &mut findings);
     listener::judge(facts, &mut findings);
     configuration(facts, &mut findings);
     cores(facts, &mut findings);
@@ -213,6 +216,20 @@ impl Facts {
         let in_outbox = self.outbox().and_then(|outbox| outbox.summary.oldest).map(|ms| ms / 1000);
         let oldest = [in_spool, in_outbox].into_iter().flatten().min();
         (spooled.saturating_add(queued), oldest.map_or(0, |since| self.now.saturating_sub(since).max(0)))
+    }
+}
+
+fn audit_head(facts: &Facts, findings: &mut Vec<Finding>) {
+    match &facts.audit_head {
+        None | Some(Ok(true)) => {}
+        Some(Ok(false)) => {
+            let text =
+                "the audit has no row with the hash given by --audit-head: its end was cut off, or it was replaced";
+            let remedy =
+                "ackbell audit --verify; the journal has the later heads: journalctl -u ackbell -g 'audit head'";
+            findings.push(Finding::new(Level::Critical, text).remedy(remedy));
+        }
+        Some(Err(e)) => findings.push(Finding::new(Level::Unknown, format!("the audit can't be seen: {e}"))),
     }
 }
 

@@ -18,12 +18,14 @@ mod queue;
 mod sandbox;
 mod setup;
 
-use crate::config::{Config, Environment, LoadError};
+use crate::config::{Config, Environment, LoadError, lenient};
 use crate::logging::{self, Reader};
+use crate::owner;
 use args::{Cli, OfTheCore, Verb};
 use log::LevelFilter;
 use output::Output;
 use std::ffi::OsString;
+use std::fs::OpenOptions;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -75,8 +77,13 @@ pub(crate) fn main() -> ExitCode {
 }
 
 /// The verb's function. Reads like the table of verbs in the manual.
-fn run(cli: Cli, env: &Environment, out: &mut Output) -> Exit {
+fn run(mut cli: Cli, env: &Environment, out: &mut Output) -> Exit {
     let config = cli.config.as_deref();
+    let settled = if cli.verb.works_on_the_state() { settle(config, &mut cli.verb, env, out) } else { Ok(env.clone()) };
+    let env = &match settled {
+        Ok(env) => env,
+        Err(exit) => return exit,
+    };
     match cli.verb {
         Verb::OfTheCore(OfTheCore::Notify(args)) => notify::run(args, config, env, out),
         Verb::Listen => {
@@ -104,6 +111,36 @@ fn run(cli: Cli, env: &Environment, out: &mut Output) -> Exit {
         Verb::Completions { shell } => pages::completions(shell, out),
         Verb::Man { directory } => pages::man(&directory, out),
     }
+}
+
+/// Root becomes the owner of what the verb works on. The directories that were found then stay the ones that are meant,
+/// whatever somebody writes into the configuration meanwhile.
+fn settle(config: Option<&Path>, verb: &mut Verb, env: &Environment, out: &mut Output) -> Result<Environment, Exit> {
+    let (dirs, path) = (lenient::state_dirs_at_once(config, env), lenient::config_path(config));
+    let Some(owner) = owner::to_become(&dirs, &path) else { return Ok(env.clone()) };
+    // `notify` does what the core's own would: what it may not read waits for the listener.
+    let is_notify = matches!(verb, Verb::OfTheCore(_));
+    if let Some(text) = owner::own_file(&path).filter(|_| !is_notify) {
+        owner::read_before(crate::config::secret_files(&path, &text));
+    }
+    if let Verb::Preview(args) = verb
+        && let Some(file) = args.html.as_ref().filter(|file| file.as_path() != Path::new("-"))
+    {
+        // Named by root on the command line, so it is root's to write. What can't be opened is told when it is written.
+        args.opened = OpenOptions::new().write(true).create(true).truncate(false).open(file).ok();
+    }
+    if matches!(verb, Verb::Listen) {
+        owner::make_runtime_dir(&dirs.runtime_dir, &owner);
+    }
+    if let Err(e) = owner::become_owner(&owner) {
+        if matches!(verb, Verb::Check(_)) {
+            out.line(&format!("ACKBELL UNKNOWN - {e}"));
+            return Err(Exit::Unknown);
+        }
+        out.error(&e.to_string());
+        return Err(if is_notify { Exit::CantWrite } else { Exit::Refused });
+    }
+    Ok(env.clone().with("ACKBELL_STATE_DIR", dirs.state_dir).with("ACKBELL_RUNTIME_DIR", dirs.runtime_dir))
 }
 
 /// The configuration, its warnings told; or the reason and the exit code.

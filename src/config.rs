@@ -26,7 +26,7 @@ pub(crate) use environment::Environment;
 pub(crate) use install::{INSTALL_PATH, Missing};
 pub(crate) use integration::{COMMAND, SecretKind, blank as blank_integration};
 pub(crate) use listen::{Http, Listen, TlsFiles};
-pub(crate) use load::{LoadError, Stamp, load, stamp};
+pub(crate) use load::{LoadError, Stamp, load, secret_files, stamp};
 pub(crate) use problem::Problem;
 pub(crate) use show::{show, show_json};
 

@@ -6,6 +6,7 @@ mod click;
 mod files;
 mod install;
 mod letter;
+mod people;
 mod words;
 
 #[cfg(test)]
@@ -15,7 +16,8 @@ pub use click::click;
 pub use files::{configuration, icinga2, livestatus, objects, spool, status};
 pub use install::install;
 pub use letter::intake;
-pub use words::{arguments, fields, slash};
+pub use people::people;
+pub use words::{arguments, fields, macros, slash};
 
 use crate::command::Object;
 use crate::config::Flavor;

@@ -5,12 +5,10 @@
 //! file, sync, rename, sync of the directory), under a lock: a crash leaves the old one or the new one. Whoever read it
 //! learns of a change by its stamp, like that of any secret file.
 
-use crate::ownership;
+use crate::beneath::Directory;
 use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// A larger file is none of ours.
@@ -84,10 +82,23 @@ pub(crate) fn is_plain(name: &str) -> bool {
 
 /// Reads one; `None` when the app isn't installed.
 pub(crate) fn read(path: &Path) -> io::Result<Option<Install>> {
-    let file = match File::open(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened?,
-    };
+    let (directory, name) = (path.parent().unwrap_or(Path::new("/")), file_name(path));
+    match enter(directory.parent().unwrap_or(directory)).and_then(|installs| read_in(&installs, name)) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => found,
+    }
+}
+
+fn file_name(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+}
+
+fn enter(state_dir: &Path) -> io::Result<Directory> {
+    Directory::open(state_dir)?.enter("installs")
+}
+
+fn read_in(installs: &Directory, name: &str) -> io::Result<Option<Install>> {
+    let file = installs.read(name)?;
     let mut text = String::new();
     file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
     // The error's text could quote a token.
@@ -115,25 +126,19 @@ pub(crate) fn update(
     change: impl FnOnce(Option<Install>) -> Option<Install>,
 ) -> io::Result<bool> {
     let path = path(state_dir, integration);
-    let directory = path.parent().unwrap_or(state_dir);
-    match fs::DirBuilder::new().mode(0o700).create(directory) {
-        Ok(()) => ownership::adopt(&File::open(directory)?, directory),
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(e) => return Err(e),
-    }
-    let lock_path = directory.join("lock");
-    let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&lock_path)?;
-    ownership::adopt(&lock, &lock_path);
+    Directory::open(state_dir)?.make("installs", 0o700)?;
+    let installs = enter(state_dir)?;
+    let lock = installs.read_or_make("lock", 0o600)?;
     lock.lock()?;
     let Some(wanted) = change(read(&path)?) else {
         return Ok(false);
     };
-    write(&path, &wanted)?;
-    File::open(directory)?.sync_all()?;
+    write(&installs, file_name(&path), &wanted)?;
+    installs.sync()?;
     Ok(true)
 }
 
-fn write(path: &Path, install: &Install) -> io::Result<()> {
+fn write(installs: &Directory, name: &str, install: &Install) -> io::Result<()> {
     let written = Written {
         bot_token: install.bot_token.expose().to_owned(),
         refresh_token: install.refresh_token.as_ref().map(|token| token.expose().to_owned()),
@@ -146,15 +151,14 @@ fn write(path: &Path, install: &Install) -> io::Result<()> {
         revoked: install.revoked.clone(),
         events: install.events.clone(),
     };
-    let temporary = path.with_extension("json.new");
+    let temporary = format!("{name}.new");
     // One that a crash left may be anybody's: it is made anew, never written into.
-    let _ = fs::remove_file(&temporary);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-    ownership::adopt(&file, &temporary);
+    let _ = installs.remove(&temporary);
+    let mut file = installs.create(&temporary, 0o600)?;
     serde_json::to_writer_pretty(&mut file, &written)?;
     file.write_all(b"\n")?;
     file.sync_all()?;
-    fs::rename(&temporary, path)
+    installs.rename(&temporary, installs, name)
 }
 
 /// Takes Slack's word that the installation ended at a time, in Unix seconds. `false` when that is no news: it ended already, the event was told
@@ -183,6 +187,7 @@ pub(crate) fn revoke(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     fn some() -> Install {

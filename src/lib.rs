@@ -49,6 +49,7 @@ mod schedule;
 mod slash;
 mod storm;
 
+mod beneath;
 mod check;
 mod clock;
 mod config;
@@ -58,7 +59,7 @@ mod install;
 mod json;
 mod lock;
 mod logging;
-mod ownership;
+mod owner;
 mod report;
 mod secret;
 mod slack;

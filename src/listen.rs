@@ -6,6 +6,7 @@
 //! file, reloads; a configuration that is refused changes nothing.
 
 mod doors;
+mod head;
 mod http;
 pub(crate) mod install;
 mod intake;
@@ -23,12 +24,14 @@ use crate::spool::{Spool, SpoolError};
 use crate::systemd::Notifier;
 use crate::wake;
 use doors::{Doors, Sockets};
+use head::Heads;
 use http::Handlers;
 use install::Installer;
 use intake::Intake;
 use log::{error, info, warn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use std::cell::RefCell;
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
@@ -189,6 +192,7 @@ fn deliver(
     let mut deliverer = Deliverer::open(current.config.clone(), env.clone(), PATIENCE_LONG, lock)?;
     current.callbacks.start(&current.config, env, &current.reporter);
     let mut housekeeping: Option<Instant> = None;
+    let heads = RefCell::new(Heads::new(&current.config.state_dir));
     while !signals.stopped() {
         if current.reload(env, signals) {
             deliverer.reconfigure(current.config.clone())?;
@@ -199,12 +203,14 @@ fn deliver(
         deliverer.drain()?;
         let beat = || {
             current.reporter.beat();
+            heads.borrow_mut().look();
             signals.stopped()
         };
         let round = deliverer.round(None, &beat)?;
         current.doors.tend(&current.config);
         current.reporter.note(|report| report.interrupted = None);
         current.reporter.beat();
+        heads.borrow_mut().look();
         notifier.say("WATCHDOG=1");
         let until_next = round.next.map_or(i64::MAX, |next| next.saturating_sub(deliverer.now_ms()));
         let rest = if housekeeping.is_some() { SCAN_INTERVAL } else { Duration::ZERO };

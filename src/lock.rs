@@ -1,12 +1,12 @@
 //! The delivery lock: whoever holds it delivers, all others leave their notification and go.
 
-use crate::ownership;
+use crate::beneath::Directory;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use rustix::process::{Flock, FlockOffsetType, FlockType};
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// The lock, held until dropped. The kernel lets it go when the process dies, however it dies.
@@ -60,7 +60,7 @@ fn claimed(file: &File) -> bool {
 ///
 /// Without trying: a lock that was taken for a moment would send a `notify` away that should deliver by itself.
 pub(crate) fn holder(state_dir: &Path) -> Option<u32> {
-    let inode = std::fs::metadata(state_dir.join("deliver.lock")).ok()?.ino();
+    let inode = std::fs::symlink_metadata(state_dir.join("deliver.lock")).ok()?.ino();
     // `1: FLOCK  ADVISORY  WRITE 1234 fd:01:5678 0 EOF`, proc(5). The device is another one than stat's on some file
     // systems, so the inode alone is compared.
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
@@ -73,8 +73,5 @@ pub(crate) fn holder(state_dir: &Path) -> Option<u32> {
 }
 
 fn open(state_dir: &Path) -> io::Result<File> {
-    let path = state_dir.join("deliver.lock");
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o660).open(&path)?;
-    ownership::adopt(&file, &path);
-    Ok(file)
+    Directory::open(state_dir)?.read_or_make("deliver.lock", 0o660)
 }

@@ -4,20 +4,20 @@
 //! every few seconds. It is no promise: whoever reads it asks also how old its heartbeat is and who holds the delivery
 //! lock. A clean stop removes it; what a crash leaves says by its process and its heartbeat that it is of the past.
 
+use crate::beneath::Directory;
 use crate::clock;
-use crate::ownership;
 use crate::slack::socket::SocketStatus;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often the heart beats at least while the listener is well, as it writes when something else is to be said, too.
 const BEAT: Duration = Duration::from_secs(5);
+const FILE: &str = "listener.json";
 /// A report is far smaller.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
 
@@ -88,13 +88,13 @@ impl Noted {
 
 /// Where the report is.
 pub(crate) fn path(runtime_dir: &Path) -> PathBuf {
-    runtime_dir.join("listener.json")
+    runtime_dir.join(FILE)
 }
 
 /// Reads what a listener said last; `None` when none did since it stopped in order.
 pub(crate) fn read(runtime_dir: &Path) -> io::Result<Option<Report>> {
     let mut text = Vec::new();
-    match fs::File::open(path(runtime_dir)) {
+    match Directory::open(runtime_dir).and_then(|directory| directory.read(FILE)) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened?.take(FILE_BYTES_MAX).read_to_end(&mut text)?,
     };
@@ -161,13 +161,11 @@ impl Reporter {
 /// Readable by the group, in which the core's user is; the configuration's words in it are nobody else's business.
 fn write(runtime_dir: &Path, report: &Report) -> io::Result<()> {
     let text = serde_json::to_vec(report)?;
-    let (path, fresh) = (path(runtime_dir), runtime_dir.join("listener.json.new"));
+    let (directory, fresh) = (Directory::open(runtime_dir)?, "listener.json.new");
     // Left by a listener that was killed; perhaps another user's.
-    let _ = fs::remove_file(&fresh);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o640).open(&fresh)?;
-    ownership::adopt(&file, &fresh);
-    file.write_all(&text)?;
-    fs::rename(fresh, path)
+    let _ = directory.remove(fresh);
+    directory.create(fresh, 0o640)?.write_all(&text)?;
+    directory.rename(fresh, &directory, FILE)
 }
 
 #[cfg(test)]

@@ -14,16 +14,15 @@
 //! those it doesn't know, so files written before an upgrade are read after it. A file of a newer version goes to
 //! `bad/`, from where `ackbell queue retry NAME` brings it back after the upgrade.
 
+use crate::beneath::Directory;
 use crate::clock;
 use crate::notification::Notification;
-use crate::ownership;
-use rustix::fs::OFlags;
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::collections::BinaryHeap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -127,38 +126,37 @@ impl Spool {
         let mut bytes = serde_json::to_vec(&envelope).map_err(|e| self.error("encode", "tmp", e.into()))?;
         bytes.push(b'\n');
         let id = SpoolId::fresh();
-        let (tmp, new) = (self.path("tmp", &id), self.path("new", &id));
-        let mut file = self.create(&tmp)?;
+        let (tmp, mut file) = self.create(&id)?;
         let written = file.write_all(&bytes).and_then(|()| file.sync_data());
         drop(file);
-        let renamed = written.and_then(|()| match fs::rename(&tmp, &new) {
+        let renamed = written.and_then(|()| match self.move_to_new(&tmp, &id) {
             // Whoever made the directories was killed between `tmp/` and `new/`.
             Err(e) if e.kind() == ErrorKind::NotFound => {
                 self.make_directories().map_err(|e| e.source)?;
-                fs::rename(&tmp, &new)
+                self.move_to_new(&tmp, &id)
             }
             other => other,
         });
-        if let Err(source) = renamed {
+        let new = renamed.map_err(|source| {
             // The rest would be swept anyway; on a full disk its bytes are wanted now.
-            let _ = fs::remove_file(&tmp);
-            return Err(SpoolError { what: "write the spool file", path: tmp, source });
-        }
+            let _ = tmp.remove(id.as_str());
+            SpoolError { what: "write the spool file", path: self.path("tmp", &id), source }
+        })?;
         // Without this the rename itself may be lost with the power.
-        sync_directory(&self.root.join("new")).map_err(|e| self.error("sync the spool directory", "new", e))?;
+        new.sync().map_err(|e| self.error("sync the spool directory", "new", e))?;
         Ok(id)
     }
 
     /// The oldest files in `new/`, at most `most` of them, oldest first. Memory is bounded by `most`.
     pub(crate) fn oldest(&self, most: usize) -> Result<Vec<SpoolId>, SpoolError> {
-        let listing = match fs::read_dir(self.root.join("new")) {
+        let listing = match self.directory("new").and_then(|new| new.names()) {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             other => other.map_err(|e| self.error("list the spool directory", "new", e))?,
         };
         let mut oldest = BinaryHeap::with_capacity(most.min(1024) + 1);
-        for file in listing {
-            let file = file.map_err(|e| self.error("list the spool directory", "new", e))?;
-            let Ok(name) = file.file_name().into_string() else {
+        for name in listing {
+            let name = name.map_err(|e| self.error("list the spool directory", "new", e))?;
+            let Ok(name) = String::from_utf8(name) else {
                 continue; // not written by us, and not ours to judge
             };
             if name.starts_with('.') {
@@ -180,9 +178,7 @@ impl Spool {
     /// Reads one file, without taking it away.
     pub(crate) fn read(&self, id: &SpoolId) -> Result<Entry, ReadError> {
         let mut bytes = Vec::new();
-        // O_NONBLOCK: a FIFO somebody put there must not hang the drainer.
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(self.path("new", id));
+        let file = self.directory("new").and_then(|new| new.read(id.as_str()));
         let read = file.and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
         read.map_err(|e| match Errno::from_io_error(&e) {
             Some(Errno::NOENT) => ReadError::Gone,
@@ -200,7 +196,7 @@ impl Spool {
     /// Takes a file out of `new/`, once it is safe in the outbox. Not synced: should the removal be lost with the
     /// power, the outbox recognises the id.
     pub(crate) fn remove(&self, id: &SpoolId) -> Result<(), SpoolError> {
-        match fs::remove_file(self.path("new", id)) {
+        match self.directory("new").and_then(|new| new.remove(id.as_str())) {
             Err(source) if source.kind() != ErrorKind::NotFound => {
                 Err(SpoolError { what: "remove the spool file", path: self.path("new", id), source })
             }
@@ -216,7 +212,8 @@ impl Spool {
     /// Brings a file from `bad/` back into `new/`; `false` when there is none of that name.
     pub(crate) fn bring_back(&self, name: &str) -> Result<bool, SpoolError> {
         let id = SpoolId(name.to_owned());
-        if name.contains('/') || !self.path("bad", &id).exists() {
+        let is_there = || self.directory("bad").is_ok_and(|bad| bad.holds(name));
+        if name.contains('/') || !is_there() {
             return Ok(false);
         }
         self.rename(&id, "bad", "new").map(|()| true)
@@ -224,45 +221,67 @@ impl Spool {
 
     /// The names in `bad/`.
     pub(crate) fn bad(&self) -> Vec<String> {
-        let listing = fs::read_dir(self.root.join("bad")).into_iter().flatten();
-        let mut names: Vec<_> = listing.flatten().map(|file| file.file_name().to_string_lossy().into_owned()).collect();
+        let mut names: Vec<_> =
+            self.names("bad").into_iter().map(|name| String::from_utf8_lossy(&name).into_owned()).collect();
         names.sort();
         names
     }
 
     /// Whether a file of that name waits in `new/`.
     pub(crate) fn holds(&self, id: &str) -> bool {
-        self.root.join("new").join(id).exists()
+        self.directory("new").is_ok_and(|new| new.holds(id))
     }
 
     /// How many files wait in `new/`, and the oldest of them.
     pub(crate) fn waiting(&self) -> (usize, Option<SpoolId>) {
-        let files = fs::read_dir(self.root.join("new")).into_iter().flatten().flatten().count();
-        (files, self.oldest(1).ok().and_then(|ids| ids.into_iter().next()))
+        (self.names("new").len(), self.oldest(1).ok().and_then(|ids| ids.into_iter().next()))
     }
 
     /// Removes the rests of killed processes from `tmp/`.
     pub(crate) fn sweep(&self) {
-        for file in fs::read_dir(self.root.join("tmp")).into_iter().flatten().flatten() {
-            let age = file.metadata().and_then(|m| m.modified()).ok().and_then(|time| time.elapsed().ok());
-            if age.is_some_and(|age| age > TMP_AGE_MAX) {
-                let _ = fs::remove_file(file.path());
+        let Ok(tmp) = self.directory("tmp") else { return };
+        for name in self.names("tmp").into_iter().filter_map(|name| String::from_utf8(name).ok()) {
+            let age = tmp.read(&name).and_then(|file| file.metadata()?.modified()).ok();
+            if age.and_then(|time| time.elapsed().ok()).is_some_and(|age| age > TMP_AGE_MAX) {
+                let _ = tmp.remove(&name);
             }
         }
     }
 
+    /// The names in one of its directories; none where it can't be read.
+    fn names(&self, directory: &str) -> Vec<Vec<u8>> {
+        let names = self.directory(directory).and_then(|directory| Ok(directory.names()?.flatten().collect()));
+        names.unwrap_or_default()
+    }
+
+    /// One of its directories, held.
+    fn directory(&self, name: &str) -> io::Result<Directory> {
+        Directory::open(self.state_dir())?.enter("spool")?.enter(name)
+    }
+
+    fn state_dir(&self) -> &Path {
+        self.root.parent().unwrap_or(&self.root)
+    }
+
+    /// Gives the file its place among those that are whole.
+    fn move_to_new(&self, tmp: &Directory, id: &SpoolId) -> io::Result<Directory> {
+        let new = self.directory("new")?;
+        tmp.rename(id.as_str(), &new, id.as_str())?;
+        Ok(new)
+    }
+
     fn rename(&self, id: &SpoolId, from: &str, to: &str) -> Result<(), SpoolError> {
-        let target = self.path(to, id);
-        fs::rename(self.path(from, id), &target).map_err(|source| SpoolError {
-            what: "move the spool file to",
-            path: target,
-            source,
-        })
+        let moved = self.directory(from).and_then(|from| from.rename(id.as_str(), &self.directory(to)?, id.as_str()));
+        moved.map_err(|source| SpoolError { what: "move the spool file to", path: self.path(to, id), source })
     }
 
     /// Opens the file in `tmp/`, making the directories on the first use.
-    fn create(&self, tmp: &Path) -> Result<File, SpoolError> {
-        let open = || OpenOptions::new().write(true).create_new(true).mode(0o660).open(tmp);
+    fn create(&self, id: &SpoolId) -> Result<(Directory, File), SpoolError> {
+        let open = || {
+            let tmp = self.directory("tmp")?;
+            let file = tmp.create(id.as_str(), 0o660)?;
+            io::Result::Ok((tmp, file))
+        };
         let opened = match open() {
             Err(e) if e.kind() == ErrorKind::NotFound => {
                 self.make_directories()?;
@@ -270,8 +289,7 @@ impl Spool {
             }
             other => other,
         };
-        let opened = opened.inspect(|file| ownership::adopt(file, tmp));
-        opened.map_err(|source| SpoolError { what: "create the spool file", path: tmp.to_owned(), source })
+        opened.map_err(|source| SpoolError { what: "create the spool file", path: self.path("tmp", id), source })
     }
 
     /// Makes the directories where they are missing, for a listener that starts before the first notification.
@@ -281,21 +299,24 @@ impl Spool {
 
     /// Makes the state directory and the spool in it, each entry as durable as the files to come.
     fn make_directories(&self) -> Result<(), SpoolError> {
-        let state_dir = self.root.parent().unwrap_or(&self.root).to_owned();
-        let spool = ["tmp", "new", "bad"].map(|name| self.root.join(name));
-        for directory in [&state_dir, &self.root].into_iter().chain(&spool) {
-            match DirBuilder::new().mode(0o770).create(directory) {
-                Err(e) if e.kind() == ErrorKind::AlreadyExists => continue,
-                made => made.and_then(|()| {
-                    ownership::adopt(&File::open(directory)?, directory);
-                    sync_directory(directory.parent().unwrap_or(Path::new("/")))
-                }),
+        let fail = |path: &Path, source| SpoolError { what: "create the directory", path: path.to_owned(), source };
+        let state_dir = self.state_dir();
+        match DirBuilder::new().mode(0o770).create(state_dir) {
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+            made => made
+                .and_then(|()| File::open(state_dir.parent().unwrap_or(Path::new("/")))?.sync_all())
+                .map_err(|e| fail(state_dir, e))?,
+        }
+        let make = |directory: &Directory, name: &str| {
+            if directory.make(name, 0o770)? {
+                directory.sync()?;
             }
-            .map_err(|source| SpoolError {
-                what: "create the directory",
-                path: directory.clone(),
-                source,
-            })?;
+            directory.enter(name)
+        };
+        let state = Directory::open(state_dir).map_err(|e| fail(state_dir, e))?;
+        let spool = make(&state, "spool").map_err(|e| fail(&self.root, e))?;
+        for name in ["tmp", "new", "bad"] {
+            make(&spool, name).map_err(|e| fail(&self.root.join(name), e))?;
         }
         Ok(())
     }
@@ -318,10 +339,6 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Entry, ReadError> {
     let envelope: Envelope<Notification> =
         serde_json::from_slice(bytes).map_err(|e| ReadError::Garbage(e.to_string()))?;
     Ok(Entry { received: envelope.received, notification: envelope.notification })
-}
-
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
 }
 
 /// What the reader of the error can do about it.

@@ -23,7 +23,7 @@ mod twin;
 mod work;
 
 pub(crate) use act::{Act, Move, NewAct, Stage};
-pub(crate) use audit::Chain;
+pub(crate) use audit::{Chain, Head};
 pub(crate) use home::Opened;
 pub(crate) use outbox::{Lane, NewDelivery, PURGE_BATCH};
 pub(crate) use place::Voice;
@@ -34,12 +34,13 @@ pub(crate) use settle::{Pace, Settlement};
 pub(crate) use subscription::{PER_CHANNEL_MAX, Subscription};
 pub(crate) use work::{Claimed, Planned, Work};
 
-use crate::ownership;
+use crate::beneath::Directory;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use std::fs::OpenOptions;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+const NAME: &str = "ackbell.db";
 
 /// The open outbox.
 #[derive(Debug)]
@@ -92,7 +93,7 @@ impl Store {
     /// `patience`: how long to wait for another writer. A corrupt database is put aside; the `Some` beside the store
     /// is where it went.
     pub(crate) fn open(state_dir: &Path, patience: Duration) -> Result<(Self, Option<PathBuf>), StoreError> {
-        let path = state_dir.join("ackbell.db");
+        let path = state_dir.join(NAME);
         match Self::open_checked(&path, patience) {
             Err(e) if e.is_corruption() => {
                 Self::replace(state_dir, patience).map(|(store, aside)| (store, Some(aside)))
@@ -104,7 +105,7 @@ impl Store {
     /// Puts a corrupt database aside, and opens a new one with what could be read of the waiting messages. Noise in the
     /// middle of the file shows only when it is read, long after the opening. Also gives where the old one went.
     pub(crate) fn replace(state_dir: &Path, patience: Duration) -> Result<(Self, PathBuf), StoreError> {
-        let path = state_dir.join("ackbell.db");
+        let path = state_dir.join(NAME);
         let aside = put_aside(&path)?;
         let store = Self::open_checked(&path, patience)?;
         store.salvage(&aside);
@@ -124,19 +125,20 @@ impl Store {
 
     /// Opens an outbox that exists for looking at it; `None` when there is none yet.
     pub(crate) fn open_existing(state_dir: &Path) -> Result<Option<Self>, StoreError> {
-        let path = state_dir.join("ackbell.db");
+        let path = state_dir.join(NAME);
         if path.exists() { Self::open_checked(&path, Duration::from_secs(30)).map(Some) } else { Ok(None) }
     }
 
     /// Opens an outbox that exists without changing anything, with read rights alone; `None` when there is none yet.
     pub(crate) fn open_for_reading(state_dir: &Path, patience: Duration) -> Result<Option<Self>, StoreError> {
-        let path = state_dir.join("ackbell.db");
+        let path = place_in(state_dir)?;
         match rustix::fs::access(&path, rustix::fs::Access::READ_OK) {
             Err(rustix::io::Errno::NOENT) => return Ok(None),
             Err(e) => return Err(StoreError::Read { path, source: e.into() }),
             Ok(()) => {}
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let db = Connection::open_with_flags(path, flags)?;
         db.busy_timeout(patience)?;
         schema::check(&db)?;
@@ -147,18 +149,17 @@ impl Store {
         // SQLite would create it by its own mode; its -wal and -shm copy ours. Opened by us only to be made: closing any
         // descriptor of a file lets go of all locks that this process has on it, those of other connections too, and
         // then whoever looks with `sqlite3` takes the log away (<https://sqlite.org/howtocorrupt.html>, section 2.2).
-        match OpenOptions::new().write(true).create_new(true).mode(0o660).open(path) {
-            // Its side files take its owner, too: SQLite sees to that.
-            Ok(file) => ownership::adopt(&file, path),
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(source) => return Err(StoreError::Create { path: path.to_owned(), source }),
+        let made = Directory::open(path.parent().unwrap_or(path)).and_then(|directory| directory.create(NAME, 0o660));
+        match made.map(drop) {
+            Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
+                return Err(StoreError::Create { path: path.to_owned(), source: e });
+            }
+            _ => {}
         }
-        let read = |source| StoreError::Read { path: path.to_owned(), source };
-        let place = std::fs::metadata(path).map_err(read)?;
-        if place.is_dir() {
-            return Err(StoreError::Create { path: path.to_owned(), source: std::io::ErrorKind::IsADirectory.into() });
-        }
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let path = &place_in(path.parent().unwrap_or(path))?;
+        let place = std::fs::metadata(path).map_err(|source| StoreError::Read { path: path.clone(), source })?;
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let db = Connection::open_with_flags(path, flags)?;
         db.busy_timeout(patience)?;
         db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
@@ -178,9 +179,14 @@ impl Store {
 
     /// Takes over what can still be read of the waiting messages in a corrupt database, row by row.
     fn salvage(&self, aside: &Path) {
-        let Ok(old) = Connection::open_with_flags(aside, OpenFlags::SQLITE_OPEN_READ_WRITE) else {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let Some(Ok(old)) = std::fs::canonicalize(aside).ok().map(|aside| Connection::open_with_flags(aside, flags))
+        else {
             return;
         };
+        let name = aside.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // Whatever it says, delivery goes on.
+        let _ = audit::go_on(&self.db, &old, &name);
         let waiting = "SELECT n.id, n.received, n.object, n.twin, n.contact, n.body, d.integration, d.target, d.mentions
                        FROM delivery d JOIN notification n ON n.seq = d.notification WHERE d.state = 'waiting' ORDER BY d.id";
         let Ok(mut rows) = old.prepare(waiting) else {
@@ -195,6 +201,29 @@ impl Store {
         }
         let _ = outbox::adopt(&self.db);
     }
+}
+
+/// Where `SQLite` is to open the database: the real path of the directory, as `SQLITE_OPEN_NOFOLLOW` refuses a link
+/// anywhere on the way, and the file there, if it is a plain one. `SQLite` itself opens the side files without following.
+fn place_in(state_dir: &Path) -> Result<PathBuf, StoreError> {
+    let given = state_dir.join(NAME);
+    let read = |source| StoreError::Read { path: given.clone(), source };
+    let directory = match Directory::open(state_dir) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(given),
+        opened => opened.map_err(read)?,
+    };
+    for side in ["-wal", "-shm"] {
+        directory.inspect(&format!("{NAME}{side}")).map_err(read)?;
+    }
+    let place = match directory.inspect(NAME) {
+        Ok(true) => std::fs::canonicalize(&given),
+        Ok(false) => std::fs::canonicalize(state_dir).map(|directory| directory.join(NAME)),
+        Err(e) if e.kind() == std::io::ErrorKind::IsADirectory => {
+            return Err(StoreError::Create { path: given.clone(), source: e });
+        }
+        Err(e) => Err(e),
+    };
+    place.map_err(read)
 }
 
 /// What tells a file from any other.

@@ -2,7 +2,6 @@
 //!
 //! A hint only: delete every line that sends it and nothing changes but latency, as the listener scans the spool too.
 
-use crate::ownership;
 use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -25,8 +24,6 @@ pub(crate) fn bind(runtime_dir: &Path) -> io::Result<UnixDatagram> {
     // Left by a listener that was killed. Ours is the delivery lock, so nobody else listens there.
     let _ = std::fs::remove_file(&path);
     let socket = UnixDatagram::bind(&path)?;
-    // Else a listener that root tries by hand isn't told of what the core's user has.
-    ownership::adopt_socket(&path);
     socket.set_nonblocking(true)?;
     Ok(socket)
 }

@@ -3,6 +3,7 @@
 use super::request::Asker;
 use crate::authorise::Person;
 use crate::config::{Config, Integration, Who};
+use crate::notification::clean_line;
 use crate::slack::api::Client;
 use crate::slack::outcome::Outcome;
 use serde_json::Value;
@@ -94,7 +95,7 @@ impl People {
             ..Person::default()
         };
         if !integration.is_bot() {
-            return Ok(said);
+            return Ok(Person { name: clean_line(&said.name), ..said });
         }
         let key = (asker.integration.clone(), asker.user.clone());
         let known =
@@ -110,6 +111,8 @@ impl People {
             self.known.insert(key, (Instant::now(), person.clone()));
             person
         };
+        // It is kept, written into the core, and printed.
+        person.name = clean_line(&person.name);
         if config.access.rules.iter().any(|rule| rule.who.iter().any(|who| matches!(who, Who::Group(_)))) {
             person.groups = self.groups_of(asker, client)?;
         }
@@ -152,6 +155,14 @@ fn read(user: &Value, said: Person) -> Person {
         is_bot: flag("is_bot"),
         ..Person { name: String::new(), team_id: String::new(), ..said }
     }
+}
+
+/// For the fuzzer: whom any answer about a person makes of somebody who clicked.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn of_answer(user: &Value) -> Person {
+    let said = Person { team_id: "T1".into(), user_id: "U1".into(), name: "said".into(), ..Person::default() };
+    let person = read(user, said);
+    Person { name: clean_line(&person.name), ..person }
 }
 
 fn unknown(outcome: Outcome) -> WhoError {

@@ -25,12 +25,13 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 const HEART_STOPPED: i64 = 120;
 
 /// Gathers; never takes much longer than [`DEADLINE`].
-pub(crate) fn gather(config: Option<&Path>, env: &Environment) -> Facts {
+pub(crate) fn gather(config: Option<&Path>, env: &Environment, audit_head: Option<&str>) -> Facts {
     let facts = Arc::new(Mutex::new(Facts { now: clock::wall_ms() / 1000, ..Facts::default() }));
     let (done, finished) = channel::<()>();
     let (inside, config, env) = (Arc::clone(&facts), config.map(Path::to_owned), env.clone());
+    let head = audit_head.map(str::to_owned);
     let spawned = std::thread::Builder::new().name("check".into()).spawn(move || {
-        look(&inside, config.as_ref(), &env);
+        look(&inside, config.as_ref(), head.as_deref(), &env);
         drop(done);
     });
     if spawned.is_ok() {
@@ -42,7 +43,7 @@ pub(crate) fn gather(config: Option<&Path>, env: &Environment) -> Facts {
     facts.clone()
 }
 
-fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, env: &Environment) {
+fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, env: &Environment) {
     let put = |change: &mut dyn FnMut(&mut Facts)| change(&mut facts.lock().unwrap_or_else(PoisonError::into_inner));
     let now = facts.lock().unwrap_or_else(PoisonError::into_inner).now;
     let StateDirs { state_dir, runtime_dir, .. } = state_dirs(path.map(PathBuf::as_path), env);
@@ -50,6 +51,10 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, env: &Environment) {
     put(&mut |facts| facts.listener = Some(listener.clone()));
     let spool = spool(&state_dir);
     put(&mut |facts| facts.spool = Some(spool.clone()));
+    if let Some(head) = audit_head {
+        let seen = has_audit_head(&state_dir, head);
+        put(&mut |facts| facts.audit_head = Some(seen.clone()));
+    }
     let (configured, config) = configured(path.map(PathBuf::as_path), env);
     put(&mut |facts| facts.config = Some(configured.clone()));
     let mut outbox = outbox(&state_dir, now);
@@ -123,6 +128,11 @@ fn outbox(state_dir: &Path, now: i64) -> Result<Health, String> {
         Some(store) => store.health(now.saturating_mul(1000)).map_err(|e| e.to_string()),
         None => Ok(Health::default()),
     }
+}
+
+fn has_audit_head(state_dir: &Path, head: &str) -> Result<bool, String> {
+    let store = Store::open_for_reading(state_dir, PATIENCE).map_err(|e| e.to_string())?;
+    store.map_or(Ok(false), |store| store.has_audit_head(head).map_err(|e| e.to_string()))
 }
 
 fn configured(path: Option<&Path>, env: &Environment) -> (Configured, Option<Config>) {

@@ -20,6 +20,7 @@ fn report() -> Report {
 /// A listener runs, nothing waits.
 fn well() -> Facts {
     Facts {
+        audit_head: None,
         now: NOW,
         listener: Some(Ok(Listener::Runs(report()))),
         spool: Some(Ok(Spool::default())),

@@ -159,6 +159,30 @@ pub(crate) enum Verb {
     },
 }
 
+impl Verb {
+    /// Whether it reads or writes the state directory: then root runs it as that directory's owner.
+    pub(crate) fn works_on_the_state(&self) -> bool {
+        match self {
+            Self::OfTheCore(_)
+            | Self::Listen
+            | Self::Queue(_)
+            | Self::Doctor(_)
+            | Self::Check(_)
+            | Self::Audit(_)
+            | Self::Preview(_)
+            | Self::Manifest(_) => true,
+            Self::Config(args) => !matches!(args.what, ConfigVerb::Init { .. }),
+            // `setup` writes what is root's, and looks at the state with care.
+            Self::Setup(_)
+            | Self::Demo(_)
+            | Self::Sandbox(_)
+            | Self::Commands(_)
+            | Self::Completions { .. }
+            | Self::Man { .. } => false,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct QueueArgs {
     /// Print JSON
@@ -234,6 +258,9 @@ pub(crate) struct CheckArgs {
     /// Critical when so many wait
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub(crate) critical_queue: u32,
+    /// Critical when the audit has no row with this hash: one that was kept elsewhere, of `audit --verify` or the journal
+    #[arg(long, value_name = "HASH", value_parser = hash)]
+    pub(crate) audit_head: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -282,6 +309,9 @@ pub(crate) struct PreviewArgs {
     /// Write a web page that shows it as Slack does; without FILE it is printed
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-", conflicts_with_all = ["json", "explain"])]
     pub(crate) html: Option<PathBuf>,
+    /// That file, opened by whoever ran this, before they became another.
+    #[arg(skip)]
+    pub(crate) opened: Option<std::fs::File>,
     /// Print a link that opens it in Slack's Block Kit Builder
     #[arg(long, conflicts_with_all = ["json", "html"])]
     pub(crate) link: bool,
@@ -315,4 +345,13 @@ pub(crate) enum ConfigVerb {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// A row's hash as the audit writes it.
+fn hash(text: &str) -> Result<String, String> {
+    let text = text.trim().to_ascii_lowercase();
+    let is_hash = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hash
+        .then_some(text)
+        .ok_or_else(|| "it is 64 letters a to f and digits, as `ackbell audit --verify` prints it".to_owned())
 }

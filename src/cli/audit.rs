@@ -4,6 +4,7 @@ use super::args::AuditArgs;
 use super::{Exit, Output, load};
 use crate::clock;
 use crate::config::{Environment, Pattern};
+use crate::notification::clean_line;
 use crate::render::utc;
 use crate::route::matcher::takes;
 use crate::store::{Chain, Store, StoreError};
@@ -96,7 +97,7 @@ fn is_wanted(entry: &Value, args: &AuditArgs) -> bool {
 }
 
 fn cells(entry: &Value) -> Vec<String> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let text = |value: &Value| clean_line(value.as_str().unwrap_or_default());
     let object = match (text(&entry["object"]["service"]), text(&entry["object"]["host"])) {
         (service, host) if service.is_empty() => host,
         (service, host) => format!("{service} on {host}"),
@@ -120,7 +121,7 @@ fn tell(entry: &Value, table: &Table, out: &mut Output) {
     let commands = entry["commands"].as_array().map(Vec::as_slice).unwrap_or_default();
     let details = commands.iter().chain([&entry["detail"]]).filter_map(Value::as_str);
     for detail in details.flat_map(str::lines).filter(|detail| !detail.is_empty()) {
-        out.line(&out.fit(&format!("    {}", detail.trim_end())));
+        out.line(&out.fit(&format!("    {}", clean_line(detail.trim_end()))));
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) fn run(args: &CheckArgs, config: Option<&Path>, env: &Environment, ou
         warning_queue: args.warning_queue.into(),
         critical_queue: args.critical_queue.into(),
     };
-    let mut verdict = judge(&gather(config, env), &thresholds);
+    let mut verdict = judge(&gather(config, env, args.audit_head.as_deref()), &thresholds);
     for finding in &mut verdict.findings {
         finding.remedy = finding.remedy.take().map(|remedy| pasteable(&remedy, config));
     }

@@ -3,6 +3,7 @@
 use super::{Exit, Output, load};
 use crate::config::Environment;
 use crate::listen;
+use crate::owner;
 use crate::systemd::Notifier;
 use std::path::Path;
 
@@ -12,6 +13,8 @@ pub(super) fn run(config: Option<&Path>, env: &Environment, out: &mut Output) ->
         Ok(config) => config,
         Err(exit) => return exit,
     };
+    // The secrets are in memory for as long as it runs, and the user it runs as may run others' plugins.
+    owner::close_memory();
     let notifier = Notifier::new(env.os("NOTIFY_SOCKET"));
     match listen::run(config, env, &notifier) {
         Ok(()) => Exit::Done,

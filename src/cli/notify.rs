@@ -97,10 +97,10 @@ pub(super) fn forgiving(arguments: &[OsString], problem: &clap::Error, env: &Env
     let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let cleaned: Vec<OsString> = mend(&words).into_iter().map(OsString::from).collect();
     match Cli::read(&cleaned) {
-        Ok(Cli { verb: Verb::OfTheCore(OfTheCore::Notify(args)), config, .. }) if !args.fields.is_empty() => {
+        Ok(cli) if matches!(&cli.verb, Verb::OfTheCore(OfTheCore::Notify(args)) if !args.fields.is_empty()) => {
             logging::start(Reader::Core, LevelFilter::Warn);
             warn!("the command line has a mistake, the notification is taken all the same: {complaint}");
-            run(args, config.as_deref(), env, out)
+            super::run(cli, env, out)
         }
         _ => {
             out.error(&format!("{complaint}\nSee `ackbell notify --help`"));

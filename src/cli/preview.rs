@@ -12,6 +12,8 @@ use crate::slack::blocks;
 use crate::store::Store;
 use crate::{route, terminal};
 use serde_json::{Value, json};
+use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 
 pub(super) fn run(args: &PreviewArgs, path: Option<&Path>, env: &Environment, out: &mut Output) -> Exit {
@@ -28,7 +30,7 @@ pub(super) fn run(args: &PreviewArgs, path: Option<&Path>, env: &Environment, ou
         vec![(String::new(), fields.into_notification(clock::wall_ms() / 1000))]
     };
     if let Some(file) = &args.html {
-        return page(shown, &config, all, file, out);
+        return page(shown, &config, all, (file, args.opened.as_ref()), out);
     }
     let look = match (args.json, args.link) {
         (true, _) => Look::Json,
@@ -90,7 +92,13 @@ impl Look {
 }
 
 /// The same as a web page, drawn as the sandbox draws its channels: no network is needed to look at it.
-fn page(shown: Vec<(String, Notification)>, config: &Config, all: bool, file: &Path, out: &mut Output) -> Exit {
+fn page(
+    shown: Vec<(String, Notification)>,
+    config: &Config,
+    all: bool,
+    (file, opened): (&Path, Option<&File>),
+    out: &mut Output,
+) -> Exit {
     let row = |name: &str, message: Value| json!({ "name": name, "message": message });
     let mut rows: Vec<Value> =
         shown.into_iter().map(|(name, notification)| row(&name, message(&notification, config))).collect();
@@ -108,7 +116,11 @@ fn page(shown: Vec<(String, Notification)>, config: &Config, all: bool, file: &P
         out.line(&document);
         return Exit::Done;
     }
-    match std::fs::write(file, document) {
+    let written = match opened {
+        Some(mut opened) => opened.set_len(0).and_then(|()| opened.write_all(document.as_bytes())),
+        None => std::fs::write(file, document),
+    };
+    match written {
         Ok(()) => Exit::Done,
         Err(e) => {
             out.error(&format!(

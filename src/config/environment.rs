@@ -22,6 +22,12 @@ impl Environment {
         self.0.get(name).map(OsString::as_os_str)
     }
 
+    /// The same with one variable more, or with another value of it.
+    pub(crate) fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.0.insert(name.to_owned(), value.into());
+        self
+    }
+
     /// The variables that start so, without that start.
     pub(crate) fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, String)> {
         let from = self.0.range(prefix.to_owned()..);

@@ -1,9 +1,10 @@
 //! The line a problem quotes, with every secret cut out of it.
 //!
 //! Decided from the text alone, as it must hold for a file that doesn't parse: whatever follows a key that may name a
-//! secret is cut, on its line and on lines that only continue it; misspelt keys count. What is left passes through the
+//! secret, or that nobody knows, is cut, on its line and on lines that only continue it. What is left passes through the
 //! program's one redaction.
 
+use super::keys::{SECTIONS, Section};
 use super::suggest;
 use super::tree::Span;
 use crate::secret;
@@ -53,7 +54,7 @@ pub(crate) fn excerpt(text: &str, span: Span) -> Excerpt {
 /// The line without secrets.
 fn mask(text: &str, number: usize, line: &str) -> String {
     let keys = keys(line);
-    if let Some((_, end)) = keys.iter().find(|(key, _)| may_be_secret(key)) {
+    if let Some((_, end)) = keys.iter().find(|(key, _)| is_hidden(key)) {
         return format!("{} [redacted]", secret::redact(&line[..*end]));
     }
     let leads =
@@ -76,7 +77,7 @@ fn continues_secret(text: &str, number: usize) -> bool {
         .iter()
         .rev()
         .take_while(|line| !(line.starts_with('[') && line.trim_end().ends_with(']')))
-        .find_map(|line| keys(line).last().map(|(key, _)| may_be_secret(key)))
+        .find_map(|line| keys(line).last().map(|(key, _)| is_hidden(key)))
         .unwrap_or(false)
 }
 
@@ -121,6 +122,18 @@ fn is_bare(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"_-.".contains(&byte) || !byte.is_ascii()
 }
 
+/// Whether a key's value isn't shown. That of a key nobody knows never is: who knows what it was meant to be.
+fn is_hidden(key: &str) -> bool {
+    let name = key.rsplit('.').next().unwrap_or(key);
+    let is_known = |section: &Section| {
+        let mut parts = section.header.trim_matches(['[', ']']).split('.');
+        parts.any(|part| part == name) || section.keys.iter().any(|key| key.name == name)
+    };
+    // A port or a part of an address before a colon is no key.
+    let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+    may_be_secret(key) || !is_number && !SECTIONS.iter().any(is_known)
+}
+
 /// Whether a key's value may be secret: the known names, anything near them, and anything that sounds so.
 fn may_be_secret(key: &str) -> bool {
     const NAMES: [&str; 6] = ["bot_token", "app_token", "webhook_url", "signing_secret", "client_secret", "proxy"];
@@ -145,7 +158,7 @@ mod tests {
     #[test]
     fn the_line_is_quoted_with_its_place() {
         let found = shown("a = 1\n  chanel = \"#ö\"\n", "chanel");
-        assert_eq!(found, Excerpt { text: "  chanel = \"#ö\"".into(), offset: 2, length: 6 });
+        assert_eq!(found, Excerpt { text: "  chanel = [redacted]".into(), offset: 2, length: 6 });
         assert_eq!(line_column("a\nöb", 4), (2, 2));
     }
 
@@ -154,12 +167,20 @@ mod tests {
         for (text, needle, expected) in [
             ("signing_secret = \"hunter2\"", "signing", "signing_secret = [redacted]"),
             ("sining_secrt = \"hunter2\"", "sining", "sining_secrt = [redacted]"),
-            ("slack = { a = 1, bot_token = \"hunter2\" }", "slack", "slack = { a = 1, bot_token = [redacted]"),
+            (
+                "slack = { enabled = true, bot_token = \"hunter2\" }",
+                "slack",
+                "slack = { enabled = true, bot_token = [redacted]",
+            ),
             ("signing_secret = [\n  \"hunter2\",\n  \"a=b\"\n", "hunter2", "[redacted]"),
             ("signing_secret = [\n  \"hunter2\",\n  \"a=b\"\n", "a=b", "[redacted]"),
             ("{\"slack\": {\"signing_secret\":\n \"hunter2\"", "hunter2", "[redacted]"),
             ("{\"slack\": {\"signing_secret\": \"hunter2\"", "hunter2", "{\"slack\": {\"signing_secret\": [redacted]"),
-            ("chanel = \"xoxb-hunter2\"", "chanel", "chanel = \"xoxb-[redacted]\""),
+            ("channel = \"xoxb-hunter2\"", "channel", "channel = \"xoxb-[redacted]\""),
+            ("api_pasword = \"hunter2\"", "api_pasword", "api_pasword = [redacted]"),
+            ("intake_tokn = \"hunter2\"", "intake_tokn", "intake_tokn = [redacted]"),
+            ("  \"hunter2\": 1", "hunter2", "  \"hunter2\": [redacted]"),
+            ("chanel = [\n  \"hunter2\"\n]", "hunter2", "[redacted]"),
             ("bot_token = \"hunter2", "hunter2", "bot_token = [redacted]"),
             ("bot_token_file = \"/a\"", "bot", "bot_token_file = \"/a\""),
             ("api_key = \"hunter2\"", "api", "api_key = [redacted]"),

@@ -81,7 +81,7 @@ pub(super) fn take(
         Ok(found) => integration.install = found,
         Err(e) => {
             let mistake = Mistake::new(format!("the installation {} can't be read: {e}", path.display()));
-            report.warning(span, mistake.remedy("run as the owner of the state directory, or install the app again"));
+            report.warning(span, mistake.remedy("run as the listener's user, or install the app again"));
         }
     }
     around.sources.push(path);

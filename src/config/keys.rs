@@ -275,6 +275,22 @@ pub(crate) const SECTIONS: [Section; 12] = [
             ),
             key("intake_token_file", FILE, "", "\"intake-token\"", "A file that holds it."),
             key(
+                "intake_without_token",
+                FLAG,
+                "false",
+                "true",
+                "Takes what programs of this machine hand in at /v1/webhook over TCP without a token; a proxy on this \
+                 machine that hands that path on opens it to the world.",
+            ),
+            key(
+                "intake_users",
+                TEXTS,
+                "",
+                "[\"backup\"]",
+                "Who may hand in by the socket \"intake\" in the runtime directory, beside root and the listener's own user.",
+            ),
+            key("metrics", TEXT, "local", "\"all\"", "Whom /metrics and /healthz answer: this machine, or everybody."),
+            key(
                 "socket_mode",
                 FLAG,
                 "true where an app_token is given",

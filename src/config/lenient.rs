@@ -3,8 +3,9 @@
 //! A typo elsewhere must never send notifications to another place than the one a listener reads.
 
 use super::Environment;
+use crate::owner;
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ pub(crate) fn state_dirs(argument: Option<&Path>, env: &Environment) -> StateDir
     let (text, problem) = match read_written(&path) {
         Ok(bytes) => (String::from_utf8_lossy(&bytes).into_owned(), None),
         // Nobody named a configuration and there is none: the defaults are meant.
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound && argument.is_none() => (String::new(), None),
+        Err(e) if e.kind() == ErrorKind::NotFound && argument.is_none() => (String::new(), None),
         Err(e) => (String::new(), Some(format!("can't read the configuration {}: {e}", path.display()))),
     };
     let base = path.parent().unwrap_or(Path::new("/"));
@@ -58,6 +59,13 @@ pub(crate) fn state_dirs(argument: Option<&Path>, env: &Environment) -> StateDir
     StateDirs { state_dir, runtime_dir, problem }
 }
 
+/// The same without waiting for somebody at the other end, should the configuration be a FIFO: then the file says nothing.
+pub(crate) fn state_dirs_at_once(argument: Option<&Path>, env: &Environment) -> StateDirs {
+    let path = config_path(argument);
+    let is_plain = std::fs::metadata(path).is_ok_and(|found| found.is_file());
+    state_dirs(if is_plain { argument } else { Some(Path::new("/dev/null")) }, env)
+}
+
 /// The value of a key that stands on a line of its own at the top of the file.
 pub(super) fn key_in(text: &str, path: &Path, key: &str) -> Option<String> {
     if is_json(path) { json_key(text, key) } else { toml_key(text, key) }
@@ -73,7 +81,13 @@ pub(super) fn is_json(path: &Path) -> bool {
 pub(super) fn read_written(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     for _ in 0..=REREADS_MAX {
-        File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+        match File::open(path) {
+            // Root read it before it became the core's user, who may not.
+            Err(e) if e.kind() == ErrorKind::PermissionDenied => {
+                return owner::was_read(path).ok_or(e);
+            }
+            file => file?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?,
+        };
         if !bytes.is_empty() || !path.is_file() {
             break;
         }

@@ -18,8 +18,14 @@ pub(crate) struct Listen {
     pub(crate) tls: Option<TlsFiles>,
     /// Off: an app token opens no connection.
     pub(crate) socket_mode: bool,
-    /// What other programs must show at the intake; without one only this machine's are taken.
+    /// What other programs must show at the intake; without one it is closed over TCP.
     pub(crate) intake_token: Option<Secret>,
+    /// Without a token whoever comes from this machine is taken over TCP, and whoever a proxy here lets through.
+    pub(crate) intake_without_token: bool,
+    /// Who beside root and the listener's own user may hand in by the socket `intake`: names or numbers.
+    pub(crate) intake_users: Vec<String>,
+    /// `/metrics` and `/healthz` answer everybody who reaches the door, not only this machine.
+    pub(crate) metrics_for_all: bool,
 }
 
 /// Where the HTTP door listens.
@@ -65,7 +71,16 @@ pub(super) fn read(
     sources: &mut Vec<PathBuf>,
     report: &mut Report<'_>,
 ) -> Listen {
-    let mut listen = Listen { http: Http::Default, public_url: None, tls: None, socket_mode: true, intake_token: None };
+    let mut listen = Listen {
+        http: Http::Default,
+        public_url: None,
+        tls: None,
+        socket_mode: true,
+        intake_token: None,
+        intake_without_token: false,
+        intake_users: Vec::new(),
+        metrics_for_all: false,
+    };
     let table = top.table("listen", report).unwrap_or_else(|| Table::new("the environment", None, &[]));
     let mut table = table.passing_over_emptied();
     listen.http = table.parsed_or("http", (env, "ACKBELL_HTTP"), report, http).unwrap_or(Http::Default);
@@ -83,6 +98,15 @@ pub(super) fn read(
     let mut around = Around { base, state_dir: base, env: env.clone(), sources };
     let (names, variable) = (("intake_token", "intake_token_file"), ["ACKBELL_INTAKE_TOKEN"]);
     listen.intake_token = integration::one_secret(&mut table, names, &variable, intake_token, &mut around, report);
+    listen.intake_without_token = table.flag("intake_without_token", report).unwrap_or(false);
+    if listen.intake_without_token && listen.intake_token.is_some() {
+        let mistake = Mistake::new("both an intake_token and intake_without_token are given");
+        report.error(table.span, mistake.remedy("keep one of them"));
+    }
+    let users = table.texts("intake_users", report).unwrap_or_default();
+    listen.intake_users = users.iter().map(|user| user.text.to_owned()).collect();
+    let for_all = |text: &str| values::choice(text, &[("local", false), ("all", true)]);
+    listen.metrics_for_all = table.parsed("metrics", report, for_all).unwrap_or(false);
     let is_wanted = table.flag("socket_mode", report);
     if is_wanted == Some(true) && integrations.iter().all(|integration| integration.app_token.is_none()) {
         let mistake = Mistake::new("socket_mode has no effect: no integration has an app-level token");

@@ -98,6 +98,34 @@ pub(super) fn read(path: &Path) -> std::io::Result<String> {
         .map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 
+/// The configuration's own file and those it names for secrets, whatever else is wrong with it: what root reads before
+/// it becomes somebody who may not.
+pub(crate) fn secret_files(path: &Path, text: &[u8]) -> Vec<PathBuf> {
+    let text = String::from_utf8_lossy(text);
+    let parsed = if lenient::is_json(path) { tree::parse_json(&text) } else { tree::parse_toml(&text) };
+    let mut files = vec![path.to_owned()];
+    name_files(&parsed.unwrap_or_default(), path.parent().unwrap_or(Path::new("/")), &mut files);
+    files
+}
+
+fn name_files(entries: &[tree::Entry], base: &Path, files: &mut Vec<PathBuf>) {
+    for entry in entries {
+        let nodes = match &entry.node.value {
+            tree::Value::Table(inside) => {
+                name_files(inside, base, files);
+                continue;
+            }
+            tree::Value::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(&entry.node),
+        };
+        let is_named = entry.key.ends_with("_file");
+        files.extend(nodes.iter().filter_map(|node| match &node.value {
+            tree::Value::Text(file) if is_named => Some(base.join(file)),
+            _ => None,
+        }));
+    }
+}
+
 fn read_config(
     top: &mut Table<'_>,
     path: Option<&Path>,

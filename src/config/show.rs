@@ -179,6 +179,9 @@ fn listen(listen: &Listen, integrations: &[Integration]) -> Value {
         "tls_key": listen.tls.as_ref().map(|tls| &tls.key),
         "socket_mode": listen.socket_mode,
         "intake_token": listen.intake_token.as_ref().map(|_| "[redacted]"),
+        "intake_without_token": listen.intake_without_token,
+        "intake_users": listen.intake_users,
+        "metrics": if listen.metrics_for_all { "all" } else { "local" },
     })
 }
 

@@ -31,7 +31,7 @@ a.toml:1:2: [slack] has no way to post
     |  ^^^^^
   give it webhook_url or bot_token (or their _file), or enabled = false
 a.toml:2:1: unknown key \"chanel\" in [slack]
-  2 | chanel = \"#ops\"
+  2 | chanel = [redacted]
     | ^^^^^^
   did you mean \"channel\"?
 a.toml:3:13: bot_token: that is an app-level token
@@ -138,7 +138,7 @@ fn json_has_places_too() {
     let text = "{\n  \"slack\": {\n    \"webhook_url\": \"https://h/x\",\n    \"colour\": true\n  }\n}";
     assert!(
         problems("a.json", text)
-            .starts_with("a.json:4:5: unknown key \"colour\" in [slack]\n  4 |     \"colour\": true\n")
+            .starts_with("a.json:4:5: unknown key \"colour\" in [slack]\n  4 |     \"colour\": [redacted]\n")
     );
     assert!(problems("a.json", "{\"slack\": {},}").contains("trailing commas are not allowed"));
 }

@@ -3,6 +3,9 @@
 
 use super::places::{MainConfig, Places, main_configs, places};
 use crate::config::{Core, CoreKind};
+use crate::owner;
+use rustix::process::geteuid;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -111,10 +114,24 @@ impl Local {
         Some(std::iter::once(program.display().to_string()).chain(arguments).collect())
     }
 
-    /// Runs it.
+    /// Whose process a verification by root becomes; root's own only where nobody else may write the configuration.
+    fn runs_as(&self) -> Option<(u32, u32)> {
+        let account = self.account.as_ref().map(|account| (account.uid, account.gid));
+        let writer = owner::stranger(&self.main_config).map(|owner| owner.ids());
+        account.filter(|(uid, _)| *uid != 0).or(writer).or(account)
+    }
+
+    /// Runs it, as the core's user.
     pub(crate) fn verify(&self) -> Verification {
         let Some(words) = self.verify_command() else { return Verification::NotHere };
-        let Ok(done) = Command::new(&words[0]).args(&words[1..]).stdin(Stdio::null()).output() else {
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).stdin(Stdio::null());
+        if geteuid().is_root() {
+            // What the core reads is its own people's, and it may run what stands there: never as root.
+            let Some((uid, gid)) = self.runs_as() else { return Verification::NotHere };
+            command.uid(uid).gid(gid).current_dir("/");
+        }
+        let Ok(done) = command.output() else {
             return Verification::NotHere;
         };
         if done.status.success() {

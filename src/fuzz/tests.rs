@@ -2,8 +2,8 @@
 //! a fixed start, so that each run tries the same. A seed that failed once is kept and fails here for good.
 
 use super::{
-    answer, arguments, click, configuration, fields, icinga2, install, intake, livestatus, objects, request, slash,
-    spool, status,
+    answer, arguments, click, configuration, fields, icinga2, install, intake, livestatus, macros, objects, people,
+    request, slash, spool, status,
 };
 use std::fmt::Write;
 use std::fs;
@@ -142,7 +142,9 @@ fed! {
     any_answer_of_icinga_2_is_read: icinga2, 1000;
     nobody_installs_who_did_not_begin: install, 1000;
     any_answer_of_livestatus_is_read: livestatus, 3000;
+    any_macro_is_text_and_reads_as_it_was_written: macros, 3000;
     any_file_of_objects_is_read: objects, 1000;
+    any_answer_about_a_person_is_about_who_clicked: people, 2000;
     nobody_unsigned_gets_in: request, 2000;
     any_text_behind_the_slash_command_is_understood_or_refused: slash, 3000;
     any_spool_file_is_read_or_set_aside: spool, 1000;

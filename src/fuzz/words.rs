@@ -1,7 +1,8 @@
 //! What people and plugins write: the text behind the slash command, the fields of a notification, the command line.
 
 use super::{NOW, files};
-use crate::notification::{FIELDS, Fields};
+use crate::notification::{FIELDS, Fields, clean_line, clean_prose, clean_text};
+use crate::slack::mrkdwn;
 use crate::slash::{self, Filter, What};
 
 /// Behind `/ackbell`: an order, or a sentence for the person; a filter that is kept is the same when it is read again.
@@ -50,4 +51,19 @@ pub fn fields(bytes: &[u8]) {
     let label = notification.object_label();
     assert!(!label.is_empty() && !label.contains(char::is_control), "about nothing: {label:?}");
     files::keep(&notification);
+}
+
+/// Macros as a core, a shell and a plugin hand them over: what is left of them is text, and in Slack it reads as such.
+pub fn macros(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let line = clean_line(&text);
+    assert!(!line.contains(char::is_control), "a line that commands: {line:?}");
+    assert_eq!(clean_line(&line), line, "cleaned again, it is another line");
+    for cleaned in [clean_text(&text), clean_prose(&text)] {
+        let is_bad = |c: char| c.is_control() && c != '\n' && c != '\t';
+        assert!(!cleaned.contains(is_bad), "a text that commands: {cleaned:?}");
+        let shown = mrkdwn::plain(&cleaned);
+        assert_eq!(shown.replace('\u{2060}', ""), mrkdwn::escape(&cleaned), "it doesn't read as it was written");
+        assert!(!shown.contains(['<', '>']), "it can call somebody: {shown:?}");
+    }
 }

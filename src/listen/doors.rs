@@ -1,19 +1,26 @@
 //! Keeps the doors as the configuration wants them: opened at the start, changed with it, tried again while they can't
 //! be opened. Delivery never waits for a door.
 
-use super::http::{Handlers, HttpDoor, HttpError, Settings};
+use super::http::{Access, Bound, Handlers, HttpDoor, HttpError, Settings};
 use crate::config::{Config, Environment, Flavor, Integration};
+use crate::owner;
 use crate::report::{Noted, Reporter};
 use crate::slack::socket::{SocketMode, Timing};
 use crate::verify::Signer;
-use log::{error, info};
+use log::{error, info, warn};
 use std::collections::BTreeMap;
+use std::fs::Permissions;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Between two tries to open a door.
 const RETRY_INTERVAL: Duration = Duration::from_secs(30);
+
+/// The socket's name in the runtime directory.
+const INTAKE: &str = "intake";
 
 /// The doors of a listener. Dropped, they finish what is in hand.
 #[derive(Debug)]
@@ -22,6 +29,8 @@ pub(super) struct Doors {
     /// The socket systemd listens on for us; then nothing else is bound.
     passed: Option<TcpListener>,
     http: Option<(Place, HttpDoor)>,
+    /// The socket through which local programs hand in.
+    local: Option<HttpDoor>,
     sockets: Sockets,
     env: Environment,
     retry: Option<Instant>,
@@ -52,7 +61,7 @@ impl Doors {
             None
         });
         let env = env.clone();
-        let mut doors = Self { handlers, passed, http: None, sockets, env, retry: None, reporter };
+        let mut doors = Self { handlers, passed, http: None, local: None, sockets, env, retry: None, reporter };
         doors.reconfigure(config);
         doors
     }
@@ -61,6 +70,29 @@ impl Doors {
     pub(super) fn reconfigure(&mut self, config: &Config) {
         self.connect(config);
         self.reopen(config);
+        self.open_local(config);
+    }
+
+    /// The socket for local programs, in the runtime directory. Who may hand in is decided by the user that the kernel
+    /// names; where the configuration names others, all may connect.
+    fn open_local(&mut self, config: &Config) {
+        let path = config.runtime_dir.join(INTAKE);
+        let mode = if config.listen.intake_users.is_empty() { 0o770 } else { 0o777 };
+        if let Some(door) = &self.local {
+            let _ = door.update(settings(config));
+            let _ = std::fs::set_permissions(&path, Permissions::from_mode(mode));
+            return;
+        }
+        // Left by a listener that was killed; the delivery lock is ours, so nobody listens there.
+        let _ = std::fs::remove_file(&path);
+        let opened = UnixListener::bind(&path).map_err(HttpError::Start).and_then(|listener| {
+            std::fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(HttpError::Start)?;
+            HttpDoor::open(Bound::Unix(listener), settings(config), self.handlers.clone())
+        });
+        match opened {
+            Ok(door) => self.local = Some(door),
+            Err(e) => warn!("no socket for local programs at={} reason={e}", path.display()),
+        }
     }
 
     /// A Socket Mode connection for each integration with an app token, as it is configured now.
@@ -135,11 +167,12 @@ impl Doors {
         };
         let opened = bound
             .map_err(HttpError::Start)
-            .and_then(|listener| HttpDoor::open(listener, settings(config), self.handlers.clone()));
+            .and_then(|listener| HttpDoor::open(Bound::Tcp(listener), settings(config), self.handlers.clone()));
         match opened {
             Ok(door) => {
                 let tls = config.listen.tls.is_some();
-                info!("http open address={} tls={tls}", door.address());
+                let address = door.address().map_or_else(String::new, |address| address.to_string());
+                info!("http open address={address} tls={tls}");
                 self.http = Some((place, door));
             }
             Err(e) => {
@@ -172,6 +205,19 @@ fn settings(config: &Config) -> Settings {
     // Of the disabled ones, too: whoever clicks there is told.
     let signers =
         config.integrations.iter().map(|i| Signer { integration: i.name.clone(), secrets: i.signing_secrets.clone() });
-    let intake_token = config.listen.intake_token.clone();
-    Settings { signers: signers.collect(), tls: config.listen.tls.clone(), intake_token }
+    let listen = &config.listen;
+    let intake_uids = listen.intake_users.iter().filter_map(|name| {
+        let uid = owner::uid_of(name);
+        if uid.is_none() {
+            warn!("[listen] intake_users names somebody this machine doesn't know user={name}");
+        }
+        uid
+    });
+    let access = Access {
+        intake_token: listen.intake_token.clone(),
+        intake_without_token: listen.intake_without_token,
+        intake_uids: intake_uids.collect(),
+        metrics_for_all: listen.metrics_for_all,
+    };
+    Settings { signers: signers.collect(), tls: listen.tls.clone(), access }
 }

@@ -22,6 +22,7 @@ use crate::verify::{ReplayGuard, Signer, Verified};
 use connections::Connections;
 use std::fmt::{self, Debug};
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -80,8 +81,55 @@ pub(crate) struct Settings {
     /// Every integration, those without a secret too.
     pub(crate) signers: Vec<Signer>,
     pub(crate) tls: Option<TlsFiles>,
-    /// What programs must show at `/v1/webhook`; without one only this machine's are taken.
+    pub(crate) access: Access,
+}
+
+/// Whom the door lets to what isn't Slack's.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Access {
+    /// What programs must show at `/v1/webhook`; without one it is closed over TCP.
     pub(crate) intake_token: Option<Secret>,
+    /// Without one, programs of this machine are taken over TCP all the same.
+    pub(crate) intake_without_token: bool,
+    /// The users whose programs hand in by the UNIX socket.
+    pub(crate) intake_uids: Vec<u32>,
+    /// `/metrics` and `/healthz` answer everybody.
+    pub(crate) metrics_for_all: bool,
+}
+
+/// Who is at the other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Peer {
+    Network(SocketAddr),
+    /// A process of this machine, as the kernel vouches for its user.
+    Local {
+        uid: u32,
+    },
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(address) => write!(f, "{address}"),
+            Self::Local { uid } => write!(f, "uid:{uid}"),
+        }
+    }
+}
+
+/// Where a door is.
+#[derive(Debug)]
+pub(crate) enum Bound {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Bound {
+    fn set_nonblocking(&self) -> std::io::Result<()> {
+        match self {
+            Self::Tcp(listener) => listener.set_nonblocking(true),
+            Self::Unix(listener) => listener.set_nonblocking(true),
+        }
+    }
 }
 
 /// The running door.
@@ -90,14 +138,14 @@ pub(crate) struct HttpDoor {
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
-    address: SocketAddr,
+    address: Option<SocketAddr>,
 }
 
 /// What the thread and its owner share.
 struct Shared {
     handlers: Handlers,
     signers: Mutex<Arc<Vec<Signer>>>,
-    intake_token: Mutex<Option<Secret>>,
+    access: Mutex<Access>,
     tls: Mutex<Option<TlsAcceptor>>,
     guard: Mutex<ReplayGuard>,
     strangers: Strangers,
@@ -126,12 +174,12 @@ pub(crate) enum HttpError {
 
 impl HttpDoor {
     /// Serves what is bound, until stopped or dropped.
-    pub(crate) fn open(listener: TcpListener, settings: Settings, handlers: Handlers) -> Result<Self, HttpError> {
+    pub(crate) fn open(bound: Bound, settings: Settings, handlers: Handlers) -> Result<Self, HttpError> {
         let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
         let shared = Arc::new(Shared {
             handlers,
             signers: Mutex::new(Arc::new(settings.signers)),
-            intake_token: Mutex::new(settings.intake_token),
+            access: Mutex::new(settings.access),
             tls: Mutex::new(tls),
             guard: Mutex::default(),
             strangers: Strangers::default(),
@@ -140,8 +188,8 @@ impl HttpDoor {
             installing: Arc::new(Semaphore::new(INSTALLING_MAX)),
             big_bodies: Arc::new(Semaphore::new(request::BIG_BODIES_MAX)),
         });
-        let address = listener.local_addr()?;
-        listener.set_nonblocking(true)?;
+        let address = if let Bound::Tcp(listener) = &bound { Some(listener.local_addr()?) } else { None };
+        bound.set_nonblocking()?;
         let (stop, stopped) = watch::channel(false);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
@@ -151,15 +199,15 @@ impl HttpDoor {
             .build()?;
         let inside = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("http".into()).spawn(move || {
-            let left = runtime.block_on(accept::serve(listener, inside, stopped));
+            let left = runtime.block_on(accept::serve(bound, inside, stopped));
             // A request that was answered because its time was up may still be worked on.
             runtime.shutdown_timeout(left);
         })?;
         Ok(Self { shared, stop, thread: Some(thread), address })
     }
 
-    /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// Where it listens, over TCP.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 
@@ -167,7 +215,7 @@ impl HttpDoor {
     /// being served with the old one.
     pub(crate) fn update(&self, settings: Settings) -> Result<(), TlsError> {
         *lock(&self.shared.signers) = Arc::new(settings.signers);
-        *lock(&self.shared.intake_token) = settings.intake_token;
+        *lock(&self.shared.access) = settings.access;
         let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
         *lock(&self.shared.tls) = tls;
         Ok(())

@@ -1,12 +1,18 @@
 //! Puts all files in their places in one go: each is complete, with its mode and owner, under another name first; then
 //! the names change, the configuration's last. A crash in between leaves whole files, the old ones or the new ones.
 
+use crate::beneath::Directory;
 use crate::core::local::Account;
+use rustix::fs::OFlags;
 use rustix::process::geteuid;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown, fchown};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
+
+const NOFOLLOW: i32 = OFlags::NOFOLLOW.bits().cast_signed();
+/// No file of ours is larger.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// One file to be written.
 #[derive(Clone, PartialEq, Eq)]
@@ -44,6 +50,15 @@ pub(crate) enum WriteError {
     Make { path: PathBuf, source: io::Error },
     #[error("can't put {} in its place: {source}", .path.display())]
     Put { path: PathBuf, source: io::Error },
+}
+
+/// What is in a file that may be put back by root: never that of another one, to which the core's user made a link.
+pub(crate) fn read(path: &Path) -> io::Result<String> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let file = Directory::open(path.parent().unwrap_or(Path::new("/")))?.read(name)?;
+    let mut text = String::new();
+    file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// Writes them all, or none.
@@ -111,7 +126,9 @@ pub(crate) fn directory(path: &Path, account: Option<&Account>, owned_by_core: b
     }
     if let Some(account) = account.filter(|_| geteuid().is_root()) {
         let owner = if owned_by_core { account.uid } else { 0 };
-        chown(path, Some(owner), Some(account.gid)).map_err(fail)?;
+        // Held, not by its path: whoever may write the directory above could put a link there meanwhile.
+        let held = OpenOptions::new().read(true).custom_flags(NOFOLLOW).open(path).map_err(fail)?;
+        fchown(&held, Some(owner), Some(account.gid)).map_err(fail)?;
     }
     Ok(())
 }
@@ -119,6 +136,7 @@ pub(crate) fn directory(path: &Path, account: Option<&Account>, owned_by_core: b
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::chown;
 
     fn planned(path: PathBuf, content: &str) -> Planned {
         Planned { path, content: content.into(), mode: 0o640, backup: None }

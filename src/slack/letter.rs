@@ -83,18 +83,18 @@ fn torn(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut room = SECTION_TEXT_MAX;
     for c in text.chars() {
-        let markup = mrkdwn::plain(c.encode_utf8(&mut [0; 4]));
-        let length = markup.chars().count();
+        // What one character can become at most.
+        let length = mrkdwn::plain(c.encode_utf8(&mut [0; 4])).chars().count().max(2);
         if length > room {
             parts.push(String::new());
             room = SECTION_TEXT_MAX;
         }
         room -= length;
         if let Some(part) = parts.last_mut() {
-            part.push_str(&markup);
+            part.push(c);
         }
     }
-    parts
+    parts.iter().map(|part| mrkdwn::plain(part)).collect()
 }
 
 /// The labels that say more than the text does, and what was left out.

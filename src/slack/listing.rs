@@ -1,5 +1,6 @@
 //! Answers to the slash command: the list of problems with its pages, and the help.
 
+use super::blocks::section;
 use super::buttons::plain_text;
 use super::limits::cut;
 use super::mrkdwn::{bold, plain};
@@ -88,7 +89,7 @@ impl Entry {
             let (kept, rest) = cut(&self.output, OUTPUT_MAX);
             text.push_str(&format!("\n{}{}", plain(&kept), if rest > 0 { "…" } else { "" }));
         }
-        let mut block = json!({ "type": "section", "text": { "type": "mrkdwn", "text": text } });
+        let mut block = section(&text);
         let value = serde_json::to_string(&self.object).unwrap_or_default();
         if !self.is_quiet() && value.chars().count() <= VALUE_MAX {
             block["accessory"] = json!({
@@ -142,7 +143,7 @@ pub(crate) fn problems(page: &Page, now: i64) -> Value {
         count => format!(", {count} acknowledged or in downtime"),
     };
     let text = format!("{head}{known}");
-    let mut blocks = vec![json!({ "type": "section", "text": { "type": "mrkdwn", "text": text } })];
+    let mut blocks = vec![section(&text)];
     blocks.extend(page.entries.iter().map(|entry| entry.block(now)));
     let turn = |name: &str, label: &str, from: usize| {
         let turn = Turn { filter: page.filter.clone(), core: page.core.clone(), from };
@@ -159,7 +160,7 @@ pub(crate) fn problems(page: &Page, now: i64) -> Value {
     if !buttons.is_empty() {
         let (first, last) = (page.from + 1, page.from + page.entries.len());
         let place = format!("{first} to {last} of {}", page.total);
-        blocks.push(json!({ "type": "context", "elements": [{ "type": "mrkdwn", "text": place }] }));
+        blocks.push(json!({ "type": "context", "elements": [super::blocks::text(&place)] }));
         blocks.push(json!({ "type": "actions", "elements": buttons }));
     }
     json!({ "text": text, "blocks": blocks })
@@ -202,6 +203,9 @@ mod tests {
         let message = problems(&page, 100);
         let blocks = message["blocks"].as_array().unwrap();
         assert!(blocks.len() <= 50, "Slack's limit");
+        let text = message.to_string();
+        let (markup, verbatim) = (text.matches("\"mrkdwn\"").count(), text.matches("\"verbatim\":true").count());
+        assert_eq!((markup, verbatim), (12, 12), "what looks like a channel in foreign text stays text");
         assert_eq!(blocks[11]["elements"][0]["text"], "11 to 20 of 25");
         let turns: Vec<Turn> = blocks[12]["elements"].as_array().unwrap().iter().map(turn_of).collect();
         assert_eq!((turns[0].from, turns[1].from), (0, 20));

@@ -2,6 +2,9 @@
 
 use super::limits::cut;
 
+/// Can't be seen, and is neither a blank nor a letter.
+const JOINER: char = '\u{2060}';
+
 /// Foreign text, made harmless: after this it can't mention, link or call anybody.
 pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
@@ -12,17 +15,44 @@ pub(crate) fn bold(text: &str) -> String {
     format!("*{}*", plain(text))
 }
 
-/// Foreign text in which nothing is markup: `*_~` and backticks have no escape, so an invisible joiner keeps them from
-/// pairing up with their neighbours.
+/// Foreign text in which nothing is markup and everything reads as it was written: `*_~`, backticks, a quotation's `>`
+/// and an emoji's colons have no escape, so an invisible joiner keeps them from pairing up with their neighbours.
 pub(crate) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in escape(text).chars() {
-        out.push(c);
-        if matches!(c, '*' | '~' | '`') {
-            out.push('\u{2060}');
+    let mut before = '\n';
+    for (at, c) in text.char_indices() {
+        let rest = &text[at + c.len_utf8()..];
+        // Escaped, too, it begins a quotation at the start of a line.
+        if c == '>' && before == '\n' {
+            out.push(JOINER);
         }
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            _ => out.push(c),
+        }
+        let is_markup = match c {
+            '*' | '~' | '`' => true,
+            // Within a word it is a letter like any other, and a name stays one that can be copied.
+            '_' => !(before.is_alphanumeric() && rest.starts_with(char::is_alphanumeric)),
+            ':' => is_emoji(rest),
+            _ => false,
+        };
+        if is_markup {
+            out.push(JOINER);
+        }
+        before = c;
     }
     out
+}
+
+/// Whether what follows a colon makes it an emoji. Times and addresses don't: of the numbers only two are emoji.
+fn is_emoji(rest: &str) -> bool {
+    let Some((name, _)) = rest.split_once(':') else { return false };
+    let is_name = |c: char| c.is_alphanumeric() || "_+'-".contains(c);
+    let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
+    name.chars().all(is_name) && (!is_number || ["100", "1234"].contains(&name))
 }
 
 /// A link, or just its label when the URL isn't one for the web.
@@ -63,6 +93,23 @@ mod tests {
         assert_eq!(link("https://a/b|c>d", "x|y>"), "<https://a/b%7Cc%3Ed|x¦y&gt;>");
         assert_eq!(link("javascript:1", "x"), "x");
         assert!(!fence("a```b", 3000)[3..].trim_end_matches("```").contains("```"));
+    }
+
+    #[test]
+    fn what_formats_nothing_reads_as_typed() {
+        for (typed, expected) in [
+            ("eth0:up:ok _raid_", "eth0:~up:ok _~raid_~"),
+            ("see :100: _PRIMARY_", "see :~100: _~PRIMARY_~"),
+            ("2001:db8:100:1234::1", "2001:~db8:~100:~1234::1"),
+            ("at 12:30:45, web_01 and web_02", "at 12:30:45, web_01 and web_02"),
+            ("> quoted\n>too, a>b", "~&gt; quoted\n~&gt;too, a&gt;b"),
+            (":skull_and_crossbones:", ":~skull_and_crossbones:"),
+            ("*b* & `c`", "*~b*~ &amp; `~c`~"),
+        ] {
+            assert_eq!(plain(typed), expected.replace('~', "\u{2060}"), "{typed}");
+            // Nothing but what can't be seen was added.
+            assert_eq!(plain(typed).replace('\u{2060}', ""), escape(typed));
+        }
     }
 
     #[test]

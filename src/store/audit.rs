@@ -1,7 +1,9 @@
 //! Who did what from Slack: rows that are only added, each with a hash over itself and the one before.
 
 use super::{Store, StoreError};
+use crate::clock;
 use rusqlite::{Connection, OptionalExtension};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 /// The hash before the first row's.
@@ -20,6 +22,13 @@ pub(crate) enum Chain {
     },
 }
 
+/// The last row, which vouches for all before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) seq: i64,
+    pub(crate) hash: String,
+}
+
 /// Adds entries (JSON, one line each) in the caller's transaction.
 pub(super) fn append(db: &Connection, entries: &[String]) -> Result<(), StoreError> {
     if entries.is_empty() {
@@ -33,6 +42,25 @@ pub(super) fn append(db: &Connection, entries: &[String]) -> Result<(), StoreErr
         insert.execute([entry, &last])?;
     }
     Ok(())
+}
+
+fn head(db: &Connection) -> Result<Option<Head>, StoreError> {
+    let sql = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1";
+    Ok(db.query_row(sql, [], |row| Ok(Head { seq: row.get(0)?, hash: row.get(1)? })).optional()?)
+}
+
+/// Begins the chain of a new database with the head of the old one's: what was in that stays as it is, or it shows.
+pub(super) fn go_on(new: &Connection, old: &Connection, name: &str) -> Result<(), StoreError> {
+    let before = head(old).ok().flatten();
+    let detail = match &before {
+        Some(Head { seq, hash }) => {
+            format!("a new database; the rows before are in {name}, {seq} with the last one's hash {hash}")
+        }
+        None => format!("a new database; what was in {name} before can't be read"),
+    };
+    let entry = json!({ "at": clock::wall_ms() / 1000, "step": "continued", "action": "audit", "user": "ackbell",
+        "object": { "host": name }, "detail": detail, "head": before.map(|head| head.hash) });
+    append(new, &[entry.to_string()])
 }
 
 fn hash(before: &str, entry: &str) -> String {
@@ -55,6 +83,18 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// The last row; `None` when there is none yet.
+    pub(crate) fn audit_head(&self) -> Result<Option<Head>, StoreError> {
+        head(&self.db)
+    }
+
+    /// Whether a row with this hash is there: a head that was kept elsewhere, so nothing up to it was cut off. The first
+    /// row of a database that goes on from another one holds that one's head.
+    pub(crate) fn has_audit_head(&self, hash: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS(SELECT 1 FROM audit WHERE hash = ?1 OR seq = 1 AND INSTR(entry, '\"head\":\"' || ?1 || '\"') > 0)";
+        Ok(self.db.query_row(sql, [hash], |row| row.get(0))?)
     }
 
     /// Whether every row follows from the one before. Cutting off the end can't be seen from inside: the last hash is

@@ -328,3 +328,41 @@ fn the_audit_only_grows_and_shows_what_was_changed() {
     store.db.execute_batch("DROP TRIGGER audit_stays; DELETE FROM audit WHERE seq = 2").unwrap();
     assert_eq!(store.verify_audit(|_| {}).unwrap(), Chain::Broken { seq: 3 });
 }
+
+#[test]
+fn a_cut_end_shows_by_the_head_kept_elsewhere_and_a_new_database_goes_on_from_the_old_one() {
+    let (directory, mut store) = store(&[]);
+    for entry in ["{\"a\":1}", "{\"a\":2}", "{\"a\":3}"] {
+        store.move_acts(&[], &[entry.to_owned()]).unwrap();
+    }
+    let Chain::Whole { last: head, .. } = store.verify_audit(|_| {}).unwrap() else { panic!("it is whole") };
+    assert!(
+        store.has_audit_head(&head).unwrap() && !store.has_audit_head(&head.replace(char::is_numeric, "f")).unwrap()
+    );
+    // Whoever cuts the end off leaves a chain that is whole by itself.
+    store
+        .db
+        .execute_batch(
+            "CREATE TEMP TABLE kept AS SELECT * FROM audit; DROP TRIGGER audit_stays; DELETE FROM audit WHERE seq = 3",
+        )
+        .unwrap();
+    assert!(matches!(store.verify_audit(|_| {}).unwrap(), Chain::Whole { rows: 2, .. }));
+    assert!(!store.has_audit_head(&head).unwrap());
+    store.db.execute_batch("INSERT INTO audit SELECT * FROM kept WHERE seq = 3").unwrap();
+    drop(store);
+    let (mut store, aside) = Store::replace(directory.path(), Duration::from_secs(5)).unwrap();
+    assert!(store.has_audit_head(&head).unwrap(), "its first row has the old one's head");
+    let mut first = String::new();
+    store
+        .audit(|_, entry| {
+            first = entry.to_owned();
+            false
+        })
+        .unwrap();
+    assert!(
+        first.contains("\"step\":\"continued\"") && first.contains(aside.file_name().unwrap().to_str().unwrap()),
+        "{first}"
+    );
+    store.move_acts(&[], &["{\"a\":4}".to_owned()]).unwrap();
+    assert!(matches!(store.verify_audit(|_| {}).unwrap(), Chain::Whole { rows: 2, .. }));
+}

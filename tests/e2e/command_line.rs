@@ -185,3 +185,37 @@ fn a_preview_opens_in_slacks_own_builder() {
     assert!(encoded.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%".contains(&b)), "{encoded}");
     assert!(encoded.starts_with("%7B%22attachments%22%3A%5B") && encoded.contains("50%25%20%26lt%3Blost%26gt%3B"));
 }
+
+#[test]
+fn a_name_that_commands_a_terminal_is_shown_and_not_obeyed() {
+    let site =
+        Site::new("[slack]\nwebhook_url = \"http://127.0.0.1:1/services/x\"\n[outbox]\ntime_budget = \"100ms\"\n");
+    assert_eq!(site.run(&["notify", "--hostname", "web01", "--hoststate", "1"]).status.code(), Some(0));
+    // A title, a screen that is cleared, hidden text, the same in one character, and what turns the reading direction.
+    let name = "x\u{1b}]0;y\u{7}\u{1b}[2J\u{1b}[8m\u{9b}31m\u{202e}z";
+    let entry = serde_json::json!({"at": 1, "step": "confirmed", "action": "acknowledge", "user": "U1", "name": name,
+        "channel": "C1", "object": {"host": name, "service": name}, "commands": [name], "detail": name});
+    let sql = format!(
+        "INSERT INTO subscription (integration, channel, filter, user, name, at) VALUES ('default', 'C1', '', 'U1', '{name}', 1);
+         INSERT INTO audit (entry, hash) VALUES ('{entry}', 'x');"
+    );
+    let done = Command::new("sqlite3").arg(site.state("ackbell.db")).arg(sql).output().unwrap();
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    for verb in [
+        &["queue", "subscriptions"][..],
+        &["queue", "--json", "subscriptions"],
+        &["audit"],
+        &["audit", "--json"],
+        &["queue", "list"],
+    ] {
+        let said = text(&site.run(verb).stdout);
+        let commands = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+        assert!(!said.contains(commands), "{verb:?}: {said:?}");
+        assert!(verb[0] == "queue" && verb[1] == "list" || said.contains('z'), "{verb:?}: {said}");
+        if verb.contains(&"--json") {
+            let value: serde_json::Value = serde_json::from_str(&said).unwrap();
+            let read = if verb[0] == "audit" { &value["name"] } else { &value["subscriptions"][0]["name"] };
+            assert_eq!(read, name, "JSON is what it was");
+        }
+    }
+}

@@ -72,6 +72,9 @@ fn what_root_makes_belongs_to_the_cores_user() {
         Site::new("[slack]\nwebhook_url = \"http://127.0.0.1:1/services/x\"\n[outbox]\ntime_budget = \"600ms\"\n");
     fs::create_dir_all(site.state("")).unwrap();
     std::os::unix::fs::chown(site.state(""), Some(65534), Some(65534)).unwrap();
+    // Where that user gets to, and may read what they run with.
+    fs::set_permissions(site.dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    std::os::unix::fs::chown(site.config(), Some(0), Some(65534)).unwrap();
     assert_eq!(site.run(&NOTIFY).status.code(), Some(0));
     assert_eq!(site.run(&["queue", "list"]).status.code(), Some(0));
     let listed = Command::new("find").arg(site.state("")).output().unwrap();

@@ -237,6 +237,47 @@ fn health_is_that_of_the_delivery() {
 }
 
 #[test]
+fn metrics_and_health_are_this_machines_business_unless_said_otherwise() {
+    // An address of this machine that isn't loopback: as others see the door.
+    let own = std::net::UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
+        socket.connect("192.0.2.1:9")?;
+        socket.local_addr()
+    });
+    let own = own.unwrap().ip();
+    assert!(!own.is_loopback() && !own.is_unspecified(), "this machine has no address but loopback");
+    for (more, status) in [("", "403 "), ("metrics = \"all\"\n", "200 ")] {
+        let site = Site::new(&config(SECRET, more).replace("127.0.0.1:0", "0.0.0.0:0"));
+        let _listener = site.listen();
+        let port = address(&site).port();
+        for path in ["/metrics", "/healthz"] {
+            let ask = |host: &str, more: &str| {
+                let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{more}Connection: close\r\n\r\n");
+                say(SocketAddr::new(host.parse().unwrap(), port), request.as_bytes())
+            };
+            assert!(ask("127.0.0.1", "")[9..].starts_with("200 "), "{path}");
+            assert!(ask(&own.to_string(), "")[9..].starts_with(status), "{path} {more}");
+            assert!(ask("127.0.0.1", "X-Forwarded-For: 198.51.100.7\r\n")[9..].starts_with(status), "{path} {more}");
+        }
+    }
+}
+
+#[test]
+fn an_outbox_that_cant_be_read_isnt_told_as_zeros_and_a_scrape_changes_nothing() {
+    let site = Site::new(&config(SECRET, ""));
+    let _listener = site.listen();
+    let ask = || say(address(&site), b"GET /metrics HTTP/1.0\r\n\r\n");
+    wait_until("the outbox", Duration::from_secs(10), || ask().contains("\nackbell_outbox_readable 1\n"));
+    assert!(ask().contains("\nackbell_outbox_dead 0\n"));
+    for file in ["ackbell.db", "ackbell.db-wal", "ackbell.db-shm"] {
+        std::fs::rename(site.state(file), site.state(&format!("{file}.away"))).unwrap();
+    }
+    std::fs::write(site.state("ackbell.db"), vec![7; 8192]).unwrap();
+    let broken = ask();
+    assert!(broken.contains("\nackbell_outbox_readable 0\n"), "{broken}");
+    assert!(!broken.contains("ackbell_outbox_dead") && !broken.contains("ackbell_outbox_waiting"), "{broken}");
+}
+
+#[test]
 fn a_stop_finishes_what_is_in_hand() {
     let door = Door::open();
     let request = post("/slack/request", &signed(SECRET, now(), PAYLOAD.as_bytes()), PAYLOAD);

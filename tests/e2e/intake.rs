@@ -1,13 +1,20 @@
 //! What other programs hand in at `POST /v1/webhook`, and people found by their e-mail addresses.
 
 use crate::door::{address, say};
-use crate::world::{Running, Sandbox, Site, wait_until};
+use crate::world::{Running, Sandbox, Site, text, wait_until};
 use serde_json::{Value, json};
+use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::Duration;
 
 const CODER: &str = include_str!("../samples/coder-notification.json");
 const TOKEN: &str = "0123456789abcdef0123";
+
+/// Whoever is on this machine.
+const OPEN: &str = "intake_without_token = true\n";
 
 /// A listener with an intake, and Slack.
 struct Post {
@@ -62,7 +69,7 @@ fn letter(body: &str) -> Value {
 
 #[test]
 fn what_coder_sends_is_a_message_to_that_person() {
-    let post = Post::office("");
+    let post = Post::office(OPEN);
     // As Coder's client sends it: its own header, no key.
     assert_eq!(post.hand_in(&[("X-Message-Id", "7c1a4f0e")], CODER).0, 204);
     let message = post.sandbox.wait_for_messages(1).remove(0);
@@ -86,7 +93,7 @@ fn what_coder_sends_is_a_message_to_that_person() {
 
 #[test]
 fn the_readmes_example_is_taken() {
-    let post = Post::office("");
+    let post = Post::office(OPEN);
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let body = readme.split("/v1/webhook -H 'Content-Type: application/json' -d '").nth(1).unwrap();
     assert_eq!(post.hand_in(&[], body.split('\'').next().unwrap()).0, 204);
@@ -96,7 +103,7 @@ fn the_readmes_example_is_taken() {
 
 #[test]
 fn the_204_outlives_kill_9_and_the_key_a_restart() {
-    let post = Post::office("");
+    let post = Post::office(OPEN);
     // Slack takes nothing for now: what is handed in waits.
     post.sandbox.tell("faults", &json!({"faults": [{"kind": "status", "status": 503, "times": 1000}]}));
     for number in 0..20 {
@@ -154,7 +161,7 @@ fn only_who_may_hands_in_and_what_is_wrong_is_named() {
 
 #[test]
 fn without_a_token_a_proxy_or_a_browser_brings_nobody_in() {
-    let post = Post::office("");
+    let post = Post::office(OPEN);
     let body = letter("b").to_string();
     for header in
         [("X-Forwarded-For", "198.51.100.7"), ("Origin", "https://evil.example"), ("Host", "bell.example.com")]
@@ -166,9 +173,54 @@ fn without_a_token_a_proxy_or_a_browser_brings_nobody_in() {
     assert_eq!(post.hand_in(&[], &body).0, 204);
 }
 
+/// As a local program does: `curl --unix-socket`.
+fn by_the_socket(site: &Site, user: u32, body: &str) -> String {
+    let address = site.state("intake");
+    let line = format!(
+        "POST /v1/webhook HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\nContent-Length: {}\\r\\n\\r\\n",
+        body.len()
+    );
+    let script = format!(
+        "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect({:?})\ns.sendall(b'{line}'+sys.argv[1].encode())\nprint(s.recv(9999).decode())",
+        address.to_str().unwrap()
+    );
+    let mut command = Command::new("python3");
+    let done = command.args(["-c", &script, body]).uid(user).gid(user).output().unwrap();
+    text(&done.stdout)
+}
+
+#[test]
+fn without_a_token_nothing_is_taken_over_tcp_and_the_socket_takes_whom_the_kernel_names() {
+    let post = Post::office("intake_users = [\"daemon\"]\n");
+    let body = letter("b").to_string();
+    // A reverse proxy on this machine that hands everything on looks just like this.
+    assert_eq!(post.hand_in(&[], &body), (403, String::new()));
+    let log = post.site.log();
+    assert!(log.contains("kind=closed") && log.contains("set [listen] intake_token"), "{log}");
+    assert!(!post.sandbox.texts().iter().any(|said| said.contains('b')));
+    for directory in [post.site.dir.path().to_owned(), post.site.state("")] {
+        std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    assert!(by_the_socket(&post.site, 0, &body).starts_with("HTTP/1.1 204 "));
+    assert!(by_the_socket(&post.site, 1, &body).starts_with("HTTP/1.1 204 "), "daemon is named");
+    assert!(by_the_socket(&post.site, 65534, &body).starts_with("HTTP/1.1 403 "));
+    assert!(post.site.log().contains("from=uid:65534"), "{}", post.site.log());
+    // Slack doesn't come this way, so nobody can say they are Slack.
+    let address = post.site.state("intake");
+    let mut stream = std::os::unix::net::UnixStream::connect(address).unwrap();
+    stream
+        .write_all(b"POST /slack/request HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    post.sandbox.wait_for_messages(2);
+    post.assert_delivered();
+}
+
 #[test]
 fn a_hostile_body_calls_nobody_and_leads_nowhere() {
-    let post = Post::office("");
+    let post = Post::office(OPEN);
     let evil =
         "<!channel> <@U0BOB00001> @here \u{1b}[31m\u{202e}\u{0} [x](javascript:alert(1)) <!subteam^S1|x> `<!here>`";
     let actions = json!([{"label": "<!channel>", "url": "javascript:alert(1)"},
@@ -209,7 +261,7 @@ fn a_hostile_body_calls_nobody_and_leads_nowhere() {
 
 #[test]
 fn many_letters_are_no_storm() {
-    let post = Post::office("");
+    let post = Post::office(OPEN);
     for number in 0..12 {
         post.taken(&json!({"title": format!("letter {number}"), "body": "same", "channel": "#ops"}));
     }
@@ -219,7 +271,7 @@ fn many_letters_are_no_storm() {
 
 #[test]
 fn a_person_nobody_knows_is_told_of_in_the_channel() {
-    let post = Post::office("");
+    let post = Post::office(OPEN);
     post.taken(&json!({"title": "for carol", "body": "b", "payload": {"user_email": "carol@nowhere.example"}}));
     let message = post.sandbox.wait_for_messages(1).remove(0);
     assert_eq!(message["channel_name"], "ops");

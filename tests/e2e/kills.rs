@@ -106,12 +106,12 @@ fn the_file_and_its_directory_are_synced_before_exit_0() {
     let site = Site::new("");
     assert_eq!(site.run(&NOTIFY).status.code(), Some(0));
     let file = site.dir.path().join("trace");
-    strace(&site, &["-y", "-o", file.to_str().unwrap(), "-e", "trace=fdatasync,fsync,rename"], &NOTIFY);
+    strace(&site, &["-y", "-o", file.to_str().unwrap(), "-e", "trace=fdatasync,fsync,renameat"], &NOTIFY);
     let trace = fs::read_to_string(file).unwrap();
     let calls: Vec<&str> = trace.lines().filter(|line| line.contains("/spool/")).collect();
     assert_eq!(calls.len(), 3, "{trace}");
     assert!(calls[0].contains("fdatasync(") && calls[0].contains("/spool/tmp/"), "{trace}");
-    assert!(calls[1].contains("rename(") && calls[1].contains("/spool/new/"), "{trace}");
+    assert!(calls[1].contains("renameat(") && calls[1].contains("/spool/new>"), "{trace}");
     assert!(calls[2].contains("fsync(") && calls[2].contains("/spool/new>"), "{trace}");
 }
 
@@ -225,10 +225,11 @@ fn errors_at_every_call_of_a_delivery_lose_nothing() {
 fn a_notification_that_nothing_is_left_to_read_with_stays_in_the_spool() {
     let sandbox = Sandbox::start(&[]);
     let site = one_waits(&sandbox);
-    let file = fs::read_dir(site.state("spool/new")).unwrap().next().unwrap().unwrap().path();
+    // Opened from their directory: its listing first, then the file.
+    let new = site.state("spool/new");
     for error in ["EMFILE", "ENFILE", "ENOMEM"] {
-        let inject = format!("inject=openat:error={error}");
-        let options = ["-o", "/dev/null", "-e", "trace=openat", "-P", file.to_str().unwrap(), "-e", &inject];
+        let inject = format!("inject=openat:error={error}:when=2+");
+        let options = ["-o", "/dev/null", "-e", "trace=openat", "-P", new.to_str().unwrap(), "-e", &inject];
         let done = strace(&site, &options, &["queue", "flush"]);
         let said = text(&done.stderr);
         assert_eq!((site.spooled("new"), site.spooled("bad")), (1, 0), "{error}: {said}");

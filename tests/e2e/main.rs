@@ -31,6 +31,7 @@ mod nagios;
 mod page;
 mod proxy;
 mod readme;
+mod root;
 mod screen;
 mod secrets;
 mod seeds;

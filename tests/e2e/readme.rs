@@ -25,7 +25,7 @@ fn every_command_of_the_readme_works_in_its_order() {
         &format!("#!/bin/sh\nmkdir -p target/release && cp {ACKBELL} target/release/\n"),
     );
     // What the packages do is packaging/test's; here only the files are found.
-    for tool in ["apt", "systemctl", "systemd-tmpfiles"] {
+    for tool in ["apt", "systemctl", "systemd-tmpfiles", "systemd-sysusers"] {
         script(&home.path().join("bin").join(tool), "#!/bin/sh\nexit 0\n");
     }
     fs::create_dir_all(home.path().join("share/ackbell")).unwrap();

@@ -5,6 +5,7 @@ use crate::cli::args::QueueFilter;
 use crate::cli::{Exit, Output};
 use crate::clock;
 use crate::config::{COMMAND, Config, Pattern};
+use crate::notification::clean_line;
 use crate::render::utc;
 use crate::route::matcher::takes;
 use crate::spool::Spool;
@@ -122,7 +123,7 @@ pub(super) fn subscriptions(config: &Config, as_json: bool, out: &mut Output) ->
     }
     let cells = all.iter().map(|one| {
         let filter = if one.filter.is_empty() { "everything" } else { &one.filter };
-        let by = if one.name.is_empty() { &one.user } else { &one.name };
+        let by = clean_line(if one.name.is_empty() { &one.user } else { &one.name });
         vec![one.channel.clone(), filter.to_owned(), by.clone(), utc(one.at / 1000), one.integration.clone()]
     });
     let cells: Vec<Vec<String>> = cells.collect();

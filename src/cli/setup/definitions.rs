@@ -32,7 +32,7 @@ impl Definitions {
         let wanted = scene.args.definitions.clone().or_else(|| local.definitions.clone());
         let Some(path) = wanted.filter(|path| path != Path::new("-")) else { return Self::Shown(text) };
         let path = std::path::absolute(&path).unwrap_or(path);
-        let there = std::fs::read_to_string(&path);
+        let there = write::read(&path);
         if there.as_ref().is_ok_and(|there| *there == text || *there == bare) {
             return Self::File { local: Box::new(local.clone()), path, text, bare, is_there: true };
         }
@@ -84,7 +84,7 @@ impl Definitions {
 }
 
 fn settle(local: &Local, path: &Path, text: &str, bare: &str) -> Result<&'static str, End> {
-    let before = std::fs::read_to_string(path).ok();
+    let before = write::read(path).ok();
     let write = |content: &str| {
         let file = Planned { path: path.to_owned(), content: content.to_owned(), mode: 0o644, backup: None };
         write::files(&[file], local.account.as_ref())

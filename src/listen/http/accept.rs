@@ -1,17 +1,16 @@
 //! Takes connections in and serves each in a task of its own, within its limits.
 
 use super::connections::Place;
-use super::{STOP_WAIT, Shared, lock, request};
+use super::{Bound, Peer, STOP_WAIT, Shared, lock, request};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use log::error;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -30,12 +29,8 @@ const LAST_REQUEST_WITHIN: Duration = Duration::from_secs(15);
 const ACCEPT_PAUSES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(50)];
 
 /// Serves until stopped, then finishes what is in hand; gives the time that is left for what is in other threads.
-pub(super) async fn serve(
-    listener: std::net::TcpListener,
-    shared: Arc<Shared>,
-    mut stopped: watch::Receiver<bool>,
-) -> Duration {
-    let listener = match TcpListener::from_std(listener) {
+pub(super) async fn serve(bound: Bound, shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) -> Duration {
+    let listener = match Listener::new(bound) {
         Ok(listener) => listener,
         Err(e) => {
             error!("http can't be served reason={e}");
@@ -69,14 +64,54 @@ pub(super) async fn serve(
     deadline.saturating_duration_since(Instant::now())
 }
 
+/// What is listened at.
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// What came in there.
+enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Listener {
+    fn new(bound: Bound) -> std::io::Result<Self> {
+        Ok(match bound {
+            Bound::Tcp(listener) => Self::Tcp(TcpListener::from_std(listener)?),
+            Bound::Unix(listener) => Self::Unix(UnixListener::from_std(listener)?),
+        })
+    }
+
+    async fn accept(&self) -> std::io::Result<(Stream, Peer)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                Ok((Stream::Tcp(stream), Peer::Network(address)))
+            }
+            Self::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                // The kernel's word of who connected, not the program's.
+                let uid = stream.peer_cred()?.uid();
+                Ok((Stream::Unix(stream), Peer::Local { uid }))
+            }
+        }
+    }
+}
+
 /// One connection, from its handshake to its end.
 async fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
+    stream: Stream,
+    peer: Peer,
     shared: Arc<Shared>,
     place: Arc<Place>,
     stopped: watch::Receiver<bool>,
 ) {
+    let stream = match stream {
+        Stream::Tcp(stream) => stream,
+        Stream::Unix(stream) => return speak(stream, peer, shared, place, stopped).await,
+    };
     let _ = stream.set_nodelay(true);
     let acceptor = lock(&shared.tls).clone();
     let Some(acceptor) = acceptor else {
@@ -92,7 +127,7 @@ async fn connection(
 /// HTTP over whatever carries it.
 async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
-    peer: SocketAddr,
+    peer: Peer,
     shared: Arc<Shared>,
     place: Arc<Place>,
     mut stopped: watch::Receiver<bool>,

@@ -1,12 +1,12 @@
 //! `POST /v1/webhook`: who may hand in what another program wrote. Decided before a byte of the body is read.
 //!
-//! With a token, whoever shows it. Without one, only programs on this machine: the peer's address is loopback, and
-//! nothing tells of a proxy or a browser, through which strangers would come from there, too.
+//! Over TCP whoever shows the token. An address says nothing: what a proxy on this machine hands on comes from loopback,
+//! and need not tell that it came from elsewhere. So without a token it is closed there, unless the configuration says
+//! in so many words that it is open. Local programs have the UNIX socket, where the kernel says who they are.
 
 use super::request::{BodyError, Reply, Visit, read, reply, status};
-use super::{BODY_WITHIN, lock};
+use super::{Access, BODY_WITHIN, Peer, lock};
 use crate::intake::BODY_BYTES_MAX;
-use crate::secret::Secret;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use std::net::{IpAddr, SocketAddr};
@@ -26,18 +26,29 @@ const GO_BETWEEN: [&str; 7] =
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stranger {
     NoToken,
+    /// Nobody is let in this way.
+    Closed,
     NotHere,
+    NotTheirs,
 }
 
 impl Visit<'_> {
     pub(super) async fn intake(&self, headers: &HeaderMap, body: Incoming) -> Reply {
-        let token = lock(&self.shared.intake_token).clone();
-        match admit(token.as_ref(), self.peer, headers) {
+        let access = lock(&self.shared.access).clone();
+        match admit(&access, self.peer, headers) {
             Ok(()) => {}
             Err(Stranger::NoToken) => {
                 let mut reply = self.refuse(401, "no_intake_token", "path=/v1/webhook reason=no or a wrong token");
                 reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
                 return reply;
+            }
+            Err(Stranger::NotTheirs) => {
+                let remedy = "remedy=name that user in [listen] intake_users";
+                return self.refuse(403, "not_theirs", format_args!("path=/v1/webhook reason=another user {remedy}"));
+            }
+            Err(Stranger::Closed) => {
+                let remedy = "remedy=set [listen] intake_token, or use the socket \"intake\" in the runtime directory";
+                return self.refuse(403, "closed", format_args!("path=/v1/webhook reason=no token is set {remedy}"));
             }
             Err(Stranger::NotHere) => {
                 let remedy = "remedy=set [listen] intake_token, and send it as `Authorization: Bearer TOKEN`";
@@ -81,11 +92,17 @@ impl Visit<'_> {
     }
 }
 
-fn admit(token: Option<&Secret>, peer: SocketAddr, headers: &HeaderMap) -> Result<(), Stranger> {
-    let Some(token) = token else {
-        let is_direct = !GO_BETWEEN.iter().any(|name| headers.contains_key(HeaderName::from_static(name)));
-        let is_here = peer.ip().to_canonical().is_loopback() && is_direct && names_this_machine(headers);
-        return if is_here { Ok(()) } else { Err(Stranger::NotHere) };
+fn admit(access: &Access, peer: Peer, headers: &HeaderMap) -> Result<(), Stranger> {
+    if let Peer::Local { uid } = peer {
+        let is_known = uid == 0 || uid == rustix::process::geteuid().as_raw() || access.intake_uids.contains(&uid);
+        return if is_known { Ok(()) } else { Err(Stranger::NotTheirs) };
+    }
+    let Some(token) = &access.intake_token else {
+        return match access.intake_without_token {
+            false => Err(Stranger::Closed),
+            true if is_here(peer, headers) && names_this_machine(headers) => Ok(()),
+            true => Err(Stranger::NotHere),
+        };
     };
     let shown = headers.get(AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
     let shown = match shown.split_at_checked("Bearer ".len()) {
@@ -93,6 +110,13 @@ fn admit(token: Option<&Secret>, peer: SocketAddr, headers: &HeaderMap) -> Resul
         _ => return Err(Stranger::NoToken),
     };
     if shown.ct_eq(token.expose().as_bytes()).into() { Ok(()) } else { Err(Stranger::NoToken) }
+}
+
+/// From this machine, and nothing tells of a proxy or a browser.
+pub(super) fn is_here(peer: Peer, headers: &HeaderMap) -> bool {
+    let Peer::Network(address) = peer else { return true };
+    let is_direct = !GO_BETWEEN.iter().any(|name| headers.contains_key(HeaderName::from_static(name)));
+    address.ip().to_canonical().is_loopback() && is_direct
 }
 
 /// A public name in `Host` came through a tunnel, or a browser that was told the name is this machine's.
@@ -112,17 +136,46 @@ fn names_this_machine(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::Secret;
 
     fn asked(token: Option<&str>, peer: &str, headers: &[(&'static str, &str)]) -> Result<(), Stranger> {
+        let access = Access {
+            intake_token: token.map(|token| Secret::new(token.to_owned())),
+            intake_without_token: token.is_none(),
+            ..Access::default()
+        };
+        asked_of(&access, peer, headers)
+    }
+
+    fn asked_of(access: &Access, peer: &str, headers: &[(&'static str, &str)]) -> Result<(), Stranger> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.insert(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
         }
-        admit(token.map(|token| Secret::new(token.to_owned())).as_ref(), peer.parse().unwrap(), &map)
+        admit(access, Peer::Network(peer.parse().unwrap()), &map)
     }
 
     #[test]
-    fn without_a_token_only_this_machine_is_taken() {
+    fn without_a_token_nobody_is_taken_over_tcp_and_by_the_socket_whom_the_kernel_vouches_for() {
+        let closed = Access { intake_uids: vec![1234], ..Access::default() };
+        // As nginx's plain `proxy_pass` hands it on: nothing tells of the proxy.
+        for host in ["127.0.0.1:9277", "localhost"] {
+            assert_eq!(asked_of(&closed, "127.0.0.1:4000", &[("host", host)]), Err(Stranger::Closed));
+        }
+        let own = rustix::process::geteuid().as_raw();
+        for (uid, expected) in [
+            (0, Ok(())),
+            (own, Ok(())),
+            (1234, Ok(())),
+            (1235, Err(Stranger::NotTheirs)),
+            (65534, Err(Stranger::NotTheirs)),
+        ] {
+            assert_eq!(admit(&closed, Peer::Local { uid }, &HeaderMap::new()), expected, "{uid}");
+        }
+    }
+
+    #[test]
+    fn where_no_token_is_wanted_only_this_machine_is_taken() {
         let (here, host) = ("127.0.0.1:4000", ("host", "localhost:9277"));
         for (peer, name) in
             [(here, "localhost:9277"), (here, "127.0.0.1"), ("[::1]:1", "[::1]:9277"), ("[::1]:1", "[::1]")]

@@ -2,7 +2,7 @@
 
 use super::BODY_WITHIN;
 use super::connections::Place;
-use super::{Handlers, Shared, lock};
+use super::{Handlers, Peer, Shared, intake, lock};
 use crate::callback::answer::{Answer, Body};
 use crate::clock;
 use crate::config::INSTALL_PATH;
@@ -19,7 +19,6 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde::Deserialize;
 use std::convert::Infallible;
 use std::fmt::Display;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -39,6 +38,8 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(2500);
 /// An exchange with Slack, and a little.
 const INSTALL_WITHIN: Duration = Duration::from_secs(20);
 
+const METRICS_REMEDY: &str = "[listen] metrics = \"all\" answers everybody";
+
 pub(super) type Reply = Response<Full<Bytes>>;
 
 /// Where a path leads.
@@ -54,6 +55,13 @@ enum Target<'a> {
     Installed,
     Health,
     Metrics,
+}
+
+impl Target<'_> {
+    /// Slack calls it, or a browser that Slack sends.
+    fn is_slacks(&self) -> bool {
+        matches!(self, Self::Callback(_) | Self::Install(_) | Self::Installed)
+    }
 }
 
 fn target(path: &str) -> Option<Target<'_>> {
@@ -75,13 +83,16 @@ fn target(path: &str) -> Option<Target<'_>> {
 /// Answers whatever comes; hyper itself has answered what isn't HTTP.
 pub(super) async fn answer(
     shared: Arc<Shared>,
-    peer: SocketAddr,
+    peer: Peer,
     place: Arc<Place>,
     request: Request<Incoming>,
 ) -> Result<Reply, Infallible> {
     let (head, body) = request.into_parts();
     let is_get = matches!(head.method, Method::GET | Method::HEAD);
-    Ok(match target(head.uri.path()) {
+    let target = target(head.uri.path());
+    // A socket of this machine is no way for Slack or a browser.
+    let target = target.filter(|target| matches!(peer, Peer::Network(_)) || !target.is_slacks());
+    Ok(match target {
         Some(Target::Callback(name)) if head.method == Method::POST => {
             let visit = Visit { shared: &shared, peer, place: &place, started: Instant::now() };
             visit.callback(name, &head.headers, body).await
@@ -98,6 +109,12 @@ pub(super) async fn answer(
         Some(Target::Installed) if head.method == Method::GET => {
             let query = head.uri.query().unwrap_or_default().to_owned();
             install(&shared, &place, Step::Finish(query), &head.headers).await
+        }
+        Some(Target::Health | Target::Metrics)
+            if is_get && !lock(&shared.access).metrics_for_all && !intake::is_here(peer, &head.headers) =>
+        {
+            shared.strangers.tell("not_local", format_args!("from={peer} remedy={METRICS_REMEDY}"));
+            status(403)
         }
         Some(Target::Health) if is_get => health(&shared).await,
         Some(Target::Metrics) if is_get => metrics(&shared).await,
@@ -122,7 +139,7 @@ pub(super) async fn answer(
 /// A POST to a callback path or to the intake.
 pub(super) struct Visit<'a> {
     pub(super) shared: &'a Arc<Shared>,
-    pub(super) peer: SocketAddr,
+    pub(super) peer: Peer,
     pub(super) place: &'a Place,
     started: Instant,
 }

@@ -25,8 +25,8 @@ fn door(take: impl Fn(Verified) -> Answer + Send + Sync + 'static) -> HttpDoor {
         integration: name.to_owned(),
         secrets: vec![Secret::new(format!("secret of the {name}"))],
     });
-    let settings = Settings { signers: signers.into(), tls: None, intake_token: None };
-    HttpDoor::open(TcpListener::bind("127.0.0.1:0").unwrap(), settings, handlers).unwrap()
+    let settings = Settings { signers: signers.into(), tls: None, access: Access::default() };
+    HttpDoor::open(Bound::Tcp(TcpListener::bind("127.0.0.1:0").unwrap()), settings, handlers).unwrap()
 }
 
 fn request(path: &str, integration: &str, body: &str) -> String {
@@ -42,7 +42,7 @@ fn request(path: &str, integration: &str, body: &str) -> String {
 }
 
 fn start(door: &HttpDoor, request: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(door.address()).unwrap();
+    let mut stream = TcpStream::connect(door.address().unwrap()).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     stream
 }
