@@ -353,7 +353,7 @@ const SLACK: [Key; 25] = [
     key("timeout", SPAN, "10s", "\"10s\"", "For a whole call."),
 ];
 
-const CORE: [Key; 16] = [
+const CORE: [Key; 17] = [
     key("kind", TEXT, "nagios", "\"naemon\"", "nagios, naemon, icinga2, openitcockpit, checkmk."),
     key("main_config", FILE, "", "\"/etc/nagios4/nagios.cfg\"", "Says where the core's files are."),
     key("objects_file", FILE, "", "\"/var/lib/nagios4/objects.cache\"", "Display names and contacts."),

@@ -74,7 +74,10 @@ fn services(takes: impl Fn(&str) -> bool) -> Vec<String> {
 
 impl<S: Subject> Row<S> {
     fn begin(mut shift: Shift, subject: S, door: &'static str) -> Self {
-        let rest = "[storm]\nthreshold = 999\n[acknowledge]\nexpire = [\"1m\"]\n";
+        // A channel takes a message a second: three take three.
+        let rest = "[storm]\nthreshold = 999\n[acknowledge]\nexpire = [\"1m\"]\n\
+                    [[route]]\nmatch = { service = \"*e*\" }\nto = [\"#db-alerts\"]\n\
+                    [[route]]\nmatch = { service = \"*a*\" }\nto = [\"#shared\"]\n";
         shift.begin(&format!("{rest}{}", subject.config()));
         Self { subject, door, shift }
     }
