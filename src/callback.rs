@@ -5,55 +5,67 @@
 //! holds it: that last arrow is a notification of our own, through the outbox like any other.
 
 pub(crate) mod answer;
+mod card;
 mod clerk;
 mod clients;
 mod ended;
+mod forms;
+mod gate;
 mod home;
 pub(crate) mod interaction;
 pub(crate) mod people;
+mod queue;
 pub(crate) mod request;
 pub(crate) mod response_url;
+mod whisper;
 mod work;
 
+use crate::authorise::Person;
 use crate::clock;
 use crate::config::{Config, Environment, Integration};
 use crate::notification::clean_line;
 use crate::report::Reporter;
 use crate::slack::listing::{self, Turn};
 use crate::slack::socket::{Envelope, Reply};
-use crate::slack::{forms, mrkdwn};
+use crate::slack::{forms as modals, mrkdwn};
 use crate::slash::{self, Filter, Order, What};
 use crate::store::{NewAct, Store, StoreError};
 use crate::verify::{Proof, Verified, verify};
 use answer::{Answer, Body};
 use clerk::{Clerk, Errand};
-use clients::Clients;
+use forms::{Form, open_forms};
+use gate::Gate;
 use home::{Homes, Word};
-use interaction::{BlockActions, DecodeError, Event, EventKind, Interaction, SlashCommand, TeamId, UserId, ViewAction};
+use interaction::{
+    BlockActions, DecodeError, Event, EventKind, Interaction, Origin, Place, SlashCommand, TeamId, UserId, ViewAction,
+};
 use log::{debug, error, info, warn};
-use request::{About, Asker, Click, Request, Wish};
-use serde_json::{Value, json};
+use queue::Queue;
+use request::{Asker, Click, Request, Wish};
+use serde_json::json;
 use std::collections::HashMap;
 use std::io;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
+use whisper::{Whisper, whisper_all};
 use work::{Note, Worker};
 
 /// How long the database is waited for before a click is refused: Slack waits 3 s.
 const PATIENCE: Duration = Duration::from_millis(1500);
 /// The worker may wait longer.
 const WORKER_PATIENCE: Duration = Duration::from_secs(30);
-/// For opening a form: its trigger lives 3 s.
-const FORM_BUDGET: Duration = Duration::from_millis(2500);
 /// How many forms may wait to be opened.
 const FORMS_MAX: usize = 16;
-/// How many slash commands may wait for their answer.
-const ERRANDS_MAX: usize = 64;
+/// How many people may wait to be told something.
+const WHISPERS_MAX: usize = 256;
+/// How many questions are answered at once, each of another person.
+const CLERKS: usize = 2;
 /// So many acts of one person are taken in [`RATE_SPAN`]; a person doesn't click faster.
 const RATE_MAX: u32 = 60;
 const RATE_SPAN: Duration = Duration::from_secs(60);
+const SLOWER: &str = "That was a lot within a minute, so it was not done; wait a moment.";
 /// How many people's clicks are counted.
 const RATES_MAX: usize = 10_000;
 
@@ -63,19 +75,20 @@ pub(crate) struct Callback {
     store: Mutex<Store>,
     notes: Mutex<Sender<Note>>,
     forms: SyncSender<Form>,
-    errands: SyncSender<Errand>,
+    errands: Arc<Queue>,
+    whispers: SyncSender<Whisper>,
     homes: Mutex<Sender<Word>>,
     rates: Mutex<HashMap<(String, String), (Instant, u32)>>,
     ended: Mutex<ended::Taken>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// A form to be opened.
-struct Form {
-    config: Arc<Config>,
-    integration: String,
-    trigger: String,
-    view: Value,
+/// How fast somebody acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    Human,
+    /// With the words for them, the first time; whoever goes on isn't told again and again.
+    TooFast(Option<&'static str>),
 }
 
 /// The callbacks can't be served.
@@ -92,23 +105,30 @@ impl Callback {
     pub(crate) fn start(config: &Config, env: &Environment, reporter: &Reporter) -> Result<Arc<Self>, CallbackError> {
         let config = Arc::new(config.clone());
         let open = |patience| Store::open(&config.state_dir, patience).map(|(store, _)| store);
-        let worker = Worker::new(Arc::clone(&config), env.clone(), open(WORKER_PATIENCE)?, reporter.clone());
+        let gate = || Gate::new(Arc::clone(&config), env.clone());
+        let worker = Worker::new(gate(), open(WORKER_PATIENCE)?, reporter.clone());
         let store = Mutex::new(open(PATIENCE)?);
         let (notes, inbox) = channel();
-        let (forms, to_open) = sync_channel(FORMS_MAX);
         let acting = Builder::new().name("acting".into()).spawn(move || worker.run(&inbox))?;
-        let (errands, to_answer) = sync_channel(ERRANDS_MAX);
-        let clerk = Clerk::new(Arc::clone(&config), env.clone(), open(WORKER_PATIENCE)?, notes.clone());
-        let _answering = Builder::new().name("answering".into()).spawn(move || clerk.run(&to_answer))?;
+        let errands = Arc::new(Queue::default());
+        for _ in 0..CLERKS {
+            let clerk = Clerk::new(gate(), open(WORKER_PATIENCE)?, notes.clone());
+            let errands = Arc::clone(&errands);
+            let _answering = Builder::new().name("answering".into()).spawn(move || clerk.run(&errands))?;
+        }
         let (homes, opened) = channel();
-        let publisher = Homes::new(Arc::clone(&config), env.clone(), open(WORKER_PATIENCE)?);
+        let publisher = Homes::new(gate(), open(WORKER_PATIENCE)?);
         let _publishing = Builder::new().name("homes".into()).spawn(move || publisher.run(&opened))?;
-        let clients = Clients::new(Arc::clone(&config), env.clone());
-        let _opening = Builder::new().name("forms".into()).spawn(move || open_forms(&to_open, clients))?;
+        let (forms, to_open) = sync_channel(FORMS_MAX);
+        let (asked, shown) = (gate(), open(PATIENCE)?);
+        let _opening = Builder::new().name("forms".into()).spawn(move || open_forms(&to_open, asked, shown))?;
+        let (whispers, to_say) = sync_channel(WHISPERS_MAX);
+        let saying = gate();
+        let _telling = Builder::new().name("telling".into()).spawn(move || whisper_all(&to_say, saying))?;
         let threads = Mutex::new(vec![acting]);
         let (config, notes, rates) = (Mutex::new(config), Mutex::new(notes), Mutex::default());
         let (homes, ended) = (Mutex::new(homes), Mutex::default());
-        Ok(Arc::new(Self { config, store, notes, forms, errands, homes, rates, ended, threads }))
+        Ok(Arc::new(Self { config, store, notes, forms, errands, whispers, homes, rates, ended, threads }))
     }
 
     /// Takes a changed configuration.
@@ -122,6 +142,9 @@ impl Callback {
 
     /// Stops acting; what was taken is kept and done after the next start.
     pub(crate) fn stop(&self) {
+        for errand in self.errands.close() {
+            self.whisper(&errand.config, &errand.asker, "ackbell is being restarted; ask again in a moment.");
+        }
         self.note(Note::Stop);
         let acting = locked(&self.threads).drain(..1).next();
         if let Some(thread) = acting {
@@ -186,7 +209,15 @@ impl Callback {
             Interaction::SlashCommand(command) => self.ordered(integration, &config, &command),
             Interaction::UrlVerification { challenge } => Answer::json(json!({ "challenge": challenge })),
             Interaction::SslCheck | Interaction::ViewClosed(_) | Interaction::BlockSuggestion => Answer::ok(),
-            other => {
+            Interaction::LegacyMessage(click) => {
+                self.not_ours(integration, &config, &click.origin, &click.place);
+                Answer::ok()
+            }
+            Interaction::Shortcut(shortcut) => {
+                self.not_ours(integration, &config, &shortcut.origin, &shortcut.place);
+                Answer::ok()
+            }
+            other @ Interaction::Unknown { .. } => {
                 info!("nothing to do for what Slack sent integration={integration} kind={}", other.kind());
                 Answer::ok()
             }
@@ -198,28 +229,36 @@ impl Callback {
             return self.turned(integration, config, click, turn);
         }
         let now = clock::wall_ms() / 1000;
-        let find = |post| {
-            let shown = locked(&self.store).shown(post).ok().flatten();
-            shown.and_then(|shown| shown.problem).map(|problem| crate::command::Object::of(&problem.latest))
-        };
-        match request::click(click, integration, &config.acknowledge, find, now) {
-            Click::Nothing => Answer::ok(),
-            Click::Ask { key, request } => self.keep(key, &request),
-            Click::Form { offer, about } => {
-                let label = self.label(&about);
-                let view = forms::form(offer, &about, &label, &config.acknowledge, now);
-                match (view, &click.origin.trigger) {
-                    (Some(view), Some(trigger)) => {
-                        let (integration, trigger) = (integration.to_owned(), trigger.as_ref().to_owned());
-                        let form = Form { config: Arc::clone(config), integration, trigger, view };
-                        if self.forms.try_send(form).is_err() {
-                            warn!("too many forms at once what=one wasn't opened");
-                        }
-                    }
-                    _ => warn!("a form can't be made integration={integration} host=\"{}\"", about.object.host),
-                }
-                Answer::ok()
+        match request::click(click, integration, &config.acknowledge, now) {
+            Click::Nothing => {}
+            Click::Lost(asker) => {
+                let words = "That card is from another ackbell, or older than what this one remembers.";
+                self.whisper(config, &asker, words);
             }
+            Click::Ask { key, request } => return self.keep(config, key, &request),
+            Click::Form { offer, asker, subject } => {
+                if let Pace::TooFast(words) = self.pace(&asker) {
+                    self.whisper_some(config, &asker, words);
+                } else if let Some(trigger) = &click.origin.trigger {
+                    let trigger = trigger.as_ref().to_owned();
+                    let form = Form { config: Arc::clone(config), asker: asker.clone(), subject, offer, trigger };
+                    if self.forms.try_send(form).is_err() {
+                        self.whisper(config, &asker, "Too many forms are being opened; tap again in a moment.");
+                    }
+                } else {
+                    self.whisper(config, &asker, "Slack opens no form from there.");
+                }
+            }
+        }
+        Answer::ok()
+    }
+
+    /// A button or a shortcut that no message or manifest of ours has.
+    fn not_ours(&self, integration: &str, config: &Arc<Config>, origin: &Origin, place: &Place) {
+        info!("nothing of ours was used integration={integration} user={}", origin.user.as_ref());
+        let asker = Asker::of(integration, origin, place);
+        if asker.response_url.is_some() && self.pace(&asker) == Pace::Human {
+            self.whisper(config, &asker, "ackbell doesn't know that button: it is another program's, or an old one.");
         }
     }
 
@@ -231,7 +270,7 @@ impl Callback {
             user: user.as_ref().to_owned(),
             ..Asker::default()
         };
-        if self.is_at_a_persons_pace(&asker) {
+        if self.pace(&asker) == Pace::Human {
             let _ = locked(&self.homes).send(Word::Opened(asker));
         }
         Answer::ok()
@@ -245,53 +284,50 @@ impl Callback {
             Ok(order) => order,
             Err(words) => return privately(&mrkdwn::escape(&words)),
         };
-        let asker = Asker::of(integration, &command.origin, &interaction::Place::default());
+        let asker = Asker::of(integration, &command.origin, &Place::default());
         let is_public = order.is_public;
-        let trigger = command.origin.trigger.as_ref().map_or("", |trigger| trigger.as_ref());
-        let key = format!("{integration} {} command {trigger}", asker.user);
+        // Slack gives each its own trigger, and an address to answer it.
+        let trigger = command.origin.trigger.as_ref().map(|trigger| trigger.as_ref().to_owned());
+        let own = trigger.or_else(|| asker.response_url.clone()).unwrap_or_else(|| clock::wall_ns().to_string());
+        let key = format!("{integration} {} command {own}", asker.user);
         match self.run_errand(Errand { config: Arc::clone(config), asker, order, from: 0, replaces: false, key }) {
             // Shows everybody what was asked; the answer follows.
             Ok(()) if is_public => Answer::json(json!({ "response_type": "in_channel" })),
             Ok(()) => Answer::ok(),
-            Err(words) => privately(words),
+            Err(words) => privately(words.unwrap_or(SLOWER)),
         }
     }
 
     /// Another page of a list.
     fn turned(&self, integration: &str, config: &Arc<Config>, click: &BlockActions, turn: Turn) -> Answer {
         let asker = Asker::of(integration, &click.origin, &click.place);
-        if let Ok(filter) = Filter::of(&turn.filter) {
-            let order =
-                Order { what: What::Problems(filter), is_public: false, command: String::new(), core: turn.core };
-            let (config, key) = (Arc::clone(config), String::new());
-            // Nothing turns: the person taps again.
-            let _ = self.run_errand(Errand { config, asker, order, from: turn.from, replaces: true, key });
+        let filter = match Filter::written(&turn.filter) {
+            Ok(filter) => filter,
+            Err(words) => {
+                self.whisper(config, &asker, &words);
+                return Answer::ok();
+            }
+        };
+        let order = Order { what: What::Problems(filter), is_public: false, command: String::new(), core: turn.core };
+        let (of_errand, key) = (Arc::clone(config), String::new());
+        let errand = Errand { config: of_errand, asker: asker.clone(), order, from: turn.from, replaces: true, key };
+        if let Err(Some(words)) = self.run_errand(errand) {
+            self.whisper(config, &asker, words);
         }
         Answer::ok()
     }
 
-    fn run_errand(&self, errand: Errand) -> Result<(), &'static str> {
-        if !self.is_at_a_persons_pace(&errand.asker) {
-            return Err("That was a lot within a minute; wait a moment.");
-        }
-        self.errands.try_send(errand).map_err(|_| "ackbell is busy with others' questions; try again in a moment.")
-    }
-
-    /// What people call the object, and its state.
-    fn label(&self, about: &About) -> String {
-        let shown = about.post.and_then(|post| locked(&self.store).shown(post).ok().flatten());
-        match shown.and_then(|shown| shown.problem) {
-            Some(problem) => {
-                let latest = &problem.latest;
-                format!("{} ({}) {}", latest.object_label(), latest.state_name().unwrap_or("?"), latest.output)
-            }
-            None => about.object.to_string(),
+    /// An error is a sentence for the person, once; then there is none.
+    fn run_errand(&self, errand: Errand) -> Result<(), Option<&'static str>> {
+        match self.pace(&errand.asker) {
+            Pace::TooFast(words) => Err(words),
+            Pace::Human => self.errands.push(errand).map_err(Some),
         }
     }
 
-    fn submitted(&self, integration: &str, config: &Config, form: &ViewAction) -> Answer {
+    fn submitted(&self, integration: &str, config: &Arc<Config>, form: &ViewAction) -> Answer {
         let now = clock::wall_ms() / 1000;
-        let (about, action) = match forms::read(&form.view, &config.acknowledge, now) {
+        let (about, action) = match modals::read(&form.view, &config.acknowledge, now) {
             Some(Ok(read)) => read,
             Some(Err(errors)) => return Answer::json(json!({ "response_action": "errors", "errors": errors })),
             None => {
@@ -299,22 +335,31 @@ impl Callback {
                 return Answer::ok();
             }
         };
-        let place = interaction::Place::default();
-        let mut asker = Asker::of(integration, &form.origin, &place);
+        let mut asker = Asker::of(integration, &form.origin, &Place::default());
         (asker.channel, asker.message, asker.response_url) = (about.channel, about.message, about.response_url);
         let name = action.name().to_owned();
         let wish = Wish::One { post: about.post, object: about.object, action };
         let key = format!("{integration} form {}", form.view.id.as_ref());
-        self.keep(key, &Request { name, asker, wish })
+        // The form stays open, with all that was written.
+        if self.pace(&asker) != Pace::Human {
+            let errors = json!({ "comment": SLOWER });
+            return Answer::json(json!({ "response_action": "errors", "errors": errors }));
+        }
+        self.keep_it(key, &Request { name, asker, wish })
+    }
+
+    fn keep(&self, config: &Arc<Config>, key: String, request: &Request) -> Answer {
+        match self.pace(&request.asker) {
+            Pace::TooFast(words) => {
+                self.whisper_some(config, &request.asker, words);
+                Answer::ok()
+            }
+            Pace::Human => self.keep_it(key, request),
+        }
     }
 
     /// Makes it durable; then Slack is answered.
-    fn keep(&self, key: String, request: &Request) -> Answer {
-        if !self.is_at_a_persons_pace(&request.asker) {
-            let user = clean_line(&request.asker.user);
-            warn!("too many clicks user={user} integration={} what=not done", request.asker.integration);
-            return Answer::ok();
-        }
+    fn keep_it(&self, key: String, request: &Request) -> Answer {
         let kept = serde_json::to_string(request).map_err(|e| StoreError::Content(e.to_string())).and_then(|text| {
             let object = request.wish.object_key();
             let act = NewAct { key, parent: None, object, request: text, due: 0 };
@@ -333,7 +378,8 @@ impl Callback {
         }
     }
 
-    fn is_at_a_persons_pace(&self, asker: &Asker) -> bool {
+    /// Counts one more, and says whether that is more than a person can do.
+    fn pace(&self, asker: &Asker) -> Pace {
         let mut rates = locked(&self.rates);
         if rates.len() > RATES_MAX {
             rates.clear();
@@ -343,8 +389,30 @@ impl Callback {
         if since.elapsed() > RATE_SPAN {
             (*since, *count) = (Instant::now(), 0);
         }
-        *count += 1;
-        *count <= RATE_MAX
+        *count = count.saturating_add(1);
+        if *count <= RATE_MAX {
+            return Pace::Human;
+        }
+        let is_first = *count == RATE_MAX + 1;
+        if is_first {
+            let user = clean_line(&asker.user);
+            warn!("too many clicks user={user} integration={} what=not done", asker.integration);
+        }
+        Pace::TooFast(is_first.then_some(SLOWER))
+    }
+
+    /// Tells a person something that nobody else sees; after the answer to Slack, which waits for nothing.
+    fn whisper(&self, config: &Arc<Config>, asker: &Asker, words: &str) {
+        let whisper = Whisper { config: Arc::clone(config), asker: asker.clone(), words: words.to_owned() };
+        if self.whispers.try_send(whisper).is_err() {
+            warn!("too much to tell at once user={} words=\"{words}\"", clean_line(&asker.user));
+        }
+    }
+
+    fn whisper_some(&self, config: &Arc<Config>, asker: &Asker, words: Option<&str>) {
+        if let Some(words) = words {
+            self.whisper(config, asker, words);
+        }
     }
 
     fn note(&self, note: Note) {
@@ -377,7 +445,11 @@ fn disabled(interaction: &Interaction, name: &str) -> Answer {
     match interaction {
         Interaction::SlashCommand(_) => Answer::json(json!({ "response_type": "ephemeral", "text": words })),
         Interaction::UrlVerification { challenge } => Answer::json(json!({ "challenge": challenge })),
-        Interaction::ViewSubmission(_) | Interaction::ViewClosed(_) => Answer::ok(),
+        // Shown in the form, which stays open.
+        Interaction::ViewSubmission(_) => {
+            Answer::json(json!({ "response_action": "errors", "errors": { "comment": words } }))
+        }
+        Interaction::ViewClosed(_) => Answer::ok(),
         _ => Answer::text(200, words),
     }
 }
@@ -387,15 +459,12 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Opens forms as they come (<https://docs.slack.dev/reference/methods/views.open>). One that can't be opened in time
-/// is lost: its trigger lives 3 s. The person taps again.
-fn open_forms(inbox: &Receiver<Form>, mut clients: Clients) {
-    while let Ok(Form { config, integration, trigger, view }) = inbox.recv() {
-        clients.reconfigure(&config);
-        if let Some(client) = clients.get(&integration)
-            && let Err(e) = client.call("views.open", &json!({ "trigger_id": trigger, "view": view }), FORM_BUDGET)
-        {
-            warn!("a form wasn't opened integration={integration} reason={e:?}");
-        }
-    }
+/// The row of the audit for what nobody allowed, and that never came near a core.
+fn refusal(asker: &Asker, person: &Person, action: &str, words: &str) -> String {
+    json!({
+        "at": clock::wall_ms() / 1000, "integration": asker.integration, "team": person.team_id, "user": asker.user,
+        "name": person.name, "email": person.email, "channel": asker.channel, "action": action, "commands": [],
+        "step": "refused", "detail": words,
+    })
+    .to_string()
 }

@@ -62,6 +62,7 @@ pub(crate) struct Config {
     pub(crate) cores: Vec<Core>,
     pub(crate) acknowledge: Acknowledge,
     pub(crate) access: Access,
+    pub(crate) audit: Audit,
     pub(crate) listen: Listen,
     /// Files whose change means the configuration changed: itself every `..._file`, and what `[listen]` needs for TLS.
     pub(crate) sources: Vec<PathBuf>,
@@ -100,6 +101,8 @@ pub(crate) struct Integration {
     pub(crate) api_url: String,
     pub(crate) flavor: Flavor,
     pub(crate) interactive: Option<bool>,
+    /// Whether its people may do more than look.
+    pub(crate) acts: bool,
     /// For connecting, TLS included.
     pub(crate) connect_timeout: Duration,
     /// For a whole call.
@@ -174,6 +177,8 @@ pub(crate) struct Matcher {
     /// Keys in lower case.
     pub(crate) vars: BTreeMap<String, Vec<Pattern>>,
     pub(crate) time: Option<TimeWindows>,
+    /// What must match as well: of a filter that says something of one kind more than once.
+    pub(crate) also: Vec<Matcher>,
 }
 
 /// A pattern with `*` and `?`, compared without case.
@@ -364,6 +369,13 @@ pub(crate) struct Access {
     pub(crate) rules: Vec<AccessRule>,
 }
 
+/// `[audit]`
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Audit {
+    /// How long its rows are kept; for good where nothing is said.
+    pub(crate) keep: Option<Duration>,
+}
+
 /// One `[[access.rule]]`; every given part must match, an empty one matches all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AccessRule {
@@ -371,6 +383,8 @@ pub(crate) struct AccessRule {
     pub(crate) line: usize,
     pub(crate) allows: bool,
     pub(crate) who: Vec<Who>,
+    /// Names.
+    pub(crate) integrations: Vec<String>,
     /// Ids.
     pub(crate) channels: Vec<String>,
     /// Names of actions.
@@ -387,7 +401,7 @@ pub(crate) enum Who {
     Everyone,
     /// `U…` or `W…`
     User(String),
-    /// In lower case.
+    /// In ASCII's lower case.
     Email(String),
     /// A user group's id (`S…`), or its handle in lower case, without `@`.
     Group(String),
@@ -401,6 +415,22 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 /// A destination as `channel` takes it, for the command line; the error is a sentence.
 pub(crate) fn destination(text: &str) -> Result<Destination, String> {
     text.parse().map_err(Mistake::sentence)
+}
+
+impl Matcher {
+    /// Itself, and what must match as well.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.also)
+    }
+
+    /// How many patterns and names it has.
+    pub(crate) fn patterns(&self) -> usize {
+        let lists = [&self.host, &self.service, &self.host_group, &self.service_group];
+        let more = [&self.contact, &self.contact_group, &self.core];
+        let patterns = lists.into_iter().chain(more).chain(self.vars.values()).map(Vec::len).sum::<usize>();
+        let also = self.also.iter().map(Self::patterns).sum::<usize>();
+        patterns + self.state.len() + self.kind.len() + also
+    }
 }
 
 impl Config {

@@ -8,6 +8,7 @@ pub(crate) mod contacts;
 pub(crate) mod door;
 mod http;
 pub(crate) mod icinga2;
+pub(crate) mod labels;
 pub(crate) mod livestatus;
 pub(crate) mod local;
 pub(crate) mod log;

@@ -1,13 +1,25 @@
 //! What somebody writes behind the slash command: `text ─▶ Order`.
 //!
-//! Pure. A phone writes curly quotes, and Slack escapes three characters; both are undone before anything is matched
-//! (<https://docs.slack.dev/interactivity/implementing-slash-commands>).
+//! Pure. A phone writes curly quotes and long dashes, Slack escapes three characters and makes links of names; all that is
+//! undone before anything is matched (<https://docs.slack.dev/interactivity/implementing-slash-commands>). A comment stays
+//! as it was typed.
 
+use crate::command::Action;
 use crate::config::{Matcher, duration, filter, suggest};
 use std::time::Duration;
 
 /// Longer than any host, service and comment; Slack's own limit is further away.
-const TEXT_CHARS_MAX: usize = 4000;
+const TEXT_CHARS_MAX: usize = 2000;
+/// Of a filter: it is shown again in answers and in the values of buttons.
+const FILTER_CHARS_MAX: usize = 500;
+const FILTER_WORDS_MAX: usize = 20;
+/// Each is compared with every object.
+const FILTER_PATTERNS_MAX: usize = 50;
+/// In an object's name: each may be where its service begins.
+const SLASHES_MAX: usize = 20;
+
+/// No name has more words.
+pub(crate) const NAME_WORDS_MAX: usize = 12;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,12 +39,26 @@ pub(crate) enum What {
     Problems(Filter),
     /// The words begin with the object's name.
     Status(Vec<String>),
-    Act(Deed, Vec<String>),
+    Act(Deed, Said),
     Subscribe(Filter),
     /// `None`: everything this channel has.
     Unsubscribe(Option<Filter>),
     Subscriptions,
     Whoami,
+}
+
+/// Words that begin with an object's name, and what stands behind each of them, as typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) words: Vec<String>,
+    behind: Vec<String>,
+}
+
+impl Said {
+    /// What stands behind a name of so many words.
+    pub(crate) fn behind(&self, name: usize) -> &str {
+        name.checked_sub(1).and_then(|at| self.behind.get(at)).map_or("", String::as_str)
+    }
 }
 
 /// What is to be done with the object that the words name; the rest of them is the comment.
@@ -45,6 +71,26 @@ pub(crate) enum Deed {
     Recheck,
 }
 
+impl Deed {
+    /// The action, before it is known what it will say: enough to ask whether somebody may.
+    pub(crate) fn stand_in(self) -> Action {
+        match self {
+            Self::Acknowledge => Action::Acknowledge {
+                sticky: true,
+                notify: true,
+                persistent: false,
+                comment: String::new(),
+                expiry: None,
+            },
+            Self::RemoveAcknowledgement => Action::RemoveAcknowledgement,
+            Self::Downtime => {
+                Action::Downtime { start: 0, end: 1, flexible: None, comment: String::new(), host_services: false }
+            }
+            Self::Recheck => Action::Recheck { at: 0 },
+        }
+    }
+}
+
 /// A filter, and the words it was written with.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Filter {
@@ -53,7 +99,20 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    /// Reads one that was kept, or written.
+    /// Reads one that somebody writes: it is as long as it may be.
+    pub(crate) fn written(text: &str) -> Result<Self, String> {
+        Self::bounded(&words(text)?)
+    }
+
+    fn bounded(words: &[String]) -> Result<Self, String> {
+        let filter = Self::of_words(words)?;
+        most(filter.text.chars().count(), FILTER_CHARS_MAX, "characters in a filter")?;
+        most(words.len(), FILTER_WORDS_MAX, "words in a filter")?;
+        most(filter.matches.patterns(), FILTER_PATTERNS_MAX, "patterns in a filter")?;
+        Ok(filter)
+    }
+
+    /// Reads one that was kept.
     pub(crate) fn of(text: &str) -> Result<Self, String> {
         Self::of_words(&words(text)?)
     }
@@ -87,28 +146,38 @@ pub(crate) const FILTERS: &str = "A filter is made of words that must all match:
 
 /// Reads what was written behind the command; an error is a sentence for the person.
 pub(crate) fn parse(command: &str, text: &str) -> Result<Order, String> {
-    if text.chars().count() > TEXT_CHARS_MAX {
-        return Err(format!("That is longer than {TEXT_CHARS_MAX} characters."));
-    }
-    let mut words = words(&unescaped(text))?;
-    let is_public = take_flag(&mut words, "--public");
-    let core = take_value(&mut words, "--core")?;
-    let order = |what| Order { what, is_public, core, command: command.to_owned() };
-    if words.is_empty() {
+    most(text.chars().count(), TEXT_CHARS_MAX, "characters")?;
+    let text = undone(text);
+    // Behind the name of these stands what a person has to say, dashes, quotes and all.
+    let is_said = text
+        .split_whitespace()
+        .find(|word| flag(word).is_none())
+        .is_some_and(|verb| ["ack", "acknowledge", "downtime"].contains(&verb.to_lowercase().as_str()));
+    let mut written = split(&text, is_said)?;
+    let flags = take_flags(&mut written, is_said)?;
+    let order =
+        |what| Order { what, is_public: flags.is_public, core: flags.core.clone(), command: command.to_owned() };
+    if written.is_empty() {
         return Ok(order(What::Help));
     }
-    let verb = words.remove(0);
+    let verb = written.remove(0).text;
+    let words: Vec<String> = written.iter().map(|word| word.text.clone()).collect();
+    let said = || -> Result<Said, String> {
+        let words = named(command, &verb, words.clone())?;
+        let behind = written.iter().take(NAME_WORDS_MAX).map(|word| text[word.end..].trim().to_owned()).collect();
+        Ok(Said { words, behind })
+    };
     let what = match verb.to_lowercase().as_str() {
         "help" | "?" => What::Help,
-        "problems" | "list" => What::Problems(Filter::of_words(&words)?),
+        "problems" | "list" => What::Problems(Filter::bounded(&words)?),
         "status" | "show" => What::Status(named(command, &verb, words)?),
-        "ack" | "acknowledge" => What::Act(Deed::Acknowledge, named(command, &verb, words)?),
-        "unack" | "unacknowledge" => What::Act(Deed::RemoveAcknowledgement, named(command, &verb, words)?),
-        "downtime" => What::Act(Deed::Downtime, named(command, &verb, words)?),
-        "recheck" | "check" => What::Act(Deed::Recheck, named(command, &verb, words)?),
-        "subscribe" => What::Subscribe(Filter::of_words(&words)?),
+        "ack" | "acknowledge" => What::Act(Deed::Acknowledge, said()?),
+        "unack" | "unacknowledge" => What::Act(Deed::RemoveAcknowledgement, said()?),
+        "downtime" => What::Act(Deed::Downtime, said()?),
+        "recheck" | "check" => What::Act(Deed::Recheck, said()?),
+        "subscribe" => What::Subscribe(Filter::bounded(&words)?),
         "unsubscribe" if words.is_empty() => What::Unsubscribe(None),
-        "unsubscribe" => What::Unsubscribe(Some(Filter::of_words(&words)?)),
+        "unsubscribe" => What::Unsubscribe(Some(Filter::bounded(&words)?)),
         "subscriptions" => What::Subscriptions,
         "whoami" => What::Whoami,
         other => return Err(unknown_verb(command, other)),
@@ -117,11 +186,14 @@ pub(crate) fn parse(command: &str, text: &str) -> Result<Order, String> {
 }
 
 /// The downtime's length at the start of what stands behind the object's name, and the comment.
-pub(crate) fn downtime(command: &str, rest: &[String]) -> Result<(Duration, String), String> {
+pub(crate) fn downtime(command: &str, behind: &str) -> Result<(Duration, String), String> {
     let usage = format!("Say how long: `{command} downtime HOST[/SERVICE] 2h [COMMENT]`");
-    let (length, comment) = rest.split_first().ok_or_else(|| format!("{usage}."))?;
+    let (length, comment) = behind.split_once(char::is_whitespace).unwrap_or((behind, ""));
+    if length.is_empty() {
+        return Err(format!("{usage}."));
+    }
     match duration(length) {
-        Ok(length) if length >= Duration::from_secs(60) => Ok((length, comment.join(" "))),
+        Ok(length) if length >= Duration::from_secs(60) => Ok((length, comment.trim().to_owned())),
         Ok(_) => Err(format!("\"{length}\" is too short for a downtime: a minute at least.")),
         Err(_) => Err(format!("\"{length}\" is no length of time. {usage}, with 30m, 2h or 1d.")),
     }
@@ -141,7 +213,14 @@ fn named(command: &str, verb: &str, words: Vec<String>) -> Result<Vec<String>, S
         let asked = format!("{command} {verb}");
         return Err(format!("Of what? `{asked} HOST` or `{asked} HOST/SERVICE`; names with blanks stand in quotes."));
     }
+    let name = words.iter().take(NAME_WORDS_MAX);
+    most(name.map(|word| word.matches('/').count()).sum(), SLASHES_MAX, "slashes in a name")?;
     Ok(words)
+}
+
+/// A limit that is exceeded says which one it is.
+fn most(count: usize, most: usize, of: &str) -> Result<(), String> {
+    if count > most { Err(format!("There may be {most} {of}; these are {count}.")) } else { Ok(()) }
 }
 
 fn unknown_verb(command: &str, verb: &str) -> String {
@@ -154,21 +233,44 @@ fn unknown_verb(command: &str, verb: &str) -> String {
     }
 }
 
-fn take_flag(words: &mut Vec<String>, flag: &str) -> bool {
-    let before = words.len();
-    words.retain(|word| word != flag);
-    words.len() < before
+/// What flags say.
+#[derive(Debug, Default)]
+struct Flags {
+    is_public: bool,
+    core: Option<String>,
 }
 
-fn take_value(words: &mut Vec<String>, flag: &str) -> Result<Option<String>, String> {
-    let Some(at) = words.iter().position(|word| word == flag) else {
-        return Ok(None);
-    };
-    if at + 1 >= words.len() {
-        return Err(format!("{flag} lacks its value."));
+/// The name of a flag. A phone makes one dash of two.
+fn flag(word: &str) -> Option<&str> {
+    let name = word.strip_prefix("--").unwrap_or_else(|| word.trim_start_matches(['—', '–']));
+    (name.len() < word.len() && name.starts_with(|c: char| c.is_ascii_alphabetic())).then_some(name)
+}
+
+/// Takes the flags out; those before the name alone where a person says something behind it.
+fn take_flags(words: &mut Vec<Word>, is_said: bool) -> Result<Flags, String> {
+    let (mut flags, mut at, mut others) = (Flags::default(), 0, 0);
+    // The verb is one, and the name begins with the next.
+    while at < words.len() && !(is_said && others > 1) {
+        match flag(&words[at].text).filter(|_| !words[at].is_quoted) {
+            None => {
+                at += 1;
+                others += 1;
+            }
+            Some("public") => {
+                flags.is_public = true;
+                words.remove(at);
+            }
+            Some("core") if at + 1 < words.len() => {
+                words.remove(at);
+                flags.core = Some(words.remove(at).text);
+            }
+            Some("core") => return Err("--core lacks its value.".to_owned()),
+            Some(other) => {
+                return Err(format!("There is no --{other}; there are --public and --core NAME."));
+            }
+        }
     }
-    words.remove(at);
-    Ok(Some(words.remove(at)))
+    Ok(flags)
 }
 
 const QUOTES: [char; 8] = ['"', '\'', '“', '”', '„', '‘', '’', '`'];
@@ -184,39 +286,87 @@ fn closing(open: char) -> Option<&'static [char]> {
     }
 }
 
-/// Splits at blanks. A quotation may stand anywhere in a word but begins only at its start or after `/` or `=`: an
-/// apostrophe inside of a word is a letter.
+/// A word as it is meant, and where it ends in the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Word {
+    text: String,
+    end: usize,
+    is_quoted: bool,
+}
+
 fn words(text: &str) -> Result<Vec<String>, String> {
-    let (mut words, mut word, mut is_open) = (Vec::new(), String::new(), false);
-    let mut characters = text.chars();
-    while let Some(c) = characters.next() {
+    Ok(split(text, false)?.into_iter().map(|word| word.text).collect())
+}
+
+/// Splits at blanks. A quotation may stand anywhere in a word but begins only at its start or after `/` or `=`: an
+/// apostrophe inside of a word is a letter. One without an end is a mistake, or a letter, too, where somebody may say
+/// what they like.
+fn split(text: &str, is_said: bool) -> Result<Vec<Word>, String> {
+    let (mut words, mut word, mut is_quoted) = (Vec::new(), String::new(), false);
+    let mut characters = text.char_indices();
+    while let Some((at, c)) = characters.next() {
         let may_quote = word.is_empty() || word.ends_with(['/', '=']);
         if c.is_whitespace() || c.is_control() {
-            if is_open || !word.is_empty() {
-                words.push(std::mem::take(&mut word));
+            if is_quoted || !word.is_empty() {
+                words.push(Word { text: std::mem::take(&mut word), end: at, is_quoted });
             }
-            is_open = false;
+            is_quoted = false;
         } else if let Some(ends) = closing(c).filter(|_| may_quote) {
-            is_open = true;
             let mut inner = characters.clone();
             let mut quotation = String::new();
-            loop {
+            let has_end = loop {
                 match inner.next() {
-                    Some(end) if ends.contains(&end) => break,
-                    Some(other) => quotation.push(other),
-                    None => return Err(format!("The quotation {c}{quotation} has no end.")),
+                    Some((_, end)) if ends.contains(&end) => break true,
+                    // No name has a line of its own.
+                    Some((_, other)) if other.is_control() => quotation.push(' '),
+                    Some((_, other)) => quotation.push(other),
+                    None => break false,
                 }
+            };
+            if has_end {
+                is_quoted = true;
+                word.push_str(&quotation);
+                characters = inner;
+            } else if is_said {
+                word.push(c);
+            } else {
+                return Err(format!("The quotation {c}{quotation} has no end."));
             }
-            word.push_str(&quotation);
-            characters = inner;
         } else {
             word.push(c);
         }
     }
-    if is_open || !word.is_empty() {
-        words.push(word);
+    if is_quoted || !word.is_empty() {
+        words.push(Word { text: word, end: text.len(), is_quoted });
     }
     Ok(words)
+}
+
+/// The text as it was typed: Slack makes links of addresses, and names of people and channels
+/// (<https://docs.slack.dev/interactivity/implementing-slash-commands>), and escapes the three characters of its markup.
+fn undone(text: &str) -> String {
+    let (mut typed, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, link)) = rest.split_once('<') {
+        typed.push_str(before);
+        let Some((inside, behind)) = link.split_once('>') else {
+            typed.push('<');
+            rest = link;
+            continue;
+        };
+        let sign = inside.chars().next().filter(|c| ['@', '#', '!'].contains(c));
+        match (sign, inside.split_once('|')) {
+            (Some('!'), None) => typed.push_str(&inside.replacen('!', "@", 1)),
+            (Some(sign @ ('@' | '#')), Some((_, label))) => {
+                typed.push(sign);
+                typed.push_str(label.trim_start_matches(sign));
+            }
+            (_, Some((_, label))) => typed.push_str(label),
+            (_, None) => typed.push_str(inside),
+        }
+        rest = behind;
+    }
+    typed.push_str(rest);
+    unescaped(&typed)
 }
 
 fn unescaped(text: &str) -> String {
@@ -250,7 +400,15 @@ mod tests {
         }
         assert_eq!(
             what("ack a/b it's O'Neill's &amp; mine"),
-            What::Act(Deed::Acknowledge, named(&["a/b", "it's", "O'Neill's", "&", "mine"]))
+            What::Act(
+                Deed::Acknowledge,
+                Said {
+                    words: named(&["a/b", "it's", "O'Neill's", "&", "mine"]),
+                    behind: ["it's O'Neill's & mine", "O'Neill's & mine", "& mine", "mine", ""]
+                        .map(str::to_owned)
+                        .into()
+                }
+            )
         );
         assert_eq!(parse("/mon", "status \"web 01").unwrap_err(), "The quotation \"web 01 has no end.");
     }
@@ -281,13 +439,82 @@ mod tests {
     }
 
     #[test]
-    fn downtimes_have_a_length() {
-        assert_eq!(
-            downtime("/mon", &named(&["2h", "new", "disk"])),
-            Ok((Duration::from_secs(7200), "new disk".to_owned()))
+    fn what_is_too_much_says_which_limit() {
+        let patterns = |count: usize| (0..count).map(|i| format!("a{i}")).collect::<Vec<_>>().join(",");
+        for (text, words) in [
+            (
+                format!("subscribe host={} service=a", patterns(50)),
+                "There may be 50 patterns in a filter; these are 51.",
+            ),
+            (format!("problems {}", ["a"; 21].join(" ")), "There may be 20 words in a filter; these are 21."),
+            (format!("problems {}", "a".repeat(501)), "There may be 500 characters in a filter; these are 501."),
+            (format!("unsubscribe {}", "a".repeat(501)), "There may be 500 characters in a filter; these are 501."),
+            (format!("status {}", "a/".repeat(21)), "There may be 20 slashes in a name; these are 21."),
+            (format!("ack h {}", "a".repeat(2000)), "There may be 2000 characters; these are 2006."),
+        ] {
+            assert_eq!(parse("/mon", &text).unwrap_err(), words);
+        }
+        assert!(parse("/mon", &format!("problems host={}", patterns(50))).is_ok());
+        assert!(
+            parse("/mon", &format!("ack h/a/b see {}", "/x".repeat(100))).is_err(),
+            "they are looked for in the name"
         );
-        assert!(downtime("/mon", &named(&["soon"])).unwrap_err().starts_with("\"soon\" is no length of time."));
-        assert!(downtime("/mon", &[]).is_err() && downtime("/mon", &named(&["5s"])).is_err());
+        assert!(parse("/mon", &format!("ack h {} {}", ["w"; 11].join(" "), "/x".repeat(100))).is_ok());
+        // One that was kept is read, however long.
+        assert!(Filter::of(&format!("host={}", patterns(60))).is_ok());
+        // A name has no line of its own: it would be a line of a query.
+        assert_eq!(what("status \"a\nFilter: b\""), What::Status(named(&["a Filter: b"])));
+    }
+
+    #[test]
+    fn downtimes_have_a_length() {
+        let good = Ok((Duration::from_secs(7200), "a  \"new\" disk".to_owned()));
+        assert_eq!(downtime("/mon", "2h a  \"new\" disk"), good);
+        assert!(downtime("/mon", "soon").unwrap_err().starts_with("\"soon\" is no length of time."));
+        assert!(downtime("/mon", "").is_err() && downtime("/mon", "5s").is_err());
+    }
+
+    #[test]
+    fn a_comment_is_what_was_typed() {
+        for (text, name, comment) in [
+            ("ack web01/HTTP 'twas the cron job", 1, "'twas the cron job"),
+            ("ack web01/HTTP rebooted, then \"reboot\"", 1, "rebooted, then \"reboot\""),
+            ("ack web01/HTTP see `run.sh`", 1, "see `run.sh`"),
+            ("ack web01/HTTP used the --core flag of the tool", 1, "used the --core flag of the tool"),
+            ("ack --core branch web01 a  b", 1, "a  b"),
+            ("ack \"web 01/Disk C:\" 1 &lt; 2 &amp;&amp; “so”", 1, "1 < 2 && “so”"),
+            (
+                "ack web 01 see <http://wiki.example.com/x|wiki.example.com/x> of <@U0123ABCDEF|alice>",
+                2,
+                "see wiki.example.com/x of @alice",
+            ),
+            ("downtime web01 2h --public", 1, "2h --public"),
+        ] {
+            let What::Act(_, said) = what(text) else { panic!("{text}") };
+            assert_eq!(said.behind(name), comment, "{text}");
+        }
+        assert_eq!(parse("/mon", "ack --core branch web01 x").unwrap().core.as_deref(), Some("branch"));
+    }
+
+    #[test]
+    fn what_a_client_makes_of_the_text_is_undone() {
+        let order = parse("/mon", "problems —public critical").unwrap();
+        assert_eq!((order.is_public, order.what), (true, What::Problems(Filter::of("critical").unwrap())));
+        assert_eq!(parse("/mon", "problems –core branch").unwrap().core.as_deref(), Some("branch"));
+        for (text, name) in [
+            ("status <http://web01.example.com|web01.example.com>", "web01.example.com"),
+            ("status <https://web01.example.com/x>", "https://web01.example.com/x"),
+            ("status <mailto:a@example.com|a@example.com>", "a@example.com"),
+            ("status <#C0123ABCDEF|ops>", "#ops"),
+            ("status <!here>", "@here"),
+            ("status a&lt;b", "a<b"),
+            ("status a<b", "a<b"),
+        ] {
+            assert_eq!(what(text), What::Status(named(&[name])), "{text}");
+        }
+        let unknown = "There is no --pubic; there are --public and --core NAME.";
+        assert_eq!(parse("/mon", "problems --pubic").unwrap_err(), unknown);
+        assert_eq!(what("status \"--public\""), What::Status(named(&["--public"])));
     }
 
     proptest! {

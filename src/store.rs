@@ -22,7 +22,7 @@ mod subscription;
 mod twin;
 mod work;
 
-pub(crate) use act::{Act, Move, NewAct, Stage};
+pub(crate) use act::{Act, Move, NewAct, Shown, Stage};
 pub(crate) use audit::{Chain, Head};
 pub(crate) use home::Opened;
 pub(crate) use outbox::{Lane, NewDelivery, PURGE_BATCH};

@@ -6,30 +6,28 @@
 mod find;
 mod words;
 
-use super::clients::Clients;
-use super::people::People;
+use super::gate::Gate;
+use super::queue::Queue;
 use super::request::{Asker, Request, Wish};
 use super::response_url::is_slacks;
 use super::work::Note;
-use crate::authorise::{Asked, Contact, Person, Refusal, Right, permit};
+use crate::authorise::{Admitted, Caller, Contact, Known, Leave, Refusal, Right};
 use crate::clock;
 use crate::command::{Action, Object};
-use crate::config::{Config, Core, Environment};
+use crate::config::{Acknowledge, CommentRule, Config, Core, Matcher};
 use crate::confirm::snapshot::State;
-use crate::core::contacts::Contacts;
-use crate::core::objects::DisplayNames;
-use crate::core::{state, survey};
+use crate::core::survey;
 use crate::render::words::utc;
-use crate::route::matcher::takes;
+use crate::route::matcher::Globs;
 use crate::slack::listing::{self, Entry, Page};
 use crate::slack::mrkdwn;
 use crate::slack::outcome::Outcome;
-use crate::slash::{Deed, Filter, Order, What, downtime};
+use crate::slash::{Deed, Filter, Order, Said, What, downtime};
 use crate::store::{NewAct, PER_CHANNEL_MAX, Store, StoreError, Subscription};
 use log::{info, warn};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 /// For one call.
@@ -50,38 +48,48 @@ pub(super) struct Errand {
     pub(super) key: String,
 }
 
-/// The state of the thread.
+/// The state of one of the threads.
 pub(super) struct Clerk {
-    config: Arc<Config>,
     store: Store,
     notes: Sender<Note>,
-    clients: Clients,
-    people: People,
-    contacts: Contacts,
-    names: DisplayNames,
+    gate: Gate,
 }
 
 /// What the person is told: words, or a list.
 enum Told {
     Words(String),
     List(Page),
+    /// Somebody else tells it later, or has.
+    Nothing,
+}
+
+/// Why there is no answer, for the person.
+enum NoAnswer {
+    Words(String),
+    Refused(Refusal),
+}
+
+impl From<String> for NoAnswer {
+    fn from(words: String) -> Self {
+        Self::Words(words)
+    }
+}
+
+impl From<Refusal> for NoAnswer {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 impl Clerk {
-    pub(super) fn new(config: Arc<Config>, env: Environment, store: Store, notes: Sender<Note>) -> Self {
-        let clients = Clients::new(Arc::clone(&config), env);
-        let (people, contacts, names) = (People::default(), Contacts::default(), DisplayNames::default());
-        Self { config, store, notes, clients, people, contacts, names }
+    pub(super) fn new(gate: Gate, store: Store, notes: Sender<Note>) -> Self {
+        Self { store, notes, gate }
     }
 
     /// Works until nobody can ask any more.
-    pub(super) fn run(mut self, inbox: &Receiver<Errand>) {
-        while let Ok(errand) = inbox.recv() {
-            if !Arc::ptr_eq(&self.config, &errand.config) {
-                self.config = Arc::clone(&errand.config);
-                self.clients.reconfigure(&self.config);
-                self.people.forget();
-            }
+    pub(super) fn run(mut self, queue: &Queue) {
+        while let Some(errand) = queue.take() {
+            self.gate.reconfigure(&errand.config);
             match self.answer(&errand) {
                 Ok(told) => self.tell(&errand, &told, errand.order.is_public && !errand.replaces),
                 Err(words) => self.tell(&errand, &Told::Words(mrkdwn::escape(&words)), false),
@@ -89,111 +97,147 @@ impl Clerk {
         }
     }
 
-    /// An error is a sentence for the person.
+    /// First who it is, then whether they may at all; only then is anything looked up. An error is a sentence for the
+    /// person.
     fn answer(&mut self, errand: &Errand) -> Result<Told, String> {
-        let (person, team) = self.who(&errand.asker)?;
-        let whose = Whose { person: &person, team: &team, asker: &errand.asker };
-        let cores = find::cores(&self.config, errand.order.core.as_deref())?;
+        let config = Arc::clone(&errand.config);
+        let caller = self.gate.caller(&errand.asker).map_err(|e| format!("{e}."))?;
+        let admitted = caller.admit(&config.access);
+        if errand.order.what == What::Whoami {
+            return Ok(Told::Words(self.whoami(&caller, admitted)));
+        }
+        let answered = admitted.map_err(NoAnswer::from).and_then(|admitted| self.answer_one(errand, admitted));
+        answered.map_err(|no| match no {
+            NoAnswer::Words(words) => words,
+            NoAnswer::Refused(refusal) => {
+                self.note_refusal(errand, &caller, &refusal);
+                refusal.to_string()
+            }
+        })
+    }
+
+    fn answer_one(&mut self, errand: &Errand, admitted: Admitted<'_>) -> Result<Told, NoAnswer> {
+        let config = Arc::clone(&errand.config);
+        let named = errand.order.core.as_deref();
         match &errand.order.what {
-            What::Help => Ok(Told::Words(listing::help(&errand.order.command))),
-            What::Problems(filter) => self.problems(errand, &whose, &cores, filter).map(Told::List),
-            What::Status(words) => self.status(&whose, &cores, words).map(Told::Words),
-            What::Act(deed, words) => self.order(errand, &cores, *deed, words).map(Told::Words),
-            What::Subscribe(filter) => self.subscribe(errand, &whose, filter).map(Told::Words),
-            What::Unsubscribe(filter) => self.unsubscribe(errand, &whose, filter.as_ref()).map(Told::Words),
-            What::Subscriptions => self.subscriptions(&whose).map(Told::Words),
-            What::Whoami => Ok(Told::Words(self.whoami(&whose, &cores))),
+            What::Help | What::Whoami => Ok(Told::Words(listing::help(&errand.order.command))),
+            What::Problems(filter) => {
+                let leave = admitted.ask(Right::View)?;
+                let cores = find::cores(&config, named)?;
+                self.problems(errand, &leave, &cores, filter)
+            }
+            What::Status(words) => {
+                let leave = admitted.ask(Right::View)?;
+                let cores = find::cores(&config, named)?;
+                self.status(&leave, &cores, words).map(Told::Words)
+            }
+            What::Act(deed, said) => {
+                let action = deed.stand_in();
+                let leave = admitted.ask(Right::Act(&action))?;
+                let cores = find::cores(&config, named)?;
+                self.order(errand, &leave, &cores, *deed, said)
+            }
+            What::Subscribe(filter) => {
+                let leave = admitted.ask(Right::Subscribe)?;
+                self.subscribe(errand, &leave, filter)
+            }
+            What::Unsubscribe(filter) => {
+                let leave = admitted.ask(Right::Subscribe)?;
+                self.unsubscribe(errand, &leave, filter.as_ref())
+            }
+            What::Subscriptions => {
+                admitted.ask(Right::View)?;
+                Ok(Told::Words(self.subscriptions(&errand.asker)?))
+            }
         }
     }
 
-    fn who(&mut self, asker: &Asker) -> Result<(Person, String), String> {
-        let gone = || format!("There is no integration \"{}\" any more.", asker.integration);
-        let config = Arc::clone(&self.config);
-        let integration = config.integrations.iter().find(|i| i.name == asker.integration).ok_or_else(gone)?;
-        let Some(client) = self.clients.get(&asker.integration) else {
-            return Err("ackbell can't talk to Slack with its present configuration.".to_owned());
+    /// What would have changed something is in the audit, refused or not.
+    fn note_refusal(&mut self, errand: &Errand, caller: &Caller, refusal: &Refusal) {
+        let name = match &errand.order.what {
+            What::Act(deed, _) => deed.stand_in().name(),
+            What::Subscribe(_) => "subscribe",
+            What::Unsubscribe(_) => "unsubscribe",
+            What::Help | What::Problems(_) | What::Status(_) | What::Subscriptions | What::Whoami => return,
         };
-        let person = self.people.who(asker, &config, client).map_err(|e| format!("{e}."))?;
-        let team = self.people.team(integration, client, asker).map_err(|e| format!("{e}."))?;
-        Ok((person, team))
+        let row = super::refusal(&errand.asker, &caller.person, name, &refusal.to_string());
+        if let Err(e) = self.store.refuse(&[(errand.asker.key(), row)], &[], clock::wall_ms()) {
+            log::error!("a refusal can't be kept reason={e}");
+        }
     }
 
     fn problems(
         &mut self,
         errand: &Errand,
-        whose: &Whose<'_>,
+        leave: &Leave<'_>,
         cores: &[Core],
         filter: &Filter,
-    ) -> Result<Page, String> {
+    ) -> Result<Told, NoAnswer> {
         let matches = &filter.matches;
         if let Some(key) = words::beyond_the_state(matches) {
-            return Err(format!("`problems` can't be filtered by {key}; by host, service, state and core it can."));
+            let words = format!("`problems` can't be filtered by {key}; by host, service, state and core it can.");
+            return Err(words.into());
         }
+        let meant = Meant::of(matches);
+        let cores: Vec<&Core> = cores.iter().filter(|core| meant.takes_core(&core.name)).collect();
         let mut entries: Vec<Entry> = Vec::new();
-        for core in cores.iter().filter(|core| takes(&matches.core, &[Some(core.name.as_str())])) {
-            let found = survey::problems(core).map_err(|e| format!("The monitoring can't be asked: {e}."))?;
-            let labels = self.names.of_core(core);
+        for core in &cores {
+            let found = survey::problems(core, leave).map_err(|e| format!("The monitoring can't be asked: {e}."))?;
             for (object, state) in found {
-                let label =
-                    labels.map_or_else(|| find::Label::bare(&object), |labels| find::Label::of(&object, labels));
-                let is_meant = takes(&matches.host, &[Some(object.host.as_str()), Some(label.host.as_str())])
-                    && takes(&matches.service, &[object.service.as_deref(), label.service.as_deref()])
-                    && (matches.state.is_empty() || matches.state.iter().any(|name| name == state.name(&object)));
-                if is_meant && whose.may(Right::View, &object, Some(&label), &self.config, None).is_ok() {
-                    entries.push(Entry::new(object, label.text(), &state));
+                let label = find::Label::known(&object, self.gate.labels.of_core(core));
+                let is_in_state =
+                    matches.state.is_empty() || matches.state.iter().any(|name| name == state.name(&object));
+                if is_in_state && meant.takes(&object, &label) {
+                    let names = self.gate.names(core, &object, None);
+                    if leave.may(&names.of(&object), None).is_ok() {
+                        entries.push(Entry::new(object, label.text(), &state));
+                    }
                 }
             }
+        }
+        if entries.is_empty()
+            && let Some(words) = find::nothing_of_that(matches, &cores, &mut self.gate, leave)?
+        {
+            return Ok(Told::Words(words));
         }
         entries.sort_by_key(Entry::urgency);
         let (from, text) = (errand.from.min(entries.len().saturating_sub(1)) / PAGE * PAGE, filter.text.clone());
         let total = entries.len();
         let acknowledged = entries.iter().filter(|entry| entry.is_quiet()).count();
         let entries = entries.into_iter().skip(from).take(PAGE).collect();
-        let core = errand.order.core.clone();
-        Ok(Page { total, acknowledged, from, size: PAGE, entries, filter: text, core })
+        let (core, is_partial) = (errand.order.core.clone(), leave.differs_by_object());
+        Ok(Told::List(Page { total, acknowledged, from, size: PAGE, entries, filter: text, core, is_partial }))
     }
 
-    fn status(&mut self, whose: &Whose<'_>, cores: &[Core], words: &[String]) -> Result<String, String> {
-        let found = find::object(words, cores, &mut self.names)?;
+    fn status(&mut self, leave: &Leave<'_>, cores: &[Core], words: &[String]) -> Result<String, NoAnswer> {
+        let found = find::object(words, cores, &mut self.gate, leave)?;
         let core = core_of(cores, &found.object)?;
-        let label = self.names.of_core(core).map(|labels| find::Label::of(&found.object, labels));
-        whose
-            .may(Right::View, &found.object, label.as_ref(), &self.config, None)
-            .map_err(|refusal| refusal.to_string())?;
-        let state = read(core, &found.object)?;
+        let names = self.gate.names(core, &found.object, None);
+        leave.may(&names.of(&found.object), None)?;
+        let label = self.gate.labels.of_core(core).map(|labels| find::Label::of(&found.object, labels));
+        let state = read(core, &found.object, leave)?;
         let label = label.map_or_else(|| found.object.to_string(), |label| label.text());
         Ok(words::status(&found.object, &label, &state, clock::wall_ms() / 1000))
     }
 
     /// An order goes the way of a click: kept, then authorised, sent, confirmed and told.
-    fn order(&mut self, errand: &Errand, cores: &[Core], deed: Deed, words: &[String]) -> Result<String, String> {
-        let found = find::object(words, cores, &mut self.names)?;
-        let rules = &self.config.acknowledge;
-        let now = clock::wall_ms() / 1000;
-        let comment = found.rest.join(" ");
-        let command = &errand.order.command;
-        let action = match deed {
-            Deed::Acknowledge if comment.is_empty() && rules.comment == crate::config::CommentRule::Required => {
-                let object = crate::slash::quoted(&find::written(&found.object));
-                return Err(format!("Say why: `{command} ack {object} COMMENT`."));
-            }
-            Deed::Acknowledge => Action::Acknowledge {
-                sticky: rules.sticky,
-                notify: rules.notify,
-                persistent: rules.persistent,
-                comment,
-                expiry: None,
-            },
-            Deed::RemoveAcknowledgement => Action::RemoveAcknowledgement,
-            Deed::Downtime => {
-                let (length, comment) = downtime(command, &found.rest)?;
-                let end = now.saturating_add(i64::try_from(length.as_secs()).unwrap_or(i64::MAX));
-                Action::Downtime { start: now, end, flexible: None, comment, host_services: false }
-            }
-            Deed::Recheck => Action::Recheck { at: now },
-        };
+    fn order(
+        &mut self,
+        errand: &Errand,
+        leave: &Leave<'_>,
+        cores: &[Core],
+        deed: Deed,
+        said: &Said,
+    ) -> Result<Told, NoAnswer> {
+        let found = find::object(&said.words, cores, &mut self.gate, leave)?;
+        let core = core_of(cores, &found.object)?;
+        let names = self.gate.names(core, &found.object, None);
+        let contacts = self.gate.contacts_of(core, &found.object);
+        leave.may(&names.of(&found.object), contacts.as_deref())?;
+        let behind = said.behind(found.words);
+        let action = action(deed, (&found.object, behind), &errand.config.acknowledge, &errand.order.command)?;
         if let Action::Acknowledge { .. } = action {
-            let state = read(core_of(cores, &found.object)?, &found.object)?;
+            let state = read(core, &found.object, leave)?;
             words::acknowledgeable(&found.object, &state)?;
         }
         let wish = Wish::One { post: None, object: found.object, action };
@@ -204,40 +248,45 @@ impl Clerk {
         self.store.keep_acts(&[act], clock::wall_ms()).map_err(|e| not_kept(&e))?;
         // The worker ends only with the process.
         let _ = self.notes.send(Note::Act);
-        Ok(String::new())
+        Ok(Told::Nothing)
     }
 
-    fn subscribe(&mut self, errand: &Errand, whose: &Whose<'_>, filter: &Filter) -> Result<String, String> {
-        let command = &errand.order.command;
-        let channel = self.channel_of(whose.asker)?;
-        let matches = &filter.matches;
-        for object in words::reach(matches) {
-            whose.may(Right::Subscribe, &object, None, &self.config, None).map_err(|refusal| refusal.to_string())?;
-        }
+    fn subscribe(&mut self, errand: &Errand, leave: &Leave<'_>, filter: &Filter) -> Result<Told, NoAnswer> {
+        let (command, asker) = (&errand.order.command, &errand.asker);
+        self.covers(&errand.config, leave, std::slice::from_ref(&filter.matches))?;
+        let channel = self.channel_of(asker)?;
         let of_channel = self.store.subscriptions().map_err(|e| not_kept(&e))?;
-        let integration = &whose.asker.integration;
-        let count = of_channel.iter().filter(|s| s.integration == *integration && s.channel == channel).count();
+        let count = of_channel.iter().filter(|s| s.integration == asker.integration && s.channel == channel).count();
         if count >= PER_CHANNEL_MAX {
-            return Err(format!(
-                "This channel has {count} subscriptions; end some with `{command} unsubscribe` first."
-            ));
+            let words = format!("This channel has {count} subscriptions; end some with `{command} unsubscribe` first.");
+            return Err(words.into());
         }
         let new = Subscription {
-            integration: integration.clone(),
+            integration: asker.integration.clone(),
             channel,
             filter: filter.text.clone(),
-            user: whose.asker.user.clone(),
-            name: whose.person.name.clone(),
+            user: asker.user.clone(),
+            name: leave.admitted().person().name.clone(),
             at: clock::wall_ms(),
         };
-        let entry = whose.entry("subscribe", &filter.text);
-        let is_new = self.store.subscribe(&new, &entry).map_err(|e| not_kept(&e))?;
+        let entry = entry(asker, leave, "subscribe", &filter.text);
         let what = words::filter(&filter.text);
-        Ok(if is_new {
-            format!("This channel is now sent {what}. `{command} unsubscribe` ends it.")
-        } else {
-            format!("This channel is sent {what} already.")
+        Ok(match self.store.subscribe(&new, &errand.key, &entry).map_err(|e| not_kept(&e))? {
+            None => Told::Nothing,
+            Some(0) => Told::Words(format!("This channel is sent {what} already.")),
+            Some(_) => Told::Words(format!("This channel is now sent {what}. `{command} unsubscribe` ends it.")),
         })
+    }
+
+    /// Whether the person may subscribe a channel to all that these filters may ever take.
+    fn covers(&mut self, config: &Config, leave: &Leave<'_>, filters: &[Matcher]) -> Result<(), NoAnswer> {
+        let mut known = Known::default();
+        if leave.differs_by_object() {
+            for core in find::cores(config, None)? {
+                find::learn(&core, &mut self.gate, leave, &mut known)?;
+            }
+        }
+        filters.iter().try_for_each(|filter| leave.covers(filter, &known)).map_err(NoAnswer::from)
     }
 
     /// The channel to be subscribed; Slack must know it as one that ackbell is in.
@@ -246,7 +295,7 @@ impl Clerk {
         let Some(channel) = asker.channel.clone() else {
             return Err("Ask in the channel that is to be subscribed.".to_owned());
         };
-        let Some(client) = self.clients.get(&asker.integration) else {
+        let Some(client) = self.gate.client(&asker.integration) else {
             return Err("ackbell can't talk to Slack with its present configuration.".to_owned());
         };
         if !client.has_token() {
@@ -267,30 +316,36 @@ impl Clerk {
         }
     }
 
-    fn unsubscribe(&mut self, errand: &Errand, whose: &Whose<'_>, filter: Option<&Filter>) -> Result<String, String> {
-        let nothing = Object::default();
-        whose.may(Right::View, &nothing, None, &self.config, None).map_err(|refusal| refusal.to_string())?;
-        let asker = whose.asker;
+    /// Takes the right that it takes to subscribe the channel to the same.
+    fn unsubscribe(&mut self, errand: &Errand, leave: &Leave<'_>, filter: Option<&Filter>) -> Result<Told, NoAnswer> {
+        let asker = &errand.asker;
         let channel = asker.channel.clone().unwrap_or_default();
         let text = filter.map(|filter| filter.text.as_str());
-        let entry = whose.entry("unsubscribe", text.unwrap_or("everything"));
-        let gone = self.store.unsubscribe(&asker.integration, &channel, text, &entry).map_err(|e| not_kept(&e))?;
+        let all = self.store.subscriptions().map_err(|e| not_kept(&e))?;
+        let here = all.iter().filter(|s| s.integration == asker.integration && s.channel == channel);
+        let ended = here.filter(|s| text.is_none_or(|text| s.filter == text));
+        // One that can't be read any more takes nothing; anybody may end it.
+        let filters: Vec<Matcher> = ended.filter_map(|s| Filter::of(&s.filter).ok()).map(|f| f.matches).collect();
+        self.covers(&errand.config, leave, &filters)?;
+        let entry = entry(asker, leave, "unsubscribe", text.unwrap_or("everything"));
+        let (place, order) = ((asker.integration.as_str(), channel.as_str()), (errand.key.as_str(), clock::wall_ms()));
+        let gone = self.store.unsubscribe(place, text, order, &entry).map_err(|e| not_kept(&e))?;
         match (gone, filter) {
-            (0, Some(_)) => {
+            (None, _) => Ok(Told::Nothing),
+            (Some(0), Some(_)) => {
                 let command = &errand.order.command;
-                Err(format!("This channel isn't subscribed to that; `{command} subscriptions` tells what there is."))
+                let words =
+                    format!("This channel isn't subscribed to that; `{command} subscriptions` tells what there is.");
+                Err(words.into())
             }
-            (0, None) => Err("This channel has no subscriptions.".to_owned()),
-            (1, _) => Ok("Ended: one subscription of this channel.".to_owned()),
-            (count, _) => Ok(format!("Ended: {count} subscriptions of this channel.")),
+            (Some(0), None) => Err("This channel has no subscriptions.".to_owned().into()),
+            (Some(1), _) => Ok(Told::Words("Ended: one subscription of this channel.".to_owned())),
+            (Some(count), _) => Ok(Told::Words(format!("Ended: {count} subscriptions of this channel."))),
         }
     }
 
-    fn subscriptions(&mut self, whose: &Whose<'_>) -> Result<String, String> {
-        let nothing = Object::default();
-        whose.may(Right::View, &nothing, None, &self.config, None).map_err(|refusal| refusal.to_string())?;
+    fn subscriptions(&mut self, asker: &Asker) -> Result<String, String> {
         let all = self.store.subscriptions().map_err(|e| not_kept(&e))?;
-        let asker = whose.asker;
         let here =
             all.iter().filter(|s| s.integration == asker.integration && Some(&s.channel) == asker.channel.as_ref());
         let lines: Vec<String> = here
@@ -306,17 +361,24 @@ impl Clerk {
         Ok(format!("This channel is sent:\n{}", lines.join("\n")))
     }
 
-    fn whoami(&mut self, whose: &Whose<'_>, cores: &[Core]) -> String {
+    /// Who they are, for everybody; what they are to the monitoring, for those of ours.
+    fn whoami(&mut self, caller: &Caller, admitted: Result<Admitted<'_>, Refusal>) -> String {
+        let config = self.gate.config();
+        let admitted = match admitted {
+            Ok(admitted) => admitted,
+            Err(refusal) => return words::nobody_of_ours(caller, &refusal),
+        };
         let anything = Object::default();
-        let contacts: Option<Vec<Contact>> = cores.iter().find_map(|core| self.contacts.of(core, &anything));
-        words::whoami(whose, &self.config, contacts.as_deref())
+        let cores = find::cores(&config, None).unwrap_or_default();
+        let contacts: Option<Vec<Contact>> = cores.iter().find_map(|core| self.gate.contacts_of(core, &anything));
+        words::whoami(admitted, &config, contacts.as_deref())
     }
 
     /// Says it privately, or to everybody where that was asked for.
     fn tell(&mut self, errand: &Errand, told: &Told, is_public: bool) {
         let asker = &errand.asker;
         let mut message = match told {
-            Told::Words(words) if words.is_empty() => return,
+            Told::Nothing => return,
             Told::Words(words) => json!({ "text": words }),
             Told::List(page) => listing::problems(page, clock::wall_ms() / 1000),
         };
@@ -324,9 +386,11 @@ impl Clerk {
         if errand.replaces {
             message["replace_original"] = Value::from(true);
         }
-        let integration = self.config.integrations.iter().find(|found| found.name == asker.integration);
+        let config = self.gate.config();
+        let integration = config.integrations.iter().find(|found| found.name == asker.integration);
         let url = integration.and_then(|i| asker.response_url.as_ref().filter(|url| is_slacks(url, &i.api_url)));
-        let (Some(url), Some(client)) = (url, self.clients.get(&asker.integration)) else {
+        let (Some(url), Some(client)) = (url, self.gate.client(&asker.integration)) else {
+            warn!("an answer has no way to its person integration={} user={}", asker.integration, asker.user);
             return;
         };
         match client.respond(url, &message, BUDGET) {
@@ -336,51 +400,70 @@ impl Clerk {
     }
 }
 
-/// Who asks, and where.
-pub(super) struct Whose<'a> {
-    person: &'a Person,
-    team: &'a str,
-    asker: &'a Asker,
+/// What a filter means, ready to be compared with many objects: hosts, services and cores of each of its parts.
+struct Meant(Vec<[Globs; 3]>);
+
+impl Meant {
+    fn of(matches: &Matcher) -> Self {
+        let globs = |part: &Matcher| [&part.host, &part.service, &part.core].map(|patterns| Globs::of(patterns));
+        Self(matches.parts().map(globs).collect())
+    }
+
+    fn takes_core(&self, name: &str) -> bool {
+        self.0.iter().all(|[_, _, cores]| cores.take(&[Some(name)]))
+    }
+
+    fn takes(&self, object: &Object, label: &find::Label) -> bool {
+        self.0.iter().all(|[hosts, services, _]| {
+            hosts.take(&[Some(&object.host), Some(&label.host)])
+                && services.take(&[object.service.as_deref(), label.service.as_deref()])
+        })
+    }
 }
 
-impl Whose<'_> {
-    fn may(
-        &self,
-        right: Right<'_>,
-        object: &Object,
-        label: Option<&find::Label>,
-        config: &Config,
-        contacts: Option<&[Contact]>,
-    ) -> Result<(), Refusal> {
-        let asked = Asked {
-            person: self.person,
-            team_id: self.team,
-            channel: self.asker.channel.as_deref(),
-            object,
-            host_label: label.map(|label| label.host.as_str()),
-            service_label: label.and_then(|label| label.service.as_deref()),
-        };
-        permit(&asked, right, &config.access, contacts)
-    }
+/// What is to be done, by the words behind the object's name.
+fn action(deed: Deed, (object, behind): (&Object, &str), rules: &Acknowledge, command: &str) -> Result<Action, String> {
+    let now = clock::wall_ms() / 1000;
+    let comment = behind.to_owned();
+    Ok(match deed {
+        Deed::Acknowledge if comment.is_empty() && rules.comment == CommentRule::Required => {
+            let object = crate::slash::quoted(&find::written(object));
+            return Err(format!("Say why: `{command} ack {object} COMMENT`."));
+        }
+        Deed::Acknowledge => Action::Acknowledge {
+            sticky: rules.sticky,
+            notify: rules.notify,
+            persistent: rules.persistent,
+            comment,
+            expiry: None,
+        },
+        Deed::RemoveAcknowledgement => Action::RemoveAcknowledgement,
+        Deed::Downtime => {
+            let (length, comment) = downtime(command, behind)?;
+            let end = now.saturating_add(i64::try_from(length.as_secs()).unwrap_or(i64::MAX));
+            Action::Downtime { start: now, end, flexible: None, comment, host_services: false }
+        }
+        Deed::Recheck => Action::Recheck { at: now },
+    })
+}
 
-    /// The row of the audit.
-    fn entry(&self, action: &str, detail: &str) -> String {
-        let asker = self.asker;
-        json!({
-            "at": clock::wall_ms() / 1000, "integration": asker.integration, "team": self.person.team_id,
-            "user": asker.user, "name": self.person.name, "email": self.person.email, "channel": asker.channel,
-            "action": action, "commands": [], "step": "done", "detail": detail,
-        })
-        .to_string()
-    }
+/// The row of the audit.
+fn entry(asker: &Asker, leave: &Leave<'_>, action: &str, detail: &str) -> String {
+    let person = leave.admitted().person();
+    json!({
+        "at": clock::wall_ms() / 1000, "integration": asker.integration, "team": person.team_id, "user": asker.user,
+        "name": person.name, "email": person.email, "channel": asker.channel, "action": action, "commands": [],
+        "step": "done", "detail": detail,
+    })
+    .to_string()
 }
 
 fn core_of<'a>(cores: &'a [Core], object: &Object) -> Result<&'a Core, String> {
     cores.iter().find(|core| core.name == object.core).ok_or_else(|| format!("There is no core \"{}\".", object.core))
 }
 
-fn read(core: &Core, object: &Object) -> Result<State, String> {
-    let snapshot = state::read(core, std::slice::from_ref(object));
+fn read(core: &Core, object: &Object, leave: &Leave<'_>) -> Result<State, String> {
+    let snapshot = survey::states(core, std::slice::from_ref(object), leave);
     let mut snapshot = snapshot.map_err(|e| format!("The monitoring can't be asked: {e}."))?;
     snapshot.states.remove(object).ok_or_else(|| format!("The monitoring doesn't know {object} any more."))
 }

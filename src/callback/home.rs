@@ -3,16 +3,14 @@
 //! A thread of its own. Who looks is kept, so that a restart leaves no Home behind. What is shown comes from the outbox,
 //! so it is there while a core is down.
 
-use super::clients::Clients;
-use super::people::{People, WhoError};
+use super::gate::{Gate, GateError};
+use super::people::WhoError;
 use super::request::Asker;
-use crate::authorise::{Asked, Contact, Person, Right, is_contact, permit};
+use crate::authorise::{Contact, Leave, Right, is_contact};
 use crate::clock;
 use crate::command::Object;
-use crate::config::{Config, Environment};
-use crate::core::contacts::Contacts;
+use crate::config::Config;
 use crate::core::objects::DisplayNames;
-use crate::core::places;
 use crate::deliver::reach;
 use crate::notification::Severity;
 use crate::problem::Problem;
@@ -54,11 +52,8 @@ pub(super) enum Word {
 
 /// The state of the thread.
 pub(super) struct Homes {
-    config: Arc<Config>,
     store: Store,
-    clients: Clients,
-    people: People,
-    contacts: Contacts,
+    gate: Gate,
     names: DisplayNames,
     watchers: Vec<Watcher>,
     /// Of the outbox, at the last look.
@@ -93,12 +88,10 @@ struct Known {
 }
 
 impl Homes {
-    pub(super) fn new(config: Arc<Config>, env: Environment, store: Store) -> Self {
-        let clients = Clients::new(Arc::clone(&config), env);
-        let (people, contacts, names) = (People::default(), Contacts::default(), DisplayNames::default());
+    pub(super) fn new(gate: Gate, store: Store) -> Self {
         let (problems, next_call, told) = (HashMap::new(), HashMap::new(), HashMap::new());
-        let watchers = Vec::new();
-        Self { config, store, clients, people, contacts, names, watchers, seen: 0, problems, next_call, told }
+        let (names, watchers) = (DisplayNames::default(), Vec::new());
+        Self { store, gate, names, watchers, seen: 0, problems, next_call, told }
     }
 
     /// Works until nobody can open it any more.
@@ -127,9 +120,7 @@ impl Homes {
         match word {
             Word::Opened(asker) => self.opened(asker),
             Word::Configuration(config) => {
-                self.clients.reconfigure(&config);
-                self.config = config;
-                self.people.forget();
+                self.gate.reconfigure(&config);
                 self.seen = -1;
             }
         }
@@ -139,7 +130,7 @@ impl Homes {
     fn remember(&mut self) -> Result<(), StoreError> {
         let (wall, now) = (clock::wall_ms(), Instant::now());
         for Opened { integration, user, team, at } in self.store.homes(watched_since(wall), WATCHERS_MAX)? {
-            if !self.config.integrations.iter().any(|known| known.enabled && known.name == integration) {
+            if !self.gate.config().integrations.iter().any(|known| known.enabled && known.name == integration) {
                 continue;
             }
             let ago = Duration::from_millis(u64::try_from(wall - at).unwrap_or(0));
@@ -233,7 +224,7 @@ impl Homes {
             watcher.due = None;
             return Ok(false);
         }
-        let Some(client) = self.clients.get(&asker.integration) else {
+        let Some(client) = self.gate.client(&asker.integration) else {
             watcher.due = Some(Instant::now() + SLOW_RETRY);
             return Ok(false);
         };
@@ -275,75 +266,62 @@ impl Homes {
     /// What the person is to see; or how long to wait, as nobody knows who that is.
     fn view(&mut self, asker: &Asker) -> Result<Result<Value, Duration>, StoreError> {
         let now = clock::wall_ms() / 1000;
-        let (person, team) = match self.who(asker) {
-            Ok(who) => who,
-            Err(WhoError::Never(reason)) => return Ok(Ok(words(&WhoError::Never(reason).to_string(), now))),
-            Err(WhoError::Later(reason)) => {
-                self.tell(&asker.integration, &reason, "tried again");
+        let config = self.gate.config();
+        let is_there = config.integrations.iter().any(|i| i.name == asker.integration && i.enabled);
+        let caller = match self.gate.caller(asker) {
+            Ok(caller) if is_there => caller,
+            Err(GateError::Who(e @ (WhoError::Never(_) | WhoError::Unknown(_)))) => {
+                return Ok(Ok(words(&e.to_string(), now)));
+            }
+            Ok(_) | Err(GateError::Gone(_) | GateError::NoClient | GateError::Who(WhoError::Later(_))) => {
+                self.tell(&asker.integration, "nobody can say who it is just now", "tried again");
                 return Ok(Err(PERSON_PACE));
             }
         };
-        self.learn(&asker.integration)?;
-        let reach = reach(&self.config, &asker.integration);
+        let leave = match caller.admit(&config.access).and_then(|admitted| admitted.ask(Right::View)) {
+            Ok(leave) => leave,
+            Err(refusal) => return Ok(Ok(words(&refusal.to_string(), now))),
+        };
+        self.learn(&asker.integration, &leave)?;
+        let reach = reach(&config, &asker.integration);
         let mut home: [(&str, Vec<Entry>); 5] =
             ["Yours", "Critical", "Warning", "Unknown", "Acknowledged or in downtime"].map(|name| (name, Vec::new()));
-        let mut refusal =
-            permit(&asked(&person, &team, &Object::default()), Right::View, &self.config.access, None).err();
+        let is_partial = leave.differs_by_object();
         for known in self.problems.get(&asker.integration).map(Vec::as_slice).unwrap_or_default() {
             let latest = &known.problem.latest;
             let object = Object::of(latest);
-            let about = Asked {
-                host_label: latest.host.display_name.as_deref(),
-                service_label: latest.service.as_ref().and_then(|service| service.display_name.as_deref()),
-                ..asked(&person, &team, &object)
-            };
-            if permit(&about, Right::View, &self.config.access, known.contacts.as_deref()).is_err() {
+            let core = self.gate.core(&latest.core);
+            let names = self.gate.names(&core.clone().unwrap_or_default(), &object, Some(latest));
+            if leave.may(&names.of(&object), known.contacts.as_deref()).is_err() {
                 continue;
             }
-            refusal = None;
-            let core = self.config.cores.iter().find(|core| core.name == latest.core);
-            let facts = Facts { reach, post: known.post, ..Facts::bare(&self.config.message, core, now) };
+            let facts = Facts { reach, post: known.post, ..Facts::bare(&config.message, core.as_ref(), now) };
             let entry = Entry { card: living(&known.problem, &facts), since: known.problem.began };
-            home[group(known, is_contact(&person, &self.config.access, known.contacts.as_deref()))].1.push(entry);
-        }
-        if let Some(refusal) = refusal {
-            return Ok(Ok(words(&refusal.to_string(), now)));
+            home[group(known, is_contact(&caller.person, &config.access, known.contacts.as_deref()))].1.push(entry);
         }
         let groups = home.into_iter().filter(|(_, entries)| !entries.is_empty()).collect();
-        Ok(Ok(view(&Home { groups }, now)))
-    }
-
-    fn who(&mut self, asker: &Asker) -> Result<(Person, String), WhoError> {
-        let gone = || WhoError::Later("there is no such integration".to_owned());
-        let config = Arc::clone(&self.config);
-        let integration =
-            config.integrations.iter().find(|i| i.name == asker.integration && i.enabled).ok_or_else(gone)?;
-        let client = self.clients.get(&asker.integration).ok_or_else(gone)?;
-        let person = self.people.who(asker, &config, client)?;
-        let team = self.people.team(integration, client, asker)?;
-        Ok((person, team))
+        Ok(Ok(view(&Home { groups, is_partial }, now)))
     }
 
     /// Reads what is wrong, unless it is known.
-    fn learn(&mut self, integration: &str) -> Result<(), StoreError> {
+    fn learn(&mut self, integration: &str, leave: &Leave<'_>) -> Result<(), StoreError> {
         if self.problems.contains_key(integration) {
             return Ok(());
         }
         let mut known: Vec<Known> = Vec::new();
-        for (post, mut problem) in self.store.open_problems(integration)? {
-            self.names.fill(&mut problem.latest, &self.config);
+        for (post, mut problem) in self.store.open_problems(integration, leave)? {
+            self.names.fill(&mut problem.latest, &self.gate.config());
             known.push(Known { post, problem, contacts: None });
         }
         let mut silent = HashSet::new();
         for known in known.iter_mut().take(OWNERS_MAX) {
             let name = known.problem.latest.core.clone();
-            let configured = self.config.cores.iter().find(|core| core.name == name);
-            let Some(core) = configured.cloned().or_else(|| name.is_empty().then(places::found)) else {
+            let Some(core) = self.gate.core(&name) else {
                 continue;
             };
             // One that doesn't say it once is not asked again and again.
             if !silent.contains(&name) {
-                known.contacts = self.contacts.of(&core, &Object::of(&known.problem.latest));
+                known.contacts = self.gate.contacts_of(&core, &Object::of(&known.problem.latest));
                 if known.contacts.is_none() {
                     silent.insert(name);
                 }
@@ -364,10 +342,6 @@ impl Homes {
             warn!("home can't be published integration={integration} reason={reason} what={what}");
         }
     }
-}
-
-fn asked<'a>(person: &'a Person, team_id: &'a str, object: &'a Object) -> Asked<'a> {
-    Asked { person, team_id, channel: None, object, host_label: None, service_label: None }
 }
 
 /// Who opened it before that time isn't looking any more; Unix ms.

@@ -23,6 +23,9 @@ pub(crate) enum WhoError {
     /// Worth another try.
     #[error("Slack doesn't say who you are ({0}); try again in a moment")]
     Later(String),
+    /// Slack knows nobody by that id, or doesn't show them to the app.
+    #[error("Slack doesn't tell ackbell who you are ({0})")]
+    Unknown(String),
     #[error(
         "Slack doesn't let ackbell see who you are ({0}); its app needs the scopes users:read and users:read.email"
     )]
@@ -82,11 +85,16 @@ impl People {
         Ok(team)
     }
 
-    /// Who clicked. Without a token nobody can be asked: then the person is who the signed request says.
-    pub(crate) fn who(&mut self, asker: &Asker, config: &Config, client: &Client) -> Result<Person, WhoError> {
-        let Some(integration) = config.integrations.iter().find(|found| found.name == asker.integration) else {
-            return Err(WhoError::Never(format!("there is no integration \"{}\" any more", asker.integration)));
-        };
+    /// Who clicked, as seen from the installation's workspace `team`. Without a token nobody can be asked: then the
+    /// person is who the signed request says, and may be a guest.
+    pub(crate) fn who(
+        &mut self,
+        asker: &Asker,
+        integration: &Integration,
+        team: &str,
+        config: &Config,
+        client: &Client,
+    ) -> Result<Person, WhoError> {
         let said = Person {
             integration: asker.integration.clone(),
             team_id: asker.user_team.clone().or_else(|| asker.team.clone()).unwrap_or_default(),
@@ -103,8 +111,15 @@ impl People {
         let mut person = if let Some(person) = known {
             person
         } else {
-            let answer = client.look_up("users.info", &[("user", &asker.user)], BUDGET).map_err(unknown)?;
-            let person = read(&answer["user"], said);
+            let person = match client.look_up("users.info", &[("user", &asker.user)], BUDGET) {
+                Ok(answer) => read(&answer["user"], said, team),
+                // Slack shows an app nobody of a workspace that it shares no channel with.
+                Err(Outcome::PlaceNever { .. }) if !said.team_id.is_empty() && said.team_id != team => {
+                    Person { is_stranger: true, ..said }
+                }
+                Err(Outcome::PlaceNever { reason }) => return Err(WhoError::Unknown(reason)),
+                Err(outcome) => return Err(unknown(outcome)),
+            };
             if self.known.len() >= PEOPLE_MAX {
                 self.known.clear();
             }
@@ -141,16 +156,23 @@ impl People {
 }
 
 /// Slack's user object (<https://docs.slack.dev/reference/objects/user-object>).
-fn read(user: &Value, said: Person) -> Person {
+fn read(user: &Value, said: Person, team: &str) -> Person {
     let flag = |name: &str| user[name].as_bool().unwrap_or(false);
     let text = |value: &Value| value.as_str().filter(|text| !text.trim().is_empty()).map(str::to_owned);
     let profile = &user["profile"];
     let names = [&profile["display_name"], &profile["real_name"], &user["real_name"], &user["name"]];
+    // In an enterprise a person is at home in one workspace and belongs to several
+    // (<https://docs.slack.dev/enterprise/developing-for-enterprise-orgs>).
+    let teams = user["enterprise_user"]["teams"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let belongs = !team.is_empty() && teams.iter().any(|own| own == team);
+    let home = if belongs { Some(team.to_owned()) } else { text(&user["team_id"]) };
+    // An address is proof of a person only while there is one, who was seen to read mail there.
+    let is_proven = !flag("deleted") && user["is_email_confirmed"].as_bool() != Some(false);
     Person {
-        team_id: text(&user["team_id"]).unwrap_or(said.team_id),
+        team_id: home.unwrap_or(said.team_id),
         name: names.into_iter().find_map(text).unwrap_or(said.name),
-        email: text(&profile["email"]),
-        is_guest: flag("is_restricted") || flag("is_ultra_restricted"),
+        email: text(&profile["email"]).filter(|_| is_proven),
+        is_guest: Some(flag("is_restricted") || flag("is_ultra_restricted")),
         is_stranger: flag("is_stranger"),
         is_bot: flag("is_bot"),
         ..Person { name: String::new(), team_id: String::new(), ..said }
@@ -161,7 +183,7 @@ fn read(user: &Value, said: Person) -> Person {
 #[cfg(any(fuzzing, test))]
 pub(crate) fn of_answer(user: &Value) -> Person {
     let said = Person { team_id: "T1".into(), user_id: "U1".into(), name: "said".into(), ..Person::default() };
-    let person = read(user, said);
+    let person = read(user, said, "T1");
     Person { name: clean_line(&person.name), ..person }
 }
 
@@ -175,5 +197,46 @@ fn unknown(outcome: Outcome) -> WhoError {
         }
         Outcome::Wait { after } => WhoError::Later(format!("Slack asks to wait {} s", after.as_secs())),
         Outcome::Delivered(_) => WhoError::Later("no answer".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn seen(user: &Value) -> Person {
+        let said = Person { team_id: "T1".into(), user_id: "U1".into(), ..Person::default() };
+        read(user, said, "T1")
+    }
+
+    #[test]
+    fn whoever_belongs_to_the_workspace_is_a_member_wherever_they_are_at_home() {
+        for (user, team) in [
+            (json!({"team_id": "T1"}), "T1"),
+            (json!({"team_id": "T2"}), "T2"),
+            (json!({"team_id": "T2", "enterprise_user": {"teams": ["T3", "T1"]}}), "T1"),
+            (json!({"team_id": "E1", "enterprise_user": {"teams": ["T1"]}}), "T1"),
+            (json!({"team_id": "T2", "enterprise_user": {"teams": ["T3"]}}), "T2"),
+            (json!({"team_id": "T2", "enterprise_user": {"teams": "T1"}}), "T2"),
+        ] {
+            assert_eq!(seen(&user).team_id, team, "{user}");
+        }
+        // Without a workspace to compare with nobody belongs there.
+        let said = Person::default();
+        assert_eq!(read(&json!({"enterprise_user": {"teams": [""]}}), said, "").team_id, "");
+    }
+
+    #[test]
+    fn an_address_counts_while_it_is_somebodys_own() {
+        let user = |more: Value| {
+            let mut user = json!({"team_id": "T1", "profile": {"email": "alice@example.com"}});
+            user.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            seen(&user).email
+        };
+        assert_eq!(user(json!({})).as_deref(), Some("alice@example.com"));
+        assert_eq!(user(json!({"is_email_confirmed": true, "deleted": false})).as_deref(), Some("alice@example.com"));
+        assert_eq!(user(json!({"is_email_confirmed": false})), None);
+        assert_eq!(user(json!({"deleted": true})), None);
     }
 }

@@ -44,6 +44,12 @@ pub(crate) enum Wish {
         object: Object,
         action: Action,
     },
+    /// Chosen in a card's menu, whose options have no room for an object: it is looked up once it is known who asks.
+    Card {
+        post: i64,
+        mark: Option<String>,
+        action: Action,
+    },
     AcknowledgeAll {
         digest: i64,
         action: Action,
@@ -67,6 +73,17 @@ pub(crate) struct About {
     pub(crate) response_url: Option<String>,
 }
 
+/// What a click is about, as far as it says by itself. Nothing of that is looked up before it is known who asks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Subject {
+    /// Our message that was clicked on, by its number.
+    pub(crate) post: Option<i64>,
+    /// The mark of the object that the message is about.
+    pub(crate) mark: Option<String>,
+    /// What a button names.
+    pub(crate) object: Option<Object>,
+}
+
 /// What a click wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Click {
@@ -77,38 +94,37 @@ pub(crate) enum Click {
     },
     Form {
         offer: Offer,
-        about: About,
+        asker: Asker,
+        subject: Subject,
     },
+    /// One of our buttons, and nothing in it says what it is about.
+    Lost(Asker),
     /// A link, or nothing of ours.
     Nothing,
 }
 
-/// Reads a click. `find` knows the object of one of our messages by its number.
-pub(crate) fn click(
-    click: &BlockActions,
-    integration: &str,
-    rules: &Acknowledge,
-    find: impl FnOnce(i64) -> Option<Object>,
-    now: i64,
-) -> Click {
+/// Reads a click.
+pub(crate) fn click(click: &BlockActions, integration: &str, rules: &Acknowledge, now: i64) -> Click {
     let Some(action) = click.actions.first().filter(|action| !action.is_url) else {
         return Click::Nothing;
     };
     let Some(offer) = buttons::offer(action.id.as_ref(), action.chosen()) else {
         return Click::Nothing;
     };
-    let post = action.block.as_ref().and_then(|block| buttons::post(block.as_ref()));
-    let named = action.value.as_deref().and_then(buttons::subject);
-    let Some(object) = named.or_else(|| find(post?)).or((offer == Offer::AcknowledgeAll).then(Object::default)) else {
-        return Click::Nothing;
-    };
+    let block = action.block.as_ref().and_then(|block| buttons::post(block.as_ref()));
+    let (post, mark) = block.map_or((None, None), |(post, mark)| (Some(post), mark.map(str::to_owned)));
+    let object = action.value.as_deref().and_then(buttons::subject);
     let asker = Asker::of(integration, &click.origin, &click.place);
+    if post.is_none() && (object.is_none() || offer == Offer::AcknowledgeAll) {
+        return Click::Lost(asker);
+    }
+    let subject = Subject { post, mark, object };
     let wants_words = offer == Offer::Acknowledge && rules.comment == CommentRule::Required;
     if wants_words || matches!(offer, Offer::AcknowledgeWith | Offer::Downtime) {
         let offer = if wants_words { Offer::AcknowledgeWith } else { offer };
-        return Click::Form { offer, about: about(&asker, post, object) };
+        return Click::Form { offer, asker, subject };
     }
-    let Some(wish) = wish(offer, post, object, rules, now) else {
+    let Some(wish) = wish(offer, subject, rules, now) else {
         return Click::Nothing;
     };
     let ts = action.ts.as_ref().map_or("", |ts| ts.as_ref());
@@ -117,17 +133,15 @@ pub(crate) fn click(
     Click::Ask { key, request: Box::new(Request { name: wish.name().to_owned(), asker, wish }) }
 }
 
-fn about(asker: &Asker, post: Option<i64>, object: Object) -> About {
-    About {
-        post,
-        object,
-        channel: asker.channel.clone(),
-        message: asker.message.clone(),
-        response_url: asker.response_url.clone(),
+impl About {
+    pub(crate) fn of(asker: &Asker, post: Option<i64>, object: Object) -> Self {
+        let Asker { channel, message, response_url, .. } = asker.clone();
+        Self { post, object, channel, message, response_url }
     }
 }
 
-fn wish(offer: Offer, post: Option<i64>, object: Object, rules: &Acknowledge, now: i64) -> Option<Wish> {
+fn wish(offer: Offer, subject: Subject, rules: &Acknowledge, now: i64) -> Option<Wish> {
+    let Subject { post, mark, object } = subject;
     let acknowledge = || Action::Acknowledge {
         sticky: rules.sticky,
         notify: rules.notify,
@@ -144,15 +158,29 @@ fn wish(offer: Offer, post: Option<i64>, object: Object, rules: &Acknowledge, no
         Offer::AcknowledgeAll => return Some(Wish::AcknowledgeAll { digest: post?, action: acknowledge() }),
         Offer::AcknowledgeWith | Offer::Downtime => return None,
     };
-    Some(Wish::One { post, object, action })
+    match (object, post) {
+        (Some(object), _) => Some(Wish::One { post, object, action }),
+        (None, Some(post)) => Some(Wish::Card { post, mark, action }),
+        (None, None) => None,
+    }
 }
 
 impl Wish {
     /// The action's name in rules and in the audit.
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Self::One { action, .. } | Self::AcknowledgeAll { action, .. } => action.name(),
+            Self::One { action, .. } | Self::Card { action, .. } | Self::AcknowledgeAll { action, .. } => action.name(),
             Self::Expire { .. } => Action::RemoveAcknowledgement.name(),
+        }
+    }
+
+    /// What is to be done.
+    pub(crate) fn action(&self) -> Action {
+        match self {
+            Self::One { action, .. } | Self::Card { action, .. } | Self::AcknowledgeAll { action, .. } => {
+                action.clone()
+            }
+            Self::Expire { .. } => Action::RemoveAcknowledgement,
         }
     }
 
@@ -160,7 +188,7 @@ impl Wish {
     pub(crate) fn object(&self) -> Option<Object> {
         match self {
             Self::One { object, .. } | Self::Expire { object, .. } => Some(object.clone()),
-            Self::AcknowledgeAll { .. } => None,
+            Self::Card { .. } | Self::AcknowledgeAll { .. } => None,
         }
     }
 
@@ -168,12 +196,17 @@ impl Wish {
     pub(crate) fn object_key(&self) -> String {
         match self {
             Self::One { object, .. } | Self::Expire { object, .. } => object.key(),
-            Self::AcknowledgeAll { .. } => String::new(),
+            Self::Card { .. } | Self::AcknowledgeAll { .. } => String::new(),
         }
     }
 }
 
 impl Asker {
+    /// Who it is, as one text.
+    pub(crate) fn key(&self) -> String {
+        format!("{} {}", self.integration, self.user)
+    }
+
     pub(crate) fn of(integration: &str, origin: &Origin, place: &Place) -> Self {
         Self {
             integration: integration.to_owned(),

@@ -9,13 +9,11 @@ mod confirm;
 mod expiry;
 mod reply;
 
-use super::clients::Clients;
-use super::people::People;
+use super::gate::Gate;
 use super::request::Request;
 use crate::authorise::Person;
 use crate::clock::{self, SteadyClock};
-use crate::config::{Config, Core, Environment};
-use crate::core::contacts::Contacts;
+use crate::config::Config;
 use crate::report::Reporter;
 use crate::spool::{Spool, SpoolId};
 use crate::store::{Act, Store, StoreError};
@@ -25,18 +23,22 @@ use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Between two looks at a core while something waits for its word.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// Between two tries to answer a person.
 const REPLY_INTERVAL: Duration = Duration::from_secs(3);
-/// With nothing under way; a click wakes it.
+/// With nothing under way; a click wakes it, and the audit wants a look.
 const REST: Duration = Duration::from_secs(60 * 60);
 /// After an error of the disk or the database.
 const ERROR_PAUSE: Duration = Duration::from_secs(5);
 /// How long done acts are kept; the audit keeps them for good.
 const HISTORY_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+/// The same for what was refused: longer than a request of Slack's can come again.
+const REFUSED_MS: i64 = 10 * 60 * 1000;
+/// Between two looks for rows of the audit that are too old.
+const TRIM_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// What the worker is told.
 #[derive(Debug)]
@@ -49,11 +51,8 @@ pub(super) enum Note {
 
 /// The state of the acting half.
 pub(super) struct Worker {
-    config: Arc<Config>,
     store: Store,
-    people: People,
-    contacts: Contacts,
-    clients: Clients,
+    gate: Gate,
     /// Acts whose person knows that the core hasn't answered yet.
     told: HashSet<i64>,
     looks: confirm::Looks,
@@ -63,15 +62,15 @@ pub(super) struct Worker {
     reporter: Reporter,
     /// For how long a core is looked at.
     clock: SteadyClock,
+    /// When the audit was looked through for what is too old.
+    trimmed: Option<Instant>,
 }
 
 impl Worker {
-    pub(super) fn new(config: Arc<Config>, env: Environment, store: Store, reporter: Reporter) -> Self {
-        let clients = Clients::new(Arc::clone(&config), env);
-        let (people, contacts) = (People::default(), Contacts::default());
+    pub(super) fn new(gate: Gate, store: Store, reporter: Reporter) -> Self {
         let (told, looks, seen) = (HashSet::new(), confirm::Looks::default(), HashMap::new());
-        let (spool, clock) = (Spool::new(&config.state_dir), SteadyClock::start());
-        Self { config, store, people, contacts, clients, told, looks, seen, spool, reporter, clock }
+        let (spool, clock) = (Spool::new(&gate.config().state_dir), SteadyClock::start());
+        Self { store, gate, told, looks, seen, spool, reporter, clock, trimmed: None }
     }
 
     /// Works until told to stop.
@@ -98,11 +97,7 @@ impl Worker {
             }
             match note {
                 Ok(Note::Act) | Err(RecvTimeoutError::Timeout) => {}
-                Ok(Note::Configuration(config)) => {
-                    self.clients.reconfigure(&config);
-                    self.config = config;
-                    self.people.forget();
-                }
+                Ok(Note::Configuration(config)) => self.gate.reconfigure(&config),
                 Ok(Note::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             }
         }
@@ -114,7 +109,9 @@ impl Worker {
         let looks = self.confirm()?;
         let replies = self.answer()?;
         let now = clock::wall_ms();
-        self.store.purge_acts(now - HISTORY_MS)?;
+        self.store.purge_acts(now - HISTORY_MS, now - REFUSED_MS)?;
+        self.store.count_refusals(now)?;
+        self.trim(now / 1000)?;
         let next = self.store.next_act()?.map(|due| due.saturating_sub(now).max(50));
         let next = next.map_or(REST, |ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
         let looks = if looks { LOOK_INTERVAL } else { REST };
@@ -122,15 +119,32 @@ impl Worker {
         Ok(next.min(looks).min(replies))
     }
 
-    /// The core of that name; the machine's own where none is configured.
-    fn core(&self, name: &str) -> Option<Core> {
-        let configured = self.config.cores.iter().find(|core| core.name == name);
-        configured.cloned().or_else(|| name.is_empty().then(crate::core::places::found))
+    /// Lets go of the audit's rows that are older than the configuration wants, at most once an hour.
+    fn trim(&mut self, now: i64) -> Result<(), StoreError> {
+        let Some(keep) = self.gate.config().audit.keep else {
+            return Ok(());
+        };
+        if self.trimmed.is_some_and(|last| last.elapsed() < TRIM_INTERVAL) {
+            return Ok(());
+        }
+        let before = now.saturating_sub(i64::try_from(keep.as_secs()).unwrap_or(i64::MAX));
+        let mut all = 0;
+        loop {
+            match self.store.trim_audit(before, now)? {
+                0 => break,
+                gone => all += gone,
+            }
+        }
+        if all > 0 {
+            info!("rows of the audit were let go of count={all} older_than={} s", keep.as_secs());
+        }
+        self.trimmed = Some(Instant::now());
+        Ok(())
     }
 
     /// Lets the deliverer look into the outbox now.
     fn wake_deliverer(&self) {
-        wake::hint(&self.config.runtime_dir);
+        wake::hint(&self.gate.config().runtime_dir);
     }
 }
 

@@ -1,6 +1,6 @@
 use super::lines::PIPE_BUF;
 use super::*;
-use crate::authorise::{Asked, Person, Verdict, authorise};
+use crate::authorise::{Caller, Named, Person, Right, authorise};
 use crate::config::Access;
 use proptest::prelude::*;
 
@@ -14,10 +14,17 @@ pub(crate) fn command(
     name: &str,
 ) -> Result<ExternalCommand, CommandError> {
     let object = Object { core: String::new(), host: host.into(), service: service.map(str::to_owned) };
-    let person = Person { team_id: "T1".into(), user_id: "U1".into(), name: name.into(), ..Person::default() };
-    let asked =
-        Asked { person: &person, team_id: "T1", channel: None, object: &object, host_label: None, service_label: None };
-    let Verdict::Allowed(authorised) = authorise(&asked, action, &Access::default(), None) else { panic!() };
+    let person = Person {
+        team_id: "T1".into(),
+        user_id: "U1".into(),
+        name: name.into(),
+        is_guest: Some(false),
+        ..Person::default()
+    };
+    let caller = Caller { person, team_id: "T1".into(), channel: None, acts: true };
+    let access = Access::default();
+    let leave = caller.admit(&access).unwrap().ask(Right::Act(action)).unwrap();
+    let authorised = authorise(&leave, &Named::bare(&object), None).unwrap();
     ExternalCommand::new(&authorised, NOW)
 }
 

@@ -3,7 +3,7 @@
 use super::problem::{Mistake, Report};
 use super::reader::{Table, texts_of};
 use super::suggest;
-use super::{Access, AccessRule, Acknowledge, CommentRule, Who, values};
+use super::{Access, AccessRule, Acknowledge, Audit, CommentRule, Config, Who, values};
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
@@ -98,6 +98,7 @@ fn read_rule(mut table: Table<'_>, report: &mut Report<'_>) -> Option<AccessRule
         line: table.span.map_or(0, |span| report.line(span)),
         allows: has_allow,
         who: table.parsed_list(if has_allow { "allow" } else { "deny" }, report, str::parse),
+        integrations: integrations(&mut table, report),
         channels: table.parsed_list("channel", report, channel),
         actions: table.parsed_list("action", report, action),
         hosts: table.parsed_list("host", report, values::pattern),
@@ -106,6 +107,49 @@ fn read_rule(mut table: Table<'_>, report: &mut Report<'_>) -> Option<AccessRule
     };
     table.finish(report);
     (has_allow != has_deny).then_some(rule)
+}
+
+/// The names of integrations; [`check`] looks whether there are such.
+fn integrations(table: &mut Table<'_>, report: &mut Report<'_>) -> Vec<String> {
+    table.texts("integration", report).unwrap_or_default().iter().map(|text| text.text.to_owned()).collect()
+}
+
+/// What only shows when the integrations are known, too.
+pub(super) fn check(config: &Config, report: &mut Report<'_>) {
+    let names: Vec<&str> = config.integrations.iter().map(|integration| integration.name.as_str()).collect();
+    for rule in &config.access.rules {
+        for name in rule.integrations.iter().filter(|name| !names.contains(&name.as_str())) {
+            let remedy = suggest::did_you_mean(name, names.iter().copied());
+            let remedy = remedy.unwrap_or_else(|| format!("known: {}", suggest::one_of(&names)));
+            let message = format!("the rule at line {} names no integration of ours, \"{name}\"", rule.line);
+            report.error(None, Mistake::new(message).remedy(remedy));
+        }
+    }
+    for integration in &config.integrations {
+        let hears = integration.app_token.is_some() || !integration.signing_secrets.is_empty();
+        if hears && integration.enabled && integration.acts && !integration.is_bot() && !config.access.guests {
+            let message = format!(
+                "nobody can act from \"{}\": with only a webhook ackbell can't see who is a guest, and guests may do nothing",
+                integration.name
+            );
+            let remedy = "give it a bot_token, or let guests act, too: guests = true under [access]";
+            report.warning(None, Mistake::new(message).remedy(remedy));
+        }
+    }
+}
+
+/// `[audit]`
+pub(super) fn audit(top: &mut Table<'_>, report: &mut Report<'_>) -> Audit {
+    let Some(mut table) = top.table("audit", report) else {
+        return Audit::default();
+    };
+    let keep = |text: &str| match values::duration(text)? {
+        short if short < HOUR * 24 => Err(Mistake::new(format!("\"{text}\" is too short")).remedy("at least \"1d\"")),
+        good => Ok(good),
+    };
+    let audit = Audit { keep: table.parsed("keep", report, keep) };
+    table.finish(report);
+    audit
 }
 
 /// By id: a click tells the channel's id, and its name may change.
@@ -125,7 +169,7 @@ impl FromStr for Who {
         let name = text.strip_prefix('@').unwrap_or(text);
         match name {
             "*" => Ok(Self::Everyone),
-            email if values::is_email(email) => Ok(Self::Email(email.to_lowercase())),
+            email if values::is_email(email) => Ok(Self::Email(email.to_ascii_lowercase())),
             id if values::is_id(id, &['U', 'W']) => Ok(Self::User(id.to_owned())),
             id if values::is_id(id, &['S']) => Ok(Self::Group(id.to_owned())),
             handle if text.starts_with('@') && !handle.is_empty() && !handle.contains(char::is_whitespace) => {

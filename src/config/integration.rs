@@ -171,6 +171,7 @@ fn read(name: &str, mut table: Table<'_>, around: &mut Around<'_>, report: &mut 
         api_url: table.parsed("api_url", report, api_url).unwrap_or_else(|| API_URL.to_owned()),
         flavor: table.parsed("flavor", report, values::flavor).unwrap_or(Flavor::Slack),
         interactive: table.flag("interactive", report),
+        acts: table.flag("acts", report).unwrap_or(true),
         connect_timeout: table.parsed("connect_timeout", report, values::duration).unwrap_or(Duration::from_secs(5)),
         timeout: table.parsed("timeout", report, values::duration).unwrap_or(Duration::from_secs(10)),
     };

@@ -42,7 +42,7 @@ const PATTERNS: &str = "pattern or list of patterns";
 const COUNT: &str = "number";
 
 /// All tables, in the order of the manual.
-pub(crate) const SECTIONS: [Section; 12] = [
+pub(crate) const SECTIONS: [Section; 13] = [
     Section {
         header: "",
         about: "At the top of the file, each on a line of its own before the first table: they are found even when the rest has mistakes.",
@@ -207,7 +207,13 @@ pub(crate) const SECTIONS: [Section; 12] = [
         header: "[access]",
         about: "Who may do what from Slack. Without rules: everybody in the workspace but guests and people of other workspaces.",
         keys: &[
-            key("guests", FLAG, "false", "false", "Guests may act like others."),
+            key(
+                "guests",
+                FLAG,
+                "false",
+                "false",
+                "Guests may act like others. Needed for buttons with only a webhook, which doesn't tell who is one.",
+            ),
             key("require_contact", FLAG, "false", "true", "Only the object's own contacts, as the core knows them."),
             key("ask", TEXT, "", "\"#monitoring-help\"", "Whom a refused person is told to ask."),
             key(
@@ -232,6 +238,13 @@ pub(crate) const SECTIONS: [Section; 12] = [
                 "Who may: \"*\", an id, an address, \"@usergroup\".",
             ),
             key("deny", TEXTS, "", "\"*\"", "Who may not."),
+            key(
+                "integration",
+                TEXTS,
+                "",
+                "\"default\"",
+                "People of these integrations, by name; [slack] is \"default\".",
+            ),
             key("channel", TEXTS, "", "\"C0123ABCDEF\"", "In these channels, by id."),
             key(
                 "action",
@@ -244,6 +257,17 @@ pub(crate) const SECTIONS: [Section; 12] = [
             key("service", PATTERNS, "", "\"MySQL*\"", "On these services."),
             key("core", PATTERNS, "", "\"branch\"", "Of these cores."),
         ],
+    },
+    Section {
+        header: "[audit]",
+        about: "Who did what from Slack: `ackbell audit`.",
+        keys: &[key(
+            "keep",
+            SPAN,
+            "for good",
+            "\"400d\"",
+            "How long its rows are kept, a day at least. Each still follows from the one before; where they begin is noted.",
+        )],
     },
     Section {
         header: "[listen]",
@@ -301,7 +325,7 @@ pub(crate) const SECTIONS: [Section; 12] = [
     },
 ];
 
-const SLACK: [Key; 25] = [
+const SLACK: [Key; 26] = [
     key("description", TEXT, "", "\"Ops workspace\"", "For people."),
     key("labels", TEXTS, "", "[\"prod\"]", "By which routes choose it."),
     key("team_id", TEXT, "the first it is installed in", "\"T0123ABCDEF\"", "The workspace it may be installed in."),
@@ -349,6 +373,13 @@ const SLACK: [Key; 25] = [
     key("api_url", URL, "https://slack.com/api/", "\"https://slack-gov.com/api/\"", "Slack's Web API."),
     key("flavor", TEXT, "slack", "\"mattermost\"", "The receiver's dialect: slack, mattermost, rocketchat, discord."),
     key("interactive", FLAG, "when a listener can receive clicks", "false", "Whether messages have buttons."),
+    key(
+        "acts",
+        FLAG,
+        "true",
+        "false",
+        "Whether its people may act; else they are told things, and may look at what rules let them see.",
+    ),
     key("connect_timeout", SPAN, "5s", "\"5s\"", "For connecting, TLS included."),
     key("timeout", SPAN, "10s", "\"10s\"", "For a whole call."),
 ];

@@ -160,12 +160,14 @@ fn read_config(
         cores: core::read_all(top, &base, &mut sources, report),
         acknowledge: access::acknowledge(top, report),
         access: access::access(top, report),
+        audit: access::audit(top, report),
         listen: listen::read(top, &base, (env, &integrations), &mut sources, report),
         sources,
         integrations,
     };
     install::check(&mut config, report);
     integration::check_routes(&config, report);
+    access::check(&config, report);
     config
 }
 
@@ -222,6 +224,7 @@ fn matcher(mut table: Table<'_>, report: &mut Report<'_>) -> Matcher {
         kind: table.parsed_list("type", report, values::kind),
         vars,
         time: table.parsed("time", report, values::time_windows),
+        also: Vec::new(),
     };
     table.finish(report);
     matcher

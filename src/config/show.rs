@@ -29,6 +29,7 @@ pub(crate) fn show_json(config: &Config) -> Value {
             "expire": config.acknowledge.expire.iter().map(|d| seconds(*d)).collect::<Vec<_>>(),
         },
         "access": access(&config.access),
+        "audit": { "keep": config.audit.keep.map(seconds) },
         "listen": listen(&config.listen, &config.integrations),
     })
 }
@@ -100,6 +101,7 @@ fn integration(integration: &Integration) -> Value {
         "api_url": integration.api_url,
         "flavor": format!("{:?}", integration.flavor).to_lowercase(),
         "interactive": integration.interactive,
+        "acts": integration.acts,
         "connect_timeout": seconds(integration.connect_timeout),
         "timeout": seconds(integration.timeout),
     })
@@ -157,7 +159,7 @@ fn access(access: &Access) -> Value {
         json!({
             "line": rule.line,
             if rule.allows { "allow" } else { "deny" }: rule.who.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "channel": rule.channels, "action": rule.actions, "core": patterns(&rule.cores),
+            "integration": rule.integrations, "channel": rule.channels, "action": rule.actions, "core": patterns(&rule.cores),
             "host": patterns(&rule.hosts), "service": patterns(&rule.services),
         })
     };

@@ -6,6 +6,8 @@ pub(crate) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str
     let allowed = (written.len() / 3).clamp(1, 3);
     known
         .into_iter()
+        // Most are too long or too short, which is cheap to see.
+        .filter(|word| word.chars().count().abs_diff(written.len()) <= allowed)
         .map(|word| (distance(&written, &word.chars().flat_map(char::to_lowercase).collect::<Vec<_>>()), word))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)

@@ -182,6 +182,16 @@ pub(super) fn contacts(address: &LivestatusAddress, object: &Object) -> Option<V
     Some(all.rows().map(contact).collect())
 }
 
+/// What people call all hosts and services, by host and service; the service is empty for a host.
+pub(super) fn labels(address: &LivestatusAddress) -> Option<Vec<((String, String), String)>> {
+    let hosts = ask(address, "GET hosts\nColumns: name display_name\n").ok()?;
+    let services = ask(address, "GET services\nColumns: host_name description display_name\n").ok()?;
+    let hosts = hosts.rows().map(|row| ((row.text(0).to_owned(), String::new()), row.text(1).to_owned()));
+    let services =
+        services.rows().map(|row| ((row.text(0).to_owned(), row.text(1).to_owned()), row.text(2).to_owned()));
+    Some(hosts.chain(services).collect())
+}
+
 fn has_control(object: &Object) -> bool {
     let service = object.service.as_deref().unwrap_or_default();
     object.host.chars().chain(service.chars()).any(char::is_control)

@@ -1,9 +1,10 @@
 //! A core as a whole: what is wrong now, and the names of everything. Asked for by people, not by messages.
 
-use super::{icinga2, livestatus, places, status};
+use super::{icinga2, livestatus, places, state, status};
+use crate::authorise::Leave;
 use crate::command::Object;
 use crate::config::{Core, CoreKind};
-use crate::confirm::snapshot::State;
+use crate::confirm::snapshot::{Snapshot, State};
 use crate::core::state::ReadError;
 
 /// What is asked of the core.
@@ -16,13 +17,18 @@ pub(super) enum Extent {
 }
 
 /// The hosts and services that are not well, in the core's order.
-pub(crate) fn problems(core: &Core) -> Result<Vec<(Object, State)>, ReadError> {
+pub(crate) fn problems(core: &Core, _: &Leave<'_>) -> Result<Vec<(Object, State)>, ReadError> {
     read(core, Extent::Problems)
 }
 
 /// The names of all hosts and services.
-pub(crate) fn names(core: &Core) -> Result<Vec<Object>, ReadError> {
+pub(crate) fn names(core: &Core, _: &Leave<'_>) -> Result<Vec<Object>, ReadError> {
     Ok(read(core, Extent::Names)?.into_iter().map(|(object, _)| object).collect())
+}
+
+/// The state of the wanted objects, for a person.
+pub(crate) fn states(core: &Core, wanted: &[Object], _: &Leave<'_>) -> Result<Snapshot, ReadError> {
+    state::read(core, wanted)
 }
 
 fn read(core: &Core, extent: Extent) -> Result<Vec<(Object, State)>, ReadError> {

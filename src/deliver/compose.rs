@@ -90,8 +90,10 @@ pub(crate) fn reach(config: &Config, integration: &str) -> Reach {
     match integration.interactive {
         Some(false) => Reach::Nothing,
         None if !is_heard => Reach::Nothing,
-        _ if integration.flavor != Flavor::Slack => Reach::Nothing,
+        _ if integration.flavor != Flavor::Slack || !integration.acts => Reach::Nothing,
         _ if integration.is_bot() => Reach::Forms,
+        // Nobody can be told from a guest there: a button that only refuses is none.
+        _ if !config.access.guests => Reach::Nothing,
         _ => Reach::Buttons,
     }
 }

@@ -1,9 +1,9 @@
 //! From Slack's bytes to the core's lines: whatever was clicked or filled in, a command is one line a command.
 
 use super::NOW;
-use crate::authorise::{Asked, Person, Verdict, authorise};
+use crate::authorise::{Caller, Named, Person, Right, authorise};
 use crate::callback::interaction::{Interaction, Place, decode, decode_envelope};
-use crate::callback::request::{self, Asker, Click, Request, Wish};
+use crate::callback::request::{self, About, Asker, Click, Request, Wish};
 use crate::command::{Action, CommandError, ExternalCommand, Object};
 use crate::config::{Access, Acknowledge, CommentRule};
 use crate::confirm::Expectation;
@@ -40,17 +40,17 @@ fn act(interaction: &Interaction) {
         comment: CommentRule::Optional,
         expire: vec![Duration::from_secs(3600)],
     };
-    let known = Object { host: "web01".into(), ..Object::default() };
     match interaction {
-        Interaction::BlockActions(click) => match request::click(click, "default", &rules, |_| Some(known), NOW) {
+        Interaction::BlockActions(click) => match request::click(click, "default", &rules, NOW) {
             Click::Ask { request, .. } => keep(&request),
-            Click::Form { offer, about } => {
+            Click::Form { offer, asker, subject } => {
+                let about = About::of(&asker, subject.post, subject.object.unwrap_or_else(web01));
                 if let Some(view) = forms::form(offer, &about, &about.object.to_string(), &rules, NOW) {
                     let metadata = view["private_metadata"].as_str().expect("a form names its object");
                     assert!(metadata.chars().count() <= METADATA_MAX, "a form that Slack refuses");
                 }
             }
-            Click::Nothing => {}
+            Click::Nothing | Click::Lost(_) => {}
         },
         Interaction::ViewSubmission(form) => {
             if let Some(Ok((about, action))) = forms::read(&form.view, &rules, NOW) {
@@ -70,7 +70,7 @@ fn keep(request: &Request) {
     assert_eq!(&kept, request, "the outbox changes a request");
     let (object, action) = match &request.wish {
         Wish::One { object, action, .. } => (object.clone(), action),
-        Wish::AcknowledgeAll { action, .. } => (Object { host: "web01".into(), ..Object::default() }, action),
+        Wish::AcknowledgeAll { action, .. } | Wish::Card { action, .. } => (web01(), action),
         Wish::Expire { object, .. } => (object.clone(), &Action::RemoveAcknowledgement),
     };
     if let Ok(command) = command(&request.asker, &object, action)
@@ -89,16 +89,21 @@ pub(super) fn recheck(object: &Object) -> Result<ExternalCommand, CommandError> 
 fn command(asker: &Asker, object: &Object, action: &Action) -> Result<ExternalCommand, CommandError> {
     let person = Person {
         team_id: "T1".into(),
+        is_guest: Some(false),
         user_id: asker.user.clone(),
         name: asker.user_name.clone().unwrap_or_default(),
         ..Person::default()
     };
-    let channel = asker.channel.as_deref();
-    let wanted = Asked { person: &person, team_id: "T1", channel, object, host_label: None, service_label: None };
-    match authorise(&wanted, action, &Access::default(), None) {
-        Verdict::Allowed(authorised) => ExternalCommand::new(&authorised, NOW),
-        Verdict::Refused(refusal) => panic!("nobody is refused without rules: {refusal}"),
-    }
+    let caller = Caller { person, team_id: "T1".into(), channel: asker.channel.clone(), acts: true };
+    let access = Access::default();
+    let admitted = caller.admit(&access).expect("somebody of ours");
+    let leave = admitted.ask(Right::Act(action)).expect("nobody is refused without rules");
+    let authorised = authorise(&leave, &Named::bare(object), None).expect("nobody is refused without rules");
+    ExternalCommand::new(&authorised, NOW)
+}
+
+fn web01() -> Object {
+    Object { host: "web01".into(), ..Object::default() }
 }
 
 /// No text of anybody adds a command or leads to another object.

@@ -1,7 +1,9 @@
 //! What people and plugins write: the text behind the slash command, the fields of a notification, the command line.
 
 use super::{NOW, files};
-use crate::notification::{FIELDS, Fields, clean_line, clean_prose, clean_text};
+use crate::authorise::{Caller, Known, Person, Right};
+use crate::config::Access;
+use crate::notification::{FIELDS, Fields, LongOutput, clean_line, clean_text};
 use crate::slack::mrkdwn;
 use crate::slash::{self, Filter, What};
 
@@ -10,12 +12,39 @@ pub fn slash(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     match slash::parse("/ackbell", &text) {
         Ok(order) => match order.what {
-            What::Problems(filter) | What::Subscribe(filter) | What::Unsubscribe(Some(filter)) => same(&filter),
-            What::Act(_, words) => drop(slash::downtime("/ackbell", words.get(1..).unwrap_or_default())),
-            What::Help | What::Status(_) | What::Unsubscribe(None) | What::Subscriptions | What::Whoami => {}
+            What::Problems(filter) | What::Subscribe(filter) | What::Unsubscribe(Some(filter)) => {
+                bounded(&filter);
+                same(&filter);
+            }
+            What::Act(_, said) => {
+                named(&said.words);
+                for name in 0..=said.words.len() {
+                    drop(slash::downtime("/ackbell", said.behind(name)));
+                }
+            }
+            What::Status(words) => named(&words),
+            What::Help | What::Unsubscribe(None) | What::Subscriptions | What::Whoami => {}
         },
         Err(sentence) => assert!(!sentence.is_empty(), "refused without a word"),
     }
+}
+
+/// What everybody may write costs little, before it is known whether they may.
+fn bounded(filter: &Filter) {
+    assert!(filter.text.chars().count() <= 500, "a filter for megabytes");
+    assert!(filter.matches.patterns() <= 50, "a filter for minutes");
+    let caller = Caller { team_id: "T1".into(), acts: true, ..Caller::default() };
+    let person = Person { team_id: "T1".into(), is_guest: Some(false), ..Person::default() };
+    let (caller, access) = (Caller { person, ..caller }, Access::default());
+    let admitted = caller.admit(&access).expect("somebody of ours");
+    let leave = admitted.ask(Right::Subscribe).expect("nobody is refused without rules");
+    assert_eq!(leave.covers(&filter.matches, &Known::default()), Ok(()));
+}
+
+fn named(words: &[String]) {
+    let name = words.iter().take(slash::NAME_WORDS_MAX);
+    assert!(name.map(|word| word.matches('/').count()).sum::<usize>() <= 20, "a name of a thousand readings");
+    assert!(!words.iter().any(|word| word.contains(char::is_control)), "a name of several lines");
 }
 
 /// The words of a command line, a line each: whatever is taken of it can be kept and shown.
@@ -59,7 +88,7 @@ pub fn macros(bytes: &[u8]) {
     let line = clean_line(&text);
     assert!(!line.contains(char::is_control), "a line that commands: {line:?}");
     assert_eq!(clean_line(&line), line, "cleaned again, it is another line");
-    for cleaned in [clean_text(&text), clean_prose(&text)] {
+    for cleaned in [clean_text(&text), LongOutput::Nagios.lines(&text), LongOutput::Naemon.lines(&text)] {
         let is_bad = |c: char| c.is_control() && c != '\n' && c != '\t';
         assert!(!cleaned.contains(is_bad), "a text that commands: {cleaned:?}");
         let shown = mrkdwn::plain(&cleaned);

@@ -24,6 +24,7 @@ pub(super) fn mismatch(matcher: &Matcher, notification: &Notification, at: Local
         .or_else(|| kind(matcher, notification))
         .or_else(|| vars(matcher, notification))
         .or_else(|| time(matcher.time.as_ref(), at))
+        .or_else(|| matcher.also.iter().find_map(|also| mismatch(also, notification, at)))
 }
 
 /// Whether any of the plain patterns matches any of the values, and none of those with `!`; no pattern takes all.
@@ -34,6 +35,36 @@ pub(crate) fn takes<S: AsRef<str>>(patterns: &[Pattern], values: &[Option<S>]) -
     let is_excluded = without.iter().any(|pattern| hit(&pattern[1..]));
     let is_taken = with.is_empty() || with.iter().any(|pattern| hit(pattern));
     is_taken && !is_excluded
+}
+
+/// Patterns that are compared with many values: what costs is done once.
+#[derive(Debug, Clone)]
+pub(crate) struct Globs {
+    with: Vec<Vec<char>>,
+    without: Vec<Vec<char>>,
+}
+
+impl Globs {
+    pub(crate) fn of(patterns: &[Pattern]) -> Self {
+        let (without, with): (Vec<&str>, Vec<&str>) =
+            patterns.iter().map(|p| p.0.as_str()).partition(|p| p.starts_with('!'));
+        let without = without.iter().map(|pattern| folded(&pattern[1..])).collect();
+        Self { with: with.into_iter().map(folded).collect(), without }
+    }
+
+    /// As [`takes`].
+    pub(crate) fn take(&self, values: &[Option<&str>]) -> bool {
+        if self.with.is_empty() && self.without.is_empty() {
+            return true;
+        }
+        let values: Vec<Vec<char>> = values.iter().flatten().map(|value| folded(value)).collect();
+        let hit = |pattern: &Vec<char>| values.iter().any(|value| glob_folded(pattern, value));
+        (self.with.is_empty() || self.with.iter().any(hit)) && !self.without.iter().any(hit)
+    }
+}
+
+fn folded(text: &str) -> Vec<char> {
+    text.chars().flat_map(char::to_lowercase).collect()
 }
 
 fn one<S: AsRef<str>>(what: &str, patterns: &[Pattern], values: &[Option<S>]) -> Option<String> {
@@ -88,9 +119,11 @@ fn time(windows: Option<&TimeWindows>, at: LocalTime) -> Option<String> {
 }
 
 /// `*` is any text, `?` any character; case doesn't count. Linear in the value for each `*`.
-pub(super) fn glob(pattern: &str, value: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().flat_map(char::to_lowercase).collect();
-    let value: Vec<char> = value.chars().flat_map(char::to_lowercase).collect();
+pub(crate) fn glob(pattern: &str, value: &str) -> bool {
+    glob_folded(&folded(pattern), &folded(value))
+}
+
+fn glob_folded(pattern: &[char], value: &[char]) -> bool {
     let (mut p, mut v) = (0, 0);
     // Where to go back to: just behind the last star, and the value's place it has swallowed up to.
     let mut star: Option<(usize, usize)> = None;
@@ -114,7 +147,8 @@ pub(super) fn glob(pattern: &str, value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::glob;
+    use super::{Globs, glob, takes};
+    use crate::config::Pattern;
     use proptest::prelude::*;
 
     /// The obvious definition.
@@ -133,6 +167,15 @@ mod tests {
         fn glob_is_what_it_says(pattern in "[ab*?]{0,8}", value in "[abc]{0,10}") {
             let (p, v): (Vec<char>, Vec<char>) = (pattern.chars().collect(), value.chars().collect());
             prop_assert_eq!(glob(&pattern, &value), naive(&p, &v));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn many_compared_at_once_are_as_one_by_one(patterns in proptest::collection::vec("!?[aB*?]{1,4}", 0..4), values in proptest::collection::vec("[abAB]{0,4}", 0..3)) {
+            let patterns: Vec<Pattern> = patterns.into_iter().map(Pattern).collect();
+            let values: Vec<Option<&str>> = values.iter().map(|value| Some(value.as_str())).collect();
+            prop_assert_eq!(Globs::of(&patterns).take(&values), takes(&patterns, &values));
         }
     }
 

@@ -6,6 +6,7 @@
 use crate::command::Object;
 use crate::render::Offer;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 /// Before the number of the message in an `actions` block's id.
 const BLOCK: &str = "ackbell-";
@@ -26,7 +27,18 @@ pub(super) fn actions(offers: &[Offer], post: i64, subject: &Object) -> Option<V
         elements.push(json!({ "type": "overflow", "action_id": "more", "options": options }));
     }
     (!elements.is_empty())
-        .then(|| json!({ "type": "actions", "block_id": format!("{BLOCK}{post}"), "elements": elements }))
+        .then(|| json!({ "type": "actions", "block_id": block_id(post, subject), "elements": elements }))
+}
+
+/// Names our message by its number, and the object that it is about by a mark: after the database was replaced the
+/// same number is another message's.
+fn block_id(post: i64, subject: &Object) -> String {
+    if subject.host.is_empty() { format!("{BLOCK}{post}") } else { format!("{BLOCK}{post}-{}", mark(subject)) }
+}
+
+/// What tells an object from any other, short.
+pub(crate) fn mark(object: &Object) -> String {
+    Sha256::digest(object.key()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn button(offer: Offer, subject: &Object) -> Value {
@@ -87,9 +99,11 @@ pub(crate) fn offer(action_id: &str, chosen: Option<&str>) -> Option<Offer> {
     OFFERS.iter().find(|(_, name, _)| *name == wanted).map(|(offer, ..)| *offer)
 }
 
-/// The number of our message, of a block's id.
-pub(crate) fn post(block_id: &str) -> Option<i64> {
-    block_id.strip_prefix(BLOCK)?.parse().ok()
+/// The number of our message and the mark of its object, of a block's id. Messages of an older ackbell have no mark.
+pub(crate) fn post(block_id: &str) -> Option<(i64, Option<&str>)> {
+    let rest = block_id.strip_prefix(BLOCK)?;
+    let (number, mark) = rest.split_once('-').map_or((rest, None), |(number, mark)| (number, Some(mark)));
+    Some((number.parse().ok()?, mark))
 }
 
 /// The object that a button names.
@@ -106,7 +120,8 @@ mod tests {
         let subject_of = Object { core: "c".into(), host: "h".into(), service: Some("s".into()) };
         let all = OFFERS.map(|(offer, ..)| offer);
         let row = actions(&all[..6], 12, &subject_of).unwrap();
-        assert_eq!(post(row["block_id"].as_str().unwrap()), Some(12));
+        assert_eq!(post(row["block_id"].as_str().unwrap()), Some((12, Some(mark(&subject_of).as_str()))));
+        assert_eq!((post("ackbell-7"), post("ackbell-x-1")), (Some((7, None)), None));
         let first = &row["elements"][0];
         assert_eq!(offer(first["action_id"].as_str().unwrap(), None), Some(all[0]));
         assert_eq!(subject(first["value"].as_str().unwrap()), Some(subject_of));

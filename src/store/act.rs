@@ -5,6 +5,8 @@
 
 use super::place::{Voice, from_json};
 use super::{Store, StoreError};
+use crate::authorise::Leave;
+use crate::confirm::Expectation;
 use crate::problem::{Deed, Problem};
 use crate::store::Lane;
 use crate::store::outbox::NewRow;
@@ -60,10 +62,20 @@ impl Stage {
 /// What an act is moved to.
 #[derive(Debug, Clone)]
 pub(crate) enum Move {
-    Sending { expectation: String, until: i64 },
+    Sending {
+        expectation: String,
+        until: i64,
+    },
     Sent,
     Parent,
-    Done { outcome: String, reply: Option<String> },
+    Done {
+        outcome: String,
+        reply: Option<String>,
+    },
+    /// Nothing of it came near the core; it is soon forgotten.
+    Refused {
+        reply: String,
+    },
 }
 
 /// A message that somebody clicked on, as the outbox knows it.
@@ -72,6 +84,8 @@ pub(crate) struct Shown {
     pub(crate) lane: Lane,
     /// Of a card; a digest has none.
     pub(crate) problem: Option<Problem>,
+    /// Where it is: channel and `ts`, once Slack has it and said so.
+    pub(crate) place: Option<(String, String)>,
 }
 
 // SQLite takes a partial index only where its very condition stands: hence `state <> 'done'` beside another state.
@@ -120,24 +134,16 @@ impl Store {
     /// Moves acts on and adds to the audit, in one transaction.
     pub(crate) fn move_acts(&mut self, moves: &[(i64, Move)], entries: &[String]) -> Result<(), StoreError> {
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for (id, step) in moves {
-            match step {
-                Move::Sending { expectation, until } => transaction
-                    .prepare_cached("UPDATE act SET state = 'sending', expectation = ?2, due = ?3 WHERE id = ?1")?
-                    .execute(params![id, expectation, until])?,
-                Move::Sent => transaction
-                    .prepare_cached("UPDATE act SET state = 'sent' WHERE id = ?1 AND state = 'sending'")?
-                    .execute([id])?,
-                Move::Parent => {
-                    transaction.prepare_cached("UPDATE act SET state = 'parent' WHERE id = ?1")?.execute([id])?
-                }
-                Move::Done { outcome, reply } => transaction
-                    .prepare_cached("UPDATE act SET state = 'done', outcome = ?2, reply = ?3 WHERE id = ?1")?
-                    .execute(params![id, outcome, reply])?,
-            };
-        }
+        move_on(&transaction, moves)?;
         super::audit::append(&transaction, entries)?;
         Ok(transaction.commit()?)
+    }
+
+    /// An act that named its object by a message only is about this one.
+    pub(crate) fn resolve_act(&self, id: i64, object: &str, request: &str) -> Result<(), StoreError> {
+        let sql = "UPDATE act SET object = ?2, request = ?3 WHERE id = ?1";
+        self.db.execute(sql, params![id, object, request])?;
+        Ok(())
     }
 
     /// After a start: what was being sent may have reached the core, so it counts as sent.
@@ -175,26 +181,34 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets what was done long ago; the audit keeps it.
-    pub(crate) fn purge_acts(&self, before: i64) -> Result<(), StoreError> {
+    /// Forgets what was done long ago, and sooner what was refused: it costs whoever may not nothing, and the audit
+    /// keeps it.
+    pub(crate) fn purge_acts(&self, before: i64, refused_before: i64) -> Result<(), StoreError> {
         self.db.execute("DELETE FROM act WHERE state = 'done' AND reply IS NULL AND at < ?1", [before])?;
+        let sql = "DELETE FROM act WHERE state = 'done' AND due = -1 AND reply IS NULL AND at < ?1";
+        self.db.execute(sql, [refused_before])?;
         Ok(())
     }
 
     /// A message of ours by its number.
-    pub(crate) fn shown(&self, post: i64) -> Result<Option<Shown>, StoreError> {
-        let sql = "SELECT integration, target, problem FROM post WHERE id = ?1";
+    pub(crate) fn shown(&self, post: i64, _: &Leave<'_>) -> Result<Option<Shown>, StoreError> {
+        let sql = "SELECT integration, target, problem, channel, ts FROM post WHERE id = ?1";
         let found = self.db.query_row(sql, [post], read_shown).optional()?;
         found.map(parse_shown).transpose()
     }
 
     /// The message that stands for an object's open problem, whichever it is.
-    pub(crate) fn shown_of(&self, object: &str) -> Result<Option<Shown>, StoreError> {
+    pub(crate) fn shown_of(&self, object: &str, _: &Leave<'_>) -> Result<Option<Shown>, StoreError> {
         shown_of(&self.db, object)
     }
 
+    /// The same, of what a command was sent about.
+    pub(crate) fn shown_after(&self, sent: &Expectation) -> Result<Option<Shown>, StoreError> {
+        shown_of(&self.db, &sent.object.key())
+    }
+
     /// The problems of a digest that go on and are not acknowledged.
-    pub(crate) fn unacknowledged(&self, digest: i64) -> Result<Vec<(i64, Problem)>, StoreError> {
+    pub(crate) fn unacknowledged(&self, digest: i64, _: &Leave<'_>) -> Result<Vec<(i64, Problem)>, StoreError> {
         let sql =
             "SELECT id, problem FROM post WHERE digest = ?1 AND open = 1 AND acknowledged = 0 AND rank > 0 ORDER BY id";
         let mut statement = self.db.prepare_cached(sql)?;
@@ -248,6 +262,36 @@ impl Store {
     }
 }
 
+/// Moves acts on, in the caller's transaction.
+pub(super) fn move_on(transaction: &Connection, moves: &[(i64, Move)]) -> Result<(), StoreError> {
+    for (id, step) in moves {
+        match step {
+            Move::Sending { expectation, until } => transaction
+                .prepare_cached("UPDATE act SET state = 'sending', expectation = ?2, due = ?3 WHERE id = ?1")?
+                .execute(params![id, expectation, until])?,
+            Move::Sent => transaction
+                .prepare_cached("UPDATE act SET state = 'sent' WHERE id = ?1 AND state = 'sending'")?
+                .execute([id])?,
+            Move::Parent => {
+                transaction.prepare_cached("UPDATE act SET state = 'parent' WHERE id = ?1")?.execute([id])?
+            }
+            Move::Done { outcome, reply } => transaction
+                .prepare_cached("UPDATE act SET state = 'done', outcome = ?2, reply = ?3 WHERE id = ?1")?
+                .execute(params![id, outcome, reply])?,
+            Move::Refused { reply } => transaction
+                .prepare_cached("UPDATE act SET state = 'done', outcome = ?2, reply = ?2, due = -1 WHERE id = ?1")?
+                .execute(params![id, reply])?,
+        };
+    }
+    Ok(())
+}
+
+/// Whether an order that is carried out at once comes for the first time: a replay after a restart does nothing.
+pub(super) fn is_first(db: &Connection, key: &str, now: i64) -> Result<bool, StoreError> {
+    let sql = "INSERT OR IGNORE INTO act (key, at, state, request, outcome) VALUES (?1, ?2, 'done', '', 'done')";
+    Ok(db.prepare_cached(sql)?.execute(params![key, now])? > 0)
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<Act> {
     Ok(Act {
         id: row.get(0)?,
@@ -261,18 +305,22 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Act> {
 }
 
 fn shown_of(db: &Connection, object: &str) -> Result<Option<Shown>, StoreError> {
-    let sql = "SELECT integration, target, problem FROM post WHERE object = ?1 ORDER BY open DESC, id DESC LIMIT 1";
+    let sql = "SELECT integration, target, problem, channel, ts FROM post WHERE object = ?1
+               ORDER BY open DESC, id DESC LIMIT 1";
     let found = db.query_row(sql, [object], read_shown).optional()?;
     found.map(parse_shown).transpose()
 }
 
-fn parse_shown((lane, problem): (Lane, String)) -> Result<Shown, StoreError> {
+type ShownRow = (Lane, String, Option<(String, String)>);
+
+fn parse_shown((lane, problem, place): ShownRow) -> Result<Shown, StoreError> {
     // A digest keeps a list there: whom it has called.
     let problem = if problem.starts_with('{') { Some(from_json(&problem)?) } else { None };
-    Ok(Shown { lane, problem })
+    Ok(Shown { lane, problem, place })
 }
 
-fn read_shown(row: &Row<'_>) -> rusqlite::Result<(Lane, String)> {
+fn read_shown(row: &Row<'_>) -> rusqlite::Result<ShownRow> {
     let lane = Lane { integration: row.get(0)?, target: row.get(1)? };
-    Ok((lane, row.get(2)?))
+    let (channel, ts): (Option<String>, Option<String>) = (row.get(3)?, row.get(4)?);
+    Ok((lane, row.get(2)?, channel.zip(ts)))
 }

@@ -2,12 +2,18 @@
 
 use super::{Store, StoreError};
 use crate::clock;
-use rusqlite::{Connection, OptionalExtension};
-use serde_json::json;
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 /// The hash before the first row's.
 const GENESIS: &str = "ackbell audit";
+
+/// The field of a row that says which rows were let go of.
+const CUT: &str = "let_go";
+/// So many rows are let go of at once: the database is nobody else's meanwhile.
+const TRIM_BATCH: i64 = 5_000;
+const HOUR_MS: i64 = 60 * 60 * 1000;
 
 /// What a check of the chain found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +41,8 @@ pub(super) fn append(db: &Connection, entries: &[String]) -> Result<(), StoreErr
         return Ok(());
     }
     let sql = "SELECT hash FROM audit ORDER BY seq DESC LIMIT 1";
-    let mut last: String = db.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or_else(|| GENESIS.to_owned());
+    let last: Option<String> = db.query_row(sql, [], |row| row.get(0)).optional()?;
+    let mut last = last.map_or_else(|| start(db).map(|(_, hash)| hash), Ok)?;
     let mut insert = db.prepare_cached("INSERT INTO audit (entry, hash) VALUES (?1, ?2)")?;
     for entry in entries {
         last = hash(&last, entry);
@@ -61,6 +68,13 @@ pub(super) fn go_on(new: &Connection, old: &Connection, name: &str) -> Result<()
     let entry = json!({ "at": clock::wall_ms() / 1000, "step": "continued", "action": "audit", "user": "ackbell",
         "object": { "host": name }, "detail": detail, "head": before.map(|head| head.hash) });
     append(new, &[entry.to_string()])
+}
+
+/// The row before the first that is kept, and its hash.
+fn start(db: &Connection) -> Result<(i64, String), StoreError> {
+    let found =
+        db.query_row("SELECT seq, hash FROM audit_start", [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    Ok(found.unwrap_or_else(|| (0, GENESIS.to_owned())))
 }
 
 fn hash(before: &str, entry: &str) -> String {
@@ -93,7 +107,8 @@ impl Store {
     /// Whether a row with this hash is there: a head that was kept elsewhere, so nothing up to it was cut off. The first
     /// row of a database that goes on from another one holds that one's head.
     pub(crate) fn has_audit_head(&self, hash: &str) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS(SELECT 1 FROM audit WHERE hash = ?1 OR seq = 1 AND INSTR(entry, '\"head\":\"' || ?1 || '\"') > 0)";
+        let sql = "SELECT EXISTS(SELECT 1 FROM audit WHERE hash = ?1 OR seq = 1 AND INSTR(entry, '\"head\":\"' || ?1 || '\"') > 0)
+                   OR EXISTS(SELECT 1 FROM audit_start WHERE hash = ?1)";
         Ok(self.db.query_row(sql, [hash], |row| row.get(0))?)
     }
 
@@ -104,16 +119,127 @@ impl Store {
     pub(crate) fn verify_audit(&self, mut tell: impl FnMut(i64)) -> Result<Chain, StoreError> {
         let mut statement = self.db.prepare("SELECT seq, entry, hash FROM audit ORDER BY seq")?;
         let mut rows = statement.query([])?;
-        let (mut last, mut count, mut expected_seq) = (GENESIS.to_owned(), 0, 1);
+        let start = start(&self.db)?;
+        let (mut last, mut count, mut expected_seq) = (start.1.clone(), 0, start.0 + 1);
+        // Where the rows begin is in the chain itself: a later row says what was let go of, and until where.
+        let mut is_told = start.0 == 0;
         while let Some(row) = rows.next()? {
             let (seq, entry, found): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
             last = hash(&last, &entry);
             if found != last || seq != expected_seq {
                 return Ok(Chain::Broken { seq });
             }
+            is_told |= entry.contains(CUT) && cut_of(&entry).as_ref() == Some(&start);
             tell(seq);
             (count, expected_seq) = (count + 1, seq + 1);
         }
+        if !is_told {
+            return Ok(Chain::Broken { seq: start.0 + 1 });
+        }
         Ok(Chain::Whole { rows: count, last })
     }
+
+    /// Lets go of the rows from before a time (Unix seconds), at most so many at once; how many. What is left still
+    /// follows row by row: the last one's number and hash stay, and a row says so.
+    pub(crate) fn trim_audit(&mut self, before: i64, now: i64) -> Result<usize, StoreError> {
+        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut last: Option<(i64, String)> = None;
+        {
+            let mut statement =
+                transaction.prepare_cached("SELECT seq, entry, hash FROM audit ORDER BY seq LIMIT ?1")?;
+            let mut rows = statement.query([TRIM_BATCH])?;
+            while let Some(row) = rows.next()? {
+                let entry: Value = serde_json::from_str(&row.get::<_, String>(1)?).unwrap_or_default();
+                if entry["at"].as_i64().unwrap_or(0) >= before {
+                    break;
+                }
+                last = Some((row.get(0)?, row.get(2)?));
+            }
+        }
+        let Some((seq, hash)) = last else { return Ok(0) };
+        let entry = json!({
+            "at": now, "action": "audit", "commands": [], "step": "let go",
+            "detail": format!("the rows up to {seq}, as [audit] keep says; the last one's hash is {hash}"),
+            (CUT): { "seq": seq, "hash": hash },
+        });
+        append(&transaction, &[entry.to_string()])?;
+        let sql = "INSERT INTO audit_start (id, seq, hash) VALUES (1, ?1, ?2)
+                   ON CONFLICT (id) DO UPDATE SET seq = ?1, hash = ?2";
+        transaction.execute(sql, params![seq, hash])?;
+        let gone = transaction.execute("DELETE FROM audit WHERE seq <= ?1", [seq])?;
+        transaction.commit()?;
+        Ok(gone)
+    }
+
+    /// Notes refusals, each with the person and its entry: the first of a person is a row, and those of the hour after
+    /// it are counted. Acts are moved on in the same transaction.
+    pub(crate) fn refuse(
+        &mut self,
+        refusals: &[(String, String)],
+        moves: &[(i64, super::Move)],
+        now: i64,
+    ) -> Result<(), StoreError> {
+        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for (person, entry) in refusals {
+            close(&transaction, Some(person), now)?;
+            let sql = "INSERT INTO refusal (person, until, last) VALUES (?1, ?2, ?3)
+                       ON CONFLICT (person) DO UPDATE SET more = more + 1, last = ?3 RETURNING more";
+            let values = params![person, now.saturating_add(HOUR_MS), entry];
+            let more: i64 = transaction.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
+            if more == 0 {
+                append(&transaction, std::slice::from_ref(entry))?;
+            }
+        }
+        super::act::move_on(&transaction, moves)?;
+        Ok(transaction.commit()?)
+    }
+
+    /// Writes the rows of the hours that are over.
+    pub(crate) fn count_refusals(&mut self, now: i64) -> Result<(), StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM refusal WHERE until <= ?1 OR until > ?2)";
+        if self.db.prepare_cached(sql)?.query_row(params![now, now.saturating_add(HOUR_MS)], |row| row.get(0))? {
+            let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            close(&transaction, None, now)?;
+            transaction.commit()?;
+        }
+        Ok(())
+    }
+}
+
+/// Ends the hours that are over, of one person or of all: with a row where somebody was refused again, and then another
+/// hour begins.
+fn close(db: &Connection, person: Option<&str>, now: i64) -> Result<(), StoreError> {
+    // A clock that was set back would let an hour last for days.
+    let due = "(until <= ?1 OR until > ?2) AND person = COALESCE(?3, person)";
+    let values = params![now, now.saturating_add(HOUR_MS), person];
+    let counted: Vec<(i64, String)> = {
+        let mut statement =
+            db.prepare_cached(&format!("SELECT more, last FROM refusal WHERE {due} AND more > 0 ORDER BY person"))?;
+        let rows = statement.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        rows.collect::<Result<_, _>>()?
+    };
+    let rows: Vec<String> = counted.iter().map(|(more, last)| summed_up(*more, last)).collect();
+    append(db, &rows)?;
+    db.prepare_cached(&format!("DELETE FROM refusal WHERE {due} AND more = 0"))?.execute(values)?;
+    let sql = format!("UPDATE refusal SET more = 0, until = ?1 + {HOUR_MS} WHERE {due}");
+    db.prepare_cached(&sql)?.execute(values)?;
+    Ok(())
+}
+
+/// The row for so many more refusals, of which that is the last.
+fn summed_up(more: i64, last: &str) -> String {
+    let mut entry: Value = serde_json::from_str(last).unwrap_or_default();
+    let detail = entry["detail"].as_str().unwrap_or_default().to_owned();
+    entry["times"] = json!(more);
+    entry["detail"] = json!(match more {
+        1 => format!("once more within the hour: {detail}"),
+        more => format!("{more} times more within the hour; the last: {detail}"),
+    });
+    entry.to_string()
+}
+
+/// Where a row about letting go says until where.
+fn cut_of(entry: &str) -> Option<(i64, String)> {
+    let entry: Value = serde_json::from_str(entry).ok()?;
+    Some((entry[CUT]["seq"].as_i64()?, entry[CUT]["hash"].as_str()?.to_owned()))
 }

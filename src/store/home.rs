@@ -2,6 +2,7 @@
 
 use super::place::from_json;
 use super::{Store, StoreError};
+use crate::authorise::Leave;
 use crate::problem::Problem;
 use rusqlite::params;
 
@@ -44,7 +45,7 @@ impl Store {
 
     /// Every object that isn't well, once, with the number of a message about it: the integration's own where it has
     /// one. What nobody knows of and is worst comes first.
-    pub(crate) fn open_problems(&self, integration: &str) -> Result<Vec<(i64, Problem)>, StoreError> {
+    pub(crate) fn open_problems(&self, integration: &str, _: &Leave<'_>) -> Result<Vec<(i64, Problem)>, StoreError> {
         let sql = format!(
             "SELECT id, problem FROM (
                SELECT id, problem, acknowledged, rank, updated,

@@ -4,7 +4,7 @@ use super::StoreError;
 use rusqlite::Connection;
 
 /// Each entry brings a database one version further. Never change one that was released; add another.
-const VERSIONS: [&str; 6] = [
+const VERSIONS: [&str; 7] = [
     "
 CREATE TABLE notification (
     seq INTEGER PRIMARY KEY,             -- order of import
@@ -165,6 +165,24 @@ CREATE TABLE home (                      -- who has App Home open
 CREATE INDEX post_shown ON post (object, open, id);          -- a click names the object, not the place
 CREATE INDEX notification_received ON notification (received);
 CREATE INDEX act_done ON act (at) WHERE state = 'done';
+",
+    "
+CREATE INDEX act_refused ON act (at) WHERE state = 'done' AND due = -1;
+CREATE TABLE refusal (                   -- who was refused lately: a row of the audit an hour, however often they ask
+    person TEXT PRIMARY KEY,             -- integration and user
+    until INTEGER NOT NULL,              -- the hour's end; Unix ms
+    more INTEGER NOT NULL DEFAULT 0,     -- refused since its row
+    last TEXT NOT NULL                   -- the last one's entry; JSON
+) STRICT, WITHOUT ROWID;
+CREATE TABLE audit_start (               -- the last row of the audit that was let go of
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    seq INTEGER NOT NULL,
+    hash TEXT NOT NULL
+) STRICT;
+DROP TRIGGER audit_stays;
+CREATE TRIGGER audit_stays BEFORE DELETE ON audit
+    WHEN OLD.seq > COALESCE((SELECT seq FROM audit_start), 0)
+    BEGIN SELECT RAISE(ABORT, 'the audit only grows'); END;
 ",
 ];
 

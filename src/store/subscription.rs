@@ -39,35 +39,48 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Keeps one, with its row of the audit; `false` when the channel has it already.
-    pub(crate) fn subscribe(&mut self, new: &Subscription, entry: &str) -> Result<bool, StoreError> {
+    /// Keeps one, with its row of the audit; 0 when the channel has it already. `None`: this very order was carried
+    /// out before, and comes again; `key` is its own.
+    pub(crate) fn subscribe(
+        &mut self,
+        new: &Subscription,
+        key: &str,
+        entry: &str,
+    ) -> Result<Option<usize>, StoreError> {
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if !super::act::is_first(&transaction, key, new.at)? {
+            return Ok(None);
+        }
         let sql = "INSERT OR IGNORE INTO subscription (integration, channel, filter, user, name, at)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let values = params![new.integration, new.channel, new.filter, new.user, new.name, new.at];
-        let is_new = transaction.execute(sql, values)? > 0;
-        if is_new {
+        let added = transaction.execute(sql, values)?;
+        if added > 0 {
             super::audit::append(&transaction, &[entry.to_owned()])?;
         }
         transaction.commit()?;
-        Ok(is_new)
+        Ok(Some(added))
     }
 
     /// Ends a channel's subscription with that filter, or all of them, with a row of the audit; how many there were.
+    /// `None`: this very order, by its `key`, comes again.
     pub(crate) fn unsubscribe(
         &mut self,
-        integration: &str,
-        channel: &str,
+        (integration, channel): (&str, &str),
         filter: Option<&str>,
+        (key, now): (&str, i64),
         entry: &str,
-    ) -> Result<usize, StoreError> {
+    ) -> Result<Option<usize>, StoreError> {
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if !super::act::is_first(&transaction, key, now)? {
+            return Ok(None);
+        }
         let sql = "DELETE FROM subscription WHERE integration = ?1 AND channel = ?2 AND filter = COALESCE(?3, filter)";
         let gone = transaction.execute(sql, params![integration, channel, filter])?;
         if gone > 0 {
             super::audit::append(&transaction, &[entry.to_owned()])?;
         }
         transaction.commit()?;
-        Ok(gone)
+        Ok(Some(gone))
     }
 }

@@ -366,3 +366,99 @@ fn a_cut_end_shows_by_the_head_kept_elsewhere_and_a_new_database_goes_on_from_th
     store.move_acts(&[], &["{\"a\":4}".to_owned()]).unwrap();
     assert!(matches!(store.verify_audit(|_| {}).unwrap(), Chain::Whole { rows: 2, .. }));
 }
+
+#[test]
+fn refusals_of_one_person_are_one_row_an_hour() {
+    const HOUR_MS: i64 = 60 * 60 * 1000;
+    let (_directory, mut store) = store(&[]);
+    let refused = |store: &mut Store, user: &str, nth: i64, now: i64| {
+        let entry = format!("{{\"user\":\"{user}\",\"step\":\"refused\",\"detail\":\"no {nth}\"}}");
+        store.refuse(&[(user.to_owned(), entry)], &[], now).unwrap();
+    };
+    let rows = |store: &Store| {
+        let mut rows = Vec::new();
+        store
+            .audit(|_, entry| {
+                let entry: serde_json::Value = serde_json::from_str(entry).unwrap();
+                rows.push(format!("{} {}", entry["user"].as_str().unwrap(), entry["detail"].as_str().unwrap()));
+                true
+            })
+            .unwrap();
+        rows
+    };
+    for nth in 0..3600 {
+        refused(&mut store, "U1", nth, nth * 500);
+    }
+    refused(&mut store, "U2", 1, 10);
+    store.count_refusals(HOUR_MS - 1).unwrap();
+    assert_eq!(rows(&store), ["U1 no 0", "U2 no 1"], "within the hour the first is enough");
+    store.count_refusals(HOUR_MS + 20).unwrap();
+    assert_eq!(rows(&store)[2..], ["U1 3599 times more within the hour; the last: no 3599"]);
+    refused(&mut store, "U1", 7, HOUR_MS + 30);
+    refused(&mut store, "U2", 2, HOUR_MS + 30);
+    assert_eq!(rows(&store)[3..], ["U2 no 2"], "who goes on is counted on; who was quiet for an hour is new");
+    // A clock that was set back by a day doesn't make a day of the hour.
+    store.count_refusals(HOUR_MS - DAY_MS).unwrap();
+    assert_eq!(rows(&store)[4..], ["U1 once more within the hour: no 7"]);
+    assert!(matches!(store.verify_audit(|_| {}).unwrap(), Chain::Whole { rows: 5, .. }));
+}
+
+#[test]
+fn old_rows_of_the_audit_go_and_the_rest_still_follows() {
+    let (_directory, mut store) = store(&[]);
+    let add = |store: &mut Store, from: i64, to: i64| {
+        let entries: Vec<String> = (from..to).map(|at| format!("{{\"at\":{at}}}")).collect();
+        store.move_acts(&[], &entries).unwrap();
+    };
+    add(&mut store, 0, 6000);
+    let trim = |store: &mut Store, before: i64| {
+        std::iter::from_fn(|| Some(store.trim_audit(before, 9000).unwrap()).filter(|gone| *gone > 0)).sum::<usize>()
+    };
+    assert_eq!((trim(&mut store, 5500), trim(&mut store, 5500)), (5500, 0));
+    assert!(matches!(store.verify_audit(|_| {}).unwrap(), Chain::Whole { rows: 502, .. }), "two rows tell of it");
+    add(&mut store, 6000, 6010);
+    assert_eq!(trim(&mut store, 6005), 500, "up to the first that is young enough");
+    assert!(matches!(store.verify_audit(|_| {}).unwrap(), Chain::Whole { rows: 13, .. }));
+    assert!(store.db.execute("DELETE FROM audit WHERE seq > (SELECT seq FROM audit_start)", []).is_err());
+    // Whoever lets go of more than a row of the chain says is found out.
+    let sql = "UPDATE audit_start SET seq = seq + 1, hash = (SELECT hash FROM audit ORDER BY seq LIMIT 1)";
+    store.db.execute(sql, []).unwrap();
+    store.db.execute("DELETE FROM audit WHERE seq <= (SELECT seq FROM audit_start)", []).unwrap();
+    assert!(matches!(store.verify_audit(|_| {}).unwrap(), Chain::Broken { .. }));
+}
+
+#[test]
+fn a_subscription_that_is_ordered_again_by_a_recording_is_not_made_again() {
+    let (_directory, mut store) = store(&[]);
+    let new = Subscription {
+        integration: "default".into(),
+        channel: "C1".into(),
+        filter: "db*".into(),
+        user: "U1".into(),
+        name: "Alice".into(),
+        at: 1,
+    };
+    assert_eq!(store.subscribe(&new, "order 1", "{}").unwrap(), Some(1));
+    let place = ("default", "C1");
+    assert_eq!(store.unsubscribe(place, None, ("order 2", 2), "{}").unwrap(), Some(1));
+    assert_eq!(store.subscribe(&new, "order 1", "{}").unwrap(), None, "a replay, after whatever restart");
+    assert_eq!(store.subscribe(&new, "order 3", "{}").unwrap(), Some(1));
+    assert_eq!(store.unsubscribe(place, None, ("order 2", 4), "{}").unwrap(), None);
+    assert_eq!(store.subscriptions().unwrap().len(), 1);
+}
+
+#[test]
+fn what_was_refused_is_soon_forgotten() {
+    let (_directory, mut store) = store(&[]);
+    let act = |key: &str| NewAct { key: key.into(), parent: None, object: String::new(), request: "{}".into(), due: 0 };
+    store.keep_acts(&[act("done"), act("refused")], 1000).unwrap();
+    let acts = store.acts(Stage::New, 1000, 9).unwrap();
+    store.move_acts(&[(acts[0].id, Move::Done { outcome: "confirmed".into(), reply: None })], &[]).unwrap();
+    store.refuse(&[], &[(acts[1].id, Move::Refused { reply: "no".into() })], 1000).unwrap();
+    let count = |store: &Store| store.db.query_row("SELECT COUNT(*) FROM act", [], |row| row.get::<_, i64>(0)).unwrap();
+    store.purge_acts(0, 2000).unwrap();
+    assert_eq!(count(&store), 2, "the person must hear of it first");
+    store.reply_said(acts[1].id).unwrap();
+    store.purge_acts(0, 2000).unwrap();
+    assert_eq!(count(&store), 1);
+}

@@ -13,7 +13,7 @@ use std::time::Duration;
 pub(crate) struct Night {
     pub(crate) sandbox: Sandbox,
     pub(crate) core: Core,
-    listener: Option<Running>,
+    pub(crate) listener: Option<Running>,
 }
 
 /// A port that is free, below those that the kernel hands out: nobody else gets it before it is used.
@@ -57,7 +57,7 @@ impl Night {
         night
     }
 
-    fn listen(&mut self) {
+    pub(crate) fn listen(&mut self) {
         self.listener = None;
         let log = fs::OpenOptions::new().create(true).append(true).open(self.core.path("listener.log")).unwrap();
         let before = self.log().matches("listening").count();
@@ -67,7 +67,7 @@ impl Night {
         wait_until("the listener", Duration::from_secs(20), || self.log().matches("listening").count() > before);
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.core.path("listener.log")).unwrap_or_default()
     }
 
@@ -383,7 +383,7 @@ fn a_webhooks_message_is_replaced_through_its_response_url() {
     let sandbox =
         Sandbox::start(&["--burst", "99", "--request-url", &format!("http://127.0.0.1:{port}/slack/request")]);
     let slack = format!(
-        "[slack]\nwebhook_url = \"{}\"\nsigning_secret = \"sandbox-signing-secret\"\napi_url = \"{}/api/\"\n[listen]\nhttp = \"127.0.0.1:{port}\"\n[core]\nmain_config = \"nagios.cfg\"\n",
+        "[slack]\nwebhook_url = \"{}\"\nsigning_secret = \"sandbox-signing-secret\"\napi_url = \"{}/api/\"\n[listen]\nhttp = \"127.0.0.1:{port}\"\n[core]\nmain_config = \"nagios.cfg\"\n[access]\nguests = true\n",
         sandbox.webhook("B0000001"),
         sandbox.url
     );

@@ -5,6 +5,7 @@
 
 mod world;
 
+mod access;
 mod acknowledge;
 mod answers;
 mod browser;

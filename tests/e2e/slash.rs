@@ -9,12 +9,12 @@ use std::time::Duration;
 impl Night {
     /// Writes behind the command in #ops, and waits for the answer that is new and holds the words.
     #[track_caller]
-    fn ask(&self, text: &str, words: &str) -> Value {
+    pub(crate) fn ask(&self, text: &str, words: &str) -> Value {
         self.ask_as(&json!({}), text, words)
     }
 
     /// A service falls ill, and the core's state file, which lags behind its notifications, says so too.
-    fn falls_ill(&self, service: &str, output: &str) -> Value {
+    pub(crate) fn falls_ill(&self, service: &str, output: &str) -> Value {
         self.core.set(service, 2, output);
         let card = self.wait(&format!("CRITICAL: {service} on Web 01"));
         wait_until("the core's state", Duration::from_secs(20), || {
@@ -25,7 +25,7 @@ impl Night {
     }
 
     #[track_caller]
-    fn ask_as(&self, more: &Value, text: &str, words: &str) -> Value {
+    pub(crate) fn ask_as(&self, more: &Value, text: &str, words: &str) -> Value {
         let before: Vec<Value> = self.sandbox.messages();
         let mut order = json!({"command": "/ackbell", "text": text, "channel": "#ops"});
         order.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -46,7 +46,7 @@ impl Night {
 
 impl Night {
     /// What a verb prints.
-    fn run(&self, verb: &[&str]) -> String {
+    pub(crate) fn run(&self, verb: &[&str]) -> String {
         let done =
             Command::new(ACKBELL).arg("--config").arg(self.core.path("ackbell.toml")).args(verb).output().unwrap();
         assert!(done.status.success(), "{}", text(&done.stderr));
@@ -71,7 +71,11 @@ fn what_is_asked_is_answered_and_done_in_the_real_core() {
     let list = night.ask("problems", "*One problem*");
     let shown = list.to_string();
     assert!(shown.contains("*Disk on Web 01* CRITICAL") && shown.contains("&lt;!channel&gt; 3% free"), "{shown}");
-    night.ask("problems db*", "No problems that match db");
+    night.ask("problems db*", "that you may see, so this says nothing about problems.");
+    night.ask("problems web*/Load", "No problems that match web");
+    // No pattern, and near misses: never an all-clear.
+    night.ask("problems web", "so this says nothing about problems. Did you mean `web*`?");
+    night.ask("problems crit", "Did you mean `critical`?");
     night.ask("problems hostgroup=x", "can't be filtered by hostgroup");
     night.ask("status web01/Disk", "*Disk on Web 01* is CRITICAL");
     night.ask("status “web01/disk”", "*Disk on Web 01* is CRITICAL");
@@ -114,7 +118,8 @@ fn a_list_has_pages_and_its_buttons_act() {
 
 #[test]
 fn a_channel_subscribes_itself() {
-    let night = Night::falls(true, "[[access.rule]]\ndeny = \"U0BOB00001\"\naction = [\"subscribe\"]\n");
+    let night =
+        Night::falls(true, "[[access.rule]]\ndeny = \"U0BOB00001\"\naction = [\"subscribe\"]\nhost = \"web*\"\n");
     night.sandbox.tell("state", &json!({"channels": [{"id": "C0DISKS0001", "name": "disks"}, {"id": "C0FAR000001", "name": "far", "member": false}]}));
     let here = json!({"channel": "#disks"});
     night.ask_as(&here, "subscriptions", "has no subscriptions");
@@ -123,6 +128,9 @@ fn a_channel_subscribes_itself() {
     night.ask_as(&here, "subscribe colour=red", "is nothing to filter by");
     night.ask_as(&here, "subscribe web*/Disk critical", "This channel is now sent what `web*/Disk critical` takes");
     night.ask_as(&here, "subscribe web*/Disk critical", "already");
+    // To end one takes the right to begin it.
+    let bob = json!({"channel": "#disks", "user": "U0BOB00001"});
+    night.ask_as(&bob, "unsubscribe", "You may not subscribe channels");
     night.core.set("Disk", 2, "3% free");
     night.core.set("Load", 2, "load is 99");
     let there = || {
@@ -160,7 +168,11 @@ fn a_channel_subscribes_itself() {
 fn who_may_not_is_told_and_whoami_tells_why() {
     let rules = "[[access.rule]]\nallow = \"U0BOB00001\"\naction = [\"acknowledge\", \"view\"]\n";
     let night = Night::falls(true, rules);
-    night.ask("problems", "No problems. :tada:");
+    // Whoever may not look is never told that all is well; nor is anybody told what they may not see.
+    night.ask("problems", "You may not look at this here.");
+    night.ask_as(&json!({"user": "U0GUEST001"}), "problems", "Guests may do nothing here.");
+    night.ask_as(&json!({"user": "U0STRANGER"}), "problems", "People of other workspaces may do nothing here.");
+    night.ask_as(&json!({"user": "U0GUEST001"}), "whoami", "a guest in workspace");
     night.ask("status web01", "You may not look at this here.");
     night.ask("whoami", "Here you may not, or not everywhere: look, acknowledge");
     night.ask_as(&json!({"user": "U0BOB00001"}), "whoami", "Here you may: look, acknowledge.");

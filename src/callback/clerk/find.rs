@@ -1,18 +1,28 @@
 //! Which object somebody means: by the core's names, by what people call it, or by a near miss.
 
+use crate::authorise::{Known, Leave};
+use crate::callback::gate::Gate;
 use crate::command::Object;
-use crate::config::{Config, Core, suggest};
-use crate::core::objects::DisplayNames;
-use crate::core::{places, state, survey};
-use crate::slash::quoted;
-use std::collections::{BTreeMap, HashMap};
+use crate::config::{Config, Core, Matcher, Pattern, suggest};
+use crate::core::labels::Names;
+use crate::core::state::ReadError;
+use crate::core::{places, survey};
+use crate::route::matcher::Globs;
+use crate::slack::mrkdwn;
+use crate::slash::{NAME_WORDS_MAX, quoted};
+use std::collections::BTreeMap;
+
+/// The states that `problems` can be filtered by.
+const STATES: [&str; 6] = ["warning", "critical", "unknown", "down", "unreachable", "ok"];
+/// A longer name is nobody's.
+const NAME_BYTES_MAX: usize = 512;
 
 /// An object that somebody named.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) object: Object,
-    /// The words behind its name.
-    pub(super) rest: Vec<String>,
+    /// How many words its name has.
+    pub(super) words: usize,
 }
 
 /// The cores that may be meant: the one named, else all; the machine's own where none is configured.
@@ -29,43 +39,122 @@ pub(super) fn cores(config: &Config, named: Option<&str>) -> Result<Vec<Core>, S
     Ok(found)
 }
 
-/// The object that the first words name; as many of them as make a name that exists.
-pub(super) fn object(words: &[String], cores: &[Core], names: &mut DisplayNames) -> Result<Found, String> {
+/// The object that the first words name; as many of them as make a name that exists. What the person may not know of is
+/// as if it didn't.
+pub(super) fn object(words: &[String], cores: &[Core], gate: &mut Gate, leave: &Leave<'_>) -> Result<Found, String> {
     let mut unreadable = None;
     let mut exact: Vec<Found> = Vec::new();
     for core in cores {
-        match in_core(words, core) {
+        match in_core(words, core, gate, leave) {
             Ok(found) => exact.extend(found),
             Err(e) => unreadable = Some(e),
         }
     }
-    let longest = exact.iter().map(|found| words.len() - found.rest.len()).max();
-    exact.retain(|found| Some(words.len() - found.rest.len()) == longest);
+    let longest = exact.iter().map(|found| found.words).max();
+    exact.retain(|found| Some(found.words) == longest);
     match (exact.pop(), exact.first()) {
         (Some(one), None) => Ok(one),
-        (Some(one), Some(_)) => Err(several(&one.object, cores)),
+        (Some(one), Some(_)) => {
+            Err(several(&one.object, exact.iter().chain([&one]).map(|found| found.object.core.as_str())))
+        }
         (None, _) => match unreadable {
             Some(e) => Err(format!("The monitoring can't be asked: {e}.")),
-            None => by_other_names(words, cores, names),
+            None => by_other_names(words, cores, gate, leave),
         },
     }
 }
 
 /// The longest name that exists as it is written.
-fn in_core(words: &[String], core: &Core) -> Result<Option<Found>, state::ReadError> {
+fn in_core(words: &[String], core: &Core, gate: &mut Gate, leave: &Leave<'_>) -> Result<Option<Found>, ReadError> {
     let mut candidates: Vec<(Object, usize)> = Vec::new();
-    for count in (1..=words.len().min(WORDS_MAX)).rev() {
+    for count in (1..=words.len().min(NAME_WORDS_MAX)).rev() {
         let written = words[..count].join(" ");
         candidates.extend(readings(&written, &core.name).into_iter().map(|object| (object, count)));
     }
     let wanted: Vec<Object> = candidates.iter().map(|(object, _)| object.clone()).collect();
-    let snapshot = state::read(core, &wanted)?;
-    let found = candidates.into_iter().find(|(object, _)| snapshot.states.contains_key(object));
-    Ok(found.map(|(object, count)| Found { object, rest: words[count..].to_vec() }))
+    let snapshot = survey::states(core, &wanted, leave)?;
+    let mut there = candidates.into_iter().filter(|(object, _)| snapshot.states.contains_key(object));
+    let found = there.find(|(object, _)| leave.sees(&gate.names(core, object, None).of(object)));
+    Ok(found.map(|(object, count)| Found { object, words: count }))
 }
 
-/// No name has more words.
-const WORDS_MAX: usize = 12;
+/// Every object that the person may know of, with what people call it.
+fn seen(core: &Core, gate: &mut Gate, leave: &Leave<'_>) -> Result<Vec<(Object, Label)>, String> {
+    let all = survey::names(core, leave).map_err(|e| format!("The monitoring can't be asked: {e}."))?;
+    let mut seen = Vec::new();
+    for object in all {
+        if !leave.differs_by_object() || leave.sees(&gate.names(core, &object, None).of(&object)) {
+            let label = Label::known(&object, gate.labels.of_core(core));
+            seen.push((object, label));
+        }
+    }
+    Ok(seen)
+}
+
+/// The names of everything there is in a core, for deciding about filters.
+pub(super) fn learn(core: &Core, gate: &mut Gate, leave: &Leave<'_>, known: &mut Known) -> Result<(), String> {
+    let all = survey::names(core, leave).map_err(|e| format!("The monitoring can't be asked: {e}."))?;
+    for object in all {
+        let label = Label::known(&object, gate.labels.of_core(core));
+        match (object.service, label.service) {
+            (Some(service), Some(label)) => known.services.push(vec![service, label]),
+            _ => known.hosts.push(vec![object.host, label.host]),
+        }
+    }
+    Ok(())
+}
+
+/// Why a list without problems says nothing: the filter names something that isn't there. `None`: it is there, and well.
+pub(super) fn nothing_of_that(
+    matches: &Matcher,
+    cores: &[&Core],
+    gate: &mut Gate,
+    leave: &Leave<'_>,
+) -> Result<Option<String>, String> {
+    if matches.parts().all(|part| part.host.is_empty() && part.service.is_empty()) {
+        return Ok(None);
+    }
+    let mut all = Vec::new();
+    for core in cores {
+        all.extend(seen(core, gate, leave)?);
+    }
+    let mut hosts: Vec<[&str; 2]> = all.iter().map(|(object, label)| [&*object.host, &*label.host]).collect();
+    hosts.dedup();
+    let services: Vec<[&str; 2]> = all
+        .iter()
+        .filter_map(|(object, label)| Some([object.service.as_deref()?, label.service.as_deref()?]))
+        .collect();
+    let lists = |part| {
+        let Matcher { host, service, .. }: &Matcher = part;
+        [("host", host, &hosts), ("service", service, &services)]
+    };
+    Ok(matches.parts().flat_map(lists).find_map(|(kind, patterns, names)| {
+        let missing = patterns.iter().find(|pattern| {
+            let globs = Globs::of(std::slice::from_ref(pattern));
+            !pattern.0.starts_with('!') && !names.iter().any(|[name, label]| globs.take(&[Some(name), Some(label)]))
+        })?;
+        Some(missed(kind, missing, names))
+    }))
+}
+
+/// No object has such a name; what may be meant.
+fn missed(kind: &str, pattern: &Pattern, names: &[[&str; 2]]) -> String {
+    let text = pattern.0.to_lowercase();
+    let written = text.trim_matches('*');
+    let begins = |name: &&str| !written.is_empty() && name.to_lowercase().starts_with(written);
+    let state = || STATES.into_iter().find(|state| state.starts_with(written) && written.len() >= 3);
+    let near = if names.iter().flatten().any(begins) {
+        Some(format!("{written}*"))
+    } else {
+        let near = || suggest::nearest(written, STATES.into_iter().chain(names.iter().flatten().copied()));
+        state().or_else(near).map(str::to_owned)
+    };
+    let said = format!("There is no {kind} \"{}\" that you may see, so this says nothing about problems.", pattern.0);
+    match near {
+        Some(near) => format!("{} Did you mean `{}`?", mrkdwn::escape(&said), mrkdwn::escape(&quoted(&near))),
+        None => mrkdwn::escape(&said),
+    }
+}
 
 /// What a written name may mean: a service at each slash, then a host.
 fn readings(written: &str, core: &str) -> Vec<Object> {
@@ -76,33 +165,34 @@ fn readings(written: &str, core: &str) -> Vec<Object> {
     };
     let slashes = written.match_indices('/').map(|(at, _)| (&written[..at], &written[at + 1..]));
     let services = slashes.filter(|(host, service)| !host.is_empty() && !service.is_empty());
-    services.map(|(host, service)| object(host, Some(service))).chain([object(written, None)]).collect()
+    let all = services.map(|(host, service)| object(host, Some(service))).chain([object(written, None)]);
+    all.filter(|object| object.host.len().max(object.service.as_ref().map_or(0, String::len)) <= NAME_BYTES_MAX)
+        .collect()
 }
 
-fn several(object: &Object, cores: &[Core]) -> String {
-    let names: Vec<&str> = cores.iter().map(|core| core.name.as_str()).collect();
-    format!("Several cores have {object}; say which one with --core {}.", suggest::one_of(&names))
+fn several<'a>(object: &Object, cores: impl Iterator<Item = &'a str>) -> String {
+    let mut names: Vec<&str> = cores.collect();
+    names.sort_unstable();
+    names.dedup();
+    format!("Several cores have {object}; say which one with --core {} before the name.", suggest::one_of(&names))
 }
 
 /// The names that people use, without regard to case; else what is near.
-fn by_other_names(words: &[String], cores: &[Core], names: &mut DisplayNames) -> Result<Found, String> {
+fn by_other_names(words: &[String], cores: &[Core], gate: &mut Gate, leave: &Leave<'_>) -> Result<Found, String> {
     let mut known: BTreeMap<String, Vec<Object>> = BTreeMap::new();
     for core in cores {
-        let all = survey::names(core).map_err(|e| format!("The monitoring can't be asked: {e}."))?;
-        let labels = names.of_core(core);
-        for object in all {
-            let label = labels.map(|labels| Label::of(&object, labels).written());
-            let label = label.filter(|label| *label != written(&object));
+        for (object, label) in seen(core, gate, leave)? {
+            let label = Some(label.written()).filter(|label| *label != written(&object));
             known.entry(written(&object).to_lowercase()).or_default().push(object.clone());
             if let Some(label) = label {
                 known.entry(label.to_lowercase()).or_default().push(object);
             }
         }
     }
-    for count in (1..=words.len().min(WORDS_MAX)).rev() {
+    for count in (1..=words.len().min(NAME_WORDS_MAX)).rev() {
         match known.get(&words[..count].join(" ").to_lowercase()).map(Vec::as_slice) {
-            Some([one]) => return Ok(Found { object: one.clone(), rest: words[count..].to_vec() }),
-            Some([one, ..]) => return Err(several(one, cores)),
+            Some([one]) => return Ok(Found { object: one.clone(), words: count }),
+            Some([one, others @ ..]) => return Err(which(one, others)),
             Some([]) | None => {}
         }
     }
@@ -118,12 +208,25 @@ fn by_other_names(words: &[String], cores: &[Core], names: &mut DisplayNames) ->
         let nearest = suggest::nearest(service, services.iter().filter_map(|object| object.service.as_deref()));
         services.iter().find(|object| object.service.as_deref() == nearest && nearest.is_some()).copied()
     });
+    let there = if leave.differs_by_object() { " that you may see" } else { "" };
     Err(match near {
         Some(object) => {
-            format!("The monitoring has no \"{first}\". Did you mean `{}`?", quoted(&written(object)))
+            format!("The monitoring has no \"{first}\"{there}. Did you mean `{}`?", quoted(&written(object)))
         }
-        None => format!("The monitoring has no \"{first}\". `problems` tells what is wrong now."),
+        None => format!("The monitoring has no \"{first}\"{there}. `problems` tells what is wrong now."),
     })
+}
+
+/// Several objects are called the same: in several cores, or they differ in case, or by their other names.
+fn which(one: &Object, others: &[Object]) -> String {
+    if others.iter().all(|other| written(other) == written(one)) {
+        return several(one, others.iter().chain([one]).map(|object| object.core.as_str()));
+    }
+    let mut names: Vec<String> = others.iter().chain([one]).map(|object| quoted(&written(object))).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.truncate(5);
+    format!("Several are called so; write it exactly: `{}`.", names.join("` or `"))
 }
 
 /// As it is written behind the command, by the core's own names.
@@ -144,8 +247,13 @@ impl Label {
         Self { host: object.host.clone(), service: object.service.clone() }
     }
 
+    /// The display names as far as they are known.
+    pub(super) fn known(object: &Object, labels: Option<&Names>) -> Self {
+        labels.map_or_else(|| Self::bare(object), |labels| Self::of(object, labels))
+    }
+
     /// The display names, where there are some.
-    pub(super) fn of(object: &Object, labels: &HashMap<(String, String), String>) -> Self {
+    pub(super) fn of(object: &Object, labels: &Names) -> Self {
         let named = |service: &str| labels.get(&(object.host.clone(), service.to_owned())).cloned();
         let bare = Self::bare(object);
         let service = bare.service.map(|service| named(&service).unwrap_or(service));
@@ -172,6 +280,7 @@ impl Label {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::authorise::{Caller, Person, Right};
     use std::fmt::Write as _;
 
     fn core(directory: &std::path::Path, services: &[(&str, &str)]) -> Core {
@@ -188,6 +297,19 @@ mod tests {
         Core { status_file: Some(path), ..Core::default() }
     }
 
+    /// As somebody who may see everything.
+    fn found(words: &[String], cores: &[Core]) -> Result<Found, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ackbell.toml");
+        std::fs::write(&path, "[slack]\nwebhook_url = \"https://hooks.slack.com/services/T1/B1/x\"\n").unwrap();
+        let env = crate::config::Environment::default();
+        let config = std::sync::Arc::new(crate::config::load(Some(&path), &env).unwrap().0);
+        let person = Person { team_id: "T1".into(), is_guest: Some(false), ..Person::default() };
+        let caller = Caller { person, team_id: "T1".into(), channel: None, acts: true };
+        let leave = caller.admit(&config.access).unwrap().ask(Right::View).unwrap();
+        object(words, cores, &mut Gate::new(std::sync::Arc::clone(&config), env), &leave)
+    }
+
     #[test]
     fn names_are_found_as_people_write_them() {
         let directory = tempfile::tempdir().unwrap();
@@ -195,8 +317,7 @@ mod tests {
         let cores = [core(directory.path(), &objects)];
         let ask = |text: &str| {
             let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
-            object(&words, &cores, &mut DisplayNames::default())
-                .map(|found| (written(&found.object), found.rest.join(" ")))
+            found(&words, &cores).map(|one| (written(&one.object), words[one.words..].join(" ")))
         };
         for (text, name, rest) in [
             ("web01", "web01", ""),
@@ -220,6 +341,15 @@ mod tests {
     }
 
     #[test]
+    fn names_that_differ_in_case_are_two() {
+        let directory = tempfile::tempdir().unwrap();
+        let cores = [core(directory.path(), &[("DB1", ""), ("db1", "")])];
+        let ask = |text: &str| found(&[text.to_owned()], &cores).map(|found| found.object.host);
+        assert_eq!(ask("Db1").unwrap_err(), "Several are called so; write it exactly: `DB1` or `db1`.");
+        assert_eq!((ask("DB1"), ask("db1")), (Ok("DB1".to_owned()), Ok("db1".to_owned())));
+    }
+
+    #[test]
     fn what_people_call_an_object_finds_it() {
         let directory = tempfile::tempdir().unwrap();
         let (host, service) = ("5a1c0000-0000-4000-8000-000000000001", "7b2d0000-0000-4000-8000-000000000002");
@@ -232,7 +362,7 @@ mod tests {
         std::fs::write(&path, objects).unwrap();
         one.objects_file = Some(path);
         let words = ["web", "01/disk", "c:", "is", "full"].map(str::to_owned);
-        let found = object(&words, &[one], &mut DisplayNames::default()).unwrap();
-        assert_eq!((found.object.service.as_deref(), found.rest.join(" ")), (Some(service), "is full".to_owned()));
+        let found = found(&words, &[one]).unwrap();
+        assert_eq!((found.object.service.as_deref(), found.words), (Some(service), 3));
     }
 }

@@ -1,7 +1,6 @@
 //! The sentences of the answers. Everything foreign in them is made harmless here.
 
-use super::Whose;
-use crate::authorise::{Contact, Right, contact_name};
+use crate::authorise::{Admitted, Caller, Contact, Named, Person, Refusal, Right, contact_name};
 use crate::command::{Action, Object};
 use crate::config::{Config, Matcher};
 use crate::confirm::snapshot::{Acknowledged, State};
@@ -10,6 +9,10 @@ use crate::slack::mrkdwn::{bold, date, escape, fence, plain};
 
 /// What a filter asks that a core's list of states doesn't tell.
 pub(super) fn beyond_the_state(matcher: &Matcher) -> Option<&'static str> {
+    matcher.parts().find_map(beyond)
+}
+
+fn beyond(matcher: &Matcher) -> Option<&'static str> {
     let lists = [
         (&matcher.host_group, "hostgroup"),
         (&matcher.service_group, "servicegroup"),
@@ -19,23 +22,6 @@ pub(super) fn beyond_the_state(matcher: &Matcher) -> Option<&'static str> {
     let list = lists.into_iter().find(|(patterns, _)| !patterns.is_empty()).map(|(_, key)| key);
     let kind = (!matcher.kind.is_empty()).then_some("type");
     list.or(kind).or_else(|| (!matcher.vars.is_empty()).then_some("var"))
-}
-
-/// What a subscription may ever be about, as objects whose names are patterns.
-pub(super) fn reach(matcher: &Matcher) -> Vec<Object> {
-    let some = |patterns: &[crate::config::Pattern]| -> Vec<String> {
-        if patterns.is_empty() { vec![String::new()] } else { patterns.iter().map(|p| p.0.clone()).collect() }
-    };
-    let mut found = Vec::new();
-    for core in some(&matcher.core) {
-        for host in some(&matcher.host) {
-            for service in some(&matcher.service) {
-                let service = Some(service).filter(|service| !service.is_empty());
-                found.push(Object { core: core.clone(), host: host.clone(), service });
-            }
-        }
-    }
-    found
 }
 
 /// A subscription's filter as it reads in a sentence.
@@ -106,16 +92,25 @@ fn circle(object: &Object, code: u8) -> &'static str {
     }
 }
 
+/// Who somebody is whom nothing is told.
+pub(super) fn nobody_of_ours(caller: &Caller, refusal: &Refusal) -> String {
+    format!("{}\n{}", you(&caller.person), plain(&refusal.to_string()))
+}
+
+fn you(person: &Person) -> String {
+    let what = match person.is_guest {
+        Some(true) => "a guest",
+        Some(false) => "a member",
+        None => "a member or a guest",
+    };
+    let (name, id, team) = (bold(&person.name), plain(&person.user_id), plain(&person.team_id));
+    format!("You are {name} ({id}), {what} in workspace {team}.")
+}
+
 /// Who somebody is to ackbell and the core, and what the rules let them do here.
-pub(super) fn whoami(whose: &Whose<'_>, config: &Config, contacts: Option<&[Contact]>) -> String {
-    let person = whose.person;
-    let mut lines = vec![format!(
-        "You are {} ({}), {} in workspace {}.",
-        bold(&person.name),
-        plain(&person.user_id),
-        if person.is_guest { "a guest" } else { "a member" },
-        plain(&person.team_id)
-    )];
+pub(super) fn whoami(admitted: Admitted<'_>, config: &Config, contacts: Option<&[Contact]>) -> String {
+    let person = admitted.person();
+    let mut lines = vec![you(person)];
     lines.push(match &person.email {
         Some(email) => format!("Slack tells ackbell your e-mail address: {}.", plain(email)),
         None => "Slack tells ackbell no e-mail address of yours.".to_owned(),
@@ -146,8 +141,8 @@ pub(super) fn whoami(whose: &Whose<'_>, config: &Config, contacts: Option<&[Cont
     ];
     // Rules about certain hosts, and `require_contact`, are for the objects to tell.
     let anything = Object::default();
-    let (may, may_not): (Vec<_>, Vec<_>) =
-        rights.iter().partition(|(_, right)| whose.may(*right, &anything, None, config, contacts).is_ok());
+    let may = |right| admitted.ask(right)?.may(&Named::bare(&anything), contacts);
+    let (may, may_not): (Vec<_>, Vec<_>) = rights.iter().partition(|(_, right)| may(*right).is_ok());
     let list = |rights: &[&(&str, Right<'_>)]| rights.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
     if !may.is_empty() {
         lines.push(format!("Here you may: {}.", list(&may)));

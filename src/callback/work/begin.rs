@@ -2,14 +2,16 @@
 
 use super::expiry::{self, Ending};
 use super::{Worker, entry, request_of};
-use crate::authorise::{Asked, Authorised, Person, Verdict, authorise};
+use crate::authorise::{Authorised, Leave, Person, Refusal, Right, authorise};
+use crate::callback::card;
+use crate::callback::gate::GateError;
 use crate::callback::request::{Request, Wish};
 use crate::clock;
 use crate::command::{Action, ExternalCommand, Object};
 use crate::config::Core;
 use crate::confirm::Expectation;
 use crate::core::door::{self, DoorError};
-use crate::core::{dialect, knows_expiry, places, state};
+use crate::core::{dialect, knows_expiry, places, state, survey};
 use crate::problem::Problem;
 use crate::report::Noted;
 use crate::store::{Act, Lane, Move, NewAct, Stage, StoreError};
@@ -41,13 +43,35 @@ struct Ended {
     person: Option<Box<Person>>,
 }
 
+/// What an act has come to before its command.
+enum Prepared {
+    Ready(Box<Ready>),
+    /// It asks for these.
+    Spread(Vec<NewAct>),
+    Ended(Ended),
+}
+
+impl From<Ended> for Prepared {
+    fn from(ended: Ended) -> Self {
+        Self::Ended(ended)
+    }
+}
+
+/// The step of an act that nobody allowed.
+const REFUSED: &str = "refused";
+const NEEDLESS: &str = "nothing to do";
+
 impl Ended {
+    fn refused(words: String, person: Option<&Person>) -> Self {
+        Self { step: REFUSED, words, person: person.cloned().map(Box::new) }
+    }
+
     fn failed(words: impl Into<String>) -> Self {
         Self { step: "failed", words: words.into(), person: None }
     }
 
     fn needless(words: impl Into<String>) -> Self {
-        Self { step: "nothing to do", words: words.into(), person: None }
+        Self { step: NEEDLESS, words: words.into(), person: None }
     }
 }
 
@@ -65,18 +89,14 @@ impl Worker {
 
     fn begin_batch(&mut self, acts: Vec<Act>) -> Result<(), StoreError> {
         let (mut moves, mut entries, mut ready) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut refusals, mut refused) = (Vec::new(), Vec::new());
         let mut written: BTreeMap<String, Option<i64>> = BTreeMap::new();
         let requests = acts.iter().map(request_of).collect::<Result<Vec<_>, _>>()?;
         self.learn_contacts(&requests);
         for (act, request) in acts.into_iter().zip(requests) {
-            if let Wish::AcknowledgeAll { digest, action } = &request.wish {
-                let (step, entry) = self.spread(&act, &request, *digest, action)?;
-                moves.push((act.id, step));
-                entries.extend(entry);
-                continue;
-            }
             match self.prepare(&act, &request)? {
-                Ok((person, core, command)) => {
+                Prepared::Ready(one) => {
+                    let Ready { request, person, core, command, .. } = *one;
                     let before = *written.entry(core.name.clone()).or_insert_with(|| state::written(&core));
                     let expectation = Expectation::of(&command, before);
                     let text = serde_json::to_string(&expectation).map_err(|e| StoreError::Content(e.to_string()))?;
@@ -85,15 +105,26 @@ impl Worker {
                     entries.push(entry(&act, &request, Some(&person), &expectation.lines, "sending", ""));
                     ready.push(Ready { act, request, person, core, command });
                 }
-                Err(ended) => {
-                    entries.push(entry(&act, &request, ended.person.as_deref(), &[], ended.step, &ended.words));
-                    // Nobody waits for a word when a time is over: the message says it.
-                    let is_timer = matches!(request.wish, Wish::Expire { .. }) && ended.step == "nothing to do";
-                    let end = Move::Done { outcome: ended.words.clone(), reply: None };
-                    moves.push((act.id, if is_timer { end } else { done(&act, &ended.words) }));
+                Prepared::Spread(acts) => {
+                    self.store.keep_acts(&acts, clock::wall_ms())?;
+                    moves.push((act.id, Move::Parent));
+                }
+                Prepared::Ended(Ended { step, words, person }) => {
+                    let entry = entry(&act, &request, person.as_deref(), &[], step, &words);
+                    if step == REFUSED {
+                        refusals.push((request.asker.key(), entry));
+                        refused.push((act.id, refused_as(&act, &words)));
+                    } else {
+                        entries.push(entry);
+                        // Nobody waits for a word when a time is over: the message says it.
+                        let is_over = matches!(request.wish, Wish::Expire { .. }) && step == NEEDLESS;
+                        let end = Move::Done { outcome: words.clone(), reply: None };
+                        moves.push((act.id, if is_over { end } else { done(&act, &words) }));
+                    }
                 }
             }
         }
+        self.store.refuse(&refusals, &refused, clock::wall_ms())?;
         self.store.move_acts(&moves, &entries)?;
         self.send(ready)
     }
@@ -105,8 +136,8 @@ impl Worker {
             objects.entry(object.core.clone()).or_default().push(object);
         }
         for (name, objects) in objects.iter().filter(|(_, objects)| objects.len() > 1) {
-            if let Some(core) = self.core(name) {
-                self.contacts.prepare(&core, objects);
+            if let Some(core) = self.gate.core(name) {
+                self.gate.contacts.prepare(&core, objects);
             }
         }
     }
@@ -132,77 +163,66 @@ impl Worker {
         self.store.move_acts(&moves, &entries)
     }
 
-    /// One click for many: an act for each problem of the digest that goes on.
-    fn spread(
-        &mut self,
-        act: &Act,
-        request: &Request,
-        digest: i64,
-        action: &Action,
-    ) -> Result<(Move, Option<String>), StoreError> {
-        let problems = self.store.unacknowledged(digest)?;
-        if problems.is_empty() {
-            let words = "Nothing is left to acknowledge: everything recovered or is acknowledged.";
-            let entry = entry(act, request, None, &[], "nothing to do", words);
-            return Ok((done(act, words), Some(entry)));
-        }
-        let acts = problems
-            .iter()
-            .map(|(post, problem)| {
-                let object = Object::of(&problem.latest);
-                let (post, key) = (Some(*post), object.key());
-                let wish = Wish::One { post, object, action: action.clone() };
-                let one = Request { wish, ..request.clone() };
-                let request = serde_json::to_string(&one).map_err(|e| StoreError::Content(e.to_string()))?;
-                let name = format!("{}/{}", act.id, post.unwrap_or(0));
-                Ok(NewAct { key: name, parent: Some(act.id), object: key, request, due: 0 })
-            })
-            .collect::<Result<Vec<_>, StoreError>>()?;
-        self.store.keep_acts(&acts, clock::wall_ms())?;
-        Ok((Move::Parent, None))
-    }
-
-    /// Decides everything that comes before the command.
-    /// The outer failure is the database's, the inner the person's.
-    fn prepare(
-        &mut self,
-        act: &Act,
-        request: &Request,
-    ) -> Result<Result<(Person, Core, ExternalCommand), Ended>, StoreError> {
-        let (object, action, post) = match &request.wish {
-            Wish::One { post, object, action } => (object, action.clone(), *post),
-            Wish::Expire { object, .. } => (object, Action::RemoveAcknowledgement, None),
-            Wish::AcknowledgeAll { .. } => return Ok(Err(Ended::failed("this is one act for many"))),
-        };
-        let shown = match post {
-            Some(post) => self.store.shown(post)?,
-            None => self.store.shown_of(&object.key())?,
-        };
-        let problem = shown.as_ref().and_then(|shown| shown.problem.as_ref());
-        if let Some(words) = needless(&action, problem) {
-            return Ok(Err(Ended::needless(words)));
-        }
-        if self.store.is_under_way(act.id, &object.key(), action.name())? {
-            return Ok(Err(Ended::needless("Somebody did the same just now; the message will show it.")));
-        }
-        let Some(core) = self.core(&object.core) else {
-            let words = format!("There is no [cores.{}] in ackbell's configuration any more.", object.core);
-            return Ok(Err(Ended::failed(words)));
-        };
-        if let Wish::Expire { author, comment, .. } = &request.wish
+    /// Decides everything that comes before the command: who it is, whether they may at all, what it is about, whether
+    /// they may do it to that; and only then whether there is anything to do.
+    fn prepare(&mut self, act: &Act, request: &Request) -> Result<Prepared, StoreError> {
+        // That a time is over is nobody's request: what the core holds then is told, whatever its setter may do by now.
+        if let Wish::Expire { object, author, comment } = &request.wish
+            && let Some(core) = self.gate.core(&object.core)
             && let Some(words) = self.ended(act, &core, object, (author, comment))?
         {
-            return Ok(Err(Ended::needless(words)));
+            return Ok(Ended::needless(words).into());
         }
-        Ok(self.allow(request, object, &action, problem, &core).and_then(|(person, authorised)| {
-            match ExternalCommand::new(&authorised, clock::wall_ms() / 1000) {
-                Ok(command) => {
-                    let dialect = dialect(&core, command.action());
-                    Ok((person, core, command.towards(dialect)))
-                }
-                Err(e) => Err(Ended { step: "refused", words: format!("{e}."), person: Some(Box::new(person)) }),
+        let config = self.gate.config();
+        let caller = match self.gate.caller(&request.asker) {
+            Ok(caller) => caller,
+            Err(GateError::Who(e)) => return Ok(Ended::refused(format!("{e}."), None).into()),
+            Err(e) => return Ok(Ended::failed(format!("{e}.")).into()),
+        };
+        let refused = |words: String| Prepared::from(Ended::refused(words, Some(&caller.person)));
+        let action = request.wish.action();
+        let leave = match caller.admit(&config.access).and_then(|admitted| admitted.ask(Right::Act(&action))) {
+            Ok(leave) => leave,
+            Err(refusal) => return Ok(refused(refusal.to_string())),
+        };
+        if let Wish::AcknowledgeAll { digest, .. } = &request.wish {
+            return self.spread(act, request, *digest, &leave);
+        }
+        let (object, shown) = match card::of(&self.store, &request.wish, &request.asker, &leave)? {
+            Ok(found) => found,
+            Err(words) => return Ok(Ended::failed(words).into()),
+        };
+        let request = self.resolved(act, request, &object)?;
+        let Some(core) = self.gate.core(&object.core) else {
+            let words = format!("There is no [cores.{}] in ackbell's configuration any more.", object.core);
+            return Ok(Ended::failed(words).into());
+        };
+        let problem = shown.as_ref().and_then(|shown| shown.problem.as_ref());
+        let authorised = match self.authorised(&leave, &object, problem, &core, &action) {
+            Ok(authorised) => authorised,
+            Err(refusal) => return Ok(refused(refusal.to_string())),
+        };
+        if let Some(words) = self.needless(act, &request, &object, problem)? {
+            return Ok(Ended::needless(words).into());
+        }
+        if let Action::Downtime { host_services: true, .. } = &action
+            && object.service.is_none()
+            && leave.differs_by_object()
+        {
+            return Ok(match of_each(act, &request, &object, &core, &leave)? {
+                Ok(acts) => Prepared::Spread(acts),
+                Err(words) => Ended::failed(words).into(),
+            });
+        }
+        Ok(match ExternalCommand::new(&authorised, clock::wall_ms() / 1000) {
+            Ok(command) => {
+                let dialect = dialect(&core, command.action());
+                let command = command.towards(dialect);
+                let person = caller.person.clone();
+                Prepared::Ready(Box::new(Ready { act: act.clone(), request, person, core, command }))
             }
-        }))
+            Err(e) => refused(format!("{e}.")),
+        })
     }
 
     /// Why nothing is to be sent when a timed acknowledgement should be over; the messages are told where it is.
@@ -218,7 +238,7 @@ impl Worker {
             Ending::Another => Ok(Some("The acknowledgement that was to end is gone already.")),
             Ending::Over => {
                 let now = clock::wall_ms();
-                let config = std::sync::Arc::clone(&self.config);
+                let config = self.gate.config();
                 let voice = |lane: &Lane| crate::deliver::voice(&config, lane);
                 let deed = (format!("act-{}", act.id), object.key(), expiry::over(author, now / 1000));
                 self.store.tell(&[deed], &voice, config.storm.window, now)?;
@@ -228,54 +248,121 @@ impl Worker {
         }
     }
 
-    /// Who it is, and whether they may.
-    fn allow(
+    /// Whether they may do it to this object.
+    fn authorised(
         &mut self,
-        request: &Request,
+        leave: &Leave<'_>,
         object: &Object,
-        action: &Action,
         problem: Option<&Problem>,
         core: &Core,
-    ) -> Result<(Person, Authorised), Ended> {
-        let config = std::sync::Arc::clone(&self.config);
-        let asker = &request.asker;
-        let Some(integration) = config.integrations.iter().find(|found| found.name == asker.integration) else {
-            return Err(Ended::failed(format!("There is no integration \"{}\" any more.", asker.integration)));
-        };
-        let Some(client) = self.clients.get(&asker.integration) else {
-            return Err(Ended::failed("ackbell can't talk to Slack with its present configuration."));
-        };
-        let who = self.people.who(asker, &config, client);
-        let person = who.map_err(|e| Ended { step: "refused", words: format!("{e}."), person: None })?;
-        let team_id = self.people.team(integration, client, asker);
-        let team_id = team_id.map_err(|e| Ended { step: "refused", words: format!("{e}."), person: None })?;
-        let latest = problem.map(|problem| &problem.latest);
-        let contacts = self.contacts.of(core, object);
-        let wanted = Asked {
-            person: &person,
-            team_id: &team_id,
-            channel: asker.channel.as_deref(),
-            object,
-            host_label: latest.and_then(|latest| latest.host.display_name.as_deref()),
-            service_label: latest.and_then(|latest| latest.service.as_ref()?.display_name.as_deref()),
-        };
+        action: &Action,
+    ) -> Result<Authorised, Refusal> {
+        let names = self.gate.names(core, object, problem.map(|problem| &problem.latest));
+        let contacts = self.gate.contacts_of(core, object);
+        let known = names.of(object);
         // Who may not remove an acknowledgement can't let one end by itself either.
-        let ends = matches!(action, Action::Acknowledge { expiry: Some(_), .. }) && !knows_expiry(core);
-        let remove = Action::RemoveAcknowledgement;
-        let also = ends.then(|| authorise(&wanted, &remove, &config.access, contacts.as_deref()));
-        let verdict = authorise(&wanted, action, &config.access, contacts.as_deref());
-        match (verdict, also) {
-            (Verdict::Refused(refusal), _) | (_, Some(Verdict::Refused(refusal))) => {
-                Err(Ended { step: "refused", words: refusal.to_string(), person: Some(Box::new(person)) })
-            }
-            (Verdict::Allowed(authorised), _) => Ok((person, authorised)),
+        if matches!(action, Action::Acknowledge { expiry: Some(_), .. }) && !knows_expiry(core) {
+            leave.admitted().ask(Right::Act(&Action::RemoveAcknowledgement))?.may(&known, contacts.as_deref())?;
         }
+        authorise(leave, &known, contacts.as_deref())
     }
+
+    /// The request, with the object that its message named.
+    fn resolved(&mut self, act: &Act, request: &Request, object: &Object) -> Result<Request, StoreError> {
+        let Wish::Card { post, action, .. } = &request.wish else {
+            return Ok(request.clone());
+        };
+        let wish = Wish::One { post: Some(*post), object: object.clone(), action: action.clone() };
+        let request = Request { wish, ..request.clone() };
+        let text = serde_json::to_string(&request).map_err(|e| StoreError::Content(e.to_string()))?;
+        self.store.resolve_act(act.id, &object.key(), &text)?;
+        Ok(request)
+    }
+
+    /// Why there is nothing to do, by all that is known.
+    fn needless(
+        &self,
+        act: &Act,
+        request: &Request,
+        object: &Object,
+        problem: Option<&Problem>,
+    ) -> Result<Option<String>, StoreError> {
+        let action = request.wish.action();
+        if let Some(words) = needless(&action, problem) {
+            return Ok(Some(words));
+        }
+        let is_under_way = self.store.is_under_way(act.id, &object.key(), action.name())?;
+        Ok(is_under_way.then(|| "Somebody did the same just now; the message will show it.".to_owned()))
+    }
+
+    /// One click for many: an act for each problem of the digest that goes on. Each is decided about on its own.
+    fn spread(&mut self, act: &Act, request: &Request, digest: i64, leave: &Leave<'_>) -> Result<Prepared, StoreError> {
+        if let Err(words) = card::is_digest(&self.store, digest, &request.asker, leave)? {
+            return Ok(Ended::failed(words).into());
+        }
+        let problems = self.store.unacknowledged(digest, leave)?;
+        if problems.is_empty() {
+            let words = "Nothing is left to acknowledge: everything recovered or is acknowledged.";
+            return Ok(Ended::needless(words).into());
+        }
+        let objects = problems.iter().map(|(post, problem)| (Some(*post), Object::of(&problem.latest)));
+        Ok(Prepared::Spread(children(act, request, &request.wish.action(), objects)?))
+    }
+}
+
+/// An act for the host and one for each of its services, where rules tell them apart.
+fn of_each(
+    act: &Act,
+    request: &Request,
+    host: &Object,
+    core: &Core,
+    leave: &Leave<'_>,
+) -> Result<Result<Vec<NewAct>, String>, StoreError> {
+    let Action::Downtime { start, end, flexible, comment, .. } = request.wish.action() else {
+        return Ok(Err("There is nothing to do for its services.".to_owned()));
+    };
+    let all = match survey::names(core, leave) {
+        Ok(all) => all,
+        Err(e) => {
+            let words =
+                format!("What services it has can't be seen, and you may not have the same rights on all: {e}.");
+            return Ok(Err(words));
+        }
+    };
+    let services = all.into_iter().filter(|object| object.host == host.host && object.service.is_some());
+    let objects = std::iter::once(host.clone()).chain(services).map(|object| (None, object));
+    let action = Action::Downtime { start, end, flexible, comment, host_services: false };
+    children(act, request, &action, objects).map(Ok)
+}
+
+/// The acts that one asks for.
+fn children(
+    act: &Act,
+    request: &Request,
+    action: &Action,
+    objects: impl Iterator<Item = (Option<i64>, Object)>,
+) -> Result<Vec<NewAct>, StoreError> {
+    let child = |(nth, (post, object)): (usize, (Option<i64>, Object))| {
+        let key = object.key();
+        // The digest was clicked on, not the card: what is known of each is its newest.
+        let wish = Wish::One { post: None, object, action: action.clone() };
+        let one = Request { name: request.name.clone(), asker: request.asker.clone(), wish };
+        let request = serde_json::to_string(&one).map_err(|e| StoreError::Content(e.to_string()))?;
+        let name = format!("{}/{}", act.id, post.unwrap_or_else(|| i64::try_from(nth).unwrap_or(0)));
+        Ok(NewAct { key: name, parent: Some(act.id), object: key, request, due: 0 })
+    };
+    objects.enumerate().map(child).collect()
 }
 
 /// How an act ends; a person hears of it unless it is one of many.
 pub(super) fn done(act: &Act, words: &str) -> Move {
     Move::Done { outcome: words.to_owned(), reply: act.parent.is_none().then(|| words.to_owned()) }
+}
+
+/// How an act ends that nobody allowed.
+fn refused_as(act: &Act, words: &str) -> Move {
+    // Whoever asked for many hears of each reason at the end.
+    if act.parent.is_some() { done(act, words) } else { Move::Refused { reply: words.to_owned() } }
 }
 
 /// Why there is nothing to do any more, by what is known of the problem.

@@ -40,7 +40,7 @@ struct Found {
     /// Each with its name and its object's key.
     deeds: Vec<(String, String, Deed)>,
     timers: Vec<NewAct>,
-    held: Vec<Request>,
+    held: Vec<(Request, Expectation)>,
 }
 
 impl Worker {
@@ -48,7 +48,7 @@ impl Worker {
     pub(super) fn look_anew(&mut self) -> Result<(), StoreError> {
         for act in self.store.acts(Stage::Sent, i64::MAX, BATCH)? {
             let core = expectation_of(&act)?.object.core;
-            let patience = self.core(&core).map_or(0, |core| patience_ms(&core));
+            let patience = self.gate.core(&core).map_or(0, |core| patience_ms(&core));
             self.store.postpone_act(act.id, self.clock.now_ms().saturating_add(patience))?;
         }
         Ok(())
@@ -66,7 +66,7 @@ impl Worker {
         }
         let mut found = Found::default();
         for (name, waiting) in &by_core {
-            let Some(core) = self.core(name) else {
+            let Some(core) = self.gate.core(name) else {
                 for one in waiting {
                     found.ends(one, "not seen", &format!("There is no [cores.{name}] in the configuration any more."));
                 }
@@ -129,7 +129,7 @@ impl Worker {
         let Waiting { act, request, expected } = one;
         found.entries.push(entry(act, request, None, &expected.lines, "confirmed", ""));
         let state = snapshot.states.get(&expected.object);
-        let problem = self.store.shown_of(&expected.object.key())?.and_then(|shown| shown.problem);
+        let problem = self.store.shown_after(expected)?.and_then(|shown| shown.problem);
         let label = problem.as_ref().map_or_else(|| expected.object.to_string(), |p| p.latest.object_label());
         let reply = match (&expected.effect, state) {
             (Effect::Checked { at }, Some(state)) => {
@@ -161,7 +161,7 @@ impl Worker {
             let (key, due) = (format!("expire {}", act.id), at.saturating_mul(1000));
             found.timers.push(NewAct { key, parent: None, object: object.key(), request: text, due });
         }
-        found.held.push(request.clone());
+        found.held.push((request.clone(), expected.clone()));
         Ok(())
     }
 
@@ -172,29 +172,27 @@ impl Worker {
         }
         let now = clock::wall_ms();
         self.store.keep_acts(&found.timers, now)?;
-        let config = std::sync::Arc::clone(&self.config);
+        let config = self.gate.config();
         let voice = |lane: &Lane| crate::deliver::voice(&config, lane);
         self.store.tell(&found.deeds, &voice, config.storm.window, now)?;
         self.store.move_acts(&found.moves, &found.entries)?;
         self.wake_deliverer();
-        for request in &found.held {
-            self.replace(request)?;
+        for (request, expected) in &found.held {
+            self.replace(request, expected)?;
         }
         Ok(())
     }
 
     /// Where messages can't be edited by a token, the clicked one is replaced through its response URL.
-    fn replace(&mut self, request: &Request) -> Result<(), StoreError> {
-        let Some(object) = request.wish.object() else {
+    fn replace(&mut self, request: &Request, expected: &Expectation) -> Result<(), StoreError> {
+        let Some(shown) = self.store.shown_after(expected)? else {
             return Ok(());
         };
-        let Some(shown) = self.store.shown_of(&object.key())? else {
-            return Ok(());
-        };
-        if crate::deliver::voice(&self.config, &shown.lane) == Voice::Fixed
+        let config = self.gate.config();
+        if crate::deliver::voice(&config, &shown.lane) == Voice::Fixed
             && let (Some(problem), Wish::One { post, .. }) = (shown.problem, &request.wish)
         {
-            let message = crate::deliver::replacement(&problem, &self.config, &shown.lane, post.unwrap_or(0));
+            let message = crate::deliver::replacement(&problem, &config, &shown.lane, post.unwrap_or(0));
             self.respond(&request.asker, message);
         }
         Ok(())
@@ -208,7 +206,7 @@ impl Worker {
                 continue;
             }
             let request = request_of(&act)?;
-            let words = summary(&outcomes);
+            let words = summary(&request.wish.action(), &outcomes);
             let entries = [entry(&act, &request, None, &[], "summed up", &words)];
             self.store.move_acts(&[(act.id, done(&act, &words))], &entries)?;
         }
@@ -298,9 +296,12 @@ fn held(expected: &Expectation, object: &str) -> String {
     }
 }
 
-fn summary(outcomes: &[String]) -> String {
+fn summary(action: &Action, outcomes: &[String]) -> String {
     let held = outcomes.iter().filter(|outcome| *outcome == "confirmed").count();
-    let mut words = format!("Acknowledged {held} of {} problems.", outcomes.len());
+    let mut words = match action {
+        Action::Downtime { .. } => format!("The core holds {held} of {} downtimes.", outcomes.len()),
+        _ => format!("Acknowledged {held} of {} problems.", outcomes.len()),
+    };
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     for outcome in outcomes.iter().filter(|outcome| *outcome != "confirmed") {
         *reasons.entry(outcome).or_default() += 1;

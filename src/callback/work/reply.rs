@@ -2,14 +2,12 @@
 
 use super::{Worker, request_of};
 use crate::callback::request::Asker;
-use crate::callback::response_url::is_slacks;
+use crate::callback::whisper::{own_url, whisper};
 use crate::clock;
-use crate::slack::api::Client;
-use crate::slack::mrkdwn;
 use crate::slack::outcome::Outcome;
 use crate::store::{Act, Stage, StoreError};
 use log::warn;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::time::Duration;
 
 /// A response URL is good for half an hour (<https://docs.slack.dev/interactivity/handling-user-interaction>).
@@ -27,7 +25,7 @@ impl Worker {
         for act in self.store.replies()? {
             let asker = request_of(&act)?.asker;
             let words = act.reply.clone().unwrap_or_default();
-            match self.whisper(&asker, &words) {
+            match whisper(&mut self.gate, &asker, &words) {
                 Outcome::Delivered(_) => self.store.reply_said(act.id)?,
                 outcome if clock::wall_ms() - act.at.max(act.due.min(clock::wall_ms())) > REPLY_MS_MAX => {
                     warn!("a person wasn't told user={} words=\"{words}\" reason={outcome:?}", asker.user);
@@ -50,33 +48,14 @@ impl Worker {
         for act in waiting.iter().filter(|act| act.parent.is_none() && now - act.at > PATIENCE_MS) {
             if self.told.insert(act.id) {
                 let asker = request_of(act)?.asker;
-                let _ =
-                    self.whisper(&asker, "Sent to the monitoring core; the message changes once the core holds it.");
+                let _ = whisper(
+                    &mut self.gate,
+                    &asker,
+                    "Sent to the monitoring core; the message changes once the core holds it.",
+                );
             }
         }
         Ok(())
-    }
-
-    /// Tells one person something that nobody else sees.
-    fn whisper(&mut self, asker: &Asker, words: &str) -> Outcome {
-        let text = mrkdwn::plain(words);
-        if let Some(url) = self.own_url(asker) {
-            let message = json!({ "response_type": "ephemeral", "replace_original": false, "text": text });
-            return match self.clients.get(&asker.integration) {
-                Some(client) => client.respond(&url, &message, BUDGET),
-                None => gone(),
-            };
-        }
-        let Some(client) = self.clients.get(&asker.integration) else {
-            return gone();
-        };
-        match &asker.channel {
-            Some(channel) => {
-                let message = json!({ "channel": channel, "user": asker.user, "text": text });
-                called(client, "chat.postEphemeral", &message)
-            }
-            None => called(client, "chat.postMessage", &json!({ "channel": asker.user, "text": text })),
-        }
     }
 
     /// Replaces the message that was clicked.
@@ -86,31 +65,14 @@ impl Worker {
             fields.remove("unfurl_links");
             fields.remove("unfurl_media");
         }
-        let Some(url) = self.own_url(asker) else {
+        let Some(url) = own_url(&self.gate.config(), asker) else {
             return;
         };
-        if let Some(client) = self.clients.get(&asker.integration) {
+        if let Some(client) = self.gate.client(&asker.integration) {
             match client.respond(&url, &message, BUDGET) {
                 Outcome::Delivered(_) => {}
                 outcome => warn!("the clicked message wasn't replaced user={} reason={outcome:?}", asker.user),
             }
         }
     }
-
-    /// The response URL, if it leads to Slack: anything else would make an open relay of the listener.
-    fn own_url(&self, asker: &Asker) -> Option<String> {
-        let integration = self.config.integrations.iter().find(|found| found.name == asker.integration)?;
-        asker.response_url.clone().filter(|url| is_slacks(url, &integration.api_url))
-    }
-}
-
-fn called(client: &Client, method: &str, arguments: &Value) -> Outcome {
-    match client.call(method, arguments, BUDGET) {
-        Ok(_) => Outcome::Delivered(None),
-        Err(outcome) => outcome,
-    }
-}
-
-fn gone() -> Outcome {
-    Outcome::TokenNever { reason: "the integration is gone".to_owned() }
 }

@@ -119,6 +119,24 @@ pub(in crate::core) fn survey(api: &Api, extent: Extent) -> Result<Vec<(Object, 
     Ok(found)
 }
 
+/// What people call all hosts and services, by host and service; the service is empty for a host.
+pub(in crate::core) fn labels(api: &Api) -> Option<Vec<((String, String), String)>> {
+    let client = Client::new(api).ok()?;
+    let ask = |path: &str, body: &Value| client.post(path, body, true);
+    let mut found = Vec::new();
+    for (path, host, service) in
+        [("/v1/objects/hosts", "name", None), ("/v1/objects/services", "host_name", Some("name"))]
+    {
+        let attrs: Vec<&str> = [Some(host), service, Some("display_name")].into_iter().flatten().collect();
+        for result in query(&ask, path, &json!({ "attrs": attrs })).ok()? {
+            let attrs = &result["attrs"];
+            let service = service.map(|name| text(&attrs[name])).unwrap_or_default();
+            found.push(((text(&attrs[host]), service), text(&attrs["display_name"])));
+        }
+    }
+    Some(found)
+}
+
 /// The comments and downtimes of the objects found.
 fn read_notes(ask: Ask<'_>, wanted: &[Object], snapshot: &mut Snapshot) -> Result<(), String> {
     const NAMES: (&str, &str) = ("host_name", "service_name");

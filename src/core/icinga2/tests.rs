@@ -2,6 +2,7 @@ use super::*;
 use crate::command::tests::command;
 use crate::confirm::snapshot::Acknowledged;
 use crate::core::door::tests::{icinga2, serve};
+use crate::core::survey::Extent;
 use crate::core::{door, state};
 use std::time::Duration;
 
@@ -140,7 +141,7 @@ fn what_was_never_checked_is_no_problem() {
         results(json!([host("down", json!({ "output": "no ping" })), host("never", Value::Null)])),
         results(json!([])),
     ]);
-    let found = crate::core::survey::problems(&icinga2(url)).unwrap();
+    let found = super::state::survey(icinga2(url).api.as_ref().unwrap(), Extent::Problems).unwrap();
     served.join().unwrap();
     assert_eq!(found.iter().map(|(object, _)| object.host.as_str()).collect::<Vec<_>>(), ["down"]);
     let (url, _) = serve(vec![

@@ -1,0 +1,122 @@
+//! What every door asks first: who it is, and by which names an object is known, so that [`crate::authorise`] can decide.
+
+use super::clients::Clients;
+use super::people::{People, WhoError};
+use super::request::Asker;
+use crate::authorise::{Caller, Contact, Named};
+use crate::command::Object;
+use crate::config::{Config, Core, Environment};
+use crate::core::contacts::Contacts;
+use crate::core::labels::{self, Labels};
+use crate::core::places;
+use crate::notification::Notification;
+use crate::slack::api::Client;
+use std::sync::Arc;
+
+/// Who was asked about, remembered; each thread has its own.
+pub(super) struct Gate {
+    config: Arc<Config>,
+    clients: Clients,
+    people: People,
+    pub(super) contacts: Contacts,
+    pub(super) labels: Labels,
+}
+
+/// Nobody can be asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum GateError {
+    #[error("There is no integration \"{0}\" any more")]
+    Gone(String),
+    #[error("ackbell can't talk to Slack with its present configuration")]
+    NoClient,
+    #[error(transparent)]
+    Who(#[from] WhoError),
+}
+
+/// What people call an object.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Names {
+    hosts: Vec<String>,
+    services: Vec<String>,
+    are_all: bool,
+}
+
+impl Gate {
+    pub(super) fn new(config: Arc<Config>, env: Environment) -> Self {
+        let clients = Clients::new(Arc::clone(&config), env);
+        Self { config, clients, people: People::default(), contacts: Contacts::default(), labels: Labels::default() }
+    }
+
+    /// Takes the configuration in force; nothing happens when it is the same.
+    pub(super) fn reconfigure(&mut self, config: &Arc<Config>) {
+        if !Arc::ptr_eq(&self.config, config) {
+            self.config = Arc::clone(config);
+            self.clients.reconfigure(config);
+            // Another token, perhaps.
+            self.people.forget();
+        }
+    }
+
+    pub(super) fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config)
+    }
+
+    pub(super) fn client(&mut self, integration: &str) -> Option<&Client> {
+        self.clients.get(integration)
+    }
+
+    /// Who asks, as Slack says. Nothing is decided by that.
+    pub(super) fn caller(&mut self, asker: &Asker) -> Result<Caller, GateError> {
+        let config = Arc::clone(&self.config);
+        let known = config.integrations.iter().find(|found| found.name == asker.integration);
+        let integration = known.ok_or_else(|| GateError::Gone(asker.integration.clone()))?;
+        let client = self.clients.get(&asker.integration).ok_or(GateError::NoClient)?;
+        let team_id = self.people.team(integration, client, asker)?;
+        let person = self.people.who(asker, integration, &team_id, &config, client)?;
+        Ok(Caller { person, team_id, channel: asker.channel.clone(), acts: integration.acts })
+    }
+
+    /// The core of that name; the machine's own where none is configured.
+    pub(super) fn core(&self, name: &str) -> Option<Core> {
+        let configured = self.config.cores.iter().find(|core| core.name == name);
+        configured.cloned().or_else(|| name.is_empty().then(places::found))
+    }
+
+    /// By which names an object is known: to its card, and to the core. Without rules that name hosts or services
+    /// nobody is asked.
+    pub(super) fn names(&mut self, core: &Core, object: &Object, card: Option<&Notification>) -> Names {
+        let mut names = Names { are_all: true, ..Names::default() };
+        if let Some(card) = card {
+            names.hosts.extend(card.host.display_name.iter().chain(&card.host.alias).cloned());
+            names.services.extend(card.service.iter().filter_map(|service| service.display_name.clone()));
+        }
+        let rules = &self.config.access.rules;
+        if rules.iter().all(|rule| rule.hosts.is_empty() && rule.services.is_empty()) {
+            return names;
+        }
+        let Some(labels) = self.labels.of_core(core) else {
+            // Where nobody but the card says names, those are all.
+            return Names { are_all: card.is_some() && !labels::has_source(core), ..names };
+        };
+        let label = |service: &str| labels.get(&(object.host.clone(), service.to_owned())).cloned();
+        names.hosts.extend(label(""));
+        names.services.extend(object.service.as_deref().and_then(label));
+        names
+    }
+
+    /// Who belongs to an object.
+    pub(super) fn contacts_of(&mut self, core: &Core, object: &Object) -> Option<Vec<Contact>> {
+        self.contacts.of(core, object)
+    }
+}
+
+impl Names {
+    pub(super) fn of<'a>(&'a self, object: &'a Object) -> Named<'a> {
+        Named {
+            object,
+            host_labels: self.hosts.iter().map(String::as_str).collect(),
+            service_labels: self.services.iter().map(String::as_str).collect(),
+            are_all: self.are_all,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Tells one person something that nobody else sees.
+
+use super::gate::Gate;
+use super::request::Asker;
+use super::response_url::is_slacks;
+use crate::config::Config;
+use crate::slack::api::Client;
+use crate::slack::mrkdwn;
+use crate::slack::outcome::Outcome;
+use log::warn;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+/// For one call.
+const BUDGET: Duration = Duration::from_secs(5);
+
+/// Something that a person must know now: nothing of it is kept.
+pub(super) struct Whisper {
+    pub(super) config: Arc<Config>,
+    pub(super) asker: Asker,
+    pub(super) words: String,
+}
+
+/// Says what comes, until nobody can say anything any more.
+pub(super) fn whisper_all(inbox: &Receiver<Whisper>, mut gate: Gate) {
+    while let Ok(Whisper { config, asker, words }) = inbox.recv() {
+        gate.reconfigure(&config);
+        match whisper(&mut gate, &asker, &words) {
+            Outcome::Delivered(_) => {}
+            outcome => warn!("a person can't be told user={} words=\"{words}\" reason={outcome:?}", asker.user),
+        }
+    }
+}
+
+/// Through the response URL; else where the person is.
+pub(super) fn whisper(gate: &mut Gate, asker: &Asker, words: &str) -> Outcome {
+    let text = mrkdwn::plain(words);
+    let url = own_url(&gate.config(), asker);
+    let Some(client) = gate.client(&asker.integration) else {
+        return Outcome::TokenNever { reason: "the integration is gone".to_owned() };
+    };
+    if let Some(url) = url {
+        let message = json!({ "response_type": "ephemeral", "replace_original": false, "text": text });
+        return client.respond(&url, &message, BUDGET);
+    }
+    match &asker.channel {
+        Some(channel) => {
+            let message = json!({ "channel": channel, "user": asker.user, "text": text });
+            called(client, "chat.postEphemeral", &message)
+        }
+        None => called(client, "chat.postMessage", &json!({ "channel": asker.user, "text": text })),
+    }
+}
+
+/// The response URL, if it leads to Slack: anything else would make an open relay of the listener.
+pub(super) fn own_url(config: &Config, asker: &Asker) -> Option<String> {
+    let integration = config.integrations.iter().find(|found| found.name == asker.integration)?;
+    asker.response_url.clone().filter(|url| is_slacks(url, &integration.api_url))
+}
+
+fn called(client: &Client, method: &str, arguments: &Value) -> Outcome {
+    match client.call(method, arguments, BUDGET) {
+        Ok(_) => Outcome::Delivered(None),
+        Err(outcome) => outcome,
+    }
+}
