@@ -29,6 +29,8 @@ pub(crate) use rules::Known;
 
 /// An author's name is cut to so many characters.
 const AUTHOR_CHARS_MAX: usize = 100;
+/// Slack's ids have eleven or so.
+const USER_ID_CHARS_MAX: usize = 24;
 
 /// Who clicked, as Slack and the installation know it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -344,12 +346,20 @@ fn is_same_email(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
 }
 
-/// openITCOCKPIT's contacts are named by UUID, which says nobody who it was.
-fn author(person: &Person, name: Option<String>) -> String {
-    let name = name.filter(|name| !is_uuid(name));
-    let candidates = [name.unwrap_or_default(), person.name.clone(), person.user_id.clone(), "Slack".to_owned()];
-    let cleaned = candidates.iter().map(|text| clean(text)).find(|text| !text.is_empty());
-    cleaned.unwrap_or_default().chars().take(AUTHOR_CHARS_MAX).collect()
+/// Whom the core names. Somebody who is no contact gets the id that Slack has for them behind the name: a name in Slack is
+/// free, and must not look like a contact's. No contact is called so, as parentheses are illegal in the names of objects.
+fn author(person: &Person, contact: Option<String>) -> String {
+    // openITCOCKPIT's contacts are named by UUID, which says nobody who it was.
+    let contact = contact.filter(|name| !is_uuid(name));
+    let contact = contact.map(|name| clean(&name)).filter(|name| !name.is_empty());
+    if let Some(name) = contact {
+        return name.chars().take(AUTHOR_CHARS_MAX).collect();
+    }
+    let id: String = clean(&person.user_id).chars().take(USER_ID_CHARS_MAX).collect();
+    let mark = if id.is_empty() { " (Slack)".to_owned() } else { format!(" (Slack {id})") };
+    let name = Some(clean(&person.name)).filter(|name| !name.is_empty()).unwrap_or_else(|| "Somebody".to_owned());
+    let name: String = name.chars().take(AUTHOR_CHARS_MAX - mark.chars().count()).collect();
+    format!("{}{mark}", name.trim_end())
 }
 
 #[cfg(test)]

@@ -45,6 +45,7 @@ use request::{Asker, Click, Request, Wish};
 use serde_json::json;
 use std::collections::HashMap;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -60,6 +61,8 @@ const WORKER_PATIENCE: Duration = Duration::from_secs(30);
 const FORMS_MAX: usize = 16;
 /// How many people may wait to be told something.
 const WHISPERS_MAX: usize = 256;
+/// How long a stop waits for what people are being told.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 /// How many questions are answered at once, each of another person.
 const CLERKS: usize = 2;
 /// So many acts of one person are taken in [`RATE_SPAN`]; a person doesn't click faster.
@@ -77,6 +80,8 @@ pub(crate) struct Callback {
     forms: SyncSender<Form>,
     errands: Arc<Queue>,
     whispers: SyncSender<Whisper>,
+    /// How many people wait to be told something.
+    untold: Arc<AtomicUsize>,
     homes: Mutex<Sender<Word>>,
     rates: Mutex<HashMap<(String, String), (Instant, u32)>>,
     ended: Mutex<ended::Taken>,
@@ -123,12 +128,13 @@ impl Callback {
         let (asked, shown) = (gate(), open(PATIENCE)?);
         let _opening = Builder::new().name("forms".into()).spawn(move || open_forms(&to_open, asked, shown))?;
         let (whispers, to_say) = sync_channel(WHISPERS_MAX);
-        let saying = gate();
-        let _telling = Builder::new().name("telling".into()).spawn(move || whisper_all(&to_say, saying))?;
+        let (saying, untold) = (gate(), Arc::<AtomicUsize>::default());
+        let waiting = Arc::clone(&untold);
+        let _telling = Builder::new().name("telling".into()).spawn(move || whisper_all(&to_say, &waiting, saying))?;
         let threads = Mutex::new(vec![acting]);
         let (config, notes, rates) = (Mutex::new(config), Mutex::new(notes), Mutex::default());
         let (homes, ended) = (Mutex::new(homes), Mutex::default());
-        Ok(Arc::new(Self { config, store, notes, forms, errands, whispers, homes, rates, ended, threads }))
+        Ok(Arc::new(Self { config, store, notes, forms, errands, whispers, untold, homes, rates, ended, threads }))
     }
 
     /// Takes a changed configuration.
@@ -149,6 +155,11 @@ impl Callback {
         let acting = locked(&self.threads).drain(..1).next();
         if let Some(thread) = acting {
             let _ = thread.join();
+        }
+        // Whoever is being answered, or told that nobody will, hears of it before the end, if Slack takes it soon.
+        let started = Instant::now();
+        while (self.errands.is_busy() || self.untold.load(Ordering::Relaxed) > 0) && started.elapsed() < LAST_WORDS {
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 
@@ -404,7 +415,9 @@ impl Callback {
     /// Tells a person something that nobody else sees; after the answer to Slack, which waits for nothing.
     fn whisper(&self, config: &Arc<Config>, asker: &Asker, words: &str) {
         let whisper = Whisper { config: Arc::clone(config), asker: asker.clone(), words: words.to_owned() };
+        self.untold.fetch_add(1, Ordering::Relaxed);
         if self.whispers.try_send(whisper).is_err() {
+            self.untold.fetch_sub(1, Ordering::Relaxed);
             warn!("too much to tell at once user={} words=\"{words}\"", clean_line(&asker.user));
         }
     }

@@ -6,6 +6,7 @@ pub(crate) mod gather;
 mod listener;
 
 use crate::config::Missing;
+use crate::core::shell::Danger;
 use crate::report::Report;
 use crate::store::Health;
 use std::collections::BTreeMap;
@@ -63,6 +64,8 @@ pub(crate) struct Facts {
     pub(crate) audit_head: Option<Result<bool, String>>,
     /// By core: what its door said.
     pub(crate) cores: BTreeMap<String, Door>,
+    /// What lets a text reach a core's shell.
+    pub(crate) dangers: Vec<Danger>,
 }
 
 /// Who delivers.
@@ -135,6 +138,10 @@ pub(crate) fn judge(facts: &Facts, thresholds: &Thresholds) -> Verdict {
     listener::judge(facts, &mut findings);
     configuration(facts, &mut findings);
     cores(facts, &mut findings);
+    // The remedy has a bar in it, which a plugin can't say.
+    let danger =
+        |danger: &Danger| Finding::new(Level::Warning, &danger.found).remedy("ackbell doctor says what to set");
+    findings.extend(facts.dangers.iter().map(danger));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
     let level = findings.first().map_or(Level::Note, |worst| worst.level);
     Verdict { level, findings, summary: summary(facts), perfdata: perfdata(facts, thresholds) }

@@ -1,7 +1,10 @@
 //! External commands: what a person wants of the core, and the lines that say it.
 //!
 //! Pure. An [`ExternalCommand`] is made only from an [`Authorised`], and no text in it can add a second command or a
-//! field: a comment is cleaned, and a name that a door can't say is that door's to refuse ([`ExternalCommand::unsayable`]).
+//! field: a comment is cleaned, and a name that a door can't say is that door's to refuse
+//! ([`ExternalCommand::unsayable`]). A core of the Nagios family puts author and
+//! comment into the shell lines of *every* notification command it has, not only of ours, and most versions as they are:
+//! so nothing that a shell knows goes into such a core ([`Wording`]).
 //! The commands: <https://www.naemon.io/documentation/developer/externalcommands/>.
 
 mod lines;
@@ -187,9 +190,44 @@ pub(crate) enum CommandError {
     DowntimeId,
 }
 
+/// How what a person wrote is said to a core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wording {
+    /// As it was typed: for the Icinga 2 API, whose core starts commands without a shell.
+    AsTyped,
+    /// Without a character that any shell or any core's list of illegal ones knows, each replaced by one that looks like it.
+    LookAlikes,
+}
+
+impl Wording {
+    fn of(self, text: &str) -> String {
+        match self {
+            Self::AsTyped => one_line(text),
+            Self::LookAlikes => clean(text).chars().map(look_alike).collect(),
+        }
+    }
+}
+
+/// What a person reads as the same character, and no shell as anything.
+fn look_alike(c: char) -> char {
+    match c {
+        '\'' => '’',
+        '"' => '”',
+        '`' => '‘',
+        '$' => '＄',
+        '&' => '＆',
+        '|' => '¦',
+        '<' => '‹',
+        '>' => '›',
+        '~' => '∼',
+        '\\' => '＼',
+        other => other,
+    }
+}
+
 impl ExternalCommand {
     /// Checks and cleans every part. `now` in Unix seconds stamps the command.
-    pub(crate) fn new(authorised: &Authorised, now: i64) -> Result<Self, CommandError> {
+    pub(crate) fn new(authorised: &Authorised, wording: Wording, now: i64) -> Result<Self, CommandError> {
         let object = authorised.object().clone();
         check_name(&object.host)?;
         object.service.as_deref().map_or(Ok(()), check_name)?;
@@ -202,10 +240,11 @@ impl ExternalCommand {
         }
         let default = action.default_comment();
         if let Some(comment) = action.comment_mut() {
-            *comment = Some(clean(comment)).filter(|text| !text.is_empty()).unwrap_or_else(|| default.to_owned());
+            *comment = Some(wording.of(comment)).filter(|text| !text.is_empty()).unwrap_or_else(|| default.to_owned());
         }
         let dialect = Dialect { knows_expiry: true, services_include_host: false };
-        let command = Self { action, object, author: authorised.author().to_owned(), time: now, dialect };
+        let author = wording.of(authorised.author());
+        let command = Self { action, object, author, time: now, dialect };
         lines::fitted(command).ok_or(CommandError::NameTooLong)
     }
 
@@ -257,8 +296,12 @@ impl ExternalCommand {
 
 /// One line of text that fits into a field: control characters become blanks, `;` becomes `,`.
 pub(crate) fn clean(text: &str) -> String {
+    one_line(text).replace(';', ",")
+}
+
+fn one_line(text: &str) -> String {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    clean_line(&text).replace(';', ",")
+    clean_line(&text)
 }
 
 fn check_name(name: &str) -> Result<(), CommandError> {

@@ -3,8 +3,10 @@
 //! A command goes out by [`door::send`], what became of it is read back by [`state::read`]; the core's log says why
 //! nothing changed ([`log`]).
 
+pub(crate) mod author;
 mod blocks;
 pub(crate) mod contacts;
+pub(crate) mod details;
 pub(crate) mod door;
 mod http;
 pub(crate) mod icinga2;
@@ -16,11 +18,12 @@ pub(crate) mod objects;
 mod openitcockpit;
 pub(crate) mod places;
 mod query_handler;
+pub(crate) mod shell;
 pub(crate) mod state;
 pub(crate) mod status;
 pub(crate) mod survey;
 
-use crate::command::{Action, Dialect};
+use crate::command::{Action, Dialect, Wording};
 use crate::config::{Config, Core, CoreKind};
 use crate::notification::LongOutput;
 use std::fs::File;
@@ -59,16 +62,39 @@ pub(crate) fn long_output(config: &Config, name: &str) -> LongOutput {
     }
 }
 
+/// How what people write is said to this core. Only Icinga 2's API leads to nothing but a core without a shell; its command
+/// file and Livestatus speak the Nagios family's language, and who knows what stands behind them.
+pub(crate) fn wording(core: &Core) -> Wording {
+    if core.kind == CoreKind::Icinga2 && core.api.is_some() { Wording::AsTyped } else { Wording::LookAlikes }
+}
+
 /// The file that says who belongs to which object, and whether it can be read; `None` where the core has none.
 pub(crate) fn objects_readable(core: &Core) -> Option<(PathBuf, std::io::Result<()>)> {
-    let path = places::places(core).objects_file?;
+    places::places(core).objects_file.map(readable)
+}
+
+/// The file that says who ordered what, and whether it can be read; `None` where the core has none.
+pub(crate) fn log_readable(core: &Core) -> Option<(PathBuf, std::io::Result<()>)> {
+    places::places(core).log_file.map(readable)
+}
+
+fn readable(path: PathBuf) -> (PathBuf, std::io::Result<()>) {
     let opened = File::open(&path).map(drop);
-    Some((path, opened))
+    (path, opened)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_starts_no_shell_is_told_as_it_was_typed() {
+        assert_eq!(wording(&door::tests::icinga2("https://icinga".into())), Wording::AsTyped);
+        let kinds = [CoreKind::Nagios, CoreKind::Naemon, CoreKind::Icinga2, CoreKind::OpenItCockpit, CoreKind::Checkmk];
+        for kind in kinds {
+            assert_eq!(wording(&Core { kind, ..Core::default() }), Wording::LookAlikes, "{kind:?}");
+        }
+    }
 
     #[test]
     fn an_icinga_knows_expiry_and_a_naemon_since_1_4() {

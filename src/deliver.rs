@@ -18,6 +18,7 @@ pub(crate) use send::directly;
 
 use crate::clock::{SteadyClock, millis};
 use crate::config::{Config, Environment, Integration};
+use crate::core::details::Details;
 use crate::core::objects::DisplayNames;
 use crate::lock::DeliveryLock;
 use crate::slack::api::Client;
@@ -85,6 +86,9 @@ pub(crate) struct Deliverer {
     store: Store,
     clock: SteadyClock,
     names: DisplayNames,
+    details: Details,
+    /// When to look again for what the core may still say of something in the spool, Unix ms.
+    awaited: Option<i64>,
     clients: HashMap<String, Client>,
     /// The last reason told per integration: a failure is logged again only when it differs.
     told: HashMap<String, String>,
@@ -111,9 +115,9 @@ impl Deliverer {
             );
         }
         let spool = Spool::new(&config.state_dir);
-        let (names, clients, told, renewals) =
-            (DisplayNames::default(), HashMap::new(), HashMap::new(), HashMap::new());
-        Ok(Self { config, env, spool, store, clock, names, clients, told, renewals })
+        let (names, details) = (DisplayNames::default(), Details::default());
+        let (clients, told, renewals) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Ok(Self { config, env, spool, store, clock, names, details, awaited: None, clients, told, renewals })
     }
 
     /// Takes a new configuration; what waits follows it.
@@ -137,7 +141,7 @@ impl Deliverer {
     /// Sends at most one message per lane, so that no channel waits for another's queue. `until`: Unix ms by which
     /// the caller must be done. `stop` is asked between two messages.
     pub(crate) fn round(&mut self, until: Option<i64>, stop: &dyn Fn() -> bool) -> Result<Round, DeliverError> {
-        let mut round = Round { attempts: 0, next: None };
+        let mut round = Round { attempts: 0, next: self.awaited };
         self.renew(self.budget(until));
         for lane in self.store.lanes()? {
             let budget = self.budget(until);

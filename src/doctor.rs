@@ -136,7 +136,11 @@ pub(crate) fn examine(
         hop(&name, move |steps| slack::integration(&asked, &own, &env, send, steps), &mut tell);
     }
     if wish.integration.is_none() {
-        for core in cores::of(&config) {
+        let looked_at = cores::of(&config);
+        if looked_at.is_empty() {
+            hop("core", |steps| steps.extend(cores::unconfigured()), &mut tell);
+        }
+        for core in looked_at {
             hop("core", move |steps| steps.extend(cores::core(&core)), &mut tell);
         }
         let (asked, env) = (Arc::clone(&config), env.clone());

@@ -128,8 +128,10 @@ pub(crate) fn manifest(wanted: &Wanted) -> Value {
         },
     });
     if is_bot {
+        // Where people may write to it the slash command works, too: a person subscribes there.
         made["features"]["app_home"] = json!({
-            "home_tab_enabled": has(Feature::Home), "messages_tab_enabled": true, "messages_tab_read_only_enabled": true,
+            "home_tab_enabled": has(Feature::Home), "messages_tab_enabled": true,
+            "messages_tab_read_only_enabled": !has(Feature::Command),
         });
     }
     if has(Feature::Command) {

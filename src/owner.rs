@@ -87,10 +87,22 @@ pub(crate) fn stranger(path: &Path) -> Option<Owner> {
     ways.find_map(|part| of(&fs::symlink_metadata(part).ok()?, part))
 }
 
-/// Who but root wrote this file, or made the link in its place. What is in a file of root's is root's word, whoever may
-/// have moved it there.
-pub(crate) fn writer(path: &Path) -> Option<Owner> {
-    [fs::symlink_metadata(path), fs::metadata(path)].into_iter().flatten().find_map(|found| of(&found, path))
+/// Why root may not follow a configuration: its words say which files are read, and where what stands in them is sent,
+/// so they must be root's. What is in a file of root's is root's word, whoever may have moved it there. `None` for
+/// everybody who isn't root.
+pub(crate) fn objection(path: &Path) -> Option<String> {
+    if !Uid::effective().is_root() {
+        return None;
+    }
+    let found = [fs::symlink_metadata(path).ok()?, fs::metadata(path).ok()?];
+    if let Some(owner) = found.iter().find_map(|found| of(found, path)) {
+        return Some(format!(
+            "it belongs to {owner}, and root would follow it; look at what it says, then: chown root"
+        ));
+    }
+    let is_theirs = |found: &Metadata| found.mode() & 0o002 != 0 || found.mode() & 0o020 != 0 && found.gid() != 0;
+    is_theirs(&found[1])
+        .then(|| "others may write it, and root would follow it; look at what it says, then: chmod go-w".to_owned())
 }
 
 fn of(found: &Metadata, path: &Path) -> Option<Owner> {
@@ -156,7 +168,7 @@ pub(crate) fn read_before(files: impl IntoIterator<Item = PathBuf>) {
 pub(crate) fn own_file(path: &Path) -> Option<Vec<u8>> {
     let is_systemds =
         path.starts_with("/run/credentials") && !path.components().any(|part| part == Component::ParentDir);
-    if !is_systemds && stranger(path).is_some() || !fs::metadata(path).ok()?.is_file() {
+    if !is_systemds && (stranger(path).is_some() || objection(path).is_some()) || !fs::metadata(path).ok()?.is_file() {
         return None;
     }
     let mut bytes = Vec::new();

@@ -41,6 +41,8 @@ pub(crate) enum What {
     Status(Vec<String>),
     Act(Deed, Said),
     Subscribe(Filter),
+    /// The person, by direct messages.
+    Me(Filter),
     /// `None`: everything this channel has.
     Unsubscribe(Option<Filter>),
     Subscriptions,
@@ -124,7 +126,7 @@ impl Filter {
 }
 
 /// Each verb, what stands behind it, and what it does: the help, and what is near a mistyped one.
-pub(crate) const VERBS: [(&str, &str, &str); 11] = [
+pub(crate) const VERBS: [(&str, &str, &str); 12] = [
     ("problems", "[FILTER]", "what is wrong now; `problems critical`, `problems db*`, `problems web*/Disk*`"),
     ("status", "HOST[/SERVICE]", "how it is, who acknowledged it, its downtimes"),
     ("ack", "HOST[/SERVICE] [COMMENT]", "acknowledge its problem"),
@@ -132,6 +134,7 @@ pub(crate) const VERBS: [(&str, &str, &str); 11] = [
     ("downtime", "HOST[/SERVICE] 2h [COMMENT]", "a downtime from now on"),
     ("recheck", "HOST[/SERVICE]", "check it now"),
     ("subscribe", "[FILTER]", "send this channel what the filter takes; without one everything"),
+    ("me", "[FILTER]", "send it to you alone; ended by `unsubscribe` in the app's own tab"),
     ("unsubscribe", "[FILTER]", "no longer; without a filter nothing at all"),
     ("subscriptions", "", "what this channel is subscribed to"),
     ("whoami", "", "who you are to the monitoring, and what you may do here"),
@@ -176,6 +179,7 @@ pub(crate) fn parse(command: &str, text: &str) -> Result<Order, String> {
         "downtime" => What::Act(Deed::Downtime, said()?),
         "recheck" | "check" => What::Act(Deed::Recheck, said()?),
         "subscribe" => What::Subscribe(Filter::bounded(&words)?),
+        "me" => What::Me(Filter::bounded(&words)?),
         "unsubscribe" if words.is_empty() => What::Unsubscribe(None),
         "unsubscribe" => What::Unsubscribe(Some(Filter::bounded(&words)?)),
         "subscriptions" => What::Subscriptions,

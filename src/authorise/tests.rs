@@ -60,7 +60,7 @@ fn decided(person: &Person, access: &Access, contacts: Option<&[Contact]>) -> Re
 
 #[test]
 fn without_rules_everybody_of_the_workspace_may() {
-    assert_eq!(decided(&person(), &Access::default(), None), Ok("Alice".into()));
+    assert_eq!(decided(&person(), &Access::default(), None), Ok("Alice (Slack U0123ABCDEF)".into()));
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn every_given_part_of_a_rule_must_match() {
         let access = Access { rules: vec![rule], ask: Some("#help".into()), ..Access::default() };
         let expected = Err("You may not remove acknowledgements here. Ask #help.".to_owned());
         let found = decided(&person(), &access, None);
-        assert_eq!(found, if matches { expected } else { Ok("Alice".into()) }, "{access:?}");
+        assert_eq!(found, if matches { expected } else { Ok("Alice (Slack U0123ABCDEF)".into()) }, "{access:?}");
     }
 }
 
@@ -137,14 +137,21 @@ fn the_author_is_the_contact_then_the_name_then_the_id() {
     let access = Access { people: people.into(), ..Access::default() };
     assert_eq!(decided(&person(), &access, Some(&contacts)), Ok("al,i ce".into()));
     let unknown = Person { email: None, name: "Ali\u{0}ce; [1] NOPE\n".into(), ..person() };
-    assert_eq!(decided(&unknown, &Access::default(), Some(&contacts)), Ok("Ali ce, [1] NOPE".into()));
+    assert_eq!(
+        decided(&unknown, &Access::default(), Some(&contacts)),
+        Ok("Ali ce, [1] NOPE (Slack U0123ABCDEF)".into())
+    );
     let nameless = Person { name: "\u{202e}\n".into(), ..unknown };
-    assert_eq!(decided(&nameless, &Access::default(), None), Ok("U0123ABCDEF".into()));
+    assert_eq!(decided(&nameless, &Access::default(), None), Ok("Somebody (Slack U0123ABCDEF)".into()));
     // openITCOCKPIT's contacts.
     let uuid = [contact("c36b8048-93ce-4385-ac19-ab5c90574b77", "alice@example.com")];
-    assert_eq!(decided(&person(), &Access::default(), Some(&uuid)), Ok("Alice".into()));
+    assert_eq!(decided(&person(), &Access::default(), Some(&uuid)), Ok("Alice (Slack U0123ABCDEF)".into()));
     let endless = Person { name: "ä".repeat(1000), email: None, ..person() };
-    assert_eq!(decided(&endless, &Access::default(), None), Ok("ä".repeat(100)));
+    assert_eq!(decided(&endless, &Access::default(), None), Ok(format!("{} (Slack U0123ABCDEF)", "ä".repeat(80))));
+    // In Slack everybody may take any name, also a contact's or one with another person's id.
+    let liar = Person { name: "bob (Slack U0999999999)".into(), email: None, ..person() };
+    let said = decided(&liar, &Access::default(), Some(&contacts)).unwrap();
+    assert_eq!(said, "bob (Slack U0999999999) (Slack U0123ABCDEF)");
 }
 
 #[test]
@@ -285,10 +292,10 @@ fn an_address_is_compared_letter_by_letter_of_ascii() {
     let rules = vec![rule(false, Who::Email("kim@example.com".into()))];
     assert!(decided(&kelvin, &Access { rules, ..Access::default() }, None).is_ok());
     let contacts = [contact("kim", "kim@example.com")];
-    assert_eq!(decided(&kelvin, &Access::default(), Some(&contacts)), Ok("Alice".into()));
+    assert_eq!(decided(&kelvin, &Access::default(), Some(&contacts)), Ok("Alice (Slack U0123ABCDEF)".into()));
     let people = [(Who::Email("kim@example.com".into()), "kim".to_owned())];
     let access = Access { people: people.into(), ..Access::default() };
-    assert_eq!(decided(&kelvin, &access, None), Ok("Alice".into()));
+    assert_eq!(decided(&kelvin, &access, None), Ok("Alice (Slack U0123ABCDEF)".into()));
     let both = [contact("alice", "oncall@example.com, alice@EXAMPLE.com")];
     assert_eq!(decided(&person(), &Access::default(), Some(&both)), Ok("alice".into()), "a contact may have several");
 }

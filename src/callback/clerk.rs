@@ -139,7 +139,12 @@ impl Clerk {
             }
             What::Subscribe(filter) => {
                 let leave = admitted.ask(Right::Subscribe)?;
-                self.subscribe(errand, &leave, filter)
+                let channel = self.channel_of(&errand.asker)?;
+                self.subscribe(errand, &leave, filter, ("This channel", channel))
+            }
+            What::Me(filter) => {
+                let leave = admitted.ask(Right::Subscribe)?;
+                self.subscribe(errand, &leave, filter, ("You", errand.asker.user.clone()))
             }
             What::Unsubscribe(filter) => {
                 let leave = admitted.ask(Right::Subscribe)?;
@@ -156,7 +161,7 @@ impl Clerk {
     fn note_refusal(&mut self, errand: &Errand, caller: &Caller, refusal: &Refusal) {
         let name = match &errand.order.what {
             What::Act(deed, _) => deed.stand_in().name(),
-            What::Subscribe(_) => "subscribe",
+            What::Subscribe(_) | What::Me(_) => "subscribe",
             What::Unsubscribe(_) => "unsubscribe",
             What::Help | What::Problems(_) | What::Status(_) | What::Subscriptions | What::Whoami => return,
         };
@@ -183,12 +188,13 @@ impl Clerk {
         let mut entries: Vec<Entry> = Vec::new();
         for core in &cores {
             let found = survey::problems(core, leave).map_err(|e| format!("The monitoring can't be asked: {e}."))?;
+            let naming = self.gate.naming(core);
             for (object, state) in found {
-                let label = find::Label::known(&object, self.gate.labels.of_core(core));
+                let label = find::Label::known(&object, naming.labels);
                 let is_in_state =
                     matches.state.is_empty() || matches.state.iter().any(|name| name == state.name(&object));
                 if is_in_state && meant.takes(&object, &label) {
-                    let names = self.gate.names(core, &object, None);
+                    let names = naming.names(&object, None);
                     if leave.may(&names.of(&object), None).is_ok() {
                         entries.push(Entry::new(object, label.text(), &state));
                     }
@@ -251,14 +257,24 @@ impl Clerk {
         Ok(Told::Nothing)
     }
 
-    fn subscribe(&mut self, errand: &Errand, leave: &Leave<'_>, filter: &Filter) -> Result<Told, NoAnswer> {
+    /// Lets a channel, or the person, be sent what the filter takes.
+    fn subscribe(
+        &mut self,
+        errand: &Errand,
+        leave: &Leave<'_>,
+        filter: &Filter,
+        (who, channel): (&str, String),
+    ) -> Result<Told, NoAnswer> {
         let (command, asker) = (&errand.order.command, &errand.asker);
         self.covers(&errand.config, leave, std::slice::from_ref(&filter.matches))?;
-        let channel = self.channel_of(asker)?;
+        let (are, have, end) = match who {
+            "You" => ("are", "have", format!("`{command} unsubscribe` in the app's own tab ends it.")),
+            _ => ("is", "has", format!("`{command} unsubscribe` ends it.")),
+        };
         let of_channel = self.store.subscriptions().map_err(|e| not_kept(&e))?;
         let count = of_channel.iter().filter(|s| s.integration == asker.integration && s.channel == channel).count();
         if count >= PER_CHANNEL_MAX {
-            let words = format!("This channel has {count} subscriptions; end some with `{command} unsubscribe` first.");
+            let words = format!("{who} {have} {count} subscriptions; end some with `{command} unsubscribe` first.");
             return Err(words.into());
         }
         let new = Subscription {
@@ -273,8 +289,8 @@ impl Clerk {
         let what = words::filter(&filter.text);
         Ok(match self.store.subscribe(&new, &errand.key, &entry).map_err(|e| not_kept(&e))? {
             None => Told::Nothing,
-            Some(0) => Told::Words(format!("This channel is sent {what} already.")),
-            Some(_) => Told::Words(format!("This channel is now sent {what}. `{command} unsubscribe` ends it.")),
+            Some(0) => Told::Words(format!("{who} {are} sent {what} already.")),
+            Some(_) => Told::Words(format!("{who} {are} now sent {what}. {end}")),
         })
     }
 
@@ -322,14 +338,17 @@ impl Clerk {
         let channel = asker.channel.clone().unwrap_or_default();
         let text = filter.map(|filter| filter.text.as_str());
         let all = self.store.subscriptions().map_err(|e| not_kept(&e))?;
-        let here = all.iter().filter(|s| s.integration == asker.integration && s.channel == channel);
+        let here = all.iter().filter(|s| s.integration == asker.integration && is_here(s, asker));
         let ended = here.filter(|s| text.is_none_or(|text| s.filter == text));
         // One that can't be read any more takes nothing; anybody may end it.
         let filters: Vec<Matcher> = ended.filter_map(|s| Filter::of(&s.filter).ok()).map(|f| f.matches).collect();
         self.covers(&errand.config, leave, &filters)?;
         let entry = entry(asker, leave, "unsubscribe", text.unwrap_or("everything"));
-        let (place, order) = ((asker.integration.as_str(), channel.as_str()), (errand.key.as_str(), clock::wall_ms()));
-        let gone = self.store.unsubscribe(place, text, order, &entry).map_err(|e| not_kept(&e))?;
+        // In the app's own tab the person's are those of the place, too.
+        let own = Some(asker.user.as_str()).filter(|_| channel.starts_with('D')).unwrap_or(&channel);
+        let places = (asker.integration.as_str(), [channel.as_str(), own]);
+        let order = (errand.key.as_str(), clock::wall_ms());
+        let gone = self.store.unsubscribe(places, text, order, &entry).map_err(|e| not_kept(&e))?;
         match (gone, filter) {
             (None, _) => Ok(Told::Nothing),
             (Some(0), Some(_)) => {
@@ -346,8 +365,7 @@ impl Clerk {
 
     fn subscriptions(&mut self, asker: &Asker) -> Result<String, String> {
         let all = self.store.subscriptions().map_err(|e| not_kept(&e))?;
-        let here =
-            all.iter().filter(|s| s.integration == asker.integration && Some(&s.channel) == asker.channel.as_ref());
+        let here = all.iter().filter(|s| s.integration == asker.integration && is_here(s, asker));
         let lines: Vec<String> = here
             .map(|s| {
                 format!("• {}, by {} since {}", words::filter(&s.filter), mrkdwn::plain(&s.name), utc(s.at / 1000))
@@ -398,6 +416,12 @@ impl Clerk {
             outcome => warn!("an answer wasn't taken integration={} reason={outcome:?}", asker.integration),
         }
     }
+}
+
+/// Whether a subscription is the channel's; in a direct message the person's own as well.
+fn is_here(subscription: &Subscription, asker: &Asker) -> bool {
+    let channel = asker.channel.as_deref().unwrap_or_default();
+    subscription.channel == channel || (channel.starts_with('D') && subscription.channel == asker.user)
 }
 
 /// What a filter means, ready to be compared with many objects: hosts, services and cores of each of its parts.

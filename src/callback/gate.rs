@@ -82,26 +82,24 @@ impl Gate {
         configured.cloned().or_else(|| name.is_empty().then(places::found))
     }
 
-    /// By which names an object is known: to its card, and to the core. Without rules that name hosts or services
+    /// By which names a core's objects are known. Where the core's files are is looked up once, so for many objects this
+    /// is asked once.
+    pub(super) fn naming(&mut self, core: &Core) -> Naming<'_> {
+        let rules = &self.config.access.rules;
+        let is_asked = rules.iter().any(|rule| !rule.hosts.is_empty() || !rule.services.is_empty());
+        let labels = self.labels.of_core(core);
+        let has_source = labels.is_some() || (is_asked && labels::has_source(core));
+        Naming { labels, is_asked, has_source }
+    }
+
+    /// By which names one object is known: to its card, and to the core. Without rules that name hosts or services
     /// nobody is asked.
     pub(super) fn names(&mut self, core: &Core, object: &Object, card: Option<&Notification>) -> Names {
-        let mut names = Names { are_all: true, ..Names::default() };
-        if let Some(card) = card {
-            names.hosts.extend(card.host.display_name.iter().chain(&card.host.alias).cloned());
-            names.services.extend(card.service.iter().filter_map(|service| service.display_name.clone()));
-        }
         let rules = &self.config.access.rules;
         if rules.iter().all(|rule| rule.hosts.is_empty() && rule.services.is_empty()) {
-            return names;
+            return Names::on(card);
         }
-        let Some(labels) = self.labels.of_core(core) else {
-            // Where nobody but the card says names, those are all.
-            return Names { are_all: card.is_some() && !labels::has_source(core), ..names };
-        };
-        let label = |service: &str| labels.get(&(object.host.clone(), service.to_owned())).cloned();
-        names.hosts.extend(label(""));
-        names.services.extend(object.service.as_deref().and_then(label));
-        names
+        self.naming(core).names(object, card)
     }
 
     /// Who belongs to an object.
@@ -110,7 +108,42 @@ impl Gate {
     }
 }
 
+/// What people call the objects of one core.
+pub(super) struct Naming<'a> {
+    /// `None`: it can't be known now.
+    pub(super) labels: Option<&'a labels::Names>,
+    is_asked: bool,
+    has_source: bool,
+}
+
+impl Naming<'_> {
+    pub(super) fn names(&self, object: &Object, card: Option<&Notification>) -> Names {
+        let mut names = Names::on(card);
+        if !self.is_asked {
+            return names;
+        }
+        let Some(labels) = self.labels else {
+            // Where nobody but the card says names, those are all.
+            return Names { are_all: card.is_some() && !self.has_source, ..names };
+        };
+        let label = |service: &str| labels.get(&(object.host.clone(), service.to_owned())).cloned();
+        names.hosts.extend(label(""));
+        names.services.extend(object.service.as_deref().and_then(label));
+        names
+    }
+}
+
 impl Names {
+    /// Those that the card says.
+    fn on(card: Option<&Notification>) -> Self {
+        let mut names = Self { are_all: true, ..Self::default() };
+        if let Some(card) = card {
+            names.hosts.extend(card.host.display_name.iter().chain(&card.host.alias).cloned());
+            names.services.extend(card.service.iter().filter_map(|service| service.display_name.clone()));
+        }
+        names
+    }
+
     pub(super) fn of<'a>(&'a self, object: &'a Object) -> Named<'a> {
         Named {
             object,

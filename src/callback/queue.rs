@@ -78,6 +78,11 @@ impl Queue {
         left
     }
 
+    /// Whether somebody is being answered.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.lock().busy.is_empty()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -10,6 +10,7 @@ use crate::slack::outcome::Outcome;
 use log::warn;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
@@ -24,13 +25,15 @@ pub(super) struct Whisper {
 }
 
 /// Says what comes, until nobody can say anything any more.
-pub(super) fn whisper_all(inbox: &Receiver<Whisper>, mut gate: Gate) {
+/// `waiting` counts those that weren't said.
+pub(super) fn whisper_all(inbox: &Receiver<Whisper>, waiting: &AtomicUsize, mut gate: Gate) {
     while let Ok(Whisper { config, asker, words }) = inbox.recv() {
         gate.reconfigure(&config);
         match whisper(&mut gate, &asker, &words) {
             Outcome::Delivered(_) => {}
             outcome => warn!("a person can't be told user={} words=\"{words}\" reason={outcome:?}", asker.user),
         }
+        waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

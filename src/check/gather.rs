@@ -8,6 +8,7 @@ use crate::clock;
 use crate::config::lenient::{StateDirs, state_dirs};
 use crate::config::{self, Config, Environment, Flavor, Integration, LivestatusAddress, LoadError};
 use crate::core::door::{self, DoorError};
+use crate::core::shell;
 use crate::lock;
 use crate::report::{self, Report};
 use crate::spool;
@@ -65,25 +66,28 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, 
         health.holds.retain(|hold| ready.contains(&&*hold.integration));
     }
     put(&mut |facts| facts.outbox = Some(outbox.clone()));
-    let Some(config) = config.filter(|config| takes_callbacks(config) || !config.cores.is_empty()) else {
-        return;
-    };
+    let Some(config) = config else { return };
     let mut cores = config.cores.clone();
     if cores.is_empty() {
         cores.push(crate::core::places::found());
     }
+    let is_asked = takes_callbacks(&config) || !config.cores.is_empty();
     // What is beyond the network is the doctor's.
     let is_local = |core: &&config::Core| {
         let over_tcp = matches!(core.livestatus, Some(LivestatusAddress::Tcp(_))) && core.command_file.is_none();
         core.api.is_none() && !over_tcp
     };
-    for core in cores.iter().filter(is_local) {
+    for core in cores.iter().filter(|core| is_asked && is_local(core)) {
         let door = match door::probe(core) {
             Ok(_) => Door::Open,
             Err(e @ DoorError::Forbidden(_)) => Door::Unseen(e.to_string()),
             Err(e) => Door::Shut(e.to_string()),
         };
         put(&mut |facts| drop(facts.cores.insert(core.name.clone(), door.clone())));
+    }
+    for core in &cores {
+        let dangers = shell::dangers(core).unwrap_or_default();
+        put(&mut |facts| facts.dangers.extend(dangers.iter().cloned()));
     }
 }
 

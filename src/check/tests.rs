@@ -1,6 +1,7 @@
 //! Facts in, line and level out.
 
 use super::*;
+use crate::core::shell::What;
 use crate::report::{Noted, Skew, Socket};
 use crate::store::{Hold, Summary};
 
@@ -27,6 +28,7 @@ fn well() -> Facts {
         outbox: Some(Ok(Health::default())),
         config: Some(Configured::Good { takes_callbacks: true, template: None, missing: Vec::new() }),
         cores: BTreeMap::from([(String::new(), Door::Open)]),
+        dangers: Vec::new(),
     }
 }
 
@@ -211,4 +213,14 @@ fn no_text_begins_another_line_or_the_perfdata() {
         "{text}"
     );
     assert_eq!(text.lines().count(), 3, "{text}");
+}
+
+#[test]
+fn what_lets_a_text_reach_a_shell_is_a_warning_with_its_remedy() {
+    let danger = |what, found: &str| Danger { what, found: found.into(), remedy: "mend it".into() };
+    let dangers = vec![danger(What::Output, "no line"), danger(What::Quote, "a quote")];
+    let text = judge(&Facts { dangers, ..well() }, &THRESHOLDS).text();
+    assert!(text.starts_with("ACKBELL WARNING - no line; a quote | "), "{text}");
+    let remedy = "ackbell doctor says what to set";
+    assert!(text.ends_with(&format!("\nWARNING: no line\n  {remedy}\nWARNING: a quote\n  {remedy}")), "{text}");
 }

@@ -4,6 +4,7 @@ use super::args::{NotifyArgs, PreviewArgs};
 use super::{Exit, Output, load};
 use crate::clock;
 use crate::config::{Config, Environment};
+use crate::core::details::Details;
 use crate::deliver;
 use crate::notification::Notification;
 use crate::render::{self, Facts, Reach};
@@ -27,7 +28,7 @@ pub(super) fn run(args: &PreviewArgs, path: Option<&Path>, env: &Environment, ou
     let shown = if fields.is_empty() {
         render::samples()
     } else {
-        vec![(String::new(), fields.into_notification(clock::wall_ms() / 1000))]
+        vec![(String::new(), with_details(&fields.into_notification(clock::wall_ms() / 1000), &config))]
     };
     if let Some(file) = &args.html {
         return page(shown, &config, all, (file, args.opened.as_ref()), out);
@@ -160,10 +161,18 @@ pub(super) fn dry_run(notification: &Notification, path: Option<&Path>, env: &En
         Ok(config) => config,
         Err(exit) => return exit,
     };
-    show(notification, &config, Look::Terminal, out);
-    explain(notification, &config, out);
+    let notification = with_details(notification, &config);
+    show(&notification, &config, Look::Terminal, out);
+    explain(&notification, &config, out);
     out.line("(nothing was sent or kept)");
     Exit::Done
+}
+
+/// With what the core's objects say of it: routes match on that, too.
+fn with_details(notification: &Notification, config: &Config) -> Notification {
+    let mut notification = notification.clone();
+    Details::default().fill(&mut [&mut notification], config);
+    notification
 }
 
 fn show(notification: &Notification, config: &Config, look: Look, out: &mut Output) {

@@ -9,7 +9,6 @@ use super::args::SetupArgs;
 use super::{Exit, Output, refuse};
 use crate::config::{self, Config, CoreKind, Environment, lenient};
 use crate::core::local::{Local, local, locals};
-use crate::owner;
 use std::path::{Path, PathBuf};
 use talk::{End, Talk};
 
@@ -27,14 +26,6 @@ pub(super) fn run(args: &SetupArgs, path: Option<&Path>, env: &Environment, out:
         return Exit::Usage;
     }
     let path = lenient::config_path(path);
-    if rustix::process::geteuid().is_root()
-        && let Some(owner) = owner::writer(&path)
-    {
-        // Its words would say which files root reads, and where what stands in them is sent.
-        let remedy = format!("look at what it says, then: chown root {}", path.display());
-        out.error(&format!("{} belongs to {owner}, and root would follow it; {remedy}", path.display()));
-        return Exit::Refused;
-    }
     // Without the environment: what the files say is looked for.
     let existing = match config::load(Some(&path), &Environment::default()) {
         Ok((config, _)) => Some(config),

@@ -1,31 +1,44 @@
 use super::lines::PIPE_BUF;
 use super::*;
-use crate::authorise::{Caller, Named, Person, Right, authorise};
+use crate::authorise::{Caller, Contact, Named, Person, Right, authorise};
 use crate::config::Access;
 use proptest::prelude::*;
 
 const NOW: i64 = 1_795_240_000;
 
-/// What somebody who may do everything gets.
+/// What a contact of that name who may do everything gets.
 pub(crate) fn command(
     action: &Action,
     host: &str,
     service: Option<&str>,
     name: &str,
 ) -> Result<ExternalCommand, CommandError> {
+    worded(action, host, service, name, Wording::LookAlikes)
+}
+
+/// The same, for a core that takes this wording.
+pub(crate) fn worded(
+    action: &Action,
+    host: &str,
+    service: Option<&str>,
+    name: &str,
+    wording: Wording,
+) -> Result<ExternalCommand, CommandError> {
     let object = Object { core: String::new(), host: host.into(), service: service.map(str::to_owned) };
+    let email = Some("a@example.com".to_owned());
     let person = Person {
         team_id: "T1".into(),
         user_id: "U1".into(),
-        name: name.into(),
+        email: email.clone(),
         is_guest: Some(false),
         ..Person::default()
     };
+    let contact = Contact { name: name.into(), email, can_submit_commands: true, is_objects: true };
     let caller = Caller { person, team_id: "T1".into(), channel: None, acts: true };
     let access = Access::default();
     let leave = caller.admit(&access).unwrap().ask(Right::Act(action)).unwrap();
-    let authorised = authorise(&leave, &Named::bare(&object), None).unwrap();
-    ExternalCommand::new(&authorised, NOW)
+    let authorised = authorise(&leave, &Named::bare(&object), Some(&[contact])).unwrap();
+    ExternalCommand::new(&authorised, wording, NOW)
 }
 
 fn acknowledge(comment: &str) -> Action {
@@ -42,7 +55,7 @@ fn each_action_is_its_line() {
     let (web, disk) = (("web01", None), ("web01", Some("Disk /")));
     for ((host, service), action, expected) in [
         (web, acknowledge(""), "ACKNOWLEDGE_HOST_PROBLEM;web01;2;1;0;al,ice;acknowledged in Slack"),
-        (disk, acknowledge("it's me"), "ACKNOWLEDGE_SVC_PROBLEM;web01;Disk /;2;1;0;al,ice;it's me"),
+        (disk, acknowledge("it's me"), "ACKNOWLEDGE_SVC_PROBLEM;web01;Disk /;2;1;0;al,ice;it’s me"),
         (disk, acknowledge("a;b\nc\0d\u{85}e"), "ACKNOWLEDGE_SVC_PROBLEM;web01;Disk /;2;1;0;al,ice;a,b c d e"),
         (web, Action::RemoveAcknowledgement, "REMOVE_HOST_ACKNOWLEDGEMENT;web01"),
         (disk, Action::RemoveAcknowledgement, "REMOVE_SVC_ACKNOWLEDGEMENT;web01;Disk /"),
@@ -62,6 +75,30 @@ fn each_action_is_its_line() {
     ] {
         let lines = command(&action, host, service, "al;ice").unwrap().lines();
         assert_eq!(lines, [format!("[1795240000] {expected}\n")]);
+    }
+}
+
+/// Every character that a shell or a core's list of illegal ones knows.
+const SPECIAL: &str = "`~$&|'\"<>\\";
+
+#[test]
+fn what_a_person_wrote_is_harmless_in_every_shell_and_read_back_as_it_was_sent() {
+    let hostile = "x'$(id >CANARY)'y `id` \"C:\\\" a|b & ~ <c>";
+    let harmless = "x’＄(id ›CANARY)’y ‘id‘ ”C:＼” a¦b ＆ ∼ ‹c›";
+    let flexible = Some(Duration::from_secs(600));
+    for action in [
+        acknowledge(hostile),
+        Action::Comment { persistent: false, comment: hostile.into() },
+        Action::Downtime { start: NOW, end: NOW + 9, flexible, comment: hostile.into(), host_services: false },
+    ] {
+        let made = command(&action, "web01", None, hostile).unwrap();
+        assert!(made.lines()[0].ends_with(&format!(";{harmless};{harmless}\n")), "{:?}", made.lines());
+        let expected = crate::confirm::Expectation::of(&made, None);
+        let said = serde_json::to_string(&expected.effect).unwrap();
+        assert!(expected.author == harmless && said.contains(harmless), "{expected:?}");
+        // Icinga 2's API leads to no shell.
+        let made = worded(&action, "web01", None, hostile, Wording::AsTyped).unwrap();
+        assert!(made.lines()[0].ends_with(&format!(";{hostile};{hostile}\n")), "{:?}", made.lines());
     }
 }
 
@@ -229,6 +266,9 @@ proptest! {
             let name = rest.split(';').next().unwrap();
             prop_assert_eq!(rest.matches(';').count(), semicolons(name), "{}", rest);
             prop_assert!(!rest.ends_with(';'), "{}", rest);
+            let said = rest.replacen(&host, "", 1).replacen(service.as_deref().unwrap_or_default(), "", 1);
+            let is_text = matches!(action, Action::Acknowledge { .. } | Action::Downtime { .. } | Action::Comment { .. });
+            prop_assert!(!is_text || !said.contains(|c| SPECIAL.contains(c)), "{}", rest);
         }
     }
 }

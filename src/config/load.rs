@@ -5,6 +5,7 @@ use super::problem::{Mistake, Problem, Report};
 use super::reader::Table;
 use super::{Config, Environment, Field, Limits, Matcher, Message, Outbox, Pattern, Route, Thread, tree, values};
 use super::{access, core, install, integration, listen};
+use crate::owner;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -57,6 +58,10 @@ fn remedy(source: &std::io::Error) -> &'static str {
 /// Reads and checks the configuration; the second half of the answer is what works, but hardly as meant.
 pub(crate) fn load(argument: Option<&Path>, env: &Environment) -> Result<(Config, Vec<Problem>), LoadError> {
     let path = lenient::config_path(argument);
+    if let Some(objection) = owner::objection(&path) {
+        let objection = format!("{objection} {}", path.display());
+        return Err(LoadError::Read { path, source: std::io::Error::other(objection) });
+    }
     let text = match read(&path) {
         // Without a file the environment may say it all, as in a container.
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && argument.is_none() => None,

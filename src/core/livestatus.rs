@@ -2,7 +2,10 @@
 //! one, and only when the core refuses it.
 //! (<https://docs.checkmk.com/latest/en/livestatus.html>)
 
+mod details;
 mod table;
+
+pub(super) use details::details;
 
 use super::door::{DoorError, End, Receipt, connect_tcp, connect_unix, exchange};
 use super::state::ReadError;

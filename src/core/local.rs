@@ -55,7 +55,7 @@ pub(crate) fn local(kind: CoreKind, main_config: &Path) -> Local {
             (user.map(str::to_owned), None, directory.is_dir().then(|| directory.join("ackbell.conf")))
         }
         CoreKind::Nagios | CoreKind::Naemon | CoreKind::OpenItCockpit | CoreKind::Checkmk => {
-            let main = MainConfig::read(main_config);
+            let main = MainConfig::read(main_config).unwrap_or_default();
             let own = main.object_dirs.iter().find(|dir| dir.ends_with("conf.d")).or(main.object_dirs.first());
             let is_by_hand = !matches!(kind, CoreKind::OpenItCockpit | CoreKind::Checkmk);
             let definitions = own.filter(|dir| is_by_hand && dir.is_dir()).map(|dir| dir.join("ackbell.cfg"));

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// How much of the log's end is read: minutes of a busy core.
+/// How much of the log's end is read: minutes of a busy core, and what people ordered in them.
 const TAIL_BYTES: u64 = 256 * 1024;
 
 /// What the core's log says of a command.
@@ -40,7 +40,16 @@ pub(crate) fn fate(core: &Core, line: &str, since: i64) -> Option<Fate> {
     fate_in(&tail(&path)?, line, since)
 }
 
-fn tail(path: &Path) -> Option<String> {
+/// The external commands that the core took, as the end of its log has them: when (Unix seconds), and `NAME;arg;...`.
+pub(super) fn commands(log: &str) -> impl DoubleEndedIterator<Item = (i64, &str)> {
+    log.lines().filter_map(|entry| {
+        let (time, text) = entry.strip_prefix('[')?.split_once("] EXTERNAL COMMAND: ")?;
+        Some((time.parse().ok()?, text))
+    })
+}
+
+/// The end of the log.
+pub(super) fn tail(path: &Path) -> Option<String> {
     let mut file = File::open(path).ok()?;
     let length = file.metadata().ok()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES))).ok()?;

@@ -3,7 +3,7 @@
 //! openITCOCKPIT names its objects by UUID and exports the human name as `display_name`; its own command lines pass
 //! only the UUID. The file is indexed once and again when it changes; never on the `notify` path.
 
-use super::blocks::Lines;
+use super::blocks::{Lines, MEMBERS_BYTES_MAX};
 use crate::config::{Config, Core, CoreKind};
 use crate::notification::{Notification, clean_line, is_uuid};
 use std::collections::HashMap;
@@ -93,7 +93,7 @@ pub(super) enum Piece<'a> {
 
 /// Walks the file's blocks of the wanted kinds; any other bytes are passed over.
 pub(super) fn walk(file: impl Read, kinds: &[&[u8]], mut take: impl FnMut(Piece<'_>)) -> std::io::Result<()> {
-    let mut lines = Lines::new(file);
+    let mut lines = Lines::up_to(MEMBERS_BYTES_MAX, file);
     let mut is_wanted = false;
     while let Some(line) = lines.next()? {
         if let Some(kind) = line.strip_prefix(b"define ").and_then(|rest| rest.strip_suffix(b" {")) {

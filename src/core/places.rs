@@ -2,7 +2,7 @@
 //! usual places of its kind, where something is there.
 
 use super::blocks::Lines;
-use crate::config::{Core, CoreKind, LivestatusAddress};
+use crate::config::{Config, Core, CoreKind, LivestatusAddress};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -72,6 +72,9 @@ const USUAL: [Usual; 5] = [
     },
 ];
 
+/// So deep may files include others.
+const INCLUDED_MAX: usize = 4;
+
 /// What is known of a core's surroundings. A path that is known need not exist: a core that is down has no FIFO.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Places {
@@ -99,8 +102,7 @@ pub(crate) fn places(core: &Core) -> Places {
             .map(PathBuf::from)
             .find(|path| path.exists())
     };
-    let main_path = core.main_config.clone().or_else(|| existing(|usual| usual.main_config));
-    let main = main_path.map(|path| MainConfig::read(&path)).unwrap_or_default();
+    let main = main_config(core).map(|(_, main)| main).unwrap_or_default();
     let pick = |own: &Option<PathBuf>, said: &Option<PathBuf>, of: fn(&Usual) -> &'static str| {
         own.clone().or_else(|| said.clone()).or_else(|| existing(of))
     };
@@ -118,6 +120,13 @@ pub(crate) fn places(core: &Core) -> Places {
     }
 }
 
+/// The core's main configuration, where one is named or in its usual place, and where that is.
+pub(super) fn main_config(core: &Core) -> Option<(PathBuf, MainConfig)> {
+    let mut usual = USUAL.iter().filter(|usual| usual.kind == core.kind).map(|usual| PathBuf::from(usual.main_config));
+    let path = core.main_config.clone().or_else(|| usual.find(|path| path.exists()))?;
+    MainConfig::read(&path).map(|main| (path, main))
+}
+
 /// The main configurations of this machine's cores, in the usual places.
 pub(super) fn main_configs() -> Vec<(CoreKind, PathBuf)> {
     let usual = USUAL.iter().map(|usual| (usual.kind, PathBuf::from(usual.main_config)));
@@ -128,6 +137,12 @@ pub(super) fn main_configs() -> Vec<(CoreKind, PathBuf)> {
 pub(crate) fn found() -> Core {
     let kind = USUAL.iter().find(|usual| Path::new(usual.main_config).exists()).map(|usual| usual.kind);
     Core { kind: kind.unwrap_or_default(), ..Core::default() }
+}
+
+/// The configured core of that name; the machine's own where none is configured.
+pub(crate) fn core(config: &Config, name: &str) -> Option<Core> {
+    let configured = config.cores.iter().find(|core| core.name == name).cloned();
+    configured.or_else(|| name.is_empty().then(found))
 }
 
 /// The few lines of `nagios.cfg` or `naemon.cfg` that matter here.
@@ -145,39 +160,69 @@ pub(super) struct MainConfig {
     query_socket: Option<PathBuf>,
     external_commands_checked: Option<bool>,
     status_update_interval: Option<u64>,
+    /// The characters as they stand there: see [`super::shell`].
+    pub(super) illegal_macro_chars: Option<String>,
+    pub(super) illegal_name_chars: Option<String>,
 }
 
 impl MainConfig {
-    /// What can't be read says nothing.
-    pub(super) fn read(path: &Path) -> Self {
+    /// With the files that a Naemon includes; `None` when it can't be read.
+    pub(super) fn read(path: &Path) -> Option<Self> {
         let mut found = Self::default();
-        let Ok(file) = File::open(path) else {
-            return found;
-        };
+        found.take_file(path, INCLUDED_MAX)?;
+        Some(found)
+    }
+
+    fn take_file(&mut self, path: &Path, depth: usize) -> Option<()> {
         let base = path.parent().unwrap_or(Path::new("/"));
-        let mut lines = Lines::new(file);
+        let mut lines = Lines::new(File::open(path).ok()?);
         while let Ok(Some(line)) = lines.next() {
-            let line = String::from_utf8_lossy(line);
+            let line = String::from_utf8_lossy(line).into_owned();
             let Some((key, value)) = line.split_once('=') else { continue };
-            let value = value.trim();
-            let text = || Some(value.to_owned()).filter(|value| !value.is_empty());
-            let path = || text().map(|value| base.join(value));
-            match key.trim() {
-                "nagios_user" | "naemon_user" => found.user = text(),
-                "nagios_group" | "naemon_group" => found.group = text(),
-                "cfg_dir" => found.object_dirs.extend(path()),
-                "command_file" => found.command_file = path(),
-                "status_file" => found.status_file = path(),
-                "object_cache_file" => found.objects_file = path(),
-                "log_file" => found.log_file = path(),
-                "query_socket" => found.query_socket = path(),
-                "check_external_commands" => found.external_commands_checked = Some(value != "0"),
-                "status_update_interval" => found.status_update_interval = value.parse().ok(),
-                _ => {}
+            let (key, value) = (key.trim(), value.trim());
+            let included = match key {
+                "include_file" => vec![base.join(value)],
+                "include_dir" => configs_in(&base.join(value)),
+                _ => {
+                    self.take(key, value, base);
+                    continue;
+                }
+            };
+            for path in included.iter().filter(|_| depth > 0) {
+                self.take_file(path, depth - 1);
             }
         }
-        found
+        Some(())
     }
+
+    fn take(&mut self, key: &str, value: &str, base: &Path) {
+        let text = || Some(value.to_owned()).filter(|value| !value.is_empty());
+        let path = || text().map(|value| base.join(value));
+        match key {
+            "nagios_user" | "naemon_user" => self.user = text(),
+            "nagios_group" | "naemon_group" => self.group = text(),
+            "cfg_dir" => self.object_dirs.extend(path()),
+            "command_file" => self.command_file = path(),
+            "status_file" => self.status_file = path(),
+            "object_cache_file" => self.objects_file = path(),
+            "log_file" => self.log_file = path(),
+            "query_socket" => self.query_socket = path(),
+            "check_external_commands" => self.external_commands_checked = Some(value != "0"),
+            "illegal_macro_output_chars" => self.illegal_macro_chars = text(),
+            "illegal_object_name_chars" => self.illegal_name_chars = text(),
+            "status_update_interval" => self.status_update_interval = value.parse().ok(),
+            _ => {}
+        }
+    }
+}
+
+/// What a core reads of a directory of configurations, in its order.
+fn configs_in(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut found: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|extension| extension == "cfg")).collect();
+    found.sort();
+    found
 }
 
 #[cfg(test)]
@@ -207,5 +252,13 @@ mod tests {
         assert_eq!((found.external_commands_checked, found.status_update_interval), (Some(false), Some(10)));
         let naemon = Core { kind: CoreKind::Naemon, ..core };
         assert_eq!(places(&naemon).query_socket, Some("/s/qh".into()));
+        // A Naemon's may include others; one that includes itself ends.
+        let included = directory.path().join("more.d");
+        std::fs::create_dir(&included).unwrap();
+        std::fs::write(included.join("a.cfg"), "include_file=a.cfg\nillegal_macro_output_chars='=\"\n").unwrap();
+        std::fs::write(included.join("b.txt"), "illegal_macro_output_chars=no\n").unwrap();
+        std::fs::write(naemon.main_config.as_ref().unwrap(), "include_dir=more.d\n").unwrap();
+        let (_, found) = main_config(&naemon).unwrap();
+        assert_eq!(found.illegal_macro_chars.as_deref(), Some("'=\""));
     }
 }

@@ -1,14 +1,22 @@
-//! From the spool into the outbox: read, route, import in one transaction, then remove the files.
+//! From the spool into the outbox: read, ask the core for what no command line may carry, route, import in one
+//! transaction, then remove the files.
+//!
+//! A notification whose author the core may still name stays in the spool for a moment, and what came later about the
+//! same object stays behind it.
 
 use super::address::{lane_of, mentions_to_text};
 use super::{DeliverError, Deliverer};
+use crate::clock::millis;
 use crate::config::{Config, Route};
+use crate::core::{author, places};
 use crate::notification::Notification;
 use crate::route::{self, LocalTime};
 use crate::slash::Filter;
 use crate::spool::{Entry, ReadError, SpoolId};
 use crate::store::{Lane, NewDelivery, Store, StoreError, Subscription};
 use log::{error, warn};
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 /// How many names are listed at once: bounds memory with a million files, and the directory is read only now and then.
 const LIST_MAX: usize = 20_000;
@@ -17,6 +25,12 @@ const BATCH: usize = 500;
 
 /// A spool file: its name, when it was taken (Unix ms), what it holds and where that goes.
 type Routed = (SpoolId, i64, Notification, Vec<NewDelivery>);
+/// The same before it is known where it goes.
+type Read = (SpoolId, i64, Notification);
+
+/// How long the core may take to write down who said something, and how often it is looked at.
+const AUTHOR_WAIT: Duration = Duration::from_secs(5);
+const AUTHOR_LOOK: Duration = Duration::from_millis(250);
 
 impl Deliverer {
     /// Imports what is in the spool; returns how many notifications are new. With no integration configured at all
@@ -31,16 +45,20 @@ impl Deliverer {
         if !ids.is_empty() {
             self.config.subscriptions = subscriptions(&self.store)?;
         }
-        let mut imported = 0;
+        self.awaited = None;
+        let (mut imported, mut waiting) = (0, HashSet::new());
         for batch in ids.chunks(BATCH) {
-            imported += self.import(batch)?;
+            imported += self.import(batch, &mut waiting)?;
         }
         Ok(imported)
     }
 
-    fn import(&mut self, ids: &[SpoolId]) -> Result<usize, DeliverError> {
+    /// `waiting`: the objects of which nothing is imported now.
+    fn import(&mut self, ids: &[SpoolId], waiting: &mut HashSet<String>) -> Result<usize, DeliverError> {
         let now = self.now_ms();
-        let batch: Vec<Routed> = ids.iter().filter_map(|id| self.read(id).transpose()).collect::<Result<_, _>>()?;
+        let mut read: Vec<Read> = ids.iter().filter_map(|id| self.read(id).transpose()).collect::<Result<_, _>>()?;
+        self.ask_the_cores(&mut read, waiting);
+        let batch: Vec<Routed> = read.into_iter().map(|read| self.route(read)).collect();
         self.store.import(&batch, self.config.storm.window, now)?;
         for (id, ..) in &batch {
             self.spool.remove(id)?;
@@ -48,9 +66,35 @@ impl Deliverer {
         Ok(batch.len())
     }
 
-    /// Reads and routes one file; what is no notification or can't be read goes aside.
-    fn read(&self, id: &SpoolId) -> Result<Option<Routed>, DeliverError> {
-        let Entry { received, mut notification } = match self.spool.read(id) {
+    /// Fills in what the cores know of these; takes out what waits for one of them.
+    fn ask_the_cores(&mut self, read: &mut Vec<Read>, waiting: &mut HashSet<String>) {
+        let mut all: Vec<&mut Notification> = read.iter_mut().map(|(_, _, notification)| notification).collect();
+        self.details.fill(&mut all, &self.config);
+        let now = self.now_ms();
+        // A clock that was set back must not make anything wait until it is right again.
+        let is_young = |received: i64| (0..millis(AUTHOR_WAIT)).contains(&now.saturating_sub(received));
+        let mut by_core: BTreeMap<String, Vec<(i64, &mut Notification)>> = BTreeMap::new();
+        for (_, received, notification) in read.iter_mut().filter(|(.., notification)| author::is_missing(notification))
+        {
+            by_core.entry(notification.core.clone()).or_default().push((*received, notification));
+        }
+        for (name, entries) in by_core {
+            let Some(core) = places::core(&self.config, &name) else { continue };
+            let (times, mut notifications): (Vec<i64>, Vec<&mut Notification>) = entries.into_iter().unzip();
+            let may_come = author::fill(&core, &mut notifications);
+            let awaited = may_come.into_iter().zip(times).zip(notifications);
+            let awaited = awaited.filter(|((may_come, received), _)| *may_come && is_young(*received));
+            waiting.extend(awaited.map(|(_, notification)| notification.object_key()));
+        }
+        if !waiting.is_empty() {
+            self.awaited = Some(now.saturating_add(millis(AUTHOR_LOOK)));
+            read.retain(|(.., notification)| !waiting.contains(&notification.object_key()));
+        }
+    }
+
+    /// Reads one file; what is no notification or can't be read goes aside.
+    fn read(&self, id: &SpoolId) -> Result<Option<Read>, DeliverError> {
+        let Entry { received, notification } = match self.spool.read(id) {
             Ok(entry) => entry,
             Err(ReadError::Gone) => return Ok(None),
             Err(ReadError::Exhausted(e)) => return Err(e.into()),
@@ -62,6 +106,11 @@ impl Deliverer {
                 return Ok(None);
             }
         };
+        Ok(Some((id.clone(), received, notification)))
+    }
+
+    /// Where it goes.
+    fn route(&self, (id, received, mut notification): Read) -> Routed {
         complete(&mut notification, &self.config);
         let deliveries = deliveries(&notification, &self.config, local_time(received));
         for delivery in &deliveries {
@@ -69,7 +118,7 @@ impl Deliverer {
                 warn!("no place for a notification object=\"{}\" reason={reason}", notification.object_label());
             }
         }
-        Ok(Some((id.clone(), received, notification, deliveries)))
+        (id, received, notification, deliveries)
     }
 }
 

@@ -5,6 +5,7 @@ use super::compose::{compose, message};
 use super::{DeliverError, Deliverer};
 use crate::clock::{self, millis};
 use crate::config::{Config, Environment, Integration};
+use crate::core::details::Details;
 use crate::notification::Notification;
 use crate::schedule::{self, Attempt, Next};
 use crate::slack::api::Client;
@@ -327,9 +328,10 @@ fn elsewhere(lane: &Lane, reason: &str) -> String {
 ///
 /// Returns how many destinations took it.
 pub(crate) fn directly(config: &Config, env: &Environment, notification: &Notification, received: i64) -> usize {
-    let mut notification = notification.clone();
-    super::complete(&mut notification, config);
-    let decision = crate::route::decide(&notification, config, super::drain::local_time(received));
+    let notification = &mut notification.clone();
+    Details::default().fill(&mut [notification], config);
+    super::complete(notification, config);
+    let decision = crate::route::decide(notification, config, super::drain::local_time(received));
     let mut taken = 0;
     for placed in &decision.placed {
         let lane = super::address::lane_of(placed, &notification);

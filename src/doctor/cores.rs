@@ -1,13 +1,14 @@
 //! The monitoring cores: would a command be taken, can the state be read back.
 
-use super::{Step, Trouble};
+use super::{Mark, Step, Trouble};
 use crate::check::gather::takes_callbacks;
 use crate::check::span;
 use crate::clock;
 use crate::config::{Config, Core, CoreKind};
 use crate::core::door::{self, DoorError};
+use crate::core::shell::{self, Danger, What};
 use crate::core::state::{self, ReadError};
-use crate::core::{objects_readable, places};
+use crate::core::{log_readable, objects_readable, places};
 
 /// A core writes its state every 10 s, some every minute; what is older comes from one that stopped or hangs.
 const STATE_AGE_MAX: i64 = 5 * 60;
@@ -37,7 +38,33 @@ pub(super) fn core(core: &Core) -> Vec<Step> {
             }
         });
     }
+    if let Some((path, Err(e))) = log_readable(core) {
+        let found = format!("can't read the core's log {}: {e}", path.display());
+        let remedy =
+            format!("ls -l {}; without it ackbell is late to know, or doesn't know, who acknowledged", path.display());
+        steps.push(Step::warning(&hop("log"), found, remedy));
+    }
+    steps.extend(shell_steps(&hop("shell lines"), core));
     steps
+}
+
+/// The machine's own core, which nobody configured and nobody's click is to reach: what it runs us with is looked at
+/// all the same, and told only when it is dangerous.
+pub(super) fn unconfigured() -> Vec<Step> {
+    let steps = shell_steps("shell lines", &places::found());
+    steps.into_iter().filter(|step| step.mark != Mark::Good).collect()
+}
+
+fn shell_steps(hop: &str, core: &Core) -> Vec<Step> {
+    let step = |danger: Danger| match danger.what {
+        What::Output | What::Definition => Step::bad(Trouble::Configuration, hop, danger.found, danger.remedy),
+        What::Characters | What::Names | What::Quote => Step::warning(hop, danger.found, danger.remedy),
+    };
+    match shell::dangers(core) {
+        None => Vec::new(),
+        Some(dangers) if dangers.is_empty() => vec![Step::good(hop, "nothing that anybody wrote runs as a command")],
+        Some(dangers) => dangers.into_iter().map(step).collect(),
+    }
 }
 
 fn door_step(hop: &str, core: &Core) -> Step {

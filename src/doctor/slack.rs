@@ -239,7 +239,8 @@ pub(super) fn public_url(config: &Config, env: &Environment) -> Vec<Step> {
         return Vec::new();
     };
     let Ok(client) = Client::new(own, env) else { return Vec::new() };
-    let page = format!("{url}/healthz");
+    // The path that the proxy must hand on, asked as Slack probes it; `/healthz` is this machine's.
+    let page = format!("{url}/slack/request?ssl_check=1");
     let remedy = format!("curl -v {page}; the reverse proxy must lead to the listener's address");
     vec![match client.probe_page(&page, CALL_MAX) {
         Ok(heard) if heard.status == 200 => Step::good(HOP, format!("{page} answers from here")),

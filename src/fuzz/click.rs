@@ -4,7 +4,7 @@ use super::NOW;
 use crate::authorise::{Caller, Named, Person, Right, authorise};
 use crate::callback::interaction::{Interaction, Place, decode, decode_envelope};
 use crate::callback::request::{self, About, Asker, Click, Request, Wish};
-use crate::command::{Action, CommandError, ExternalCommand, Object};
+use crate::command::{Action, CommandError, ExternalCommand, Object, Wording};
 use crate::config::{Access, Acknowledge, CommentRule};
 use crate::confirm::Expectation;
 use crate::slack::forms;
@@ -99,7 +99,7 @@ fn command(asker: &Asker, object: &Object, action: &Action) -> Result<ExternalCo
     let admitted = caller.admit(&access).expect("somebody of ours");
     let leave = admitted.ask(Right::Act(action)).expect("nobody is refused without rules");
     let authorised = authorise(&leave, &Named::bare(object), None).expect("nobody is refused without rules");
-    ExternalCommand::new(&authorised, NOW)
+    ExternalCommand::new(&authorised, Wording::LookAlikes, NOW)
 }
 
 fn web01() -> Object {

@@ -12,7 +12,7 @@ pub fn slash(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     match slash::parse("/ackbell", &text) {
         Ok(order) => match order.what {
-            What::Problems(filter) | What::Subscribe(filter) | What::Unsubscribe(Some(filter)) => {
+            What::Problems(filter) | What::Subscribe(filter) | What::Me(filter) | What::Unsubscribe(Some(filter)) => {
                 bounded(&filter);
                 same(&filter);
             }

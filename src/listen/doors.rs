@@ -79,7 +79,7 @@ impl Doors {
         let path = config.runtime_dir.join(INTAKE);
         let mode = if config.listen.intake_users.is_empty() { 0o770 } else { 0o777 };
         if let Some(door) = &self.local {
-            let _ = door.update(settings(config));
+            let _ = door.update(local_settings(config));
             let _ = std::fs::set_permissions(&path, Permissions::from_mode(mode));
             return;
         }
@@ -87,7 +87,7 @@ impl Doors {
         let _ = std::fs::remove_file(&path);
         let opened = UnixListener::bind(&path).map_err(HttpError::Start).and_then(|listener| {
             std::fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(HttpError::Start)?;
-            HttpDoor::open(Bound::Unix(listener), settings(config), self.handlers.clone())
+            HttpDoor::open(Bound::Unix(listener), local_settings(config), self.handlers.clone())
         });
         match opened {
             Ok(door) => self.local = Some(door),
@@ -206,18 +206,24 @@ fn settings(config: &Config) -> Settings {
     let signers =
         config.integrations.iter().map(|i| Signer { integration: i.name.clone(), secrets: i.signing_secrets.clone() });
     let listen = &config.listen;
-    let intake_uids = listen.intake_users.iter().filter_map(|name| {
+    let access = Access {
+        intake_token: listen.intake_token.clone(),
+        intake_without_token: listen.intake_without_token,
+        intake_uids: Vec::new(),
+        metrics_for_all: listen.metrics_for_all,
+    };
+    Settings { signers: signers.collect(), tls: listen.tls.clone(), access }
+}
+
+/// Of the socket: no secret of Slack's and no certificate, but whose programs may come.
+fn local_settings(config: &Config) -> Settings {
+    let intake_uids = config.listen.intake_users.iter().filter_map(|name| {
         let uid = owner::uid_of(name);
         if uid.is_none() {
             warn!("[listen] intake_users names somebody this machine doesn't know user={name}");
         }
         uid
     });
-    let access = Access {
-        intake_token: listen.intake_token.clone(),
-        intake_without_token: listen.intake_without_token,
-        intake_uids: intake_uids.collect(),
-        metrics_for_all: listen.metrics_for_all,
-    };
-    Settings { signers: signers.collect(), tls: listen.tls.clone(), access }
+    let access = Access { intake_uids: intake_uids.collect(), ..Access::default() };
+    Settings { signers: Vec::new(), tls: None, access }
 }

@@ -49,7 +49,7 @@ pub(super) struct Links {
 
 /// The core's page, and the action and notes addresses that the core passed.
 pub(super) fn all(notification: &Notification, page: Option<&str>, core: Option<&Core>) -> Links {
-    let passed = |url: &Option<String>| url.as_deref().map(|url| resolved(url, notification, core));
+    let passed = |url: &Option<String>| url.as_deref().map(|url| resolved(url, core));
     let found = [
         ("Open in monitoring", page.map(str::to_owned)),
         ("Action", passed(&notification.action_url)),
@@ -66,13 +66,12 @@ fn is_web(url: &str) -> bool {
 }
 
 /// The address as a browser takes it: without the attributes that PNP's users add for their pages
-/// (`' class='tips' rel='...`), with the macros that a core leaves in its objects, and complete.
-fn resolved(url: &str, notification: &Notification, core: Option<&Core>) -> String {
-    let end = url.find("' ").unwrap_or(url.len());
-    let url = with_macros(url[..end].trim(), notification);
+/// (`' class='tips' rel='...`), and complete.
+fn resolved(url: &str, core: Option<&Core>) -> String {
+    let url = url[..url.find("' ").unwrap_or(url.len())].trim();
     match core.and_then(|core| core.url.as_deref()) {
-        Some(base) if !has_scheme(&url) => join(base, &url),
-        Some(_) | None => url,
+        Some(base) if !has_scheme(url) => join(base, url),
+        Some(_) | None => url.to_owned(),
     }
 }
 
@@ -95,27 +94,6 @@ fn join(base: &str, reference: &str) -> String {
         Some(path) => format!("{scheme}://{machine}/{path}"),
         None => format!("{base}/{reference}"),
     }
-}
-
-/// The macros that people write into `notes_url` and `action_url`, where the core passed them unexpanded, as its objects
-/// hold them. Nagios encodes what it fills in (`macros.c`, `URL_ENCODE_MACRO_CHARS`); an unknown macro stays.
-fn with_macros(url: &str, notification: &Notification) -> String {
-    if !url.contains('$') {
-        return url.to_owned();
-    }
-    let host = &notification.host;
-    let service = notification.service.as_ref();
-    let named = |display: Option<&String>, name: &String| display.unwrap_or(name).clone();
-    let known = [
-        ("$HOSTNAME$", Some(host.name.clone())),
-        ("$HOSTDISPLAYNAME$", Some(named(host.display_name.as_ref(), &host.name))),
-        ("$HOSTALIAS$", Some(named(host.alias.as_ref(), &host.name))),
-        ("$HOSTADDRESS$", host.address.clone()),
-        ("$SERVICEDESC$", service.map(|service| service.name.clone())),
-        ("$SERVICEDISPLAYNAME$", service.map(|service| named(service.display_name.as_ref(), &service.name))),
-    ];
-    let known = known.into_iter().filter_map(|(name, value)| Some((name, encode(&value?))));
-    known.fold(url.to_owned(), |url, (name, value)| url.replace(name, &value))
 }
 
 /// Percent-encodes everything but unreserved characters (RFC 3986).
@@ -184,12 +162,5 @@ mod tests {
         assert_eq!(action("//wiki.example.com/disk", base), Ok("https://wiki.example.com/disk".to_owned()));
         assert_eq!(action("ssh://web01", base), Err("ssh://web01".to_owned()), "shown, as no browser opens it");
         assert_eq!(action("/wiki/disk", None), Err("/wiki/disk".to_owned()), "shown, as nobody knows where it is");
-    }
-
-    #[test]
-    fn macros_that_stand_in_the_objects_are_filled_in() {
-        let url = "https://g.example.com/$HOSTNAME$?s=$SERVICEDESC$&n=$HOSTDISPLAYNAME$&a=$HOSTADDRESS$";
-        let filled = "https://g.example.com/web%2001?s=Disk%20C%3A&n=web%2001&a=$HOSTADDRESS$";
-        assert_eq!(action(url, None), Ok(filled.to_owned()));
     }
 }

@@ -62,11 +62,11 @@ impl Store {
         Ok(Some(added))
     }
 
-    /// Ends a channel's subscription with that filter, or all of them, with a row of the audit; how many there were.
+    /// Ends the subscriptions of two places with that filter, or all of them, with a row of the audit; how many there were.
     /// `None`: this very order, by its `key`, comes again.
     pub(crate) fn unsubscribe(
         &mut self,
-        (integration, channel): (&str, &str),
+        (integration, [channel, own]): (&str, [&str; 2]),
         filter: Option<&str>,
         (key, now): (&str, i64),
         entry: &str,
@@ -75,8 +75,9 @@ impl Store {
         if !super::act::is_first(&transaction, key, now)? {
             return Ok(None);
         }
-        let sql = "DELETE FROM subscription WHERE integration = ?1 AND channel = ?2 AND filter = COALESCE(?3, filter)";
-        let gone = transaction.execute(sql, params![integration, channel, filter])?;
+        let sql = "DELETE FROM subscription WHERE integration = ?1 AND channel IN (?2, ?4)
+                     AND filter = COALESCE(?3, filter)";
+        let gone = transaction.execute(sql, params![integration, channel, filter, own])?;
         if gone > 0 {
             super::audit::append(&transaction, &[entry.to_owned()])?;
         }

@@ -439,7 +439,7 @@ fn a_subscription_that_is_ordered_again_by_a_recording_is_not_made_again() {
         at: 1,
     };
     assert_eq!(store.subscribe(&new, "order 1", "{}").unwrap(), Some(1));
-    let place = ("default", "C1");
+    let place = ("default", ["C1", "C1"]);
     assert_eq!(store.unsubscribe(place, None, ("order 2", 2), "{}").unwrap(), Some(1));
     assert_eq!(store.subscribe(&new, "order 1", "{}").unwrap(), None, "a replay, after whatever restart");
     assert_eq!(store.subscribe(&new, "order 3", "{}").unwrap(), Some(1));

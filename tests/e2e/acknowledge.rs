@@ -183,7 +183,7 @@ fn forms_carry_words_options_and_an_end() {
     let answer = night.sandbox.order("submit", &json!({"values": values}));
     assert_eq!((&answer["ok"], &answer["status"]), (&json!(true), &json!(200)), "{answer}");
     let shown = night.wait("ACKNOWLEDGED, CRITICAL: Disk on Web 01 · acknowledged by alice · looking, really");
-    let line = "EXTERNAL COMMAND: ACKNOWLEDGE_SVC_PROBLEM;web01;Disk;0;0;1;alice;looking, really [0] DISABLE_NOTIFICATIONS ü <!channel>";
+    let line = "EXTERNAL COMMAND: ACKNOWLEDGE_SVC_PROBLEM;web01;Disk;0;0;1;alice;looking, really [0] DISABLE_NOTIFICATIONS ü ‹!channel›";
     assert!(night.core.log().contains(line), "{}", night.core.log());
     assert!(!night.core.log().contains("EXTERNAL COMMAND: DISABLE_NOTIFICATIONS"), "one line stays one command");
     // It ends by itself, as this core can't.
@@ -311,13 +311,13 @@ fn every_other_reason_is_told_as_it_is() {
     };
     // The core doesn't know it: its log says so.
     notify("Ghost");
-    let ghost = night.wait("CRITICAL: Ghost on web01");
+    let ghost = night.wait("CRITICAL: Ghost on Web 01");
     night.sandbox.click(&ghost, "acknowledge", &json!({}));
     night.told("doesn't know Ghost on web01");
     // It is well in the core, whatever the card says.
     notify("Swap");
     notify("Big");
-    let big = night.wait("CRITICAL: Big on web01");
+    let big = night.wait("CRITICAL: Big on Web 01");
     night.sandbox.click(&big, "acknowledge", &json!({}));
     wait_until("a second reason", Duration::from_secs(40), || {
         night.sandbox.whispers().iter().filter(|told| told.starts_with("Sent, but the core has not taken it: ")).count()
@@ -326,11 +326,11 @@ fn every_other_reason_is_told_as_it_is() {
     println!("{:?}", night.sandbox.whispers());
     // Names that would be another command are refused before there is one.
     notify("a;b");
-    let odd = night.wait("CRITICAL: a;b on web01");
+    let odd = night.wait("CRITICAL: a;b on Web 01");
     night.sandbox.click(&odd, "acknowledge", &json!({}));
     night.told("can't be named in a command");
     // No command file at all; then it is said why.
-    let swap = night.wait("CRITICAL: Swap on web01");
+    let swap = night.wait("CRITICAL: Swap on Web 01");
     night.core.halt();
     fs::remove_file(night.core.path("rw/nagios.cmd")).unwrap();
     night.sandbox.click(&swap, "acknowledge", &json!({}));

@@ -51,7 +51,7 @@ fn a_relative_address_is_the_cores() {
     let site = Site::new(
         "[slack]\nwebhook_url = \"http://127.0.0.1:1/services/x\"\n[core]\nurl = \"https://mon.example.com/nagios4\"\n",
     );
-    let (_, said, _) = shown(&site, &[&DISK[..], &["--notes-url", "/wiki/disk?h=$HOSTNAME$"]].concat());
+    let (_, said, _) = shown(&site, &[&DISK[..], &["--notes-url", "/wiki/disk?h=web01"]].concat());
     assert!(said.contains("https://mon.example.com/wiki/disk?h=web01"), "{said}");
 }
 

@@ -42,6 +42,17 @@ fn contrib_has_what_is_printed() {
 }
 
 #[test]
+fn the_readme_prints_a_line_at_its_real_length() {
+    let readme = fs::read_to_string(format!("{ROOT}/README.md")).unwrap();
+    let joined: String = readme.split(" \\\n").map(str::trim_start).collect::<Vec<_>>().join(" ");
+    let printed = printed("nagios", &[]);
+    let lines = printed.lines().filter_map(|line| Some(line[line.find("/usr/bin/ackbell notify")?..].trim()));
+    let lines: Vec<&str> = lines.filter(|line| line.contains("--notificationtype")).collect();
+    let said = format!("{} characters (a host's has {})", lines[1].len(), lines[0].len());
+    assert!(joined.contains(lines[1]) && readme.contains(&said), "{said}\n{}", lines[1]);
+}
+
+#[test]
 fn a_real_nagios_takes_them() {
     for core in ["nagios", "naemon"] {
         let directory = tempfile::Builder::new().prefix("ackbell-commands").tempdir_in("/tmp").unwrap();

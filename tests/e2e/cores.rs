@@ -37,8 +37,9 @@ impl Program {
     pub(crate) fn command(&self, directory: &Path, arguments: &[&str]) -> Command {
         match self {
             Self::Here(path) => {
-                let mut command = Command::new(path);
-                command.args(arguments);
+                // Nagios becomes its user by itself, Naemon wants to be started so.
+                let mut command = Command::new("setpriv");
+                command.args(["--reuid=nagios", "--regid=nagios", "--init-groups"]).arg(path).args(arguments);
                 command
             }
             Self::InRoot { root, path } => {

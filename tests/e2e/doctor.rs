@@ -69,6 +69,8 @@ fn all_is_well_from_the_configuration_to_the_core() {
     assert!(sandbox.texts()[0].contains("MESSAGE"), "{:?}", sandbox.texts());
     let root = core.path("");
     let root = root.display();
+    assert_said(&said, "✓", "shell lines", "nothing that anybody wrote runs as a command", "");
+    unsafe_lines_are_told(&core);
     // Switched off, then stopped: an administrator's two classics.
     core.set_in_main("check_external_commands=1", "check_external_commands=0");
     let done = run(&["doctor"]).output().unwrap();
@@ -89,6 +91,56 @@ fn all_is_well_from_the_configuration_to_the_core() {
     );
     assert_said(&text(&done.stdout), "✗", "commands", &found, "systemctl restart nagios4 (nagios, naemon)");
     assert_eq!(done.status.code(), Some(69));
+}
+
+/// Without the lines that take quotes out, and with a definition of an older ackbell: by `doctor`, `check` and `setup`.
+fn unsafe_lines_are_told(core: &Core) {
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(ACKBELL);
+        command.arg("--config").arg(core_path(core)).args(arguments).env_clear().env("LANG", "C.UTF-8");
+        command.env("PATH", "/usr/bin:/bin").stdin(Stdio::null()).output().unwrap()
+    };
+    let (main, cache) = (core.path("nagios.cfg"), core.path("objects.cache"));
+    let (before, objects) = (fs::read_to_string(&main).unwrap(), fs::read_to_string(&cache).unwrap());
+    fs::write(&main, before.replace("illegal_", "#illegal_")).unwrap();
+    let old = objects.replace("--contact '$CONTACTNAME$'", "--hostalias '$HOSTALIAS$'");
+    fs::write(&cache, old.replace("Web server 1", "Bob's laptop")).unwrap();
+    let shown = main.display();
+    let output = format!(
+        "{shown} has no illegal_macro_output_chars, and it has no default: what a monitored machine prints can run commands as the core's user"
+    );
+    let definition = "the command notify-host-by-ackbell has $HOSTALIAS$ on its shell line: whoever may write that can run commands as the core's user";
+    let quote = "a quote in web01's alias: by such a definition no notification about it arrives";
+    let remedy = "set illegal_macro_output_chars=`~$&|'\"<> there, and restart the core";
+    let done = run(&["doctor"]);
+    let said = text(&done.stdout);
+    assert_said(&said, "✗", "shell lines", &output, remedy);
+    let commands =
+        "ackbell commands nagios prints definitions without them; put them in the old ones' place and reload the core";
+    let named =
+        commands.replace("ackbell commands", &format!("ackbell --config {} commands", core_path(core).display()));
+    assert!(said.contains(definition) && (said.contains(commands) || said.contains(&named)), "{said}");
+    assert!(said.contains(quote) && said.contains("has no illegal_object_name_chars"), "{said}");
+    assert_eq!(done.status.code(), Some(78));
+    let said = text(&run(&["check"]).stdout);
+    assert!(said.starts_with("ACKBELL WARNING - "), "{said}");
+    let parts = [&*output, definition, quote, " doctor says what to set"];
+    assert!(parts.iter().all(|part| said.contains(part)), "{said}");
+    fs::create_dir_all(core.path("conf.d")).unwrap();
+    let hook = core.path("hook");
+    fs::write(&hook, "https://hooks.slack.com/services/T0/B0/x").unwrap();
+    let (main, hook) = (main.display().to_string(), hook.display().to_string());
+    let definitions = core.path("conf.d/new.cfg").display().to_string();
+    let rest = ["--webhook-url-file", &hook, "--definitions", &definitions];
+    let done = run(&[&["setup", "--yes", "--dry-run", "--no-message", "--main-config", &main], &rest[..]].concat());
+    let said = text(&done.stdout) + &text(&done.stderr);
+    assert!(
+        said.contains(&format!("! no definitions are written: {output}\n  {remedy}; then run setup again")),
+        "{said}"
+    );
+    assert!(said.contains(&format!("! {definition}")), "{said}");
+    fs::write(core.path("nagios.cfg"), before).unwrap();
+    fs::write(&cache, objects).unwrap();
 }
 
 fn core_path(core: &Core) -> std::path::PathBuf {

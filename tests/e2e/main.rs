@@ -21,6 +21,7 @@ mod door;
 mod faults;
 mod home;
 mod icinga;
+mod injection;
 mod install;
 mod intake;
 mod kills;

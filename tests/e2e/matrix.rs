@@ -236,7 +236,11 @@ impl<S: Subject> Row<S> {
         let named = services.iter().filter(|service| names().any(|name| name == *service)).count();
         let refused =
             if not.is_empty() { String::new() } else { format!(", {} refused: no line can say `;`", not.len()) };
-        self.seen("names", &format!("{named} of {} that the core takes{refused}", names().count()));
+        let (taken, all) = (named - not.len(), names().count());
+        self.seen(
+            "names",
+            &format!("{taken} of the list's {all} acted on exactly{refused}, {} not taken by the core", all - named),
+        );
         let what =
             format!("{} clicks at once: all held, all confirmed after {:.1} s", sayable.len(), elapsed.as_secs_f32());
         self.seen("at once", &what);
@@ -284,6 +288,7 @@ impl<S: Subject> Row<S> {
         self.seen("re-check", "run, its finding is told");
         self.shift.sandbox.click(&card, "more", &json!({"option": "stop_notifications"}));
         self.holds(Some("Check"), "silence", |held| !held.notifications);
+        self.shift.wait("NOTIFICATIONS STOPPED, WARNING: Check on Web 01");
         self.shift.sandbox.click(&card, "more", &json!({"option": "resume_notifications"}));
         self.holds(Some("Check"), "no silence", |held| held.notifications);
         self.seen("stop and resume notifications", "held");

@@ -83,7 +83,7 @@ impl Core {
              temp_file={root}/nagios.tmp\ntemp_path={root}/tmp\ncheck_result_path={root}/results\nquery_socket={root}/rw/nagios.qh\n\
              use_syslog=0\nlog_notifications=1\ninterval_length=1\ncheck_result_reaper_frequency=1\nenable_notifications=1\n\
              execute_service_checks=1\nenable_flap_detection=1\nenable_environment_macros={macros}\n\
-             illegal_macro_output_chars=`~$&|'\"<>\nretain_state_information=0\nservice_inter_check_delay_method=n\n\
+             illegal_object_name_chars=`~!$%^&*|'\"<>?,()=\nillegal_macro_output_chars=`~$&|'\"<>\nretain_state_information=0\nservice_inter_check_delay_method=n\n\
              max_service_check_spread=1\nnotification_timeout=30\ndebug_level=0\n"
         );
         fs::write(self.path("nagios.cfg"), main).unwrap();
@@ -279,7 +279,8 @@ fn with_rights(path: &Path) {
 #[test]
 fn a_real_core_over_http_by_arguments() {
     let sandbox = Sandbox::start(&["--burst", "200"]);
-    let slack = format!("[slack]\nwebhook_url = \"{}\"\n", sandbox.webhook("B0000001"));
+    let slack =
+        format!("[slack]\nwebhook_url = \"{}\"\n[core]\nmain_config = \"nagios.cfg\"\n", sandbox.webhook("B0000001"));
     let core = Core::start(&slack, "ackbell", false);
     // What the core deletes by itself is gone, and it makes colons of semicolons; all else survives the shell.
     evening(&sandbox, &core, "its full id HOME :  !channel x C:\\");

@@ -217,15 +217,19 @@ fn what_another_users_configuration_names_is_never_read_by_root() {
         secret.path().display(),
         sandbox.url
     );
-    // The state is root's, or isn't there; only the configuration is theirs.
-    for state in [None, Some(0)] {
+    // The state is root's, or isn't there; only the configuration is theirs, or they may write it.
+    for (has_state, owner, mode) in [(false, NOBODY, 0o640), (true, NOBODY, 0o640), (true, 0, 0o660)] {
         let site = Site::new(&slack);
-        fs::set_permissions(site.dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        state.inspect(|_| fs::create_dir(site.state("")).unwrap());
-        chown(site.config(), Some(NOBODY), Some(NOBODY)).unwrap();
+        if has_state {
+            fs::create_dir(site.state("")).unwrap();
+        }
+        fs::set_permissions(site.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        chown(site.config(), Some(owner), Some(NOBODY)).unwrap();
+        fs::set_permissions(site.config(), fs::Permissions::from_mode(mode)).unwrap();
         for verb in [&["doctor"][..], &["queue", "flush"], &["setup", "--yes", "--channel", "#ops"], &NOTIFY] {
             let done = site.run(verb);
             assert_ne!(done.status.code(), Some(0).filter(|_| verb != NOTIFY), "{verb:?}: {}", text(&done.stdout));
+            assert!(!text(&done.stderr).contains("xoxb-of-root"), "{}", text(&done.stderr));
         }
         let sent = sandbox.get("requests").to_string();
         assert!(!sent.contains("xoxb-of-root"), "{sent}");
@@ -296,6 +300,7 @@ fn setup_lets_the_core_judge_as_its_own_user_and_puts_no_foreign_file_back() {
         command.args(["-f", "-qq", "-o"]).arg(&trace).args(["-e", "trace=execve,setuid,setgid", ACKBELL, "--config"]);
         command.arg(own.path().join("ackbell.toml")).args(["setup", "--yes", "--no-message", "--webhook-url-file"]);
         command.arg(&hook).arg("--main-config").arg(format!("{}/nagios.cfg", root.trim_end_matches('/'))).args(more);
+        command.arg("--state-dir").arg(own.path().join("state"));
         let done = command.env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin").output().unwrap();
         format!("{}{}", text(&done.stdout), text(&done.stderr))
     };

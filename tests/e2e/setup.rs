@@ -18,7 +18,8 @@ struct Machine {
 impl Machine {
     fn new() -> Self {
         let machine = Self { sandbox: Sandbox::start(&["--burst", "99"]), home: tempfile::tempdir().unwrap() };
-        let main = "cfg_dir=conf.d\ncommand_file=rw/nagios.cmd\ncheck_external_commands=0\nnagios_user=nagios\n";
+        let main = "cfg_dir=conf.d\ncommand_file=rw/nagios.cmd\ncheck_external_commands=0\nnagios_user=nagios\n\
+            illegal_object_name_chars=`~!$%^&*|'\"<>?,()=\nillegal_macro_output_chars=`~$&|'\"<>\n";
         fs::write(machine.path("naemon.cfg"), main).unwrap();
         fs::create_dir(machine.path("conf.d")).unwrap();
         machine

@@ -159,6 +159,20 @@ fn a_channel_subscribes_itself() {
     let shown: Value = serde_json::from_str(&night.run(&["config", "show", "--json"])).unwrap();
     assert_eq!(shown["subscriptions"], told["subscriptions"]);
     night.ask_as(&here, "unsubscribe", "Ended: one subscription");
+    // A person, wherever they write it; ended where ackbell writes to them.
+    night.ask_as(&here, "me web*/Disk", "You are now sent what `web*/Disk` takes.");
+    night.ask_as(&json!({"channel": "#disks", "user": "U0BOB00001"}), "me web01", "You may not subscribe channels");
+    night.core.set("Disk", 0, "fine");
+    night.wait("RECOVERED, OK: Disk on Web 01");
+    night.core.set("Disk", 2, "full again");
+    let to_alice = || {
+        let all = night.sandbox.messages().into_iter();
+        all.filter(|message| message["channel"].as_str().unwrap().starts_with('D')).collect::<Vec<_>>()
+    };
+    wait_until("the direct message", Duration::from_secs(30), || !to_alice().is_empty());
+    let own = json!({"channel": to_alice()[0]["channel"]});
+    night.ask_as(&own, "subscriptions", "by alice since");
+    night.ask_as(&own, "unsubscribe web*/Disk", "Ended: one subscription");
     let audit: Vec<Value> = night.audit();
     assert!(audit.iter().any(|row| row["action"] == "subscribe" && row["detail"] == "web*/Disk critical"), "{audit:?}");
     night.sandbox.assert_respected();

@@ -36,6 +36,88 @@ fn a_listener_delivers_by_token_at_once_and_stops_cleanly() {
     sandbox.assert_respected();
 }
 
+/// Groups, variables, the contact's groups and e-mail stand on no shipped command line: routes match on them all the same, with
+/// a listener and without one, and what an older definition passes wins.
+#[test]
+fn routes_match_on_what_the_cores_objects_say() {
+    let sandbox = Sandbox::start(&["--burst", "99"]);
+    let site = Site::with_token(
+        &sandbox,
+        "[core]\nobjects_file = \"objects.cache\"\n[storm]\nthreshold = 99\n\
+         [[route]]\nmatch = { hostgroup = \"linux\", servicegroup = \"shop\", contact_group = \"ops\", var = { slackchannel = \"*dba\" } }\n\
+         to = [\"#db-alerts\", \"contact\"]\n",
+    );
+    fs::write(site.dir.path().join("objects.cache"), include_str!("../samples/nagios-4.4.6-objects.cache")).unwrap();
+    let notify = |service: &str, more: &[&str]| {
+        let line =
+            ["notify", "--hostname", "db01", "--servicedesc", service, "--servicestate", "2", "--contact", "alice"];
+        assert_eq!(site.run(&[&line[..], more].concat()).status.code(), Some(0));
+    };
+    notify("MySQL", &["--output", "one"]);
+    let _listener = site.listen();
+    notify("MySQL", &["--output", "two", "--servicegroups", "none", "--hostalias", "mine"]);
+    notify("Other", &["--output", "three"]);
+    let messages = sandbox.wait_for_messages(4);
+    let went = |output: &str| {
+        let of = messages.iter().filter(|message| message["text"].as_str().unwrap().ends_with(output));
+        let mut places: Vec<&str> = of.filter_map(|message| message["channel_name"].as_str()).collect();
+        places.sort_unstable();
+        places
+    };
+    assert_eq!(went("one").len(), 2, "{messages:?}");
+    assert!(went("one").contains(&"db-alerts") && went("three") == ["ops"] && went("two") == ["ops"], "{messages:?}");
+    site.assert_all_delivered();
+}
+
+/// A downtime's author stands in the core's state, which is written some seconds later. Until then the notification waits, and
+/// what comes about the same object behind it; nothing else does, and not for long.
+#[test]
+fn a_notification_waits_a_moment_for_its_author_and_holds_up_nothing_else() {
+    let sandbox = Sandbox::start(&["--burst", "99"]);
+    let site = Site::with_webhook(&sandbox);
+    let slack = format!("[slack]\nwebhook_url = \"{}\"\n", sandbox.webhook("B0000001"));
+    site.configure(&format!(
+        "{slack}[core]\nstatus_file = \"status.dat\"\nlog_file = \"none\"\nmain_config = \"none\"\n"
+    ));
+    let now = || i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
+    let state = |more: &str| {
+        let hosts: String = ["web01", "db01"].map(|host| format!("hoststatus {{\n\thost_name={host}\n\t}}\n")).concat();
+        let new = site.dir.path().join("status.new");
+        fs::write(&new, format!("info {{\n\tcreated={}\n\t}}\n{hosts}{more}", now())).unwrap();
+        fs::rename(new, site.dir.path().join("status.dat")).unwrap();
+    };
+    let downtime = |host: &str| {
+        let line = ["notify", "--notificationtype", "DOWNTIMESTART", "--hostname", host, "--hoststate", "DOWN"];
+        assert_eq!(site.run(&line).status.code(), Some(0));
+    };
+    let problem = |host: &str| site.run(&["notify", "--hostname", host, "--hoststate", "DOWN", "--output", "no ping"]);
+    let _listener = site.listen();
+    state("");
+    let began = now();
+    downtime("db01");
+    problem("other");
+    let texts =
+        || sandbox.wait_for_messages(1).iter().map(|m| m["text"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    assert!(texts()[0].starts_with("DOWN: other") && texts().len() == 1, "{:?}", texts());
+    let who = "author=eve\n\tcomment=it's up";
+    state(&format!(
+        "hostdowntime {{\n\thost_name=db01\n\tstart_time={began}\n\tend_time={}\n\t{who}\n\t}}\n",
+        began + 60
+    ));
+    let told = sandbox.wait_for_messages(2)[1].to_string();
+    assert!(told.contains("scheduled by eve") && told.contains("it's up"), "{told}");
+    // A core that never says it is waited for in vain, and for a few seconds only; nothing of the object comes before.
+    state("");
+    let started = Instant::now();
+    downtime("web01");
+    problem("web01");
+    let told = sandbox.wait_for_messages(3)[2].to_string();
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    assert!(told.contains("DOWNTIME STARTED") && texts()[2].starts_with("DOWN: web01"), "{told}");
+    site.assert_all_delivered();
+    sandbox.assert_respected();
+}
+
 #[expect(clippy::too_many_lines, reason = "three command lines in full")]
 #[test]
 fn openitcockpits_command_lines_work_unchanged_and_uuids_become_names() {

@@ -81,10 +81,10 @@ fn in_core(words: &[String], core: &Core, gate: &mut Gate, leave: &Leave<'_>) ->
 /// Every object that the person may know of, with what people call it.
 fn seen(core: &Core, gate: &mut Gate, leave: &Leave<'_>) -> Result<Vec<(Object, Label)>, String> {
     let all = survey::names(core, leave).map_err(|e| format!("The monitoring can't be asked: {e}."))?;
-    let mut seen = Vec::new();
+    let (mut seen, naming) = (Vec::new(), gate.naming(core));
     for object in all {
-        if !leave.differs_by_object() || leave.sees(&gate.names(core, &object, None).of(&object)) {
-            let label = Label::known(&object, gate.labels.of_core(core));
+        if !leave.differs_by_object() || leave.sees(&naming.names(&object, None).of(&object)) {
+            let label = Label::known(&object, naming.labels);
             seen.push((object, label));
         }
     }
@@ -94,8 +94,9 @@ fn seen(core: &Core, gate: &mut Gate, leave: &Leave<'_>) -> Result<Vec<(Object, 
 /// The names of everything there is in a core, for deciding about filters.
 pub(super) fn learn(core: &Core, gate: &mut Gate, leave: &Leave<'_>, known: &mut Known) -> Result<(), String> {
     let all = survey::names(core, leave).map_err(|e| format!("The monitoring can't be asked: {e}."))?;
+    let naming = gate.naming(core);
     for object in all {
-        let label = Label::known(&object, gate.labels.of_core(core));
+        let label = Label::known(&object, naming.labels);
         match (object.service, label.service) {
             (Some(service), Some(label)) => known.services.push(vec![service, label]),
             _ => known.hosts.push(vec![object.host, label.host]),

@@ -11,7 +11,7 @@ use crate::command::{Action, ExternalCommand, Object};
 use crate::config::Core;
 use crate::confirm::Expectation;
 use crate::core::door::{self, DoorError};
-use crate::core::{dialect, knows_expiry, places, state, survey};
+use crate::core::{dialect, knows_expiry, places, state, survey, wording};
 use crate::problem::Problem;
 use crate::report::Noted;
 use crate::store::{Act, Lane, Move, NewAct, Stage, StoreError};
@@ -214,7 +214,7 @@ impl Worker {
                 Err(words) => Ended::failed(words).into(),
             });
         }
-        Ok(match ExternalCommand::new(&authorised, clock::wall_ms() / 1000) {
+        Ok(match ExternalCommand::new(&authorised, wording(&core), clock::wall_ms() / 1000) {
             Ok(command) => {
                 let dialect = dialect(&core, command.action());
                 let command = command.towards(dialect);

@@ -1,7 +1,9 @@
 //! The core's definitions: a file of our own, verified by the core itself.
 
 use super::{End, Exit, Scene, Talk};
+use crate::config::Core;
 use crate::core::local::{Local, Verification};
+use crate::core::shell::{self, Danger, What};
 use crate::setup::write::{self, Planned};
 use crate::setup::{self, Choices};
 use std::path::{Path, PathBuf};
@@ -29,14 +31,30 @@ impl Definitions {
                 scene.path.display()
             ));
         };
+        let dangers = dangers(local);
+        let (refused, told): (Vec<&Danger>, Vec<&Danger>) =
+            dangers.iter().partition(|danger| danger.what == What::Output);
+        for Danger { found, remedy, .. } in told {
+            talk.out.line(&format!("! {found}\n  {remedy}"));
+        }
+        let refused = refused.first().map(|Danger { found, remedy, .. }| format!("{found}\n  {remedy}"));
         let wanted = scene.args.definitions.clone().or_else(|| local.definitions.clone());
-        let Some(path) = wanted.filter(|path| path != Path::new("-")) else { return Self::Shown(text) };
-        let path = std::path::absolute(&path).unwrap_or(path);
-        let there = write::read(&path);
-        if there.as_ref().is_ok_and(|there| *there == text || *there == bare) {
+        let path = wanted.filter(|path| path != Path::new("-"));
+        let path = path.map(|path| std::path::absolute(&path).unwrap_or(path));
+        let there = path.as_ref().and_then(|path| write::read(path).ok());
+        let is_there = there.as_ref().is_some_and(|there| *there == text || *there == bare);
+        if let Some(why) = refused {
+            // Definitions that hand a monitored machine the core's shell are not written; those that are there stay.
+            if path.is_some() && !is_there {
+                return Self::Not(format!("{why}; then run setup again"));
+            }
+            talk.out.line(&format!("! {why}"));
+        }
+        let Some(path) = path else { return Self::Shown(text) };
+        if is_there {
             return Self::File { local: Box::new(local.clone()), path, text, bare, is_there: true };
         }
-        if there.is_ok_and(|there| !there.contains("ackbell")) {
+        if there.is_some_and(|there| !there.contains("ackbell")) {
             return Self::Not(format!("{} isn't ackbell's: name another file with --definitions", path.display()));
         }
         if let Verification::Bad(said) = local.verify() {
@@ -81,6 +99,12 @@ impl Definitions {
         talk.out.line(&format!("✓ {}{said}", path.display()));
         Ok(())
     }
+}
+
+/// What lets a text reach the core's shell.
+fn dangers(local: &Local) -> Vec<Danger> {
+    let core = Core { kind: local.kind, main_config: Some(local.main_config.clone()), ..Core::default() };
+    shell::dangers(&core).unwrap_or_default()
 }
 
 fn settle(local: &Local, path: &Path, text: &str, bare: &str) -> Result<&'static str, End> {

@@ -193,19 +193,9 @@ impl Subject for Nagios {
 
     fn restart(&mut self) {
         let main = self.path("nagios.cfg").display().to_string();
-        let account = |mut command: Command| {
-            // Naemon refuses to be run by root.
-            if self.is_naemon() {
-                let mut as_user = Command::new("setpriv");
-                as_user.args(["--reuid=nagios", "--regid=nagios", "--init-groups"]);
-                as_user.arg(command.get_program()).args(command.get_args());
-                command = as_user;
-            }
-            command
-        };
-        let verified = account(self.program.command(&self.root, &["-v", &main])).output().unwrap();
+        let verified = self.program.command(&self.root, &["-v", &main]).output().unwrap();
         assert!(verified.status.success(), "{}{}", text(&verified.stdout), text(&verified.stderr));
-        let mut command = account(self.program.command(&self.root, &[&main]));
+        let mut command = self.program.command(&self.root, &[&main]);
         let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         self.process = Some(Running(process));
         let (status, commands) = (self.path("status.dat"), self.path("rw/nagios.cmd"));

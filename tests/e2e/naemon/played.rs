@@ -54,11 +54,15 @@ impl Naemon {
         let (host, service) =
             ([("name", json!("web01"))], [("host_name", json!("web01")), ("description", json!("Disk"))]);
         let contacts = [("contacts", json!(["alice"]))];
-        held.tables.insert("hosts", vec![row(&[&host[..], &contacts, &state(0)].concat())]);
-        held.tables.insert("services", vec![row(&[&service[..], &contacts, &state(2)].concat())]);
+        let of_host = [("alias", json!("Bob's laptop")), ("address", json!("192.0.2.10"))];
+        let host = [&host[..], &of_host, &details("web01"), &contacts, &state(0)].concat();
+        held.tables.insert("hosts", vec![row(&host)]);
+        let service = [&service[..], &details(""), &contacts, &state(2)].concat();
+        held.tables.insert("services", vec![row(&service)]);
         let email = ("email", json!("alice@example.com"));
-        held.tables
-            .insert("contacts", vec![row(&[("name", json!("alice")), email, ("can_submit_commands", json!(1))])]);
+        let contact = [("name", json!("alice")), email, ("address1", json!("")), ("can_submit_commands", json!(1))];
+        held.tables.insert("contacts", vec![row(&[&contact[..], &VARIABLES.map(|name| (name, json!([])))].concat())]);
+        held.tables.insert("contactgroups", vec![row(&[("name", json!("ops")), ("members", json!(["alice"]))])]);
         held.tables.insert("comments", Vec::new());
         held.tables.insert("downtimes", Vec::new());
         let program = [("nagios_pid", json!(7)), ("program_start", json!(now() - 900))];
@@ -73,6 +77,16 @@ impl Naemon {
     pub(super) fn with<T>(&self, look: impl FnOnce(&mut Held) -> T) -> T {
         look(&mut self.held.lock().unwrap())
     }
+}
+
+const VARIABLES: [&str; 2] = ["custom_variable_names", "custom_variable_values"];
+
+/// What an object has beside its state, as naemon-livestatus 1.5.1 names the columns.
+fn details(display_name: &str) -> Vec<(&'static str, Value)> {
+    let variables = VARIABLES.map(|name| (name, json!([])));
+    let links = ["action_url_expanded", "notes_url_expanded"].map(|name| (name, json!("")));
+    let rest = [("display_name", json!(display_name)), ("groups", json!(["linux"]))];
+    [&rest[..], &links, &variables].concat()
 }
 
 /// Answers each connection once, then closes it. The thread ends with the test's process.
