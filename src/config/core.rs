@@ -24,7 +24,7 @@ fn read(name: &str, mut table: Table<'_>, base: &Path, sources: &mut Vec<PathBuf
     let [objects_file, main_config, command_file] = ["objects_file", "main_config", "command_file"].map(&mut path);
     let [status_file, query_socket, log_file] = ["status_file", "query_socket", "log_file"].map(&mut path);
     let (url, by_url) = without_module(table.parsed("url", report, values::link), kind);
-    let web = table.parsed("web", report, |text| web(text, kind)).or(by_url).unwrap_or_else(|| installed(kind));
+    let web = table.parsed("web", report, web).or(by_url).unwrap_or_else(|| installed(kind));
     let core = Core {
         name: name.to_owned(),
         kind,
@@ -46,9 +46,8 @@ fn read(name: &str, mut table: Table<'_>, base: &Path, sources: &mut Vec<PathBuf
 /// Where Icinga Web 2 keeps the modules that are switched on.
 const ICINGA_WEB_MODULES: &str = "/etc/icingaweb2/enabledModules";
 
-fn web(text: &str, kind: CoreKind) -> Result<IcingaWeb, Mistake> {
+fn web(text: &str) -> Result<IcingaWeb, Mistake> {
     match text.to_ascii_lowercase().as_str() {
-        _ if kind != CoreKind::Icinga2 => Err(Mistake::new("web is a choice of Icinga 2 alone").remedy("remove it")),
         "icingadb" => Ok(IcingaWeb::IcingaDb),
         "monitoring" => Ok(IcingaWeb::Monitoring),
         _ => Err(Mistake::new(format!("\"{text}\" is no module that shows objects"))

@@ -5,7 +5,7 @@
 //!
 //! What a notification says itself wins. Where the core can't be asked, it is delivered with what it has.
 
-use super::objects::{self, FILE_BYTES_MAX, Piece, walk};
+use super::objects::{FILE_BYTES_MAX, Piece, walk};
 use super::{livestatus, places};
 use crate::config::{Config, Core, CoreKind, Field};
 use crate::notification::{Notification, clean_line, is_uuid, present};

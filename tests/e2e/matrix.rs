@@ -147,7 +147,7 @@ impl<S: Subject> Row<S> {
         self.shift.fill_in(&card, "acknowledge_with", &json!({}), &values);
         self.shift.becomes(&card, "ACKNOWLEDGED, CRITICAL: Ends on Web 01 · acknowledged by alice");
         let held = self.holds(Some("Ends"), "the acknowledgement", |held| held.acknowledged);
-        assert_eq!(held.author, "alice");
+        assert!(held.author.starts_with("alice"), "{held:?}");
         assert!(held.comment.contains('🔥') && held.comment.ends_with("second line"), "{held:?}");
         assert!(!held.comment.contains(['\n', ';']) || self.door == "API", "{held:?}");
         self.seen("acknowledge, nastiest comment", &format!("held as `{}`", held.comment.replace('|', "\\|")));
@@ -223,7 +223,7 @@ impl<S: Subject> Row<S> {
         assert!(elapsed < limit * 3, "{elapsed:?}, on a machine that has other things to do");
         for service in &sayable {
             let held = self.holds(Some(service), "the acknowledgement", |held| held.acknowledged);
-            assert_eq!((held.author.as_str(), held.comment.as_str()), ("alice", "acknowledged in Slack"), "{service}");
+            assert!(held.author.starts_with("alice") && held.comment == "acknowledged in Slack", "{service}: {held:?}");
         }
         for service in &not {
             let found = self.audit(service);
@@ -260,7 +260,10 @@ impl<S: Subject> Row<S> {
             self.shift.fill_in(&card, "more", &json!({"option": "downtime"}), &values);
             let held = self.holds(Some(service), "the downtime", |held| !held.downtimes.is_empty());
             let (author, comment, is_fixed) = &held.downtimes[0];
-            assert!(comment.contains('🔥') && author == "alice" && *is_fixed == (kind == "fixed"), "{held:?}");
+            assert!(
+                comment.contains('🔥') && author.starts_with("alice") && *is_fixed == (kind == "fixed"),
+                "{held:?}"
+            );
             self.shift.wait(&format!("IN DOWNTIME, CRITICAL: {service} on Web 01"));
             self.seen(&format!("downtime, {kind}"), "held, the card says so");
         }
