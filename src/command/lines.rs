@@ -36,15 +36,12 @@ pub(super) fn of(command: &ExternalCommand) -> Vec<String> {
             // 2 is sticky everywhere; Naemon takes any other number but 0 for it too.
             let (sticky, notify, persistent) = (u8::from(*sticky) * 2, u8::from(*notify), u8::from(*persistent));
             let flags = format!(";{sticky};{notify};{persistent}");
-            match expiry {
-                Some(end) => {
-                    let rest = format!("{flags};{end};{author};{comment}");
-                    line("ACKNOWLEDGE_HOST_PROBLEM_EXPIRE", "ACKNOWLEDGE_SVC_PROBLEM_EXPIRE", &rest)
-                }
-                None => {
-                    let rest = format!("{flags};{author};{comment}");
-                    line("ACKNOWLEDGE_HOST_PROBLEM", "ACKNOWLEDGE_SVC_PROBLEM", &rest)
-                }
+            if let Some(end) = expiry {
+                let rest = format!("{flags};{end};{author};{comment}");
+                line("ACKNOWLEDGE_HOST_PROBLEM_EXPIRE", "ACKNOWLEDGE_SVC_PROBLEM_EXPIRE", &rest)
+            } else {
+                let rest = format!("{flags};{author};{comment}");
+                line("ACKNOWLEDGE_HOST_PROBLEM", "ACKNOWLEDGE_SVC_PROBLEM", &rest)
             }
         }
         Action::RemoveAcknowledgement => line("REMOVE_HOST_ACKNOWLEDGEMENT", "REMOVE_SVC_ACKNOWLEDGEMENT", ""),

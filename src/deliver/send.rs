@@ -334,12 +334,12 @@ pub(crate) fn directly(config: &Config, env: &Environment, notification: &Notifi
     let decision = crate::route::decide(notification, config, super::drain::local_time(received));
     let mut taken = 0;
     for placed in &decision.placed {
-        let lane = super::address::lane_of(placed, &notification);
+        let lane = super::address::lane_of(placed, notification);
         let Some(integration) = config.integrations.iter().find(|i| i.name == lane.integration) else {
             continue;
         };
         let note = Some("posted without being stored first: the disk refused it");
-        let message = message(&notification, config, integration.flavor, received / 1000, note);
+        let message = message(notification, config, integration.flavor, received / 1000, note);
         let channel = super::address::literal(&lane.target);
         let outcome = Client::new(integration, env).map(|c| c.post(channel, message, config.outbox.time_budget));
         match outcome {

@@ -43,7 +43,7 @@ impl Table {
             None if body.iter().all(u8::is_ascii_whitespace) => Vec::new(),
             None => return Err("the answer is no table".to_owned()),
         };
-        if fields.len() % columns != 0 {
+        if !fields.len().is_multiple_of(columns) {
             return Err("the answer is no table".to_owned());
         }
         Ok(Self { columns, fields })

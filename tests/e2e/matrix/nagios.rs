@@ -164,7 +164,8 @@ impl Subject for Nagios {
         };
         let field = |fields: &HashMap<String, String>, key: &str| fields.get(key).cloned().unwrap_or_default();
         let Some((_, fields)) = of(status).next() else { return Held::default() };
-        let own = of(comment).filter(|(_, fields)| fields.get("entry_type").is_some_and(|kind| kind == "4")).last();
+        let own =
+            of(comment).filter(|(_, fields)| fields.get("entry_type").is_some_and(|kind| kind == "4")).next_back();
         Held {
             acknowledged: field(fields, "problem_has_been_acknowledged") == "1",
             author: own.map(|(_, fields)| field(fields, "author")).unwrap_or_default(),
@@ -246,8 +247,9 @@ fn nagios_of_sid_by_its_command_file() {
 
 /// A Naemon that somebody installed: its program in `ACKBELL_NAEMON`, its Livestatus module in `ACKBELL_LIVESTATUS`.
 fn naemon(door: &'static str, core: &str) {
-    let told = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} says where it is"));
-    let module = format!("event_broker_options=-1\nbroker_module={} ROOT/rw/live", told("ACKBELL_LIVESTATUS"));
+    let told = |name: &str| std::env::var_os(name).unwrap_or_else(|| panic!("{name} says where it is"));
+    let livestatus = PathBuf::from(told("ACKBELL_LIVESTATUS"));
+    let module = format!("event_broker_options=-1\nbroker_module={} ROOT/rw/live", livestatus.display());
     let program = Program::Here(told("ACKBELL_NAEMON").into());
     let shift = Shift::prepare();
     let core = format!("[core]\nkind = \"naemon\"\n{core}");
