@@ -223,6 +223,10 @@ fn pass(config: &Config, env: &Environment, lock: &DeliveryLock, until: i64) -> 
         let Some(next) = round.next else {
             deliverer.tidy(TIDY_HERE)?;
             deliverer.store.checkpoint();
+            // Whoever came since the last look got no lock and relies on us: tidying takes a while.
+            if !deliverer.spool.is_empty() && (deliverer.drain()? > 0 || deliverer.awaited.is_some()) {
+                continue;
+            }
             // What couldn't be taken from the spool waits there.
             return Ok(deliverer.config.integrations.is_empty() || deliverer.spool.is_empty());
         };

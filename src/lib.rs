@@ -16,7 +16,8 @@
 //!   `confirm`, `manifest`, `verify`) imports no `std::fs`, `std::net`, `std::env`, no `log`, no clock and no database. `now` is an argument.
 //! - Only `store/` contains SQL. Only `slack/api.rs` uses ureq towards Slack, only `core/` towards a monitoring core,
 //!   and only `core/` opens a core's files and sockets. `Authorised` and `ExternalCommand` have private fields and one
-//!   constructor each: what nobody allowed can't reach a core, as it doesn't type-check.
+//!   constructor each: what nobody allowed can't reach a core, as it doesn't type-check. A `Leave` has the same: nothing about an
+//!   object is looked up for a person without having asked [`authorise`] first.
 //! - Only `cli` prints and decides exit codes.
 //! - `notify`, with a listener running, touches spool, wake-up datagram and delivery lock only. Without one its single
 //!   call of `deliver` is its only way to `SQLite`, TLS, templates and time zones.

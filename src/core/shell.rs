@@ -17,6 +17,8 @@ const NAME_CHARS: &str = "illegal_object_name_chars=`~!$%^&*|'\"<>?,()=";
 /// What a shell makes something of, quoted in whatever way. `~` and the rest of the samples' lists harm nobody.
 const DANGEROUS: &str = "`$&|'\"<>";
 
+/// So many macros of a line are named.
+const MACROS_SHOWN: usize = 3;
 /// The one that ends our definitions' quotes.
 const QUOTE: char = '\'';
 
@@ -179,9 +181,12 @@ impl InForce {
         );
         let mut found: Vec<Danger> = Vec::new();
         for (name, macros) in &self.commands {
+            let mut shown = macros.iter().take(MACROS_SHOWN).cloned().collect::<Vec<_>>().join(", ");
+            if macros.len() > MACROS_SHOWN {
+                shown.push_str(&format!(" and {} more", macros.len() - MACROS_SHOWN));
+            }
             let text = format!(
-                "the command {name} has {} on its shell line: whoever may write that can run commands as the core's user",
-                macros.join(", ")
+                "the command {name} has {shown} on its shell line: whoever may write that can run commands as the core's user"
             );
             found.push(Danger { what: What::Definition, found: text, remedy: remedy.clone() });
         }

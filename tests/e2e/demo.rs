@@ -125,7 +125,8 @@ fn a_click_in_the_demo_goes_the_real_way() {
     show.sandbox.click(&card, "acknowledge", &json!({}));
     let shown = show.wait("ACKNOWLEDGED, CRITICAL: Mail queue on mail01");
     assert_eq!(shown["ts"], card["ts"], "the same message");
-    let held = "CRITICAL mail01;Mail queue (acknowledged by alice: acknowledged in Slack)".to_owned();
+    let held =
+        "CRITICAL mail01;Mail queue (acknowledged by alice (Slack U0ALICE001): acknowledged in Slack)".to_owned();
     assert!(show.panel("The core's state").contains(&held), "{:?}", show.panel("The core's state"));
     let commands = show.panel("Command file");
     assert!(commands[0].contains("] ACKNOWLEDGE_SVC_PROBLEM;mail01;Mail queue;"), "{commands:?}");

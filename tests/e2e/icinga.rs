@@ -160,3 +160,19 @@ fn what_icinga_refuses_is_told_as_what_it_is() {
     assert_eq!(crate::world::text(&steps.stdout).lines().count(), 4, "{}", crate::world::text(&steps.stdout));
     shift.sandbox.assert_respected();
 }
+
+/// What people call its objects is asked of the API: for rules, and for who writes it.
+#[test]
+fn a_display_name_is_found_and_denied_behind_the_slash() {
+    let (shift, icinga) = begin("[[access.rule]]\ndeny = \"U0BOB00001\"\naction = \"recheck\"\nhost = \"Web 0?\"\n");
+    let ask = |user: &str, text: &str, words: &str| {
+        let order = json!({"command": "/ackbell", "text": text, "channel": "#ops", "user": user});
+        assert_eq!(shift.sandbox.order("slash", &order)["ok"], true);
+        let told = || shift.sandbox.whispers().iter().any(|told| told.contains(words));
+        wait_until(words, Duration::from_secs(20), told);
+    };
+    ask("U0ALICE001", "status \"Web 01/Disk\"", "*Disk on Web 01* is");
+    ask("U0BOB00001", "recheck web01/Disk", "You may not order checks here.");
+    assert!(!icinga.log().contains("POST /v1/actions/reschedule-check"), "{}", icinga.log());
+    shift.sandbox.assert_respected();
+}
