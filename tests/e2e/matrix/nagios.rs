@@ -164,8 +164,7 @@ impl Subject for Nagios {
         };
         let field = |fields: &HashMap<String, String>, key: &str| fields.get(key).cloned().unwrap_or_default();
         let Some((_, fields)) = of(status).next() else { return Held::default() };
-        let own =
-            of(comment).filter(|(_, fields)| fields.get("entry_type").is_some_and(|kind| kind == "4")).next_back();
+        let own = of(comment).rfind(|(_, fields)| fields.get("entry_type").is_some_and(|kind| kind == "4"));
         Held {
             acknowledged: field(fields, "problem_has_been_acknowledged") == "1",
             author: own.map(|(_, fields)| field(fields, "author")).unwrap_or_default(),
