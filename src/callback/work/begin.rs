@@ -237,12 +237,17 @@ impl Worker {
             Ending::Due => Ok(None),
             Ending::Another => Ok(Some("The acknowledgement that was to end is gone already.")),
             Ending::Over => {
-                let now = clock::wall_ms();
-                let config = self.gate.config();
-                let voice = |lane: &Lane| crate::deliver::voice(&config, lane);
-                let deed = (format!("act-{}", act.id), object.key(), expiry::over(author, now / 1000));
-                self.store.tell(&[deed], &voice, config.storm.window, now)?;
-                self.wake_deliverer();
+                // It may have ended long ago, with its problem; then no message shows it any more.
+                let problem = self.store.shown_of(&object.key())?.and_then(|shown| shown.problem);
+                let shown = problem.and_then(|problem| problem.acknowledged).and_then(|word| word.author);
+                if shown.as_deref() == Some(author) {
+                    let now = clock::wall_ms();
+                    let config = self.gate.config();
+                    let voice = |lane: &Lane| crate::deliver::voice(&config, lane);
+                    let deed = (format!("act-{}", act.id), object.key(), expiry::over(author, now / 1000));
+                    self.store.tell(&[deed], &voice, config.storm.window, now)?;
+                    self.wake_deliverer();
+                }
                 Ok(Some("The acknowledgement has ended."))
             }
         }
