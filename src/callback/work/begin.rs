@@ -238,9 +238,7 @@ impl Worker {
             Ending::Another => Ok(Some("The acknowledgement that was to end is gone already.")),
             Ending::Over => {
                 // It may have ended long ago, with its problem; then no message shows it any more.
-                let problem = self.store.shown_of(&object.key())?.and_then(|shown| shown.problem);
-                let shown = problem.and_then(|problem| problem.acknowledged).and_then(|word| word.author);
-                if shown.as_deref() == Some(author) {
+                if self.store.acknowledged_by(&object.key())?.as_deref() == Some(author) {
                     let now = clock::wall_ms();
                     let config = self.gate.config();
                     let voice = |lane: &Lane| crate::deliver::voice(&config, lane);

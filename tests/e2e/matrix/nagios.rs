@@ -271,5 +271,8 @@ fn naemon_by_its_livestatus() {
 #[test]
 #[ignore = "needs a Naemon, which Debian hasn't: see tests/cores"]
 fn naemon_by_its_command_file() {
-    naemon("command file", "command_file = \"rw/nagios.cmd\"\nstatus_file = \"status.dat\"\n");
+    naemon(
+        "command file",
+        "command_file = \"rw/nagios.cmd\"\nstatus_file = \"status.dat\"\nobjects_file = \"objects.cache\"\n",
+    );
 }
