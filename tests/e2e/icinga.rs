@@ -93,7 +93,7 @@ fn an_expiry_is_icingas_own_business() {
     // Icinga told nobody: it is looked at when it should have ended.
     shift.becomes(&card, "CRITICAL: Disk on Web 01");
     shift.wait(
-        "ACKNOWLEDGEMENT REMOVED, CRITICAL: Disk on Web 01 · acknowledgement removed by alice · its time is over",
+        "ACKNOWLEDGEMENT REMOVED, CRITICAL: Disk on Web 01 · acknowledgement removed by alice (Slack U0ALICE001) · its time is over",
     );
     let removals = icinga.log().matches("Request: POST /v1/actions/remove-acknowledgement").count();
     assert_eq!(removals, 1, "there was nothing to remove: {}", icinga.log());
