@@ -24,6 +24,7 @@ mod rules;
 
 use crate::command::{Action, Object, clean};
 use crate::config::{Access, Matcher, Who};
+use crate::notification::is_uuid;
 pub(crate) use rules::Known;
 
 /// An author's name is cut to so many characters.
@@ -348,6 +349,8 @@ fn is_same_email(one: &str, other: &str) -> bool {
 /// Whom the core names. Somebody who is no contact gets the id that Slack has for them behind the name: a name in Slack is
 /// free, and must not look like a contact's. No contact is called so, as parentheses are illegal in the names of objects.
 fn author(person: &Person, contact: Option<String>) -> String {
+    // openITCOCKPIT's contacts are named by UUID, which says nobody who it was.
+    let contact = contact.filter(|name| !is_uuid(name));
     let contact = contact.map(|name| clean(&name)).filter(|name| !name.is_empty());
     if let Some(name) = contact {
         return name.chars().take(AUTHOR_CHARS_MAX).collect();

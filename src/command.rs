@@ -1,7 +1,8 @@
 //! External commands: what a person wants of the core, and the lines that say it.
 //!
 //! Pure. An [`ExternalCommand`] is made only from an [`Authorised`], and no text in it can add a second command or a
-//! field: a name that can't be written is refused, a comment is cleaned. A core of the Nagios family puts author and
+//! field: a comment is cleaned, and a name that a door can't say is that door's to refuse
+//! ([`ExternalCommand::unsayable`]). A core of the Nagios family puts author and
 //! comment into the shell lines of *every* notification command it has, not only of ours, and most versions as they are:
 //! so nothing that a shell knows goes into such a core ([`Wording`]).
 //! The commands: <https://www.naemon.io/documentation/developer/externalcommands/>.
@@ -66,8 +67,8 @@ pub(crate) enum Action {
         /// The comment outlives the acknowledgement.
         persistent: bool,
         comment: String,
-        /// When it ends by itself. Only Icinga 2's API knows it ([`crate::core::knows_expiry`]); for other cores it is
-        /// not in the command, and whoever sends it must remove the acknowledgement then.
+        /// When it ends by itself. Not every core knows it ([`crate::core::knows_expiry`]); for one that doesn't it is
+        /// not in the command ([`ExternalCommand::towards`]), and whoever sends it must remove the acknowledgement then.
         expiry: Option<i64>,
     },
     RemoveAcknowledgement,
@@ -156,13 +157,23 @@ pub(crate) struct ExternalCommand {
     object: Object,
     author: String,
     time: i64,
+    dialect: Dialect,
+}
+
+/// What a core understands by the same commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Dialect {
+    /// It ends an acknowledgement by itself: `ACKNOWLEDGE_*_PROBLEM_EXPIRE`.
+    pub(crate) knows_expiry: bool,
+    /// `SCHEDULE_HOST_SVC_DOWNTIME` is for the host, too.
+    pub(crate) services_include_host: bool,
 }
 
 /// Why it can't be said to a core, as a sentence for the person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CommandError {
     #[error(
-        "\"{0}\" can't be named in a command: it has a semicolon or a control character in it; rename it in the monitoring"
+        "\"{0}\" can't be named in a command: it is empty or has a control character in it; rename it in the monitoring"
     )]
     Name(String),
     #[error("the name of the host or service is too long for a command")]
@@ -223,7 +234,7 @@ impl ExternalCommand {
         let mut action = authorised.action().clone();
         check_times(&action, now)?;
         if let Action::CancelDowntime { id } = &action
-            && (id.is_empty() || id.len() > NAME_BYTES_MAX || id.chars().any(|c| c == ';' || c.is_control()))
+            && (id.is_empty() || id.len() > NAME_BYTES_MAX || id.chars().any(char::is_control))
         {
             return Err(CommandError::DowntimeId);
         }
@@ -231,8 +242,31 @@ impl ExternalCommand {
         if let Some(comment) = action.comment_mut() {
             *comment = Some(wording.of(comment)).filter(|text| !text.is_empty()).unwrap_or_else(|| default.to_owned());
         }
-        let command = Self { action, object, author: wording.of(authorised.author()), time: now };
+        let dialect = Dialect { knows_expiry: true, services_include_host: false };
+        let author = wording.of(authorised.author());
+        let command = Self { action, object, author, time: now, dialect };
         lines::fitted(command).ok_or(CommandError::NameTooLong)
+    }
+
+    /// The same for a core that understands it so.
+    #[must_use]
+    pub(crate) fn towards(mut self, dialect: Dialect) -> Self {
+        self.dialect = dialect;
+        if let Action::Acknowledge { expiry, .. } = &mut self.action
+            && !dialect.knows_expiry
+        {
+            *expiry = None;
+        }
+        self
+    }
+
+    /// The name that no line can say: fields end at a semicolon, and there is no escape. An API has fields of its own.
+    pub(crate) fn unsayable(&self) -> Option<&str> {
+        let names = match &self.action {
+            Action::CancelDowntime { id } => [Some(id), None],
+            _ => [Some(&self.object.host), self.object.service.as_ref()],
+        };
+        names.into_iter().flatten().map(String::as_str).find(|name| name.contains(';'))
     }
 
     /// With its comment as it is sent: cleaned, and cut where it didn't fit.
@@ -274,7 +308,7 @@ fn check_name(name: &str) -> Result<(), CommandError> {
     if name.len() > NAME_BYTES_MAX {
         return Err(CommandError::NameTooLong);
     }
-    if name.is_empty() || name.chars().any(|c| c == ';' || c.is_control()) {
+    if name.is_empty() || name.chars().any(char::is_control) {
         return Err(CommandError::Name(clean_line(name)));
     }
     Ok(())

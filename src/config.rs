@@ -271,6 +271,8 @@ pub(crate) struct Core {
     pub(crate) kind: CoreKind,
     /// The core's web interface, without a slash at its end.
     pub(crate) url: Option<String>,
+    /// For Icinga 2: which of its web interface's modules shows objects.
+    pub(crate) web: IcingaWeb,
     pub(crate) objects_file: Option<PathBuf>,
     /// `nagios.cfg`, `naemon.cfg`: says where the other files are.
     pub(crate) main_config: Option<PathBuf>,
@@ -283,6 +285,15 @@ pub(crate) struct Core {
     pub(crate) log_file: Option<PathBuf>,
     pub(crate) livestatus: Option<LivestatusAddress>,
     pub(crate) api: Option<Api>,
+}
+
+/// A module of Icinga Web 2.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum IcingaWeb {
+    /// The old one.
+    #[default]
+    Monitoring,
+    IcingaDb,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]

@@ -32,6 +32,9 @@ pub(crate) struct Expectation {
 pub(crate) enum Effect {
     Acknowledged {
         comment: String,
+        /// The core ends it by itself; kept by older versions without it.
+        #[serde(default)]
+        expires: bool,
     },
     NotAcknowledged,
     Downtime {
@@ -73,7 +76,9 @@ impl Expectation {
     /// What this command must lead to. `before`: as in [`Expectation`].
     pub(crate) fn of(command: &ExternalCommand, before: Option<i64>) -> Self {
         let effect = match command.action() {
-            Action::Acknowledge { comment, .. } => Effect::Acknowledged { comment: comment.clone() },
+            Action::Acknowledge { comment, expiry, .. } => {
+                Effect::Acknowledged { comment: comment.clone(), expires: expiry.is_some() }
+            }
             Action::RemoveAcknowledgement => Effect::NotAcknowledged,
             Action::Downtime { start, end, comment, flexible, .. } => Effect::Downtime {
                 start: *start,
@@ -139,7 +144,7 @@ fn is_held(expected: &Expectation, state: &State, is_last: bool) -> bool {
         found.author == expected.author && found.comment == comment && found.time >= expected.sent_at - CLOCK_SECONDS
     };
     match &expected.effect {
-        Effect::Acknowledged { comment } => {
+        Effect::Acknowledged { comment, .. } => {
             state.acknowledged != Acknowledged::No && state.acknowledgements.iter().any(|a| is_ours(&a, comment))
         }
         Effect::NotAcknowledged => state.acknowledged == Acknowledged::No,

@@ -23,15 +23,33 @@ pub(crate) mod state;
 pub(crate) mod status;
 pub(crate) mod survey;
 
-use crate::command::Wording;
+use crate::command::{Action, Dialect, Wording};
 use crate::config::{Config, Core, CoreKind};
 use crate::notification::LongOutput;
 use std::fs::File;
 use std::path::PathBuf;
 
+/// The first version of Naemon with `ACKNOWLEDGE_*_PROBLEM_EXPIRE`.
+const NAEMON_WITH_EXPIRY: (u32, u32) = (1, 4);
+
 /// Whether an acknowledgement's expiry is the core's own business; else whoever set it must remove it in time.
 pub(crate) fn knows_expiry(core: &Core) -> bool {
-    core.kind == CoreKind::Icinga2 && core.api.is_some()
+    match (core.kind, &core.api) {
+        (CoreKind::Icinga2, _) => true,
+        // Its API has no such command.
+        (CoreKind::OpenItCockpit, Some(_)) | (CoreKind::Nagios | CoreKind::Checkmk, _) => false,
+        (CoreKind::Naemon | CoreKind::OpenItCockpit, _) => {
+            state::version(core).is_some_and(|version| version >= NAEMON_WITH_EXPIRY)
+        }
+    }
+}
+
+/// What this core understands by the commands for this action.
+pub(crate) fn dialect(core: &Core, action: &Action) -> Dialect {
+    Dialect {
+        knows_expiry: matches!(action, Action::Acknowledge { expiry: Some(_), .. }) && knows_expiry(core),
+        services_include_host: core.kind == CoreKind::Icinga2,
+    }
 }
 
 /// How the core of that name writes a plugin's long output into an argument; the machine's own where none is configured.
@@ -79,9 +97,21 @@ mod tests {
     }
 
     #[test]
-    fn only_an_icinga_with_its_api_knows_expiry() {
+    fn an_icinga_knows_expiry_and_a_naemon_since_1_4() {
+        let directory = tempfile::tempdir().unwrap();
+        let status = directory.path().join("status.dat");
+        let naemon = |version: &str| {
+            std::fs::write(&status, format!("info {{\n\tcreated=1\n\tversion={version}\n\t}}\n")).unwrap();
+            let status_file = Some(status.clone());
+            let main_config = Some(directory.path().join("none.cfg"));
+            knows_expiry(&Core { kind: CoreKind::Naemon, status_file, main_config, ..Core::default() })
+        };
+        assert_eq!(["1.5.2", "1.4.0", "1.10.0", "1.3.1", "x", ""].map(naemon), [true, true, true, false, false, false]);
         assert!(knows_expiry(&door::tests::icinga2("https://icinga".into())));
-        assert!(!knows_expiry(&Core { kind: CoreKind::Icinga2, ..Core::default() }));
-        assert!(!knows_expiry(&Core { kind: CoreKind::Naemon, ..Core::default() }));
+        assert!(knows_expiry(&Core { kind: CoreKind::Icinga2, ..Core::default() }));
+        assert!(!knows_expiry(&Core { kind: CoreKind::Nagios, status_file: Some(status.clone()), ..Core::default() }));
+        let includes_host = |kind| dialect(&Core { kind, ..Core::default() }, &Action::RemoveAcknowledgement);
+        assert!(includes_host(CoreKind::Icinga2).services_include_host);
+        assert!(!includes_host(CoreKind::Naemon).services_include_host);
     }
 }

@@ -10,7 +10,7 @@ mod text;
 
 pub(crate) use fields::{FIELDS, Field, Fields};
 pub(crate) use state::{HostState, Kind, ServiceState, Severity};
-pub(crate) use text::{LongOutput, clean_line, clean_text, exact_name, present};
+pub(crate) use text::{LongOutput, clean_line, clean_text, exact_name, is_uuid, present};
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;

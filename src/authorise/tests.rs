@@ -143,6 +143,9 @@ fn the_author_is_the_contact_then_the_name_then_the_id() {
     );
     let nameless = Person { name: "\u{202e}\n".into(), ..unknown };
     assert_eq!(decided(&nameless, &Access::default(), None), Ok("Somebody (Slack U0123ABCDEF)".into()));
+    // openITCOCKPIT's contacts.
+    let uuid = [contact("c36b8048-93ce-4385-ac19-ab5c90574b77", "alice@example.com")];
+    assert_eq!(decided(&person(), &Access::default(), Some(&uuid)), Ok("Alice (Slack U0123ABCDEF)".into()));
     let endless = Person { name: "ä".repeat(1000), email: None, ..person() };
     assert_eq!(decided(&endless, &Access::default(), None), Ok(format!("{} (Slack U0123ABCDEF)", "ä".repeat(80))));
     // In Slack everybody may take any name, also a contact's or one with another person's id.

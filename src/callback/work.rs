@@ -6,6 +6,7 @@
 
 mod begin;
 mod confirm;
+mod expiry;
 mod reply;
 
 use super::gate::Gate;

@@ -164,15 +164,19 @@ fn mend(words: &[String]) -> Vec<String> {
     mended
 }
 
-/// What the core exports: Nagios's `NAGIOS_*` variables (`enable_environment_macros=1`), or the plain names that
-/// Icinga 2's definitions set with `env`.
+/// What the core exports: Nagios's `NAGIOS_*` variables (`enable_environment_macros=1`), Icinga 1's `ICINGA_*`, or the
+/// plain names that Icinga 2's definitions set with `env`.
 pub(super) fn from_environment(env: &Environment) -> Fields {
-    let is_nagios = env.get("NAGIOS_NOTIFICATIONTYPE").is_some() || env.get("NAGIOS_HOSTNAME").is_some();
+    let exports = |prefix: &&str| {
+        ["NOTIFICATIONTYPE", "HOSTNAME"].iter().any(|name| env.get(&format!("{prefix}{name}")).is_some())
+    };
+    let prefix = ["NAGIOS_", "ICINGA_"].into_iter().find(exports);
     // Every shell has a HOSTNAME of its own: alone it says nothing about a notification.
-    if !is_nagios && env.get("NOTIFICATIONTYPE").is_none() {
+    if prefix.is_none() && env.get("NOTIFICATIONTYPE").is_none() {
         return Fields::default();
     }
-    let read = |name: &str| env.get(&if is_nagios { format!("NAGIOS_{name}") } else { name.to_owned() });
+    let prefix = prefix.unwrap_or_default();
+    let read = |name: &str| env.get(&format!("{prefix}{name}"));
     let is_service = read("SERVICEDESC").is_some_and(|name| !name.is_empty());
     let mut fields = Fields::default();
     for field in &FIELDS {
@@ -183,8 +187,8 @@ pub(super) fn from_environment(env: &Environment) -> Fields {
     }
     // A service's own variables win over its host's, and those over the contact's.
     for owner in ["CONTACT", "HOST", "SERVICE"] {
-        let prefix = format!("NAGIOS__{owner}");
-        let found = env.with_prefix(&prefix).filter(|(key, _)| !key.is_empty());
+        let of_owner = format!("{}_{owner}", if prefix.is_empty() { "NAGIOS_" } else { prefix });
+        let found = env.with_prefix(&of_owner).filter(|(key, _)| !key.is_empty());
         fields.vars.extend(found.map(|(key, value)| (key.to_owned(), value)));
     }
     fields
@@ -196,6 +200,28 @@ mod tests {
 
     fn words(line: &[&str]) -> Vec<String> {
         line.iter().map(|&word| word.to_owned()).collect()
+    }
+
+    #[test]
+    fn both_cores_variables_are_read() {
+        for prefix in ["NAGIOS_", "ICINGA_"] {
+            let pairs = [
+                ("NOTIFICATIONTYPE", "PROBLEM"),
+                ("HOSTNAME", "web01"),
+                ("SERVICEDESC", "Disk"),
+                ("SERVICESTATE", "CRITICAL"),
+                ("_SERVICETEAM", "dba"),
+            ];
+            let env = pairs.map(|(name, value)| (format!("{prefix}{name}").into(), value.into()));
+            let made = from_environment(&Environment::new(env)).into_notification(7);
+            assert_eq!(
+                (made.object_label().as_str(), made.state_name()),
+                ("Disk on web01", Some("CRITICAL")),
+                "{prefix}"
+            );
+            assert_eq!(made.vars.get("team").map(String::as_str), Some("dba"), "{prefix}");
+        }
+        assert!(from_environment(&Environment::new([("HOSTNAME".into(), "me".into())])).is_empty());
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub(super) fn fitted(mut command: ExternalCommand) -> Option<ExternalCommand> {
 }
 
 pub(super) fn of(command: &ExternalCommand) -> Vec<String> {
-    let ExternalCommand { action, object, author, time } = command;
+    let ExternalCommand { action, object, author, time, dialect } = command;
     let service = object.service.as_deref();
     // The object's own twin of a command's name, then its fields.
     let line = |host_name: &str, service_name: &str, rest: &str| match service {
@@ -32,11 +32,17 @@ pub(super) fn of(command: &ExternalCommand) -> Vec<String> {
         None => format!("[{time}] {host_name};{}{rest}\n", object.host),
     };
     let one = match action {
-        Action::Acknowledge { sticky, notify, persistent, comment, expiry: _ } => {
+        Action::Acknowledge { sticky, notify, persistent, comment, expiry } => {
             // 2 is sticky everywhere; Naemon takes any other number but 0 for it too.
             let (sticky, notify, persistent) = (u8::from(*sticky) * 2, u8::from(*notify), u8::from(*persistent));
-            let rest = format!(";{sticky};{notify};{persistent};{author};{comment}");
-            line("ACKNOWLEDGE_HOST_PROBLEM", "ACKNOWLEDGE_SVC_PROBLEM", &rest)
+            let flags = format!(";{sticky};{notify};{persistent}");
+            if let Some(end) = expiry {
+                let rest = format!("{flags};{end};{author};{comment}");
+                line("ACKNOWLEDGE_HOST_PROBLEM_EXPIRE", "ACKNOWLEDGE_SVC_PROBLEM_EXPIRE", &rest)
+            } else {
+                let rest = format!("{flags};{author};{comment}");
+                line("ACKNOWLEDGE_HOST_PROBLEM", "ACKNOWLEDGE_SVC_PROBLEM", &rest)
+            }
         }
         Action::RemoveAcknowledgement => line("REMOVE_HOST_ACKNOWLEDGEMENT", "REMOVE_SVC_ACKNOWLEDGEMENT", ""),
         Action::Downtime { start, end, flexible, comment, host_services } => {
@@ -45,7 +51,8 @@ pub(super) fn of(command: &ExternalCommand) -> Vec<String> {
             let rest = format!(";{start};{end};{fixed};0;{seconds};{author};{comment}");
             let own = line("SCHEDULE_HOST_DOWNTIME", "SCHEDULE_SVC_DOWNTIME", &rest);
             if *host_services && service.is_none() {
-                return vec![own, line("SCHEDULE_HOST_SVC_DOWNTIME", "", &rest)];
+                let services = line("SCHEDULE_HOST_SVC_DOWNTIME", "", &rest);
+                return if dialect.services_include_host { vec![services] } else { vec![own, services] };
             }
             own
         }

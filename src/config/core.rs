@@ -3,7 +3,7 @@
 use super::integration::{self, Around};
 use super::problem::{Mistake, Report};
 use super::reader::Table;
-use super::{Api, ApiLogin, Core, CoreKind, Environment, LivestatusAddress, values};
+use super::{Api, ApiLogin, Core, CoreKind, Environment, IcingaWeb, LivestatusAddress, values};
 use std::path::{Path, PathBuf};
 
 /// All cores, `[core]` first.
@@ -23,10 +23,13 @@ fn read(name: &str, mut table: Table<'_>, base: &Path, sources: &mut Vec<PathBuf
     let mut path = |key| table.text(key, report).map(|text| base.join(text.text));
     let [objects_file, main_config, command_file] = ["objects_file", "main_config", "command_file"].map(&mut path);
     let [status_file, query_socket, log_file] = ["status_file", "query_socket", "log_file"].map(&mut path);
+    let (url, by_url) = without_module(table.parsed("url", report, values::link), kind);
+    let web = table.parsed("web", report, web).or(by_url).unwrap_or_else(|| installed(kind));
     let core = Core {
         name: name.to_owned(),
         kind,
-        url: table.parsed("url", report, values::link),
+        url,
+        web,
         objects_file,
         main_config,
         command_file,
@@ -38,6 +41,35 @@ fn read(name: &str, mut table: Table<'_>, base: &Path, sources: &mut Vec<PathBuf
     };
     table.finish(report);
     core
+}
+
+/// Where Icinga Web 2 keeps the modules that are switched on.
+const ICINGA_WEB_MODULES: &str = "/etc/icingaweb2/enabledModules";
+
+fn web(text: &str) -> Result<IcingaWeb, Mistake> {
+    match text.to_ascii_lowercase().as_str() {
+        "icingadb" => Ok(IcingaWeb::IcingaDb),
+        "monitoring" => Ok(IcingaWeb::Monitoring),
+        _ => Err(Mistake::new(format!("\"{text}\" is no module that shows objects"))
+            .remedy("write \"icingadb\" or \"monitoring\"")),
+    }
+}
+
+/// An address that ends with a module's name says which it is.
+fn without_module(url: Option<String>, kind: CoreKind) -> (Option<String>, Option<IcingaWeb>) {
+    let modules = [("/icingadb", IcingaWeb::IcingaDb), ("/monitoring", IcingaWeb::Monitoring)];
+    let Some(url) = url else { return (None, None) };
+    if kind != CoreKind::Icinga2 {
+        return (Some(url), None);
+    }
+    let found = modules.into_iter().find_map(|(end, web)| Some((url.strip_suffix(end)?.to_owned(), web)));
+    found.map_or((Some(url), None), |(url, web)| (Some(url), Some(web)))
+}
+
+/// What this machine has, if Icinga Web 2 is on it.
+fn installed(kind: CoreKind) -> IcingaWeb {
+    let is_there = kind == CoreKind::Icinga2 && Path::new(ICINGA_WEB_MODULES).join("icingadb").exists();
+    if is_there { IcingaWeb::IcingaDb } else { IcingaWeb::Monitoring }
 }
 
 /// The API's address and login; both or neither.

@@ -57,7 +57,7 @@ pub(crate) const SECTIONS: [Section; 13] = [
             key(
                 "runtime_dir",
                 FILE,
-                "/run/ackbell, or state_dir where that is another",
+                "/run/ackbell where that is there, else state_dir",
                 "\"/run/ackbell\"",
                 "Holds the wake-up socket.",
             ),
@@ -384,7 +384,7 @@ const SLACK: [Key; 26] = [
     key("timeout", SPAN, "10s", "\"10s\"", "For a whole call."),
 ];
 
-const CORE: [Key; 16] = [
+const CORE: [Key; 17] = [
     key("kind", TEXT, "nagios", "\"naemon\"", "nagios, naemon, icinga2, openitcockpit, checkmk."),
     key("main_config", FILE, "", "\"/etc/nagios4/nagios.cfg\"", "Says where the core's files are."),
     key("objects_file", FILE, "", "\"/var/lib/nagios4/objects.cache\"", "Display names and contacts."),
@@ -400,6 +400,13 @@ const CORE: [Key; 16] = [
     ),
     key("livestatus", "path or host:port", "", "\"/var/cache/naemon/live\"", "State without delay."),
     key("url", URL, "", "\"https://monitoring.example.com/nagios4\"", "The web interface; makes titles links."),
+    key(
+        "web",
+        TEXT,
+        "what this machine has, else monitoring",
+        "\"icingadb\"",
+        "Icinga Web 2's module at that url: icingadb or monitoring.",
+    ),
     key("api_url", URL, "", "\"https://icinga.example.com:5665\"", "The API of Icinga 2 or openITCOCKPIT."),
     key("api_user", TEXT, "", "\"ackbell\"", "Icinga 2's API user."),
     key("api_password", TEXT, "", "\"...\"", "The user's password."),

@@ -51,7 +51,9 @@ pub(crate) fn state_dirs(argument: Option<&Path>, env: &Environment) -> StateDir
     };
     let state_dir = said("ACKBELL_STATE_DIR", "state_dir").unwrap_or_else(|| PathBuf::from(STATE_DIR));
     let runtime_dir = said("ACKBELL_RUNTIME_DIR", "runtime_dir").unwrap_or_else(|| {
-        if state_dir == Path::new(STATE_DIR) { PathBuf::from(RUNTIME_DIR) } else { state_dir.clone() }
+        // systemd makes it; without it, and without root, nobody could.
+        let is_usual = state_dir == Path::new(STATE_DIR) && Path::new(RUNTIME_DIR).is_dir();
+        if is_usual { PathBuf::from(RUNTIME_DIR) } else { state_dir.clone() }
     });
     let problem = problem.filter(|_| env.os("ACKBELL_STATE_DIR").is_none());
     StateDirs { state_dir, runtime_dir, problem }

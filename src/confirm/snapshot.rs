@@ -29,6 +29,8 @@ pub(crate) struct State {
     /// The core's number: 0 is good; a host's 1 down, 2 unreachable; a service's 1 warning, 2 critical, 3 unknown.
     pub(crate) code: u8,
     pub(crate) is_hard: bool,
+    /// Nothing has checked it yet: the state is only where it begins.
+    pub(crate) is_pending: bool,
     pub(crate) acknowledged: Acknowledged,
     /// The comments of acknowledgements, the latest last.
     pub(crate) acknowledgements: Vec<Acknowledgement>,
@@ -79,6 +81,9 @@ pub(crate) struct Downtime {
 impl State {
     /// The core's word for it; `object` says whether it is a host's or a service's.
     pub(crate) fn name(&self, object: &Object) -> &'static str {
+        if self.is_pending {
+            return "PENDING";
+        }
         match (&object.service, self.code) {
             (Some(_), 0) => "OK",
             (Some(_), 1) => "WARNING",

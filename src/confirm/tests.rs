@@ -9,7 +9,7 @@ fn expected(effect: Effect) -> Expectation {
 }
 
 fn acknowledged() -> Effect {
-    Effect::Acknowledged { comment: "on it".into() }
+    Effect::Acknowledged { comment: "on it".into(), expires: false }
 }
 
 fn critical() -> State {
@@ -159,7 +159,7 @@ fn an_expectation_survives_a_restart() {
     let action = Action::Acknowledge { sticky: true, notify: true, persistent: false, comment, expiry: None };
     let command = crate::command::tests::command(&action, "web01", Some("Disk"), "alice").unwrap();
     let expected = Expectation::of(&command, None);
-    assert_eq!(expected.effect, Effect::Acknowledged { comment: "on,it".into() });
+    assert_eq!(expected.effect, Effect::Acknowledged { comment: "on,it".into(), expires: false });
     assert_eq!((expected.sent_at, expected.lines.len()), (command.time(), 1));
     let kept = serde_json::to_string(&expected).unwrap();
     assert_eq!(serde_json::from_str::<Expectation>(&kept).unwrap(), expected);

@@ -5,10 +5,10 @@
 //!
 //! What a notification says itself wins. Where the core can't be asked, it is delivered with what it has.
 
-use super::objects::{self, FILE_BYTES_MAX, Piece, walk};
+use super::objects::{FILE_BYTES_MAX, Piece, walk};
 use super::{livestatus, places};
 use crate::config::{Config, Core, CoreKind, Field};
-use crate::notification::{Notification, clean_line, present};
+use crate::notification::{Notification, clean_line, is_uuid, present};
 use crate::render::links::encode;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
@@ -82,7 +82,7 @@ impl Details {
 /// The configured core; else the machine's own, which is openITCOCKPIT's where hosts are named as it names them.
 fn core_of(config: &Config, name: &str, notifications: &[&mut Notification]) -> Option<Core> {
     let is_configured = config.cores.iter().any(|core| core.name == name);
-    let is_openitcockpit = || notifications.iter().all(|notification| objects::is_uuid(&notification.host.name));
+    let is_openitcockpit = || notifications.iter().all(|notification| is_uuid(&notification.host.name));
     if !is_configured && name.is_empty() && is_openitcockpit() {
         return Some(Core { kind: CoreKind::OpenItCockpit, ..Core::default() });
     }

@@ -5,11 +5,12 @@
 mod fifo;
 mod socket;
 
-pub(super) use socket::{connect_tcp, connect_unix, exchange};
+pub(super) use socket::{End, connect_tcp, connect_unix, exchange};
 
 use super::{icinga2, livestatus, openitcockpit, places, query_handler};
 use crate::command::ExternalCommand;
 use crate::config::{Core, CoreKind};
+use crate::notification::clean_line;
 use std::path::PathBuf;
 
 /// The core, or the door before it, has the command.
@@ -48,6 +49,11 @@ pub(crate) enum DoorError {
     Unreachable { door: &'static str, reason: String },
     #[error("the {door} doesn't let ackbell in ({reason}); check api_user, api_password or api_key in [core]")]
     Login { door: &'static str, reason: String },
+    #[error(
+        "\"{name}\" can't be named through the {door}: fields end at a semicolon there; rename it in the monitoring{}",
+        .api.then_some(", or let ackbell use the core's API: api_url in [core]").unwrap_or_default()
+    )]
+    Unsayable { name: String, door: &'static str, api: bool },
     /// The core's own verdict.
     #[error("the monitoring core refused it: {0}")]
     Refused(String),
@@ -59,7 +65,7 @@ impl DoorError {
     /// Whether the core was there and said no, so that the door is sound.
     pub(crate) fn is_verdict(&self) -> bool {
         match self {
-            Self::Refused(_) => true,
+            Self::Refused(_) | Self::Unsayable { .. } => true,
             Self::Half(inner) => inner.is_verdict(),
             _ => false,
         }
@@ -76,6 +82,15 @@ pub(crate) fn send(core: &Core, command: &ExternalCommand) -> Result<Receipt, Do
         _ => {}
     }
     let places = places::places(core);
+    if let Some(name) = command.unsayable() {
+        let door = match (&places.query_socket, &places.command_file) {
+            (Some(path), _) if path.exists() => "query handler",
+            (_, Some(_)) => "command file",
+            (_, None) => "Livestatus",
+        };
+        let api = core.kind == CoreKind::Icinga2;
+        return Err(DoorError::Unsayable { name: clean_line(name), door, api });
+    }
     if let Some(path) = places.query_socket.as_ref().filter(|path| path.exists()) {
         match query_handler::send(path, command) {
             // Another core's socket, an old one's, or a dead one's leftover: the next door knows better.
@@ -86,7 +101,7 @@ pub(crate) fn send(core: &Core, command: &ExternalCommand) -> Result<Receipt, Do
     }
     match (&places.command_file, &places.livestatus) {
         (Some(path), _) => fifo::send(path, command).map_err(|e| disabled(e, &places)),
-        (None, Some(address)) => livestatus::send(address, command),
+        (None, Some(address)) => livestatus::send(address, livestatus::Backslashes::of(core.kind), command),
         (None, None) => Err(DoorError::NoDoor),
     }
 }

@@ -1,4 +1,5 @@
-//! Livestatus: the core's memory as tables, over a UNIX socket or TCP; and a way in for commands, without an answer.
+//! Livestatus: the core's memory as tables, over a UNIX socket or TCP; and a way in for commands. Only Naemon's answers
+//! one, and only when the core refuses it.
 //! (<https://docs.checkmk.com/latest/en/livestatus.html>)
 
 mod details;
@@ -6,48 +7,93 @@ mod table;
 
 pub(super) use details::details;
 
-use super::door::{DoorError, Receipt, connect_tcp, connect_unix, exchange};
+use super::door::{DoorError, End, Receipt, connect_tcp, connect_unix, exchange};
 use super::state::ReadError;
 use super::survey::Extent;
 use crate::authorise::Contact;
 use crate::clock;
 use crate::command::{ExternalCommand, Object};
-use crate::config::LivestatusAddress;
+use crate::config::{CoreKind, LivestatusAddress};
 use crate::confirm::snapshot::{Acknowledgement, Downtime, Program, Snapshot, State};
+use crate::notification::clean_line;
 use std::io::Write;
-use table::Table;
+use std::net::Shutdown;
+use table::{FORM, Table};
 
 const DOOR: &str = "Livestatus";
 /// So many objects are asked for at once: a filter has a limit somewhere.
 const OBJECTS_MAX: usize = 100;
 
-/// Each command on a connection of its own. Nothing comes back.
-pub(super) fn send(address: &LivestatusAddress, command: &ExternalCommand) -> Result<Receipt, DoorError> {
+/// Naemon's module undoes backslashes in a command before the core sees it: `\n` would become a new line there, and
+/// whatever stands behind it another line of the core's files. The modules of Icinga 2 and Checkmk pass a command as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Backslashes {
+    Undone,
+    Kept,
+}
+
+impl Backslashes {
+    pub(super) fn of(kind: CoreKind) -> Self {
+        match kind {
+            CoreKind::Naemon | CoreKind::OpenItCockpit => Self::Undone,
+            CoreKind::Nagios | CoreKind::Icinga2 | CoreKind::Checkmk => Self::Kept,
+        }
+    }
+}
+
+/// Each command on a connection of its own.
+pub(super) fn send(
+    address: &LivestatusAddress,
+    backslashes: Backslashes,
+    command: &ExternalCommand,
+) -> Result<Receipt, DoorError> {
     for (done, line) in command.lines().iter().enumerate() {
-        let request = format!("COMMAND {}\n\n", line.trim_end());
-        if let Err(e) = write(address, request.as_bytes()) {
-            let error = DoorError::Unreachable { door: DOOR, reason: format!("{address}: {e}") };
+        let line = line.trim_end();
+        let line = if backslashes == Backslashes::Undone { line.replace('\\', "\\\\") } else { line.to_owned() };
+        if let Err(error) = run(address, &line) {
             return Err(if done == 0 { error } else { DoorError::Half(Box::new(error)) });
         }
     }
     Ok(Receipt { door: DOOR, answer: None })
 }
 
-fn write(address: &LivestatusAddress, request: &[u8]) -> std::io::Result<()> {
-    match address {
-        LivestatusAddress::Unix(path) => connect_unix(path)?.write_all(request),
-        LivestatusAddress::Tcp(address) => connect_tcp(address)?.write_all(request),
+/// Silence is a yes. The core may have run what it was given when no answer can be read: the state will tell.
+fn run(address: &LivestatusAddress, line: &str) -> Result<(), DoorError> {
+    const ANSWER_BYTES_MAX: usize = 16 * 1024;
+    let unreachable = |e: std::io::Error| DoorError::Unreachable { door: DOOR, reason: format!("{address}: {e}") };
+    let request = format!("COMMAND {line}\n\n");
+    let answer = match address {
+        LivestatusAddress::Unix(path) => {
+            let mut stream = connect_unix(path).map_err(unreachable)?;
+            stream.write_all(request.as_bytes()).map_err(unreachable)?;
+            // There is no second request: it need not keep the connection open.
+            let _ = stream.shutdown(Shutdown::Write);
+            exchange(stream, b"", ANSWER_BYTES_MAX, End::Connection)
+        }
+        LivestatusAddress::Tcp(address) => {
+            let mut stream = connect_tcp(address).map_err(unreachable)?;
+            stream.write_all(request.as_bytes()).map_err(unreachable)?;
+            let _ = stream.shutdown(Shutdown::Write);
+            exchange(stream, b"", ANSWER_BYTES_MAX, End::Connection)
+        }
+    };
+    let answer = answer.unwrap_or_default();
+    let answer = clean_line(&String::from_utf8_lossy(&answer));
+    match answer.split_once(':').map(|(code, reason)| (code.trim().parse::<u16>(), reason.trim())) {
+        Some((Ok(400..), reason)) => Err(DoorError::Refused(reason.chars().take(300).collect())),
+        _ => Ok(()),
     }
 }
 
 /// The columns of [`table::Row::state`].
 const STATE: &str = "state state_type acknowledged acknowledgement_type scheduled_downtime_depth notifications_enabled \
-    last_check next_check last_state_change plugin_output";
+    last_check next_check last_state_change has_been_checked plugin_output";
 
 /// Everything in memory, or all that isn't well.
 pub(super) fn survey(address: &LivestatusAddress, extent: Extent) -> Result<Vec<(Object, State)>, ReadError> {
     let more = match extent {
-        Extent::Problems => format!(" {STATE}\nFilter: state != 0"),
+        // What was never checked is in a state that nobody found.
+        Extent::Problems => format!(" {STATE}\nFilter: state != 0\nFilter: has_been_checked = 1"),
         Extent::Names => String::new(),
     };
     let ask = |table: &str| {
@@ -67,6 +113,12 @@ pub(super) fn probe(address: &LivestatusAddress) -> Result<(), DoorError> {
     asked.map_err(|reason| DoorError::Unreachable { door: DOOR, reason: format!("{address}: {reason}") })
 }
 
+/// The core's version.
+pub(super) fn version(address: &LivestatusAddress) -> Option<String> {
+    let found = ask(address, "GET status\nColumns: program_version\n").ok()?;
+    found.rows().next().map(|row| row.text(0).to_owned())
+}
+
 /// The wanted objects' state as it is in memory now.
 pub(super) fn read(address: &LivestatusAddress, wanted: &[Object]) -> Result<Snapshot, ReadError> {
     // Before asking: what the core does meanwhile is later.
@@ -82,9 +134,9 @@ pub(super) fn read(address: &LivestatusAddress, wanted: &[Object]) -> Result<Sna
 #[cfg(any(fuzzing, test))]
 pub(crate) fn read_from(answers: &[&str], wanted: &[Object], created: i64) -> Result<Snapshot, ReadError> {
     let asked = std::cell::Cell::new(0);
-    let ask = |_: &str| {
+    let ask = |query: &str| {
         let answer = answers[asked.replace(asked.get() + 1) % answers.len()];
-        Table::of(answer.as_bytes()).map_err(|reason| ReadError::Door { place: "the fuzzer".to_owned(), reason })
+        Table::of(answer.as_bytes(), query).map_err(|reason| ReadError::Door { place: "the fuzzer".to_owned(), reason })
     };
     snapshot(&ask, wanted, created)
 }
@@ -232,16 +284,17 @@ fn filter(objects: &[&Object], host: &str, service: &str) -> String {
 /// One query on a connection of its own.
 fn ask(address: &LivestatusAddress, query: &str) -> Result<Table, String> {
     const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
-    let request = format!("{query}OutputFormat: json\nResponseHeader: fixed16\n\n");
+    let request = format!("{query}{FORM}\n");
+    let (request, limit) = (request.as_bytes(), ANSWER_BYTES_MAX);
     let answer = match address {
         LivestatusAddress::Unix(path) => {
-            connect_unix(path).and_then(|stream| exchange(stream, request.as_bytes(), ANSWER_BYTES_MAX))
+            connect_unix(path).and_then(|stream| exchange(stream, request, limit, End::Connection))
         }
         LivestatusAddress::Tcp(address) => {
-            connect_tcp(address).and_then(|stream| exchange(stream, request.as_bytes(), ANSWER_BYTES_MAX))
+            connect_tcp(address).and_then(|stream| exchange(stream, request, limit, End::Connection))
         }
     };
-    Table::of(&answer.map_err(|e| e.to_string())?)
+    Table::of(&answer.map_err(|e| e.to_string())?, query)
 }
 
 #[cfg(test)]

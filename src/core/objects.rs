@@ -5,7 +5,7 @@
 
 use super::blocks::{Lines, MEMBERS_BYTES_MAX};
 use crate::config::{Config, Core, CoreKind};
-use crate::notification::{Notification, clean_line};
+use crate::notification::{Notification, clean_line, is_uuid};
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Read;
@@ -81,12 +81,6 @@ fn objects_file(notification: &Notification, config: &Config) -> Option<PathBuf>
     }
     let is_openitcockpit = core.is_some_and(|core| core.kind == CoreKind::OpenItCockpit);
     (is_openitcockpit || (core.is_none() && is_uuid(&notification.host.name))).then(|| PathBuf::from(OPENITCOCKPIT))
-}
-
-/// `c36b8048-93ce-4385-ac19-ab5c90574b77`
-pub(super) fn is_uuid(name: &str) -> bool {
-    name.len() == 36
-        && name.char_indices().all(|(i, c)| if [8, 13, 18, 23].contains(&i) { c == '-' } else { c.is_ascii_hexdigit() })
 }
 
 /// A piece of `objects.cache`: `define KIND {`, a line `\tkey\tvalue`, `}`.
@@ -175,11 +169,5 @@ mod tests {
         assert_eq!(names.get(&key("u-1", "")).map(String::as_str), Some("Web 01"));
         assert_eq!(names.get(&key("u-1", "u-2")).map(String::as_str), Some("Disk /"));
         assert_eq!(names.len(), 2);
-    }
-
-    #[test]
-    fn uuids_are_recognised() {
-        assert!(is_uuid("c36b8048-93ce-4385-ac19-ab5c90574b77"));
-        assert!(!is_uuid("web01") && !is_uuid("c36b8048-93ce-4385-ac19-ab5c90574b7g"));
     }
 }

@@ -1,7 +1,7 @@
 //! openITCOCKPIT's API: it queues a command for the master or the satellite that owns the object.
 //!
-//! Its queue says only that it took it. Not every command goes this way: a service's downtime loses its service there,
-//! and comments aren't known; those take the core's own door.
+//! Its queue says only that it took it, and comments aren't known there: those take the core's own door, which is the
+//! master's. Services' downtimes and cancelled ones are known since 4.4.0; an older one says so.
 //! (<https://github.com/openITCOCKPIT/openITCOCKPIT/blob/development/plugins/NagiosModule/src/Controller/CmdController.php>)
 
 use super::door::{DoorError, Receipt};
@@ -11,18 +11,11 @@ use crate::config::Api;
 use serde_json::{Map, Value, json};
 
 const DOOR: &str = "openITCOCKPIT API";
+const PATH: &str = "/nagios_module/cmd/submit.json";
 
-/// Whether the API passes this command on as it is meant.
+/// Whether the API has such a command.
 pub(super) fn takes(command: &ExternalCommand) -> bool {
-    match command.action() {
-        Action::Downtime { .. } => command.object().service.is_none(),
-        Action::CancelDowntime { .. } | Action::Comment { .. } => false,
-        Action::Acknowledge { .. }
-        | Action::RemoveAcknowledgement
-        | Action::Recheck { .. }
-        | Action::StopNotifications
-        | Action::ResumeNotifications => true,
-    }
+    !matches!(command.action(), Action::Comment { .. })
 }
 
 /// Sends each of the command's lines as its typed fields.
@@ -60,10 +53,14 @@ fn body(command: &ExternalCommand, line: &str) -> Value {
             "author": command.author(), "comment": comment,
         }),
         Action::Recheck { at } => json!({ "check_time": at }),
+        // By the number that the master's core has for it; its services' own downtimes are not meant.
+        Action::CancelDowntime { id } if command.object().service.is_none() => {
+            json!({ "downtime_id": id, "include_services": 0 })
+        }
+        Action::CancelDowntime { id } => json!({ "downtime_id": id }),
         Action::RemoveAcknowledgement
         | Action::StopNotifications
         | Action::ResumeNotifications
-        | Action::CancelDowntime { .. }
         | Action::Comment { .. } => json!({}),
     };
     if let Value::Object(more) = more {
@@ -76,10 +73,8 @@ fn body(command: &ExternalCommand, line: &str) -> Value {
 pub(super) fn probe(api: &Api) -> Result<(), DoorError> {
     let unreachable = |reason| DoorError::Unreachable { door: DOOR, reason };
     let client = Client::new(api).map_err(unreachable)?;
-    match client.post("/nagios_module/cmd/submit.json", &json!({}), false).map_err(unreachable)?.status {
-        status @ (401 | 403 | 301..=308) => {
-            Err(DoorError::Login { door: DOOR, reason: format!("{status}, the API key isn't known there") })
-        }
+    match client.post(PATH, &json!({}), false).map_err(unreachable)?.status {
+        status @ (401 | 403 | 301..=308) => Err(login(status)),
         status @ 502..=504 => Err(unreachable(format!("it answered {status}"))),
         _ => Ok(()),
     }
@@ -87,18 +82,28 @@ pub(super) fn probe(api: &Api) -> Result<(), DoorError> {
 
 fn post(client: &Client<'_>, body: &Value) -> Result<String, DoorError> {
     let unreachable = |reason| DoorError::Unreachable { door: DOOR, reason };
-    let answer = client.post("/nagios_module/cmd/submit.json", body, false).map_err(unreachable)?;
+    let answer = client.post(PATH, body, false).map_err(unreachable)?;
     let message = answer.body["message"].as_str().unwrap_or_default();
     let message: String = crate::notification::clean_line(message).chars().take(300).collect();
     match answer.status {
         200 if answer.body["command"] == body["command"] => Ok(message),
-        // Without a login it sends to its login page.
-        401 | 403 | 301..=308 => {
-            Err(DoorError::Login { door: DOOR, reason: format!("{}, the API key isn't known there", answer.status) })
+        status @ (401 | 403 | 301..=308) => Err(login(status)),
+        // An object that isn't there, a command that this version doesn't know.
+        400 | 404 if !message.is_empty() => {
+            let reason = message.strip_prefix("CmdController: ").unwrap_or(&message);
+            Err(DoorError::Refused(reason.to_owned()))
         }
-        404 if !message.is_empty() => Err(DoorError::Refused(message)),
         status => Err(unreachable(format!("it answered {status} {message}").trim_end().to_owned())),
     }
+}
+
+/// Without a login it sends to its login page.
+fn login(status: u16) -> DoorError {
+    let what = match status {
+        403 => "the API key's user group lacks the right to NagiosModule, Cmd, submit",
+        _ => "the API key isn't known there",
+    };
+    DoorError::Login { door: DOOR, reason: format!("{status}, {what}") }
 }
 
 #[cfg(test)]

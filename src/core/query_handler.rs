@@ -1,7 +1,7 @@
 //! Naemon's query handler: a socket that takes a command and says at once what the core makes of it.
 //! (<https://www.naemon.io/documentation/developer/queryhandler.html>)
 
-use super::door::{DoorError, Receipt, connect_unix, exchange};
+use super::door::{DoorError, End, Receipt, connect_unix, exchange};
 use crate::command::ExternalCommand;
 use std::path::Path;
 
@@ -47,7 +47,9 @@ pub(super) fn send(path: &Path, command: &ExternalCommand) -> Result<Receipt, Fa
 fn run(path: &Path, line: &str) -> Result<String, Failure> {
     let reason = |e: std::io::Error| format!("{}: {e}", path.display());
     let stream = connect_unix(path).map_err(|e| Failure::Unreachable(reason(e)))?;
-    let answer = exchange(stream, format!("@command run {line}\0").as_bytes(), ANSWER_BYTES_MAX)
+    // `#` asks for the connection to end with the answer, `@` keeps it open. The answer ends with a NUL whatever the
+    // connection does then.
+    let answer = exchange(stream, format!("#command run {line}\0").as_bytes(), ANSWER_BYTES_MAX, End::Nul)
         .map_err(|e| Failure::Told(DoorError::Unreachable { door: DOOR, reason: reason(e) }))?;
     let answer = String::from_utf8_lossy(&answer).trim_matches(['\0', '\n', ' ']).to_owned();
     let (code, text) = answer.split_once(':').unwrap_or((&answer, ""));

@@ -25,6 +25,15 @@ pub(crate) fn written(core: &Core) -> Option<i64> {
     places::places(core).status_file.and_then(|path| status::created(&path))
 }
 
+/// The version of a Naemon, its first two numbers; `None` where neither its state file nor Livestatus says it.
+pub(super) fn version(core: &Core) -> Option<(u32, u32)> {
+    let places = places::places(core);
+    let by_file = places.status_file.and_then(|path| status::version(&path));
+    let said = by_file.or_else(|| livestatus::version(&places.livestatus?))?;
+    let mut numbers = said.split('.').map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
 /// Reads the state of the wanted objects of one core, all at once; the core's name in them is not looked at.
 pub(crate) fn read(core: &Core, wanted: &[Object]) -> Result<Snapshot, ReadError> {
     if let (CoreKind::Icinga2, Some(api)) = (core.kind, &core.api) {

@@ -29,10 +29,19 @@ pub(super) fn read_file(path: &Path, wanted: &[Object]) -> Result<Snapshot, Read
 
 /// When the file was written, as its first block says.
 pub(super) fn created(path: &Path) -> Option<i64> {
+    in_head(path, b"created=").map(|value| number(value.as_bytes()))
+}
+
+/// The version of the core that wrote it, as its first block says.
+pub(super) fn version(path: &Path) -> Option<String> {
+    in_head(path, b"version=")
+}
+
+fn in_head(path: &Path, key: &[u8]) -> Option<String> {
     let mut lines = Lines::new(File::open(path).ok()?.take(HEAD_BYTES));
     while let Some(line) = lines.next().ok()? {
-        if let Some(value) = line.strip_prefix(b"created=") {
-            return Some(number(value));
+        if let Some(value) = line.strip_prefix(key) {
+            return Some(text(value));
         }
     }
     None
@@ -74,7 +83,9 @@ fn survey(file: impl Read, extent: Extent) -> std::io::Result<Option<Vec<(Object
             (b"info {", _) => is_status = true,
             (b"hoststatus {" | b"servicestatus {", _) => one = Some((Object::default(), State::default())),
             (b"}", Some(_)) => {
-                found.extend(one.take().filter(|(_, state)| extent == Extent::Names || state.code != 0));
+                found.extend(
+                    one.take().filter(|(_, state)| extent == Extent::Names || state.code != 0 && !state.is_pending),
+                );
             }
             (_, Some((object, state))) => {
                 let at = line.iter().position(|byte| *byte == b'=').unwrap_or(line.len());
@@ -258,6 +269,7 @@ fn take_state(state: &mut State, key: &[u8], value: &[u8]) {
     match key {
         b"current_state" => state.code = number(value),
         b"state_type" => state.is_hard = value == b"1",
+        b"has_been_checked" => state.is_pending = value == b"0",
         // `acknowledgement_type` alone says nothing: Naemon leaves it behind.
         b"problem_has_been_acknowledged" if value == b"1" => state.acknowledged = Acknowledged::Normal,
         b"acknowledgement_type" if value == b"2" && state.acknowledged != Acknowledged::No => {

@@ -4,7 +4,7 @@ use super::{Mark, Step, Trouble};
 use crate::check::gather::takes_callbacks;
 use crate::check::span;
 use crate::clock;
-use crate::config::{Config, Core};
+use crate::config::{Config, Core, CoreKind};
 use crate::core::door::{self, DoorError};
 use crate::core::shell::{self, Danger, What};
 use crate::core::state::{self, ReadError};
@@ -74,10 +74,18 @@ fn door_step(hop: &str, core: &Core) -> Step {
             let e = DoorError::Disabled;
             Step::bad(Trouble::Configuration, hop, e.to_string(), remedy(&e))
         }
+        // Nothing on this machine says whether there are satellites.
+        Ok(door) if core.kind == CoreKind::OpenItCockpit && core.api.is_none() => {
+            let found =
+                format!("the master's core takes them by its {door}; hosts of satellites need api_url in [core]");
+            Step::good(hop, found)
+        }
         Ok(door) => Step::good(hop, format!("the core takes them by its {door}")),
         Err(e) => {
             let trouble = match e {
-                DoorError::NoDoor | DoorError::NotAFifo(_) | DoorError::Disabled => Trouble::Configuration,
+                DoorError::NoDoor | DoorError::NotAFifo(_) | DoorError::Disabled | DoorError::Unsayable { .. } => {
+                    Trouble::Configuration
+                }
                 DoorError::Forbidden(_) | DoorError::Login { .. } | DoorError::Refused(_) => Trouble::Refused,
                 DoorError::Missing(_)
                 | DoorError::NoReader(_)

@@ -38,7 +38,7 @@ fn effects() -> [crate::confirm::Effect; 4] {
     use crate::confirm::Effect;
     let comment = "looking".to_owned();
     [
-        Effect::Acknowledged { comment: comment.clone() },
+        Effect::Acknowledged { comment: comment.clone(), expires: false },
         Effect::Checked { at: NOW },
         Effect::Downtime { start: NOW, end: NOW + 7200, comment, flexible: None },
         Effect::Notifications { enabled: false },

@@ -131,6 +131,12 @@ fn after_escape_sequence(text: &str) -> &str {
     }
 }
 
+/// openITCOCKPIT names objects and contacts so: `c36b8048-93ce-4385-ac19-ab5c90574b77`
+pub(crate) fn is_uuid(name: &str) -> bool {
+    name.len() == 36
+        && name.char_indices().all(|(i, c)| if [8, 13, 18, 23].contains(&i) { c == '-' } else { c.is_ascii_hexdigit() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,5 +201,11 @@ mod tests {
         for raw in ["$5", "a$b$", "$HOME is full$", "0"] {
             assert_eq!(present(raw), Some(raw), "{raw:?}");
         }
+    }
+
+    #[test]
+    fn uuids_are_recognised() {
+        assert!(is_uuid("c36b8048-93ce-4385-ac19-ab5c90574b77"));
+        assert!(!is_uuid("web01") && !is_uuid("c36b8048-93ce-4385-ac19-ab5c90574b7g"));
     }
 }

@@ -1,6 +1,6 @@
 //! Where people can read more: the core's own page, and the links the core passed.
 
-use crate::config::{Core, CoreKind};
+use crate::config::{Core, CoreKind, IcingaWeb};
 use crate::notification::Notification;
 
 /// The core's page about the object.
@@ -16,8 +16,7 @@ pub(super) fn page(notification: &Notification, core: &Core) -> Option<String> {
                 None => format!("{url}{cgi}/extinfo.cgi?type=1&host={host}"),
             }
         }
-        (CoreKind::Icinga2, Some(service)) => format!("{url}/monitoring/service/show?host={host}&service={service}"),
-        (CoreKind::Icinga2, None) => format!("{url}/monitoring/host/show?host={host}"),
+        (CoreKind::Icinga2, service) => icinga(url, core.web, &host, service.as_deref()),
         (CoreKind::OpenItCockpit, Some(service)) => format!("{url}/a/services/browser/{service}"),
         (CoreKind::OpenItCockpit, None) => format!("{url}/a/hosts/browser/{host}"),
         (CoreKind::Checkmk, Some(service)) => {
@@ -25,6 +24,18 @@ pub(super) fn page(notification: &Notification, core: &Core) -> Option<String> {
         }
         (CoreKind::Checkmk, None) => format!("{url}/check_mk/view.py?view_name=host&host={host}"),
     })
+}
+
+/// (<https://icinga.com/docs/icinga-db-web/latest/>)
+fn icinga(url: &str, web: IcingaWeb, host: &str, service: Option<&str>) -> String {
+    match (web, service) {
+        (IcingaWeb::Monitoring, Some(service)) => {
+            format!("{url}/monitoring/service/show?host={host}&service={service}")
+        }
+        (IcingaWeb::Monitoring, None) => format!("{url}/monitoring/host/show?host={host}"),
+        (IcingaWeb::IcingaDb, Some(service)) => format!("{url}/icingadb/service?name={service}&host.name={host}"),
+        (IcingaWeb::IcingaDb, None) => format!("{url}/icingadb/host?name={host}"),
+    }
 }
 
 /// Labels and what they lead to, the core's page first.
@@ -115,6 +126,26 @@ mod tests {
     fn action(url: &str, base: Option<&str>) -> Result<String, String> {
         let mut found = links(&[("action-url", url)], base);
         found.web.pop().map(|(_, url)| url).ok_or_else(|| found.other.pop().map(|(_, url)| url).unwrap_or_default())
+    }
+
+    #[test]
+    fn an_icinga_shows_its_objects_in_one_of_two_modules() {
+        let mut fields = Fields::default();
+        for (name, value) in [("hostname", "web 01"), ("servicedesc", "Disk C:")] {
+            fields.put(name, value);
+        }
+        let service = fields.into_notification(7);
+        let host = Notification { service: None, ..service.clone() };
+        let url = Some("https://mon.example.com/icingaweb2".to_owned());
+        let core = |web| Core { kind: CoreKind::Icinga2, url: url.clone(), web, ..Core::default() };
+        let shown = |about: &Notification, web| page(about, &core(web)).unwrap().split_off(34);
+        assert_eq!(shown(&service, IcingaWeb::IcingaDb), "/icingadb/service?name=Disk%20C%3A&host.name=web%2001");
+        assert_eq!(shown(&host, IcingaWeb::IcingaDb), "/icingadb/host?name=web%2001");
+        assert_eq!(
+            shown(&service, IcingaWeb::Monitoring),
+            "/monitoring/service/show?host=web%2001&service=Disk%20C%3A"
+        );
+        assert_eq!(shown(&host, IcingaWeb::Monitoring), "/monitoring/host/show?host=web%2001");
     }
 
     #[test]

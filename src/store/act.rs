@@ -207,6 +207,12 @@ impl Store {
         shown_of(&self.db, &sent.object.key())
     }
 
+    /// Who a message shows to have acknowledged an object's open problem: for the end of that, which is nobody's request.
+    pub(crate) fn acknowledged_by(&self, object: &str) -> Result<Option<String>, StoreError> {
+        let problem = shown_of(&self.db, object)?.and_then(|shown| shown.problem);
+        Ok(problem.and_then(|problem| problem.acknowledged).and_then(|word| word.author))
+    }
+
     /// The problems of a digest that go on and are not acknowledged.
     pub(crate) fn unacknowledged(&self, digest: i64, _: &Leave<'_>) -> Result<Vec<(i64, Problem)>, StoreError> {
         let sql =

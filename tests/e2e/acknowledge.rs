@@ -328,7 +328,7 @@ fn every_other_reason_is_told_as_it_is() {
     notify("a;b");
     let odd = night.wait("CRITICAL: a;b on Web 01");
     night.sandbox.click(&odd, "acknowledge", &json!({}));
-    night.told("can't be named in a command");
+    night.told("can't be named through the command file: fields end at a semicolon there");
     // No command file at all; then it is said why.
     let swap = night.wait("CRITICAL: Swap on Web 01");
     night.core.halt();

@@ -147,10 +147,19 @@ fn checkmks_variables_arrive_whole() {
             ("NOTIFY_CONTACTNAME", "alice"),
             ("NOTIFY_CONTACTEMAIL", "alice@example.com"),
             ("NOTIFY_OMD_SITE", "prod"),
+            ("NOTIFY_MICROTIME", "1795240000123456"),
         ],
     );
     let said = told.to_string();
-    for part in ["--to=#elsewhere", "Disk 'C:\\\\'", "137", "alice@example.com", "192.0.2.10", "\"site\":\"prod\""] {
+    for part in [
+        "--to=#elsewhere",
+        "Disk 'C:\\\\'",
+        "137",
+        "alice@example.com",
+        "192.0.2.10",
+        "\"site\":\"prod\"",
+        "\"time\":1795240000,",
+    ] {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert!(said.contains(&serde_json::to_string(hostile).unwrap()), "{said}");

@@ -28,6 +28,11 @@ impl Program {
         Self::InRoot { root: root("sid", "tests/cores-root sid sid nagios4-core"), path: "/usr/sbin/nagios4" }
     }
 
+    /// Whatever a root has, by its path there; `how` makes the root.
+    pub(crate) fn in_root(name: &str, how: &str, path: &'static str) -> Self {
+        Self::InRoot { root: root(name, how), path }
+    }
+
     /// It with these arguments. `directory`: what it sees of the test, by an absolute path.
     pub(crate) fn command(&self, directory: &Path, arguments: &[&str]) -> Command {
         match self {
@@ -63,11 +68,20 @@ impl Program {
         give(directory, ids[0], ids[1]);
     }
 
-    /// Ends a core that [`Program::command`] started. `unshare` passes no signal on, but takes the core with it.
+    /// Ends a core that [`Program::command`] started. `unshare` passes no signal on.
     pub(crate) fn end(&self, process: Running) {
         match self {
             Self::Here(_) => drop(process.stop()),
-            Self::InRoot { .. } => drop(process),
+            Self::InRoot { .. } => {
+                // A core that becomes its own user is no longer the child that `--kill-child` ends; it is the first process
+                // of its namespace, and takes the others with it.
+                let pid = process.0.id();
+                let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+                for child in children.split_whitespace().filter_map(|child| child.parse().ok()) {
+                    crate::world::signal(child, "KILL");
+                }
+                drop(process);
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! A real Icinga 2: its notifications by the definitions that we ship, and clicks that reach it through its API.
 
-mod daemon;
+pub(crate) mod daemon;
 
 use crate::shift::Shift;
 use crate::world::wait_until;
@@ -90,6 +90,13 @@ fn an_expiry_is_icingas_own_business() {
     });
     let removals = icinga.log().matches("Request: POST /v1/actions/remove-acknowledgement").count();
     assert_eq!(removals, 1, "the person's alone: {}", icinga.log());
+    // Icinga told nobody: it is looked at when it should have ended.
+    shift.becomes(&card, "CRITICAL: Disk on Web 01");
+    shift.wait(
+        "ACKNOWLEDGEMENT REMOVED, CRITICAL: Disk on Web 01 · acknowledgement removed by alice (Slack U0ALICE001) · its time is over",
+    );
+    let removals = icinga.log().matches("Request: POST /v1/actions/remove-acknowledgement").count();
+    assert_eq!(removals, 1, "there was nothing to remove: {}", icinga.log());
     shift.sandbox.assert_respected();
 }
 

@@ -26,6 +26,7 @@ mod install;
 mod intake;
 mod kills;
 mod living;
+mod matrix;
 mod model;
 mod naemon;
 mod nagios;

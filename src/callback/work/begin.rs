@@ -1,5 +1,6 @@
 //! From what was asked to the command that the core has, or to the sentence why not.
 
+use super::expiry::{self, Ending};
 use super::{Worker, entry, request_of};
 use crate::authorise::{Authorised, Leave, Person, Refusal, Right, authorise};
 use crate::callback::card;
@@ -10,10 +11,10 @@ use crate::command::{Action, ExternalCommand, Object};
 use crate::config::Core;
 use crate::confirm::Expectation;
 use crate::core::door::{self, DoorError};
-use crate::core::{knows_expiry, places, state, survey, wording};
+use crate::core::{dialect, knows_expiry, places, state, survey, wording};
 use crate::problem::Problem;
 use crate::report::Noted;
-use crate::store::{Act, Move, NewAct, Stage, StoreError};
+use crate::store::{Act, Lane, Move, NewAct, Stage, StoreError};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -58,6 +59,7 @@ impl From<Ended> for Prepared {
 
 /// The step of an act that nobody allowed.
 const REFUSED: &str = "refused";
+const NEEDLESS: &str = "nothing to do";
 
 impl Ended {
     fn refused(words: String, person: Option<&Person>) -> Self {
@@ -69,7 +71,7 @@ impl Ended {
     }
 
     fn needless(words: impl Into<String>) -> Self {
-        Self { step: "nothing to do", words: words.into(), person: None }
+        Self { step: NEEDLESS, words: words.into(), person: None }
     }
 }
 
@@ -114,7 +116,10 @@ impl Worker {
                         refused.push((act.id, refused_as(&act, &words)));
                     } else {
                         entries.push(entry);
-                        moves.push((act.id, done(&act, &words)));
+                        // Nobody waits for a word when a time is over: the message says it.
+                        let is_over = matches!(request.wish, Wish::Expire { .. }) && step == NEEDLESS;
+                        let end = Move::Done { outcome: words.clone(), reply: None };
+                        moves.push((act.id, if is_over { end } else { done(&act, &words) }));
                     }
                 }
             }
@@ -161,6 +166,13 @@ impl Worker {
     /// Decides everything that comes before the command: who it is, whether they may at all, what it is about, whether
     /// they may do it to that; and only then whether there is anything to do.
     fn prepare(&mut self, act: &Act, request: &Request) -> Result<Prepared, StoreError> {
+        // That a time is over is nobody's request: what the core holds then is told, whatever its setter may do by now.
+        if let Wish::Expire { object, author, comment } = &request.wish
+            && let Some(core) = self.gate.core(&object.core)
+            && let Some(words) = self.ended(act, &core, object, (author, comment))?
+        {
+            return Ok(Ended::needless(words).into());
+        }
         let config = self.gate.config();
         let caller = match self.gate.caller(&request.asker) {
             Ok(caller) => caller,
@@ -190,7 +202,7 @@ impl Worker {
             Ok(authorised) => authorised,
             Err(refusal) => return Ok(refused(refusal.to_string())),
         };
-        if let Some(words) = self.needless(act, &request, &object, problem, &core)? {
+        if let Some(words) = self.needless(act, &request, &object, problem)? {
             return Ok(Ended::needless(words).into());
         }
         if let Action::Downtime { host_services: true, .. } = &action
@@ -204,11 +216,39 @@ impl Worker {
         }
         Ok(match ExternalCommand::new(&authorised, wording(&core), clock::wall_ms() / 1000) {
             Ok(command) => {
+                let dialect = dialect(&core, command.action());
+                let command = command.towards(dialect);
                 let person = caller.person.clone();
                 Prepared::Ready(Box::new(Ready { act: act.clone(), request, person, core, command }))
             }
             Err(e) => refused(format!("{e}.")),
         })
+    }
+
+    /// Why nothing is to be sent when a timed acknowledgement should be over; the messages are told where it is.
+    fn ended(
+        &mut self,
+        act: &Act,
+        core: &Core,
+        object: &Object,
+        (author, comment): (&str, &str),
+    ) -> Result<Option<&'static str>, StoreError> {
+        match expiry::look(core, object, author, comment) {
+            Ending::Due => Ok(None),
+            Ending::Another => Ok(Some("The acknowledgement that was to end is gone already.")),
+            Ending::Over => {
+                // It may have ended long ago, with its problem; then no message shows it any more.
+                if self.store.acknowledged_by(&object.key())?.as_deref() == Some(author) {
+                    let now = clock::wall_ms();
+                    let config = self.gate.config();
+                    let voice = |lane: &Lane| crate::deliver::voice(&config, lane);
+                    let deed = (format!("act-{}", act.id), object.key(), expiry::over(author, now / 1000));
+                    self.store.tell(&[deed], &voice, config.storm.window, now)?;
+                    self.wake_deliverer();
+                }
+                Ok(Some("The acknowledgement has ended."))
+            }
+        }
     }
 
     /// Whether they may do it to this object.
@@ -249,19 +289,13 @@ impl Worker {
         request: &Request,
         object: &Object,
         problem: Option<&Problem>,
-        core: &Core,
     ) -> Result<Option<String>, StoreError> {
         let action = request.wish.action();
         if let Some(words) = needless(&action, problem) {
             return Ok(Some(words));
         }
-        if self.store.is_under_way(act.id, &object.key(), action.name())? {
-            return Ok(Some("Somebody did the same just now; the message will show it.".to_owned()));
-        }
-        Ok(match &request.wish {
-            Wish::Expire { author, comment, .. } => not_ours(core, object, author, comment),
-            Wish::One { .. } | Wish::Card { .. } | Wish::AcknowledgeAll { .. } => None,
-        })
+        let is_under_way = self.store.is_under_way(act.id, &object.key(), action.name())?;
+        Ok(is_under_way.then(|| "Somebody did the same just now; the message will show it.".to_owned()))
     }
 
     /// One click for many: an act for each problem of the digest that goes on. Each is decided about on its own.
@@ -348,14 +382,6 @@ fn needless(action: &Action, problem: Option<&Problem>) -> Option<String> {
         }),
         _ => None,
     }
-}
-
-/// Why a timed end isn't wanted any more: the acknowledgement is another one, or gone.
-fn not_ours(core: &Core, object: &Object, author: &str, comment: &str) -> Option<String> {
-    let snapshot = state::read(core, std::slice::from_ref(object)).ok()?;
-    let state = snapshot.states.get(object)?;
-    let is_ours = state.acknowledgements.iter().any(|found| found.author == author && found.comment == comment);
-    (!is_ours).then(|| "The acknowledgement that was to end is gone already.".to_owned())
 }
 
 fn send_patiently(core: &Core, command: &ExternalCommand) -> Result<(), DoorError> {

@@ -1,6 +1,7 @@
 //! Whether the core holds what it was sent, and what people see then.
 
 use super::begin::{done, patience_ms};
+use super::expiry;
 use super::{Worker, entry, request_of};
 use crate::callback::request::{Request, Wish};
 use crate::clock;
@@ -8,7 +9,7 @@ use crate::command::{Action, Object};
 use crate::config::Core;
 use crate::confirm::snapshot::Snapshot;
 use crate::confirm::{Confirmation, Effect, Expectation, judge};
-use crate::core::{knows_expiry, log as core_log, places, state};
+use crate::core::{log as core_log, places, state};
 use crate::notification::Kind;
 use crate::problem::Deed;
 use crate::render::words::span;
@@ -101,7 +102,7 @@ impl Worker {
                 Confirmation::Held { .. } if self.is_behind(one.act.id, next.as_ref()) && !is_over(one) => {
                     self.looks.forget(core);
                 }
-                Confirmation::Held { .. } => self.held(core, one, &snapshot, found)?,
+                Confirmation::Held { .. } => self.held(one, &snapshot, found)?,
                 Confirmation::NotYet => {}
                 Confirmation::Never(reason) => {
                     let fate = one
@@ -124,7 +125,7 @@ impl Worker {
         next.is_some_and(|next| *next <= *seen)
     }
 
-    fn held(&mut self, core: &Core, one: &Waiting, snapshot: &Snapshot, found: &mut Found) -> Result<(), StoreError> {
+    fn held(&mut self, one: &Waiting, snapshot: &Snapshot, found: &mut Found) -> Result<(), StoreError> {
         let Waiting { act, request, expected } = one;
         found.entries.push(entry(act, request, None, &expected.lines, "confirmed", ""));
         let state = snapshot.states.get(&expected.object);
@@ -149,9 +150,10 @@ impl Worker {
             found.deeds.push((format!("act-{}", act.id), expected.object.key(), deed));
         }
         if let Wish::One { object, action: Action::Acknowledge { expiry: Some(at), .. }, .. } = &request.wish
-            && let Effect::Acknowledged { comment } = &expected.effect
-            && !knows_expiry(core)
+            && let Effect::Acknowledged { comment, expires } = &expected.effect
         {
+            // The core ends it where the command said so: then it is only looked at, a little later.
+            let at = if *expires { at.saturating_add(expiry::GRACE_SECONDS) } else { *at };
             let (author, comment) = (expected.author.clone(), comment.clone());
             let wish = Wish::Expire { object: object.clone(), author, comment };
             let later = Request { name: wish.name().to_owned(), wish, asker: request.asker.clone() };
@@ -262,7 +264,7 @@ impl Found {
 /// What the messages about the object are told.
 fn deed(expected: &Expectation, now: i64) -> Option<Deed> {
     let (kind, comment) = match &expected.effect {
-        Effect::Acknowledged { comment } => (Kind::Acknowledgement, Some(comment)),
+        Effect::Acknowledged { comment, .. } => (Kind::Acknowledgement, Some(comment)),
         Effect::NotAcknowledged => (Kind::Unacknowledged, None),
         Effect::Downtime { comment, .. } => (Kind::DowntimeScheduled, Some(comment)),
         Effect::Notifications { enabled: true } => (Kind::NotificationsResumed, None),

@@ -93,7 +93,10 @@ impl Args for NotifyArgs {
                     .action(ArgAction::Append)
                     .help("Overrides the routes; repeatable"),
             )
-            .arg(flag("from-env").help("Also read the core's NAGIOS_* macros (or Icinga 2's) from the environment"))
+            .arg(
+                flag("from-env")
+                    .help("Also read the core's NAGIOS_* or ICINGA_* macros (or Icinga 2's) from the environment"),
+            )
             .arg(flag("dry-run").help("Print what would be sent; send and keep nothing"))
     }
 

@@ -37,8 +37,22 @@ pub(crate) fn connect_tcp(address: &str) -> io::Result<TcpStream> {
     Err(last)
 }
 
+/// Where an answer ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// With the connection.
+    Connection,
+    /// With a NUL, or with the connection.
+    Nul,
+}
+
 /// Writes the request and reads the answer up to its end; an answer that is too long or too slow is an error.
-pub(crate) fn exchange(mut stream: impl Read + Write, request: &[u8], bytes_max: usize) -> io::Result<Vec<u8>> {
+pub(crate) fn exchange(
+    mut stream: impl Read + Write,
+    request: &[u8],
+    bytes_max: usize,
+    end: End,
+) -> io::Result<Vec<u8>> {
     let until = Instant::now() + ANSWER_TIMEOUT;
     stream.write_all(request).map_err(timed_out)?;
     let (mut answer, mut chunk) = (Vec::new(), [0; 16 * 1024]);
@@ -49,6 +63,9 @@ pub(crate) fn exchange(mut stream: impl Read + Write, request: &[u8], bytes_max:
                 return Err(io::Error::new(ErrorKind::InvalidData, "the answer is too long"));
             }
             length => answer.extend_from_slice(&chunk[..length]),
+        }
+        if end == End::Nul && answer.contains(&0) {
+            return Ok(answer);
         }
         if Instant::now() > until {
             return Err(io::Error::new(ErrorKind::TimedOut, "it answers too slowly"));

@@ -140,8 +140,9 @@ fn a_query_handler_gives_its_verdict() {
     for (answer, expected) in [
         (&b"200: OK\0"[..], Ok("200: OK")),
         (b"200: OK", Ok("200: OK")),
+        // As Naemon 1.5.2 gives it.
         (
-            b"400: Failed validation of service as type service (argument 0)\0",
+            b"400: Failed validation of service as type service (argument 0)\n\0",
             Err("the monitoring core refused it: Failed validation of service as type service (argument 0)"),
         ),
         (
@@ -161,8 +162,51 @@ fn a_query_handler_gives_its_verdict() {
             (Err(error), Err(text)) => assert!(error.to_string().contains(text), "{error}"),
             other => panic!("{other:?}"),
         }
-        assert_eq!(played.join().unwrap(), [format!("@command run {LINE}\0")]);
+        assert_eq!(played.join().unwrap(), [format!("#command run {LINE}\0")]);
     }
+}
+
+#[test]
+fn an_answer_ends_with_its_nul_though_the_connection_stays_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let core = naemon(directory.path());
+    for (answer, is_good) in [(&b"200: OK\0"[..], true), (b"400: no\n\0", false)] {
+        let path = core.query_socket.as_ref().unwrap();
+        let listener = UnixListener::bind(path).unwrap();
+        let held = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 512];
+            let _ = stream.read(&mut request).unwrap();
+            stream.write_all(answer).unwrap();
+            stream
+        });
+        let started = std::time::Instant::now();
+        let sent = send(&core, &acknowledge());
+        assert!(sent.is_ok() == is_good && started.elapsed() < std::time::Duration::from_secs(1), "{sent:?}");
+        drop(held.join().unwrap());
+        fs::remove_file(path).unwrap();
+    }
+}
+
+#[test]
+fn what_a_line_cant_say_is_that_doors_to_refuse() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("icinga2.cmd");
+    fifo(&path);
+    let _reader = fs::OpenOptions::new().read(true).custom_flags(OFLAGS_NONBLOCK).open(&path).unwrap();
+    let action = Action::RemoveAcknowledgement;
+    let command = command(&action, "web01", Some("a;b"), "alice").unwrap();
+    let core = Core { kind: CoreKind::Icinga2, ..with_file(&path) };
+    let error = send(&core, &command).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "\"a;b\" can't be named through the command file: fields end at a semicolon there; rename it in the monitoring, \
+         or let ackbell use the core's API: api_url in [core]"
+    );
+    let good = r#"{"results":[{"code":200.0,"status":"ok"}]}"#;
+    let (url, served) = serve(vec![(200, good.to_owned())]);
+    send(&icinga2(url), &command).unwrap();
+    assert!(served.join().unwrap()[0].contains(r#""ackbell_service":"a;b""#));
 }
 
 #[test]

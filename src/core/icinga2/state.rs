@@ -109,7 +109,11 @@ pub(in crate::core) fn survey(api: &Api, extent: Extent) -> Result<Vec<(Object, 
                 host: text(&attrs[names[0]]),
                 service: names.get(1).map(|name| text(&attrs[*name])),
             };
-            found.push((object, state(attrs)));
+            let state = state(attrs);
+            // What was never checked is in a state that nobody found.
+            if extent == Extent::Names || !state.is_pending {
+                found.push((object, state));
+            }
         }
     }
     Ok(found)
@@ -197,6 +201,7 @@ fn state(attrs: &Value) -> State {
     State {
         code: number("state").try_into().unwrap_or_default(),
         is_hard: number("state_type") == 1,
+        is_pending: attrs["last_check_result"].is_null(),
         acknowledged: match number("acknowledgement") {
             0 => Acknowledged::No,
             2 => Acknowledged::Sticky,

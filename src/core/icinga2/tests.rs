@@ -2,6 +2,7 @@ use super::*;
 use crate::command::tests::command;
 use crate::confirm::snapshot::Acknowledged;
 use crate::core::door::tests::{icinga2, serve};
+use crate::core::survey::Extent;
 use crate::core::{door, state};
 use std::time::Duration;
 
@@ -129,4 +130,27 @@ fn its_objects_are_read_back() {
     assert_eq!(state.acknowledgement().unwrap().author, "alice");
     assert_eq!(state.downtimes[0].id, "web01!HTTP!x");
     assert_eq!(snapshot.states[&host].code, 0);
+}
+
+#[test]
+fn what_was_never_checked_is_no_problem() {
+    let results = |results: Value| (200, json!({ "results": results }).to_string());
+    let host =
+        |name: &str, checked: Value| json!({ "attrs": { "name": name, "state": 1.0, "last_check_result": checked } });
+    let (url, served) = serve(vec![
+        results(json!([host("down", json!({ "output": "no ping" })), host("never", Value::Null)])),
+        results(json!([])),
+    ]);
+    let found = super::state::survey(icinga2(url).api.as_ref().unwrap(), Extent::Problems).unwrap();
+    served.join().unwrap();
+    assert_eq!(found.iter().map(|(object, _)| object.host.as_str()).collect::<Vec<_>>(), ["down"]);
+    let (url, _) = serve(vec![
+        results(json!([])),
+        results(json!([host("never", Value::Null)])),
+        results(json!([])),
+        results(json!([])),
+    ]);
+    let never = Object { core: String::new(), host: "never".into(), service: None };
+    let snapshot = state::read(&icinga2(url), std::slice::from_ref(&never)).unwrap();
+    assert_eq!(snapshot.states[&never].name(&never), "PENDING");
 }

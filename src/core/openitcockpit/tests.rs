@@ -35,20 +35,50 @@ fn a_command_goes_by_its_typed_fields() {
 }
 
 #[test]
-fn a_wrong_key_is_told() {
-    for status in [302, 401, 403] {
-        let (url, _) = serve(vec![(status, String::new())]);
+fn what_it_refuses_is_told_as_what_it_is() {
+    let said = |status: u16, body: &str| {
+        let (url, _) = serve(vec![(status, body.to_owned())]);
         let action = Action::RemoveAcknowledgement;
-        let error = send(&core(url), &command(&action, HOST, None, "alice").unwrap()).unwrap_err();
-        assert!(error.to_string().starts_with("the openITCOCKPIT API doesn't let ackbell in ("), "{error}");
+        send(&core(url), &command(&action, HOST, None, "alice").unwrap()).unwrap_err()
+    };
+    for status in [302, 401] {
+        let error = said(status, "").to_string();
+        let start = format!("the openITCOCKPIT API doesn't let ackbell in ({status}, the API key isn't known there)");
+        assert!(error.starts_with(&start), "{error}");
     }
+    let error = said(403, r#"{"message":"Forbidden"}"#).to_string();
+    assert!(error.contains("(403, the API key's user group lacks the right to NagiosModule, Cmd, submit)"), "{error}");
+    let message = "Could not resolve hostname \\\"web01\\\" into a UUID";
+    let error = said(400, &format!(r#"{{"message":"CmdController: {message}","code":400}}"#));
+    let verdict = "the monitoring core refused it: Could not resolve hostname \"web01\" into a UUID";
+    assert_eq!((error.to_string().as_str(), error.is_verdict()), (verdict, true));
+    assert!(said(404, r#"{"message":"Command not found"}"#).is_verdict());
+    assert!(!said(404, "<html>").is_verdict() && !said(500, r#"{"message":"x"}"#).is_verdict());
 }
 
 #[test]
-fn what_its_queue_would_spoil_takes_another_door() {
-    let (start, end, comment) = (1_795_240_000, 1_795_247_200, String::new());
+fn downtimes_and_their_ends_reach_the_satellites_comments_take_another_door() {
+    let (start, end, comment) = (1_795_240_000, 1_795_247_200, "up".to_owned());
     let downtime = Action::Downtime { start, end, flexible: None, comment, host_services: false };
+    let cancel = Action::CancelDowntime { id: "7".into() };
+    let common = serde_json::json!({ "hostUuid": HOST });
+    let scheduled = serde_json::json!({ "command": "SCHEDULE_SVC_DOWNTIME", "serviceUuid": "u-2", "start_time": start,
+        "end_time": end, "fixed": 1, "trigger_id": 0, "duration": 7200, "author": "alice", "comment": "up" });
+    let service_end = serde_json::json!({ "command": "DEL_SVC_DOWNTIME", "serviceUuid": "u-2", "downtime_id": "7" });
+    let host_end = serde_json::json!({ "command": "DEL_HOST_DOWNTIME", "downtime_id": "7", "include_services": 0 });
+    for (action, service, mut expected) in
+        [(&downtime, Some("u-2"), scheduled), (&cancel, Some("u-2"), service_end), (&cancel, None, host_end)]
+    {
+        expected.as_object_mut().unwrap().extend(common.as_object().unwrap().clone());
+        let answer = serde_json::json!({ "message": "queued", "command": expected["command"] }).to_string();
+        let (url, served) = serve(vec![(200, answer)]);
+        send(&core(url), &command(action, HOST, service, "alice").unwrap()).unwrap();
+        let request = served.join().unwrap().remove(0);
+        let body: serde_json::Value = serde_json::from_str(request.split_once("\r\n\r\n").unwrap().1).unwrap();
+        assert_eq!(body, expected);
+    }
+    let comment = Action::Comment { persistent: true, comment: "hi".into() };
     let (url, _) = serve(Vec::new());
-    let error = send(&core(url), &command(&downtime, HOST, Some("u-2"), "alice").unwrap()).unwrap_err();
+    let error = send(&core(url), &command(&comment, HOST, Some("u-2"), "alice").unwrap()).unwrap_err();
     assert!(error.to_string().ends_with("there is no command file /nonexistent/ackbell"), "{error}");
 }

@@ -1,5 +1,6 @@
 //! A throw-away Icinga 2 with every directory of its own.
 
+use crate::cores::Program;
 use crate::world::{ACKBELL, Running, Site, text};
 use serde_json::{Value, json};
 use std::fs;
@@ -11,11 +12,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The daemon and an administrator's access to its API.
-pub(super) struct Icinga {
+pub(crate) struct Icinga {
+    program: Program,
     process: Option<Running>,
     root: PathBuf,
     agent: ureq::Agent,
-    pub(super) url: String,
+    pub(crate) url: String,
 }
 
 /// Passive checks only: the story tells what they find. `Check` answers a re-check.
@@ -44,7 +46,12 @@ object Service "Check" {
 
 impl Icinga {
     /// Beside the site's configuration; runs the definitions that we ship, with the permissions that they name.
-    pub(super) fn start(site: &Site) -> Self {
+    pub(crate) fn start(site: &Site) -> Self {
+        Self::start_with(site, Program::Here("icinga2".into()), "")
+    }
+
+    /// Another one, with more in its configuration; it knows `passive`, the template of a service of `web01`.
+    pub(crate) fn start_with(site: &Site, program: Program, more: &str) -> Self {
         let root = site.dir.path().to_owned();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         for directory in ["etc", "data/certs", "data/api", "log", "cache", "run", "spool"] {
@@ -53,10 +60,11 @@ impl Icinga {
         fs::create_dir(root.join("state")).unwrap();
         fs::copy(ACKBELL, root.join("ackbell")).unwrap();
         certificates(&root.join("icinga/data/certs"));
-        fs::write(root.join("icinga/etc/icinga2.conf"), configuration(&root.display().to_string(), port)).unwrap();
-        let owned = Command::new("chown").args(["-R", "nagios:nagios"]).arg(&root).status().unwrap();
+        fs::write(root.join("icinga/etc/icinga2.conf"), configuration(&root.display().to_string(), port) + more)
+            .unwrap();
+        program.own(&root);
         let open = Command::new("chmod").arg("0755").arg(&root).status().unwrap();
-        assert!(owned.success() && open.success());
+        assert!(open.success());
         let tls = ureq::tls::TlsConfig::builder()
             .disable_verification(true)
             .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -67,7 +75,7 @@ impl Icinga {
             .timeout_global(Some(Duration::from_secs(10)))
             .build()
             .into();
-        let mut icinga = Self { process: None, root, agent, url: format!("https://localhost:{port}") };
+        let mut icinga = Self { program, process: None, root, agent, url: format!("https://localhost:{port}") };
         icinga.run();
         icinga.found("Host/web01", 0, "ping");
         for service in ["Disk", "Load", "Check"] {
@@ -76,10 +84,10 @@ impl Icinga {
         icinga
     }
 
-    fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         let out = fs::File::create(self.root.join("icinga.out")).unwrap();
-        let mut command = Command::new("icinga2");
-        command.arg("daemon").arg("-c").arg(self.root.join("icinga/etc/icinga2.conf"));
+        let main = self.root.join("icinga/etc/icinga2.conf").display().to_string();
+        let mut command = self.program.command(&self.root, &["daemon", "-c", &main]);
         for (constant, directory) in [
             ("ConfigDir", "etc"),
             ("DataDir", "data"),
@@ -103,12 +111,16 @@ impl Icinga {
     }
 
     /// The daemon goes.
-    pub(super) fn halt(&mut self) {
+    pub(crate) fn halt(&mut self) {
         let Some(mut process) = self.process.take() else {
             return;
         };
         let group = process.0.id();
-        crate::world::signal(group, "TERM");
+        match self.program {
+            Program::Here(_) => crate::world::signal(group, "TERM"),
+            // `unshare` passes no signal on.
+            Program::InRoot { .. } => drop(self.ask("/v1/actions/shutdown-process", &json!({}))),
+        }
         for _ in 0..100 {
             if process.0.try_wait().is_ok_and(|ended| ended.is_some()) {
                 break;
@@ -119,7 +131,7 @@ impl Icinga {
         rest.unwrap();
     }
 
-    pub(super) fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         text(&fs::read(self.root.join("icinga.out")).unwrap_or_default())
     }
 
@@ -129,30 +141,41 @@ impl Icinga {
         serde_json::from_str(&answer).ok()
     }
 
+    /// What it says of itself.
+    pub(crate) fn status(&self) -> Value {
+        let answer = self.try_get("/v1/status/IcingaApplication").unwrap();
+        answer["results"][0]["status"]["icingaapplication"]["app"].clone()
+    }
+
+    fn ask(&self, path: &str, body: &Value) -> String {
+        let request = self.agent.post(format!("{}{path}", self.url));
+        let request = request.header("Authorization", ADMINISTRATOR).header("Accept", "application/json");
+        let answer = request.send(body.to_string());
+        answer.and_then(|mut answer| answer.body_mut().read_to_string()).unwrap_or_default()
+    }
+
     /// The attributes of one object.
     #[track_caller]
-    pub(super) fn attributes(&self, path: &str) -> Value {
+    pub(crate) fn attributes(&self, path: &str) -> Value {
         let answer = self.try_get(&format!("/v1/objects/{path}")).unwrap();
         assert!(answer["results"][0]["attrs"].is_object(), "{path}: {answer}");
         answer["results"][0]["attrs"].clone()
     }
 
     /// The attributes of every comment or downtime.
-    pub(super) fn all(&self, kind: &str) -> Vec<Value> {
+    pub(crate) fn all(&self, kind: &str) -> Vec<Value> {
         let answer = self.try_get(&format!("/v1/objects/{kind}")).unwrap();
         answer["results"].as_array().unwrap().iter().map(|result| result["attrs"].clone()).collect()
     }
 
     /// A check has found this.
     #[track_caller]
-    pub(super) fn found(&self, path: &str, state: u8, output: &str) {
+    pub(crate) fn found(&self, path: &str, state: u8, output: &str) {
         let (kind, name) = path.split_once('/').unwrap();
         let mut body = json!({ "exit_status": state, "plugin_output": output });
         body["type"] = json!(kind);
         body[kind.to_lowercase()] = json!(name);
-        let request = self.agent.post(format!("{}/v1/actions/process-check-result", self.url));
-        let request = request.header("Authorization", ADMINISTRATOR).header("Accept", "application/json");
-        let answer = request.send(body.to_string()).unwrap().body_mut().read_to_string().unwrap();
+        let answer = self.ask("/v1/actions/process-check-result", &body);
         assert!(answer.contains("Successfully processed check result"), "{path}: {answer}");
     }
 }
@@ -163,6 +186,7 @@ impl Drop for Icinga {
         if std::thread::panicking() {
             println!("{}", self.log());
         }
+        self.program.leave(&self.root);
     }
 }
 

@@ -1,5 +1,6 @@
 //! A Naemon as far as its two sockets go: the query handler takes commands and answers with a verdict, Livestatus tells
-//! what the core holds. The exchanges are those of Naemon 1.5 with its Livestatus module.
+//! what the core holds. The exchanges are those recorded of Naemon 1.5.2 with its Livestatus 1.5.1: a `@` keeps the query
+//! handler's connection open, and Livestatus undoes backslashes in commands.
 
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -32,7 +33,12 @@ fn row(columns: &[(&str, Value)]) -> Map<String, Value> {
 fn state(code: u8) -> Vec<(&'static str, Value)> {
     let numbers = ["acknowledged", "acknowledgement_type", "scheduled_downtime_depth", "last_check", "next_check"];
     let mut columns: Vec<_> = numbers.iter().map(|name| (*name, json!(0))).collect();
-    columns.extend([("state", json!(code)), ("state_type", json!(1)), ("notifications_enabled", json!(1))]);
+    columns.extend([
+        ("state", json!(code)),
+        ("state_type", json!(1)),
+        ("notifications_enabled", json!(1)),
+        ("has_been_checked", json!(1)),
+    ]);
     columns.extend([("last_state_change", json!(now() - 60)), ("plugin_output", json!("DISK CRITICAL"))]);
     columns
 }
@@ -96,21 +102,25 @@ fn serve(path: &Path, end: &'static [u8], held: &Arc<Mutex<Held>>, answer: fn(&m
             let asked = String::from_utf8(asked).unwrap();
             let said = answer(&mut held.lock().unwrap(), asked.trim_end_matches('\0'));
             stream.write_all(&said).unwrap();
+            if asked.starts_with('@') {
+                std::mem::forget(stream);
+            }
         }
     });
 }
 
 impl Held {
-    /// `@command run [UNIX] NAME;arguments`
+    /// `#command run [UNIX] NAME;arguments`
     fn take(&mut self, query: &str) -> Vec<u8> {
-        let line = query.strip_prefix("@command run ").unwrap_or_else(|| panic!("{query}"));
+        let line = query.trim_start_matches(['@', '#']).strip_prefix("command run ");
+        let line = line.unwrap_or_else(|| panic!("{query}"));
         let said = if let Some(said) = self.says {
             self.commands.push(line.to_owned());
             said
         } else if self.run(line) {
             "200: OK"
         } else {
-            "400: Failed validation of service as type service (argument 0)"
+            "400: Failed validation of service as type service (argument 0)\n"
         };
         format!("{said}\0").into_bytes()
     }
@@ -145,16 +155,17 @@ impl Held {
         self.tables.get_mut("comments").unwrap().push(row(&[object, words].concat()));
     }
 
-    /// A command, without an answer; or a query with the headers that matter: `Columns`, `Filter` with `=`, `And`, `Or`.
+    /// A command, answered only when it is refused; or a query with the headers that matter: `Columns`, `Filter` with `=`, `And`, `Or`.
     fn answer(&mut self, query: &str) -> Vec<u8> {
         if let Some(line) = query.strip_prefix("COMMAND ") {
-            self.run(line.trim_end());
-            return Vec::new();
+            let is_good = self.run(&undone(line.trim_end()));
+            let refusal: &[u8] = b"400: Failed validation of service as type service (argument 0)\n";
+            return if is_good { Vec::new() } else { refusal.to_vec() };
         }
         let mut lines = query.trim_end().lines();
         let table = lines.next().and_then(|line| line.strip_prefix("GET ")).unwrap_or_else(|| panic!("{query}"));
         let headers: Vec<(&str, &str)> = lines.map(|line| line.split_once(": ").unwrap()).collect();
-        for needed in [("OutputFormat", "json"), ("ResponseHeader", "fixed16")] {
+        for needed in [("OutputFormat", "csv"), ("Separators", "0 0 1 2"), ("ResponseHeader", "fixed16")] {
             assert!(headers.contains(&needed), "{query}");
         }
         let columns: Vec<&str> =
@@ -162,10 +173,31 @@ impl Held {
         let rows = self.tables[table].iter().filter(|row| passes(row, &headers));
         let value =
             |row: &Map<String, Value>, name: &str| row.get(name).cloned().unwrap_or_else(|| panic!("{name}: {query}"));
-        let rows: Vec<Vec<Value>> = rows.map(|row| columns.iter().map(|name| value(row, name)).collect()).collect();
-        let body = format!("{}\n", json!(rows));
+        let fields = rows.flat_map(|row| columns.iter().map(|name| field(&value(row, name))));
+        let body: String = fields.map(|field| field + "\0").collect();
         format!("200 {:>11}\n{body}", body.len()).into_bytes()
     }
+}
+
+/// As text; the members of a list behind the third separator.
+fn field(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(list) => list.iter().map(field).collect::<Vec<_>>().join("\u{1}"),
+        other => other.to_string(),
+    }
+}
+
+/// What Livestatus makes of a command: `\n` is a new line, any other backslash goes.
+fn undone(line: &str) -> String {
+    let (mut text, mut characters) = (String::new(), line.chars());
+    while let Some(c) = characters.next() {
+        text.extend(match c {
+            '\\' => characters.next().map(|next| if next == 'n' { '\n' } else { next }),
+            other => Some(other),
+        });
+    }
+    text
 }
 
 /// Filters are a stack: `And: 2` takes two off it and puts their sum there.
