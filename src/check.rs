@@ -283,8 +283,7 @@ fn queue(facts: &Facts, thresholds: &Thresholds, findings: &mut Vec<Finding>) {
     } else {
         return;
     };
-    let verb = if waiting == 1 { "waits" } else { "wait" };
-    let text = format!("{} {verb}, the oldest {}", count(waiting, "message"), span(age));
+    let text = waiting_words(waiting, age);
     findings.push(Finding::new(level, text).remedy("ackbell queue list says what for"));
 }
 
@@ -333,12 +332,19 @@ fn cores(facts: &Facts, findings: &mut Vec<Finding>) {
     }
 }
 
+/// `1 message waiting for 4 min`; `count` isn't 0.
+fn waiting_words(count: i64, age: i64) -> String {
+    match count {
+        1 => format!("1 message waiting for {}", span(age)),
+        several => format!("{several} messages waiting, the oldest for {}", span(age)),
+    }
+}
+
 fn summary(facts: &Facts) -> String {
     let (waiting, age) = facts.waiting();
     let queue = match waiting {
         0 => "nothing waits".to_owned(),
-        1 => format!("1 message waits since {}", span(age)),
-        n => format!("{n} messages wait, the oldest {}", span(age)),
+        some => waiting_words(some, age),
     };
     match &facts.listener {
         Some(Ok(Listener::Runs(report))) => format!("{queue}, the listener {} runs", report.version),

@@ -38,12 +38,14 @@ pub(super) fn judge(facts: &Facts, findings: &mut Vec<Finding>) {
         }
         Some(Ok(Listener::Died(report))) => {
             let ago = span(facts.now - report.heartbeat);
-            add(Level::Critical, format!("the listener died: process {} is gone since {ago}", report.pid), RESTART);
+            add(Level::Critical, format!("the listener died: process {} was last seen {ago} ago", report.pid), RESTART);
         }
         Some(Ok(Listener::Stuck(report))) => {
             let ago = span(facts.now - report.heartbeat);
-            let text =
-                format!("the listener is stuck: process {} holds the delivery lock, silent since {ago}", report.pid);
+            let text = format!(
+                "the listener is stuck: process {} holds the delivery lock and has been silent for {ago}",
+                report.pid
+            );
             add(Level::Critical, text, RESTART);
         }
         Some(Ok(Listener::Runs(report))) => running(report, facts.now, findings),
@@ -58,7 +60,7 @@ fn running(report: &Report, now: i64, findings: &mut Vec<Finding>) {
         add(Level::Warning, text, "systemctl restart ackbell");
     }
     if let Some(noted) = &report.interrupted {
-        let text = format!("delivery is interrupted since {}: {}", span(now - noted.at), noted.reason);
+        let text = format!("delivery has been interrupted for {}: {}", span(now - noted.at), noted.reason);
         add(Level::Critical, text, "it goes on by itself once that is mended");
     }
     if let Some(noted) = &report.refused {
@@ -74,7 +76,7 @@ fn running(report: &Report, now: i64, findings: &mut Vec<Finding>) {
         if !socket.connected && silent >= SOCKET_WARNING {
             let level = if silent >= SOCKET_CRITICAL { Level::Critical } else { Level::Warning };
             let why = socket.error.as_deref().unwrap_or("no answer yet");
-            let text = format!("[{name}] has no Socket Mode connection since {}: {why}", span(silent));
+            let text = format!("[{name}] has had no Socket Mode connection for {}: {why}", span(silent));
             add(level, text, &format!("ackbell doctor --integration {name}"));
         }
         if socket.connected && socket.strangers > 0 {

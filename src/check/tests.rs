@@ -68,25 +68,25 @@ fn all_is_well_in_one_line_with_perfdata() {
         config: Some(Configured::Good { takes_callbacks: false, template: None, missing: Vec::new() }),
         ..waiting(2, 130)
     };
-    assert_eq!(head(&alone), "ACKBELL OK - 2 messages wait, the oldest 2 min, notify delivers by itself");
+    assert_eq!(head(&alone), "ACKBELL OK - 2 messages waiting, the oldest for 2 min, notify delivers by itself");
 }
 
 #[test]
 fn the_queues_thresholds_hold() {
     for (count, age, expected) in [
-        (1, 299, "ACKBELL OK - 1 message waits since 4 min, "),
-        (1, 300, "ACKBELL WARNING - 1 message waits, the oldest 5 min"),
-        (2, 900, "ACKBELL CRITICAL - 2 messages wait, the oldest 15 min"),
-        (99, 1, "ACKBELL OK - 99 messages wait, the oldest 1 s, "),
-        (100, 1, "ACKBELL WARNING - 100 messages wait, the oldest 1 s"),
-        (1000, 7300, "ACKBELL CRITICAL - 1000 messages wait, the oldest 2 h"),
+        (1, 299, "ACKBELL OK - 1 message waiting for 4 min, "),
+        (1, 300, "ACKBELL WARNING - 1 message waiting for 5 min"),
+        (2, 900, "ACKBELL CRITICAL - 2 messages waiting, the oldest for 15 min"),
+        (99, 1, "ACKBELL OK - 99 messages waiting, the oldest for 1 s, "),
+        (100, 1, "ACKBELL WARNING - 100 messages waiting, the oldest for 1 s"),
+        (1000, 7300, "ACKBELL CRITICAL - 1000 messages waiting, the oldest for 2 h"),
     ] {
         let line = head(&waiting(count, age));
         assert!(line.starts_with(expected), "{line}");
     }
     let spool = Some(Ok(Spool { files: 3, oldest: Some(NOW - 400), bad: 0 }));
     let both = Facts { spool, ..waiting(1, 10) };
-    assert_eq!(head(&both), "ACKBELL WARNING - 4 messages wait, the oldest 6 min");
+    assert_eq!(head(&both), "ACKBELL WARNING - 4 messages waiting, the oldest for 6 min");
 }
 
 #[test]
@@ -118,11 +118,11 @@ fn what_is_lost_or_can_not_go_on_is_critical() {
         ),
         (
             Facts { listener: Some(Ok(Listener::Died(report()))), ..well() },
-            "ACKBELL CRITICAL - the listener died: process 7 is gone since 2 s",
+            "ACKBELL CRITICAL - the listener died: process 7 was last seen 2 s ago",
         ),
         (
             Facts { listener: Some(Ok(Listener::Stuck(Report { heartbeat: NOW - 600, ..report() }))), ..well() },
-            "ACKBELL CRITICAL - the listener is stuck: process 7 holds the delivery lock, silent since 10 min",
+            "ACKBELL CRITICAL - the listener is stuck: process 7 holds the delivery lock and has been silent for 10 min",
         ),
     ] {
         assert_eq!(head(&facts), expected);
@@ -142,7 +142,7 @@ fn what_the_listener_noted_is_judged() {
         (runs(|report| report.version = "9.0.0".into()), "WARNING - the listener is ackbell 9.0.0, this is 0.1.0"),
         (
             runs(|report| report.interrupted = noted("No space left on device")),
-            "CRITICAL - delivery is interrupted since 60 s: No space left on device",
+            "CRITICAL - delivery has been interrupted for 60 s: No space left on device",
         ),
         (
             runs(|report| report.refused = noted("ackbell.toml:3:1: unknown key\n  3 | x\n")),
@@ -163,7 +163,7 @@ fn what_the_listener_noted_is_judged() {
         ),
         (
             socket(|socket| (socket.connected, socket.error) = (false, Some("invalid_auth".into()))),
-            "CRITICAL - [default] has no Socket Mode connection since 60 min: invalid_auth",
+            "CRITICAL - [default] has had no Socket Mode connection for 60 min: invalid_auth",
         ),
         (
             runs(|report| drop(report.commands.insert(String::new(), noted("nobody reads it").unwrap()))),

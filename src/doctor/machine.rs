@@ -122,7 +122,8 @@ pub(super) fn listener(config: &Config) -> Vec<Step> {
     let listener = gather::listener(&config.state_dir, &config.runtime_dir, now);
     let mut steps = Vec::new();
     if let Ok(Listener::Runs(report)) = &listener {
-        let found = format!("{} runs since {} (process {})", report.version, span(now - report.since), report.pid);
+        let found =
+            format!("{} has been running for {} (process {})", report.version, span(now - report.since), report.pid);
         steps.push(Step::good(HOP, found));
     }
     let takes_callbacks = gather::takes_callbacks(config);

@@ -77,7 +77,7 @@ fn a_listener_that_hangs_with_the_lock_or_is_of_another_version_is_told() {
     let pid = listener.0.id();
     assert_eq!(code, 2, "{text}");
     let expected = format!(
-        "ACKBELL CRITICAL - the listener is stuck: process {pid} holds the delivery lock, silent since 5 min | "
+        "ACKBELL CRITICAL - the listener is stuck: process {pid} holds the delivery lock and has been silent for 5 min | "
     );
     assert!(text.starts_with(&expected), "{text}");
     said["heartbeat"] = json!(said["heartbeat"].as_i64().unwrap() + 300);
@@ -96,7 +96,7 @@ fn what_waits_is_dead_or_unreadable_is_counted() {
     site.service("PROBLEM", "web01", "Disk", "2", "full");
     let (code, said) = check(&site, &["-w", "1h", "-c", "2h"]);
     assert_eq!(code, 0, "{said}");
-    assert!(said.starts_with("ACKBELL OK - 1 message waits since ") && said.contains("| waiting=1;"), "{said}");
+    assert!(said.starts_with("ACKBELL OK - 1 message waiting for ") && said.contains("| waiting=1;"), "{said}");
     let (code, said) = check(&site, &["--warning-queue", "1"]);
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("\n  ackbell queue list says what for"), "{said}");

@@ -86,7 +86,7 @@ fn what_is_asked_is_answered_and_done_in_the_real_core() {
     assert_eq!(living["ts"], card["ts"], "the same card");
     night.ask("status web01/Disk", "new disk, is ordered");
     night.ask("ack web01/Disk again", "It is acknowledged already, by ");
-    night.ask("ack web01", "web01 is UP: there is nothing to acknowledge.");
+    night.ask("ack web01", "web01 is PENDING: there is nothing to acknowledge.");
     night.ask("unack web01/Disk", "The acknowledgement of Disk on Web 01 is removed.");
     night.ask("downtime web01/Disk", "Say how long");
     night.ask("downtime web01/Disk 2h new disk", "The core holds the downtime of Disk on Web 01, of 2 h.");

@@ -31,7 +31,7 @@ pub(super) fn filter(text: &str) -> String {
 
 /// Why there is nothing to acknowledge; what a click is told too.
 pub(super) fn acknowledgeable(object: &Object, state: &State) -> Result<(), String> {
-    if state.code == 0 {
+    if state.code == 0 || state.is_pending {
         return Err(format!(
             "{} is {}: there is nothing to acknowledge.",
             plain(&object.to_string()),
