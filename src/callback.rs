@@ -319,9 +319,11 @@ impl Callback {
                 return Answer::ok();
             }
         };
-        let order = Order { what: What::Problems(filter), is_public: false, command: String::new(), core: turn.core };
+        // What everybody sees stays whose it is: what others may see is not what it says, nor for everybody.
+        let (is_public, replaces) = (turn.by.as_ref() == Some(&asker.user), turn.by.is_none_or(|by| by == asker.user));
+        let order = Order { what: What::Problems(filter), is_public, command: String::new(), core: turn.core };
         let (of_errand, key) = (Arc::clone(config), String::new());
-        let errand = Errand { config: of_errand, asker: asker.clone(), order, from: turn.from, replaces: true, key };
+        let errand = Errand { config: of_errand, asker: asker.clone(), order, from: turn.from, replaces, key };
         if let Err(Some(words)) = self.run_errand(errand) {
             self.whisper(config, &asker, words);
         }

@@ -133,6 +133,31 @@ fn what_somebody_may_not_see_is_neither_found_nor_suggested() {
 }
 
 #[test]
+fn a_page_that_somebody_turns_for_themselves_leaves_everybodys_list_as_it_is() {
+    let rules = format!("[[access.rule]]\ndeny = \"{BOB}\"\nhost = \"web02\"\n");
+    let night = Night::falls(true, &rules);
+    for service in 0..12 {
+        night.core.order(&format!("PROCESS_SERVICE_CHECK_RESULT;web02;S{service:03};2;it is broken"));
+    }
+    wait_until("the core's state", Duration::from_secs(20), || {
+        night.status("servicestatus", "current_state=2").len() >= 12
+    });
+    let list = night.ask("problems --public", "*12 problems*");
+    let shown = || night.sandbox.messages().into_iter().find(|message| message["ts"] == list["ts"]).unwrap();
+    for (user, words) in [(GUEST, "Guests may do nothing here."), (BOB, "No problems, as far as you may look.")] {
+        let click = json!({"user": user});
+        let answer = told_after(&night, user, "a page", || drop(night.sandbox.click(&list, "problems_next", &click)));
+        assert!(answer.contains(words), "{user}: {answer}");
+        assert_eq!(shown(), list, "{user} changed what everybody sees");
+    }
+    // Who asked turns it where it is.
+    night.sandbox.click(&list, "problems_next", &json!({}));
+    wait_until("the second page", Duration::from_secs(20), || shown().to_string().contains("11 to 12 of 12"));
+    assert!(shown().to_string().contains("problems_previous"));
+    night.sandbox.assert_respected();
+}
+
+#[test]
 fn a_hosts_downtime_silences_only_the_services_that_the_person_may() {
     let rules = format!("[[access.rule]]\ndeny = \"{ALICE}\"\naction = \"downtime\"\nservice = \"Load\"\n");
     let night = Night::falls(false, &rules);
