@@ -296,7 +296,7 @@ impl Callback {
         let order = match slash::parse(&command.command, &command.text) {
             Ok(Order { what: What::Help, .. }) => return privately(&listing::help(&command.command)),
             Ok(order) => order,
-            Err(words) => return privately(&mrkdwn::escape(&words)),
+            Err(words) => return privately(&mrkdwn::sentence(&words)),
         };
         let asker = Asker::of(integration, &command.origin, &Place::default());
         let is_public = order.is_public;

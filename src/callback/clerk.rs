@@ -93,7 +93,7 @@ impl Clerk {
             match self.answer(&errand) {
                 Ok(told) => self.tell(&errand, &told, errand.order.is_public && !errand.replaces, errand.replaces),
                 // Never in the place of what is there: others may be reading it.
-                Err(words) => self.tell(&errand, &Told::Words(mrkdwn::escape(&words)), false, false),
+                Err(words) => self.tell(&errand, &Told::Words(mrkdwn::sentence(&words)), false, false),
             }
         }
     }

@@ -151,10 +151,10 @@ fn missed(kind: &str, pattern: &Pattern, names: &[[&str; 2]]) -> String {
         state().or_else(near).map(str::to_owned)
     };
     let said = format!("There is no {kind} \"{}\" that you may see, so this says nothing about problems.", pattern.0);
-    match near {
-        Some(near) => format!("{} Did you mean `{}`?", mrkdwn::escape(&said), mrkdwn::escape(&quoted(&near))),
-        None => mrkdwn::escape(&said),
-    }
+    mrkdwn::sentence(&match near {
+        Some(near) => format!("{said} Did you mean `{}`?", quoted(&near)),
+        None => said,
+    })
 }
 
 /// What a written name may mean: a service at each slash, then a host.
