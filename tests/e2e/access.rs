@@ -108,6 +108,19 @@ fn what_is_denied_by_the_name_that_people_use_is_denied_without_a_card() {
 }
 
 #[test]
+fn what_is_denied_by_an_alias_is_denied_without_a_card() {
+    let rules = format!("[[access.rule]]\ndeny = \"{BOB}\"\nhost = \"Web server*\"\n");
+    let night = Night::falls(true, &rules);
+    let bob = json!({"user": BOB});
+    night.ask_as(&bob, "downtime web01/Big 2h why", "that you may see");
+    night.ask_as(&bob, "recheck web01", "that you may see");
+    night.ask_as(&bob, "me web01", "You may not subscribe channels to this here.");
+    night.ask_as(&bob, "recheck web02/S001", "S001 on web02");
+    assert_eq!(night.core.log().matches("EXTERNAL COMMAND").count(), 1, "{}", night.core.log());
+    night.sandbox.assert_respected();
+}
+
+#[test]
 fn what_somebody_may_not_see_is_neither_found_nor_suggested() {
     let rules = format!("[[access.rule]]\ndeny = \"{BOB}\"\nhost = \"web01\"\n");
     let night = Night::falls(true, &rules);

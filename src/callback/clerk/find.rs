@@ -4,7 +4,7 @@ use crate::authorise::{Known, Leave};
 use crate::callback::gate::Gate;
 use crate::command::Object;
 use crate::config::{Config, Core, Matcher, Pattern, suggest};
-use crate::core::labels::Names;
+use crate::core::objects::Names;
 use crate::core::state::ReadError;
 use crate::core::{places, survey};
 use crate::route::matcher::Globs;
@@ -99,7 +99,10 @@ pub(super) fn learn(core: &Core, gate: &mut Gate, leave: &Leave<'_>, known: &mut
         let label = Label::known(&object, naming.labels);
         match (object.service, label.service) {
             (Some(service), Some(label)) => known.services.push(vec![service, label]),
-            _ => known.hosts.push(vec![object.host, label.host]),
+            _ => {
+                let alias = naming.labels.and_then(|labels| labels.alias(&object.host)).cloned();
+                known.hosts.push([object.host, label.host].into_iter().chain(alias).collect());
+            }
         }
     }
     Ok(())
@@ -255,7 +258,7 @@ impl Label {
 
     /// The display names, where there are some.
     pub(super) fn of(object: &Object, labels: &Names) -> Self {
-        let named = |service: &str| labels.get(&(object.host.clone(), service.to_owned())).cloned();
+        let named = |service: &str| labels.label(&object.host, service).cloned();
         let bare = Self::bare(object);
         let service = bare.service.map(|service| named(&service).unwrap_or(service));
         Self { host: named("").unwrap_or(bare.host), service }
