@@ -116,7 +116,8 @@ fn admit(access: &Access, peer: Peer, headers: &HeaderMap) -> Result<(), Strange
 pub(super) fn is_here(peer: Peer, headers: &HeaderMap) -> bool {
     let Peer::Network(address) = peer else { return true };
     let is_direct = !GO_BETWEEN.iter().any(|name| headers.contains_key(HeaderName::from_static(name)));
-    address.ip().to_canonical().is_loopback() && is_direct
+    // Of two names the proxy may have gone by the other.
+    address.ip().to_canonical().is_loopback() && is_direct && headers.get_all(HOST).iter().count() <= 1
 }
 
 /// The same for what tells no more than numbers: who scrapes may call this machine by its short name, or not at all.
@@ -211,6 +212,12 @@ mod tests {
         {
             assert!(asked(here), "{here:?}");
         }
+        let twice = [HeaderValue::from_static("localhost"), HeaderValue::from_static("bell.example.com")];
+        let twice: HeaderMap = twice.into_iter().fold(HeaderMap::new(), |mut headers, host| {
+            headers.append(HOST, host);
+            headers
+        });
+        assert!(!is_asked_here(Peer::Network("127.0.0.1:4000".parse().unwrap()), &twice));
         // As a proxy hands it on that leaves the name and adds nothing.
         for elsewhere in ["bell.example.com", "bell.example.com:443", "198.51.100.7", "[2001:db8::1]:443"] {
             assert!(!asked(Some(elsewhere)), "{elsewhere}");
