@@ -122,13 +122,25 @@ impl Callback {
         let publisher = Homes::new(gate(), open(WORKER_PATIENCE)?);
         let _publishing = Builder::new().name("homes".into()).spawn(move || publisher.run(&opened))?;
         let (forms, to_open) = sync_channel(FORMS_MAX);
-        let (teller, opening) = (Teller::start(gate())?, Opening::default());
-        let mut opener = Opener::new(gate(), open(PATIENCE)?, teller.clone(), opening.clone());
-        let _opening = Builder::new().name("forms".into()).spawn(move || opener.run(&to_open))?;
+        let (teller, under_way) = (Teller::start(gate())?, Opening::default());
+        let mut forms_thread = Opener::new(gate(), open(PATIENCE)?, teller.clone(), under_way.clone());
+        let _opening = Builder::new().name("forms".into()).spawn(move || forms_thread.run(&to_open))?;
         let threads = Mutex::new(vec![acting]);
         let (config, notes, rates) = (Mutex::new(config), Mutex::new(notes), Mutex::default());
         let (homes, ended) = (Mutex::new(homes), Mutex::default());
-        Ok(Arc::new(Self { config, store, notes, forms, opening, errands, teller, homes, rates, ended, threads }))
+        Ok(Arc::new(Self {
+            config,
+            store,
+            notes,
+            forms,
+            opening: under_way,
+            errands,
+            teller,
+            homes,
+            rates,
+            ended,
+            threads,
+        }))
     }
 
     /// Takes a changed configuration.

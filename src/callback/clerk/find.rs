@@ -97,12 +97,11 @@ pub(super) fn learn(core: &Core, gate: &mut Gate, leave: &Leave<'_>, known: &mut
     let naming = gate.naming(core);
     for object in all {
         let label = Label::known(&object, naming.labels);
-        match (object.service, label.service) {
-            (Some(service), Some(label)) => known.services.push(vec![service, label]),
-            _ => {
-                let alias = naming.labels.and_then(|labels| labels.alias(&object.host)).cloned();
-                known.hosts.push([object.host, label.host].into_iter().chain(alias).collect());
-            }
+        if let (Some(service), Some(label)) = (object.service, label.service) {
+            known.services.push(vec![service, label]);
+        } else {
+            let alias = naming.labels.and_then(|labels| labels.alias(&object.host)).cloned();
+            known.hosts.push([object.host, label.host].into_iter().chain(alias).collect());
         }
     }
     Ok(())
