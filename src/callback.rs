@@ -24,6 +24,7 @@ use crate::authorise::Person;
 use crate::clock;
 use crate::config::{Config, Environment, Integration};
 use crate::notification::clean_line;
+use crate::render::Offer;
 use crate::report::Reporter;
 use crate::slack::listing::{self, Turn};
 use crate::slack::socket::{Envelope, Reply};
@@ -33,7 +34,7 @@ use crate::store::{NewAct, Store, StoreError};
 use crate::verify::{Proof, Verified, verify};
 use answer::{Answer, Body};
 use clerk::{Clerk, Errand};
-use forms::{Form, open_forms};
+use forms::{Form, Opener, Opening};
 use gate::Gate;
 use home::{Homes, Word};
 use interaction::{
@@ -41,16 +42,15 @@ use interaction::{
 };
 use log::{debug, error, info, warn};
 use queue::Queue;
-use request::{Asker, Click, Request, Wish};
+use request::{Asker, Click, Request, Subject, Wish};
 use serde_json::json;
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
-use whisper::{Whisper, whisper_all};
+use whisper::Teller;
 use work::{Note, Worker};
 
 /// How long the database is waited for before a click is refused: Slack waits 3 s.
@@ -59,8 +59,6 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 const WORKER_PATIENCE: Duration = Duration::from_secs(30);
 /// How many forms may wait to be opened.
 const FORMS_MAX: usize = 16;
-/// How many people may wait to be told something.
-const WHISPERS_MAX: usize = 256;
 /// How long a stop waits for what people are being told.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 /// How many questions are answered at once, each of another person.
@@ -78,10 +76,9 @@ pub(crate) struct Callback {
     store: Mutex<Store>,
     notes: Mutex<Sender<Note>>,
     forms: SyncSender<Form>,
+    opening: Opening,
     errands: Arc<Queue>,
-    whispers: SyncSender<Whisper>,
-    /// How many people wait to be told something.
-    untold: Arc<AtomicUsize>,
+    teller: Teller,
     homes: Mutex<Sender<Word>>,
     rates: Mutex<HashMap<(String, String), (Instant, u32)>>,
     ended: Mutex<ended::Taken>,
@@ -125,16 +122,25 @@ impl Callback {
         let publisher = Homes::new(gate(), open(WORKER_PATIENCE)?);
         let _publishing = Builder::new().name("homes".into()).spawn(move || publisher.run(&opened))?;
         let (forms, to_open) = sync_channel(FORMS_MAX);
-        let (asked, shown) = (gate(), open(PATIENCE)?);
-        let _opening = Builder::new().name("forms".into()).spawn(move || open_forms(&to_open, asked, shown))?;
-        let (whispers, to_say) = sync_channel(WHISPERS_MAX);
-        let (saying, untold) = (gate(), Arc::<AtomicUsize>::default());
-        let waiting = Arc::clone(&untold);
-        let _telling = Builder::new().name("telling".into()).spawn(move || whisper_all(&to_say, &waiting, saying))?;
+        let (teller, under_way) = (Teller::start(gate())?, Opening::default());
+        let mut forms_thread = Opener::new(gate(), open(PATIENCE)?, teller.clone(), under_way.clone());
+        let _opening = Builder::new().name("forms".into()).spawn(move || forms_thread.run(&to_open))?;
         let threads = Mutex::new(vec![acting]);
         let (config, notes, rates) = (Mutex::new(config), Mutex::new(notes), Mutex::default());
         let (homes, ended) = (Mutex::new(homes), Mutex::default());
-        Ok(Arc::new(Self { config, store, notes, forms, errands, whispers, untold, homes, rates, ended, threads }))
+        Ok(Arc::new(Self {
+            config,
+            store,
+            notes,
+            forms,
+            opening: under_way,
+            errands,
+            teller,
+            homes,
+            rates,
+            ended,
+            threads,
+        }))
     }
 
     /// Takes a changed configuration.
@@ -158,7 +164,7 @@ impl Callback {
         }
         // Whoever is being answered, or told that nobody will, hears of it before the end, if Slack takes it soon.
         let started = Instant::now();
-        while (self.errands.is_busy() || self.untold.load(Ordering::Relaxed) > 0) && started.elapsed() < LAST_WORDS {
+        while (self.errands.is_busy() || self.teller.is_busy()) && started.elapsed() < LAST_WORDS {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -243,25 +249,34 @@ impl Callback {
         match request::click(click, integration, &config.acknowledge, now) {
             Click::Nothing => {}
             Click::Lost(asker) => {
-                let words = "That card is from another ackbell, or older than what this one remembers.";
-                self.whisper(config, &asker, words);
-            }
-            Click::Ask { key, request } => return self.keep(config, key, &request),
-            Click::Form { offer, asker, subject } => {
-                if let Pace::TooFast(words) = self.pace(&asker) {
-                    self.whisper_some(config, &asker, words);
-                } else if let Some(trigger) = &click.origin.trigger {
-                    let trigger = trigger.as_ref().to_owned();
-                    let form = Form { config: Arc::clone(config), asker: asker.clone(), subject, offer, trigger };
-                    if self.forms.try_send(form).is_err() {
-                        self.whisper(config, &asker, "Too many forms are being opened; tap again in a moment.");
-                    }
-                } else {
-                    self.whisper(config, &asker, "Slack opens no form from there.");
+                if self.pace(&asker) == Pace::Human {
+                    let words = "That card is from another ackbell, or older than what this one remembers.";
+                    self.whisper(config, &asker, words);
                 }
             }
+            Click::Ask { key, request } => return self.keep(config, key, &request),
+            Click::Form { offer, asker, subject } => self.form(config, click, (offer, asker, subject)),
         }
         Answer::ok()
+    }
+
+    /// Has a form opened. While one is under way, another tap of the same person asks for the same.
+    fn form(&self, config: &Arc<Config>, click: &BlockActions, (offer, asker, subject): (Offer, Asker, Subject)) {
+        if let Pace::TooFast(words) = self.pace(&asker) {
+            return self.whisper_some(config, &asker, words);
+        }
+        let Some(trigger) = &click.origin.trigger else {
+            return self.whisper(config, &asker, "Slack opens no form from there.");
+        };
+        if !self.opening.begin(&asker) {
+            return;
+        }
+        let trigger = trigger.as_ref().to_owned();
+        let form = Form { config: Arc::clone(config), asker: asker.clone(), subject, offer, trigger };
+        if self.forms.try_send(form).is_err() {
+            self.opening.end(&asker);
+            self.whisper(config, &asker, "Too many forms are being opened; tap again in a moment.");
+        }
     }
 
     /// A button or a shortcut that no message or manifest of ours has.
@@ -293,7 +308,7 @@ impl Callback {
         let order = match slash::parse(&command.command, &command.text) {
             Ok(Order { what: What::Help, .. }) => return privately(&listing::help(&command.command)),
             Ok(order) => order,
-            Err(words) => return privately(&mrkdwn::escape(&words)),
+            Err(words) => return privately(&mrkdwn::sentence(&words)),
         };
         let asker = Asker::of(integration, &command.origin, &Place::default());
         let is_public = order.is_public;
@@ -319,9 +334,11 @@ impl Callback {
                 return Answer::ok();
             }
         };
-        let order = Order { what: What::Problems(filter), is_public: false, command: String::new(), core: turn.core };
+        // What everybody sees stays whose it is: what others may see is not what it says, nor for everybody.
+        let (is_public, replaces) = (turn.by.as_ref() == Some(&asker.user), turn.by.is_none_or(|by| by == asker.user));
+        let order = Order { what: What::Problems(filter), is_public, command: String::new(), core: turn.core };
         let (of_errand, key) = (Arc::clone(config), String::new());
-        let errand = Errand { config: of_errand, asker: asker.clone(), order, from: turn.from, replaces: true, key };
+        let errand = Errand { config: of_errand, asker: asker.clone(), order, from: turn.from, replaces, key };
         if let Err(Some(words)) = self.run_errand(errand) {
             self.whisper(config, &asker, words);
         }
@@ -414,12 +431,7 @@ impl Callback {
 
     /// Tells a person something that nobody else sees; after the answer to Slack, which waits for nothing.
     fn whisper(&self, config: &Arc<Config>, asker: &Asker, words: &str) {
-        let whisper = Whisper { config: Arc::clone(config), asker: asker.clone(), words: words.to_owned() };
-        self.untold.fetch_add(1, Ordering::Relaxed);
-        if self.whispers.try_send(whisper).is_err() {
-            self.untold.fetch_sub(1, Ordering::Relaxed);
-            warn!("too much to tell at once user={} words=\"{words}\"", clean_line(&asker.user));
-        }
+        self.teller.tell(config, asker, words);
     }
 
     fn whisper_some(&self, config: &Arc<Config>, asker: &Asker, words: Option<&str>) {

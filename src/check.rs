@@ -230,8 +230,8 @@ fn audit_head(facts: &Facts, findings: &mut Vec<Finding>) {
     match &facts.audit_head {
         None | Some(Ok(true)) => {}
         Some(Ok(false)) => {
-            let text =
-                "the audit has no row with the hash given by --audit-head: its end was cut off, or it was replaced";
+            let text = "the audit has no row with the hash given by --audit-head: its end was cut off, it was replaced, \
+                        or the row is older than [audit] keep";
             let remedy =
                 "ackbell audit --verify; the journal has the later heads: journalctl -u ackbell -g 'audit head'";
             findings.push(Finding::new(Level::Critical, text).remedy(remedy));

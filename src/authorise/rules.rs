@@ -4,7 +4,7 @@
 
 use super::{Admitted, Named, Person, Right, is_same_email};
 use crate::config::{AccessRule, Matcher, Pattern, Who};
-use crate::route::matcher::{glob, takes};
+use crate::route::matcher::{self, glob, takes};
 
 /// The names that the monitoring's hosts and services have, each with all that people call it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -133,9 +133,8 @@ fn covers(patterns: &[Pattern], wanted: Option<&Pattern>) -> bool {
     if !wanted.contains(['*', '?']) {
         return takes(patterns, &[Some(wanted)]);
     }
-    // A star stands for any number of characters, so it takes a star to cover it.
     let is_plain = !patterns.iter().any(|pattern| pattern.0.starts_with('!'));
-    is_plain && takes(patterns, &[Some(wanted.replace('*', "\u{e000}\u{e000}"))])
+    is_plain && patterns.iter().any(|pattern| matcher::covers(&pattern.0, wanted))
 }
 
 /// Whether a rule may be about something that a wanted pattern matches; in doubt it is. What has another name is known

@@ -91,8 +91,9 @@ impl Clerk {
         while let Some(errand) = queue.take() {
             self.gate.reconfigure(&errand.config);
             match self.answer(&errand) {
-                Ok(told) => self.tell(&errand, &told, errand.order.is_public && !errand.replaces),
-                Err(words) => self.tell(&errand, &Told::Words(mrkdwn::escape(&words)), false),
+                Ok(told) => self.tell(&errand, &told, errand.order.is_public && !errand.replaces, errand.replaces),
+                // Never in the place of what is there: others may be reading it.
+                Err(words) => self.tell(&errand, &Told::Words(mrkdwn::sentence(&words)), false, false),
             }
         }
     }
@@ -212,7 +213,8 @@ impl Clerk {
         let acknowledged = entries.iter().filter(|entry| entry.is_quiet()).count();
         let entries = entries.into_iter().skip(from).take(PAGE).collect();
         let (core, is_partial) = (errand.order.core.clone(), leave.differs_by_object());
-        Ok(Told::List(Page { total, acknowledged, from, size: PAGE, entries, filter: text, core, is_partial }))
+        let by = errand.order.is_public.then(|| errand.asker.user.clone());
+        Ok(Told::List(Page { total, acknowledged, from, size: PAGE, entries, filter: text, core, is_partial, by }))
     }
 
     fn status(&mut self, leave: &Leave<'_>, cores: &[Core], words: &[String]) -> Result<String, NoAnswer> {
@@ -393,7 +395,7 @@ impl Clerk {
     }
 
     /// Says it privately, or to everybody where that was asked for.
-    fn tell(&mut self, errand: &Errand, told: &Told, is_public: bool) {
+    fn tell(&mut self, errand: &Errand, told: &Told, is_public: bool, replaces: bool) {
         let asker = &errand.asker;
         let mut message = match told {
             Told::Nothing => return,
@@ -401,7 +403,7 @@ impl Clerk {
             Told::List(page) => listing::problems(page, clock::wall_ms() / 1000),
         };
         message["response_type"] = Value::from(if is_public { "in_channel" } else { "ephemeral" });
-        if errand.replaces {
+        if replaces {
             message["replace_original"] = Value::from(true);
         }
         let config = self.gate.config();

@@ -5,20 +5,21 @@
 
 use super::card;
 use super::gate::Gate;
+use super::locked;
 use super::request::{About, Asker, Subject};
-use super::whisper::whisper;
+use super::whisper::Teller;
 use crate::authorise::{Person, Right};
 use crate::clock;
 use crate::command::{Action, Object};
 use crate::config::{Acknowledge, Config};
 use crate::render::Offer;
 use crate::slack::forms;
-use crate::slack::outcome::Outcome;
 use crate::store::{Shown, Store};
 use log::{error, warn};
 use serde_json::json;
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// For opening a form: its trigger lives 3 s.
@@ -46,25 +47,58 @@ impl NoForm {
     }
 }
 
-/// Opens what comes, until nobody can click any more.
-pub(super) fn open_forms(inbox: &Receiver<Form>, mut gate: Gate, mut store: Store) {
-    while let Ok(form) = inbox.recv() {
-        gate.reconfigure(&form.config);
-        let Err(NoForm { words, refused }) = open(&form, &mut gate, &store) else {
-            continue;
-        };
+/// Whose form is waiting or being opened. One at a time of each person: a click's trigger lives 3 s, so nobody may fill
+/// the time of all.
+#[derive(Clone, Default)]
+pub(super) struct Opening(Arc<Mutex<HashSet<String>>>);
+
+impl Opening {
+    /// `false` while another one of that person is under way.
+    pub(super) fn begin(&self, asker: &Asker) -> bool {
+        locked(&self.0).insert(asker.key())
+    }
+
+    pub(super) fn end(&self, asker: &Asker) {
+        locked(&self.0).remove(&asker.key());
+    }
+}
+
+/// The state of the thread.
+pub(super) struct Opener {
+    gate: Gate,
+    store: Store,
+    teller: Teller,
+    opening: Opening,
+}
+
+impl Opener {
+    pub(super) fn new(gate: Gate, store: Store, teller: Teller, opening: Opening) -> Self {
+        Self { gate, store, teller, opening }
+    }
+
+    /// Opens what comes, until nobody can click any more.
+    pub(super) fn run(&mut self, inbox: &Receiver<Form>) {
+        while let Ok(form) = inbox.recv() {
+            self.gate.reconfigure(&form.config);
+            let opened = open(&form, &mut self.gate, &self.store);
+            self.opening.end(&form.asker);
+            if let Err(no) = opened {
+                self.tell(&form, no);
+            }
+        }
+    }
+
+    fn tell(&mut self, form: &Form, NoForm { words, refused }: NoForm) {
         let asker = &form.asker;
         if let Some(person) = refused {
             let name = action(form.offer, &form.config.acknowledge).name();
             let row = super::refusal(asker, &person, name, &words);
-            if let Err(e) = store.refuse(&[(asker.key(), row)], &[], clock::wall_ms()) {
+            if let Err(e) = self.store.refuse(&[(asker.key(), row)], &[], clock::wall_ms()) {
                 error!("a refusal can't be kept reason={e}");
             }
         }
-        match whisper(&mut gate, asker, &words) {
-            Outcome::Delivered(_) => {}
-            outcome => warn!("a person can't be told user={} words=\"{words}\" reason={outcome:?}", asker.user),
-        }
+        // By a thread of its own: Slack may take its time, and the next trigger doesn't wait.
+        self.teller.tell(&form.config, asker, &words);
     }
 }
 

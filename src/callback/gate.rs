@@ -8,6 +8,7 @@ use crate::command::Object;
 use crate::config::{Config, Core, Environment};
 use crate::core::contacts::Contacts;
 use crate::core::labels::{self, Labels};
+use crate::core::objects;
 use crate::core::places;
 use crate::notification::Notification;
 use crate::slack::api::Client;
@@ -111,7 +112,7 @@ impl Gate {
 /// What people call the objects of one core.
 pub(super) struct Naming<'a> {
     /// `None`: it can't be known now.
-    pub(super) labels: Option<&'a labels::Names>,
+    pub(super) labels: Option<&'a objects::Names>,
     is_asked: bool,
     has_source: bool,
 }
@@ -126,8 +127,9 @@ impl Naming<'_> {
             // Where nobody but the card says names, those are all.
             return Names { are_all: card.is_some() && !self.has_source, ..names };
         };
-        let label = |service: &str| labels.get(&(object.host.clone(), service.to_owned())).cloned();
+        let label = |service: &str| labels.label(&object.host, service).cloned();
         names.hosts.extend(label(""));
+        names.hosts.extend(labels.alias(&object.host).cloned());
         names.services.extend(object.service.as_deref().and_then(label));
         names
     }

@@ -4,6 +4,7 @@ use super::gate::Gate;
 use super::request::Asker;
 use super::response_url::is_slacks;
 use crate::config::Config;
+use crate::notification::clean_line;
 use crate::slack::api::Client;
 use crate::slack::mrkdwn;
 use crate::slack::outcome::Outcome;
@@ -11,22 +12,58 @@ use log::warn;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::Builder;
 use std::time::Duration;
 
+/// How many people may wait to be told something.
+const WHISPERS_MAX: usize = 256;
 /// For one call.
 const BUDGET: Duration = Duration::from_secs(5);
 
 /// Something that a person must know now: nothing of it is kept.
-pub(super) struct Whisper {
-    pub(super) config: Arc<Config>,
-    pub(super) asker: Asker,
-    pub(super) words: String,
+struct Whisper {
+    config: Arc<Config>,
+    asker: Asker,
+    words: String,
+}
+
+/// Lets people be told something by a thread of its own, so that nothing waits for it.
+#[derive(Clone)]
+pub(super) struct Teller {
+    whispers: SyncSender<Whisper>,
+    /// How many people wait to be told something.
+    untold: Arc<AtomicUsize>,
+}
+
+impl Teller {
+    /// Starts the thread.
+    pub(super) fn start(saying: Gate) -> std::io::Result<Self> {
+        let (whispers, to_say) = sync_channel(WHISPERS_MAX);
+        let untold = Arc::<AtomicUsize>::default();
+        let waiting = Arc::clone(&untold);
+        let _telling = Builder::new().name("telling".into()).spawn(move || whisper_all(&to_say, &waiting, saying))?;
+        Ok(Self { whispers, untold })
+    }
+
+    pub(super) fn tell(&self, config: &Arc<Config>, asker: &Asker, words: &str) {
+        let whisper = Whisper { config: Arc::clone(config), asker: asker.clone(), words: words.to_owned() };
+        self.untold.fetch_add(1, Ordering::Relaxed);
+        if self.whispers.try_send(whisper).is_err() {
+            self.untold.fetch_sub(1, Ordering::Relaxed);
+            warn!("too much to tell at once user={} words=\"{words}\"", clean_line(&asker.user));
+        }
+    }
+
+    /// Whether somebody waits to be told something.
+    pub(super) fn is_busy(&self) -> bool {
+        self.untold.load(Ordering::Relaxed) > 0
+    }
 }
 
 /// Says what comes, until nobody can say anything any more.
 /// `waiting` counts those that weren't said.
-pub(super) fn whisper_all(inbox: &Receiver<Whisper>, waiting: &AtomicUsize, mut gate: Gate) {
+fn whisper_all(inbox: &Receiver<Whisper>, waiting: &AtomicUsize, mut gate: Gate) {
     while let Ok(Whisper { config, asker, words }) = inbox.recv() {
         gate.reconfigure(&config);
         match whisper(&mut gate, &asker, &words) {

@@ -115,7 +115,6 @@ impl Worker {
         let next = self.store.next_act()?.map(|due| due.saturating_sub(now).max(50));
         let next = next.map_or(REST, |ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
         let looks = if looks { LOOK_INTERVAL } else { REST };
-        let replies = if replies { REPLY_INTERVAL } else { REST };
         Ok(next.min(looks).min(replies))
     }
 

@@ -95,7 +95,7 @@ pub(super) fn forgiving(arguments: &[OsString], problem: &clap::Error, env: &Env
         complaint.push_str(similar);
     }
     let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    let cleaned: Vec<OsString> = mend(&words).into_iter().map(OsString::from).collect();
+    let cleaned: Vec<OsString> = mended(&words).into_iter().map(OsString::from).collect();
     match Cli::read(&cleaned) {
         Ok(cli) if matches!(&cli.verb, Verb::OfTheCore(OfTheCore::Notify(args)) if !args.fields.is_empty()) => {
             logging::start(Reader::Core, LevelFilter::Warn);
@@ -113,7 +113,7 @@ pub(super) fn forgiving(arguments: &[OsString], problem: &clap::Error, env: &Env
 #[cfg(any(fuzzing, test))]
 pub(crate) fn taken(words: &[String]) -> Option<Fields> {
     let parsed = |words: &[String]| Cli::read(&words.iter().map(OsString::from).collect::<Vec<_>>());
-    match parsed(words).or_else(|_| parsed(&mend(words))) {
+    match parsed(words).or_else(|_| parsed(&mended(words))) {
         Ok(Cli { verb: Verb::OfTheCore(OfTheCore::Notify(args)), .. }) => {
             Some(args.fields).filter(|fields| !fields.is_empty())
         }
@@ -125,19 +125,69 @@ pub(crate) fn taken(words: &[String]) -> Option<Fields> {
 const FREE_TEXT: [&str; 7] =
     ["output", "serviceoutput", HOST_OUTPUT, "long-output", "perfdata", "comment", "ackcomment"];
 
-/// The command line with every unknown word joined to the free text before it; elsewhere unknown flags are dropped
-/// with what follows them.
-fn mend(words: &[String]) -> Vec<String> {
+/// What a definition says and no text may: where everything goes.
+const NOT_IN_TEXT: [&str; 3] = ["config", "to", "var"];
+
+/// Every flag that has a value.
+fn valued() -> Vec<&'static str> {
     let mut names: Vec<&str> =
         FIELDS.iter().flat_map(|field| std::iter::once(field.name).chain(field.aliases.iter().copied())).collect();
-    names.extend(["var", "to", "config", HOST_OUTPUT]);
+    names.extend(NOT_IN_TEXT);
+    names.push(HOST_OUTPUT);
     names.extend(IGNORED_VALUES.map(|(_, name)| name));
+    names
+}
+
+fn is_switch(flag: &str) -> bool {
+    ["from-env", "dry-run"].contains(&flag) || IGNORED_FLAGS.iter().any(|(_, name)| *name == flag)
+}
+
+fn flag_of(word: &str) -> Option<&str> {
+    word.strip_prefix("--").map(|flag| flag.split('=').next().unwrap_or(flag))
+}
+
+/// A command line that can be read.
+fn mended(words: &[String]) -> Vec<String> {
+    paired(words).unwrap_or_else(|| mend(words))
+}
+
+/// The command line of a definition that quotes its macros and has an unknown flag: a flag, its value, a flag, its value.
+/// What a plugin printed is a value then, though it looks like a flag. `None` where it isn't of that form.
+fn paired(words: &[String]) -> Option<Vec<String>> {
+    let names = valued();
+    let start = words.iter().position(|word| word == "notify")? + 1;
+    let mut paired = words[..start].to_vec();
+    let mut rest = words[start..].iter().peekable();
+    while let Some(word) = rest.next() {
+        let flag = flag_of(word)?;
+        if names.contains(&flag) && word.contains('=') || is_switch(flag) {
+            paired.push(word.clone());
+        } else if names.contains(&flag) {
+            let value = rest.next().map_or("", String::as_str);
+            // A macro that was empty and not quoted.
+            if value.strip_prefix("--").is_some_and(|value| names.contains(&value)) {
+                return None;
+            }
+            paired.push(format!("{word}={value}"));
+        } else {
+            // Unknown, with its value if it has one.
+            let is_value = |next: &&String| flag_of(next).is_none_or(|flag| NOT_IN_TEXT.contains(&flag));
+            rest.next_if(is_value);
+        }
+    }
+    Some(paired)
+}
+
+/// The command line with every unknown word joined to the free text before it; elsewhere unknown flags are dropped
+/// with what follows them. Behind a free text, where words may be its own, nothing says any more where it goes.
+fn mend(words: &[String]) -> Vec<String> {
+    let mut names = valued();
     let mut mended: Vec<String> = Vec::new();
     // The flag whose value may grow by the next word.
     let mut growing: Option<&str> = None;
     let mut after_verb = false;
     for word in words {
-        let flag = word.strip_prefix("--").map(|flag| flag.split('=').next().unwrap_or(flag));
+        let flag = flag_of(word);
         let is_text = growing.is_some_and(|name| FREE_TEXT.contains(&name));
         if !after_verb {
             after_verb = word == "notify";
@@ -145,9 +195,10 @@ fn mend(words: &[String]) -> Vec<String> {
         } else if let Some(known) = names.iter().find(|name| flag == Some(**name)) {
             mended.push(if word.contains('=') { word.clone() } else { format!("{word}=") });
             growing = Some(known);
-        } else if flag.is_some_and(|flag| ["from-env", "dry-run"].contains(&flag))
-            || flag.is_some_and(|flag| IGNORED_FLAGS.iter().any(|(_, name)| *name == flag))
-        {
+            if FREE_TEXT.contains(known) {
+                names.retain(|name| !NOT_IN_TEXT.contains(name));
+            }
+        } else if flag.is_some_and(is_switch) {
             mended.push(word.clone());
             growing = None;
         } else if flag.is_some() && !is_text {
@@ -243,6 +294,33 @@ mod tests {
             "z",
         ];
         let expected = ["ackbell", "notify", "--hostname=web01", "--output=a b --x c", "--state=2"];
-        assert_eq!(mend(&words(&line)), words(&expected));
+        assert_eq!(mended(&words(&line)), words(&expected));
+    }
+
+    #[test]
+    fn no_text_says_where_a_notification_goes_whatever_is_wrong_with_the_definition() {
+        let before = ["ackbell", "--config", "/good", "notify", "--typo", "1", "--hostname", "web01"];
+        for text in ["--config=/evil", "--to=#evil", "--config", "--var=a=b", "--long-output", "--from-env"] {
+            for more in [
+                &[][..],
+                &["--comment", "--config=/evil"],
+                &["--perfdata", "--to=#evil", "spilt"],
+                &["--typo", "--config=/evil"],
+            ] {
+                let line = [&before[..], &["--output", text], more].concat();
+                let mended = mended(&words(&line));
+                assert_eq!(mended[..4], words(&before[..4]), "{line:?}");
+                for flag in ["--config", "--to", "--var", "--config=/evil", "--to=#evil", "--from-env"] {
+                    let is_own = mended[4..].iter().any(|word| word == flag || word.starts_with(&format!("{flag}=")));
+                    assert!(
+                        !is_own || text == flag && flag == "--from-env" && more.contains(&"spilt"),
+                        "{line:?}: {mended:?}"
+                    );
+                }
+            }
+        }
+        let quoted = ["ackbell", "notify", "--typo", "--hostname", "web01", "--output", "--x y", "--to", "#ops"];
+        let expected = ["ackbell", "notify", "--hostname=web01", "--output=--x y", "--to=#ops"];
+        assert_eq!(mended(&words(&quoted)), words(&expected));
     }
 }

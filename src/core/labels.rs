@@ -3,19 +3,15 @@
 //! For what is asked in Slack, where rules go by these names and people write them. Messages have theirs from the
 //! notification.
 
-use super::objects::DisplayNames;
+use super::objects::{DisplayNames, Names};
 use super::{icinga2, livestatus, places};
 use crate::config::{Core, CoreKind};
-use crate::notification::clean_line;
 use log::warn;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// How long an answer about all names is believed: they change with the core's configuration.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
-
-/// By host and service; the service is empty for a host. Only names that differ from the core's.
-pub(crate) type Names = HashMap<(String, String), String>;
 
 /// What is remembered.
 #[derive(Debug, Default)]
@@ -45,8 +41,7 @@ impl Labels {
                     core.name
                 );
             }
-            let named = |all: Vec<((String, String), String)>| all.into_iter().filter_map(told).collect();
-            self.asked.insert(core.name.clone(), (Instant::now(), all.map(named)));
+            self.asked.insert(core.name.clone(), (Instant::now(), all));
         }
         self.asked.get(&core.name).and_then(|(_, names)| names.as_ref())
     }
@@ -56,12 +51,4 @@ impl Labels {
 pub(crate) fn has_source(core: &Core) -> bool {
     let places = places::places(core);
     core.api.is_some() || places.livestatus.is_some() || places.objects_file.is_some_and(|path| path.exists())
-}
-
-/// One that is another name than the core's.
-fn told((key, label): ((String, String), String)) -> Option<((String, String), String)> {
-    let label = clean_line(&label);
-    let own = if key.1.is_empty() { &key.0 } else { &key.1 };
-    let is_another = !label.is_empty() && label != *own;
-    is_another.then_some((key, label))
 }

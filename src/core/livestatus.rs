@@ -8,6 +8,7 @@ mod table;
 pub(super) use details::details;
 
 use super::door::{DoorError, End, Receipt, connect_tcp, connect_unix, exchange};
+use super::objects::Names;
 use super::state::ReadError;
 use super::survey::Extent;
 use crate::authorise::Contact;
@@ -185,14 +186,19 @@ pub(super) fn contacts(address: &LivestatusAddress, object: &Object) -> Option<V
     Some(all.rows().map(contact).collect())
 }
 
-/// What people call all hosts and services, by host and service; the service is empty for a host.
-pub(super) fn labels(address: &LivestatusAddress) -> Option<Vec<((String, String), String)>> {
-    let hosts = ask(address, "GET hosts\nColumns: name display_name\n").ok()?;
+/// What people call all hosts and services.
+pub(super) fn labels(address: &LivestatusAddress) -> Option<Names> {
+    let hosts = ask(address, "GET hosts\nColumns: name display_name alias\n").ok()?;
     let services = ask(address, "GET services\nColumns: host_name description display_name\n").ok()?;
-    let hosts = hosts.rows().map(|row| ((row.text(0).to_owned(), String::new()), row.text(1).to_owned()));
-    let services =
-        services.rows().map(|row| ((row.text(0).to_owned(), row.text(1).to_owned()), row.text(2).to_owned()));
-    Some(hosts.chain(services).collect())
+    let mut names = Names::default();
+    for row in hosts.rows() {
+        names.put((row.text(0).to_owned(), String::new()), row.text(1));
+        names.put_alias(row.text(0), row.text(2));
+    }
+    for row in services.rows() {
+        names.put((row.text(0).to_owned(), row.text(1).to_owned()), row.text(2));
+    }
+    Some(names)
 }
 
 fn has_control(object: &Object) -> bool {

@@ -27,8 +27,42 @@ pub(crate) struct DisplayNames {
 struct Index {
     modified: Option<SystemTime>,
     bytes: u64,
-    /// By host and service; the service is empty for a host. Only names that differ from the core's.
-    names: HashMap<(String, String), String>,
+    names: Names,
+}
+
+/// What people call a core's objects. Only names that differ from the core's.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    /// The display names, by host and service; the service is empty for a host.
+    pub(crate) labels: HashMap<(String, String), String>,
+    /// By host: what isn't shown, but rules and routes go by it, too.
+    aliases: HashMap<String, String>,
+}
+
+impl Names {
+    /// A host's display name with an empty service, else the service's.
+    pub(crate) fn label(&self, host: &str, service: &str) -> Option<&String> {
+        self.labels.get(&(host.to_owned(), service.to_owned()))
+    }
+
+    pub(crate) fn alias(&self, host: &str) -> Option<&String> {
+        self.aliases.get(host)
+    }
+
+    pub(super) fn put(&mut self, (host, service): (String, String), label: &str) {
+        let label = clean_line(label);
+        let own = if service.is_empty() { &host } else { &service };
+        if !host.is_empty() && !label.is_empty() && label != *own {
+            self.labels.insert((host, service), label);
+        }
+    }
+
+    pub(super) fn put_alias(&mut self, host: &str, alias: &str) {
+        let alias = clean_line(alias);
+        if !alias.is_empty() && alias != host {
+            self.aliases.insert(host.to_owned(), alias);
+        }
+    }
 }
 
 impl DisplayNames {
@@ -46,16 +80,15 @@ impl DisplayNames {
         };
         let host = notification.host.name.clone();
         if notification.host.display_name.is_none() {
-            notification.host.display_name = index.names.get(&(host.clone(), String::new())).cloned();
+            notification.host.display_name = index.names.label(&host, "").cloned();
         }
         if let Some(service) = notification.service.as_mut().filter(|service| service.display_name.is_none()) {
-            service.display_name = index.names.get(&(host, service.name.clone())).cloned();
+            service.display_name = index.names.label(&host, &service.name).cloned();
         }
     }
 
-    /// What people call a core's objects, by host and service; the service is empty for a host. Only names that differ
-    /// from the core's; `None` where the core has no such file.
-    pub(crate) fn of_core(&mut self, core: &Core) -> Option<&HashMap<(String, String), String>> {
+    /// What people call a core's objects; `None` where the core has no such file.
+    pub(crate) fn of_core(&mut self, core: &Core) -> Option<&Names> {
         let path = super::places::places(core).objects_file?;
         self.index(&path).map(|index| &index.names)
     }
@@ -114,18 +147,18 @@ pub(super) fn walk(file: impl Read, kinds: &[&[u8]], mut take: impl FnMut(Piece<
     Ok(())
 }
 
-/// The display names in the file, by host and service; the service is empty for a host.
-pub(crate) fn read(file: impl Read) -> HashMap<(String, String), String> {
-    let mut names = HashMap::new();
+/// The names in the file.
+pub(crate) fn read(file: impl Read) -> Names {
+    let mut names = Names::default();
     let mut block = Block::default();
     // What was read before an error counts; the next change of the file reads it again.
     let _ = walk(file, &[b"host", b"service"], |piece| match piece {
         Piece::Start(_) => block = Block::default(),
         Piece::Field(key, value) => block.take(key, value),
         Piece::End => {
-            if let Some((key, name)) = std::mem::take(&mut block).named() {
-                names.insert(key, name);
-            }
+            let Block { host, service, display_name, alias } = std::mem::take(&mut block);
+            names.put_alias(&host, &alias);
+            names.put((host, service), &display_name);
         }
     });
     names
@@ -136,6 +169,8 @@ struct Block {
     host: String,
     service: String,
     display_name: String,
+    /// A service has none.
+    alias: String,
 }
 
 impl Block {
@@ -143,15 +178,10 @@ impl Block {
         match key {
             "host_name" => value.clone_into(&mut self.host),
             "service_description" => value.clone_into(&mut self.service),
-            "display_name" => self.display_name = clean_line(value),
+            "display_name" => value.clone_into(&mut self.display_name),
+            "alias" => value.clone_into(&mut self.alias),
             _ => {}
         }
-    }
-
-    fn named(self) -> Option<((String, String), String)> {
-        let own = if self.service.is_empty() { &self.host } else { &self.service };
-        let is_new = !self.display_name.is_empty() && self.display_name != *own;
-        is_new.then_some(((self.host, self.service), self.display_name))
     }
 }
 
@@ -161,13 +191,13 @@ mod tests {
 
     #[test]
     fn display_names_are_found_by_host_and_service() {
-        let file = b"define timeperiod {\n\tdisplay_name\tno\n\t}\ndefine host {\n\thost_name\tu-1\n\tdisplay_name\tWeb 01\n\t}\n\n\
+        let file = b"define timeperiod {\n\tdisplay_name\tno\n\t}\ndefine host {\n\thost_name\tu-1\n\talias\tWeb server 1\n\tdisplay_name\tWeb 01\n\t}\n\n\
             define service {\n\thost_name\tu-1\n\tservice_description\tu-2\n\tdisplay_name\tDisk /\n\t}\n\
             define service {\n\thost_name\tu-1\n\tservice_description\tsame\n\tdisplay_name\tsame\n\t}\n\xff\xfe\n";
         let names = read(&file[..]);
-        let key = |host: &str, service: &str| (host.to_owned(), service.to_owned());
-        assert_eq!(names.get(&key("u-1", "")).map(String::as_str), Some("Web 01"));
-        assert_eq!(names.get(&key("u-1", "u-2")).map(String::as_str), Some("Disk /"));
-        assert_eq!(names.len(), 2);
+        assert_eq!(names.label("u-1", "").map(String::as_str), Some("Web 01"));
+        assert_eq!(names.label("u-1", "u-2").map(String::as_str), Some("Disk /"));
+        assert_eq!(names.labels.len(), 2);
+        assert_eq!((names.alias("u-1").map(String::as_str), names.alias("u-2")), (Some("Web server 1"), None));
     }
 }

@@ -47,7 +47,7 @@ fn effects() -> [crate::confirm::Effect; 4] {
 
 /// A core's `objects.cache`: display names and contacts; and its main configuration.
 pub fn objects(bytes: &[u8]) {
-    for ((host, _), name) in crate::core::objects::read(bytes) {
+    for ((host, _), name) in crate::core::objects::read(bytes).labels {
         assert!(!host.is_empty() && !name.is_empty(), "a name of nothing");
     }
     // A kind without usual places: no time is spent on looking there.

@@ -123,7 +123,17 @@ pub(crate) fn glob(pattern: &str, value: &str) -> bool {
     glob_folded(&folded(pattern), &folded(value))
 }
 
+/// Whether a pattern takes all that another one may ever take. A star stands for any number of characters, none too, so
+/// only a star takes it.
+pub(crate) fn covers(pattern: &str, wanted: &str) -> bool {
+    matches(&folded(pattern), &folded(wanted), |c, wanted| wanted != '*' && (c == '?' || c == wanted))
+}
+
 fn glob_folded(pattern: &[char], value: &[char]) -> bool {
+    matches(pattern, value, |c, value| c == '?' || c == value)
+}
+
+fn matches(pattern: &[char], value: &[char], fits: impl Fn(char, char) -> bool) -> bool {
     let (mut p, mut v) = (0, 0);
     // Where to go back to: just behind the last star, and the value's place it has swallowed up to.
     let mut star: Option<(usize, usize)> = None;
@@ -131,7 +141,7 @@ fn glob_folded(pattern: &[char], value: &[char]) -> bool {
         if pattern.get(p) == Some(&'*') {
             p += 1;
             star = Some((p, v));
-        } else if pattern.get(p).is_some_and(|&c| c == '?' || c == value[v]) {
+        } else if pattern.get(p).is_some_and(|&c| fits(c, value[v])) {
             p += 1;
             v += 1;
         } else if let Some((behind, swallowed)) = star {
@@ -147,7 +157,7 @@ fn glob_folded(pattern: &[char], value: &[char]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Globs, glob, takes};
+    use super::{Globs, covers, glob, takes};
     use crate::config::Pattern;
     use proptest::prelude::*;
 
@@ -167,6 +177,14 @@ mod tests {
         fn glob_is_what_it_says(pattern in "[ab*?]{0,8}", value in "[abc]{0,10}") {
             let (p, v): (Vec<char>, Vec<char>) = (pattern.chars().collect(), value.chars().collect());
             prop_assert_eq!(glob(&pattern, &value), naive(&p, &v));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_pattern_covers_it_takes(pattern in "[ab*?]{0,6}", wanted in "[ab*?]{0,6}", value in "[ab]{0,8}") {
+            prop_assert!(!covers(&pattern, &wanted) || !glob(&wanted, &value) || glob(&pattern, &value));
+            prop_assert!(covers(&pattern, &pattern) && covers("*", &wanted));
         }
     }
 

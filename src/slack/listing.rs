@@ -113,6 +113,8 @@ pub(crate) struct Page {
     pub(crate) core: Option<String>,
     /// Rules let some see what others don't.
     pub(crate) is_partial: bool,
+    /// Who asked, where everybody sees the answer.
+    pub(crate) by: Option<String>,
 }
 
 /// What a button that turns the page brings back.
@@ -122,6 +124,9 @@ pub(crate) struct Turn {
     #[serde(default)]
     pub(crate) core: Option<String>,
     pub(crate) from: usize,
+    /// Whose answer it is, where everybody sees it: others get their page for themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) by: Option<String>,
 }
 
 impl Turn {
@@ -149,7 +154,7 @@ pub(crate) fn problems(page: &Page, now: i64) -> Value {
     let mut blocks = vec![section(&text)];
     blocks.extend(page.entries.iter().map(|entry| entry.block(now)));
     let turn = |name: &str, label: &str, from: usize| {
-        let turn = Turn { filter: page.filter.clone(), core: page.core.clone(), from };
+        let turn = Turn { filter: page.filter.clone(), core: page.core.clone(), from, by: page.by.clone() };
         let value = serde_json::to_string(&turn).unwrap_or_default();
         json!({ "type": "button", "action_id": format!("{TURN}{name}"), "text": plain_text(label), "value": value })
     };
@@ -203,6 +208,7 @@ mod tests {
             filter: "web* critical".into(),
             core: Some("branch".into()),
             is_partial: false,
+            by: None,
         };
         let message = problems(&page, 100);
         let blocks = message["blocks"].as_array().unwrap();

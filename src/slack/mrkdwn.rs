@@ -47,6 +47,15 @@ pub(crate) fn plain(text: &str) -> String {
     out
 }
 
+/// A sentence of ours with foreign text in it: what stands between our backticks stays code, all else reads as it was
+/// written.
+pub(crate) fn sentence(words: &str) -> String {
+    let parts: Vec<&str> = words.split('`').collect();
+    let is_code = |at: usize| at % 2 == 1 && at + 1 < parts.len();
+    let shown = parts.iter().enumerate().map(|(at, part)| if is_code(at) { escape(part) } else { plain(part) });
+    shown.collect::<Vec<_>>().join("`")
+}
+
 /// Whether what follows a colon makes it an emoji. Times and addresses don't: of the numbers only two are emoji.
 fn is_emoji(rest: &str) -> bool {
     let Some((name, _)) = rest.split_once(':') else { return false };
@@ -109,6 +118,21 @@ mod tests {
             assert_eq!(plain(typed), expected.replace('~', "\u{2060}"), "{typed}");
             // Nothing but what can't be seen was added.
             assert_eq!(plain(typed).replace('\u{2060}', ""), escape(typed));
+        }
+    }
+
+    #[test]
+    fn names_in_our_sentences_read_as_typed_and_our_code_stays_code() {
+        for (words, expected) in [
+            (
+                "no \"eth0:up:ok _raid_\". Did you mean `eth0:up:ok _raid_`?",
+                "no \"eth0:~up:ok _~raid_~\". Did you mean `eth0:up:ok _raid_`?",
+            ),
+            ("`a <b>` & *c*", "`a &lt;b&gt;` &amp; *~c*~"),
+            ("no *end* of `*code*", "no *~end*~ of `*~code*~"),
+            ("", ""),
+        ] {
+            assert_eq!(sentence(words), expected.replace('~', "\u{2060}"), "{words}");
         }
     }
 

@@ -108,6 +108,19 @@ fn what_is_denied_by_the_name_that_people_use_is_denied_without_a_card() {
 }
 
 #[test]
+fn what_is_denied_by_an_alias_is_denied_without_a_card() {
+    let rules = format!("[[access.rule]]\ndeny = \"{BOB}\"\nhost = \"Web server*\"\n");
+    let night = Night::falls(true, &rules);
+    let bob = json!({"user": BOB});
+    night.ask_as(&bob, "downtime web01/Big 2h why", "that you may see");
+    night.ask_as(&bob, "recheck web01", "that you may see");
+    night.ask_as(&bob, "me web01", "You may not subscribe channels to this here.");
+    night.ask_as(&bob, "recheck web02/S001", "S001 on web02");
+    assert_eq!(night.core.log().matches("EXTERNAL COMMAND").count(), 1, "{}", night.core.log());
+    night.sandbox.assert_respected();
+}
+
+#[test]
 fn what_somebody_may_not_see_is_neither_found_nor_suggested() {
     let rules = format!("[[access.rule]]\ndeny = \"{BOB}\"\nhost = \"web01\"\n");
     let night = Night::falls(true, &rules);
@@ -129,6 +142,31 @@ fn what_somebody_may_not_see_is_neither_found_nor_suggested() {
     night.ask_as(&bob, "problems", "No problems, as far as you may look.");
     night.ask_as(&bob, "problems web01", "There is no host");
     night.ask_as(&bob, "status web02/S0001", "Did you mean `web02/S000`?");
+    night.sandbox.assert_respected();
+}
+
+#[test]
+fn a_page_that_somebody_turns_for_themselves_leaves_everybodys_list_as_it_is() {
+    let rules = format!("[[access.rule]]\ndeny = \"{BOB}\"\nhost = \"web02\"\n");
+    let night = Night::falls(true, &rules);
+    for service in 0..12 {
+        night.core.order(&format!("PROCESS_SERVICE_CHECK_RESULT;web02;S{service:03};2;it is broken"));
+    }
+    wait_until("the core's state", Duration::from_secs(20), || {
+        night.status("servicestatus", "current_state=2").len() >= 12
+    });
+    let list = night.ask("problems --public", "*12 problems*");
+    let shown = || night.sandbox.messages().into_iter().find(|message| message["ts"] == list["ts"]).unwrap();
+    for (user, words) in [(GUEST, "Guests may do nothing here."), (BOB, "No problems, as far as you may look.")] {
+        let click = json!({"user": user});
+        let answer = told_after(&night, user, "a page", || drop(night.sandbox.click(&list, "problems_next", &click)));
+        assert!(answer.contains(words), "{user}: {answer}");
+        assert_eq!(shown(), list, "{user} changed what everybody sees");
+    }
+    // Who asked turns it where it is.
+    night.sandbox.click(&list, "problems_next", &json!({}));
+    wait_until("the second page", Duration::from_secs(20), || shown().to_string().contains("11 to 12 of 12"));
+    assert!(shown().to_string().contains("problems_previous"));
     night.sandbox.assert_respected();
 }
 

@@ -250,13 +250,16 @@ fn metrics_and_health_are_this_machines_business_unless_said_otherwise() {
         let _listener = site.listen();
         let port = address(&site).port();
         for path in ["/metrics", "/healthz"] {
-            let ask = |host: &str, more: &str| {
-                let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{more}Connection: close\r\n\r\n");
+            let named = |name: &str, host: &str, more: &str| {
+                let request = format!("GET {path} HTTP/1.1\r\nHost: {name}\r\n{more}Connection: close\r\n\r\n");
                 say(SocketAddr::new(host.parse().unwrap(), port), request.as_bytes())
             };
+            let ask = |host: &str, more: &str| named("x", host, more);
             assert!(ask("127.0.0.1", "")[9..].starts_with("200 "), "{path}");
             assert!(ask(&own.to_string(), "")[9..].starts_with(status), "{path} {more}");
             assert!(ask("127.0.0.1", "X-Forwarded-For: 198.51.100.7\r\n")[9..].starts_with(status), "{path} {more}");
+            // Through a proxy that adds nothing and leaves the name, as HAProxy does.
+            assert!(named("bell.example.com", "127.0.0.1", "")[9..].starts_with(status), "{path} {more}");
         }
     }
 }

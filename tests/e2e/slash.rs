@@ -80,6 +80,9 @@ fn what_is_asked_is_answered_and_done_in_the_real_core() {
     night.ask("status web01/Disk", "*Disk on Web 01* is CRITICAL");
     night.ask("status “web01/disk”", "*Disk on Web 01* is CRITICAL");
     night.ask("status web01/Dsik", "Did you mean `web01/Disk`?");
+    // What Slack would make something of reads as it was typed.
+    night
+        .ask("status \"eth0:up:ok _raid_\"", "The monitoring has no \\\"eth0:\u{2060}up:ok _\u{2060}raid_\u{2060}\\\"");
     night.ask("ack web01/Disk new disk; is ordered", "Acknowledged: Disk on Web 01. The core holds it.");
     night.wait_for_log("EXTERNAL COMMAND: ACKNOWLEDGE_SVC_PROBLEM;web01;Disk;2;1;0;");
     let living = night.wait("ACKNOWLEDGED, CRITICAL: Disk on Web 01 · acknowledged by ");

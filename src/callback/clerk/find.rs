@@ -4,7 +4,7 @@ use crate::authorise::{Known, Leave};
 use crate::callback::gate::Gate;
 use crate::command::Object;
 use crate::config::{Config, Core, Matcher, Pattern, suggest};
-use crate::core::labels::Names;
+use crate::core::objects::Names;
 use crate::core::state::ReadError;
 use crate::core::{places, survey};
 use crate::route::matcher::Globs;
@@ -97,9 +97,11 @@ pub(super) fn learn(core: &Core, gate: &mut Gate, leave: &Leave<'_>, known: &mut
     let naming = gate.naming(core);
     for object in all {
         let label = Label::known(&object, naming.labels);
-        match (object.service, label.service) {
-            (Some(service), Some(label)) => known.services.push(vec![service, label]),
-            _ => known.hosts.push(vec![object.host, label.host]),
+        if let (Some(service), Some(label)) = (object.service, label.service) {
+            known.services.push(vec![service, label]);
+        } else {
+            let alias = naming.labels.and_then(|labels| labels.alias(&object.host)).cloned();
+            known.hosts.push([object.host, label.host].into_iter().chain(alias).collect());
         }
     }
     Ok(())
@@ -151,10 +153,10 @@ fn missed(kind: &str, pattern: &Pattern, names: &[[&str; 2]]) -> String {
         state().or_else(near).map(str::to_owned)
     };
     let said = format!("There is no {kind} \"{}\" that you may see, so this says nothing about problems.", pattern.0);
-    match near {
-        Some(near) => format!("{} Did you mean `{}`?", mrkdwn::escape(&said), mrkdwn::escape(&quoted(&near))),
-        None => mrkdwn::escape(&said),
-    }
+    mrkdwn::sentence(&match near {
+        Some(near) => format!("{said} Did you mean `{}`?", quoted(&near)),
+        None => said,
+    })
 }
 
 /// What a written name may mean: a service at each slash, then a host.
@@ -255,7 +257,7 @@ impl Label {
 
     /// The display names, where there are some.
     pub(super) fn of(object: &Object, labels: &Names) -> Self {
-        let named = |service: &str| labels.get(&(object.host.clone(), service.to_owned())).cloned();
+        let named = |service: &str| labels.label(&object.host, service).cloned();
         let bare = Self::bare(object);
         let service = bare.service.map(|service| named(&service).unwrap_or(service));
         Self { host: named("").unwrap_or(bare.host), service }

@@ -29,14 +29,10 @@ pub(super) fn filter(text: &str) -> String {
     if text.is_empty() { "everything".to_owned() } else { format!("what `{}` takes", escape(text).replace('`', "'")) }
 }
 
-/// Why there is nothing to acknowledge; what a click is told too.
+/// Why there is nothing to acknowledge; made harmless like every refusal, where it is told.
 pub(super) fn acknowledgeable(object: &Object, state: &State) -> Result<(), String> {
     if state.code == 0 || state.is_pending {
-        return Err(format!(
-            "{} is {}: there is nothing to acknowledge.",
-            plain(&object.to_string()),
-            state.name(object)
-        ));
+        return Err(format!("{object} is {}: there is nothing to acknowledge.", state.name(object)));
     }
     match (state.acknowledged, state.acknowledgement()) {
         (Acknowledged::No, _) => Ok(()),

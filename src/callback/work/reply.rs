@@ -1,6 +1,6 @@
 //! What a person is told privately: why not, or that it takes longer.
 
-use super::{Worker, request_of};
+use super::{REPLY_INTERVAL, REST, Worker, request_of};
 use crate::callback::request::Asker;
 use crate::callback::whisper::{own_url, whisper};
 use crate::clock;
@@ -8,6 +8,7 @@ use crate::slack::outcome::Outcome;
 use crate::store::{Act, Stage, StoreError};
 use log::warn;
 use serde_json::Value;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// A response URL is good for half an hour (<https://docs.slack.dev/interactivity/handling-user-interaction>).
@@ -18,13 +19,23 @@ const PATIENCE_MS: i64 = 3_000;
 const BUDGET: Duration = Duration::from_secs(5);
 
 impl Worker {
-    /// Says what is to be said; whether something couldn't be said yet.
-    pub(super) fn answer(&mut self) -> Result<bool, StoreError> {
+    /// Says what is to be said; how long until there is more to say. Slack may take its time for each: what somebody
+    /// else wants of the core comes first, however much one person is to be told.
+    pub(super) fn answer(&mut self) -> Result<Duration, StoreError> {
         self.say_that_it_takes_time()?;
         let mut waits = false;
+        let mut said: HashSet<(String, Option<String>, String)> = HashSet::new();
         for act in self.store.replies()? {
             let asker = request_of(&act)?.asker;
             let words = act.reply.clone().unwrap_or_default();
+            // Whoever tapped again and again reads it once.
+            if !said.insert((asker.key(), asker.channel.clone(), words.clone())) {
+                self.store.reply_said(act.id)?;
+                continue;
+            }
+            if self.is_wanted()? {
+                return Ok(Duration::ZERO);
+            }
             match whisper(&mut self.gate, &asker, &words) {
                 Outcome::Delivered(_) => self.store.reply_said(act.id)?,
                 outcome if clock::wall_ms() - act.at.max(act.due.min(clock::wall_ms())) > REPLY_MS_MAX => {
@@ -38,7 +49,12 @@ impl Worker {
                 }
             }
         }
-        Ok(waits)
+        Ok(if waits { REPLY_INTERVAL } else { REST })
+    }
+
+    /// Whether somebody wants something of a core.
+    fn is_wanted(&self) -> Result<bool, StoreError> {
+        Ok(!self.store.acts(Stage::New, clock::wall_ms(), 1)?.is_empty())
     }
 
     fn say_that_it_takes_time(&mut self) -> Result<(), StoreError> {
@@ -46,7 +62,7 @@ impl Worker {
         let waiting: Vec<Act> = self.store.acts(Stage::Sent, i64::MAX, 100)?;
         self.told.retain(|id| waiting.iter().any(|act| act.id == *id));
         for act in waiting.iter().filter(|act| act.parent.is_none() && now - act.at > PATIENCE_MS) {
-            if self.told.insert(act.id) {
+            if !self.is_wanted()? && self.told.insert(act.id) {
                 let asker = request_of(act)?.asker;
                 let _ = whisper(
                     &mut self.gate,

@@ -5,6 +5,7 @@ use crate::command::Object;
 use crate::config::Api;
 use crate::confirm::snapshot::{Acknowledged, Acknowledgement, Downtime, Program, Snapshot, State};
 use crate::core::http::{Answer, Client};
+use crate::core::objects::Names;
 use crate::core::state::ReadError;
 use crate::core::survey::Extent;
 use serde_json::{Value, json};
@@ -119,11 +120,11 @@ pub(in crate::core) fn survey(api: &Api, extent: Extent) -> Result<Vec<(Object, 
     Ok(found)
 }
 
-/// What people call all hosts and services, by host and service; the service is empty for a host.
-pub(in crate::core) fn labels(api: &Api) -> Option<Vec<((String, String), String)>> {
+/// What people call all hosts and services; there are no aliases beside.
+pub(in crate::core) fn labels(api: &Api) -> Option<Names> {
     let client = Client::new(api).ok()?;
     let ask = |path: &str, body: &Value| client.post(path, body, true);
-    let mut found = Vec::new();
+    let mut names = Names::default();
     for (path, host, service) in
         [("/v1/objects/hosts", "name", None), ("/v1/objects/services", "host_name", Some("name"))]
     {
@@ -131,10 +132,10 @@ pub(in crate::core) fn labels(api: &Api) -> Option<Vec<((String, String), String
         for result in query(&ask, path, &json!({ "attrs": attrs })).ok()? {
             let attrs = &result["attrs"];
             let service = service.map(|name| text(&attrs[name])).unwrap_or_default();
-            found.push(((text(&attrs[host]), service), text(&attrs["display_name"])));
+            names.put((text(&attrs[host]), service), &text(&attrs["display_name"]));
         }
     }
-    Some(found)
+    Some(names)
 }
 
 /// The comments and downtimes of the objects found.

@@ -116,7 +116,14 @@ fn admit(access: &Access, peer: Peer, headers: &HeaderMap) -> Result<(), Strange
 pub(super) fn is_here(peer: Peer, headers: &HeaderMap) -> bool {
     let Peer::Network(address) = peer else { return true };
     let is_direct = !GO_BETWEEN.iter().any(|name| headers.contains_key(HeaderName::from_static(name)));
-    address.ip().to_canonical().is_loopback() && is_direct
+    // Of two names the proxy may have gone by the other.
+    address.ip().to_canonical().is_loopback() && is_direct && headers.get_all(HOST).iter().count() <= 1
+}
+
+/// The same for what tells no more than numbers: who scrapes may call this machine by its short name, or not at all.
+pub(super) fn is_asked_here(peer: Peer, headers: &HeaderMap) -> bool {
+    let is_short = || headers.get(HOST).is_none_or(|host| host.to_str().is_ok_and(|host| !host.contains(['.', '['])));
+    is_here(peer, headers) && (matches!(peer, Peer::Local { .. }) || is_short() || names_this_machine(headers))
 }
 
 /// A public name in `Host` came through a tunnel, or a browser that was told the name is this machine's.
@@ -192,6 +199,29 @@ mod tests {
             assert_eq!(asked(None, here, headers), Err(Stranger::NotHere), "{headers:?}");
         }
         assert_eq!(asked(None, "198.51.100.7:4000", &[host]), Err(Stranger::NotHere));
+    }
+
+    #[test]
+    fn numbers_are_told_where_this_machine_is_named() {
+        let asked = |host: Option<&str>| {
+            let headers = host.map(|host| (HOST, HeaderValue::from_str(host).unwrap()));
+            is_asked_here(Peer::Network("127.0.0.1:4000".parse().unwrap()), &headers.into_iter().collect())
+        };
+        for here in
+            [None, Some("localhost:9277"), Some("127.0.0.1:9277"), Some("[::1]:9277"), Some("mon"), Some("mon:9277")]
+        {
+            assert!(asked(here), "{here:?}");
+        }
+        let twice = [HeaderValue::from_static("localhost"), HeaderValue::from_static("bell.example.com")];
+        let twice: HeaderMap = twice.into_iter().fold(HeaderMap::new(), |mut headers, host| {
+            headers.append(HOST, host);
+            headers
+        });
+        assert!(!is_asked_here(Peer::Network("127.0.0.1:4000".parse().unwrap()), &twice));
+        // As a proxy hands it on that leaves the name and adds nothing.
+        for elsewhere in ["bell.example.com", "bell.example.com:443", "198.51.100.7", "[2001:db8::1]:443"] {
+            assert!(!asked(Some(elsewhere)), "{elsewhere}");
+        }
     }
 
     #[test]

@@ -111,7 +111,7 @@ pub(super) async fn answer(
             install(&shared, &place, Step::Finish(query), &head.headers).await
         }
         Some(Target::Health | Target::Metrics)
-            if is_get && !lock(&shared.access).metrics_for_all && !intake::is_here(peer, &head.headers) =>
+            if is_get && !lock(&shared.access).metrics_for_all && !intake::is_asked_here(peer, &head.headers) =>
         {
             shared.strangers.tell("not_local", format_args!("from={peer} remedy={METRICS_REMEDY}"));
             status(403)

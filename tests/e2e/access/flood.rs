@@ -1,8 +1,8 @@
 //! People who may nothing fire whatever the grammar has, as fast as they can.
 
-use super::{ALICE, told_after};
+use super::{ALICE, GUEST, told_after};
 use crate::acknowledge::Night;
-use crate::world::{Sandbox, is_long};
+use crate::world::{Sandbox, is_long, wait_until};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::fs;
@@ -191,4 +191,30 @@ fn ten_thousand_orders_and_clicks_of_those_who_may_nothing_cost_little_and_tell_
         }
     }
     assert!(!night.sandbox.get("views").as_array().unwrap().iter().any(|view| view["type"] == "modal"));
+}
+
+#[test]
+fn what_one_person_taps_again_and_again_holds_up_nobody_elses() {
+    let night = Night::falls(false, "");
+    let card = night.falls_ill("Disk", "full");
+    // As far as Slack is from some.
+    night.sandbox.tell("faults", &json!({"faults": [{"kind": "slow", "delay_ms": 700, "method": "response_url"}]}));
+    let tap = |user: &str, button: &str| drop(night.sandbox.click(&card, button, &json!({"user": user})));
+    for _ in 0..20 {
+        tap(GUEST, "acknowledge_with");
+        tap(GUEST, "acknowledge");
+    }
+    // Until the first of them was told, and the others are.
+    std::thread::sleep(Duration::from_secs(1));
+    let started = Instant::now();
+    tap(ALICE, "acknowledge_with");
+    let modal = || night.sandbox.get("views").as_array().unwrap().iter().any(|view| view["type"] == "modal");
+    wait_until("alice's form", Duration::from_secs(3), modal);
+    tap(ALICE, "acknowledge");
+    night.wait_for_log("EXTERNAL COMMAND: ACKNOWLEDGE_SVC_PROBLEM;web01;Disk;2;1;0;alice");
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    night.told("Guests may do nothing here.");
+    // Between the last forms and the acts of the guest, and once for each of what came together.
+    let told = night.sandbox.whispers().iter().filter(|words| words.contains("Guests may do nothing here.")).count();
+    assert!(told < 40, "{told}");
 }
