@@ -124,12 +124,14 @@ fn a_full_disk_is_said_and_one_direct_post_is_made() {
 #[test]
 fn a_read_only_disk_is_said_and_one_direct_post_is_made() {
     let sandbox = Sandbox::start(&[]);
-    let site = Site::with_webhook(&sandbox);
+    let webhook = sandbox.webhook("B0000001");
+    let site = Site::new(&format!("[slack]\nwebhook_url = \"{webhook}\"\n[message]\nredact = [\"pw=\\\\S+\"]\n"));
     let _small = Small::mount(site.state(""), "size=1m,ro");
-    let done = site.run(&NOTIFY);
+    let done = site.run(&[&NOTIFY[..], &["--long-output", "pw=hunter2"]].concat());
     assert_eq!(done.status.code(), Some(73));
     assert!(text(&done.stderr).contains("the file system is mounted read-only"), "{}", text(&done.stderr));
-    assert_eq!(sandbox.messages().len(), 1);
+    let said = sandbox.messages().remove(0).to_string();
+    assert!(said.contains("[redacted]") && !said.contains("hunter2"), "the last resort leaves nothing out: {said}");
 }
 
 #[test]
