@@ -190,11 +190,9 @@ impl Reading<'_> {
         let (key, value) = (&line[..at], &line[at + 1..]);
         match &mut self.block {
             Block::Info if key == b"created" => self.snapshot.created = number(value),
-            Block::Between | Block::Skipped | Block::Info => {}
             Block::Program => take_program(&mut self.snapshot.program, key, value),
             Block::HostOf(object) if key == ids::HOST => self.ids.host(object, value),
-            Block::HostOf(_) => {}
-            Block::Unplaced { part, .. } => part.take(key, value),
+            Block::Between | Block::Skipped | Block::Info | Block::HostOf(_) => {}
             Block::Unknown { kind, has_service, objects, host_id } => match key {
                 b"host_name" => match self.hosts.get(value) {
                     Some(found) if *has_service => *objects = found.clone(),
@@ -219,7 +217,7 @@ impl Reading<'_> {
             },
             Block::Known { object, part: Part::State(_) } if key == ids::HOST => self.ids.host(object, value),
             Block::Known { object, part: Part::State(_) } if key == ids::SERVICE => self.ids.service(object, value),
-            Block::Known { part, .. } => part.take(key, value),
+            Block::Known { part, .. } | Block::Unplaced { part, .. } => part.take(key, value),
         }
     }
 }
