@@ -42,13 +42,12 @@ fn arguments(line: &str) -> Option<Vec<String>> {
                 current.get_or_insert_default().push(known.unwrap_or(escaped));
             }
             (c, Some(open)) if c == open => quote = None,
-            (c, Some(_)) => current.get_or_insert_default().push(c),
             ('\'' | '"', None) => {
                 quote = Some(c);
                 current.get_or_insert_default();
             }
             (c, None) if c.is_ascii_whitespace() => found.extend(current.take()),
-            (c, None) => current.get_or_insert_default().push(c),
+            (c, _) => current.get_or_insert_default().push(c),
         }
     }
     found.extend(current);
