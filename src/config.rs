@@ -305,6 +305,7 @@ pub(crate) enum CoreKind {
     #[value(name = "openitcockpit")]
     OpenItCockpit,
     Checkmk,
+    Centreon,
 }
 
 /// Where Livestatus listens.

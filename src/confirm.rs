@@ -145,7 +145,8 @@ fn is_held(expected: &Expectation, state: &State, is_last: bool) -> bool {
     };
     match &expected.effect {
         Effect::Acknowledged { comment, .. } => {
-            state.acknowledged != Acknowledged::No && state.acknowledgements.iter().any(|a| is_ours(&a, comment))
+            let mut marks = state.acknowledgements.iter().chain(&state.unplaced);
+            state.acknowledged != Acknowledged::No && marks.any(|a| is_ours(&a, comment))
         }
         Effect::NotAcknowledged => state.acknowledged == Acknowledged::No,
         Effect::Downtime { start, end, comment, .. } => state.downtimes.iter().any(|downtime| {
@@ -157,7 +158,7 @@ fn is_held(expected: &Expectation, state: &State, is_last: bool) -> bool {
         // That it is planned says nothing yet: the core's own next check may be due in that very second.
         Effect::Checked { at } => state.last_check >= *at || is_last && state.next_check == *at,
         Effect::Notifications { enabled } => state.notifications_enabled == *enabled,
-        Effect::Comment { comment } => state.comments.iter().any(|c| is_ours(&c, comment)),
+        Effect::Comment { comment } => state.comments.iter().chain(&state.unplaced).any(|c| is_ours(&c, comment)),
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) fn knows_expiry(core: &Core) -> bool {
     match (core.kind, &core.api) {
         (CoreKind::Icinga2, _) => true,
         // Its API has no such command.
-        (CoreKind::OpenItCockpit, Some(_)) | (CoreKind::Nagios | CoreKind::Checkmk, _) => false,
+        (CoreKind::OpenItCockpit, Some(_)) | (CoreKind::Nagios | CoreKind::Checkmk | CoreKind::Centreon, _) => false,
         (CoreKind::Naemon | CoreKind::OpenItCockpit, _) => {
             state::version(core).is_some_and(|version| version >= NAEMON_WITH_EXPIRY)
         }
@@ -58,12 +58,14 @@ pub(crate) fn long_output(config: &Config, name: &str) -> LongOutput {
     match configured.unwrap_or_else(|| places::found().kind) {
         CoreKind::Nagios => LongOutput::Nagios,
         CoreKind::Naemon | CoreKind::OpenItCockpit => LongOutput::Naemon,
-        CoreKind::Icinga2 | CoreKind::Checkmk => LongOutput::AsItIs,
+        // Centreon Engine escapes newlines as a Naemon does, and undoes that itself where it cuts the line into arguments.
+        CoreKind::Icinga2 | CoreKind::Checkmk | CoreKind::Centreon => LongOutput::AsItIs,
     }
 }
 
 /// How what people write is said to this core. Only Icinga 2's API leads to nothing but a core without a shell; its command
-/// file and Livestatus speak the Nagios family's language, and who knows what stands behind them.
+/// file and Livestatus speak the Nagios family's language, and who knows what stands behind them. Centreon Engine starts a shell
+/// only for commands with *Enable shell* (`www/class/config-generate/command.class.php`), but those get comments as well.
 pub(crate) fn wording(core: &Core) -> Wording {
     if core.kind == CoreKind::Icinga2 && core.api.is_some() { Wording::AsTyped } else { Wording::LookAlikes }
 }
@@ -90,7 +92,14 @@ mod tests {
     #[test]
     fn only_what_starts_no_shell_is_told_as_it_was_typed() {
         assert_eq!(wording(&door::tests::icinga2("https://icinga".into())), Wording::AsTyped);
-        let kinds = [CoreKind::Nagios, CoreKind::Naemon, CoreKind::Icinga2, CoreKind::OpenItCockpit, CoreKind::Checkmk];
+        let kinds = [
+            CoreKind::Nagios,
+            CoreKind::Naemon,
+            CoreKind::Icinga2,
+            CoreKind::OpenItCockpit,
+            CoreKind::Checkmk,
+            CoreKind::Centreon,
+        ];
         for kind in kinds {
             assert_eq!(wording(&Core { kind, ..Core::default() }), Wording::LookAlikes, "{kind:?}");
         }

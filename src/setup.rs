@@ -150,6 +150,7 @@ pub(crate) fn contrib(kind: CoreKind) -> &'static str {
         CoreKind::Icinga2 => include_str!("../contrib/icinga2/ackbell.conf"),
         CoreKind::OpenItCockpit => include_str!("../contrib/openitcockpit/ackbell.txt"),
         CoreKind::Checkmk => include_str!("../contrib/checkmk/ackbell"),
+        CoreKind::Centreon => include_str!("../contrib/centreon/ackbell.txt"),
     }
 }
 

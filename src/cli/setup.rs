@@ -153,6 +153,7 @@ fn kind_of(main_config: &Path) -> CoreKind {
     match () {
         () if text.ends_with("naemon.cfg") => CoreKind::Naemon,
         () if text.ends_with("icinga2.conf") => CoreKind::Icinga2,
+        () if text.ends_with("centengine.cfg") => CoreKind::Centreon,
         () if text.starts_with("/opt/openitc") => CoreKind::OpenItCockpit,
         () => CoreKind::Nagios,
     }
@@ -165,5 +166,6 @@ fn name(kind: CoreKind) -> &'static str {
         CoreKind::Icinga2 => "Icinga 2",
         CoreKind::OpenItCockpit => "openITCOCKPIT",
         CoreKind::Checkmk => "Checkmk",
+        CoreKind::Centreon => "Centreon",
     }
 }

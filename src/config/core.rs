@@ -99,7 +99,7 @@ fn api(
             user.zip(password).map(|(user, password)| ApiLogin::Basic { user: user.text.to_owned(), password }),
         ),
         CoreKind::OpenItCockpit => ("api_key", key.map(ApiLogin::Key)),
-        CoreKind::Nagios | CoreKind::Naemon | CoreKind::Checkmk => {
+        CoreKind::Nagios | CoreKind::Naemon | CoreKind::Checkmk | CoreKind::Centreon => {
             if url.is_some() {
                 let remedy = "only kind = \"icinga2\" and \"openitcockpit\" have one; remove it or set the kind";
                 report.error(table.span, Mistake::new("api_url: this kind of core has no API").remedy(remedy));

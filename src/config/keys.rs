@@ -385,7 +385,7 @@ const SLACK: [Key; 26] = [
 ];
 
 const CORE: [Key; 17] = [
-    key("kind", TEXT, "nagios", "\"naemon\"", "nagios, naemon, icinga2, openitcockpit, checkmk."),
+    key("kind", TEXT, "nagios", "\"naemon\"", "nagios, naemon, icinga2, openitcockpit, checkmk, centreon."),
     key("main_config", FILE, "", "\"/etc/nagios4/nagios.cfg\"", "Says where the core's files are."),
     key("objects_file", FILE, "", "\"/var/lib/nagios4/objects.cache\"", "Display names and contacts."),
     key("command_file", FILE, "", "\"/var/lib/nagios4/rw/nagios.cmd\"", "Acknowledgements go there."),

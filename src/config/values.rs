@@ -118,6 +118,7 @@ pub(super) fn core_kind(text: &str) -> Result<CoreKind, Mistake> {
             ("icinga2", CoreKind::Icinga2),
             ("openitcockpit", CoreKind::OpenItCockpit),
             ("checkmk", CoreKind::Checkmk),
+            ("centreon", CoreKind::Centreon),
         ],
     )
 }

@@ -36,6 +36,9 @@ pub(crate) struct State {
     pub(crate) acknowledgements: Vec<Acknowledgement>,
     /// Other comments that people wrote, the latest last.
     pub(crate) comments: Vec<Acknowledgement>,
+    /// Comments of which the core doesn't say whose they are, and that may be this object's: only one that bears our mark says
+    /// anything.
+    pub(crate) unplaced: Vec<Acknowledgement>,
     /// Text: Nagios counts, Naemon uses UUIDs; empty where there is none or the core doesn't say.
     pub(crate) problem_id: String,
     pub(crate) downtimes: Vec<Downtime>,

@@ -54,6 +54,25 @@ fn a_leftover_comment_is_no_acknowledgement() {
     assert_eq!(judge(&expected(acknowledged()), &snapshot(SENT + 1, yesterday), false), Confirmation::NotYet);
 }
 
+/// Centreon Engine without the numbers of its objects: comments say only themselves.
+#[test]
+fn where_a_comment_names_no_object_only_our_own_words_count() {
+    let acked = |unplaced: Vec<Acknowledgement>| State { acknowledged: Acknowledged::Sticky, unplaced, ..critical() };
+    let judged = |state: State, is_last| judge(&expected(acknowledged()), &snapshot(SENT + 30, state), is_last);
+    assert_eq!(judged(acked(vec![by("bob", "mine", SENT + 1), by("alice", "on it", SENT + 1)]), false), held());
+    // There before, or somebody else's since: not ours, and nobody says whose.
+    for others in [vec![], vec![by("alice", "on it", SENT - 86_400)], vec![by("bob", "mine", SENT + 1)]] {
+        assert_eq!(judged(acked(others.clone()), false), Confirmation::NotYet);
+        let Confirmation::Never(why) = judged(acked(others), true) else { panic!() };
+        assert_eq!(why, "Disk on web01 was acknowledged already; the core doesn't say by whom");
+    }
+    // The command was taken, and the acknowledgement removed since.
+    let removed = State { unplaced: vec![by("alice", "on it", SENT + 1)], ..critical() };
+    assert_eq!(judged(removed, false), Confirmation::NotYet);
+    let commented = snapshot(SENT + 30, State { unplaced: vec![by("alice", "hi", SENT)], ..critical() });
+    assert_eq!(judge(&expected(Effect::Comment { comment: "hi".into() }), &commented, false), held());
+}
+
 #[test]
 fn an_older_state_says_nothing_until_the_end() {
     let older = snapshot(SENT, State { code: 0, ..critical() });

@@ -37,7 +37,7 @@ impl Backslashes {
     pub(super) fn of(kind: CoreKind) -> Self {
         match kind {
             CoreKind::Naemon | CoreKind::OpenItCockpit => Self::Undone,
-            CoreKind::Nagios | CoreKind::Icinga2 | CoreKind::Checkmk => Self::Kept,
+            CoreKind::Nagios | CoreKind::Icinga2 | CoreKind::Checkmk | CoreKind::Centreon => Self::Kept,
         }
     }
 }

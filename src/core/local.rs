@@ -54,12 +54,16 @@ pub(crate) fn local(kind: CoreKind, main_config: &Path) -> Local {
             let directory = main_config.parent().unwrap_or(Path::new("/")).join("conf.d");
             (user.map(str::to_owned), None, directory.is_dir().then(|| directory.join("ackbell.conf")))
         }
-        CoreKind::Nagios | CoreKind::Naemon | CoreKind::OpenItCockpit | CoreKind::Checkmk => {
+        CoreKind::Nagios | CoreKind::Naemon | CoreKind::OpenItCockpit | CoreKind::Checkmk | CoreKind::Centreon => {
             let main = MainConfig::read(main_config).unwrap_or_default();
             let own = main.object_dirs.iter().find(|dir| dir.ends_with("conf.d")).or(main.object_dirs.first());
-            let is_by_hand = !matches!(kind, CoreKind::OpenItCockpit | CoreKind::Checkmk);
+            let is_by_hand = matches!(kind, CoreKind::Nagios | CoreKind::Naemon);
             let definitions = own.filter(|dir| is_by_hand && dir.is_dir()).map(|dir| dir.join("ackbell.cfg"));
-            let usual = if kind == CoreKind::Naemon { "naemon" } else { "nagios" };
+            let usual = match kind {
+                CoreKind::Naemon => "naemon",
+                CoreKind::Centreon => "centreon-engine",
+                _ => "nagios",
+            };
             (Some(main.user.unwrap_or_else(|| usual.to_owned())), main.group, definitions)
         }
     };
@@ -105,7 +109,7 @@ impl Local {
             CoreKind::Nagios => (&["nagios4", "nagios"], vec!["-v".into(), main]),
             CoreKind::Naemon => (&["naemon"], vec!["-v".into(), main]),
             CoreKind::Icinga2 => (&["icinga2"], vec!["daemon".into(), "-C".into(), "-c".into(), main]),
-            CoreKind::OpenItCockpit | CoreKind::Checkmk => return None,
+            CoreKind::OpenItCockpit | CoreKind::Checkmk | CoreKind::Centreon => return None,
         };
         let program = programs.iter().find_map(|name| {
             let candidates = PROGRAM_DIRS.iter().map(|dir| Path::new(dir).join(name));
@@ -161,7 +165,9 @@ mod tests {
         assert_eq!(found.definitions, Some(directory.path().join("conf.d/ackbell.cfg")));
         let account = found.account.unwrap();
         assert_eq!((account.user.as_str(), account.uid, account.group.as_str()), ("root", 0, "daemon"));
-        assert_eq!(local(CoreKind::OpenItCockpit, &main).definitions, None, "they are made in its interface");
+        for kind in [CoreKind::OpenItCockpit, CoreKind::Centreon] {
+            assert_eq!(local(kind, &main).definitions, None, "they are made in its interface");
+        }
     }
 
     #[test]

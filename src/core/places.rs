@@ -18,8 +18,8 @@ struct Usual {
     livestatus: &'static str,
 }
 
-/// Debian, EPEL, from source; Naemon; openITCOCKPIT. Icinga 2 has its API, Checkmk a tree for each site.
-const USUAL: [Usual; 5] = [
+/// Debian, EPEL, from source; Naemon; openITCOCKPIT; Centreon. Icinga 2 has its API, Checkmk a tree for each site.
+const USUAL: [Usual; 6] = [
     Usual {
         kind: CoreKind::Nagios,
         main_config: "/etc/nagios4/nagios.cfg",
@@ -70,7 +70,23 @@ const USUAL: [Usual; 5] = [
         query_socket: "/opt/openitc/nagios/var/rw/nagios.qh",
         livestatus: "",
     },
+    // A central and a poller have the same: centreon-collect's `packaging/centreon-collect/centreon-engine-daemon.yaml` and
+    // `engine/conf/centengine.cfg.in`. It writes no objects.cache, and its log has no times that ours could read
+    // (`common/log_v2/log_v2.cc`).
+    Usual {
+        kind: CoreKind::Centreon,
+        main_config: "/etc/centreon-engine/centengine.cfg",
+        command_file: "/var/lib/centreon-engine/rw/centengine.cmd",
+        status_file: "/var/log/centreon-engine/status.dat",
+        objects_file: "",
+        log_file: "",
+        query_socket: "",
+        livestatus: "",
+    },
 ];
+
+/// Centreon Engine's `status_update_interval` where nothing sets it (`common/engine_conf/state_helper.cc`).
+const CENTREON_INTERVAL: u64 = 60;
 
 /// So deep may files include others.
 const INCLUDED_MAX: usize = 4;
@@ -108,15 +124,19 @@ pub(crate) fn places(core: &Core) -> Places {
     };
     let takes_queries = matches!(core.kind, CoreKind::Naemon | CoreKind::OpenItCockpit);
     let said_socket = main.query_socket.filter(|_| takes_queries);
+    // Its main configuration may name files that it doesn't write, or that nothing here can read.
+    let is_centreon = core.kind == CoreKind::Centreon;
+    let said_objects = main.objects_file.filter(|_| !is_centreon);
+    let said_log = main.log_file.filter(|_| !is_centreon);
     Places {
         command_file: pick(&core.command_file, &main.command_file, |usual| usual.command_file),
         status_file: pick(&core.status_file, &main.status_file, |usual| usual.status_file),
-        objects_file: pick(&core.objects_file, &main.objects_file, |usual| usual.objects_file),
-        log_file: pick(&core.log_file, &main.log_file, |usual| usual.log_file),
+        objects_file: pick(&core.objects_file, &said_objects, |usual| usual.objects_file),
+        log_file: pick(&core.log_file, &said_log, |usual| usual.log_file),
         query_socket: pick(&core.query_socket, &said_socket, |usual| usual.query_socket),
         livestatus: core.livestatus.clone().or_else(|| existing(|usual| usual.livestatus).map(LivestatusAddress::Unix)),
         external_commands_checked: main.external_commands_checked,
-        status_update_interval: main.status_update_interval,
+        status_update_interval: main.status_update_interval.or(is_centreon.then_some(CENTREON_INTERVAL)),
     }
 }
 
@@ -229,6 +249,18 @@ fn configs_in(directory: &Path) -> Vec<PathBuf> {
 mod tests {
     use super::*;
 
+    /// As its packages and its sample of a main configuration have them.
+    #[test]
+    fn a_centreon_is_where_its_packages_put_it() {
+        let main_config = Some(PathBuf::from("/no/centengine.cfg"));
+        let core = Core { kind: CoreKind::Centreon, main_config, ..Core::default() };
+        assert_eq!(places(&core).status_update_interval, Some(60), "its own default");
+        let usual = USUAL.iter().find(|usual| usual.kind == CoreKind::Centreon).unwrap();
+        assert_eq!(usual.main_config, "/etc/centreon-engine/centengine.cfg");
+        assert_eq!(usual.command_file, "/var/lib/centreon-engine/rw/centengine.cmd");
+        assert_eq!(usual.status_file, "/var/log/centreon-engine/status.dat");
+    }
+
     #[test]
     fn without_configuration_the_machine_is_looked_at() {
         let is_here = Path::new("/etc/naemon/naemon.cfg").exists() && !Path::new("/etc/nagios4/nagios.cfg").exists();
@@ -250,6 +282,9 @@ mod tests {
         assert_eq!((found.objects_file, found.log_file), (Some("/s/objects.cache".into()), Some("/s/log".into())));
         assert_eq!(found.query_socket, None, "a Nagios' takes no commands");
         assert_eq!((found.external_commands_checked, found.status_update_interval), (Some(false), Some(10)));
+        let centreon = places(&Core { kind: CoreKind::Centreon, ..core.clone() });
+        assert_eq!((centreon.objects_file, centreon.log_file), (None, None), "no such file, and a log of another form");
+        assert_eq!(centreon.command_file, Some(directory.path().join("rw/nagios.cmd")));
         let naemon = Core { kind: CoreKind::Naemon, ..core };
         assert_eq!(places(&naemon).query_socket, Some("/s/qh".into()));
         // A Naemon's may include others; one that includes itself ends.

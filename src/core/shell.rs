@@ -2,7 +2,8 @@
 //! definition in force has a text there that nothing takes them out of.
 //!
 //! `illegal_macro_output_chars` is what a core deletes from outputs, `illegal_object_name_chars` what it refuses in the names
-//! of objects. Neither has a default, in any version: without the line a core deletes and refuses nothing.
+//! of objects. Neither has a default, in any version: without the line a core deletes and refuses nothing. Centreon Engine
+//! alone has one.
 
 use super::objects::{FILE_BYTES_MAX, Piece, walk};
 use super::places;
@@ -68,6 +69,9 @@ pub(crate) fn dangers(core: &Core) -> Option<Vec<Danger>> {
         return None;
     }
     let (path, main) = places::main_config(core)?;
+    if core.kind == CoreKind::Centreon {
+        return Some(unquoted(&path, main.illegal_macro_chars.as_deref()).into_iter().collect());
+    }
     let mut found = Vec::new();
     found.extend(lacking(&path, main.illegal_macro_chars.as_deref(), MACRO_CHARS, What::Output));
     let mut in_force = InForce::default();
@@ -78,6 +82,21 @@ pub(crate) fn dangers(core: &Core) -> Option<Vec<Danger>> {
     found.extend(in_force.definitions(core.kind));
     found.extend(lacking(&path, main.illegal_name_chars.as_deref(), NAME_CHARS, What::Names));
     Some(found)
+}
+
+/// Centreon Engine cuts the line into arguments by itself, and deletes the characters of one list from every macro of a
+/// notification's line, texts and names as well (`macro_options` in `engine/src/service.cc`). That list has a default with
+/// both quotes (`common/engine_conf/state_helper.cc`); a line without them lets a value end its argument.
+fn unquoted(path: &Path, set: Option<&str>) -> Option<Danger> {
+    set.filter(|set| !set.contains(QUOTE)).map(|_| Danger {
+        what: What::Output,
+        found: format!(
+            "illegal_macro_output_chars in {} lacks {QUOTE}: what a monitored machine prints can add arguments to ackbell's \
+             command line",
+            path.display()
+        ),
+        remedy: format!("add {QUOTE} to it in Centreon's web page (the poller's engine configuration), and export"),
+    })
 }
 
 /// What is wrong with one of the two lines.

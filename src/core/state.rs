@@ -43,10 +43,10 @@ pub(crate) fn read(core: &Core, wanted: &[Object]) -> Result<Snapshot, ReadError
     let mut snapshot = match (&places.livestatus, &places.status_file) {
         (Some(address), Some(path)) if core.livestatus.is_none() => {
             // Found, not configured: it may be a leftover.
-            livestatus::read(address, wanted).or_else(|_| status::read_file(path, wanted))?
+            livestatus::read(address, wanted).or_else(|_| status::read_file(core.kind, path, wanted))?
         }
         (Some(address), _) => livestatus::read(address, wanted)?,
-        (None, Some(path)) => status::read_file(path, wanted)?,
+        (None, Some(path)) => status::read_file(core.kind, path, wanted)?,
         (None, None) => return Err(ReadError::Nowhere),
     };
     let program = &mut snapshot.program;

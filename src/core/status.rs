@@ -1,11 +1,17 @@
 //! The status file (`status.dat`), read in one pass with constant memory: only the blocks of wanted objects are looked
-//! into. The core writes it anew every few seconds and renames it, so it is opened anew each time and never half.
+//! into. The core writes it anew every few seconds and renames it, so it is opened anew each time and never half; Centreon
+//! Engine alone writes over it ([`settled`]), and names the objects of comments by number ([`ids`]).
+
+mod ids;
+mod settled;
 
 use super::blocks::Lines;
 use super::state::ReadError;
 use super::survey::Extent;
 use crate::command::Object;
+use crate::config::CoreKind;
 use crate::confirm::snapshot::{Acknowledged, Acknowledgement, Downtime, Program, Snapshot, State};
+use ids::Ids;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
@@ -21,10 +27,8 @@ const NOTES_MAX: usize = 1000;
 const HEAD_BYTES: u64 = 4096;
 
 /// Reads the file's state of the wanted objects.
-pub(super) fn read_file(path: &Path, wanted: &[Object]) -> Result<Snapshot, ReadError> {
-    let failed = |source| ReadError::File { path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
-    read(file, wanted).map_err(failed)?.ok_or_else(|| ReadError::NoStatus(path.to_owned()))
+pub(super) fn read_file(kind: CoreKind, path: &Path, wanted: &[Object]) -> Result<Snapshot, ReadError> {
+    settled::read(kind, path, |file| read(file, wanted))
 }
 
 /// When the file was written, as its first block says.
@@ -53,7 +57,7 @@ pub(crate) fn read(file: impl Read, wanted: &[Object]) -> std::io::Result<Option
     for object in wanted {
         hosts.entry(object.host.as_bytes()).or_default().push(object);
     }
-    let mut reading = Reading { hosts, snapshot: Snapshot::default(), block: Block::Between };
+    let mut reading = Reading { hosts, snapshot: Snapshot::default(), ids: Ids::default(), block: Block::Between };
     let mut lines = Lines::new(file);
     let mut is_status = false;
     while let Some(line) = lines.next()? {
@@ -64,14 +68,13 @@ pub(crate) fn read(file: impl Read, wanted: &[Object]) -> std::io::Result<Option
         }
     }
     let is_whole = matches!(reading.block, Block::Between);
+    reading.ids.finish(&mut reading.snapshot.states);
     Ok(Some(reading.snapshot).filter(|_| is_status && is_whole))
 }
 
 /// Everything in the file, or all that isn't well.
-pub(super) fn survey_file(path: &Path, extent: Extent) -> Result<Vec<(Object, State)>, ReadError> {
-    let failed = |source| ReadError::File { path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
-    survey(file, extent).map_err(failed)?.ok_or_else(|| ReadError::NoStatus(path.to_owned()))
+pub(super) fn survey_file(kind: CoreKind, path: &Path, extent: Extent) -> Result<Vec<(Object, State)>, ReadError> {
+    settled::read(kind, path, |file| survey(file, extent))
 }
 
 /// `None` when it is no status file, or ends inside a block.
@@ -106,6 +109,7 @@ fn survey(file: impl Read, extent: Extent) -> std::io::Result<Option<Vec<(Object
 struct Reading<'a> {
     hosts: HashMap<&'a [u8], Vec<&'a Object>>,
     snapshot: Snapshot,
+    ids: Ids<'a>,
     block: Block<'a>,
 }
 
@@ -121,9 +125,18 @@ enum Block<'a> {
         kind: Kind,
         has_service: bool,
         objects: Vec<&'a Object>,
+        /// Where the block names its host by number.
+        host_id: u64,
     },
+    /// In the block of a host whose services alone are wanted.
+    HostOf(&'a Object),
     Known {
         object: &'a Object,
+        part: Part,
+    },
+    /// In a comment of an object whose number the file doesn't tell.
+    Unplaced {
+        has_service: bool,
         part: Part,
     },
 }
@@ -145,7 +158,7 @@ enum Part {
 impl Reading<'_> {
     /// At the start of a block; `true` when it is the one every status file has.
     fn enter(&mut self, line: &[u8]) -> bool {
-        let object = |kind, has_service| Block::Unknown { kind, has_service, objects: Vec::new() };
+        let object = |kind, has_service| Block::Unknown { kind, has_service, objects: Vec::new(), host_id: 0 };
         self.block = match line {
             b"info {" => Block::Info,
             b"programstatus {" => Block::Program,
@@ -164,8 +177,10 @@ impl Reading<'_> {
     /// Inside of a block.
     fn take(&mut self, line: &[u8]) {
         if line == b"}" {
-            if let Block::Known { object, part } = std::mem::replace(&mut self.block, Block::Between) {
-                part.put(object, &mut self.snapshot.states);
+            match std::mem::replace(&mut self.block, Block::Between) {
+                Block::Known { object, part } => part.put(object, &mut self.snapshot.states),
+                Block::Unplaced { has_service, part } => self.ids.keep(has_service, part),
+                _ => {}
             }
             return;
         }
@@ -175,14 +190,16 @@ impl Reading<'_> {
         let (key, value) = (&line[..at], &line[at + 1..]);
         match &mut self.block {
             Block::Info if key == b"created" => self.snapshot.created = number(value),
-            Block::Between | Block::Skipped | Block::Info => {}
             Block::Program => take_program(&mut self.snapshot.program, key, value),
-            Block::Unknown { kind, has_service, objects } => match key {
+            Block::HostOf(object) if key == ids::HOST => self.ids.host(object, value),
+            Block::Between | Block::Skipped | Block::Info | Block::HostOf(_) => {}
+            Block::Unknown { kind, has_service, objects, host_id } => match key {
                 b"host_name" => match self.hosts.get(value) {
                     Some(found) if *has_service => *objects = found.clone(),
-                    Some(found) => match found.iter().find(|object| object.service.is_none()) {
-                        Some(object) => self.block = Block::Known { object, part: Part::new(*kind) },
-                        None => self.block = Block::Skipped,
+                    Some(found) => match (found.iter().find(|object| object.service.is_none()), found.first(), *kind) {
+                        (Some(object), ..) => self.block = Block::Known { object, part: Part::new(*kind) },
+                        (None, Some(object), Kind::Status) => self.block = Block::HostOf(object),
+                        _ => self.block = Block::Skipped,
                     },
                     None => self.block = Block::Skipped,
                 },
@@ -193,9 +210,14 @@ impl Reading<'_> {
                         None => Block::Skipped,
                     };
                 }
+                b"host_id" if *has_service => *host_id = number(value),
+                b"host_id" => self.block = self.ids.place(number(value), 0, Part::new(*kind)),
+                b"service_id" => self.block = self.ids.place(*host_id, number(value), Part::new(*kind)),
                 _ => {}
             },
-            Block::Known { part, .. } => part.take(key, value),
+            Block::Known { object, part: Part::State(_) } if key == ids::HOST => self.ids.host(object, value),
+            Block::Known { object, part: Part::State(_) } if key == ids::SERVICE => self.ids.service(object, value),
+            Block::Known { part, .. } | Block::Unplaced { part, .. } => part.take(key, value),
         }
     }
 }

@@ -39,10 +39,10 @@ fn read(core: &Core, extent: Extent) -> Result<Vec<(Object, State)>, ReadError> 
         match (&places.livestatus, &places.status_file) {
             (Some(address), Some(path)) if core.livestatus.is_none() => {
                 // Found, not configured: it may be a leftover.
-                livestatus::survey(address, extent).or_else(|_| status::survey_file(path, extent))?
+                livestatus::survey(address, extent).or_else(|_| status::survey_file(core.kind, path, extent))?
             }
             (Some(address), _) => livestatus::survey(address, extent)?,
-            (None, Some(path)) => status::survey_file(path, extent)?,
+            (None, Some(path)) => status::survey_file(core.kind, path, extent)?,
             (None, None) => return Err(ReadError::Nowhere),
         }
     };

@@ -72,7 +72,7 @@ fn door_step(hop: &str, core: &Core) -> Step {
     match door::probe(core) {
         Ok(_) if disabled => {
             let e = DoorError::Disabled;
-            Step::bad(Trouble::Configuration, hop, e.to_string(), remedy(&e))
+            Step::bad(Trouble::Configuration, hop, e.to_string(), remedy(&e, core.kind))
         }
         // Nothing on this machine says whether there are satellites.
         Ok(door) if core.kind == CoreKind::OpenItCockpit && core.api.is_none() => {
@@ -95,29 +95,38 @@ fn door_step(hop: &str, core: &Core) -> Step {
                 | DoorError::Unreachable { .. }
                 | DoorError::Half(_) => Trouble::Unreachable,
             };
-            Step::bad(trouble, hop, e.to_string(), remedy(&e))
+            Step::bad(trouble, hop, e.to_string(), remedy(&e, core.kind))
         }
     }
 }
 
-fn remedy(error: &DoorError) -> String {
+/// How a core's unit is called, and its main configuration.
+fn unit(kind: CoreKind) -> (&'static str, &'static str) {
+    match kind {
+        CoreKind::Centreon => {
+            ("centengine", "centengine.cfg, by the poller's engine configuration in Centreon's web page")
+        }
+        _ => ("nagios4 (nagios, naemon)", "nagios.cfg"),
+    }
+}
+
+fn remedy(error: &DoorError, kind: CoreKind) -> String {
+    let (unit, main_config) = unit(kind);
     match error {
         DoorError::NoDoor => "set command_file or api_url in [core]; ackbell config check".to_owned(),
         DoorError::Disabled => {
-            "in nagios.cfg: check_external_commands=1; then systemctl restart nagios4 (nagios, naemon)".to_owned()
+            format!("in {main_config}: check_external_commands=1; then systemctl restart {unit}")
         }
         DoorError::Missing(path) => {
-            format!(
-                "systemctl status nagios4 (nagios, naemon); grep command_file in its main configuration: {}?",
-                path.display()
-            )
+            format!("systemctl status {unit}; grep command_file in its main configuration: {}?", path.display())
         }
-        DoorError::NoReader(_) => "systemctl restart nagios4 (nagios, naemon)".to_owned(),
+        DoorError::NoReader(_) => format!("systemctl restart {unit}"),
         DoorError::Forbidden(path) => {
             format!("ls -l {}; usermod -aG ITS-GROUP USER, or sudo -u nagios ackbell doctor", path.display())
         }
         DoorError::NotAFifo(path) => format!("rm {}; then restart the core, which makes its FIFO", path.display()),
         DoorError::Login { .. } => "correct api_user, api_password or api_key in [core]".to_owned(),
+        _ if kind == CoreKind::Centreon => format!("systemctl status {unit}"),
         _ => "systemctl status nagios4 (nagios, naemon, icinga2)".to_owned(),
     }
 }
@@ -145,7 +154,7 @@ fn state_steps(hop: &str, core: &Core) -> Vec<Step> {
                 Trouble::Unreachable,
                 hop,
                 found,
-                "systemctl status nagios4 (nagios, naemon); correct status_file",
+                format!("systemctl status {}; correct status_file", unit(core.kind).0),
             )
         }
         _ => Step::good(hop, format!("read back, {} old", span(age))),
@@ -155,7 +164,7 @@ fn state_steps(hop: &str, core: &Core) -> Vec<Step> {
         steps.push(Step::warning(
             hop,
             found,
-            "in nagios.cfg: enable_notifications=1, or switch them on in its web page",
+            format!("in {}: enable_notifications=1, or switch them on in its web page", unit(core.kind).1),
         ));
     }
     steps

@@ -23,7 +23,26 @@ pub(super) fn page(notification: &Notification, core: &Core) -> Option<String> {
             format!("{url}/check_mk/view.py?view_name=service&host={host}&service={service}")
         }
         (CoreKind::Checkmk, None) => format!("{url}/check_mk/view.py?view_name=host&host={host}"),
+        (CoreKind::Centreon, service) => return centreon(url, notification, service.is_some()),
     })
+}
+
+/// The page that Centreon's own notification scripts lead to (centreon-plugins, `src/notification/email/mode/alert.pm`): it wants the
+/// objects' numbers, which our definitions pass.
+fn centreon(url: &str, notification: &Notification, is_service: bool) -> Option<String> {
+    let number = |key: &str| notification.vars.get(key).filter(|id| id.parse::<u64>().is_ok_and(|id| id > 0));
+    let host = number("host_id")?;
+    let (_, address) = url.split_once("://")?;
+    let base = address.find('/').map_or("", |at| &address[at..]);
+    let resources = format!("{base}/api/latest/monitoring/resources/hosts/{host}");
+    let (id, endpoint) = if is_service {
+        let service = number("service_id")?;
+        (service, format!("{resources}/services/{service}"))
+    } else {
+        (host, resources)
+    };
+    let details = serde_json::json!({ "id": id, "resourcesDetailsEndpoint": endpoint, "tab": "details" });
+    Some(format!("{url}/monitoring/resources?details={}", encode(&details.to_string())))
 }
 
 /// (<https://icinga.com/docs/icinga-db-web/latest/>)
@@ -146,6 +165,30 @@ mod tests {
             "/monitoring/service/show?host=web%2001&service=Disk%20C%3A"
         );
         assert_eq!(shown(&host, IcingaWeb::Monitoring), "/monitoring/host/show?host=web%2001");
+    }
+
+    #[test]
+    fn a_centreon_finds_its_objects_by_number() {
+        let mut fields = Fields::default();
+        for (name, value) in [("hostname", "web01"), ("servicedesc", "Disk")] {
+            fields.put(name, value);
+        }
+        let url = Some("https://mon.example.com/centreon".to_owned());
+        let core = Core { kind: CoreKind::Centreon, url, ..Core::default() };
+        let mut service = fields.into_notification(7);
+        assert_eq!(page(&service, &core), None, "nothing tells the numbers");
+        service.vars = [("host_id", "12"), ("service_id", "34")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        let start = "https://mon.example.com/centreon/monitoring/resources?details=";
+        let details = |about: &Notification| page(about, &core).unwrap().strip_prefix(start).unwrap().to_owned();
+        let of = |id: &str, path: &str| {
+            let base = "/centreon/api/latest/monitoring/resources/hosts/12";
+            encode(&format!("{{\"id\":\"{id}\",\"resourcesDetailsEndpoint\":\"{base}{path}\",\"tab\":\"details\"}}"))
+        };
+        assert_eq!(details(&service), of("34", "/services/34"));
+        let mut host = Notification { service: None, ..service };
+        assert_eq!(details(&host), of("12", ""));
+        host.vars.insert("host_id".to_owned(), "1\"".to_owned());
+        assert_eq!(page(&host, &core), None);
     }
 
     #[test]

@@ -135,7 +135,7 @@ mod tests {
                 "bot_token_file = \"bot-token\"",
                 "channel = \"#ops\"                       # where what no route takes goes",
                 "[core]",
-                "kind = \"naemon\"                        # or naemon, icinga2, openitcockpit, checkmk"
+                "kind = \"naemon\"                        # or naemon, icinga2, openitcockpit, checkmk, centreon"
             ]
         );
         assert!(edited.contains("\n[core]\nkind"), "{edited}");

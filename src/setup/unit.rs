@@ -62,6 +62,7 @@ mod tests {
             (naemon, "User=naemon\n"),
             (core(CoreKind::Nagios, "nagios"), "User=nagios\n"),
             (core(CoreKind::Icinga2, "icinga"), "User=icinga\n"),
+            (core(CoreKind::Centreon, "centreon-engine"), "User=centreon-engine\n"),
             (core(CoreKind::OpenItCockpit, "nagios"), "SupplementaryGroups=www-data\n"),
         ] {
             let Tie::Files(files) = tie(Some(&core), root.path()) else { panic!("{core:?}") };

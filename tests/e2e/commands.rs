@@ -22,6 +22,7 @@ fn contrib_has_what_is_printed() {
         ("icinga2", "icinga2/ackbell.conf"),
         ("openitcockpit", "openitcockpit/ackbell.txt"),
         ("checkmk", "checkmk/ackbell"),
+        ("centreon", "centreon/ackbell.txt"),
     ] {
         let kept = fs::read_to_string(format!("{ROOT}/contrib/{file}")).unwrap();
         assert_eq!(printed(core, &[]), kept, "{file}");

@@ -163,7 +163,7 @@ fn tell_rest(scene: &Scene<'_>, choices: &Choices, tie: &Tie, talk: &mut Talk<'_
                 steps.push(format!("reload the core: systemctl reload {unit}"));
             }
             CoreKind::Icinga2 => steps.push("reload the core: systemctl reload icinga2".to_owned()),
-            CoreKind::OpenItCockpit | CoreKind::Checkmk => {
+            CoreKind::OpenItCockpit | CoreKind::Checkmk | CoreKind::Centreon => {
                 steps.push("make the notification commands in the core's interface, as shown above".to_owned());
             }
         }

@@ -127,3 +127,45 @@ fn a_core_without_a_shell_has_no_such_danger() {
         assert_eq!(dangers(&Core { kind, main_config: Some("/nowhere".into()), ..Core::default() }), None);
     }
 }
+
+/// Centreon Engine cuts the line by itself (`common/process/src/process_args.cc`): a backslash takes what follows it, also a
+/// closing quote, and quotes are deleted from every value. So whatever somebody may write has a blank for its last backslash.
+#[test]
+fn every_text_on_centreons_lines_ends_with_a_blank_for_its_backslash() {
+    let lines: Vec<&str> =
+        contrib(CoreKind::Centreon).lines().filter(|line| is_ours(line) && line.contains("$HOSTNAME$")).collect();
+    assert_eq!(lines.len(), 2, "one for hosts, one for services");
+    let is_number = |name: &str| {
+        ["ID", "NUMBER", "ATTEMPT", "ATTEMPTS", "SEC", "CHANGE", "TIMET", "NOTIFICATIONTYPE"]
+            .iter()
+            .any(|end| name.ends_with(end))
+    };
+    for line in lines {
+        for name in macros(line) {
+            let is_guarded = line.contains(&format!(" '${name}$ '"));
+            let is_harmless = is_number(name) && !FREE_TEXTS.iter().any(|part| name.contains(part));
+            assert!(is_guarded || is_harmless, "${name}$");
+        }
+    }
+}
+
+#[test]
+fn a_centreon_deletes_quotes_unless_its_list_lacks_them() {
+    let of = |lines: &str| {
+        let directory = tempfile::tempdir().unwrap();
+        let main = directory.path().join("centengine.cfg");
+        std::fs::write(&main, lines).unwrap();
+        dangers(&Core { kind: CoreKind::Centreon, main_config: Some(main), ..Core::default() }).unwrap()
+    };
+    // Its own default, its sample's line.
+    for good in ["", "illegal_macro_output_chars=`~$^&\"|'<>\n"] {
+        assert_eq!(of(good), [], "{good}");
+    }
+    let found = of("illegal_macro_output_chars=`~$^&\"|<>\n");
+    assert_eq!((found.len(), found[0].what), (1, What::Output));
+    assert!(
+        found[0]
+            .found
+            .ends_with("lacks ': what a monitored machine prints can add arguments to ackbell's command line")
+    );
+}

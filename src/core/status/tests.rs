@@ -1,6 +1,8 @@
 use super::*;
 use proptest::prelude::*;
 
+mod centreon;
+
 #[cfg(not(debug_assertions))] // figures of an unoptimised build say nothing
 mod figures;
 
@@ -118,6 +120,10 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
         "\tlast_check=-1e9",
         "=",
         "\tauthor=\u{fffd}",
+        "\t_HOST_ID=0;1",
+        "\t_SERVICE_ID=0;2",
+        "\thost_id=1",
+        "\tservice_id=2",
     ];
     prop_oneof![
         proptest::sample::select(known.to_vec()).prop_map(|text| text.as_bytes().to_vec()),
