@@ -116,6 +116,9 @@ fn run(mut cli: Cli, env: &Environment, out: &mut Output) -> Exit {
 /// Root becomes the owner of what the verb works on. The directories that were found then stay the ones that are meant,
 /// whatever somebody writes into the configuration meanwhile.
 fn settle(config: Option<&Path>, verb: &mut Verb, env: &Environment, out: &mut Output) -> Result<Environment, Exit> {
+    if !owner::is_root() {
+        return Ok(env.clone());
+    }
     let (dirs, path) = (lenient::state_dirs_at_once(config, env), lenient::config_path(config));
     let Some(owner) = owner::to_become(&dirs, &path) else { return Ok(env.clone()) };
     // `notify` does what the core's own would: what it may not read waits for the listener.

@@ -66,6 +66,11 @@ fn name_of(uid: Uid) -> String {
     User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
 }
 
+/// Whether there is anything to give up.
+pub(crate) fn is_root() -> bool {
+    Uid::effective().is_root()
+}
+
 /// Whom root has to become to work with these directories and this configuration; `None` for root's own, and for
 /// everybody who isn't root.
 pub(crate) fn to_become(dirs: &StateDirs, config: &Path) -> Option<Owner> {
