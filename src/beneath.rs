@@ -84,7 +84,7 @@ impl Directory {
             FileType::Symlink if found.st_uid == 0 => Ok(true),
             FileType::Symlink => Err(link(name)),
             FileType::Directory => Err(Errno::ISDIR.into()),
-            _ => Err(refused(format!("\"{name}\" is no plain file"))),
+            _ => Err(refused(format!("\"{name}\" isn't a plain file"))),
         }
     }
 
@@ -94,7 +94,7 @@ impl Directory {
         let opened = openat(&self.0, name, flags, Mode::from_raw_mode(mode.into()));
         let file = opened.map_err(|e| said(e, self.0.as_fd(), name))?;
         if FileType::from_raw_mode(fstat(&file)?.st_mode) != FileType::RegularFile {
-            return Err(refused(format!("\"{name}\" is no plain file")));
+            return Err(refused(format!("\"{name}\" isn't a plain file")));
         }
         Ok(File::from(file))
     }
@@ -140,7 +140,7 @@ fn said(error: Errno, directory: std::os::fd::BorrowedFd<'_>, name: &str) -> io:
     let found = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
     match found.map(|found| FileType::from_raw_mode(found.st_mode)) {
         Ok(FileType::Symlink) => link(name),
-        Ok(FileType::Fifo | FileType::Socket) => refused(format!("\"{name}\" is no plain file")),
+        Ok(FileType::Fifo | FileType::Socket) => refused(format!("\"{name}\" isn't a plain file")),
         _ => error.into(),
     }
 }

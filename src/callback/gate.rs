@@ -79,8 +79,7 @@ impl Gate {
 
     /// The core of that name; the machine's own where none is configured.
     pub(super) fn core(&self, name: &str) -> Option<Core> {
-        let configured = self.config.cores.iter().find(|core| core.name == name);
-        configured.cloned().or_else(|| name.is_empty().then(places::found))
+        places::core(&self.config, name)
     }
 
     /// By which names a core's objects are known. Where the core's files are is looked up once, so for many objects this

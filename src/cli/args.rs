@@ -12,8 +12,8 @@ use std::path::PathBuf;
 
 const NOTIFY_EXAMPLES: &str = "\
 Examples:
-  ackbell notify --type Host --notificationtype $NOTIFICATIONTYPE$ --hostname \"$HOSTNAME$\" \\
-      --hostaddress \"$HOSTADDRESS$\" --hoststate \"$HOSTSTATEID$\" --output \"$HOSTOUTPUT$\"
+  ackbell notify --type Host --notificationtype '$NOTIFICATIONTYPE$' --hostname '$HOSTNAME$' \\
+      --hoststate '$HOSTSTATEID$' --output '$HOSTOUTPUT$'
   ackbell notify --from-env
   ackbell notify --dry-run --hostname web01 --servicedesc Disk --servicestate 2 --output 'DISK CRITICAL - 2% free'
 

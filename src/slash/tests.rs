@@ -1,0 +1,146 @@
+//! Orders as people type them, and what is made of each.
+
+use super::*;
+use proptest::prelude::*;
+
+fn what(text: &str) -> What {
+    parse("/mon", text).unwrap().what
+}
+
+fn named(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+#[test]
+fn names_with_blanks_and_phones_quotes() {
+    for text in [
+        "status \"web 01/Disk C:\"",
+        "status “web 01/Disk C:”",
+        "show \"web 01\"/\"Disk C:\"",
+        "STATUS 'web 01'/‘Disk C:’",
+        "status \"web\u{2060} 01/Disk C:\"",
+    ] {
+        assert_eq!(what(text), What::Status(named(&["web 01/Disk C:"])), "{text}");
+    }
+    assert_eq!(
+        what("ack a/b it's O'Neill's &amp; mine"),
+        What::Act(
+            Deed::Acknowledge,
+            Said {
+                words: named(&["a/b", "it's", "O'Neill's", "&", "mine"]),
+                behind: ["it's O'Neill's & mine", "O'Neill's & mine", "& mine", "mine", ""].map(str::to_owned).into()
+            }
+        )
+    );
+    assert_eq!(parse("/mon", "status \"web 01").unwrap_err(), "The quotation \"web 01 has no end.");
+}
+
+#[test]
+fn every_verb_of_the_help_is_known() {
+    for (verb, behind, _) in VERBS {
+        let argument = if behind.starts_with("HOST") { " h" } else { "" };
+        assert!(parse("/mon", &format!("{verb}{argument}")).is_ok(), "{verb}");
+        if !argument.is_empty() {
+            assert!(parse("/mon", verb).unwrap_err().starts_with("Of what? `/mon "), "{verb}");
+        }
+    }
+    assert_eq!(what(""), What::Help);
+    assert_eq!(
+        parse("/mon", "problmes").unwrap_err(),
+        "There is no \"problmes\". Did you mean `/mon problems`? `/mon help` tells them all."
+    );
+    assert_eq!(parse("/mon", "xyzzy").unwrap_err(), "There is no \"xyzzy\"; `/mon help` tells what there is.");
+}
+
+#[test]
+fn flags_stand_anywhere() {
+    let order = parse("/mon", "problems --public db* --core branch").unwrap();
+    assert_eq!((order.is_public, order.core.as_deref()), (true, Some("branch")));
+    assert_eq!(order.what, What::Problems(Filter::of("db*").unwrap()));
+    assert_eq!(parse("/mon", "problems --core").unwrap_err(), "--core lacks its value.");
+}
+
+#[test]
+fn what_is_too_much_says_which_limit() {
+    let patterns = |count: usize| (0..count).map(|i| format!("a{i}")).collect::<Vec<_>>().join(",");
+    for (text, words) in [
+        (format!("subscribe host={} service=a", patterns(50)), "There may be 50 patterns in a filter; these are 51."),
+        (format!("problems {}", ["a"; 21].join(" ")), "There may be 20 words in a filter; these are 21."),
+        (format!("problems {}", "a".repeat(501)), "There may be 500 characters in a filter; these are 501."),
+        (format!("unsubscribe {}", "a".repeat(501)), "There may be 500 characters in a filter; these are 501."),
+        (format!("status {}", "a/".repeat(21)), "There may be 20 slashes in a name; these are 21."),
+        (format!("ack h {}", "a".repeat(2000)), "There may be 2000 characters; these are 2006."),
+    ] {
+        assert_eq!(parse("/mon", &text).unwrap_err(), words);
+    }
+    assert!(parse("/mon", &format!("problems host={}", patterns(50))).is_ok());
+    assert!(parse("/mon", &format!("ack h/a/b see {}", "/x".repeat(100))).is_err(), "they are looked for in the name");
+    assert!(parse("/mon", &format!("ack h {} {}", ["w"; 11].join(" "), "/x".repeat(100))).is_ok());
+    // One that was kept is read, however long.
+    assert!(Filter::of(&format!("host={}", patterns(60))).is_ok());
+    // A name has no line of its own: it would be a line of a query.
+    assert_eq!(what("status \"a\nFilter: b\""), What::Status(named(&["a Filter: b"])));
+}
+
+#[test]
+fn downtimes_have_a_length() {
+    let good = Ok((Duration::from_secs(7200), "a  \"new\" disk".to_owned()));
+    assert_eq!(downtime("/mon", "2h a  \"new\" disk"), good);
+    assert!(downtime("/mon", "soon").unwrap_err().starts_with("\"soon\" is no length of time."));
+    assert!(downtime("/mon", "").is_err() && downtime("/mon", "5s").is_err());
+}
+
+#[test]
+fn a_comment_is_what_was_typed() {
+    for (text, name, comment) in [
+        ("ack web01/HTTP 'twas the cron job", 1, "'twas the cron job"),
+        ("ack web01/HTTP rebooted, then \"reboot\"", 1, "rebooted, then \"reboot\""),
+        ("ack web01/HTTP see `run.sh`", 1, "see `run.sh`"),
+        ("ack web01/HTTP used the --core flag of the tool", 1, "used the --core flag of the tool"),
+        ("ack --core branch web01 a  b", 1, "a  b"),
+        ("ack \"web 01/Disk C:\" 1 &lt; 2 &amp;&amp; “so”", 1, "1 < 2 && “so”"),
+        (
+            "ack web 01 see <http://wiki.example.com/x|wiki.example.com/x> of <@U0123ABCDEF|alice>",
+            2,
+            "see wiki.example.com/x of @alice",
+        ),
+        ("downtime web01 2h --public", 1, "2h --public"),
+    ] {
+        let What::Act(_, said) = what(text) else { panic!("{text}") };
+        assert_eq!(said.behind(name), comment, "{text}");
+    }
+    assert_eq!(parse("/mon", "ack --core branch web01 x").unwrap().core.as_deref(), Some("branch"));
+}
+
+#[test]
+fn what_a_client_makes_of_the_text_is_undone() {
+    let order = parse("/mon", "problems —public critical").unwrap();
+    assert_eq!((order.is_public, order.what), (true, What::Problems(Filter::of("critical").unwrap())));
+    assert_eq!(parse("/mon", "problems –core branch").unwrap().core.as_deref(), Some("branch"));
+    for (text, name) in [
+        ("status <http://web01.example.com|web01.example.com>", "web01.example.com"),
+        ("status <https://web01.example.com/x>", "https://web01.example.com/x"),
+        ("status <mailto:a@example.com|a@example.com>", "a@example.com"),
+        ("status <#C0123ABCDEF|ops>", "#ops"),
+        ("status <!here>", "@here"),
+        ("status a&lt;b", "a<b"),
+        ("status a<b", "a<b"),
+    ] {
+        assert_eq!(what(text), What::Status(named(&[name])), "{text}");
+    }
+    let unknown = "There is no --pubic; there are --public and --core NAME.";
+    assert_eq!(parse("/mon", "problems --pubic").unwrap_err(), unknown);
+    assert_eq!(what("status \"--public\""), What::Status(named(&["--public"])));
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "\\PC{0,60}") {
+        drop(parse("/mon", &text));
+    }
+
+    #[test]
+    fn a_quoted_word_is_one_word(word in "[a-z '/=]{1,12}") {
+        prop_assert_eq!(words(&quoted(&word)), Ok(vec![word]));
+    }
+}
