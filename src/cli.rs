@@ -17,10 +17,12 @@ mod preview;
 mod queue;
 mod sandbox;
 mod setup;
+pub(crate) mod terminal;
 
-use crate::config::{Config, Environment, LoadError, lenient};
-use crate::logging::{self, Reader};
-use crate::owner;
+use crate::config::{Config, LoadError, lenient};
+use crate::state_dir::owner;
+use crate::system::environment::Environment;
+use crate::system::logging::{self, Reader};
 use args::{Cli, OfTheCore, Verb};
 use log::LevelFilter;
 use output::Output;

@@ -6,7 +6,6 @@
 
 mod access;
 mod core;
-mod environment;
 mod excerpt;
 pub(crate) mod filter;
 mod install;
@@ -17,12 +16,12 @@ mod listen;
 mod load;
 mod problem;
 mod reader;
+mod secrets;
 mod show;
 pub(crate) mod suggest;
 mod tree;
 mod values;
 
-pub(crate) use environment::Environment;
 pub(crate) use install::{INSTALL_PATH, Missing};
 pub(crate) use integration::{COMMAND, SecretKind, blank as blank_integration};
 pub(crate) use listen::{Http, Listen, TlsFiles};
@@ -30,10 +29,10 @@ pub(crate) use load::{LoadError, Stamp, load, secret_files, stamp};
 pub(crate) use problem::Problem;
 pub(crate) use show::{show, show_json};
 
-use crate::install::Install;
-use crate::notification::Kind;
-use crate::secret::Secret;
-use crate::storm::Limits;
+use crate::model::notification::Kind;
+use crate::model::pattern::Pattern;
+use crate::state_dir::installation::Install;
+use crate::system::secret::Secret;
 use problem::Mistake;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -161,6 +160,15 @@ pub(crate) struct Route {
     pub(crate) continue_: bool,
 }
 
+/// `[storm]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// So many waiting problems are sent one by one.
+    pub(crate) threshold: u32,
+    /// Within which time they must have come; after as long without a new one the digest takes no more.
+    pub(crate) window: Duration,
+}
+
 /// What a route matches; every given part must match, an empty one matches all.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Matcher {
@@ -180,10 +188,6 @@ pub(crate) struct Matcher {
     /// What must match as well: of a filter that says something of one kind more than once.
     pub(crate) also: Vec<Matcher>,
 }
-
-/// A pattern with `*` and `?`, compared without case.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pattern(pub(crate) String);
 
 /// `Mon-Fri 08:00-18:00`, several separated by commas, in the machine's time zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -263,7 +267,7 @@ pub(crate) struct Outbox {
 }
 
 /// `[core]` or `[cores.NAME]`. What isn't said is looked for where this kind of core has it: see
-/// [`crate::core::places`].
+/// [`crate::monitoring::paths`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Core {
     /// Empty for `[core]`.
@@ -356,7 +360,7 @@ pub(crate) enum CommentRule {
     Required,
 }
 
-/// `[access]`: who may do what; [`crate::authorise`] says how it is read.
+/// `[access]`: who may do what; [`crate::rules::authorise`] says how it is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Access {
     /// Guests of the workspace count as its people.

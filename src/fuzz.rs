@@ -19,11 +19,11 @@ pub use letter::intake;
 pub use people::people;
 pub use words::{arguments, fields, macros, slash};
 
-use crate::command::Object;
 use crate::config::Flavor;
-use crate::secret::{Secret, redact};
+use crate::model::object::Object;
+use crate::rules::verify::{Proof, Refusal, ReplayGuard, Signer, verify};
 use crate::slack::outcome::{Answer, of_lookup, of_web_api, of_webhook};
-use crate::verify::{Proof, Refusal, ReplayGuard, Signer, verify};
+use crate::system::secret::{Secret, redact};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 

@@ -29,51 +29,29 @@
 //!   (`slack/limits`), one redaction (`secret`).
 //! - A secret has no `Display` and no `Serialize`; its `Debug` is redacted.
 
-// In reading order.
-mod notification;
-mod problem;
+// From the ground up; each imports only those above it.
+mod system;
 
-mod callback;
-mod deliver;
-mod intake;
-mod listen;
-mod notify;
-mod verify;
+mod model;
 
-mod authorise;
-mod command;
-mod confirm;
-mod manifest;
-mod render;
-mod route;
-mod schedule;
-mod slash;
-mod storm;
+mod state_dir;
 
-mod beneath;
-mod check;
-mod clock;
 mod config;
-mod core;
-mod doctor;
-mod install;
-mod json;
-mod lock;
-mod logging;
-mod owner;
-mod report;
-mod secret;
+
+mod rules;
+
+mod monitoring;
 mod slack;
-mod spool;
+
 mod store;
-mod systemd;
-mod terminal;
-mod wake;
+
+mod flow;
+
+mod health;
+mod listen;
+mod setup;
 
 mod cli;
-mod demo;
-mod sandbox;
-mod setup;
 
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]

@@ -5,30 +5,31 @@
 //! stop (SIGTERM) finishes the message in hand, as a courtesy. SIGHUP, or a change of the configuration or of a secret
 //! file, reloads; a configuration that is refused changes nothing.
 
-mod doors;
 mod head;
 mod http;
-pub(crate) mod install;
-mod intake;
+mod listeners;
+pub(crate) mod message_api;
 mod metrics;
+pub(crate) mod oauth;
 
-use crate::callback::Callback;
-use crate::callback::answer::Answer;
-use crate::clock;
-use crate::config::{self, Config, Environment, Stamp};
-use crate::deliver::{DeliverError, Deliverer, PATIENCE_LONG};
-use crate::lock::DeliveryLock;
-use crate::report::{Noted, Reporter, Skew};
+use crate::config::{self, Config, Stamp};
+use crate::flow::callback::Callback;
+use crate::flow::callback::http_reply::Answer;
+use crate::flow::deliver::{DeliverError, Deliverer, PATIENCE_LONG};
 use crate::slack::socket::Reply;
-use crate::spool::{Spool, SpoolError};
-use crate::systemd::Notifier;
-use crate::wake;
-use doors::{Doors, Sockets};
+use crate::state_dir::delivery_lock::DeliveryLock;
+use crate::state_dir::listener_status::{Noted, Reporter, Skew};
+use crate::state_dir::spool::{Spool, SpoolError};
+use crate::state_dir::wake;
+use crate::system::clock;
+use crate::system::environment::Environment;
+use crate::system::systemd::Notifier;
 use head::Heads;
 use http::Handlers;
-use install::Installer;
-use intake::Intake;
+use listeners::{Doors, Sockets};
 use log::{error, info, warn};
+use message_api::submit::Intake;
+use oauth::Installer;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::cell::RefCell;

@@ -1,19 +1,19 @@
 //! `setup`: what a first configuration needs. Here it becomes files; `cli` asks the questions.
 //!
-//! Until [`write::files`] nothing on disk changes, so whoever stops at a question leaves nothing behind.
+//! Until [`write_files::files`] nothing on disk changes, so whoever stops at a question leaves nothing behind.
 
-pub(crate) mod click;
-mod edit;
-pub(crate) mod prove;
-pub(crate) mod unit;
-pub(crate) mod write;
+pub(crate) mod checks;
+mod edit_config;
+pub(crate) mod systemd_dropin;
+pub(crate) mod try_click;
+pub(crate) mod write_files;
 
 use crate::config::{self, Config, CoreKind, DEFAULT, Destination, Integration, SecretKind};
-use crate::core::local::Local;
-use crate::secret::Secret;
-use edit::{Change, TooIntricate};
+use crate::monitoring::local::Local;
+use crate::system::secret::Secret;
+use edit_config::{Change, TooIntricate};
 use std::path::{Path, PathBuf};
-use write::Planned;
+use write_files::Planned;
 
 /// Which way into Slack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,8 +124,8 @@ pub(crate) fn plan(
             change("core", "main_config", Some(local.main_config.display().to_string()));
         }
     }
-    let edited = edit::edit(&text, &changes).map_err(|e| PlanError::Intricate(path.to_owned(), e))?;
-    let stamp: String = crate::render::utc(now).chars().filter(char::is_ascii_digit).collect();
+    let edited = edit_config::edit(&text, &changes).map_err(|e| PlanError::Intricate(path.to_owned(), e))?;
+    let stamp: String = crate::model::time_text::utc(now).chars().filter(char::is_ascii_digit).collect();
     let backup = format!("{}.{stamp}.bak", path.file_name().unwrap_or_default().to_string_lossy());
     let backup = path.exists().then(|| base.join(backup));
     files.push(Planned { path: path.to_owned(), content: edited, mode: 0o640, backup });

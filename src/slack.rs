@@ -3,14 +3,15 @@
 pub(crate) mod api;
 pub(crate) mod blocks;
 pub(crate) mod buttons;
+pub(crate) mod direct_message;
 pub(crate) mod forms;
 pub(crate) mod home;
+pub(crate) mod interaction;
 pub(crate) mod legacy;
-pub(crate) mod letter;
 pub(crate) mod limits;
-pub(crate) mod listing;
 pub(crate) mod markdown;
 pub(crate) mod mrkdwn;
 pub(crate) mod oauth;
 pub(crate) mod outcome;
+pub(crate) mod slash_reply;
 pub(crate) mod socket;

@@ -10,31 +10,31 @@
 //! - The schema only grows. A database of a newer version is refused; a corrupt one is put aside under another name,
 //!   what can be read of its waiting messages is taken over, and the program goes on.
 
-mod act;
+mod action;
+mod assign_post;
 mod audit;
+mod claim;
+mod duplicate;
 mod home;
 mod outbox;
-mod place;
 mod queue;
+mod record_outcome;
 mod schema;
-mod settle;
 mod subscription;
-mod twin;
-mod work;
 
-pub(crate) use act::{Act, Move, NewAct, Shown, Stage};
+pub(crate) use action::{Act, Move, NewAct, Shown, Stage};
+pub(crate) use assign_post::Voice;
 pub(crate) use audit::{Chain, Head};
+pub(crate) use claim::{Claimed, Planned, Work};
 pub(crate) use home::Opened;
 pub(crate) use outbox::{Lane, NewDelivery, PURGE_BATCH};
-pub(crate) use place::Voice;
 #[cfg(test)]
 pub(crate) use queue::Hold;
 pub(crate) use queue::{Health, Row, Summary};
-pub(crate) use settle::{Pace, Settlement};
+pub(crate) use record_outcome::{Pace, Settlement};
 pub(crate) use subscription::{PER_CHANNEL_MAX, Subscription};
-pub(crate) use work::{Claimed, Planned, Work};
 
-use crate::beneath::Directory;
+use crate::system::beneath::Directory;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

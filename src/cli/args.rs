@@ -1,12 +1,12 @@
 //! clap's definitions. `--help`, the man pages and the completions all come from here.
 
-mod first;
 mod notify;
+mod setup;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
-pub(super) use first::channel;
-pub(crate) use first::{CommandsArgs, DemoArgs, ManifestArgs, SandboxArgs, SetupArgs};
 pub(crate) use notify::{HOST_OUTPUT, IGNORED_FLAGS, IGNORED_VALUES, NotifyArgs};
+pub(super) use setup::channel;
+pub(crate) use setup::{CommandsArgs, DemoArgs, ManifestArgs, SandboxArgs, SetupArgs};
 use std::ffi::OsString;
 use std::path::PathBuf;
 

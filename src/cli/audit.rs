@@ -2,13 +2,14 @@
 
 use super::args::AuditArgs;
 use super::{Exit, Output, load};
-use crate::clock;
-use crate::config::{Environment, Pattern};
-use crate::notification::clean_line;
-use crate::render::utc;
-use crate::route::matcher::takes;
+use crate::cli::terminal::table::{Column, Table, words};
+use crate::model::notification::clean_line;
+use crate::model::pattern::Pattern;
+use crate::model::pattern::takes;
+use crate::model::time_text::utc;
 use crate::store::{Chain, Store, StoreError};
-use crate::terminal::table::{Column, Table, words};
+use crate::system::clock;
+use crate::system::environment::Environment;
 use serde_json::{Value, json};
 use std::path::Path;
 

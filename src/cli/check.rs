@@ -2,9 +2,9 @@
 
 use super::args::CheckArgs;
 use super::{Exit, Output, pasteable};
-use crate::check::gather::gather;
-use crate::check::{Finding, Level, Thresholds, Verdict, judge};
-use crate::config::Environment;
+use crate::health::check::gather::gather;
+use crate::health::check::{Finding, Level, Thresholds, Verdict, judge};
+use crate::system::environment::Environment;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -20,7 +20,7 @@ pub(super) fn run(args: &CheckArgs, config: Option<&Path>, env: &Environment, ou
         finding.remedy = finding.remedy.take().map(|remedy| pasteable(&remedy, config));
     }
     let text = if args.json { json_of(&verdict).to_string() } else { verdict.text() };
-    out.line(&crate::secret::redact(&text));
+    out.line(&crate::system::secret::redact(&text));
     match verdict.level {
         Level::Note => Exit::Done,
         Level::Warning => Exit::Warning,

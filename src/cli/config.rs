@@ -3,9 +3,10 @@
 use super::args::{ConfigArgs, ConfigVerb};
 use super::queue::subscription_json;
 use super::{Exit, Output, load};
-use crate::config::{self, Config, Environment};
-use crate::manifest::feature::posts_by_webhook_alone;
+use crate::config::{self, Config};
+use crate::rules::manifest::feature::posts_by_webhook_alone;
 use crate::store::Store;
+use crate::system::environment::Environment;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;

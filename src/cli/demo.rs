@@ -2,9 +2,9 @@
 
 use super::args::DemoArgs;
 use super::{Exit, Output};
-use crate::clock;
-use crate::config::Environment;
-use crate::demo::{Demo, DemoError, Options};
+use crate::system::clock;
+use crate::system::environment::Environment;
+use ackbell_sandbox::demo::{Demo, DemoError, Options};
 use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;

@@ -2,9 +2,9 @@
 
 use super::args::DoctorArgs;
 use super::{Exit, Output, pasteable};
-use crate::config::Environment;
-use crate::doctor::{Mark, Step, Trouble, Wish, examine};
-use crate::secret::redact;
+use crate::health::doctor::{Mark, Step, Trouble, Wish, examine};
+use crate::system::environment::Environment;
+use crate::system::secret::redact;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -43,7 +43,7 @@ fn text(step: &Step, unicode: bool, colours: bool) -> String {
     };
     let sign = if unicode { sign } else { plain };
     let sign = if colours { format!("\u{1b}[{colour}m{sign}\u{1b}[0m") } else { sign.to_owned() };
-    let clean = |text: &str| crate::notification::clean_line(text);
+    let clean = |text: &str| crate::model::notification::clean_line(text);
     let mut line = format!("{sign} {:<HOP_WIDTH$} {}", clean(&step.hop), clean(&step.found));
     if let Some(remedy) = &step.remedy {
         let arrow = if unicode { "→" } else { "->" };

@@ -1,10 +1,10 @@
 //! `ackbell listen`.
 
 use super::{Exit, Output, load};
-use crate::config::Environment;
 use crate::listen;
-use crate::owner;
-use crate::systemd::Notifier;
+use crate::state_dir::owner;
+use crate::system::environment::Environment;
+use crate::system::systemd::Notifier;
 use std::path::Path;
 
 /// Runs the daemon until it is told to stop.

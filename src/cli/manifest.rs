@@ -2,8 +2,9 @@
 
 use super::args::ManifestArgs;
 use super::{Exit, Output};
-use crate::config::{self, Environment, LoadError};
-use crate::manifest::{Wanted, Way, link, manifest, yaml};
+use crate::config::{self, LoadError};
+use crate::rules::manifest::{Wanted, Way, link, manifest, yaml};
+use crate::system::environment::Environment;
 use std::path::Path;
 
 /// Slack's limit of an app's name (<https://docs.slack.dev/reference/app-manifest>).

@@ -2,14 +2,15 @@
 
 use super::args::{Cli, HOST_OUTPUT, IGNORED_FLAGS, IGNORED_VALUES, NotifyArgs, OfTheCore};
 use super::{Exit, Output, Verb, preview};
-use crate::clock;
-use crate::config::{Environment, lenient};
-use crate::deliver;
-use crate::lock::DeliveryLock;
-use crate::logging::{self, Reader};
-use crate::notification::{FIELDS, Fields, Notification};
-use crate::notify::notify;
-use crate::spool::Entry;
+use crate::config::lenient;
+use crate::flow::deliver;
+use crate::flow::notify::notify;
+use crate::model::notification::{FIELDS, Fields, Notification};
+use crate::state_dir::delivery_lock::DeliveryLock;
+use crate::state_dir::spool::Entry;
+use crate::system::clock;
+use crate::system::environment::Environment;
+use crate::system::logging::{self, Reader};
 use log::{LevelFilter, error, warn};
 use std::ffi::OsString;
 use std::path::Path;

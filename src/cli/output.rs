@@ -1,8 +1,8 @@
 //! Printing, the way a program in a pipe should: a closed pipe is success, colours only on a terminal.
 
-use crate::config::Environment;
-use crate::logging;
-use crate::terminal::table::cut;
+use crate::cli::terminal::table::cut;
+use crate::system::environment::Environment;
+use crate::system::logging;
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 

@@ -1,17 +1,18 @@
 //! `ackbell preview`, and `notify --dry-run`: what would be sent, and where, without sending it.
 
 use super::args::{NotifyArgs, PreviewArgs};
+use super::terminal;
 use super::{Exit, Output, load};
-use crate::clock;
-use crate::config::{Config, Environment};
-use crate::core::details::Details;
-use crate::deliver;
-use crate::notification::Notification;
-use crate::render::{self, Facts, Reach};
-use crate::sandbox::page::document;
+use crate::config::Config;
+use crate::flow::deliver;
+use crate::model::notification::Notification;
+use crate::monitoring::details::Details;
+use crate::rules::render::{self, Facts, Reach};
+use crate::rules::route;
 use crate::slack::blocks;
 use crate::store::Store;
-use crate::{route, terminal};
+use crate::system::clock;
+use crate::system::environment::Environment;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::Write;
@@ -112,7 +113,7 @@ fn page(
         let digest = render::digest(&render::storm(), config, None, (reach, 0));
         rows.push(row("storm", blocks::digest(&digest, &[]).0));
     }
-    let document = document(&Value::from(rows));
+    let document = ackbell_sandbox::preview_page(&Value::from(rows));
     if file == Path::new("-") {
         out.line(&document);
         return Exit::Done;
@@ -137,7 +138,7 @@ fn page(
 fn message(notification: &Notification, config: &Config) -> Value {
     let mut notification = notification.clone();
     deliver::complete(&mut notification, config);
-    crate::core::objects::DisplayNames::default().fill(&mut notification, config);
+    crate::monitoring::objects::DisplayNames::default().fill(&mut notification, config);
     let flavor = config.integrations.first().map_or(crate::config::Flavor::Slack, |i| i.flavor);
     deliver::message(&notification, config, flavor, notification.time, None)
 }
@@ -181,7 +182,7 @@ fn show(notification: &Notification, config: &Config, look: Look, out: &mut Outp
     }
     let mut notification = notification.clone();
     deliver::complete(&mut notification, config);
-    crate::core::objects::DisplayNames::default().fill(&mut notification, config);
+    crate::monitoring::objects::DisplayNames::default().fill(&mut notification, config);
     let core = config.cores.iter().find(|core| core.name == notification.core);
     let facts = Facts::bare(&config.message, core, notification.time);
     let card = render::card(&notification, &facts);

@@ -4,13 +4,14 @@ mod list;
 
 use super::args::{QueueArgs, QueueVerb};
 use super::{Exit, Output, load};
-use crate::clock;
-use crate::config::{Config, Environment};
-use crate::deliver::{self, Here};
-use crate::lock::DeliveryLock;
-use crate::spool::{Entry, Spool};
+use crate::config::Config;
+use crate::flow::deliver::{self, Here};
+use crate::state_dir::delivery_lock::DeliveryLock;
+use crate::state_dir::spool::{Entry, Spool};
+use crate::state_dir::wake;
 use crate::store::{Row, Store, StoreError, Subscription};
-use crate::wake;
+use crate::system::clock;
+use crate::system::environment::Environment;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -87,7 +88,7 @@ fn show(config: &Config, id: &str, as_json: bool, out: &mut Output) -> Result<Ex
 /// Dead and waiting deliveries go at once; those that had no place are routed anew; bad spool files come back.
 fn retry(config: &Config, id: Option<&str>, as_json: bool, out: &mut Output) -> Result<Exit, Failure> {
     let spool = Spool::new(&config.state_dir);
-    let cant_write = |e: crate::spool::SpoolError| Failure::Said(Exit::CantWrite, e.to_string());
+    let cant_write = |e: crate::state_dir::spool::SpoolError| Failure::Said(Exit::CantWrite, e.to_string());
     let mut count = 0;
     let names = id.map_or_else(|| spool.bad(), |id| vec![id.to_owned()]);
     for name in names {

@@ -2,7 +2,7 @@
 
 use super::args::SandboxArgs;
 use super::{Exit, Output};
-use crate::sandbox::{Options, Sandbox};
+use ackbell_sandbox::{Options, Sandbox};
 
 /// The tokens and signing secret of the sandbox; they open nothing but it.
 const BOT_TOKEN: &str = "xoxb-sandbox-0000000000";
@@ -19,7 +19,6 @@ pub(super) fn run(args: SandboxArgs, out: &mut Output) -> Exit {
         request_url: args.request_url,
         strict_pace: true,
         burst: args.burst,
-        extra: None,
     };
     match Sandbox::start(options) {
         Ok(sandbox) => {

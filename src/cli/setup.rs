@@ -2,15 +2,16 @@
 
 mod definitions;
 mod finish;
+mod prompt;
 mod slack;
-mod talk;
 
 use super::args::SetupArgs;
 use super::{Exit, Output, refuse};
-use crate::config::{self, Config, CoreKind, Environment, lenient};
-use crate::core::local::{Local, local, locals};
+use crate::config::{self, Config, CoreKind, lenient};
+use crate::monitoring::local::{Local, local, locals};
+use crate::system::environment::Environment;
+use prompt::{End, Talk};
 use std::path::{Path, PathBuf};
-use talk::{End, Talk};
 
 /// What every step looks at.
 struct Scene<'a> {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What a rule may name: [`crate::command::Action::name`]'s words, and what needs no command.
+/// What a rule may name: [`crate::model::action::Action::name`]'s words, and what needs no command.
 const ACTIONS: [&str; 8] =
     ["acknowledge", "unacknowledge", "downtime", "recheck", "notifications", "comment", "view", "subscribe"];
 const HOUR: Duration = Duration::from_secs(3600);
@@ -54,7 +54,7 @@ pub(super) fn access(top: &mut Table<'_>, report: &mut Report<'_>) -> Access {
     let mut access = Access {
         guests: table.flag("guests", report).unwrap_or(false),
         require_contact: table.flag("require_contact", report).unwrap_or(false),
-        ask: table.text("ask", report).map(|text| crate::notification::clean_line(text.text)),
+        ask: table.text("ask", report).map(|text| crate::model::notification::clean_line(text.text)),
         people: BTreeMap::new(),
         rules: Vec::new(),
     };

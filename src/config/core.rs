@@ -1,9 +1,10 @@
 //! `[core]` and `[cores.NAME]`: the monitoring cores, where their files are and which doors they have.
 
-use super::integration::{self, Around};
 use super::problem::{Mistake, Report};
 use super::reader::Table;
-use super::{Api, ApiLogin, Core, CoreKind, Environment, IcingaWeb, LivestatusAddress, values};
+use super::secrets::{self, Around};
+use super::{Api, ApiLogin, Core, CoreKind, IcingaWeb, LivestatusAddress, values};
+use crate::system::environment::Environment;
 use std::path::{Path, PathBuf};
 
 /// All cores, `[core]` first.
@@ -83,9 +84,9 @@ fn api(
     let url = table.parsed("api_url", report, |text| values::url(text).map(|url| url.trim_end_matches('/').to_owned()));
     let user = table.text("api_user", report);
     let mut around = Around { base, state_dir: base, env: Environment::default(), sources };
-    let mut secret = |keys, check| integration::one_secret(table, keys, &[], check, &mut around, report);
-    let password = secret(("api_password", "api_password_file"), integration::password);
-    let key = secret(("api_key", "api_key_file"), integration::any);
+    let mut secret = |keys, check| secrets::one_secret(table, keys, &[], check, &mut around, report);
+    let password = secret(("api_password", "api_password_file"), secrets::password);
+    let key = secret(("api_key", "api_key_file"), secrets::any);
     let ca_file = table.text("api_ca_file", report).map(|text| (base.join(text.text), text.span));
     if let Some((path, span)) = &ca_file
         && let Err(e) = std::fs::metadata(path)

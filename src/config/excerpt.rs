@@ -7,7 +7,7 @@
 use super::keys::{SECTIONS, Section};
 use super::suggest;
 use super::tree::Span;
-use crate::secret;
+use crate::system::secret;
 
 /// Longer lines are cut; a caret beyond stands at the end.
 const WIDTH: usize = 120;

@@ -1,7 +1,8 @@
 //! Filters as people write them in Slack: words that must all match.
 
 use super::problem::Mistake;
-use super::{Matcher, Pattern, values};
+use super::{Matcher, values};
+use crate::model::pattern::Pattern;
 
 /// Reads `db*`, `web*/Disk*`, `critical`, `hostgroup=linux`, `state=critical,down`, `var.team=!dba`; a colon is as good as
 /// `=`. All words must match, two of one kind as well. An error is a sentence for the person.
@@ -136,7 +137,7 @@ fn sentence(mistake: Mistake) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notification::Kind;
+    use crate::model::notification::Kind;
 
     fn read_text(text: &str) -> Result<Matcher, String> {
         read(&text.split(' ').map(str::to_owned).collect::<Vec<_>>())

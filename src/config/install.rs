@@ -1,11 +1,12 @@
 //! The token that an integration has from an installation by a browser, in place of one in the configuration.
 
-use super::integration::{Around, DEFAULT};
+use super::integration::DEFAULT;
 use super::problem::{Mistake, Report};
+use super::secrets::Around;
 use super::tree::Span;
 use super::{Config, Integration};
-use crate::install::{self, Revoked};
-use crate::render::utc;
+use crate::model::time_text::utc;
+use crate::state_dir::installation::{self, Revoked};
 use std::fmt;
 
 /// Where a browser begins an installation, below the public address.
@@ -71,13 +72,13 @@ pub(super) fn take(
     if !integration.is_installable() {
         return;
     }
-    if !install::is_plain(&integration.name) {
+    if !installation::is_plain(&integration.name) {
         let mistake = Mistake::new(format!("\"{}\" can't be installed by a browser", integration.name));
         report.error(span, mistake.remedy("give it a name of letters, digits, - and _: it is part of an address"));
         return;
     }
-    let path = install::path(around.state_dir, &integration.name);
-    match install::read(&path) {
+    let path = installation::path(around.state_dir, &integration.name);
+    match installation::read(&path) {
         Ok(found) => integration.install = found,
         Err(e) => {
             let mistake = Mistake::new(format!("the installation {} can't be read: {e}", path.display()));

@@ -419,7 +419,8 @@ const CORE: [Key; 17] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Environment, Problem, load};
+    use crate::config::{Problem, load};
+    use crate::system::environment::Environment;
     use std::collections::BTreeSet;
 
     /// What the readers say of a file with this text.

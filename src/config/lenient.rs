@@ -2,8 +2,9 @@
 //!
 //! A typo elsewhere must never send notifications to another place than the one a listener reads.
 
-use super::Environment;
-use crate::owner;
+use crate::state_dir::StateDirs;
+use crate::state_dir::owner;
+use crate::system::environment::Environment;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -18,16 +19,6 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// Between two looks at an empty file, and how many more there are: 0.2 s, for a file that stays empty too.
 const REREAD: Duration = Duration::from_millis(10);
 const REREADS_MAX: u32 = 20;
-
-/// The two directories that `notify` needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct StateDirs {
-    pub(crate) state_dir: PathBuf,
-    /// Holds the wake-up socket.
-    pub(crate) runtime_dir: PathBuf,
-    /// Why the configuration couldn't be asked, so that these are the defaults.
-    pub(crate) problem: Option<String>,
-}
 
 /// Where the configuration is: the argument (which clap also takes from `ACKBELL_CONFIG`), else the usual place.
 pub(crate) fn config_path(argument: Option<&Path>) -> PathBuf {
@@ -124,6 +115,12 @@ fn json_key(text: &str, key: &str) -> Option<String> {
 /// The JSON string at the start of the text, whatever follows it.
 fn json_string(text: &str) -> Option<String> {
     serde_json::Deserializer::from_str(text).into_iter::<String>().next()?.ok()
+}
+
+/// A text of bounded length, whatever the file is.
+pub(super) fn read_text(path: &Path) -> std::io::Result<String> {
+    String::from_utf8(read_written(path)?)
+        .map_err(|_| std::io::Error::new(ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! `[listen]`: the doors through which Slack comes in.
 
-use super::integration::{self, Around};
 use super::problem::{Mistake, Report};
 use super::reader::Table;
-use super::{Environment, Integration, values};
-use crate::secret::Secret;
+use super::secrets::{self, Around};
+use super::{Integration, values};
+use crate::system::environment::Environment;
+use crate::system::secret::Secret;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -97,7 +98,7 @@ pub(super) fn read(
     }
     let mut around = Around { base, state_dir: base, env: env.clone(), sources };
     let (names, variable) = (("intake_token", "intake_token_file"), ["ACKBELL_INTAKE_TOKEN"]);
-    listen.intake_token = integration::one_secret(&mut table, names, &variable, intake_token, &mut around, report);
+    listen.intake_token = secrets::one_secret(&mut table, names, &variable, intake_token, &mut around, report);
     listen.intake_without_token = table.flag("intake_without_token", report).unwrap_or(false);
     if listen.intake_without_token && listen.intake_token.is_some() {
         let mistake = Mistake::new("both an intake_token and intake_without_token are given");

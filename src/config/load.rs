@@ -3,9 +3,11 @@
 use super::lenient;
 use super::problem::{Mistake, Problem, Report};
 use super::reader::Table;
-use super::{Config, Environment, Field, Limits, Matcher, Message, Outbox, Pattern, Route, Thread, tree, values};
+use super::{Config, Field, Limits, Matcher, Message, Outbox, Route, Thread, tree, values};
 use super::{access, core, install, integration, listen};
-use crate::owner;
+use crate::model::pattern::Pattern;
+use crate::state_dir::owner;
+use crate::system::environment::Environment;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -62,7 +64,7 @@ pub(crate) fn load(argument: Option<&Path>, env: &Environment) -> Result<(Config
         let objection = format!("{objection} {}", path.display());
         return Err(LoadError::Read { path, source: std::io::Error::other(objection) });
     }
-    let text = match read(&path) {
+    let text = match lenient::read_text(&path) {
         // Without a file the environment may say it all, as in a container.
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && argument.is_none() => None,
         Err(source) => return Err(LoadError::Read { path, source }),
@@ -95,12 +97,6 @@ pub(crate) fn load(argument: Option<&Path>, env: &Environment) -> Result<(Config
     } else {
         Ok((config, report.into_problems()))
     }
-}
-
-/// A text of bounded length, whatever the file is.
-pub(super) fn read(path: &Path) -> std::io::Result<String> {
-    String::from_utf8(lenient::read_written(path)?)
-        .map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 
 /// The configuration's own file and those it names for secrets, whatever else is wrong with it: what root reads before

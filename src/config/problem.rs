@@ -5,7 +5,7 @@
 
 use super::excerpt::{self, Excerpt};
 use super::tree::Span;
-use crate::secret;
+use crate::system::secret;
 use std::fmt;
 use std::path::{Path, PathBuf};
 

@@ -1,9 +1,9 @@
 //! Walks one table of the tree: asks for the keys it knows, then reports every other one.
 
-use super::Environment;
 use super::problem::{Mistake, Report};
 use super::suggest;
 use super::tree::{Entry, Node, Span, Value};
+use crate::system::environment::Environment;
 
 /// A string of the file with its place.
 #[derive(Debug, Clone, Copy)]

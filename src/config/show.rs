@@ -1,6 +1,7 @@
 //! The configuration in force, for people and scripts, without its secrets.
 
 use super::{Access, AccessRule, ApiLogin, Config, Core, Http, Integration, Listen, Proxy, Route};
+use crate::model::pattern::Pattern;
 use serde_json::{Map, Value, json};
 
 /// As JSON.
@@ -95,7 +96,7 @@ fn integration(integration: &Integration) -> Value {
         "proxy": match &integration.proxy {
             Proxy::FromEnvironment => "from the environment".to_owned(),
             Proxy::None => "none".to_owned(),
-            Proxy::Url(url) => crate::secret::redact(url.expose()),
+            Proxy::Url(url) => crate::system::secret::redact(url.expose()),
         },
         "ca_file": integration.ca_file,
         "api_url": integration.api_url,
@@ -109,7 +110,7 @@ fn integration(integration: &Integration) -> Value {
 
 fn route(route: &Route) -> Value {
     let m = &route.matches;
-    let patterns = |patterns: &[super::Pattern]| patterns.iter().map(|p| p.0.clone()).collect::<Vec<_>>();
+    let patterns = |patterns: &[Pattern]| patterns.iter().map(|p| p.0.clone()).collect::<Vec<_>>();
     json!({
         "line": route.line,
         "match": {
@@ -145,7 +146,7 @@ fn core(core: &Core) -> Value {
         "query_socket": core.query_socket,
         "log_file": core.log_file,
         "livestatus": core.livestatus.as_ref().map(ToString::to_string),
-        "api_url": core.api.as_ref().map(|api| crate::secret::redact(&api.url)),
+        "api_url": core.api.as_ref().map(|api| crate::system::secret::redact(&api.url)),
         "api_user": user,
         "api_password": password,
         "api_key": key,
@@ -154,7 +155,7 @@ fn core(core: &Core) -> Value {
 }
 
 fn access(access: &Access) -> Value {
-    let patterns = |patterns: &[super::Pattern]| patterns.iter().map(|p| p.0.clone()).collect::<Vec<_>>();
+    let patterns = |patterns: &[Pattern]| patterns.iter().map(|p| p.0.clone()).collect::<Vec<_>>();
     let rule = |rule: &AccessRule| {
         json!({
             "line": rule.line,

@@ -1,6 +1,7 @@
 //! Whole texts of what people read when a configuration is wrong.
 
 use super::*;
+use crate::system::environment::Environment;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

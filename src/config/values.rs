@@ -2,9 +2,10 @@
 
 use super::problem::Mistake;
 use super::suggest;
-use super::{CoreKind, Destination, Field, Flavor, Mention, Pattern, Proxy, Thread, TimeWindow, TimeWindows};
-use crate::notification::Kind;
-use crate::secret::Secret;
+use super::{CoreKind, Destination, Field, Flavor, Mention, Proxy, Thread, TimeWindow, TimeWindows};
+use crate::model::notification::Kind;
+use crate::model::pattern::Pattern;
+use crate::system::secret::Secret;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -204,7 +205,7 @@ pub(super) fn regex(text: &str) -> Result<String, Mistake> {
 }
 
 pub(super) fn template(text: &str) -> Result<String, Mistake> {
-    crate::render::check_template(text).map(|()| text.to_owned()).map_err(Mistake::new)
+    crate::model::template::check_template(text).map(|()| text.to_owned()).map_err(Mistake::new)
 }
 
 /// `Mon-Fri 08:00-18:00, Sat 10:00-12:00`

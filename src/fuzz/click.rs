@@ -1,13 +1,15 @@
 //! From Slack's bytes to the core's lines: whatever was clicked or filled in, a command is one line a command.
 
 use super::NOW;
-use crate::authorise::{Caller, Named, Person, Right, authorise};
-use crate::callback::interaction::{Interaction, Place, decode, decode_envelope};
-use crate::callback::request::{self, About, Asker, Click, Request, Wish};
-use crate::command::{Action, CommandError, ExternalCommand, Object, Wording};
 use crate::config::{Access, Acknowledge, CommentRule};
-use crate::confirm::Expectation;
+use crate::flow::callback::request::{self, Asker, Click, Request, Wish};
+use crate::model::action::Action;
+use crate::model::object::Object;
+use crate::rules::authorise::{Caller, Named, Person, Right, authorise};
+use crate::rules::command::{CommandError, ExternalCommand, Wording};
+use crate::rules::confirm::Expectation;
 use crate::slack::forms;
+use crate::slack::interaction::{Interaction, Place, decode, decode_envelope};
 use std::time::Duration;
 
 /// What one write to a FIFO passes whole (`pipe(7)`).
@@ -23,7 +25,7 @@ pub fn click(bytes: &[u8]) {
         }
     }
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let Ok(payload) = crate::json::parse(text) else { return };
+    let Ok(payload) = crate::system::json::parse(text) else { return };
     for kind in ["interactive", "slash_commands", "events_api", text] {
         if let Ok(interaction) = decode_envelope(kind, payload.clone()) {
             act(&interaction);
@@ -44,7 +46,7 @@ fn act(interaction: &Interaction) {
         Interaction::BlockActions(click) => match request::click(click, "default", &rules, NOW) {
             Click::Ask { request, .. } => keep(&request),
             Click::Form { offer, asker, subject } => {
-                let about = About::of(&asker, subject.post, subject.object.unwrap_or_else(web01));
+                let about = asker.about(subject.post, subject.object.unwrap_or_else(web01));
                 if let Some(view) = forms::form(offer, &about, &about.object.to_string(), &rules, NOW) {
                     let metadata = view["private_metadata"].as_str().expect("a form names its object");
                     assert!(metadata.chars().count() <= METADATA_MAX, "a form that Slack refuses");

@@ -1,13 +1,14 @@
 //! The files that others write: the core's, the spool's after a crash of the machine, and the configuration.
 
 use super::{NOW, wanted};
-use crate::config::{self, Config, Core, CoreKind, Environment, lenient};
-use crate::confirm::{Expectation, judge};
-use crate::core::contacts::Contacts;
-use crate::core::places::places;
-use crate::notification::Notification;
-use crate::render::{Facts, Reach, card};
+use crate::config::{self, Config, Core, CoreKind, lenient};
+use crate::model::notification::Notification;
+use crate::monitoring::contacts::Contacts;
+use crate::monitoring::paths::places;
+use crate::rules::confirm::{Expectation, judge};
+use crate::rules::render::{Facts, Reach, card};
 use crate::slack::blocks;
+use crate::system::environment::Environment;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -17,7 +18,7 @@ const NOTES_MAX: usize = 1000;
 /// A core's `status.dat`, and its log: nothing is told of an object that nobody asked about.
 pub fn status(bytes: &[u8]) {
     let wanted = wanted();
-    if let Ok(Some(snapshot)) = crate::core::status::read(bytes, &wanted) {
+    if let Ok(Some(snapshot)) = crate::monitoring::status::read(bytes, &wanted) {
         for (object, state) in &snapshot.states {
             assert!(wanted.contains(object), "{object} was not asked about");
             let notes = [state.acknowledgements.len(), state.comments.len(), state.downtimes.len()];
@@ -31,11 +32,11 @@ pub fn status(bytes: &[u8]) {
         }
     }
     let line = "[1795240000] ACKNOWLEDGE_HOST_PROBLEM;web01;2;1;0;alice;looking\n";
-    let _ = crate::core::log::fate_in(&String::from_utf8_lossy(bytes), line, NOW);
+    let _ = crate::monitoring::log::fate_in(&String::from_utf8_lossy(bytes), line, NOW);
 }
 
-fn effects() -> [crate::confirm::Effect; 4] {
-    use crate::confirm::Effect;
+fn effects() -> [crate::rules::confirm::Effect; 4] {
+    use crate::rules::confirm::Effect;
     let comment = "looking".to_owned();
     [
         Effect::Acknowledged { comment: comment.clone(), expires: false },
@@ -47,7 +48,7 @@ fn effects() -> [crate::confirm::Effect; 4] {
 
 /// A core's `objects.cache`: display names and contacts; and its main configuration.
 pub fn objects(bytes: &[u8]) {
-    for ((host, _), name) in crate::core::objects::read(bytes).labels {
+    for ((host, _), name) in crate::monitoring::objects::read(bytes).labels {
         assert!(!host.is_empty() && !name.is_empty(), "a name of nothing");
     }
     // A kind without usual places: no time is spent on looking there.
@@ -61,7 +62,7 @@ pub fn objects(bytes: &[u8]) {
 
 /// A spool file: what is read is the same after it was written again, and can be shown.
 pub fn spool(bytes: &[u8]) {
-    if let Ok(entry) = crate::spool::decode(bytes) {
+    if let Ok(entry) = crate::state_dir::spool::decode(bytes) {
         keep(&entry.notification);
     }
 }
@@ -104,7 +105,7 @@ fn load(extension: &str, bytes: &[u8]) -> Result<Config, config::LoadError> {
 pub fn livestatus(bytes: &[u8]) {
     let (wanted, text) = (wanted(), String::from_utf8_lossy(bytes));
     let answers: Vec<&str> = text.split("\n\n").collect();
-    if let Ok(snapshot) = crate::core::livestatus::read_from(&answers, &wanted, NOW) {
+    if let Ok(snapshot) = crate::monitoring::livestatus::read_from(&answers, &wanted, NOW) {
         assert!(snapshot.states.keys().all(|object| wanted.contains(object)), "of an object that nobody asked about");
         for (object, effect) in wanted.into_iter().zip(effects()) {
             let (author, lines) = ("alice".to_owned(), Vec::new());
@@ -118,7 +119,7 @@ pub fn livestatus(bytes: &[u8]) {
 pub fn icinga2(bytes: &[u8]) {
     let (wanted, text) = (wanted(), String::from_utf8_lossy(bytes));
     let answers: Vec<&str> = text.split("\n\n").collect();
-    if let Ok(snapshot) = crate::core::icinga2::state::read_from(&answers, &wanted, NOW) {
+    if let Ok(snapshot) = crate::monitoring::icinga2::state::read_from(&answers, &wanted, NOW) {
         assert!(snapshot.states.keys().all(|object| wanted.contains(object)), "of an object that nobody asked about");
         for (object, effect) in wanted.iter().zip(effects()) {
             let (author, lines) = ("alice".to_owned(), Vec::new());
@@ -128,7 +129,7 @@ pub fn icinga2(bytes: &[u8]) {
     }
     let command = super::click::recheck(&wanted[1]).expect("a command");
     for status in [200, 403, 404, 409, 500, 503] {
-        let said = match crate::core::icinga2::verdict_of(status, answers[0], &command) {
+        let said = match crate::monitoring::icinga2::verdict_of(status, answers[0], &command) {
             Ok(receipt) => receipt.answer.unwrap_or_default(),
             Err(e) => e.to_string(),
         };

@@ -12,12 +12,12 @@ pub fn install(bytes: &[u8]) {
     let mut lines = text.splitn(3, '\n');
     let mut line = || lines.next().unwrap_or_default();
     let (query, cookies, answer) = (line(), line(), line());
-    if let Some(integration) = crate::listen::install::believed(query, cookies, BROWSER, NOW) {
+    if let Some(integration) = crate::listen::oauth::believed(query, cookies, BROWSER, NOW) {
         assert_eq!(integration, "ops.2", "another integration than the one it began with");
         assert!(query.contains("STATE") && cookies.contains(BROWSER), "a stranger is believed");
     }
     if let Ok(install) = crate::slack::oauth::read(&serde_json::from_str(answer).unwrap_or_default(), NOW) {
         assert!(!install.team_name.contains(char::is_control), "{:?}", install.team_name);
     }
-    drop(crate::install::read(&files::written("install.json", answer.as_bytes())));
+    drop(crate::state_dir::installation::read(&files::written("install.json", answer.as_bytes())));
 }

@@ -1,8 +1,9 @@
 //! What other programs hand in: whatever it is, it mentions nobody and leads to the web only.
 
 use super::NOW;
-use crate::intake::{LINKS_MAX, read};
-use crate::slack::{letter, markdown};
+use crate::listen::message_api::message::read;
+use crate::slack::limits::LINKS_MAX;
+use crate::slack::{direct_message, markdown};
 
 /// A body at the intake; and any text as Markdown.
 pub fn intake(bytes: &[u8]) {
@@ -10,7 +11,7 @@ pub fn intake(bytes: &[u8]) {
         let letter = notification.letter.expect("it came as one");
         assert!(!letter.title.is_empty() && !letter.body.is_empty() && letter.links.len() <= LINKS_MAX);
         assert!(letter.links.iter().all(|(_, url)| markdown::is_web(url)), "{:?}", letter.links);
-        let message = letter::message(&letter, None, &[], crate::render::Reach::Nothing);
+        let message = direct_message::message(&letter, None, &[], crate::rules::render::Reach::Nothing);
         let blocks = message["blocks"].as_array().expect("a list");
         assert!(blocks.len() <= 50, "{} blocks", blocks.len());
         for text in blocks.iter().filter_map(|block| block["text"]["text"].as_str()) {
@@ -21,7 +22,11 @@ pub fn intake(bytes: &[u8]) {
         }
         harmless(message["text"].as_str().unwrap_or_default());
         let kept = serde_json::to_value(&letter).expect("JSON");
-        assert_eq!(serde_json::from_value::<crate::notification::Letter>(kept.clone()).ok(), Some(letter), "{kept}");
+        assert_eq!(
+            serde_json::from_value::<crate::model::notification::Letter>(kept.clone()).ok(),
+            Some(letter),
+            "{kept}"
+        );
     }
     let text = String::from_utf8_lossy(bytes);
     for piece in markdown::pieces(&text) {

@@ -1,11 +1,11 @@
 //! What people and plugins write: the text behind the slash command, the fields of a notification, the command line.
 
 use super::{NOW, files};
-use crate::authorise::{Caller, Known, Person, Right};
 use crate::config::Access;
-use crate::notification::{FIELDS, Fields, LongOutput, clean_line, clean_text};
+use crate::model::notification::{FIELDS, Fields, LongOutput, clean_line, clean_text};
+use crate::rules::authorise::{Caller, Known, Person, Right};
+use crate::rules::slash::{self, Filter, What};
 use crate::slack::mrkdwn;
-use crate::slash::{self, Filter, What};
 
 /// Behind `/ackbell`: an order, or a sentence for the person; a filter that is kept is the same when it is read again.
 pub fn slash(bytes: &[u8]) {

@@ -6,27 +6,27 @@
 
 mod accept;
 mod connections;
-mod intake;
+mod message_api;
 mod request;
-mod strangers;
+mod request_stats;
 mod tls;
 
 pub(crate) use tls::TlsError;
 
-use super::install::{Shown, Step};
-use crate::callback::answer::Answer;
+use super::oauth::{Shown, Step};
 use crate::config::TlsFiles;
-use crate::secret::Secret;
+use crate::flow::callback::http_reply::Answer;
+use crate::rules::verify::{ReplayGuard, Signer, Verified};
 use crate::slack::socket::{Envelope, Reply};
-use crate::verify::{ReplayGuard, Signer, Verified};
+use crate::system::secret::Secret;
 use connections::Connections;
+use request_stats::Strangers;
 use std::fmt::{self, Debug};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use strangers::Strangers;
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 

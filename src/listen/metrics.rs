@@ -1,9 +1,9 @@
 //! `GET /metrics`, in Prometheus' text format (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 
-use super::doors::Sockets;
-use crate::clock;
-use crate::spool::Spool;
+use super::listeners::Sockets;
+use crate::state_dir::spool::Spool;
 use crate::store::{Store, Summary};
+use crate::system::clock;
 use std::path::Path;
 use std::sync::PoisonError;
 use std::time::Duration;

@@ -1,5 +1,6 @@
 use super::*;
-use crate::config::{self, Environment};
+use crate::config;
+use crate::system::environment::Environment;
 
 fn choices(way: Way, secrets: &[(SecretKind, &str)]) -> Choices {
     let secrets = secrets.iter().map(|(kind, text)| (*kind, kind.parse(text).unwrap())).collect();
@@ -10,7 +11,7 @@ fn choices(way: Way, secrets: &[(SecretKind, &str)]) -> Choices {
 fn put(choices: &Choices, path: &Path) -> Config {
     let existing = config::load(Some(path), &Environment::default()).ok().map(|(config, _)| config);
     let planned = plan(choices, path, existing.as_ref(), 1_795_000_000).unwrap();
-    write::files(&planned, None).unwrap();
+    write_files::files(&planned, None).unwrap();
     config::load(Some(path), &Environment::default()).unwrap().0
 }
 

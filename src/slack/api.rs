@@ -1,35 +1,28 @@
 //! The client: the only code that speaks to Slack. One agent per integration, its connection reused within a pass.
 //!
-//! It never retries ([`crate::schedule`] does) and never follows a redirect. What an answer means is
+//! It never retries ([`crate::rules::retry`] does) and never follows a redirect. What an answer means is
 //! [`super::outcome`]'s to say; a transport that failed is temporary by nature, except where the client itself can't
 //! be set up.
 
 pub(crate) mod probe;
 pub(crate) mod socket;
 
-use super::outcome::{Answer, Outcome, brief, of_lookup, of_web_api, of_webhook};
-use crate::config::{Environment, Integration, Proxy};
+use super::outcome::{Answer, brief, of_lookup, of_web_api, of_webhook};
+use crate::config::{Integration, Proxy};
+use crate::model::outcome::Outcome;
+use crate::system::environment::Environment;
+use crate::system::tls::{self, RootsError};
 use base64::Engine;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fs;
 use std::panic::AssertUnwindSafe;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider};
 
 /// How the reason begins that the token lacks the right to post.
 const MAY_NOT_POST: &str = "missing_scope (needs chat:write";
 /// How much of an answer is read: a published view comes back whole, with what Slack adds to it.
 const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
-/// Where the distributions keep their bundle of CAs; the first that exists is read, once.
-const CA_BUNDLES: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
 
 /// Until when Slack wants no call: of which API, integration and method. Each thread has clients of its own, Slack
 /// counts them together.
@@ -45,10 +38,8 @@ pub(crate) struct Client {
 /// The client couldn't be set up: a job for whoever wrote the configuration.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClientError {
-    #[error("can't read the CA certificates {}: {source}", .path.display())]
-    CaFile { path: PathBuf, source: std::io::Error },
-    #[error("no CA certificate in {}", .0.display())]
-    NoCertificate(PathBuf),
+    #[error(transparent)]
+    Roots(#[from] RootsError),
     #[error("the proxy's address can't be used: {0}")]
     Proxy(String),
     #[error("TLS can't be set up: {0}")]
@@ -57,11 +48,7 @@ pub(crate) enum ClientError {
 
 impl Client {
     pub(crate) fn new(integration: &Integration, env: &Environment) -> Result<Self, ClientError> {
-        let tls = TlsConfig::builder()
-            .provider(TlsProvider::Rustls)
-            .root_certs(root_certs(integration.ca_file.as_deref(), env)?)
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .build();
+        let tls = tls::config(integration.ca_file.as_deref(), env)?;
         let config = ureq::Agent::config_builder()
             .tls_config(tls)
             .proxy(proxy(integration, env)?)
@@ -230,34 +217,6 @@ fn transport(error: &ureq::Error) -> Outcome {
         other => other.to_string(),
     };
     Outcome::Temporary { reason: brief(&reason), slow: false }
-}
-
-/// The roots for the agent; without a bundle Mozilla's own.
-pub(crate) fn root_certs(ca_file: Option<&Path>, env: &Environment) -> Result<RootCerts, ClientError> {
-    Ok(certificates(ca_file, env)?.map_or(RootCerts::WebPki, RootCerts::from))
-}
-
-/// The certificates of one bundle file: the configured one, else the first that the distribution has.
-fn certificates(ca_file: Option<&Path>, env: &Environment) -> Result<Option<Vec<Certificate<'static>>>, ClientError> {
-    let from_env = env.get("SSL_CERT_FILE").map(PathBuf::from);
-    let found = ca_file
-        .map(Path::to_owned)
-        .or_else(|| from_env.filter(|path| path.exists()))
-        .or_else(|| CA_BUNDLES.iter().map(PathBuf::from).find(|path| path.exists()));
-    let Some(path) = found else {
-        return Ok(None);
-    };
-    let pem = fs::read(&path).map_err(|source| ClientError::CaFile { path: path.clone(), source })?;
-    let certificates: Vec<_> = ureq::tls::parse_pem(&pem)
-        .filter_map(|found| match found {
-            Ok(PemItem::Certificate(certificate)) => Some(certificate),
-            _ => None,
-        })
-        .collect();
-    if certificates.is_empty() {
-        return Err(ClientError::NoCertificate(path));
-    }
-    Ok(Some(certificates))
 }
 
 /// The proxy the configuration names, else the environment's, as curl reads it: `HTTPS_PROXY` for https only, lower

@@ -7,8 +7,9 @@
 use super::buttons::actions;
 use super::limits::{CONTEXT_ELEMENTS_MAX, FALLBACK_MAX, SECTION_TEXT_MAX, TEXT_MAX, TITLE_MAX, cut};
 use super::mrkdwn;
-use crate::command::Object;
-use crate::render::{Card, Digest, Line, ResolvedMention, Tone, utc};
+use crate::model::object::Object;
+use crate::model::time_text::utc;
+use crate::rules::render::{Card, Digest, Line, ResolvedMention, Tone};
 use serde_json::{Value, json};
 
 /// How much of the first line and of the rest of an output is shown, in characters of markup.

@@ -3,8 +3,8 @@
 //! A click brings back the block's id, which names our message, and the button's value, which names the object; an
 //! overflow menu's options have room for neither (<https://docs.slack.dev/reference/block-kit/block-elements/>).
 
-use crate::command::Object;
-use crate::render::Offer;
+use crate::model::object::Object;
+use crate::rules::render::Offer;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 

@@ -5,14 +5,27 @@
 
 use super::buttons::plain_text;
 use super::limits::cut;
-use crate::callback::interaction::{Input, View};
-use crate::callback::request::About;
-use crate::command::Action;
 use crate::config::{Acknowledge, CommentRule};
-use crate::render::{Offer, span};
+use crate::model::action::Action;
+use crate::model::object::Object;
+use crate::model::time_text::span;
+use crate::rules::render::Offer;
+use crate::slack::interaction::{Input, View};
+use serde::Deserialize;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// What a form is about; it travels with the form.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct About {
+    pub(crate) post: Option<i64>,
+    pub(crate) object: Object,
+    pub(crate) channel: Option<String>,
+    pub(crate) message: Option<String>,
+    pub(crate) response_url: Option<String>,
+}
 
 /// Which form was submitted, in its `callback_id`.
 const ACKNOWLEDGE: &str = "acknowledge";
@@ -148,7 +161,7 @@ fn read_acknowledge(view: &View, rules: &Acknowledge, now: i64) -> Result<Action
     let expiry = match text(view, "expire").as_str() {
         "" | "never" => None,
         seconds => match rules.expire.iter().find(|time| time.as_secs().to_string() == seconds) {
-            Some(time) => Some(now.saturating_add(crate::clock::millis(*time) / 1000)),
+            Some(time) => Some(now.saturating_add(crate::system::clock::millis(*time) / 1000)),
             None => return Err(error("expire", "That is not offered any more; please choose again.")),
         },
     };

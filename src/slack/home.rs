@@ -4,7 +4,8 @@ use super::blocks::{section, sentences, text, title};
 use super::buttons::actions;
 use super::limits::{SECTION_TEXT_MAX, VIEW_BLOCKS_MAX, cut};
 use super::mrkdwn;
-use crate::render::{Card, utc};
+use crate::model::time_text::utc;
+use crate::rules::render::Card;
 use serde_json::{Value, json};
 
 /// A view may be so large (<https://docs.slack.dev/reference/methods/views.publish>: 250 kB); Slack adds to it.

@@ -4,8 +4,9 @@
 use super::blocks::colour;
 use super::limits::{FALLBACK_MAX, cut};
 use crate::config::Flavor;
-use crate::notification::Letter;
-use crate::render::{Card, Digest, ResolvedMention, Tone, utc};
+use crate::model::notification::Letter;
+use crate::model::time_text::utc;
+use crate::rules::render::{Card, Digest, ResolvedMention, Tone};
 use serde_json::{Value, json};
 
 /// Discord refuses descriptions above 4,096 characters; the others take more.

@@ -17,6 +17,8 @@ pub(crate) const TEXT_MAX: usize = 3900;
 pub(crate) const TITLE_MAX: usize = 1500;
 /// An attachment's `fallback`; not documented, kept short.
 pub(crate) const FALLBACK_MAX: usize = 300;
+/// Buttons of one row (<https://docs.slack.dev/reference/block-kit/blocks/actions-block>).
+pub(crate) const LINKS_MAX: usize = 25;
 
 /// The text in at most `most` characters, and how many were cut away. Never cuts inside an entity (`&amp;`); what was
 /// cut is said by an ellipsis.

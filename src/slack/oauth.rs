@@ -2,11 +2,11 @@
 //! (<https://docs.slack.dev/authentication/installing-with-oauth>).
 
 use super::api::Client;
-use super::outcome::Outcome;
 use crate::config::Integration;
-use crate::install::Install;
-use crate::render::links::encode;
-use crate::secret::Secret;
+use crate::model::outcome::Outcome;
+use crate::rules::render::links::encode;
+use crate::state_dir::installation::Install;
+use crate::system::secret::Secret;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ pub(crate) fn read(answer: &Value, now: i64) -> Result<Install, String> {
         refresh_token: answer["refresh_token"].as_str().map(|token| Secret::new(token.to_owned())),
         expires_at: answer["expires_in"].as_i64().map(|seconds| now.saturating_add(seconds)),
         team_id: text(&team["id"]),
-        team_name: crate::notification::clean_line(&text(&team["name"])),
+        team_name: crate::model::notification::clean_line(&text(&team["name"])),
         bot_user: text(&answer["bot_user_id"]),
         scopes: text(&answer["scope"]),
         installed_at: now,

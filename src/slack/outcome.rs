@@ -6,7 +6,9 @@
 //! nothing.
 
 use crate::config::Flavor;
-use crate::secret::redact;
+use crate::model::outcome::Outcome;
+use crate::model::outcome::Posted;
+use crate::system::secret::redact;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -43,51 +45,6 @@ const ENDED: [&str; 2] = ["app_uninstalled", "tokens_revoked"];
 pub(crate) fn is_token_trouble(reason: &str) -> bool {
     let mut words = reason.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
     words.any(|word| TOKEN_CODES.contains(&word) || HOOK_WORDS.contains(&word) || ENDED.contains(&word))
-}
-
-/// What became of one attempt to post.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use]
-pub(crate) enum Outcome {
-    /// Slack has it. The Web API says where; a webhook doesn't.
-    Delivered(Option<Posted>),
-    /// Too fast (429): nothing to this channel before that time has passed.
-    Wait { after: Duration },
-    /// It may work later: the network, Slack or a proxy was at fault, or nobody knows. `slow`: not within minutes.
-    Temporary { reason: String, slow: bool },
-    /// Slack refuses the shape of this message: once more as plain text.
-    Plain { reason: String },
-    /// This message can never work.
-    MessageNever { reason: String },
-    /// The message or thread it refers to is gone: post anew instead.
-    PostAnew { reason: String },
-    /// This destination can't be reached.
-    PlaceNever { reason: String },
-    /// Nothing can work with this token or webhook until somebody mends it.
-    TokenNever { reason: String },
-}
-
-impl Outcome {
-    /// What it says, for a sentence.
-    pub(crate) fn reason(&self) -> String {
-        match self {
-            Self::Delivered(_) => "delivered".to_owned(),
-            Self::Wait { after } => format!("too many calls; again in {} s", after.as_secs()),
-            Self::Temporary { reason, .. }
-            | Self::Plain { reason }
-            | Self::MessageNever { reason }
-            | Self::PostAnew { reason }
-            | Self::PlaceNever { reason }
-            | Self::TokenNever { reason } => reason.clone(),
-        }
-    }
-}
-
-/// Where Slack put a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Posted {
-    pub(crate) channel: String,
-    pub(crate) ts: String,
 }
 
 /// An HTTP answer as it was read.
@@ -290,7 +247,7 @@ fn is_page(body: &str) -> bool {
 /// One short clean line of a foreign text, secrets cut out.
 pub(crate) fn brief(text: &str) -> String {
     // Redacted first: of a secret that is cut in two, the first half isn't known as one any more.
-    let line = crate::notification::clean_line(text).chars().take(10 * REASON_CHARS_MAX).collect::<String>();
+    let line = crate::model::notification::clean_line(text).chars().take(10 * REASON_CHARS_MAX).collect::<String>();
     let line = redact(&line);
     let mut short: String = line.chars().take(REASON_CHARS_MAX).collect();
     if short.len() < line.len() {

@@ -11,10 +11,12 @@
 
 mod connect;
 mod connection;
-mod line;
+mod interruptible_stream;
 mod supervisor;
 
-use crate::config::{Environment, Integration};
+use crate::config::Integration;
+use crate::state_dir::listener_status::SocketStatus;
+use crate::system::environment::Environment;
 use connection::Report;
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -87,29 +89,6 @@ impl Default for Timing {
     }
 }
 
-/// How it goes, for `check` and `/metrics`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct SocketStatus {
-    /// Whether a connection serves now.
-    pub(crate) connected: bool,
-    /// Since when `connected` is what it is, in Unix ms.
-    pub(crate) since: i64,
-    /// How many connections of this app Slack counted when it greeted last.
-    pub(crate) num_connections: u64,
-    /// How many of them were ours at that time.
-    pub(crate) ours: u64,
-    /// Why the last attempt failed; `None` while all is well.
-    pub(crate) last_error: Option<String>,
-}
-
-impl SocketStatus {
-    /// Connections that aren't ours: of another listener with the same app token, or ghosts. Slack sends each click to
-    /// any one of them, so those that reach them are lost to this listener.
-    pub(crate) fn strangers(&self) -> u64 {
-        self.num_connections.saturating_sub(self.ours)
-    }
-}
-
 /// What the connections of one integration share.
 struct Shared {
     integration: Integration,
@@ -152,7 +131,8 @@ impl SocketMode {
     /// Starts it. The integration must have an app token.
     pub(crate) fn start(integration: Integration, env: Environment, timing: Timing, take: Take) -> io::Result<Self> {
         let (reports, inbox) = channel();
-        let status = Arc::new(Mutex::new(SocketStatus { since: crate::clock::wall_ms(), ..SocketStatus::default() }));
+        let status =
+            Arc::new(Mutex::new(SocketStatus { since: crate::system::clock::wall_ms(), ..SocketStatus::default() }));
         let shared = Arc::new(Shared { integration, env, timing, take, recent: Mutex::default() });
         let supervisor = Supervisor::new(shared, inbox, reports.clone(), Arc::clone(&status));
         let thread = Builder::new().name("socket-mode".into()).spawn(move || supervisor.run())?;

@@ -1,7 +1,7 @@
 //! Who did what from Slack: rows that are only added, each with a hash over itself and the one before.
 
 use super::{Store, StoreError};
-use crate::clock;
+use crate::system::clock;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -190,7 +190,7 @@ impl Store {
                 append(&transaction, std::slice::from_ref(entry))?;
             }
         }
-        super::act::move_on(&transaction, moves)?;
+        super::action::move_on(&transaction, moves)?;
         Ok(transaction.commit()?)
     }
 

@@ -1,9 +1,9 @@
 //! For App Home: what is wrong now, as the messages about it know it, as that must not wait for a core; and who looks.
 
-use super::place::from_json;
+use super::assign_post::from_json;
 use super::{Store, StoreError};
-use crate::authorise::Leave;
-use crate::problem::Problem;
+use crate::model::problem::Problem;
+use crate::rules::authorise::Leave;
 use rusqlite::params;
 
 /// So many are read; with more, people have other things to look at.

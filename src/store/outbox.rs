@@ -1,9 +1,9 @@
 //! The flow through the outbox: import, claim, settle.
 
-use super::place::{Placing, Voice, place};
-use super::{Store, StoreError, twin};
-use crate::notification::Notification;
-use crate::spool::SpoolId;
+use super::assign_post::{Placing, Voice, place};
+use super::{Store, StoreError, duplicate};
+use crate::model::notification::Notification;
+use crate::state_dir::spool::SpoolId;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use std::time::Duration;
 
@@ -128,7 +128,7 @@ impl Store {
     /// stay, and so does anything whose spool file could not be removed, or it would be imported again. Does nothing when
     /// there are fewer than `worth`. Returns how many: [`PURGE_BATCH`] when there may be more.
     pub(crate) fn purge(&self, now: i64, worth: usize, in_spool: impl Fn(&str) -> bool) -> Result<usize, StoreError> {
-        let before = now.saturating_sub(crate::clock::millis(HISTORY));
+        let before = now.saturating_sub(crate::system::clock::millis(HISTORY));
         let sql = "SELECT n.seq, n.id FROM notification n WHERE n.received < ?1
               AND n.seq <= (SELECT MAX(seq) FROM notification) - ?2
               AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.notification = n.seq
@@ -153,7 +153,7 @@ impl Store {
               WHERE p.updated < ?1 AND (p.open = 0 OR p.updated < ?2)
                 AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.post = p.id)
                 AND NOT EXISTS (SELECT 1 FROM post m WHERE m.digest = p.id) LIMIT ?3)";
-        let forgotten = now.saturating_sub(crate::clock::millis(PROBLEM_MAX));
+        let forgotten = now.saturating_sub(crate::system::clock::millis(PROBLEM_MAX));
         transaction.execute(ended, params![before, forgotten, most])?;
         transaction.commit()?;
         Ok(purged)
@@ -171,7 +171,7 @@ fn import_one(
     let body = serde_json::to_string(notification).map_err(|e| StoreError::Content(e.to_string()))?;
     let contact = notification.contact.name.as_deref().unwrap_or_default();
     let object = notification.object_key();
-    let twin = twin::key(notification);
+    let twin = duplicate::key(notification);
     let added = db.prepare_cached(
         "INSERT OR IGNORE INTO notification (id, received, object, twin, contact, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
@@ -184,7 +184,7 @@ fn import_one(
         match delivery {
             NewDelivery::Waiting { lane, mentions, note, voice } => {
                 let row = NewRow { seq, lane, object: &object, mentions, note: note.as_deref(), since: now };
-                if twin::exists(db, notification, seq, received, lane)? {
+                if duplicate::exists(db, notification, seq, received, lane)? {
                     row.merged(
                         db,
                         if notification.letter.is_some() { "known already" } else { "shown once for all contacts" },

@@ -1,7 +1,7 @@
 //! What people ask of the outbox: what waits, what is dead, try it again, drop it.
 
 use super::{Store, StoreError};
-use crate::notification::Notification;
+use crate::model::notification::Notification;
 use rusqlite::{OptionalExtension, params};
 
 /// One delivery as `queue` shows it.

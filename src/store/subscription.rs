@@ -12,7 +12,7 @@ pub(crate) struct Subscription {
     pub(crate) integration: String,
     /// Slack's id.
     pub(crate) channel: String,
-    /// As it was written; [`crate::slash::Filter::of`] reads it.
+    /// As it was written; [`crate::rules::slash::Filter::of`] reads it.
     pub(crate) filter: String,
     /// Who subscribed the channel: Slack's id, and the name then.
     pub(crate) user: String,
@@ -48,7 +48,7 @@ impl Store {
         entry: &str,
     ) -> Result<Option<usize>, StoreError> {
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if !super::act::is_first(&transaction, key, new.at)? {
+        if !super::action::is_first(&transaction, key, new.at)? {
             return Ok(None);
         }
         let sql = "INSERT OR IGNORE INTO subscription (integration, channel, filter, user, name, at)
@@ -72,7 +72,7 @@ impl Store {
         entry: &str,
     ) -> Result<Option<usize>, StoreError> {
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if !super::act::is_first(&transaction, key, now)? {
+        if !super::action::is_first(&transaction, key, now)? {
             return Ok(None);
         }
         let sql = "DELETE FROM subscription WHERE integration = ?1 AND channel IN (?2, ?4)

@@ -1,10 +1,10 @@
 //! What must hold when clocks jump and histories grow; the flows are tested from outside.
 
 use super::*;
-use crate::notification::{Fields, Notification};
-use crate::slack::outcome::Posted;
-use crate::spool::{Entry, Spool};
-use crate::storm::Step;
+use crate::model::notification::{Fields, Notification};
+use crate::model::outcome::Posted;
+use crate::rules::digest::Step;
+use crate::state_dir::spool::{Entry, Spool};
 
 const DAY_MS: i64 = 86_400_000;
 const QUIET: Duration = Duration::from_secs(30);
@@ -259,7 +259,7 @@ fn a_storm_is_one_message_with_lines_and_an_end() {
     let problems: Vec<_> = hosts.iter().map(|host| of(host, "PROBLEM", "1")).collect();
     let (directory, mut store) = store(&[]);
     add(&directory, &mut store, &problems, 0);
-    assert_eq!(store.waiting_alone(&lane(), QUIET).unwrap(), crate::storm::Waiting { all: 7, recent: 7 });
+    assert_eq!(store.waiting_alone(&lane(), QUIET).unwrap(), crate::rules::digest::Waiting { all: 7, recent: 7 });
     store.begin_digest(&lane(), 0).unwrap();
     assert_eq!(run(&mut store, 0), ["head", "lines"]);
     add(&directory, &mut store, &[of("late", "PROBLEM", "1")], 20_000);

@@ -1,6 +1,6 @@
 //! `notify`'s own arguments: one per field of a notification.
 
-use crate::notification::{FIELDS, Field, Fields};
+use crate::model::notification::{FIELDS, Field, Fields};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use std::ffi::OsString;
 

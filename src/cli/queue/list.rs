@@ -2,15 +2,16 @@
 
 use super::{Failure, row_json, subscription_json};
 use crate::cli::args::QueueFilter;
+use crate::cli::terminal::table::{Column, Table, numbers, words};
 use crate::cli::{Exit, Output};
-use crate::clock;
-use crate::config::{COMMAND, Config, Pattern};
-use crate::notification::clean_line;
-use crate::render::utc;
-use crate::route::matcher::takes;
-use crate::spool::Spool;
+use crate::config::{COMMAND, Config};
+use crate::model::notification::clean_line;
+use crate::model::pattern::Pattern;
+use crate::model::pattern::takes;
+use crate::model::time_text::utc;
+use crate::state_dir::spool::Spool;
 use crate::store::{Row, Store, Summary};
-use crate::terminal::table::{Column, Table, numbers, words};
+use crate::system::clock;
 use serde_json::{Value, json};
 
 /// How many deliveries are listed.

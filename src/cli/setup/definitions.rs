@@ -2,9 +2,9 @@
 
 use super::{End, Exit, Scene, Talk};
 use crate::config::Core;
-use crate::core::local::{Local, Verification};
-use crate::core::shell::{self, Danger, What};
-use crate::setup::write::{self, Planned};
+use crate::monitoring::local::{Local, Verification};
+use crate::monitoring::shell::{self, Danger, What};
+use crate::setup::write_files::{self, Planned};
 use crate::setup::{self, Choices};
 use std::path::{Path, PathBuf};
 
@@ -41,7 +41,7 @@ impl Definitions {
         let wanted = scene.args.definitions.clone().or_else(|| local.definitions.clone());
         let path = wanted.filter(|path| path != Path::new("-"));
         let path = path.map(|path| std::path::absolute(&path).unwrap_or(path));
-        let there = path.as_ref().and_then(|path| write::read(path).ok());
+        let there = path.as_ref().and_then(|path| write_files::read(path).ok());
         let is_there = there.as_ref().is_some_and(|there| *there == text || *there == bare);
         if let Some(why) = refused {
             // Definitions that hand a monitored machine the core's shell are not written; those that are there stay.
@@ -108,12 +108,12 @@ fn dangers(local: &Local) -> Vec<Danger> {
 }
 
 fn settle(local: &Local, path: &Path, text: &str, bare: &str) -> Result<&'static str, End> {
-    let before = write::read(path).ok();
+    let before = write_files::read(path).ok();
     let write = |content: &str| {
         let file = Planned { path: path.to_owned(), content: content.to_owned(), mode: 0o644, backup: None };
-        write::files(&[file], local.account.as_ref())
+        write_files::files(&[file], local.account.as_ref())
     };
-    let fail = |e: write::WriteError| End::Said(Exit::CantWrite, e.to_string());
+    let fail = |e: write_files::WriteError| End::Said(Exit::CantWrite, e.to_string());
     write(text).map_err(fail)?;
     match local.verify() {
         Verification::Good => return Ok(": the core verified it"),

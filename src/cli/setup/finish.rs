@@ -2,11 +2,12 @@
 
 use super::definitions::Definitions;
 use super::{End, Exit, Scene, Talk, name, slack};
-use crate::clock;
-use crate::config::{CoreKind, Environment, lenient};
-use crate::setup::unit::{Tie, tie};
-use crate::setup::write::{self, Planned};
-use crate::setup::{self, Choices, Way, click, prove};
+use crate::config::{CoreKind, lenient};
+use crate::setup::systemd_dropin::{Tie, tie};
+use crate::setup::write_files::{self, Planned};
+use crate::setup::{self, Choices, Way, checks, try_click};
+use crate::system::clock;
+use crate::system::environment::Environment;
 use std::path::Path;
 use std::time::Duration;
 
@@ -54,7 +55,7 @@ fn test_message(scene: &Scene<'_>, choices: &Choices, talk: &mut Talk<'_>) -> Re
     let core = choices.core.as_ref().map_or("the core", |local| name(local.kind));
     let text = format!("ackbell is connected: notifications of {core} on {host} come here.");
     loop {
-        let posted = slack::client(scene, choices).and_then(|client| prove::post(&client, channel.as_deref(), &text));
+        let posted = slack::client(scene, choices).and_then(|client| checks::post(&client, channel.as_deref(), &text));
         match posted {
             Ok(()) => {
                 talk.out.line("✓ Slack has the test message");
@@ -82,7 +83,7 @@ fn test_button(scene: &Scene<'_>, choices: &Choices, talk: &mut Talk<'_>) -> Res
     }
     let place = channel.to_string();
     let ready = || talk.out.line(&format!("  Click on it in {place}, within {} s ...", CLICK_PATIENCE.as_secs()));
-    match click::wait(&integration, scene.env, &place, CLICK_PATIENCE, ready) {
+    match try_click::wait(&integration, scene.env, &place, CLICK_PATIENCE, ready) {
         Ok(name) => talk.out.line(&format!("✓ the click of {name} came in")),
         Err(problem) => talk.out.line(&format!("✗ {problem}")),
     }
@@ -127,25 +128,25 @@ fn tell_plan(
 fn changed_lines(file: &Planned) -> Vec<String> {
     let before = std::fs::read_to_string(&file.path).unwrap_or_else(|_| crate::config::DEFAULT.to_owned());
     let is_new = |line: &&str| !before.lines().any(|old| old == *line);
-    file.content.lines().filter(is_new).map(crate::secret::redact).collect()
+    file.content.lines().filter(is_new).map(crate::system::secret::redact).collect()
 }
 
 fn put(scene: &Scene<'_>, choices: &Choices, planned: &[Planned]) -> Result<(), End> {
     let account = choices.core.as_ref().and_then(|local| local.account.as_ref());
-    let fail = |e: write::WriteError| {
+    let fail = |e: write_files::WriteError| {
         let remedy = if rustix::process::geteuid().is_root() { "" } else { "; run it as root: sudo ackbell setup" };
         End::Said(Exit::CantWrite, format!("{e}{remedy}"))
     };
     let base = scene.path.parent().unwrap_or(Path::new("/"));
     let present = || lenient::state_dirs(Some(&scene.path), &Environment::default()).state_dir;
-    write::directory(base, account, false).map_err(fail)?;
-    write::directory(&choices.state_dir.clone().unwrap_or_else(present), account, true).map_err(fail)?;
+    write_files::directory(base, account, false).map_err(fail)?;
+    write_files::directory(&choices.state_dir.clone().unwrap_or_else(present), account, true).map_err(fail)?;
     for file in planned.iter().filter(|file| file.is_public()) {
         let parent = file.path.parent().unwrap_or(Path::new("/"));
-        let fail_make = |source| fail(write::WriteError::Make { path: parent.to_owned(), source });
+        let fail_make = |source| fail(write_files::WriteError::Make { path: parent.to_owned(), source });
         std::fs::create_dir_all(parent).map_err(fail_make)?;
     }
-    write::files(planned, account).map_err(fail)
+    write_files::files(planned, account).map_err(fail)
 }
 
 /// What only the administrator can do.

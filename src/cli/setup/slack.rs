@@ -3,11 +3,11 @@
 use super::{End, Exit, Scene, Talk};
 use crate::cli::args;
 use crate::config::{Destination, Integration, SecretKind};
-use crate::core::local::Local;
-use crate::secret::Secret;
-use crate::setup::prove::{self, Channel};
+use crate::monitoring::local::Local;
+use crate::setup::checks::{self, Channel};
 use crate::setup::{Choices, Way};
 use crate::slack::api::Client;
+use crate::system::secret::Secret;
 use std::path::Path;
 
 const FLAGS_NEEDED: &str =
@@ -174,10 +174,10 @@ fn try_out(kind: SecretKind, secret: Secret, scene: &Scene<'_>, choices: &mut Ch
     let proven = match kind {
         SecretKind::WebhookUrl | SecretKind::SigningSecret => Ok(String::new()),
         SecretKind::BotToken => {
-            client.and_then(|client| prove::bot(&client)).map(|bot| format!(": {} in {}", bot.name, bot.team))
+            client.and_then(|client| checks::bot(&client)).map(|bot| format!(": {} in {}", bot.name, bot.team))
         }
         SecretKind::AppToken => {
-            client.and_then(|client| prove::socket_mode(&client)).map(|()| ": opens Socket Mode".to_owned())
+            client.and_then(|client| checks::socket_mode(&client)).map(|()| ": opens Socket Mode".to_owned())
         }
     };
     if proven.is_err() {
@@ -212,7 +212,7 @@ fn channel(scene: &Scene<'_>, choices: &mut Choices, talk: &mut Talk<'_>) -> Res
                 }
             }
         };
-        let looked = client(scene, choices).and_then(|client| prove::channel(&client, &wanted));
+        let looked = client(scene, choices).and_then(|client| checks::channel(&client, &wanted));
         match looked {
             Ok(found) => {
                 talk.out.line(&tell_channel(&wanted, &found));

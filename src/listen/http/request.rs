@@ -2,13 +2,13 @@
 
 use super::BODY_WITHIN;
 use super::connections::Place;
-use super::{Handlers, Peer, Shared, intake, lock};
-use crate::callback::answer::{Answer, Body};
-use crate::clock;
+use super::{Handlers, Peer, Shared, lock, message_api};
 use crate::config::INSTALL_PATH;
-use crate::listen::install::{Shown, Step, policy};
-use crate::manifest::REDIRECT_PATH;
-use crate::verify::{Proof, Refusal, Signer, Verified, verify};
+use crate::flow::callback::http_reply::{Answer, Body};
+use crate::listen::oauth::{Shown, Step, policy};
+use crate::rules::manifest::REDIRECT_PATH;
+use crate::rules::verify::{Proof, Refusal, Signer, Verified, verify};
+use crate::system::clock;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{
@@ -111,7 +111,7 @@ pub(super) async fn answer(
             install(&shared, &place, Step::Finish(query), &head.headers).await
         }
         Some(Target::Health | Target::Metrics)
-            if is_get && !lock(&shared.access).metrics_for_all && !intake::is_asked_here(peer, &head.headers) =>
+            if is_get && !lock(&shared.access).metrics_for_all && !message_api::is_asked_here(peer, &head.headers) =>
         {
             shared.strangers.tell("not_local", format_args!("from={peer} remedy={METRICS_REMEDY}"));
             status(403)

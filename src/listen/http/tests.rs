@@ -1,9 +1,9 @@
 //! What takes part in no attack: a `take` that panics, is late, or is asked too much.
 
 use super::*;
-use crate::callback::answer::Body;
-use crate::clock;
-use crate::secret::Secret;
+use crate::flow::callback::http_reply::Body;
+use crate::system::clock;
+use crate::system::secret::Secret;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::io::{Read, Write};

@@ -1,7 +1,8 @@
 //! Single steps towards Slack, for `doctor`: each failure keeps apart what the way of a message may lump together.
 
-use super::{ANSWER_BYTES_MAX, Answer, Client, Environment, Outcome, proxy};
+use super::{ANSWER_BYTES_MAX, Answer, Client, Environment, proxy};
 use crate::config::Integration;
+use crate::model::outcome::Outcome;
 use crate::slack::outcome::{brief, of_lookup};
 use serde_json::Value;
 use std::io::{ErrorKind, Read};

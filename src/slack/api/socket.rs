@@ -1,9 +1,12 @@
 //! What Socket Mode needs of the client: the address to connect to, and the same proxy and CAs on the way there.
 
-use super::{Client, ClientError, Outcome, certificates, proxy};
-use crate::config::{Environment, Integration};
-use crate::secret::Secret;
+use super::{Client, ClientError, proxy};
+use crate::config::Integration;
+use crate::model::outcome::Outcome;
 use crate::slack::outcome::of_lookup;
+use crate::system::environment::Environment;
+use crate::system::secret::Secret;
+use crate::system::tls::certificates;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;

@@ -1,10 +1,11 @@
 //! From the address Slack gave to an open WebSocket: TCP, a proxy's `CONNECT`, TLS, the handshake.
 
-use super::line::Line;
-use crate::config::{Environment, Integration};
-use crate::secret::Secret;
+use super::interruptible_stream::Line;
+use crate::config::Integration;
 use crate::slack::api::ClientError;
 use crate::slack::api::socket::{ConnectProxy, connect_proxy, tls};
+use crate::system::environment::Environment;
+use crate::system::secret::Secret;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 use std::io::{self, ErrorKind, Read, Write};

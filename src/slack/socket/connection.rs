@@ -1,11 +1,12 @@
 //! One connection's life on its own thread: opened, greeted, serving, closed.
 
 use super::connect::{ConnectError, Stream, connect};
-use super::line::Wait;
+use super::interruptible_stream::Wait;
 use super::{Envelope, Reply, Shared};
-use crate::secret::redact;
+use crate::model::outcome::Outcome;
 use crate::slack::api::Client;
-use crate::slack::outcome::{Outcome, brief};
+use crate::slack::outcome::brief;
+use crate::system::secret::redact;
 use log::warn;
 use serde_json::{Value, json};
 use std::io::ErrorKind;
@@ -163,7 +164,7 @@ impl<'a> Connection<'a> {
 
     /// One JSON text of Slack (<https://docs.slack.dev/apis/events-api/using-socket-mode>).
     fn read(&mut self, text: &str) -> Result<Option<End>, Error> {
-        let Ok(mut frame) = crate::json::parse(text) else {
+        let Ok(mut frame) = crate::system::json::parse(text) else {
             warn!("socket mode got what isn't JSON integration={}", self.shared.integration.name);
             return Ok(None);
         };

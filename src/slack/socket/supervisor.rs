@@ -1,9 +1,10 @@
 //! Keeps one serving connection, and knows when to open the next.
 
+use super::Shared;
 use super::connection::{End, Report, run};
-use super::{Shared, SocketStatus};
-use crate::clock;
-use crate::schedule::backoff;
+use crate::rules::retry::backoff;
+use crate::state_dir::listener_status::SocketStatus;
+use crate::system::clock;
 use log::{error, info, warn};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -3,7 +3,7 @@
 use super::super::*;
 use super::stand_in::{QUICK, StandIn, click, eventually};
 use crate::config::Proxy;
-use crate::secret::Secret;
+use crate::system::secret::Secret;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::json;

@@ -1,0 +1,143 @@
+//! Secrets of the configuration: in the file, in a file of their own, or in the environment.
+
+use super::lenient;
+use super::problem::{Mistake, Report};
+use super::reader::{Table, Text};
+use super::tree::Span;
+use crate::system::environment::Environment;
+use crate::system::secret::Secret;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// What reading secrets needs around it.
+pub(super) struct Around<'a> {
+    pub(super) base: &'a Path,
+    /// Where the installations are.
+    pub(super) state_dir: &'a Path,
+    /// Empty for all but the default: only that one is configured by the environment.
+    pub(super) env: Environment,
+    pub(super) sources: &'a mut Vec<PathBuf>,
+}
+
+pub(super) type Check = fn(&str) -> Result<(), Mistake>;
+
+pub(super) fn one_secret(
+    table: &mut Table<'_>,
+    keys: (&'static str, &'static str),
+    names: &[&str],
+    check: Check,
+    around: &mut Around<'_>,
+    report: &mut Report<'_>,
+) -> Option<Secret> {
+    let mut found = secrets(table, keys, names, check, around, report);
+    if found.len() > 1 {
+        report.error(table.span, Mistake::new(format!("\"{}\" takes one value", keys.0)));
+    }
+    found.pop()
+}
+
+/// The values of a secret: in the file, in a file of its own, or in the environment, in that order.
+pub(super) fn secrets(
+    table: &mut Table<'_>,
+    (key, file_key): (&'static str, &'static str),
+    names: &[&str],
+    check: Check,
+    around: &mut Around<'_>,
+    report: &mut Report<'_>,
+) -> Vec<Secret> {
+    let inline = table.texts(key, report);
+    let files = table.texts(file_key, report);
+    if let (Some(_), Some(files)) = (&inline, &files) {
+        let mistake = Mistake::new(format!("both \"{key}\" and \"{file_key}\" are given")).remedy("keep one of them");
+        report.error(files.first().map(|text| text.span), mistake);
+    }
+    let mut found = Vec::new();
+    let mut take = |value: &str, place: Option<Span>, report: &mut Report<'_>| {
+        let checked = if value.is_empty() { Err(Mistake::new("it is empty")) } else { check(value) };
+        match checked {
+            Ok(()) => found.push(Secret::new(value.to_owned())),
+            Err(mistake) => report.error(place, mistake.about(key)),
+        }
+    };
+    if let Some(texts) = inline {
+        warn_if_readable(around.sources.first().cloned().as_deref(), texts.first(), report);
+        for text in texts {
+            take(text.text.trim(), Some(text.span), report);
+        }
+    } else if let Some(texts) = files {
+        for text in texts {
+            let path = around.base.join(text.text);
+            if let Some(value) = read_secret(&path, text, file_key, report) {
+                take(&value, Some(text.span), report);
+            }
+            around.sources.push(path);
+        }
+    } else if let Some((_, value)) =
+        names.iter().filter_map(|name| Some((name, around.env.get(name)?))).find(|(_, v)| !v.is_empty())
+    {
+        take(value.trim(), None, report);
+    }
+    found
+}
+
+fn read_secret(path: &Path, text: Text<'_>, key: &str, report: &mut Report<'_>) -> Option<String> {
+    match lenient::read_text(path) {
+        Ok(value) => {
+            warn_if_readable(Some(path), Some(&text), report);
+            Some(value.trim().to_owned())
+        }
+        Err(e) => {
+            let mistake = Mistake::new(format!("{key}: can't read {}: {e}", path.display()));
+            report.error(
+                Some(text.span),
+                mistake.remedy("the file must exist and be readable by the group of the core's user"),
+            );
+            None
+        }
+    }
+}
+
+/// A file with secrets is nobody else's business; one that others may write is no secret of ours at all.
+fn warn_if_readable(path: Option<&Path>, text: Option<&Text<'_>>, report: &mut Report<'_>) {
+    let Some((path, mode)) = path.and_then(|path| Some((path, fs::metadata(path).ok()?.mode()))) else {
+        return;
+    };
+    let place = text.map(|text| text.span);
+    let remedy = format!("chmod 0640 {}", path.display());
+    if mode & 0o022 != 0 {
+        let message = format!("{} holds a secret and others may write it (mode {:04o})", path.display(), mode & 0o7777);
+        report.error(place, Mistake::new(message).remedy(remedy));
+    } else if mode & 0o004 != 0 {
+        let message =
+            format!("{} holds a secret and everybody may read it (mode {:04o})", path.display(), mode & 0o7777);
+        report.warning(place, Mistake::new(message).remedy(remedy));
+    }
+}
+
+/// People make these up: blanks and umlauts are fine.
+pub(super) fn password(value: &str) -> Result<(), Mistake> {
+    if value.chars().any(char::is_control) {
+        return Err(Mistake::new("it has control characters").remedy("copy it again, on one line"));
+    }
+    Ok(())
+}
+
+pub(super) fn any(value: &str) -> Result<(), Mistake> {
+    printable(value)
+}
+
+pub(super) fn printable(value: &str) -> Result<(), Mistake> {
+    if value.chars().all(|c| c.is_ascii_graphic()) {
+        return Ok(());
+    }
+    Err(Mistake::new("it has blanks or other characters a secret never has").remedy("copy it again, on one line"))
+}
+
+pub(super) fn app_token(value: &str) -> Result<(), Mistake> {
+    match value {
+        v if v.starts_with("xapp-") => printable(v),
+        v if v.starts_with("xoxb-") => Err(Mistake::new("that is a bot token").remedy("put it into bot_token")),
+        _ => Err(Mistake::new("that is no app-level token").remedy("it starts with xapp-")),
+    }
+}

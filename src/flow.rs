@@ -1,0 +1,7 @@
+//! The three flows, read first: [`notify`], [`deliver`], [`callback`]. Each puts steps in order; the steps are below.
+//!
+//! Imports every room below. Never in here: a rule, SQL, a protocol.
+
+pub(crate) mod callback;
+pub(crate) mod deliver;
+pub(crate) mod notify;

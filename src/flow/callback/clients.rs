@@ -1,0 +1,43 @@
+//! One client per integration, made when it is first needed and made anew with a changed configuration.
+
+use crate::config::Config;
+use crate::slack::api::Client;
+use crate::system::environment::Environment;
+use log::error;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub(super) struct Clients {
+    config: Arc<Config>,
+    env: Environment,
+    known: HashMap<String, Client>,
+}
+
+impl Clients {
+    pub(super) fn new(config: Arc<Config>, env: Environment) -> Self {
+        Self { config, env, known: HashMap::new() }
+    }
+
+    /// Takes the configuration in force; nothing happens when it is the same.
+    pub(super) fn reconfigure(&mut self, config: &Arc<Config>) {
+        if !Arc::ptr_eq(&self.config, config) {
+            self.config = Arc::clone(config);
+            self.known.clear();
+        }
+    }
+
+    /// The client of an integration; `None` when there is no such integration any more, or it can't be set up.
+    pub(super) fn get(&mut self, integration: &str) -> Option<&Client> {
+        if !self.known.contains_key(integration) {
+            let found = self.config.integrations.iter().find(|found| found.name == integration)?;
+            match Client::new(found, &self.env) {
+                Ok(client) => self.known.insert(integration.to_owned(), client),
+                Err(e) => {
+                    error!("no client integration={integration} reason={e}");
+                    return None;
+                }
+            };
+        }
+        self.known.get(integration)
+    }
+}

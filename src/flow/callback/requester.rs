@@ -1,0 +1,242 @@
+//! Who somebody is: what Slack says about the person who clicked, remembered for some minutes.
+
+use super::request::Asker;
+use crate::config::{Config, Integration, Who};
+use crate::model::notification::clean_line;
+use crate::model::outcome::Outcome;
+use crate::rules::authorise::Person;
+use crate::slack::api::Client;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// How long an answer about a person, or about the groups, is believed. Short: who was made a guest is one soon.
+const REMEMBERED_FOR: Duration = Duration::from_secs(5 * 60);
+/// For one question.
+const BUDGET: Duration = Duration::from_secs(5);
+/// How many people are remembered; then all are asked for anew.
+const PEOPLE_MAX: usize = 10_000;
+
+/// Why it can't be said who somebody is, as a sentence for the person.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum WhoError {
+    /// Worth another try.
+    #[error("Slack doesn't say who you are ({0}); try again in a moment")]
+    Later(String),
+    /// Slack knows nobody by that id, or doesn't show them to the app.
+    #[error("Slack doesn't tell ackbell who you are ({0})")]
+    Unknown(String),
+    #[error(
+        "Slack doesn't let ackbell see who you are ({0}); its app needs the scopes users:read and users:read.email"
+    )]
+    Never(String),
+}
+
+/// What is remembered.
+#[derive(Debug, Default)]
+pub(crate) struct People {
+    /// By integration and user.
+    known: HashMap<(String, String), (Instant, Person)>,
+    /// By integration: each group's id, handle and members.
+    groups: HashMap<String, (Instant, Vec<Group>)>,
+    /// By integration: the workspace its token is of. It never changes with the token.
+    teams: HashMap<String, String>,
+}
+
+#[derive(Debug, Clone)]
+struct Group {
+    id: String,
+    handle: String,
+    members: Vec<String>,
+}
+
+impl People {
+    /// Forgets everything: another configuration, perhaps another token.
+    pub(crate) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The workspace of the installation: the token's, else the webhook's, else the one that Slack named in what it
+    /// signed.
+    pub(crate) fn team(
+        &mut self,
+        integration: &Integration,
+        client: &Client,
+        asker: &Asker,
+    ) -> Result<String, WhoError> {
+        if !integration.is_bot() {
+            let of_webhook = integration.webhook_url.as_ref().and_then(|url| {
+                url.expose()
+                    .split("/services/")
+                    .nth(1)?
+                    .split('/')
+                    .next()
+                    .filter(|id| id.starts_with('T'))
+                    .map(str::to_owned)
+            });
+            return Ok(of_webhook.or_else(|| asker.team.clone()).unwrap_or_default());
+        }
+        if let Some(team) = self.teams.get(&integration.name) {
+            return Ok(team.clone());
+        }
+        let answer = client.call("auth.test", &Value::Object(serde_json::Map::new()), BUDGET).map_err(unknown)?;
+        let team = answer["team_id"].as_str().unwrap_or_default().to_owned();
+        self.teams.insert(integration.name.clone(), team.clone());
+        Ok(team)
+    }
+
+    /// Who clicked, as seen from the installation's workspace `team`. Without a token nobody can be asked: then the
+    /// person is who the signed request says, and may be a guest.
+    pub(crate) fn who(
+        &mut self,
+        asker: &Asker,
+        integration: &Integration,
+        team: &str,
+        config: &Config,
+        client: &Client,
+    ) -> Result<Person, WhoError> {
+        let said = Person {
+            integration: asker.integration.clone(),
+            team_id: asker.user_team.clone().or_else(|| asker.team.clone()).unwrap_or_default(),
+            user_id: asker.user.clone(),
+            name: asker.user_name.clone().unwrap_or_default(),
+            ..Person::default()
+        };
+        if !integration.is_bot() {
+            return Ok(Person { name: clean_line(&said.name), ..said });
+        }
+        let key = (asker.integration.clone(), asker.user.clone());
+        let known =
+            self.known.get(&key).filter(|(at, _)| at.elapsed() < REMEMBERED_FOR).map(|(_, person)| person.clone());
+        let mut person = if let Some(person) = known {
+            person
+        } else {
+            let person = match client.look_up("users.info", &[("user", &asker.user)], BUDGET) {
+                Ok(answer) => read(&answer["user"], said, team),
+                // Slack shows an app nobody of a workspace that it shares no channel with.
+                Err(Outcome::PlaceNever { .. }) if !said.team_id.is_empty() && said.team_id != team => {
+                    Person { is_stranger: true, ..said }
+                }
+                Err(Outcome::PlaceNever { reason }) => return Err(WhoError::Unknown(reason)),
+                Err(outcome) => return Err(unknown(outcome)),
+            };
+            if self.known.len() >= PEOPLE_MAX {
+                self.known.clear();
+            }
+            self.known.insert(key, (Instant::now(), person.clone()));
+            person
+        };
+        // It is kept, written into the core, and printed.
+        person.name = clean_line(&person.name);
+        if config.access.rules.iter().any(|rule| rule.who.iter().any(|who| matches!(who, Who::Group(_)))) {
+            person.groups = self.groups_of(asker, client)?;
+        }
+        Ok(person)
+    }
+
+    fn groups_of(&mut self, asker: &Asker, client: &Client) -> Result<Vec<String>, WhoError> {
+        let is_fresh = self.groups.get(&asker.integration).is_some_and(|(at, _)| at.elapsed() < REMEMBERED_FOR);
+        if !is_fresh {
+            let answer = client.look_up("usergroups.list", &[("include_users", "true")], BUDGET).map_err(unknown)?;
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let list =
+                |value: &Value| value.as_array().map(Vec::as_slice).unwrap_or_default().iter().map(text).collect();
+            let groups =
+                answer["usergroups"].as_array().map(Vec::as_slice).unwrap_or_default().iter().map(|group| Group {
+                    id: text(&group["id"]),
+                    handle: text(&group["handle"]).to_lowercase(),
+                    members: list(&group["users"]),
+                });
+            self.groups.insert(asker.integration.clone(), (Instant::now(), groups.collect()));
+        }
+        let groups = self.groups.get(&asker.integration).map(|(_, groups)| groups.as_slice()).unwrap_or_default();
+        let own = groups.iter().filter(|group| group.members.contains(&asker.user));
+        Ok(own.flat_map(|group| [group.id.clone(), group.handle.clone()]).collect())
+    }
+}
+
+/// Slack's user object (<https://docs.slack.dev/reference/objects/user-object>).
+fn read(user: &Value, said: Person, team: &str) -> Person {
+    let flag = |name: &str| user[name].as_bool().unwrap_or(false);
+    let text = |value: &Value| value.as_str().filter(|text| !text.trim().is_empty()).map(str::to_owned);
+    let profile = &user["profile"];
+    let names = [&profile["display_name"], &profile["real_name"], &user["real_name"], &user["name"]];
+    // In an enterprise a person is at home in one workspace and belongs to several
+    // (<https://docs.slack.dev/enterprise/developing-for-enterprise-orgs>).
+    let teams = user["enterprise_user"]["teams"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let belongs = !team.is_empty() && teams.iter().any(|own| own == team);
+    let home = if belongs { Some(team.to_owned()) } else { text(&user["team_id"]) };
+    // An address is proof of a person only while there is one, who was seen to read mail there.
+    let is_proven = !flag("deleted") && user["is_email_confirmed"].as_bool() != Some(false);
+    Person {
+        team_id: home.unwrap_or(said.team_id),
+        name: names.into_iter().find_map(text).unwrap_or(said.name),
+        email: text(&profile["email"]).filter(|_| is_proven),
+        is_guest: Some(flag("is_restricted") || flag("is_ultra_restricted")),
+        is_stranger: flag("is_stranger"),
+        is_bot: flag("is_bot"),
+        ..Person { name: String::new(), team_id: String::new(), ..said }
+    }
+}
+
+/// For the fuzzer: whom any answer about a person makes of somebody who clicked.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn of_answer(user: &Value) -> Person {
+    let said = Person { team_id: "T1".into(), user_id: "U1".into(), name: "said".into(), ..Person::default() };
+    let person = read(user, said, "T1");
+    Person { name: clean_line(&person.name), ..person }
+}
+
+fn unknown(outcome: Outcome) -> WhoError {
+    match outcome {
+        Outcome::TokenNever { reason } | Outcome::PlaceNever { reason } | Outcome::MessageNever { reason } => {
+            WhoError::Never(reason)
+        }
+        Outcome::Temporary { reason, .. } | Outcome::Plain { reason } | Outcome::PostAnew { reason } => {
+            WhoError::Later(reason)
+        }
+        Outcome::Wait { after } => WhoError::Later(format!("Slack asks to wait {} s", after.as_secs())),
+        Outcome::Delivered(_) => WhoError::Later("no answer".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn seen(user: &Value) -> Person {
+        let said = Person { team_id: "T1".into(), user_id: "U1".into(), ..Person::default() };
+        read(user, said, "T1")
+    }
+
+    #[test]
+    fn whoever_belongs_to_the_workspace_is_a_member_wherever_they_are_at_home() {
+        for (user, team) in [
+            (json!({"team_id": "T1"}), "T1"),
+            (json!({"team_id": "T2"}), "T2"),
+            (json!({"team_id": "T2", "enterprise_user": {"teams": ["T3", "T1"]}}), "T1"),
+            (json!({"team_id": "E1", "enterprise_user": {"teams": ["T1"]}}), "T1"),
+            (json!({"team_id": "T2", "enterprise_user": {"teams": ["T3"]}}), "T2"),
+            (json!({"team_id": "T2", "enterprise_user": {"teams": "T1"}}), "T2"),
+        ] {
+            assert_eq!(seen(&user).team_id, team, "{user}");
+        }
+        // Without a workspace to compare with nobody belongs there.
+        let said = Person::default();
+        assert_eq!(read(&json!({"enterprise_user": {"teams": [""]}}), said, "").team_id, "");
+    }
+
+    #[test]
+    fn an_address_counts_while_it_is_somebodys_own() {
+        let user = |more: Value| {
+            let mut user = json!({"team_id": "T1", "profile": {"email": "alice@example.com"}});
+            user.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            seen(&user).email
+        };
+        assert_eq!(user(json!({})).as_deref(), Some("alice@example.com"));
+        assert_eq!(user(json!({"is_email_confirmed": true, "deleted": false})).as_deref(), Some("alice@example.com"));
+        assert_eq!(user(json!({"is_email_confirmed": false})), None);
+        assert_eq!(user(json!({"deleted": true})), None);
+    }
+}

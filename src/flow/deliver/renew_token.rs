@@ -1,0 +1,153 @@
+//! Tokens that live for 12 hours are renewed an hour before their end, by whoever delivers
+//! (<https://docs.slack.dev/authentication/using-token-rotation>).
+//!
+//! A refresh token works once. So before it is spent the file is written once as it is: a disk that refuses is found
+//! while nothing is lost. The new pair is on disk before it is used, and takes the place of the old one only, never that
+//! of a newer installation. A crash between Slack's answer and the disk loses the new pair; the next deliverer asks
+//! again with the old one, which Slack grants for a short while. After that the token still works to its end, and the
+//! log says to install the app again before.
+
+use super::Deliverer;
+use crate::model::outcome::Outcome;
+use crate::slack::api::Client;
+use crate::slack::oauth;
+use crate::state_dir::installation::{self, Install};
+use crate::system::clock::millis;
+use log::{error, info, warn};
+use std::time::Duration;
+
+/// So long before its end a token is renewed.
+const AHEAD: Duration = Duration::from_secs(60 * 60);
+/// Between two tries that failed, and after a refusal, which waiting hardly mends.
+const RETRY: Duration = Duration::from_secs(60);
+const RETRY_REFUSED: Duration = Duration::from_secs(10 * 60);
+/// A call may take so long of a delivery's time.
+const CALL_MAX: Duration = Duration::from_secs(5);
+
+/// What is known of an integration's renewal.
+#[derive(Debug, Default)]
+pub(super) struct Renewal {
+    /// Unix ms; not before.
+    due: i64,
+    /// Slack gave it, and the disk hasn't taken it yet.
+    unsaved: Option<(Install, Install)>,
+}
+
+impl Deliverer {
+    /// Renews what ends soon.
+    pub(super) fn renew(&mut self, budget: Duration) {
+        let now = self.now_ms();
+        let soon = now.saturating_add(millis(AHEAD)) / 1000;
+        let ending = self.config.integrations.iter().filter(|integration| integration.enabled).filter_map(|i| {
+            let install = i.install.as_ref().filter(|install| install.revoked.is_none())?;
+            let ends_soon = install.refresh_token.is_some() && install.expires_at.is_some_and(|end| end <= soon);
+            ends_soon.then(|| (i.name.clone(), install.clone()))
+        });
+        for (name, old) in ending.collect::<Vec<_>>() {
+            let renewal = self.renewals.entry(name.clone()).or_default();
+            if renewal.due > now {
+                continue;
+            }
+            let pair = renewal.unsaved.take();
+            if let Err((why, pause)) = self.renew_one(&name, &old, pair, budget.min(CALL_MAX)) {
+                let end = crate::model::time_text::utc(old.expires_at.unwrap_or(0));
+                let renewal = self.renewals.entry(name.clone()).or_default();
+                renewal.due = now.saturating_add(millis(pause));
+                if self.told.insert(format!("renewal of {name}"), why.clone()).as_ref() == Some(&why) {
+                    continue;
+                }
+                if pause == RETRY_REFUSED {
+                    error!(
+                        "the token can't be renewed integration={name} reason={why} remedy=install the app again before {end}"
+                    );
+                } else {
+                    warn!("the token isn't renewed yet integration={name} ends={end} reason={why}");
+                }
+            }
+        }
+    }
+
+    /// One of them; an error says when to try again.
+    fn renew_one(
+        &mut self,
+        name: &str,
+        old: &Install,
+        pair: Option<(Install, Install)>,
+        budget: Duration,
+    ) -> Result<(), (String, Duration)> {
+        let unwritable = |e: std::io::Error| (format!("its file can't be written: {e}"), RETRY);
+        let (old, new) = if let Some(pair) = pair {
+            pair
+        } else {
+            let mut current = None;
+            let state_dir = &self.config.state_dir;
+            let keep = |known: Option<Install>| {
+                current.clone_from(&known);
+                known
+            };
+            installation::update(state_dir, name, keep).map_err(unwritable)?;
+            match current {
+                Some(current) if current.refresh_token == old.refresh_token => {}
+                // Another deliverer or a browser was here.
+                Some(current) => {
+                    self.adopt(name, current);
+                    return Ok(());
+                }
+                None => return Ok(()),
+            }
+            let Some(integration) = self.integration(name) else { return Ok(()) };
+            let client = Client::new(integration, &self.env).map_err(|e| (e.to_string(), RETRY_REFUSED))?;
+            let granted = oauth::refresh(&client, old, self.now_ms() / 1000, budget);
+            (old.clone(), granted.map_err(|outcome| when(&outcome))?)
+        };
+        let mut newest = None;
+        let replace = |known: Option<Install>| {
+            newest.clone_from(&known);
+            let same = known.filter(|known| known.refresh_token == old.refresh_token)?;
+            newest = Some(Install { revoked: same.revoked, events: same.events, ..new.clone() });
+            newest.clone()
+        };
+        if let Err(e) = installation::update(&self.config.state_dir, name, replace) {
+            self.renewals.entry(name.to_owned()).or_default().unsaved = Some((old, new));
+            return Err(unwritable(e));
+        }
+        if let Some(newest) = newest {
+            info!(
+                "token renewed integration={name} ends={}",
+                crate::model::time_text::utc(newest.expires_at.unwrap_or(0))
+            );
+            self.adopt(name, newest);
+        }
+        Ok(())
+    }
+
+    /// Uses what the file holds now.
+    fn adopt(&mut self, name: &str, install: Install) {
+        self.told.remove(&format!("renewal of {name}"));
+        // Whatever Slack says of its life: never one renewal after the other.
+        let due = self.now_ms().saturating_add(millis(RETRY));
+        self.renewals.insert(name.to_owned(), Renewal { due, unsaved: None });
+        self.clients.remove(name);
+        if let Some(integration) = self.config.integrations.iter_mut().find(|found| found.name == name) {
+            integration.bot_token = install.revoked.is_none().then(|| install.bot_token.clone());
+            integration.install = Some(install);
+        }
+        if let Err(e) = self.store.lift_integration_holds() {
+            warn!("what waited for the token waits a little longer integration={name} reason={e}");
+        }
+    }
+}
+
+/// Why there is no new token, and when to ask again.
+fn when(outcome: &Outcome) -> (String, Duration) {
+    match outcome {
+        Outcome::TokenNever { reason } | Outcome::MessageNever { reason } | Outcome::PlaceNever { reason } => {
+            (reason.clone(), RETRY_REFUSED)
+        }
+        Outcome::Temporary { reason, .. } | Outcome::Plain { reason } | Outcome::PostAnew { reason } => {
+            (reason.clone(), RETRY)
+        }
+        Outcome::Wait { after } => (format!("Slack asks to wait {} s", after.as_secs()), (*after).max(RETRY)),
+        Outcome::Delivered(_) => ("no answer".to_owned(), RETRY),
+    }
+}

@@ -1,0 +1,108 @@
+//! What the listener's report means.
+
+use super::{Configured, Facts, Finding, Level, Listener, count, span};
+use crate::state_dir::listener_status::{Report, Skew};
+
+/// Slack's requests are refused when the clocks are 300 s apart; before that somebody should know.
+const SKEW_WARNING: i64 = 60;
+const SKEW_CRITICAL: i64 = 240;
+/// A measured skew is believed so long: nobody may have clicked since.
+const SKEW_BELIEVED: i64 = 24 * 60 * 60;
+/// A Socket Mode connection may need so long to come back.
+const SOCKET_WARNING: i64 = 30;
+const SOCKET_CRITICAL: i64 = 5 * 60;
+
+const RESTART: &str = "systemctl restart ackbell; its log: journalctl -u ackbell";
+
+pub(super) fn judge(facts: &Facts, findings: &mut Vec<Finding>) {
+    let mut add = |level, text: String, remedy: &str| {
+        findings.push(Finding::new(level, text).remedy(remedy));
+    };
+    let takes_callbacks = matches!(facts.config, Some(Configured::Good { takes_callbacks: true, .. }));
+    match &facts.listener {
+        None => add(Level::Unknown, "the listener can't be seen: it took too long".to_owned(), "ackbell doctor"),
+        Some(Err(why)) => {
+            add(Level::Unknown, format!("the listener can't be seen: {why}"), "run this check as the core's user");
+        }
+        Some(Ok(Listener::None { lock_holder })) => {
+            if takes_callbacks {
+                let text = "no listener runs: clicks in Slack reach nobody".to_owned();
+                add(Level::Critical, text, "systemctl start ackbell");
+            } else {
+                findings.push(Finding::new(Level::Note, "no listener runs; notify delivers by itself"));
+            }
+            if let Some(pid) = lock_holder {
+                let text = format!("process {pid} holds the delivery lock and delivers");
+                findings.push(Finding::new(Level::Note, text));
+            }
+        }
+        Some(Ok(Listener::Died(report))) => {
+            let ago = span(facts.now - report.heartbeat);
+            add(Level::Critical, format!("the listener died: process {} was last seen {ago} ago", report.pid), RESTART);
+        }
+        Some(Ok(Listener::Stuck(report))) => {
+            let ago = span(facts.now - report.heartbeat);
+            let text = format!(
+                "the listener is stuck: process {} holds the delivery lock and has been silent for {ago}",
+                report.pid
+            );
+            add(Level::Critical, text, RESTART);
+        }
+        Some(Ok(Listener::Runs(report))) => running(report, facts.now, findings),
+    }
+}
+
+fn running(report: &Report, now: i64, findings: &mut Vec<Finding>) {
+    let mut add = |level, text: String, remedy: &str| findings.push(Finding::new(level, text).remedy(remedy));
+    let ours = env!("CARGO_PKG_VERSION");
+    if report.version != ours {
+        let text = format!("the listener is ackbell {}, this is {ours}", report.version);
+        add(Level::Warning, text, "systemctl restart ackbell");
+    }
+    if let Some(noted) = &report.interrupted {
+        let text = format!("delivery has been interrupted for {}: {}", span(now - noted.at), noted.reason);
+        add(Level::Critical, text, "it goes on by itself once that is mended");
+    }
+    if let Some(noted) = &report.refused {
+        let first = noted.reason.lines().next().unwrap_or_default();
+        let text = format!("the listener refused the configuration {} ago: {first}", span(now - noted.at));
+        add(Level::Warning, text, "ackbell config check; then systemctl reload ackbell");
+    }
+    if let Some(noted) = &report.http {
+        add(Level::Critical, format!("the HTTP door is closed: {}", noted.reason), "ss -ltnp shows who listens");
+    }
+    for (name, socket) in &report.sockets {
+        let silent = now - socket.since;
+        if !socket.connected && silent >= SOCKET_WARNING {
+            let level = if silent >= SOCKET_CRITICAL { Level::Critical } else { Level::Warning };
+            let why = socket.error.as_deref().unwrap_or("no answer yet");
+            let text = format!("[{name}] has had no Socket Mode connection for {}: {why}", span(silent));
+            add(level, text, &format!("ackbell doctor --integration {name}"));
+        }
+        if socket.connected && socket.strangers > 0 {
+            let others = count(i64::try_from(socket.strangers).unwrap_or(i64::MAX), "other connection");
+            let text = format!("[{name}] {others} of the app: Slack sends some clicks there, and they are lost here");
+            let remedy =
+                "stop the other listener; ghosts of a dead one end within minutes, or at once with a new app token";
+            add(Level::Warning, text, remedy);
+        }
+    }
+    if let Some(Skew { seconds, .. }) = report.skew.filter(|skew| now - skew.at < SKEW_BELIEVED) {
+        let level = match seconds.abs() {
+            SKEW_CRITICAL.. => Level::Critical,
+            SKEW_WARNING.. => Level::Warning,
+            _ => Level::Note,
+        };
+        if level > Level::Note {
+            let side = if seconds > 0 { "ahead of" } else { "behind" };
+            let text =
+                format!("this machine's clock is {} s {side} Slack's: at 300 s every click is refused", seconds.abs());
+            add(level, text, "timedatectl set-ntp true");
+        }
+    }
+    for (name, noted) in &report.commands {
+        let core = if name.is_empty() { String::new() } else { format!(" to \"{name}\"") };
+        let text = format!("the last command{core} wasn't handed over {} ago: {}", span(now - noted.at), noted.reason);
+        add(Level::Warning, text, "ackbell doctor");
+    }
+}

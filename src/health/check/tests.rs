@@ -1,0 +1,226 @@
+//! Facts in, line and level out.
+
+use super::*;
+use crate::monitoring::shell::What;
+use crate::state_dir::listener_status::{Noted, Skew, Socket};
+use crate::store::{Hold, Summary};
+
+const NOW: i64 = 1_800_000_000;
+const THRESHOLDS: Thresholds = Thresholds {
+    warning_age: Duration::from_secs(300),
+    critical_age: Duration::from_secs(900),
+    warning_queue: 100,
+    critical_queue: 1000,
+};
+
+fn report() -> Report {
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    Report { version, pid: 7, since: NOW - 1000, heartbeat: NOW - 2, ..Report::default() }
+}
+
+/// A listener runs, nothing waits.
+fn well() -> Facts {
+    Facts {
+        audit_head: None,
+        now: NOW,
+        listener: Some(Ok(Listener::Runs(report()))),
+        spool: Some(Ok(Spool::default())),
+        outbox: Some(Ok(Health::default())),
+        config: Some(Configured::Good { takes_callbacks: true, template: None, missing: Vec::new() }),
+        cores: BTreeMap::from([(String::new(), Door::Open)]),
+        dangers: Vec::new(),
+    }
+}
+
+fn runs(change: impl FnOnce(&mut Report)) -> Facts {
+    let mut report = report();
+    change(&mut report);
+    Facts { listener: Some(Ok(Listener::Runs(report))), ..well() }
+}
+
+fn outbox(change: impl FnOnce(&mut Health)) -> Facts {
+    let mut health = Health::default();
+    change(&mut health);
+    Facts { outbox: Some(Ok(health)), ..well() }
+}
+
+fn waiting(waiting: i64, age: i64) -> Facts {
+    outbox(|health| {
+        health.summary = Summary { waiting, oldest: Some((NOW - age) * 1000), ..Summary::default() };
+    })
+}
+
+fn head(facts: &Facts) -> String {
+    let text = judge(facts, &THRESHOLDS).text();
+    text.split(" | ").next().unwrap().to_owned()
+}
+
+#[test]
+fn all_is_well_in_one_line_with_perfdata() {
+    let text = judge(&well(), &THRESHOLDS).text();
+    let version = env!("CARGO_PKG_VERSION");
+    let expected = format!(
+        "ACKBELL OK - nothing waits, the listener {version} runs | waiting=0;100;1000;0 oldest=0s;300;900;0 dead=0;;1;0 bad=0;;1;0"
+    );
+    assert_eq!(text, expected);
+    let alone = Facts {
+        listener: Some(Ok(Listener::None { lock_holder: None })),
+        config: Some(Configured::Good { takes_callbacks: false, template: None, missing: Vec::new() }),
+        ..waiting(2, 130)
+    };
+    assert_eq!(head(&alone), "ACKBELL OK - 2 messages waiting, the oldest for 2 min, notify delivers by itself");
+}
+
+#[test]
+fn the_queues_thresholds_hold() {
+    for (count, age, expected) in [
+        (1, 299, "ACKBELL OK - 1 message waiting for 4 min, "),
+        (1, 300, "ACKBELL WARNING - 1 message waiting for 5 min"),
+        (2, 900, "ACKBELL CRITICAL - 2 messages waiting, the oldest for 15 min"),
+        (99, 1, "ACKBELL OK - 99 messages waiting, the oldest for 1 s, "),
+        (100, 1, "ACKBELL WARNING - 100 messages waiting, the oldest for 1 s"),
+        (1000, 7300, "ACKBELL CRITICAL - 1000 messages waiting, the oldest for 2 h"),
+    ] {
+        let line = head(&waiting(count, age));
+        assert!(line.starts_with(expected), "{line}");
+    }
+    let spool = Some(Ok(Spool { files: 3, oldest: Some(NOW - 400), bad: 0 }));
+    let both = Facts { spool, ..waiting(1, 10) };
+    assert_eq!(head(&both), "ACKBELL WARNING - 4 messages waiting, the oldest for 6 min");
+}
+
+#[test]
+fn what_is_lost_or_can_not_go_on_is_critical() {
+    let hold = |reason: &str, is_hopeless| Hold { integration: "default".into(), reason: reason.into(), is_hopeless };
+    for (facts, expected) in [
+        (
+            outbox(|health| {
+                health.summary.dead = 2;
+                health.dead_reason = Some("is_archived".into());
+            }),
+            "ACKBELL CRITICAL - 2 dead messages given up (the last: is_archived)",
+        ),
+        (
+            Facts { spool: Some(Ok(Spool { bad: 1, ..Spool::default() })), ..well() },
+            "ACKBELL CRITICAL - 1 spool file can't be read and isn't delivered",
+        ),
+        (
+            outbox(|health| health.holds = vec![hold("invalid_auth", true)]),
+            "ACKBELL CRITICAL - [default] can't deliver: invalid_auth",
+        ),
+        (
+            outbox(|health| health.holds = vec![hold("timed out", false)]),
+            "ACKBELL OK - nothing waits, the listener 0.1.0 runs",
+        ),
+        (
+            Facts { listener: Some(Ok(Listener::None { lock_holder: None })), ..well() },
+            "ACKBELL CRITICAL - no listener runs: clicks in Slack reach nobody",
+        ),
+        (
+            Facts { listener: Some(Ok(Listener::Died(report()))), ..well() },
+            "ACKBELL CRITICAL - the listener died: process 7 was last seen 2 s ago",
+        ),
+        (
+            Facts { listener: Some(Ok(Listener::Stuck(Report { heartbeat: NOW - 600, ..report() }))), ..well() },
+            "ACKBELL CRITICAL - the listener is stuck: process 7 holds the delivery lock and has been silent for 10 min",
+        ),
+    ] {
+        assert_eq!(head(&facts), expected);
+    }
+}
+
+#[test]
+fn what_the_listener_noted_is_judged() {
+    let noted = |reason: &str| Some(Noted { reason: reason.into(), at: NOW - 60 });
+    let skew = |seconds, at| runs(|report| report.skew = Some(Skew { seconds, at }));
+    let socket = |change: fn(&mut Socket)| {
+        let mut socket = Socket { connected: true, since: NOW - 3600, connections: 1, ..Socket::default() };
+        change(&mut socket);
+        runs(|report| drop(report.sockets.insert("default".into(), socket)))
+    };
+    for (facts, expected) in [
+        (runs(|report| report.version = "9.0.0".into()), "WARNING - the listener is ackbell 9.0.0, this is 0.1.0"),
+        (
+            runs(|report| report.interrupted = noted("No space left on device")),
+            "CRITICAL - delivery has been interrupted for 60 s: No space left on device",
+        ),
+        (
+            runs(|report| report.refused = noted("ackbell.toml:3:1: unknown key\n  3 | x\n")),
+            "WARNING - the listener refused the configuration 60 s ago: ackbell.toml:3:1: unknown key",
+        ),
+        (
+            runs(|report| report.http = noted("127.0.0.1:9277: in use")),
+            "CRITICAL - the HTTP door is closed: 127.0.0.1:9277: in use",
+        ),
+        (skew(59, NOW), "OK - nothing waits, the listener 0.1.0 runs"),
+        (skew(-61, NOW), "WARNING - this machine's clock is 61 s behind Slack's: at 300 s every click is refused"),
+        (skew(600, NOW), "CRITICAL - this machine's clock is 600 s ahead of Slack's: at 300 s every click is refused"),
+        (skew(600, NOW - 90_000), "OK - nothing waits, the listener 0.1.0 runs"),
+        (socket(|_| ()), "OK - nothing waits, the listener 0.1.0 runs"),
+        (
+            socket(|socket| socket.strangers = 1),
+            "WARNING - [default] 1 other connection of the app: Slack sends some clicks there, and they are lost here",
+        ),
+        (
+            socket(|socket| (socket.connected, socket.error) = (false, Some("invalid_auth".into()))),
+            "CRITICAL - [default] has had no Socket Mode connection for 60 min: invalid_auth",
+        ),
+        (
+            runs(|report| drop(report.commands.insert(String::new(), noted("nobody reads it").unwrap()))),
+            "WARNING - the last command wasn't handed over 60 s ago: nobody reads it",
+        ),
+    ] {
+        assert_eq!(head(&facts).strip_prefix("ACKBELL "), Some(expected));
+    }
+}
+
+#[test]
+fn a_broken_configuration_is_worse_without_a_listener() {
+    let broken = || Some(Configured::Broken { first: "a.toml:1:1: no".into(), count: 3 });
+    let line = head(&Facts { config: broken(), ..well() });
+    assert_eq!(
+        line,
+        "ACKBELL WARNING - the configuration is broken: a.toml:1:1: no (and 2 more); the listener goes on with the old one and wouldn't start again"
+    );
+    let line = head(&Facts { config: broken(), listener: Some(Ok(Listener::None { lock_holder: None })), ..well() });
+    assert_eq!(
+        line,
+        "ACKBELL CRITICAL - the configuration is broken: a.toml:1:1: no (and 2 more); nothing is delivered"
+    );
+}
+
+#[test]
+fn what_can_not_be_seen_is_said_and_never_called_well() {
+    let verdict = judge(&Facts { now: NOW, ..Facts::default() }, &THRESHOLDS);
+    assert_eq!(verdict.level, Level::Unknown);
+    let text = verdict.text();
+    assert!(text.contains("| waiting=U;100;1000;0 oldest=U;300;900;0 dead=U;;1;0 bad=U;;1;0"), "{text}");
+    for part in ["the spool", "the outbox", "the listener", "the configuration"] {
+        assert!(text.contains(&format!("not seen: {part} can't be seen: it took too long")), "{text}");
+    }
+    // What is known to be bad wins.
+    let dead = Health { summary: Summary { dead: 1, ..Summary::default() }, ..Health::default() };
+    let verdict = judge(&Facts { now: NOW, outbox: Some(Ok(dead)), ..Facts::default() }, &THRESHOLDS);
+    assert_eq!(verdict.level, Level::Critical);
+}
+
+#[test]
+fn no_text_begins_another_line_or_the_perfdata() {
+    let shut = Door::Shut("a|b\nACKBELL OK".into());
+    let text = judge(&Facts { cores: BTreeMap::from([("x".into(), shut)]), ..well() }, &THRESHOLDS).text();
+    assert!(
+        text.starts_with("ACKBELL WARNING - the core \"x\" takes no commands: a/b ACKBELL OK | waiting=0"),
+        "{text}"
+    );
+    assert_eq!(text.lines().count(), 3, "{text}");
+}
+
+#[test]
+fn what_lets_a_text_reach_a_shell_is_a_warning_with_its_remedy() {
+    let danger = |what, found: &str| Danger { what, found: found.into(), remedy: "mend it".into() };
+    let dangers = vec![danger(What::Output, "no line"), danger(What::Quote, "a quote")];
+    let text = judge(&Facts { dangers, ..well() }, &THRESHOLDS).text();
+    assert!(text.starts_with("ACKBELL WARNING - no line; a quote | "), "{text}");
+    let remedy = "ackbell doctor says what to set";
+    assert!(text.ends_with(&format!("\nWARNING: no line\n  {remedy}\nWARNING: a quote\n  {remedy}")), "{text}");
+}

@@ -1,0 +1,173 @@
+//! The monitoring cores: would a command be taken, can the state be read back.
+
+use super::{Mark, Step, Trouble};
+use crate::config::{Config, Core, CoreKind};
+use crate::health::check::gather::takes_callbacks;
+use crate::health::check::span;
+use crate::monitoring::error::DoorError;
+use crate::monitoring::error::ReadError;
+use crate::monitoring::send;
+use crate::monitoring::shell::{self, Danger, What};
+use crate::monitoring::state;
+use crate::monitoring::{log_readable, objects_readable, paths};
+use crate::system::clock;
+
+/// A core writes its state every 10 s, some every minute; what is older comes from one that stopped or hangs.
+const STATE_AGE_MAX: i64 = 5 * 60;
+
+/// The cores to look at: the configured ones, else the one of this machine where clicks are to reach it.
+pub(super) fn of(config: &Config) -> Vec<Core> {
+    match config.cores.as_slice() {
+        [] if takes_callbacks(config) => vec![paths::found()],
+        configured => configured.to_vec(),
+    }
+}
+
+pub(super) fn core(core: &Core) -> Vec<Step> {
+    let hop = |what: &str| if core.name.is_empty() { what.to_owned() } else { format!("[{}] {what}", core.name) };
+    let mut steps = vec![door_step(&hop("commands"), core)];
+    steps.extend(state_steps(&hop("state"), core));
+    if let Some((path, readable)) = objects_readable(core) {
+        steps.push(match readable {
+            Ok(()) => Step::good(&hop("objects"), format!("{} says whose contacts are whose", path.display())),
+            Err(e) => {
+                let found = format!("can't read {}: {e}", path.display());
+                Step::warning(
+                    &hop("objects"),
+                    found,
+                    format!("ls -l {}; contacts aren't known without it", path.display()),
+                )
+            }
+        });
+    }
+    if let Some((path, Err(e))) = log_readable(core) {
+        let found = format!("can't read the core's log {}: {e}", path.display());
+        let remedy =
+            format!("ls -l {}; without it ackbell is late to know, or doesn't know, who acknowledged", path.display());
+        steps.push(Step::warning(&hop("log"), found, remedy));
+    }
+    steps.extend(shell_steps(&hop("shell lines"), core));
+    steps
+}
+
+/// The machine's own core, which nobody configured and nobody's click is to reach: what it runs us with is looked at
+/// all the same, and told only when it is dangerous.
+pub(super) fn unconfigured() -> Vec<Step> {
+    let steps = shell_steps("shell lines", &paths::found());
+    steps.into_iter().filter(|step| step.mark != Mark::Good).collect()
+}
+
+fn shell_steps(hop: &str, core: &Core) -> Vec<Step> {
+    let step = |danger: Danger| match danger.what {
+        What::Output | What::Definition => Step::bad(Trouble::Configuration, hop, danger.found, danger.remedy),
+        What::Characters | What::Names | What::Quote => Step::warning(hop, danger.found, danger.remedy),
+    };
+    match shell::dangers(core) {
+        None => Vec::new(),
+        Some(dangers) if dangers.is_empty() => vec![Step::good(hop, "nothing that anybody wrote runs as a command")],
+        Some(dangers) => dangers.into_iter().map(step).collect(),
+    }
+}
+
+fn door_step(hop: &str, core: &Core) -> Step {
+    let disabled = paths::places(core).external_commands_checked == Some(false);
+    match send::probe(core) {
+        Ok(_) if disabled => {
+            let e = DoorError::Disabled;
+            Step::bad(Trouble::Configuration, hop, e.to_string(), remedy(&e, core.kind))
+        }
+        // Nothing on this machine says whether there are satellites.
+        Ok(door) if core.kind == CoreKind::OpenItCockpit && core.api.is_none() => {
+            let found =
+                format!("the master's core takes them by its {door}; hosts of satellites need api_url in [core]");
+            Step::good(hop, found)
+        }
+        Ok(door) => Step::good(hop, format!("the core takes them by its {door}")),
+        Err(e) => {
+            let trouble = match e {
+                DoorError::NoDoor | DoorError::NotAFifo(_) | DoorError::Disabled | DoorError::Unsayable { .. } => {
+                    Trouble::Configuration
+                }
+                DoorError::Forbidden(_) | DoorError::Login { .. } | DoorError::Refused(_) => Trouble::Refused,
+                DoorError::Missing(_)
+                | DoorError::NoReader(_)
+                | DoorError::Full(_)
+                | DoorError::Broken(_)
+                | DoorError::Write { .. }
+                | DoorError::Unreachable { .. }
+                | DoorError::Half(_) => Trouble::Unreachable,
+            };
+            Step::bad(trouble, hop, e.to_string(), remedy(&e, core.kind))
+        }
+    }
+}
+
+/// How a core's unit is called, and its main configuration.
+fn unit(kind: CoreKind) -> (&'static str, &'static str) {
+    match kind {
+        CoreKind::Centreon => {
+            ("centengine", "centengine.cfg, by the poller's engine configuration in Centreon's web page")
+        }
+        _ => ("nagios4 (nagios, naemon)", "nagios.cfg"),
+    }
+}
+
+fn remedy(error: &DoorError, kind: CoreKind) -> String {
+    let (unit, main_config) = unit(kind);
+    match error {
+        DoorError::NoDoor => "set command_file or api_url in [core]; ackbell config check".to_owned(),
+        DoorError::Disabled => {
+            format!("in {main_config}: check_external_commands=1; then systemctl restart {unit}")
+        }
+        DoorError::Missing(path) => {
+            format!("systemctl status {unit}; grep command_file in its main configuration: {}?", path.display())
+        }
+        DoorError::NoReader(_) => format!("systemctl restart {unit}"),
+        DoorError::Forbidden(path) => {
+            format!("ls -l {}; usermod -aG ITS-GROUP USER, or sudo -u nagios ackbell doctor", path.display())
+        }
+        DoorError::NotAFifo(path) => format!("rm {}; then restart the core, which makes its FIFO", path.display()),
+        DoorError::Login { .. } => "correct api_user, api_password or api_key in [core]".to_owned(),
+        _ if kind == CoreKind::Centreon => format!("systemctl status {unit}"),
+        _ => "systemctl status nagios4 (nagios, naemon, icinga2)".to_owned(),
+    }
+}
+
+fn state_steps(hop: &str, core: &Core) -> Vec<Step> {
+    let snapshot = match state::read(core, &[]) {
+        Ok(snapshot) => snapshot,
+        Err(e) => {
+            let remedy = match &e {
+                ReadError::Nowhere => "set status_file, livestatus or api_url in [core]".to_owned(),
+                ReadError::File { path, .. } | ReadError::NoStatus(path) => {
+                    format!("ls -l {}; it must be readable for ackbell's user", path.display())
+                }
+                ReadError::Door { .. } => "correct livestatus or api_url in [core]".to_owned(),
+            };
+            let found = format!("no acknowledgement can be confirmed: {e}");
+            return vec![Step::bad(Trouble::Unreachable, hop, found, remedy)];
+        }
+    };
+    let age = clock::wall_ms() / 1000 - snapshot.created;
+    let mut steps = vec![match age {
+        STATE_AGE_MAX.. => {
+            let found = format!("the core's state is {} old: it stopped, or writes elsewhere", span(age));
+            Step::bad(
+                Trouble::Unreachable,
+                hop,
+                found,
+                format!("systemctl status {}; correct status_file", unit(core.kind).0),
+            )
+        }
+        _ => Step::good(hop, format!("read back, {} old", span(age))),
+    }];
+    if snapshot.program.notifications_enabled == Some(false) {
+        let found = "notifications are switched off in the core: nothing will come";
+        steps.push(Step::warning(
+            hop,
+            found,
+            format!("in {}: enable_notifications=1, or switch them on in its web page", unit(core.kind).1),
+        ));
+    }
+    steps
+}

@@ -1,0 +1,151 @@
+//! This machine: the configuration, the state directory, the listener.
+
+use super::{Step, Trouble};
+use crate::config::lenient::state_dirs;
+use crate::config::{self, Config};
+use crate::health::check::{Configured, Facts, Level, Listener, gather, judge_listener, span};
+use crate::state_dir::StateDirs;
+use crate::store::Store;
+use crate::system::clock;
+use crate::system::environment::Environment;
+use rustix::fs::{Access, AtFlags, CWD, accessat, statvfs};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// Less space than this is soon none; an outbox of a thousand messages takes some megabytes.
+const FREE_MIN: u64 = 100 * 1024 * 1024;
+/// How long the database may be locked.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The configuration, where it is good, and what is to be said of it.
+pub(super) fn configuration(path: Option<&Path>, env: &Environment) -> (Option<Config>, Vec<Step>) {
+    const HOP: &str = "configuration";
+    match config::load(path, env) {
+        Ok((config, warnings)) => {
+            let place = config.path.as_ref().map(|path| path.display().to_string());
+            let place = place.unwrap_or_else(|| "no file; the environment says it all".to_owned());
+            let mut steps = vec![Step::good(HOP, place)];
+            for warning in warnings {
+                let remedy = warning.remedy.unwrap_or_else(|| "ackbell config check".to_owned());
+                let step = Step::warning(HOP, warning.message, remedy);
+                // A file with two secrets is warned of twice.
+                if !steps.contains(&step) {
+                    steps.push(step);
+                }
+            }
+            (Some(config), steps)
+        }
+        Err(e) if e.is_forbidden() => {
+            let owner = path.and_then(|path| std::fs::metadata(path).ok()).map(|file| user_name(file.uid()));
+            let user = owner.filter(|name| name != "root").unwrap_or_else(|| "nagios".to_owned());
+            let text = e.first_line();
+            (None, vec![Step::bad(Trouble::Configuration, HOP, text, format!("sudo -u {user} ackbell doctor"))])
+        }
+        Err(e) => {
+            // A slip of the pen makes a dozen of them; the first is the slip.
+            let problems = e.problems();
+            let more = match problems.len() {
+                0 | 1 => String::new(),
+                n => format!(" (and {} more)", n - 1),
+            };
+            let step = problems.into_iter().next().map(|problem| {
+                let place = problem.place.map_or_else(String::new, |(line, column)| format!("line {line}:{column}: "));
+                let remedy = problem.remedy.map_or_else(String::new, |remedy| format!("{remedy}; "));
+                let found = format!("{place}{}{more}", problem.message);
+                Step::bad(Trouble::Configuration, HOP, found, format!("{remedy}ackbell config check shows all"))
+            });
+            (None, step.into_iter().collect())
+        }
+    }
+}
+
+/// The state directory, its spool and its outbox.
+pub(super) fn state(path: Option<&Path>, env: &Environment) -> Vec<Step> {
+    let StateDirs { state_dir, .. } = state_dirs(path, env);
+    let shown = state_dir.display().to_string();
+    let directory = match std::fs::metadata(&state_dir) {
+        Ok(directory) => directory,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            let remedy =
+                "it is made with the first notification; or: install -d -m 0770 -o nagios ".to_owned() + &shown;
+            return vec![Step::warning("state directory", format!("{shown} isn't there yet"), remedy)];
+        }
+        Err(e) => {
+            let remedy = "sudo -u nagios ackbell doctor".to_owned();
+            return vec![Step::bad(Trouble::State, "state directory", format!("can't see {shown}: {e}"), remedy)];
+        }
+    };
+    let (owner, me) = (user_name(directory.uid()), user_name(rustix::process::geteuid().as_raw()));
+    let mut steps = Vec::new();
+    let unwritable = ["", "spool/tmp", "spool/new"].into_iter().map(|inside| state_dir.join(inside)).find(|path| {
+        path.exists() && accessat(CWD, path, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).is_err()
+    });
+    steps.push(match unwritable {
+        None => Step::good("state directory", format!("{shown} belongs to {owner}, writable for {me}")),
+        Some(path) => {
+            let found = format!("{} belongs to {owner}, {me} may not write it", path.display());
+            let remedy = format!("sudo -u {owner} ackbell doctor; or give it away: chown -R {me} {shown}");
+            Step::bad(Trouble::State, "state directory", found, remedy)
+        }
+    });
+    if let Ok(space) = statvfs(&state_dir) {
+        let free = space.f_bavail.saturating_mul(space.f_frsize);
+        let found = format!("{} MB free", free / 1024 / 1024);
+        steps.push(match free {
+            FREE_MIN.. => Step::good("free space", found),
+            _ => Step::warning("free space", found, format!("df -h {shown}; free some there")),
+        });
+    }
+    steps.push(
+        match Store::open_for_reading(&state_dir, PATIENCE).and_then(|store| match store {
+            Some(store) => store.health(clock::wall_ms()).map(Some),
+            None => Ok(None),
+        }) {
+            Ok(None) => Step::good("outbox", "nothing was ever queued"),
+            Ok(Some(health)) => {
+                let summary = health.summary;
+                let found = format!("{} waiting, {} dead", summary.waiting, summary.dead);
+                match summary.dead {
+                    0 => Step::good("outbox", found),
+                    _ => Step::warning("outbox", found, "ackbell queue list"),
+                }
+            }
+            Err(e) => Step::bad(Trouble::State, "outbox", e.to_string(), format!("sudo -u {owner} ackbell doctor")),
+        },
+    );
+    steps
+}
+
+/// Whether a listener runs, and what it noted.
+pub(super) fn listener(config: &Config) -> Vec<Step> {
+    const HOP: &str = "listener";
+    let now = clock::wall_ms() / 1000;
+    let listener = gather::listener(&config.state_dir, &config.runtime_dir, now);
+    let mut steps = Vec::new();
+    if let Ok(Listener::Runs(report)) = &listener {
+        let found =
+            format!("{} has been running for {} (process {})", report.version, span(now - report.since), report.pid);
+        steps.push(Step::good(HOP, found));
+    }
+    let takes_callbacks = gather::takes_callbacks(config);
+    let config = Some(Configured::Good { takes_callbacks, template: None, missing: Vec::new() });
+    let facts = Facts { now, listener: Some(listener), config, ..Facts::default() };
+    steps.extend(judge_listener(&facts).into_iter().map(|finding| match finding.level {
+        Level::Note => Step::good(HOP, finding.text),
+        Level::Unknown | Level::Warning => Step::warning(HOP, finding.text, finding.remedy.unwrap_or_default()),
+        Level::Critical => Step::bad(Trouble::Unreachable, HOP, finding.text, finding.remedy.unwrap_or_default()),
+    }));
+    steps
+}
+
+/// The name of a user, else the number.
+fn user_name(uid: u32) -> String {
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == uid.to_string()).then(|| name.to_owned())
+    });
+    name.unwrap_or_else(|| uid.to_string())
+}

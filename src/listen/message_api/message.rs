@@ -1,0 +1,201 @@
+//! What other programs send to be told in Slack: `POST /v1/webhook` ─▶ [`Notification`].
+//!
+//! Pure. The body is the one Coder sends (<https://coder.com/docs/admin/monitoring/notifications>, its `webhook`
+//! method): a title, a body and the person's e-mail address; `channel` in its place leads to a channel. What is
+//! missing or of the wrong type is named. Fields that nobody here knows are none of our business.
+#![warn(clippy::wildcard_enum_match_arm)]
+
+use crate::config::Destination;
+use crate::model::notification::{Contact, Host, Ids, Kind, Letter, Notification, Progress, clean_line, clean_text};
+use crate::slack::limits::LINKS_MAX;
+use crate::slack::markdown;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The largest body that is taken.
+pub(crate) const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// The longest address of a button (<https://docs.slack.dev/reference/block-kit/block-elements/button-element>).
+const URL_CHARS_MAX: usize = 3000;
+/// A program's own name for a message; a longer one isn't a name.
+const KEY_CHARS_MAX: usize = 255;
+/// How many labels are kept, and how much of each.
+const LABELS_MAX: usize = 50;
+const LABEL_CHARS_MAX: usize = 200;
+
+/// Why a body isn't taken; the text is the answer's, and quotes nothing of the body.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("the body isn't JSON (line {line}, column {column})")]
+    Json { line: usize, column: usize },
+    #[error("the body must be a JSON object")]
+    NoObject,
+    #[error("missing field: {0}")]
+    Missing(&'static str),
+    #[error("wrong type: {field} must be {expected}")]
+    Type { field: &'static str, expected: &'static str },
+    #[error("{field} is no {expected}")]
+    Value { field: &'static str, expected: &'static str },
+}
+
+/// Reads a body. `key`: the `Idempotency-Key` header, else the body's `msg_id` counts, else `fresh`, a name that no
+/// other message has. Two bodies with one key to one place are one message. `now`: Unix seconds.
+pub(crate) fn read(bytes: &[u8], key: Option<&str>, fresh: &str, now: i64) -> Result<Notification, Refusal> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Refusal::Json { line: 1, column: 1 })?;
+    let body = crate::system::json::parse(text).map_err(|e| Refusal::Json { line: e.line(), column: e.column() })?;
+    if !body.is_object() {
+        return Err(Refusal::NoObject);
+    }
+    let payload = optional(&body, "payload", "payload", "an object", |value| value.is_object().then_some(value))?;
+    let within = |name: &str| payload.map_or(&Value::Null, |payload| &payload[name]);
+    let letter = letter(&body, within("actions"), [&body["labels"], within("labels")])?;
+    let (to, contact) = addressee(&body, within("user_email"))?;
+    let own = string(&body, "msg_id", "msg_id")?;
+    let key = key.or(own).map(clean_line).filter(|key| !key.is_empty());
+    if key.as_ref().is_some_and(|key| key.chars().count() > KEY_CHARS_MAX) {
+        return Err(Refusal::Value { field: "Idempotency-Key or msg_id", expected: "name of at most 255 characters" });
+    }
+    let key = key.unwrap_or_else(|| fresh.to_owned());
+    Ok(Notification {
+        core: String::new(),
+        kind: Kind::Custom,
+        // No object of a core is called so: it is the message's own.
+        host: Host {
+            name: format!("letter {key}"),
+            display_name: Some(letter.title.clone()),
+            alias: None,
+            address: None,
+            state: None,
+        },
+        service: None,
+        time: now,
+        output: String::new(),
+        long_output: String::new(),
+        long_output_is_raw: false,
+        perfdata: String::new(),
+        author: None,
+        comment: None,
+        contact,
+        ids: Ids { notification: Some(key), ..Ids::default() },
+        progress: Progress::default(),
+        host_groups: Vec::new(),
+        service_groups: Vec::new(),
+        action_url: None,
+        notes_url: None,
+        vars: BTreeMap::new(),
+        to: vec![to],
+        letter: Some(letter),
+    })
+}
+
+/// Where it goes, and whose it is.
+fn addressee(body: &Value, email: &Value) -> Result<(String, Contact), Refusal> {
+    if let Some(channel) = string(body, "channel", "channel")?.filter(|channel| !channel.trim().is_empty()) {
+        let is_place = matches!(
+            channel.trim().parse::<Destination>(),
+            Ok(Destination::ChannelName(_) | Destination::ChannelId(_) | Destination::User(_))
+        );
+        let refusal = Refusal::Value { field: "channel", expected: "#name or id of a channel" };
+        return if is_place { Ok((channel.trim().to_owned(), Contact::default())) } else { Err(refusal) };
+    }
+    let email = match email {
+        Value::String(email) if !email.trim().is_empty() => email.trim().to_lowercase(),
+        Value::Null | Value::String(_) => return Err(Refusal::Missing("payload.user_email")),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            return Err(Refusal::Type { field: "payload.user_email", expected: "a string" });
+        }
+    };
+    match format!("@{email}").parse::<Destination>() {
+        Ok(destination @ Destination::Email(_)) => {
+            Ok((destination.to_string(), Contact { email: Some(email), ..Contact::default() }))
+        }
+        _ => Err(Refusal::Value { field: "payload.user_email", expected: "e-mail address" }),
+    }
+}
+
+fn letter(body: &Value, actions: &Value, labels: [&Value; 2]) -> Result<Letter, Refusal> {
+    let said = |name: &'static str| Ok(string(body, name, name)?.filter(|text| !text.trim().is_empty()));
+    let (title, title_markdown) = (said("title")?, said("title_markdown")?);
+    let (text, markdown) = (said("body")?, said("body_markdown")?.map(clean_text));
+    let title = title.map(str::to_owned).or_else(|| title_markdown.map(markdown::to_plain));
+    let title = title.map(|title| clean_line(&title)).filter(|title| !title.is_empty());
+    let text = text.map(clean_text).or_else(|| markdown.as_deref().map(markdown::to_plain));
+    let mut letter = Letter {
+        title: title.ok_or(Refusal::Missing("title"))?,
+        body: text.filter(|text| !text.is_empty()).ok_or(Refusal::Missing("body"))?,
+        markdown,
+        ..Letter::default()
+    };
+    links(&mut letter, actions)?;
+    for labels in labels {
+        take_labels(&mut letter, labels)?;
+    }
+    Ok(letter)
+}
+
+/// The links that lead to the web; the others are counted.
+fn links(letter: &mut Letter, actions: &Value) -> Result<(), Refusal> {
+    const FIELD: &str = "payload.actions";
+    let wrong = Refusal::Type { field: FIELD, expected: "a list of objects with label and url" };
+    let actions = match actions {
+        Value::Null => return Ok(()),
+        Value::Array(actions) => actions,
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => return Err(wrong),
+    };
+    for action in actions {
+        let (Some(label), Some(url)) = (action["label"].as_str(), action["url"].as_str()) else {
+            return Err(wrong);
+        };
+        let (label, url) = (clean_line(label), clean_line(url));
+        let is_fit = markdown::is_web(&url) && url.chars().count() <= URL_CHARS_MAX && letter.links.len() < LINKS_MAX;
+        if is_fit {
+            let label = if label.is_empty() { "Open".to_owned() } else { label };
+            letter.links.push((label, url));
+        } else {
+            letter.links_left_out += 1;
+        }
+    }
+    Ok(())
+}
+
+fn take_labels(letter: &mut Letter, labels: &Value) -> Result<(), Refusal> {
+    let labels = match labels {
+        Value::Null => return Ok(()),
+        Value::Object(labels) => labels,
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            return Err(Refusal::Type { field: "labels", expected: "an object of strings" });
+        }
+    };
+    for (name, value) in labels.iter().take(LABELS_MAX) {
+        let value = match value {
+            Value::String(text) => text.clone(),
+            Value::Null => continue,
+            other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => other.to_string(),
+        };
+        let brief = |text: &str| clean_line(text).chars().take(LABEL_CHARS_MAX).collect::<String>();
+        letter.labels.insert(brief(name), brief(&value));
+    }
+    Ok(())
+}
+
+/// A text that may be absent or `null`.
+fn string<'a>(body: &'a Value, name: &str, field: &'static str) -> Result<Option<&'a str>, Refusal> {
+    optional(body, name, field, "a string", Value::as_str)
+}
+
+fn optional<'a, T>(
+    body: &'a Value,
+    name: &str,
+    field: &'static str,
+    expected: &'static str,
+    read: impl FnOnce(&'a Value) -> Option<T>,
+) -> Result<Option<T>, Refusal> {
+    let value = &body[name];
+    if value.is_null() {
+        return Ok(None);
+    }
+    read(value).map(Some).ok_or(Refusal::Type { field, expected })
+}
+
+#[cfg(test)]
+mod tests;

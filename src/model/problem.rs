@@ -1,0 +1,353 @@
+//! One problem of one object, as all that was said about it in order makes it: what its one living message shows.
+//!
+//! Pure. A problem begins with the first notification and ends with the recovery; what comes after that is another
+//! one. What the core said *about* it (who acknowledged, a downtime, flapping) stays with it until the core takes it
+//! back.
+#![warn(clippy::wildcard_enum_match_arm)]
+
+use crate::model::notification::{Contact, Kind, Notification, Severity};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Two acknowledgements with the same words within this time are one: ours, and the core's notification of it.
+const SAME_WORD_SECONDS: i64 = 10 * 60;
+
+/// What is known of a problem. Times are Unix seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Problem {
+    /// What was said last about the state; its output and figures are what the message shows.
+    pub(crate) latest: Notification,
+    /// When it began; unknown where the first thing heard of it was its end.
+    pub(crate) began: Option<i64>,
+    /// The worst state it had.
+    #[serde(default)]
+    pub(crate) worst: Option<String>,
+    /// When each state was said, newest last; the same state again counts once.
+    #[serde(default)]
+    pub(crate) states: Vec<Stage>,
+    #[serde(default)]
+    pub(crate) acknowledged: Option<Word>,
+    #[serde(default)]
+    pub(crate) downtime: Option<Word>,
+    /// Who stopped the core's notifications about it.
+    #[serde(default)]
+    pub(crate) silenced: Option<Word>,
+    #[serde(default)]
+    pub(crate) is_flapping: bool,
+    /// It goes on: the object is not well.
+    pub(crate) is_bad: bool,
+    /// It ended.
+    #[serde(default)]
+    pub(crate) recovered: Option<i64>,
+    /// Another problem of the same object began before the end of this one was heard.
+    #[serde(default)]
+    pub(crate) is_superseded: bool,
+}
+
+/// A state and when it was said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stage {
+    pub(crate) state: String,
+    pub(crate) at: i64,
+}
+
+/// What a person said, through the core: an acknowledgement, a downtime.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Word {
+    pub(crate) author: Option<String>,
+    pub(crate) comment: Option<String>,
+    pub(crate) at: i64,
+}
+
+/// What a person did, as the core holds it: told as a notification of our own, of whatever state is known by then.
+#[derive(Debug, Clone)]
+pub(crate) struct Deed {
+    pub(crate) kind: Kind,
+    /// Unix seconds.
+    pub(crate) time: i64,
+    pub(crate) author: String,
+    pub(crate) comment: Option<String>,
+    pub(crate) vars: BTreeMap<String, String>,
+}
+
+/// What one more notification changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Nothing that people don't know already.
+    None,
+    /// The message shows something else now.
+    Shown,
+    /// The same, and it is worse than before: people are called again.
+    Worse,
+}
+
+/// How many states are remembered of one that goes to and fro.
+const STAGES_MAX: usize = 50;
+
+impl Problem {
+    /// What a first notification makes of an object nothing was known about.
+    pub(crate) fn begin(first: &Notification) -> Self {
+        let mut problem = Self {
+            latest: first.clone(),
+            began: None,
+            worst: None,
+            states: Vec::new(),
+            acknowledged: None,
+            downtime: None,
+            silenced: None,
+            is_flapping: false,
+            is_bad: false,
+            recovered: None,
+            is_superseded: false,
+        };
+        problem.take(first);
+        problem
+    }
+
+    /// Takes one more notification into account.
+    pub(crate) fn take(&mut self, notification: &Notification) -> Change {
+        let was = self.latest.severity();
+        let word = || Word {
+            author: notification.author.clone(),
+            comment: notification.comment.clone(),
+            at: notification.time,
+        };
+        match &notification.kind {
+            Kind::Custom => return Change::None,
+            Kind::Acknowledgement if is_known(self.acknowledged.as_ref(), notification) => return Change::None,
+            Kind::DowntimeStart if is_known(self.downtime.as_ref(), notification) => return Change::None,
+            Kind::Unacknowledged => self.acknowledged = None,
+            Kind::DowntimeScheduled if starts_now(notification) => self.downtime = Some(word()),
+            Kind::NotificationsStopped => self.silenced = Some(word()),
+            Kind::NotificationsResumed => self.silenced = None,
+            Kind::Acknowledgement => {
+                self.acknowledged = Some(word());
+                self.turn_bad(notification);
+            }
+            Kind::Problem => {
+                // A core says nothing about a problem while it is acknowledged or in downtime: neither holds any more.
+                (self.acknowledged, self.downtime, self.recovered) = (None, None, None);
+                self.turn_bad(notification);
+            }
+            Kind::Recovery => {
+                (self.is_bad, self.is_flapping, self.downtime) = (false, false, None);
+                self.recovered = Some(notification.time);
+            }
+            Kind::FlappingStart => self.is_flapping = true,
+            Kind::FlappingStop | Kind::FlappingDisabled => self.is_flapping = false,
+            Kind::DowntimeStart => self.downtime = Some(word()),
+            Kind::DowntimeEnd | Kind::DowntimeCancelled => self.downtime = None,
+            Kind::DowntimeScheduled | Kind::Other(_) => {}
+        }
+        self.follow_state(notification);
+        self.look_like(notification);
+        let worse = notification.kind == Kind::Problem && notification.severity() > was;
+        if worse { Change::Worse } else { Change::Shown }
+    }
+
+    /// Whether nothing more is to be expected of it.
+    pub(crate) fn is_over(&self) -> bool {
+        !self.is_bad && !self.is_flapping && self.downtime.is_none()
+    }
+
+    /// Whether the notification speaks of another problem than this one, by the core's own ids. A core whose ids
+    /// start anew after a restart makes a new card then, rather than one that nobody sees.
+    pub(crate) fn is_another(&self, notification: &Notification) -> bool {
+        let new = notification.ids.problem.as_ref().filter(|_| notification.kind == Kind::Problem);
+        matches!((&self.latest.ids.problem, new), (Some(ours), Some(new)) if ours != new)
+    }
+
+    /// Whether a notification is news that its own line says best: not the same state once more.
+    pub(crate) fn is_turn(&self, notification: &Notification) -> bool {
+        self.states.last().is_none_or(|stage| Some(stage.state.as_str()) != notification.state_name())
+    }
+
+    /// How long it lasted, or has lasted by `now`, in seconds.
+    pub(crate) fn lasted(&self, now: i64) -> Option<u64> {
+        let end = self.recovered.unwrap_or(now);
+        self.began.map(|began| end.saturating_sub(began)).and_then(|span| u64::try_from(span).ok())
+    }
+
+    fn turn_bad(&mut self, notification: &Notification) {
+        if !self.is_bad {
+            self.began = Some(began(notification));
+        }
+        self.is_bad = true;
+    }
+
+    /// Where the type doesn't say how the object is, its state does.
+    fn follow_state(&mut self, notification: &Notification) {
+        let Some(state) = notification.state_name() else {
+            return;
+        };
+        // What people did says nothing about the state; it comes with the one that was known then.
+        let decides = !matches!(notification.kind, Kind::Problem | Kind::Acknowledgement | Kind::Recovery)
+            && !is_a_deed(&notification.kind);
+        match notification.severity() {
+            Severity::Good if decides => self.is_bad = false,
+            Severity::Good => {}
+            Severity::Unknown | Severity::Warning | Severity::Critical => {
+                if decides {
+                    self.turn_bad(notification);
+                }
+                if self.worst.is_none() || notification.severity() > self.latest.severity() {
+                    self.worst = Some(state.to_owned());
+                }
+            }
+        }
+        if self.states.last().is_none_or(|last| last.state != state) && self.states.len() < STAGES_MAX {
+            self.states.push(Stage { state: state.to_owned(), at: notification.time });
+        }
+    }
+
+    /// Shows what was said last; what the core left out this time stays as it was.
+    fn look_like(&mut self, notification: &Notification) {
+        let before = std::mem::replace(&mut self.latest, notification.clone());
+        let latest = &mut self.latest;
+        if latest.output.is_empty() && !matches!(latest.kind, Kind::Problem | Kind::Recovery) {
+            latest.output = before.output;
+            latest.long_output = before.long_output;
+        }
+        if !matches!(latest.kind, Kind::Problem | Kind::Recovery) {
+            if latest.perfdata.is_empty() {
+                latest.perfdata = before.perfdata;
+            }
+            if latest.contact.name.is_none() {
+                latest.contact = before.contact;
+            }
+        }
+        latest.ids.problem = latest.ids.problem.take().or(before.ids.problem);
+        if latest.state_name().is_none() && latest.kind != Kind::Recovery {
+            latest.host.state = before.host.state;
+            if let (Some(service), Some(old)) = (&mut latest.service, before.service) {
+                service.state = old.state;
+            }
+        }
+    }
+}
+
+impl Deed {
+    /// The notification that tells it, of an object about which `latest` was said last.
+    pub(crate) fn told_of(&self, latest: &Notification) -> Notification {
+        let mut told = latest.clone();
+        (told.kind, told.time) = (self.kind.clone(), self.time);
+        (told.author, told.comment) = (Some(self.author.clone()), self.comment.clone());
+        told.ids.notification = None;
+        told.contact = Contact::default();
+        told.vars.extend(self.vars.clone());
+        told
+    }
+}
+
+/// The core's own notification of what is shown already.
+fn is_known(word: Option<&Word>, notification: &Notification) -> bool {
+    word.is_some_and(|word| {
+        word.author == notification.author
+            && word.comment == notification.comment
+            && notification.time.saturating_sub(word.at).abs() <= SAME_WORD_SECONDS
+    })
+}
+
+/// Whether a scheduled downtime has begun when it is told.
+fn starts_now(notification: &Notification) -> bool {
+    let start = notification.vars.get("start").and_then(|start| start.parse::<i64>().ok());
+    start.is_some_and(|start| start <= notification.time)
+}
+
+/// Whether the type is one of ours, about what a person did.
+pub(crate) fn is_a_deed(kind: &Kind) -> bool {
+    match kind {
+        Kind::Unacknowledged | Kind::DowntimeScheduled | Kind::NotificationsStopped | Kind::NotificationsResumed => {
+            true
+        }
+        Kind::Problem
+        | Kind::Recovery
+        | Kind::Acknowledgement
+        | Kind::FlappingStart
+        | Kind::FlappingStop
+        | Kind::FlappingDisabled
+        | Kind::DowntimeStart
+        | Kind::DowntimeEnd
+        | Kind::DowntimeCancelled
+        | Kind::Custom
+        | Kind::Other(_) => false,
+    }
+}
+
+/// When the state began that a notification tells of: what the core says, where that can be true.
+fn began(notification: &Notification) -> i64 {
+    let progress = &notification.progress;
+    let by_duration = progress.duration.and_then(|seconds| i64::try_from(seconds).ok());
+    let said = progress.last_state_change.or(by_duration.map(|seconds| notification.time.saturating_sub(seconds)));
+    said.filter(|&at| at > 0 && at <= notification.time).unwrap_or(notification.time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::notification::Fields;
+
+    fn said(time: i64, kind: &str, state: &str, more: &[(&'static str, &str)]) -> Notification {
+        let mut fields = Fields::default();
+        for (name, value) in
+            [("hostname", "web01"), ("servicedesc", "Disk"), ("notificationtype", kind), ("servicestate", state)]
+        {
+            fields.put(name, value);
+        }
+        for (name, value) in more {
+            fields.put(name, value);
+        }
+        let mut notification = fields.into_notification(time);
+        notification.time = time;
+        notification
+    }
+
+    #[test]
+    fn a_problem_lives_from_its_first_word_to_its_recovery() {
+        let mut problem = Problem::begin(&said(100, "PROBLEM", "1", &[("duration", "40")]));
+        assert_eq!((problem.began, problem.is_over()), (Some(60), false));
+        assert_eq!(problem.take(&said(120, "PROBLEM", "2", &[])), Change::Worse);
+        assert_eq!(problem.take(&said(130, "PROBLEM", "2", &[])), Change::Shown);
+        assert_eq!(problem.take(&said(150, "PROBLEM", "1", &[])), Change::Shown);
+        assert_eq!(problem.take(&said(160, "RECOVERY", "0", &[])), Change::Shown);
+        assert!(problem.is_over());
+        assert_eq!((problem.lasted(999), problem.worst.as_deref()), (Some(100), Some("CRITICAL")));
+        let states: Vec<&str> = problem.states.iter().map(|stage| stage.state.as_str()).collect();
+        assert_eq!(states, ["WARNING", "CRITICAL", "WARNING", "OK"]);
+    }
+
+    #[test]
+    fn an_acknowledgement_stays_until_the_core_notifies_again() {
+        let mut problem = Problem::begin(&said(100, "PROBLEM", "2", &[("output", "full")]));
+        let ack = said(110, "ACKNOWLEDGEMENT", "2", &[("author", "dave"), ("comment", "on it")]);
+        assert_eq!(problem.take(&ack), Change::Shown);
+        assert_eq!(problem.latest.output, "full");
+        let echo = said(140, "ACKNOWLEDGEMENT", "2", &[("author", "dave"), ("comment", "on it")]);
+        assert_eq!(problem.take(&echo), Change::None, "the core's own word of it");
+        assert!(!problem.is_over());
+        let _ = problem.take(&said(200, "PROBLEM", "2", &[]));
+        assert_eq!(problem.acknowledged, None);
+    }
+
+    #[test]
+    fn what_begins_with_a_downtime_or_flapping_ends_with_it() {
+        let mut problem = Problem::begin(&said(1, "DOWNTIMESTART", "0", &[]));
+        assert!(!problem.is_over() && !problem.is_bad);
+        let _ = problem.take(&said(2, "DOWNTIMEEND", "0", &[]));
+        assert!(problem.is_over());
+        let mut problem = Problem::begin(&said(1, "FLAPPINGSTART", "2", &[]));
+        let _ = problem.take(&said(2, "FLAPPINGSTOP", "2", &[]));
+        assert!(!problem.is_over(), "it settled in a bad state");
+        assert!(Problem::begin(&said(1, "RECOVERY", "0", &[])).is_over());
+        assert!(Problem::begin(&said(1, "CUSTOM", "2", &[])).is_over());
+    }
+
+    #[test]
+    fn the_cores_ids_tell_problems_apart() {
+        let problem = Problem::begin(&said(1, "PROBLEM", "2", &[("problem-id", "7")]));
+        assert!(problem.is_another(&said(2, "PROBLEM", "2", &[("problem-id", "8")])));
+        assert!(!problem.is_another(&said(2, "PROBLEM", "2", &[("problem-id", "7")])));
+        assert!(!problem.is_another(&said(2, "PROBLEM", "2", &[])));
+        assert!(!problem.is_another(&said(2, "RECOVERY", "0", &[("problem-id", "8")])));
+    }
+}

@@ -1,0 +1,54 @@
+//! All that people call a core's objects, from whoever knows: its `objects.cache`, Livestatus, the Icinga 2 API.
+//!
+//! For what is asked in Slack, where rules go by these names and people write them. Messages have theirs from the
+//! notification.
+
+use super::objects::{DisplayNames, Names};
+use super::{icinga2, livestatus, paths};
+use crate::config::{Core, CoreKind};
+use log::warn;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// How long an answer about all names is believed: they change with the core's configuration.
+const REMEMBERED_FOR: Duration = Duration::from_secs(60);
+
+/// What is remembered.
+#[derive(Debug, Default)]
+pub(crate) struct Labels {
+    files: DisplayNames,
+    /// Of those that were asked, by the core's name; `None`: it didn't answer.
+    asked: HashMap<String, (Instant, Option<Names>)>,
+}
+
+impl Labels {
+    /// The names of a core's objects; `None` where nobody can say now which there are.
+    pub(crate) fn of_core(&mut self, core: &Core) -> Option<&Names> {
+        let places = paths::places(core);
+        let from_api = core.api.as_ref().filter(|_| core.kind == CoreKind::Icinga2);
+        if from_api.is_none() && (places.objects_file.is_some() || places.livestatus.is_none()) {
+            return self.files.of_core(core);
+        }
+        if self.asked.get(&core.name).is_none_or(|(at, _)| at.elapsed() > REMEMBERED_FOR) {
+            let all = match (from_api, &places.livestatus) {
+                (Some(api), _) => icinga2::state::labels(api),
+                (None, Some(address)) => livestatus::labels(address),
+                (None, None) => None,
+            };
+            if all.is_none() {
+                warn!(
+                    "display names can't be read core=\"{}\" what=rules that deny by host or service refuse",
+                    core.name
+                );
+            }
+            self.asked.insert(core.name.clone(), (Instant::now(), all));
+        }
+        self.asked.get(&core.name).and_then(|(_, names)| names.as_ref())
+    }
+}
+
+/// Whether there is anybody to ask, a file that can't be read included.
+pub(crate) fn has_source(core: &Core) -> bool {
+    let places = paths::places(core);
+    core.api.is_some() || places.livestatus.is_some() || places.objects_file.is_some_and(|path| path.exists())
+}

@@ -1,0 +1,177 @@
+//! The cores of this machine, for `setup`: whom they run as, where they read their definitions, and what they
+//! themselves say of them.
+
+use super::paths::{MainConfig, Places, main_configs, places};
+use crate::config::{Core, CoreKind};
+use crate::state_dir::owner;
+use rustix::process::geteuid;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+const ICINGA2: &str = "/etc/icinga2/icinga2.conf";
+/// Where the daemons are that no PATH of an administrator need have.
+const PROGRAM_DIRS: [&str; 6] =
+    ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin", "/usr/local/nagios/bin", "/opt/openitc/nagios/bin"];
+
+/// A core of this machine.
+#[derive(Debug, Clone)]
+pub(crate) struct Local {
+    pub(crate) kind: CoreKind,
+    pub(crate) main_config: PathBuf,
+    pub(crate) places: Places,
+    /// Whom it runs as, if this machine knows that user.
+    pub(crate) account: Option<Account>,
+    /// A file of our own where it reads its definitions; `None` where they are made in a web interface, or no
+    /// directory is read.
+    pub(crate) definitions: Option<PathBuf>,
+}
+
+/// A user of this machine and a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Account {
+    pub(crate) user: String,
+    pub(crate) uid: u32,
+    pub(crate) group: String,
+    pub(crate) gid: u32,
+}
+
+/// All of them, the likeliest first.
+pub(crate) fn locals() -> Vec<Local> {
+    let mut found: Vec<Local> = main_configs().into_iter().map(|(kind, path)| local(kind, &path)).collect();
+    if Path::new(ICINGA2).exists() {
+        found.push(local(CoreKind::Icinga2, Path::new(ICINGA2)));
+    }
+    found
+}
+
+/// The core with this main configuration.
+pub(crate) fn local(kind: CoreKind, main_config: &Path) -> Local {
+    let core = Core { kind, main_config: Some(main_config.to_owned()), ..Core::default() };
+    let (user, group, definitions) = match kind {
+        CoreKind::Icinga2 => {
+            let user = ["nagios", "icinga"].into_iter().find(|name| account(name, None).is_some());
+            let directory = main_config.parent().unwrap_or(Path::new("/")).join("conf.d");
+            (user.map(str::to_owned), None, directory.is_dir().then(|| directory.join("ackbell.conf")))
+        }
+        CoreKind::Nagios | CoreKind::Naemon | CoreKind::OpenItCockpit | CoreKind::Checkmk | CoreKind::Centreon => {
+            let main = MainConfig::read(main_config).unwrap_or_default();
+            let own = main.object_dirs.iter().find(|dir| dir.ends_with("conf.d")).or(main.object_dirs.first());
+            let is_by_hand = matches!(kind, CoreKind::Nagios | CoreKind::Naemon);
+            let definitions = own.filter(|dir| is_by_hand && dir.is_dir()).map(|dir| dir.join("ackbell.cfg"));
+            let usual = match kind {
+                CoreKind::Naemon => "naemon",
+                CoreKind::Centreon => "centreon-engine",
+                _ => "nagios",
+            };
+            (Some(main.user.unwrap_or_else(|| usual.to_owned())), main.group, definitions)
+        }
+    };
+    let account = user.and_then(|user| account(&user, group.as_deref()));
+    Local { kind, main_config: main_config.to_owned(), places: places(&core), account, definitions }
+}
+
+/// A user by name, with a group of that name or the user's own. Asked of `getent`: users may come from a directory.
+fn account(user: &str, group: Option<&str>) -> Option<Account> {
+    let passwd = getent("passwd", user)?;
+    let (uid, own) = (passwd.get(2)?.parse().ok()?, passwd.get(3)?.clone());
+    let group = getent("group", group.unwrap_or(&own)).or_else(|| getent("group", &own))?;
+    Some(Account {
+        user: passwd.first()?.clone(),
+        uid,
+        group: group.first()?.clone(),
+        gid: group.get(2)?.parse().ok()?,
+    })
+}
+
+fn getent(database: &str, key: &str) -> Option<Vec<String>> {
+    let answer = Command::new("getent").args([database, "--", key]).stdin(Stdio::null()).output().ok()?;
+    let text = String::from_utf8_lossy(&answer.stdout).into_owned();
+    let line = text.lines().next().filter(|_| answer.status.success())?;
+    Some(line.split(':').map(str::to_owned).collect())
+}
+
+/// What the core itself says of its configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verification {
+    Good,
+    /// Its last words.
+    Bad(String),
+    /// Its program isn't on this machine, or isn't run by hand.
+    NotHere,
+}
+
+impl Local {
+    /// The command that verifies the configuration, for a person to paste; `None` for a core that has none.
+    pub(crate) fn verify_command(&self) -> Option<Vec<String>> {
+        let main = self.main_config.display().to_string();
+        let (programs, arguments): (&[&str], Vec<String>) = match self.kind {
+            CoreKind::Nagios => (&["nagios4", "nagios"], vec!["-v".into(), main]),
+            CoreKind::Naemon => (&["naemon"], vec!["-v".into(), main]),
+            CoreKind::Icinga2 => (&["icinga2"], vec!["daemon".into(), "-C".into(), "-c".into(), main]),
+            CoreKind::OpenItCockpit | CoreKind::Checkmk | CoreKind::Centreon => return None,
+        };
+        let program = programs.iter().find_map(|name| {
+            let candidates = PROGRAM_DIRS.iter().map(|dir| Path::new(dir).join(name));
+            candidates.into_iter().find(|path| path.is_file())
+        })?;
+        Some(std::iter::once(program.display().to_string()).chain(arguments).collect())
+    }
+
+    /// Whose process a verification by root becomes; root's own only where nobody else may write the configuration.
+    fn runs_as(&self) -> Option<(u32, u32)> {
+        let account = self.account.as_ref().map(|account| (account.uid, account.gid));
+        let writer = owner::stranger(&self.main_config).map(|owner| owner.ids());
+        account.filter(|(uid, _)| *uid != 0).or(writer).or(account)
+    }
+
+    /// Runs it, as the core's user.
+    pub(crate) fn verify(&self) -> Verification {
+        let Some(words) = self.verify_command() else { return Verification::NotHere };
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).stdin(Stdio::null());
+        if geteuid().is_root() {
+            // What the core reads is its own people's, and it may run what stands there: never as root.
+            let Some((uid, gid)) = self.runs_as() else { return Verification::NotHere };
+            command.uid(uid).gid(gid).current_dir("/");
+        }
+        let Ok(done) = command.output() else {
+            return Verification::NotHere;
+        };
+        if done.status.success() {
+            return Verification::Good;
+        }
+        let said = [done.stdout, done.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        let is_about = |line: &&str| line.to_lowercase().contains("error") || line.contains("critical/");
+        let errors: Vec<&str> = said.lines().filter(is_about).take(5).collect();
+        let last = || said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().to_owned();
+        Verification::Bad(if errors.is_empty() { last() } else { errors.join("\n") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_main_configuration_says_user_and_definitions() {
+        let directory = tempfile::tempdir().unwrap();
+        let main = directory.path().join("nagios.cfg");
+        std::fs::create_dir(directory.path().join("conf.d")).unwrap();
+        let text = "cfg_dir=/nowhere\ncfg_dir=conf.d\nnagios_user=root\nnagios_group=daemon\n";
+        std::fs::write(&main, text).unwrap();
+        let found = local(CoreKind::Nagios, &main);
+        assert_eq!(found.definitions, Some(directory.path().join("conf.d/ackbell.cfg")));
+        let account = found.account.unwrap();
+        assert_eq!((account.user.as_str(), account.uid, account.group.as_str()), ("root", 0, "daemon"));
+        for kind in [CoreKind::OpenItCockpit, CoreKind::Centreon] {
+            assert_eq!(local(kind, &main).definitions, None, "they are made in its interface");
+        }
+    }
+
+    #[test]
+    fn nobody_is_no_account() {
+        assert_eq!(account("no-such-user-here", None), None);
+    }
+}

@@ -1,0 +1,132 @@
+//! The fate of a command in the core's log: the only place where a core that takes commands silently says why nothing
+//! changed.
+
+use super::paths;
+use crate::config::Core;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// How much of the log's end is read: minutes of a busy core, and what people ordered in them.
+const TAIL_BYTES: u64 = 256 * 1024;
+
+/// What the core's log says of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It was read, and nothing more is said: it had its effect, or there was nothing to have one on.
+    Taken,
+    /// The core couldn't do it, with the reason where it gives one.
+    Failed(String),
+    /// The core doesn't know such a command.
+    Unknown,
+}
+
+/// For the person who wanted it.
+impl std::fmt::Display for Fate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Taken => f.write_str("the monitoring core took the command, but it had no effect"),
+            Self::Failed(reason) if reason.is_empty() => f.write_str("the monitoring core couldn't carry it out"),
+            Self::Failed(reason) => write!(f, "the monitoring core couldn't carry it out: {reason}"),
+            Self::Unknown => f.write_str("the monitoring core doesn't know this command"),
+        }
+    }
+}
+
+/// Looks for one command, `[UNIX] NAME;...` as it was written, among the log's lines since then (Unix seconds).
+/// `None`: no log, or the log says nothing of it.
+pub(crate) fn fate(core: &Core, line: &str, since: i64) -> Option<Fate> {
+    let path = paths::places(core).log_file?;
+    fate_in(&tail(&path)?, line, since)
+}
+
+/// The external commands that the core took, as the end of its log has them: when (Unix seconds), and `NAME;arg;...`.
+pub(super) fn commands(log: &str) -> impl DoubleEndedIterator<Item = (i64, &str)> {
+    log.lines().filter_map(|entry| {
+        let (time, text) = entry.strip_prefix('[')?.split_once("] EXTERNAL COMMAND: ")?;
+        Some((time.parse().ok()?, text))
+    })
+}
+
+/// The end of the log.
+pub(super) fn tail(path: &Path) -> Option<String> {
+    let mut file = File::open(path).ok()?;
+    let length = file.metadata().ok()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES))).ok()?;
+    let mut bytes = Vec::new();
+    file.take(TAIL_BYTES).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Looks in the text of a log.
+pub(crate) fn fate_in(log: &str, line: &str, since: i64) -> Option<Fate> {
+    let whole = line.trim_end();
+    let command = whole.split_once("] ").map_or(whole, |(_, command)| command);
+    let mut fate = None;
+    for entry in log.lines() {
+        let Some((time, text)) = entry.strip_prefix('[').and_then(|entry| entry.split_once("] ")) else { continue };
+        if time.parse::<i64>().is_ok_and(|time| time < since) {
+            continue;
+        }
+        let after = |start: &str| text.strip_prefix(start).map(str::trim_end);
+        if after("EXTERNAL COMMAND: ") == Some(command) {
+            // The same words again are another command: what was said of the one before doesn't hold.
+            fate = Some(Fate::Taken);
+        } else if after("Error: External command failed -> ") == Some(command) {
+            fate = Some(Fate::Failed(String::new()));
+        } else if after("Warning: Unrecognized external command -> ") == Some(command) {
+            fate = Some(Fate::Unknown);
+        } else if let Some(rest) = after("Warning: External command parse error ").and_then(|t| t.strip_prefix(whole)) {
+            // Naemon's: the line, then the reason in parentheses.
+            let reason = rest.trim();
+            let reason = reason.strip_prefix('(').and_then(|reason| reason.strip_suffix(')')).unwrap_or(reason);
+            let is_unknown = reason.starts_with("Unknown command");
+            fate = Some(if is_unknown { Fate::Unknown } else { Fate::Failed(reason.to_owned()) });
+        }
+    }
+    fate
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAGIOS: &str = include_str!("../../tests/samples/nagios-4.4.6-nagios.log");
+    const NAEMON: &str = include_str!("../../tests/samples/naemon-1.5.2-naemon.log");
+
+    #[test]
+    fn a_nagios_says_what_became_of_a_command() {
+        let fate = |command: &str| fate_in(NAGIOS, &format!("[1795234360] {command}\n"), 1_795_234_360);
+        let failed = Some(Fate::Failed(String::new()));
+        assert_eq!(fate("ACKNOWLEDGE_SVC_PROBLEM;web01;Nope;2;1;1;alice;x"), failed);
+        assert_eq!(fate("ACKNOWLEDGE_HOST_PROBLEM;web01;2;1;1;alice;host is up"), Some(Fate::Taken));
+        let expiring = "ACKNOWLEDGE_SVC_PROBLEM_EXPIRE;web01;HTTP;2;1;1;1795299999;alice;x";
+        assert_eq!(fate(expiring), Some(Fate::Unknown));
+        assert_eq!(fate("ACKNOWLEDGE_SVC_PROBLEM;web01;Nope;2;1;1;alice"), None, "not a part of it");
+        assert_eq!(fate_in(NAGIOS, "[1] ADD_SVC_COMMENT;web01;HTTP;1;eve;one", 1_795_234_361), None, "it was before");
+    }
+
+    #[test]
+    fn a_naemon_says_why() {
+        let fate = |command: &str| fate_in(NAEMON, &format!("[1795234565] {command}\n"), 1_795_234_565);
+        let invalid = "Failed validation of service as type service (argument 0)";
+        let failed = Some(Fate::Failed(invalid.into()));
+        assert_eq!(fate("ACKNOWLEDGE_SVC_PROBLEM;nohost;HTTP;2;1;1;alice;x"), failed);
+        assert_eq!(fate("NOPE;x"), Some(Fate::Unknown));
+        assert_eq!(fate("ACKNOWLEDGE_HOST_PROBLEM;web01;2;1;1;alice;host is up"), Some(Fate::Taken));
+        let said = fate("ACKNOWLEDGE_SVC_PROBLEM;web01;Nope;2;1;1;alice;x").unwrap().to_string();
+        assert_eq!(said, format!("the monitoring core couldn't carry it out: {invalid}"));
+    }
+
+    #[test]
+    fn only_the_end_of_a_long_log_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("nagios.log");
+        let early = "[5] EXTERNAL COMMAND: A;b\n";
+        let filler = "[6] something else\n".repeat(20_000);
+        std::fs::write(&path, format!("{early}{filler}[7] EXTERNAL COMMAND: C;d\n")).unwrap();
+        let core = Core { log_file: Some(path), ..Core::default() };
+        assert_eq!(fate(&core, "[5] A;b\n", 5), None);
+        assert_eq!(fate(&core, "[7] C;d\n", 5), Some(Fate::Taken));
+    }
+}

@@ -1,0 +1,277 @@
+//! From a notification to a [`Card`]: what people are to read, in the field's words, without any of Slack's.
+//!
+//! Pure. Escaping, markup and limits are [`crate::slack`]'s business.
+#![warn(clippy::wildcard_enum_match_arm)]
+
+mod digest;
+pub(crate) mod links;
+mod perfdata;
+pub(crate) mod phrases;
+mod problem_card;
+mod samples;
+
+pub(crate) use digest::{Digest, Line, closing, digest, line, list};
+pub(crate) use perfdata::Metric;
+pub(crate) use problem_card::{living, told};
+pub(crate) use samples::{failing_sample, lives, samples, storm};
+
+use crate::config::{Core, Message};
+use crate::model::notification::{Kind, Notification};
+use crate::model::object::Object;
+use crate::model::template;
+use crate::model::time_text::span;
+
+/// A notification whose core was this far behind is called late.
+const LATE_AFTER_SECONDS: i64 = 60;
+/// How many metrics are shown; the rest is counted.
+const METRICS_MAX: usize = 10;
+
+/// What is known beside the notification when it is rendered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Facts<'a> {
+    /// Unix seconds at delivery.
+    pub(crate) now: i64,
+    pub(crate) core: Option<&'a Core>,
+    pub(crate) style: &'a Message,
+    pub(crate) mentions: &'a [ResolvedMention],
+    /// A word about the delivery itself, such as that it was meant for another channel.
+    pub(crate) note: Option<&'a str>,
+    /// Unix seconds of the oldest that the message tells for the first time; by it the message is late.
+    pub(crate) oldest: Option<i64>,
+    /// Why nothing could be delivered a while ago.
+    pub(crate) outage: Option<&'a str>,
+    /// What a click on the message can do.
+    pub(crate) reach: Reach,
+    /// The message's number in the outbox.
+    pub(crate) post: i64,
+}
+
+/// By what means people act from a message.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Nobody would hear a click.
+    #[default]
+    Nothing,
+    Buttons,
+    /// A bot token opens forms.
+    Forms,
+}
+
+/// What people can do from a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Offer {
+    Acknowledge,
+    /// By a form.
+    AcknowledgeWith,
+    RemoveAcknowledgement,
+    /// By a form.
+    Downtime,
+    Recheck,
+    StopNotifications,
+    ResumeNotifications,
+    /// Of a digest.
+    AcknowledgeAll,
+}
+
+impl<'a> Facts<'a> {
+    /// Nothing special known.
+    pub(crate) fn bare(style: &'a Message, core: Option<&'a Core>, now: i64) -> Self {
+        Self { now, core, style, mentions: &[], note: None, oldest: None, outage: None, reach: Reach::Nothing, post: 0 }
+    }
+}
+
+/// One line under the title that says when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) what: String,
+    /// Unix seconds.
+    pub(crate) at: i64,
+    /// It holds now, so the summary says it, too.
+    pub(crate) holds: bool,
+}
+
+/// Whom a message calls, as Slack knows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ResolvedMention {
+    Here,
+    Channel,
+    Everyone,
+    User(String),
+    UserGroup(String),
+}
+
+/// What a colour and an icon say at a glance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Critical,
+    Warning,
+    Unknown,
+    Good,
+    Acknowledged,
+    Quiet,
+}
+
+/// A message for people. All texts are plain and unescaped.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Card {
+    pub(crate) tone: Tone,
+    /// `CRITICAL`, `RECOVERED`, `ACKNOWLEDGED`
+    pub(crate) head: String,
+    /// `Disk on web01`
+    pub(crate) object: String,
+    /// A template's title in place of head and object.
+    pub(crate) title: Option<String>,
+    /// The core's page about the object.
+    pub(crate) page: Option<String>,
+    /// One sentence under the title: who acknowledged, how long it lasted.
+    pub(crate) lead: Option<String>,
+    /// What happened before, oldest first.
+    pub(crate) marks: Vec<Mark>,
+    pub(crate) comment: Option<String>,
+    pub(crate) output: String,
+    pub(crate) long_output: String,
+    pub(crate) metrics: Vec<Metric>,
+    pub(crate) metrics_more: usize,
+    /// A template's body in place of output, long output and metrics.
+    pub(crate) body: Option<String>,
+    pub(crate) context: Vec<String>,
+    /// Unix seconds.
+    pub(crate) time: i64,
+    pub(crate) late: Option<String>,
+    pub(crate) note: Option<String>,
+    /// Label and address.
+    pub(crate) links: Vec<(String, String)>,
+    pub(crate) mentions: Vec<ResolvedMention>,
+    pub(crate) offers: Vec<Offer>,
+    /// What the offers are about, and by which number a click names the message.
+    pub(crate) subject: Object,
+    pub(crate) post: i64,
+    /// Why a template was not used.
+    pub(crate) template_error: Option<String>,
+}
+
+/// Renders; never fails. A template that does is left out and said so.
+pub(crate) fn card(notification: &Notification, facts: &Facts<'_>) -> Card {
+    let page = facts.core.and_then(|core| links::page(notification, core));
+    let links = links::all(notification, page.as_deref(), facts.core);
+    let fields = facts.style.fields.iter().filter_map(|field| phrases::field(field, notification));
+    let context = fields.chain(links.other.iter().map(|(label, url)| format!("{label}: {url}"))).collect();
+    let (title, title_error) = template::render(facts.style.title.as_deref(), notification);
+    let (body, body_error) = template::render(facts.style.body.as_deref(), notification);
+    let mut card = Card {
+        tone: phrases::tone(notification),
+        head: phrases::head(notification),
+        object: notification.object_label(),
+        title,
+        lead: phrases::lead(notification),
+        marks: phrases::downtime_start(notification)
+            .map(|at| Mark { what: "it begins".to_owned(), at, holds: false })
+            .into_iter()
+            .collect(),
+        comment: notification.comment.clone(),
+        output: notification.output.clone(),
+        long_output: notification.long_output.clone(),
+        metrics: Vec::new(),
+        metrics_more: 0,
+        body,
+        context,
+        time: notification.time,
+        late: late(facts.oldest.unwrap_or(notification.time), facts),
+        note: facts.note.map(str::to_owned),
+        links: links.web,
+        page,
+        mentions: facts.mentions.to_vec(),
+        offers: Vec::new(),
+        subject: Object::of(notification),
+        post: facts.post,
+        template_error: title_error.or(body_error),
+    };
+    if is_about_state(&notification.kind) {
+        card.measure(&notification.perfdata);
+    }
+    card
+}
+
+impl Card {
+    /// Shows what was measured.
+    fn measure(&mut self, perfdata: &str) {
+        let all = perfdata::parse(perfdata);
+        self.metrics_more = all.len().saturating_sub(METRICS_MAX);
+        self.metrics = all.into_iter().take(METRICS_MAX).collect();
+    }
+
+    /// The whole message in one line: for a phone's notification, a screen reader, a search.
+    pub(crate) fn summary(&self) -> String {
+        let mut line = self.heading();
+        let holding = self.marks.iter().filter(|mark| mark.holds).map(|mark| mark.what.as_str());
+        let parts = self.lead.as_deref().into_iter().chain(holding).chain(self.comment.as_deref());
+        for part in parts.chain([self.output.as_str()]) {
+            if !part.is_empty() {
+                line.push_str(" · ");
+                line.push_str(&part.replace('\n', " "));
+            }
+        }
+        line
+    }
+
+    /// The title as one text.
+    pub(crate) fn heading(&self) -> String {
+        self.title.clone().unwrap_or_else(|| format!("{}: {}", self.head, self.object))
+    }
+
+    /// The last line: the context's pieces, and when it was late.
+    pub(crate) fn details(&self) -> Vec<String> {
+        self.context.iter().cloned().chain(self.late.clone()).collect()
+    }
+}
+
+/// Cuts out what the patterns match, from everything a plugin or a person wrote.
+pub(crate) fn redact(notification: &mut Notification, patterns: &[String]) {
+    for pattern in patterns.iter().filter_map(|pattern| regex_lite::Regex::new(pattern).ok()) {
+        let cut = |text: &mut String| {
+            if pattern.is_match(text) {
+                *text = pattern.replace_all(text, "[redacted]").into_owned();
+            }
+        };
+        cut(&mut notification.output);
+        cut(&mut notification.long_output);
+        cut(&mut notification.perfdata);
+        notification.comment.iter_mut().for_each(cut);
+        notification.vars.values_mut().for_each(cut);
+        if let Some(letter) = &mut notification.letter {
+            cut(&mut letter.title);
+            cut(&mut letter.body);
+            letter.markdown.iter_mut().for_each(cut);
+            letter.labels.values_mut().for_each(cut);
+        }
+        // A letter's title.
+        notification.host.display_name.iter_mut().for_each(cut);
+    }
+}
+
+fn late(time: i64, facts: &Facts<'_>) -> Option<String> {
+    let behind = facts.now.saturating_sub(time);
+    let why = facts.outage.map_or_else(String::new, |reason| format!(": Slack was unreachable ({reason})"));
+    (behind > LATE_AFTER_SECONDS).then(|| format!("delivered {} late{why}", span(behind.unsigned_abs())))
+}
+
+/// Whether the plugin's measurements belong to what is said.
+fn is_about_state(kind: &Kind) -> bool {
+    match kind {
+        Kind::Problem | Kind::Recovery | Kind::Custom | Kind::Other(_) => true,
+        Kind::Acknowledgement
+        | Kind::FlappingStart
+        | Kind::FlappingStop
+        | Kind::FlappingDisabled
+        | Kind::DowntimeStart
+        | Kind::DowntimeEnd
+        | Kind::DowntimeCancelled
+        | Kind::Unacknowledged
+        | Kind::DowntimeScheduled
+        | Kind::NotificationsStopped
+        | Kind::NotificationsResumed => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

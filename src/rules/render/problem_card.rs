@@ -1,0 +1,143 @@
+//! The one message of a problem, as it is edited from its first word to its recovery.
+
+use super::{Card, Facts, Mark, Offer, Reach, Tone, card, phrases};
+use crate::model::notification::{Kind, Notification};
+use crate::model::problem::{Problem, Word};
+use crate::model::time_text::span;
+
+/// The problem as it is now.
+pub(crate) fn living(problem: &Problem, facts: &Facts<'_>) -> Card {
+    let latest = &problem.latest;
+    let mut card = card(latest, facts);
+    if problem.is_bad {
+        // What was measured belongs to the problem, whoever spoke last.
+        card.measure(&latest.perfdata);
+    }
+    (card.tone, card.head) = (tone(problem), head(problem));
+    let said: Vec<String> =
+        [card.lead.take().filter(|_| says_more(problem)), lasted(problem)].into_iter().flatten().collect();
+    card.lead = (!said.is_empty()).then(|| said.join("; "));
+    card.comment = None;
+    card.offers = offers(problem, facts.reach);
+    for (what, word) in [
+        ("acknowledged", &problem.acknowledged),
+        ("in downtime, scheduled", &problem.downtime),
+        ("the core's notifications about it were stopped", &problem.silenced),
+    ] {
+        if let Some(word) = word {
+            card.marks.push(Mark { what: by(what, word), at: word.at, holds: true });
+            card.comment = word.comment.clone().or(card.comment);
+        }
+    }
+    card
+}
+
+/// The message that tells several notifications of one problem at once, or a later one of a problem that has messages
+/// already: without edits there is no other way to say what belongs together.
+pub(crate) fn told(problem: &Problem, said: &[&Notification], facts: &Facts<'_>) -> Card {
+    let Some((last, before)) = said.split_last() else {
+        return living(problem, facts);
+    };
+    if before.is_empty() {
+        let mut card = card(last, facts);
+        card.offers = offers(problem, facts.reach);
+        if let (Kind::Recovery, Some(began)) = (&last.kind, problem.began) {
+            card.lead = lasted(problem);
+            card.marks.push(Mark { what: "recovers the problem of".to_owned(), at: began, holds: false });
+        }
+        return card;
+    }
+    let mut card = living(problem, facts);
+    let history = before.iter().map(|said| Mark { what: phrases::head(said), at: said.time, holds: false });
+    card.marks = history.chain(card.marks).collect();
+    card
+}
+
+/// What makes sense in this state and can work.
+fn offers(problem: &Problem, reach: Reach) -> Vec<Offer> {
+    if reach == Reach::Nothing || problem.is_superseded {
+        return Vec::new();
+    }
+    let has_forms = reach == Reach::Forms;
+    let mut offers = Vec::new();
+    if problem.is_bad {
+        match problem.acknowledged {
+            Some(_) => offers.push(Offer::RemoveAcknowledgement),
+            None if has_forms => offers.extend([Offer::Acknowledge, Offer::AcknowledgeWith]),
+            None => offers.push(Offer::Acknowledge),
+        }
+        offers.extend(has_forms.then_some(Offer::Downtime));
+        offers.push(Offer::Recheck);
+    }
+    match problem.silenced {
+        Some(_) => offers.push(Offer::ResumeNotifications),
+        None if problem.is_bad => offers.push(Offer::StopNotifications),
+        None => {}
+    }
+    offers
+}
+
+fn by(what: &str, word: &Word) -> String {
+    match &word.author {
+        Some(author) => format!("{what} by {author}"),
+        None => what.to_owned(),
+    }
+}
+
+fn tone(problem: &Problem) -> Tone {
+    if problem.is_superseded {
+        return Tone::Quiet;
+    }
+    if !problem.is_bad {
+        return phrases::tone(&problem.latest);
+    }
+    match (&problem.acknowledged, &problem.downtime) {
+        (Some(_), _) => Tone::Acknowledged,
+        (None, Some(_)) => Tone::Quiet,
+        (None, None) if problem.is_flapping => Tone::Quiet,
+        (None, None) => phrases::tone_of(problem.latest.severity()),
+    }
+}
+
+fn head(problem: &Problem) -> String {
+    let state = problem.latest.state_name().unwrap_or("UNKNOWN STATE");
+    let is_known = !matches!(problem.latest.kind, Kind::Other(_));
+    let first = match problem {
+        Problem { is_superseded: true, .. } => "SUPERSEDED",
+        Problem { is_bad: true, acknowledged: Some(_), .. } => "ACKNOWLEDGED",
+        Problem { is_bad: true, downtime: Some(_), .. } => "IN DOWNTIME",
+        Problem { is_bad: true, is_flapping: true, .. } => "FLAPPING",
+        Problem { is_bad: true, .. } if is_known && problem.latest.kind != Kind::Problem => return state.to_owned(),
+        _ => return phrases::head(&problem.latest),
+    };
+    format!("{first}, {state}")
+}
+
+/// Whether the last notification's own sentence adds to what the marks say.
+fn says_more(problem: &Problem) -> bool {
+    match problem.latest.kind {
+        Kind::Acknowledgement | Kind::DowntimeStart | Kind::NotificationsStopped => false,
+        Kind::Unacknowledged
+        | Kind::DowntimeScheduled
+        | Kind::NotificationsResumed
+        | Kind::Problem
+        | Kind::Recovery
+        | Kind::FlappingStart
+        | Kind::FlappingStop
+        | Kind::FlappingDisabled
+        | Kind::DowntimeEnd
+        | Kind::DowntimeCancelled
+        | Kind::Custom
+        | Kind::Other(_) => true,
+    }
+}
+
+/// `was CRITICAL for 42 min`, of one that is over.
+fn lasted(problem: &Problem) -> Option<String> {
+    if problem.is_superseded {
+        return Some("a newer problem of it was reported before this one's end".to_owned());
+    }
+    let recovered = problem.recovered?;
+    let worst = problem.worst.as_deref().unwrap_or("not well");
+    problem.lasted(recovered).map(|seconds| format!("was {worst} for {}", span(seconds)))
+}

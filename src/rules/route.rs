@@ -1,0 +1,261 @@
+//! Where a notification goes: the first route that matches, unless it says to go on.
+//!
+//! Pure: the time of day is an argument. [`decide`] and [`explain`] walk the same matchers.
+
+pub(crate) mod matcher;
+
+use crate::config::{Config, Destination, Flavor, Integration, Mention, Route};
+use crate::model::notification::{Kind, Notification, Severity};
+
+/// The machine's local time, as far as routes look at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LocalTime {
+    /// Monday is 0.
+    pub(crate) weekday: u8,
+    pub(crate) minute_of_day: u16,
+}
+
+/// A place found for a notification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Placed {
+    pub(crate) integration: String,
+    pub(crate) to: Target,
+    pub(crate) mentions: Vec<Mention>,
+}
+
+/// What a message is addressed to within its integration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
+    Place(Destination),
+    /// The webhook's own channel.
+    Webhook,
+}
+
+/// Where a notification goes, and what couldn't be done as asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Decision {
+    pub(crate) placed: Vec<Placed>,
+    pub(crate) complaints: Vec<String>,
+}
+
+/// Decides. A destination named on the command line overrides the routes; what no route takes goes to the first
+/// enabled integration's channel.
+pub(crate) fn decide(notification: &Notification, config: &Config, at: LocalTime) -> Decision {
+    let mut decision = Decision::default();
+    if notification.to.is_empty() {
+        for route in matching(notification, config, at) {
+            decision.take_route(route, notification, config);
+        }
+    } else {
+        decision.take_command_line(notification, config);
+    }
+    if decision.placed.is_empty() {
+        decision.take_fallback(config);
+    }
+    if notification.to.is_empty() {
+        for route in subscribed(notification, config, at) {
+            decision.take_route(route, notification, config);
+        }
+    }
+    decision
+}
+
+/// For people: each route and why it matches or doesn't, and what follows.
+pub(crate) fn explain(notification: &Notification, config: &Config, at: LocalTime) -> Vec<String> {
+    let mut lines = Vec::new();
+    if notification.to.is_empty() {
+        for route in &config.routes {
+            match matcher::mismatch(&route.matches, notification, at) {
+                Some(why) => lines.push(format!("route at line {}: no, {why}", route.line)),
+                None => lines.push(format!("route at line {}: yes", route.line)),
+            }
+            if lines.last().is_some_and(|line| line.ends_with("yes")) && !route.continue_ {
+                break;
+            }
+        }
+        if lines.is_empty() {
+            lines.push("no routes are configured".to_owned());
+        }
+    } else {
+        lines.push("--to overrides the routes".to_owned());
+    }
+    let count = subscribed(notification, config, at).filter(|_| notification.to.is_empty()).count();
+    if count > 0 {
+        lines.push(format!("subscriptions: {count} of {} take it", config.subscriptions.len()));
+    }
+    let decision = decide(notification, config, at);
+    lines.extend(decision.complaints.iter().map(|complaint| format!("! {complaint}")));
+    for placed in &decision.placed {
+        let to = match &placed.to {
+            Target::Place(destination) => destination.to_string(),
+            Target::Webhook => "its webhook's channel".to_owned(),
+        };
+        let mentions: Vec<String> = placed.mentions.iter().map(ToString::to_string).collect();
+        let calling = if mentions.is_empty() { String::new() } else { format!(", mentioning {}", mentions.join(", ")) };
+        lines.push(format!("→ {to} by integration \"{}\"{calling}", placed.integration));
+    }
+    if decision.placed.is_empty() {
+        lines.push("→ nowhere: it would be kept as dead".to_owned());
+    }
+    lines
+}
+
+/// The subscriptions that take the notification: whatever the routes say, a channel gets what it asked for.
+fn subscribed<'a>(
+    notification: &'a Notification,
+    config: &'a Config,
+    at: LocalTime,
+) -> impl Iterator<Item = &'a Route> + 'a {
+    let takes = move |route: &&Route| {
+        config.integrations_of(route).iter().any(|integration| integration.enabled)
+            && matcher::mismatch(&route.matches, notification, at).is_none()
+    };
+    config.subscriptions.iter().filter(takes)
+}
+
+/// The routes that take the notification, in order.
+fn matching<'a>(notification: &Notification, config: &'a Config, at: LocalTime) -> Vec<&'a Route> {
+    let mut taken = Vec::new();
+    for route in &config.routes {
+        if matcher::mismatch(&route.matches, notification, at).is_none() {
+            taken.push(route);
+            if !route.continue_ {
+                break;
+            }
+        }
+    }
+    taken
+}
+
+impl Decision {
+    fn take_route(&mut self, route: &Route, notification: &Notification, config: &Config) {
+        let mut to = config.integrations_of(route);
+        if to.iter().any(|integration| integration.enabled) {
+            to.retain(|integration| integration.enabled);
+        }
+        for integration in to {
+            self.take_route_to(integration, route, notification);
+        }
+    }
+
+    fn take_route_to(&mut self, integration: &Integration, route: &Route, notification: &Notification) {
+        let mentions = if calls_people(notification) { route.mention.clone() } else { Vec::new() };
+        if route.to.is_empty() {
+            self.place_default(integration, &mentions);
+        }
+        for destination in &route.to {
+            match (destination, notification.contact.emails().as_slice()) {
+                (Destination::Contact, []) => {
+                    self.complaints.push("meant for its contact, but the core passed no $CONTACTEMAIL$".to_owned());
+                    self.place_default(integration, &mentions);
+                }
+                (Destination::Contact, several @ [_, _, ..]) => {
+                    for address in several {
+                        self.place(integration, &Destination::Email((*address).to_owned()), &mentions);
+                    }
+                }
+                _ => self.place(integration, destination, &mentions),
+            }
+        }
+    }
+
+    fn take_command_line(&mut self, notification: &Notification, config: &Config) {
+        let enabled = || config.integrations.iter().filter(|integration| integration.enabled);
+        let with_token = || enabled().find(|integration| integration.bot_token.is_some());
+        let is_letter = notification.letter.is_some();
+        // Only a bot token finds people.
+        let Some(integration) = with_token().filter(|_| is_letter).or_else(|| enabled().next()) else {
+            return;
+        };
+        if is_letter && integration.bot_token.is_none() {
+            let to = notification.to.join(", ");
+            self.complaints.push(format!("meant for {to}; a webhook has one channel only, a bot_token reaches all"));
+        }
+        for text in &notification.to {
+            match text.parse::<Destination>() {
+                Ok(destination) => self.place(integration, &destination, &[]),
+                Err(mistake) => self.complaints.push(format!("--to: {}", mistake.message)),
+            }
+        }
+    }
+
+    fn take_fallback(&mut self, config: &Config) {
+        let enabled = config.integrations.iter().filter(|integration| integration.enabled);
+        let mut with_a_place = enabled.filter(|i| i.channel.is_some() || i.webhook_url.is_some());
+        let off = config.integrations.iter().find(|integration| !integration.enabled);
+        match (with_a_place.next(), off) {
+            (Some(integration), _) => self.place_default(integration, &[]),
+            (None, Some(off)) => self.complain_once(&is_disabled(off)),
+            (None, None) => {}
+        }
+    }
+
+    fn place(&mut self, integration: &Integration, destination: &Destination, mentions: &[Mention]) {
+        if !integration.enabled {
+            self.complain_once(&is_disabled(integration));
+            return;
+        }
+        // A Slack app's webhook has its own channel; compatible receivers take another one.
+        let is_webhook = !integration.is_bot();
+        let has_choice = !is_webhook || matches!(integration.flavor, Flavor::Mattermost | Flavor::RocketChat);
+        self.add(integration, if has_choice { Target::Place(destination.clone()) } else { Target::Webhook }, mentions);
+    }
+
+    fn place_default(&mut self, integration: &Integration, mentions: &[Mention]) {
+        match &integration.channel {
+            Some(channel) => self.place(integration, channel, mentions),
+            None if integration.enabled && integration.webhook_url.is_some() => {
+                self.add(integration, Target::Webhook, mentions);
+            }
+            None => self.complain_once(&format!("the integration \"{}\" has no channel", integration.name)),
+        }
+    }
+
+    fn complain_once(&mut self, complaint: &str) {
+        if !self.complaints.iter().any(|known| known == complaint) {
+            self.complaints.push(complaint.to_owned());
+        }
+    }
+
+    /// Each place once, with everybody who is to be called there.
+    fn add(&mut self, integration: &Integration, to: Target, mentions: &[Mention]) {
+        let known = self.placed.iter_mut().find(|placed| placed.integration == integration.name && placed.to == to);
+        let Some(known) = known else {
+            self.placed.push(Placed { integration: integration.name.clone(), to, mentions: mentions.to_vec() });
+            return;
+        };
+        for mention in mentions {
+            if !known.mentions.contains(mention) {
+                known.mentions.push(mention.clone());
+            }
+        }
+    }
+}
+
+/// Whether people are to be called: for a problem, and for what a person sent by hand.
+fn calls_people(notification: &Notification) -> bool {
+    match &notification.kind {
+        Kind::Problem => notification.severity() != Severity::Good,
+        Kind::Custom => true,
+        Kind::Recovery
+        | Kind::Acknowledgement
+        | Kind::FlappingStart
+        | Kind::FlappingStop
+        | Kind::FlappingDisabled
+        | Kind::DowntimeStart
+        | Kind::DowntimeEnd
+        | Kind::DowntimeCancelled
+        | Kind::Unacknowledged
+        | Kind::DowntimeScheduled
+        | Kind::NotificationsStopped
+        | Kind::NotificationsResumed
+        | Kind::Other(_) => false,
+    }
+}
+
+fn is_disabled(integration: &Integration) -> String {
+    format!("the integration \"{}\" is disabled", integration.name)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,382 @@
+//! What somebody writes behind the slash command: `text ─▶ Order`.
+//!
+//! Pure. A phone writes curly quotes and long dashes, Slack escapes three characters and makes links of names; all that is
+//! undone before anything is matched (<https://docs.slack.dev/interactivity/implementing-slash-commands>). A comment stays
+//! as it was typed.
+
+use crate::config::{Matcher, duration, filter, suggest};
+use crate::model::action::Action;
+use std::time::Duration;
+
+/// Longer than any host, service and comment; Slack's own limit is further away.
+const TEXT_CHARS_MAX: usize = 2000;
+/// Of a filter: it is shown again in answers and in the values of buttons.
+const FILTER_CHARS_MAX: usize = 500;
+const FILTER_WORDS_MAX: usize = 20;
+/// Each is compared with every object.
+const FILTER_PATTERNS_MAX: usize = 50;
+/// In an object's name: each may be where its service begins.
+const SLASHES_MAX: usize = 20;
+
+/// No name has more words.
+pub(crate) const NAME_WORDS_MAX: usize = 12;
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Order {
+    pub(crate) what: What,
+    /// The answer is for everybody in the channel.
+    pub(crate) is_public: bool,
+    /// What the slash command is called in that workspace.
+    pub(crate) command: String,
+    /// Of several cores the one meant.
+    pub(crate) core: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum What {
+    Help,
+    Problems(Filter),
+    /// The words begin with the object's name.
+    Status(Vec<String>),
+    Act(Deed, Said),
+    Subscribe(Filter),
+    /// The person, by direct messages.
+    Me(Filter),
+    /// `None`: everything this channel has.
+    Unsubscribe(Option<Filter>),
+    Subscriptions,
+    Whoami,
+}
+
+/// Words that begin with an object's name, and what stands behind each of them, as typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) words: Vec<String>,
+    behind: Vec<String>,
+}
+
+impl Said {
+    /// What stands behind a name of so many words.
+    pub(crate) fn behind(&self, name: usize) -> &str {
+        name.checked_sub(1).and_then(|at| self.behind.get(at)).map_or("", String::as_str)
+    }
+}
+
+/// What is to be done with the object that the words name; the rest of them is the comment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deed {
+    Acknowledge,
+    RemoveAcknowledgement,
+    /// The first word behind the name is how long.
+    Downtime,
+    Recheck,
+}
+
+impl Deed {
+    /// The action, before it is known what it will say: enough to ask whether somebody may.
+    pub(crate) fn stand_in(self) -> Action {
+        match self {
+            Self::Acknowledge => Action::Acknowledge {
+                sticky: true,
+                notify: true,
+                persistent: false,
+                comment: String::new(),
+                expiry: None,
+            },
+            Self::RemoveAcknowledgement => Action::RemoveAcknowledgement,
+            Self::Downtime => {
+                Action::Downtime { start: 0, end: 1, flexible: None, comment: String::new(), host_services: false }
+            }
+            Self::Recheck => Action::Recheck { at: 0 },
+        }
+    }
+}
+
+/// A filter, and the words it was written with.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Filter {
+    pub(crate) text: String,
+    pub(crate) matches: Matcher,
+}
+
+impl Filter {
+    /// Reads one that somebody writes: it is as long as it may be.
+    pub(crate) fn written(text: &str) -> Result<Self, String> {
+        Self::bounded(&words(text)?)
+    }
+
+    fn bounded(words: &[String]) -> Result<Self, String> {
+        let filter = Self::of_words(words)?;
+        most(filter.text.chars().count(), FILTER_CHARS_MAX, "characters in a filter")?;
+        most(words.len(), FILTER_WORDS_MAX, "words in a filter")?;
+        most(filter.matches.patterns(), FILTER_PATTERNS_MAX, "patterns in a filter")?;
+        Ok(filter)
+    }
+
+    /// Reads one that was kept.
+    pub(crate) fn of(text: &str) -> Result<Self, String> {
+        Self::of_words(&words(text)?)
+    }
+
+    fn of_words(words: &[String]) -> Result<Self, String> {
+        let matches = filter::read(words)?;
+        Ok(Self { text: words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "), matches })
+    }
+}
+
+/// Each verb, what stands behind it, and what it does: the help, and what is near a mistyped one.
+pub(crate) const VERBS: [(&str, &str, &str); 12] = [
+    ("problems", "[FILTER]", "what is wrong now; `problems critical`, `problems db*`, `problems web*/Disk*`"),
+    ("status", "HOST[/SERVICE]", "how it is, who acknowledged it, its downtimes"),
+    ("ack", "HOST[/SERVICE] [COMMENT]", "acknowledge its problem"),
+    ("unack", "HOST[/SERVICE]", "remove the acknowledgement"),
+    ("downtime", "HOST[/SERVICE] 2h [COMMENT]", "a downtime from now on"),
+    ("recheck", "HOST[/SERVICE]", "check it now"),
+    ("subscribe", "[FILTER]", "send this channel what the filter takes; without one everything"),
+    ("me", "[FILTER]", "send it to you alone; ended by `unsubscribe` in the app's own tab"),
+    ("unsubscribe", "[FILTER]", "no longer; without a filter nothing at all"),
+    ("subscriptions", "", "what this channel is subscribed to"),
+    ("whoami", "", "who you are to the monitoring, and what you may do here"),
+    ("help", "", "this"),
+];
+
+/// What filters can say, for the help.
+pub(crate) const FILTERS: &str = "A filter is made of words that must all match: `HOST` or `HOST/SERVICE` with `*` and `?`, a state \
+     (`critical`), or `KEY=VALUE` with host, service, state, type, hostgroup, servicegroup, contact, contact_group, core \
+     or var.NAME; `!` before a value excludes it, commas separate several. Names with blanks stand in quotes: \
+     `status \"web 01/Disk C:\"`.";
+
+/// Reads what was written behind the command; an error is a sentence for the person.
+pub(crate) fn parse(command: &str, text: &str) -> Result<Order, String> {
+    most(text.chars().count(), TEXT_CHARS_MAX, "characters")?;
+    let text = undone(text);
+    // Behind the name of these stands what a person has to say, dashes, quotes and all.
+    let is_said = text
+        .split_whitespace()
+        .find(|word| flag(word).is_none())
+        .is_some_and(|verb| ["ack", "acknowledge", "downtime"].contains(&verb.to_lowercase().as_str()));
+    let mut written = split(&text, is_said)?;
+    let flags = take_flags(&mut written, is_said)?;
+    let order =
+        |what| Order { what, is_public: flags.is_public, core: flags.core.clone(), command: command.to_owned() };
+    if written.is_empty() {
+        return Ok(order(What::Help));
+    }
+    let verb = written.remove(0).text;
+    let words: Vec<String> = written.iter().map(|word| word.text.clone()).collect();
+    let said = || -> Result<Said, String> {
+        let words = named(command, &verb, words.clone())?;
+        let behind = written.iter().take(NAME_WORDS_MAX).map(|word| text[word.end..].trim().to_owned()).collect();
+        Ok(Said { words, behind })
+    };
+    let what = match verb.to_lowercase().as_str() {
+        "help" | "?" => What::Help,
+        "problems" | "list" => What::Problems(Filter::bounded(&words)?),
+        "status" | "show" => What::Status(named(command, &verb, words)?),
+        "ack" | "acknowledge" => What::Act(Deed::Acknowledge, said()?),
+        "unack" | "unacknowledge" => What::Act(Deed::RemoveAcknowledgement, said()?),
+        "downtime" => What::Act(Deed::Downtime, said()?),
+        "recheck" | "check" => What::Act(Deed::Recheck, said()?),
+        "subscribe" => What::Subscribe(Filter::bounded(&words)?),
+        "me" => What::Me(Filter::bounded(&words)?),
+        "unsubscribe" if words.is_empty() => What::Unsubscribe(None),
+        "unsubscribe" => What::Unsubscribe(Some(Filter::bounded(&words)?)),
+        "subscriptions" => What::Subscriptions,
+        "whoami" => What::Whoami,
+        other => return Err(unknown_verb(command, other)),
+    };
+    Ok(order(what))
+}
+
+/// The downtime's length at the start of what stands behind the object's name, and the comment.
+pub(crate) fn downtime(command: &str, behind: &str) -> Result<(Duration, String), String> {
+    let usage = format!("Say how long: `{command} downtime HOST[/SERVICE] 2h [COMMENT]`");
+    let (length, comment) = behind.split_once(char::is_whitespace).unwrap_or((behind, ""));
+    if length.is_empty() {
+        return Err(format!("{usage}."));
+    }
+    match duration(length) {
+        Ok(length) if length >= Duration::from_secs(60) => Ok((length, comment.trim().to_owned())),
+        Ok(_) => Err(format!("\"{length}\" is too short for a downtime: a minute at least.")),
+        Err(_) => Err(format!("\"{length}\" is no length of time. {usage}, with 30m, 2h or 1d.")),
+    }
+}
+
+/// A word as it must be written to be one word.
+pub(crate) fn quoted(word: &str) -> String {
+    if !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || QUOTES.contains(&c)) {
+        return word.to_owned();
+    }
+    let quote = if word.contains('"') { '\'' } else { '"' };
+    format!("{quote}{word}{quote}")
+}
+
+fn named(command: &str, verb: &str, words: Vec<String>) -> Result<Vec<String>, String> {
+    if words.is_empty() {
+        let asked = format!("{command} {verb}");
+        return Err(format!("Of what? `{asked} HOST` or `{asked} HOST/SERVICE`; names with blanks stand in quotes."));
+    }
+    let name = words.iter().take(NAME_WORDS_MAX);
+    most(name.map(|word| word.matches('/').count()).sum(), SLASHES_MAX, "slashes in a name")?;
+    Ok(words)
+}
+
+/// A limit that is exceeded says which one it is.
+fn most(count: usize, most: usize, of: &str) -> Result<(), String> {
+    if count > most { Err(format!("There may be {most} {of}; these are {count}.")) } else { Ok(()) }
+}
+
+fn unknown_verb(command: &str, verb: &str) -> String {
+    let near = suggest::nearest(verb, VERBS.iter().map(|(name, ..)| *name));
+    match near {
+        Some(name) => {
+            format!("There is no \"{verb}\". Did you mean `{command} {name}`? `{command} help` tells them all.")
+        }
+        None => format!("There is no \"{verb}\"; `{command} help` tells what there is."),
+    }
+}
+
+/// What flags say.
+#[derive(Debug, Default)]
+struct Flags {
+    is_public: bool,
+    core: Option<String>,
+}
+
+/// The name of a flag. A phone makes one dash of two.
+fn flag(word: &str) -> Option<&str> {
+    let name = word.strip_prefix("--").unwrap_or_else(|| word.trim_start_matches(['—', '–']));
+    (name.len() < word.len() && name.starts_with(|c: char| c.is_ascii_alphabetic())).then_some(name)
+}
+
+/// Takes the flags out; those before the name alone where a person says something behind it.
+fn take_flags(words: &mut Vec<Word>, is_said: bool) -> Result<Flags, String> {
+    let (mut flags, mut at, mut others) = (Flags::default(), 0, 0);
+    // The verb is one, and the name begins with the next.
+    while at < words.len() && !(is_said && others > 1) {
+        match flag(&words[at].text).filter(|_| !words[at].is_quoted) {
+            None => {
+                at += 1;
+                others += 1;
+            }
+            Some("public") => {
+                flags.is_public = true;
+                words.remove(at);
+            }
+            Some("core") if at + 1 < words.len() => {
+                words.remove(at);
+                flags.core = Some(words.remove(at).text);
+            }
+            Some("core") => return Err("--core lacks its value.".to_owned()),
+            Some(other) => {
+                return Err(format!("There is no --{other}; there are --public and --core NAME."));
+            }
+        }
+    }
+    Ok(flags)
+}
+
+const QUOTES: [char; 8] = ['"', '\'', '“', '”', '„', '‘', '’', '`'];
+
+/// What ends a quotation that the character starts.
+fn closing(open: char) -> Option<&'static [char]> {
+    match open {
+        '"' | '“' | '”' | '„' => Some(&['"', '“', '”', '„']),
+        '‘' => Some(&['’', '‘']),
+        '\'' => Some(&['\'']),
+        '`' => Some(&['`']),
+        _ => None,
+    }
+}
+
+/// A word as it is meant, and where it ends in the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Word {
+    text: String,
+    end: usize,
+    is_quoted: bool,
+}
+
+fn words(text: &str) -> Result<Vec<String>, String> {
+    Ok(split(text, false)?.into_iter().map(|word| word.text).collect())
+}
+
+/// Splits at blanks. A quotation may stand anywhere in a word but begins only at its start or after `/` or `=`: an
+/// apostrophe inside of a word is a letter. One without an end is a mistake, or a letter, too, where somebody may say
+/// what they like.
+fn split(text: &str, is_said: bool) -> Result<Vec<Word>, String> {
+    let (mut words, mut word, mut is_quoted) = (Vec::new(), String::new(), false);
+    let mut characters = text.char_indices();
+    while let Some((at, c)) = characters.next() {
+        let may_quote = word.is_empty() || word.ends_with(['/', '=']);
+        if c.is_whitespace() || c.is_control() {
+            if is_quoted || !word.is_empty() {
+                words.push(Word { text: std::mem::take(&mut word), end: at, is_quoted });
+            }
+            is_quoted = false;
+        } else if let Some(ends) = closing(c).filter(|_| may_quote) {
+            let mut inner = characters.clone();
+            let mut quotation = String::new();
+            let has_end = loop {
+                match inner.next() {
+                    Some((_, end)) if ends.contains(&end) => break true,
+                    // No name has a line of its own.
+                    Some((_, other)) if other.is_control() => quotation.push(' '),
+                    Some((_, other)) => quotation.push(other),
+                    None => break false,
+                }
+            };
+            if has_end {
+                is_quoted = true;
+                word.push_str(&quotation);
+                characters = inner;
+            } else if is_said {
+                word.push(c);
+            } else {
+                return Err(format!("The quotation {c}{quotation} has no end."));
+            }
+        } else {
+            word.push(c);
+        }
+    }
+    if is_quoted || !word.is_empty() {
+        words.push(Word { text: word, end: text.len(), is_quoted });
+    }
+    Ok(words)
+}
+
+/// The text as it was typed: Slack makes links of addresses, and names of people and channels
+/// (<https://docs.slack.dev/interactivity/implementing-slash-commands>), and escapes the three characters of its markup.
+fn undone(text: &str) -> String {
+    let (mut typed, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, link)) = rest.split_once('<') {
+        typed.push_str(before);
+        let Some((inside, behind)) = link.split_once('>') else {
+            typed.push('<');
+            rest = link;
+            continue;
+        };
+        let sign = inside.chars().next().filter(|c| ['@', '#', '!'].contains(c));
+        match (sign, inside.split_once('|')) {
+            (Some('!'), None) => typed.push_str(&inside.replacen('!', "@", 1)),
+            (Some(sign @ ('@' | '#')), Some((_, label))) => {
+                typed.push(sign);
+                typed.push_str(label.trim_start_matches(sign));
+            }
+            (_, Some((_, label))) => typed.push_str(label),
+            (_, None) => typed.push_str(inside),
+        }
+        rest = behind;
+    }
+    typed.push_str(rest);
+    unescaped(&typed)
+}
+
+fn unescaped(text: &str) -> String {
+    // What was copied from a message of ours may have invisible joiners in it.
+    text.replace('\u{2060}', "").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! What another program wrote, as a message: a header, the text, and its links as buttons.
+
+use super::blocks::{mention, message_of, section, text};
+use super::limits::{HEADER_MAX, SECTION_TEXT_MAX, TEXT_MAX, cut};
+use super::{markdown, mrkdwn};
+use crate::model::notification::Letter;
+use crate::rules::render::{Reach, ResolvedMention};
+use serde_json::{Value, json};
+
+/// How many sections of text one message has; how much Slack takes in all isn't documented.
+const SECTIONS_MAX: usize = 6;
+/// A button's words (<https://docs.slack.dev/reference/block-kit/block-elements/button-element>).
+const BUTTON_TEXT_MAX: usize = 75;
+
+/// The message with all its looks. Slack tells the app of a click on a button even when it only opens an address: where
+/// nobody hears that, the reader would be shown a warning, so the links are links.
+pub(crate) fn message(letter: &Letter, note: Option<&str>, mentions: &[ResolvedMention], reach: Reach) -> Value {
+    let mut blocks = vec![
+        json!({ "type": "header", "text": { "type": "plain_text", "text": cut(&letter.title, HEADER_MAX).0, "emoji": true } }),
+    ];
+    let calling: Vec<String> = mentions.iter().take(20).map(mention).collect();
+    blocks.extend((!calling.is_empty()).then(|| section(&calling.join(" "))));
+    let over = letter.title.chars().count() > HEADER_MAX;
+    blocks.extend(over.then(|| section(&cut(&mrkdwn::bold(&letter.title), SECTION_TEXT_MAX).0)));
+    blocks.extend(sections(letter));
+    if let Some(note) = note {
+        blocks.push(section(&cut(&format!(":information_source: {}", mrkdwn::plain(note)), SECTION_TEXT_MAX).0));
+    }
+    blocks.extend(details(letter));
+    match reach {
+        Reach::Nothing => blocks.extend(links(letter)),
+        Reach::Buttons | Reach::Forms => blocks.extend(buttons(letter)),
+    }
+    let summary = format!("{}\n{}", mrkdwn::escape(&letter.title), mrkdwn::escape(&letter.body));
+    message_of(&cut(&summary, TEXT_MAX).0, &blocks)
+}
+
+/// The text, in as many sections as there is room for, and what was cut.
+fn sections(letter: &Letter) -> Vec<Value> {
+    let plain = || {
+        let paragraph =
+            |text: &str| markdown::Piece { markup: mrkdwn::plain(text), plain: text.to_owned(), is_close: false };
+        letter.body.split("\n\n").filter(|text| !text.trim().is_empty()).map(paragraph).collect()
+    };
+    let mut pieces: Vec<markdown::Piece> = letter.markdown.as_deref().map_or_else(plain, markdown::pieces);
+    if pieces.is_empty() {
+        pieces = plain();
+    }
+    let (mut parts, mut current) = (Vec::new(), String::new());
+    for piece in pieces {
+        let gap = if current.is_empty() {
+            ""
+        } else if piece.is_close {
+            "\n"
+        } else {
+            "\n\n"
+        };
+        if current.chars().count() + gap.len() + piece.markup.chars().count() <= SECTION_TEXT_MAX {
+            current.push_str(gap);
+            current.push_str(&piece.markup);
+            continue;
+        }
+        parts.extend((!current.is_empty()).then(|| std::mem::take(&mut current)));
+        if piece.markup.chars().count() <= SECTION_TEXT_MAX {
+            current = piece.markup;
+        } else {
+            // Torn apart, markup would end where nobody meant it to: its words alone.
+            parts.extend(torn(&piece.plain));
+        }
+    }
+    parts.push(current);
+    parts.retain(|part| !part.trim().is_empty());
+    let cut_away: usize = parts.iter().skip(SECTIONS_MAX).map(|part| part.chars().count()).sum();
+    let mut blocks: Vec<Value> = parts.iter().take(SECTIONS_MAX).map(|part| section(part)).collect();
+    if cut_away > 0 {
+        blocks.push(section(&format!("_… {cut_away} more characters_")));
+    }
+    blocks
+}
+
+/// A text without markup in parts that fit a section each.
+fn torn(text: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut room = SECTION_TEXT_MAX;
+    for c in text.chars() {
+        // What one character can become at most.
+        let length = mrkdwn::plain(c.encode_utf8(&mut [0; 4])).chars().count().max(2);
+        if length > room {
+            parts.push(String::new());
+            room = SECTION_TEXT_MAX;
+        }
+        room -= length;
+        if let Some(part) = parts.last_mut() {
+            part.push(c);
+        }
+    }
+    parts.iter().map(|part| mrkdwn::plain(part)).collect()
+}
+
+/// The labels that say more than the text does, and what was left out.
+fn details(letter: &Letter) -> Option<Value> {
+    let says = |value: &str| letter.title.contains(value) || letter.body.contains(value);
+    let labels = letter.labels.iter().filter(|(_, value)| !value.is_empty() && !says(value));
+    let mut pieces: Vec<String> = labels.map(|(name, value)| format!("{name}: {value}")).collect();
+    match letter.links_left_out {
+        0 => {}
+        1 => pieces.push("one link was left out".to_owned()),
+        count => pieces.push(format!("{count} links were left out")),
+    }
+    let line = cut(&mrkdwn::plain(&pieces.join(" · ")), 1000).0;
+    (!line.is_empty()).then(|| json!({ "type": "context", "elements": [text(&line)] }))
+}
+
+fn links(letter: &Letter) -> Vec<Value> {
+    let mut lines = vec![String::new()];
+    for (label, url) in letter.links.iter().take(crate::slack::limits::LINKS_MAX) {
+        let label = cut(label, BUTTON_TEXT_MAX).0;
+        let shown = Some(mrkdwn::link(url, &label)).filter(|shown| shown.chars().count() <= SECTION_TEXT_MAX);
+        let shown = shown.unwrap_or_else(|| format!("{} (its address is too long to show)", mrkdwn::plain(&label)));
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => *line = shown,
+            Some(line) if line.chars().count() + 5 + shown.chars().count() <= SECTION_TEXT_MAX => {
+                line.push_str("  ·  ");
+                line.push_str(&shown);
+            }
+            _ => lines.push(shown),
+        }
+    }
+    lines.iter().filter(|line| !line.is_empty()).map(|line| section(line)).collect()
+}
+
+fn buttons(letter: &Letter) -> Option<Value> {
+    let button = |(number, (label, url)): (usize, &(String, String))| {
+        json!({
+            "type": "button", "action_id": format!("link-{number}"), "url": url,
+            "text": { "type": "plain_text", "text": cut(label, BUTTON_TEXT_MAX).0, "emoji": true },
+        })
+    };
+    let elements: Vec<Value> =
+        letter.links.iter().take(crate::slack::limits::LINKS_MAX).enumerate().map(button).collect();
+    (!elements.is_empty()).then(|| json!({ "type": "actions", "elements": elements }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letter(body: &str) -> Letter {
+        Letter { title: "T".into(), body: markdown::to_plain(body), markdown: Some(body.into()), ..Letter::default() }
+    }
+
+    fn texts(message: &Value) -> Vec<&str> {
+        let blocks = message["blocks"].as_array().unwrap().iter();
+        blocks.filter_map(|block| block["text"]["text"].as_str()).collect()
+    }
+
+    #[test]
+    fn paragraphs_are_packed_and_never_torn() {
+        let long = format!("**{}**\n\n", "word ".repeat(200));
+        let message = message(&letter(&long.repeat(8)), None, &[], Reach::Nothing);
+        let texts = texts(&message);
+        assert_eq!(texts.len(), 1 + 4, "{texts:?}");
+        assert!(texts[1..].iter().all(|text| text.chars().count() <= 3000 && text.matches('*').count() % 2 == 0));
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_and_said() {
+        let message = message(&letter(&"x".repeat(200_000)), None, &[], Reach::Nothing);
+        let texts = texts(&message);
+        assert!(texts.last().unwrap().ends_with("more characters_"), "{:?}", texts.last());
+        assert_eq!(texts.len(), 1 + SECTIONS_MAX + 1);
+    }
+
+    #[test]
+    fn labels_that_the_text_says_are_not_repeated() {
+        let mut letter = letter("deleted in 24 hours");
+        letter.labels = [("hours".to_owned(), "24".to_owned()), ("by".to_owned(), "auto<!here>".to_owned())].into();
+        letter.links_left_out = 2;
+        let shown = message(&letter, None, &[], Reach::Nothing).to_string();
+        assert!(
+            shown.contains("by: auto&lt;!here&gt; · 2 links were left out") && !shown.contains("hours: 24"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn links_are_buttons_only_where_a_click_is_heard() {
+        let mut letter = letter("text");
+        letter.links = vec![("Log <1>".to_owned(), "https://example.com/a?b&c".to_owned())];
+        let shown = |reach| message(&letter, None, &[], reach)["blocks"].as_array().unwrap().last().unwrap().clone();
+        assert_eq!(shown(Reach::Buttons)["type"], "actions");
+        assert_eq!(shown(Reach::Nothing)["text"]["text"], "<https://example.com/a?b&amp;c|Log &lt;1&gt;>");
+    }
+}

@@ -1,0 +1,220 @@
+//! What the listener says of itself, for processes that ask: `check`, `doctor`.
+//!
+//! One small JSON file, `listener.json` in the runtime directory, written whole under another name and renamed, at most
+//! every few seconds. It is no promise: whoever reads it asks also how old its heartbeat is and who holds the delivery
+//! lock. A clean stop removes it; what a crash leaves says by its process and its heartbeat that it is of the past.
+
+use crate::system::beneath::Directory;
+use crate::system::clock;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often the heart beats at least while the listener is well, as it writes when something else is to be said, too.
+const BEAT: Duration = Duration::from_secs(5);
+const FILE: &str = "listener.json";
+/// A report is far smaller.
+const FILE_BYTES_MAX: u64 = 256 * 1024;
+
+/// How the listener is. Times are Unix seconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Report {
+    pub(crate) version: String,
+    pub(crate) pid: u32,
+    /// When it started.
+    pub(crate) since: i64,
+    /// When it wrote this.
+    pub(crate) heartbeat: i64,
+    /// Why delivery is interrupted: the disk or the database.
+    pub(crate) interrupted: Option<Noted>,
+    /// The configuration it was told to take and didn't.
+    pub(crate) refused: Option<Noted>,
+    /// Why the HTTP door can't be opened.
+    pub(crate) http: Option<Noted>,
+    /// How far the time in the last signed request was behind our clock, in seconds; negative: before it.
+    pub(crate) skew: Option<Skew>,
+    /// By core: why the last command couldn't be handed over; gone with the next that could.
+    pub(crate) commands: BTreeMap<String, Noted>,
+    /// By integration.
+    pub(crate) sockets: BTreeMap<String, Socket>,
+}
+
+/// Something that went wrong, in words, and when.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Noted {
+    pub(crate) reason: String,
+    pub(crate) at: i64,
+}
+
+/// A difference of clocks, seen once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Skew {
+    pub(crate) seconds: i64,
+    pub(crate) at: i64,
+}
+
+/// A Socket Mode connection.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Socket {
+    pub(crate) connected: bool,
+    pub(crate) since: i64,
+    /// Connections of the app that Slack counted when it greeted last, and those that weren't ours.
+    pub(crate) connections: u64,
+    pub(crate) strangers: u64,
+    pub(crate) error: Option<String>,
+}
+
+/// How it goes, for `check` and `/metrics`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct SocketStatus {
+    /// Whether a connection serves now.
+    pub(crate) connected: bool,
+    /// Since when `connected` is what it is, in Unix ms.
+    pub(crate) since: i64,
+    /// How many connections of this app Slack counted when it greeted last.
+    pub(crate) num_connections: u64,
+    /// How many of them were ours at that time.
+    pub(crate) ours: u64,
+    /// Why the last attempt failed; `None` while all is well.
+    pub(crate) last_error: Option<String>,
+}
+
+impl SocketStatus {
+    /// Connections that aren't ours: of another listener with the same app token, or ghosts. Slack sends each click to
+    /// any one of them, so those that reach them are lost to this listener.
+    pub(crate) fn strangers(&self) -> u64 {
+        self.num_connections.saturating_sub(self.ours)
+    }
+}
+
+impl From<SocketStatus> for Socket {
+    fn from(status: SocketStatus) -> Self {
+        let strangers = status.strangers();
+        let SocketStatus { connected, since, num_connections, last_error, .. } = status;
+        Self { connected, since: since / 1000, connections: num_connections, strangers, error: last_error }
+    }
+}
+
+impl Noted {
+    /// Noted now.
+    pub(crate) fn now(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), at: clock::wall_ms() / 1000 }
+    }
+}
+
+/// Where the report is.
+pub(crate) fn path(runtime_dir: &Path) -> PathBuf {
+    runtime_dir.join(FILE)
+}
+
+/// Reads what a listener said last; `None` when none did since it stopped in order.
+pub(crate) fn read(runtime_dir: &Path) -> io::Result<Option<Report>> {
+    let mut text = Vec::new();
+    match Directory::open(runtime_dir).and_then(|directory| directory.read(FILE)) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?.take(FILE_BYTES_MAX).read_to_end(&mut text)?,
+    };
+    serde_json::from_slice(&text).map(Some).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
+}
+
+/// The listener's pen, shared by all its threads: each notes what it knows, one writes it down.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reporter(Arc<Mutex<Inside>>);
+
+#[derive(Debug, Default)]
+struct Inside {
+    report: Report,
+    runtime_dir: PathBuf,
+    written: Option<(Report, Instant)>,
+}
+
+impl Reporter {
+    pub(crate) fn new(runtime_dir: &Path) -> Self {
+        let now = clock::wall_ms() / 1000;
+        let report = Report {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            since: now,
+            ..Report::default()
+        };
+        Self(Arc::new(Mutex::new(Inside { report, runtime_dir: runtime_dir.to_owned(), written: None })))
+    }
+
+    /// Changes what is said; it is written with the next beat.
+    pub(crate) fn note(&self, change: impl FnOnce(&mut Report)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).report);
+    }
+
+    /// Why delivery is interrupted, if it is.
+    pub(crate) fn interrupted(&self) -> Option<String> {
+        let inside = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inside.report.interrupted.as_ref().map(|noted| noted.reason.clone())
+    }
+
+    /// To be called often: writes when something changed or the last time was a while ago. A disk that refuses is no
+    /// reason to stop: then the report grows old, and that is seen.
+    pub(crate) fn beat(&self) {
+        let mut inside = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_fresh = inside.written.as_ref().is_some_and(|(said, at)| {
+            let same = Report { heartbeat: said.heartbeat, ..inside.report.clone() } == *said;
+            at.elapsed() < if same { BEAT } else { BEAT / 5 }
+        });
+        if is_fresh {
+            return;
+        }
+        inside.report.heartbeat = clock::wall_ms() / 1000;
+        let _ = write(&inside.runtime_dir, &inside.report);
+        inside.written = Some((inside.report.clone(), Instant::now()));
+    }
+
+    /// The listener stops in order.
+    pub(crate) fn remove(&self) {
+        let inside = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = fs::remove_file(path(&inside.runtime_dir));
+    }
+}
+
+/// Readable by the group, in which the core's user is; the configuration's words in it are nobody else's business.
+fn write(runtime_dir: &Path, report: &Report) -> io::Result<()> {
+    let text = serde_json::to_vec(report)?;
+    let (directory, fresh) = (Directory::open(runtime_dir)?, "listener.json.new");
+    // Left by a listener that was killed; perhaps another user's.
+    let _ = directory.remove(fresh);
+    directory.create(fresh, 0o640)?.write_all(&text)?;
+    directory.rename(fresh, &directory, FILE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_noted_is_read_back_and_gone_after_a_stop_in_order() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(read(directory.path()).unwrap(), None);
+        let reporter = Reporter::new(directory.path());
+        reporter.note(|report| report.refused = Some(Noted::now("line 3")));
+        reporter.beat();
+        let said = read(directory.path()).unwrap().unwrap();
+        assert_eq!(said.refused.unwrap().reason, "line 3");
+        assert_eq!((said.pid, said.version.as_str()), (std::process::id(), env!("CARGO_PKG_VERSION")));
+        assert!(said.heartbeat >= said.since && said.since > 0);
+        reporter.remove();
+        assert_eq!(read(directory.path()).unwrap(), None);
+    }
+
+    #[test]
+    fn an_older_or_newer_listeners_report_can_be_read_and_garbage_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(path(directory.path()), r#"{"version":"9.0.0","pid":7,"tomorrow":[1]}"#).unwrap();
+        assert_eq!(read(directory.path()).unwrap().unwrap().version, "9.0.0");
+        fs::write(path(directory.path()), "{").unwrap();
+        assert_eq!(read(directory.path()).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+}
