@@ -1,5 +1,7 @@
 //! The command line: clap's definitions, and from each verb to its function. The only reader of `argv` and of the
 //! environment, the only printer, and the only place that decides exit codes.
+//!
+//! Imports every room. Never in here: what another program would need, too.
 
 mod args;
 mod audit;

@@ -3,6 +3,8 @@
 //! Unknown keys are errors. A secret may stand in the file, in a file of its own (`..._file`) or in the environment.
 //! The state directory is read leniently (see [`lenient`]), so that a typo elsewhere never sends notifications to
 //! another place.
+//!
+//! Imports `state_dir` and below. Never in here: what follows from a value.
 
 mod access;
 mod core;
@@ -38,6 +40,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// The name of the integration that `[slack]` and the environment configure.
+const DEFAULT_INTEGRATION: &str = "default";
 /// The commented default that `config init` writes and the packages install.
 pub(crate) const DEFAULT: &str = include_str!("../packaging/ackbell.toml");
 

@@ -1,4 +1,4 @@
-//! ackbell carries the notifications of a Nagios-style monitoring core to Slack.
+//! ackbell carries the notifications of a Nagios-style monitoring core to Slack, and acknowledgements back into the core.
 //!
 //! ```text
 //! notify:   arguments/macros ─▶ Notification ─▶ spool file (durable) ─▶ exit 0
@@ -6,30 +6,49 @@
 //! callback: Slack ─▶ verified ─▶ interaction ─▶ authorised ─▶ external command ─▶ command file ─▶ confirmed ─▶ message updated
 //! ```
 //!
-//! Each arrow is one function from the type on its left to the type on its right. [`notify`], [`deliver`] and
-//! [`callback`] are the flows; read them first. [`listen`] runs the last two.
+//! Each arrow is one function from the type on its left to the type on its right. [`flow::notify`], [`flow::deliver`] and
+//! [`flow::callback`] are the three flows; read them first.
+//!
+//! # The floors
+//! A room imports only from the floors below its own.
+//!
+//! | floor | room | what it is for |
+//! |---|---|---|
+//! | 10 | [`cli`] | the verbs; the only place that prints, reads `argv` and decides exit codes |
+//! | 9 | [`listen`] | the daemon: main loop, HTTP, Socket Mode, OAuth pages, the message API |
+//! | 9 | [`health`] | `check` and `doctor` |
+//! | 9 | [`setup`] | the files that `ackbell setup` writes, and its checks |
+//! | 8 | [`flow`] | the three flows: steps in order, nothing else |
+//! | 7 | [`store`] | the outbox; the only place with SQL |
+//! | 6 | [`slack`] | Slack's wire: calls, answers, blocks, forms, Socket Mode |
+//! | 6 | [`monitoring`] | the monitoring core: its files, sockets and APIs |
+//! | 5 | [`rules`] | what is decided; pure |
+//! | 4 | [`config`] | the configuration: read strictly, every problem told at once |
+//! | 3 | [`state_dir`] | the files in the state and runtime directories, but for the database |
+//! | 2 | [`model`] | the nouns; pure |
+//! | 1 | [`system`] | the machine below: clock, JSON, log, secrets, TLS roots, systemd |
+//!
+//! The stand-in for Slack and the stage of `ackbell demo` are a crate of their own, `sandbox/`. It imports nothing of
+//! this one and shares no type of Slack's wire with it, so no mistake can hide in both.
 //!
 //! # Invariants
-//! A test greps for these.
+//! `tests/e2e/tree.rs` looks for these in the source.
 //!
-//! - The pure core (`notification`, `intake`, `route`, `render`, `schedule`, `problem`, `slash`, `storm`, `authorise`, `command`,
-//!   `confirm`, `manifest`, `verify`) imports no `std::fs`, `std::net`, `std::env`, no `log`, no clock and no database. `now` is an argument.
-//! - Only `store/` contains SQL. Only `slack/api.rs` uses ureq towards Slack, only `core/` towards a monitoring core,
-//!   and only `core/` opens a core's files and sockets. `Authorised` and `ExternalCommand` have private fields and one
-//!   constructor each: what nobody allowed can't reach a core, as it doesn't type-check. A `Leave` has the same: nothing about an
-//!   object is looked up for a person without having asked [`authorise`] first.
-//! - Only `cli` prints and decides exit codes.
-//! - `notify`, with a listener running, touches spool, wake-up datagram and delivery lock only. Without one its single
-//!   call of `deliver` is its only way to `SQLite`, TLS, templates and time zones.
-//! - `Verified` has private fields and one constructor: what nobody signed goes no further than the door. Async code is
-//!   in `listen/http` alone.
-//! - The wake-up datagram is a hint: delete every line that sends it and only latency changes.
-//! - `sandbox/` reads JSON by itself and shares no wire type with `slack/`: no mistake can hide in both.
-//! - One retry layer (`schedule`), one place that classifies answers (`slack/outcome`), one table of Slack's limits
-//!   (`slack/limits`), one redaction (`secret`).
+//! - `model` and `rules` are pure: no `std::fs`, `std::net`, `std::env`, no `log`, no clock and no database. `now` is an
+//!   argument.
+//! - Only `slack/api.rs` uses ureq towards Slack, only `monitoring/` towards a core, and only `monitoring/` opens a core's
+//!   files and sockets. `Authorised` and `ExternalCommand` have private fields and one constructor each: a command that
+//!   nobody allowed doesn't type-check. `Leave` likewise: nothing about an object is looked up for a person before
+//!   [`rules::authorise`] was asked.
+//! - `notify`, with a listener running, touches the spool, the wake-up datagram and the delivery lock only. Without one its
+//!   single call of `deliver` is its only way to `SQLite`, TLS, templates and time zones.
+//! - `Verified` has private fields and one constructor: an unsigned request stops in `listen/http`. Async code is in
+//!   `listen/http` alone.
+//! - The wake-up datagram is a hint: without it messages come later, and nothing else changes.
+//! - One retry layer (`rules/retry`), one place that classifies answers (`slack/outcome`), one table of Slack's limits
+//!   (`slack/limits`), one redaction (`system/secret`).
 //! - A secret has no `Display` and no `Serialize`; its `Debug` is redacted.
 
-// From the ground up; each imports only those above it.
 mod system;
 
 mod model;

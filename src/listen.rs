@@ -4,6 +4,8 @@
 //! It may be killed at any time: what it was doing is a row with a lease, and the next deliverer takes it up. A clean
 //! stop (SIGTERM) finishes the message in hand, as a courtesy. SIGHUP, or a change of the configuration or of a secret
 //! file, reloads; a configuration that is refused changes nothing.
+//!
+//! Imports `flow` and below. Never in here: what a click does, and how a message is delivered.
 
 mod head;
 mod http;

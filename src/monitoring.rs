@@ -2,6 +2,8 @@
 //!
 //! A command goes out by [`send::send`], what became of it is read back by [`state::read`]; the core's log says why
 //! nothing changed ([`log`]).
+//!
+//! Imports `rules` and below. Never in here: Slack, the database, who may (a command or a `Leave` proves it).
 
 pub(crate) mod author;
 pub(crate) mod contacts;
@@ -14,6 +16,7 @@ pub(crate) mod livestatus;
 pub(crate) mod local;
 pub(crate) mod log;
 mod object_blocks;
+mod object_facts;
 pub(crate) mod object_list;
 pub(crate) mod objects;
 mod openitcockpit;

@@ -1,6 +1,8 @@
 //! `setup`: what a first configuration needs. Here it becomes files; `cli` asks the questions.
 //!
 //! Until [`write_files::files`] nothing on disk changes, so whoever stops at a question leaves nothing behind.
+//!
+//! Imports `store` and below. Never in here: a question, a line of output.
 
 pub(crate) mod checks;
 mod edit_config;

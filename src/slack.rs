@@ -1,4 +1,6 @@
 //! Slack's side: what it takes, how it is asked, what its answers mean.
+//!
+//! Imports `rules` and below. Never in here: a core, the database, when to try again (`rules::retry` says).
 
 pub(crate) mod api;
 pub(crate) mod blocks;

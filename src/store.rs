@@ -9,6 +9,8 @@
 //! - A notification stays until its deliveries are delivered or merged and a week old. A dead one stays until dropped.
 //! - The schema only grows. A database of a newer version is refused; a corrupt one is put aside under another name,
 //!   what can be read of its waiting messages is taken over, and the program goes on.
+//!
+//! Imports `slack` and below. Never in here: a call to Slack or to a core.
 
 mod action;
 mod assign_post;

@@ -21,14 +21,13 @@ mod supervise;
 
 use crate::Sandbox;
 use crate::page::Extra;
-use std::fs;
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
 /// They open nothing but the demo's own sandbox.
 const BOT_TOKEN: &str = "xoxb-sandbox-0000000000";

@@ -12,12 +12,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::fault_script::{Line, Turn, play};
-use super::link;
-use super::page;
 use super::respond::respond;
 use super::state::{State, lock};
-use super::user_actions;
 use super::wire::read_request;
+use super::{link, page, user_actions};
 
 /// How many connections are served at once; more wait in the listen queue.
 const CONNECTIONS_MAX: usize = 256;

@@ -6,12 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::app::{self, Delivered, Kind, Parcel};
 use super::click::{self, Order};
-use super::notices;
 use super::respond::Exchange;
 use super::response_url::{self, ResponseUrl};
 use super::state::{State, lock};
-use super::submit;
 use super::wire::{Answer, Request};
+use super::{notices, submit};
 
 /// Why nothing was sent.
 #[derive(Debug)]

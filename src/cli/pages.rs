@@ -5,9 +5,8 @@ use super::{Exit, Output};
 use crate::config::keys::{Key, SECTIONS, Section};
 use clap::{Command, CommandFactory};
 use clap_mangen::roff::{Roff, bold, italic, roman};
-use std::fs;
-use std::io;
 use std::path::Path;
+use std::{fs, io};
 
 const VERSION: &str = concat!("ackbell ", env!("CARGO_PKG_VERSION"));
 const MANUAL: &str = "ackbell";

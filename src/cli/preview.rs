@@ -1,11 +1,10 @@
 //! `ackbell preview`, and `notify --dry-run`: what would be sent, and where, without sending it.
 
 use super::args::{NotifyArgs, PreviewArgs};
-use super::terminal;
-use super::{Exit, Output, load};
+use super::{Exit, Output, load, terminal};
 use crate::config::Config;
 use crate::flow::deliver;
-use crate::model::notification::Notification;
+use crate::model::notification::{Fields, Notification};
 use crate::monitoring::details::Details;
 use crate::rules::render::{self, Facts, Reach};
 use crate::rules::route;
@@ -24,7 +23,7 @@ pub(super) fn run(args: &PreviewArgs, path: Option<&Path>, env: &Environment, ou
         Err(exit) => return exit,
     };
     let NotifyArgs { fields, from_env, .. } = args.notify.clone();
-    let fields = if from_env { fields.over(super::notify::from_environment(env)) } else { fields };
+    let fields = if from_env { fields.over(Fields::from_environment(env)) } else { fields };
     let all = fields.is_empty();
     let shown = if fields.is_empty() {
         render::samples()

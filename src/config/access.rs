@@ -2,8 +2,7 @@
 
 use super::problem::{Mistake, Report};
 use super::reader::{Table, texts_of};
-use super::suggest;
-use super::{Access, AccessRule, Acknowledge, Audit, CommentRule, Config, Who, values};
+use super::{Access, AccessRule, Acknowledge, Audit, CommentRule, Config, Who, suggest, values};
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;

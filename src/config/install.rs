@@ -1,10 +1,9 @@
 //! The token that an integration has from an installation by a browser, in place of one in the configuration.
 
-use super::integration::DEFAULT;
 use super::problem::{Mistake, Report};
 use super::secrets::Around;
 use super::tree::Span;
-use super::{Config, Integration};
+use super::{Config, DEFAULT_INTEGRATION, Integration};
 use crate::model::time_text::utc;
 use crate::state_dir::installation::{self, Revoked};
 use std::fmt;
@@ -93,7 +92,8 @@ pub(super) fn take(
 /// What only shows when the public address is known, too.
 pub(super) fn check(config: &mut Config, report: &mut Report<'_>) {
     for integration in &mut config.integrations {
-        let own = if integration.name == DEFAULT { String::new() } else { format!("/{}", integration.name) };
+        let own =
+            if integration.name == DEFAULT_INTEGRATION { String::new() } else { format!("/{}", integration.name) };
         integration.install_at = config.listen.public_url.as_ref().map(|url| format!("{url}{INSTALL_PATH}{own}"));
         if let Some(missing) = integration.missing_token().filter(|_| integration.enabled) {
             report.warning(None, Mistake::new(missing.what).remedy(missing.remedy));

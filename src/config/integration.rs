@@ -2,23 +2,15 @@
 
 use super::problem::{Mistake, Report};
 use super::reader::Table;
-use super::secrets::Around;
-use super::secrets::Check;
-use super::secrets::any;
-use super::secrets::app_token;
-use super::secrets::one_secret;
-use super::secrets::printable;
-use super::secrets::secrets;
+use super::secrets::{Around, Check, any, app_token, one_secret, printable, secrets};
 use super::tree::Span;
-use super::{Config, Destination, Flavor, Integration, Proxy, Route, values};
+use super::{Config, DEFAULT_INTEGRATION, Destination, Flavor, Integration, Proxy, Route, values};
 use crate::system::environment::Environment;
 use crate::system::secret::Secret;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The name of the integration that `[slack]` and the environment configure.
-pub(super) const DEFAULT: &str = "default";
 /// What people write in Slack to ask ackbell something, unless it is called otherwise.
 pub(crate) const COMMAND: &str = "/ackbell";
 const API_URL: &str = "https://slack.com/api/";
@@ -40,10 +32,10 @@ pub(super) fn read_all(
     if slack.is_some() || from_env {
         let table = slack.unwrap_or_else(|| Table::new("the environment", None, &[])).passing_over_emptied();
         let mut around = Around { base, state_dir, env: env.clone(), sources };
-        all.push(read(DEFAULT, table, &mut around, report));
+        all.push(read(DEFAULT_INTEGRATION, table, &mut around, report));
     }
     for (name, table) in named {
-        if name == DEFAULT {
+        if name == DEFAULT_INTEGRATION {
             report.error(
                 table.span,
                 Mistake::new("an integration can't be called \"default\"").remedy("that is [slack]'s name"),
@@ -60,7 +52,7 @@ pub(crate) fn blank() -> Integration {
     let (mut sources, mut report) = (Vec::new(), Report::new(None, ""));
     let mut around =
         Around { base: Path::new("/"), state_dir: Path::new("/"), env: Environment::default(), sources: &mut sources };
-    read(DEFAULT, Table::new("[slack]", None, &[]), &mut around, &mut report)
+    read(DEFAULT_INTEGRATION, Table::new("[slack]", None, &[]), &mut around, &mut report)
 }
 
 /// The secrets that `setup` asks for.

@@ -2,8 +2,7 @@
 //!
 //! A typo elsewhere must never send notifications to another place than the one a listener reads.
 
-use crate::state_dir::StateDirs;
-use crate::state_dir::owner;
+use crate::state_dir::{StateDirs, owner};
 use crate::system::environment::Environment;
 use std::fs::File;
 use std::io::{ErrorKind, Read};

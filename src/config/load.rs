@@ -1,10 +1,11 @@
 //! From the file to the strict [`Config`], collecting every problem on the way.
 
-use super::lenient;
 use super::problem::{Mistake, Problem, Report};
 use super::reader::Table;
-use super::{Config, Field, Limits, Matcher, Message, Outbox, Route, Thread, tree, values};
-use super::{access, core, install, integration, listen};
+use super::{
+    Config, Field, Limits, Matcher, Message, Outbox, Route, Thread, access, core, install, integration, lenient,
+    listen, tree, values,
+};
 use crate::model::pattern::Pattern;
 use crate::state_dir::owner;
 use crate::system::environment::Environment;

@@ -1,8 +1,7 @@
 //! Single values: from the text in the file to the strict type, with a remedy for each mistake.
 
 use super::problem::Mistake;
-use super::suggest;
-use super::{CoreKind, Destination, Field, Flavor, Mention, Proxy, Thread, TimeWindow, TimeWindows};
+use super::{CoreKind, Destination, Field, Flavor, Mention, Proxy, Thread, TimeWindow, TimeWindows, suggest};
 use crate::model::notification::Kind;
 use crate::model::pattern::Pattern;
 use crate::system::secret::Secret;

@@ -4,10 +4,9 @@
 //! `SQLite`, no TLS, no template, no time zone, no thread. Without one it has won the lock, and the closure it is given
 //! is its only way to the rest of the program.
 
-use crate::state_dir::StateDirs;
 use crate::state_dir::delivery_lock::DeliveryLock;
 use crate::state_dir::spool::{Entry, Spool, SpoolError, SpoolId};
-use crate::state_dir::wake;
+use crate::state_dir::{StateDirs, wake};
 
 /// Makes the notification durable and sees to its delivery.
 ///

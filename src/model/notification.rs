@@ -4,6 +4,7 @@
 //! ([`Fields`]) and is strict from then on. It is also the content of a spool file; see
 //! [`crate::state_dir::spool`] for the versioned envelope around it.
 
+mod environment;
 mod example;
 mod fields;
 mod state;
@@ -12,7 +13,9 @@ mod text;
 pub(crate) use example::EXAMPLE_TIME;
 pub(crate) use fields::{FIELDS, Field, Fields};
 pub(crate) use state::{HostState, Kind, ServiceState, Severity};
-pub(crate) use text::{LongOutput, clean_line, clean_text, exact_name, is_uuid, present};
+pub(crate) use text::{
+    LongOutput, clean_field, clean_line, clean_text, exact_name, is_uuid, present, without_controls,
+};
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;

@@ -5,6 +5,7 @@
 //!
 //! What a notification says itself wins. Where the core can't be asked, it is delivered with what it has.
 
+use super::object_facts::{Answers, Facts};
 use super::objects::{FILE_BYTES_MAX, Piece, walk};
 use super::{livestatus, paths};
 use crate::config::{Config, Core, CoreKind, Field};
@@ -36,29 +37,6 @@ struct Known {
     /// When Livestatus was asked, and whether it answered.
     asked: Option<(Instant, bool)>,
     answers: Answers,
-}
-
-/// What was asked about, and what the core has of it: empty where it knows no such object.
-#[derive(Debug, Default)]
-pub(super) struct Answers {
-    /// By host and service; the service is empty for a host.
-    pub(super) objects: HashMap<(String, String), Facts>,
-    pub(super) contacts: HashMap<String, Facts>,
-}
-
-/// Of a host, a service or a contact; each has only some of it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Facts {
-    pub(super) display_name: String,
-    pub(super) alias: String,
-    /// A host's address; a contact's first one.
-    pub(super) address: String,
-    pub(super) email: String,
-    pub(super) action_url: String,
-    pub(super) notes_url: String,
-    pub(super) groups: Vec<String>,
-    /// Keys in lower case.
-    pub(super) vars: BTreeMap<String, String>,
 }
 
 impl Details {

@@ -5,8 +5,7 @@
 
 pub(crate) mod state;
 
-use super::error::DoorError;
-use super::error::Receipt;
+use super::error::{DoorError, Receipt};
 use super::http::{Answer, Client};
 use crate::config::Api;
 use crate::model::action::Action;

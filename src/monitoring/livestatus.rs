@@ -7,15 +7,10 @@ mod table;
 
 pub(super) use details::details;
 
-use super::error::DoorError;
-use super::error::ReadError;
-use super::error::Receipt;
+use super::error::{DoorError, ReadError, Receipt};
 use super::objects::Names;
 use super::scope::Scope;
-use super::socket::End;
-use super::socket::connect_tcp;
-use super::socket::connect_unix;
-use super::socket::exchange;
+use super::socket::{End, connect_tcp, connect_unix, exchange};
 use crate::config::{CoreKind, LivestatusAddress};
 use crate::model::core_snapshot::{Acknowledgement, Downtime, Program, Snapshot, State};
 use crate::model::notification::clean_line;

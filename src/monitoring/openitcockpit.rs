@@ -4,8 +4,7 @@
 //! master's. Services' downtimes and cancelled ones are known since 4.4.0; an older one says so.
 //! (<https://github.com/openITCOCKPIT/openITCOCKPIT/blob/development/plugins/NagiosModule/src/Controller/CmdController.php>)
 
-use super::error::DoorError;
-use super::error::Receipt;
+use super::error::{DoorError, Receipt};
 use super::http::Client;
 use crate::config::Api;
 use crate::model::action::Action;

@@ -1,11 +1,8 @@
 //! Naemon's query handler: a socket that takes a command and says at once what the core makes of it.
 //! (<https://www.naemon.io/documentation/developer/queryhandler.html>)
 
-use super::error::DoorError;
-use super::error::Receipt;
-use super::socket::End;
-use super::socket::connect_unix;
-use super::socket::exchange;
+use super::error::{DoorError, Receipt};
+use super::socket::{End, connect_unix, exchange};
 use crate::rules::command::ExternalCommand;
 use std::path::Path;
 

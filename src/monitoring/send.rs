@@ -4,8 +4,7 @@
 
 mod command_file;
 
-use super::error::DoorError;
-use super::error::Receipt;
+use super::error::{DoorError, Receipt};
 use super::socket::connect_unix;
 use super::{icinga2, livestatus, openitcockpit, paths, query_handler};
 use crate::config::{Core, CoreKind};

@@ -24,9 +24,8 @@ mod rules;
 
 use crate::config::{Access, Matcher, Who};
 use crate::model::action::Action;
-use crate::model::notification::is_uuid;
+use crate::model::notification::{clean_field, is_uuid};
 use crate::model::object::Object;
-use crate::rules::command::clean;
 pub(crate) use rules::Known;
 
 /// An author's name is cut to so many characters.
@@ -353,13 +352,13 @@ fn is_same_email(one: &str, other: &str) -> bool {
 fn author(person: &Person, contact: Option<String>) -> String {
     // openITCOCKPIT's contacts are named by UUID, which says nobody who it was.
     let contact = contact.filter(|name| !is_uuid(name));
-    let contact = contact.map(|name| clean(&name)).filter(|name| !name.is_empty());
+    let contact = contact.map(|name| clean_field(&name)).filter(|name| !name.is_empty());
     if let Some(name) = contact {
         return name.chars().take(AUTHOR_CHARS_MAX).collect();
     }
-    let id: String = clean(&person.user_id).chars().take(USER_ID_CHARS_MAX).collect();
+    let id: String = clean_field(&person.user_id).chars().take(USER_ID_CHARS_MAX).collect();
     let mark = if id.is_empty() { " (Slack)".to_owned() } else { format!(" (Slack {id})") };
-    let name = Some(clean(&person.name)).filter(|name| !name.is_empty()).unwrap_or_else(|| "Somebody".to_owned());
+    let name = Some(clean_field(&person.name)).filter(|name| !name.is_empty()).unwrap_or_else(|| "Somebody".to_owned());
     let name: String = name.chars().take(AUTHOR_CHARS_MAX - mark.chars().count()).collect();
     format!("{}{mark}", name.trim_end())
 }

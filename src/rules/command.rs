@@ -10,7 +10,7 @@
 mod lines;
 
 use crate::model::action::Action;
-use crate::model::notification::clean_line;
+use crate::model::notification::{clean_field, clean_line, without_controls};
 use crate::model::object::Object;
 use crate::rules::authorise::Authorised;
 
@@ -71,8 +71,8 @@ pub(crate) enum Wording {
 impl Wording {
     fn of(self, text: &str) -> String {
         match self {
-            Self::AsTyped => one_line(text),
-            Self::LookAlikes => clean(text).chars().map(look_alike).collect(),
+            Self::AsTyped => without_controls(text),
+            Self::LookAlikes => clean_field(text).chars().map(look_alike).collect(),
         }
     }
 }
@@ -161,16 +161,6 @@ impl ExternalCommand {
     pub(crate) fn lines(&self) -> Vec<String> {
         lines::of(self)
     }
-}
-
-/// One line of text that fits into a field: control characters become blanks, `;` becomes `,`.
-pub(crate) fn clean(text: &str) -> String {
-    one_line(text).replace(';', ",")
-}
-
-fn one_line(text: &str) -> String {
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    clean_line(&text)
 }
 
 fn check_name(name: &str) -> Result<(), CommandError> {

@@ -6,8 +6,7 @@
 //! nothing.
 
 use crate::config::Flavor;
-use crate::model::outcome::Outcome;
-use crate::model::outcome::Posted;
+use crate::model::outcome::{Outcome, Posted};
 use crate::system::secret::redact;
 use serde::Deserialize;
 use std::time::Duration;

@@ -155,7 +155,8 @@ mod tests {
         let (core, told, _) = after(&["ACKNOWLEDGE_SVC_PROBLEM;files01;Disk /srv;2;1;0;alice;on it; really"]);
         let text = files::status(&core, NOW + 2);
         let has = |kind: &str, lines: &[&str]| {
-            let mut blocks = text.split("}\n").filter(|block| block.trim_start().starts_with(&format!("{kind} {{")));
+            let begins = format!("{kind} {{");
+            let mut blocks = text.split("}\n").filter(|block| block.lines().any(|line| line == begins));
             blocks.any(|block| lines.iter().all(|wanted| block.lines().any(|line| line.trim() == *wanted)))
         };
         let (created, time) = (format!("created={}", NOW + 2), format!("entry_time={}", NOW + 1));

@@ -2,9 +2,8 @@
 //! objects once.
 
 use super::fake_core::{Core, Object};
-use std::fs;
-use std::io;
 use std::path::Path;
+use std::{fs, io};
 
 /// One block: its kind, and its keys with their values.
 fn block(text: &mut String, kind: &str, pairs: &[(&str, &str)]) {

@@ -1,13 +1,12 @@
 //! What keeps the listener, and ends it when the demo is gone.
 
 use super::Places;
-use std::fs;
-use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
 /// Its standard input is a pipe that the demo alone holds open: when the demo ends, even by SIGKILL, the line it waits
 /// for is the end of the file. `listen` finishes the message in hand.

@@ -3,11 +3,10 @@
 //! A thread of its own: it must be found out who asks, and the click's trigger lives 3 s. A form that can't be opened in
 //! time is lost, and the person hears of it.
 
-use super::card;
 use super::gate::Gate;
-use super::locked;
 use super::request::{Asker, Subject};
 use super::whisper::Teller;
+use super::{card, locked};
 use crate::config::{Acknowledge, Config};
 use crate::model::action::Action;
 use crate::model::object::Object;

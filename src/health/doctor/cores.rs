@@ -4,12 +4,9 @@ use super::{Mark, Step, Trouble};
 use crate::config::{Config, Core, CoreKind};
 use crate::health::check::gather::takes_callbacks;
 use crate::health::check::span;
-use crate::monitoring::error::DoorError;
-use crate::monitoring::error::ReadError;
-use crate::monitoring::send;
+use crate::monitoring::error::{DoorError, ReadError};
 use crate::monitoring::shell::{self, Danger, What};
-use crate::monitoring::state;
-use crate::monitoring::{log_readable, objects_readable, paths};
+use crate::monitoring::{log_readable, objects_readable, paths, send, state};
 use crate::system::clock;
 
 /// A core writes its state every 10 s, some every minute; what is older comes from one that stopped or hangs.

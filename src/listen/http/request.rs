@@ -1,8 +1,7 @@
 //! One request: where it goes, whether it is believed, what it is answered.
 
-use super::BODY_WITHIN;
 use super::connections::Place;
-use super::{Handlers, Peer, Shared, lock, message_api};
+use super::{BODY_WITHIN, Handlers, Peer, Shared, lock, message_api};
 use crate::config::INSTALL_PATH;
 use crate::flow::callback::http_reply::{Answer, Body};
 use crate::listen::oauth::{Shown, Step, policy};

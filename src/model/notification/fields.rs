@@ -1,7 +1,9 @@
 //! From loose text to a strict [`Notification`]: what arguments and macros said, read once.
 
-use super::{Contact, Host, HostState, Ids, Kind, Notification, Progress, Service, ServiceState};
-use super::{clean_line, clean_text, exact_name, present};
+use super::{
+    Contact, Host, HostState, Ids, Kind, Notification, Progress, Service, ServiceState, clean_line, clean_text,
+    exact_name, present,
+};
 use std::collections::BTreeMap;
 
 /// One thing a core can say about a notification: its argument, and its macros for hosts and services.

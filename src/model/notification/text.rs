@@ -137,6 +137,17 @@ pub(crate) fn is_uuid(name: &str) -> bool {
         && name.char_indices().all(|(i, c)| if [8, 13, 18, 23].contains(&i) { c == '-' } else { c.is_ascii_hexdigit() })
 }
 
+/// One line of text that fits into a field: control characters become blanks, `;` becomes `,`.
+pub(crate) fn clean_field(text: &str) -> String {
+    without_controls(text).replace(';', ",")
+}
+
+/// One line of text: control characters become blanks.
+pub(crate) fn without_controls(text: &str) -> String {
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    clean_line(&text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

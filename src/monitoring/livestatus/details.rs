@@ -3,7 +3,7 @@
 use super::{OBJECTS_MAX, Table, ask, filter, has_control, table::Row};
 use crate::config::LivestatusAddress;
 use crate::model::object::Object;
-use crate::monitoring::details::{Answers, Facts};
+use crate::monitoring::object_facts::{Answers, Facts};
 use std::collections::BTreeMap;
 
 /// From the second column on: see [`of_object`].

@@ -1,7 +1,6 @@
 //! The command file: a FIFO that the core made and reads. Nobody answers there.
 
-use crate::monitoring::error::DoorError;
-use crate::monitoring::error::Receipt;
+use crate::monitoring::error::{DoorError, Receipt};
 use crate::rules::command::ExternalCommand;
 use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions};

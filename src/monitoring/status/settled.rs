@@ -3,10 +3,9 @@
 use crate::config::CoreKind;
 use crate::monitoring::error::ReadError;
 use std::fs::File;
-use std::io;
 use std::path::Path;
-use std::thread;
 use std::time::{Duration, SystemTime};
+use std::{io, thread};
 
 /// So often a file is read that changes meanwhile, and so long it must stay as it is afterwards.
 const LOOKS_MAX: usize = 20;

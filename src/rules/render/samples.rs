@@ -57,10 +57,10 @@ pub(crate) fn samples() -> Vec<(String, Notification)> {
     add("service-flappingdisabled", &with(&[("notificationtype", "FLAPPINGDISABLED"), ("output", disk)]));
     add(
         "service-downtimestart",
-        &with(&[("notificationtype", "DOWNEXAMPLE_TIMESTART"), ("author", "bob"), ("comment", "Kernel upgrade")]),
+        &with(&[("notificationtype", "DOWNTIMESTART"), ("author", "bob"), ("comment", "Kernel upgrade")]),
     );
-    add("service-downtimeend", &with(&[("notificationtype", "DOWNEXAMPLE_TIMEEND")]));
-    add("service-downtimecancelled", &with(&[("notificationtype", "DOWNEXAMPLE_TIMECANCELLED"), ("author", "bob")]));
+    add("service-downtimeend", &with(&[("notificationtype", "DOWNTIMEEND")]));
+    add("service-downtimecancelled", &with(&[("notificationtype", "DOWNTIMECANCELLED"), ("author", "bob")]));
     add(
         "service-custom",
         &with(&[
@@ -110,18 +110,10 @@ pub(crate) fn samples() -> Vec<(String, Notification)> {
     );
     add(
         "host-downtimestart",
-        &[
-            ("hoststate", "0"),
-            ("notificationtype", "DOWNEXAMPLE_TIMESTART"),
-            ("author", "bob"),
-            ("comment", "Move to rack 12"),
-        ],
+        &[("hoststate", "0"), ("notificationtype", "DOWNTIMESTART"), ("author", "bob"), ("comment", "Move to rack 12")],
     );
-    add("host-downtimeend", &[("hoststate", "0"), ("notificationtype", "DOWNEXAMPLE_TIMEEND")]);
-    add(
-        "host-downtimecancelled",
-        &[("hoststate", "0"), ("notificationtype", "DOWNEXAMPLE_TIMECANCELLED"), ("author", "bob")],
-    );
+    add("host-downtimeend", &[("hoststate", "0"), ("notificationtype", "DOWNTIMEEND")]);
+    add("host-downtimecancelled", &[("hoststate", "0"), ("notificationtype", "DOWNTIMECANCELLED"), ("author", "bob")]);
     add(
         "host-custom",
         &[
@@ -172,10 +164,7 @@ pub(crate) fn lives() -> Vec<(String, Problem)> {
     for (name, next) in [
         ("living-worse", said("PROBLEM", "2", 5, &[output, ("perfdata", "/=34957MB;30000;33000;0;36000")])),
         ("living-acknowledged", said("ACKNOWLEDGEMENT", "2", 9, &ack)),
-        (
-            "living-in-downtime",
-            said("DOWNEXAMPLE_TIMESTART", "2", 20, &[("author", "Bob Example"), ("comment", "new disk")]),
-        ),
+        ("living-in-downtime", said("DOWNTIMESTART", "2", 20, &[("author", "Bob Example"), ("comment", "new disk")])),
         ("living-recovered", said("RECOVERY", "0", 42, &[("output", "DISK OK - free space: / 15 GB (42%)")])),
     ] {
         let mut changed = problem.clone();

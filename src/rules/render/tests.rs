@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::cli::terminal;
-use crate::config::Field;
-use crate::config::Flavor;
+use crate::config::{Field, Flavor};
 use crate::slack::{blocks, legacy, limits};
 use proptest::prelude::*;
 use serde_json::Value;

@@ -3,8 +3,7 @@
 use super::LocalTime;
 use crate::config::{Matcher, TimeWindows};
 use crate::model::notification::Notification;
-use crate::model::pattern::Pattern;
-use crate::model::pattern::takes;
+use crate::model::pattern::{Pattern, takes};
 
 /// The first part that doesn't match, in words; `None` when all do.
 pub(super) fn mismatch(matcher: &Matcher, notification: &Notification, at: LocalTime) -> Option<String> {

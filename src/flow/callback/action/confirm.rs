@@ -1,8 +1,7 @@
 //! Whether the core holds what it was sent, and what people see then.
 
-use super::expiry;
 use super::send::{done, patience_ms};
-use super::{Worker, entry, request_of};
+use super::{Worker, entry, expiry, request_of};
 use crate::config::Core;
 use crate::flow::callback::request::{Request, Wish};
 use crate::model::action::Action;

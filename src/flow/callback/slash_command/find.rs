@@ -3,8 +3,7 @@
 use crate::config::{Config, Core, Matcher, suggest};
 use crate::flow::callback::gate::Gate;
 use crate::model::object::Object;
-use crate::model::pattern::Globs;
-use crate::model::pattern::Pattern;
+use crate::model::pattern::{Globs, Pattern};
 use crate::monitoring::error::ReadError;
 use crate::monitoring::objects::Names;
 use crate::monitoring::{object_list, paths};

@@ -4,8 +4,7 @@ use crate::config::{Config, Matcher};
 use crate::model::action::Action;
 use crate::model::core_snapshot::{Acknowledged, State};
 use crate::model::object::Object;
-use crate::model::time_text::span;
-use crate::model::time_text::utc;
+use crate::model::time_text::{span, utc};
 use crate::rules::authorise::{Admitted, Caller, Contact, Named, Person, Refusal, Right, contact_name};
 use crate::slack::mrkdwn::{bold, date, escape, fence, plain};
 
