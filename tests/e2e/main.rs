@@ -29,6 +29,7 @@ mod kills;
 mod living;
 mod matrix;
 mod model;
+mod mutations;
 mod naemon;
 mod nagios;
 mod page;
