@@ -46,3 +46,4 @@ mod stories;
 mod storm;
 mod tables;
 mod tree;
+mod what_is_left_out;
