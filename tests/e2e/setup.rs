@@ -79,7 +79,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-#[ignore = "needs tmux: tests/run"]
+#[ignore = "needs tmux and root: tests/run"]
 fn the_app_way_with_its_mistakes() {
     let machine = Machine::new();
     let screen = machine.screen("");
@@ -119,7 +119,7 @@ fn the_app_way_with_its_mistakes() {
 }
 
 #[test]
-#[ignore = "needs tmux: tests/run"]
+#[ignore = "needs tmux and root: tests/run"]
 fn again_it_keeps_what_is_kept_and_a_backup_of_what_changes() {
     let machine = Machine::new();
     let token = machine.file("token", TOKEN);
@@ -147,7 +147,7 @@ fn again_it_keeps_what_is_kept_and_a_backup_of_what_changes() {
 }
 
 #[test]
-#[ignore = "needs tmux: tests/run"]
+#[ignore = "needs tmux and root: tests/run"]
 fn ctrl_c_at_any_question_leaves_nothing() {
     let machine = Machine::new();
     let hook = machine.sandbox.webhook("B0000001");

@@ -87,6 +87,7 @@ fn every_page(part: u64, length: usize, step: usize, seed: u64) {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn noise_on_any_page_stops_nothing_new() {
     every_page(0, 4096, 3, 7);
     every_page(64, 512, 3, 6);
