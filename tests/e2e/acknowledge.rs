@@ -155,16 +155,19 @@ fn acknowledged_in_one_tap(over_socket: bool) {
 }
 
 #[test]
+#[ignore = "needs nagios4 and root: tests/run"]
 fn a_click_over_http_is_an_acknowledgement_that_the_core_holds() {
     acknowledged_in_one_tap(false);
 }
 
 #[test]
+#[ignore = "needs nagios4 and root: tests/run"]
 fn a_click_over_socket_mode_is_an_acknowledgement_that_the_core_holds() {
     acknowledged_in_one_tap(true);
 }
 
 #[test]
+#[ignore = "needs nagios4 and root: tests/run"]
 fn forms_carry_words_options_and_an_end() {
     let night =
         Night::falls(false, "[acknowledge]\nexpire = [\"1m\", \"1h\"]\ncomment = \"required\"\nnotify = false\n");
@@ -197,6 +200,7 @@ fn forms_carry_words_options_and_an_end() {
 }
 
 #[test]
+#[ignore = "needs nagios4 and root: tests/run"]
 fn downtime_check_removal_and_silence_reach_the_core() {
     let night = Night::falls(false, "");
     night.core.set("Load", 1, "high");
@@ -241,6 +245,7 @@ fn downtime_check_removal_and_silence_reach_the_core() {
 }
 
 #[test]
+#[ignore = "needs nagios4 and root: tests/run"]
 fn whoever_may_not_is_told_so_privately() {
     let access =
         "[access]\nask = \"#monitoring-help\"\n[[access.rule]]\ndeny = \"bob@example.com\"\naction = \"acknowledge\"\n";
@@ -263,6 +268,7 @@ fn whoever_may_not_is_told_so_privately() {
 }
 
 #[test]
+#[ignore = "needs nagios4 and root: tests/run"]
 fn a_core_that_cannot_take_it_is_told_as_what_it_is() {
     let mut night = Night::falls(false, "");
     night.core.set("Disk", 2, "full");
@@ -302,6 +308,7 @@ fn a_core_that_cannot_take_it_is_told_as_what_it_is() {
 }
 
 #[test]
+#[ignore = "needs nagios4 and root: tests/run"]
 fn every_other_reason_is_told_as_it_is() {
     let mut night = Night::falls(false, "");
     let notify = |service: &str| {
@@ -347,6 +354,7 @@ fn every_other_reason_is_told_as_it_is() {
 }
 
 #[test]
+#[ignore = "needs nagios4 and root: tests/run"]
 fn one_click_acknowledges_a_storm() {
     const SERVICES: usize = 200;
     let night = Night::falls(false, "[storm]\nthreshold = 2\n");
@@ -378,6 +386,7 @@ fn one_click_acknowledges_a_storm() {
 }
 
 #[test]
+#[ignore = "needs nagios4 and root: tests/run"]
 fn a_webhooks_message_is_replaced_through_its_response_url() {
     let port = free_port();
     let sandbox =

@@ -15,6 +15,7 @@ pub(crate) fn spool(site: &Site, number: usize, host: &str, to: &str) {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn two_thousand_arrive_through_every_fault_in_random_turn() {
     const COUNT: usize = 2000;
     let sandbox = Sandbox::start(&[]);
@@ -75,6 +76,7 @@ fn a_retry_after_of_each_form_is_honoured() {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn endless_huge_and_redirecting_answers_cost_time_but_nothing_else() {
     for kind in ["huge", "endless", "redirect", "garbage", "html200"] {
         let sandbox = Sandbox::start(&[]);
@@ -96,8 +98,7 @@ fn a_waiting_head_blocks_its_own_object_and_nobody_else() {
     site.service("RECOVERY", "web01", "Disk", "0", "x");
     let due = |first: &str| {
         let sql = format!("DELETE FROM hold; UPDATE post SET due = 0; UPDATE post SET due = {first} WHERE id = 1");
-        let done = std::process::Command::new("sqlite3").arg(site.state("ackbell.db")).arg(sql).status().unwrap();
-        assert!(done.success());
+        site.sql(&sql).unwrap();
     };
     due("99999999999999");
     site.configure(&format!("[slack]\nwebhook_url = \"{}\"\n", sandbox.webhook("B0000001")));
@@ -111,6 +112,7 @@ fn a_waiting_head_blocks_its_own_object_and_nobody_else() {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn a_private_ca_is_trusted_when_named_and_refused_when_not() {
     let directory = tempfile::tempdir().unwrap();
     let (cert, key) = certificate(directory.path());

@@ -190,6 +190,7 @@ fn ghosts_a_wrong_clock_and_a_taken_port_are_told() {
 }
 
 #[test]
+#[ignore = "needs root: tests/run"]
 fn nobody_else_is_held_up_and_nothing_is_made_up() {
     use std::os::unix::process::CommandExt;
     let site =
@@ -241,17 +242,13 @@ fn nobody_else_is_held_up_and_nothing_is_made_up() {
 fn the_audits_head_is_in_the_journal_and_a_cut_end_shows_by_it() {
     let site = Site::new("[slack]\nwebhook_url = \"http://127.0.0.1:1/services/T1/B1/x\"\n");
     let listener = site.listen();
-    let sqlite = |sql: &str| {
-        let done = Command::new("sqlite3").arg(site.state("ackbell.db")).arg(sql).output().unwrap();
-        assert!(done.status.success(), "{}", text(&done.stderr));
-    };
     let (first, second) = ("1".repeat(64), "2".repeat(64));
-    sqlite(&format!("INSERT INTO audit (entry, hash) VALUES ('{{}}', '{first}'), ('{{}}', '{second}')"));
+    site.sql(&format!("INSERT INTO audit (entry, hash) VALUES ('{{}}', '{first}'), ('{{}}', '{second}')")).unwrap();
     let told = |line: String| wait_until(&line, Duration::from_secs(20), || site.log().contains(&line));
     told(format!("audit head seq=2 hash={second}"));
     let (code, said) = check(&site, &["--audit-head", &second]);
     assert_eq!(code, 0, "{said}");
-    sqlite("DROP TRIGGER audit_stays; DELETE FROM audit WHERE seq = 2");
+    site.sql("DROP TRIGGER audit_stays; DELETE FROM audit WHERE seq = 2").unwrap();
     told("the audit was cut off before=2 now=1".to_owned());
     let (code, said) = check(&site, &["--audit-head", &second]);
     assert_eq!(code, 2, "{said}");

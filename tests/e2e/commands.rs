@@ -54,6 +54,7 @@ fn the_readme_prints_a_line_at_its_real_length() {
 }
 
 #[test]
+#[ignore = "needs nagios4 and root: tests/run"]
 fn a_real_nagios_takes_them() {
     for core in ["nagios", "naemon"] {
         let directory = tempfile::Builder::new().prefix("ackbell-commands").tempdir_in("/tmp").unwrap();
@@ -82,6 +83,7 @@ fn a_real_nagios_takes_them() {
 }
 
 #[test]
+#[ignore = "needs icinga2 and root: tests/run"]
 fn a_real_icinga2_takes_them() {
     let directory = tempfile::Builder::new().prefix("ackbell-commands").tempdir_in("/tmp").unwrap();
     let root = directory.path().display().to_string();

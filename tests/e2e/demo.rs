@@ -116,6 +116,7 @@ fn assert_no_trace(directory: &Path) {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn a_click_in_the_demo_goes_the_real_way() {
     let show = Show::begin(&[]);
     let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(show.directory()).unwrap().permissions());
@@ -166,6 +167,7 @@ fn a_click_in_the_demo_goes_the_real_way() {
 
 /// The README's pictures come from here: `docs/pictures/take`.
 #[test]
+#[ignore = "needs chromium: tests/run"]
 fn the_demo_in_a_browser() {
     let show = Show::begin(&[]);
     let browser = Browser::start();
@@ -199,6 +201,7 @@ fn the_demo_in_a_browser() {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn the_demos_buttons_do_what_they_say() {
     let show = Show::begin(&[]);
     assert_eq!(show.actions(), ["problem", "worse", "storm", "recover", "stop-core"]);

@@ -51,8 +51,7 @@ fn a_database_that_cannot_be_used_keeps_everything_in_the_spool() {
     );
     fs::remove_dir(site.state("ackbell.db")).unwrap();
     // A newer ackbell's database is never touched.
-    let newer = Command::new("sqlite3").arg(site.state("ackbell.db")).arg("PRAGMA user_version = 99").status().unwrap();
-    assert!(newer.success());
+    site.sql("PRAGMA user_version = 99").unwrap();
     let done = site.run(&NOTIFY);
     assert_eq!((done.status.code(), site.spooled("new")), (Some(0), 2));
     assert!(
@@ -66,6 +65,7 @@ fn a_database_that_cannot_be_used_keeps_everything_in_the_spool() {
 }
 
 #[test]
+#[ignore = "needs root: tests/run"]
 fn what_root_makes_belongs_to_the_cores_user() {
     use std::os::unix::fs::MetadataExt;
     let site =
@@ -103,6 +103,7 @@ impl Drop for Small {
 }
 
 #[test]
+#[ignore = "needs root: tests/run"]
 fn a_full_disk_is_said_and_one_direct_post_is_made() {
     let sandbox = Sandbox::start(&[]);
     let site = Site::with_webhook(&sandbox);
@@ -122,6 +123,7 @@ fn a_full_disk_is_said_and_one_direct_post_is_made() {
 }
 
 #[test]
+#[ignore = "needs root: tests/run"]
 fn a_read_only_disk_is_said_and_one_direct_post_is_made() {
     let sandbox = Sandbox::start(&[]);
     let webhook = sandbox.webhook("B0000001");
@@ -135,6 +137,7 @@ fn a_read_only_disk_is_said_and_one_direct_post_is_made() {
 }
 
 #[test]
+#[ignore = "needs root: tests/run"]
 fn a_spool_of_somebody_else_is_said_with_its_remedy() {
     use std::os::unix::process::CommandExt;
     let site = Site::new("[slack]\nwebhook_url = \"http://127.0.0.1:1/services/x\"\n");
@@ -190,6 +193,7 @@ fn limits_and_closed_streams_are_survived() {
 }
 
 #[test]
+#[ignore = "needs sqlite3: tests/run"]
 fn whoever_looks_with_sqlite3_takes_nothing_away() {
     let sandbox = Sandbox::start(&[]);
     let site = Site::with_webhook(&sandbox);

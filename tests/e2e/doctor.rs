@@ -39,6 +39,7 @@ fn token_site(sandbox: &Sandbox, more: &str) -> Site {
 }
 
 #[test]
+#[ignore = "needs nagios4 and root: tests/run"]
 fn all_is_well_from_the_configuration_to_the_core() {
     let sandbox = Sandbox::start(&[]);
     sandbox.tell("state", &json!({"app": {"socket_mode": true}}));
@@ -154,6 +155,7 @@ fn core_path(core: &Core) -> std::path::PathBuf {
 }
 
 #[test]
+#[ignore = "needs root: tests/run"]
 fn a_command_file_that_is_missing_plain_or_forbidden_is_told_apart() {
     let sandbox = Sandbox::start(&[]);
     let site = token_site(&sandbox, "[core]\ncommand_file = \"cmd\"\n");

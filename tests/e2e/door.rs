@@ -237,6 +237,7 @@ fn health_is_that_of_the_delivery() {
 }
 
 #[test]
+#[ignore = "needs a network: tests/run"]
 fn metrics_and_health_are_this_machines_business_unless_said_otherwise() {
     // An address of this machine that isn't loopback: as others see the door.
     let own = std::net::UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
@@ -303,6 +304,7 @@ fn a_stop_finishes_what_is_in_hand() {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn an_idle_listener_costs_next_to_nothing() {
     let door = Door::open();
     door.post("/slack/request", PAYLOAD);

@@ -83,11 +83,13 @@ fn lives_and_acts(over_socket: bool) {
 }
 
 #[test]
+#[ignore = "needs nagios4 and root: tests/run"]
 fn it_lives_and_acts_over_http() {
     lives_and_acts(false);
 }
 
 #[test]
+#[ignore = "needs nagios4 and root: tests/run"]
 fn it_lives_and_acts_over_socket_mode() {
     lives_and_acts(true);
 }
@@ -110,6 +112,7 @@ fn connected(sandbox: &Sandbox) {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn a_bad_night_fits_and_is_refreshed_at_a_pace() {
     let sandbox = Sandbox::start(&["--burst", "9999"]);
     let site = listening(&sandbox, "[storm]\nthreshold = 3\nwindow = \"2s\"\n");
@@ -148,6 +151,7 @@ fn a_bad_night_fits_and_is_refreshed_at_a_pace() {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn a_restart_leaves_nobodys_home_behind() {
     let sandbox = Sandbox::start(&["--burst", "9999"]);
     let site = listening(&sandbox, "");
@@ -172,6 +176,7 @@ fn a_restart_leaves_nobodys_home_behind() {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn what_slack_refuses_is_told_once_with_the_remedy() {
     let sandbox = Sandbox::start(&["--burst", "9999"]);
     let site = listening(&sandbox, "");

@@ -253,33 +253,38 @@ fn plays(program: Program, plot: &Plot) {
 }
 
 #[test]
+#[ignore = "needs nagios4 and root: tests/run"]
 fn no_text_is_a_command_on_the_nagios_of_this_machine() {
     plays(Program::nagios_here(), &Plot { lines: true, environment: false });
 }
 
 #[test]
+#[ignore = "needs nagios4 and root: tests/run"]
 fn no_text_is_a_command_on_the_nagios_of_this_machine_that_takes_no_quotes_out() {
     plays(Program::nagios_here(), &Plot { lines: false, environment: false });
 }
 
 #[test]
+#[ignore = "needs nagios4 and root: tests/run"]
 fn no_text_is_a_command_by_the_environment() {
     plays(Program::nagios_here(), &Plot { lines: false, environment: true });
 }
 
 #[test]
+#[ignore = "needs root and Debian sid: tests/run"]
 fn no_text_is_a_command_on_the_nagios_of_sid() {
     plays(Program::nagios_of_sid(), &Plot { lines: true, environment: false });
 }
 
 #[test]
+#[ignore = "needs root and Debian sid: tests/run"]
 fn no_text_is_a_command_on_the_nagios_of_sid_that_takes_no_quotes_out() {
     plays(Program::nagios_of_sid(), &Plot { lines: false, environment: false });
 }
 
 /// For trials by hand of a core that no Debian has: `ACKBELL_CORE=/path/to/nagios cargo test ... -- --ignored by_name`.
 #[test]
-#[ignore = "needs a core's program in ACKBELL_CORE"]
+#[ignore = "needs a core's program in ACKBELL_CORE: see there"]
 fn no_text_is_a_command_on_a_core_by_name() {
     let program =
         || Program::Here(std::env::var_os("ACKBELL_CORE").expect("ACKBELL_CORE names a core's program").into());

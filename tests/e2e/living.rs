@@ -77,6 +77,7 @@ fn problem_acknowledgement_recovery_are_one_card_whoever_delivers() {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn flapping_and_downtime_live_on_the_card() {
     let sandbox = Sandbox::start(&["--burst", "99"]);
     let site = Site::with_token(&sandbox, "");
@@ -158,6 +159,7 @@ fn an_archived_channels_cards_go_on_in_the_integrations_own() {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn each_destination_has_its_card_and_only_news_calls_people() {
     let sandbox = Sandbox::start(&["--burst", "99"]);
     let route = "[[route]]\nto = [\"#ops\", \"#db-alerts\", \"@alice@example.com\"]\nmention = [\"@oncall\"]\n";

@@ -62,6 +62,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 #[test]
+#[ignore = "needs faketime: tests/run"]
 fn whatever_happens_in_whatever_order_the_promises_hold() {
     let seconds = number("MODEL_SECONDS").map(Duration::from_secs);
     // The test command plays the same stories each time; whoever has more time wants others.

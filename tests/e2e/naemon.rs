@@ -50,6 +50,7 @@ fn a_click_reaches_naemon_by_its_query_handler() {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn naemons_verdict_is_told() {
     let (shift, naemon) = begin("");
     notify(&shift, "PROBLEM", "Gone", "CRITICAL");

@@ -277,6 +277,7 @@ fn with_rights(path: &Path) {
 }
 
 #[test]
+#[ignore = "needs nagios4 and root: tests/run"]
 fn a_real_core_over_http_by_arguments() {
     let sandbox = Sandbox::start(&["--burst", "200"]);
     let slack =
@@ -290,6 +291,7 @@ fn a_real_core_over_http_by_arguments() {
 }
 
 #[test]
+#[ignore = "needs nagios4 and root: tests/run"]
 fn a_real_core_over_tls_with_a_private_ca_by_environment() {
     let directory = tempfile::tempdir().unwrap();
     let (cert, key) = crate::answers::certificate(directory.path());

@@ -31,6 +31,7 @@ pub(crate) fn assert_fits(browser: &Browser) {
 }
 
 #[test]
+#[ignore = "needs nagios4, chromium and root: tests/run"]
 fn an_evening_on_call_in_the_page() {
     let night = Night::falls(false, "");
     let browser = Browser::start();
@@ -155,6 +156,7 @@ fn looks(browser: &Browser) {
 }
 
 #[test]
+#[ignore = "needs nagios4, chromium and root: tests/run"]
 fn a_storm_a_failing_slack_and_the_demo_in_the_page() {
     let night = Night::falls(false, "[storm]\nthreshold = 2\nwindow = \"10s\"\n");
     let browser = Browser::start();
@@ -206,6 +208,7 @@ fn demo(night: &Night, browser: &Browser) {
 }
 
 #[test]
+#[ignore = "needs chromium: tests/run"]
 fn every_kind_of_block_and_place_is_drawn() {
     let sandbox = Sandbox::start(&["--burst", "500"]);
     let browser = Browser::start();
@@ -274,6 +277,7 @@ fn slash_command(sandbox: &Sandbox, browser: &Browser) {
 }
 
 #[test]
+#[ignore = "needs chromium: tests/run"]
 fn a_preview_is_one_file_that_looks_the_same() {
     let sandbox = Sandbox::start(&[]);
     let site = Site::with_token(&sandbox, "app_token = \"xapp-1\"\n");

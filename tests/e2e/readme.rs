@@ -11,6 +11,7 @@ fn blocks() -> Vec<String> {
 }
 
 #[test]
+#[ignore = "needs root: tests/run"]
 fn every_command_of_the_readme_works_in_its_order() {
     let sandbox = Sandbox::start(&["--burst", "99"]);
     let home = tempfile::tempdir().unwrap();
@@ -61,6 +62,7 @@ fn every_command_of_the_readme_works_in_its_order() {
 }
 
 #[test]
+#[ignore = "needs curl: tests/run"]
 fn the_first_command_shows_the_main_job() {
     let root = env!("CARGO_MANIFEST_DIR");
     let fake = tempfile::tempdir().unwrap();

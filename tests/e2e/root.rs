@@ -46,6 +46,7 @@ fn number(option: &str, name: &str) -> u32 {
 }
 
 #[test]
+#[ignore = "needs root: tests/run"]
 fn a_listener_that_root_starts_is_the_owners_with_all_their_groups_in_every_thread() {
     let sandbox = Sandbox::start(&[]);
     // Whoever is in a second group: the command file's, as a rule.
@@ -134,6 +135,7 @@ const PLACES: [&str; 14] = [
 ];
 
 #[test]
+#[ignore = "needs root: tests/run"]
 fn nothing_planted_in_the_state_makes_root_touch_a_file_for_its_owner() {
     for place in PLACES {
         for kind in ["link", "dangling", "directory", "fifo", "hard"] {
@@ -170,6 +172,7 @@ fn nothing_planted_in_the_state_makes_root_touch_a_file_for_its_owner() {
 }
 
 #[test]
+#[ignore = "needs root: tests/run"]
 fn links_of_another_user_arent_followed_and_those_of_root_are() {
     // As with a user of its own for the listener: the core's user writes the state directory, too.
     let site = site_of(0, NOBODY, NOWHERE);
@@ -210,6 +213,7 @@ fn links_of_another_user_arent_followed_and_those_of_root_are() {
 }
 
 #[test]
+#[ignore = "needs root: tests/run"]
 fn what_another_users_configuration_names_is_never_read_by_root() {
     let sandbox = Sandbox::start(&[]);
     let secret = tempfile::NamedTempFile::new().unwrap();
@@ -239,6 +243,7 @@ fn what_another_users_configuration_names_is_never_read_by_root() {
 }
 
 #[test]
+#[ignore = "needs root: tests/run"]
 fn what_only_root_may_read_is_read_before() {
     let sandbox = Sandbox::start(&[]);
     let site = site_of(
@@ -265,6 +270,7 @@ fn what_only_root_may_read_is_read_before() {
 }
 
 #[test]
+#[ignore = "needs root: tests/run"]
 fn no_process_of_the_same_user_reads_a_listeners_memory() {
     let sandbox = Sandbox::start(&[]);
     let slack = format!("[slack]\nbot_token = \"{TOKEN}\"\napi_url = \"{}/api/\"\nchannel = \"#ops\"\n", sandbox.url);
@@ -290,6 +296,7 @@ fn no_process_of_the_same_user_reads_a_listeners_memory() {
 }
 
 #[test]
+#[ignore = "needs nagios4 and root: tests/run"]
 fn setup_lets_the_core_judge_as_its_own_user_and_puts_no_foreign_file_back() {
     let core = crate::nagios::Core::without_ackbell();
     let root = core.path("").display().to_string();

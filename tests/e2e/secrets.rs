@@ -56,6 +56,7 @@ fn assert_silent(said: &str) {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn secrets_appear_nowhere() {
     let broken = "[slack]\nwebhook_url = \"https://x.invalid/services/SECRETHOOK\"\nbot_token = \"xoxb-SECRETTOKEN\"\n\
         app_token = \"xapp-SECRETAPP\"\nproxy = \"http://u:SECRETPROXY@127.0.0.1:9\"\nsigning_secret = \"SECRETSIGN\"\n\
@@ -117,6 +118,7 @@ fn no_page_help_or_door_tells_a_secret() {
 
 /// The real core, a click, an answer: and then every file that there is.
 #[test]
+#[ignore = "needs nagios4 and root: tests/run"]
 fn what_an_evening_leaves_is_the_cores_users_and_nobody_elses() {
     let night = Night::falls(false, "");
     night.core.set("Disk", 2, "DISK CRITICAL - 3% free");
@@ -142,6 +144,7 @@ fn what_an_evening_leaves_is_the_cores_users_and_nobody_elses() {
 
 /// Nothing is looked up by a shell, and so nothing that anybody wrote is ever an argument: not one program is started.
 #[test]
+#[ignore = "needs strace: tests/run"]
 fn neither_a_notification_nor_the_listener_starts_a_program() {
     let sandbox = Sandbox::start(&[]);
     let site = Site::with_webhook(&sandbox);

@@ -90,6 +90,7 @@ fn with_a_token_that_only_knows_people_the_webhook_posts() {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn what_a_person_orders_waits_for_no_pause_but_slacks_own() {
     let sandbox = Sandbox::start(&["--burst", "9"]);
     let site = Site::with_token(&sandbox, "");

@@ -79,6 +79,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
+#[ignore = "needs tmux and root: tests/run"]
 fn the_app_way_with_its_mistakes() {
     let machine = Machine::new();
     let screen = machine.screen("");
@@ -118,6 +119,7 @@ fn the_app_way_with_its_mistakes() {
 }
 
 #[test]
+#[ignore = "needs tmux and root: tests/run"]
 fn again_it_keeps_what_is_kept_and_a_backup_of_what_changes() {
     let machine = Machine::new();
     let token = machine.file("token", TOKEN);
@@ -145,6 +147,7 @@ fn again_it_keeps_what_is_kept_and_a_backup_of_what_changes() {
 }
 
 #[test]
+#[ignore = "needs tmux and root: tests/run"]
 fn ctrl_c_at_any_question_leaves_nothing() {
     let machine = Machine::new();
     let hook = machine.sandbox.webhook("B0000001");
@@ -171,6 +174,7 @@ fn ctrl_c_at_any_question_leaves_nothing() {
 }
 
 #[test]
+#[ignore = "needs root: tests/run"]
 fn a_dry_run_shows_all_and_writes_nothing() {
     let machine = Machine::new();
     let hook = machine.file("hook", &machine.sandbox.webhook("B0000001"));
@@ -220,6 +224,7 @@ fn without_a_terminal_it_says_what_it_needs() {
 }
 
 #[test]
+#[ignore = "needs nagios4, tmux and root: tests/run"]
 fn from_nothing_to_the_card_of_a_real_core() {
     let sandbox = Sandbox::start(&["--burst", "99"]);
     let core = Core::without_ackbell();

@@ -152,11 +152,13 @@ fn the_switch_dies(problems: usize, kills: u32) {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn five_thousand_problems_are_a_few_digests_within_a_minute() {
     the_switch_dies(5000, 0);
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn a_storm_survives_a_listener_killed_three_times() {
     the_switch_dies(5000, 3);
 }
@@ -194,6 +196,7 @@ fn a_host_that_is_down_swallows_its_services() {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn a_webhooks_storm_is_a_few_lists() {
     let sandbox = Sandbox::start(&[]);
     let site = Site::with_webhook(&sandbox);

@@ -52,6 +52,7 @@ fn the_queue_is_filtered_and_whole_for_a_script() {
 }
 
 #[test]
+#[ignore = "needs tmux: tests/run"]
 fn on_a_terminal_a_table_fits_and_work_shows() {
     let site = waiting();
     let config = site.config().display().to_string();

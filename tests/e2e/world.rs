@@ -297,9 +297,37 @@ impl Site {
         assert_eq!(counts, [0, 0, 0], "{queue}");
     }
 
+    /// Asks or changes the database behind the program's back; a line for each row, its values between bars.
+    pub(crate) fn sql(&self, statements: &str) -> rusqlite::Result<String> {
+        use rusqlite::fallible_iterator::FallibleIterator as _;
+        let db = rusqlite::Connection::open(self.state("ackbell.db"))?;
+        db.busy_timeout(Duration::from_secs(5))?;
+        let (mut batch, mut lines) = (rusqlite::Batch::new(&db, statements), Vec::new());
+        while let Some(mut statement) = batch.next()? {
+            let columns = statement.column_count();
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let values =
+                    (0..columns).map(|column| row.get_ref(column).map(shown)).collect::<Result<Vec<_>, _>>()?;
+                lines.push(values.join("|"));
+            }
+        }
+        Ok(lines.join("\n"))
+    }
+
     /// How many files are in `spool/NAME`.
     pub(crate) fn spooled(&self, name: &str) -> usize {
         fs::read_dir(self.state("spool").join(name)).into_iter().flatten().count()
+    }
+}
+
+fn shown(value: rusqlite::types::ValueRef) -> String {
+    use rusqlite::types::ValueRef::{Blob, Integer, Null, Real, Text};
+    match value {
+        Null => String::new(),
+        Integer(number) => number.to_string(),
+        Real(number) => number.to_string(),
+        Text(bytes) | Blob(bytes) => text(bytes),
     }
 }
 

@@ -144,6 +144,7 @@ fn peak(pid: u32) -> u64 {
 }
 
 #[test]
+#[ignore = "needs nagios4 and root: tests/run"]
 fn ten_thousand_orders_and_clicks_of_those_who_may_nothing_cost_little_and_tell_nothing() {
     let rules = format!("[[access.rule]]\nallow = \"{ALICE}\"\n[[access.rule]]\ndeny = \"*\"\n");
     let night = Night::falls(false, &rules);
@@ -194,6 +195,7 @@ fn ten_thousand_orders_and_clicks_of_those_who_may_nothing_cost_little_and_tell_
 }
 
 #[test]
+#[ignore = "needs nagios4 and root: tests/run"]
 fn what_one_person_taps_again_and_again_holds_up_nobody_elses() {
     let night = Night::falls(false, "");
     let card = night.falls_ill("Disk", "full");

@@ -18,6 +18,7 @@ fn patience(door: &Door, start: &[u8]) -> (u64, String) {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn nobody_is_waited_for_long() {
     let door = Door::open();
     std::thread::scope(|scope| {
@@ -43,6 +44,7 @@ fn nobody_is_waited_for_long() {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn a_connection_ends_after_a_minute_between_two_requests() {
     let door = Door::open();
     let mut stream = TcpStream::connect(door.address).unwrap();

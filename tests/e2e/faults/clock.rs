@@ -15,6 +15,7 @@ fn notify(site: &Site, host: &str, state: &str, kind: &str) {
 const JUMPS: [&str; 4] = ["-1d", "+366d", "-400d", "+0"];
 
 #[test]
+#[ignore = "needs faketime: tests/run"]
 fn a_clock_that_jumps_under_a_listener_delays_and_gives_up_nothing() {
     let sandbox = Sandbox::start(&["--burst", "99"]);
     let site = Site::with_token(&sandbox, "[storm]\nthreshold = 99\n");
@@ -37,6 +38,7 @@ fn a_clock_that_jumps_under_a_listener_delays_and_gives_up_nothing() {
 }
 
 #[test]
+#[ignore = "needs faketime: tests/run"]
 fn a_clock_that_jumps_between_two_runs_delays_and_gives_up_nothing() {
     for (before, after) in [("+0", "-1d"), ("+0", "+366d"), ("+366d", "+0"), ("-1d", "+0")] {
         let sandbox = Sandbox::start(&["--burst", "99"]);
@@ -64,6 +66,7 @@ fn a_clock_that_jumps_between_two_runs_delays_and_gives_up_nothing() {
 }
 
 #[test]
+#[ignore = "needs faketime: tests/run"]
 fn a_retry_after_is_waited_out_whatever_the_clock_says() {
     for jump in ["-1d", "+366d"] {
         let sandbox = Sandbox::start(&["--burst", "99"]);
@@ -80,6 +83,7 @@ fn a_retry_after_is_waited_out_whatever_the_clock_says() {
 }
 
 #[test]
+#[ignore = "needs faketime: tests/run"]
 fn a_click_has_its_time_and_its_end_whatever_the_clock_says() {
     let ended = |watch: &Watch| watch.sandbox.whispers().iter().any(|told| told.contains("the core has not taken it"));
     let clicked = |watch: &Watch, jump| {
@@ -115,6 +119,7 @@ fn a_click_has_its_time_and_its_end_whatever_the_clock_says() {
 }
 
 #[test]
+#[ignore = "needs faketime: tests/run"]
 fn a_state_file_from_before_the_clock_was_set_back_is_no_word_about_the_click() {
     let watch = Watch::begins_at("+0");
     watch.core.set("web01", "Disk", 0);
@@ -134,6 +139,7 @@ fn a_state_file_from_before_the_clock_was_set_back_is_no_word_about_the_click() 
 }
 
 #[test]
+#[ignore = "needs faketime: tests/run"]
 fn an_hour_that_comes_twice_belongs_to_its_route_both_times() {
     let site = Site::new(
         "[slack]\nbot_token = \"xoxb-1\"\nchannel = \"#day\"\n[[route]]\nmatch = { time = \"Sun 02:00-03:00\" }\nto = [\"#night\"]\n",

@@ -41,6 +41,7 @@ fn a_card_whose_bot_token_is_gone_is_told_on_by_the_webhook() {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn a_configuration_that_is_empty_for_a_while_gives_nothing_up() {
     let sandbox = Sandbox::start(&["--burst", "99"]);
     let site = Site::with_token(&sandbox, "");

@@ -11,6 +11,7 @@ fn shell(site: &Site, line: &str) -> (Option<i32>, String) {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn a_tight_limit_is_a_delivery_a_queued_one_or_a_plain_refusal() {
     let sandbox = Sandbox::start(&["--burst", "999"]);
     let limits: Vec<String> = [3, 4, 5, 6, 8, 10, 12, 16, 24]
@@ -40,13 +41,14 @@ fn a_tight_limit_is_a_delivery_a_queued_one_or_a_plain_refusal() {
         }
         // And nothing is left in the way of the next one; but for a minute's rest, where no certificate could be read.
         let rest = "UPDATE post SET due = 0; DELETE FROM hold";
-        let _ = Command::new("sqlite3").arg(site.state("ackbell.db")).arg(rest).output();
+        let _ = site.sql(rest);
         site.service("PROBLEM", "web01", "Disk", "2", "x");
         site.assert_all_delivered();
     }
 }
 
 #[test]
+#[ignore = "needs root: tests/run"]
 fn no_process_more_is_needed_to_make_it_durable() {
     use std::os::unix::process::CommandExt;
     let site = Site::new("[slack]\nwebhook_url = \"http://127.0.0.1:1/x\"\n[outbox]\ntime_budget = \"600ms\"\n");

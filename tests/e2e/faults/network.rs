@@ -87,6 +87,7 @@ fn a_name_that_leads_nowhere_and_a_closed_port_are_waited_out() {
 }
 
 #[test]
+#[ignore = "needs root: tests/run"]
 fn a_name_server_that_never_answers_is_waited_out() {
     let _silent = std::net::UdpSocket::bind("127.0.0.77:53").unwrap();
     let site = Site::new(&config("https://hooks.slack.com/services/x"));
@@ -108,6 +109,7 @@ fn a_name_server_that_never_answers_is_waited_out() {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn connections_that_never_open_or_never_answer_are_waited_out() {
     let (port, _waiting, _socket) = deaf();
     waits(&format!("http://127.0.0.1:{port}/services/x"), "timed out");
@@ -124,6 +126,7 @@ fn connections_that_never_open_or_never_answer_are_waited_out() {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn a_tls_that_breaks_at_each_step_is_never_answered_in_plain() {
     // Closed at once; no TLS at all; an alert; a record that promises more than comes; a hello that is cut.
     let plays: [(&'static [u8], &str); 4] = [
@@ -147,6 +150,7 @@ fn a_tls_that_breaks_at_each_step_is_never_answered_in_plain() {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn answers_of_one_byte_without_an_end_or_with_a_lie_are_waited_out() {
     for bytes in [
         &b"H"[..],
@@ -168,6 +172,7 @@ fn answers_of_one_byte_without_an_end_or_with_a_lie_are_waited_out() {
 const METHODS: [&str; 3] = ["chat.postMessage", "chat.update", "users.lookupByEmail"];
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn a_429_on_each_method_with_each_retry_after_is_waited_out_to_the_second() {
     let forms =
         [json!("1"), json!("2"), json!("1.5"), json!("0"), json!(" 1 "), json!("-1"), json!("soon"), Value::Null];

@@ -45,6 +45,7 @@ fn fill(path: &Path) {
 }
 
 #[test]
+#[ignore = "needs root: tests/run"]
 fn a_real_disk_that_is_full_under_a_listener_loses_nothing_and_mends_by_itself() {
     let sandbox = Sandbox::start(&["--burst", "99"]);
     let site = Site::with_webhook(&sandbox);
@@ -87,6 +88,7 @@ fn a_file_that_is_cut_never_counts_as_stored() {
 }
 
 #[test]
+#[ignore = "needs root: tests/run"]
 fn a_spool_replaced_under_a_listener_is_made_anew_and_strange_files_hurt_nobody() {
     let sandbox = Sandbox::start(&["--burst", "99"]);
     let site = Site::with_token(&sandbox, "[storm]\nthreshold = 99\n");
@@ -155,6 +157,7 @@ fn very_full(count: usize) {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn tens_of_thousands_of_files_are_told() {
     very_full(20_000);
     if is_long() {

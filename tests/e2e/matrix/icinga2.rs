@@ -140,52 +140,55 @@ fn of(suite: &str) -> Program {
 }
 
 #[test]
+#[ignore = "needs icinga2 and root: tests/run"]
 fn icinga2_of_this_debian_by_its_api() {
     icinga2(Program::Here("icinga2".into()), "API");
 }
 
 #[test]
+#[ignore = "needs icinga2 and root: tests/run"]
 fn icinga2_of_this_debian_by_its_livestatus() {
     icinga2(Program::Here("icinga2".into()), "Livestatus");
 }
 
 #[test]
+#[ignore = "needs icinga2 and root: tests/run"]
 fn icinga2_of_this_debian_by_its_command_file() {
     icinga2(Program::Here("icinga2".into()), "command file");
 }
 
 #[test]
-#[ignore = "needs a root of Debian trixie: tests/cores makes it"]
+#[ignore = "needs root and Debian trixie: tests/run"]
 fn icinga2_of_trixie_by_its_api() {
     icinga2(of("trixie"), "API");
 }
 
 #[test]
-#[ignore = "needs a root of Debian trixie: tests/cores makes it"]
+#[ignore = "needs root and Debian trixie: tests/run"]
 fn icinga2_of_trixie_by_its_livestatus() {
     icinga2(of("trixie"), "Livestatus");
 }
 
 #[test]
-#[ignore = "needs a root of Debian trixie: tests/cores makes it"]
+#[ignore = "needs root and Debian trixie: tests/run"]
 fn icinga2_of_trixie_by_its_command_file() {
     icinga2(of("trixie"), "command file");
 }
 
 #[test]
-#[ignore = "needs a root of Debian sid: tests/cores makes it"]
+#[ignore = "needs root and Debian sid: tests/run"]
 fn icinga2_of_sid_by_its_api() {
     icinga2(of("sid"), "API");
 }
 
 #[test]
-#[ignore = "needs a root of Debian sid: tests/cores makes it"]
+#[ignore = "needs root and Debian sid: tests/run"]
 fn icinga2_of_sid_by_its_livestatus() {
     icinga2(of("sid"), "Livestatus");
 }
 
 #[test]
-#[ignore = "needs a root of Debian sid: tests/cores makes it"]
+#[ignore = "needs root and Debian sid: tests/run"]
 fn icinga2_of_sid_by_its_command_file() {
     icinga2(of("sid"), "command file");
 }

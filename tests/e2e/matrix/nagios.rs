@@ -234,12 +234,13 @@ fn nagios(program: Program) {
 }
 
 #[test]
+#[ignore = "needs nagios4 and root: tests/run"]
 fn nagios_of_this_debian_by_its_command_file() {
     nagios(Program::nagios_here());
 }
 
 #[test]
-#[ignore = "needs a root of Debian sid: tests/cores makes it"]
+#[ignore = "needs root and Debian sid: tests/run"]
 fn nagios_of_sid_by_its_command_file() {
     nagios(Program::nagios_of_sid());
 }
@@ -257,19 +258,19 @@ fn naemon(door: &'static str, core: &str) {
 }
 
 #[test]
-#[ignore = "needs a Naemon, which Debian hasn't: see tests/cores"]
+#[ignore = "needs Naemon, which Debian hasn't: tests/cores"]
 fn naemon_by_its_query_handler() {
     naemon("query handler", "query_socket = \"rw/nagios.qh\"\nlivestatus = \"rw/live\"\n");
 }
 
 #[test]
-#[ignore = "needs a Naemon, which Debian hasn't: see tests/cores"]
+#[ignore = "needs Naemon, which Debian hasn't: tests/cores"]
 fn naemon_by_its_livestatus() {
     naemon("Livestatus", "livestatus = \"rw/live\"\n");
 }
 
 #[test]
-#[ignore = "needs a Naemon, which Debian hasn't: see tests/cores"]
+#[ignore = "needs Naemon, which Debian hasn't: tests/cores"]
 fn naemon_by_its_command_file() {
     naemon(
         "command file",

@@ -176,10 +176,7 @@ impl Played {
 
     fn acts(&self, which: &str) -> String {
         let sql = format!("SELECT id, state, due, object FROM act WHERE {which}");
-        let mut sqlite = std::process::Command::new("sqlite3");
-        let done = sqlite.arg("-cmd").arg(".timeout 5000").arg(self.watch.site.state("ackbell.db")).arg(sql).output();
-        let done = done.unwrap();
-        crate::world::text(&[done.stdout, done.stderr].concat())
+        self.watch.site.sql(&sql).unwrap_or_else(|e| e.to_string())
     }
 
     /// What is broken, in words.
