@@ -20,7 +20,7 @@ use crate::flow::callback::http_reply::Answer;
 use crate::flow::deliver::{DeliverError, Deliverer, PATIENCE_LONG};
 use crate::slack::socket::Reply;
 use crate::state_dir::delivery_lock::DeliveryLock;
-use crate::state_dir::listener_status::{Noted, Reporter, Skew};
+use crate::state_dir::listener_status::{Skew, StatusNote, StatusWriter};
 use crate::state_dir::spool::{Spool, SpoolError};
 use crate::state_dir::wake;
 use crate::system::clock;
@@ -86,7 +86,7 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
             warn!("no wake-up socket reason={e} what=the spool is scanned every {} s", SCAN_INTERVAL.as_secs());
         })
         .ok();
-    let (reporter, callbacks) = (Reporter::new(&config.runtime_dir), Callbacks::default());
+    let (reporter, callbacks) = (StatusWriter::new(&config.runtime_dir), Callbacks::default());
     callbacks.start(&config, env, &reporter);
     let sockets = Sockets::default();
     let installer = Arc::new(Installer::new(&config, env));
@@ -105,7 +105,7 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
                 break;
             }
             error!("delivery interrupted reason={e} what=everything is kept, trying again");
-            current.reporter.note(|report| report.interrupted = Some(Noted::now(e.to_string())));
+            current.reporter.note(|report| report.interrupted = Some(StatusNote::now(e.to_string())));
             current.reporter.beat();
             signals.wait(wake.as_ref(), ERROR_PAUSE);
         }
@@ -127,7 +127,7 @@ struct Current {
     config: Config,
     stamp: Stamp,
     doors: Doors,
-    reporter: Reporter,
+    reporter: StatusWriter,
     callbacks: Callbacks,
     installer: Arc<Installer>,
 }
@@ -138,7 +138,7 @@ struct Callbacks(Arc<OnceLock<Arc<Callback>>>);
 
 impl Callbacks {
     /// Starts them, unless they run.
-    fn start(&self, config: &Config, env: &Environment, reporter: &Reporter) {
+    fn start(&self, config: &Config, env: &Environment, reporter: &StatusWriter) {
         if self.0.get().is_some() {
             return;
         }
@@ -152,7 +152,7 @@ impl Callbacks {
 /// What the doors do with what comes in.
 fn handlers(
     config: &Config,
-    reporter: &Reporter,
+    reporter: &StatusWriter,
     callbacks: &Callbacks,
     sockets: &Sockets,
     installer: &Arc<Installer>,
@@ -243,7 +243,7 @@ impl Current {
                 if config.state_dir != self.config.state_dir || config.runtime_dir != self.config.runtime_dir {
                     let reason = "state_dir and runtime_dir change only with a restart";
                     error!("configuration refused reason={reason}");
-                    self.reporter.note(|report| report.refused = Some(Noted::now(reason)));
+                    self.reporter.note(|report| report.refused = Some(StatusNote::now(reason)));
                     return false;
                 }
                 info!("configuration reloaded");
@@ -258,7 +258,7 @@ impl Current {
             }
             Err(e) => {
                 error!("configuration refused, the old one stays in force reason={e}");
-                self.reporter.note(|report| report.refused = Some(Noted::now(e.to_string())));
+                self.reporter.note(|report| report.refused = Some(StatusNote::now(e.to_string())));
                 false
             }
         }

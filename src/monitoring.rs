@@ -3,7 +3,7 @@
 //! A command goes out by [`send::send`], what became of it is read back by [`state::read`]; the core's log says why
 //! nothing changed ([`log`]).
 //!
-//! Imports `rules` and below. Never in here: Slack, the database, who may (a command or a `Leave` proves it).
+//! Imports `rules` and below. Never in here: Slack, the database, who may (a command or a `Permission` proves it).
 
 pub(crate) mod author;
 pub(crate) mod contacts;

@@ -19,7 +19,7 @@ use write_files::Planned;
 
 /// Which way into Slack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Connection {
     Webhook,
     App,
 }
@@ -27,7 +27,7 @@ pub(crate) enum Way {
 /// What was chosen; what is `None` stays as it is.
 #[derive(Debug, Clone)]
 pub(crate) struct Choices {
-    pub(crate) way: Way,
+    pub(crate) way: Connection,
     pub(crate) core: Option<Local>,
     pub(crate) secrets: Vec<(SecretKind, Secret)>,
     pub(crate) channel: Option<Destination>,
@@ -39,7 +39,7 @@ impl Choices {
     /// How the integration will be: for proving it before anything is written.
     pub(crate) fn integration(&self, existing: Option<&Integration>) -> Integration {
         let mut made = existing.cloned().unwrap_or_else(config::blank_integration);
-        if self.way == Way::Webhook {
+        if self.way == Connection::Webhook {
             (made.bot_token, made.app_token) = (None, None);
         }
         for (kind, secret) in &self.secrets {
@@ -97,7 +97,7 @@ pub(crate) fn plan(
     if slack.is_some_and(|slack| slack.get("enabled").is_some_and(|value| value.as_bool() == Some(false))) {
         change("slack", "enabled", None);
     }
-    if choices.way == Way::Webhook {
+    if choices.way == Connection::Webhook {
         for key in ["bot_token", "bot_token_file", "app_token", "app_token_file"] {
             change("slack", key, None);
         }

@@ -3,7 +3,7 @@
 use super::args::ManifestArgs;
 use super::{Exit, Output};
 use crate::config::{self, LoadError};
-use crate::rules::manifest::{Wanted, Way, link, manifest, yaml};
+use crate::rules::manifest::{AppFeatures, Connection, link, manifest, yaml};
 use crate::system::environment::Environment;
 use std::path::Path;
 
@@ -17,9 +17,9 @@ pub(super) fn run(args: &ManifestArgs, path: Option<&Path>, env: &Environment, o
         Err(exit) => return exit,
     };
     if args.all {
-        let all = Wanted::everything();
+        let all = AppFeatures::everything();
         wanted.features = all.features;
-        if wanted.way == Way::Nowhere {
+        if wanted.way == Connection::Nowhere {
             wanted.way = all.way;
         }
     }
@@ -36,7 +36,7 @@ pub(super) fn run(args: &ManifestArgs, path: Option<&Path>, env: &Environment, o
             out.error("--public-url must start with https://: Slack calls nothing else");
             return Exit::Usage;
         }
-        (wanted.way, wanted.install_at) = (Way::Public(url.clone()), Some(url));
+        (wanted.way, wanted.install_at) = (Connection::Public(url.clone()), Some(url));
     }
     wanted.rotates |= args.rotating_tokens;
     let made = manifest(&wanted);
@@ -58,19 +58,19 @@ fn wanted(
     path: Option<&Path>,
     env: &Environment,
     out: &mut Output,
-) -> Result<(Wanted, String), Exit> {
+) -> Result<(AppFeatures, String), Exit> {
     if args.webhook {
-        return Ok((Wanted::webhook(), API_URL.to_owned()));
+        return Ok((AppFeatures::webhook(), API_URL.to_owned()));
     }
     let config = match config::load(path, env) {
         Ok((config, _)) => config,
-        Err(LoadError::Read { .. }) if path.is_none() => return Ok((Wanted::everything(), API_URL.to_owned())),
+        Err(LoadError::Read { .. }) if path.is_none() => return Ok((AppFeatures::everything(), API_URL.to_owned())),
         Err(e) => {
             out.error(&format!(
                 "{}\nso this is the app for everything ackbell can do, over Socket Mode",
                 e.first_line()
             ));
-            return Ok((Wanted::everything(), API_URL.to_owned()));
+            return Ok((AppFeatures::everything(), API_URL.to_owned()));
         }
     };
     let found = match &args.integration {
@@ -78,8 +78,8 @@ fn wanted(
         None => config.integrations.first(),
     };
     match (found, &args.integration) {
-        (Some(integration), _) => Ok((Wanted::of(&config, integration), integration.api_url.clone())),
-        (None, None) => Ok((Wanted::everything(), API_URL.to_owned())),
+        (Some(integration), _) => Ok((AppFeatures::of(&config, integration), integration.api_url.clone())),
+        (None, None) => Ok((AppFeatures::everything(), API_URL.to_owned())),
         (None, Some(name)) => {
             let names: Vec<&str> = config.integrations.iter().map(|i| i.name.as_str()).collect();
             out.error(&format!("there is no integration \"{name}\"; known: {}", names.join(", ")));

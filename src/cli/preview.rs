@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::flow::deliver;
 use crate::model::notification::{Fields, Notification};
 use crate::monitoring::details::Details;
-use crate::rules::render::{self, Facts, Reach};
+use crate::rules::render::{self, Interactivity, RenderContext};
 use crate::rules::route;
 use crate::slack::blocks;
 use crate::store::Store;
@@ -57,13 +57,13 @@ pub(super) fn run(args: &PreviewArgs, path: Option<&Path>, env: &Environment, ou
 fn show_lives(config: &Config, look: Look, out: &mut Output) {
     for (name, problem) in render::lives() {
         let core = config.cores.first();
-        let card = render::living(&problem, &Facts::bare(&config.message, core, problem.latest.time));
+        let card = render::living(&problem, &RenderContext::bare(&config.message, core, problem.latest.time));
         if look != Look::Json {
             out.line(&format!("── {name}"));
         }
         out.line(&look.of(&blocks::message(&card), || terminal::preview(&card, out.colours, out.width)));
     }
-    let digest = render::digest(&render::storm(), config, None, (Reach::Nothing, 0));
+    let digest = render::digest(&render::storm(), config, None, (Interactivity::Nothing, 0));
     if look != Look::Json {
         out.line("── storm");
     }
@@ -104,9 +104,13 @@ fn page(
     let mut rows: Vec<Value> =
         shown.into_iter().map(|(name, notification)| row(&name, message(&notification, config))).collect();
     if all {
-        let reach = config.integrations.first().map_or(Reach::Nothing, |first| deliver::reach(config, &first.name));
+        let reach =
+            config.integrations.first().map_or(Interactivity::Nothing, |first| deliver::reach(config, &first.name));
         for (name, problem) in render::lives() {
-            let facts = Facts { reach, ..Facts::bare(&config.message, config.cores.first(), problem.latest.time) };
+            let facts = RenderContext {
+                reach,
+                ..RenderContext::bare(&config.message, config.cores.first(), problem.latest.time)
+            };
             rows.push(row(&name, blocks::message(&render::living(&problem, &facts))));
         }
         let digest = render::digest(&render::storm(), config, None, (reach, 0));
@@ -183,7 +187,7 @@ fn show(notification: &Notification, config: &Config, look: Look, out: &mut Outp
     deliver::complete(&mut notification, config);
     crate::monitoring::objects::DisplayNames::default().fill(&mut notification, config);
     let core = config.cores.iter().find(|core| core.name == notification.core);
-    let facts = Facts::bare(&config.message, core, notification.time);
+    let facts = RenderContext::bare(&config.message, core, notification.time);
     let card = render::card(&notification, &facts);
     if let Some(problem) = &card.template_error {
         out.error(&format!("template: {problem}; the default is used"));

@@ -1,6 +1,6 @@
 //! `[acknowledge]` and `[access]`: what a click does by default, and who may click.
 
-use super::problem::{Mistake, Report};
+use super::problem::{Mistake, Problems};
 use super::reader::{Table, texts_of};
 use super::{Access, AccessRule, Acknowledge, Audit, CommentRule, Config, Who, suggest, values};
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ const ACTIONS: [&str; 8] =
     ["acknowledge", "unacknowledge", "downtime", "recheck", "notifications", "comment", "view", "subscribe"];
 const HOUR: Duration = Duration::from_secs(3600);
 
-pub(super) fn acknowledge(top: &mut Table<'_>, report: &mut Report<'_>) -> Acknowledge {
+pub(super) fn acknowledge(top: &mut Table<'_>, report: &mut Problems<'_>) -> Acknowledge {
     let mut acknowledge = Acknowledge {
         sticky: true,
         notify: true,
@@ -46,7 +46,7 @@ fn expiry(text: &str) -> Result<Duration, Mistake> {
     }
 }
 
-pub(super) fn access(top: &mut Table<'_>, report: &mut Report<'_>) -> Access {
+pub(super) fn access(top: &mut Table<'_>, report: &mut Problems<'_>) -> Access {
     let Some(mut table) = top.table("access", report) else {
         return Access::default();
     };
@@ -85,7 +85,7 @@ pub(super) fn access(top: &mut Table<'_>, report: &mut Report<'_>) -> Access {
     access
 }
 
-fn read_rule(mut table: Table<'_>, report: &mut Report<'_>) -> Option<AccessRule> {
+fn read_rule(mut table: Table<'_>, report: &mut Problems<'_>) -> Option<AccessRule> {
     let (has_allow, has_deny) = (table.node("allow").is_some(), table.node("deny").is_some());
     if has_allow == has_deny {
         let message = if has_allow { "a rule can't both allow and deny" } else { "a rule without allow or deny" };
@@ -109,12 +109,12 @@ fn read_rule(mut table: Table<'_>, report: &mut Report<'_>) -> Option<AccessRule
 }
 
 /// The names of integrations; [`check`] looks whether there are such.
-fn integrations(table: &mut Table<'_>, report: &mut Report<'_>) -> Vec<String> {
+fn integrations(table: &mut Table<'_>, report: &mut Problems<'_>) -> Vec<String> {
     table.texts("integration", report).unwrap_or_default().iter().map(|text| text.text.to_owned()).collect()
 }
 
 /// What only shows when the integrations are known, too.
-pub(super) fn check(config: &Config, report: &mut Report<'_>) {
+pub(super) fn check(config: &Config, report: &mut Problems<'_>) {
     let names: Vec<&str> = config.integrations.iter().map(|integration| integration.name.as_str()).collect();
     for rule in &config.access.rules {
         for name in rule.integrations.iter().filter(|name| !names.contains(&name.as_str())) {
@@ -138,7 +138,7 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
 }
 
 /// `[audit]`
-pub(super) fn audit(top: &mut Table<'_>, report: &mut Report<'_>) -> Audit {
+pub(super) fn audit(top: &mut Table<'_>, report: &mut Problems<'_>) -> Audit {
     let Some(mut table) = top.table("audit", report) else {
         return Audit::default();
     };

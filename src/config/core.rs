@@ -1,6 +1,6 @@
 //! `[core]` and `[cores.NAME]`: the monitoring cores, where their files are and which doors they have.
 
-use super::problem::{Mistake, Report};
+use super::problem::{Mistake, Problems};
 use super::reader::Table;
 use super::secrets::{self, Around};
 use super::{Api, ApiLogin, Core, CoreKind, IcingaWeb, LivestatusAddress, values};
@@ -12,14 +12,14 @@ pub(super) fn read_all(
     top: &mut Table<'_>,
     base: &Path,
     sources: &mut Vec<PathBuf>,
-    report: &mut Report<'_>,
+    report: &mut Problems<'_>,
 ) -> Vec<Core> {
     let mut tables: Vec<(&str, Table<'_>)> = top.table("core", report).map(|table| ("", table)).into_iter().collect();
     tables.extend(top.named_tables("cores", report));
     tables.into_iter().map(|(name, table)| read(name, table.passing_over_emptied(), base, sources, report)).collect()
 }
 
-fn read(name: &str, mut table: Table<'_>, base: &Path, sources: &mut Vec<PathBuf>, report: &mut Report<'_>) -> Core {
+fn read(name: &str, mut table: Table<'_>, base: &Path, sources: &mut Vec<PathBuf>, report: &mut Problems<'_>) -> Core {
     let kind = table.parsed("kind", report, values::core_kind).unwrap_or_default();
     let mut path = |key| table.text(key, report).map(|text| base.join(text.text));
     let [objects_file, main_config, command_file] = ["objects_file", "main_config", "command_file"].map(&mut path);
@@ -79,7 +79,7 @@ fn api(
     kind: CoreKind,
     base: &Path,
     sources: &mut Vec<PathBuf>,
-    report: &mut Report<'_>,
+    report: &mut Problems<'_>,
 ) -> Option<Api> {
     let url = table.parsed("api_url", report, |text| values::url(text).map(|url| url.trim_end_matches('/').to_owned()));
     let user = table.text("api_user", report);

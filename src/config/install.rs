@@ -1,6 +1,6 @@
 //! The token that an integration has from an installation by a browser, in place of one in the configuration.
 
-use super::problem::{Mistake, Report};
+use super::problem::{Mistake, Problems};
 use super::secrets::Around;
 use super::tree::Span;
 use super::{Config, DEFAULT_INTEGRATION, Integration};
@@ -66,7 +66,7 @@ pub(super) fn take(
     integration: &mut Integration,
     around: &mut Around<'_>,
     span: Option<Span>,
-    report: &mut Report<'_>,
+    report: &mut Problems<'_>,
 ) {
     if !integration.is_installable() {
         return;
@@ -90,7 +90,7 @@ pub(super) fn take(
 }
 
 /// What only shows when the public address is known, too.
-pub(super) fn check(config: &mut Config, report: &mut Report<'_>) {
+pub(super) fn check(config: &mut Config, report: &mut Problems<'_>) {
     for integration in &mut config.integrations {
         let own =
             if integration.name == DEFAULT_INTEGRATION { String::new() } else { format!("/{}", integration.name) };

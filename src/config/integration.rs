@@ -1,6 +1,6 @@
 //! `[slack]` and `[integrations.NAME]`: the ways into Slack and their secrets.
 
-use super::problem::{Mistake, Report};
+use super::problem::{Mistake, Problems};
 use super::reader::Table;
 use super::secrets::{Around, Check, any, app_token, one_secret, printable, secrets};
 use super::tree::Span;
@@ -21,7 +21,7 @@ pub(super) fn read_all(
     (base, state_dir): (&Path, &Path),
     env: &Environment,
     sources: &mut Vec<PathBuf>,
-    report: &mut Report<'_>,
+    report: &mut Problems<'_>,
 ) -> Vec<Integration> {
     let mut all = Vec::new();
     let slack = top.table("slack", report);
@@ -49,7 +49,7 @@ pub(super) fn read_all(
 
 /// One that says nothing, with the defaults: what `setup` starts from.
 pub(crate) fn blank() -> Integration {
-    let (mut sources, mut report) = (Vec::new(), Report::new(None, ""));
+    let (mut sources, mut report) = (Vec::new(), Problems::new(None, ""));
     let mut around =
         Around { base: Path::new("/"), state_dir: Path::new("/"), env: Environment::default(), sources: &mut sources };
     read(DEFAULT_INTEGRATION, Table::new("[slack]", None, &[]), &mut around, &mut report)
@@ -97,7 +97,7 @@ fn signing_secret(value: &str) -> Result<(), Mistake> {
     printable(value)
 }
 
-fn read(name: &str, mut table: Table<'_>, around: &mut Around<'_>, report: &mut Report<'_>) -> Integration {
+fn read(name: &str, mut table: Table<'_>, around: &mut Around<'_>, report: &mut Problems<'_>) -> Integration {
     let (span, place) = (table.span, table.name.clone());
     let api_url = |text: &str| values::url(text).map(|url| if url.ends_with('/') { url } else { format!("{url}/") });
     let mut integration = Integration {
@@ -171,7 +171,7 @@ fn read(name: &str, mut table: Table<'_>, around: &mut Around<'_>, report: &mut 
 }
 
 /// What only shows when the whole integration is known.
-fn check(integration: &Integration, place: &str, span: Option<Span>, report: &mut Report<'_>) {
+fn check(integration: &Integration, place: &str, span: Option<Span>, report: &mut Problems<'_>) {
     if integration.enabled && !integration.is_bot() && integration.webhook_url.is_none() {
         let remedy = "give it webhook_url or bot_token (or their _file), or enabled = false";
         report.error(span, Mistake::new(format!("{place} has no way to post")).remedy(remedy));
@@ -194,7 +194,7 @@ fn check(integration: &Integration, place: &str, span: Option<Span>, report: &mu
 }
 
 /// What only shows when the routes are known too.
-pub(super) fn check_routes(config: &Config, report: &mut Report<'_>) {
+pub(super) fn check_routes(config: &Config, report: &mut Problems<'_>) {
     for integration in &config.integrations {
         let Some(name) = &integration.fallback else { continue };
         let other = config.integrations.iter().find(|other| other.name == *name && other.name != integration.name);
@@ -235,7 +235,7 @@ pub(super) fn check_routes(config: &Config, report: &mut Report<'_>) {
 }
 
 /// What a route and one integration that it leads to make of each other.
-fn check_route(route: &Route, integration: &Integration, report: &mut Report<'_>) {
+fn check_route(route: &Route, integration: &Integration, report: &mut Problems<'_>) {
     let is_webhook_only = !integration.is_bot() && integration.flavor == Flavor::Slack;
     if is_webhook_only && !route.to.is_empty() {
         let mistake = Mistake::new(format!(

@@ -1,6 +1,6 @@
 //! `[listen]`: the doors through which Slack comes in.
 
-use super::problem::{Mistake, Report};
+use super::problem::{Mistake, Problems};
 use super::reader::Table;
 use super::secrets::{self, Around};
 use super::{Integration, values};
@@ -70,7 +70,7 @@ pub(super) fn read(
     base: &Path,
     (env, integrations): (&Environment, &[Integration]),
     sources: &mut Vec<PathBuf>,
-    report: &mut Report<'_>,
+    report: &mut Problems<'_>,
 ) -> Listen {
     let mut listen = Listen {
         http: Http::Default,
@@ -118,7 +118,7 @@ pub(super) fn read(
     listen
 }
 
-fn half(span: super::tree::Span, given: &str, missing: &str, report: &mut Report<'_>) -> Option<TlsFiles> {
+fn half(span: super::tree::Span, given: &str, missing: &str, report: &mut Problems<'_>) -> Option<TlsFiles> {
     let mistake = Mistake::new(format!("\"{given}\" is given without \"{missing}\""));
     report.error(Some(span), mistake.remedy("TLS needs both, the certificate chain and its key, in PEM"));
     None

@@ -1,6 +1,6 @@
 //! From the file to the strict [`Config`], collecting every problem on the way.
 
-use super::problem::{Mistake, Problem, Report};
+use super::problem::{Mistake, Problem, Problems};
 use super::reader::Table;
 use super::{
     Config, Field, Limits, Matcher, Message, Outbox, Route, Thread, access, core, install, integration, lenient,
@@ -31,7 +31,7 @@ impl LoadError {
         match self {
             Self::Problems(problems) => problems.clone(),
             Self::Read { path, .. } => {
-                let mut report = Report::new(Some(path), "");
+                let mut report = Problems::new(Some(path), "");
                 report.error(None, Mistake::new(self.to_string()));
                 report.into_problems()
             }
@@ -80,7 +80,7 @@ pub(crate) fn load(argument: Option<&Path>, env: &Environment) -> Result<(Config
     let text = text.as_deref().unwrap_or_default();
     let parsed =
         if lenient::is_json(&path) && source.is_some() { tree::parse_json(text) } else { tree::parse_toml(text) };
-    let mut report = Report::new(source, text);
+    let mut report = Problems::new(source, text);
     let entries = match parsed {
         Ok(entries) => entries,
         Err(errors) => {
@@ -134,7 +134,7 @@ fn read_config(
     text: &str,
     argument: Option<&Path>,
     env: &Environment,
-    report: &mut Report<'_>,
+    report: &mut Problems<'_>,
 ) -> Config {
     let dirs = lenient::state_dirs(argument, env);
     for key in ["state_dir", "runtime_dir"] {
@@ -173,7 +173,7 @@ fn read_config(
     config
 }
 
-fn routes(top: &mut Table<'_>, report: &mut Report<'_>) -> Vec<Route> {
+fn routes(top: &mut Table<'_>, report: &mut Problems<'_>) -> Vec<Route> {
     let mut routes = Vec::new();
     for mut table in top.tables("route", report) {
         let line = table.span.map_or(0, |span| report.line(span));
@@ -200,7 +200,7 @@ fn routes(top: &mut Table<'_>, report: &mut Report<'_>) -> Vec<Route> {
     routes
 }
 
-fn matcher(mut table: Table<'_>, report: &mut Report<'_>) -> Matcher {
+fn matcher(mut table: Table<'_>, report: &mut Problems<'_>) -> Matcher {
     let mut patterns = |key, table: &mut Table<'_>| -> Vec<Pattern> { table.parsed_list(key, report, values::pattern) };
     let (host, service) = (patterns("host", &mut table), patterns("service", &mut table));
     let (host_group, service_group) = (patterns("hostgroup", &mut table), patterns("servicegroup", &mut table));
@@ -232,7 +232,7 @@ fn matcher(mut table: Table<'_>, report: &mut Report<'_>) -> Matcher {
     matcher
 }
 
-fn message(top: &mut Table<'_>, report: &mut Report<'_>) -> Message {
+fn message(top: &mut Table<'_>, report: &mut Problems<'_>) -> Message {
     let default = [Field::Address, Field::Duration, Field::Attempt, Field::Contact];
     let Some(mut table) = top.table("message", report) else {
         let fields = default.to_vec();
@@ -251,7 +251,7 @@ fn message(top: &mut Table<'_>, report: &mut Report<'_>) -> Message {
     message
 }
 
-fn storm(top: &mut Table<'_>, report: &mut Report<'_>) -> Limits {
+fn storm(top: &mut Table<'_>, report: &mut Problems<'_>) -> Limits {
     let mut limits = Limits { threshold: 5, window: Duration::from_secs(30) };
     if let Some(mut table) = top.table("storm", report) {
         limits.threshold = table.count("threshold", report).unwrap_or(limits.threshold);
@@ -261,7 +261,7 @@ fn storm(top: &mut Table<'_>, report: &mut Report<'_>) -> Limits {
     limits
 }
 
-fn outbox(top: &mut Table<'_>, report: &mut Report<'_>) -> Outbox {
+fn outbox(top: &mut Table<'_>, report: &mut Problems<'_>) -> Outbox {
     let mut outbox = Outbox { time_budget: Duration::from_secs(10), max_age: Duration::from_secs(3 * 86_400) };
     let Some(mut table) = top.table("outbox", report) else {
         return outbox;

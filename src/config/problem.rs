@@ -109,14 +109,14 @@ impl Mistake {
 
 /// Collects the problems of one file.
 #[derive(Debug)]
-pub(crate) struct Report<'a> {
+pub(crate) struct Problems<'a> {
     file: Option<&'a Path>,
     text: &'a str,
     /// In the order they were found.
     pub(crate) problems: Vec<Problem>,
 }
 
-impl<'a> Report<'a> {
+impl<'a> Problems<'a> {
     /// For a file's text; without a file for the environment alone.
     pub(crate) fn new(file: Option<&'a Path>, text: &'a str) -> Self {
         Self { file, text, problems: Vec::new() }

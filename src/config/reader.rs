@@ -1,6 +1,6 @@
 //! Walks one table of the tree: asks for the keys it knows, then reports every other one.
 
-use super::problem::{Mistake, Report};
+use super::problem::{Mistake, Problems};
 use super::suggest;
 use super::tree::{Entry, Node, Span, Value};
 use crate::system::environment::Environment;
@@ -50,7 +50,7 @@ impl<'a> Table<'a> {
     }
 
     /// A string.
-    pub(crate) fn text(&mut self, key: &'static str, report: &mut Report<'_>) -> Option<Text<'a>> {
+    pub(crate) fn text(&mut self, key: &'static str, report: &mut Problems<'_>) -> Option<Text<'a>> {
         let entry = self.node(key)?;
         let Value::Text(text) = &entry.node.value else {
             report.error(Some(entry.node.span), self.wrong_type(entry, "a string"));
@@ -60,7 +60,7 @@ impl<'a> Table<'a> {
     }
 
     /// True or false.
-    pub(crate) fn flag(&mut self, key: &'static str, report: &mut Report<'_>) -> Option<bool> {
+    pub(crate) fn flag(&mut self, key: &'static str, report: &mut Problems<'_>) -> Option<bool> {
         let entry = self.node(key)?;
         let Value::Flag(flag) = entry.node.value else {
             report.error(Some(entry.node.span), self.wrong_type(entry, "true or false"));
@@ -70,7 +70,7 @@ impl<'a> Table<'a> {
     }
 
     /// A whole number of at least one.
-    pub(crate) fn count(&mut self, key: &'static str, report: &mut Report<'_>) -> Option<u32> {
+    pub(crate) fn count(&mut self, key: &'static str, report: &mut Problems<'_>) -> Option<u32> {
         let entry = self.node(key)?;
         let number = match &entry.node.value {
             Value::Number(number) => number.parse().ok().filter(|&number| number > 0),
@@ -83,7 +83,7 @@ impl<'a> Table<'a> {
     }
 
     /// A string, or a list of strings.
-    pub(crate) fn texts(&mut self, key: &'static str, report: &mut Report<'_>) -> Option<Vec<Text<'a>>> {
+    pub(crate) fn texts(&mut self, key: &'static str, report: &mut Problems<'_>) -> Option<Vec<Text<'a>>> {
         let entry = self.node(key)?;
         Some(texts_of(entry, &self.name, report))
     }
@@ -92,7 +92,7 @@ impl<'a> Table<'a> {
     pub(crate) fn parsed<T>(
         &mut self,
         key: &'static str,
-        report: &mut Report<'_>,
+        report: &mut Problems<'_>,
         parse: impl Fn(&str) -> Result<T, Mistake>,
     ) -> Option<T> {
         let text = self.text(key, report)?;
@@ -104,7 +104,7 @@ impl<'a> Table<'a> {
         &mut self,
         key: &'static str,
         (env, name): (&Environment, &str),
-        report: &mut Report<'_>,
+        report: &mut Problems<'_>,
         parse: impl Fn(&str) -> Result<T, Mistake>,
     ) -> Option<T> {
         let Some(text) = self.text(key, report) else {
@@ -118,7 +118,7 @@ impl<'a> Table<'a> {
     pub(crate) fn parsed_list<T>(
         &mut self,
         key: &'static str,
-        report: &mut Report<'_>,
+        report: &mut Problems<'_>,
         parse: impl Fn(&str) -> Result<T, Mistake>,
     ) -> Vec<T> {
         let texts = self.texts(key, report).unwrap_or_default();
@@ -131,7 +131,7 @@ impl<'a> Table<'a> {
     }
 
     /// A table inside.
-    pub(crate) fn table(&mut self, key: &'static str, report: &mut Report<'_>) -> Option<Table<'a>> {
+    pub(crate) fn table(&mut self, key: &'static str, report: &mut Problems<'_>) -> Option<Table<'a>> {
         let entry = self.node(key)?;
         let Value::Table(entries) = &entry.node.value else {
             report.error(Some(entry.key_span), self.wrong_type(entry, "a table").remedy(format!("write [{key}]")));
@@ -141,7 +141,7 @@ impl<'a> Table<'a> {
     }
 
     /// Tables under names of the user's choice: `[key.NAME]`.
-    pub(crate) fn named_tables(&mut self, key: &'static str, report: &mut Report<'_>) -> Vec<(&'a str, Table<'a>)> {
+    pub(crate) fn named_tables(&mut self, key: &'static str, report: &mut Problems<'_>) -> Vec<(&'a str, Table<'a>)> {
         let Some(outer) = self.table(key, report) else { return Vec::new() };
         let mut tables = Vec::new();
         for entry in outer.entries {
@@ -157,7 +157,7 @@ impl<'a> Table<'a> {
     }
 
     /// A list of tables: `[[key]]`.
-    pub(crate) fn tables(&mut self, key: &'static str, report: &mut Report<'_>) -> Vec<Table<'a>> {
+    pub(crate) fn tables(&mut self, key: &'static str, report: &mut Problems<'_>) -> Vec<Table<'a>> {
         let Some(entry) = self.node(key) else { return Vec::new() };
         let remedy = format!("start each one with [[{key}]]");
         let Value::List(items) = &entry.node.value else {
@@ -177,7 +177,7 @@ impl<'a> Table<'a> {
     }
 
     /// Reports every key that was not asked for.
-    pub(crate) fn finish(self, report: &mut Report<'_>) {
+    pub(crate) fn finish(self, report: &mut Problems<'_>) {
         for entry in self.entries.iter().filter(|entry| !self.known.contains(&entry.key.as_str())) {
             let mistake = Mistake::new(format!("unknown key \"{}\" in {}", entry.key, self.name));
             let remedy = suggest::did_you_mean(&entry.key, self.known.iter().copied());
@@ -192,7 +192,7 @@ impl<'a> Table<'a> {
 }
 
 /// The strings of an entry that is one string or a list of them.
-pub(crate) fn texts_of<'a>(entry: &'a Entry, table: &str, report: &mut Report<'_>) -> Vec<Text<'a>> {
+pub(crate) fn texts_of<'a>(entry: &'a Entry, table: &str, report: &mut Problems<'_>) -> Vec<Text<'a>> {
     let nodes: &[Node] = match &entry.node.value {
         Value::List(items) => items,
         _ => std::slice::from_ref(&entry.node),

@@ -1,7 +1,7 @@
 //! Secrets of the configuration: in the file, in a file of their own, or in the environment.
 
 use super::lenient;
-use super::problem::{Mistake, Report};
+use super::problem::{Mistake, Problems};
 use super::reader::{Table, Text};
 use super::tree::Span;
 use crate::system::environment::Environment;
@@ -28,7 +28,7 @@ pub(super) fn one_secret(
     names: &[&str],
     check: Check,
     around: &mut Around<'_>,
-    report: &mut Report<'_>,
+    report: &mut Problems<'_>,
 ) -> Option<Secret> {
     let mut found = secrets(table, keys, names, check, around, report);
     if found.len() > 1 {
@@ -44,7 +44,7 @@ pub(super) fn secrets(
     names: &[&str],
     check: Check,
     around: &mut Around<'_>,
-    report: &mut Report<'_>,
+    report: &mut Problems<'_>,
 ) -> Vec<Secret> {
     let inline = table.texts(key, report);
     let files = table.texts(file_key, report);
@@ -53,7 +53,7 @@ pub(super) fn secrets(
         report.error(files.first().map(|text| text.span), mistake);
     }
     let mut found = Vec::new();
-    let mut take = |value: &str, place: Option<Span>, report: &mut Report<'_>| {
+    let mut take = |value: &str, place: Option<Span>, report: &mut Problems<'_>| {
         let checked = if value.is_empty() { Err(Mistake::new("it is empty")) } else { check(value) };
         match checked {
             Ok(()) => found.push(Secret::new(value.to_owned())),
@@ -81,7 +81,7 @@ pub(super) fn secrets(
     found
 }
 
-fn read_secret(path: &Path, text: Text<'_>, key: &str, report: &mut Report<'_>) -> Option<String> {
+fn read_secret(path: &Path, text: Text<'_>, key: &str, report: &mut Problems<'_>) -> Option<String> {
     match lenient::read_text(path) {
         Ok(value) => {
             warn_if_readable(Some(path), Some(&text), report);
@@ -99,7 +99,7 @@ fn read_secret(path: &Path, text: Text<'_>, key: &str, report: &mut Report<'_>) 
 }
 
 /// A file with secrets is nobody else's business; one that others may write is no secret of ours at all.
-fn warn_if_readable(path: Option<&Path>, text: Option<&Text<'_>>, report: &mut Report<'_>) {
+fn warn_if_readable(path: Option<&Path>, text: Option<&Text<'_>>, report: &mut Problems<'_>) {
     let Some((path, mode)) = path.and_then(|path| Some((path, fs::metadata(path).ok()?.mode()))) else {
         return;
     };

@@ -22,8 +22,8 @@ mod whisper;
 use crate::config::{Config, Integration};
 use crate::model::notification::clean_line;
 use crate::rules::authorise::Person;
-use crate::rules::render::Offer;
-use crate::rules::slash::{self, Filter, Order, What};
+use crate::rules::render::AvailableAction;
+use crate::rules::slash::{self, Filter, Order, SlashOrder};
 use crate::rules::verify::{Proof, Verified, verify};
 use crate::slack::interaction::{
     self, BlockActions, DecodeError, Event, EventKind, Interaction, Origin, Place, SlashCommand, TeamId, UserId,
@@ -32,7 +32,7 @@ use crate::slack::interaction::{
 use crate::slack::slash_reply::{self, Turn};
 use crate::slack::socket::{Envelope, Reply};
 use crate::slack::{forms as modals, mrkdwn};
-use crate::state_dir::listener_status::Reporter;
+use crate::state_dir::listener_status::StatusWriter;
 use crate::store::{NewAct, Store, StoreError};
 use crate::system::clock;
 use crate::system::environment::Environment;
@@ -105,7 +105,11 @@ pub(crate) enum CallbackError {
 
 impl Callback {
     /// Starts the threads that act.
-    pub(crate) fn start(config: &Config, env: &Environment, reporter: &Reporter) -> Result<Arc<Self>, CallbackError> {
+    pub(crate) fn start(
+        config: &Config,
+        env: &Environment,
+        reporter: &StatusWriter,
+    ) -> Result<Arc<Self>, CallbackError> {
         let config = Arc::new(config.clone());
         let open = |patience| Store::open(&config.state_dir, patience).map(|(store, _)| store);
         let gate = || Gate::new(Arc::clone(&config), env.clone());
@@ -262,7 +266,12 @@ impl Callback {
     }
 
     /// Has a form opened. While one is under way, another tap of the same person asks for the same.
-    fn form(&self, config: &Arc<Config>, click: &BlockActions, (offer, asker, subject): (Offer, Asker, Subject)) {
+    fn form(
+        &self,
+        config: &Arc<Config>,
+        click: &BlockActions,
+        (offer, asker, subject): (AvailableAction, Asker, Subject),
+    ) {
         if let Pace::TooFast(words) = self.pace(&asker) {
             return self.whisper_some(config, &asker, words);
         }
@@ -307,7 +316,7 @@ impl Callback {
     fn ordered(&self, integration: &str, config: &Arc<Config>, command: &SlashCommand) -> Answer {
         let privately = |text: &str| Answer::json(json!({ "response_type": "ephemeral", "text": text }));
         let order = match slash::parse(&command.command, &command.text) {
-            Ok(Order { what: What::Help, .. }) => return privately(&slash_reply::help(&command.command)),
+            Ok(Order { what: SlashOrder::Help, .. }) => return privately(&slash_reply::help(&command.command)),
             Ok(order) => order,
             Err(words) => return privately(&mrkdwn::sentence(&words)),
         };
@@ -337,7 +346,7 @@ impl Callback {
         };
         // What everybody sees stays whose it is: what others may see is not what it says, nor for everybody.
         let (is_public, replaces) = (turn.by.as_ref() == Some(&asker.user), turn.by.is_none_or(|by| by == asker.user));
-        let order = Order { what: What::Problems(filter), is_public, command: String::new(), core: turn.core };
+        let order = Order { what: SlashOrder::Problems(filter), is_public, command: String::new(), core: turn.core };
         let (of_errand, key) = (Arc::clone(config), String::new());
         let errand = Errand { config: of_errand, asker: asker.clone(), order, from: turn.from, replaces, key };
         if let Err(Some(words)) = self.run_errand(errand) {

@@ -5,7 +5,7 @@ use crate::config::{Access, Acknowledge, CommentRule};
 use crate::flow::callback::request::{self, Asker, Click, Request, Wish};
 use crate::model::action::Action;
 use crate::model::object::Object;
-use crate::rules::authorise::{Caller, Named, Person, Right, authorise};
+use crate::rules::authorise::{Caller, ObjectNames, Person, Right, authorise};
 use crate::rules::command::{CommandError, ExternalCommand, Wording};
 use crate::rules::confirm::Expectation;
 use crate::slack::forms;
@@ -100,7 +100,7 @@ fn command(asker: &Asker, object: &Object, action: &Action) -> Result<ExternalCo
     let access = Access::default();
     let admitted = caller.admit(&access).expect("somebody of ours");
     let leave = admitted.ask(Right::Act(action)).expect("nobody is refused without rules");
-    let authorised = authorise(&leave, &Named::bare(object), None).expect("nobody is refused without rules");
+    let authorised = authorise(&leave, &ObjectNames::bare(object), None).expect("nobody is refused without rules");
     ExternalCommand::new(&authorised, Wording::LookAlikes, NOW)
 }
 

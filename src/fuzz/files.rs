@@ -6,7 +6,7 @@ use crate::model::notification::Notification;
 use crate::monitoring::contacts::Contacts;
 use crate::monitoring::paths::places;
 use crate::rules::confirm::{Expectation, judge};
-use crate::rules::render::{Facts, Reach, card};
+use crate::rules::render::{Interactivity, RenderContext, card};
 use crate::slack::blocks;
 use crate::system::environment::Environment;
 use std::path::{Path, PathBuf};
@@ -73,7 +73,7 @@ pub(super) fn keep(notification: &Notification) {
     let text = serde_json::to_string(notification).expect("a notification can be kept");
     let again: Notification = serde_json::from_str(&text).expect("a notification that was kept is read");
     assert_eq!(&again, notification, "the outbox changes a notification");
-    let facts = Facts { reach: Reach::Forms, ..Facts::bare(&STYLE.message, None, NOW) };
+    let facts = RenderContext { reach: Interactivity::Forms, ..RenderContext::bare(&STYLE.message, None, NOW) };
     let card = card(&again, &facts);
     let _ = (blocks::message(&card), blocks::plain(&card), blocks::reply(&card));
 }

@@ -11,7 +11,7 @@ pub fn intake(bytes: &[u8]) {
         let letter = notification.letter.expect("it came as one");
         assert!(!letter.title.is_empty() && !letter.body.is_empty() && letter.links.len() <= LINKS_MAX);
         assert!(letter.links.iter().all(|(_, url)| markdown::is_web(url)), "{:?}", letter.links);
-        let message = direct_message::message(&letter, None, &[], crate::rules::render::Reach::Nothing);
+        let message = direct_message::message(&letter, None, &[], crate::rules::render::Interactivity::Nothing);
         let blocks = message["blocks"].as_array().expect("a list");
         assert!(blocks.len() <= 50, "{} blocks", blocks.len());
         for text in blocks.iter().filter_map(|block| block["text"]["text"].as_str()) {
@@ -23,7 +23,7 @@ pub fn intake(bytes: &[u8]) {
         harmless(message["text"].as_str().unwrap_or_default());
         let kept = serde_json::to_value(&letter).expect("JSON");
         assert_eq!(
-            serde_json::from_value::<crate::model::notification::Letter>(kept.clone()).ok(),
+            serde_json::from_value::<crate::model::notification::DirectMessage>(kept.clone()).ok(),
             Some(letter),
             "{kept}"
         );

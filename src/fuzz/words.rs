@@ -3,8 +3,8 @@
 use super::{NOW, files};
 use crate::config::Access;
 use crate::model::notification::{FIELDS, Fields, LongOutput, clean_line, clean_text};
-use crate::rules::authorise::{Caller, Known, Person, Right};
-use crate::rules::slash::{self, Filter, What};
+use crate::rules::authorise::{Caller, KnownNames, Person, Right};
+use crate::rules::slash::{self, Filter, SlashOrder};
 use crate::slack::mrkdwn;
 
 /// Behind `/ackbell`: an order, or a sentence for the person; a filter that is kept is the same when it is read again.
@@ -12,18 +12,21 @@ pub fn slash(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     match slash::parse("/ackbell", &text) {
         Ok(order) => match order.what {
-            What::Problems(filter) | What::Subscribe(filter) | What::Me(filter) | What::Unsubscribe(Some(filter)) => {
+            SlashOrder::Problems(filter)
+            | SlashOrder::Subscribe(filter)
+            | SlashOrder::Me(filter)
+            | SlashOrder::Unsubscribe(Some(filter)) => {
                 bounded(&filter);
                 same(&filter);
             }
-            What::Act(_, said) => {
+            SlashOrder::Act(_, said) => {
                 named(&said.words);
                 for name in 0..=said.words.len() {
                     drop(slash::downtime("/ackbell", said.behind(name)));
                 }
             }
-            What::Status(words) => named(&words),
-            What::Help | What::Unsubscribe(None) | What::Subscriptions | What::Whoami => {}
+            SlashOrder::Status(words) => named(&words),
+            SlashOrder::Help | SlashOrder::Unsubscribe(None) | SlashOrder::Subscriptions | SlashOrder::Whoami => {}
         },
         Err(sentence) => assert!(!sentence.is_empty(), "refused without a word"),
     }
@@ -38,7 +41,7 @@ fn bounded(filter: &Filter) {
     let (caller, access) = (Caller { person, ..caller }, Access::default());
     let admitted = caller.admit(&access).expect("somebody of ours");
     let leave = admitted.ask(Right::Subscribe).expect("nobody is refused without rules");
-    assert_eq!(leave.covers(&filter.matches, &Known::default()), Ok(()));
+    assert_eq!(leave.covers(&filter.matches, &KnownNames::default()), Ok(()));
 }
 
 fn named(words: &[String]) {

@@ -7,7 +7,7 @@ mod listener;
 
 use crate::config::Missing;
 use crate::monitoring::shell::Danger;
-use crate::state_dir::listener_status::Report;
+use crate::state_dir::listener_status::ListenerStatus;
 use crate::store::Health;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -76,10 +76,10 @@ pub(crate) enum Listener {
         lock_holder: Option<u32>,
     },
     /// It left a report, and is gone.
-    Died(Report),
+    Died(ListenerStatus),
     /// It holds the delivery lock and its heart stopped.
-    Stuck(Report),
-    Runs(Report),
+    Stuck(ListenerStatus),
+    Runs(ListenerStatus),
 }
 
 /// What waits before the outbox.

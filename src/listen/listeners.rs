@@ -5,7 +5,7 @@ use super::http::{Access, Bound, Handlers, HttpDoor, HttpError, Settings};
 use crate::config::{Config, Flavor, Integration};
 use crate::rules::verify::Signer;
 use crate::slack::socket::{SocketMode, Timing};
-use crate::state_dir::listener_status::{Noted, Reporter};
+use crate::state_dir::listener_status::{StatusNote, StatusWriter};
 use crate::state_dir::owner;
 use crate::system::environment::Environment;
 use log::{error, info, warn};
@@ -35,7 +35,7 @@ pub(super) struct Doors {
     sockets: Sockets,
     env: Environment,
     retry: Option<Instant>,
-    reporter: Reporter,
+    reporter: StatusWriter,
 }
 
 /// The Socket Mode connections by integration, with what each was started with. Shared with whoever asks how they are.
@@ -55,7 +55,7 @@ impl Doors {
         env: &Environment,
         handlers: Handlers,
         sockets: Sockets,
-        reporter: Reporter,
+        reporter: StatusWriter,
     ) -> Self {
         let passed = listenfd::ListenFd::from_env().take_tcp_listener(0).unwrap_or_else(|e| {
             error!("the socket from systemd can't be used reason={e} remedy=give ackbell.socket a ListenStream of TCP");
@@ -184,7 +184,7 @@ impl Doors {
                 };
                 let seconds = RETRY_INTERVAL.as_secs();
                 error!("http can't be opened at={place} reason={e} remedy={remedy} what=tried again every {seconds} s");
-                self.reporter.note(|report| report.http = Some(Noted::now(format!("{place}: {e}; {remedy}"))));
+                self.reporter.note(|report| report.http = Some(StatusNote::now(format!("{place}: {e}; {remedy}"))));
                 self.retry = Some(Instant::now() + RETRY_INTERVAL);
             }
         }

@@ -75,12 +75,12 @@ pub(crate) struct Notification {
     pub(crate) to: Vec<String>,
     /// What another program wrote through the intake; then no object stands behind the notification.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) letter: Option<Letter>,
+    pub(crate) letter: Option<DirectMessage>,
 }
 
 /// What another program wrote to a person or a channel: a message of its own, about no object of a core.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Letter {
+pub(crate) struct DirectMessage {
     /// One line of plain text.
     pub(crate) title: String,
     /// Plain text of several lines.

@@ -24,14 +24,14 @@ pub(crate) struct Problem {
     pub(crate) worst: Option<String>,
     /// When each state was said, newest last; the same state again counts once.
     #[serde(default)]
-    pub(crate) states: Vec<Stage>,
+    pub(crate) states: Vec<ReachedState>,
     #[serde(default)]
-    pub(crate) acknowledged: Option<Word>,
+    pub(crate) acknowledged: Option<Remark>,
     #[serde(default)]
-    pub(crate) downtime: Option<Word>,
+    pub(crate) downtime: Option<Remark>,
     /// Who stopped the core's notifications about it.
     #[serde(default)]
-    pub(crate) silenced: Option<Word>,
+    pub(crate) silenced: Option<Remark>,
     #[serde(default)]
     pub(crate) is_flapping: bool,
     /// It goes on: the object is not well.
@@ -46,14 +46,14 @@ pub(crate) struct Problem {
 
 /// A state and when it was said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Stage {
+pub(crate) struct ReachedState {
     pub(crate) state: String,
     pub(crate) at: i64,
 }
 
 /// What a person said, through the core: an acknowledgement, a downtime.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Word {
+pub(crate) struct Remark {
     pub(crate) author: Option<String>,
     pub(crate) comment: Option<String>,
     pub(crate) at: i64,
@@ -61,7 +61,7 @@ pub(crate) struct Word {
 
 /// What a person did, as the core holds it: told as a notification of our own, of whatever state is known by then.
 #[derive(Debug, Clone)]
-pub(crate) struct Deed {
+pub(crate) struct ActionTaken {
     pub(crate) kind: Kind,
     /// Unix seconds.
     pub(crate) time: i64,
@@ -107,7 +107,7 @@ impl Problem {
     /// Takes one more notification into account.
     pub(crate) fn take(&mut self, notification: &Notification) -> Change {
         let was = self.latest.severity();
-        let word = || Word {
+        let word = || Remark {
             author: notification.author.clone(),
             comment: notification.comment.clone(),
             at: notification.time,
@@ -196,7 +196,7 @@ impl Problem {
             }
         }
         if self.states.last().is_none_or(|last| last.state != state) && self.states.len() < STAGES_MAX {
-            self.states.push(Stage { state: state.to_owned(), at: notification.time });
+            self.states.push(ReachedState { state: state.to_owned(), at: notification.time });
         }
     }
 
@@ -226,7 +226,7 @@ impl Problem {
     }
 }
 
-impl Deed {
+impl ActionTaken {
     /// The notification that tells it, of an object about which `latest` was said last.
     pub(crate) fn told_of(&self, latest: &Notification) -> Notification {
         let mut told = latest.clone();
@@ -240,7 +240,7 @@ impl Deed {
 }
 
 /// The core's own notification of what is shown already.
-fn is_known(word: Option<&Word>, notification: &Notification) -> bool {
+fn is_known(word: Option<&Remark>, notification: &Notification) -> bool {
     word.is_some_and(|word| {
         word.author == notification.author
             && word.comment == notification.comment

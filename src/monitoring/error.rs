@@ -13,7 +13,7 @@ pub(crate) struct Receipt {
 
 /// The core doesn't have the command. The text is for the person who wanted it and says what helps.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum DoorError {
+pub(crate) enum SendError {
     #[error("nothing says how the monitoring core takes commands; set command_file or api_url in [core]")]
     NoDoor,
     #[error("the monitoring core isn't running, or takes no commands: there is no command file {}", .0.display())]
@@ -47,10 +47,10 @@ pub(crate) enum DoorError {
     #[error("the monitoring core refused it: {0}")]
     Refused(String),
     #[error("the second part of it couldn't be handed over, the first was: {0}")]
-    Half(Box<DoorError>),
+    Half(Box<SendError>),
 }
 
-impl DoorError {
+impl SendError {
     /// Whether the core was there and said no, so that the door is sound.
     pub(crate) fn is_verdict(&self) -> bool {
         match self {

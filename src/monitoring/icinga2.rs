@@ -5,7 +5,7 @@
 
 pub(crate) mod state;
 
-use super::error::{DoorError, Receipt};
+use super::error::{Receipt, SendError};
 use super::http::{Answer, Client};
 use crate::config::Api;
 use crate::model::action::Action;
@@ -16,16 +16,16 @@ use serde_json::{Map, Value, json};
 const DOOR: &str = "Icinga 2 API";
 
 /// Sends the command as an action, or as a change of the object.
-pub(super) fn send(api: &Api, command: &ExternalCommand) -> Result<Receipt, DoorError> {
-    let unreachable = |reason| DoorError::Unreachable { door: DOOR, reason };
+pub(super) fn send(api: &Api, command: &ExternalCommand) -> Result<Receipt, SendError> {
+    let unreachable = |reason| SendError::Unreachable { door: DOOR, reason };
     let (path, body) = request(command);
     let answer = Client::new(api).and_then(|client| client.post(&path, &body, false)).map_err(unreachable)?;
     verdict(command, &answer)
 }
 
 /// Whether it answers and knows the user (reading a type takes the permission `types`; without it the login alone is proven).
-pub(super) fn probe(api: &Api) -> Result<(), DoorError> {
-    let unreachable = |reason| DoorError::Unreachable { door: DOOR, reason };
+pub(super) fn probe(api: &Api) -> Result<(), SendError> {
+    let unreachable = |reason| SendError::Unreachable { door: DOOR, reason };
     let answer = Client::new(api).and_then(|client| client.post("/v1/types/Host", &json!({}), true));
     match answer.map_err(unreachable)? {
         Answer { status: 200..300 | 404, .. } => Ok(()),
@@ -100,7 +100,7 @@ fn target(object: &Object) -> Value {
 }
 
 /// Each object has its own code in the answer; the first that isn't good speaks for all.
-fn verdict(command: &ExternalCommand, answer: &Answer) -> Result<Receipt, DoorError> {
+fn verdict(command: &ExternalCommand, answer: &Answer) -> Result<Receipt, SendError> {
     let (object, action) = (command.object(), command.action());
     let results = answer.body["results"].as_array().map(Vec::as_slice);
     let code_of = |result: &Value| result["code"].as_f64().unwrap_or_default();
@@ -109,34 +109,34 @@ fn verdict(command: &ExternalCommand, answer: &Answer) -> Result<Receipt, DoorEr
         text.trim_end_matches('.').chars().take(300).collect::<String>()
     };
     if let Some(bad) = results.unwrap_or_default().iter().find(|result| !(200.0..300.0).contains(&code_of(result))) {
-        return Err(DoorError::Refused(text_of(bad)));
+        return Err(SendError::Refused(text_of(bad)));
     }
     match (answer.status, results) {
         (200..300, Some([good, ..])) => Ok(Receipt { door: DOOR, answer: Some(text_of(good)) }),
         // An action that matches nothing has been seen to answer 500 with no results, by 2.13.6.
-        (_, Some([])) => Err(DoorError::Refused(format!("it doesn't know {object}"))),
+        (_, Some([])) => Err(SendError::Refused(format!("it doesn't know {object}"))),
         // The same answer as for a user without the permission, as 2.13.6 gives it.
         (404, _) => {
-            Err(DoorError::Refused(format!("it doesn't know {object}, or its API user may not {}", action.phrase())))
+            Err(SendError::Refused(format!("it doesn't know {object}, or its API user may not {}", action.phrase())))
         }
         (status, _) => Err(failure(status, &text_of(&answer.body))),
     }
 }
 
 /// What an answer without results says.
-fn failure(status: u16, text: &str) -> DoorError {
+fn failure(status: u16, text: &str) -> SendError {
     match status {
-        401 => DoorError::Login { door: DOOR, reason: "401, unknown user or wrong password".to_owned() },
-        403 => DoorError::Login { door: DOOR, reason: format!("403, the API user lacks a permission: {text}") },
-        503 => DoorError::Unreachable { door: DOOR, reason: "it is reloading; try again".to_owned() },
-        _ if text.is_empty() => DoorError::Unreachable { door: DOOR, reason: format!("it answered {status}") },
-        _ => DoorError::Refused(text.to_owned()),
+        401 => SendError::Login { door: DOOR, reason: "401, unknown user or wrong password".to_owned() },
+        403 => SendError::Login { door: DOOR, reason: format!("403, the API user lacks a permission: {text}") },
+        503 => SendError::Unreachable { door: DOOR, reason: "it is reloading; try again".to_owned() },
+        _ if text.is_empty() => SendError::Unreachable { door: DOOR, reason: format!("it answered {status}") },
+        _ => SendError::Refused(text.to_owned()),
     }
 }
 
 /// For the fuzzer: what this answer to a command says.
 #[cfg(any(fuzzing, test))]
-pub(crate) fn verdict_of(status: u16, answer: &str, command: &ExternalCommand) -> Result<Receipt, DoorError> {
+pub(crate) fn verdict_of(status: u16, answer: &str, command: &ExternalCommand) -> Result<Receipt, SendError> {
     verdict(command, &Answer { status, body: serde_json::from_str(answer).unwrap_or_default() })
 }
 

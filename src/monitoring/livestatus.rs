@@ -7,7 +7,7 @@ mod table;
 
 pub(super) use details::details;
 
-use super::error::{DoorError, ReadError, Receipt};
+use super::error::{ReadError, Receipt, SendError};
 use super::objects::Names;
 use super::scope::Scope;
 use super::socket::{End, connect_tcp, connect_unix, exchange};
@@ -48,21 +48,21 @@ pub(super) fn send(
     address: &LivestatusAddress,
     backslashes: Backslashes,
     command: &ExternalCommand,
-) -> Result<Receipt, DoorError> {
+) -> Result<Receipt, SendError> {
     for (done, line) in command.lines().iter().enumerate() {
         let line = line.trim_end();
         let line = if backslashes == Backslashes::Undone { line.replace('\\', "\\\\") } else { line.to_owned() };
         if let Err(error) = run(address, &line) {
-            return Err(if done == 0 { error } else { DoorError::Half(Box::new(error)) });
+            return Err(if done == 0 { error } else { SendError::Half(Box::new(error)) });
         }
     }
     Ok(Receipt { door: DOOR, answer: None })
 }
 
 /// Silence is a yes. The core may have run what it was given when no answer can be read: the state will tell.
-fn run(address: &LivestatusAddress, line: &str) -> Result<(), DoorError> {
+fn run(address: &LivestatusAddress, line: &str) -> Result<(), SendError> {
     const ANSWER_BYTES_MAX: usize = 16 * 1024;
-    let unreachable = |e: std::io::Error| DoorError::Unreachable { door: DOOR, reason: format!("{address}: {e}") };
+    let unreachable = |e: std::io::Error| SendError::Unreachable { door: DOOR, reason: format!("{address}: {e}") };
     let request = format!("COMMAND {line}\n\n");
     let answer = match address {
         LivestatusAddress::Unix(path) => {
@@ -82,7 +82,7 @@ fn run(address: &LivestatusAddress, line: &str) -> Result<(), DoorError> {
     let answer = answer.unwrap_or_default();
     let answer = clean_line(&String::from_utf8_lossy(&answer));
     match answer.split_once(':').map(|(code, reason)| (code.trim().parse::<u16>(), reason.trim())) {
-        Some((Ok(400..), reason)) => Err(DoorError::Refused(reason.chars().take(300).collect())),
+        Some((Ok(400..), reason)) => Err(SendError::Refused(reason.chars().take(300).collect())),
         _ => Ok(()),
     }
 }
@@ -110,9 +110,9 @@ pub(super) fn survey(address: &LivestatusAddress, scope: Scope) -> Result<Vec<(O
 }
 
 /// Whether it answers.
-pub(super) fn probe(address: &LivestatusAddress) -> Result<(), DoorError> {
+pub(super) fn probe(address: &LivestatusAddress) -> Result<(), SendError> {
     let asked = ask(address, "GET status\nColumns: nagios_pid\n").map(drop);
-    asked.map_err(|reason| DoorError::Unreachable { door: DOOR, reason: format!("{address}: {reason}") })
+    asked.map_err(|reason| SendError::Unreachable { door: DOOR, reason: format!("{address}: {reason}") })
 }
 
 /// The core's version.

@@ -12,7 +12,7 @@ const TAIL_BYTES: u64 = 256 * 1024;
 
 /// What the core's log says of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum CommandLogResult {
     /// It was read, and nothing more is said: it had its effect, or there was nothing to have one on.
     Taken,
     /// The core couldn't do it, with the reason where it gives one.
@@ -22,7 +22,7 @@ pub(crate) enum Fate {
 }
 
 /// For the person who wanted it.
-impl std::fmt::Display for Fate {
+impl std::fmt::Display for CommandLogResult {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Taken => f.write_str("the monitoring core took the command, but it had no effect"),
@@ -35,7 +35,7 @@ impl std::fmt::Display for Fate {
 
 /// Looks for one command, `[UNIX] NAME;...` as it was written, among the log's lines since then (Unix seconds).
 /// `None`: no log, or the log says nothing of it.
-pub(crate) fn fate(core: &Core, line: &str, since: i64) -> Option<Fate> {
+pub(crate) fn fate(core: &Core, line: &str, since: i64) -> Option<CommandLogResult> {
     let path = paths::places(core).log_file?;
     fate_in(&tail(&path)?, line, since)
 }
@@ -59,7 +59,7 @@ pub(super) fn tail(path: &Path) -> Option<String> {
 }
 
 /// Looks in the text of a log.
-pub(crate) fn fate_in(log: &str, line: &str, since: i64) -> Option<Fate> {
+pub(crate) fn fate_in(log: &str, line: &str, since: i64) -> Option<CommandLogResult> {
     let whole = line.trim_end();
     let command = whole.split_once("] ").map_or(whole, |(_, command)| command);
     let mut fate = None;
@@ -71,17 +71,18 @@ pub(crate) fn fate_in(log: &str, line: &str, since: i64) -> Option<Fate> {
         let after = |start: &str| text.strip_prefix(start).map(str::trim_end);
         if after("EXTERNAL COMMAND: ") == Some(command) {
             // The same words again are another command: what was said of the one before doesn't hold.
-            fate = Some(Fate::Taken);
+            fate = Some(CommandLogResult::Taken);
         } else if after("Error: External command failed -> ") == Some(command) {
-            fate = Some(Fate::Failed(String::new()));
+            fate = Some(CommandLogResult::Failed(String::new()));
         } else if after("Warning: Unrecognized external command -> ") == Some(command) {
-            fate = Some(Fate::Unknown);
+            fate = Some(CommandLogResult::Unknown);
         } else if let Some(rest) = after("Warning: External command parse error ").and_then(|t| t.strip_prefix(whole)) {
             // Naemon's: the line, then the reason in parentheses.
             let reason = rest.trim();
             let reason = reason.strip_prefix('(').and_then(|reason| reason.strip_suffix(')')).unwrap_or(reason);
             let is_unknown = reason.starts_with("Unknown command");
-            fate = Some(if is_unknown { Fate::Unknown } else { Fate::Failed(reason.to_owned()) });
+            fate =
+                Some(if is_unknown { CommandLogResult::Unknown } else { CommandLogResult::Failed(reason.to_owned()) });
         }
     }
     fate
@@ -97,11 +98,11 @@ mod tests {
     #[test]
     fn a_nagios_says_what_became_of_a_command() {
         let fate = |command: &str| fate_in(NAGIOS, &format!("[1795234360] {command}\n"), 1_795_234_360);
-        let failed = Some(Fate::Failed(String::new()));
+        let failed = Some(CommandLogResult::Failed(String::new()));
         assert_eq!(fate("ACKNOWLEDGE_SVC_PROBLEM;web01;Nope;2;1;1;alice;x"), failed);
-        assert_eq!(fate("ACKNOWLEDGE_HOST_PROBLEM;web01;2;1;1;alice;host is up"), Some(Fate::Taken));
+        assert_eq!(fate("ACKNOWLEDGE_HOST_PROBLEM;web01;2;1;1;alice;host is up"), Some(CommandLogResult::Taken));
         let expiring = "ACKNOWLEDGE_SVC_PROBLEM_EXPIRE;web01;HTTP;2;1;1;1795299999;alice;x";
-        assert_eq!(fate(expiring), Some(Fate::Unknown));
+        assert_eq!(fate(expiring), Some(CommandLogResult::Unknown));
         assert_eq!(fate("ACKNOWLEDGE_SVC_PROBLEM;web01;Nope;2;1;1;alice"), None, "not a part of it");
         assert_eq!(fate_in(NAGIOS, "[1] ADD_SVC_COMMENT;web01;HTTP;1;eve;one", 1_795_234_361), None, "it was before");
     }
@@ -110,10 +111,10 @@ mod tests {
     fn a_naemon_says_why() {
         let fate = |command: &str| fate_in(NAEMON, &format!("[1795234565] {command}\n"), 1_795_234_565);
         let invalid = "Failed validation of service as type service (argument 0)";
-        let failed = Some(Fate::Failed(invalid.into()));
+        let failed = Some(CommandLogResult::Failed(invalid.into()));
         assert_eq!(fate("ACKNOWLEDGE_SVC_PROBLEM;nohost;HTTP;2;1;1;alice;x"), failed);
-        assert_eq!(fate("NOPE;x"), Some(Fate::Unknown));
-        assert_eq!(fate("ACKNOWLEDGE_HOST_PROBLEM;web01;2;1;1;alice;host is up"), Some(Fate::Taken));
+        assert_eq!(fate("NOPE;x"), Some(CommandLogResult::Unknown));
+        assert_eq!(fate("ACKNOWLEDGE_HOST_PROBLEM;web01;2;1;1;alice;host is up"), Some(CommandLogResult::Taken));
         let said = fate("ACKNOWLEDGE_SVC_PROBLEM;web01;Nope;2;1;1;alice;x").unwrap().to_string();
         assert_eq!(said, format!("the monitoring core couldn't carry it out: {invalid}"));
     }
@@ -127,6 +128,6 @@ mod tests {
         std::fs::write(&path, format!("{early}{filler}[7] EXTERNAL COMMAND: C;d\n")).unwrap();
         let core = Core { log_file: Some(path), ..Core::default() };
         assert_eq!(fate(&core, "[5] A;b\n", 5), None);
-        assert_eq!(fate(&core, "[7] C;d\n", 5), Some(Fate::Taken));
+        assert_eq!(fate(&core, "[7] C;d\n", 5), Some(CommandLogResult::Taken));
     }
 }

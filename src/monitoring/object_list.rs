@@ -6,20 +6,20 @@ use crate::config::{Core, CoreKind};
 use crate::model::core_snapshot::{Snapshot, State};
 use crate::model::object::Object;
 use crate::monitoring::error::ReadError;
-use crate::rules::authorise::Leave;
+use crate::rules::authorise::Permission;
 
 /// The hosts and services that are not well, in the core's order.
-pub(crate) fn problems(core: &Core, _: &Leave<'_>) -> Result<Vec<(Object, State)>, ReadError> {
+pub(crate) fn problems(core: &Core, _: &Permission<'_>) -> Result<Vec<(Object, State)>, ReadError> {
     read(core, Scope::Problems)
 }
 
 /// The names of all hosts and services.
-pub(crate) fn names(core: &Core, _: &Leave<'_>) -> Result<Vec<Object>, ReadError> {
+pub(crate) fn names(core: &Core, _: &Permission<'_>) -> Result<Vec<Object>, ReadError> {
     Ok(read(core, Scope::Names)?.into_iter().map(|(object, _)| object).collect())
 }
 
 /// The state of the wanted objects, for a person.
-pub(crate) fn states(core: &Core, wanted: &[Object], _: &Leave<'_>) -> Result<Snapshot, ReadError> {
+pub(crate) fn states(core: &Core, wanted: &[Object], _: &Permission<'_>) -> Result<Snapshot, ReadError> {
     state::read(core, wanted)
 }
 

@@ -4,7 +4,7 @@
 //! master's. Services' downtimes and cancelled ones are known since 4.4.0; an older one says so.
 //! (<https://github.com/openITCOCKPIT/openITCOCKPIT/blob/development/plugins/NagiosModule/src/Controller/CmdController.php>)
 
-use super::error::{DoorError, Receipt};
+use super::error::{Receipt, SendError};
 use super::http::Client;
 use crate::config::Api;
 use crate::model::action::Action;
@@ -20,14 +20,14 @@ pub(super) fn takes(command: &ExternalCommand) -> bool {
 }
 
 /// Sends each of the command's lines as its typed fields.
-pub(super) fn send(api: &Api, command: &ExternalCommand) -> Result<Receipt, DoorError> {
-    let client = Client::new(api).map_err(|reason| DoorError::Unreachable { door: DOOR, reason })?;
+pub(super) fn send(api: &Api, command: &ExternalCommand) -> Result<Receipt, SendError> {
+    let client = Client::new(api).map_err(|reason| SendError::Unreachable { door: DOOR, reason })?;
     let mut answer = None;
     for (done, line) in command.lines().iter().enumerate() {
         match post(&client, &body(command, line)) {
             Ok(said) => answer = Some(said),
             Err(e) if done == 0 => return Err(e),
-            Err(e) => return Err(DoorError::Half(Box::new(e))),
+            Err(e) => return Err(SendError::Half(Box::new(e))),
         }
     }
     Ok(Receipt { door: DOOR, answer })
@@ -71,8 +71,8 @@ fn body(command: &ExternalCommand, line: &str) -> Value {
 }
 
 /// Whether it answers and knows the key: an order without a command is refused, but not the login.
-pub(super) fn probe(api: &Api) -> Result<(), DoorError> {
-    let unreachable = |reason| DoorError::Unreachable { door: DOOR, reason };
+pub(super) fn probe(api: &Api) -> Result<(), SendError> {
+    let unreachable = |reason| SendError::Unreachable { door: DOOR, reason };
     let client = Client::new(api).map_err(unreachable)?;
     match client.post(PATH, &json!({}), false).map_err(unreachable)?.status {
         status @ (401 | 403 | 301..=308) => Err(login(status)),
@@ -81,8 +81,8 @@ pub(super) fn probe(api: &Api) -> Result<(), DoorError> {
     }
 }
 
-fn post(client: &Client<'_>, body: &Value) -> Result<String, DoorError> {
-    let unreachable = |reason| DoorError::Unreachable { door: DOOR, reason };
+fn post(client: &Client<'_>, body: &Value) -> Result<String, SendError> {
+    let unreachable = |reason| SendError::Unreachable { door: DOOR, reason };
     let answer = client.post(PATH, body, false).map_err(unreachable)?;
     let message = answer.body["message"].as_str().unwrap_or_default();
     let message: String = crate::model::notification::clean_line(message).chars().take(300).collect();
@@ -92,19 +92,19 @@ fn post(client: &Client<'_>, body: &Value) -> Result<String, DoorError> {
         // An object that isn't there, a command that this version doesn't know.
         400 | 404 if !message.is_empty() => {
             let reason = message.strip_prefix("CmdController: ").unwrap_or(&message);
-            Err(DoorError::Refused(reason.to_owned()))
+            Err(SendError::Refused(reason.to_owned()))
         }
         status => Err(unreachable(format!("it answered {status} {message}").trim_end().to_owned())),
     }
 }
 
 /// Without a login it sends to its login page.
-fn login(status: u16) -> DoorError {
+fn login(status: u16) -> SendError {
     let what = match status {
         403 => "the API key's user group lacks the right to NagiosModule, Cmd, submit",
         _ => "the API key isn't known there",
     };
-    DoorError::Login { door: DOOR, reason: format!("{status}, {what}") }
+    SendError::Login { door: DOOR, reason: format!("{status}, {what}") }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Naemon's query handler: a socket that takes a command and says at once what the core makes of it.
 //! (<https://www.naemon.io/documentation/developer/queryhandler.html>)
 
-use super::error::{DoorError, Receipt};
+use super::error::{Receipt, SendError};
 use super::socket::{End, connect_unix, exchange};
 use crate::rules::command::ExternalCommand;
 use std::path::Path;
@@ -19,10 +19,10 @@ pub(super) enum Failure {
     Unreachable(String),
     /// The core's verdict, a second command that failed after the first, or no answer: the core may have run what it was
     /// given, or may once it goes on, so no other door gets it, too.
-    Told(DoorError),
+    Told(SendError),
 }
 
-impl From<Failure> for DoorError {
+impl From<Failure> for SendError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::NoHandler => Self::Refused("its query handler takes no commands".to_owned()),
@@ -39,7 +39,7 @@ pub(super) fn send(path: &Path, command: &ExternalCommand) -> Result<Receipt, Fa
         match run(path, line.trim_end()) {
             Ok(answer) => answers.push(answer),
             Err(failure) if answers.is_empty() => return Err(failure),
-            Err(failure) => return Err(Failure::Told(DoorError::Half(Box::new(failure.into())))),
+            Err(failure) => return Err(Failure::Told(SendError::Half(Box::new(failure.into())))),
         }
     }
     Ok(Receipt { door: DOOR, answer: answers.pop() })
@@ -51,15 +51,15 @@ fn run(path: &Path, line: &str) -> Result<String, Failure> {
     // `#` asks for the connection to end with the answer, `@` keeps it open. The answer ends with a NUL whatever the
     // connection does then.
     let answer = exchange(stream, format!("#command run {line}\0").as_bytes(), ANSWER_BYTES_MAX, End::Nul)
-        .map_err(|e| Failure::Told(DoorError::Unreachable { door: DOOR, reason: reason(e) }))?;
+        .map_err(|e| Failure::Told(SendError::Unreachable { door: DOOR, reason: reason(e) }))?;
     let answer = String::from_utf8_lossy(&answer).trim_matches(['\0', '\n', ' ']).to_owned();
     let (code, text) = answer.split_once(':').unwrap_or((&answer, ""));
     match code.trim().parse::<u16>() {
         Ok(200..300) => Ok(answer),
         Ok(404) => Err(Failure::NoHandler),
-        Ok(_) => Err(Failure::Told(DoorError::Refused(text.trim().to_owned()))),
+        Ok(_) => Err(Failure::Told(SendError::Refused(text.trim().to_owned()))),
         // It may have run it before it died.
-        Err(_) => Err(Failure::Told(DoorError::Unreachable {
+        Err(_) => Err(Failure::Told(SendError::Unreachable {
             door: DOOR,
             reason: format!("{} gave no answer that can be read", path.display()),
         })),

@@ -4,7 +4,7 @@
 
 mod command_file;
 
-use super::error::{DoorError, Receipt};
+use super::error::{Receipt, SendError};
 use super::socket::connect_unix;
 use super::{icinga2, livestatus, openitcockpit, paths, query_handler};
 use crate::config::{Core, CoreKind};
@@ -12,7 +12,7 @@ use crate::model::notification::clean_line;
 use crate::rules::command::ExternalCommand;
 
 /// Hands the command over.
-pub(crate) fn send(core: &Core, command: &ExternalCommand) -> Result<Receipt, DoorError> {
+pub(crate) fn send(core: &Core, command: &ExternalCommand) -> Result<Receipt, SendError> {
     match (core.kind, &core.api) {
         (CoreKind::Icinga2, Some(api)) => return icinga2::send(api, command),
         (CoreKind::OpenItCockpit, Some(api)) if openitcockpit::takes(command) => {
@@ -28,7 +28,7 @@ pub(crate) fn send(core: &Core, command: &ExternalCommand) -> Result<Receipt, Do
             (_, None) => "Livestatus",
         };
         let api = core.kind == CoreKind::Icinga2;
-        return Err(DoorError::Unsayable { name: clean_line(name), door, api });
+        return Err(SendError::Unsayable { name: clean_line(name), door, api });
     }
     if let Some(path) = places.query_socket.as_ref().filter(|path| path.exists()) {
         match query_handler::send(path, command) {
@@ -41,12 +41,12 @@ pub(crate) fn send(core: &Core, command: &ExternalCommand) -> Result<Receipt, Do
     match (&places.command_file, &places.livestatus) {
         (Some(path), _) => command_file::send(path, command).map_err(|e| disabled(e, &places)),
         (None, Some(address)) => livestatus::send(address, livestatus::Backslashes::of(core.kind), command),
-        (None, None) => Err(DoorError::NoDoor),
+        (None, None) => Err(SendError::NoDoor),
     }
 }
 
 /// Whether the core's door would take a command now, and which one; nothing is written.
-pub(crate) fn probe(core: &Core) -> Result<&'static str, DoorError> {
+pub(crate) fn probe(core: &Core) -> Result<&'static str, SendError> {
     match (core.kind, &core.api) {
         (CoreKind::Icinga2, Some(api)) => return icinga2::probe(api).map(|()| "Icinga 2 API"),
         (CoreKind::OpenItCockpit, Some(api)) => openitcockpit::probe(api)?,
@@ -59,14 +59,14 @@ pub(crate) fn probe(core: &Core) -> Result<&'static str, DoorError> {
     match (&places.command_file, &places.livestatus) {
         (Some(path), _) => command_file::probe(path).map(|()| "command file").map_err(|e| disabled(e, &places)),
         (None, Some(address)) => livestatus::probe(address).map(|()| "Livestatus"),
-        (None, None) => Err(DoorError::NoDoor),
+        (None, None) => Err(SendError::NoDoor),
     }
 }
 
 /// A core that is told not to listen has no command file, or nobody reads it.
-fn disabled(error: DoorError, places: &paths::Places) -> DoorError {
+fn disabled(error: SendError, places: &paths::Places) -> SendError {
     match (error, places.external_commands_checked) {
-        (DoorError::Missing(_) | DoorError::NoReader(_), Some(false)) => DoorError::Disabled,
+        (SendError::Missing(_) | SendError::NoReader(_), Some(false)) => SendError::Disabled,
         (e, _) => e,
     }
 }

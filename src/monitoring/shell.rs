@@ -44,13 +44,13 @@ const FREE_TEXTS: [&str; 14] = [
 /// Something that lets a text reach a shell, or that loses notifications since it would.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Danger {
-    pub(crate) what: What,
+    pub(crate) what: DangerKind,
     pub(crate) found: String,
     pub(crate) remedy: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum What {
+pub(crate) enum DangerKind {
     /// What a monitored machine prints reaches the shell with its quotes.
     Output,
     /// A list lacks a character that our own definitions can do without.
@@ -73,14 +73,14 @@ pub(crate) fn dangers(core: &Core) -> Option<Vec<Danger>> {
         return Some(unquoted(&path, main.illegal_macro_chars.as_deref()).into_iter().collect());
     }
     let mut found = Vec::new();
-    found.extend(lacking(&path, main.illegal_macro_chars.as_deref(), MACRO_CHARS, What::Output));
+    found.extend(lacking(&path, main.illegal_macro_chars.as_deref(), MACRO_CHARS, DangerKind::Output));
     let mut in_force = InForce::default();
     if let Some(file) = paths::places(core).objects_file.and_then(|path| File::open(path).ok()) {
         // What was read before an error counts.
         let _ = in_force.read(file.take(FILE_BYTES_MAX));
     }
     found.extend(in_force.definitions(core.kind));
-    found.extend(lacking(&path, main.illegal_name_chars.as_deref(), NAME_CHARS, What::Names));
+    found.extend(lacking(&path, main.illegal_name_chars.as_deref(), NAME_CHARS, DangerKind::Names));
     Some(found)
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn dangers(core: &Core) -> Option<Vec<Danger>> {
 /// both quotes (`common/engine_conf/state_helper.cc`); a line without them lets a value end its argument.
 fn unquoted(path: &Path, set: Option<&str>) -> Option<Danger> {
     set.filter(|set| !set.contains(QUOTE)).map(|_| Danger {
-        what: What::Output,
+        what: DangerKind::Output,
         found: format!(
             "illegal_macro_output_chars in {} lacks {QUOTE}: what a monitored machine prints can add arguments to ackbell's \
              command line",
@@ -100,7 +100,7 @@ fn unquoted(path: &Path, set: Option<&str>) -> Option<Danger> {
 }
 
 /// What is wrong with one of the two lines.
-fn lacking(path: &Path, set: Option<&str>, wanted: &str, what: What) -> Option<Danger> {
+fn lacking(path: &Path, set: Option<&str>, wanted: &str, what: DangerKind) -> Option<Danger> {
     let (name, path) = (wanted.split('=').next().unwrap_or_default(), path.display());
     let missing: String = DANGEROUS.chars().filter(|c| !set.unwrap_or_default().contains(*c)).collect();
     if missing.is_empty() {
@@ -113,9 +113,9 @@ fn lacking(path: &Path, set: Option<&str>, wanted: &str, what: What) -> Option<D
     };
     let is_open = missing.contains(QUOTE);
     let (what, so) = match what {
-        What::Output if is_open => (what, "what a monitored machine prints can run commands as the core's user"),
-        What::Output => {
-            (What::Characters, "definitions that don't use single quotes let what a plugin prints run commands")
+        DangerKind::Output if is_open => (what, "what a monitored machine prints can run commands as the core's user"),
+        DangerKind::Output => {
+            (DangerKind::Characters, "definitions that don't use single quotes let what a plugin prints run commands")
         }
         _ => (what, "a name with a quote in it breaks the core's shell lines, and can run commands"),
     };
@@ -207,17 +207,17 @@ impl InForce {
             let text = format!(
                 "the command {name} has {shown} on its shell line: whoever may write that can run commands as the core's user"
             );
-            found.push(Danger { what: What::Definition, found: text, remedy: remedy.clone() });
+            found.push(Danger { what: DangerKind::Definition, found: text, remedy: remedy.clone() });
         }
         if !self.commands.is_empty() && self.quoted.count > 0 {
             let text =
                 format!("a quote in {}: by such a definition no notification about it arrives", self.quoted.shown());
-            found.push(Danger { what: What::Quote, found: text, remedy });
+            found.push(Danger { what: DangerKind::Quote, found: text, remedy });
         }
         if self.named.count > 0 {
             let found_text = format!("a quote in the name of {}: no notification about it arrives", self.named.shown());
             let remedy = format!("rename it, and set {NAME_CHARS} in the core's main configuration");
-            found.push(Danger { what: What::Names, found: found_text, remedy });
+            found.push(Danger { what: DangerKind::Names, found: found_text, remedy });
         }
         found
     }

@@ -5,9 +5,9 @@
 //!
 //! 1. [`Caller::admit`]: is it somebody of ours? Another workspace's people and bots are refused, whatever the rules
 //!    say; guests unless `guests = true`, and so is whoever can't be told from a guest.
-//! 2. [`Admitted::ask`]: may they do it at all, to anything? Only whoever may has a [`Leave`], and nothing about an
+//! 2. [`Admitted::ask`]: may they do it at all, to anything? Only whoever may has a [`Permission`], and nothing about an
 //!    object can be looked up for a person without one.
-//! 3. [`Leave::may`] and [`authorise`]: may they do it to this object? The only way to an [`Authorised`], and so to an
+//! 3. [`Permission::may`] and [`authorise`]: may they do it to this object? The only way to an [`Authorised`], and so to an
 //!    external command, is [`authorise`].
 //!
 //! About an object, the first that speaks decides:
@@ -26,7 +26,7 @@ use crate::config::{Access, Matcher, Who};
 use crate::model::action::Action;
 use crate::model::notification::{clean_field, is_uuid};
 use crate::model::object::Object;
-pub(crate) use rules::Known;
+pub(crate) use rules::KnownNames;
 
 /// An author's name is cut to so many characters.
 const AUTHOR_CHARS_MAX: usize = 100;
@@ -116,14 +116,14 @@ pub(crate) struct Admitted<'a> {
 
 /// Leave to look for objects with a right in mind: it may hold for some. Only [`Admitted::ask`] makes it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Leave<'a> {
+pub(crate) struct Permission<'a> {
     admitted: Admitted<'a>,
     right: Right<'a>,
 }
 
 /// An object with all its names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Named<'a> {
+pub(crate) struct ObjectNames<'a> {
     pub(crate) object: &'a Object,
     /// What people call the host and the service, beside the core's names.
     pub(crate) host_labels: Vec<&'a str>,
@@ -132,7 +132,7 @@ pub(crate) struct Named<'a> {
     pub(crate) are_all: bool,
 }
 
-impl<'a> Named<'a> {
+impl<'a> ObjectNames<'a> {
     /// By the core's own names: it has no others.
     pub(crate) fn bare(object: &'a Object) -> Self {
         Self { object, host_labels: Vec::new(), service_labels: Vec::new(), are_all: true }
@@ -219,13 +219,13 @@ impl<'a> Admitted<'a> {
     }
 
     /// Whether the right may hold for anything: asked before anything is looked up.
-    pub(crate) fn ask(self, right: Right<'a>) -> Result<Leave<'a>, Refusal> {
+    pub(crate) fn ask(self, right: Right<'a>) -> Result<Permission<'a>, Refusal> {
         if !self.caller.acts && right != Right::View {
             let reason = "People of this workspace may only look here".to_owned();
             return Err(Refusal { reason, ask: self.access.ask.clone(), rule: None });
         }
         match rules::anywhere(self, right) {
-            Ok(()) => Ok(Leave { admitted: self, right }),
+            Ok(()) => Ok(Permission { admitted: self, right }),
             Err(rule) => Err(self.may_not(right, rule)),
         }
     }
@@ -236,7 +236,7 @@ impl<'a> Admitted<'a> {
     }
 
     /// Decides about one object.
-    fn permit(self, right: Right<'_>, named: &Named<'_>, contacts: Option<&[Contact]>) -> Result<(), Refusal> {
+    fn permit(self, right: Right<'_>, named: &ObjectNames<'_>, contacts: Option<&[Contact]>) -> Result<(), Refusal> {
         if let Right::Act(_) = right
             && let Some(reason) = self.not_in_the_core(named.object, contacts)
         {
@@ -268,24 +268,24 @@ impl<'a> Admitted<'a> {
     }
 }
 
-impl<'a> Leave<'a> {
+impl<'a> Permission<'a> {
     pub(crate) fn admitted(&self) -> Admitted<'a> {
         self.admitted
     }
 
     /// Decides about an object; for an act use [`authorise`]. `contacts` are the core's, where they are known.
-    pub(crate) fn may(&self, named: &Named<'_>, contacts: Option<&[Contact]>) -> Result<(), Refusal> {
+    pub(crate) fn may(&self, named: &ObjectNames<'_>, contacts: Option<&[Contact]>) -> Result<(), Refusal> {
         self.admitted.permit(self.right, named, contacts)
     }
 
     /// Whether the person may know that there is such an object: whoever may do something to it, or look at it.
-    pub(crate) fn sees(&self, named: &Named<'_>) -> bool {
+    pub(crate) fn sees(&self, named: &ObjectNames<'_>) -> bool {
         rules::about(self.admitted, self.right, named).is_ok()
             || rules::about(self.admitted, Right::View, named).is_ok()
     }
 
     /// Decides about a subscription: about all that its filter may ever take. `known` are the objects' names.
-    pub(crate) fn covers(&self, filter: &Matcher, known: &Known) -> Result<(), Refusal> {
+    pub(crate) fn covers(&self, filter: &Matcher, known: &KnownNames) -> Result<(), Refusal> {
         rules::cover(self.admitted, filter, known).map_err(|rule| self.admitted.may_not(self.right, rule))
     }
 
@@ -298,8 +298,8 @@ impl<'a> Leave<'a> {
 
 /// Decides about an act on an object. `contacts` are the core's, where they are known.
 pub(crate) fn authorise(
-    leave: &Leave<'_>,
-    named: &Named<'_>,
+    leave: &Permission<'_>,
+    named: &ObjectNames<'_>,
     contacts: Option<&[Contact]>,
 ) -> Result<Authorised, Refusal> {
     leave.may(named, contacts)?;

@@ -59,7 +59,7 @@ pub(crate) enum Step {
 
 /// A digest in numbers, and its worst problems.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Tally {
+pub(crate) struct DigestStats {
     pub(crate) problems: u32,
     pub(crate) hosts: u32,
     pub(crate) recovered: u32,

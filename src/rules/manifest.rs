@@ -17,7 +17,7 @@ pub(crate) const REDIRECT_PATH: &str = "/slack_oauth";
 
 /// How what people do reaches ackbell.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Connection {
     /// It doesn't.
     Nowhere,
     /// A connection that ackbell opens (<https://docs.slack.dev/apis/events-api/using-socket-mode>).
@@ -28,7 +28,7 @@ pub(crate) enum Way {
 
 /// What the app is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub(crate) struct AppFeatures {
     /// At most 35 characters.
     pub(crate) name: String,
     /// The integration's, as it stands in request URLs; `None` for the default one.
@@ -36,14 +36,14 @@ pub(crate) struct Wanted {
     /// The slash command's name.
     pub(crate) command: String,
     pub(crate) features: BTreeSet<Feature>,
-    pub(crate) way: Way,
+    pub(crate) way: Connection,
     /// A browser can install it: where the world reaches the listener.
     pub(crate) install_at: Option<String>,
     /// Tokens that live for 12 hours (<https://docs.slack.dev/authentication/using-token-rotation>).
     pub(crate) rotates: bool,
 }
 
-impl Wanted {
+impl AppFeatures {
     /// Everything, without a public address: for whoever has no configuration yet.
     pub(crate) fn everything() -> Self {
         Self {
@@ -51,7 +51,7 @@ impl Wanted {
             integration: None,
             command: COMMAND.to_owned(),
             features: Feature::of_a_bot(),
-            way: Way::Socket,
+            way: Connection::Socket,
             install_at: None,
             rotates: false,
         }
@@ -59,7 +59,7 @@ impl Wanted {
 
     /// A webhook and nothing else.
     pub(crate) fn webhook() -> Self {
-        Self { features: [Feature::Webhook].into(), way: Way::Nowhere, ..Self::everything() }
+        Self { features: [Feature::Webhook].into(), way: Connection::Nowhere, ..Self::everything() }
     }
 
     /// What this integration needs as it is configured.
@@ -68,7 +68,7 @@ impl Wanted {
         let is_first = config.integrations.first().is_some_and(|first| first.name == integration.name);
         Self {
             integration: (!is_first).then(|| integration.name.clone()),
-            features: feature::wanted(config, integration, way != Way::Nowhere),
+            features: feature::wanted(config, integration, way != Connection::Nowhere),
             command: integration.command.clone(),
             install_at: config.listen.public_url.clone(),
             way,
@@ -82,29 +82,29 @@ impl Wanted {
     }
 }
 
-fn way(config: &Config, integration: &Integration) -> Way {
+fn way(config: &Config, integration: &Integration) -> Connection {
     let hears_socket = integration.app_token.is_some() && config.listen.socket_mode;
     match &config.listen.public_url {
-        _ if hears_socket => Way::Socket,
-        Some(url) => Way::Public(url.clone()),
-        None if integration.webhook_url.is_none() && integration.interactive != Some(false) => Way::Socket,
-        None if integration.is_bot() && integration.interactive != Some(false) => Way::Socket,
-        None => Way::Nowhere,
+        _ if hears_socket => Connection::Socket,
+        Some(url) => Connection::Public(url.clone()),
+        None if integration.webhook_url.is_none() && integration.interactive != Some(false) => Connection::Socket,
+        None if integration.is_bot() && integration.interactive != Some(false) => Connection::Socket,
+        None => Connection::Nowhere,
     }
 }
 
 /// The manifest, as Slack takes it.
-pub(crate) fn manifest(wanted: &Wanted) -> Value {
+pub(crate) fn manifest(wanted: &AppFeatures) -> Value {
     let has = |feature| wanted.features.contains(&feature);
     let is_bot = has(Feature::Messages);
     let url = match &wanted.way {
-        Way::Public(url) => {
+        Connection::Public(url) => {
             let own = wanted.integration.as_ref().map_or_else(String::new, |name| format!("/{name}"));
             Some(format!("{url}{REQUEST_PATH}{own}"))
         }
-        Way::Socket | Way::Nowhere => None,
+        Connection::Socket | Connection::Nowhere => None,
     };
-    let is_heard = wanted.way != Way::Nowhere;
+    let is_heard = wanted.way != Connection::Nowhere;
     let with_url = |mut value: Value, key: &str| {
         if let Some(url) = &url {
             value[key] = json!(url);
@@ -123,7 +123,7 @@ pub(crate) fn manifest(wanted: &Wanted) -> Value {
         "oauth_config": { "scopes": { "bot": wanted.scopes() } },
         "settings": {
             "org_deploy_enabled": false,
-            "socket_mode_enabled": wanted.way == Way::Socket,
+            "socket_mode_enabled": wanted.way == Connection::Socket,
             "token_rotation_enabled": wanted.rotates,
         },
     });

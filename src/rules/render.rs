@@ -28,7 +28,7 @@ const METRICS_MAX: usize = 10;
 
 /// What is known beside the notification when it is rendered.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Facts<'a> {
+pub(crate) struct RenderContext<'a> {
     /// Unix seconds at delivery.
     pub(crate) now: i64,
     pub(crate) core: Option<&'a Core>,
@@ -41,14 +41,14 @@ pub(crate) struct Facts<'a> {
     /// Why nothing could be delivered a while ago.
     pub(crate) outage: Option<&'a str>,
     /// What a click on the message can do.
-    pub(crate) reach: Reach,
+    pub(crate) reach: Interactivity,
     /// The message's number in the outbox.
     pub(crate) post: i64,
 }
 
 /// By what means people act from a message.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Reach {
+pub(crate) enum Interactivity {
     /// Nobody would hear a click.
     #[default]
     Nothing,
@@ -59,7 +59,7 @@ pub(crate) enum Reach {
 
 /// What people can do from a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Offer {
+pub(crate) enum AvailableAction {
     Acknowledge,
     /// By a form.
     AcknowledgeWith,
@@ -73,16 +73,26 @@ pub(crate) enum Offer {
     AcknowledgeAll,
 }
 
-impl<'a> Facts<'a> {
+impl<'a> RenderContext<'a> {
     /// Nothing special known.
     pub(crate) fn bare(style: &'a Message, core: Option<&'a Core>, now: i64) -> Self {
-        Self { now, core, style, mentions: &[], note: None, oldest: None, outage: None, reach: Reach::Nothing, post: 0 }
+        Self {
+            now,
+            core,
+            style,
+            mentions: &[],
+            note: None,
+            oldest: None,
+            outage: None,
+            reach: Interactivity::Nothing,
+            post: 0,
+        }
     }
 }
 
 /// One line under the title that says when.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Mark {
+pub(crate) struct TimelineEntry {
     pub(crate) what: String,
     /// Unix seconds.
     pub(crate) at: i64,
@@ -126,7 +136,7 @@ pub(crate) struct Card {
     /// One sentence under the title: who acknowledged, how long it lasted.
     pub(crate) lead: Option<String>,
     /// What happened before, oldest first.
-    pub(crate) marks: Vec<Mark>,
+    pub(crate) marks: Vec<TimelineEntry>,
     pub(crate) comment: Option<String>,
     pub(crate) output: String,
     pub(crate) long_output: String,
@@ -142,7 +152,7 @@ pub(crate) struct Card {
     /// Label and address.
     pub(crate) links: Vec<(String, String)>,
     pub(crate) mentions: Vec<ResolvedMention>,
-    pub(crate) offers: Vec<Offer>,
+    pub(crate) offers: Vec<AvailableAction>,
     /// What the offers are about, and by which number a click names the message.
     pub(crate) subject: Object,
     pub(crate) post: i64,
@@ -151,7 +161,7 @@ pub(crate) struct Card {
 }
 
 /// Renders; never fails. A template that does is left out and said so.
-pub(crate) fn card(notification: &Notification, facts: &Facts<'_>) -> Card {
+pub(crate) fn card(notification: &Notification, facts: &RenderContext<'_>) -> Card {
     let page = facts.core.and_then(|core| links::page(notification, core));
     let links = links::all(notification, page.as_deref(), facts.core);
     let fields = facts.style.fields.iter().filter_map(|field| phrases::field(field, notification));
@@ -165,7 +175,7 @@ pub(crate) fn card(notification: &Notification, facts: &Facts<'_>) -> Card {
         title,
         lead: phrases::lead(notification),
         marks: phrases::downtime_start(notification)
-            .map(|at| Mark { what: "it begins".to_owned(), at, holds: false })
+            .map(|at| TimelineEntry { what: "it begins".to_owned(), at, holds: false })
             .into_iter()
             .collect(),
         comment: notification.comment.clone(),
@@ -249,7 +259,7 @@ pub(crate) fn redact(notification: &mut Notification, patterns: &[String]) {
     }
 }
 
-fn late(time: i64, facts: &Facts<'_>) -> Option<String> {
+fn late(time: i64, facts: &RenderContext<'_>) -> Option<String> {
     let behind = facts.now.saturating_sub(time);
     let why = facts.outage.map_or_else(String::new, |reason| format!(": Slack was unreachable ({reason})"));
     (behind > LATE_AFTER_SECONDS).then(|| format!("delivered {} late{why}", span(behind.unsigned_abs())))

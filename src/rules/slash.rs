@@ -24,7 +24,7 @@ pub(crate) const NAME_WORDS_MAX: usize = 12;
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Order {
-    pub(crate) what: What,
+    pub(crate) what: SlashOrder,
     /// The answer is for everybody in the channel.
     pub(crate) is_public: bool,
     /// What the slash command is called in that workspace.
@@ -34,12 +34,12 @@ pub(crate) struct Order {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum What {
+pub(crate) enum SlashOrder {
     Help,
     Problems(Filter),
     /// The words begin with the object's name.
     Status(Vec<String>),
-    Act(Deed, Said),
+    Act(SlashAction, WrittenName),
     Subscribe(Filter),
     /// The person, by direct messages.
     Me(Filter),
@@ -51,12 +51,12 @@ pub(crate) enum What {
 
 /// Words that begin with an object's name, and what stands behind each of them, as typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Said {
+pub(crate) struct WrittenName {
     pub(crate) words: Vec<String>,
     behind: Vec<String>,
 }
 
-impl Said {
+impl WrittenName {
     /// What stands behind a name of so many words.
     pub(crate) fn behind(&self, name: usize) -> &str {
         name.checked_sub(1).and_then(|at| self.behind.get(at)).map_or("", String::as_str)
@@ -65,7 +65,7 @@ impl Said {
 
 /// What is to be done with the object that the words name; the rest of them is the comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Deed {
+pub(crate) enum SlashAction {
     Acknowledge,
     RemoveAcknowledgement,
     /// The first word behind the name is how long.
@@ -73,7 +73,7 @@ pub(crate) enum Deed {
     Recheck,
 }
 
-impl Deed {
+impl SlashAction {
     /// The action, before it is known what it will say: enough to ask whether somebody may.
     pub(crate) fn stand_in(self) -> Action {
         match self {
@@ -161,29 +161,29 @@ pub(crate) fn parse(command: &str, text: &str) -> Result<Order, String> {
     let order =
         |what| Order { what, is_public: flags.is_public, core: flags.core.clone(), command: command.to_owned() };
     if written.is_empty() {
-        return Ok(order(What::Help));
+        return Ok(order(SlashOrder::Help));
     }
     let verb = written.remove(0).text;
     let words: Vec<String> = written.iter().map(|word| word.text.clone()).collect();
-    let said = || -> Result<Said, String> {
+    let said = || -> Result<WrittenName, String> {
         let words = named(command, &verb, words.clone())?;
         let behind = written.iter().take(NAME_WORDS_MAX).map(|word| text[word.end..].trim().to_owned()).collect();
-        Ok(Said { words, behind })
+        Ok(WrittenName { words, behind })
     };
     let what = match verb.to_lowercase().as_str() {
-        "help" | "?" => What::Help,
-        "problems" | "list" => What::Problems(Filter::bounded(&words)?),
-        "status" | "show" => What::Status(named(command, &verb, words)?),
-        "ack" | "acknowledge" => What::Act(Deed::Acknowledge, said()?),
-        "unack" | "unacknowledge" => What::Act(Deed::RemoveAcknowledgement, said()?),
-        "downtime" => What::Act(Deed::Downtime, said()?),
-        "recheck" | "check" => What::Act(Deed::Recheck, said()?),
-        "subscribe" => What::Subscribe(Filter::bounded(&words)?),
-        "me" => What::Me(Filter::bounded(&words)?),
-        "unsubscribe" if words.is_empty() => What::Unsubscribe(None),
-        "unsubscribe" => What::Unsubscribe(Some(Filter::bounded(&words)?)),
-        "subscriptions" => What::Subscriptions,
-        "whoami" => What::Whoami,
+        "help" | "?" => SlashOrder::Help,
+        "problems" | "list" => SlashOrder::Problems(Filter::bounded(&words)?),
+        "status" | "show" => SlashOrder::Status(named(command, &verb, words)?),
+        "ack" | "acknowledge" => SlashOrder::Act(SlashAction::Acknowledge, said()?),
+        "unack" | "unacknowledge" => SlashOrder::Act(SlashAction::RemoveAcknowledgement, said()?),
+        "downtime" => SlashOrder::Act(SlashAction::Downtime, said()?),
+        "recheck" | "check" => SlashOrder::Act(SlashAction::Recheck, said()?),
+        "subscribe" => SlashOrder::Subscribe(Filter::bounded(&words)?),
+        "me" => SlashOrder::Me(Filter::bounded(&words)?),
+        "unsubscribe" if words.is_empty() => SlashOrder::Unsubscribe(None),
+        "unsubscribe" => SlashOrder::Unsubscribe(Some(Filter::bounded(&words)?)),
+        "subscriptions" => SlashOrder::Subscriptions,
+        "whoami" => SlashOrder::Whoami,
         other => return Err(unknown_verb(command, other)),
     };
     Ok(order(what))

@@ -25,14 +25,14 @@ const SIGNATURE: &str = "x-slack-signature";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Verified {
     integration: String,
-    door: Door,
+    door: RequestSource,
     age: i64,
     body: Vec<u8>,
 }
 
 /// The way a request came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Door {
+pub(crate) enum RequestSource {
     Http,
     Socket,
 }
@@ -139,11 +139,11 @@ impl ReplayGuard {
 pub(crate) fn verify(body: Vec<u8>, proof: Proof<'_>) -> Result<Verified, Refusal> {
     match proof {
         Proof::Socket { integration } => {
-            Ok(Verified { integration: integration.to_owned(), door: Door::Socket, age: 0, body })
+            Ok(Verified { integration: integration.to_owned(), door: RequestSource::Socket, age: 0, body })
         }
         Proof::Signature { headers, signers, now, guard } => {
             let (integration, age) = check_signature(&body, headers, signers, now, guard)?;
-            Ok(Verified { integration, door: Door::Http, age, body })
+            Ok(Verified { integration, door: RequestSource::Http, age, body })
         }
     }
 }
@@ -154,7 +154,7 @@ impl Verified {
         &self.integration
     }
 
-    pub(crate) fn door(&self) -> Door {
+    pub(crate) fn door(&self) -> RequestSource {
         self.door
     }
 

@@ -2,7 +2,7 @@ use super::*;
 use crate::config;
 use crate::system::environment::Environment;
 
-fn choices(way: Way, secrets: &[(SecretKind, &str)]) -> Choices {
+fn choices(way: Connection, secrets: &[(SecretKind, &str)]) -> Choices {
     let secrets = secrets.iter().map(|(kind, text)| (*kind, kind.parse(text).unwrap())).collect();
     Choices { way, core: None, secrets, channel: None, api_url: None, state_dir: None }
 }
@@ -19,7 +19,7 @@ fn put(choices: &Choices, path: &Path) -> Config {
 fn from_nothing_to_an_app_to_a_webhook() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ackbell.toml");
-    let mut app = choices(Way::App, &[(SecretKind::BotToken, "xoxb-1"), (SecretKind::AppToken, "xapp-1")]);
+    let mut app = choices(Connection::App, &[(SecretKind::BotToken, "xoxb-1"), (SecretKind::AppToken, "xapp-1")]);
     app.channel = Some(config::destination("#ops").unwrap());
     let made = put(&app, &path);
     let slack = &made.integrations[0];
@@ -27,7 +27,7 @@ fn from_nothing_to_an_app_to_a_webhook() {
     assert_eq!(slack, &app.integration(None), "what was proven is what is written");
     assert_eq!(plan(&app, &path, Some(&made), 0).unwrap(), [], "once more, there is nothing to do");
 
-    let hook = choices(Way::Webhook, &[(SecretKind::WebhookUrl, "https://hooks.example/services/1")]);
+    let hook = choices(Connection::Webhook, &[(SecretKind::WebhookUrl, "https://hooks.example/services/1")]);
     let made = put(&hook, &path);
     assert_eq!((made.integrations[0].bot_token.is_some(), made.integrations[0].webhook_url.is_some()), (false, true));
     assert!(directory.path().join("ackbell.toml.20261118110640.bak").exists());
@@ -39,7 +39,7 @@ fn a_token_is_renewed_where_it_is() {
     let path = directory.path().join("ackbell.toml");
     std::fs::write(&path, "[slack]\nbot_token_file = \"mine\"\nchannel = \"#a\"\n").unwrap();
     std::fs::write(directory.path().join("mine"), "xoxb-old\n").unwrap();
-    let made = put(&choices(Way::App, &[(SecretKind::BotToken, "xoxb-new")]), &path);
+    let made = put(&choices(Connection::App, &[(SecretKind::BotToken, "xoxb-new")]), &path);
     assert_eq!(made.integrations[0].bot_token.as_ref().map(Secret::expose), Some("xoxb-new"));
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2, "no backup of what didn't change");
 }

@@ -4,7 +4,7 @@
 //! overflow menu's options have room for neither (<https://docs.slack.dev/reference/block-kit/block-elements/>).
 
 use crate::model::object::Object;
-use crate::rules::render::Offer;
+use crate::rules::render::AvailableAction;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -18,7 +18,7 @@ const OVERFLOW_MAX: usize = 5;
 const BUTTONS_MAX: usize = 2;
 
 /// The row of buttons; none where nothing is offered.
-pub(super) fn actions(offers: &[Offer], post: i64, subject: &Object) -> Option<Value> {
+pub(super) fn actions(offers: &[AvailableAction], post: i64, subject: &Object) -> Option<Value> {
     let (buttons, menu) =
         offers.split_at(offers.len().min(if offers.len() == BUTTONS_MAX + 1 { offers.len() } else { BUTTONS_MAX }));
     let mut elements: Vec<Value> = buttons.iter().map(|offer| button(*offer, subject)).collect();
@@ -41,18 +41,18 @@ pub(crate) fn mark(object: &Object) -> String {
     Sha256::digest(object.key()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn button(offer: Offer, subject: &Object) -> Value {
+fn button(offer: AvailableAction, subject: &Object) -> Value {
     let mut button = json!({ "type": "button", "action_id": name(offer), "text": plain_text(label(offer)) });
     if let Some(value) = serde_json::to_string(subject).ok().filter(|value| value.chars().count() <= VALUE_MAX) {
         button["value"] = Value::from(value);
     }
     match offer {
-        Offer::Acknowledge => button["style"] = Value::from("primary"),
-        Offer::AcknowledgeAll => {
+        AvailableAction::Acknowledge => button["style"] = Value::from("primary"),
+        AvailableAction::AcknowledgeAll => {
             button["style"] = Value::from("primary");
             button["confirm"] = confirm("Acknowledge all?", "Every problem of this storm that goes on.", "Acknowledge");
         }
-        Offer::StopNotifications => {
+        AvailableAction::StopNotifications => {
             button["confirm"] = confirm("Stop notifications?", "Nobody hears of it until they are resumed.", "Stop");
         }
         _ => {}
@@ -60,7 +60,7 @@ fn button(offer: Offer, subject: &Object) -> Value {
     button
 }
 
-fn option(offer: Offer) -> Value {
+fn option(offer: AvailableAction) -> Value {
     json!({ "text": plain_text(label(offer)), "value": name(offer) })
 }
 
@@ -74,27 +74,27 @@ pub(super) fn plain_text(text: &str) -> Value {
 }
 
 /// The name of an offer on the wire.
-fn name(offer: Offer) -> &'static str {
+fn name(offer: AvailableAction) -> &'static str {
     OFFERS.iter().find(|(known, ..)| *known == offer).map_or("", |(_, name, _)| name)
 }
 
-fn label(offer: Offer) -> &'static str {
+fn label(offer: AvailableAction) -> &'static str {
     OFFERS.iter().find(|(known, ..)| *known == offer).map_or("", |(.., label)| label)
 }
 
-const OFFERS: [(Offer, &str, &str); 8] = [
-    (Offer::Acknowledge, "acknowledge", "Acknowledge"),
-    (Offer::AcknowledgeWith, "acknowledge_with", "Acknowledge…"),
-    (Offer::RemoveAcknowledgement, "unacknowledge", "Remove acknowledgement"),
-    (Offer::Downtime, "downtime", "Downtime…"),
-    (Offer::Recheck, "recheck", "Re-check"),
-    (Offer::StopNotifications, "stop_notifications", "Stop notifications"),
-    (Offer::ResumeNotifications, "resume_notifications", "Resume notifications"),
-    (Offer::AcknowledgeAll, "acknowledge_all", "Acknowledge all"),
+const OFFERS: [(AvailableAction, &str, &str); 8] = [
+    (AvailableAction::Acknowledge, "acknowledge", "Acknowledge"),
+    (AvailableAction::AcknowledgeWith, "acknowledge_with", "Acknowledge…"),
+    (AvailableAction::RemoveAcknowledgement, "unacknowledge", "Remove acknowledgement"),
+    (AvailableAction::Downtime, "downtime", "Downtime…"),
+    (AvailableAction::Recheck, "recheck", "Re-check"),
+    (AvailableAction::StopNotifications, "stop_notifications", "Stop notifications"),
+    (AvailableAction::ResumeNotifications, "resume_notifications", "Resume notifications"),
+    (AvailableAction::AcknowledgeAll, "acknowledge_all", "Acknowledge all"),
 ];
 
 /// What was offered and chosen, of a click's action id or chosen option.
-pub(crate) fn offer(action_id: &str, chosen: Option<&str>) -> Option<Offer> {
+pub(crate) fn offer(action_id: &str, chosen: Option<&str>) -> Option<AvailableAction> {
     let wanted = if action_id == "more" { chosen? } else { action_id };
     OFFERS.iter().find(|(_, name, _)| *name == wanted).map(|(offer, ..)| *offer)
 }

@@ -3,8 +3,8 @@
 use super::blocks::{mention, message_of, section, text};
 use super::limits::{HEADER_MAX, SECTION_TEXT_MAX, TEXT_MAX, cut};
 use super::{markdown, mrkdwn};
-use crate::model::notification::Letter;
-use crate::rules::render::{Reach, ResolvedMention};
+use crate::model::notification::DirectMessage;
+use crate::rules::render::{Interactivity, ResolvedMention};
 use serde_json::{Value, json};
 
 /// How many sections of text one message has; how much Slack takes in all isn't documented.
@@ -14,7 +14,12 @@ const BUTTON_TEXT_MAX: usize = 75;
 
 /// The message with all its looks. Slack tells the app of a click on a button even when it only opens an address: where
 /// nobody hears that, the reader would be shown a warning, so the links are links.
-pub(crate) fn message(letter: &Letter, note: Option<&str>, mentions: &[ResolvedMention], reach: Reach) -> Value {
+pub(crate) fn message(
+    letter: &DirectMessage,
+    note: Option<&str>,
+    mentions: &[ResolvedMention],
+    reach: Interactivity,
+) -> Value {
     let mut blocks = vec![
         json!({ "type": "header", "text": { "type": "plain_text", "text": cut(&letter.title, HEADER_MAX).0, "emoji": true } }),
     ];
@@ -28,15 +33,15 @@ pub(crate) fn message(letter: &Letter, note: Option<&str>, mentions: &[ResolvedM
     }
     blocks.extend(details(letter));
     match reach {
-        Reach::Nothing => blocks.extend(links(letter)),
-        Reach::Buttons | Reach::Forms => blocks.extend(buttons(letter)),
+        Interactivity::Nothing => blocks.extend(links(letter)),
+        Interactivity::Buttons | Interactivity::Forms => blocks.extend(buttons(letter)),
     }
     let summary = format!("{}\n{}", mrkdwn::escape(&letter.title), mrkdwn::escape(&letter.body));
     message_of(&cut(&summary, TEXT_MAX).0, &blocks)
 }
 
 /// The text, in as many sections as there is room for, and what was cut.
-fn sections(letter: &Letter) -> Vec<Value> {
+fn sections(letter: &DirectMessage) -> Vec<Value> {
     let plain = || {
         let paragraph =
             |text: &str| markdown::Piece { markup: mrkdwn::plain(text), plain: text.to_owned(), is_close: false };
@@ -98,7 +103,7 @@ fn torn(text: &str) -> Vec<String> {
 }
 
 /// The labels that say more than the text does, and what was left out.
-fn details(letter: &Letter) -> Option<Value> {
+fn details(letter: &DirectMessage) -> Option<Value> {
     let says = |value: &str| letter.title.contains(value) || letter.body.contains(value);
     let labels = letter.labels.iter().filter(|(_, value)| !value.is_empty() && !says(value));
     let mut pieces: Vec<String> = labels.map(|(name, value)| format!("{name}: {value}")).collect();
@@ -111,7 +116,7 @@ fn details(letter: &Letter) -> Option<Value> {
     (!line.is_empty()).then(|| json!({ "type": "context", "elements": [text(&line)] }))
 }
 
-fn links(letter: &Letter) -> Vec<Value> {
+fn links(letter: &DirectMessage) -> Vec<Value> {
     let mut lines = vec![String::new()];
     for (label, url) in letter.links.iter().take(crate::slack::limits::LINKS_MAX) {
         let label = cut(label, BUTTON_TEXT_MAX).0;
@@ -129,7 +134,7 @@ fn links(letter: &Letter) -> Vec<Value> {
     lines.iter().filter(|line| !line.is_empty()).map(|line| section(line)).collect()
 }
 
-fn buttons(letter: &Letter) -> Option<Value> {
+fn buttons(letter: &DirectMessage) -> Option<Value> {
     let button = |(number, (label, url)): (usize, &(String, String))| {
         json!({
             "type": "button", "action_id": format!("link-{number}"), "url": url,
@@ -145,8 +150,13 @@ fn buttons(letter: &Letter) -> Option<Value> {
 mod tests {
     use super::*;
 
-    fn letter(body: &str) -> Letter {
-        Letter { title: "T".into(), body: markdown::to_plain(body), markdown: Some(body.into()), ..Letter::default() }
+    fn letter(body: &str) -> DirectMessage {
+        DirectMessage {
+            title: "T".into(),
+            body: markdown::to_plain(body),
+            markdown: Some(body.into()),
+            ..DirectMessage::default()
+        }
     }
 
     fn texts(message: &Value) -> Vec<&str> {
@@ -157,7 +167,7 @@ mod tests {
     #[test]
     fn paragraphs_are_packed_and_never_torn() {
         let long = format!("**{}**\n\n", "word ".repeat(200));
-        let message = message(&letter(&long.repeat(8)), None, &[], Reach::Nothing);
+        let message = message(&letter(&long.repeat(8)), None, &[], Interactivity::Nothing);
         let texts = texts(&message);
         assert_eq!(texts.len(), 1 + 4, "{texts:?}");
         assert!(texts[1..].iter().all(|text| text.chars().count() <= 3000 && text.matches('*').count() % 2 == 0));
@@ -165,7 +175,7 @@ mod tests {
 
     #[test]
     fn what_is_too_long_is_cut_and_said() {
-        let message = message(&letter(&"x".repeat(200_000)), None, &[], Reach::Nothing);
+        let message = message(&letter(&"x".repeat(200_000)), None, &[], Interactivity::Nothing);
         let texts = texts(&message);
         assert!(texts.last().unwrap().ends_with("more characters_"), "{:?}", texts.last());
         assert_eq!(texts.len(), 1 + SECTIONS_MAX + 1);
@@ -176,7 +186,7 @@ mod tests {
         let mut letter = letter("deleted in 24 hours");
         letter.labels = [("hours".to_owned(), "24".to_owned()), ("by".to_owned(), "auto<!here>".to_owned())].into();
         letter.links_left_out = 2;
-        let shown = message(&letter, None, &[], Reach::Nothing).to_string();
+        let shown = message(&letter, None, &[], Interactivity::Nothing).to_string();
         assert!(
             shown.contains("by: auto&lt;!here&gt; · 2 links were left out") && !shown.contains("hours: 24"),
             "{shown}"
@@ -188,7 +198,7 @@ mod tests {
         let mut letter = letter("text");
         letter.links = vec![("Log <1>".to_owned(), "https://example.com/a?b&c".to_owned())];
         let shown = |reach| message(&letter, None, &[], reach)["blocks"].as_array().unwrap().last().unwrap().clone();
-        assert_eq!(shown(Reach::Buttons)["type"], "actions");
-        assert_eq!(shown(Reach::Nothing)["text"]["text"], "<https://example.com/a?b&amp;c|Log &lt;1&gt;>");
+        assert_eq!(shown(Interactivity::Buttons)["type"], "actions");
+        assert_eq!(shown(Interactivity::Nothing)["text"]["text"], "<https://example.com/a?b&amp;c|Log &lt;1&gt;>");
     }
 }

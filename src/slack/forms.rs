@@ -9,7 +9,7 @@ use crate::config::{Acknowledge, CommentRule};
 use crate::model::action::Action;
 use crate::model::object::Object;
 use crate::model::time_text::span;
-use crate::rules::render::Offer;
+use crate::rules::render::AvailableAction;
 use crate::slack::interaction::{Input, View};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -44,10 +44,10 @@ const SLACK_SECONDS: i64 = 3600;
 pub(crate) type Errors = BTreeMap<String, String>;
 
 /// The form for an offer that has one.
-pub(crate) fn form(offer: Offer, about: &About, label: &str, rules: &Acknowledge, now: i64) -> Option<Value> {
+pub(crate) fn form(offer: AvailableAction, about: &About, label: &str, rules: &Acknowledge, now: i64) -> Option<Value> {
     let (callback, title, submit, blocks) = match offer {
-        Offer::AcknowledgeWith => (ACKNOWLEDGE, "Acknowledge", "Acknowledge", acknowledge(label, rules)),
-        Offer::Downtime => (DOWNTIME, "Schedule a downtime", "Schedule", downtime(label, about, now)),
+        AvailableAction::AcknowledgeWith => (ACKNOWLEDGE, "Acknowledge", "Acknowledge", acknowledge(label, rules)),
+        AvailableAction::Downtime => (DOWNTIME, "Schedule a downtime", "Schedule", downtime(label, about, now)),
         _ => return None,
     };
     Some(json!({

@@ -4,7 +4,7 @@
 use super::blocks::colour;
 use super::limits::{FALLBACK_MAX, cut};
 use crate::config::Flavor;
-use crate::model::notification::Letter;
+use crate::model::notification::DirectMessage;
 use crate::model::time_text::utc;
 use crate::rules::render::{Card, Digest, ResolvedMention, Tone};
 use serde_json::{Value, json};
@@ -47,7 +47,7 @@ pub(crate) fn digest(digest: &Digest, flavor: Flavor, mentions: &[ResolvedMentio
 }
 
 /// What another program wrote, in the receiver's dialect; its Markdown isn't trusted to be harmless there.
-pub(crate) fn letter(letter: &Letter, note: Option<&str>) -> Value {
+pub(crate) fn letter(letter: &DirectMessage, note: Option<&str>) -> Value {
     let (title, _) = cut(&harmless(&letter.title), TITLE_MAX);
     let links: Vec<String> = letter.links.iter().map(|(label, url)| link(&harmless(label), url)).collect();
     let mut parts = vec![cut(&harmless(&letter.body), TEXT_MAX / 2).0, links.join(" · ")];

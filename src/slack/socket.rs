@@ -17,7 +17,7 @@ mod supervisor;
 use crate::config::Integration;
 use crate::state_dir::listener_status::SocketStatus;
 use crate::system::environment::Environment;
-use connection::Report;
+use connection::ConnectionReport;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::io;
@@ -122,7 +122,7 @@ impl Shared {
 /// Socket Mode of one integration, running. Dropping it closes the connections in good order.
 #[derive(Debug)]
 pub(crate) struct SocketMode {
-    reports: Sender<Report>,
+    reports: Sender<ConnectionReport>,
     status: Arc<Mutex<SocketStatus>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -146,12 +146,12 @@ impl SocketMode {
 
     /// Tries at once what would be tried later: somebody may have mended it.
     pub(crate) fn retry_now(&self) {
-        let _ = self.reports.send(Report::Retry);
+        let _ = self.reports.send(ConnectionReport::Retry);
     }
 
     /// Begins the end without waiting for it; dropping waits, for [`Timing::close`] at most.
     pub(crate) fn stop(&self) {
-        let _ = self.reports.send(Report::Stop);
+        let _ = self.reports.send(ConnectionReport::Stop);
     }
 }
 

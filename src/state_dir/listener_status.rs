@@ -23,7 +23,7 @@ const FILE_BYTES_MAX: u64 = 256 * 1024;
 /// How the listener is. Times are Unix seconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Report {
+pub(crate) struct ListenerStatus {
     pub(crate) version: String,
     pub(crate) pid: u32,
     /// When it started.
@@ -31,22 +31,22 @@ pub(crate) struct Report {
     /// When it wrote this.
     pub(crate) heartbeat: i64,
     /// Why delivery is interrupted: the disk or the database.
-    pub(crate) interrupted: Option<Noted>,
+    pub(crate) interrupted: Option<StatusNote>,
     /// The configuration it was told to take and didn't.
-    pub(crate) refused: Option<Noted>,
+    pub(crate) refused: Option<StatusNote>,
     /// Why the HTTP door can't be opened.
-    pub(crate) http: Option<Noted>,
+    pub(crate) http: Option<StatusNote>,
     /// How far the time in the last signed request was behind our clock, in seconds; negative: before it.
     pub(crate) skew: Option<Skew>,
     /// By core: why the last command couldn't be handed over; gone with the next that could.
-    pub(crate) commands: BTreeMap<String, Noted>,
+    pub(crate) commands: BTreeMap<String, StatusNote>,
     /// By integration.
     pub(crate) sockets: BTreeMap<String, Socket>,
 }
 
 /// Something that went wrong, in words, and when.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Noted {
+pub(crate) struct StatusNote {
     pub(crate) reason: String,
     pub(crate) at: i64,
 }
@@ -101,7 +101,7 @@ impl From<SocketStatus> for Socket {
     }
 }
 
-impl Noted {
+impl StatusNote {
     /// Noted now.
     pub(crate) fn now(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), at: clock::wall_ms() / 1000 }
@@ -114,7 +114,7 @@ pub(crate) fn path(runtime_dir: &Path) -> PathBuf {
 }
 
 /// Reads what a listener said last; `None` when none did since it stopped in order.
-pub(crate) fn read(runtime_dir: &Path) -> io::Result<Option<Report>> {
+pub(crate) fn read(runtime_dir: &Path) -> io::Result<Option<ListenerStatus>> {
     let mut text = Vec::new();
     match Directory::open(runtime_dir).and_then(|directory| directory.read(FILE)) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -125,29 +125,29 @@ pub(crate) fn read(runtime_dir: &Path) -> io::Result<Option<Report>> {
 
 /// The listener's pen, shared by all its threads: each notes what it knows, one writes it down.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Reporter(Arc<Mutex<Inside>>);
+pub(crate) struct StatusWriter(Arc<Mutex<Inside>>);
 
 #[derive(Debug, Default)]
 struct Inside {
-    report: Report,
+    report: ListenerStatus,
     runtime_dir: PathBuf,
-    written: Option<(Report, Instant)>,
+    written: Option<(ListenerStatus, Instant)>,
 }
 
-impl Reporter {
+impl StatusWriter {
     pub(crate) fn new(runtime_dir: &Path) -> Self {
         let now = clock::wall_ms() / 1000;
-        let report = Report {
+        let report = ListenerStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             since: now,
-            ..Report::default()
+            ..ListenerStatus::default()
         };
         Self(Arc::new(Mutex::new(Inside { report, runtime_dir: runtime_dir.to_owned(), written: None })))
     }
 
     /// Changes what is said; it is written with the next beat.
-    pub(crate) fn note(&self, change: impl FnOnce(&mut Report)) {
+    pub(crate) fn note(&self, change: impl FnOnce(&mut ListenerStatus)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).report);
     }
 
@@ -162,7 +162,7 @@ impl Reporter {
     pub(crate) fn beat(&self) {
         let mut inside = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_fresh = inside.written.as_ref().is_some_and(|(said, at)| {
-            let same = Report { heartbeat: said.heartbeat, ..inside.report.clone() } == *said;
+            let same = ListenerStatus { heartbeat: said.heartbeat, ..inside.report.clone() } == *said;
             at.elapsed() < if same { BEAT } else { BEAT / 5 }
         });
         if is_fresh {
@@ -181,7 +181,7 @@ impl Reporter {
 }
 
 /// Readable by the group, in which the core's user is; the configuration's words in it are nobody else's business.
-fn write(runtime_dir: &Path, report: &Report) -> io::Result<()> {
+fn write(runtime_dir: &Path, report: &ListenerStatus) -> io::Result<()> {
     let text = serde_json::to_vec(report)?;
     let (directory, fresh) = (Directory::open(runtime_dir)?, "listener.json.new");
     // Left by a listener that was killed; perhaps another user's.
@@ -198,8 +198,8 @@ mod tests {
     fn what_is_noted_is_read_back_and_gone_after_a_stop_in_order() {
         let directory = tempfile::tempdir().unwrap();
         assert_eq!(read(directory.path()).unwrap(), None);
-        let reporter = Reporter::new(directory.path());
-        reporter.note(|report| report.refused = Some(Noted::now("line 3")));
+        let reporter = StatusWriter::new(directory.path());
+        reporter.note(|report| report.refused = Some(StatusNote::now("line 3")));
         reporter.beat();
         let said = read(directory.path()).unwrap().unwrap();
         assert_eq!(said.refused.unwrap().reason, "line 3");

@@ -5,8 +5,8 @@
 
 use super::assign_post::{Voice, from_json};
 use super::{Store, StoreError};
-use crate::model::problem::{Deed, Problem};
-use crate::rules::authorise::Leave;
+use crate::model::problem::{ActionTaken, Problem};
+use crate::rules::authorise::Permission;
 use crate::rules::confirm::Expectation;
 use crate::store::Lane;
 use crate::store::outbox::NewRow;
@@ -191,14 +191,14 @@ impl Store {
     }
 
     /// A message of ours by its number.
-    pub(crate) fn shown(&self, post: i64, _: &Leave<'_>) -> Result<Option<Shown>, StoreError> {
+    pub(crate) fn shown(&self, post: i64, _: &Permission<'_>) -> Result<Option<Shown>, StoreError> {
         let sql = "SELECT integration, target, problem, channel, ts FROM post WHERE id = ?1";
         let found = self.db.query_row(sql, [post], read_shown).optional()?;
         found.map(parse_shown).transpose()
     }
 
     /// The message that stands for an object's open problem, whichever it is.
-    pub(crate) fn shown_of(&self, object: &str, _: &Leave<'_>) -> Result<Option<Shown>, StoreError> {
+    pub(crate) fn shown_of(&self, object: &str, _: &Permission<'_>) -> Result<Option<Shown>, StoreError> {
         shown_of(&self.db, object)
     }
 
@@ -214,7 +214,7 @@ impl Store {
     }
 
     /// The problems of a digest that go on and are not acknowledged.
-    pub(crate) fn unacknowledged(&self, digest: i64, _: &Leave<'_>) -> Result<Vec<(i64, Problem)>, StoreError> {
+    pub(crate) fn unacknowledged(&self, digest: i64, _: &Permission<'_>) -> Result<Vec<(i64, Problem)>, StoreError> {
         let sql =
             "SELECT id, problem FROM post WHERE digest = ?1 AND open = 1 AND acknowledged = 0 AND rank > 0 ORDER BY id";
         let mut statement = self.db.prepare_cached(sql)?;
@@ -227,7 +227,7 @@ impl Store {
     /// changes, and whoever was clicked on is replaced by its response URL.
     pub(crate) fn tell(
         &mut self,
-        deeds: &[(String, String, Deed)],
+        deeds: &[(String, String, ActionTaken)],
         voice: &dyn Fn(&Lane) -> Voice,
         quiet: Duration,
         now: i64,

@@ -7,7 +7,7 @@ use super::outbox::{Lane, WHOLE, channel_of};
 use super::{Store, StoreError};
 use crate::model::notification::Notification;
 use crate::model::problem::Problem;
-use crate::rules::digest::{self, Digest, Step, Tally, Waiting};
+use crate::rules::digest::{self, Digest, DigestStats, Step, Waiting};
 use rusqlite::{OptionalExtension, Row, named_params, params};
 use std::time::Duration;
 
@@ -81,9 +81,9 @@ pub(crate) enum Work {
     Reply(Box<Problem>),
     /// Tell it by a message that stays as it is.
     Say(Box<Problem>),
-    Digest(Step, Box<Tally>),
+    Digest(Step, Box<DigestStats>),
     /// Tell what came together by a message that stays as it is.
-    List(Box<Tally>),
+    List(Box<DigestStats>),
 }
 
 impl Store {
@@ -284,7 +284,7 @@ impl Store {
     }
 
     /// The numbers of a digest.
-    fn tally(&self, id: i64) -> Result<Tally, StoreError> {
+    fn tally(&self, id: i64) -> Result<DigestStats, StoreError> {
         let sql = "SELECT COUNT(*), COUNT(DISTINCT host), COALESCE(SUM(open = 0), 0),
               COALESCE(SUM(open = 1 AND acknowledged = 1), 0), COALESCE(SUM(open = 1 AND rank <= 1), 0),
               COALESCE(SUM(open = 1 AND rank = 2), 0), COALESCE(SUM(open = 1 AND rank = 3), 0),
@@ -293,7 +293,7 @@ impl Store {
               (SELECT COALESCE(MAX(id), 0) FROM delivery d WHERE d.digest = ?1 AND d.state = 'waiting')
             FROM post WHERE digest = ?1";
         let mut tally = self.db.prepare_cached(sql)?.query_row([id], |row| {
-            Ok(Tally {
+            Ok(DigestStats {
                 problems: row.get(0)?,
                 hosts: row.get(1)?,
                 recovered: row.get(2)?,

@@ -3,7 +3,7 @@
 use super::assign_post::from_json;
 use super::{Store, StoreError};
 use crate::model::problem::Problem;
-use crate::rules::authorise::Leave;
+use crate::rules::authorise::Permission;
 use rusqlite::params;
 
 /// So many are read; with more, people have other things to look at.
@@ -45,7 +45,11 @@ impl Store {
 
     /// Every object that isn't well, once, with the number of a message about it: the integration's own where it has
     /// one. What nobody knows of and is worst comes first.
-    pub(crate) fn open_problems(&self, integration: &str, _: &Leave<'_>) -> Result<Vec<(i64, Problem)>, StoreError> {
+    pub(crate) fn open_problems(
+        &self,
+        integration: &str,
+        _: &Permission<'_>,
+    ) -> Result<Vec<(i64, Problem)>, StoreError> {
         let sql = format!(
             "SELECT id, problem FROM (
                SELECT id, problem, acknowledged, rank, updated,

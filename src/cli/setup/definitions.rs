@@ -3,7 +3,7 @@
 use super::{End, Exit, Scene, Talk};
 use crate::config::Core;
 use crate::monitoring::local::{Local, Verification};
-use crate::monitoring::shell::{self, Danger, What};
+use crate::monitoring::shell::{self, Danger, DangerKind};
 use crate::setup::write_files::{self, Planned};
 use crate::setup::{self, Choices};
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ impl Definitions {
         };
         let dangers = dangers(local);
         let (refused, told): (Vec<&Danger>, Vec<&Danger>) =
-            dangers.iter().partition(|danger| danger.what == What::Output);
+            dangers.iter().partition(|danger| danger.what == DangerKind::Output);
         for Danger { found, remedy, .. } in told {
             talk.out.line(&format!("! {found}\n  {remedy}"));
         }

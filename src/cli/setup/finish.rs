@@ -5,7 +5,7 @@ use super::{End, Exit, Scene, Talk, name, slack};
 use crate::config::{CoreKind, lenient};
 use crate::setup::systemd_dropin::{Tie, tie};
 use crate::setup::write_files::{self, Planned};
-use crate::setup::{self, Choices, Way, checks, try_click};
+use crate::setup::{self, Choices, Connection, checks, try_click};
 use crate::system::clock;
 use crate::system::environment::Environment;
 use std::path::Path;
@@ -50,7 +50,7 @@ fn test_message(scene: &Scene<'_>, choices: &Choices, talk: &mut Talk<'_>) -> Re
         return Ok(());
     }
     let integration = choices.integration(slack::present(scene));
-    let channel = integration.channel.as_ref().filter(|_| choices.way == Way::App).map(ToString::to_string);
+    let channel = integration.channel.as_ref().filter(|_| choices.way == Connection::App).map(ToString::to_string);
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let core = choices.core.as_ref().map_or("the core", |local| name(local.kind));
     let text = format!("ackbell is connected: notifications of {core} on {host} come here.");

@@ -5,7 +5,7 @@ use crate::cli::args;
 use crate::config::{Destination, Integration, SecretKind};
 use crate::monitoring::local::Local;
 use crate::setup::checks::{self, Channel};
-use crate::setup::{Choices, Way};
+use crate::setup::{Choices, Connection};
 use crate::slack::api::Client;
 use crate::system::secret::Secret;
 use std::path::Path;
@@ -31,11 +31,11 @@ pub(super) fn choose(scene: &Scene<'_>, core: Option<Local>, talk: &mut Talk<'_>
         state_dir: args.state_dir.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())),
     };
     match way {
-        Way::Webhook => {
+        Connection::Webhook => {
             secret(SecretKind::WebhookUrl, true, scene, &mut choices, talk)?;
             secret(SecretKind::SigningSecret, false, scene, &mut choices, talk)?;
         }
-        Way::App => {
+        Connection::App => {
             secret(SecretKind::BotToken, true, scene, &mut choices, talk)?;
             secret(SecretKind::AppToken, false, scene, &mut choices, talk)?;
             let has_socket = choices.integration(present).app_token.is_some();
@@ -53,19 +53,19 @@ pub(super) fn present<'a>(scene: &'a Scene<'_>) -> Option<&'a Integration> {
     scene.existing.as_ref().and_then(|config| config.integrations.iter().find(|one| one.name == "default"))
 }
 
-fn way(scene: &Scene<'_>, talk: &mut Talk<'_>) -> Result<Way, End> {
+fn way(scene: &Scene<'_>, talk: &mut Talk<'_>) -> Result<Connection, End> {
     let given = |kind| given(kind, scene).map(|found| found.is_some());
     let is_hook = given(SecretKind::WebhookUrl)?;
     if given(SecretKind::BotToken)? {
-        return Ok(Way::App);
+        return Ok(Connection::App);
     }
     if is_hook {
-        return Ok(Way::Webhook);
+        return Ok(Connection::Webhook);
     }
     let present = present(scene);
     let default = match present.map(|one| (one.bot_token.is_some(), one.webhook_url.is_some())) {
-        Some((false, true)) => Some(Way::Webhook),
-        Some((true, _)) => Some(Way::App),
+        Some((false, true)) => Some(Connection::Webhook),
+        Some((true, _)) => Some(Connection::App),
         _ => None,
     };
     if talk.alone {
@@ -75,9 +75,9 @@ fn way(scene: &Scene<'_>, talk: &mut Talk<'_>) -> Result<Way, End> {
         "\nWhich way into Slack?\n  1  a webhook: two minutes, one channel, every notification a message of its own\n  \
          2  an app: every problem one living message, with buttons, threads and any channel",
     );
-    let default = usize::from(default != Some(Way::Webhook));
-    let way = if talk.choice("Which", 2, default)? == 0 { Way::Webhook } else { Way::App };
-    talk.out.line(if way == Way::Webhook { WEBHOOK_HOW } else { APP_HOW });
+    let default = usize::from(default != Some(Connection::Webhook));
+    let way = if talk.choice("Which", 2, default)? == 0 { Connection::Webhook } else { Connection::App };
+    talk.out.line(if way == Connection::Webhook { WEBHOOK_HOW } else { APP_HOW });
     Ok(way)
 }
 

@@ -13,7 +13,7 @@ use super::gate::Gate;
 use super::request::Request;
 use crate::config::Config;
 use crate::rules::authorise::Person;
-use crate::state_dir::listener_status::Reporter;
+use crate::state_dir::listener_status::StatusWriter;
 use crate::state_dir::spool::{Spool, SpoolId};
 use crate::state_dir::wake;
 use crate::store::{Act, Store, StoreError};
@@ -59,7 +59,7 @@ pub(super) struct Worker {
     /// Acts that the core was seen to hold, and when.
     seen: HashMap<i64, SpoolId>,
     spool: Spool,
-    reporter: Reporter,
+    reporter: StatusWriter,
     /// For how long a core is looked at.
     clock: SteadyClock,
     /// When the audit was looked through for what is too old.
@@ -67,7 +67,7 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(gate: Gate, store: Store, reporter: Reporter) -> Self {
+    pub(super) fn new(gate: Gate, store: Store, reporter: StatusWriter) -> Self {
         let (told, looks, seen) = (HashSet::new(), confirm::Looks::default(), HashMap::new());
         let (spool, clock) = (Spool::new(&gate.config().state_dir), SteadyClock::start());
         Self { store, gate, told, looks, seen, spool, reporter, clock, trimmed: None }

@@ -5,7 +5,7 @@
 
 use super::request::{Asker, Subject, Wish};
 use crate::model::object::Object;
-use crate::rules::authorise::Leave;
+use crate::rules::authorise::Permission;
 use crate::slack::buttons::mark;
 use crate::store::{Shown, Store, StoreError};
 
@@ -14,7 +14,7 @@ pub(super) fn of(
     store: &Store,
     wish: &Wish,
     asker: &Asker,
-    leave: &Leave<'_>,
+    leave: &Permission<'_>,
 ) -> Result<Result<(Object, Option<Shown>), String>, StoreError> {
     let subject = match wish {
         Wish::One { post: None, object, .. } | Wish::Expire { object, .. } => {
@@ -32,7 +32,7 @@ pub(super) fn find(
     store: &Store,
     subject: &Subject,
     asker: &Asker,
-    leave: &Leave<'_>,
+    leave: &Permission<'_>,
 ) -> Result<Result<(Object, Option<Shown>), String>, StoreError> {
     let named = subject.object.as_ref();
     let Some(post) = subject.post else {
@@ -61,7 +61,7 @@ pub(super) fn is_digest(
     store: &Store,
     digest: i64,
     asker: &Asker,
-    leave: &Leave<'_>,
+    leave: &Permission<'_>,
 ) -> Result<Result<(), String>, StoreError> {
     let shown = store.shown(digest, leave)?.filter(|shown| shown.problem.is_none());
     let is_it = shown.is_some_and(|shown| is_there(&shown, asker) == Some(true));

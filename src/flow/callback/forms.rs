@@ -11,7 +11,7 @@ use crate::config::{Acknowledge, Config};
 use crate::model::action::Action;
 use crate::model::object::Object;
 use crate::rules::authorise::{Person, Right};
-use crate::rules::render::Offer;
+use crate::rules::render::AvailableAction;
 use crate::slack::forms;
 use crate::store::{Shown, Store};
 use crate::system::clock;
@@ -30,7 +30,7 @@ pub(super) struct Form {
     pub(super) config: Arc<Config>,
     pub(super) asker: Asker,
     pub(super) subject: Subject,
-    pub(super) offer: Offer,
+    pub(super) offer: AvailableAction,
     pub(super) trigger: String,
 }
 
@@ -136,9 +136,9 @@ fn open(form: &Form, gate: &mut Gate, store: &Store) -> Result<(), NoForm> {
 }
 
 /// What the form is for, to ask whether they may: what it will say isn't known yet.
-fn action(offer: Offer, rules: &Acknowledge) -> Action {
+fn action(offer: AvailableAction, rules: &Acknowledge) -> Action {
     match offer {
-        Offer::Downtime => {
+        AvailableAction::Downtime => {
             Action::Downtime { start: 0, end: 1, flexible: None, comment: String::new(), host_services: false }
         }
         _ => Action::Acknowledge {

@@ -9,7 +9,7 @@ use crate::model::object::Object;
 use crate::monitoring::contacts::Contacts;
 use crate::monitoring::labels::{self, Labels};
 use crate::monitoring::{objects, paths};
-use crate::rules::authorise::{Caller, Contact, Named};
+use crate::rules::authorise::{Caller, Contact, ObjectNames};
 use crate::slack::api::Client;
 use crate::system::environment::Environment;
 use std::sync::Arc;
@@ -145,8 +145,8 @@ impl Names {
         names
     }
 
-    pub(super) fn of<'a>(&'a self, object: &'a Object) -> Named<'a> {
-        Named {
+    pub(super) fn of<'a>(&'a self, object: &'a Object) -> ObjectNames<'a> {
+        ObjectNames {
             object,
             host_labels: self.hosts.iter().map(String::as_str).collect(),
             service_labels: self.services.iter().map(String::as_str).collect(),

@@ -13,8 +13,8 @@ use crate::model::object::Object;
 use crate::model::outcome::Outcome;
 use crate::model::problem::Problem;
 use crate::monitoring::objects::DisplayNames;
-use crate::rules::authorise::{Contact, Leave, Right, is_contact};
-use crate::rules::render::{Facts, living};
+use crate::rules::authorise::{Contact, Permission, Right, is_contact};
+use crate::rules::render::{RenderContext, living};
 use crate::slack::home::{Entry, Home, essence, view, words};
 use crate::store::{Opened, Store, StoreError};
 use crate::system::clock;
@@ -295,7 +295,8 @@ impl Homes {
             if leave.may(&names.of(&object), known.contacts.as_deref()).is_err() {
                 continue;
             }
-            let facts = Facts { reach, post: known.post, ..Facts::bare(&config.message, core.as_ref(), now) };
+            let facts =
+                RenderContext { reach, post: known.post, ..RenderContext::bare(&config.message, core.as_ref(), now) };
             let entry = Entry { card: living(&known.problem, &facts), since: known.problem.began };
             home[group(known, is_contact(&caller.person, &config.access, known.contacts.as_deref()))].1.push(entry);
         }
@@ -304,7 +305,7 @@ impl Homes {
     }
 
     /// Reads what is wrong, unless it is known.
-    fn learn(&mut self, integration: &str, leave: &Leave<'_>) -> Result<(), StoreError> {
+    fn learn(&mut self, integration: &str, leave: &Permission<'_>) -> Result<(), StoreError> {
         if self.problems.contains_key(integration) {
             return Ok(());
         }

@@ -107,7 +107,7 @@ impl Drop for Turn<'_> {
 mod tests {
     use super::*;
     use crate::flow::callback::request::Asker;
-    use crate::rules::slash::{Order, What};
+    use crate::rules::slash::{Order, SlashOrder};
     use std::sync::Arc;
 
     fn errand(user: &str, key: &str) -> Errand {
@@ -116,7 +116,7 @@ mod tests {
         std::fs::write(&path, "[slack]\nenabled = false\n").unwrap();
         let config = crate::config::load(Some(&path), &crate::system::environment::Environment::default()).unwrap().0;
         let asker = Asker { user: user.into(), ..Asker::default() };
-        let order = Order { what: What::Whoami, is_public: false, command: String::new(), core: None };
+        let order = Order { what: SlashOrder::Whoami, is_public: false, command: String::new(), core: None };
         Errand { config: Arc::new(config), asker, order, from: 0, replaces: false, key: key.into() }
     }
 

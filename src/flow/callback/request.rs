@@ -5,7 +5,7 @@
 use crate::config::{Acknowledge, CommentRule};
 use crate::model::action::Action;
 use crate::model::object::Object;
-use crate::rules::render::Offer;
+use crate::rules::render::AvailableAction;
 use crate::slack::buttons;
 use crate::slack::forms::About;
 use crate::slack::interaction::{BlockActions, Origin, Place};
@@ -85,7 +85,7 @@ pub(crate) enum Click {
         request: Box<Request>,
     },
     Form {
-        offer: Offer,
+        offer: AvailableAction,
         asker: Asker,
         subject: Subject,
     },
@@ -107,13 +107,13 @@ pub(crate) fn click(click: &BlockActions, integration: &str, rules: &Acknowledge
     let (post, mark) = block.map_or((None, None), |(post, mark)| (Some(post), mark.map(str::to_owned)));
     let object = action.value.as_deref().and_then(buttons::subject);
     let asker = Asker::of(integration, &click.origin, &click.place);
-    if post.is_none() && (object.is_none() || offer == Offer::AcknowledgeAll) {
+    if post.is_none() && (object.is_none() || offer == AvailableAction::AcknowledgeAll) {
         return Click::Lost(asker);
     }
     let subject = Subject { post, mark, object };
-    let wants_words = offer == Offer::Acknowledge && rules.comment == CommentRule::Required;
-    if wants_words || matches!(offer, Offer::AcknowledgeWith | Offer::Downtime) {
-        let offer = if wants_words { Offer::AcknowledgeWith } else { offer };
+    let wants_words = offer == AvailableAction::Acknowledge && rules.comment == CommentRule::Required;
+    if wants_words || matches!(offer, AvailableAction::AcknowledgeWith | AvailableAction::Downtime) {
+        let offer = if wants_words { AvailableAction::AcknowledgeWith } else { offer };
         return Click::Form { offer, asker, subject };
     }
     let Some(wish) = wish(offer, subject, rules, now) else {
@@ -125,7 +125,7 @@ pub(crate) fn click(click: &BlockActions, integration: &str, rules: &Acknowledge
     Click::Ask { key, request: Box::new(Request { name: wish.name().to_owned(), asker, wish }) }
 }
 
-fn wish(offer: Offer, subject: Subject, rules: &Acknowledge, now: i64) -> Option<Wish> {
+fn wish(offer: AvailableAction, subject: Subject, rules: &Acknowledge, now: i64) -> Option<Wish> {
     let Subject { post, mark, object } = subject;
     let acknowledge = || Action::Acknowledge {
         sticky: rules.sticky,
@@ -135,13 +135,13 @@ fn wish(offer: Offer, subject: Subject, rules: &Acknowledge, now: i64) -> Option
         expiry: None,
     };
     let action = match offer {
-        Offer::Acknowledge => acknowledge(),
-        Offer::RemoveAcknowledgement => Action::RemoveAcknowledgement,
-        Offer::Recheck => Action::Recheck { at: now },
-        Offer::StopNotifications => Action::StopNotifications,
-        Offer::ResumeNotifications => Action::ResumeNotifications,
-        Offer::AcknowledgeAll => return Some(Wish::AcknowledgeAll { digest: post?, action: acknowledge() }),
-        Offer::AcknowledgeWith | Offer::Downtime => return None,
+        AvailableAction::Acknowledge => acknowledge(),
+        AvailableAction::RemoveAcknowledgement => Action::RemoveAcknowledgement,
+        AvailableAction::Recheck => Action::Recheck { at: now },
+        AvailableAction::StopNotifications => Action::StopNotifications,
+        AvailableAction::ResumeNotifications => Action::ResumeNotifications,
+        AvailableAction::AcknowledgeAll => return Some(Wish::AcknowledgeAll { digest: post?, action: acknowledge() }),
+        AvailableAction::AcknowledgeWith | AvailableAction::Downtime => return None,
     };
     match (object, post) {
         (Some(object), _) => Some(Wish::One { post, object, action }),

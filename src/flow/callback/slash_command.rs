@@ -19,8 +19,8 @@ use crate::model::outcome::Outcome;
 use crate::model::pattern::Globs;
 use crate::model::time_text::utc;
 use crate::monitoring::object_list;
-use crate::rules::authorise::{Admitted, Caller, Contact, Known, Leave, Refusal, Right};
-use crate::rules::slash::{Deed, Filter, Order, Said, What, downtime};
+use crate::rules::authorise::{Admitted, Caller, Contact, KnownNames, Permission, Refusal, Right};
+use crate::rules::slash::{Filter, Order, SlashAction, SlashOrder, WrittenName, downtime};
 use crate::slack::mrkdwn;
 use crate::slack::slash_reply::{self, Entry, Page};
 use crate::store::{NewAct, PER_CHANNEL_MAX, Store, StoreError, Subscription};
@@ -105,7 +105,7 @@ impl Clerk {
         let config = Arc::clone(&errand.config);
         let caller = self.gate.caller(&errand.asker).map_err(|e| format!("{e}."))?;
         let admitted = caller.admit(&config.access);
-        if errand.order.what == What::Whoami {
+        if errand.order.what == SlashOrder::Whoami {
             return Ok(Told::Words(self.whoami(&caller, admitted)));
         }
         let answered = admitted.map_err(NoAnswer::from).and_then(|admitted| self.answer_one(errand, admitted));
@@ -122,37 +122,37 @@ impl Clerk {
         let config = Arc::clone(&errand.config);
         let named = errand.order.core.as_deref();
         match &errand.order.what {
-            What::Help | What::Whoami => Ok(Told::Words(slash_reply::help(&errand.order.command))),
-            What::Problems(filter) => {
+            SlashOrder::Help | SlashOrder::Whoami => Ok(Told::Words(slash_reply::help(&errand.order.command))),
+            SlashOrder::Problems(filter) => {
                 let leave = admitted.ask(Right::View)?;
                 let cores = find::cores(&config, named)?;
                 self.problems(errand, &leave, &cores, filter)
             }
-            What::Status(words) => {
+            SlashOrder::Status(words) => {
                 let leave = admitted.ask(Right::View)?;
                 let cores = find::cores(&config, named)?;
                 self.status(&leave, &cores, words).map(Told::Words)
             }
-            What::Act(deed, said) => {
+            SlashOrder::Act(deed, said) => {
                 let action = deed.stand_in();
                 let leave = admitted.ask(Right::Act(&action))?;
                 let cores = find::cores(&config, named)?;
                 self.order(errand, &leave, &cores, *deed, said)
             }
-            What::Subscribe(filter) => {
+            SlashOrder::Subscribe(filter) => {
                 let leave = admitted.ask(Right::Subscribe)?;
                 let channel = self.channel_of(&errand.asker)?;
                 self.subscribe(errand, &leave, filter, ("This channel", channel))
             }
-            What::Me(filter) => {
+            SlashOrder::Me(filter) => {
                 let leave = admitted.ask(Right::Subscribe)?;
                 self.subscribe(errand, &leave, filter, ("You", errand.asker.user.clone()))
             }
-            What::Unsubscribe(filter) => {
+            SlashOrder::Unsubscribe(filter) => {
                 let leave = admitted.ask(Right::Subscribe)?;
                 self.unsubscribe(errand, &leave, filter.as_ref())
             }
-            What::Subscriptions => {
+            SlashOrder::Subscriptions => {
                 admitted.ask(Right::View)?;
                 Ok(Told::Words(self.subscriptions(&errand.asker)?))
             }
@@ -162,10 +162,14 @@ impl Clerk {
     /// What would have changed something is in the audit, refused or not.
     fn note_refusal(&mut self, errand: &Errand, caller: &Caller, refusal: &Refusal) {
         let name = match &errand.order.what {
-            What::Act(deed, _) => deed.stand_in().name(),
-            What::Subscribe(_) | What::Me(_) => "subscribe",
-            What::Unsubscribe(_) => "unsubscribe",
-            What::Help | What::Problems(_) | What::Status(_) | What::Subscriptions | What::Whoami => return,
+            SlashOrder::Act(deed, _) => deed.stand_in().name(),
+            SlashOrder::Subscribe(_) | SlashOrder::Me(_) => "subscribe",
+            SlashOrder::Unsubscribe(_) => "unsubscribe",
+            SlashOrder::Help
+            | SlashOrder::Problems(_)
+            | SlashOrder::Status(_)
+            | SlashOrder::Subscriptions
+            | SlashOrder::Whoami => return,
         };
         let row = super::refusal(&errand.asker, &caller.person, name, &refusal.to_string());
         if let Err(e) = self.store.refuse(&[(errand.asker.key(), row)], &[], clock::wall_ms()) {
@@ -176,7 +180,7 @@ impl Clerk {
     fn problems(
         &mut self,
         errand: &Errand,
-        leave: &Leave<'_>,
+        leave: &Permission<'_>,
         cores: &[Core],
         filter: &Filter,
     ) -> Result<Told, NoAnswer> {
@@ -219,7 +223,7 @@ impl Clerk {
         Ok(Told::List(Page { total, acknowledged, from, size: PAGE, entries, filter: text, core, is_partial, by }))
     }
 
-    fn status(&mut self, leave: &Leave<'_>, cores: &[Core], words: &[String]) -> Result<String, NoAnswer> {
+    fn status(&mut self, leave: &Permission<'_>, cores: &[Core], words: &[String]) -> Result<String, NoAnswer> {
         let found = find::object(words, cores, &mut self.gate, leave)?;
         let core = core_of(cores, &found.object)?;
         let names = self.gate.names(core, &found.object, None);
@@ -234,10 +238,10 @@ impl Clerk {
     fn order(
         &mut self,
         errand: &Errand,
-        leave: &Leave<'_>,
+        leave: &Permission<'_>,
         cores: &[Core],
-        deed: Deed,
-        said: &Said,
+        deed: SlashAction,
+        said: &WrittenName,
     ) -> Result<Told, NoAnswer> {
         let found = find::object(&said.words, cores, &mut self.gate, leave)?;
         let core = core_of(cores, &found.object)?;
@@ -265,7 +269,7 @@ impl Clerk {
     fn subscribe(
         &mut self,
         errand: &Errand,
-        leave: &Leave<'_>,
+        leave: &Permission<'_>,
         filter: &Filter,
         (who, channel): (&str, String),
     ) -> Result<Told, NoAnswer> {
@@ -299,8 +303,8 @@ impl Clerk {
     }
 
     /// Whether the person may subscribe a channel to all that these filters may ever take.
-    fn covers(&mut self, config: &Config, leave: &Leave<'_>, filters: &[Matcher]) -> Result<(), NoAnswer> {
-        let mut known = Known::default();
+    fn covers(&mut self, config: &Config, leave: &Permission<'_>, filters: &[Matcher]) -> Result<(), NoAnswer> {
+        let mut known = KnownNames::default();
         if leave.differs_by_object() {
             for core in find::cores(config, None)? {
                 find::learn(&core, &mut self.gate, leave, &mut known)?;
@@ -337,7 +341,12 @@ impl Clerk {
     }
 
     /// Takes the right that it takes to subscribe the channel to the same.
-    fn unsubscribe(&mut self, errand: &Errand, leave: &Leave<'_>, filter: Option<&Filter>) -> Result<Told, NoAnswer> {
+    fn unsubscribe(
+        &mut self,
+        errand: &Errand,
+        leave: &Permission<'_>,
+        filter: Option<&Filter>,
+    ) -> Result<Told, NoAnswer> {
         let asker = &errand.asker;
         let channel = asker.channel.clone().unwrap_or_default();
         let text = filter.map(|filter| filter.text.as_str());
@@ -450,33 +459,38 @@ impl Meant {
 }
 
 /// What is to be done, by the words behind the object's name.
-fn action(deed: Deed, (object, behind): (&Object, &str), rules: &Acknowledge, command: &str) -> Result<Action, String> {
+fn action(
+    deed: SlashAction,
+    (object, behind): (&Object, &str),
+    rules: &Acknowledge,
+    command: &str,
+) -> Result<Action, String> {
     let now = clock::wall_ms() / 1000;
     let comment = behind.to_owned();
     Ok(match deed {
-        Deed::Acknowledge if comment.is_empty() && rules.comment == CommentRule::Required => {
+        SlashAction::Acknowledge if comment.is_empty() && rules.comment == CommentRule::Required => {
             let object = crate::rules::slash::quoted(&find::written(object));
             return Err(format!("Say why: `{command} ack {object} COMMENT`."));
         }
-        Deed::Acknowledge => Action::Acknowledge {
+        SlashAction::Acknowledge => Action::Acknowledge {
             sticky: rules.sticky,
             notify: rules.notify,
             persistent: rules.persistent,
             comment,
             expiry: None,
         },
-        Deed::RemoveAcknowledgement => Action::RemoveAcknowledgement,
-        Deed::Downtime => {
+        SlashAction::RemoveAcknowledgement => Action::RemoveAcknowledgement,
+        SlashAction::Downtime => {
             let (length, comment) = downtime(command, behind)?;
             let end = now.saturating_add(i64::try_from(length.as_secs()).unwrap_or(i64::MAX));
             Action::Downtime { start: now, end, flexible: None, comment, host_services: false }
         }
-        Deed::Recheck => Action::Recheck { at: now },
+        SlashAction::Recheck => Action::Recheck { at: now },
     })
 }
 
 /// The row of the audit.
-fn entry(asker: &Asker, leave: &Leave<'_>, action: &str, detail: &str) -> String {
+fn entry(asker: &Asker, leave: &Permission<'_>, action: &str, detail: &str) -> String {
     let person = leave.admitted().person();
     json!({
         "at": clock::wall_ms() / 1000, "integration": asker.integration, "team": person.team_id, "user": asker.user,
@@ -490,7 +504,7 @@ fn core_of<'a>(cores: &'a [Core], object: &Object) -> Result<&'a Core, String> {
     cores.iter().find(|core| core.name == object.core).ok_or_else(|| format!("There is no core \"{}\".", object.core))
 }
 
-fn read(core: &Core, object: &Object, leave: &Leave<'_>) -> Result<State, String> {
+fn read(core: &Core, object: &Object, leave: &Permission<'_>) -> Result<State, String> {
     let snapshot = object_list::states(core, std::slice::from_ref(object), leave);
     let mut snapshot = snapshot.map_err(|e| format!("The monitoring can't be asked: {e}."))?;
     snapshot.states.remove(object).ok_or_else(|| format!("The monitoring doesn't know {object} any more."))

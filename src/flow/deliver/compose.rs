@@ -6,7 +6,7 @@ use crate::config::{Config, Flavor, Thread};
 use crate::model::notification::Notification;
 use crate::model::problem::Problem;
 use crate::rules::digest::Step;
-use crate::rules::render::{self, Card, Facts, Reach, ResolvedMention};
+use crate::rules::render::{self, Card, Interactivity, RenderContext, ResolvedMention};
 use crate::slack::{blocks, direct_message, legacy};
 use crate::store::{Claimed, Lane, Work};
 use serde_json::Value;
@@ -28,7 +28,7 @@ pub(super) fn compose(
         let core = config.cores.iter().find(|core| core.name == notification.core);
         let oldest = said.iter().map(|notification| notification.time).min();
         let post = claimed.post.id;
-        Facts { now, core, style: &config.message, mentions, note, oldest, outage, reach, post }
+        RenderContext { now, core, style: &config.message, mentions, note, oldest, outage, reach, post }
     };
     let is_plain = claimed.post.is_plain;
     if let [Notification { letter: Some(letter), .. }] = said.as_slice() {
@@ -80,21 +80,21 @@ pub(super) fn compose(
 }
 
 /// What a click on a message of this integration can do: something only where a listener would hear of it.
-pub(crate) fn reach(config: &Config, integration: &str) -> Reach {
+pub(crate) fn reach(config: &Config, integration: &str) -> Interactivity {
     let Some(integration) = config.integrations.iter().find(|found| found.name == integration) else {
-        return Reach::Nothing;
+        return Interactivity::Nothing;
     };
     let socket = integration.app_token.is_some() && config.listen.socket_mode;
     let is_heard =
         socket || (!integration.signing_secrets.is_empty() && config.listen.address(&config.integrations).is_some());
     match integration.interactive {
-        Some(false) => Reach::Nothing,
-        None if !is_heard => Reach::Nothing,
-        _ if integration.flavor != Flavor::Slack || !integration.acts => Reach::Nothing,
-        _ if integration.is_bot() => Reach::Forms,
+        Some(false) => Interactivity::Nothing,
+        None if !is_heard => Interactivity::Nothing,
+        _ if integration.flavor != Flavor::Slack || !integration.acts => Interactivity::Nothing,
+        _ if integration.is_bot() => Interactivity::Forms,
         // Nobody can be told from a guest there: a button that only refuses is none.
-        _ if !config.access.guests => Reach::Nothing,
-        _ => Reach::Buttons,
+        _ if !config.access.guests => Interactivity::Nothing,
+        _ => Interactivity::Buttons,
     }
 }
 
@@ -102,7 +102,7 @@ pub(crate) fn reach(config: &Config, integration: &str) -> Reach {
 fn reply<'a>(
     said: &[&'a Notification],
     config: &Config,
-    facts: &dyn Fn(&Notification) -> Facts<'a>,
+    facts: &dyn Fn(&Notification) -> RenderContext<'a>,
     is_plain: bool,
     mentions: &[ResolvedMention],
 ) -> (Value, usize) {
@@ -129,7 +129,7 @@ pub(crate) fn message(
     note: Option<&str>,
 ) -> Value {
     let core = config.cores.iter().find(|core| core.name == notification.core);
-    let facts = Facts { note, ..Facts::bare(&config.message, core, now) };
+    let facts = RenderContext { note, ..RenderContext::bare(&config.message, core, now) };
     dress(&render::card(notification, &facts), flavor, false)
 }
 
@@ -137,8 +137,11 @@ pub(crate) fn message(
 pub(crate) fn replacement(problem: &Problem, config: &Config, lane: &Lane, post: i64) -> Value {
     let latest = &problem.latest;
     let core = config.cores.iter().find(|core| core.name == latest.core);
-    let facts =
-        Facts { reach: reach(config, &lane.integration), post, ..Facts::bare(&config.message, core, latest.time) };
+    let facts = RenderContext {
+        reach: reach(config, &lane.integration),
+        post,
+        ..RenderContext::bare(&config.message, core, latest.time)
+    };
     blocks::message(&render::living(problem, &facts))
 }
 

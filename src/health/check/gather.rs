@@ -6,9 +6,9 @@
 use super::{Configured, Door, Facts, Listener, Spool};
 use crate::config::lenient::state_dirs;
 use crate::config::{self, Config, Flavor, Integration, LivestatusAddress, LoadError};
-use crate::monitoring::error::DoorError;
+use crate::monitoring::error::SendError;
 use crate::monitoring::{send, shell};
-use crate::state_dir::listener_status::{self, Report};
+use crate::state_dir::listener_status::{self, ListenerStatus};
 use crate::state_dir::{StateDirs, delivery_lock, spool};
 use crate::store::{Health, Store};
 use crate::system::clock;
@@ -80,7 +80,7 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, 
     for core in cores.iter().filter(|core| is_asked && is_local(core)) {
         let door = match send::probe(core) {
             Ok(_) => Door::Open,
-            Err(e @ DoorError::Forbidden(_)) => Door::Unseen(e.to_string()),
+            Err(e @ SendError::Forbidden(_)) => Door::Unseen(e.to_string()),
             Err(e) => Door::Shut(e.to_string()),
         };
         put(&mut |facts| drop(facts.cores.insert(core.name.clone(), door.clone())));
@@ -102,7 +102,7 @@ pub(crate) fn listener(state_dir: &Path, runtime_dir: &Path, now: i64) -> Result
     })
 }
 
-fn state_of(report: Report, lock_holder: Option<u32>, now: i64) -> Listener {
+fn state_of(report: ListenerStatus, lock_holder: Option<u32>, now: i64) -> Listener {
     let is_silent = now - report.heartbeat > HEART_STOPPED;
     // In another container the process has another number here, so a lock that is held speaks for it.
     let lives = lock_holder.is_some() || is_process(report.pid);
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn heart_lock_and_process_together_say_how_the_listener_is() {
         let (me, gone) = (std::process::id(), u32::try_from(i32::MAX).unwrap());
-        let report = |pid, heartbeat| Report { pid, heartbeat, ..Report::default() };
+        let report = |pid, heartbeat| ListenerStatus { pid, heartbeat, ..ListenerStatus::default() };
         for (pid, holder, age, expected) in [
             (me, Some(me), 10, "Runs"),
             (me, None, 10, "Runs"),

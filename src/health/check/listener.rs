@@ -1,7 +1,7 @@
 //! What the listener's report means.
 
 use super::{Configured, Facts, Finding, Level, Listener, count, span};
-use crate::state_dir::listener_status::{Report, Skew};
+use crate::state_dir::listener_status::{ListenerStatus, Skew};
 
 /// Slack's requests are refused when the clocks are 300 s apart; before that somebody should know.
 const SKEW_WARNING: i64 = 60;
@@ -52,7 +52,7 @@ pub(super) fn judge(facts: &Facts, findings: &mut Vec<Finding>) {
     }
 }
 
-fn running(report: &Report, now: i64, findings: &mut Vec<Finding>) {
+fn running(report: &ListenerStatus, now: i64, findings: &mut Vec<Finding>) {
     let mut add = |level, text: String, remedy: &str| findings.push(Finding::new(level, text).remedy(remedy));
     let ours = env!("CARGO_PKG_VERSION");
     if report.version != ours {

@@ -1,8 +1,8 @@
 //! Facts in, line and level out.
 
 use super::*;
-use crate::monitoring::shell::What;
-use crate::state_dir::listener_status::{Noted, Skew, Socket};
+use crate::monitoring::shell::DangerKind;
+use crate::state_dir::listener_status::{Skew, Socket, StatusNote};
 use crate::store::{Hold, Summary};
 
 const NOW: i64 = 1_800_000_000;
@@ -13,9 +13,9 @@ const THRESHOLDS: Thresholds = Thresholds {
     critical_queue: 1000,
 };
 
-fn report() -> Report {
+fn report() -> ListenerStatus {
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    Report { version, pid: 7, since: NOW - 1000, heartbeat: NOW - 2, ..Report::default() }
+    ListenerStatus { version, pid: 7, since: NOW - 1000, heartbeat: NOW - 2, ..ListenerStatus::default() }
 }
 
 /// A listener runs, nothing waits.
@@ -32,7 +32,7 @@ fn well() -> Facts {
     }
 }
 
-fn runs(change: impl FnOnce(&mut Report)) -> Facts {
+fn runs(change: impl FnOnce(&mut ListenerStatus)) -> Facts {
     let mut report = report();
     change(&mut report);
     Facts { listener: Some(Ok(Listener::Runs(report))), ..well() }
@@ -121,7 +121,10 @@ fn what_is_lost_or_can_not_go_on_is_critical() {
             "ACKBELL CRITICAL - the listener died: process 7 was last seen 2 s ago",
         ),
         (
-            Facts { listener: Some(Ok(Listener::Stuck(Report { heartbeat: NOW - 600, ..report() }))), ..well() },
+            Facts {
+                listener: Some(Ok(Listener::Stuck(ListenerStatus { heartbeat: NOW - 600, ..report() }))),
+                ..well()
+            },
             "ACKBELL CRITICAL - the listener is stuck: process 7 holds the delivery lock and has been silent for 10 min",
         ),
     ] {
@@ -131,7 +134,7 @@ fn what_is_lost_or_can_not_go_on_is_critical() {
 
 #[test]
 fn what_the_listener_noted_is_judged() {
-    let noted = |reason: &str| Some(Noted { reason: reason.into(), at: NOW - 60 });
+    let noted = |reason: &str| Some(StatusNote { reason: reason.into(), at: NOW - 60 });
     let skew = |seconds, at| runs(|report| report.skew = Some(Skew { seconds, at }));
     let socket = |change: fn(&mut Socket)| {
         let mut socket = Socket { connected: true, since: NOW - 3600, connections: 1, ..Socket::default() };
@@ -218,7 +221,7 @@ fn no_text_begins_another_line_or_the_perfdata() {
 #[test]
 fn what_lets_a_text_reach_a_shell_is_a_warning_with_its_remedy() {
     let danger = |what, found: &str| Danger { what, found: found.into(), remedy: "mend it".into() };
-    let dangers = vec![danger(What::Output, "no line"), danger(What::Quote, "a quote")];
+    let dangers = vec![danger(DangerKind::Output, "no line"), danger(DangerKind::Quote, "a quote")];
     let text = judge(&Facts { dangers, ..well() }, &THRESHOLDS).text();
     assert!(text.starts_with("ACKBELL WARNING - no line; a quote | "), "{text}");
     let remedy = "ackbell doctor says what to set";

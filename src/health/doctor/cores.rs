@@ -4,8 +4,8 @@ use super::{Mark, Step, Trouble};
 use crate::config::{Config, Core, CoreKind};
 use crate::health::check::gather::takes_callbacks;
 use crate::health::check::span;
-use crate::monitoring::error::{DoorError, ReadError};
-use crate::monitoring::shell::{self, Danger, What};
+use crate::monitoring::error::{ReadError, SendError};
+use crate::monitoring::shell::{self, Danger, DangerKind};
 use crate::monitoring::{log_readable, objects_readable, paths, send, state};
 use crate::system::clock;
 
@@ -56,8 +56,12 @@ pub(super) fn unconfigured() -> Vec<Step> {
 
 fn shell_steps(hop: &str, core: &Core) -> Vec<Step> {
     let step = |danger: Danger| match danger.what {
-        What::Output | What::Definition => Step::bad(Trouble::Configuration, hop, danger.found, danger.remedy),
-        What::Characters | What::Names | What::Quote => Step::warning(hop, danger.found, danger.remedy),
+        DangerKind::Output | DangerKind::Definition => {
+            Step::bad(Trouble::Configuration, hop, danger.found, danger.remedy)
+        }
+        DangerKind::Characters | DangerKind::Names | DangerKind::Quote => {
+            Step::warning(hop, danger.found, danger.remedy)
+        }
     };
     match shell::dangers(core) {
         None => Vec::new(),
@@ -70,7 +74,7 @@ fn door_step(hop: &str, core: &Core) -> Step {
     let disabled = paths::places(core).external_commands_checked == Some(false);
     match send::probe(core) {
         Ok(_) if disabled => {
-            let e = DoorError::Disabled;
+            let e = SendError::Disabled;
             Step::bad(Trouble::Configuration, hop, e.to_string(), remedy(&e, core.kind))
         }
         // Nothing on this machine says whether there are satellites.
@@ -82,17 +86,17 @@ fn door_step(hop: &str, core: &Core) -> Step {
         Ok(door) => Step::good(hop, format!("the core takes them by its {door}")),
         Err(e) => {
             let trouble = match e {
-                DoorError::NoDoor | DoorError::NotAFifo(_) | DoorError::Disabled | DoorError::Unsayable { .. } => {
+                SendError::NoDoor | SendError::NotAFifo(_) | SendError::Disabled | SendError::Unsayable { .. } => {
                     Trouble::Configuration
                 }
-                DoorError::Forbidden(_) | DoorError::Login { .. } | DoorError::Refused(_) => Trouble::Refused,
-                DoorError::Missing(_)
-                | DoorError::NoReader(_)
-                | DoorError::Full(_)
-                | DoorError::Broken(_)
-                | DoorError::Write { .. }
-                | DoorError::Unreachable { .. }
-                | DoorError::Half(_) => Trouble::Unreachable,
+                SendError::Forbidden(_) | SendError::Login { .. } | SendError::Refused(_) => Trouble::Refused,
+                SendError::Missing(_)
+                | SendError::NoReader(_)
+                | SendError::Full(_)
+                | SendError::Broken(_)
+                | SendError::Write { .. }
+                | SendError::Unreachable { .. }
+                | SendError::Half(_) => Trouble::Unreachable,
             };
             Step::bad(trouble, hop, e.to_string(), remedy(&e, core.kind))
         }
@@ -109,22 +113,22 @@ fn unit(kind: CoreKind) -> (&'static str, &'static str) {
     }
 }
 
-fn remedy(error: &DoorError, kind: CoreKind) -> String {
+fn remedy(error: &SendError, kind: CoreKind) -> String {
     let (unit, main_config) = unit(kind);
     match error {
-        DoorError::NoDoor => "set command_file or api_url in [core]; ackbell config check".to_owned(),
-        DoorError::Disabled => {
+        SendError::NoDoor => "set command_file or api_url in [core]; ackbell config check".to_owned(),
+        SendError::Disabled => {
             format!("in {main_config}: check_external_commands=1; then systemctl restart {unit}")
         }
-        DoorError::Missing(path) => {
+        SendError::Missing(path) => {
             format!("systemctl status {unit}; grep command_file in its main configuration: {}?", path.display())
         }
-        DoorError::NoReader(_) => format!("systemctl restart {unit}"),
-        DoorError::Forbidden(path) => {
+        SendError::NoReader(_) => format!("systemctl restart {unit}"),
+        SendError::Forbidden(path) => {
             format!("ls -l {}; usermod -aG ITS-GROUP USER, or sudo -u nagios ackbell doctor", path.display())
         }
-        DoorError::NotAFifo(path) => format!("rm {}; then restart the core, which makes its FIFO", path.display()),
-        DoorError::Login { .. } => "correct api_user, api_password or api_key in [core]".to_owned(),
+        SendError::NotAFifo(path) => format!("rm {}; then restart the core, which makes its FIFO", path.display()),
+        SendError::Login { .. } => "correct api_user, api_password or api_key in [core]".to_owned(),
         _ if kind == CoreKind::Centreon => format!("systemctl status {unit}"),
         _ => "systemctl status nagios4 (nagios, naemon, icinga2)".to_owned(),
     }

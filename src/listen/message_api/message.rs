@@ -6,7 +6,9 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 use crate::config::Destination;
-use crate::model::notification::{Contact, Host, Ids, Kind, Letter, Notification, Progress, clean_line, clean_text};
+use crate::model::notification::{
+    Contact, DirectMessage, Host, Ids, Kind, Notification, Progress, clean_line, clean_text,
+};
 use crate::slack::limits::LINKS_MAX;
 use crate::slack::markdown;
 use serde_json::Value;
@@ -113,18 +115,18 @@ fn addressee(body: &Value, email: &Value) -> Result<(String, Contact), Refusal> 
     }
 }
 
-fn letter(body: &Value, actions: &Value, labels: [&Value; 2]) -> Result<Letter, Refusal> {
+fn letter(body: &Value, actions: &Value, labels: [&Value; 2]) -> Result<DirectMessage, Refusal> {
     let said = |name: &'static str| Ok(string(body, name, name)?.filter(|text| !text.trim().is_empty()));
     let (title, title_markdown) = (said("title")?, said("title_markdown")?);
     let (text, markdown) = (said("body")?, said("body_markdown")?.map(clean_text));
     let title = title.map(str::to_owned).or_else(|| title_markdown.map(markdown::to_plain));
     let title = title.map(|title| clean_line(&title)).filter(|title| !title.is_empty());
     let text = text.map(clean_text).or_else(|| markdown.as_deref().map(markdown::to_plain));
-    let mut letter = Letter {
+    let mut letter = DirectMessage {
         title: title.ok_or(Refusal::Missing("title"))?,
         body: text.filter(|text| !text.is_empty()).ok_or(Refusal::Missing("body"))?,
         markdown,
-        ..Letter::default()
+        ..DirectMessage::default()
     };
     links(&mut letter, actions)?;
     for labels in labels {
@@ -134,7 +136,7 @@ fn letter(body: &Value, actions: &Value, labels: [&Value; 2]) -> Result<Letter, 
 }
 
 /// The links that lead to the web; the others are counted.
-fn links(letter: &mut Letter, actions: &Value) -> Result<(), Refusal> {
+fn links(letter: &mut DirectMessage, actions: &Value) -> Result<(), Refusal> {
     const FIELD: &str = "payload.actions";
     let wrong = Refusal::Type { field: FIELD, expected: "a list of objects with label and url" };
     let actions = match actions {
@@ -158,7 +160,7 @@ fn links(letter: &mut Letter, actions: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn take_labels(letter: &mut Letter, labels: &Value) -> Result<(), Refusal> {
+fn take_labels(letter: &mut DirectMessage, labels: &Value) -> Result<(), Refusal> {
     let labels = match labels {
         Value::Null => return Ok(()),
         Value::Object(labels) => labels,

@@ -58,15 +58,15 @@ fn every_failure_of_a_fifo_has_its_sentence() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     let said = |path: &Path| send(&with_file(path), &acknowledge()).unwrap_err();
-    assert!(matches!(said(&path("gone")), DoorError::Missing(_)));
+    assert!(matches!(said(&path("gone")), SendError::Missing(_)));
     fifo(&path("idle"));
-    assert!(matches!(said(&path("idle")), DoorError::NoReader(_)));
+    assert!(matches!(said(&path("idle")), SendError::NoReader(_)));
     fs::write(path("file"), "untouched").unwrap();
     let _listener = UnixListener::bind(path("socket")).unwrap();
     std::os::unix::fs::symlink("/dev/null", path("null")).unwrap();
     fs::create_dir(path("directory")).unwrap();
     for name in ["file", "socket", "null", "directory"] {
-        assert!(matches!(said(&path(name)), DoorError::NotAFifo(_)), "{name}");
+        assert!(matches!(said(&path(name)), SendError::NotAFifo(_)), "{name}");
     }
     assert_eq!(fs::read(path("file")).unwrap(), b"untouched");
     assert!(!path("gone").exists(), "never created");
@@ -75,7 +75,7 @@ fn every_failure_of_a_fifo_has_its_sentence() {
     let _reader = fs::OpenOptions::new().read(true).custom_flags(OFLAGS_NONBLOCK).open(path("full")).unwrap();
     let mut full = fs::OpenOptions::new().write(true).custom_flags(OFLAGS_NONBLOCK).open(path("full")).unwrap();
     while full.write(&[b'\n'; 4096]).is_ok() {}
-    assert!(matches!(said(&path("full")), DoorError::Full(_)));
+    assert!(matches!(said(&path("full")), SendError::Full(_)));
 
     for (error, start) in [
         (said(&path("gone")), "the monitoring core isn't running, or takes no commands: there is no command file /"),
@@ -87,7 +87,7 @@ fn every_failure_of_a_fifo_has_its_sentence() {
     }
     assert!(matches!(
         send(&Core { kind: CoreKind::Checkmk, ..Core::default() }, &acknowledge()),
-        Err(DoorError::NoDoor)
+        Err(SendError::NoDoor)
     ));
 }
 
@@ -97,9 +97,9 @@ fn commands_that_are_disabled_are_told() {
     let main = directory.path().join("nagios.cfg");
     fs::write(&main, "command_file=nagios.cmd\ncheck_external_commands=0\n").unwrap();
     let core = Core { main_config: Some(main), ..Core::default() };
-    assert!(matches!(send(&core, &acknowledge()), Err(DoorError::Disabled)));
+    assert!(matches!(send(&core, &acknowledge()), Err(SendError::Disabled)));
     fifo(&directory.path().join("nagios.cmd"));
-    assert!(matches!(send(&core, &acknowledge()), Err(DoorError::Disabled)));
+    assert!(matches!(send(&core, &acknowledge()), Err(SendError::Disabled)));
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn a_forbidden_fifo_is_told() {
     if rustix::process::geteuid().is_root() {
         return; // root may
     }
-    assert!(matches!(send(&with_file(&path), &acknowledge()), Err(DoorError::Forbidden(_))));
+    assert!(matches!(send(&with_file(&path), &acknowledge()), Err(SendError::Forbidden(_))));
 }
 
 /// Answers one connection after the other with these answers, and returns what was asked.

@@ -55,7 +55,7 @@ fn no_shipped_definition_has_free_text_on_its_shell_line() {
 }
 
 /// What is found, with these lines in the main configuration and these objects.
-fn found(lines: &str, objects: &str) -> Vec<(What, String)> {
+fn found(lines: &str, objects: &str) -> Vec<(DangerKind, String)> {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("nagios.cfg"), format!("object_cache_file=objects.cache\n{lines}")).unwrap();
@@ -76,9 +76,9 @@ fn a_line_that_is_missing_or_lacks_a_character_is_told() {
     assert_eq!(found(BOTH, ""), []);
     let [output, names] = &found("", "")[..] else { panic!() };
     let text = "nagios.cfg has no illegal_macro_output_chars, and it has no default: what a monitored machine prints can run commands as the core's user";
-    assert_eq!(output, &(What::Output, text.to_owned()));
+    assert_eq!(output, &(DangerKind::Output, text.to_owned()));
     let text = "nagios.cfg has no illegal_object_name_chars, and it has no default: a name with a quote in it breaks the core's shell lines, and can run commands";
-    assert_eq!(names, &(What::Names, text.to_owned()));
+    assert_eq!(names, &(DangerKind::Names, text.to_owned()));
     let lacks = |what, chars: &str| {
         found(&format!("{BOTH}illegal_macro_output_chars={chars}\n"), "")
             == [(
@@ -86,13 +86,14 @@ fn a_line_that_is_missing_or_lacks_a_character_is_told() {
                 format!(
                     "illegal_macro_output_chars in nagios.cfg lacks {}",
                     match what {
-                        What::Output => "' \": what a monitored machine prints can run commands as the core's user",
+                        DangerKind::Output =>
+                            "' \": what a monitored machine prints can run commands as the core's user",
                         _ => "& <: definitions that don't use single quotes let what a plugin prints run commands",
                     }
                 ),
             )]
     };
-    assert!(lacks(What::Output, "`$&|<>") && lacks(What::Characters, "`$|'\">"));
+    assert!(lacks(DangerKind::Output, "`$&|<>") && lacks(DangerKind::Characters, "`$|'\">"));
 }
 
 #[test]
@@ -103,9 +104,9 @@ fn a_definition_in_force_with_free_text_is_told_and_whom_it_loses() {
     let host = "define host {\n\thost_name\tweb01\n\talias\tBob's laptop\n\t}\n";
     let service = "define service {\n\thost_name\tweb01\n\tservice_description\tDisk\n\tnotes_url\thttp://x/?'\n\t}\n";
     let text = "the command tell has $HOSTALIAS$, $NOTIFICATIONCOMMENT$, $_HOSTTEAM$ on its shell line: whoever may write that can run commands as the core's user";
-    assert_eq!(found(BOTH, &old), [(What::Definition, text.to_owned())]);
+    assert_eq!(found(BOTH, &old), [(DangerKind::Definition, text.to_owned())]);
     let quote = "a quote in web01's alias and 1 more: by such a definition no notification about it arrives";
-    let expected = [(What::Definition, text.to_owned()), (What::Quote, quote.to_owned())];
+    let expected = [(DangerKind::Definition, text.to_owned()), (DangerKind::Quote, quote.to_owned())];
     assert_eq!(found(BOTH, &format!("{old}{host}{service}")), expected);
     // Quotes harm nobody where no line has them; other people's commands are theirs.
     for harmless in [
@@ -118,7 +119,7 @@ fn a_definition_in_force_with_free_text_is_told_and_whom_it_loses() {
     }
     let named = "define service {\n\thost_name\tweb01\n\tservice_description\tBob's\n\t}\n";
     let text = "a quote in the name of Bob's on web01: no notification about it arrives";
-    assert_eq!(found(BOTH, named), [(What::Names, text.to_owned())]);
+    assert_eq!(found(BOTH, named), [(DangerKind::Names, text.to_owned())]);
 }
 
 #[test]
@@ -162,7 +163,7 @@ fn a_centreon_deletes_quotes_unless_its_list_lacks_them() {
         assert_eq!(of(good), [], "{good}");
     }
     let found = of("illegal_macro_output_chars=`~$^&\"|<>\n");
-    assert_eq!((found.len(), found[0].what), (1, What::Output));
+    assert_eq!((found.len(), found[0].what), (1, DangerKind::Output));
     assert!(
         found[0]
             .found

@@ -2,13 +2,13 @@
 //!
 //! An error is the line of the rule that said no; `None` where no rule allowed it.
 
-use super::{Admitted, Named, Person, Right, is_same_email};
+use super::{Admitted, ObjectNames, Person, Right, is_same_email};
 use crate::config::{AccessRule, Matcher, Who};
 use crate::model::pattern::{self, Pattern, glob, takes};
 
 /// The names that the monitoring's hosts and services have, each with all that people call it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct KnownNames {
     pub(crate) hosts: Vec<Vec<String>>,
     pub(crate) services: Vec<Vec<String>>,
 }
@@ -27,7 +27,7 @@ pub(super) fn anywhere(admitted: Admitted<'_>, right: Right<'_>) -> Result<(), O
 }
 
 /// Decides about one object.
-pub(super) fn about(admitted: Admitted<'_>, right: Right<'_>, named: &Named<'_>) -> Result<(), Option<usize>> {
+pub(super) fn about(admitted: Admitted<'_>, right: Right<'_>, named: &ObjectNames<'_>) -> Result<(), Option<usize>> {
     match applying(admitted, right).find(|rule| is_about(rule, named)) {
         Some(rule) if rule.allows => Ok(()),
         Some(rule) => Err(Some(rule.line)),
@@ -37,7 +37,7 @@ pub(super) fn about(admitted: Admitted<'_>, right: Right<'_>, named: &Named<'_>)
 
 /// Decides about all that a subscription may ever take, host pattern by host pattern: nothing is built of one list times
 /// another.
-pub(super) fn cover(admitted: Admitted<'_>, filter: &Matcher, known: &Known) -> Result<(), Option<usize>> {
+pub(super) fn cover(admitted: Admitted<'_>, filter: &Matcher, known: &KnownNames) -> Result<(), Option<usize>> {
     let hosts: Vec<Option<&Pattern>> =
         if filter.host.is_empty() { vec![None] } else { filter.host.iter().map(Some).collect() };
     hosts.into_iter().try_for_each(|host| {
@@ -84,7 +84,7 @@ fn unmatched(admitted: Admitted<'_>, right: Right<'_>) -> Result<(), Option<usiz
     if admitted.access.rules.iter().any(closes) { Err(None) } else { Ok(()) }
 }
 
-fn is_about(rule: &AccessRule, named: &Named<'_>) -> bool {
+fn is_about(rule: &AccessRule, named: &ObjectNames<'_>) -> bool {
     let object = named.object;
     let fits = |patterns: &[Pattern], own: Option<&str>, labels: &[&str]| {
         let values: Vec<Option<&str>> = std::iter::once(own).chain(labels.iter().map(|label| Some(*label))).collect();

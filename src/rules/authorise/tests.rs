@@ -1,7 +1,7 @@
 use super::*;
 use crate::config::AccessRule;
 use crate::model::pattern::Pattern;
-use crate::rules::slash::Deed;
+use crate::rules::slash::SlashAction;
 
 fn person() -> Person {
     Person {
@@ -40,8 +40,8 @@ fn db01() -> Object {
 }
 
 /// With what people call it.
-fn named(object: &Object) -> Named<'_> {
-    Named { host_labels: vec!["Database 1"], ..Named::bare(object) }
+fn named(object: &Object) -> ObjectNames<'_> {
+    ObjectNames { host_labels: vec!["Database 1"], ..ObjectNames::bare(object) }
 }
 
 /// Asks in the order of every door; the author, or the refusal.
@@ -187,7 +187,7 @@ fn looking_is_closed_only_by_rules_that_name_it() {
 #[test]
 fn what_is_decided_before_and_about_an_object() {
     let me = || Who::User("U0123ABCDEF".into());
-    let acknowledge = Deed::Acknowledge.stand_in();
+    let acknowledge = SlashAction::Acknowledge.stand_in();
     let on = |allows, hosts: &[&str]| AccessRule { hosts: patterns(hosts), ..rule(allows, me()) };
     let names = |action: &str| vec![action.to_owned()];
     let here = |name: &str| vec![name.to_owned()];
@@ -259,7 +259,7 @@ fn what_is_decided_before_and_about_an_object() {
 fn whose_integration_does_not_act_may_only_look() {
     let told = Caller { acts: false, ..caller(&person()) };
     let access = Access { rules: vec![rule(true, Who::Everyone)], ..Access::default() };
-    let acknowledge = Deed::Acknowledge.stand_in();
+    let acknowledge = SlashAction::Acknowledge.stand_in();
     assert!(decide(&told, Right::View, &access, None).is_ok());
     for right in [Right::Act(&acknowledge), Right::Subscribe] {
         let refusal = decide(&told, right, &access, None).unwrap_err();
@@ -270,19 +270,19 @@ fn whose_integration_does_not_act_may_only_look() {
 #[test]
 fn a_name_that_cannot_be_known_is_in_doubt_one_that_is_denied() {
     let object = db01();
-    let unknown = Named { are_all: false, ..Named::bare(&object) };
+    let unknown = ObjectNames { are_all: false, ..ObjectNames::bare(&object) };
     let host = Object { service: None, ..db01() };
-    let unknown_host = Named { are_all: false, ..Named::bare(&host) };
-    let may = |rules: Vec<AccessRule>, named: &Named<'_>| {
+    let unknown_host = ObjectNames { are_all: false, ..ObjectNames::bare(&host) };
+    let may = |rules: Vec<AccessRule>, named: &ObjectNames<'_>| {
         let (access, caller) = (Access { rules, ..Access::default() }, caller(&person()));
         caller.admit(&access).unwrap().ask(Right::View).unwrap().may(named, None).is_ok()
     };
     let denied = AccessRule { hosts: patterns(&["secret*"]), ..rule(false, Who::Everyone) };
-    assert!(!may(vec![denied.clone()], &unknown) && may(vec![denied], &Named::bare(&object)));
+    assert!(!may(vec![denied.clone()], &unknown) && may(vec![denied], &ObjectNames::bare(&object)));
     let service = AccessRule { services: patterns(&["secret*"]), ..rule(false, Who::Everyone) };
     assert!(!may(vec![service.clone()], &unknown) && may(vec![service], &unknown_host));
     let but = AccessRule { hosts: patterns(&["!secret*"]), actions: vec!["view".into()], ..rule(true, Who::Everyone) };
-    assert!(!may(vec![but.clone()], &unknown) && may(vec![but], &Named::bare(&object)));
+    assert!(!may(vec![but.clone()], &unknown) && may(vec![but], &ObjectNames::bare(&object)));
     assert!(may(vec![rule(true, Who::Everyone)], &unknown), "rules without names need none");
 }
 
@@ -303,13 +303,13 @@ fn an_address_is_compared_letter_by_letter_of_ascii() {
 
 #[test]
 fn a_subscription_reaches_no_further_than_its_rule() {
-    let may = |filter: &Matcher, rules: Vec<AccessRule>, known: &Known| {
+    let may = |filter: &Matcher, rules: Vec<AccessRule>, known: &KnownNames| {
         let (access, caller) = (Access { rules, ..Access::default() }, caller(&person()));
         caller.admit(&access).and_then(|admitted| admitted.ask(Right::Subscribe)?.covers(filter, known)).is_ok()
     };
     let filter = |hosts: &[&str]| Matcher { host: patterns(hosts), ..Matcher::default() };
     let of = |host: &str| if host.is_empty() { filter(&[]) } else { filter(&[host]) };
-    let nothing = Known::default();
+    let nothing = KnownNames::default();
     let hosts = |allows, hosts: &[&str]| AccessRule { hosts: patterns(hosts), ..rule(allows, Who::Everyone) };
     for (pattern, allowed, expected) in [
         ("db01", "db*", true),
@@ -347,7 +347,7 @@ fn a_subscription_reaches_no_further_than_its_rule() {
     let one = Matcher { also: vec![filter(&["web01"])], ..filter(&["*"]) };
     assert!(may(&one, vec![hosts(false, &["db*"])], &nothing), "web01 alone");
     // By another name, too.
-    let known = Known { hosts: vec![vec!["db01".into(), "Database 1".into()]], services: Vec::new() };
+    let known = KnownNames { hosts: vec![vec!["db01".into(), "Database 1".into()]], services: Vec::new() };
     assert!(!may(&of("Database 1"), vec![hosts(false, &["db*"])], &known));
     assert!(may(&of("Database 2"), vec![hosts(false, &["db*"])], &known));
 }
@@ -360,6 +360,6 @@ fn a_filter_of_long_lists_costs_their_sum() {
     let access = Access { rules: vec![rule(true, Who::Everyone)], ..Access::default() };
     let (caller, started) = (caller(&person()), std::time::Instant::now());
     let leave = caller.admit(&access).unwrap().ask(Right::Subscribe).unwrap();
-    assert_eq!(leave.covers(&filter, &Known::default()), Ok(()));
+    assert_eq!(leave.covers(&filter, &KnownNames::default()), Ok(()));
     assert!(started.elapsed() < std::time::Duration::from_secs(1), "{:?}", started.elapsed());
 }

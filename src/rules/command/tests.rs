@@ -1,7 +1,7 @@
 use super::lines::PIPE_BUF;
 use super::*;
 use crate::config::Access;
-use crate::rules::authorise::{Caller, Contact, Named, Person, Right, authorise};
+use crate::rules::authorise::{Caller, Contact, ObjectNames, Person, Right, authorise};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub(crate) fn worded(
     let caller = Caller { person, team_id: "T1".into(), channel: None, acts: true };
     let access = Access::default();
     let leave = caller.admit(&access).unwrap().ask(Right::Act(action)).unwrap();
-    let authorised = authorise(&leave, &Named::bare(&object), Some(&[contact])).unwrap();
+    let authorised = authorise(&leave, &ObjectNames::bare(&object), Some(&[contact])).unwrap();
     ExternalCommand::new(&authorised, wording, NOW)
 }
 

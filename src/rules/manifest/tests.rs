@@ -113,15 +113,15 @@ fn https(value: &Value, place: &str, said: &mut Vec<String>) {
     }
 }
 
-fn public() -> Wanted {
+fn public() -> AppFeatures {
     let url = "https://alerts.example.com".to_owned();
-    Wanted { way: Way::Public(url.clone()), install_at: Some(url), ..Wanted::everything() }
+    AppFeatures { way: Connection::Public(url.clone()), install_at: Some(url), ..AppFeatures::everything() }
 }
 
 #[test]
 fn every_kind_fits_slacks_reference() {
-    let second = Wanted { integration: Some("second".into()), rotates: true, ..public() };
-    for wanted in [Wanted::everything(), Wanted::webhook(), public(), second.clone()] {
+    let second = AppFeatures { integration: Some("second".into()), rotates: true, ..public() };
+    for wanted in [AppFeatures::everything(), AppFeatures::webhook(), public(), second.clone()] {
         let made = manifest(&wanted);
         assert_eq!(complaints(&made), [""; 0], "{made:#}");
     }
@@ -142,12 +142,12 @@ fn the_judge_refuses_what_slack_refuses() {
 }
 
 /// A configuration's manifest.
-fn of(text: &str) -> Wanted {
+fn of(text: &str) -> AppFeatures {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.toml");
     std::fs::write(&path, format!("state_dir = \"{}\"\n{text}", directory.path().display())).unwrap();
     let (config, _) = crate::config::load(Some(&path), &crate::system::environment::Environment::default()).unwrap();
-    Wanted::of(&config, &config.integrations[0])
+    AppFeatures::of(&config, &config.integrations[0])
 }
 
 #[test]
@@ -155,25 +155,25 @@ fn an_app_asks_for_nothing_that_the_configuration_does_not_use() {
     let hook = "[slack]\nwebhook_url = \"https://hooks.slack.com/services/T/B/x\"\n";
     let bot = "[slack]\nbot_token = \"xoxb-1\"\nchannel = \"#ops\"\n";
     let quiet = format!("{bot}interactive = false\n");
-    assert_eq!(of("[slack]\nenabled = false\n"), Wanted::everything(), "as it is before there is an app");
+    assert_eq!(of("[slack]\nenabled = false\n"), AppFeatures::everything(), "as it is before there is an app");
     assert_eq!(of(hook).scopes(), ["incoming-webhook"]);
     assert_eq!(of(&quiet).scopes(), ["chat:write", "chat:write.public"]);
-    assert_eq!(of(&quiet).way, Way::Nowhere);
+    assert_eq!(of(&quiet).way, Connection::Nowhere);
     let people = format!("{quiet}[[route]]\nto = [\"contact\"]\nmention = [\"@oncall\"]\n");
     let expected = ["chat:write", "chat:write.public", "usergroups:read", "users:read", "users:read.email"];
     assert_eq!(of(&people).scopes(), expected);
     let all = of(&format!("{bot}[listen]\npublic_url = \"https://alerts.example.com\"\n"));
-    assert_eq!(all.way, Way::Public("https://alerts.example.com".into()));
+    assert_eq!(all.way, Connection::Public("https://alerts.example.com".into()));
     assert!(all.features.contains(&Feature::Command) && !all.features.contains(&Feature::Groups));
     let named = of(&format!("{bot}command = \"/monitoring\"\n"));
     assert_eq!(manifest(&named)["features"]["slash_commands"][0]["command"], "/monitoring");
     let socket = of(&format!("{bot}app_token = \"xapp-1\"\n[listen]\npublic_url = \"https://alerts.example.com\"\n"));
-    assert_eq!(socket.way, Way::Socket, "while Socket Mode is on, Slack sends nothing to addresses");
+    assert_eq!(socket.way, Connection::Socket, "while Socket Mode is on, Slack sends nothing to addresses");
 }
 
 #[test]
 fn the_link_holds_the_manifest_and_follows_the_api() {
-    let made = manifest(&Wanted::webhook());
+    let made = manifest(&AppFeatures::webhook());
     let text = link(&made, "https://slack.com/api/");
     let encoded = text.strip_prefix("https://api.slack.com/apps?new_app=1&manifest_json=").unwrap();
     assert!(encoded.starts_with("%7B%22_metadata%22%3A%7B"), "{encoded}");
@@ -202,7 +202,7 @@ f: null
 fn the_samples_are_in_step() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/slack");
     for (name, wanted) in
-        [("webhook", Wanted::webhook()), ("socket-mode", Wanted::everything()), ("public-address", public())]
+        [("webhook", AppFeatures::webhook()), ("socket-mode", AppFeatures::everything()), ("public-address", public())]
     {
         let made = manifest(&wanted);
         for (kind, text) in [("json", format!("{made:#}\n")), ("yaml", yaml(&made))] {
@@ -241,7 +241,7 @@ fn every_call_is_covered_and_every_scope_is_used() {
     let mut made = BTreeSet::new();
     calls(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut made);
     assert!(made.contains("users.lookupByEmail") && made.contains("oauth.v2.access"), "{made:?}");
-    let scopes = Wanted::everything().scopes();
+    let scopes = AppFeatures::everything().scopes();
     let mut used = BTreeSet::from([
         // These need no call: the command itself, and public channels that the app wasn't invited to.
         "commands",

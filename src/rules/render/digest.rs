@@ -1,10 +1,10 @@
 //! A storm in one message, and the lines in its thread.
 
-use super::{Facts, Offer, Reach, Tone, links, phrases};
+use super::{AvailableAction, Interactivity, RenderContext, Tone, links, phrases};
 use crate::config::Config;
 use crate::model::notification::Notification;
 use crate::model::time_text::span;
-use crate::rules::digest::Tally;
+use crate::rules::digest::DigestStats;
 
 /// How much of an output a line shows, in characters.
 const OUTPUT_MAX: usize = 160;
@@ -21,7 +21,7 @@ pub(crate) struct Digest {
     /// What the list leaves out, in words.
     pub(crate) rest: Option<String>,
     pub(crate) note: Option<String>,
-    pub(crate) offers: Vec<Offer>,
+    pub(crate) offers: Vec<AvailableAction>,
     /// By which number a click names the message.
     pub(crate) post: i64,
 }
@@ -40,14 +40,20 @@ pub(crate) struct Line {
 }
 
 /// The digest as it is now, its worst problems named.
-pub(crate) fn digest(tally: &Tally, config: &Config, note: Option<&str>, (reach, post): (Reach, i64)) -> Digest {
+pub(crate) fn digest(
+    tally: &DigestStats,
+    config: &Config,
+    note: Option<&str>,
+    (reach, post): (Interactivity, i64),
+) -> Digest {
     let lines = tally
         .worst
         .iter()
         .map(|(problem, services)| {
             let mut line = line(&problem.latest, config);
             line.head =
-                super::problem_card::living(problem, &Facts::bare(&config.message, None, problem.latest.time)).head;
+                super::problem_card::living(problem, &RenderContext::bare(&config.message, None, problem.latest.time))
+                    .head;
             if *services > 0 {
                 line.object.push_str(&format!(" and {}", count(*services, "service", "services")));
             }
@@ -55,18 +61,18 @@ pub(crate) fn digest(tally: &Tally, config: &Config, note: Option<&str>, (reach,
         })
         .collect();
     let rest = (tally.unnamed > 0).then(|| format!("… and {} more, in the thread", tally.unnamed));
-    let can_acknowledge = reach != Reach::Nothing && tally.recovered + tally.acknowledged < tally.problems;
-    let offers = can_acknowledge.then_some(Offer::AcknowledgeAll).into_iter().collect();
+    let can_acknowledge = reach != Interactivity::Nothing && tally.recovered + tally.acknowledged < tally.problems;
+    let offers = can_acknowledge.then_some(AvailableAction::AcknowledgeAll).into_iter().collect();
     Digest { lines, rest, offers, post, ..plain(tally, note) }
 }
 
 /// Where messages can't be edited: what came together, as a list.
-pub(crate) fn list(tally: &Tally, said: &[&Notification], config: &Config, note: Option<&str>) -> Digest {
+pub(crate) fn list(tally: &DigestStats, said: &[&Notification], config: &Config, note: Option<&str>) -> Digest {
     let lines = said.iter().map(|notification| line(notification, config)).collect();
     Digest { lines, ..plain(tally, note) }
 }
 
-fn plain(tally: &Tally, note: Option<&str>) -> Digest {
+fn plain(tally: &DigestStats, note: Option<&str>) -> Digest {
     Digest {
         tone: tone(tally),
         title: title(tally),
@@ -80,7 +86,7 @@ fn plain(tally: &Tally, note: Option<&str>) -> Digest {
 }
 
 /// The last words in a digest's thread.
-pub(crate) fn closing(tally: &Tally) -> String {
+pub(crate) fn closing(tally: &DigestStats) -> String {
     let seconds = tally.last.saturating_sub(tally.first) / 1000;
     let span = span(u64::try_from(seconds).unwrap_or(0));
     format!("the storm is over: {} of {} recovered, after {span}", tally.recovered, tally.problems)
@@ -119,7 +125,7 @@ impl Digest {
     }
 }
 
-fn tone(tally: &Tally) -> Tone {
+fn tone(tally: &DigestStats) -> Tone {
     let [_, warning, critical] = tally.ranks;
     match tally {
         _ if tally.recovered == tally.problems => Tone::Good,
@@ -130,7 +136,7 @@ fn tone(tally: &Tally) -> Tone {
     }
 }
 
-fn title(tally: &Tally) -> String {
+fn title(tally: &DigestStats) -> String {
     if tally.recovered == tally.problems {
         return format!("{} of {} recovered", tally.recovered, tally.problems);
     }
@@ -138,7 +144,7 @@ fn title(tally: &Tally) -> String {
     format!("{} on {hosts}", count(tally.problems, "problem", "problems"))
 }
 
-fn counts(tally: &Tally) -> String {
+fn counts(tally: &DigestStats) -> String {
     let [unknown, warning, critical] = tally.ranks;
     let mut parts = Vec::new();
     let goes_on = tally.recovered < tally.problems;

@@ -1,12 +1,12 @@
 //! The one message of a problem, as it is edited from its first word to its recovery.
 
-use super::{Card, Facts, Mark, Offer, Reach, Tone, card, phrases};
+use super::{AvailableAction, Card, Interactivity, RenderContext, TimelineEntry, Tone, card, phrases};
 use crate::model::notification::{Kind, Notification};
-use crate::model::problem::{Problem, Word};
+use crate::model::problem::{Problem, Remark};
 use crate::model::time_text::span;
 
 /// The problem as it is now.
-pub(crate) fn living(problem: &Problem, facts: &Facts<'_>) -> Card {
+pub(crate) fn living(problem: &Problem, facts: &RenderContext<'_>) -> Card {
     let latest = &problem.latest;
     let mut card = card(latest, facts);
     if problem.is_bad {
@@ -25,7 +25,7 @@ pub(crate) fn living(problem: &Problem, facts: &Facts<'_>) -> Card {
         ("the core's notifications about it were stopped", &problem.silenced),
     ] {
         if let Some(word) = word {
-            card.marks.push(Mark { what: by(what, word), at: word.at, holds: true });
+            card.marks.push(TimelineEntry { what: by(what, word), at: word.at, holds: true });
             card.comment = word.comment.clone().or(card.comment);
         }
     }
@@ -34,7 +34,7 @@ pub(crate) fn living(problem: &Problem, facts: &Facts<'_>) -> Card {
 
 /// The message that tells several notifications of one problem at once, or a later one of a problem that has messages
 /// already: without edits there is no other way to say what belongs together.
-pub(crate) fn told(problem: &Problem, said: &[&Notification], facts: &Facts<'_>) -> Card {
+pub(crate) fn told(problem: &Problem, said: &[&Notification], facts: &RenderContext<'_>) -> Card {
     let Some((last, before)) = said.split_last() else {
         return living(problem, facts);
     };
@@ -43,41 +43,41 @@ pub(crate) fn told(problem: &Problem, said: &[&Notification], facts: &Facts<'_>)
         card.offers = offers(problem, facts.reach);
         if let (Kind::Recovery, Some(began)) = (&last.kind, problem.began) {
             card.lead = lasted(problem);
-            card.marks.push(Mark { what: "recovers the problem of".to_owned(), at: began, holds: false });
+            card.marks.push(TimelineEntry { what: "recovers the problem of".to_owned(), at: began, holds: false });
         }
         return card;
     }
     let mut card = living(problem, facts);
-    let history = before.iter().map(|said| Mark { what: phrases::head(said), at: said.time, holds: false });
+    let history = before.iter().map(|said| TimelineEntry { what: phrases::head(said), at: said.time, holds: false });
     card.marks = history.chain(card.marks).collect();
     card
 }
 
 /// What makes sense in this state and can work.
-fn offers(problem: &Problem, reach: Reach) -> Vec<Offer> {
-    if reach == Reach::Nothing || problem.is_superseded {
+fn offers(problem: &Problem, reach: Interactivity) -> Vec<AvailableAction> {
+    if reach == Interactivity::Nothing || problem.is_superseded {
         return Vec::new();
     }
-    let has_forms = reach == Reach::Forms;
+    let has_forms = reach == Interactivity::Forms;
     let mut offers = Vec::new();
     if problem.is_bad {
         match problem.acknowledged {
-            Some(_) => offers.push(Offer::RemoveAcknowledgement),
-            None if has_forms => offers.extend([Offer::Acknowledge, Offer::AcknowledgeWith]),
-            None => offers.push(Offer::Acknowledge),
+            Some(_) => offers.push(AvailableAction::RemoveAcknowledgement),
+            None if has_forms => offers.extend([AvailableAction::Acknowledge, AvailableAction::AcknowledgeWith]),
+            None => offers.push(AvailableAction::Acknowledge),
         }
-        offers.extend(has_forms.then_some(Offer::Downtime));
-        offers.push(Offer::Recheck);
+        offers.extend(has_forms.then_some(AvailableAction::Downtime));
+        offers.push(AvailableAction::Recheck);
     }
     match problem.silenced {
-        Some(_) => offers.push(Offer::ResumeNotifications),
-        None if problem.is_bad => offers.push(Offer::StopNotifications),
+        Some(_) => offers.push(AvailableAction::ResumeNotifications),
+        None if problem.is_bad => offers.push(AvailableAction::StopNotifications),
         None => {}
     }
     offers
 }
 
-fn by(what: &str, word: &Word) -> String {
+fn by(what: &str, word: &Remark) -> String {
     match &word.author {
         Some(author) => format!("{what} by {author}"),
         None => what.to_owned(),

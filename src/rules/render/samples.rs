@@ -3,7 +3,7 @@
 use crate::model::notification::{EXAMPLE_TIME, Fields, Notification};
 use crate::model::problem::Problem;
 use crate::model::template;
-use crate::rules::digest::Tally;
+use crate::rules::digest::DigestStats;
 
 /// The first is an ordinary service problem.
 #[expect(clippy::too_many_lines, reason = "a table")]
@@ -178,7 +178,7 @@ pub(crate) fn lives() -> Vec<(String, Problem)> {
 }
 
 /// A storm, in the middle of it.
-pub(crate) fn storm() -> Tally {
+pub(crate) fn storm() -> DigestStats {
     let down = |host: &str| {
         let mut fields = Fields::default();
         for (key, value) in [("hostname", host), ("hoststate", "1"), ("output", "PING CRITICAL - Packet loss = 100%")] {
@@ -195,7 +195,7 @@ pub(crate) fn storm() -> Tally {
         }
         Problem::begin(&fields.into_notification(EXAMPLE_TIME + 20))
     };
-    Tally {
+    DigestStats {
         problems: 47,
         hosts: 31,
         recovered: 12,

@@ -26,7 +26,7 @@ fn core() -> Core {
 
 fn rendered(notification: &Notification) -> Card {
     let (style, core) = (style(), core());
-    card(notification, &Facts::bare(&style, Some(&core), notification.time))
+    card(notification, &RenderContext::bare(&style, Some(&core), notification.time))
 }
 
 /// The rendering of each sample, as it was looked at and found good. `UPDATE_GOLDEN=1` writes them anew.
@@ -38,7 +38,11 @@ fn every_type_and_state_looks_as_it_was_approved() {
     }
     for (name, problem) in lives() {
         let (style, core) = (style(), core());
-        let facts = Facts { reach: Reach::Forms, post: 7, ..Facts::bare(&style, Some(&core), problem.latest.time) };
+        let facts = RenderContext {
+            reach: Interactivity::Forms,
+            post: 7,
+            ..RenderContext::bare(&style, Some(&core), problem.latest.time)
+        };
         let card = living(&problem, &facts);
         looks(&name, &blocks::message(&card), &terminal::preview(&card, false, 80));
         looks(&format!("{name}-reply"), &blocks::reply(&rendered(&problem.latest)), "");
@@ -48,7 +52,7 @@ fn every_type_and_state_looks_as_it_was_approved() {
     fs::write(&path, "[slack]\nenabled = false\n").unwrap();
     let (config, _) = crate::config::load(Some(&path), &crate::system::environment::Environment::default()).unwrap();
     let config = crate::config::Config { cores: vec![core()], ..config };
-    let digest = digest(&storm(), &config, Some("a note"), (Reach::Buttons, 7));
+    let digest = digest(&storm(), &config, Some("a note"), (Interactivity::Buttons, 7));
     looks("storm", &blocks::digest(&digest, &[ResolvedMention::Here]).0, &terminal::digest(&digest, false, 80));
     looks("storm-lines", &blocks::lines(&digest.lines, &[]).0, "");
 }
@@ -76,7 +80,7 @@ fn looks(name: &str, message: &Value, text: &str) {
 fn lateness_is_said() {
     let (_, notification) = samples().remove(0);
     let (style, now) = (style(), notification.time + 540);
-    let card = card(&notification, &Facts::bare(&style, None, now));
+    let card = card(&notification, &RenderContext::bare(&style, None, now));
     assert_eq!(card.late.as_deref(), Some("delivered 9 min late"));
 }
 
@@ -91,7 +95,7 @@ fn a_broken_template_falls_back_and_is_told() {
         ("{{ state }} of {{ object }} {{ vars.x }}", Some("CRITICAL of Disk on web01")),
     ] {
         let style = Message { title: Some(title.to_owned()), ..style() };
-        let card = card(&notification, &Facts::bare(&style, None, 0));
+        let card = card(&notification, &RenderContext::bare(&style, None, 0));
         assert_eq!(card.title.as_deref(), expected, "{title}");
         assert_eq!(card.template_error.is_some(), expected.is_none(), "{:?}", card.template_error);
         assert_eq!(template::check_template(title).is_ok(), expected.is_some());

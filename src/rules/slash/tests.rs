@@ -3,7 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 
-fn what(text: &str) -> What {
+fn what(text: &str) -> SlashOrder {
     parse("/mon", text).unwrap().what
 }
 
@@ -20,13 +20,13 @@ fn names_with_blanks_and_phones_quotes() {
         "STATUS 'web 01'/‘Disk C:’",
         "status \"web\u{2060} 01/Disk C:\"",
     ] {
-        assert_eq!(what(text), What::Status(named(&["web 01/Disk C:"])), "{text}");
+        assert_eq!(what(text), SlashOrder::Status(named(&["web 01/Disk C:"])), "{text}");
     }
     assert_eq!(
         what("ack a/b it's O'Neill's &amp; mine"),
-        What::Act(
-            Deed::Acknowledge,
-            Said {
+        SlashOrder::Act(
+            SlashAction::Acknowledge,
+            WrittenName {
                 words: named(&["a/b", "it's", "O'Neill's", "&", "mine"]),
                 behind: ["it's O'Neill's & mine", "O'Neill's & mine", "& mine", "mine", ""].map(str::to_owned).into()
             }
@@ -44,7 +44,7 @@ fn every_verb_of_the_help_is_known() {
             assert!(parse("/mon", verb).unwrap_err().starts_with("Of what? `/mon "), "{verb}");
         }
     }
-    assert_eq!(what(""), What::Help);
+    assert_eq!(what(""), SlashOrder::Help);
     assert_eq!(
         parse("/mon", "problmes").unwrap_err(),
         "There is no \"problmes\". Did you mean `/mon problems`? `/mon help` tells them all."
@@ -56,7 +56,7 @@ fn every_verb_of_the_help_is_known() {
 fn flags_stand_anywhere() {
     let order = parse("/mon", "problems --public db* --core branch").unwrap();
     assert_eq!((order.is_public, order.core.as_deref()), (true, Some("branch")));
-    assert_eq!(order.what, What::Problems(Filter::of("db*").unwrap()));
+    assert_eq!(order.what, SlashOrder::Problems(Filter::of("db*").unwrap()));
     assert_eq!(parse("/mon", "problems --core").unwrap_err(), "--core lacks its value.");
 }
 
@@ -79,7 +79,7 @@ fn what_is_too_much_says_which_limit() {
     // One that was kept is read, however long.
     assert!(Filter::of(&format!("host={}", patterns(60))).is_ok());
     // A name has no line of its own: it would be a line of a query.
-    assert_eq!(what("status \"a\nFilter: b\""), What::Status(named(&["a Filter: b"])));
+    assert_eq!(what("status \"a\nFilter: b\""), SlashOrder::Status(named(&["a Filter: b"])));
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_comment_is_what_was_typed() {
         ),
         ("downtime web01 2h --public", 1, "2h --public"),
     ] {
-        let What::Act(_, said) = what(text) else { panic!("{text}") };
+        let SlashOrder::Act(_, said) = what(text) else { panic!("{text}") };
         assert_eq!(said.behind(name), comment, "{text}");
     }
     assert_eq!(parse("/mon", "ack --core branch web01 x").unwrap().core.as_deref(), Some("branch"));
@@ -115,7 +115,7 @@ fn a_comment_is_what_was_typed() {
 #[test]
 fn what_a_client_makes_of_the_text_is_undone() {
     let order = parse("/mon", "problems —public critical").unwrap();
-    assert_eq!((order.is_public, order.what), (true, What::Problems(Filter::of("critical").unwrap())));
+    assert_eq!((order.is_public, order.what), (true, SlashOrder::Problems(Filter::of("critical").unwrap())));
     assert_eq!(parse("/mon", "problems –core branch").unwrap().core.as_deref(), Some("branch"));
     for (text, name) in [
         ("status <http://web01.example.com|web01.example.com>", "web01.example.com"),
@@ -126,11 +126,11 @@ fn what_a_client_makes_of_the_text_is_undone() {
         ("status a&lt;b", "a<b"),
         ("status a<b", "a<b"),
     ] {
-        assert_eq!(what(text), What::Status(named(&[name])), "{text}");
+        assert_eq!(what(text), SlashOrder::Status(named(&[name])), "{text}");
     }
     let unknown = "There is no --pubic; there are --public and --core NAME.";
     assert_eq!(parse("/mon", "problems --pubic").unwrap_err(), unknown);
-    assert_eq!(what("status \"--public\""), What::Status(named(&["--public"])));
+    assert_eq!(what("status \"--public\""), SlashOrder::Status(named(&["--public"])));
 }
 
 proptest! {

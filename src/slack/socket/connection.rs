@@ -23,7 +23,7 @@ pub(super) const ACKNOWLEDGEMENT_BYTES_END: usize = 20 * 1024;
 
 /// What a connection tells its supervisor, and what others ask of that.
 #[derive(Debug)]
-pub(super) enum Report {
+pub(super) enum ConnectionReport {
     /// Slack greets, and counts the app's connections.
     Hello {
         id: u64,
@@ -60,7 +60,7 @@ pub(super) enum End {
 }
 
 /// Connects and serves until the end. `waker`'s other end closes the connection by being dropped.
-pub(super) fn run(id: u64, shared: &Shared, waker: UnixStream, reports: &Sender<Report>) -> End {
+pub(super) fn run(id: u64, shared: &Shared, waker: UnixStream, reports: &Sender<ConnectionReport>) -> End {
     let client = match Client::new(&shared.integration, &shared.env) {
         Ok(client) => client,
         Err(e) => return End::Hopeless(e.to_string()),
@@ -92,7 +92,7 @@ struct Connection<'a> {
     id: u64,
     shared: &'a Shared,
     socket: WebSocket<Stream>,
-    reports: &'a Sender<Report>,
+    reports: &'a Sender<ConnectionReport>,
     is_greeted: bool,
     /// Whether silence was answered with a ping of ours that nothing followed yet.
     is_pinged: bool,
@@ -101,7 +101,7 @@ struct Connection<'a> {
 }
 
 impl<'a> Connection<'a> {
-    fn new(id: u64, shared: &'a Shared, socket: WebSocket<Stream>, reports: &'a Sender<Report>) -> Self {
+    fn new(id: u64, shared: &'a Shared, socket: WebSocket<Stream>, reports: &'a Sender<ConnectionReport>) -> Self {
         let deadline = Instant::now() + shared.timing.hello;
         Self { id, shared, socket, reports, is_greeted: false, is_pinged: false, deadline }
     }
@@ -174,7 +174,7 @@ impl<'a> Connection<'a> {
                 self.is_greeted = true;
                 self.deadline = Instant::now() + self.shared.timing.silence;
                 let num_connections = frame.get("num_connections").and_then(Value::as_u64).unwrap_or(1);
-                let _ = self.reports.send(Report::Hello { id: self.id, num_connections });
+                let _ = self.reports.send(ConnectionReport::Hello { id: self.id, num_connections });
                 Ok(None)
             }
             // Already closing.
@@ -184,7 +184,7 @@ impl<'a> Connection<'a> {
                 Some("link_disabled") => Some(self.close("link disabled", End::LinkDisabled)),
                 // `warning`, `refresh_requested` and whatever else: this one serves on until the next one is there.
                 _ => {
-                    let _ = self.reports.send(Report::Renew { id: self.id });
+                    let _ = self.reports.send(ConnectionReport::Renew { id: self.id });
                     None
                 }
             }),

@@ -1,7 +1,7 @@
 //! Keeps one serving connection, and knows when to open the next.
 
 use super::Shared;
-use super::connection::{End, Report, run};
+use super::connection::{ConnectionReport, End, run};
 use crate::rules::retry::backoff;
 use crate::state_dir::listener_status::SocketStatus;
 use crate::system::clock;
@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 pub(super) struct Supervisor {
     shared: Arc<Shared>,
-    inbox: Receiver<Report>,
-    reports: Sender<Report>,
+    inbox: Receiver<ConnectionReport>,
+    reports: Sender<ConnectionReport>,
     status: Arc<Mutex<SocketStatus>>,
     connections: Vec<Held>,
     /// When the next connection is opened.
@@ -47,8 +47,8 @@ enum Phase {
 impl Supervisor {
     pub(super) fn new(
         shared: Arc<Shared>,
-        inbox: Receiver<Report>,
-        reports: Sender<Report>,
+        inbox: Receiver<ConnectionReport>,
+        reports: Sender<ConnectionReport>,
         status: Arc<Mutex<SocketStatus>>,
     ) -> Self {
         let next = Some(Instant::now());
@@ -62,18 +62,18 @@ impl Supervisor {
                 self.open();
             }
             match self.report() {
-                Some(Report::Stop) => return self.stop(),
-                Some(Report::Hello { id, num_connections }) => self.greeted(id, num_connections),
-                Some(Report::Renew { id }) => self.renew(id),
-                Some(Report::Ended { id, end }) => self.ended(id, end),
-                Some(Report::Retry) => self.next = self.next.map(|_| Instant::now()),
+                Some(ConnectionReport::Stop) => return self.stop(),
+                Some(ConnectionReport::Hello { id, num_connections }) => self.greeted(id, num_connections),
+                Some(ConnectionReport::Renew { id }) => self.renew(id),
+                Some(ConnectionReport::Ended { id, end }) => self.ended(id, end),
+                Some(ConnectionReport::Retry) => self.next = self.next.map(|_| Instant::now()),
                 None => {}
             }
         }
     }
 
     /// The next report; `None` when it is time to open a connection.
-    fn report(&self) -> Option<Report> {
+    fn report(&self) -> Option<ConnectionReport> {
         let received = match self.next {
             Some(next) => self.inbox.recv_timeout(next.saturating_duration_since(Instant::now())),
             None => self.inbox.recv().map_err(RecvTimeoutError::from),
@@ -82,7 +82,7 @@ impl Supervisor {
             Ok(report) => Some(report),
             Err(RecvTimeoutError::Timeout) => None,
             // Never: a sender is held here.
-            Err(RecvTimeoutError::Disconnected) => Some(Report::Stop),
+            Err(RecvTimeoutError::Disconnected) => Some(ConnectionReport::Stop),
         }
     }
 
@@ -96,7 +96,7 @@ impl Supervisor {
                 // A panic ends this connection only; what it was about is not acknowledged.
                 let end = catch_unwind(AssertUnwindSafe(|| run(id, &shared, woken, &reports)));
                 let end = end.unwrap_or_else(|_| End::Lost("an error inside ackbell (a panic)".into()));
-                let _ = reports.send(Report::Ended { id, end });
+                let _ = reports.send(ConnectionReport::Ended { id, end });
             })?;
             Ok(waker)
         });
@@ -217,7 +217,7 @@ impl Supervisor {
         let until = Instant::now() + self.shared.timing.close * 2;
         while !self.connections.is_empty() {
             match self.inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(Report::Ended { id, .. }) => self.connections.retain(|held| held.id != id),
+                Ok(ConnectionReport::Ended { id, .. }) => self.connections.retain(|held| held.id != id),
                 Ok(_) => {}
                 Err(_) => break,
             }

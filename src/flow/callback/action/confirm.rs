@@ -8,7 +8,7 @@ use crate::model::action::Action;
 use crate::model::core_snapshot::Snapshot;
 use crate::model::notification::Kind;
 use crate::model::object::Object;
-use crate::model::problem::Deed;
+use crate::model::problem::ActionTaken;
 use crate::model::time_text::span;
 use crate::monitoring::{log as core_log, paths, state};
 use crate::rules::confirm::{Confirmation, Effect, Expectation, judge};
@@ -38,7 +38,7 @@ struct Found {
     moves: Vec<(i64, Move)>,
     entries: Vec<String>,
     /// Each with its name and its object's key.
-    deeds: Vec<(String, String, Deed)>,
+    deeds: Vec<(String, String, ActionTaken)>,
     timers: Vec<NewAct>,
     held: Vec<(Request, Expectation)>,
 }
@@ -219,11 +219,11 @@ fn expectation_of(act: &Act) -> Result<Expectation, StoreError> {
 }
 
 /// Whether the log knows more than the state.
-fn says_why(fate: &core_log::Fate) -> bool {
+fn says_why(fate: &core_log::CommandLogResult) -> bool {
     match fate {
-        core_log::Fate::Taken => false,
-        core_log::Fate::Failed(reason) => !reason.is_empty(),
-        core_log::Fate::Unknown => true,
+        core_log::CommandLogResult::Taken => false,
+        core_log::CommandLogResult::Failed(reason) => !reason.is_empty(),
+        core_log::CommandLogResult::Unknown => true,
     }
 }
 
@@ -262,7 +262,7 @@ impl Found {
 }
 
 /// What the messages about the object are told.
-fn deed(expected: &Expectation, now: i64) -> Option<Deed> {
+fn deed(expected: &Expectation, now: i64) -> Option<ActionTaken> {
     let (kind, comment) = match &expected.effect {
         Effect::Acknowledged { comment, .. } => (Kind::Acknowledgement, Some(comment)),
         Effect::NotAcknowledged => (Kind::Unacknowledged, None),
@@ -277,7 +277,7 @@ fn deed(expected: &Expectation, now: i64) -> Option<Deed> {
         vars.insert("start".to_owned(), start.to_string());
         vars.insert("end".to_owned(), end.to_string());
     }
-    Some(Deed { kind, time: now, author: expected.author.clone(), comment: comment.cloned(), vars })
+    Some(ActionTaken { kind, time: now, author: expected.author.clone(), comment: comment.cloned(), vars })
 }
 
 /// The core's word, for whoever asked by words.

@@ -7,7 +7,7 @@ use crate::config::Core;
 use crate::model::core_snapshot::Acknowledged;
 use crate::model::notification::Kind;
 use crate::model::object::Object;
-use crate::model::problem::Deed;
+use crate::model::problem::ActionTaken;
 use crate::monitoring::state;
 use std::collections::BTreeMap;
 
@@ -40,8 +40,8 @@ pub(super) fn look(core: &Core, object: &Object, author: &str, comment: &str) ->
 }
 
 /// What the messages about the object are told when it is over.
-pub(super) fn over(author: &str, now: i64) -> Deed {
-    Deed {
+pub(super) fn over(author: &str, now: i64) -> ActionTaken {
+    ActionTaken {
         kind: Kind::Unacknowledged,
         time: now,
         author: author.to_owned(),

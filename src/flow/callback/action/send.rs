@@ -9,12 +9,12 @@ use crate::flow::callback::request::{Request, Wish};
 use crate::model::action::Action;
 use crate::model::object::Object;
 use crate::model::problem::Problem;
-use crate::monitoring::error::DoorError;
+use crate::monitoring::error::SendError;
 use crate::monitoring::{dialect, knows_expiry, object_list, paths, send, state, wording};
-use crate::rules::authorise::{Authorised, Leave, Person, Refusal, Right, authorise};
+use crate::rules::authorise::{Authorised, Permission, Person, Refusal, Right, authorise};
 use crate::rules::command::ExternalCommand;
 use crate::rules::confirm::Expectation;
-use crate::state_dir::listener_status::Noted;
+use crate::state_dir::listener_status::StatusNote;
 use crate::store::{Act, Lane, Move, NewAct, Stage, StoreError};
 use crate::system::clock;
 use std::collections::BTreeMap;
@@ -150,7 +150,9 @@ impl Worker {
         for Ready { act, request, person, core, command } in ready {
             let sent = send_patiently(&core, &command);
             self.reporter.note(|report| match &sent {
-                Err(e) if !e.is_verdict() => drop(report.commands.insert(core.name.clone(), Noted::now(e.to_string()))),
+                Err(e) if !e.is_verdict() => {
+                    drop(report.commands.insert(core.name.clone(), StatusNote::now(e.to_string())))
+                }
                 _ => drop(report.commands.remove(&core.name)),
             });
             match sent {
@@ -256,7 +258,7 @@ impl Worker {
     /// Whether they may do it to this object.
     fn authorised(
         &mut self,
-        leave: &Leave<'_>,
+        leave: &Permission<'_>,
         object: &Object,
         problem: Option<&Problem>,
         core: &Core,
@@ -301,7 +303,13 @@ impl Worker {
     }
 
     /// One click for many: an act for each problem of the digest that goes on. Each is decided about on its own.
-    fn spread(&mut self, act: &Act, request: &Request, digest: i64, leave: &Leave<'_>) -> Result<Prepared, StoreError> {
+    fn spread(
+        &mut self,
+        act: &Act,
+        request: &Request,
+        digest: i64,
+        leave: &Permission<'_>,
+    ) -> Result<Prepared, StoreError> {
         if let Err(words) = card::is_digest(&self.store, digest, &request.asker, leave)? {
             return Ok(Ended::failed(words).into());
         }
@@ -321,7 +329,7 @@ fn of_each(
     request: &Request,
     host: &Object,
     core: &Core,
-    leave: &Leave<'_>,
+    leave: &Permission<'_>,
 ) -> Result<Result<Vec<NewAct>, String>, StoreError> {
     let Action::Downtime { start, end, flexible, comment, .. } = request.wish.action() else {
         return Ok(Err("There is nothing to do for its services.".to_owned()));
@@ -386,10 +394,10 @@ fn needless(action: &Action, problem: Option<&Problem>) -> Option<String> {
     }
 }
 
-fn send_patiently(core: &Core, command: &ExternalCommand) -> Result<(), DoorError> {
+fn send_patiently(core: &Core, command: &ExternalCommand) -> Result<(), SendError> {
     for _ in 0..FULL_RETRIES {
         match send::send(core, command) {
-            Err(DoorError::Full(_)) => std::thread::sleep(FULL_PAUSE),
+            Err(SendError::Full(_)) => std::thread::sleep(FULL_PAUSE),
             other => return other.map(drop),
         }
     }

@@ -7,7 +7,7 @@ use crate::model::pattern::{Globs, Pattern};
 use crate::monitoring::error::ReadError;
 use crate::monitoring::objects::Names;
 use crate::monitoring::{object_list, paths};
-use crate::rules::authorise::{Known, Leave};
+use crate::rules::authorise::{KnownNames, Permission};
 use crate::rules::slash::{NAME_WORDS_MAX, quoted};
 use crate::slack::mrkdwn;
 use std::collections::BTreeMap;
@@ -41,7 +41,12 @@ pub(super) fn cores(config: &Config, named: Option<&str>) -> Result<Vec<Core>, S
 
 /// The object that the first words name; as many of them as make a name that exists. What the person may not know of is
 /// as if it didn't.
-pub(super) fn object(words: &[String], cores: &[Core], gate: &mut Gate, leave: &Leave<'_>) -> Result<Found, String> {
+pub(super) fn object(
+    words: &[String],
+    cores: &[Core],
+    gate: &mut Gate,
+    leave: &Permission<'_>,
+) -> Result<Found, String> {
     let mut unreadable = None;
     let mut exact: Vec<Found> = Vec::new();
     for core in cores {
@@ -65,7 +70,7 @@ pub(super) fn object(words: &[String], cores: &[Core], gate: &mut Gate, leave: &
 }
 
 /// The longest name that exists as it is written.
-fn in_core(words: &[String], core: &Core, gate: &mut Gate, leave: &Leave<'_>) -> Result<Option<Found>, ReadError> {
+fn in_core(words: &[String], core: &Core, gate: &mut Gate, leave: &Permission<'_>) -> Result<Option<Found>, ReadError> {
     let mut candidates: Vec<(Object, usize)> = Vec::new();
     for count in (1..=words.len().min(NAME_WORDS_MAX)).rev() {
         let written = words[..count].join(" ");
@@ -79,7 +84,7 @@ fn in_core(words: &[String], core: &Core, gate: &mut Gate, leave: &Leave<'_>) ->
 }
 
 /// Every object that the person may know of, with what people call it.
-fn seen(core: &Core, gate: &mut Gate, leave: &Leave<'_>) -> Result<Vec<(Object, Label)>, String> {
+fn seen(core: &Core, gate: &mut Gate, leave: &Permission<'_>) -> Result<Vec<(Object, Label)>, String> {
     let all = object_list::names(core, leave).map_err(|e| format!("The monitoring can't be asked: {e}."))?;
     let (mut seen, naming) = (Vec::new(), gate.naming(core));
     for object in all {
@@ -92,7 +97,12 @@ fn seen(core: &Core, gate: &mut Gate, leave: &Leave<'_>) -> Result<Vec<(Object, 
 }
 
 /// The names of everything there is in a core, for deciding about filters.
-pub(super) fn learn(core: &Core, gate: &mut Gate, leave: &Leave<'_>, known: &mut Known) -> Result<(), String> {
+pub(super) fn learn(
+    core: &Core,
+    gate: &mut Gate,
+    leave: &Permission<'_>,
+    known: &mut KnownNames,
+) -> Result<(), String> {
     let all = object_list::names(core, leave).map_err(|e| format!("The monitoring can't be asked: {e}."))?;
     let naming = gate.naming(core);
     for object in all {
@@ -112,7 +122,7 @@ pub(super) fn nothing_of_that(
     matches: &Matcher,
     cores: &[&Core],
     gate: &mut Gate,
-    leave: &Leave<'_>,
+    leave: &Permission<'_>,
 ) -> Result<Option<String>, String> {
     if matches.parts().all(|part| part.host.is_empty() && part.service.is_empty()) {
         return Ok(None);
@@ -181,7 +191,7 @@ fn several<'a>(object: &Object, cores: impl Iterator<Item = &'a str>) -> String 
 }
 
 /// The names that people use, without regard to case; else what is near.
-fn by_other_names(words: &[String], cores: &[Core], gate: &mut Gate, leave: &Leave<'_>) -> Result<Found, String> {
+fn by_other_names(words: &[String], cores: &[Core], gate: &mut Gate, leave: &Permission<'_>) -> Result<Found, String> {
     let mut known: BTreeMap<String, Vec<Object>> = BTreeMap::new();
     for core in cores {
         for (object, label) in seen(core, gate, leave)? {

@@ -5,7 +5,7 @@ use crate::model::action::Action;
 use crate::model::core_snapshot::{Acknowledged, State};
 use crate::model::object::Object;
 use crate::model::time_text::{span, utc};
-use crate::rules::authorise::{Admitted, Caller, Contact, Named, Person, Refusal, Right, contact_name};
+use crate::rules::authorise::{Admitted, Caller, Contact, ObjectNames, Person, Refusal, Right, contact_name};
 use crate::slack::mrkdwn::{bold, date, escape, fence, plain};
 
 /// What a filter asks that a core's list of states doesn't tell.
@@ -138,7 +138,7 @@ pub(super) fn whoami(admitted: Admitted<'_>, config: &Config, contacts: Option<&
     ];
     // Rules about certain hosts, and `require_contact`, are for the objects to tell.
     let anything = Object::default();
-    let may = |right| admitted.ask(right)?.may(&Named::bare(&anything), contacts);
+    let may = |right| admitted.ask(right)?.may(&ObjectNames::bare(&anything), contacts);
     let (may, may_not): (Vec<_>, Vec<_>) = rights.iter().partition(|(_, right)| may(*right).is_ok());
     let list = |rights: &[&(&str, Right<'_>)]| rights.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
     if !may.is_empty() {
