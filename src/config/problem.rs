@@ -113,13 +113,13 @@ pub(crate) struct Problems<'a> {
     file: Option<&'a Path>,
     text: &'a str,
     /// In the order they were found.
-    pub(crate) problems: Vec<Problem>,
+    pub(crate) found: Vec<Problem>,
 }
 
 impl<'a> Problems<'a> {
     /// For a file's text; without a file for the environment alone.
     pub(crate) fn new(file: Option<&'a Path>, text: &'a str) -> Self {
-        Self { file, text, problems: Vec::new() }
+        Self { file, text, found: Vec::new() }
     }
 
     /// A problem at a place of the file, or with the file or environment as a whole.
@@ -134,7 +134,7 @@ impl<'a> Problems<'a> {
 
     /// Whether anything found forbids using the configuration.
     pub(crate) fn has_errors(&self) -> bool {
-        self.problems.iter().any(|problem| problem.severity == Severity::Error)
+        self.found.iter().any(|problem| problem.severity == Severity::Error)
     }
 
     /// The line of a place, from 1.
@@ -144,12 +144,12 @@ impl<'a> Problems<'a> {
 
     /// The problems in the file's order, those without a place last.
     pub(crate) fn into_problems(mut self) -> Vec<Problem> {
-        self.problems.sort_by_key(|problem| problem.place.unwrap_or((usize::MAX, 0)));
-        self.problems
+        self.found.sort_by_key(|problem| problem.place.unwrap_or((usize::MAX, 0)));
+        self.found
     }
 
     fn add(&mut self, severity: Severity, place: Option<Span>, mistake: Mistake) {
-        self.problems.push(Problem {
+        self.found.push(Problem {
             severity,
             file: self.file.map(Path::to_owned),
             place: place.map(|span| excerpt::line_column(self.text, span.start)),

@@ -151,7 +151,7 @@ impl Worker {
             let sent = send_patiently(&core, &command);
             self.reporter.note(|report| match &sent {
                 Err(e) if !e.is_verdict() => {
-                    drop(report.commands.insert(core.name.clone(), StatusNote::now(e.to_string())))
+                    drop(report.commands.insert(core.name.clone(), StatusNote::now(e.to_string())));
                 }
                 _ => drop(report.commands.remove(&core.name)),
             });
