@@ -70,7 +70,7 @@ pub enum DemoError {
 
 /// The demo's files.
 #[derive(Debug, Clone)]
-pub struct Places {
+pub struct DemoFiles {
     pub directory: PathBuf,
     pub config: PathBuf,
     pub command_file: PathBuf,
@@ -80,7 +80,7 @@ pub struct Places {
     pub listener_log: PathBuf,
 }
 
-impl Places {
+impl DemoFiles {
     fn within(directory: &Path) -> Self {
         let inside = |name: &str| directory.join(name);
         Self {
@@ -99,20 +99,20 @@ impl Places {
 #[derive(Debug)]
 pub struct Demo {
     pub page_url: String,
-    pub places: Places,
+    pub files: DemoFiles,
     core: run::Running,
-    keeper: supervise::Keeper,
+    supervisor: supervise::Supervisor,
 }
 
 impl Demo {
     /// Starts everything; the first problems are on their way when it returns.
     pub fn start(options: &Options) -> Result<Self, DemoError> {
-        let places = Places::within(&options.directory);
+        let files = DemoFiles::within(&options.directory);
         let failed = |source| DemoError::Directory { directory: options.directory.clone(), source };
         // What the page asks for is known only once the core runs.
-        let hall: Arc<Mutex<Option<panel::Hall>>> = Arc::default();
-        let door = free_port().map_err(|source| DemoError::Start { what: "the listener", source })?;
-        let sandbox = start_sandbox(options.port, door, panel::extra(&hall))?;
+        let panel: Arc<Mutex<Option<panel::Panel>>> = Arc::default();
+        let app_port = free_port().map_err(|source| DemoError::Start { what: "the listener", source })?;
+        let sandbox = start_sandbox(options.port, app_port, panel::extra(&panel))?;
         let page_url = sandbox.base_url();
         match fs::DirBuilder::new().mode(0o700).create(&options.directory) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
@@ -120,31 +120,31 @@ impl Demo {
             }
             other => other.map_err(failed)?,
         }
-        write_config(&places, &page_url, door).map_err(failed)?;
-        let keeper = supervise::Keeper::start(&options.program, &places, options.keep)
+        write_config(&files, &page_url, app_port).map_err(failed)?;
+        let supervisor = supervise::Supervisor::start(&options.program, &files, options.keep)
             .map_err(|source| DemoError::Start { what: "the listener", source })?;
-        wait_for_listener(door, &places)?;
-        let core = run::Running::start(&options.program, &places).map_err(failed)?;
-        *hall.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
-            Some(panel::Hall::new(&options.program, &places, &core));
-        Ok(Self { page_url, places, core, keeper })
+        wait_for_listener(app_port, &files)?;
+        let core = run::Running::start(&options.program, &files).map_err(failed)?;
+        *panel.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
+            Some(panel::Panel::new(&options.program, &files, &core));
+        Ok(Self { page_url, files, core, supervisor })
     }
 
     /// Ends the core and the listener, and removes the directory unless it is to stay.
     pub fn end(self) {
         self.core.end();
-        self.keeper.end();
+        self.supervisor.end();
     }
 }
 
-fn start_sandbox(port: u16, door: u16, extra: Extra) -> Result<Sandbox, DemoError> {
+fn start_sandbox(port: u16, app_port: u16, extra: Extra) -> Result<Sandbox, DemoError> {
     let options = crate::Options {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         tls: None,
         bot_token: BOT_TOKEN.to_owned(),
         app_token: APP_TOKEN.to_owned(),
         signing_secret: SIGNING_SECRET.to_owned(),
-        request_url: Some(format!("http://127.0.0.1:{door}/slack/request")),
+        request_url: Some(format!("http://127.0.0.1:{app_port}/slack/request")),
         strict_pace: true,
         burst: BURST,
     };
@@ -160,24 +160,24 @@ fn free_port() -> io::Result<u16> {
 }
 
 /// Slack's requests come signed over HTTP, as from the real one to a public address.
-fn write_config(places: &Places, sandbox_url: &str, door: u16) -> io::Result<()> {
+fn write_config(files: &DemoFiles, sandbox_url: &str, app_port: u16) -> io::Result<()> {
     let text = format!(
         "# Written by `ackbell demo`.\nstate_dir = \"state\"\n\n\
         [slack]\nbot_token = \"{BOT_TOKEN}\"\nsigning_secret = \"{SIGNING_SECRET}\"\n\
         api_url = \"{sandbox_url}/api/\"\nchannel = \"#ops\"\n\n\
-        [listen]\nhttp = \"127.0.0.1:{door}\"\n\n\
+        [listen]\nhttp = \"127.0.0.1:{app_port}\"\n\n\
         [core]\nkind = \"nagios\"\ncommand_file = \"core.cmd\"\nstatus_file = \"status.dat\"\n\
         objects_file = \"objects.cache\"\nlog_file = \"core.log\"\n"
     );
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&places.config)?;
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&files.config)?;
     io::Write::write_all(&mut file, text.as_bytes())
 }
 
-fn wait_for_listener(door: u16, places: &Places) -> Result<(), DemoError> {
+fn wait_for_listener(app_port: u16, files: &DemoFiles) -> Result<(), DemoError> {
     let started = Instant::now();
-    while TcpStream::connect((Ipv4Addr::LOCALHOST, door)).is_err() {
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, app_port)).is_err() {
         if started.elapsed() > LISTENER_START_MAX {
-            let log = fs::read_to_string(&places.listener_log).unwrap_or_default();
+            let log = fs::read_to_string(&files.listener_log).unwrap_or_default();
             return Err(DemoError::Listener(log.lines().next_back().unwrap_or("nothing").to_owned()));
         }
         sleep(Duration::from_millis(20));

@@ -14,38 +14,38 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What to do with a request, and after what pause.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Turn {
-    pub(super) act: Act,
+pub(super) struct Response {
+    pub(super) behaviour: Behaviour,
     pub(super) delay_ms: u64,
 }
 
-impl Turn {
+impl Response {
     /// A plain answer at once.
     pub(super) fn answer(answer: Answer) -> Self {
-        Self { act: Act::Answer(answer), delay_ms: 0 }
+        Self { behaviour: Behaviour::Answer(answer), delay_ms: 0 }
     }
 
     /// The body the client gets to see, if it is one.
     pub(super) fn body(&self) -> &[u8] {
-        match &self.act {
-            Act::Answer(answer) | Act::Trickle(answer, _) | Act::CloseEarly(answer) => &answer.body,
-            Act::Endless(_) | Act::Hang(_) | Act::Reset | Act::Close | Act::Raw(_) => &[],
+        match &self.behaviour {
+            Behaviour::Answer(answer) | Behaviour::Trickle(answer, _) | Behaviour::CloseEarly(answer) => &answer.body,
+            Behaviour::Endless(_) | Behaviour::Hang(_) | Behaviour::Reset | Behaviour::Close | Behaviour::Raw(_) => &[],
         }
     }
 
     /// The status the client gets to see; 0 for none.
     pub(super) fn status(&self) -> u16 {
-        match &self.act {
-            Act::Answer(answer) | Act::Trickle(answer, _) | Act::CloseEarly(answer) => answer.status,
-            Act::Endless(_) => 200,
-            Act::Hang(_) | Act::Reset | Act::Close | Act::Raw(_) => 0,
+        match &self.behaviour {
+            Behaviour::Answer(answer) | Behaviour::Trickle(answer, _) | Behaviour::CloseEarly(answer) => answer.status,
+            Behaviour::Endless(_) => 200,
+            Behaviour::Hang(_) | Behaviour::Reset | Behaviour::Close | Behaviour::Raw(_) => 0,
         }
     }
 }
 
 /// One way to end a request.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Act {
+pub(super) enum Behaviour {
     Answer(Answer),
     /// The answer byte by byte, so many milliseconds apart.
     Trickle(Answer, u64),
@@ -64,46 +64,46 @@ pub(super) enum Act {
 }
 
 /// A connection, encrypted or not, whose socket can be reached.
-pub(super) trait Line: Write {
+pub(super) trait FaultyStream: Write {
     /// The socket below.
     fn socket(&self) -> &TcpStream;
 }
 
 /// Plays one turn; true when the connection may be used again.
-pub(super) fn play<L: Line>(line: &mut L, turn: &Turn, keep_alive: bool) -> io::Result<bool> {
-    pause(line, Duration::from_millis(turn.delay_ms));
-    match &turn.act {
-        Act::Answer(answer) => {
+pub(super) fn send_response<L: FaultyStream>(line: &mut L, response: &Response, keep_alive: bool) -> io::Result<bool> {
+    pause(line, Duration::from_millis(response.delay_ms));
+    match &response.behaviour {
+        Behaviour::Answer(answer) => {
             line.write_all(&answer.bytes(keep_alive))?;
             line.flush()?;
             Ok(keep_alive)
         }
-        Act::Trickle(answer, gap_ms) => {
+        Behaviour::Trickle(answer, gap_ms) => {
             trickle(line, answer.bytes(keep_alive), *gap_ms)?;
             Ok(keep_alive)
         }
-        Act::Endless(gap_ms) => {
+        Behaviour::Endless(gap_ms) => {
             line.write_all(&Answer::text(200, "").head(None, false))?;
             trickle(line, std::iter::repeat(b'.'), *gap_ms)?;
             Ok(false)
         }
-        Act::Hang(time_ms) => {
+        Behaviour::Hang(time_ms) => {
             pause(line, Duration::from_millis(*time_ms));
             Ok(false)
         }
-        Act::Reset => {
+        Behaviour::Reset => {
             // Linger of zero makes the close that follows send RST instead of FIN.
             rustix::net::sockopt::set_socket_linger(line.socket(), Some(Duration::ZERO))?;
             Ok(false)
         }
-        Act::Close => Ok(false),
-        Act::CloseEarly(answer) => {
+        Behaviour::Close => Ok(false),
+        Behaviour::CloseEarly(answer) => {
             line.write_all(&answer.head(Some(answer.body.len().max(2)), false))?;
             line.write_all(&answer.body[..answer.body.len() / 2])?;
             line.flush()?;
             Ok(false)
         }
-        Act::Raw(bytes) => {
+        Behaviour::Raw(bytes) => {
             line.write_all(bytes)?;
             line.flush()?;
             Ok(false)
@@ -111,7 +111,7 @@ pub(super) fn play<L: Line>(line: &mut L, turn: &Turn, keep_alive: bool) -> io::
     }
 }
 
-fn trickle<L: Line>(line: &mut L, bytes: impl IntoIterator<Item = u8>, gap_ms: u64) -> io::Result<()> {
+fn trickle<L: FaultyStream>(line: &mut L, bytes: impl IntoIterator<Item = u8>, gap_ms: u64) -> io::Result<()> {
     let started = Instant::now();
     for byte in bytes {
         line.write_all(&[byte])?;
@@ -125,7 +125,7 @@ fn trickle<L: Line>(line: &mut L, bytes: impl IntoIterator<Item = u8>, gap_ms: u
 }
 
 /// Waits, but not longer than the client does.
-fn pause<L: Line>(line: &L, time: Duration) {
+fn pause<L: FaultyStream>(line: &L, time: Duration) {
     let started = Instant::now();
     let end = time.min(BUSY_MAX);
     while started.elapsed() < end {

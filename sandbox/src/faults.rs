@@ -14,7 +14,7 @@ const HUGE_BYTES: usize = 10 * 1024 * 1024;
 /// A `hang` when no `delay_ms` is given.
 const HANG_MS: u64 = 60_000;
 
-use super::fault_script::{Act, Turn};
+use super::fault_script::{Behaviour, Response};
 use super::wire::Answer;
 
 /// One ordered misbehaviour.
@@ -121,20 +121,22 @@ impl Fault {
     }
 
     /// What is done on the wire; `real` is the answer without the fault, or a neutral one if nothing took effect.
-    pub(super) fn play(&self, label: &str, real: Answer) -> Turn {
+    pub(super) fn response(&self, label: &str, real: Answer) -> Response {
         let delay_ms = self.delay_ms.unwrap_or(0);
-        let act = match self.kind.as_str() {
-            "hang" => return Turn { act: Act::Hang(self.delay_ms.unwrap_or(HANG_MS)), delay_ms: 0 },
-            "endless" => return Turn { act: Act::Endless(self.delay_ms.unwrap_or(1000)), delay_ms: 0 },
-            "slow_byte" => return Turn { act: Act::Trickle(real, self.delay_ms.unwrap_or(50)), delay_ms: 0 },
-            "slow" => Act::Answer(real),
-            "reset" | "ok_then_reset" => Act::Reset,
-            "close_before" => Act::Close,
-            "close_early" => Act::CloseEarly(real),
-            "garbage" => Act::Raw(b"\x16\x03\x01\x02\x00SSH-2.0-what\x00\xff\r\n\r\nnot http at all".to_vec()),
-            _ => Act::Answer(self.answer(label)),
+        let behaviour = match self.kind.as_str() {
+            "hang" => return Response { behaviour: Behaviour::Hang(self.delay_ms.unwrap_or(HANG_MS)), delay_ms: 0 },
+            "endless" => return Response { behaviour: Behaviour::Endless(self.delay_ms.unwrap_or(1000)), delay_ms: 0 },
+            "slow_byte" => {
+                return Response { behaviour: Behaviour::Trickle(real, self.delay_ms.unwrap_or(50)), delay_ms: 0 };
+            }
+            "slow" => Behaviour::Answer(real),
+            "reset" | "ok_then_reset" => Behaviour::Reset,
+            "close_before" => Behaviour::Close,
+            "close_early" => Behaviour::CloseEarly(real),
+            "garbage" => Behaviour::Raw(b"\x16\x03\x01\x02\x00SSH-2.0-what\x00\xff\r\n\r\nnot http at all".to_vec()),
+            _ => Behaviour::Answer(self.answer(label)),
         };
-        Turn { act, delay_ms }
+        Response { behaviour, delay_ms }
     }
 
     fn answer(&self, label: &str) -> Answer {
@@ -288,13 +290,13 @@ mod tests {
     #[test]
     fn the_same_seed_plays_the_same_faults_at_about_the_rate() {
         let order = json!({"random": {"seed": 7, "rate": 0.3, "kinds": ["500", "429", "reset"]}});
-        let play = || {
+        let send_response = || {
             let mut faults = Faults::default();
             faults.set(&order).unwrap();
             (0..1000).map(|_| faults.pick("webhook", None).map(|fault| fault.kind)).collect::<Vec<_>>()
         };
-        let first = play();
-        assert_eq!(first, play());
+        let first = send_response();
+        assert_eq!(first, send_response());
         let count = first.iter().flatten().count();
         assert!((250..350).contains(&count), "{count}");
     }

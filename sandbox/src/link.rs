@@ -12,7 +12,7 @@ use tungstenite::protocol::frame::Frame;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite::{Error, Message, WebSocket};
 
-use super::fault_script::Line;
+use super::fault_script::FaultyStream;
 use super::sockets::{Greeting, Push};
 use super::state::{State, lock};
 use super::wire::{Answer, Request, form_fields};
@@ -28,7 +28,7 @@ pub(super) fn is_for(request: &Request) -> bool {
 }
 
 /// Upgrades the connection and speaks on it until it ends.
-pub(super) fn serve<S: Read + Write + Line>(
+pub(super) fn serve<S: Read + Write + FaultyStream>(
     mut reader: BufReader<S>,
     request: &Request,
     state: &Mutex<State>,
@@ -87,7 +87,7 @@ fn accepted(request: &Request, state: &Mutex<State>) -> Option<String> {
 }
 
 /// Speaks until the end and tells how it came: `closed`, `cut` or `lost`.
-fn talk<S: Read + Write + Line>(
+fn talk<S: Read + Write + FaultyStream>(
     socket: &mut WebSocket<S>,
     id: u64,
     pushes: &Receiver<Push>,

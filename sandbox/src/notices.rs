@@ -93,7 +93,7 @@ pub(super) fn check(state: &mut State, order: Order) -> Result<Parcel, Refused> 
 }
 
 /// The challenge as text, as a form's field or in JSON.
-pub(super) fn take_challenge(body: &[u8]) -> Result<(), String> {
+pub(super) fn check_challenge(body: &[u8]) -> Result<(), String> {
     let text = String::from_utf8_lossy(body);
     let json: Value = serde_json::from_str(&text).unwrap_or_default();
     let echoed = text.trim() == CHALLENGE || text == format!("challenge={CHALLENGE}") || json["challenge"] == CHALLENGE;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::fault_script::Turn;
+use super::fault_script::Response;
 use super::faults::{REDIRECT_PATH, limited};
 use super::journal::Outcome;
 use super::oauth::AUTHORIZE_PATH;
@@ -14,7 +14,7 @@ use super::{control, oauth, receivers, response_url, web_api, webhook};
 
 /// Which part of Slack, or of a server that plays it, a path belongs to.
 #[derive(Debug)]
-enum Door {
+enum Endpoint {
     Webhook,
     WebApi(Call),
     ResponseUrl,
@@ -24,7 +24,7 @@ enum Door {
     Nowhere,
 }
 
-impl Door {
+impl Endpoint {
     fn of(request: &Request) -> Self {
         let path = request.path.as_str();
         if let Some(method) = path.strip_prefix("/api/").filter(|rest| !rest.contains('/')) {
@@ -101,66 +101,72 @@ pub(super) struct Exchange {
 }
 
 /// Answers a request and writes down what happened.
-pub(super) fn respond(state: &mut State, request: &Request) -> Turn {
+pub(super) fn respond(state: &mut State, request: &Request) -> Response {
     let now_ms = state.clock.unix_ms();
     if request.path.starts_with("/_sandbox/") {
-        return Turn::answer(control::answer(state, request).with_header("date", &state.clock.http_date()));
+        return Response::answer(control::answer(state, request).with_header("date", &state.clock.http_date()));
     }
     let seq = state.journal.begin();
     watch(state, request, seq);
-    let door = Door::of(request);
-    if matches!(door, Door::Redirected) {
+    let endpoint = Endpoint::of(request);
+    if matches!(endpoint, Endpoint::Redirected) {
         state.journal.violate(seq, "followed_redirect", format!("{} {}", request.method, request.path));
     }
-    let channel = door.channel(state, &request.path);
+    let channel = endpoint.channel(state, &request.path);
     let exchange = Exchange { seq, now_ms, channel, origin: state.origin(request) };
     let mut outcome = Outcome { received_ms: now_ms, channel: exchange.channel.clone(), ..Outcome::default() };
-    let turn = match keep_pace(state, &door, &exchange) {
-        Some(answer) => Turn::answer(answer),
-        None => turn_for(state, &door, request, &exchange, &mut outcome),
+    let response = match keep_pace(state, &endpoint, &exchange) {
+        Some(answer) => Response::answer(answer),
+        None => response_for(state, &endpoint, request, &exchange, &mut outcome),
     };
-    outcome.status = turn.status();
-    state.journal.finish(seq, request, door.label(), &outcome);
-    state.traffic.came(request, door.label(), &outcome, turn.body());
-    turn
+    outcome.status = response.status();
+    state.journal.finish(seq, request, endpoint.label(), &outcome);
+    state.traffic.came(request, endpoint.label(), &outcome, response.body());
+    response
 }
 
-fn turn_for(state: &mut State, door: &Door, request: &Request, exchange: &Exchange, outcome: &mut Outcome) -> Turn {
-    let place = exchange.channel.as_deref().map(|id| {
+fn response_for(
+    state: &mut State,
+    endpoint: &Endpoint,
+    request: &Request,
+    exchange: &Exchange,
+    outcome: &mut Outcome,
+) -> Response {
+    let channel = exchange.channel.as_deref().map(|id| {
         let name = state.workspace.channel(id).map_or("", |channel| channel.name.as_str());
         (id.to_owned(), name.to_owned())
     });
-    let place = place.as_ref().map(|(id, name)| (id.as_str(), name.as_str()));
-    let Some(fault) = state.faults.pick(door.label(), place) else {
-        let answer = door.answer(state, request, exchange).with_header("date", &state.clock.http_date());
+    let channel = channel.as_ref().map(|(id, name)| (id.as_str(), name.as_str()));
+    let Some(fault) = state.faults.pick(endpoint.label(), channel) else {
+        let answer = endpoint.answer(state, request, exchange).with_header("date", &state.clock.http_date());
         outcome.error = error_in(&answer);
-        return Turn::answer(answer);
+        return Response::answer(answer);
     };
     outcome.fault = Some(fault.kind.clone());
     let real = if fault.takes_effect() {
-        door.answer(state, request, exchange)
+        endpoint.answer(state, request, exchange)
     } else {
         Answer::text(200, "ok, but not really")
     };
     if let Some(wait_ms) = fault.wait_ms() {
-        state.pace.told_to_wait(&pace_key(door, exchange), exchange.now_ms, wait_ms);
+        state.pace.told_to_wait(&pace_key(endpoint, exchange), exchange.now_ms, wait_ms);
     }
-    fault.play(door.label(), real)
+    fault.response(endpoint.label(), real)
 }
 
 /// A 429 holds for the channel when posting, else for the method.
-fn pace_key(door: &Door, exchange: &Exchange) -> String {
+fn pace_key(endpoint: &Endpoint, exchange: &Exchange) -> String {
     match &exchange.channel {
-        Some(channel) if door.posts() => channel.clone(),
-        _ => format!("method {}", door.label()),
+        Some(channel) if endpoint.posts() => channel.clone(),
+        _ => format!("method {}", endpoint.label()),
     }
 }
 
 /// The 429 for a request that comes too soon.
-fn keep_pace(state: &mut State, door: &Door, exchange: &Exchange) -> Option<Answer> {
-    let key = pace_key(door, exchange);
-    let a_minute = if let Door::WebApi(call) = door { web_api::calls_a_minute(&call.method) } else { 0 };
-    let verdict = if door.posts() && exchange.channel.is_some() {
+fn keep_pace(state: &mut State, endpoint: &Endpoint, exchange: &Exchange) -> Option<Answer> {
+    let key = pace_key(endpoint, exchange);
+    let a_minute = if let Endpoint::WebApi(call) = endpoint { web_api::calls_a_minute(&call.method) } else { 0 };
+    let verdict = if endpoint.posts() && exchange.channel.is_some() {
         state.pace.arrive(&key, exchange.now_ms)
     } else {
         state.pace.call(&key, a_minute, exchange.now_ms)
@@ -176,7 +182,7 @@ fn keep_pace(state: &mut State, door: &Door, exchange: &Exchange) -> Option<Answ
         }
     };
     state.journal.violate(exchange.seq, kind, key);
-    Some(limited(door.label(), Some(&wait_seconds.to_string())))
+    Some(limited(endpoint.label(), Some(&wait_seconds.to_string())))
 }
 
 /// What no client should do, whatever it asks for.

@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::fault_script::{Line, Turn, play};
+use super::fault_script::{FaultyStream, Response, send_response};
 use super::respond::respond;
 use super::state::{State, lock};
 use super::wire::read_request;
@@ -114,14 +114,14 @@ fn converse(stream: Stream, state: &Mutex<State>) -> io::Result<()> {
         }
         let answer =
             refusal.or_else(|| page::answer(state, &request)).or_else(|| user_actions::answer(state, &request));
-        let turn = match answer {
-            Some(answer) => Turn::answer(answer),
+        let response = match answer {
+            Some(answer) => Response::answer(answer),
             None => respond(&mut lock(state), &request),
         };
         if request.method != "GET" || request.path.starts_with("/api/") {
             lock(state).revision += 1;
         }
-        if !play(reader.get_mut(), &turn, request.keep_alive)? {
+        if !send_response(reader.get_mut(), &response, request.keep_alive)? {
             return Ok(());
         }
     }
@@ -133,7 +133,7 @@ enum Stream {
     Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
 }
 
-impl Line for Stream {
+impl FaultyStream for Stream {
     fn socket(&self) -> &TcpStream {
         match self {
             Self::Plain(socket) => socket,

@@ -70,14 +70,14 @@ pub(super) fn take_answer(state: &mut State, payload: &Value, body: &[u8]) -> Re
     }
     let taken = serde_json::from_slice(body)
         .map_err(|_| "the answer is neither empty nor JSON".to_owned())
-        .and_then(|given: Value| act(state, view, &given));
+        .and_then(|given: Value| perform(state, view, &given));
     if let Err(error) = &taken {
         state.journal.violate(0, "bad_view_response", error.clone());
     }
     taken
 }
 
-fn act(state: &mut State, view: &Value, given: &Value) -> Result<(), String> {
+fn perform(state: &mut State, view: &Value, given: &Value) -> Result<(), String> {
     match given["response_action"].as_str().unwrap_or_default() {
         "errors" => errors(view, given),
         "clear" => {

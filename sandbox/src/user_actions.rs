@@ -100,7 +100,7 @@ fn take_body(state: &mut State, parcel: &Parcel, body: &[u8]) -> Result<(), Stri
     match parcel.payload["type"].as_str() {
         Some("view_submission") => submit::take_answer(state, &parcel.payload, body),
         Some("interactive_message") => message_answer(state, &parcel.payload, body),
-        Some("url_verification") => notices::take_challenge(body),
+        Some("url_verification") => notices::check_challenge(body),
         _ if parcel.kind == Kind::Slash && !body.is_empty() => {
             let given = serde_json::from_slice(body).ok().filter(Value::is_object);
             let given = given.unwrap_or_else(|| json!({"text": String::from_utf8_lossy(body)}));

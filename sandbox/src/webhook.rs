@@ -22,8 +22,8 @@ pub(super) fn answer(state: &mut State, request: &Request, exchange: &Exchange) 
 
 type Refused = (u16, String);
 
-fn refused(status: u16, word: &str) -> Refused {
-    (status, word.to_owned())
+fn refused(status: u16, reason: &str) -> Refused {
+    (status, reason.to_owned())
 }
 
 fn take(state: &mut State, request: &Request, exchange: &Exchange) -> Result<(), Refused> {
@@ -43,15 +43,15 @@ fn take(state: &mut State, request: &Request, exchange: &Exchange) -> Result<(),
     if channel.archived {
         return Err(refused(410, "channel_is_archived"));
     }
-    if let Some(word) = &channel.refuses {
-        return Err(refused(403, word));
+    if let Some(reason) = &channel.refuses {
+        return Err(refused(403, reason));
     }
     let content = Content::read(&given, exchange.seq, &mut state.journal).map_err(|unfit| {
-        let word = if unfit.error == "invalid_blocks_format" { "invalid_blocks" } else { unfit.error };
-        refused(400, word)
+        let reason = if unfit.error == "invalid_blocks_format" { "invalid_blocks" } else { unfit.error };
+        refused(400, reason)
     })?;
     let thread_ts =
-        chat::parent(state, &given["thread_ts"], &channel.id, exchange.seq).map_err(|word| refused(400, word))?;
+        chat::parent(state, &given["thread_ts"], &channel.id, exchange.seq).map_err(|reason| refused(400, reason))?;
     let mut message = content.into_message("webhook", given);
     message.received_ms = exchange.now_ms;
     message.ts = state.journal.next_ts(exchange.now_ms);

@@ -43,15 +43,15 @@ impl Core {
         };
         self.log(now, &format!("EXTERNAL COMMAND: {text}"));
         let names = if is_service { 2 } else { 1 };
-        let mut words = rest.splitn(names + fields, ';');
-        let host = words.next().unwrap_or_default();
-        let service = if is_service { words.next() } else { None };
-        let words: Vec<&str> = words.collect();
+        let mut fields = rest.splitn(names + fields, ';');
+        let host = fields.next().unwrap_or_default();
+        let service = if is_service { fields.next() } else { None };
+        let fields: Vec<&str> = fields.collect();
         let done = self.find(host, service).and_then(|at| match plain.as_str() {
-            "ACKNOWLEDGE_PROBLEM" => self.acknowledge(at, &words, now),
-            "SCHEDULE_DOWNTIME" => self.downtime(at, &words, now),
+            "ACKNOWLEDGE_PROBLEM" => self.acknowledge(at, &fields, now),
+            "SCHEDULE_DOWNTIME" => self.downtime(at, &fields, now),
             "ADD_COMMENT" => {
-                let [persistent, author, comment] = words[..] else { return None };
+                let [persistent, author, comment] = fields[..] else { return None };
                 self.comment(at, 1, persistent != "0", (author, comment), now)
             }
             "REMOVE_ACKNOWLEDGEMENT" => {
@@ -59,7 +59,7 @@ impl Core {
                 Some(())
             }
             "SCHEDULE_FORCED_CHECK" => {
-                let wanted: i64 = words.first()?.parse().ok()?;
+                let wanted: i64 = fields.first()?.parse().ok()?;
                 self.objects[at].last_check = now.max(wanted.min(now + 60));
                 Some(())
             }
@@ -74,8 +74,8 @@ impl Core {
     }
 
     /// `sticky;notify;persistent;author;comment`. What is well can't be acknowledged; no core says so.
-    fn acknowledge(&mut self, at: usize, words: &[&str], now: i64) -> Option<()> {
-        let [sticky, notify, persistent, author, comment] = *words else { return None };
+    fn acknowledge(&mut self, at: usize, fields: &[&str], now: i64) -> Option<()> {
+        let [sticky, notify, persistent, author, comment] = *fields else { return None };
         if self.objects[at].now.code == 0 {
             return Some(());
         }
@@ -100,8 +100,8 @@ impl Core {
     }
 
     /// `start;end;fixed;trigger;duration;author;comment`
-    fn downtime(&mut self, at: usize, words: &[&str], now: i64) -> Option<()> {
-        let [start, end, fixed, _, duration, author, comment] = *words else { return None };
+    fn downtime(&mut self, at: usize, fields: &[&str], now: i64) -> Option<()> {
+        let [start, end, fixed, _, duration, author, comment] = *fields else { return None };
         let downtime = Downtime {
             id: self.number(),
             entered: now,
@@ -146,13 +146,13 @@ mod tests {
         for command in commands {
             core.obey(&format!("[{NOW}] {command}"), NOW + 1);
         }
-        let (told, log) = (core.take_told(), core.take_log().join("\n"));
-        (core, told, log)
+        let (sent, log) = (core.take_notifications(), core.take_log().join("\n"));
+        (core, sent, log)
     }
 
     #[test]
     fn what_it_holds_is_read_from_its_status_file_like_a_real_cores() {
-        let (core, told, _) = after(&["ACKNOWLEDGE_SVC_PROBLEM;files01;Disk /srv;2;1;0;alice;on it; really"]);
+        let (core, sent, _) = after(&["ACKNOWLEDGE_SVC_PROBLEM;files01;Disk /srv;2;1;0;alice;on it; really"]);
         let text = files::status(&core, NOW + 2);
         let has = |kind: &str, lines: &[&str]| {
             let begins = format!("{kind} {{");
@@ -167,7 +167,7 @@ mod tests {
         assert!(has("servicestatus", &[object, [state[0], state[1]], [state[2], state[3]]].concat()), "{text}");
         let comment = ["entry_type=4", "author=alice", "comment_data=on it; really", &time];
         assert!(has("servicecomment", &[&object[..], &comment].concat()), "{text}");
-        let kinds: Vec<&str> = told.iter().map(|words| words[1].as_str()).collect();
+        let kinds: Vec<&str> = sent.iter().map(|fields| fields[1].as_str()).collect();
         assert_eq!(kinds, ["--notificationtype=PROBLEM", "--notificationtype=ACKNOWLEDGEMENT"]);
     }
 
@@ -175,27 +175,27 @@ mod tests {
     fn a_downtime_mutes_and_ends_with_a_word() {
         let (end, later) = (NOW + 60, NOW + 61);
         let rest = format!("{NOW};{end};1;0;60;bob;new disk");
-        let (mut core, told, _) = after(&[
+        let (mut core, sent, _) = after(&[
             &format!("SCHEDULE_HOST_SVC_DOWNTIME;files01;{rest}"),
             &format!("SCHEDULE_HOST_DOWNTIME;files01;{rest}"),
             "DEL_HOST_DOWNTIME;3",
         ]);
         let at = core.find("files01", Some("Disk /srv")).unwrap();
-        assert_eq!((core.objects[at].downtime_depth(), told.len()), (1, 5), "{told:?}");
-        assert_eq!(told[4][1], "--notificationtype=DOWNTIMECANCELLED");
+        assert_eq!((core.objects[at].downtime_depth(), sent.len()), (1, 5), "{sent:?}");
+        assert_eq!(sent[4][1], "--notificationtype=DOWNTIMECANCELLED");
         core.check(at, core.objects[at].bad[1], NOW + 2);
-        assert!(core.take_told().is_empty(), "muted");
+        assert!(core.take_notifications().is_empty(), "muted");
         core.tick(later);
-        let ended = core.take_told();
+        let ended = core.take_notifications();
         assert!(
-            ended.iter().all(|words| words[1] == "--notificationtype=DOWNTIMEEND") && ended.len() == 2,
+            ended.iter().all(|fields| fields[1] == "--notificationtype=DOWNTIMEEND") && ended.len() == 2,
             "{ended:?}"
         );
     }
 
     #[test]
     fn what_it_cannot_do_is_in_its_log() {
-        let (_, told, log) = after(&[
+        let (_, sent, log) = after(&[
             "ACKNOWLEDGE_SVC_PROBLEM;files01;Nope;2;1;0;alice;x",
             "ACKNOWLEDGE_SVC_PROBLEM;files01;Disk /srv;2;1;0;alice;",
             "DEL_SVC_DOWNTIME;99",
@@ -203,6 +203,6 @@ mod tests {
         ]);
         assert_eq!(log.matches("Error: External command failed -> ").count(), 3, "{log}");
         assert!(log.contains("Warning: Unrecognized external command -> RESTART_PROGRAM"), "{log}");
-        assert_eq!(told.len(), 1);
+        assert_eq!(sent.len(), 1);
     }
 }

@@ -132,7 +132,7 @@ pub(super) struct Core {
     problems: u32,
     notifications: u32,
     log: Vec<String>,
-    told: Vec<Vec<String>>,
+    sent: Vec<Vec<String>>,
 }
 
 impl Core {
@@ -145,7 +145,7 @@ impl Core {
             problems: 0,
             notifications: 0,
             log: vec![format!("[{now}] ackbell demo core starting...")],
-            told: Vec::new(),
+            sent: Vec::new(),
         };
         for host in &HOSTS {
             let own = PARTS.iter().find(|part| part.host == host.name && part.service.is_empty());
@@ -196,8 +196,8 @@ impl Core {
     }
 
     /// The arguments of each `ackbell notify` that is due since the last call.
-    pub(super) fn take_told(&mut self) -> Vec<Vec<String>> {
-        take(&mut self.told)
+    pub(super) fn take_notifications(&mut self) -> Vec<Vec<String>> {
+        take(&mut self.sent)
     }
 
     pub(super) fn log(&mut self, now: i64, text: &str) {
@@ -259,12 +259,12 @@ impl Core {
             format!("{name} ({})", object.state())
         };
         let (label, output) = (object.label(), object.now.output);
-        let told = arguments(object, name, self.notifications, author, comment, now);
+        let sent = arguments(object, name, self.notifications, author, comment, now);
         self.log(
             now,
             &format!("{kind} NOTIFICATION: ops;{label};{what};notify-by-ackbell;{output};{author};{comment}"),
         );
-        self.told.push(told);
+        self.sent.push(sent);
     }
 
     /// What time brings: checks, downtimes that begin and end.

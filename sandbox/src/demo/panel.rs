@@ -1,6 +1,6 @@
 //! What the page shows beside the channel, and its buttons: `GET /demo/state`, `POST /demo/action/ID`.
 
-use super::Places;
+use super::DemoFiles;
 use super::run::{Order, Running, Seen, lock};
 use super::scenario::Action;
 use crate::page::Extra;
@@ -21,30 +21,30 @@ const QUEUE_EVERY: Duration = Duration::from_secs(1);
 
 /// What the page's questions are answered from.
 #[derive(Debug)]
-pub(super) struct Hall {
+pub(super) struct Panel {
     seen: Arc<Mutex<Seen>>,
     orders: Sender<Order>,
-    places: Places,
+    places: DemoFiles,
     program: PathBuf,
     queue: Option<(Instant, Vec<String>)>,
 }
 
 /// Answers for the sandbox's server; before the core runs there is nothing to say.
-pub(super) fn extra(hall: &Arc<Mutex<Option<Hall>>>) -> Extra {
-    let hall = Arc::clone(hall);
+pub(super) fn extra(panel: &Arc<Mutex<Option<Panel>>>) -> Extra {
+    let panel = Arc::clone(panel);
     Extra(Arc::new(move |method, path| {
         let asked = path.strip_prefix("/demo/")?;
-        let mut hall = hall.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = match hall.as_mut() {
-            Some(hall) => hall.answer(method, asked),
+        let mut panel = panel.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = match panel.as_mut() {
+            Some(panel) => panel.answer(method, asked),
             None => (503, json!({"ok": false, "error": "the demo is starting"})),
         };
         Some((answer.0, answer.1.to_string()))
     }))
 }
 
-impl Hall {
-    pub(super) fn new(program: &Path, places: &Places, core: &Running) -> Self {
+impl Panel {
+    pub(super) fn new(program: &Path, places: &DemoFiles, core: &Running) -> Self {
         let (seen, orders) = (Arc::clone(&core.seen), core.orders.clone());
         Self { seen, orders, places: places.clone(), program: program.to_owned(), queue: None }
     }
@@ -52,13 +52,13 @@ impl Hall {
     fn answer(&mut self, method: &str, asked: &str) -> (u16, Value) {
         match (method, asked, asked.strip_prefix("action/")) {
             ("GET", "state", _) => (200, self.state()),
-            ("POST", _, Some(id)) => self.act(id),
+            ("POST", _, Some(id)) => self.perform(id),
             (_, "state", _) | (_, _, Some(_)) => (405, json!({"ok": false, "error": "GET state, POST action/ID"})),
             _ => (404, json!({"ok": false, "error": "there is no such page"})),
         }
     }
 
-    fn act(&self, id: &str) -> (u16, Value) {
+    fn perform(&self, id: &str) -> (u16, Value) {
         let Some(action) = Action::ALL.into_iter().find(|action| action.id() == id) else {
             return (404, json!({"ok": false, "error": format!("there is no action {id}")}));
         };

@@ -2,8 +2,8 @@
 //! core does.
 
 use super::fake_core::Core;
-use super::scenario::{Action, Story, act};
-use super::{Places, files};
+use super::scenario::{Action, Scenario, perform};
+use super::{DemoFiles, files};
 use crate::clock::wall_s;
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use std::collections::VecDeque;
@@ -53,7 +53,7 @@ pub(super) fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
 
 impl Running {
     /// Makes the files and starts the story.
-    pub(super) fn start(program: &Path, places: &Places) -> io::Result<Self> {
+    pub(super) fn start(program: &Path, places: &DemoFiles) -> io::Result<Self> {
         let now = wall_s();
         let core = Core::new(now);
         files::write(&places.objects_file, &files::objects(&core))?;
@@ -88,7 +88,7 @@ fn open(command_file: &Path) -> io::Result<File> {
 
 struct Work {
     seen: Arc<Mutex<Seen>>,
-    places: Places,
+    places: DemoFiles,
     program: PathBuf,
     /// Nobody reads it while the core is stopped.
     command_file: Option<File>,
@@ -100,8 +100,8 @@ struct Work {
 
 impl Work {
     fn run(&mut self, orders: &Receiver<Order>) {
-        let mut story = Story::default();
-        Story::begin(&mut lock(&self.seen).core, wall_s());
+        let mut scenario = Scenario::default();
+        Scenario::begin(&mut lock(&self.seen).core, wall_s());
         loop {
             let order = match orders.recv_timeout(LOOK_EVERY) {
                 Ok(Order::Do(action)) => Some(action),
@@ -116,7 +116,7 @@ impl Work {
                 self.read_commands();
                 let is_obeyed = self.obey(now);
                 let mut seen = lock(&self.seen);
-                story.tick(&mut seen.core, now);
+                scenario.tick(&mut seen.core, now);
                 seen.core.tick(now);
                 drop(seen);
                 self.write_status(order.is_some() || is_obeyed, now);
@@ -153,7 +153,7 @@ impl Work {
                 self.command_file = open(&self.places.command_file).ok();
                 seen.is_running = self.command_file.is_some();
             }
-            _ => act(&mut seen.core, action, now),
+            _ => perform(&mut seen.core, action, now),
         }
     }
 
@@ -195,8 +195,8 @@ impl Work {
     /// Runs the notification command for each notification, as the core's worker does: without a terminal, with a bare
     /// environment.
     fn notify(&self) {
-        let told = lock(&self.seen).core.take_told();
-        for arguments in told {
+        let sent = lock(&self.seen).core.take_notifications();
+        for arguments in sent {
             let mut command = Command::new(&self.program);
             command.arg("--config").arg(&self.places.config).arg("notify").args(&arguments);
             command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").stdin(Stdio::null()).stdout(Stdio::null());

@@ -60,12 +60,12 @@ impl Action {
 
 /// How far the story is.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Story {
+pub(super) struct Scenario {
     is_worse: bool,
     is_better: bool,
 }
 
-impl Story {
+impl Scenario {
     /// Three things broke.
     pub(super) fn begin(core: &mut Core, now: i64) {
         for (host, service) in [("files01", Some("Disk /srv")), ("mail01", Some("Mail queue")), ("db02", None)] {
@@ -92,7 +92,7 @@ impl Story {
 }
 
 /// A button was pressed. Stopping and starting the core isn't the core's own doing.
-pub(super) fn act(core: &mut Core, action: Action, now: i64) {
+pub(super) fn perform(core: &mut Core, action: Action, now: i64) {
     match action {
         Action::Problem => {
             let next =

@@ -1,6 +1,6 @@
 //! What keeps the listener, and ends it when the demo is gone.
 
-use super::Places;
+use super::DemoFiles;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -16,14 +16,14 @@ const SCRIPT: &str =
 const END_MAX: Duration = Duration::from_secs(15);
 
 #[derive(Debug)]
-pub(super) struct Keeper {
+pub(super) struct Supervisor {
     shell: Child,
     /// Removed at the end.
     directory: Option<PathBuf>,
 }
 
-impl Keeper {
-    pub(super) fn start(program: &Path, places: &Places, keep: bool) -> io::Result<Self> {
+impl Supervisor {
+    pub(super) fn start(program: &Path, places: &DemoFiles, keep: bool) -> io::Result<Self> {
         let directory = (!keep).then(|| places.directory.clone());
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", SCRIPT, "ackbell demo"]).arg(program).arg(&places.config).arg(&places.listener_log);
