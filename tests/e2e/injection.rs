@@ -3,12 +3,13 @@
 //! one. And every notification arrives, whatever the texts are.
 
 use crate::cores::Program;
-use crate::world::{ACKBELL, Running, Sandbox, text, wait_until};
+use crate::harness::process::{ACKBELL, Running, text};
+use crate::harness::sandbox::Sandbox;
+use crate::harness::wait;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 mod centreon;
 mod played;
@@ -62,7 +63,7 @@ impl Story {
         let mut command = story.program.command(story.root(), &[&main]);
         story.process = Some(Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()));
         let (status, commands) = (story.path("status.dat"), story.path("rw/nagios.cmd"));
-        wait_until("the core", Duration::from_secs(30), || status.exists() && commands.exists());
+        wait::until("the core", || status.exists() && commands.exists());
         story
     }
 
@@ -115,12 +116,10 @@ impl Story {
         for command in commands {
             self.order(&command);
             self.seen += 1;
-            let started = std::time::Instant::now();
-            while self.sandbox.messages().len() < self.seen {
-                let log = fs::read_to_string(self.path("nagios.log")).unwrap_or_default();
-                assert!(started.elapsed() < Duration::from_secs(30), "{what} never arrived: {command}\n{log}");
-                std::thread::sleep(Duration::from_millis(50));
-            }
+            wait::until(&format!("{what}: {command}"), || {
+                let log = || fs::read_to_string(self.path("nagios.log")).unwrap_or_default();
+                if self.sandbox.messages().len() >= self.seen { Ok(()) } else { Err(log()) }
+            });
             let message = self.sandbox.messages().pop().unwrap();
             let said = message.to_string().replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">");
             for part in told {
@@ -238,9 +237,7 @@ fn plays(program: Program, plot: &Plot) {
         let block = status.split(&format!("{kind} {{")).nth(1)?.split('}').next()?.to_owned();
         Some(block.split("downtime_id=").nth(1)?.split('\n').next()?.to_owned())
     };
-    wait_until("the downtimes in the state", Duration::from_secs(20), || {
-        ids("hostdowntime").is_some() && ids("servicedowntime").is_some()
-    });
+    wait::until("the downtimes in the state", || ids("hostdowntime").is_some() && ids("servicedowntime").is_some());
     let cancel = [
         format!("DEL_HOST_DOWNTIME;{}", ids("hostdowntime").unwrap()),
         format!("DEL_SVC_DOWNTIME;{}", ids("servicedowntime").unwrap()),

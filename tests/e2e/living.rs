@@ -1,8 +1,9 @@
 //! One problem is one message that lives.
 
-use crate::world::{Sandbox, Site, TOKEN, wait_until};
+use crate::harness::sandbox::{Sandbox, TOKEN};
+use crate::harness::site::Site;
+use crate::harness::wait;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 impl Sandbox {
     /// The messages at the top of a channel.
@@ -30,7 +31,7 @@ fn say(site: &Site, kind: &str, state: &str, more: &[&str]) {
     arguments.extend(["--servicestate", state]);
     arguments.extend(more);
     let done = site.run(&arguments);
-    assert_eq!(done.status.code(), Some(0), "{}", crate::world::text(&done.stderr));
+    assert_eq!(done.status.code(), Some(0), "{}", crate::harness::process::text(&done.stderr));
 }
 
 fn starts(head: &Value, text: &str) {
@@ -55,7 +56,7 @@ fn problem_acknowledgement_recovery_are_one_card_whoever_delivers() {
     starts(&sandbox.only_head(), "STILL CRITICAL: Disk on web01 · 3rd notification, for 42 min · 2% free");
     let listener = site.listen();
     say(&site, "ACKNOWLEDGEMENT", "2", &["--author", "Carol", "--comment", "looking"]);
-    wait_until("the reply", Duration::from_secs(20), || sandbox.replies(&sandbox.only_head()).len() == 2);
+    wait::until("the reply", || sandbox.replies(&sandbox.only_head()).len() == 2);
     let head = sandbox.only_head();
     starts(&head, "ACKNOWLEDGED, CRITICAL: Disk on web01 · acknowledged by Carol · looking · 2% free");
     assert_eq!(head["attachments"][0]["color"], BLUE);

@@ -1,8 +1,11 @@
 //! The sandbox's web page in a real browser, with a real core behind it.
 
-use crate::acknowledge::Night;
 use crate::browser::Browser;
-use crate::world::{Sandbox, Site, text};
+use crate::harness::nagios::Nagios;
+use crate::harness::on_call::{OnCall, Way};
+use crate::harness::process::text;
+use crate::harness::sandbox::Sandbox;
+use crate::harness::site::Site;
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -33,7 +36,7 @@ pub(crate) fn assert_fits(browser: &Browser) {
 #[test]
 #[ignore = "needs nagios4, chromium and root: tests/run"]
 fn an_evening_on_call_in_the_page() {
-    let night = Night::falls(false, "");
+    let night = OnCall::with_nagios(Way::Http, "");
     let browser = Browser::start();
     browser.resize(1440, 900);
     browser.prefer("light");
@@ -59,7 +62,7 @@ fn an_evening_on_call_in_the_page() {
 }
 
 /// A menu's choice, its private answer, and the thread of a card.
-fn menu_and_thread(night: &Night, browser: &Browser) {
+fn menu_and_thread(night: &OnCall<Nagios>, browser: &Browser) {
     night.core.set("Load", 1, "load is high");
     browser.wait_for("#messages", "WARNING Load on Web 01");
     let card = "#messages article:last-of-type";
@@ -80,7 +83,7 @@ fn menu_and_thread(night: &Night, browser: &Browser) {
 }
 
 /// A form: what is wrong stands beside it, then it acts.
-fn forms(night: &Night, browser: &Browser) {
+fn forms(night: &OnCall<Nagios>, browser: &Browser) {
     browser.press("#messages article [data-action=acknowledge_with]");
     browser.wait_for("dialog", "Tell the contacts");
     browser.picture("modal-acknowledge");
@@ -158,7 +161,7 @@ fn looks(browser: &Browser) {
 #[test]
 #[ignore = "needs nagios4, chromium and root: tests/run"]
 fn a_storm_a_failing_slack_and_the_demo_in_the_page() {
-    let night = Night::falls(false, "[storm]\nthreshold = 2\nwindow = \"10s\"\n");
+    let night = OnCall::with_nagios(Way::Http, "[storm]\nthreshold = 2\nwindow = \"10s\"\n");
     let browser = Browser::start();
     browser.resize(1440, 900);
     browser.prefer("light");
@@ -188,7 +191,7 @@ fn a_storm_a_failing_slack_and_the_demo_in_the_page() {
 }
 
 /// What a demo adds: its panels, and buttons that ask it to do something.
-fn demo(night: &Night, browser: &Browser) {
+fn demo(night: &OnCall<Nagios>, browser: &Browser) {
     browser.run(
         "const real = window.fetch; window.pressed = [];
          window.fetch = async (path, order) => {

@@ -1,9 +1,11 @@
 //! The database at its worst: pages of noise, its log lost, the file taken away under a listener.
 
-use crate::world::{Sandbox, Site, is_long, text, wait_until};
+use crate::harness::process::{is_long, text};
+use crate::harness::sandbox::Sandbox;
+use crate::harness::site::Site;
+use crate::harness::wait;
 use serde_json::json;
 use std::fs;
-use std::time::Duration;
 
 const PAGE: u64 = 4096;
 
@@ -16,7 +18,7 @@ fn lived_in(sandbox: &Sandbox) -> Site {
     assert_eq!(site.run(&["queue", "flush"]).status.code(), Some(0));
     let slack = format!(
         "[slack]\nbot_token = \"{}\"\napi_url = \"{}/api/\"\nchannel = \"#ops\"\n",
-        crate::world::TOKEN,
+        crate::harness::sandbox::TOKEN,
         sandbox.url
     );
     crate::answers::spool(&site, 99, "waiting", "#elsewhere");
@@ -155,10 +157,10 @@ fn a_database_taken_away_under_a_listener_is_made_anew_and_what_comes_then_survi
     sandbox.tell("faults", &json!({"faults": [{"kind": "503"}]}));
     site.service("PROBLEM", "web02", "Disk", "2", "x");
     // It ends by itself once it notices; its unit starts it again.
-    wait_until("its end", Duration::from_secs(10), || listener.0.try_wait().unwrap().is_some());
+    wait::until("its end", || listener.0.try_wait().unwrap().is_some());
     assert!(site.log().contains("was taken away; start ackbell again"), "{}", site.log());
     let second = site.listen();
-    wait_until("the import", Duration::from_secs(10), || site.spooled("new") == 0);
+    wait::until("the import", || site.spooled("new") == 0);
     drop(second);
     sandbox.tell("faults", &json!({}));
     let _listener = site.listen();

@@ -2,15 +2,15 @@
 
 use super::{Held, Row, Subject, services};
 use crate::cores::Program;
-use crate::shift::Shift;
-use crate::world::{ACKBELL, Running, script, text, wait_until};
+use crate::harness::process::{ACKBELL, Running, script, text};
+use crate::harness::site::Site;
+use crate::harness::wait;
 use std::collections::HashMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 /// The characters that every core's sample forbids in names.
 const ILLEGAL: &str = "`~!$%^&*|'\"<>?,()=";
@@ -33,8 +33,8 @@ fn services_of_stories() -> [&'static str; 8] {
 }
 
 impl Nagios {
-    fn start(shift: &Shift, program: Program, core: &str, asks: bool, module: &str) -> Self {
-        let root = shift.site.dir.path().to_owned();
+    fn start(site: &Site, program: Program, core: &str, asks: bool, module: &str) -> Self {
+        let root = site.dir.path().to_owned();
         let said = text(&program.command(&root, &["--version"]).output().unwrap().stdout);
         let version = said.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().replace("Core ", "");
         let (core, module) = (core.to_owned(), module.replace("ROOT", &root.display().to_string()));
@@ -186,7 +186,7 @@ impl Subject for Nagios {
         // Told to stop, it keeps what it held.
         self.order("SHUTDOWN_PROGRAM");
         let mut process = self.process.take().unwrap();
-        wait_until("the core's end", Duration::from_secs(30), || process.0.try_wait().unwrap().is_some());
+        wait::until("the core's end", || process.0.try_wait().unwrap().is_some());
         let _ = fs::remove_file(self.path("nagios.pid"));
         let _ = fs::remove_file(self.path("status.dat"));
     }
@@ -199,7 +199,7 @@ impl Subject for Nagios {
         let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         self.process = Some(Running(process));
         let (status, commands) = (self.path("status.dat"), self.path("rw/nagios.cmd"));
-        wait_until("the core", Duration::from_secs(30), || status.exists() && commands.exists());
+        wait::until("the core", || status.exists() && commands.exists());
     }
 
     fn takes_name(&self, name: &str) -> bool {
@@ -228,9 +228,8 @@ impl Drop for Nagios {
 }
 
 fn nagios(program: Program) {
-    let shift = Shift::prepare();
-    let subject = Nagios::start(&shift, program, "[core]\nmain_config = \"nagios.cfg\"\n", false, "");
-    Row::begin(shift, subject, "command file").all();
+    let core = "[core]\nmain_config = \"nagios.cfg\"\n";
+    Row::begin(|site| Nagios::start(site, program, core, false, ""), "command file").all();
 }
 
 #[test]
@@ -251,10 +250,9 @@ fn naemon(door: &'static str, core: &str) {
     let livestatus = PathBuf::from(told("ACKBELL_LIVESTATUS"));
     let module = format!("event_broker_options=-1\nbroker_module={} ROOT/rw/live", livestatus.display());
     let program = Program::Here(told("ACKBELL_NAEMON").into());
-    let shift = Shift::prepare();
     let core = format!("[core]\nkind = \"naemon\"\n{core}");
-    let subject = Nagios::start(&shift, program, &core, !core.contains("command_file"), &module);
-    Row::begin(shift, subject, door).all();
+    let asks = !core.contains("command_file");
+    Row::begin(|site| Nagios::start(site, program, &core, asks, &module), door).all();
 }
 
 #[test]
