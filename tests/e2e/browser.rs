@@ -20,6 +20,14 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
+    /// A window of this size, on a system that is `light` or `dark`.
+    pub(crate) fn of(width: u32, height: u32, scheme: &str) -> Self {
+        let browser = Self::start();
+        browser.resize(width, height);
+        browser.prefer(scheme);
+        browser
+    }
+
     pub(crate) fn start() -> Self {
         let port = free_port();
         let profile = tempfile::tempdir().unwrap();

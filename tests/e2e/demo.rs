@@ -172,9 +172,7 @@ fn a_click_in_the_demo_goes_the_real_way() {
 #[ignore = "needs chromium: tests/run"]
 fn the_demo_in_a_browser() {
     let show = Show::begin(&[]);
-    let browser = Browser::start();
-    browser.resize(1440, 900);
-    browser.prefer("light");
+    let browser = Browser::of(1440, 900, "light");
     browser.open(&format!("{}#C0OPS00001", show.places["page"].as_str().unwrap()));
     browser.wait_for("#messages", "DOWN db02");
     browser.press("#messages article:nth-of-type(2) [data-action=acknowledge]");

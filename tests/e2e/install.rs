@@ -99,9 +99,10 @@ impl Office {
 
     #[track_caller]
     fn wait_for(&self, start: &str) {
-        let said = || format!("{:?}\n{}", self.sandbox.texts(), self.site.log());
-        wait::until(&format!("\"{start}\" in {}", said()), || {
-            self.sandbox.texts().iter().any(|text| text.starts_with(start))
+        wait::until(&format!("\"{start}\""), || {
+            let texts = self.sandbox.texts();
+            let is_there = texts.iter().any(|text| text.starts_with(start));
+            if is_there { Ok(()) } else { Err(format!("{texts:?}\n{}", self.site.log())) }
         });
     }
 

@@ -1,6 +1,6 @@
 //! One problem is one message that lives.
 
-use crate::harness::sandbox::{Sandbox, TOKEN};
+use crate::harness::sandbox::{Sandbox, by_token};
 use crate::harness::site::Site;
 use crate::harness::wait;
 use serde_json::{Value, json};
@@ -203,7 +203,7 @@ fn the_thread_can_be_broadcast_or_off() {
 #[test]
 fn what_happened_while_slack_was_away_is_one_honest_late_card() {
     let sandbox = Sandbox::start(&["--burst", "99"]);
-    let away = format!("[slack]\nbot_token = \"{TOKEN}\"\napi_url = \"http://127.0.0.1:1/api/\"\nchannel = \"#ops\"\n");
+    let away = by_token("http://127.0.0.1:1");
     let site = Site::new(&format!("{away}[outbox]\ntime_budget = \"600ms\"\n"));
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let at = |minutes: u64| (now - minutes * 60).to_string();

@@ -37,9 +37,7 @@ pub(crate) fn assert_fits(browser: &Browser) {
 #[ignore = "needs nagios4, chromium and root: tests/run"]
 fn an_evening_on_call_in_the_page() {
     let night = OnCall::with_nagios(Way::Http, "");
-    let browser = Browser::start();
-    browser.resize(1440, 900);
-    browser.prefer("light");
+    let browser = Browser::of(1440, 900, "light");
     browser.open(&night.sandbox.url);
     browser.wait_for("#messages", "Nothing was posted here yet");
     browser.run("window.opened = true");
@@ -162,9 +160,7 @@ fn looks(browser: &Browser) {
 #[ignore = "needs nagios4, chromium and root: tests/run"]
 fn a_storm_a_failing_slack_and_the_demo_in_the_page() {
     let night = OnCall::with_nagios(Way::Http, "[storm]\nthreshold = 2\nwindow = \"10s\"\n");
-    let browser = Browser::start();
-    browser.resize(1440, 900);
-    browser.prefer("light");
+    let browser = Browser::of(1440, 900, "light");
     browser.open(&format!("{}/#C0OPS00001", night.sandbox.url));
     // The switch makes the next calls fail, and says how many are left.
     browser.press("[data-fault='500']");
@@ -287,9 +283,7 @@ fn a_preview_is_one_file_that_looks_the_same() {
     let file = site.dir.path().join("preview.html");
     let done = site.run(&["preview", "--html", file.to_str().unwrap()]);
     assert_eq!((done.status.code(), text(&done.stdout)), (Some(0), String::new()), "{}", text(&done.stderr));
-    let browser = Browser::start();
-    browser.resize(390, 844);
-    browser.prefer("dark");
+    let browser = Browser::of(390, 844, "dark");
     browser.open(&format!("file://{}", file.display()));
     browser.wait_for("#preview", "ACKNOWLEDGED, CRITICAL");
     browser.wait_for("#preview", "47 problems");

@@ -2,7 +2,7 @@
 //! makes anybody with more rights than theirs touch a file for them.
 
 use crate::harness::process::{ACKBELL, text};
-use crate::harness::sandbox::{Sandbox, TOKEN};
+use crate::harness::sandbox::{Sandbox, TOKEN, by_token};
 use crate::harness::site::Site;
 use crate::harness::wait;
 use std::fs;
@@ -54,7 +54,7 @@ fn a_listener_that_root_starts_is_the_owners_with_all_their_groups_in_every_thre
     // Whoever is in a second group: the command file's, as a rule.
     assert!(Command::new("usermod").args(["-aG", "www-data", "nagios"]).status().unwrap().success());
     let (user, group, second) = (number("-u", "nagios"), number("-g", "nagios"), number("-g", "www-data"));
-    let slack = format!("[slack]\nbot_token = \"{TOKEN}\"\napi_url = \"{}/api/\"\nchannel = \"#ops\"\n", sandbox.url);
+    let slack = by_token(&sandbox.url);
     let site = site_of(user, group, &slack);
     let listener = site.listen();
     let mut threads = 0;
@@ -275,7 +275,7 @@ fn what_only_root_may_read_is_read_before() {
 #[ignore = "needs root: tests/run"]
 fn no_process_of_the_same_user_reads_a_listeners_memory() {
     let sandbox = Sandbox::start(&[]);
-    let slack = format!("[slack]\nbot_token = \"{TOKEN}\"\napi_url = \"{}/api/\"\nchannel = \"#ops\"\n", sandbox.url);
+    let slack = by_token(&sandbox.url);
     let site = site_of(NOBODY, NOBODY, &slack);
     let log = fs::File::create(site.dir.path().join("log")).unwrap();
     let mut command = Command::new(program(&site));

@@ -2,7 +2,7 @@
 //! fields, with a webhook and a token that may not post.
 
 use crate::harness::process::text;
-use crate::harness::sandbox::{Sandbox, TOKEN};
+use crate::harness::sandbox::{Sandbox, TOKEN, by_token};
 use crate::harness::site::Site;
 use crate::harness::wait;
 use serde_json::{Value, json};
@@ -107,9 +107,7 @@ fn what_a_person_orders_waits_for_no_pause_but_slacks_own() {
     }
     sandbox.tell("faults", &json!({"faults": [{"kind": "429", "times": 1, "retry_after": "3"}]}));
     let quick = "[outbox]\ntime_budget = \"500ms\"\n";
-    let slack =
-        format!("[slack]\nbot_token = \"{TOKEN}\"\napi_url = \"{}/api/\"\nchannel = \"#ops\"\n{quick}", sandbox.url);
-    site.configure(&slack);
+    site.configure(&(by_token(&sandbox.url) + quick));
     site.service("PROBLEM", "web9", "Disk", "2", "x");
     site.run(&["queue", "retry"]);
     site.run(&["queue", "flush"]);

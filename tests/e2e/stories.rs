@@ -1,7 +1,7 @@
 //! What happens on an ordinary evening.
 
 use crate::harness::process::{Running, signal, text};
-use crate::harness::sandbox::Sandbox;
+use crate::harness::sandbox::{Sandbox, TOKEN, by_token};
 use crate::harness::site::Site;
 use crate::harness::wait;
 use serde_json::{Value, json};
@@ -323,9 +323,7 @@ fn a_refused_token_stops_everything_and_a_new_one_delivers_it() {
     let sandbox = Sandbox::start(&[]);
     sandbox.tell("state", &json!({"tokens": {"xoxb-old": {"error": "token_revoked"}}}));
     let site = Site::new("");
-    let config = |token: &str| {
-        format!("[slack]\nbot_token = \"{token}\"\napi_url = \"{}/api/\"\nchannel = \"#ops\"\n", sandbox.url)
-    };
+    let config = |token: &str| by_token(&sandbox.url).replace(TOKEN, token);
     site.configure(&config("xoxb-old"));
     let _listener = site.listen();
     for i in 0..3 {
@@ -336,7 +334,7 @@ fn a_refused_token_stops_everything_and_a_new_one_delivers_it() {
     let queue = site.queue();
     assert_eq!(queue["deliveries"][0]["attempts"], 0, "a refused token burns no attempt: {queue}");
     // Rotated in the file: no restart, no signal.
-    site.configure(&config(crate::harness::sandbox::TOKEN));
+    site.configure(&config(TOKEN));
     sandbox.wait_for_messages(3);
     site.assert_all_delivered();
     sandbox.assert_respected();

@@ -1,7 +1,7 @@
 //! Many at once.
 
 use crate::harness::process::{Running, signal};
-use crate::harness::sandbox::{Sandbox, TOKEN};
+use crate::harness::sandbox::{Sandbox, by_token};
 use crate::harness::site::Site;
 use crate::harness::wait;
 use serde_json::Value;
@@ -170,7 +170,7 @@ fn a_storm_survives_a_listener_killed_three_times() {
 fn a_host_that_is_down_swallows_its_services() {
     let sandbox = Sandbox::start(&["--burst", "99"]);
     let config = "[storm]\nthreshold = 3\n[[route]]\nto = \"#ops\"\nmention = [\"here\"]\n";
-    let away = format!("[slack]\nbot_token = \"{TOKEN}\"\napi_url = \"http://127.0.0.1:1/api/\"\nchannel = \"#ops\"\n");
+    let away = by_token("http://127.0.0.1:1");
     let site = Site::new(&format!("{away}{config}[outbox]\ntime_budget = \"600ms\"\n"));
     for service in ["Disk", "Load", "Swap"] {
         site.service("PROBLEM", "db01", service, "2", "no answer");

@@ -1,7 +1,7 @@
 //! The database at its worst: pages of noise, its log lost, the file taken away under a listener.
 
 use crate::harness::process::{is_long, text};
-use crate::harness::sandbox::Sandbox;
+use crate::harness::sandbox::{Sandbox, by_token};
 use crate::harness::site::Site;
 use crate::harness::wait;
 use serde_json::json;
@@ -16,11 +16,7 @@ fn lived_in(sandbox: &Sandbox) -> Site {
         crate::answers::spool(&site, number, &format!("old{number}"), &format!("#load-{number}"));
     }
     assert_eq!(site.run(&["queue", "flush"]).status.code(), Some(0));
-    let slack = format!(
-        "[slack]\nbot_token = \"{}\"\napi_url = \"{}/api/\"\nchannel = \"#ops\"\n",
-        crate::harness::sandbox::TOKEN,
-        sandbox.url
-    );
+    let slack = by_token(&sandbox.url);
     crate::answers::spool(&site, 99, "waiting", "#elsewhere");
     let patience = "[outbox]\ntime_budget = \"600ms\"\n";
     sandbox.tell("faults", &json!({"faults": [{"kind": "503"}]}));

@@ -1,6 +1,6 @@
 //! The way to Slack is changed while messages wait: what waits follows, and nothing blocks the rest.
 
-use crate::harness::sandbox::{Sandbox, TOKEN};
+use crate::harness::sandbox::{Sandbox, by_token};
 use crate::harness::site::Site;
 use crate::harness::wait;
 use serde_json::json;
@@ -17,10 +17,7 @@ fn what_waited_for_a_webhook_goes_to_the_bots_channel_and_holds_up_nobody() {
     let sandbox = Sandbox::start(&["--burst", "99"]);
     let site = Site::new("[slack]\nwebhook_url = \"http://127.0.0.1:1/x\"\n[outbox]\ntime_budget = \"600ms\"\n");
     site.service("PROBLEM", "web01", "Disk", "2", "x");
-    site.configure(&format!(
-        "[slack]\nbot_token = \"{TOKEN}\"\napi_url = \"{}/api/\"\nchannel = \"#ops\"\n",
-        sandbox.url
-    ));
+    site.configure(&by_token(&sandbox.url));
     site.service("PROBLEM", "web02", "Disk", "2", "x");
     flush(&site);
     assert_eq!(sandbox.messages().len(), 2, "{:?}", sandbox.texts());

@@ -5,7 +5,7 @@ use super::site::Site;
 use super::wait;
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// A throw-away core with one host and four services, in a directory of its own.
@@ -63,23 +63,15 @@ impl Nagios {
         for service in ["Disk", "Load", "Flap", "Big"] {
             self.set(service, 0, "all is well");
         }
-        let shipped = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/nagios/ackbell.cfg")).unwrap();
-        // Its check would add problems of its own to the stories.
-        let shipped = shipped.split("\n# ackbell watches itself").next().unwrap();
-        let shipped = shipped.replace("/usr/bin/ackbell", &format!("{root}/ackbell --config {root}/ackbell.toml"));
-        fs::write(self.path("ackbell.cfg"), shipped).unwrap();
+        fs::write(self.path("ackbell.cfg"), shipped("nagios", &root)).unwrap();
         fs::write(self.path("objects.cfg"), objects(&root, command)).unwrap();
         let macros = u8::from(environment_macros);
-        let main = format!(
-            "log_file={root}/nagios.log\ncfg_file={root}/ackbell.cfg\ncfg_file={root}/objects.cfg\nobject_cache_file={root}/objects.cache\n\
-             precached_object_file={root}/precache\nstatus_file={root}/status.dat\nstatus_update_interval=1\nnagios_user=nagios\n\
-             nagios_group=nagios\ncheck_external_commands=1\ncommand_file={root}/rw/nagios.cmd\nlock_file={root}/nagios.pid\n\
-             temp_file={root}/nagios.tmp\ntemp_path={root}/tmp\ncheck_result_path={root}/results\nquery_socket={root}/rw/nagios.qh\n\
-             use_syslog=0\nlog_notifications=1\ninterval_length=1\ncheck_result_reaper_frequency=1\nenable_notifications=1\n\
-             execute_service_checks=1\nenable_flap_detection=1\nenable_environment_macros={macros}\n\
-             illegal_object_name_chars=`~!$%^&*|'\"<>?,()=\nillegal_macro_output_chars=`~$&|'\"<>\nretain_state_information=0\nservice_inter_check_delay_method=n\n\
-             max_service_check_spread=1\nnotification_timeout=30\ndebug_level=0\n"
+        let more = format!(
+            "status_update_interval=1\nnagios_user=nagios\nnagios_group=nagios\nexecute_service_checks=1\nenable_flap_detection=1\n\
+             enable_environment_macros={macros}\nillegal_object_name_chars=`~!$%^&*|'\"<>?,()=\nillegal_macro_output_chars=`~$&|'\"<>\n\
+             retain_state_information=0\nservice_inter_check_delay_method=n\nmax_service_check_spread=1\ndebug_level=0\n"
         );
+        let main = main_config(&root, &more);
         fs::write(self.path("nagios.cfg"), main).unwrap();
         let owned = Command::new("chown").args(["-R", "nagios:nagios"]).arg(&self.directory).status().unwrap();
         assert!(owned.success());
@@ -173,13 +165,36 @@ impl Drop for Nagios {
     }
 }
 
+/// A main configuration whose files are all below this directory, and lines of a test's own.
+pub(crate) fn main_config(root: &str, more: &str) -> String {
+    format!(
+        "log_file={root}/nagios.log\ncfg_file={root}/ackbell.cfg\ncfg_file={root}/objects.cfg\nobject_cache_file={root}/objects.cache\n\
+         precached_object_file={root}/precache\nstatus_file={root}/status.dat\ncheck_external_commands=1\n\
+         command_file={root}/rw/nagios.cmd\nlock_file={root}/nagios.pid\ntemp_file={root}/nagios.tmp\ntemp_path={root}/tmp\n\
+         check_result_path={root}/results\nquery_socket={root}/rw/nagios.qh\nuse_syslog=0\nlog_notifications=1\ninterval_length=1\n\
+         check_result_reaper_frequency=1\nenable_notifications=1\nnotification_timeout=30\n{more}"
+    )
+}
+
+/// The definitions that we ship for such cores, with the program and the configuration of this directory. The check of
+/// ackbell itself isn't there: it would add problems of its own to the stories.
+pub(crate) fn shipped(family: &str, root: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib").join(family).join("ackbell.cfg");
+    let shipped = fs::read_to_string(file).unwrap();
+    let shipped = shipped.split("\n# ackbell watches itself").next().unwrap();
+    shipped.replace("/usr/bin/ackbell", &format!("{root}/ackbell --config {root}/ackbell.toml"))
+}
+
+/// The time period `24x7`.
+pub(crate) fn always() -> String {
+    let days = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
+    let days: String = days.iter().map(|day| format!(" {day} 00:00-24:00\n")).collect();
+    format!("define timeperiod {{\n timeperiod_name 24x7\n alias always\n{days}}}\n")
+}
+
 fn objects(root: &str, command: &str) -> String {
-    let mut text = String::from("define timeperiod {\n timeperiod_name 24x7\n alias always\n");
-    for day in ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"] {
-        text += &format!(" {day} 00:00-24:00\n");
-    }
-    text +=
-        &format!("}}\ndefine command {{\n command_name check\n command_line {root}/check {root}/checks/$ARG1$\n}}\n");
+    let mut text = always();
+    text += &format!("define command {{\n command_name check\n command_line {root}/check {root}/checks/$ARG1$\n}}\n");
     // Two contacts: the core runs two commands for each notification.
     for contact in ["alice", "bob"] {
         text += &format!(

@@ -2,7 +2,7 @@
 
 use super::nagios::Nagios;
 use super::process::{Running, free_port, text};
-use super::sandbox::{Sandbox, TOKEN};
+use super::sandbox::{Sandbox, by_token};
 use super::site::Site;
 use super::wait;
 use serde_json::{Value, json};
@@ -45,8 +45,7 @@ impl OnCall {
             }
             Way::SocketMode => "app_token = \"xapp-sandbox-0000000000\"\n".to_owned(),
         };
-        let slack =
-            format!("[slack]\nbot_token = \"{TOKEN}\"\napi_url = \"{}/api/\"\nchannel = \"#ops\"\n{door}", sandbox.url);
+        let slack = by_token(&sandbox.url) + &door;
         Self::of(sandbox, slack)
     }
 

@@ -162,6 +162,11 @@ impl Sandbox {
     }
 }
 
+/// The configuration of an app whose Web API is there: it posts to `#ops`.
+pub(crate) fn by_token(url: &str) -> String {
+    format!("[slack]\nbot_token = \"{TOKEN}\"\napi_url = \"{url}/api/\"\nchannel = \"#ops\"\n")
+}
+
 fn agent() -> ureq::Agent {
     let config = ureq::Agent::config_builder()
         .timeout_global(Some(Duration::from_secs(20)))

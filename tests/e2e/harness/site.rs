@@ -1,7 +1,7 @@
 //! A directory with a configuration and a state of its own, and the program run there.
 
 use super::process::{ACKBELL, Running, text};
-use super::sandbox::{Sandbox, TOKEN};
+use super::sandbox::{Sandbox, by_token};
 use super::wait;
 use serde_json::Value;
 use std::fs;
@@ -31,9 +31,7 @@ impl Site {
 
     /// Posts with a bot token to `#ops`.
     pub(crate) fn with_token(sandbox: &Sandbox, more: &str) -> Self {
-        let slack =
-            format!("[slack]\nbot_token = \"{TOKEN}\"\napi_url = \"{}/api/\"\nchannel = \"#ops\"\n", sandbox.url);
-        Self::new(&format!("{slack}{more}"))
+        Self::new(&(by_token(&sandbox.url) + more))
     }
 
     pub(crate) fn configure(&self, config: &str) {

@@ -2,13 +2,14 @@
 
 use super::{Held, Row, Subject, services};
 use crate::cores::Program;
+use crate::harness::nagios::{always, main_config, shipped};
 use crate::harness::process::{ACKBELL, Running, script, text};
 use crate::harness::site::Site;
 use crate::harness::wait;
 use std::collections::HashMap;
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -56,23 +57,15 @@ impl Nagios {
         fs::copy(ACKBELL, self.path("ackbell")).unwrap();
         script(&self.path("check"), "#!/bin/sh\necho checked again\nexit 1\n");
         let family = if self.is_naemon() { "naemon" } else { "nagios" };
-        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib").join(family).join("ackbell.cfg");
-        let shipped = fs::read_to_string(shipped).unwrap();
-        let shipped = shipped.split("\n# ackbell watches itself").next().unwrap();
-        let called = format!("{root}/ackbell --config {root}/ackbell.toml");
-        fs::write(self.path("ackbell.cfg"), shipped.replace("/usr/bin/ackbell", &called)).unwrap();
+        fs::write(self.path("ackbell.cfg"), shipped(family, &root)).unwrap();
         fs::write(self.path("objects.cfg"), objects(&root)).unwrap();
         let module = &self.module;
-        let main = format!(
-            "log_file={root}/nagios.log\ncfg_file={root}/ackbell.cfg\ncfg_file={root}/objects.cfg\nobject_cache_file={root}/objects.cache\n\
-             precached_object_file={root}/precache\nstatus_file={root}/status.dat\nstatus_update_interval=1\n\
-             check_external_commands=1\ncommand_file={root}/rw/nagios.cmd\nlock_file={root}/nagios.pid\n\
-             temp_file={root}/nagios.tmp\ntemp_path={root}/tmp\ncheck_result_path={root}/results\nquery_socket={root}/rw/nagios.qh\n\
-             log_archive_path={root}/archives\nuse_syslog=0\nlog_notifications=1\ninterval_length=1\ncheck_result_reaper_frequency=1\n\
-             enable_notifications=1\nenable_flap_detection=1\nillegal_object_name_chars={ILLEGAL}\n\
+        let more = format!(
+            "status_update_interval=1\nlog_archive_path={root}/archives\nenable_flap_detection=1\nillegal_object_name_chars={ILLEGAL}\n\
              illegal_macro_output_chars=`~$&|'\"<>\nretain_state_information=1\nuse_retained_program_state=1\n\
-             state_retention_file={root}/retention.dat\nnotification_timeout=30\n{module}\n"
+             state_retention_file={root}/retention.dat\n{module}\n"
         );
+        let main = main_config(&root, &more);
         fs::write(self.path("nagios.cfg"), main).unwrap();
         self.program.own(&self.root);
         assert!(Command::new("chmod").arg("0755").arg(&self.root).status().unwrap().success());
@@ -104,11 +97,7 @@ fn ended(text: &str) -> String {
 }
 
 fn objects(root: &str) -> String {
-    let mut text = String::from("define timeperiod {\n timeperiod_name 24x7\n alias always\n");
-    for day in ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"] {
-        text += &format!(" {day} 00:00-24:00\n");
-    }
-    text += &format!("}}\ndefine command {{\n command_name check\n command_line {root}/check\n}}\n");
+    let mut text = always() + &format!("define command {{\n command_name check\n command_line {root}/check\n}}\n");
     text += "define host {\n host_name web01\n display_name Web 01\n address 192.0.2.10\n check_command check\n active_checks_enabled 0\n\
              check_period 24x7\n max_check_attempts 1\n notification_interval 0\n notification_period 24x7\n contacts slack\n}\n";
     let named = services(takes_name);
