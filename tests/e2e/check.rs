@@ -144,6 +144,7 @@ fn a_refused_configuration_is_told_while_the_old_one_serves() {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn ghosts_a_wrong_clock_and_a_taken_port_are_told() {
     let port = free_port();
     let url = format!("http://127.0.0.1:{port}/slack/request");

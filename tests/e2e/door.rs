@@ -227,6 +227,7 @@ fn a_taken_port_is_told_and_delivery_goes_on_until_it_is_free() {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn health_is_that_of_the_delivery() {
     let site = Site::new(&config(SECRET, ""));
     std::fs::create_dir_all(site.state("ackbell.db")).unwrap();
@@ -284,6 +285,7 @@ fn an_outbox_that_cant_be_read_isnt_told_as_zeros_and_a_scrape_changes_nothing()
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn a_stop_finishes_what_is_in_hand() {
     let door = Door::open();
     let request = post("/slack/request", &signed(SECRET, now(), PAYLOAD.as_bytes()), PAYLOAD);

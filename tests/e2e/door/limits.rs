@@ -92,6 +92,7 @@ fn is_read(door: &Door) -> bool {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn no_number_of_bodies_fills_the_memory() {
     let _crowd = CROWD.lock();
     let door = Door::open();

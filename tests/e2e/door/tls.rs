@@ -32,6 +32,7 @@ fn health() -> Vec<u8> {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn a_renewed_certificate_is_taken_and_a_broken_one_is_not() {
     let directory = tempfile::tempdir().unwrap();
     let (cert, key) = certificate(directory.path());

@@ -122,6 +122,7 @@ fn a_text_that_no_longer_reads_as_what_it_was_stops_nothing_new() {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn a_lost_log_and_a_removed_database_stop_nothing_new() {
     let sandbox = Sandbox::start(&["--burst", "9999"]);
     let site = lived_in(&sandbox);
