@@ -46,6 +46,7 @@ impl Centreon {
             loop {
                 let written = writer.lock().unwrap().status();
                 write_over(&status, &written);
+                // Its `status_update_interval`.
                 std::thread::sleep(Duration::from_millis(700));
             }
         });
