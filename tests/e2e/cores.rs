@@ -47,7 +47,7 @@ impl Program {
                 fs::create_dir_all(&inside).unwrap();
                 let mut command = Command::new("unshare");
                 let mount =
-                    "mount --bind \"$1\" \"$2\" && mount --rbind /dev \"$3/dev\" && night 2 && exec chroot \"$@\"";
+                    "mount --bind \"$1\" \"$2\" && mount --rbind /dev \"$3/dev\" && shift 2 && exec chroot \"$@\"";
                 command.args(["--mount", "--pid", "--fork", "--kill-child"]);
                 command.arg(format!("--mount-proc={}/proc", root.display())).args(["sh", "-c", mount, "sh"]);
                 command.args([directory, &inside, root]).arg(path).args(arguments);
