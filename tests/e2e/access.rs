@@ -2,11 +2,14 @@
 
 mod flood;
 
-use crate::acknowledge::Night;
-use crate::world::{Sandbox, Site, text, wait_until};
+use crate::harness::nagios::Nagios;
+use crate::harness::on_call::{OnCall, Way};
+use crate::harness::process::text;
+use crate::harness::sandbox::Sandbox;
+use crate::harness::site::Site;
+use crate::harness::wait;
 use serde_json::{Value, json};
 use std::fs;
-use std::time::Duration;
 
 const ALICE: &str = "U0ALICE001";
 const BOB: &str = "U0BOB00001";
@@ -14,22 +17,17 @@ const GUEST: &str = "U0GUEST001";
 const STRANGER: &str = "U0STRANGER";
 
 /// What one person alone was told, in order.
-fn told(night: &Night, user: &str) -> Vec<String> {
+fn told(night: &OnCall<Nagios>, user: &str) -> Vec<String> {
     let own = night.sandbox.messages().into_iter().filter(|message| message["ephemeral_for"] == user);
     own.map(|message| message.to_string()).collect()
 }
 
 /// Does something as somebody, and gives what they are told then.
 #[track_caller]
-fn told_after(night: &Night, user: &str, what: &str, act: impl FnOnce()) -> String {
+fn told_after(night: &OnCall<Nagios>, user: &str, what: &str, act: impl FnOnce()) -> String {
     let before = told(night, user).len();
     act();
-    let mut after = Vec::new();
-    wait_until(&format!("words to {user} for {what}"), Duration::from_secs(20), || {
-        after = told(night, user);
-        after.len() > before
-    });
-    after.swap_remove(before)
+    wait::until(&format!("words to {user} for {what}"), || told(night, user).into_iter().nth(before))
 }
 
 /// Everything a person can write, with an object that is there and with one that isn't.
@@ -47,7 +45,7 @@ fn verbs(help: &str) -> Vec<(String, String)> {
 #[test]
 #[ignore = "needs nagios4 and root: tests/run"]
 fn nobody_who_may_not_is_told_anything_by_any_verb_or_button() {
-    let night = Night::falls(false, &format!("[[access.rule]]\ndeny = \"{BOB}\"\n"));
+    let night = OnCall::with_nagios(Way::Http, &format!("[[access.rule]]\ndeny = \"{BOB}\"\n"));
     let card = night.falls_ill("Disk", "THE-SECRET-OUTPUT");
     let help = night.ask("help", "acknowledge its problem")["text"].as_str().unwrap().to_owned();
     for (user, refusal) in [
@@ -80,13 +78,12 @@ fn nobody_who_may_not_is_told_anything_by_any_verb_or_button() {
         }
         let event = json!({"type": "app_home_opened", "user": user, "channel": "D0HOME00001", "tab": "home"});
         night.sandbox.order("event", &json!({"event": event}));
-        let home = || night.sandbox.get("views").as_array().unwrap().iter().find(|v| v["user_id"] == user).cloned();
-        wait_until("the Home", Duration::from_secs(20), || home().is_some());
-        let home = home().unwrap().to_string();
+        let home = || night.sandbox.views().into_iter().find(|view| view["user_id"] == user);
+        let home = wait::until("the Home", home).to_string();
         assert!(home.contains(refusal) && !home.contains("THE-SECRET") && !home.contains("wrong"), "{home}");
     }
-    let views = night.sandbox.get("views");
-    assert!(views.as_array().unwrap().iter().all(|view| view["type"] == "home"), "a form tells, too: {views}");
+    let views = night.sandbox.views();
+    assert!(views.iter().all(|view| view["type"] == "home"), "a form tells, too: {views:?}");
     assert!(!night.core.log().contains("EXTERNAL COMMAND"), "{}", night.core.log());
     // Whoever is refused again and again is one row.
     let rows = |user: &str| night.audit().iter().filter(|row| row["user"] == user && row["step"] == "refused").count();
@@ -97,8 +94,8 @@ fn nobody_who_may_not_is_told_anything_by_any_verb_or_button() {
 #[test]
 #[ignore = "needs nagios4 and root: tests/run"]
 fn what_is_denied_by_the_name_that_people_use_is_denied_without_a_card() {
-    let night = Night::falls(
-        true,
+    let night = OnCall::with_nagios(
+        Way::SocketMode,
         &format!("[[access.rule]]\ndeny = \"{BOB}\"\naction = [\"downtime\", \"recheck\"]\nhost = \"Web 0?\"\n"),
     );
     let bob = json!({"user": BOB});
@@ -113,7 +110,7 @@ fn what_is_denied_by_the_name_that_people_use_is_denied_without_a_card() {
 #[ignore = "needs nagios4 and root: tests/run"]
 fn what_is_denied_by_an_alias_is_denied_without_a_card() {
     let rules = format!("[[access.rule]]\ndeny = \"{BOB}\"\nhost = \"Web server*\"\n");
-    let night = Night::falls(true, &rules);
+    let night = OnCall::with_nagios(Way::SocketMode, &rules);
     let bob = json!({"user": BOB});
     night.ask_as(&bob, "downtime web01/Big 2h why", "that you may see");
     night.ask_as(&bob, "recheck web01", "that you may see");
@@ -127,7 +124,7 @@ fn what_is_denied_by_an_alias_is_denied_without_a_card() {
 #[ignore = "needs nagios4 and root: tests/run"]
 fn what_somebody_may_not_see_is_neither_found_nor_suggested() {
     let rules = format!("[[access.rule]]\ndeny = \"{BOB}\"\nhost = \"web01\"\n");
-    let night = Night::falls(true, &rules);
+    let night = OnCall::with_nagios(Way::SocketMode, &rules);
     night.falls_ill("Disk", "THE-SECRET-OUTPUT");
     let bob = json!({"user": BOB});
     for order in [
@@ -153,25 +150,22 @@ fn what_somebody_may_not_see_is_neither_found_nor_suggested() {
 #[ignore = "needs nagios4 and root: tests/run"]
 fn a_page_that_somebody_turns_for_themselves_leaves_everybodys_list_as_it_is() {
     let rules = format!("[[access.rule]]\ndeny = \"{BOB}\"\nhost = \"web02\"\n");
-    let night = Night::falls(true, &rules);
+    let night = OnCall::with_nagios(Way::SocketMode, &rules);
     for service in 0..12 {
         night.core.order(&format!("PROCESS_SERVICE_CHECK_RESULT;web02;S{service:03};2;it is broken"));
     }
-    wait_until("the core's state", Duration::from_secs(20), || {
-        night.status("servicestatus", "current_state=2").len() >= 12
-    });
+    wait::until("the core's state", || night.core.status("servicestatus", "current_state=2").len() >= 12);
     let list = night.ask("problems --public", "*12 problems*");
-    let shown = || night.sandbox.messages().into_iter().find(|message| message["ts"] == list["ts"]).unwrap();
     for (user, words) in [(GUEST, "Guests may do nothing here."), (BOB, "No problems, as far as you may look.")] {
         let click = json!({"user": user});
         let answer = told_after(&night, user, "a page", || drop(night.sandbox.click(&list, "problems_next", &click)));
         assert!(answer.contains(words), "{user}: {answer}");
-        assert_eq!(shown(), list, "{user} changed what everybody sees");
+        assert_eq!(*list.now(), *list, "{user} changed what everybody sees");
     }
     // Who asked turns it where it is.
-    night.sandbox.click(&list, "problems_next", &json!({}));
-    wait_until("the second page", Duration::from_secs(20), || shown().to_string().contains("11 to 12 of 12"));
-    assert!(shown().to_string().contains("problems_previous"));
+    list.click("problems_next");
+    wait::until("the second page", || list.now().to_string().contains("11 to 12 of 12"));
+    assert!(list.now().to_string().contains("problems_previous"));
     night.sandbox.assert_respected();
 }
 
@@ -179,14 +173,11 @@ fn a_page_that_somebody_turns_for_themselves_leaves_everybodys_list_as_it_is() {
 #[ignore = "needs nagios4 and root: tests/run"]
 fn a_hosts_downtime_silences_only_the_services_that_the_person_may() {
     let rules = format!("[[access.rule]]\ndeny = \"{ALICE}\"\naction = \"downtime\"\nservice = \"Load\"\n");
-    let night = Night::falls(false, &rules);
+    let night = OnCall::with_nagios(Way::Http, &rules);
     night.core.order("PROCESS_HOST_CHECK_RESULT;web01;1;no ping");
-    let host = night.wait("DOWN: Web 01");
-    night.sandbox.click(&host, "more", &json!({"option": "downtime"}));
-    wait_until("the form", Duration::from_secs(10), || !night.sandbox.get("views").as_array().unwrap().is_empty());
+    let host = night.expect("DOWN: Web 01");
     let values = json!({"comment": "power", "length": "1800", "services": ["services"]});
-    let answer = night.sandbox.order("submit", &json!({"values": values}));
-    assert_eq!(answer["ok"], true, "{answer}");
+    host.fill_in("more", Some("downtime"), &values);
     night.told("The core holds 4 of 5 downtimes.");
     night.told("1 not: You may not schedule downtimes here.");
     let log = night.core.log();
@@ -201,7 +192,7 @@ fn a_hosts_downtime_silences_only_the_services_that_the_person_may() {
 #[test]
 #[ignore = "needs nagios4 and root: tests/run"]
 fn a_card_of_a_database_that_is_gone_acts_on_nothing_else() {
-    let mut night = Night::falls(false, "");
+    let mut night = OnCall::with_nagios(Way::Http, "");
     let old = night.falls_ill("Disk", "full");
     night.listener = None;
     for file in fs::read_dir(night.core.path("state")).unwrap().flatten() {
@@ -222,7 +213,7 @@ fn a_card_of_a_database_that_is_gone_acts_on_nothing_else() {
         assert!(answer.contains("This card is older than what ackbell remembers."), "{button}: {answer}");
     }
     assert!(!night.core.log().contains("EXTERNAL COMMAND"), "{}", night.core.log());
-    night.sandbox.click(&new, "more", &json!({"option": "stop_notifications"}));
+    new.choose("stop_notifications");
     night.wait_for_log("EXTERNAL COMMAND: DISABLE_SVC_NOTIFICATIONS;web01;Load");
     night.sandbox.assert_respected();
 }
@@ -230,8 +221,8 @@ fn a_card_of_a_database_that_is_gone_acts_on_nothing_else() {
 #[test]
 #[ignore = "needs nagios4 and root: tests/run"]
 fn an_integration_that_is_only_told_has_no_buttons_and_no_orders() {
-    let mut night = Night::falls(true, "");
-    let config = night.core.path("ackbell.toml");
+    let mut night = OnCall::with_nagios(Way::SocketMode, "");
+    let config = night.site.config();
     let written = fs::read_to_string(&config).unwrap().replace("[slack]\n", "[slack]\nacts = false\n");
     fs::write(&config, written).unwrap();
     night.listen();

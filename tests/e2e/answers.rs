@@ -1,6 +1,8 @@
 //! Slack at its worst: nothing is lost, nothing is early.
 
-use crate::world::{Sandbox, Site, wait_until};
+use crate::harness::sandbox::Sandbox;
+use crate::harness::site::Site;
+use crate::harness::wait;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -35,8 +37,7 @@ fn two_thousand_arrive_through_every_fault_in_random_turn() {
     }
     let _listener = site.listen();
     let started = std::time::Instant::now();
-    wait_until("all of them", Duration::from_secs(170), || {
-        std::thread::sleep(Duration::from_secs(1));
+    wait::until_within(Duration::from_secs(170), "all of them", || {
         sandbox.get("stats")["messages"].as_u64().unwrap() >= COUNT as u64 && site.queue()["waiting"] == 0
     });
     site.assert_all_delivered();
@@ -127,7 +128,7 @@ fn a_private_ca_is_trusted_when_named_and_refused_when_not() {
     assert_eq!(queue["waiting"], 1);
     assert!(queue["deliveries"][0]["reason"].as_str().unwrap().contains("UnknownIssuer"), "{queue}");
     site.configure(&format!("{slack}ca_file = \"{}\"\n", cert.display()));
-    wait_until("the delivery", Duration::from_secs(20), || site.run(&["queue", "flush"]).status.code() == Some(0));
+    wait::until("the delivery", || site.run(&["queue", "flush"]).status.code() == Some(0));
     assert_eq!(sandbox.messages().len(), 1);
 }
 

@@ -1,7 +1,7 @@
 //! A headless Chromium, driven over `WebDriver` (<https://www.w3.org/TR/webdriver2/>).
 
-use crate::acknowledge::free_port;
-use crate::world::{Running, wait_until};
+use crate::harness::process::{Running, free_port};
+use crate::harness::wait;
 use base64::Engine as _;
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
@@ -10,8 +10,6 @@ use tempfile::TempDir;
 
 /// How an element is named in answers. <https://www.w3.org/TR/webdriver2/#elements>
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
-/// How long something may take to show: the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One browser with one window.
 pub(crate) struct Browser {
@@ -22,6 +20,14 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
+    /// A window of this size, on a system that is `light` or `dark`.
+    pub(crate) fn of(width: u32, height: u32, scheme: &str) -> Self {
+        let browser = Self::start();
+        browser.resize(width, height);
+        browser.prefer(scheme);
+        browser
+    }
+
     pub(crate) fn start() -> Self {
         let port = free_port();
         let profile = tempfile::tempdir().unwrap();
@@ -36,7 +42,7 @@ impl Browser {
             ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(120))).http_status_as_error(false);
         let agent: ureq::Agent = config.build().into();
         let base = format!("http://127.0.0.1:{port}");
-        wait_until("chromedriver", Duration::from_secs(60), || agent.get(format!("{base}/status")).call().is_ok());
+        wait::until("chromedriver", || agent.get(format!("{base}/status")).call().is_ok());
         let arguments = json!([
             "--headless=new",
             "--no-sandbox",
@@ -109,7 +115,7 @@ impl Browser {
     #[track_caller]
     pub(crate) fn press(&self, css: &str) {
         let mut said = Value::Null;
-        wait_until(&format!("{css} to press: {}", self.text("body")), PATIENCE, || {
+        wait::until(&format!("{css} to press: {}", self.text("body")), || {
             let Some(element) = self.find(css) else { return false };
             let (status, value) = self.try_post(&format!("/element/{element}/click"), &json!({}));
             said = value;
@@ -120,7 +126,7 @@ impl Browser {
     /// Types into a field.
     #[track_caller]
     pub(crate) fn type_into(&self, css: &str, text: &str) {
-        wait_until(css, PATIENCE, || {
+        wait::until(css, || {
             let Some(element) = self.find(css) else { return false };
             self.try_post(&format!("/element/{element}/value"), &json!({"text": text})).0 == 200
         });
@@ -153,11 +159,7 @@ impl Browser {
 
     #[track_caller]
     pub(crate) fn wait(&self, what: &str, condition: impl Fn() -> bool) {
-        let started = std::time::Instant::now();
-        while !condition() {
-            assert!(started.elapsed() < PATIENCE, "waited for {what}; the page shows:\n{}", self.text("body"));
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        wait::until(what, || if condition() { Ok(()) } else { Err(self.text("body")) });
     }
 
     /// Lines that a browser's console has, and every address that was asked, since the last time.

@@ -1,6 +1,7 @@
 //! Command lines that cores really run, and what people must read of each.
 
-use crate::world::{Site, text};
+use crate::harness::process::text;
+use crate::harness::site::Site;
 
 /// What `notify --dry-run` shows, and what it complains of.
 fn shown(site: &Site, arguments: &[&str]) -> (Option<i32>, String, String) {

@@ -1,10 +1,10 @@
 //! Clicks that reach a Centreon Engine through its command file and are read back from its status file. The engine is played
 //! after its source (`xsddefault_save_status_data`, `cmd_acknowledge_problem`): no real one could be run.
 
-use crate::shift::Shift;
-use crate::world::{text, wait_until};
+use crate::harness::on_call::{Card, OnCall, Way};
+use crate::harness::process::text;
+use crate::harness::wait;
 use rustix::fs::{CWD, Mode, mkfifoat};
-use serde_json::json;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Seek, Write};
 use std::path::Path;
@@ -46,6 +46,7 @@ impl Centreon {
             loop {
                 let written = writer.lock().unwrap().status();
                 write_over(&status, &written);
+                // Its `status_update_interval`.
                 std::thread::sleep(Duration::from_millis(700));
             }
         });
@@ -111,49 +112,48 @@ impl Held {
     }
 }
 
-fn begin() -> (Shift, Centreon) {
-    let mut shift = Shift::prepare();
-    let centreon = Centreon::start(shift.site.dir.path());
+fn begin() -> OnCall<Centreon> {
+    let mut night = OnCall::prepare(Way::SocketMode, "500").beside(|site| Centreon::start(site.dir.path()));
     let main =
         "command_file=centengine.cmd\nstatus_file=status.dat\ncheck_external_commands=1\nstatus_update_interval=1\n";
-    std::fs::write(shift.site.dir.path().join("centengine.cfg"), main).unwrap();
-    shift.begin(
+    std::fs::write(night.site.dir.path().join("centengine.cfg"), main).unwrap();
+    night.begin(
         "[core]\nkind = \"centreon\"\nmain_config = \"centengine.cfg\"\nurl = \"https://mon.example.com/centreon\"\n",
     );
-    (shift, centreon)
+    night
 }
 
-fn problem(shift: &Shift) -> serde_json::Value {
+fn problem(night: &OnCall<Centreon>) -> Card {
     let arguments = ["notify", "--notificationtype", "PROBLEM", "--hostname", "web01 ", "--servicedesc", "Disk "];
     let more = ["--servicestate", "CRITICAL", "--problem-id", "3", "--var", "host_id=12", "--var", "service_id=34"];
-    let done = shift.site.run(&[&arguments[..], &more].concat());
+    let done = night.site.run(&[&arguments[..], &more].concat());
     assert!(done.status.success(), "{}", text(&done.stderr));
-    shift.wait("CRITICAL: Disk on web01")
+    night.expect("CRITICAL: Disk on web01")
 }
 
 #[test]
 fn a_click_reaches_a_centreon_and_is_read_back_by_number() {
-    let (shift, centreon) = begin();
-    let card = problem(&shift);
+    let night = begin();
+    let card = problem(&night);
     assert!(card.to_string().contains("https://mon.example.com/centreon/monitoring/resources?details="), "{card}");
     // The same service's acknowledgement on another host is nobody's business here.
-    centreon.with(|held| held.comments.push((13, "bob".to_owned(), "mine".to_owned(), now())));
-    shift.sandbox.click(&card, "acknowledge", &json!({}));
-    let card = shift.becomes(&card, "ACKNOWLEDGED, CRITICAL: Disk on web01 · acknowledged by alice (Slack U0ALICE001)");
-    let commands = centreon.with(|held| held.commands.clone());
+    night.core.with(|held| held.comments.push((13, "bob".to_owned(), "mine".to_owned(), now())));
+    card.click("acknowledge");
+    let card = card.becomes("ACKNOWLEDGED, CRITICAL: Disk on web01 · acknowledged by alice (Slack U0ALICE001)");
+    let commands = night.core.with(|held| held.commands.clone());
     assert!(commands[0].contains("] ACKNOWLEDGE_SVC_PROBLEM;web01;Disk;2;1;0;"), "{commands:?}");
-    shift.sandbox.click(&card, "unacknowledge", &json!({}));
-    shift.wait("ACKNOWLEDGEMENT REMOVED, CRITICAL: Disk on web01");
-    wait_until("the removal", Duration::from_secs(5), || centreon.with(|held| held.commands.len() == 2));
-    shift.sandbox.assert_respected();
+    card.click("unacknowledge");
+    night.expect("ACKNOWLEDGEMENT REMOVED, CRITICAL: Disk on web01");
+    wait::until("the removal", || night.core.with(|held| held.commands.len() == 2));
+    night.sandbox.assert_respected();
 }
 
 #[test]
 fn without_numbers_our_own_words_are_the_proof() {
-    let (shift, centreon) = begin();
-    centreon.with(|held| held.is_by_hand = true);
-    let card = problem(&shift);
-    shift.sandbox.click(&card, "acknowledge", &json!({}));
-    shift.becomes(&card, "ACKNOWLEDGED, CRITICAL: Disk on web01 · acknowledged by alice (Slack U0ALICE001)");
-    shift.sandbox.assert_respected();
+    let night = begin();
+    night.core.with(|held| held.is_by_hand = true);
+    let card = problem(&night);
+    card.click("acknowledge");
+    card.becomes("ACKNOWLEDGED, CRITICAL: Disk on web01 · acknowledged by alice (Slack U0ALICE001)");
+    night.sandbox.assert_respected();
 }

@@ -1,7 +1,9 @@
 //! `ackbell check` as a core runs it, over the real listener, outbox and command file.
 
-use crate::acknowledge::free_port;
-use crate::world::{Sandbox, Site, signal, text, wait_until};
+use crate::harness::process::{free_port, signal, text};
+use crate::harness::sandbox::Sandbox;
+use crate::harness::site::Site;
+use crate::harness::wait;
 use rustix::fs::{Mode, mkfifoat};
 use serde_json::{Value, json};
 use std::fs;
@@ -20,16 +22,11 @@ fn check(site: &Site, arguments: &[&str]) -> (i32, String) {
 /// Waits for the exit code and a part of the first line.
 #[track_caller]
 fn wait_for(site: &Site, code: i32, part: &str) -> String {
-    let mut last = (0, String::new());
-    let started = Instant::now();
-    while started.elapsed() < Duration::from_secs(60) {
-        last = check(site, &[]);
-        if last.0 == code && last.1.lines().next().unwrap_or_default().contains(part) {
-            return last.1;
-        }
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    panic!("no {code} with {part:?}: {last:?}");
+    wait::until(&format!("{code} with {part:?}"), || {
+        let last = check(site, &[]);
+        let is_it = last.0 == code && last.1.lines().next().unwrap_or_default().contains(part);
+        if is_it { Ok(last.1) } else { Err(format!("{last:?}")) }
+    })
 }
 
 fn report(site: &Site) -> Value {
@@ -137,7 +134,7 @@ fn a_refused_configuration_is_told_while_the_old_one_serves() {
     wait_for(&site, 0, "runs");
     let good = fs::read_to_string(site.config()).unwrap();
     fs::write(site.config(), format!("{good}\n[nonsense]\n")).unwrap();
-    wait_until("the refusal", Duration::from_secs(20), || report(&site)["refused"].is_object());
+    wait::until("the refusal", || report(&site)["refused"].is_object());
     let (code, said) = check(&site, &[]);
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("WARNING: the listener refused the configuration "), "{said}");
@@ -147,6 +144,7 @@ fn a_refused_configuration_is_told_while_the_old_one_serves() {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn ghosts_a_wrong_clock_and_a_taken_port_are_told() {
     let port = free_port();
     let url = format!("http://127.0.0.1:{port}/slack/request");
@@ -200,7 +198,7 @@ fn nobody_else_is_held_up_and_nothing_is_made_up() {
         assert!(Command::new("chmod").arg(mode).arg(path).status().unwrap().success());
     }
     let ackbell = site.dir.path().join("ackbell");
-    fs::copy(crate::world::ACKBELL, &ackbell).unwrap();
+    fs::copy(crate::harness::process::ACKBELL, &ackbell).unwrap();
     let mut command = Command::new(ackbell);
     command.arg("--config").arg(site.config()).arg("check").env_clear().uid(65534).gid(65534);
     let started = Instant::now();
@@ -244,7 +242,7 @@ fn the_audits_head_is_in_the_journal_and_a_cut_end_shows_by_it() {
     let listener = site.listen();
     let (first, second) = ("1".repeat(64), "2".repeat(64));
     site.sql(&format!("INSERT INTO audit (entry, hash) VALUES ('{{}}', '{first}'), ('{{}}', '{second}')")).unwrap();
-    let told = |line: String| wait_until(&line, Duration::from_secs(20), || site.log().contains(&line));
+    let told = |line: String| wait::until(&line, || site.log().contains(&line));
     told(format!("audit head seq=2 hash={second}"));
     let (code, said) = check(&site, &["--audit-head", &second]);
     assert_eq!(code, 0, "{said}");

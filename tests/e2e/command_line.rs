@@ -1,6 +1,7 @@
 //! What people see at the terminal: whole texts.
 
-use crate::world::{ACKBELL, Site, text};
+use crate::harness::process::{ACKBELL, text};
+use crate::harness::site::Site;
 use std::fs;
 use std::process::Command;
 

@@ -1,6 +1,6 @@
 //! What `ackbell commands` prints, judged by the real cores and a real shell.
 
-use crate::world::{ACKBELL, script, text};
+use crate::harness::process::{ACKBELL, script, text};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;

@@ -3,7 +3,7 @@
 //! A core from a root runs in a mount and a process namespace of its own, with the test's directory at the same path inside,
 //! so that its files, FIFO and commands are the test's; it ends with the process that started it.
 
-use crate::world::Running;
+use crate::harness::process::Running;
 use std::fs;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
@@ -78,7 +78,7 @@ impl Program {
                 let pid = process.0.id();
                 let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
                 for child in children.split_whitespace().filter_map(|child| child.parse().ok()) {
-                    crate::world::signal(child, "KILL");
+                    crate::harness::process::signal(child, "KILL");
                 }
                 drop(process);
             }

@@ -1,15 +1,16 @@
 //! `ackbell demo`, from the first card to the last trace of it.
 
 use crate::browser::Browser;
+use crate::harness::process::{ACKBELL, Running, signal, text};
+use crate::harness::sandbox::Sandbox;
+use crate::harness::wait;
 use crate::page::{assert_fits, assert_quiet};
-use crate::world::{ACKBELL, Running, Sandbox, signal, text, wait_until};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 /// A running demo, and its sandbox as any other is asked.
 struct Show {
@@ -65,21 +66,24 @@ impl Show {
 
     #[track_caller]
     fn wait_for(&self, words: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + Duration::from_secs(90);
-        loop {
+        wait::until(words, || {
             let mut messages = self.sandbox.messages().into_iter().rev();
-            if let Some(found) = messages.find(|m| wanted(m) && m["text"].as_str().unwrap().contains(words)) {
-                return found;
-            }
+            let found = messages.find(|m| wanted(m) && m["text"].as_str().unwrap().contains(words));
             let log = || fs::read_to_string(self.place("listener_log")).unwrap_or_default();
-            assert!(Instant::now() < deadline, "no {words}:\n{:#?}\n{}", self.sandbox.texts(), log());
-            std::thread::sleep(Duration::from_millis(30));
-        }
+            found.ok_or_else(|| {
+                format!(
+                    "{:#?}
+{}",
+                    self.sandbox.texts(),
+                    log()
+                )
+            })
+        })
     }
 
     #[track_caller]
     fn told(&self, words: &str) {
-        wait_until(words, Duration::from_secs(40), || self.sandbox.whispers().iter().any(|told| told.contains(words)));
+        wait::until(words, || self.sandbox.whispers().iter().any(|told| told.contains(words)));
     }
 
     /// What the page shows under a title.
@@ -111,8 +115,8 @@ fn processes_of(directory: &Path) -> Vec<String> {
 
 #[track_caller]
 fn assert_no_trace(directory: &Path) {
-    wait_until("the end of all processes", Duration::from_secs(20), || processes_of(directory).is_empty());
-    wait_until("the directory's end", Duration::from_secs(5), || !directory.exists());
+    wait::until("the end of all processes", || processes_of(directory).is_empty());
+    wait::until("the directory's end", || !directory.exists());
 }
 
 #[test]
@@ -133,9 +137,7 @@ fn a_click_in_the_demo_goes_the_real_way() {
     assert!(commands[0].contains("] ACKNOWLEDGE_SVC_PROBLEM;mail01;Mail queue;"), "{commands:?}");
     let status = fs::read_to_string(show.place("status_file")).unwrap();
     assert!(status.contains("problem_has_been_acknowledged=1"), "{status}");
-    wait_until("an empty queue", Duration::from_secs(20), || {
-        show.panel("Queue") == ["0 waiting, 0 dead, 0 in the spool"]
-    });
+    wait::until("an empty queue", || show.panel("Queue") == ["0 waiting, 0 dead, 0 in the spool"]);
     assert!(show.panel("The listener's log").iter().any(|line| line.contains("delivered")));
     assert!(show.panel("The core's log").iter().any(|line| line.contains("EXTERNAL COMMAND: ACKNOWLEDGE_SVC_PROBLEM")));
     // The other commands have their effect too.
@@ -150,7 +152,7 @@ fn a_click_in_the_demo_goes_the_real_way() {
     show.heard("NOTIFICATIONS RESUMED, WARNING: Disk /srv on files01");
     let host = show.wait("DOWN: db02");
     show.sandbox.click(&host, "more", &json!({"option": "downtime"}));
-    wait_until("the form", Duration::from_secs(5), || !show.sandbox.get("views").as_array().unwrap().is_empty());
+    wait::until("the form", || !show.sandbox.get("views").as_array().unwrap().is_empty());
     let values = json!({"comment": "new disk", "length": "3600", "services": ["services"]});
     let answer = show.sandbox.order("submit", &json!({"values": values}));
     assert_eq!(answer["ok"], true, "{answer}");
@@ -170,9 +172,7 @@ fn a_click_in_the_demo_goes_the_real_way() {
 #[ignore = "needs chromium: tests/run"]
 fn the_demo_in_a_browser() {
     let show = Show::begin(&[]);
-    let browser = Browser::start();
-    browser.resize(1440, 900);
-    browser.prefer("light");
+    let browser = Browser::of(1440, 900, "light");
     browser.open(&format!("{}#C0OPS00001", show.places["page"].as_str().unwrap()));
     browser.wait_for("#messages", "DOWN db02");
     browser.press("#messages article:nth-of-type(2) [data-action=acknowledge]");
@@ -214,21 +214,21 @@ fn the_demos_buttons_do_what_they_say() {
         let messages = show.sandbox.messages();
         messages.iter().any(|m| m["text"].as_str().unwrap().contains(words))
     };
-    wait_until("the digest", Duration::from_secs(60), || storm(" problems on "));
+    wait::until("the digest", || storm(" problems on "));
     assert_eq!(show.act("storm")["ok"], false, "the switch dies once");
     assert_eq!(show.act("stop-core"), json!({"ok": true}));
-    wait_until("the core's end", Duration::from_secs(5), || show.actions() == ["start-core"]);
+    wait::until("the core's end", || show.actions() == ["start-core"]);
     let card = show.wait("CRITICAL: Mail queue on mail01");
     show.sandbox.click(&card, "acknowledge", &json!({}));
     show.told("isn't running");
     show.act("start-core");
-    wait_until("the core", Duration::from_secs(5), || show.actions().contains(&"recover".to_owned()));
+    wait::until("the core", || show.actions().contains(&"recover".to_owned()));
     show.act("recover");
     for card in ["Disk /srv on files01", "Mail queue on mail01", "PostgreSQL on db01"] {
         show.wait(&format!("RECOVERED, OK: {card}"));
     }
     show.wait("RECOVERED, UP: db02");
-    wait_until(&format!("the digest's end: {:?}", show.sandbox.texts()), Duration::from_secs(60), || {
+    wait::until(&format!("the digest's end: {:?}", show.sandbox.texts()), || {
         show.panel("Queue") == ["0 waiting, 0 dead, 0 in the spool"] && storm("recovered")
     });
     assert_eq!(show.panel("The core's state"), ["61 of 61 hosts and services are well"]);

@@ -1,6 +1,8 @@
 //! The disk and the configuration at their worst: exit 0 means durable, and only the disk itself may say no.
 
-use crate::world::{Sandbox, Site, text};
+use crate::harness::process::text;
+use crate::harness::sandbox::Sandbox;
+use crate::harness::site::Site;
 use std::fs;
 use std::process::Command;
 
@@ -144,7 +146,7 @@ fn a_spool_of_somebody_else_is_said_with_its_remedy() {
     fs::create_dir_all(site.state("spool")).unwrap();
     // As nobody, who may read the configuration and run the program, but not write the state.
     let ackbell = site.dir.path().join("ackbell");
-    fs::copy(crate::world::ACKBELL, &ackbell).unwrap();
+    fs::copy(crate::harness::process::ACKBELL, &ackbell).unwrap();
     for (path, mode) in [(site.dir.path().to_owned(), "0755"), (site.config(), "0644"), (site.state(""), "0755")] {
         assert!(Command::new("chmod").arg(mode).arg(path).status().unwrap().success());
     }
@@ -178,7 +180,7 @@ fn limits_and_closed_streams_are_survived() {
     let site = Site::new("[slack]\nwebhook_url = \"http://127.0.0.1:1/services/x\"\n[outbox]\ntime_budget = \"1s\"\n");
     let config = site.config();
     let line = |limit: &str, close: &str| {
-        let ackbell = crate::world::ACKBELL;
+        let ackbell = crate::harness::process::ACKBELL;
         format!("{limit} exec {ackbell} --config {} notify --hostname h --hoststate 1 {close}", config.display())
     };
     for (limit, close, expected) in [

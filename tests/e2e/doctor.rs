@@ -1,14 +1,16 @@
 //! `ackbell doctor` against everything a user can meet in the first hour: each has its own sentence and its remedy.
 
-use crate::acknowledge::free_port;
-use crate::nagios::Core;
-use crate::world::{ACKBELL, Running, Sandbox, Site, TOKEN, text, wait_until};
+use crate::harness::nagios::Nagios;
+use crate::harness::on_call::{OnCall, Way};
+use crate::harness::process::{ACKBELL, free_port, text};
+use crate::harness::sandbox::{Sandbox, TOKEN};
+use crate::harness::site::Site;
+use crate::harness::wait;
 use serde_json::json;
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
 
 /// The exit code and what it said; in UTF-8, without colours.
 fn examine(site: &Site, arguments: &[&str]) -> (i32, String) {
@@ -41,25 +43,14 @@ fn token_site(sandbox: &Sandbox, more: &str) -> Site {
 #[test]
 #[ignore = "needs nagios4 and root: tests/run"]
 fn all_is_well_from_the_configuration_to_the_core() {
-    let sandbox = Sandbox::start(&[]);
-    sandbox.tell("state", &json!({"app": {"socket_mode": true}}));
-    let slack = format!(
-        "[slack]\nbot_token = \"{TOKEN}\"\napp_token = \"xapp-sandbox-0000000000\"\napi_url = \"{}/api/\"\nchannel = \"#ops\"\n\
-         [core]\nmain_config = \"nagios.cfg\"\n",
-        sandbox.url
-    );
-    let mut core = Core::start(&slack, "ackbell", false);
+    let mut night = OnCall::with_nagios(Way::SocketMode, "");
+    wait::until("its report", || night.site.state("listener.json").exists());
+    let core = &mut night.core;
     let run = |arguments: &[&str]| {
         let mut command = Command::new(ACKBELL);
-        command.arg("--config").arg(core_path(&core)).args(arguments).env_clear().env("LANG", "C.UTF-8");
+        command.arg("--config").arg(core_path(core)).args(arguments).env_clear().env("LANG", "C.UTF-8");
         command
     };
-    Command::new("chmod").arg("0640").arg(core_path(&core)).status().unwrap();
-    let _listener = Running(run(&["listen"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-    wait_until("the connection", Duration::from_secs(20), || {
-        let connections = sandbox.get("sockets")["connections"].as_array().map_or(0, Vec::len);
-        connections > 0 && core.path("state/listener.json").exists()
-    });
     let done = run(&["doctor", "--send"]).output().unwrap();
     let said = text(&done.stdout);
     let marks: String = said.lines().filter_map(|line| line.chars().next()).collect();
@@ -67,11 +58,11 @@ fn all_is_well_from_the_configuration_to_the_core() {
     assert_eq!(done.status.code(), Some(0));
     assert_said(&said, "✓", "[default] #ops", "public, @ackbell is in it", "");
     assert_said(&said, "✓", "commands", "the core takes them by its command file", "");
-    assert!(sandbox.texts()[0].contains("MESSAGE"), "{:?}", sandbox.texts());
+    assert!(night.sandbox.texts()[0].contains("MESSAGE"), "{:?}", night.sandbox.texts());
     let root = core.path("");
     let root = root.display();
     assert_said(&said, "✓", "shell lines", "nothing that anybody wrote runs as a command", "");
-    unsafe_lines_are_told(&core);
+    unsafe_lines_are_told(core);
     // Switched off, then stopped: an administrator's two classics.
     core.set_in_main("check_external_commands=1", "check_external_commands=0");
     let done = run(&["doctor"]).output().unwrap();
@@ -83,7 +74,7 @@ fn all_is_well_from_the_configuration_to_the_core() {
     core.halt();
     let run = |arguments: &[&str]| {
         let mut command = Command::new(ACKBELL);
-        command.arg("--config").arg(core_path(&core)).args(arguments).env_clear().env("LANG", "C.UTF-8");
+        command.arg("--config").arg(core_path(core)).args(arguments).env_clear().env("LANG", "C.UTF-8");
         command
     };
     let done = run(&["doctor"]).output().unwrap();
@@ -95,7 +86,7 @@ fn all_is_well_from_the_configuration_to_the_core() {
 }
 
 /// Without the lines that take quotes out, and with a definition of an older ackbell: by `doctor`, `check` and `setup`.
-fn unsafe_lines_are_told(core: &Core) {
+fn unsafe_lines_are_told(core: &Nagios) {
     let run = |arguments: &[&str]| {
         let mut command = Command::new(ACKBELL);
         command.arg("--config").arg(core_path(core)).args(arguments).env_clear().env("LANG", "C.UTF-8");
@@ -150,7 +141,7 @@ fn unsafe_lines_are_told(core: &Core) {
     fs::write(&cache, objects).unwrap();
 }
 
-fn core_path(core: &Core) -> std::path::PathBuf {
+fn core_path(core: &Nagios) -> std::path::PathBuf {
     core.path("ackbell.toml")
 }
 

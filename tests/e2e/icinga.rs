@@ -2,11 +2,10 @@
 
 pub(crate) mod daemon;
 
-use crate::shift::Shift;
-use crate::world::wait_until;
+use crate::harness::on_call::{OnCall, Way};
+use crate::harness::wait;
 use daemon::Icinga;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 /// The configuration's tables for this core.
 /// Whom the core names: Icinga 2 has no contact for her here.
@@ -22,11 +21,10 @@ fn core(icinga: &Icinga, password: &str, more: &str) -> String {
 
 const PASSWORD: &str = "pass; wört:1";
 
-fn begin(more: &str) -> (Shift, Icinga) {
-    let mut shift = Shift::prepare();
-    let icinga = Icinga::start(&shift.site);
-    shift.begin(&core(&icinga, PASSWORD, more));
-    (shift, icinga)
+fn begin(more: &str) -> OnCall<Icinga> {
+    let mut night = OnCall::prepare(Way::SocketMode, "500").beside(Icinga::start);
+    night.begin(&core(&night.core, PASSWORD, more));
+    night
 }
 
 /// The newest comment of an acknowledgement.
@@ -38,91 +36,95 @@ fn acknowledgement(icinga: &Icinga) -> Value {
 #[test]
 #[ignore = "needs icinga2 and root: tests/run"]
 fn a_click_is_an_acknowledgement_that_icinga_holds() {
-    let (shift, icinga) = begin("");
+    let night = begin("");
     // No shell is in the way: whatever a plugin prints arrives whole.
-    icinga.found("Service/web01!Disk", 2, "it's \"full\" `id` $HOME ; & C:\\\nsecond line");
-    let card = shift.wait("CRITICAL: Disk on Web 01 · it's \"full\" `id` $HOME ; &");
+    night.core.found("Service/web01!Disk", 2, "it's \"full\" `id` $HOME ; & C:\\\nsecond line");
+    let card = night.expect("CRITICAL: Disk on Web 01 · it's \"full\" `id` $HOME ; &");
     assert!(card.to_string().contains("second line") && card.to_string().contains("192.0.2.10"), "{card}");
-    let click = shift.sandbox.click(&card, "acknowledge", &json!({}));
+    let click = card.click("acknowledge");
     assert!(click["ms"].as_u64().unwrap() < 1000, "Slack waits 3 s: {click}");
     // A second tap acts once.
-    shift.sandbox.click(&card, "acknowledge", &json!({}));
-    shift.becomes(&card, "ACKNOWLEDGED, CRITICAL: Disk on Web 01 · acknowledged by alice");
-    assert_eq!(icinga.attributes("services/web01!Disk")["acknowledgement"], 2.0, "sticky");
-    let comment = acknowledgement(&icinga);
+    card.click("acknowledge");
+    card.becomes("ACKNOWLEDGED, CRITICAL: Disk on Web 01 · acknowledged by alice");
+    assert_eq!(night.core.attributes("services/web01!Disk")["acknowledgement"], 2.0, "sticky");
+    let comment = acknowledgement(&night.core);
     assert_eq!((&comment["author"], &comment["text"]), (&json!(ALICE), &json!("acknowledged in Slack")));
     // The core's own notification of it changes nothing.
-    std::thread::sleep(Duration::from_secs(3));
-    let replies = shift.sandbox.messages().into_iter().filter(|message| message["thread_ts"] == card["ts"]).count();
-    assert_eq!(replies, 1, "{:?}", shift.sandbox.texts());
-    assert_eq!(icinga.log().matches("Request: POST /v1/actions/acknowledge-problem").count(), 1, "{}", icinga.log());
-    icinga.found("Service/web01!Disk", 0, "fine again");
-    shift.becomes(&card, "RECOVERED, OK: Disk on Web 01");
-    shift.sandbox.assert_respected();
+    night.core.found("Service/web01!Load", 1, "high");
+    night.expect("WARNING: Load on Web 01");
+    night.rests();
+    assert_eq!(card.replies().len(), 1, "{:?}", night.sandbox.texts());
+    assert_eq!(
+        night.core.log().matches("Request: POST /v1/actions/acknowledge-problem").count(),
+        1,
+        "{}",
+        night.core.log()
+    );
+    night.core.found("Service/web01!Disk", 0, "fine again");
+    card.becomes("RECOVERED, OK: Disk on Web 01");
+    night.sandbox.assert_respected();
 }
 
 #[test]
 #[ignore = "needs icinga2 and root: tests/run"]
 fn an_expiry_is_icingas_own_business() {
-    let (shift, icinga) = begin("[acknowledge]\nexpire = [\"1m\", \"1h\"]\n");
-    icinga.found("Service/web01!Disk", 2, "full");
-    let card = shift.wait("CRITICAL: Disk on Web 01");
+    let night = begin("[acknowledge]\nexpire = [\"1m\", \"1h\"]\n");
+    night.core.found("Service/web01!Disk", 2, "full");
+    let card = night.expect("CRITICAL: Disk on Web 01");
     let values = json!({"comment": "looking; \"really\"\nü <!channel>", "options": ["persistent"], "expire": "3600"});
-    shift.fill_in(&card, "acknowledge_with", &json!({}), &values);
-    let shown = shift.becomes(&card, "ACKNOWLEDGED, CRITICAL: Disk on Web 01 · acknowledged by alice");
-    let held = icinga.attributes("services/web01!Disk");
+    card.fill_in("acknowledge_with", None, &values);
+    let shown = card.becomes("ACKNOWLEDGED, CRITICAL: Disk on Web 01 · acknowledged by alice");
+    let held = night.core.attributes("services/web01!Disk");
     assert_eq!(held["acknowledgement"], 1.0, "not sticky: {held}");
     let left =
         held["acknowledgement_expiry"].as_f64().unwrap() - std::time::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
     assert!((3540.0..=3600.0).contains(&left), "{left}");
-    let comment = acknowledgement(&icinga);
+    let comment = acknowledgement(&night.core);
     assert_eq!((&comment["author"], &comment["persistent"]), (&json!(ALICE), &json!(true)), "{comment}");
     assert_eq!(comment["text"], "looking; \"really\" ü <!channel>", "{comment}");
     // The person's own end.
-    shift.sandbox.click(&shown, "unacknowledge", &json!({}));
-    shift.wait("ACKNOWLEDGEMENT REMOVED, CRITICAL: Disk on Web 01 · acknowledgement removed by alice");
-    let card = shift.becomes(&card, "CRITICAL: Disk on Web 01");
-    assert_eq!(icinga.attributes("services/web01!Disk")["acknowledgement"], 0.0);
+    shown.click("unacknowledge");
+    night.expect("ACKNOWLEDGEMENT REMOVED, CRITICAL: Disk on Web 01 · acknowledgement removed by alice");
+    let card = card.becomes("CRITICAL: Disk on Web 01");
+    assert_eq!(night.core.attributes("services/web01!Disk")["acknowledgement"], 0.0);
     // Icinga's end: we send nothing.
     let values = json!({"comment": "a minute", "options": ["sticky"], "expire": "60"});
-    shift.fill_in(&card, "acknowledge_with", &json!({}), &values);
-    shift.becomes(&card, "ACKNOWLEDGED, CRITICAL: Disk on Web 01");
-    wait_until("Icinga to end it", Duration::from_secs(100), || {
-        icinga.attributes("services/web01!Disk")["acknowledgement"] == 0.0
-    });
-    let removals = icinga.log().matches("Request: POST /v1/actions/remove-acknowledgement").count();
-    assert_eq!(removals, 1, "the person's alone: {}", icinga.log());
+    card.fill_in("acknowledge_with", None, &values);
+    card.becomes("ACKNOWLEDGED, CRITICAL: Disk on Web 01");
+    wait::until("Icinga to end it", || night.core.attributes("services/web01!Disk")["acknowledgement"] == 0.0);
+    let removals = night.core.log().matches("Request: POST /v1/actions/remove-acknowledgement").count();
+    assert_eq!(removals, 1, "the person's alone: {}", night.core.log());
     // Icinga told nobody: it is looked at when it should have ended.
-    shift.becomes(&card, "CRITICAL: Disk on Web 01");
-    shift.wait(
+    card.becomes("CRITICAL: Disk on Web 01");
+    night.expect(
         "ACKNOWLEDGEMENT REMOVED, CRITICAL: Disk on Web 01 · acknowledgement removed by alice (Slack U0ALICE001) · its time is over",
     );
-    let removals = icinga.log().matches("Request: POST /v1/actions/remove-acknowledgement").count();
-    assert_eq!(removals, 1, "there was nothing to remove: {}", icinga.log());
-    shift.sandbox.assert_respected();
+    let removals = night.core.log().matches("Request: POST /v1/actions/remove-acknowledgement").count();
+    assert_eq!(removals, 1, "there was nothing to remove: {}", night.core.log());
+    night.sandbox.assert_respected();
 }
 
 #[test]
 #[ignore = "needs icinga2 and root: tests/run"]
 fn downtime_check_and_silence_reach_icinga() {
-    let (shift, icinga) = begin("");
-    icinga.found("Service/web01!Check", 2, "bad");
-    let card = shift.wait("CRITICAL: Check on Web 01 · bad");
-    shift.sandbox.click(&card, "more", &json!({"option": "recheck"}));
-    shift.told("Checked: Check on Web 01 is WARNING. checked again");
-    let card = shift.becomes(&card, "STILL WARNING: Check on Web 01");
-    shift.sandbox.click(&card, "more", &json!({"option": "stop_notifications"}));
-    shift.wait("NOTIFICATIONS STOPPED, WARNING: Check on Web 01");
-    assert_eq!(icinga.attributes("services/web01!Check")["enable_notifications"], false);
-    shift.sandbox.click(&card, "more", &json!({"option": "resume_notifications"}));
-    shift.wait("NOTIFICATIONS RESUMED, WARNING: Check on Web 01");
-    assert_eq!(icinga.attributes("services/web01!Check")["enable_notifications"], true);
-    icinga.found("Host/web01", 1, "no ping");
-    let card = shift.wait("DOWN: Web 01 · no ping");
+    let night = begin("");
+    night.core.found("Service/web01!Check", 2, "bad");
+    let card = night.expect("CRITICAL: Check on Web 01 · bad");
+    card.choose("recheck");
+    night.told("Checked: Check on Web 01 is WARNING. checked again");
+    let card = card.becomes("STILL WARNING: Check on Web 01");
+    card.choose("stop_notifications");
+    night.expect("NOTIFICATIONS STOPPED, WARNING: Check on Web 01");
+    assert_eq!(night.core.attributes("services/web01!Check")["enable_notifications"], false);
+    card.choose("resume_notifications");
+    night.expect("NOTIFICATIONS RESUMED, WARNING: Check on Web 01");
+    assert_eq!(night.core.attributes("services/web01!Check")["enable_notifications"], true);
+    night.core.found("Host/web01", 1, "no ping");
+    let card = night.expect("DOWN: Web 01 · no ping");
     let values = json!({"comment": "power", "length": "1800", "services": ["services"], "kind": "flexible"});
-    shift.fill_in(&card, "more", &json!({"option": "downtime"}), &values);
-    shift.becomes(&card, "IN DOWNTIME, DOWN: Web 01");
-    let mut downtimes = icinga.all("downtimes");
+    card.fill_in("more", Some("downtime"), &values);
+    card.becomes("IN DOWNTIME, DOWN: Web 01");
+    let mut downtimes = night.core.all("downtimes");
     downtimes.sort_by_key(|downtime| downtime["service_name"].as_str().unwrap().to_owned());
     let services: Vec<&str> = downtimes.iter().map(|downtime| downtime["service_name"].as_str().unwrap()).collect();
     assert_eq!(services, ["", "Check", "Disk", "Load"], "the host and all of its services");
@@ -132,52 +134,57 @@ fn downtime_check_and_silence_reach_icinga() {
         let length = downtime["end_time"].as_i64().unwrap() - downtime["start_time"].as_i64().unwrap();
         assert_eq!(length, 1800, "{downtime}");
     }
-    shift.sandbox.assert_respected();
+    night.sandbox.assert_respected();
 }
 
 #[test]
 #[ignore = "needs icinga2 and root: tests/run"]
 fn what_icinga_refuses_is_told_as_what_it_is() {
-    let (mut shift, mut icinga) = begin("");
-    icinga.found("Service/web01!Disk", 2, "full");
-    let card = shift.wait("CRITICAL: Disk on Web 01");
-    shift.site.service("PROBLEM", "gone", "Disk", "CRITICAL", "of another core");
-    let stranger = shift.wait("CRITICAL: Disk on gone");
-    shift.sandbox.click(&stranger, "acknowledge", &json!({}));
-    shift.told("the monitoring core refused it: it doesn't know Disk on gone");
+    let mut night = begin("");
+    night.core.found("Service/web01!Disk", 2, "full");
+    let card = night.expect("CRITICAL: Disk on Web 01");
+    night.site.service("PROBLEM", "gone", "Disk", "CRITICAL", "of another core");
+    let stranger = night.expect("CRITICAL: Disk on gone");
+    stranger.click("acknowledge");
+    night.told("the monitoring core refused it: it doesn't know Disk on gone");
     // It recovered, and nobody told us: a dependency, a downtime, a lost notification.
-    shift.site.service("PROBLEM", "web01", "Load", "CRITICAL", "high");
-    let recovered = shift.wait("CRITICAL: Load on web01");
-    shift.sandbox.click(&recovered, "acknowledge", &json!({}));
-    shift.told("the monitoring core refused it: Service web01!Load is OK");
+    night.site.service("PROBLEM", "web01", "Load", "CRITICAL", "high");
+    let recovered = night.expect("CRITICAL: Load on web01");
+    recovered.click("acknowledge");
+    night.told("the monitoring core refused it: Service web01!Load is OK");
     // Another password than the API user's.
-    shift.begin(&core(&icinga, "wrong", ""));
-    shift.sandbox.click(&card, "acknowledge", &json!({}));
-    shift.told("the Icinga 2 API doesn't let ackbell in (401, unknown user or wrong password); check api_user");
-    assert_eq!(icinga.attributes("services/web01!Disk")["acknowledgement"], 0.0);
+    night.begin(&core(&night.core, "wrong", ""));
+    card.click("acknowledge");
+    night.told("the Icinga 2 API doesn't let ackbell in (401, unknown user or wrong password); check api_user");
+    assert_eq!(night.core.attributes("services/web01!Disk")["acknowledgement"], 0.0);
     // Nobody is there.
-    shift.begin(&core(&icinga, PASSWORD, ""));
-    icinga.halt();
-    shift.sandbox.click(&card, "acknowledge", &json!({}));
-    shift.told("the monitoring core can't be reached by its Icinga 2 API: ");
-    let steps = shift.site.run(&["audit", "--json", "--step", "failed"]);
-    assert_eq!(crate::world::text(&steps.stdout).lines().count(), 4, "{}", crate::world::text(&steps.stdout));
-    shift.sandbox.assert_respected();
+    night.begin(&core(&night.core, PASSWORD, ""));
+    night.core.halt();
+    card.click("acknowledge");
+    night.told("the monitoring core can't be reached by its Icinga 2 API: ");
+    let steps = night.site.run(&["audit", "--json", "--step", "failed"]);
+    assert_eq!(
+        crate::harness::process::text(&steps.stdout).lines().count(),
+        4,
+        "{}",
+        crate::harness::process::text(&steps.stdout)
+    );
+    night.sandbox.assert_respected();
 }
 
 /// What people call its objects is asked of the API: for rules, and for who writes it.
 #[test]
 #[ignore = "needs icinga2 and root: tests/run"]
 fn a_display_name_is_found_and_denied_behind_the_slash() {
-    let (shift, icinga) = begin("[[access.rule]]\ndeny = \"U0BOB00001\"\naction = \"recheck\"\nhost = \"Web 0?\"\n");
+    let night = begin("[[access.rule]]\ndeny = \"U0BOB00001\"\naction = \"recheck\"\nhost = \"Web 0?\"\n");
     let ask = |user: &str, text: &str, words: &str| {
         let order = json!({"command": "/ackbell", "text": text, "channel": "#ops", "user": user});
-        assert_eq!(shift.sandbox.order("slash", &order)["ok"], true);
-        let told = || shift.sandbox.whispers().iter().any(|told| told.contains(words));
-        wait_until(words, Duration::from_secs(20), told);
+        assert_eq!(night.sandbox.order("slash", &order)["ok"], true);
+        let told = || night.sandbox.whispers().iter().any(|told| told.contains(words));
+        wait::until(words, told);
     };
     ask("U0ALICE001", "status \"Web 01/Disk\"", "*Disk on Web 01* is");
     ask("U0BOB00001", "recheck web01/Disk", "You may not order checks here.");
-    assert!(!icinga.log().contains("POST /v1/actions/reschedule-check"), "{}", icinga.log());
-    shift.sandbox.assert_respected();
+    assert!(!night.core.log().contains("POST /v1/actions/reschedule-check"), "{}", night.core.log());
+    night.sandbox.assert_respected();
 }

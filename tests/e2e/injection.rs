@@ -3,12 +3,14 @@
 //! one. And every notification arrives, whatever the texts are.
 
 use crate::cores::Program;
-use crate::world::{ACKBELL, Running, Sandbox, text, wait_until};
+use crate::harness::nagios;
+use crate::harness::process::{ACKBELL, Running, text};
+use crate::harness::sandbox::Sandbox;
+use crate::harness::wait;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 mod centreon;
 mod played;
@@ -62,7 +64,7 @@ impl Story {
         let mut command = story.program.command(story.root(), &[&main]);
         story.process = Some(Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()));
         let (status, commands) = (story.path("status.dat"), story.path("rw/nagios.cmd"));
-        wait_until("the core", Duration::from_secs(30), || status.exists() && commands.exists());
+        wait::until("the core", || status.exists() && commands.exists());
         story
     }
 
@@ -84,21 +86,15 @@ impl Story {
         let config =
             format!("state_dir = \"state\"\n{slack}[core]\nmain_config = \"nagios.cfg\"\n[storm]\nthreshold = 99\n");
         fs::write(self.path("ackbell.toml"), config).unwrap();
-        let shipped = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/nagios/ackbell.cfg")).unwrap();
-        let shipped = shipped.split("\n# ackbell watches itself").next().unwrap();
-        let shipped = shipped.split("\ndefine contact {").next().unwrap();
-        let called = format!("{root}/ackbell --config {root}/ackbell.toml");
-        fs::write(self.path("ackbell.cfg"), shipped.replace("/usr/bin/ackbell", &called)).unwrap();
+        let shipped = nagios::shipped("nagios", &root);
+        fs::write(self.path("ackbell.cfg"), shipped.split("\ndefine contact {").next().unwrap()).unwrap();
         fs::write(self.path("objects.cfg"), objects(self.root(), plot.environment)).unwrap();
         let (lines, environment) = (if plot.lines { LINES } else { "" }, u8::from(plot.environment));
-        let main = format!(
-            "log_file={root}/nagios.log\ncfg_file={root}/ackbell.cfg\ncfg_file={root}/objects.cfg\nobject_cache_file={root}/objects.cache\n\
-             precached_object_file={root}/precache\nstatus_file={root}/status.dat\nstatus_update_interval=2\nnagios_user=nagios\n\
-             nagios_group=nagios\ncheck_external_commands=1\ncommand_file={root}/rw/nagios.cmd\nlock_file={root}/nagios.pid\n\
-             temp_file={root}/nagios.tmp\ntemp_path={root}/tmp\ncheck_result_path={root}/results\nquery_socket={root}/rw/nagios.qh\n\
-             use_syslog=0\nlog_notifications=1\ninterval_length=1\ncheck_result_reaper_frequency=1\nenable_notifications=1\n\
-             enable_environment_macros={environment}\nretain_state_information=0\nnotification_timeout=30\n{lines}"
+        let more = format!(
+            "status_update_interval=2\nnagios_user=nagios\nnagios_group=nagios\nenable_environment_macros={environment}\n\
+             retain_state_information=0\n{lines}"
         );
+        let main = nagios::main_config(&root, &more);
         fs::write(self.path("nagios.cfg"), main).unwrap();
         self.program.own(self.root());
         assert!(Command::new("chmod").arg("0755").arg(self.root()).status().unwrap().success());
@@ -115,12 +111,10 @@ impl Story {
         for command in commands {
             self.order(&command);
             self.seen += 1;
-            let started = std::time::Instant::now();
-            while self.sandbox.messages().len() < self.seen {
-                let log = fs::read_to_string(self.path("nagios.log")).unwrap_or_default();
-                assert!(started.elapsed() < Duration::from_secs(30), "{what} never arrived: {command}\n{log}");
-                std::thread::sleep(Duration::from_millis(50));
-            }
+            wait::until(&format!("{what}: {command}"), || {
+                let log = || fs::read_to_string(self.path("nagios.log")).unwrap_or_default();
+                if self.sandbox.messages().len() >= self.seen { Ok(()) } else { Err(log()) }
+            });
             let message = self.sandbox.messages().pop().unwrap();
             let said = message.to_string().replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">");
             for part in told {
@@ -155,15 +149,12 @@ impl Drop for Story {
 
 fn objects(root: &Path, environment: bool) -> String {
     let command = if environment { "ackbell-env" } else { "ackbell" };
-    let days = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
-    let days: String = days.iter().map(|day| format!(" {day} 00:00-24:00\n")).collect();
     let text = |name: &str| hostile(root, name);
     let url = |name: &str| format!("https://example.com/?'$(touch {}/canary-{name})'", root.display());
     let object = "check_command check\n check_period 24x7\n max_check_attempts 1\n active_checks_enabled 0\n notification_interval 0\n \
         notification_period 24x7\n contacts alice\n flap_detection_enabled 0\n";
     format!(
-        "define timeperiod {{\n timeperiod_name 24x7\n alias always\n{days}}}\n\
-         define command {{\n command_name check\n command_line /bin/true\n}}\n\
+        "{}define command {{\n command_name check\n command_line /bin/true\n}}\n\
          define contact {{\n contact_name alice\n alias {}\n email {}\n address1 {}\n pager {}\n _SLACK {}\n \
          host_notification_period 24x7\n service_notification_period 24x7\n host_notification_options d,u,r,f,s\n \
          service_notification_options w,u,c,r,f,s\n host_notification_commands notify-host-by-{command}\n \
@@ -173,6 +164,7 @@ fn objects(root: &Path, environment: bool) -> String {
          define servicegroup {{\n servicegroup_name shop\n alias {}\n members web01,Disk\n}}\n\
          define host {{\n host_name web01\n alias {}\n display_name {}\n address {}\n notes {}\n notes_url {}\n action_url {}\n _TEAM {}\n {object}}}\n\
          define service {{\n host_name web01\n service_description Disk\n display_name {}\n notes {}\n notes_url {}\n action_url {}\n _TEAM {}\n {object}}}\n",
+        nagios::always(),
         text("contact-alias"),
         text("email"),
         text("address1"),
@@ -238,9 +230,7 @@ fn plays(program: Program, plot: &Plot) {
         let block = status.split(&format!("{kind} {{")).nth(1)?.split('}').next()?.to_owned();
         Some(block.split("downtime_id=").nth(1)?.split('\n').next()?.to_owned())
     };
-    wait_until("the downtimes in the state", Duration::from_secs(20), || {
-        ids("hostdowntime").is_some() && ids("servicedowntime").is_some()
-    });
+    wait::until("the downtimes in the state", || ids("hostdowntime").is_some() && ids("servicedowntime").is_some());
     let cancel = [
         format!("DEL_HOST_DOWNTIME;{}", ids("hostdowntime").unwrap()),
         format!("DEL_SVC_DOWNTIME;{}", ids("servicedowntime").unwrap()),

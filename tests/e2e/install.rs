@@ -1,11 +1,12 @@
 //! A browser installs the app; the installation ends and begins again; its tokens and secrets change. No message is lost.
 
-use crate::acknowledge::free_port;
-use crate::world::{Running, Sandbox, Site, text, wait_until};
+use crate::harness::process::{Running, free_port, text};
+use crate::harness::sandbox::Sandbox;
+use crate::harness::site::Site;
+use crate::harness::wait;
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
 
 mod rotation;
 
@@ -86,7 +87,7 @@ impl Office {
         let (back, cookie) = self.agree("/slack/install");
         let page = get(&back, &cookie);
         if page.html.contains("Installed in") {
-            wait_until("the new token", Duration::from_secs(10), || reloads() > before);
+            wait::until("the new token", || reloads() > before);
         }
         page
     }
@@ -98,15 +99,16 @@ impl Office {
 
     #[track_caller]
     fn wait_for(&self, start: &str) {
-        let said = || format!("{:?}\n{}", self.sandbox.texts(), self.site.log());
-        wait_until(&format!("\"{start}\" in {}", said()), Duration::from_secs(30), || {
-            self.sandbox.texts().iter().any(|text| text.starts_with(start))
+        wait::until(&format!("\"{start}\""), || {
+            let texts = self.sandbox.texts();
+            let is_there = texts.iter().any(|text| text.starts_with(start));
+            if is_there { Ok(()) } else { Err(format!("{texts:?}\n{}", self.site.log())) }
         });
     }
 
     #[track_caller]
     fn wait_for_log(&self, words: &str) {
-        wait_until(words, Duration::from_secs(20), || self.site.log().contains(words));
+        wait::until(words, || self.site.log().contains(words));
     }
 
     /// `check`, `doctor` and the log: which, why, since when, and the remedy.
@@ -267,10 +269,12 @@ fn uninstalled_and_installed_again_in_the_middle_loses_nothing() {
         }
     }
     office.wait_for_log("isn't installed any more (tokens_revoked, since ");
-    let calls = || office.sandbox.get("requests").as_array().map_or(0, Vec::len);
-    let before = calls();
-    std::thread::sleep(Duration::from_secs(4));
-    assert_eq!(calls(), before, "nothing is sent with a token that ended");
+    let before = office.sandbox.requests();
+    let waiting = || office.site.queue()["waiting"].as_i64().unwrap();
+    let waited = waiting();
+    office.down("web06");
+    wait::until("the next one to wait, too", || waiting() > waited && office.site.spooled("new") == 0);
+    assert_eq!(office.sandbox.requests(), before, "nothing is sent with a token that ended");
     assert!(office.site.queue()["waiting"].as_i64().unwrap() >= 3, "{}", office.site.queue());
     office.says_that_it_ended();
     assert_eq!(office.site.log().matches("the installation ended").count(), 1, "{}", office.site.log());
@@ -278,9 +282,7 @@ fn uninstalled_and_installed_again_in_the_middle_loses_nothing() {
     assert_eq!(page.status, 200, "{}", page.html);
     // Told once more, late, as Slack does: that was the old one.
     office.event(&json!({"type": "tokens_revoked", "tokens": {"bot": ["U0BOT00001"]}}), "Ev1");
-    wait_until("all delivered", Duration::from_secs(60), || {
-        office.site.queue()["waiting"] == 0 && office.site.queue()["spooled"] == 0
-    });
+    wait::until("all delivered", || office.site.queue()["waiting"] == 0 && office.site.queue()["spooled"] == 0);
     office.site.assert_all_delivered();
     let all = office.sandbox.get("messages").to_string();
     for n in 0..6 {
@@ -298,7 +300,7 @@ fn a_token_of_the_configuration_that_ended_is_told_until_it_is_mended() {
     let _listener = site.listen();
     let told = sandbox.order("event", &json!({"event": {"type": "app_uninstalled"}, "event_id": "Ev1"}));
     assert_eq!(told["status"], 200, "{told}");
-    wait_until("the end in the log", Duration::from_secs(10), || site.log().contains("the installation ended"));
+    wait::until("the end in the log", || site.log().contains("the installation ended"));
     let log = site.log();
     assert!(
         log.contains("remedy=install the app again (api.slack.com/apps, Install App) and put the new token"),
@@ -326,7 +328,7 @@ fn another_integration_takes_over_where_it_is_configured() {
     office.event(&json!({"type": "app_uninstalled"}), "Ev1");
     office.wait_for_log("the installation ended");
     office.down("web02");
-    wait_until("the spare one", Duration::from_secs(30), || {
+    wait::until("the spare one", || {
         office.sandbox.messages().iter().any(|m| m["channel"] == "C0SPARE" && m.to_string().contains("web02"))
     });
     office.site.assert_all_delivered();
@@ -340,23 +342,22 @@ fn a_disabled_integration_sends_nothing_and_says_so() {
     office.wait_for("DOWN: web01");
     office.sandbox.tell("faults", &json!({"faults": [{"kind": "500", "times": 1000, "method": "chat.postMessage"}]}));
     office.down("web03");
-    wait_until("one that waits", Duration::from_secs(10), || office.site.queue()["waiting"] == 1);
+    wait::until("one that waits", || office.site.queue()["waiting"] == 1);
     let off = format!("[slack]\n{}enabled = false\n{}", slack(&office.sandbox, ""), Office::listen(office.port));
     office.site.configure(&off);
-    wait_until("the reload", Duration::from_secs(10), || {
-        office.site.log().matches("configuration reloaded").count() > 1
-    });
+    wait::until("the reload", || office.site.log().matches("configuration reloaded").count() > 1);
     office.down("web02");
-    wait_until("two dead ones", Duration::from_secs(10), || office.site.queue()["dead"] == 2);
+    wait::until("two dead ones", || office.site.queue()["dead"] == 2);
     office.sandbox.tell("faults", &json!({"faults": []}));
-    let calls = office.sandbox.get("requests").as_array().map_or(0, Vec::len);
+    let calls = office.sandbox.requests();
     assert!(office.site.queue().to_string().contains("is disabled"), "{}", office.site.queue());
     let told = office.sandbox.order("slash", &json!({"command": "/ackbell", "text": "problems", "channel": "#ops"}));
     assert!(told["body"]["text"].as_str().unwrap_or_default().starts_with("disabled: "), "{told}");
     let card = office.sandbox.messages()[0].clone();
     let clicked = office.sandbox.click(&card, "acknowledge", &json!({}));
     assert!(clicked["body"].to_string().contains("disabled"), "{clicked}");
-    std::thread::sleep(Duration::from_secs(2));
-    let after = office.sandbox.get("requests").as_array().map_or(0, Vec::len);
-    assert_eq!(after, calls, "nothing was sent");
+    // What comes now is dead, too, and nothing else came of all that.
+    office.down("web04");
+    wait::until("three dead ones", || office.site.queue()["dead"] == 3);
+    assert_eq!(office.sandbox.requests(), calls, "nothing was sent");
 }

@@ -1,14 +1,16 @@
 //! What other programs hand in at `POST /v1/webhook`, and people found by their e-mail addresses.
 
 use crate::door::{address, say};
-use crate::world::{Running, Sandbox, Site, text, wait_until};
+use crate::harness::process::{Running, text};
+use crate::harness::sandbox::Sandbox;
+use crate::harness::site::Site;
+use crate::harness::wait;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use std::time::Duration;
 
 const CODER: &str = include_str!("../samples/coder-notification.json");
 const TOKEN: &str = "0123456789abcdef0123";
@@ -52,7 +54,7 @@ impl Post {
 
     /// Nothing waits, nothing is dead; the last word of the deliverer may come after the message.
     fn assert_delivered(&self) {
-        wait_until("the queue's end", Duration::from_secs(20), || self.site.queue()["waiting"] == 0);
+        wait::until("the queue's end", || self.site.queue()["waiting"] == 0);
         self.site.assert_all_delivered();
     }
 
@@ -152,7 +154,7 @@ fn only_who_may_hands_in_and_what_is_wrong_is_named() {
     let other = Post { address: address(&open), site: open, listener, sandbox: Sandbox::at(&post.sandbox.url) };
     assert_eq!(other.hand_in(&[("Authorization", "Bearer a-token-of-some-length")], &good).0, 204);
     std::fs::write(other.site.dir.path().join("token"), "another-token-of-some-length").unwrap();
-    wait_until("the new token", Duration::from_secs(20), || {
+    wait::until("the new token", || {
         other.hand_in(&[("Authorization", "Bearer another-token-of-some-length")], &good).0 == 204
     });
     assert_eq!(other.hand_in(&[("Authorization", "Bearer a-token-of-some-length")], &good).0, 401);

@@ -1,6 +1,9 @@
 //! `kill -9` at every system call, and at random moments: what exited 0 arrives.
 
-use crate::world::{ACKBELL, Running, Sandbox, Site, is_long, text, wait_until};
+use crate::harness::process::{ACKBELL, Running, is_long, text};
+use crate::harness::sandbox::Sandbox;
+use crate::harness::site::Site;
+use crate::harness::wait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::{Command, Stdio};
@@ -272,7 +275,7 @@ fn a_thousand_notifies_killed_at_random_and_every_one_that_exited_0_arrives() {
     }
     println!("{} of {COUNT} exited 0", promised.len());
     assert!(promised.len() > COUNT / 4 && promised.len() < COUNT, "{}", promised.len());
-    wait_until("all that was promised", Duration::from_secs(60), || {
+    wait::until("all that was promised", || {
         let arrived: BTreeSet<String> = sandbox.texts().into_iter().collect();
         promised.is_subset(&arrived)
     });
@@ -289,6 +292,7 @@ fn a_listener_killed_in_the_middle_loses_nothing() {
     let mut kills = 0;
     while site.queue()["waiting"].as_u64().unwrap() > 0 || site.spooled("new") > 0 {
         let mut listener = site.listen();
+        // At a moment of its work that is as good as random.
         std::thread::sleep(Duration::from_millis(40 + kills * 37 % 100 + kills * 3));
         let _ = listener.0.kill();
         kills += 1;

@@ -1,8 +1,9 @@
 //! One problem is one message that lives.
 
-use crate::world::{Sandbox, Site, TOKEN, wait_until};
+use crate::harness::sandbox::{Sandbox, by_token};
+use crate::harness::site::Site;
+use crate::harness::wait;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 impl Sandbox {
     /// The messages at the top of a channel.
@@ -30,7 +31,7 @@ fn say(site: &Site, kind: &str, state: &str, more: &[&str]) {
     arguments.extend(["--servicestate", state]);
     arguments.extend(more);
     let done = site.run(&arguments);
-    assert_eq!(done.status.code(), Some(0), "{}", crate::world::text(&done.stderr));
+    assert_eq!(done.status.code(), Some(0), "{}", crate::harness::process::text(&done.stderr));
 }
 
 fn starts(head: &Value, text: &str) {
@@ -55,7 +56,7 @@ fn problem_acknowledgement_recovery_are_one_card_whoever_delivers() {
     starts(&sandbox.only_head(), "STILL CRITICAL: Disk on web01 · 3rd notification, for 42 min · 2% free");
     let listener = site.listen();
     say(&site, "ACKNOWLEDGEMENT", "2", &["--author", "Carol", "--comment", "looking"]);
-    wait_until("the reply", Duration::from_secs(20), || sandbox.replies(&sandbox.only_head()).len() == 2);
+    wait::until("the reply", || sandbox.replies(&sandbox.only_head()).len() == 2);
     let head = sandbox.only_head();
     starts(&head, "ACKNOWLEDGED, CRITICAL: Disk on web01 · acknowledged by Carol · looking · 2% free");
     assert_eq!(head["attachments"][0]["color"], BLUE);
@@ -202,7 +203,7 @@ fn the_thread_can_be_broadcast_or_off() {
 #[test]
 fn what_happened_while_slack_was_away_is_one_honest_late_card() {
     let sandbox = Sandbox::start(&["--burst", "99"]);
-    let away = format!("[slack]\nbot_token = \"{TOKEN}\"\napi_url = \"http://127.0.0.1:1/api/\"\nchannel = \"#ops\"\n");
+    let away = by_token("http://127.0.0.1:1");
     let site = Site::new(&format!("{away}[outbox]\ntime_budget = \"600ms\"\n"));
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let at = |minutes: u64| (now - minutes * 60).to_string();

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 #![expect(clippy::print_stdout, reason = "figures are printed")]
 
-mod world;
+mod harness;
 
 mod access;
 mod acknowledge;
@@ -40,7 +40,6 @@ mod screen;
 mod secrets;
 mod seeds;
 mod setup;
-mod shift;
 mod slash;
 mod stories;
 mod storm;

@@ -5,8 +5,10 @@
 mod icinga2;
 mod nagios;
 
-use crate::shift::Shift;
-use crate::world::{text, wait_until};
+use crate::harness::on_call::{Card, OnCall, Way};
+use crate::harness::process::text;
+use crate::harness::site::Site;
+use crate::harness::wait;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -52,9 +54,8 @@ trait Subject {
 
 /// One line of the table.
 struct Row<S: Subject> {
-    subject: S,
     door: &'static str,
-    shift: Shift,
+    night: OnCall<S>,
 }
 
 fn names() -> impl Iterator<Item = &'static str> {
@@ -73,17 +74,18 @@ fn services(takes: impl Fn(&str) -> bool) -> Vec<String> {
 }
 
 impl<S: Subject> Row<S> {
-    fn begin(mut shift: Shift, subject: S, door: &'static str) -> Self {
+    fn begin(subject: impl FnOnce(&Site) -> S, door: &'static str) -> Self {
+        let mut night = OnCall::prepare(Way::SocketMode, "500").beside(subject);
         // A channel takes a message a second: three take three.
         let rest = "[storm]\nthreshold = 999\n[acknowledge]\nexpire = [\"1m\"]\n\
                     [[route]]\nmatch = { service = \"*e*\" }\nto = [\"#db-alerts\"]\n\
                     [[route]]\nmatch = { service = \"*a*\" }\nto = [\"#shared\"]\n";
-        shift.begin(&format!("{rest}{}", subject.config()));
-        Self { subject, door, shift }
+        night.begin(&format!("{rest}{}", night.core.config()));
+        Self { door, night }
     }
 
     fn seen(&self, step: &str, what: &str) {
-        println!("matrix\t{}\t{}\t{step}\t{what}", self.subject.name(), self.door);
+        println!("matrix\t{}\t{}\t{step}\t{what}", self.night.core.name(), self.door);
     }
 
     fn all(&mut self) {
@@ -97,49 +99,40 @@ impl<S: Subject> Row<S> {
         self.restarted();
         // A host that is down takes its services' notifications with it: so at the end.
         self.a_host_with_its_services();
-        self.shift.sandbox.assert_respected();
+        self.night.sandbox.assert_respected();
     }
 
     /// The card of a service in trouble, found by its output.
     #[track_caller]
-    fn card(&self, output: &str) -> Value {
-        let mut found = None;
-        wait_until(output, Duration::from_secs(60), || {
-            let is_it = |message: &Value| {
-                message["thread_ts"].is_null() && message["text"].as_str().is_some_and(|text| text.ends_with(output))
-            };
-            found = self.shift.sandbox.messages().into_iter().find(is_it);
-            found.is_some()
-        });
-        found.unwrap()
+    fn card(&self, output: &str) -> Card {
+        let is_it = |message: &Value| {
+            message["thread_ts"].is_null() && message["text"].as_str().is_some_and(|text| text.ends_with(output))
+        };
+        self.night.card(wait::until(output, || self.night.sandbox.messages().into_iter().find(is_it)))
     }
 
     /// A message, or a line of one that tells of several, starts so.
     #[track_caller]
     fn said(&self, start: &str) {
-        let is_there = || self.shift.sandbox.texts().iter().any(|t| t.lines().any(|line| line.starts_with(start)));
-        wait_until(start, Duration::from_secs(60), is_there);
+        let is_there = || self.night.sandbox.texts().iter().any(|t| t.lines().any(|line| line.starts_with(start)));
+        wait::until(start, is_there);
     }
 
     #[track_caller]
     fn holds(&self, service: Option<&str>, what: &str, is_so: impl Fn(&Held) -> bool) -> Held {
-        let mut held = self.subject.held(service);
-        let started = Instant::now();
-        while !is_so(&held) {
-            assert!(started.elapsed() < Duration::from_secs(60), "{what} of {service:?}: {held:?}\n{}", self.log());
-            std::thread::sleep(Duration::from_millis(200));
-            held = self.subject.held(service);
-        }
-        held
+        wait::until(&format!("{what} of {service:?}"), || {
+            let held = self.night.core.held(service);
+            if is_so(&held) { Ok(held) } else { Err(format!("{held:?}\n{}", self.log())) }
+        })
     }
 
     fn log(&self) -> String {
-        format!("{:?}\n{}", self.shift.sandbox.whispers(), self.shift.site.log())
+        format!("{:?}\n{}", self.night.sandbox.whispers(), self.night.site.log())
     }
 
     /// The audit's last word of each act on this service: the step and the detail.
     fn audit(&self, service: &str) -> Vec<(String, String)> {
-        let said = text(&self.shift.site.run(&["audit", "--json"]).stdout);
+        let said = text(&self.night.site.run(&["audit", "--json"]).stdout);
         let entries = said.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let own = entries.filter(|entry| entry["object"]["service"] == json!(service));
         own.map(|entry| ["step", "detail"].map(|key| entry[key].as_str().unwrap_or_default().to_owned()).into())
@@ -148,11 +141,11 @@ impl<S: Subject> Row<S> {
 
     /// With the nastiest comment, by the form, for a minute.
     fn an_acknowledgement_that_ends(&self) -> Instant {
-        self.subject.finds(Some("Ends"), 2, "out-ends");
+        self.night.core.finds(Some("Ends"), 2, "out-ends");
         let card = self.card("out-ends");
         let values = json!({"comment": COMMENT, "options": ["sticky"], "expire": "60"});
-        self.shift.fill_in(&card, "acknowledge_with", &json!({}), &values);
-        self.shift.becomes(&card, "ACKNOWLEDGED, CRITICAL: Ends on Web 01 · acknowledged by alice");
+        card.fill_in("acknowledge_with", None, &values);
+        card.becomes("ACKNOWLEDGED, CRITICAL: Ends on Web 01 · acknowledged by alice");
         let held = self.holds(Some("Ends"), "the acknowledgement", |held| held.acknowledged);
         assert!(held.author.starts_with("alice"), "{held:?}");
         assert!(held.comment.contains('🔥') && held.comment.ends_with("second line"), "{held:?}");
@@ -172,28 +165,31 @@ impl<S: Subject> Row<S> {
     /// Whatever the core notifies of.
     fn every_type_arrives(&self) {
         let now = || std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
-        self.subject.finds(Some("Types"), 1, "out-types");
+        self.night.core.finds(Some("Types"), 1, "out-types");
         self.said("WARNING: Types on Web 01 · out-types");
-        self.subject.order("SEND_CUSTOM_SVC_NOTIFICATION;web01;Types;0;Carol;hands off");
+        self.night.core.order("SEND_CUSTOM_SVC_NOTIFICATION;web01;Types;0;Carol;hands off");
         self.said("MESSAGE, WARNING: Types on Web 01");
-        self.subject.order("ACKNOWLEDGE_SVC_PROBLEM;web01;Types;1;1;0;Carol;looking");
+        self.night.core.order("ACKNOWLEDGE_SVC_PROBLEM;web01;Types;1;1;0;Carol;looking");
         self.said("ACKNOWLEDGED, WARNING: Types on Web 01");
-        self.subject.finds(Some("Types"), 0, "fine");
+        self.night.core.finds(Some("Types"), 0, "fine");
         self.said("RECOVERED, OK: Types on Web 01");
         let start = now();
-        self.subject.order(&format!("SCHEDULE_SVC_DOWNTIME;web01;Types;{start};{};1;0;6;Carol;short", start + 6));
+        self.night.core.order(&format!("SCHEDULE_SVC_DOWNTIME;web01;Types;{start};{};1;0;6;Carol;short", start + 6));
         self.said("DOWNTIME STARTED: Types on Web 01");
         self.said("DOWNTIME ENDED: Types on Web 01");
         let mut turns = 0;
-        while !self.shift.sandbox.texts().iter().any(|text| text.contains("FLAPPING")) {
+        wait::trying(Duration::from_millis(500), "it to flap", || {
+            let texts = self.night.sandbox.texts();
+            if texts.iter().any(|text| text.contains("FLAPPING")) {
+                return Ok(());
+            }
             turns += 1;
-            assert!(turns < 120, "it never flapped: {:?}", self.shift.sandbox.texts());
-            self.subject.finds(Some("Flap"), turns % 2 * 2, "turn");
-            std::thread::sleep(Duration::from_millis(500));
-        }
-        self.subject.finds(None, 1, "out-host");
+            self.night.core.finds(Some("Flap"), turns % 2 * 2, "turn");
+            Err(format!("{texts:?}"))
+        });
+        self.night.core.finds(None, 1, "out-host");
         self.said("DOWN: Web 01 · out-host");
-        self.subject.finds(None, 0, "up");
+        self.night.core.finds(None, 0, "up");
         self.said("RECOVERED, UP: Web 01");
         self.seen(
             "notification types",
@@ -203,30 +199,30 @@ impl<S: Subject> Row<S> {
 
     /// Each name is acted on exactly, or refused with the reason; all at the same moment.
     fn clicks_at_once(&self) {
-        let services = services(|name| self.subject.takes_name(name));
+        let services = services(|name| self.night.core.takes_name(name));
         for (number, service) in services.iter().enumerate() {
-            self.subject.finds(Some(service), 2, &format!("out-{number:02}"));
+            self.night.core.finds(Some(service), 2, &format!("out-{number:02}"));
         }
-        let cards: Vec<Value> = (0..services.len()).map(|number| self.card(&format!("out-{number:02}"))).collect();
+        let cards: Vec<Card> = (0..services.len()).map(|number| self.card(&format!("out-{number:02}"))).collect();
         let started = Instant::now();
-        let sandbox = &self.shift.sandbox;
         std::thread::scope(|scope| {
             for card in &cards {
-                scope.spawn(|| sandbox.click(card, "acknowledge", &json!({})));
+                scope.spawn(|| card.click("acknowledge"));
             }
         });
-        let is_sayable = |service: &str| self.subject.says_semicolons() || !service.contains(';');
+        let is_sayable = |service: &str| self.night.core.says_semicolons() || !service.contains(';');
         let (sayable, not): (Vec<&String>, Vec<&String>) = services.iter().partition(|service| is_sayable(service));
         let confirmed = || sayable.iter().filter(|s| self.audit(s).iter().any(|(step, _)| step == "confirmed")).count();
-        let limit = Duration::from_secs(if self.subject.answers_at_once() { 5 } else { 15 });
-        let mut elapsed = started.elapsed();
-        while confirmed() < sayable.len() {
-            let open: Vec<_> =
-                sayable.iter().map(|s| self.audit(s)).filter(|a| !a.iter().any(|(s, _)| s == "confirmed")).collect();
-            assert!(started.elapsed() < Duration::from_secs(60), "{open:?}\n{}", self.log());
-            std::thread::sleep(Duration::from_millis(100));
-            elapsed = started.elapsed();
-        }
+        let limit = Duration::from_secs(if self.night.core.answers_at_once() { 5 } else { 15 });
+        wait::until("every click to be confirmed", || {
+            if confirmed() == sayable.len() {
+                return Ok(());
+            }
+            let audits = sayable.iter().map(|s| self.audit(s));
+            let open: Vec<_> = audits.filter(|audit| !audit.iter().any(|(step, _)| step == "confirmed")).collect();
+            Err(format!("{open:?}\n{}", self.log()))
+        });
+        let elapsed = started.elapsed();
         assert!(elapsed < limit * 3, "{elapsed:?}, on a machine that has other things to do");
         for service in &sayable {
             let held = self.holds(Some(service), "the acknowledgement", |held| held.acknowledged);
@@ -238,7 +234,7 @@ impl<S: Subject> Row<S> {
                 found.iter().any(|(step, why)| step == "failed" && why.contains("semicolon")),
                 "{service}: {found:?}"
             );
-            assert!(!self.subject.held(Some(service)).acknowledged);
+            assert!(!self.night.core.held(Some(service)).acknowledged);
         }
         let named = services.iter().filter(|service| names().any(|name| name == *service)).count();
         let refused =
@@ -252,19 +248,19 @@ impl<S: Subject> Row<S> {
             format!("{} clicks at once: all held, all confirmed after {:.1} s", sayable.len(), elapsed.as_secs_f32());
         self.seen("at once", &what);
         let (card, service) = (&cards[0], &services[0]);
-        self.shift.becomes(card, "ACKNOWLEDGED");
-        self.shift.sandbox.click(card, "unacknowledge", &json!({}));
+        card.becomes("ACKNOWLEDGED");
+        card.click("unacknowledge");
         self.holds(Some(service), "no acknowledgement", |held| !held.acknowledged);
-        self.shift.becomes(card, "CRITICAL");
+        card.becomes("CRITICAL");
         self.seen("removal", "gone from the core, the card says so");
     }
 
     fn downtimes(&self) {
         for (service, kind, output) in [("Fixed", "fixed", "out-fixed"), ("Flexible", "flexible", "out-flexible")] {
-            self.subject.finds(Some(service), 2, output);
+            self.night.core.finds(Some(service), 2, output);
             let card = self.card(output);
             let values = json!({"comment": COMMENT, "length": "1800", "kind": kind});
-            self.shift.fill_in(&card, "more", &json!({"option": "downtime"}), &values);
+            card.fill_in("more", Some("downtime"), &values);
             let held = self.holds(Some(service), "the downtime", |held| !held.downtimes.is_empty());
             let (author, comment, is_fixed) = &held.downtimes[0];
             assert!(
@@ -277,71 +273,62 @@ impl<S: Subject> Row<S> {
     }
 
     fn a_host_with_its_services(&self) {
-        self.subject.finds(None, 1, "out-down");
+        self.night.core.finds(None, 1, "out-down");
         let card = self.card("out-down");
         let values = json!({"comment": "power", "length": "1800", "services": ["services"], "kind": "fixed"});
-        self.shift.fill_in(&card, "more", &json!({"option": "downtime"}), &values);
+        card.fill_in("more", Some("downtime"), &values);
         let power = |held: &Held| held.downtimes.iter().filter(|(_, comment, _)| comment == "power").count();
         self.holds(None, "the host's downtime", |held| power(held) == 1);
         self.holds(Some("Types"), "the service's downtime", |held| power(held) == 1);
-        // One each: a core that takes the host with its services would have two.
-        std::thread::sleep(Duration::from_secs(2));
-        assert_eq!(power(&self.subject.held(None)), 1, "{:?}", self.subject.held(None));
+        // One each: a core that takes the host with its services would have two by the time it took the next command.
+        card.choose("stop_notifications");
+        self.holds(None, "silence", |held| !held.notifications);
+        assert_eq!(power(&self.night.core.held(None)), 1, "{:?}", self.night.core.held(None));
         self.seen("downtime, with services", "one for the host, one for each service");
     }
 
     fn a_check_and_silence(&self) {
-        self.subject.finds(Some("Check"), 2, "out-check");
+        self.night.core.finds(Some("Check"), 2, "out-check");
         let card = self.card("out-check");
-        self.shift.sandbox.click(&card, "more", &json!({"option": "recheck"}));
-        self.shift.told("Checked: Check on Web 01 is WARNING. checked again");
+        card.choose("recheck");
+        self.night.told("Checked: Check on Web 01 is WARNING. checked again");
         self.seen("re-check", "run, its finding is told");
-        self.shift.sandbox.click(&card, "more", &json!({"option": "stop_notifications"}));
+        card.choose("stop_notifications");
         self.holds(Some("Check"), "silence", |held| !held.notifications);
         self.said("NOTIFICATIONS STOPPED, WARNING: Check on Web 01");
-        self.shift.sandbox.click(&card, "more", &json!({"option": "resume_notifications"}));
+        card.choose("resume_notifications");
         self.holds(Some("Check"), "no silence", |held| held.notifications);
         self.seen("stop and resume notifications", "held");
     }
 
     fn what_is_refused(&self) {
-        self.shift.site.service("PROBLEM", "nohost", "Disk", "CRITICAL", "out-unknown");
+        self.night.site.service("PROBLEM", "nohost", "Disk", "CRITICAL", "out-unknown");
         let card = self.card("out-unknown");
-        self.shift.sandbox.click(&card, "acknowledge", &json!({}));
-        let mut said = None;
-        wait_until("the refusal", Duration::from_secs(60), || {
-            said = self
-                .shift
-                .sandbox
-                .whispers()
-                .into_iter()
-                .find(|w| w.contains("monitoring core") && (w.contains("nohost") || w.contains("refused")));
-            said.is_some()
-        });
-        self.seen("unknown object", &format!("\"{}\"", said.unwrap()));
+        card.click("acknowledge");
+        let is_it =
+            |said: &String| said.contains("monitoring core") && (said.contains("nohost") || said.contains("refused"));
+        let said = wait::until("the refusal", || self.night.sandbox.whispers().into_iter().find(is_it));
+        self.seen("unknown object", &format!("\"{said}\""));
     }
 
     /// While the core is down a click is told so; once it runs again it still holds what it held, and takes the next.
     fn restarted(&mut self) {
-        self.subject.finds(Some("Stays"), 2, "out-stays");
+        self.night.core.finds(Some("Stays"), 2, "out-stays");
         let card = self.card("out-stays");
-        self.shift.sandbox.click(&card, "acknowledge", &json!({}));
-        self.shift.becomes(&card, "ACKNOWLEDGED, CRITICAL: Stays on Web 01");
-        self.subject.finds(Some("Later"), 2, "out-later");
+        card.click("acknowledge");
+        card.becomes("ACKNOWLEDGED, CRITICAL: Stays on Web 01");
+        self.night.core.finds(Some("Later"), 2, "out-later");
         let later = self.card("out-later");
-        self.subject.halt();
-        self.shift.sandbox.click(&later, "acknowledge", &json!({}));
+        self.night.core.halt();
+        later.click("acknowledge");
         let words = |told: &String| told.contains("isn't running") || told.contains("can't be reached");
-        wait_until("the core to be missed", Duration::from_secs(60), || {
-            self.shift.sandbox.whispers().iter().any(words)
-        });
-        let said = self.shift.sandbox.whispers().into_iter().find(words).unwrap();
+        let said = wait::until("the core to be missed", || self.night.sandbox.whispers().into_iter().find(words));
         self.seen("core stopped", &format!("\"{}\"", said.split(';').next().unwrap()));
-        self.subject.restart();
+        self.night.core.restart();
         self.holds(Some("Stays"), "what it held", |held| held.acknowledged);
-        self.subject.finds(Some("Later"), 2, "out-later");
-        self.shift.sandbox.click(&later, "acknowledge", &json!({}));
-        self.shift.becomes(&later, "ACKNOWLEDGED, CRITICAL: Later on Web 01");
+        self.night.core.finds(Some("Later"), 2, "out-later");
+        later.click("acknowledge");
+        later.becomes("ACKNOWLEDGED, CRITICAL: Later on Web 01");
         self.holds(Some("Later"), "the next", |held| held.acknowledged);
         self.seen("core restarted", "holds what it held, takes the next");
     }

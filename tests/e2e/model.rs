@@ -9,7 +9,7 @@ mod world;
 
 use std::time::{Duration, Instant};
 use step::{Lot, Step};
-use world::Played;
+use world::PlayedStory;
 
 const STEPS: usize = 40;
 /// How many stories are played side by side; a seed is that many. The test command plays one seed: half a minute, nearly
@@ -21,7 +21,7 @@ const SHRINK: Duration = Duration::from_secs(300);
 /// The promise that this story breaks.
 fn broken(story: &[Step]) -> Option<String> {
     let played = std::panic::catch_unwind(|| {
-        let mut played = Played::new();
+        let mut played = PlayedStory::new();
         for step in story {
             played.play(*step);
         }

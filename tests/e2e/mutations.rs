@@ -1,6 +1,6 @@
 //! The changes that `tests/mutations` makes still have their places, wherever those moved to.
 
-use crate::world::text;
+use crate::harness::process::text;
 use std::process::Command;
 
 #[test]

@@ -1,265 +1,60 @@
 //! A real nagios4 runs the real binary, by the definitions that we ship.
 
-use crate::world::{ACKBELL, Running, Sandbox, script, text, wait_until};
-use serde_json::Value;
-use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use crate::harness::nagios::Nagios;
+use crate::harness::on_call::OnCall;
+use crate::harness::sandbox::{Sandbox, TOKEN};
+use crate::harness::wait;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
-use tempfile::TempDir;
 
 /// What a plugin may print. Three backticks, a call for everybody, shell, a tab; and a backslash at the end.
 const HOSTILE: &str = "it's \"full\" `id` $HOME ; & <!channel> ```x C:\\";
 
-/// A throw-away core with one host and four services, in a directory of its own.
-pub(crate) struct Core {
-    directory: TempDir,
-    process: Option<Running>,
-}
-
-impl Core {
-    pub(crate) fn start(slack: &str, command: &str, environment_macros: bool) -> Self {
-        let directory = tempfile::Builder::new().prefix("ackbell-nagios").tempdir_in("/tmp").unwrap();
-        let core = Self { directory, process: None };
-        core.lay_out(slack, command, environment_macros);
-        core.run()
-    }
-
-    /// A core that knows nothing of ackbell yet and doesn't run; it reads `conf.d`, too.
-    pub(crate) fn without_ackbell() -> Self {
-        let directory = tempfile::Builder::new().prefix("ackbell-nagios").tempdir_in("/tmp").unwrap();
-        let core = Self { directory, process: None };
-        core.lay_out("", "nobody", false);
-        for ours in ["ackbell.toml", "ackbell.cfg"] {
-            fs::remove_file(core.path(ours)).unwrap();
-        }
-        fs::create_dir(core.path("conf.d")).unwrap();
-        let root = core.directory.path().display().to_string();
-        core.set_in_main(&format!("cfg_file={root}/ackbell.cfg"), &format!("cfg_dir={root}/conf.d"));
-        let mut objects = fs::read_to_string(core.path("objects.cfg")).unwrap();
-        for kind in ["host", "service"] {
-            objects +=
-                &format!("define command {{\n command_name notify-{kind}-by-nobody\n command_line /bin/true\n}}\n");
-        }
-        fs::write(core.path("objects.cfg"), objects).unwrap();
-        core
-    }
-
-    /// The administrator lets the contact `slack` be told, and starts the core.
-    pub(crate) fn tell_slack(self) -> Self {
-        let objects = fs::read_to_string(self.path("objects.cfg")).unwrap();
-        fs::write(self.path("objects.cfg"), objects.replace("contacts alice,bob", "contacts alice,slack")).unwrap();
-        self.run()
-    }
-
-    pub(crate) fn path(&self, inside: &str) -> PathBuf {
-        self.directory.path().join(inside)
-    }
-
-    fn lay_out(&self, slack: &str, command: &str, environment_macros: bool) {
-        let root = self.directory.path().display().to_string();
-        for directory in ["state", "rw", "results", "checks", "tmp"] {
-            fs::create_dir(self.path(directory)).unwrap();
-        }
-        fs::copy(ACKBELL, self.path("ackbell")).unwrap();
-        // Opened once: the file is replaced under it.
-        script(&self.path("check"), "#!/bin/sh\nexec 3<\"$1\"\nread -r code <&3\ncat <&3\nexit \"$code\"\n");
-        for service in ["Disk", "Load", "Flap", "Big"] {
-            self.set(service, 0, "all is well");
-        }
-        fs::write(self.path("ackbell.toml"), format!("state_dir = \"{root}/state\"\n{slack}")).unwrap();
-        let shipped = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/nagios/ackbell.cfg")).unwrap();
-        // Its check would add problems of its own to the stories.
-        let shipped = shipped.split("\n# ackbell watches itself").next().unwrap();
-        let shipped = shipped.replace("/usr/bin/ackbell", &format!("{root}/ackbell --config {root}/ackbell.toml"));
-        fs::write(self.path("ackbell.cfg"), shipped).unwrap();
-        fs::write(self.path("objects.cfg"), objects(&root, command)).unwrap();
-        let macros = u8::from(environment_macros);
-        let main = format!(
-            "log_file={root}/nagios.log\ncfg_file={root}/ackbell.cfg\ncfg_file={root}/objects.cfg\nobject_cache_file={root}/objects.cache\n\
-             precached_object_file={root}/precache\nstatus_file={root}/status.dat\nstatus_update_interval=1\nnagios_user=nagios\n\
-             nagios_group=nagios\ncheck_external_commands=1\ncommand_file={root}/rw/nagios.cmd\nlock_file={root}/nagios.pid\n\
-             temp_file={root}/nagios.tmp\ntemp_path={root}/tmp\ncheck_result_path={root}/results\nquery_socket={root}/rw/nagios.qh\n\
-             use_syslog=0\nlog_notifications=1\ninterval_length=1\ncheck_result_reaper_frequency=1\nenable_notifications=1\n\
-             execute_service_checks=1\nenable_flap_detection=1\nenable_environment_macros={macros}\n\
-             illegal_object_name_chars=`~!$%^&*|'\"<>?,()=\nillegal_macro_output_chars=`~$&|'\"<>\nretain_state_information=0\nservice_inter_check_delay_method=n\n\
-             max_service_check_spread=1\nnotification_timeout=30\ndebug_level=0\n"
-        );
-        fs::write(self.path("nagios.cfg"), main).unwrap();
-        let owned = Command::new("chown").args(["-R", "nagios:nagios"]).arg(self.directory.path()).status().unwrap();
-        assert!(owned.success());
-        let open = Command::new("chmod").args(["0755"]).arg(self.directory.path()).status().unwrap();
-        assert!(open.success());
-    }
-
-    fn run(mut self) -> Self {
-        let config = self.path("nagios.cfg");
-        let verified = Command::new("nagios4").arg("-v").arg(&config).output().unwrap();
-        assert!(verified.status.success(), "{}", text(&verified.stdout));
-        let process = Command::new("nagios4").arg(&config).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        self.process = Some(Running(process));
-        let log = self.path("status.dat");
-        wait_until("nagios4", Duration::from_secs(30), || log.exists() && self.path("rw/nagios.cmd").exists());
-        self
-    }
-
-    /// The core dies; its command file stays behind.
-    pub(crate) fn halt(&mut self) {
-        let process = self.process.take().unwrap();
-        crate::world::signal(process.0.id(), "KILL");
-        drop(process);
-        let _ = Command::new("pkill").args(["-9", "-f"]).arg(self.path("nagios.cfg")).status();
-    }
-
-    /// It starts again, as an administrator would.
-    pub(crate) fn restart(&mut self) {
-        let _ = fs::remove_file(self.path("rw/nagios.cmd"));
-        let _ = fs::remove_file(self.path("nagios.pid"));
-        let mut command = Command::new("nagios4");
-        let process = command.arg(self.path("nagios.cfg")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        self.process = Some(Running(process));
-        wait_until("nagios4", Duration::from_secs(30), || self.path("rw/nagios.cmd").exists());
-    }
-
-    /// Changes a line of its main configuration, for whoever reads it.
-    pub(crate) fn set_in_main(&self, from: &str, to: &str) {
-        let main = fs::read_to_string(self.path("nagios.cfg")).unwrap();
-        assert!(main.contains(from));
-        fs::write(self.path("nagios.cfg"), main.replace(from, to)).unwrap();
-    }
-
-    /// It hangs for a while.
-    pub(crate) fn pause(&self) {
-        crate::world::signal(self.process.as_ref().unwrap().0.id(), "STOP");
-    }
-
-    pub(crate) fn go_on(&self) {
-        crate::world::signal(self.process.as_ref().unwrap().0.id(), "CONT");
-    }
-
-    /// What a service's next checks find.
-    pub(crate) fn set(&self, service: &str, state: u8, output: impl AsRef<[u8]>) {
-        let new = self.path(&format!("checks/.{service}"));
-        fs::write(&new, [format!("{state}\n").as_bytes(), output.as_ref(), b"\n"].concat()).unwrap();
-        fs::rename(new, self.path(&format!("checks/{service}"))).unwrap();
-    }
-
-    pub(crate) fn order(&self, command: &str) {
-        let mut file = fs::OpenOptions::new().write(true).open(self.path("rw/nagios.cmd")).unwrap();
-        writeln!(file, "[{}] {command}", std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
-    }
-
-    pub(crate) fn log(&self) -> String {
-        text(&fs::read(self.path("nagios.log")).unwrap_or_default())
-    }
-}
-
-impl Drop for Core {
-    fn drop(&mut self) {
-        if let Some(process) = self.process.take() {
-            crate::world::signal(process.0.id(), "CONT");
-            process.stop();
-        }
-    }
-}
-
-fn objects(root: &str, command: &str) -> String {
-    let mut text = String::from("define timeperiod {\n timeperiod_name 24x7\n alias always\n");
-    for day in ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"] {
-        text += &format!(" {day} 00:00-24:00\n");
-    }
-    text +=
-        &format!("}}\ndefine command {{\n command_name check\n command_line {root}/check {root}/checks/$ARG1$\n}}\n");
-    // Two contacts: the core runs two commands for each notification.
-    for contact in ["alice", "bob"] {
-        text += &format!(
-            "define contact {{\n contact_name {contact}\n email {contact}@example.com\n host_notification_period 24x7\n\
-             service_notification_period 24x7\n host_notification_options d,u,r,f,s\n service_notification_options w,u,c,r,f,s\n\
-             host_notification_commands notify-host-by-{command}\n service_notification_commands notify-service-by-{command}\n}}\n"
-        );
-    }
-    text += "define host {\n host_name web01\n alias Web server 1\n display_name Web 01\n address 192.0.2.10\n check_period 24x7\n\
-             max_check_attempts 1\n check_interval 60\n notification_interval 0\n notification_period 24x7\n contacts alice,bob\n}\n";
-    // For storms: passive checks only.
-    text += "define host {\n host_name web02\n address 192.0.2.11\n check_period 24x7\n max_check_attempts 1\n check_interval 0\n\
-             active_checks_enabled 0\n notification_interval 0\n notification_period 24x7\n contacts alice,bob\n}\n";
-    for service in 0..200 {
-        text += &format!(
-            "define service {{\n host_name web02\n service_description S{service:03}\n check_command check!Disk\n check_period 24x7\n\
-             max_check_attempts 1\n active_checks_enabled 0\n check_interval 1\n retry_interval 1\n notification_interval 0\n\
-             notification_period 24x7\n contacts alice,bob\n flap_detection_enabled 0\n}}\n"
-        );
-    }
-    for service in ["Disk", "Load", "Flap", "Big"] {
-        let flaps = u8::from(service == "Flap");
-        text += &format!(
-            "define service {{\n host_name web01\n service_description {service}\n check_command check!{service}\n check_period 24x7\n\
-             max_check_attempts 1\n check_interval 1\n retry_interval 1\n notification_interval 0\n notification_period 24x7\n\
-             contacts alice,bob\n flap_detection_enabled {flaps}\n low_flap_threshold 5\n high_flap_threshold 20\n}}\n"
-        );
-    }
-    text
-}
-
-/// Waits for a message whose text starts so, and returns it.
-#[track_caller]
-pub(crate) fn wait_for(sandbox: &Sandbox, core: &Core, start: &str) -> Value {
-    let mut found = None;
-    let started = std::time::Instant::now();
-    while found.is_none() {
-        assert!(
-            started.elapsed() < Duration::from_secs(120),
-            "no \"{start}\" in {:?}\n{}",
-            sandbox.texts(),
-            core.log()
-        );
-        found = sandbox.messages().into_iter().find(|m| m["text"].as_str().unwrap().starts_with(start));
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    found.unwrap()
-}
-
 /// An evening with the core: what each thing that happens looks like in Slack.
-fn evening(sandbox: &Sandbox, core: &Core, hostile: &str) {
+fn evening(night: &OnCall<Nagios>, hostile: &str) {
+    let core = &night.core;
     core.set("Disk", 2, format!("{HOSTILE}\nsecond line|/=97%;80;90"));
-    let disk = wait_for(sandbox, core, "CRITICAL: Disk on Web 01");
+    let disk = night.expect("CRITICAL: Disk on Web 01");
     assert_eq!(disk["text"], format!("CRITICAL: Disk on Web 01 · {hostile}"));
     assert!(disk.to_string().contains("second line") && disk.to_string().contains("97 %"), "{disk}");
     core.order("ACKNOWLEDGE_SVC_PROBLEM;web01;Disk;2;1;0;Carol;looking; really");
-    wait_for(sandbox, core, "ACKNOWLEDGED, CRITICAL: Disk on Web 01 · acknowledged by Carol · looking; really");
+    night.expect("ACKNOWLEDGED, CRITICAL: Disk on Web 01 · acknowledged by Carol · looking; really");
     core.order("SEND_CUSTOM_SVC_NOTIFICATION;web01;Disk;0;Carol;hands off");
-    wait_for(sandbox, core, "MESSAGE, CRITICAL: Disk on Web 01 · sent by hand by Carol · hands off");
+    night.expect("MESSAGE, CRITICAL: Disk on Web 01 · sent by hand by Carol · hands off");
     core.set("Disk", 0, "fine again");
-    let recovered = wait_for(sandbox, core, "RECOVERED, OK: Disk on Web 01");
+    let recovered = night.expect("RECOVERED, OK: Disk on Web 01");
     assert!(recovered["text"].as_str().unwrap().ends_with(" · fine again"), "{recovered}");
 
     core.set("Load", 1, b"bad \xff\xfe bytes \xc3\xa4");
-    wait_for(sandbox, core, "WARNING: Load on Web 01 · bad");
+    night.expect("WARNING: Load on Web 01 · bad");
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
     core.order(&format!("SCHEDULE_SVC_DOWNTIME;web01;Load;{now};{};1;0;3600;Carol;upgrade", now + 3600));
-    wait_for(sandbox, core, "DOWNTIME STARTED: Load on Web 01");
+    night.expect("DOWNTIME STARTED: Load on Web 01");
 
     core.set("Big", 3, format!("{}\n{}", "x".repeat(4000), "long line\n".repeat(6000)));
-    let big = wait_for(sandbox, core, "UNKNOWN: Big on Web 01");
+    let big = night.expect("UNKNOWN: Big on Web 01");
     assert!(big.to_string().contains("more characters"), "said to be cut");
 
     core.order("PROCESS_HOST_CHECK_RESULT;web01;1;no ping");
-    wait_for(sandbox, core, "DOWN: Web 01 · no ping");
+    night.expect("DOWN: Web 01 · no ping");
     core.order("PROCESS_HOST_CHECK_RESULT;web01;0;ping");
-    wait_for(sandbox, core, "RECOVERED, UP: Web 01");
+    night.expect("RECOVERED, UP: Web 01");
 }
 
-fn flapping(sandbox: &Sandbox, core: &Core) {
-    for turn in 0..60 {
-        core.order(&format!("PROCESS_SERVICE_CHECK_RESULT;web01;Flap;{};turn {turn}", turn % 2 * 2));
-        core.set("Flap", turn % 2 * 2, format!("turn {turn}"));
-        std::thread::sleep(Duration::from_millis(500));
-        if sandbox.texts().iter().any(|text| text.starts_with("FLAPPING: Flap on Web 01")) {
-            return;
+fn flapping(night: &OnCall<Nagios>) {
+    let mut turn = 0;
+    wait::trying(Duration::from_millis(500), "it to flap", || {
+        turn += 1;
+        night.core.order(&format!("PROCESS_SERVICE_CHECK_RESULT;web01;Flap;{};turn {turn}", turn % 2 * 2));
+        night.core.set("Flap", turn % 2 * 2, format!("turn {turn}"));
+        let texts = night.sandbox.texts();
+        if texts.iter().any(|text| text.starts_with("FLAPPING: Flap on Web 01")) {
+            Ok(())
+        } else {
+            Err(format!("{texts:?}"))
         }
-    }
-    panic!("it never flapped: {:?}", sandbox.texts());
+    });
 }
 
 /// Two contacts, and nothing shows twice.
@@ -282,12 +77,12 @@ fn a_real_core_over_http_by_arguments() {
     let sandbox = Sandbox::start(&["--burst", "200"]);
     let slack =
         format!("[slack]\nwebhook_url = \"{}\"\n[core]\nmain_config = \"nagios.cfg\"\n", sandbox.webhook("B0000001"));
-    let core = Core::start(&slack, "ackbell", false);
+    let night = OnCall::of(sandbox, slack).beside(|site| Nagios::start(site, "ackbell", false));
     // What the core deletes by itself is gone, and it makes colons of semicolons; all else survives the shell.
-    evening(&sandbox, &core, "its full id HOME :  !channel x C:\\");
-    flapping(&sandbox, &core);
-    assert_once(&sandbox);
-    assert!(!core.log().contains("exited with return code"), "{}", core.log());
+    evening(&night, "its full id HOME :  !channel x C:\\");
+    flapping(&night);
+    assert_once(&night.sandbox);
+    assert!(!night.core.log().contains("exited with return code"), "{}", night.core.log());
 }
 
 #[test]
@@ -301,12 +96,12 @@ fn a_real_core_over_tls_with_a_private_ca_by_environment() {
     let url = sandbox.url.replace("127.0.0.1", "localhost");
     let slack = format!(
         "[slack]\nbot_token = \"{}\"\napi_url = \"{url}/api/\"\nchannel = \"#ops\"\nca_file = \"{}\"\n",
-        crate::world::TOKEN,
+        TOKEN,
         cert.display()
     );
-    let core = Core::start(&slack, "ackbell-env", true);
+    let night = OnCall::of(sandbox, slack).beside(|site| Nagios::start(site, "ackbell-env", true));
     // Whole, but for the semicolon; escaped for Slack.
-    evening(&sandbox, &core, "it's \"full\" `id` $HOME : &amp; &lt;!channel&gt; ```x C:\\");
-    assert_once(&sandbox);
-    assert!(!core.log().contains("exited with return code"), "{}", core.log());
+    evening(&night, "it's \"full\" `id` $HOME : &amp; &lt;!channel&gt; ```x C:\\");
+    assert_once(&night.sandbox);
+    assert!(!night.core.log().contains("exited with return code"), "{}", night.core.log());
 }

@@ -1,8 +1,11 @@
 //! The sandbox's web page in a real browser, with a real core behind it.
 
-use crate::acknowledge::Night;
 use crate::browser::Browser;
-use crate::world::{Sandbox, Site, text};
+use crate::harness::nagios::Nagios;
+use crate::harness::on_call::{OnCall, Way};
+use crate::harness::process::text;
+use crate::harness::sandbox::Sandbox;
+use crate::harness::site::Site;
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -33,10 +36,8 @@ pub(crate) fn assert_fits(browser: &Browser) {
 #[test]
 #[ignore = "needs nagios4, chromium and root: tests/run"]
 fn an_evening_on_call_in_the_page() {
-    let night = Night::falls(false, "");
-    let browser = Browser::start();
-    browser.resize(1440, 900);
-    browser.prefer("light");
+    let night = OnCall::with_nagios(Way::Http, "");
+    let browser = Browser::of(1440, 900, "light");
     browser.open(&night.sandbox.url);
     browser.wait_for("#messages", "Nothing was posted here yet");
     browser.run("window.opened = true");
@@ -59,7 +60,7 @@ fn an_evening_on_call_in_the_page() {
 }
 
 /// A menu's choice, its private answer, and the thread of a card.
-fn menu_and_thread(night: &Night, browser: &Browser) {
+fn menu_and_thread(night: &OnCall<Nagios>, browser: &Browser) {
     night.core.set("Load", 1, "load is high");
     browser.wait_for("#messages", "WARNING Load on Web 01");
     let card = "#messages article:last-of-type";
@@ -80,7 +81,7 @@ fn menu_and_thread(night: &Night, browser: &Browser) {
 }
 
 /// A form: what is wrong stands beside it, then it acts.
-fn forms(night: &Night, browser: &Browser) {
+fn forms(night: &OnCall<Nagios>, browser: &Browser) {
     browser.press("#messages article [data-action=acknowledge_with]");
     browser.wait_for("dialog", "Tell the contacts");
     browser.picture("modal-acknowledge");
@@ -158,10 +159,8 @@ fn looks(browser: &Browser) {
 #[test]
 #[ignore = "needs nagios4, chromium and root: tests/run"]
 fn a_storm_a_failing_slack_and_the_demo_in_the_page() {
-    let night = Night::falls(false, "[storm]\nthreshold = 2\nwindow = \"10s\"\n");
-    let browser = Browser::start();
-    browser.resize(1440, 900);
-    browser.prefer("light");
+    let night = OnCall::with_nagios(Way::Http, "[storm]\nthreshold = 2\nwindow = \"10s\"\n");
+    let browser = Browser::of(1440, 900, "light");
     browser.open(&format!("{}/#C0OPS00001", night.sandbox.url));
     // The switch makes the next calls fail, and says how many are left.
     browser.press("[data-fault='500']");
@@ -188,7 +187,7 @@ fn a_storm_a_failing_slack_and_the_demo_in_the_page() {
 }
 
 /// What a demo adds: its panels, and buttons that ask it to do something.
-fn demo(night: &Night, browser: &Browser) {
+fn demo(night: &OnCall<Nagios>, browser: &Browser) {
     browser.run(
         "const real = window.fetch; window.pressed = [];
          window.fetch = async (path, order) => {
@@ -284,9 +283,7 @@ fn a_preview_is_one_file_that_looks_the_same() {
     let file = site.dir.path().join("preview.html");
     let done = site.run(&["preview", "--html", file.to_str().unwrap()]);
     assert_eq!((done.status.code(), text(&done.stdout)), (Some(0), String::new()), "{}", text(&done.stderr));
-    let browser = Browser::start();
-    browser.resize(390, 844);
-    browser.prefer("dark");
+    let browser = Browser::of(390, 844, "dark");
     browser.open(&format!("file://{}", file.display()));
     browser.wait_for("#preview", "ACKNOWLEDGED, CRITICAL");
     browser.wait_for("#preview", "47 problems");

@@ -1,6 +1,8 @@
 //! Through a proxy: CONNECT with credentials, from the configuration or the environment.
 
-use crate::world::{Sandbox, Site, text};
+use crate::harness::process::text;
+use crate::harness::sandbox::Sandbox;
+use crate::harness::site::Site;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};

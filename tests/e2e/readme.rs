@@ -1,6 +1,7 @@
 //! Every command of the README is run, on a machine that has `/etc/ackbell` and the rest in a directory of the test's.
 
-use crate::world::{ACKBELL, Sandbox, script, text};
+use crate::harness::process::{ACKBELL, script, text};
+use crate::harness::sandbox::Sandbox;
 use std::fs;
 use std::process::Command;
 

@@ -1,13 +1,15 @@
 //! Root is never lent: on what belongs to somebody else, root becomes that user first, and nothing they planted there
 //! makes anybody with more rights than theirs touch a file for them.
 
-use crate::world::{ACKBELL, Sandbox, Site, TOKEN, text, wait_until};
+use crate::harness::process::{ACKBELL, text};
+use crate::harness::sandbox::{Sandbox, TOKEN, by_token};
+use crate::harness::site::Site;
+use crate::harness::wait;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::Duration;
 
 /// Debian's `nobody` and `nogroup`.
 const NOBODY: u32 = 65534;
@@ -52,7 +54,7 @@ fn a_listener_that_root_starts_is_the_owners_with_all_their_groups_in_every_thre
     // Whoever is in a second group: the command file's, as a rule.
     assert!(Command::new("usermod").args(["-aG", "www-data", "nagios"]).status().unwrap().success());
     let (user, group, second) = (number("-u", "nagios"), number("-g", "nagios"), number("-g", "www-data"));
-    let slack = format!("[slack]\nbot_token = \"{TOKEN}\"\napi_url = \"{}/api/\"\nchannel = \"#ops\"\n", sandbox.url);
+    let slack = by_token(&sandbox.url);
     let site = site_of(user, group, &slack);
     let listener = site.listen();
     let mut threads = 0;
@@ -273,15 +275,16 @@ fn what_only_root_may_read_is_read_before() {
 #[ignore = "needs root: tests/run"]
 fn no_process_of_the_same_user_reads_a_listeners_memory() {
     let sandbox = Sandbox::start(&[]);
-    let slack = format!("[slack]\nbot_token = \"{TOKEN}\"\napi_url = \"{}/api/\"\nchannel = \"#ops\"\n", sandbox.url);
+    let slack = by_token(&sandbox.url);
     let site = site_of(NOBODY, NOBODY, &slack);
     let log = fs::File::create(site.dir.path().join("log")).unwrap();
     let mut command = Command::new(program(&site));
     command.arg("--config").arg(site.config()).arg("listen").env_clear().uid(NOBODY).gid(NOBODY).stderr(log);
-    let listener = crate::world::Running(command.spawn().unwrap());
-    wait_until("the listener", Duration::from_secs(20), || site.log().contains("listening"));
+    let listener = crate::harness::process::Running(command.spawn().unwrap());
+    wait::until("the listener", || site.log().contains("listening"));
     let pid = listener.0.id();
-    let own = Command::new("sleep").arg("60").uid(NOBODY).gid(NOBODY).spawn().map(crate::world::Running).unwrap();
+    let own =
+        Command::new("sleep").arg("60").uid(NOBODY).gid(NOBODY).spawn().map(crate::harness::process::Running).unwrap();
     let reads = |pid: u32, file: &str| {
         let read = format!("exec 3</proc/{pid}/{file}");
         Command::new("sh").args(["-c", &read]).uid(NOBODY).gid(NOBODY).output().unwrap().status.success()
@@ -298,7 +301,8 @@ fn no_process_of_the_same_user_reads_a_listeners_memory() {
 #[test]
 #[ignore = "needs nagios4 and root: tests/run"]
 fn setup_lets_the_core_judge_as_its_own_user_and_puts_no_foreign_file_back() {
-    let core = crate::nagios::Core::without_ackbell();
+    let site = Site::new("");
+    let core = crate::harness::nagios::Nagios::without_ackbell(&site);
     let root = core.path("").display().to_string();
     let own = tempfile::tempdir().unwrap();
     let hook = own.path().join("hook");

@@ -1,9 +1,9 @@
 //! A program in a real terminal, driven by tmux: what is typed, what is seen.
 
-use crate::world::text;
+use crate::harness::process::text;
+use crate::harness::wait;
 use std::cell::Cell;
 use std::process::Command;
-use std::time::Duration;
 use tempfile::TempDir;
 
 /// One terminal of 110 columns and 50 lines, gone with the test.
@@ -40,29 +40,26 @@ impl Screen {
     /// Waits until it is seen.
     #[track_caller]
     pub(crate) fn sees(&self, wanted: &str) -> &Self {
-        let started = std::time::Instant::now();
-        while !self.seen().contains(wanted) {
-            assert!(started.elapsed() < Duration::from_secs(30), "no \"{wanted}\" in\n{}", self.seen().trim_end());
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        wait::until(wanted, || {
+            let seen = self.seen();
+            if seen.contains(wanted) { Ok(()) } else { Err(seen) }
+        });
         self
     }
 
     /// Waits for a question at the end, and answers it.
     #[track_caller]
     pub(crate) fn answers(&self, question: &str, answer: &str) -> &Self {
-        let started = std::time::Instant::now();
-        loop {
+        wait::until(&format!("the question \"{question}\""), || {
             let seen = self.seen();
             let lines: Vec<&str> = seen.trim_end().lines().collect();
             let last = lines.last().copied().unwrap_or_default();
             if lines.len() > self.answered.get() && last.starts_with(question) && last.ends_with(':') {
                 self.answered.set(lines.len());
-                break;
+                return Ok(());
             }
-            assert!(started.elapsed() < Duration::from_secs(30), "not asked \"{question}\":\n{}", lines.join("\n"));
-            std::thread::sleep(Duration::from_millis(50));
-        }
+            Err(lines.join("\n"))
+        });
         if !answer.is_empty() {
             self.tmux(&["send-keys", "-l", answer]);
         }

@@ -1,9 +1,10 @@
 //! No secret in any log, error, process list or file of ours; no file readable by strangers; no process started.
 
-use crate::acknowledge::Night;
 use crate::door::Door;
-use crate::world::{ACKBELL, Sandbox, Site, text};
-use serde_json::json;
+use crate::harness::on_call::{OnCall, Way};
+use crate::harness::process::{ACKBELL, text};
+use crate::harness::sandbox::Sandbox;
+use crate::harness::site::Site;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -120,10 +121,10 @@ fn no_page_help_or_door_tells_a_secret() {
 #[test]
 #[ignore = "needs nagios4 and root: tests/run"]
 fn what_an_evening_leaves_is_the_cores_users_and_nobody_elses() {
-    let night = Night::falls(false, "");
+    let night = OnCall::with_nagios(Way::Http, "");
     night.core.set("Disk", 2, "DISK CRITICAL - 3% free");
-    let card = night.wait("CRITICAL: Disk on Web 01");
-    night.sandbox.click(&card, "acknowledge", &json!({}));
+    let card = night.expect("CRITICAL: Disk on Web 01");
+    card.click("acknowledge");
     night.wait_for_log("SERVICE NOTIFICATION: alice;web01;Disk;ACKNOWLEDGEMENT");
     let owner = fs::metadata(night.core.path("state")).unwrap().uid();
     assert_ne!(owner, 0, "the core has a user of its own");

@@ -1,13 +1,15 @@
 //! How installations really look that ackbell was asked to take over: by the environment alone, switched off by emptied
 //! fields, with a webhook and a token that may not post.
 
-use crate::world::{Sandbox, Site, TOKEN, text, wait_until};
+use crate::harness::process::text;
+use crate::harness::sandbox::{Sandbox, TOKEN, by_token};
+use crate::harness::site::Site;
+use crate::harness::wait;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 /// The environment of a container.
 fn by_environment(site: &Site, variables: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String) {
-    let mut command = std::process::Command::new(crate::world::ACKBELL);
+    let mut command = std::process::Command::new(crate::harness::process::ACKBELL);
     command.args(arguments).env_clear().env("ACKBELL_STATE_DIR", site.state(""));
     let done = command.envs(variables.iter().copied()).output().unwrap();
     (done.status.code(), text(&done.stdout) + &text(&done.stderr))
@@ -54,9 +56,9 @@ fn an_integration_whose_fields_are_emptied_is_off_also_in_a_running_listener() {
     );
     let done = site.run(&["config", "check"]);
     assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
-    wait_until("the listener to take it", Duration::from_secs(20), || site.log().contains("configuration reloaded"));
+    wait::until("the listener to take it", || site.log().contains("configuration reloaded"));
     site.service("PROBLEM", "web02", "Disk", "2", "x");
-    wait_until("the second to be given up", Duration::from_secs(20), || site.queue()["dead"] == 1);
+    wait::until("the second to be given up", || site.queue()["dead"] == 1);
     assert_eq!(sandbox.messages().len(), 1, "nothing is posted any more");
 }
 
@@ -105,9 +107,7 @@ fn what_a_person_orders_waits_for_no_pause_but_slacks_own() {
     }
     sandbox.tell("faults", &json!({"faults": [{"kind": "429", "times": 1, "retry_after": "3"}]}));
     let quick = "[outbox]\ntime_budget = \"500ms\"\n";
-    let slack =
-        format!("[slack]\nbot_token = \"{TOKEN}\"\napi_url = \"{}/api/\"\nchannel = \"#ops\"\n{quick}", sandbox.url);
-    site.configure(&slack);
+    site.configure(&(by_token(&sandbox.url) + quick));
     site.service("PROBLEM", "web9", "Disk", "2", "x");
     site.run(&["queue", "retry"]);
     site.run(&["queue", "flush"]);

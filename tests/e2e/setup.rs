@@ -1,8 +1,11 @@
 //! `ackbell setup` as a person meets it: in a real terminal, beside a real core.
 
-use crate::nagios::{Core, wait_for};
+use crate::harness::nagios::Nagios;
+use crate::harness::process::{ACKBELL, text};
+use crate::harness::sandbox::{Sandbox, TOKEN};
+use crate::harness::site::Site;
+use crate::harness::wait;
 use crate::screen::Screen;
-use crate::world::{ACKBELL, Sandbox, Site, TOKEN, text};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -227,7 +230,8 @@ fn without_a_terminal_it_says_what_it_needs() {
 #[ignore = "needs nagios4, tmux and root: tests/run"]
 fn from_nothing_to_the_card_of_a_real_core() {
     let sandbox = Sandbox::start(&["--burst", "99"]);
-    let core = Core::without_ackbell();
+    let site = Site::new("");
+    let core = Nagios::without_ackbell(&site);
     let root = core.path("").display().to_string();
     let root = root.trim_end_matches('/');
     let ackbell = format!("{root}/ackbell --config {root}/etc/ackbell.toml");
@@ -241,7 +245,8 @@ fn from_nothing_to_the_card_of_a_real_core() {
 
     let core = core.tell_slack();
     core.set("Disk", 2, "DISK CRITICAL - 2% free");
-    let card = wait_for(&sandbox, &core, "CRITICAL: Disk on Web 01");
+    let is_it = |message: &serde_json::Value| message["text"].as_str().unwrap().starts_with("CRITICAL: Disk on Web 01");
+    let card = wait::until("the card", || sandbox.messages().into_iter().find(is_it));
     assert_eq!(card["text"], "CRITICAL: Disk on Web 01 · DISK CRITICAL - 2% free");
     sandbox.assert_respected();
 

@@ -1,63 +1,13 @@
 //! The slash command: from words in Slack to what the real core holds, and to what a channel is sent.
 
-use crate::acknowledge::Night;
-use crate::world::{ACKBELL, text, wait_until};
+use crate::harness::on_call::{OnCall, Way};
+use crate::harness::wait;
 use serde_json::{Value, json};
-use std::process::Command;
-use std::time::Duration;
-
-impl Night {
-    /// Writes behind the command in #ops, and waits for the answer that is new and holds the words.
-    #[track_caller]
-    pub(crate) fn ask(&self, text: &str, words: &str) -> Value {
-        self.ask_as(&json!({}), text, words)
-    }
-
-    /// A service falls ill, and the core's state file, which lags behind its notifications, says so too.
-    pub(crate) fn falls_ill(&self, service: &str, output: &str) -> Value {
-        self.core.set(service, 2, output);
-        let card = self.wait(&format!("CRITICAL: {service} on Web 01"));
-        wait_until("the core's state", Duration::from_secs(20), || {
-            let blocks = self.status("servicestatus", &format!("service_description={service}\n"));
-            blocks.iter().any(|block| block.contains("current_state=2"))
-        });
-        card
-    }
-
-    #[track_caller]
-    pub(crate) fn ask_as(&self, more: &Value, text: &str, words: &str) -> Value {
-        let before: Vec<Value> = self.sandbox.messages();
-        let mut order = json!({"command": "/ackbell", "text": text, "channel": "#ops"});
-        order.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let asked = self.sandbox.order("slash", &order);
-        assert_eq!(asked["ok"], true, "{asked}");
-        assert!(asked["ms"].as_u64().unwrap() < 1500, "{asked}");
-        let mut found = Value::Null;
-        let new =
-            || self.sandbox.messages().into_iter().filter(|message| !before.contains(message)).collect::<Vec<_>>();
-        wait_until(&format!("\"{words}\" for \"{text}\""), Duration::from_secs(30), || {
-            let hit = new().into_iter().find(|message| message.to_string().contains(words));
-            found = hit.unwrap_or_default();
-            !found.is_null()
-        });
-        found
-    }
-}
-
-impl Night {
-    /// What a verb prints.
-    pub(crate) fn run(&self, verb: &[&str]) -> String {
-        let done =
-            Command::new(ACKBELL).arg("--config").arg(self.core.path("ackbell.toml")).args(verb).output().unwrap();
-        assert!(done.status.success(), "{}", text(&done.stderr));
-        text(&done.stdout)
-    }
-}
 
 #[test]
 #[ignore = "needs nagios4 and root: tests/run"]
 fn what_is_asked_is_answered_and_done_in_the_real_core() {
-    let night = Night::falls(true, "");
+    let night = OnCall::with_nagios(Way::SocketMode, "");
     let help = night.ask("help", "acknowledge its problem");
     assert!(!help["ephemeral_for"].is_null(), "{help}");
     night.ask("porblems", "Did you mean `/ackbell problems`?");
@@ -86,7 +36,7 @@ fn what_is_asked_is_answered_and_done_in_the_real_core() {
         .ask("status \"eth0:up:ok _raid_\"", "The monitoring has no \\\"eth0:\u{2060}up:ok _\u{2060}raid_\u{2060}\\\"");
     night.ask("ack web01/Disk new disk; is ordered", "Acknowledged: Disk on Web 01. The core holds it.");
     night.wait_for_log("EXTERNAL COMMAND: ACKNOWLEDGE_SVC_PROBLEM;web01;Disk;2;1;0;");
-    let living = night.wait("ACKNOWLEDGED, CRITICAL: Disk on Web 01 · acknowledged by ");
+    let living = night.expect("ACKNOWLEDGED, CRITICAL: Disk on Web 01 · acknowledged by ");
     assert_eq!(living["ts"], card["ts"], "the same card");
     night.ask("status web01/Disk", "new disk, is ordered");
     night.ask("ack web01/Disk again", "It is acknowledged already, by ");
@@ -108,14 +58,14 @@ fn what_is_asked_is_answered_and_done_in_the_real_core() {
 #[test]
 #[ignore = "needs nagios4 and root: tests/run"]
 fn a_list_has_pages_and_its_buttons_act() {
-    let night = Night::falls(false, "");
+    let night = OnCall::with_nagios(Way::Http, "");
     for service in ["Disk", "Load", "Big"] {
         night.falls_ill(service, "it is broken");
     }
     let list = night.ask("problems critical --public", "*3 problems* that match critical");
     assert!(list["ephemeral_for"].is_null(), "for everybody: {list}");
     let private = night.ask("problems", "*3 problems*");
-    night.sandbox.click(&private, "acknowledge", &json!({}));
+    private.click("acknowledge");
     night.told("Acknowledged: ");
     night.ask("problems", ", 1 acknowledged or in downtime");
     night.sandbox.assert_respected();
@@ -124,8 +74,10 @@ fn a_list_has_pages_and_its_buttons_act() {
 #[test]
 #[ignore = "needs nagios4 and root: tests/run"]
 fn a_channel_subscribes_itself() {
-    let night =
-        Night::falls(true, "[[access.rule]]\ndeny = \"U0BOB00001\"\naction = [\"subscribe\"]\nhost = \"web*\"\n");
+    let night = OnCall::with_nagios(
+        Way::SocketMode,
+        "[[access.rule]]\ndeny = \"U0BOB00001\"\naction = [\"subscribe\"]\nhost = \"web*\"\n",
+    );
     night.sandbox.tell("state", &json!({"channels": [{"id": "C0DISKS0001", "name": "disks"}, {"id": "C0FAR000001", "name": "far", "member": false}]}));
     let here = json!({"channel": "#disks"});
     night.ask_as(&here, "subscriptions", "has no subscriptions");
@@ -143,13 +95,13 @@ fn a_channel_subscribes_itself() {
         let all = night.sandbox.messages();
         all.into_iter().filter(|message| message["channel_name"] == "disks").collect::<Vec<_>>()
     };
-    wait_until("the card in #disks", Duration::from_secs(20), || {
+    wait::until("the card in #disks", || {
         there().iter().any(|message| message["text"].as_str().unwrap().starts_with("CRITICAL: Disk"))
     });
-    night.wait("CRITICAL: Load on Web 01");
+    night.expect("CRITICAL: Load on Web 01");
     assert!(!there().iter().any(|message| message["text"].as_str().unwrap().contains("Load")), "{:?}", there());
     // Which of the two #ops gets first is the core's to say; a channel takes one a second.
-    wait_until("#ops, too", Duration::from_secs(20), || {
+    wait::until("#ops, too", || {
         night.sandbox.texts().iter().filter(|text| text.starts_with("CRITICAL: Disk")).count() >= 2
     });
     night.ask_as(&here, "subscriptions", "This channel is sent:");
@@ -169,13 +121,13 @@ fn a_channel_subscribes_itself() {
     night.ask_as(&here, "me web*/Disk", "You are now sent what `web*/Disk` takes.");
     night.ask_as(&json!({"channel": "#disks", "user": "U0BOB00001"}), "me web01", "You may not subscribe channels");
     night.core.set("Disk", 0, "fine");
-    night.wait("RECOVERED, OK: Disk on Web 01");
+    night.expect("RECOVERED, OK: Disk on Web 01");
     night.core.set("Disk", 2, "full again");
     let to_alice = || {
         let all = night.sandbox.messages().into_iter();
         all.filter(|message| message["channel"].as_str().unwrap().starts_with('D')).collect::<Vec<_>>()
     };
-    wait_until("the direct message", Duration::from_secs(30), || !to_alice().is_empty());
+    wait::until("the direct message", || !to_alice().is_empty());
     let own = json!({"channel": to_alice()[0]["channel"]});
     night.ask_as(&own, "subscriptions", "by alice since");
     night.ask_as(&own, "unsubscribe web*/Disk", "Ended: one subscription");
@@ -188,7 +140,7 @@ fn a_channel_subscribes_itself() {
 #[ignore = "needs nagios4 and root: tests/run"]
 fn who_may_not_is_told_and_whoami_tells_why() {
     let rules = "[[access.rule]]\nallow = \"U0BOB00001\"\naction = [\"acknowledge\", \"view\"]\n";
-    let night = Night::falls(true, rules);
+    let night = OnCall::with_nagios(Way::SocketMode, rules);
     // Whoever may not look is never told that all is well; nor is anybody told what they may not see.
     night.ask("problems", "You may not look at this here.");
     night.ask_as(&json!({"user": "U0GUEST001"}), "problems", "Guests may do nothing here.");

@@ -1,6 +1,9 @@
 //! What happens on an ordinary evening.
 
-use crate::world::{Running, Sandbox, Site, signal, text, wait_until};
+use crate::harness::process::{Running, signal, text};
+use crate::harness::sandbox::{Sandbox, TOKEN, by_token};
+use crate::harness::site::Site;
+use crate::harness::wait;
 use serde_json::{Value, json};
 use std::fs;
 use std::time::{Duration, Instant};
@@ -320,20 +323,18 @@ fn a_refused_token_stops_everything_and_a_new_one_delivers_it() {
     let sandbox = Sandbox::start(&[]);
     sandbox.tell("state", &json!({"tokens": {"xoxb-old": {"error": "token_revoked"}}}));
     let site = Site::new("");
-    let config = |token: &str| {
-        format!("[slack]\nbot_token = \"{token}\"\napi_url = \"{}/api/\"\nchannel = \"#ops\"\n", sandbox.url)
-    };
+    let config = |token: &str| by_token(&sandbox.url).replace(TOKEN, token);
     site.configure(&config("xoxb-old"));
     let _listener = site.listen();
     for i in 0..3 {
         site.service("PROBLEM", "web01", &format!("S{i}"), "2", "x");
     }
-    wait_until("the refusal", Duration::from_secs(10), || site.log().contains("token_revoked"));
-    wait_until("all three to wait", Duration::from_secs(10), || site.queue()["waiting"] == 3);
+    wait::until("the refusal", || site.log().contains("token_revoked"));
+    wait::until("all three to wait", || site.queue()["waiting"] == 3);
     let queue = site.queue();
     assert_eq!(queue["deliveries"][0]["attempts"], 0, "a refused token burns no attempt: {queue}");
     // Rotated in the file: no restart, no signal.
-    site.configure(&config(crate::world::TOKEN));
+    site.configure(&config(TOKEN));
     sandbox.wait_for_messages(3);
     site.assert_all_delivered();
     sandbox.assert_respected();
@@ -347,11 +348,11 @@ fn a_broken_configuration_is_refused_at_reload_and_loses_nothing() {
     let good = fs::read_to_string(site.config()).unwrap();
     fs::write(site.config(), "state_dir = \"state\"\n[slack\nbroken").unwrap();
     signal(listener.0.id(), "HUP");
-    wait_until("the refusal", Duration::from_secs(10), || site.log().contains("configuration refused"));
+    wait::until("the refusal", || site.log().contains("configuration refused"));
     site.service("PROBLEM", "web01", "Disk", "2", "still delivered");
     sandbox.wait_for_messages(1);
     fs::write(site.config(), good).unwrap();
-    wait_until("the reload", Duration::from_secs(10), || site.log().contains("configuration reloaded"));
+    wait::until("the reload", || site.log().contains("configuration reloaded"));
 }
 
 #[test]
@@ -418,7 +419,7 @@ fn a_second_listener_waits_its_turn_and_a_killed_one_is_replaced() {
     let second = Running(site.command(&["listen"]).stderr(log).spawn().unwrap());
     first.0.kill().unwrap();
     first.0.wait().unwrap();
-    wait_until("the second", Duration::from_secs(10), || site.log().matches("listening").count() == 2);
+    wait::until("the second", || site.log().matches("listening").count() == 2);
     site.service("PROBLEM", "web01", "Disk", "2", "x");
     sandbox.wait_for_messages(1);
     assert_eq!(second.stop(), Some(0));

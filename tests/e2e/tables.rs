@@ -1,7 +1,8 @@
 //! What the tables show on a terminal, and what a script gets.
 
+use crate::harness::process::{ACKBELL, text};
+use crate::harness::site::Site;
 use crate::screen::Screen;
-use crate::world::{ACKBELL, Site, text};
 
 /// A queue in which two notifications wait for a Slack that isn't there.
 fn waiting() -> Site {

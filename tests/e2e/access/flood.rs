@@ -1,8 +1,10 @@
 //! People who may nothing fire whatever the grammar has, as fast as they can.
 
 use super::{ALICE, GUEST, told_after};
-use crate::acknowledge::Night;
-use crate::world::{Sandbox, is_long, wait_until};
+use crate::harness::on_call::{OnCall, Way};
+use crate::harness::process::is_long;
+use crate::harness::sandbox::Sandbox;
+use crate::harness::wait;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::fs;
@@ -147,7 +149,7 @@ fn peak(pid: u32) -> u64 {
 #[ignore = "needs nagios4 and root: tests/run"]
 fn ten_thousand_orders_and_clicks_of_those_who_may_nothing_cost_little_and_tell_nothing() {
     let rules = format!("[[access.rule]]\nallow = \"{ALICE}\"\n[[access.rule]]\ndeny = \"*\"\n");
-    let night = Night::falls(false, &rules);
+    let night = OnCall::with_nagios(Way::Http, &rules);
     let card = night.falls_ill("Disk", "THE-SECRET-OUTPUT");
     let (ids, users) = crowd();
     night.sandbox.tell("state", &users);
@@ -160,22 +162,23 @@ fn ten_thousand_orders_and_clicks_of_those_who_may_nothing_cost_little_and_tell_
                 scope.spawn(move || fire(&Sandbox::at(url), card, ids, seed, stop))
             })
             .into();
+        // Long enough that everybody's pace is spent.
         std::thread::sleep(Duration::from_secs(5));
         // Somebody else meanwhile: the click is answered at once, the question soon, and the core holds it.
-        let click = night.sandbox.click(&card, "acknowledge", &json!({}));
+        let click = card.click("acknowledge");
         assert!(click["ms"].as_u64().unwrap() < 1000, "{click}");
         let asked = Instant::now();
         let order = json!({"command": "/ackbell", "text": "whoami", "channel": "#ops", "user": ALICE});
         let answer = told_after(&night, ALICE, "whoami", || drop(night.sandbox.order("slash", &order)));
         println!("a question was answered after {:?}: {}", asked.elapsed(), answer.len());
         night.wait_for_log("EXTERNAL COMMAND: ACKNOWLEDGE_SVC_PROBLEM;web01;Disk;2;1;0;alice");
-        while !is_long() && started.elapsed() < SPAN && guns.iter().any(|gun| !gun.is_finished()) {
-            std::thread::sleep(Duration::from_millis(200));
-        }
+        wait::until("the end of the fire", || {
+            is_long() || started.elapsed() > SPAN || guns.iter().all(std::thread::ScopedJoinHandle::is_finished)
+        });
         stop.store(!is_long(), Ordering::Relaxed);
         guns.into_iter().map(|gun| gun.join().unwrap()).sum()
     });
-    let peak = peak(night.listener.as_ref().unwrap().0.id());
+    let peak = peak(night.pid());
     println!("{fired} in {:?}; peak {peak} kB", started.elapsed());
     assert!(fired > 1000, "{fired}");
     assert!(peak < 64 * 1024, "{peak} kB");
@@ -191,27 +194,26 @@ fn ten_thousand_orders_and_clicks_of_those_who_may_nothing_cost_little_and_tell_
             assert!(!words.contains(secret), "{words}");
         }
     }
-    assert!(!night.sandbox.get("views").as_array().unwrap().iter().any(|view| view["type"] == "modal"));
+    assert!(!night.sandbox.views().iter().any(|view| view["type"] == "modal"));
 }
 
 #[test]
 #[ignore = "needs nagios4 and root: tests/run"]
 fn what_one_person_taps_again_and_again_holds_up_nobody_elses() {
-    let night = Night::falls(false, "");
+    let night = OnCall::with_nagios(Way::Http, "");
     let card = night.falls_ill("Disk", "full");
     // As far as Slack is from some.
     night.sandbox.tell("faults", &json!({"faults": [{"kind": "slow", "delay_ms": 700, "method": "response_url"}]}));
-    let tap = |user: &str, button: &str| drop(night.sandbox.click(&card, button, &json!({"user": user})));
+    let tap = |user: &str, button: &str| drop(card.click_as(user, button));
     for _ in 0..20 {
         tap(GUEST, "acknowledge_with");
         tap(GUEST, "acknowledge");
     }
     // Until the first of them was told, and the others are.
-    std::thread::sleep(Duration::from_secs(1));
+    night.told("Guests may do nothing here.");
     let started = Instant::now();
     tap(ALICE, "acknowledge_with");
-    let modal = || night.sandbox.get("views").as_array().unwrap().iter().any(|view| view["type"] == "modal");
-    wait_until("alice's form", Duration::from_secs(3), modal);
+    wait::until("alice's form", || night.sandbox.views().iter().any(|view| view["type"] == "modal"));
     tap(ALICE, "acknowledge");
     night.wait_for_log("EXTERNAL COMMAND: ACKNOWLEDGE_SVC_PROBLEM;web01;Disk;2;1;0;alice");
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());

@@ -2,7 +2,8 @@
 
 use super::{Door, PAYLOAD, SECRET, assert_status, hear, now, post, signed};
 use crate::answers::certificate;
-use crate::world::{Site, wait_until};
+use crate::harness::site::Site;
+use crate::harness::wait;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -11,7 +12,6 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What a client that trusts only this certificate is answered.
 fn ask(door: &Door, trusted: &Path, request: &[u8]) -> Result<String, String> {
@@ -32,6 +32,7 @@ fn health() -> Vec<u8> {
 }
 
 #[test]
+#[ignore = "slow: tests/run"]
 fn a_renewed_certificate_is_taken_and_a_broken_one_is_not() {
     let directory = tempfile::tempdir().unwrap();
     let (cert, key) = certificate(directory.path());
@@ -43,11 +44,11 @@ fn a_renewed_certificate_is_taken_and_a_broken_one_is_not() {
     assert!(super::statuses(&door.say(&health())).is_empty(), "no plain HTTP beside it");
 
     fs::write(&cert, "not a certificate").unwrap();
-    wait_until("the refusal", Duration::from_secs(10), || door.site.log().contains("the old one stays in use"));
+    wait::until("the refusal", || door.site.log().contains("the old one stays in use"));
     assert_status(&ask(&door, &old, &health()).unwrap(), 200);
 
     certificate(directory.path());
-    wait_until("the new one", Duration::from_secs(10), || ask(&door, &cert, &health()).is_ok());
+    wait::until("the new one", || ask(&door, &cert, &health()).is_ok());
     assert!(ask(&door, &old, &health()).unwrap_err().contains("invalid peer certificate"));
 }
 

@@ -1,9 +1,11 @@
 //! The listener dies at every system call between a click and the card that shows what the core holds.
 
-use super::played::Played;
-use crate::acknowledge::free_port;
+use crate::harness::on_call::{Card, OnCall, Way};
+use crate::harness::played::PlayedCore;
+use crate::harness::process::{Running, is_long, signal};
+use crate::harness::site::Site;
+use crate::harness::wait;
 use crate::kills::calls;
-use crate::world::{Running, Sandbox, Site, TOKEN, is_long, signal, wait_until};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,43 +16,21 @@ use std::time::{Duration, Instant};
 const CALLS: &str = "write,writev,sendto,pwrite64,fdatasync,fsync,openat,ftruncate,recvfrom,connect,close";
 const HELD: &str = "ACKNOWLEDGED, CRITICAL: ";
 
-/// A stand-in, a played core and a listener that know each other.
-pub(crate) struct Watch {
-    pub(crate) sandbox: Sandbox,
-    pub(crate) core: Played,
-    pub(crate) site: Site,
-    pub(crate) listener: Option<Running>,
-}
-
-impl Watch {
-    pub(crate) fn begins() -> Self {
-        Self::begin(|_| {})
+impl OnCall<PlayedCore> {
+    pub(crate) fn with_played() -> Self {
+        Self::of_played(|_| {})
     }
 
     /// One whose clock may jump.
-    pub(crate) fn begins_at(offset: &str) -> Self {
-        Self::begin(|site| site.jump(offset))
+    pub(crate) fn with_played_at(offset: &str) -> Self {
+        Self::of_played(|site| site.jump(offset))
     }
 
-    fn begin(prepare: impl FnOnce(&Site)) -> Self {
-        let port = free_port();
-        let url = format!("http://127.0.0.1:{port}/slack/request");
-        let sandbox = Sandbox::start(&["--burst", "5000", "--request-url", &url]);
-        let site = Site::new("");
-        let core = Played::start(site.dir.path());
-        site.configure(&format!(
-            "[slack]\nbot_token = \"{TOKEN}\"\napi_url = \"{}/api/\"\nchannel = \"#ops\"\n\
-             signing_secret = \"sandbox-signing-secret\"\n[listen]\nhttp = \"127.0.0.1:{port}\"\n[storm]\nthreshold = 9999\n{}",
-            sandbox.url,
-            Played::CONFIG
-        ));
-        prepare(&site);
-        let listener = Some(site.listen());
-        Self { sandbox, core, site, listener }
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.listener.as_ref().unwrap().0.id()
+    fn of_played(prepare: impl FnOnce(&Site)) -> Self {
+        let mut night = OnCall::prepare(Way::Http, "5000").beside(|site| PlayedCore::start(site.dir.path()));
+        prepare(&night.site);
+        night.begin(&format!("[storm]\nthreshold = 9999\n{}", PlayedCore::CONFIG));
+        night
     }
 
     /// Whether the listener's process is gone.
@@ -58,27 +38,14 @@ impl Watch {
         self.listener.as_mut().unwrap().0.try_wait().unwrap().is_some()
     }
 
-    pub(crate) fn restart(&mut self) {
-        self.listener = None;
-        self.listener = Some(self.site.listen());
-        let open = || self.site.log().lines().last().is_some_and(|_| self.site.log().matches("http open").count() > 0);
-        wait_until("the door", Duration::from_secs(10), open);
-    }
-
     /// A problem, and its card.
     #[track_caller]
-    pub(crate) fn problem(&self, service: &str) -> Value {
+    pub(crate) fn problem(&self, service: &str) -> Card {
         let id = self.core.set("web01", service, 2).to_string();
         let arguments =
             ["notify", "--hostname", "web01", "--servicedesc", service, "--servicestate", "2", "--problem-id"];
         assert_eq!(self.site.run(&[&arguments[..], &[&id]].concat()).status.code(), Some(0));
-        let name = format!("CRITICAL: {service} on web01");
-        wait_until("the card", Duration::from_secs(30), || self.card(&name).is_some());
-        self.card(&name).unwrap()
-    }
-
-    pub(crate) fn card(&self, start: &str) -> Option<Value> {
-        self.sandbox.messages().into_iter().find(|m| m["text"].as_str().unwrap_or_default().starts_with(start))
+        self.expect(&format!("CRITICAL: {service} on web01"))
     }
 
     /// Whether Slack had its yes in time; `false` is the warning triangle that a person sees.
@@ -91,7 +58,8 @@ impl Watch {
     /// The card shows an acknowledgement; then the core must hold it.
     #[track_caller]
     fn is_shown(&self, service: &str) -> bool {
-        let shown = self.card(&format!("{HELD}{service} on web01")).is_some();
+        let start = format!("{HELD}{service} on web01");
+        let shown = self.sandbox.texts().iter().any(|text| text.starts_with(&start));
         assert!(!shown || self.core.is_acknowledged("web01", service), "{service} is shown, and not held");
         shown
     }
@@ -109,24 +77,25 @@ type Calls = BTreeMap<(String, String), usize>;
 
 /// Each thread's calls between a click and the card that shows it, as far as they were made for each of three clicks.
 fn points() -> Vec<(String, String, usize)> {
-    let watch = Watch::begins();
-    let mut least = calls_of_a_click(&watch, "Clean0");
+    let night = OnCall::with_played();
+    let mut least = calls_of_a_click(&night, "Clean0");
     for service in ["Clean1", "Clean2"] {
-        let next = calls_of_a_click(&watch, service);
+        let next = calls_of_a_click(&night, service);
         least = least.into_iter().filter_map(|(of, count)| Some((of.clone(), count.min(*next.get(&of)?)))).collect();
     }
     least.into_iter().map(|((thread, call), count)| (thread, call, count)).collect()
 }
 
-fn calls_of_a_click(watch: &Watch, service: &str) -> Calls {
-    let card = watch.problem(service);
-    let trace = watch.site.dir.path().join(service);
-    let tracer = attach(watch.pid(), &["-f", "-ff", "-o", trace.to_str().unwrap(), "-e", &format!("trace={CALLS}")]);
-    assert!(watch.click(&card));
-    wait_until("the card", Duration::from_secs(30), || watch.is_shown(service));
-    std::thread::sleep(Duration::from_millis(300));
+fn calls_of_a_click(night: &OnCall<PlayedCore>, service: &str) -> Calls {
+    let card = night.problem(service);
+    let trace = night.site.dir.path().join(service);
+    let tracer = attach(night.pid(), &["-f", "-ff", "-o", trace.to_str().unwrap(), "-e", &format!("trace={CALLS}")]);
+    assert!(night.click(&card));
+    wait::until("the card", || night.is_shown(service));
+    // What it does after that is among its calls, too.
+    night.rests();
     let mut found = Calls::new();
-    for (thread, name) in threads(watch.pid()) {
+    for (thread, name) in threads(night.pid()) {
         let written = fs::read_to_string(trace.with_extension(thread.to_string())).unwrap_or_default();
         found.extend(calls(&written).into_iter().map(|(call, count)| ((name.clone(), call), count)));
     }
@@ -149,7 +118,7 @@ pub(super) fn attach(pid: u32, options: &[&str]) -> Running {
     let mut command = Command::new("strace");
     command.args(options).args(["-qq", "-p", &pid.to_string()]);
     let tracer = Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-    wait_until("strace", Duration::from_secs(10), || {
+    wait::until("strace", || {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         // It may have met its call already.
         !status.contains("TracerPid:\t0\n") || status.contains("State:\tZ")
@@ -158,41 +127,37 @@ pub(super) fn attach(pid: u32, options: &[&str]) -> Running {
 }
 
 /// One click with one death. Gives whether it died.
-fn die(watch: &mut Watch, number: usize, (thread, call, when): &(String, String, usize)) -> bool {
+fn die(night: &mut OnCall<PlayedCore>, number: usize, (thread, call, when): &(String, String, usize)) -> bool {
     let service = format!("S{number}");
-    let card = watch.problem(&service);
-    let Some((&thread, _)) = threads(watch.pid()).iter().find(|(_, name)| *name == thread) else { return false };
+    let card = night.problem(&service);
+    let Some((&thread, _)) = threads(night.pid()).iter().find(|(_, name)| *name == thread) else { return false };
     let inject = format!("inject={call}:signal=KILL:when={when}");
     let tracer = attach(thread, &["-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject]);
-    let answered = watch.click(&card);
+    let answered = night.click(&card);
     let clicked = Instant::now();
-    while !(watch.is_dead() || watch.is_shown(&service) && clicked.elapsed() > Duration::from_millis(800)) {
-        std::thread::sleep(Duration::from_millis(20));
-        if clicked.elapsed() > Duration::from_secs(10) {
-            break;
-        }
-    }
-    let died = watch.is_dead();
+    // It may die after the card is right, or never, as a thread may be at another call this time.
+    wait::until("its death or its work's end", || {
+        night.is_dead()
+            || night.is_shown(&service) && clicked.elapsed() > Duration::from_millis(800)
+            || clicked.elapsed() > Duration::from_secs(10)
+    });
+    let died = night.is_dead();
     drop(tracer);
     if died {
-        watch.restart();
+        night.listen();
     }
     // Slack's yes means that it is kept: it is held and shown, or the person is told why not.
     if answered {
-        wait_until("the card or a word", Duration::from_secs(30), || {
-            watch.is_shown(&service) || watch.is_told(&service)
-        });
+        wait::until("the card or a word", || night.is_shown(&service) || night.is_told(&service));
     }
-    let sent = watch.core.count("ACKNOWLEDGE_SVC_PROBLEM", "web01", &service);
+    let sent = night.core.count("ACKNOWLEDGE_SVC_PROBLEM", "web01", &service);
     assert!(sent <= 1, "sent {sent} times");
     // Whoever saw the warning or was told clicks again.
-    let again = Instant::now();
-    while !watch.is_shown(&service) {
-        watch.click(&card);
-        std::thread::sleep(Duration::from_millis(700));
-        assert!(again.elapsed() < Duration::from_secs(40), "{service} is never acknowledged: {}", watch.site.log());
-    }
-    assert!(watch.core.is_acknowledged("web01", &service));
+    wait::trying(Duration::from_millis(700), &format!("{service} to be acknowledged"), || {
+        let shown = night.is_shown(&service) || night.click(&card) && night.is_shown(&service);
+        if shown { Ok(()) } else { Err(night.site.log()) }
+    });
+    assert!(night.core.is_acknowledged("web01", &service));
     died
 }
 
@@ -209,9 +174,9 @@ fn dies_everywhere(step: usize, side: usize) {
         let running: Vec<_> = parts
             .map(|part| {
                 scope.spawn(move || {
-                    let mut watch = Watch::begins();
+                    let mut night = OnCall::with_played();
                     let died = part.iter().filter(|(number, point)| {
-                        let died = die(&mut watch, *number, point);
+                        let died = die(&mut night, *number, point);
                         println!("{point:?}: {}", if died { "died" } else { "lived" });
                         died
                     });
@@ -235,55 +200,58 @@ fn a_listener_killed_at_the_calls_of_a_click_sends_one_command_and_shows_what_is
 
 #[test]
 fn a_core_that_hangs_is_told_and_its_full_command_file_gets_no_half_command() {
-    let watch = Watch::begins();
-    let card = watch.problem("Disk");
-    watch.core.pause(true);
+    let night = OnCall::with_played();
+    let card = night.problem("Disk");
+    night.core.pause(true);
     // The pipe's 64 KiB, up to less than one command's room.
-    let mut fifo = fs::OpenOptions::new().write(true).open(watch.site.dir.path().join("core.cmd")).unwrap();
+    let mut fifo = fs::OpenOptions::new().write(true).open(night.site.dir.path().join("core.cmd")).unwrap();
     let line = format!("[1] {}\n", "X".repeat(4091));
     for _ in 0..16 {
         std::io::Write::write_all(&mut fifo, line.as_bytes()).unwrap();
     }
-    assert!(watch.click(&card));
-    wait_until("the reason", Duration::from_secs(20), || {
-        watch.sandbox.whispers().iter().any(|told| told.contains("full"))
-    });
-    watch.core.pause(false);
-    std::thread::sleep(Duration::from_secs(1));
-    assert_eq!(watch.core.count("ACKNOWLEDGE_SVC_PROBLEM", "web01", "Disk"), 0, "nothing fires later");
-    assert!(watch.click(&card));
-    wait_until("the card", Duration::from_secs(20), || watch.is_shown("Disk"));
+    assert!(night.click(&card));
+    wait::until("the reason", || night.sandbox.whispers().iter().any(|told| told.contains("full")));
+    night.core.pause(false);
+    // Whatever was sent before this one has been read before it.
+    let other = night.problem("Load");
+    assert!(night.click(&other));
+    wait::until("the other card", || night.is_shown("Load"));
+    assert_eq!(night.core.count("ACKNOWLEDGE_SVC_PROBLEM", "web01", "Disk"), 0, "nothing fires later");
+    assert!(night.click(&card));
+    wait::until("the card", || night.is_shown("Disk"));
 }
 
 #[test]
 fn what_got_worse_before_the_core_took_a_click_is_shown_as_acknowledged_although_slack_is_slow() {
-    let watch = Watch::begins();
+    let night = OnCall::with_played();
     let says = |service: &str, state: u8, place: &str| {
-        let (problem, state) = (watch.core.set("web01", service, state).to_string(), state.to_string());
+        let (problem, state) = (night.core.set("web01", service, state).to_string(), state.to_string());
         let about = ["notify", "--hostname", "web01", "--servicedesc", service, "--servicestate", &state];
         let more = ["--problem-id", &problem, "--to", place];
-        assert_eq!(watch.site.run(&[&about[..], &more].concat()).status.code(), Some(0));
+        assert_eq!(night.site.run(&[&about[..], &more].concat()).status.code(), Some(0));
     };
     says("Disk", 1, "#ops");
-    wait_until("the card", Duration::from_secs(20), || watch.card("WARNING: Disk").is_some());
-    watch.core.pause(true);
-    assert!(watch.click(&watch.card("WARNING: Disk").unwrap()));
-    wait_until("the command", Duration::from_secs(20), || watch.site.log().contains("step=\"sending\""));
+    let card = night.expect("WARNING: Disk");
+    night.core.pause(true);
+    assert!(night.click(&card));
+    wait::until("the command", || night.site.log().contains("step=\"sending\""));
     // Whoever imports waits for Slack for a while.
     let slow = json!({"kind": "slow", "delay_ms": 5000, "times": 1, "method": "chat.postMessage"});
-    watch.sandbox.tell("faults", &json!({"faults": [slow]}));
+    night.sandbox.tell("faults", &json!({"faults": [slow]}));
     says("Load", 2, "#load-0");
     let calls = "SELECT COUNT(*) FROM post WHERE leased IS NOT NULL AND object LIKE '%Load'";
-    wait_until("the call", Duration::from_secs(20), || watch.site.sql(calls).is_ok_and(|count| count == "1"));
+    wait::until("the call", || night.site.sql(calls).is_ok_and(|count| count == "1"));
     says("Disk", 2, "#ops");
-    assert_eq!(watch.site.spooled("new"), 1, "it isn't imported while Slack is slow");
-    watch.core.pause(false);
-    wait_until("the rest", Duration::from_secs(30), || {
-        watch.core.is_acknowledged("web01", "Disk") && watch.site.spooled("new") == 0
-    });
-    wait_until("the card", Duration::from_secs(30), || watch.card("ACKNOWLEDGED, CRITICAL: Disk").is_some());
-    wait_until("the rest", Duration::from_secs(30), || watch.site.queue()["waiting"] == 0);
-    assert!(watch.card("ACKNOWLEDGED, CRITICAL: Disk").is_some(), "{:?}", watch.sandbox.texts());
+    assert_eq!(night.site.spooled("new"), 1, "it isn't imported while Slack is slow");
+    night.core.pause(false);
+    wait::until("the rest", || night.core.is_acknowledged("web01", "Disk") && night.site.spooled("new") == 0);
+    let card = night.expect("ACKNOWLEDGED, CRITICAL: Disk");
+    night.rests();
+    assert!(
+        card.now()["text"].as_str().unwrap().starts_with("ACKNOWLEDGED, CRITICAL: Disk"),
+        "{:?}",
+        night.sandbox.texts()
+    );
 }
 
 #[test]
@@ -292,12 +260,12 @@ fn a_reader_gone_between_open_and_write_and_a_short_write_are_told() {
     for inject in
         ["write:error=EPIPE:when=1", "write:retval=7:when=1", "write:error=EIO:when=1", "openat:error=ENXIO:when=1"]
     {
-        let watch = Watch::begins();
-        let card = watch.problem("Disk");
-        let fifo = watch.site.dir.path().join("core.cmd");
+        let night = OnCall::with_played();
+        let card = night.problem("Disk");
+        let fifo = night.site.dir.path().join("core.cmd");
         let call = inject.split(':').next().unwrap();
         let tracer = attach(
-            watch.pid(),
+            night.pid(),
             &[
                 "-f",
                 "-o",
@@ -310,16 +278,14 @@ fn a_reader_gone_between_open_and_write_and_a_short_write_are_told() {
                 &format!("inject={inject}"),
             ],
         );
-        assert!(watch.click(&card));
-        let shown = || watch.is_shown("Disk");
-        wait_until(&format!("a word: {inject}"), Duration::from_secs(30), || {
-            shown() || !watch.sandbox.whispers().is_empty()
-        });
-        println!("{inject}: {:?}", watch.sandbox.whispers());
+        assert!(night.click(&card));
+        let shown = || night.is_shown("Disk");
+        wait::until(&format!("a word: {inject}"), || shown() || !night.sandbox.whispers().is_empty());
+        println!("{inject}: {:?}", night.sandbox.whispers());
         drop(tracer);
-        assert!(watch.core.count("ACKNOWLEDGE_SVC_PROBLEM", "web01", "Disk") <= 1);
-        assert!(shown() || watch.click(&card));
-        wait_until("the card", Duration::from_secs(30), shown);
+        assert!(night.core.count("ACKNOWLEDGE_SVC_PROBLEM", "web01", "Disk") <= 1);
+        assert!(shown() || night.click(&card));
+        wait::until("the card", shown);
     }
 }
 
@@ -333,41 +299,44 @@ fn a_429_on_what_a_click_needs_is_waited_out_however_often_somebody_clicks() {
         ("response_url", "acknowledge"),
     ];
     for (method, action) in needed {
-        let watch = Watch::begins();
-        let card = watch.problem("Disk");
+        let night = OnCall::with_played();
+        let card = night.problem("Disk");
         let limit = |method| json!({"kind": "429", "times": 1, "method": method, "retry_after": "3"});
         // Who isn't known is told so, by the response URL.
         let limits = [limit(method), limit("users.info")];
         let limits = if method == "response_url" { &limits[..] } else { &limits[..1] };
-        watch.sandbox.tell("faults", &json!({"faults": limits}));
+        night.sandbox.tell("faults", &json!({"faults": limits}));
         let click = json!({"channel": card["channel"], "ts": card["ts"], "action_id": action, "option": "downtime"});
         for _ in 0..4 {
-            watch.sandbox.order("click", &click);
+            night.sandbox.order("click", &click);
+            // All four within the three seconds for which Slack wants to be left alone.
             std::thread::sleep(Duration::from_millis(500));
         }
-        println!("{method}: {:?}", watch.sandbox.whispers());
+        println!("{method}: {:?}", night.sandbox.whispers());
+        // Until those are over.
         std::thread::sleep(Duration::from_millis(1500));
-        assert!(watch.is_shown("Disk") || watch.click(&card));
-        wait_until("the card", Duration::from_secs(20), || watch.is_shown("Disk"));
-        watch.sandbox.assert_respected();
+        assert!(night.is_shown("Disk") || night.click(&card));
+        wait::until("the card", || night.is_shown("Disk"));
+        night.sandbox.assert_respected();
     }
 }
 
 #[test]
 fn a_frozen_listener_makes_nobody_wait_and_its_second_holds_back() {
-    let mut watch = Watch::begins();
-    let second = watch.site.command(&["listen"]).stderr(Stdio::null()).spawn().map(Running).unwrap();
-    signal(watch.pid(), "STOP");
+    let mut night = OnCall::with_played();
+    let second = night.site.command(&["listen"]).stderr(Stdio::null()).spawn().map(Running).unwrap();
+    signal(night.pid(), "STOP");
     let started = Instant::now();
-    watch.site.service("PROBLEM", "web01", "Disk", "2", "x");
+    night.site.service("PROBLEM", "web01", "Disk", "2", "x");
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    // The second asks for the lock five times a second, and shows nothing of it.
     std::thread::sleep(Duration::from_secs(1));
-    assert!(watch.sandbox.messages().is_empty(), "one deliverer at a time");
-    signal(watch.pid(), "CONT");
-    assert_eq!(watch.sandbox.wait_for_messages(1).len(), 1);
-    signal(watch.pid(), "KILL");
-    wait_until("its end", Duration::from_secs(5), || watch.is_dead());
-    watch.site.service("PROBLEM", "web01", "Load", "2", "x");
-    assert_eq!(watch.sandbox.wait_for_messages(2).len(), 2);
+    assert!(night.sandbox.messages().is_empty(), "one deliverer at a time");
+    signal(night.pid(), "CONT");
+    assert_eq!(night.sandbox.wait_for_messages(1).len(), 1);
+    signal(night.pid(), "KILL");
+    wait::until("its end", || night.is_dead());
+    night.site.service("PROBLEM", "web01", "Load", "2", "x");
+    assert_eq!(night.sandbox.wait_for_messages(2).len(), 2);
     drop(second);
 }

@@ -1,7 +1,11 @@
 //! The wall clock jumps while messages wait, between two runs, and in autumn. Time-outs go by the steady clock.
 
-use super::clicks::Watch;
-use crate::world::{Sandbox, Site, text, wait_until};
+use crate::harness::on_call::OnCall;
+use crate::harness::played::PlayedCore;
+use crate::harness::process::text;
+use crate::harness::sandbox::Sandbox;
+use crate::harness::site::Site;
+use crate::harness::wait;
 use serde_json::{Value, json};
 use std::fs;
 use std::process::Command;
@@ -31,7 +35,7 @@ fn a_clock_that_jumps_under_a_listener_delays_and_gives_up_nothing() {
         println!("{jump}: both arrived {:?} later", jumped.elapsed());
         assert!(jumped.elapsed() < Duration::from_secs(20), "{jump}");
     }
-    wait_until("the rest", Duration::from_secs(15), || site.queue()["waiting"] == 0);
+    wait::until("the rest", || site.queue()["waiting"] == 0);
     site.assert_all_delivered();
     let early: Vec<Value> = sandbox.violations().into_iter().filter(|v| v["kind"] == "early_retry").collect();
     assert!(early.is_empty(), "{early:?}");
@@ -56,10 +60,10 @@ fn a_clock_that_jumps_between_two_runs_delays_and_gives_up_nothing() {
         assert!(started.elapsed() < Duration::from_secs(15), "{before} {after}: {:?}", started.elapsed());
         // The recovery finds the card, whenever its problem was.
         notify(&site, "web01", "0", "RECOVERY");
-        wait_until(&format!("the recovery, {before} {after}"), Duration::from_secs(15), || {
+        wait::until(&format!("the recovery, {before} {after}"), || {
             sandbox.texts().iter().any(|text| text.starts_with("RECOVERED, UP: web01"))
         });
-        wait_until("the rest", Duration::from_secs(15), || site.queue()["waiting"] == 0);
+        wait::until("the rest", || site.queue()["waiting"] == 0);
         assert_eq!(listener.stop(), Some(0));
         site.assert_all_delivered();
     }
@@ -75,7 +79,7 @@ fn a_retry_after_is_waited_out_whatever_the_clock_says() {
         let _listener = site.listen();
         sandbox.tell("faults", &json!({"faults": [{"kind": "429", "times": 1, "retry_after": "3"}]}));
         notify(&site, "web01", "1", "PROBLEM");
-        wait_until("the refusal", Duration::from_secs(10), || sandbox.get("stats")["requests"].as_u64().unwrap() > 0);
+        wait::until("the refusal", || sandbox.get("stats")["requests"].as_u64().unwrap() > 0);
         site.jump(jump);
         sandbox.wait_for_messages(1);
         sandbox.assert_respected();
@@ -85,34 +89,36 @@ fn a_retry_after_is_waited_out_whatever_the_clock_says() {
 #[test]
 #[ignore = "needs faketime: tests/run"]
 fn a_click_has_its_time_and_its_end_whatever_the_clock_says() {
-    let ended = |watch: &Watch| watch.sandbox.whispers().iter().any(|told| told.contains("the core has not taken it"));
-    let clicked = |watch: &Watch, jump| {
-        let card = watch.problem("Disk");
+    let ended = |night: &OnCall<PlayedCore>| {
+        night.sandbox.whispers().iter().any(|told| told.contains("the core has not taken it"))
+    };
+    let clicked = |night: &OnCall<PlayedCore>, jump| {
+        let card = night.problem("Disk");
         // The command waits in its file, for a core that says nothing for a while.
-        watch.core.pause(true);
-        assert!(watch.click(&card));
-        std::thread::sleep(Duration::from_secs(1));
-        watch.site.jump(jump);
+        night.core.pause(true);
+        assert!(night.click(&card));
+        wait::until("the command", || night.site.log().contains("step=\"sending\""));
+        night.site.jump(jump);
     };
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let watch = Watch::begins_at("+0");
-            clicked(&watch, "-1d");
-            wait_until("the end", Duration::from_secs(20), || ended(&watch));
+            let night = OnCall::with_played_at("+0");
+            clicked(&night, "-1d");
+            wait::until("the end", || ended(&night));
         });
         for is_started_anew in [false, true] {
             scope.spawn(move || {
-                let mut watch = Watch::begins_at("+0");
-                clicked(&watch, "+1d");
+                let mut night = OnCall::with_played_at("+0");
+                clicked(&night, "+1d");
                 if is_started_anew {
-                    watch.restart();
+                    night.listen();
                 }
+                // A part of its fifteen seconds, in which the wall clock says that a day is over.
                 std::thread::sleep(Duration::from_secs(2));
-                assert!(!ended(&watch), "it has its fifteen seconds");
-                watch.site.jump("+0");
-                watch.core.pause(false);
-                let card = "ACKNOWLEDGED, CRITICAL: Disk on web01";
-                wait_until("the card", Duration::from_secs(20), || watch.card(card).is_some());
+                assert!(!ended(&night), "it has its fifteen seconds");
+                night.site.jump("+0");
+                night.core.pause(false);
+                night.expect("ACKNOWLEDGED, CRITICAL: Disk on web01");
             });
         }
     });
@@ -121,20 +127,20 @@ fn a_click_has_its_time_and_its_end_whatever_the_clock_says() {
 #[test]
 #[ignore = "needs faketime: tests/run"]
 fn a_state_file_from_before_the_clock_was_set_back_is_no_word_about_the_click() {
-    let watch = Watch::begins_at("+0");
-    watch.core.set("web01", "Disk", 0);
-    let written = || fs::read_to_string(watch.site.dir.path().join("status.dat")).unwrap().contains("Disk");
-    wait_until("the state file", Duration::from_secs(5), written);
-    watch.core.pause(true);
-    watch.core.jump(-30);
-    watch.site.jump("-30");
-    let card = watch.problem("Disk");
-    assert!(watch.click(&card));
-    // The file says: written half a minute after the click, Disk is OK.
-    std::thread::sleep(Duration::from_millis(1500));
-    watch.core.pause(false);
-    wait_until("the card", Duration::from_secs(15), || watch.card("ACKNOWLEDGED, CRITICAL: Disk on web01").is_some());
-    let told = watch.sandbox.whispers();
+    let night = OnCall::with_played_at("+0");
+    night.core.set("web01", "Disk", 0);
+    let written = || fs::read_to_string(night.site.dir.path().join("status.dat")).unwrap().contains("Disk");
+    wait::until("the state file", written);
+    night.core.pause(true);
+    night.core.jump(-30);
+    night.site.jump("-30");
+    let card = night.problem("Disk");
+    assert!(night.click(&card));
+    // The file says: written half a minute after the click, Disk is OK. It was looked at when the person is told so.
+    night.told("Sent to the monitoring core; the message changes once the core holds it.");
+    night.core.pause(false);
+    night.expect("ACKNOWLEDGED, CRITICAL: Disk on web01");
+    let told = night.sandbox.whispers();
     assert!(!told.iter().any(|told| told.contains("recovered")), "{told:?}");
 }
 

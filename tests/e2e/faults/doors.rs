@@ -1,12 +1,14 @@
 //! The way to Slack is changed while messages wait: what waits follows, and nothing blocks the rest.
 
-use crate::world::{Sandbox, Site, TOKEN, wait_until};
+use crate::harness::sandbox::{Sandbox, by_token};
+use crate::harness::site::Site;
+use crate::harness::wait;
 use serde_json::json;
 use std::fs;
 use std::time::Duration;
 
 fn flush(site: &Site) {
-    wait_until("the delivery", Duration::from_secs(20), || site.run(&["queue", "flush"]).status.code() == Some(0));
+    wait::until("the delivery", || site.run(&["queue", "flush"]).status.code() == Some(0));
     site.assert_all_delivered();
 }
 
@@ -15,10 +17,7 @@ fn what_waited_for_a_webhook_goes_to_the_bots_channel_and_holds_up_nobody() {
     let sandbox = Sandbox::start(&["--burst", "99"]);
     let site = Site::new("[slack]\nwebhook_url = \"http://127.0.0.1:1/x\"\n[outbox]\ntime_budget = \"600ms\"\n");
     site.service("PROBLEM", "web01", "Disk", "2", "x");
-    site.configure(&format!(
-        "[slack]\nbot_token = \"{TOKEN}\"\napi_url = \"{}/api/\"\nchannel = \"#ops\"\n",
-        sandbox.url
-    ));
+    site.configure(&by_token(&sandbox.url));
     site.service("PROBLEM", "web02", "Disk", "2", "x");
     flush(&site);
     assert_eq!(sandbox.messages().len(), 2, "{:?}", sandbox.texts());
@@ -48,18 +47,20 @@ fn a_configuration_that_is_empty_for_a_while_gives_nothing_up() {
     let _listener = site.listen();
     sandbox.tell("faults", &json!({"faults": [{"kind": "503", "times": 2}]}));
     site.service("PROBLEM", "web01", "Disk", "2", "x");
-    wait_until("its import", Duration::from_secs(5), || site.queue()["waiting"] == 1);
+    wait::until("its import", || site.queue()["waiting"] == 1);
     let whole = fs::read(site.config()).unwrap();
     // Written in place, for a moment and for longer.
     fs::write(site.config(), "").unwrap();
+    // So that it may be read like that, or not.
     std::thread::sleep(Duration::from_millis(100));
     fs::write(site.config(), &whole).unwrap();
     fs::write(site.config(), "state_dir = \"state\"\n").unwrap();
-    wait_until("the reload", Duration::from_secs(10), || site.log().contains("configuration reloaded"));
+    wait::until("the reload", || site.log().contains("configuration reloaded"));
+    // Longer than until the next try of what waits.
     std::thread::sleep(Duration::from_secs(4));
     assert_eq!((&site.queue()["waiting"], &site.queue()["dead"]), (&json!(1), &json!(0)), "{}", site.log());
     fs::write(site.config(), &whole).unwrap();
     sandbox.wait_for_messages(1);
-    wait_until("the rest", Duration::from_secs(10), || site.queue()["waiting"] == 0);
+    wait::until("the rest", || site.queue()["waiting"] == 0);
     site.assert_all_delivered();
 }

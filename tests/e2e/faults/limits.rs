@@ -1,6 +1,8 @@
 //! `notify` where little is allowed: memory, files, processes, no environment, no streams, two megabytes of arguments.
 
-use crate::world::{ACKBELL, Sandbox, Site, text};
+use crate::harness::process::{ACKBELL, text};
+use crate::harness::sandbox::Sandbox;
+use crate::harness::site::Site;
 use std::process::Command;
 
 /// Runs a shell's line, with `NOTIFY` as the program and its arguments.

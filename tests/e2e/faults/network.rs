@@ -1,7 +1,10 @@
 //! The way to Slack breaks at each stage: name, connection, TLS, request, answer. Whatever happens, `notify` ends in its
 //! time, the notification waits, and it arrives once the way is free.
 
-use crate::world::{ACKBELL, Sandbox, Site, text, wait_until};
+use crate::harness::process::{ACKBELL, text};
+use crate::harness::sandbox::Sandbox;
+use crate::harness::site::Site;
+use crate::harness::wait;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -27,6 +30,7 @@ fn says(bytes: &'static [u8]) -> u16 {
         let mut some = vec![0; 65536];
         let _ = stream.read(&mut some);
         let _ = stream.write_all(bytes);
+        // Longer than anybody waits for it.
         std::thread::sleep(Duration::from_secs(8));
     })
 }
@@ -74,7 +78,7 @@ fn waits(url: &str, reason: &str) {
     let kept = queue["deliveries"][0]["reason"].as_str().unwrap_or_default();
     assert!(kept.contains(reason), "{url}: {kept:?} is not about {reason:?}");
     site.configure(&config(&sandbox.webhook("B0000001")));
-    wait_until("the delivery", Duration::from_secs(30), || site.run(&["queue", "flush"]).status.code() == Some(0));
+    wait::until("the delivery", || site.run(&["queue", "flush"]).status.code() == Some(0));
     assert_eq!(sandbox.messages().len(), 1, "{url}");
     site.assert_all_delivered();
 }
@@ -118,6 +122,7 @@ fn connections_that_never_open_or_never_answer_are_waited_out() {
             if reads {
                 let _ = stream.read(&mut vec![0; 65536]);
             }
+            // Longer than anybody waits for it.
             std::thread::sleep(Duration::from_secs(8));
         });
         waits(&format!("http://127.0.0.1:{port}/services/x"), "timed out");
@@ -200,9 +205,7 @@ fn limited(method: &str, form: &Value) {
     let done = site.run(&["notify", "--hostname", host, "--hoststate", state, "--notificationtype", kind, "--to", to]);
     assert_eq!(done.status.code(), Some(0), "{method} {form}: {}", text(&done.stderr));
     if says_a_time {
-        wait_until(&format!("{method} {form}"), Duration::from_secs(20), || {
-            site.run(&["queue", "flush"]).status.code() == Some(0)
-        });
+        wait::until(&format!("{method} {form}"), || site.run(&["queue", "flush"]).status.code() == Some(0));
         site.assert_all_delivered();
     } else {
         let queue = site.queue();

@@ -1,6 +1,9 @@
 //! The spool replaced, full, over its quota, full of strange files, or just very full.
 
-use crate::world::{Sandbox, Site, is_long, text, wait_until};
+use crate::harness::process::{is_long, text};
+use crate::harness::sandbox::Sandbox;
+use crate::harness::site::Site;
+use crate::harness::wait;
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -62,7 +65,7 @@ fn a_real_disk_that_is_full_under_a_listener_loses_nothing_and_mends_by_itself()
     fs::remove_file(site.state("filler")).unwrap();
     site.service("PROBLEM", "web02", "Disk", "2", "x");
     sandbox.wait_for_messages(3);
-    wait_until("the rest", Duration::from_secs(20), || site.queue()["waiting"] == 0);
+    wait::until("the rest", || site.queue()["waiting"] == 0);
     site.assert_all_delivered();
 }
 
@@ -76,7 +79,7 @@ fn a_file_that_is_cut_never_counts_as_stored() {
         let output = "x".repeat(9_000);
         let line = format!(
             "ulimit -f {limit}; exec {} --config {} notify --hostname h --hoststate 1 --output {output}",
-            crate::world::ACKBELL,
+            crate::harness::process::ACKBELL,
             site.config().display()
         );
         let done = Command::new("bash").args(["-c", &line]).env_clear().output().unwrap();
@@ -117,7 +120,7 @@ fn a_spool_replaced_under_a_listener_is_made_anew_and_strange_files_hurt_nobody(
     sh(&format!("touch \"{}/$(printf 'a\\377b')\"", new.display()));
     fs::write(new.join("00000000000000000006.1.0000000000000006"), vec![b'['; 9_000_000]).unwrap();
     next(4);
-    wait_until("them aside", Duration::from_secs(10), || site.spooled("bad") >= 8);
+    wait::until("them aside", || site.spooled("bad") >= 8);
     assert_eq!(site.spooled("new"), 1, "what has no readable name isn't ours to judge");
     assert!(fs::metadata("/etc/passwd").unwrap().is_file());
     sandbox.assert_respected();
@@ -136,15 +139,9 @@ fn very_full(count: usize) {
     let one = Instant::now();
     site.service("PROBLEM", "fresh", "Disk", "2", "x");
     assert!(one.elapsed() < Duration::from_secs(3), "{:?}", one.elapsed());
-    wait_until("the import", Duration::from_secs(1200), || {
-        std::thread::sleep(Duration::from_millis(500));
-        site.spooled("new") == 0
-    });
+    wait::until_within(Duration::from_secs(1200), "the import", || site.spooled("new") == 0);
     let imported = started.elapsed();
-    wait_until("the delivery", Duration::from_secs(1200), || {
-        std::thread::sleep(Duration::from_secs(1));
-        site.queue()["waiting"] == 0
-    });
+    wait::until_within(Duration::from_secs(1200), "the delivery", || site.queue()["waiting"] == 0);
     let status = fs::read_to_string(format!("/proc/{}/status", listener.0.id())).unwrap();
     let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
     println!(

@@ -1,7 +1,9 @@
 //! A throw-away Icinga 2 with every directory of its own.
 
 use crate::cores::Program;
-use crate::world::{ACKBELL, Running, Site, text};
+use crate::harness::process::{ACKBELL, Running, text};
+use crate::harness::site::Site;
+use crate::harness::wait;
 use serde_json::{Value, json};
 use std::fs;
 use std::net::TcpListener;
@@ -9,7 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The daemon and an administrator's access to its API.
 pub(crate) struct Icinga {
@@ -102,12 +104,11 @@ impl Icinga {
         command.process_group(0).stdin(Stdio::null()).stdout(out.try_clone().unwrap()).stderr(out);
         let process = command.spawn().expect("icinga2 must be installed (Debian: icinga2-bin); tests/run does it");
         self.process = Some(Running(process));
-        let started = std::time::Instant::now();
-        while self.try_get("/v1/status/IcingaApplication").is_none() {
+        wait::until("icinga2", || {
             let ended = self.process.as_mut().unwrap().0.try_wait().unwrap();
-            assert!(ended.is_none() && started.elapsed() < Duration::from_secs(90), "icinga2: {}", self.log());
-            std::thread::sleep(Duration::from_millis(100));
-        }
+            assert!(ended.is_none(), "icinga2: {}", self.log());
+            self.try_get("/v1/status/IcingaApplication").ok_or_else(|| self.log())
+        });
     }
 
     /// The daemon goes.
@@ -117,16 +118,15 @@ impl Icinga {
         };
         let group = process.0.id();
         match self.program {
-            Program::Here(_) => crate::world::signal(group, "TERM"),
+            Program::Here(_) => crate::harness::process::signal(group, "TERM"),
             // `unshare` passes no signal on.
             Program::InRoot { .. } => drop(self.ask("/v1/actions/shutdown-process", &json!({}))),
         }
-        for _ in 0..100 {
-            if process.0.try_wait().is_ok_and(|ended| ended.is_some()) {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        // What doesn't end in ten seconds is killed.
+        let started = Instant::now();
+        wait::until("its end", || {
+            process.0.try_wait().is_ok_and(|ended| ended.is_some()) || started.elapsed() > Duration::from_secs(10)
+        });
         let rest = Command::new("kill").args(["-KILL", "--", &format!("-{group}")]).stderr(Stdio::null()).status();
         rest.unwrap();
     }

@@ -2,7 +2,7 @@
 //! `engine/src/macros.cc`), and cuts the line into arguments by itself (`common/process/src/process_args.cc`, before 2025
 //! `clib/src/misc/command_line.cc`). Both are played here after that source: no real one could be run.
 
-use crate::world::{ACKBELL, text};
+use crate::harness::process::{ACKBELL, text};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;

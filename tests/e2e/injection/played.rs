@@ -2,7 +2,7 @@
 //! a real shell: for the definitions of cores that can't be installed here.
 
 use super::{LINES, hostile_prose};
-use crate::world::{ACKBELL, text};
+use crate::harness::process::{ACKBELL, text};
 use std::fs;
 use std::path::Path;
 use std::process::Command;

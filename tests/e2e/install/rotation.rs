@@ -1,8 +1,10 @@
 //! Tokens that end by themselves, and secrets that are changed while everything goes on.
 
 use super::Office;
-use crate::acknowledge::free_port;
-use crate::world::{Sandbox, Site, TOKEN, text, wait_until};
+use crate::harness::process::{free_port, text};
+use crate::harness::sandbox::{Sandbox, TOKEN};
+use crate::harness::site::Site;
+use crate::harness::wait;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,9 +17,7 @@ fn a_token_is_renewed_before_its_end() {
     // Ends within the hour: due at once.
     office.sandbox.tell("state", &json!({"oauth": {"expires_in": 1800}}));
     office.install();
-    wait_until("a renewal", Duration::from_secs(20), || {
-        office.site.log().contains("token renewed integration=default")
-    });
+    wait::until("a renewal", || office.site.log().contains("token renewed integration=default"));
     let (kept, given) = (read(&office.site.state("installs/default.json")), office.sandbox.get("state"));
     let given = given["oauth"]["tokens"].as_array().unwrap().clone();
     assert_eq!((given.len(), &kept["bot_token"]), (2, &given[1]), "renewed once, and not again and again");
@@ -80,7 +80,7 @@ fn a_renewal_that_is_refused_is_told_with_the_end_and_the_remedy() {
     fs::write(&path, spent.to_string()).unwrap();
     let said = down(&site, "web01");
     let log = site.listen();
-    wait_until("the refusal", Duration::from_secs(10), || site.log().contains("reason=invalid_refresh_token"));
+    wait::until("the refusal", || site.log().contains("reason=invalid_refresh_token"));
     assert!(site.log().contains("remedy=install the app again before "), "{said}{}", site.log());
     assert_eq!(sandbox.texts(), ["DOWN: web01 · no ping"], "the token works to its end");
     drop(log);
@@ -115,30 +115,31 @@ fn a_rotation_amid_500_notifications_and_50_clicks_loses_and_refuses_none() {
         let count = || site.log().matches("configuration reloaded").count();
         let before = count();
         site.configure(config);
-        wait_until("the reload", Duration::from_secs(20), || count() > before);
+        wait::until("the reload", || count() > before);
     };
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let clicking = scope.spawn(|| {
             for card in &cards[..50] {
                 sandbox.click(card, "acknowledge", &json!({}));
+                // Spread over the whole rotation.
                 std::thread::sleep(Duration::from_millis(150));
             }
             is_over.store(true, Ordering::Relaxed);
         });
         scope.spawn(|| (60..500).for_each(notify));
-        std::thread::sleep(Duration::from_millis(500));
+        wait::until("both to be under way", || sandbox.messages().len() > 80);
         // Both are good while Slack's is changed; the old token dies before the new one is configured.
         reload(&configured(&sandbox, port, TOKEN, &format!("[\"{old}\", \"{new}\"]")));
         sandbox.tell("state", &json!({"app": {"signing_secret": new}}));
         let next = "xoxb-sandbox-the-next";
         sandbox.tell("state", &json!({"tokens": {TOKEN: {"error": "token_revoked"}, next: {}}}));
-        wait_until("a refused token", Duration::from_secs(20), || site.log().contains("token_revoked"));
+        wait::until("a refused token", || site.log().contains("token_revoked"));
         reload(&configured(&sandbox, port, next, &format!("\"{new}\"")));
         clicking.join().unwrap();
     });
     assert!(is_over.load(Ordering::Relaxed));
-    wait_until("all delivered", Duration::from_secs(120), || {
+    wait::until("all delivered", || {
         let queue = site.queue();
         queue["waiting"] == 0 && queue["spooled"] == 0
     });
@@ -150,5 +151,5 @@ fn a_rotation_amid_500_notifications_and_50_clicks_loses_and_refuses_none() {
     }
     // Each click was kept and done: without a core, its end is a refusal that the audit knows.
     let audited = || text(&site.run(&["audit", "--json"]).stdout).lines().count();
-    wait_until(&format!("50 acts in the audit, not {}", audited()), Duration::from_secs(60), || audited() >= 50);
+    wait::until(&format!("50 acts in the audit, not {}", audited()), || audited() >= 50);
 }

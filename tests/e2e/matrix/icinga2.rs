@@ -2,8 +2,8 @@
 
 use super::{Held, Row, Subject, services};
 use crate::cores::Program;
+use crate::harness::site::Site;
 use crate::icinga::daemon::Icinga;
-use crate::shift::Shift;
 use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -42,9 +42,9 @@ fn objects(root: &Path) -> String {
 }
 
 impl Icinga2 {
-    fn start(shift: &Shift, program: Program, door: &'static str) -> Self {
-        let root = shift.site.dir.path().to_owned();
-        let icinga = Icinga::start_with(&shift.site, program, &objects(&root));
+    fn start(site: &Site, program: Program, door: &'static str) -> Self {
+        let root = site.dir.path().to_owned();
+        let icinga = Icinga::start_with(site, program, &objects(&root));
         let run = "icinga/run";
         let own = match door {
             "API" => format!(
@@ -129,9 +129,7 @@ impl Subject for Icinga2 {
 }
 
 fn icinga2(program: Program, door: &'static str) {
-    let shift = Shift::prepare();
-    let subject = Icinga2::start(&shift, program, door);
-    Row::begin(shift, subject, door).all();
+    Row::begin(|site| Icinga2::start(site, program, door), door).all();
 }
 
 fn of(suite: &str) -> Program {

@@ -2,15 +2,16 @@
 
 use super::{Held, Row, Subject, services};
 use crate::cores::Program;
-use crate::shift::Shift;
-use crate::world::{ACKBELL, Running, script, text, wait_until};
+use crate::harness::nagios::{always, main_config, shipped};
+use crate::harness::process::{ACKBELL, Running, script, text};
+use crate::harness::site::Site;
+use crate::harness::wait;
 use std::collections::HashMap;
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 /// The characters that every core's sample forbids in names.
 const ILLEGAL: &str = "`~!$%^&*|'\"<>?,()=";
@@ -33,8 +34,8 @@ fn services_of_stories() -> [&'static str; 8] {
 }
 
 impl Nagios {
-    fn start(shift: &Shift, program: Program, core: &str, asks: bool, module: &str) -> Self {
-        let root = shift.site.dir.path().to_owned();
+    fn start(site: &Site, program: Program, core: &str, asks: bool, module: &str) -> Self {
+        let root = site.dir.path().to_owned();
         let said = text(&program.command(&root, &["--version"]).output().unwrap().stdout);
         let version = said.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().replace("Core ", "");
         let (core, module) = (core.to_owned(), module.replace("ROOT", &root.display().to_string()));
@@ -56,23 +57,15 @@ impl Nagios {
         fs::copy(ACKBELL, self.path("ackbell")).unwrap();
         script(&self.path("check"), "#!/bin/sh\necho checked again\nexit 1\n");
         let family = if self.is_naemon() { "naemon" } else { "nagios" };
-        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib").join(family).join("ackbell.cfg");
-        let shipped = fs::read_to_string(shipped).unwrap();
-        let shipped = shipped.split("\n# ackbell watches itself").next().unwrap();
-        let called = format!("{root}/ackbell --config {root}/ackbell.toml");
-        fs::write(self.path("ackbell.cfg"), shipped.replace("/usr/bin/ackbell", &called)).unwrap();
+        fs::write(self.path("ackbell.cfg"), shipped(family, &root)).unwrap();
         fs::write(self.path("objects.cfg"), objects(&root)).unwrap();
         let module = &self.module;
-        let main = format!(
-            "log_file={root}/nagios.log\ncfg_file={root}/ackbell.cfg\ncfg_file={root}/objects.cfg\nobject_cache_file={root}/objects.cache\n\
-             precached_object_file={root}/precache\nstatus_file={root}/status.dat\nstatus_update_interval=1\n\
-             check_external_commands=1\ncommand_file={root}/rw/nagios.cmd\nlock_file={root}/nagios.pid\n\
-             temp_file={root}/nagios.tmp\ntemp_path={root}/tmp\ncheck_result_path={root}/results\nquery_socket={root}/rw/nagios.qh\n\
-             log_archive_path={root}/archives\nuse_syslog=0\nlog_notifications=1\ninterval_length=1\ncheck_result_reaper_frequency=1\n\
-             enable_notifications=1\nenable_flap_detection=1\nillegal_object_name_chars={ILLEGAL}\n\
+        let more = format!(
+            "status_update_interval=1\nlog_archive_path={root}/archives\nenable_flap_detection=1\nillegal_object_name_chars={ILLEGAL}\n\
              illegal_macro_output_chars=`~$&|'\"<>\nretain_state_information=1\nuse_retained_program_state=1\n\
-             state_retention_file={root}/retention.dat\nnotification_timeout=30\n{module}\n"
+             state_retention_file={root}/retention.dat\n{module}\n"
         );
+        let main = main_config(&root, &more);
         fs::write(self.path("nagios.cfg"), main).unwrap();
         self.program.own(&self.root);
         assert!(Command::new("chmod").arg("0755").arg(&self.root).status().unwrap().success());
@@ -104,11 +97,7 @@ fn ended(text: &str) -> String {
 }
 
 fn objects(root: &str) -> String {
-    let mut text = String::from("define timeperiod {\n timeperiod_name 24x7\n alias always\n");
-    for day in ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"] {
-        text += &format!(" {day} 00:00-24:00\n");
-    }
-    text += &format!("}}\ndefine command {{\n command_name check\n command_line {root}/check\n}}\n");
+    let mut text = always() + &format!("define command {{\n command_name check\n command_line {root}/check\n}}\n");
     text += "define host {\n host_name web01\n display_name Web 01\n address 192.0.2.10\n check_command check\n active_checks_enabled 0\n\
              check_period 24x7\n max_check_attempts 1\n notification_interval 0\n notification_period 24x7\n contacts slack\n}\n";
     let named = services(takes_name);
@@ -186,7 +175,7 @@ impl Subject for Nagios {
         // Told to stop, it keeps what it held.
         self.order("SHUTDOWN_PROGRAM");
         let mut process = self.process.take().unwrap();
-        wait_until("the core's end", Duration::from_secs(30), || process.0.try_wait().unwrap().is_some());
+        wait::until("the core's end", || process.0.try_wait().unwrap().is_some());
         let _ = fs::remove_file(self.path("nagios.pid"));
         let _ = fs::remove_file(self.path("status.dat"));
     }
@@ -199,7 +188,7 @@ impl Subject for Nagios {
         let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         self.process = Some(Running(process));
         let (status, commands) = (self.path("status.dat"), self.path("rw/nagios.cmd"));
-        wait_until("the core", Duration::from_secs(30), || status.exists() && commands.exists());
+        wait::until("the core", || status.exists() && commands.exists());
     }
 
     fn takes_name(&self, name: &str) -> bool {
@@ -228,9 +217,8 @@ impl Drop for Nagios {
 }
 
 fn nagios(program: Program) {
-    let shift = Shift::prepare();
-    let subject = Nagios::start(&shift, program, "[core]\nmain_config = \"nagios.cfg\"\n", false, "");
-    Row::begin(shift, subject, "command file").all();
+    let core = "[core]\nmain_config = \"nagios.cfg\"\n";
+    Row::begin(|site| Nagios::start(site, program, core, false, ""), "command file").all();
 }
 
 #[test]
@@ -251,10 +239,9 @@ fn naemon(door: &'static str, core: &str) {
     let livestatus = PathBuf::from(told("ACKBELL_LIVESTATUS"));
     let module = format!("event_broker_options=-1\nbroker_module={} ROOT/rw/live", livestatus.display());
     let program = Program::Here(told("ACKBELL_NAEMON").into());
-    let shift = Shift::prepare();
     let core = format!("[core]\nkind = \"naemon\"\n{core}");
-    let subject = Nagios::start(&shift, program, &core, !core.contains("command_file"), &module);
-    Row::begin(shift, subject, door).all();
+    let asks = !core.contains("command_file");
+    Row::begin(|site| Nagios::start(site, program, &core, asks, &module), door).all();
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! The real program with a story played to it, and the promises asked of it afterwards.
 
 use super::step::{SERVICES, Step};
-use crate::faults::clicks::Watch;
-use crate::world::signal;
+use crate::harness::on_call::OnCall;
+use crate::harness::played::PlayedCore;
+use crate::harness::process::signal;
+use crate::harness::wait;
 use serde_json::{Value, json};
 use std::fs;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What must be true of one service.
 #[derive(Debug, Clone, Default)]
@@ -20,8 +22,8 @@ struct Promised {
 }
 
 /// A played story.
-pub(super) struct Played {
-    watch: Watch,
+pub(super) struct PlayedStory {
+    night: OnCall<PlayedCore>,
     config: String,
     services: Vec<Promised>,
     words: usize,
@@ -31,12 +33,12 @@ pub(super) struct Played {
     jumped: bool,
 }
 
-impl Played {
+impl PlayedStory {
     pub(super) fn new() -> Self {
-        let watch = Watch::begins_at("+0");
-        let config = fs::read_to_string(watch.site.config()).unwrap();
+        let night = OnCall::with_played_at("+0");
+        let config = fs::read_to_string(night.site.config()).unwrap();
         let fresh = Promised { told: Some(0), ..Promised::default() };
-        Self { watch, config, services: vec![fresh; SERVICES], words: 0, excused: 0, jumped: false }
+        Self { night, config, services: vec![fresh; SERVICES], words: 0, excused: 0, jumped: false }
     }
 
     pub(super) fn play(&mut self, step: Step) {
@@ -45,32 +47,32 @@ impl Played {
             Step::CheckKilled { service, state, after_us } => self.check(service, state, Some(after_us)),
             Step::Click { service } => {
                 if let Some(card) = self.cards(service).last() {
-                    self.watch.click(card);
+                    self.night.click(card);
                 }
             }
             Step::Fault { kind, times } => {
                 // A second is the least that Slack says.
                 let fault = json!({"kind": kind, "times": times, "retry_after": "1"});
-                self.watch.sandbox.tell("faults", &json!({"faults": [fault]}));
+                self.night.sandbox.tell("faults", &json!({"faults": [fault]}));
             }
             Step::Kill => {
-                if let Some(mut listener) = self.watch.listener.take() {
+                if let Some(mut listener) = self.night.listener.take() {
                     let _ = listener.0.kill();
                     self.excused += 1;
                 }
             }
             Step::Stop => {
-                if let Some(listener) = self.watch.listener.take() {
-                    assert_eq!(listener.stop(), Some(0), "a stop is clean: {}", self.watch.site.log());
+                if let Some(listener) = self.night.listener.take() {
+                    assert_eq!(listener.stop(), Some(0), "a stop is clean: {}", self.night.site.log());
                 }
             }
             Step::Start => {
-                if self.watch.listener.is_none() {
-                    self.watch.restart();
+                if self.night.listener.is_none() {
+                    self.night.listen();
                 }
             }
             Step::Reload { broken } => self.reload(broken),
-            Step::Core { paused } => self.watch.core.pause(paused),
+            Step::Core { paused } => self.night.core.pause(paused),
             Step::Clock { ahead } => self.jump(ahead),
             Step::Wait { ms } => std::thread::sleep(Duration::from_millis(ms)),
         }
@@ -78,29 +80,30 @@ impl Played {
 
     fn jump(&mut self, ahead: i64) {
         self.jumped |= self.acting();
-        self.watch.core.jump(ahead);
-        self.watch.site.jump(&format!("{ahead:+}"));
+        self.night.core.jump(ahead);
+        self.night.site.jump(&format!("{ahead:+}"));
         // Whoever starts then can't tell how long Slack's word to each channel still holds.
         self.excused += SERVICES;
     }
 
     fn reload(&self, broken: bool) {
         // A broken file isn't for a start: that would be refused, rightly.
-        let Some(listener) = &self.watch.listener else { return };
+        let Some(listener) = &self.night.listener else { return };
         let text = if broken { format!("{}\nthis = is = broken", self.config) } else { self.config.clone() };
-        fs::write(self.watch.site.config(), text).unwrap();
+        fs::write(self.night.site.config(), text).unwrap();
         signal(listener.0.id(), "HUP");
         if broken {
+            // As long as somebody takes who sees it at once; whether the listener read it is as good as random.
             std::thread::sleep(Duration::from_millis(100));
-            fs::write(self.watch.site.config(), &self.config).unwrap();
+            fs::write(self.night.site.config(), &self.config).unwrap();
         }
     }
 
     /// The core finds a state; it tells what changed, but not of a problem that is acknowledged.
     fn check(&mut self, service: usize, state: u8, kill_after_us: Option<u64>) {
         let name = format!("S{service}");
-        let was_acknowledged = self.watch.core.is_acknowledged("web01", &name);
-        let problem = self.watch.core.set("web01", &name, state).to_string();
+        let was_acknowledged = self.night.core.is_acknowledged("web01", &name);
+        let problem = self.night.core.set("web01", &name, state).to_string();
         let known = &self.services[service];
         if known.told == Some(state) || (known.told.is_none() && state != 0) || (was_acknowledged && state != 0) {
             return;
@@ -111,12 +114,12 @@ impl Played {
         let (code, to) = (state.to_string(), format!("#load-{service}"));
         let arguments = ["notify", "--hostname", "web01", "--servicedesc", &name, "--notificationtype", kind];
         let more = ["--servicestate", &code, id, &problem, "--output", &word, "--to", &to];
-        let mut command = self.watch.site.command(&[&arguments[..], &more].concat());
+        let mut command = self.night.site.command(&[&arguments[..], &more].concat());
         let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         if let Some(after) = kill_after_us {
             std::thread::sleep(Duration::from_micros(after));
             if process.kill().is_ok() {
-                self.excused += usize::from(self.watch.listener.is_none());
+                self.excused += usize::from(self.night.listener.is_none());
             }
         }
         let known = &mut self.services[service];
@@ -136,7 +139,7 @@ impl Played {
     /// A service's messages at the top of its channel, oldest first.
     fn cards(&self, service: usize) -> Vec<Value> {
         let name = format!("S{service} on web01");
-        let mut cards: Vec<Value> = self.watch.sandbox.messages();
+        let mut cards: Vec<Value> = self.night.sandbox.messages();
         cards.retain(|m| {
             m["thread_ts"].is_null() && m["ephemeral_for"].is_null() && m["text"].as_str().unwrap().contains(&name)
         });
@@ -144,29 +147,21 @@ impl Played {
     }
 
     /// Nothing is wrong any more, and everything may come to rest.
-    fn rest(&mut self) -> Result<(), String> {
-        self.watch.sandbox.tell("faults", &json!({}));
-        self.watch.core.pause(false);
-        self.watch.core.jump(0);
-        self.watch.site.jump("+0");
-        fs::write(self.watch.site.config(), &self.config).unwrap();
-        if self.watch.listener.is_none() {
-            self.watch.restart();
+    fn rest(&mut self) {
+        self.night.sandbox.tell("faults", &json!({}));
+        self.night.core.pause(false);
+        self.night.core.jump(0);
+        self.night.site.jump("+0");
+        fs::write(self.night.site.config(), &self.config).unwrap();
+        if self.night.listener.is_none() {
+            self.night.listen();
         }
-        let started = Instant::now();
         // In the order in which one brings forth the next: an act that ends leaves a delivery behind.
-        while self.acting() || self.watch.site.spooled("new") > 0 || self.watch.site.queue()["waiting"] != 0 {
-            std::thread::sleep(Duration::from_millis(100));
-            if started.elapsed() > Duration::from_secs(90) {
-                return Err(format!(
-                    "it never comes to rest: {} {}\n{}",
-                    self.watch.site.queue(),
-                    self.acts("1"),
-                    self.watch.site.log()
-                ));
-            }
-        }
-        Ok(())
+        wait::until("it to come to rest", || {
+            let night = &self.night;
+            let rests = !self.acting() && night.site.spooled("new") == 0 && night.site.queue()["waiting"] == 0;
+            if rests { Ok(()) } else { Err(format!("{} {}\n{}", night.site.queue(), self.acts("1"), night.site.log())) }
+        });
     }
 
     /// Whether an act of somebody's click is under way.
@@ -176,29 +171,29 @@ impl Played {
 
     fn acts(&self, which: &str) -> String {
         let sql = format!("SELECT id, state, due, object FROM act WHERE {which}");
-        self.watch.site.sql(&sql).unwrap_or_else(|e| e.to_string())
+        self.night.site.sql(&sql).unwrap_or_else(|e| e.to_string())
     }
 
     /// What is broken, in words.
     pub(super) fn judge(mut self) -> Result<(), String> {
-        self.rest()?;
-        let messages = self.watch.sandbox.messages();
+        self.rest();
+        let messages = self.night.sandbox.messages();
         let shown = json!(messages).to_string();
         for (service, known) in self.services.iter().enumerate() {
             for word in &known.words {
                 if !shown.contains(word.as_str()) {
                     let there: Vec<&str> = messages.iter().filter_map(|message| message["text"].as_str()).collect();
-                    let log = format!("{}\n{}", self.watch.site.queue(), self.watch.site.log());
+                    let log = format!("{}\n{}", self.night.site.queue(), self.night.site.log());
                     return Err(format!("{word} of S{service} exited 0 and is nowhere in Slack: {there:#?}\n{log}"));
                 }
             }
             self.judge_order(service, &messages)?;
             self.judge_card(service, known)?;
         }
-        if self.watch.site.queue()["dead"] != 0 {
-            return Err(format!("dead: {}", self.watch.site.queue()));
+        if self.night.site.queue()["dead"] != 0 {
+            return Err(format!("dead: {}", self.night.site.queue()));
         }
-        let violations = self.watch.sandbox.violations();
+        let violations = self.night.sandbox.violations();
         let early = violations.iter().filter(|v| v["kind"] == "early_retry").count();
         if early > self.excused {
             return Err(format!("{early} early retries, {} excused: {}", self.excused, json!(violations)));
@@ -227,7 +222,7 @@ impl Played {
             return if known.words.is_empty() { Ok(()) } else { Err(format!("S{service} has no card")) };
         };
         let text = card["text"].as_str().unwrap();
-        let is_held = self.watch.core.is_acknowledged("web01", &format!("S{service}"));
+        let is_held = self.night.core.is_acknowledged("web01", &format!("S{service}"));
         if text.starts_with("ACKNOWLEDGED") && !is_held && known.told != Some(0) && known.told.is_some() {
             return Err(format!("the card says more than the core holds: {text}"));
         }
@@ -243,7 +238,7 @@ impl Played {
         if is_held && !self.jumped && known.told != Some(0) && !text.starts_with("ACKNOWLEDGED") {
             return Err(format!(
                 "the core holds an acknowledgement, and the card says: {text}\n{}",
-                self.watch.site.log()
+                self.night.site.log()
             ));
         }
         Ok(())

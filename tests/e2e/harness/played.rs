@@ -33,12 +33,12 @@ pub(crate) struct Held {
     ahead: i64,
 }
 
-pub(crate) struct Played {
+pub(crate) struct PlayedCore {
     held: Arc<Mutex<Held>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
-impl Played {
+impl PlayedCore {
     /// Makes `core.cmd` and `status.dat` in this directory.
     pub(crate) fn start(directory: &Path) -> Self {
         let (fifo, status) = (directory.join("core.cmd"), directory.join("status.dat"));
@@ -100,7 +100,7 @@ impl Played {
     }
 }
 
-impl Drop for Played {
+impl Drop for PlayedCore {
     fn drop(&mut self) {
         self.with(|held| held.is_over = true);
         if let Some(thread) = self.thread.take() {
@@ -118,6 +118,7 @@ fn open(fifo: &PathBuf) -> File {
 fn run(mut reader: File, status: &Path, held: &Mutex<Held>) {
     let (mut rest, mut written) = (Vec::new(), Instant::now());
     loop {
+        // The pace at which it reads and writes, no wait for anything.
         std::thread::sleep(Duration::from_millis(15));
         let mut held = held.lock().unwrap();
         if held.is_over {
