@@ -44,7 +44,7 @@ fn contrib_has_what_is_printed() {
 
 #[test]
 fn the_readme_prints_a_line_at_its_real_length() {
-    let readme = fs::read_to_string(format!("{ROOT}/README.md")).unwrap();
+    let readme = fs::read_to_string(format!("{ROOT}/docs/cores.md")).unwrap();
     let joined: String = readme.split(" \\\n").map(str::trim_start).collect::<Vec<_>>().join(" ");
     let printed = printed("nagios", &[]);
     let lines = printed.lines().filter_map(|line| Some(line[line.find("/usr/bin/ackbell notify")?..].trim()));

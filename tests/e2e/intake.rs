@@ -97,7 +97,7 @@ fn what_coder_sends_is_a_message_to_that_person() {
 #[test]
 fn the_readmes_example_is_taken() {
     let post = Post::office(OPEN);
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/message-api.md")).unwrap();
     let body = readme.split("/v1/webhook -H 'Content-Type: application/json' -d '").nth(1).unwrap();
     assert_eq!(post.hand_in(&[], body.split('\'').next().unwrap()).0, 204);
     let message = post.sandbox.wait_for_messages(1).remove(0);

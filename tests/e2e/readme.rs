@@ -1,14 +1,22 @@
-//! Every command of the README is run, on a machine that has `/etc/ackbell` and the rest in a directory of the test's.
+//! Every command of the README and of the pages that it links is run, on a machine that has `/etc/ackbell` and the rest in a directory of the test's.
 
 use crate::harness::process::{ACKBELL, script, text};
 use crate::harness::sandbox::Sandbox;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 
+/// The README, and the pages that it links. The directories are made first, as the packages do.
+const PAGES: [&str; 5] = ["docs/install.md", "README.md", "docs/slack.md", "docs/cores.md", "docs/operate.md"];
+
 fn blocks() -> Vec<String> {
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let starts = readme.split("```sh\n").skip(1);
-    starts.map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+    let blocks_of = |page: &str| {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
+        let starts = text.split("```sh\n").skip(1);
+        starts.map(|rest| rest.split("```").next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    PAGES.into_iter().flat_map(blocks_of).collect()
 }
 
 #[test]
@@ -17,10 +25,13 @@ fn every_command_of_the_readme_works_in_its_order() {
     let sandbox = Sandbox::start(&["--burst", "99"]);
     let home = tempfile::tempdir().unwrap();
     let root = home.path().to_str().unwrap();
+    // `sudo ackbell` becomes the owner of the state, who must get there.
+    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
     for directory in ["bin", "etc", "var/lib", "etc/nagios4/conf.d"] {
         fs::create_dir_all(home.path().join(directory)).unwrap();
     }
     script(&home.path().join("bin/sudo"), "#!/bin/sh\nexec \"$@\"\n");
+    script(&home.path().join("bin/ackbell"), &format!("#!/bin/sh\nexec {ACKBELL} \"$@\"\n"));
     // Building is what made this test; here the result is only put in its place.
     script(
         &home.path().join("bin/cargo"),
@@ -53,8 +64,13 @@ fn every_command_of_the_readme_works_in_its_order() {
             .replace("https://hooks.slack.com/services/T000/B000/secret", &sandbox.webhook("B0000001"))
             .replace("<<'TOML'\n", &format!("<<'TOML'\nstate_dir = \"{root}/var/lib/ackbell\"\n"));
         let path = format!("{root}/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-        let done =
-            Command::new("bash").args(["-euxc", &local]).current_dir(home.path()).env("PATH", path).output().unwrap();
+        let done = Command::new("bash")
+            .args(["-euxc", &local])
+            .current_dir(home.path())
+            .env("PATH", path)
+            .env("ACKBELL_CONFIG", format!("{root}/etc/ackbell/ackbell.toml"))
+            .output()
+            .unwrap();
         assert!(done.status.success(), "{local}\n{}{}", text(&done.stdout), text(&done.stderr));
         commands += text(&done.stderr).lines().filter(|line| line.starts_with("+ ")).count();
     }
