@@ -3,9 +3,12 @@
 use super::{Held, Row, Subject, services};
 use crate::cores::Program;
 use crate::harness::site::Site;
+use crate::harness::wait;
 use crate::icinga::daemon::Icinga;
 use serde_json::Value;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 struct Icinga2 {
@@ -113,6 +116,13 @@ impl Subject for Icinga2 {
 
     fn restart(&mut self) {
         self.icinga.run();
+        // Its API is there first; what was sent before the others are open would be refused, rightly.
+        let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap();
+        wait::until("its other doors", || {
+            let mut options = std::fs::OpenOptions::new();
+            let is_read = options.write(true).custom_flags(nonblocking).open(&self.commands).is_ok();
+            is_read && UnixStream::connect(self.commands.with_file_name("live")).is_ok()
+        });
     }
 
     fn takes_name(&self, name: &str) -> bool {
