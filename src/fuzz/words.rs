@@ -19,10 +19,10 @@ pub fn slash(bytes: &[u8]) {
                 bounded(&filter);
                 same(&filter);
             }
-            SlashOrder::Act(_, said) => {
-                named(&said.words);
-                for name in 0..=said.words.len() {
-                    drop(slash::downtime("/ackbell", said.behind(name)));
+            SlashOrder::Act(_, name) => {
+                named(&name.tokens);
+                for length in 0..=name.tokens.len() {
+                    drop(slash::downtime("/ackbell", name.behind(length)));
                 }
             }
             SlashOrder::Status(words) => named(&words),
@@ -40,8 +40,8 @@ fn bounded(filter: &Filter) {
     let person = Person { team_id: "T1".into(), is_guest: Some(false), ..Person::default() };
     let (caller, access) = (Caller { person, ..caller }, Access::default());
     let admitted = caller.admit(&access).expect("somebody of ours");
-    let leave = admitted.ask(Right::Subscribe).expect("nobody is refused without rules");
-    assert_eq!(leave.covers(&filter.matches, &KnownNames::default()), Ok(()));
+    let permission = admitted.ask(Right::Subscribe).expect("nobody is refused without rules");
+    assert_eq!(permission.covers(&filter.matches, &KnownNames::default()), Ok(()));
 }
 
 fn named(words: &[String]) {
