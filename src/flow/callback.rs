@@ -103,7 +103,7 @@ impl Callback {
     /// Makes the action request durable. Slack may send one again: its key makes the two one.
     fn keep(&self, new: &NewRequest) -> Result<(), StoreError> {
         let request = serde_json::to_string(&new.request).map_err(|e| StoreError::Content(e.to_string()))?;
-        let object = new.request.requested.object_key();
+        let object = new.request.requested_action.object_key();
         let row = NewAct { key: new.key.clone(), parent: None, object, request, due: 0 };
         locked(&self.store).keep_acts(&[row], clock::wall_ms()).map(drop)
     }
@@ -134,13 +134,13 @@ impl ActionWorker {
     fn prepare(&mut self, act: &Act, request: &Request) -> Result<Ready, Stop> {
         self.check_expiry(act, request)?;
         let caller = self.identify(&request.requester)?;
-        let (config, action) = (self.lookup.config(), request.requested.action());
+        let (config, action) = (self.lookup.config(), request.requested_action.action());
         let permission = action::prepare::permit(&caller, &config, &action)?;
         self.split_digest(act, request, &permission)?;
         let found = self.find(act, request, &permission)?;
         let authorised = self.authorise(&found, &permission, &caller)?;
         self.check_needed(act, &found)?;
-        self.split_host_downtime(act, &found, &permission)?;
+        action::split::split_host_downtime(act, &found, &permission)?;
         let command = action::prepare::external_command(&authorised, &found.core, &caller)?;
         Ok(Ready { act: act.clone(), request: found.request, person: caller.person, core: found.core, command })
     }

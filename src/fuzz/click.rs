@@ -9,7 +9,7 @@ use crate::rules::authorise::{Caller, ObjectNames, Person, Right, authorise};
 use crate::rules::command::{CommandError, ExternalCommand, Wording};
 use crate::rules::confirm::Expectation;
 use crate::slack::forms;
-use crate::slack::interaction::{Interaction, MessageRef, decode, decode_envelope};
+use crate::slack::interaction::{Interaction, decode, decode_envelope};
 use std::time::Duration;
 
 /// What one write to a FIFO passes whole (`pipe(7)`).
@@ -55,10 +55,10 @@ fn act(interaction: &Interaction) {
             Click::Nothing | Click::Lost(_) => {}
         },
         Interaction::ViewSubmission(form) => {
-            if let Some(Ok((about, action))) = forms::read(&form.view, &rules, NOW) {
-                let requester = Requester::of("default", &form.origin, &MessageRef::default());
-                let requested = RequestedAction::One { post: about.post, object: about.object, action };
-                keep(&Request { name: requested.name().to_owned(), requester, requested });
+            if let Some(Ok((about, action))) = forms::parse(&form.view, &rules, NOW) {
+                let requester = Requester::new("default", &form.origin, None);
+                let requested_action = RequestedAction::One { post: about.post, object: about.object, action };
+                keep(&Request { name: requested_action.name().to_owned(), requester, requested_action });
             }
         }
         other => drop(other.kind().to_owned()),
@@ -70,7 +70,7 @@ fn keep(request: &Request) {
     let text = serde_json::to_string(request).expect("a request can be kept");
     let kept: Request = serde_json::from_str(&text).expect("a request that was kept is read");
     assert_eq!(&kept, request, "the outbox changes a request");
-    let (object, action) = match &request.requested {
+    let (object, action) = match &request.requested_action {
         RequestedAction::One { object, action, .. } => (object.clone(), action),
         RequestedAction::AcknowledgeAll { action, .. } | RequestedAction::Card { action, .. } => (web01(), action),
         RequestedAction::Expire { object, .. } => (object.clone(), &Action::RemoveAcknowledgement),

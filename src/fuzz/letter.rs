@@ -1,7 +1,7 @@
 //! What other programs hand in: whatever it is, it mentions nobody and leads to the web only.
 
 use super::NOW;
-use crate::listen::message_api::message::read;
+use crate::listen::message_api::message::parse;
 use crate::slack::limits::LINKS_MAX;
 use crate::slack::{direct_message, markdown};
 

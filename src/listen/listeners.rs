@@ -83,7 +83,10 @@ impl Listeners {
         });
         match opened {
             Ok(server) => self.local = Some(server),
-            Err(e) => warn!("can't open the socket for local programs path={path:?} reason={:?}", e.to_string()),
+            Err(e) => {
+                let (path, reason) = (path.display().to_string(), e.to_string());
+                warn!("can't open the socket for local programs path={path:?} reason={reason:?}");
+            }
         }
     }
 

@@ -8,7 +8,7 @@ mod expiry;
 pub(super) mod prepare;
 mod reply;
 mod send;
-mod split;
+pub(super) mod split;
 
 use super::access_lookup::AccessLookup;
 use super::request::Request;
@@ -150,7 +150,7 @@ fn audit_row(
     detail: &str,
 ) -> String {
     let requester = &request.requester;
-    let object = request.requested.object();
+    let object = request.requested_action.object();
     info!(
         "act={} step={step:?} action={} object={:?} user={} integration={} detail={:?}",
         act.id,

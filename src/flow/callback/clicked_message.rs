@@ -13,11 +13,11 @@ use crate::store::{Shown, Store, StoreError};
 /// sentence for the person.
 pub(super) fn find(
     store: &Store,
-    requested: &RequestedAction,
+    requested_action: &RequestedAction,
     requester: &Requester,
     permission: &Permission<'_>,
 ) -> Result<Result<(Object, Option<Shown>), String>, StoreError> {
-    let subject = match requested {
+    let subject = match requested_action {
         RequestedAction::One { post: None, object, .. } | RequestedAction::Expire { object, .. } => {
             return Ok(Ok((object.clone(), store.shown_of(&object.key(), permission)?)));
         }

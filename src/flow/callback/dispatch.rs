@@ -245,9 +245,9 @@ fn form_submitted(context: &RequestContext, form: &ViewAction) -> Dispatched {
     let mut requester = Requester::new(&context.integration, &form.origin, None);
     (requester.channel, requester.message, requester.response_url) = (about.channel, about.message, about.response_url);
     let name = action.name().to_owned();
-    let requested = RequestedAction::One { post: about.post, object: about.object, action };
+    let requested_action = RequestedAction::One { post: about.post, object: about.object, action };
     let key = format!("{} form {}", context.integration, form.view.id.as_ref());
-    let (config, request) = (Arc::clone(&context.config), Request { name, requester, requested });
+    let (config, request) = (Arc::clone(&context.config), Request { name, requester, requested_action });
     Dispatched::ActionRequested(Box::new(NewRequest { config, key, request, source: ActionSource::Form }))
 }
 

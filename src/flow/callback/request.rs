@@ -21,7 +21,7 @@ pub(crate) struct Request {
     #[serde(rename = "asker")]
     pub(crate) requester: Requester,
     #[serde(rename = "wish")]
-    pub(crate) requested: RequestedAction,
+    pub(crate) requested_action: RequestedAction,
 }
 
 /// The person who asked, and where.
@@ -136,13 +136,16 @@ pub(crate) fn click(click: &BlockActions, integration: &str, rules: &Acknowledge
         let available_action = if needs_comment { AvailableAction::AcknowledgeWith } else { available_action };
         return Click::Form { available_action, requester, subject };
     }
-    let Some(requested) = requested_action(available_action, subject, rules, now) else {
+    let Some(requested_action) = requested_action(available_action, subject, rules, now) else {
         return Click::Nothing;
     };
     let ts = action.ts.as_ref().map_or("", |ts| ts.as_ref());
     let message = requester.message.as_deref().unwrap_or_default();
     let key = format!("{integration} {} {message} {} {ts}", requester.user, action.id.as_ref());
-    Click::Ask { key, request: Box::new(Request { name: requested.name().to_owned(), requester, requested }) }
+    Click::Ask {
+        key,
+        request: Box::new(Request { name: requested_action.name().to_owned(), requester, requested_action }),
+    }
 }
 
 fn requested_action(

@@ -120,7 +120,7 @@ async fn connection(
     match timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => serve_http(stream, peer, shared, slot, stopped).await,
         Ok(Err(e)) => {
-            shared.stats.log_rejected("tls_handshake", format_args!("from={peer} reason={:?}", e.to_string()))
+            shared.stats.log_rejected("tls_handshake", format_args!("from={peer} reason={:?}", e.to_string()));
         }
         Err(_) => shared.stats.log_rejected("tls_handshake", format_args!("from={peer} reason=\"too slow\"")),
     }
@@ -154,7 +154,7 @@ async fn serve_http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     };
     match ended {
         Err(e) if e.is_parse() => {
-            shared.stats.log_rejected("malformed", format_args!("from={peer} reason={:?}", e.to_string()))
+            shared.stats.log_rejected("malformed", format_args!("from={peer} reason={:?}", e.to_string()));
         }
         Err(e) if e.is_timeout() => shared.stats.count("slow"),
         Err(_) => shared.stats.count("cut_off"),

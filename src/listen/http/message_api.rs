@@ -53,11 +53,11 @@ impl Post<'_> {
         }
         let (bytes, permit) = match self.read(BODY_BYTES_MAX, "body over 256 KiB", body).await {
             Ok(read) => read,
-            Err(refusal) => return refusal,
+            Err(refusal) => return *refusal,
         };
         let in_progress = match self.permit() {
             Ok(in_progress) => in_progress,
-            Err(refusal) => return refusal,
+            Err(refusal) => return *refusal,
         };
         let key = headers.get("idempotency-key").map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned());
         let endpoints = Arc::clone(&self.shared.endpoints);

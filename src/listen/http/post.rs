@@ -26,20 +26,23 @@ impl Post<'_> {
         bytes_max: usize,
         too_large: &'static str,
         body: Incoming,
-    ) -> Result<(Vec<u8>, Option<OwnedSemaphorePermit>), Reply> {
-        body::read(&self.shared.big_bodies, bytes_max, body).await.map_err(|e| match e {
-            BodyError::TooLarge => self.refuse(413, "oversized", format_args!("reason={too_large:?}")),
-            BodyError::NoRoom => self.refuse(503, "no_room", "reason=\"too many large bodies at once\""),
-            BodyError::Broken(e) => self.refuse(400, "broken_body", format_args!("reason={:?}", e.to_string())),
-            BodyError::TooSlow => self.refuse(408, "slow", "reason=\"the body took too long\""),
+    ) -> Result<(Vec<u8>, Option<OwnedSemaphorePermit>), Box<Reply>> {
+        let read = body::read(&self.shared.big_bodies, bytes_max, body).await;
+        read.map_err(|e| {
+            Box::new(match e {
+                BodyError::TooLarge => self.refuse(413, "oversized", format_args!("reason={too_large:?}")),
+                BodyError::NoRoom => self.refuse(503, "no_room", "reason=\"too many large bodies at once\""),
+                BodyError::Broken(e) => self.refuse(400, "broken_body", format_args!("reason={:?}", e.to_string())),
+                BodyError::TooSlow => self.refuse(408, "slow", "reason=\"the body took too long\""),
+            })
         })
     }
 
     /// A permit to be in progress; the refusal when there are too many requests.
-    pub(super) fn permit(&self) -> Result<OwnedSemaphorePermit, Reply> {
-        Arc::clone(&self.shared.in_progress)
-            .try_acquire_owned()
-            .map_err(|_| self.refuse(503, "too_many", "reason=\"requests come faster than they are handled\""))
+    pub(super) fn permit(&self) -> Result<OwnedSemaphorePermit, Box<Reply>> {
+        Arc::clone(&self.shared.in_progress).try_acquire_owned().map_err(|_| {
+            Box::new(self.refuse(503, "too_many", "reason=\"requests come faster than they are handled\""))
+        })
     }
 
     /// Counts and logs a rejected request. `kind`: of the metrics.

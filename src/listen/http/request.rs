@@ -138,7 +138,7 @@ impl Post<'_> {
         }
         let (bytes, permit) = match self.read(BODY_BYTES_MAX, "body over 1 MiB", body).await {
             Ok(read) => read,
-            Err(refusal) => return refusal,
+            Err(refusal) => return *refusal,
         };
         if std::str::from_utf8(&bytes).is_ok_and(is_ssl_check) {
             self.shared.stats.count("ssl_check");
@@ -173,7 +173,7 @@ impl Post<'_> {
     async fn hand_on(&self, verified: Verified, permit: Option<OwnedSemaphorePermit>) -> Reply {
         let in_progress = match self.permit() {
             Ok(in_progress) => in_progress,
-            Err(refusal) => return refusal,
+            Err(refusal) => return *refusal,
         };
         let endpoints = Arc::clone(&self.shared.endpoints);
         let integration = verified.integration().to_owned();
@@ -271,7 +271,7 @@ mod tests {
             ("/webhooks/slack", Some(Target::Callback(None))),
             ("/slack/request/second", Some(Target::Callback(Some("second")))),
             ("/healthz", Some(Target::Health)),
-            ("/v1/webhook", Some(Target::Intake)),
+            ("/v1/webhook", Some(Target::Message)),
             ("/metrics", Some(Target::Metrics)),
             ("/slack/install", Some(Target::Install(None))),
             ("/slack/install/second", Some(Target::Install(Some("second")))),

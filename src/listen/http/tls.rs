@@ -66,6 +66,6 @@ mod tests {
         assert!(error(&one.cert, &two.key).starts_with("tls_cert and tls_key can't be used together: "));
         assert!(error(&one.key, &one.key).ends_with("no certificate in it"));
         assert!(error(&one.cert, Path::new("/gone")).starts_with("tls_key /gone: "));
-        assert!(said(Path::new("/gone"), &one.key).starts_with("tls_cert /gone: "));
+        assert!(error(Path::new("/gone"), &one.key).starts_with("tls_cert /gone: "));
     }
 }

@@ -154,7 +154,7 @@ impl ActionWorker {
                 })
             }
             // Asked for by a slash command: there may be no message that shows it.
-            _ if matches!(request.requested, RequestedAction::One { post: None, .. }) => {
+            _ if matches!(request.requested_action, RequestedAction::One { post: None, .. }) => {
                 Some(confirmation(expected, &label))
             }
             _ => None,
@@ -165,14 +165,18 @@ impl ActionWorker {
             results.actions_taken.push((format!("act-{}", act.id), expected.object.key(), action_taken));
         }
         if let RequestedAction::One { object, action: Action::Acknowledge { expiry: Some(at), .. }, .. } =
-            &request.requested
+            &request.requested_action
             && let Effect::Acknowledged { comment, expires } = &expected.effect
         {
             // Where the core ends the acknowledgement by itself, its state is only looked at, a little later.
             let at = if *expires { at.saturating_add(expiry::GRACE_SECONDS) } else { *at };
             let (author, comment) = (expected.author.clone(), comment.clone());
-            let requested = RequestedAction::Expire { object: object.clone(), author, comment };
-            let later = Request { name: requested.name().to_owned(), requested, requester: request.requester.clone() };
+            let requested_action = RequestedAction::Expire { object: object.clone(), author, comment };
+            let later = Request {
+                name: requested_action.name().to_owned(),
+                requested_action,
+                requester: request.requester.clone(),
+            };
             let text = serde_json::to_string(&later).map_err(|e| StoreError::Content(e.to_string()))?;
             let (key, due) = (format!("expire {}", act.id), at.saturating_mul(1000));
             results.timers.push(NewAct { key, parent: None, object: object.key(), request: text, due });
@@ -206,7 +210,7 @@ impl ActionWorker {
         };
         let config = self.lookup.config();
         if crate::flow::deliver::voice(&config, &shown.lane) == Voice::Fixed
-            && let (Some(problem), RequestedAction::One { post, .. }) = (shown.problem, &request.requested)
+            && let (Some(problem), RequestedAction::One { post, .. }) = (shown.problem, &request.requested_action)
         {
             let message = crate::flow::deliver::replacement(&problem, &config, &shown.lane, post.unwrap_or(0));
             self.respond(&request.requester, message);
@@ -222,7 +226,7 @@ impl ActionWorker {
                 continue;
             }
             let request = request_of(&act)?;
-            let sentence = summary(&request.requested.action(), &outcomes);
+            let sentence = summary(&request.requested_action.action(), &outcomes);
             let rows = [audit_row(&act, &request, None, &[], "summed up", &sentence)];
             self.store.move_acts(&[(act.id, finished(&act, &sentence))], &rows)?;
         }

@@ -10,7 +10,7 @@ use crate::model::action::Action;
 use crate::model::object::Object;
 use crate::model::problem::Problem;
 use crate::monitoring::{dialect, knows_expiry, wording};
-use crate::rules::authorise::{Authorised, Caller, Permission, Person, Right, authorise};
+use crate::rules::authorise::{Authorised, Caller, Permission, Person, Refusal, Right, authorise};
 use crate::rules::command::ExternalCommand;
 use crate::store::{Act, Lane, NewAct, Shown, Stage, StoreError};
 use crate::system::clock;
@@ -50,7 +50,7 @@ pub(super) const FAILED: &str = "failed";
 pub(super) const NOTHING_TO_DO: &str = "nothing to do";
 
 /// A request, and how far its preparation came.
-pub(in crate::flow::callback) type Prepared = (Act, Request, Result<Box<Ready>, Stop>);
+pub(in crate::flow::callback) type Prepared = (Act, Request, Result<Ready, Stop>);
 
 /// The object of a request, with the message that shows it, and the core to be commanded.
 pub(in crate::flow::callback) struct Found {
@@ -68,9 +68,9 @@ impl Found {
 }
 
 impl Stop {
-    fn refused(sentence: impl ToString, person: Option<&Person>) -> Self {
+    fn refused(sentence: impl Into<String>, person: Option<&Person>) -> Self {
         let person = person.cloned().map(Box::new);
-        Self::Ended(Ended { step: REFUSED, sentence: sentence.to_string(), person })
+        Self::Ended(Ended { step: REFUSED, sentence: sentence.into(), person })
     }
 
     pub(super) fn failed(sentence: impl Into<String>) -> Self {
@@ -100,7 +100,7 @@ impl ActionWorker {
         self.learn_contacts(&requests);
         let mut all = Vec::with_capacity(kept.len());
         for (act, request) in kept.into_iter().zip(requests) {
-            let prepared = self.prepare(&act, &request).map(Box::new);
+            let prepared = self.prepare(&act, &request);
             if let Err(Stop::Store(e)) = prepared {
                 return Err(e);
             }
@@ -112,7 +112,7 @@ impl ActionWorker {
     /// Reads the contacts of the objects, in one pass over each core's file.
     fn learn_contacts(&mut self, requests: &[Request]) {
         let mut objects: BTreeMap<String, Vec<Object>> = BTreeMap::new();
-        for object in requests.iter().filter_map(|request| request.requested.object()) {
+        for object in requests.iter().filter_map(|request| request.requested_action.object()) {
             objects.entry(object.core.clone()).or_default().push(object);
         }
         for (name, objects) in objects.iter().filter(|(_, objects)| objects.len() > 1) {
@@ -125,7 +125,7 @@ impl ActionWorker {
     /// A timed acknowledgement that has ended in the core needs no command. Nobody asked for that end now, so it is
     /// looked at whatever its author may do by now; the messages about the object are updated.
     pub(in crate::flow::callback) fn check_expiry(&mut self, act: &Act, request: &Request) -> Result<(), Stop> {
-        let RequestedAction::Expire { object, author, comment } = &request.requested else {
+        let RequestedAction::Expire { object, author, comment } = &request.requested_action else {
             return Ok(());
         };
         let Some(core) = self.lookup.core(&object.core) else {
@@ -164,7 +164,7 @@ impl ActionWorker {
         request: &Request,
         permission: &Permission<'_>,
     ) -> Result<Found, Stop> {
-        let found = clicked_message::find(&self.store, &request.requested, &request.requester, permission)?;
+        let found = clicked_message::find(&self.store, &request.requested_action, &request.requester, permission)?;
         let (object, shown) = found.map_err(Stop::failed)?;
         let request = self.with_object(act, request, &object)?;
         let core = self
@@ -176,11 +176,12 @@ impl ActionWorker {
 
     /// The request, naming the object that its message is about.
     fn with_object(&mut self, act: &Act, request: &Request, object: &Object) -> Result<Request, StoreError> {
-        let RequestedAction::Card { post, action, .. } = &request.requested else {
+        let RequestedAction::Card { post, action, .. } = &request.requested_action else {
             return Ok(request.clone());
         };
-        let requested = RequestedAction::One { post: Some(*post), object: object.clone(), action: action.clone() };
-        let request = Request { requested, ..request.clone() };
+        let requested_action =
+            RequestedAction::One { post: Some(*post), object: object.clone(), action: action.clone() };
+        let request = Request { requested_action, ..request.clone() };
         let text = serde_json::to_string(&request).map_err(|e| StoreError::Content(e.to_string()))?;
         self.store.resolve_act(act.id, &object.key(), &text)?;
         Ok(request)
@@ -194,12 +195,12 @@ impl ActionWorker {
         caller: &Caller,
     ) -> Result<Authorised, Stop> {
         let Found { object, core, .. } = found;
-        let refused = |refusal| Stop::refused(refusal, Some(&caller.person));
+        let refused = |refusal: Refusal| Stop::refused(refusal.to_string(), Some(&caller.person));
         let names = self.lookup.names(core, object, found.problem().map(|problem| &problem.latest));
         let contacts = self.lookup.contacts_of(core, object);
         let known = names.of(object);
         // A person who may not remove an acknowledgement can't let one end by itself either.
-        if matches!(found.request.requested.action(), Action::Acknowledge { expiry: Some(_), .. })
+        if matches!(found.request.requested_action.action(), Action::Acknowledge { expiry: Some(_), .. })
             && !knows_expiry(core)
         {
             let removal = permission.admitted().ask(Right::Act(&Action::RemoveAcknowledgement)).map_err(refused)?;
@@ -210,7 +211,7 @@ impl ActionWorker {
 
     /// Whether there is still something to do, as far as ackbell knows.
     pub(in crate::flow::callback) fn check_needed(&self, act: &Act, found: &Found) -> Result<(), Stop> {
-        let action = found.request.requested.action();
+        let action = found.request.requested_action.action();
         if let Some(sentence) = nothing_to_do(&action, found.problem()) {
             return Err(Stop::nothing_to_do(sentence));
         }
@@ -228,7 +229,7 @@ pub(in crate::flow::callback) fn permit<'a>(
     action: &'a Action,
 ) -> Result<Permission<'a>, Stop> {
     let permission = caller.admit(&config.access).and_then(|admitted| admitted.ask(Right::Act(action)));
-    permission.map_err(|refusal| Stop::refused(refusal, Some(&caller.person)))
+    permission.map_err(|refusal| Stop::refused(refusal.to_string(), Some(&caller.person)))
 }
 
 /// The command, in the words of this core.

@@ -22,14 +22,14 @@ const FULL_RETRIES: u32 = 20;
 const FULL_PAUSE: Duration = Duration::from_millis(100);
 
 /// A command, and whether the core got it.
-pub(in crate::flow::callback) type Sent = (Box<Ready>, Result<(), SendError>);
+pub(in crate::flow::callback) type Sent = (Ready, Result<(), SendError>);
 
 impl ActionWorker {
     /// Records in one transaction what became of each request: `sending`, split, or ended. Returns those to be sent.
     pub(in crate::flow::callback) fn record_sending(
         &mut self,
         prepared: Vec<Prepared>,
-    ) -> Result<Vec<Box<Ready>>, StoreError> {
+    ) -> Result<Vec<Ready>, StoreError> {
         let (mut moves, mut rows, mut to_send) = (Vec::new(), Vec::new(), Vec::new());
         let (mut refusals, mut refused) = (Vec::new(), Vec::new());
         // When each core wrote its state last: the effect must show in a later one.
@@ -59,7 +59,7 @@ impl ActionWorker {
                     } else {
                         rows.push(row);
                         // Nobody waits for a reply when a timed acknowledgement ends: the message shows it.
-                        let is_expired = matches!(request.requested, RequestedAction::Expire { .. });
+                        let is_expired = matches!(request.requested_action, RequestedAction::Expire { .. });
                         let silently = Move::Done { outcome: sentence.clone(), reply: None };
                         let is_silent = is_expired && step == NOTHING_TO_DO;
                         moves.push((act.id, if is_silent { silently } else { finished(&act, &sentence) }));
@@ -74,8 +74,8 @@ impl ActionWorker {
     }
 
     /// Writes each command to its core.
-    pub(in crate::flow::callback) fn send_all(&self, ready: Vec<Box<Ready>>) -> Vec<Sent> {
-        let send_one = |one: Box<Ready>| {
+    pub(in crate::flow::callback) fn send_all(&self, ready: Vec<Ready>) -> Vec<Sent> {
+        let send_one = |one: Ready| {
             let sent = send_patiently(&one.core, &one.command);
             self.status.note(|status| match &sent {
                 Err(e) if !e.is_verdict() => {
@@ -92,7 +92,7 @@ impl ActionWorker {
     pub(in crate::flow::callback) fn record_sent(&mut self, sent: Vec<Sent>) -> Result<(), StoreError> {
         let (mut moves, mut rows) = (Vec::new(), Vec::new());
         for (one, result) in sent {
-            let Ready { act, request, person, command, .. } = *one;
+            let Ready { act, request, person, command, .. } = one;
             match result {
                 Ok(()) => moves.push((act.id, Move::Sent)),
                 Err(e) => {

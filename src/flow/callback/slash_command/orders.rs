@@ -32,10 +32,14 @@ impl SlashWorker {
             let state = state_of(core, &found.object, permission)?;
             phrases::acknowledgeable(&found.object, &state)?;
         }
-        let requested = RequestedAction::One { post: None, object: found.object, action };
-        let new = Request { name: requested.name().to_owned(), requester: request.requester.clone(), requested };
+        let requested_action = RequestedAction::One { post: None, object: found.object, action };
+        let new = Request {
+            name: requested_action.name().to_owned(),
+            requester: request.requester.clone(),
+            requested_action,
+        };
         let text = serde_json::to_string(&new).map_err(|e| e.to_string())?;
-        let object = new.requested.object_key();
+        let object = new.requested_action.object_key();
         let act = NewAct { key: request.key.clone(), parent: None, object, request: text, due: 0 };
         self.store.keep_acts(&[act], clock::wall_ms()).map_err(|e| not_kept(&e))?;
         // The worker ends only with the process.
