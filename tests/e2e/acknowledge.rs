@@ -297,7 +297,7 @@ fn a_core_that_cannot_take_it_is_told_as_what_it_is() {
         night.audit().iter().any(|e| e["step"] == "sending" && e["object"]["service"] == "Load")
     });
     // What the core doesn't hold isn't shown.
-    night.told("Sent to the monitoring core; the message changes once the core holds it.");
+    night.told("Sent to the monitoring core; the message updates once the core confirms.");
     assert!(!night.sandbox.texts().iter().any(|text| text.starts_with("ACKNOWLEDGED")), "{:?}", night.sandbox.texts());
     crate::world::signal(night.listener.as_ref().unwrap().0.id(), "KILL");
     night.listen();
@@ -327,7 +327,7 @@ fn every_other_reason_is_told_as_it_is() {
     let big = night.wait("CRITICAL: Big on Web 01");
     night.sandbox.click(&big, "acknowledge", &json!({}));
     wait_until("a second reason", Duration::from_secs(40), || {
-        night.sandbox.whispers().iter().filter(|told| told.starts_with("Sent, but the core has not taken it: ")).count()
+        night.sandbox.whispers().iter().filter(|told| told.starts_with("Sent, but the core has not applied it: ")).count()
             == 2
     });
     println!("{:?}", night.sandbox.whispers());

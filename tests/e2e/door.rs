@@ -214,7 +214,7 @@ fn a_taken_port_is_told_and_delivery_goes_on_until_it_is_free() {
     let site = Site::new(&config(SECRET, "").replace("127.0.0.1:0", &taken.to_string()));
     let listener = site.listen();
     assert!(
-        site.log().contains("http can't be opened") && site.log().contains("Address already in use"),
+        site.log().contains("can't open http") && site.log().contains("Address already in use"),
         "{}",
         site.log()
     );

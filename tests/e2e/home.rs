@@ -188,7 +188,7 @@ fn what_slack_refuses_is_told_once_with_the_remedy() {
     open(&sandbox, BOB, "home");
     wait_until("two tries", Duration::from_secs(20), || published(&sandbox) >= 2);
     std::thread::sleep(Duration::from_millis(500));
-    let told = site.log().matches("remedy=switch the Home Tab on under App Home").count();
+    let told = site.log().matches("remedy=\"enable the Home Tab (App Home").count();
     assert_eq!(told, 1, "{}", site.log());
     sandbox.tell("faults", &json!({"faults": []}));
     open(&sandbox, ALICE, "home");

@@ -62,8 +62,8 @@ fn naemons_verdict_is_told() {
     let card = shift.wait("CRITICAL: Disk on web01");
     naemon.with(|held| held.forgets = true);
     shift.sandbox.click(&card, "acknowledge", &json!({}));
-    shift.told("Sent to the monitoring core; the message changes once the core holds it.");
-    shift.told("Sent, but the core has not taken it: the monitoring core took no notice of it.");
+    shift.told("Sent to the monitoring core; the message updates once the core confirms.");
+    shift.told("Sent, but the core has not applied it: the monitoring core took no notice of it.");
     // A core whose query handler has no commands, as Nagios 4: Livestatus takes it.
     naemon.with(|held| (held.says, held.forgets) = (Some("404: command: No such handler"), false));
     shift.sandbox.click(&card, "acknowledge", &json!({}));

@@ -78,7 +78,7 @@ pub(super) fn handle(
         let is_new = seen.is_new(id);
         if is_new {
             let until = now.saturating_add(clock::millis(PAUSE));
-            let reason = format!("the app was removed in Slack ({reason}, at {}): {remedy}", utc(at));
+            let reason = format!("the app was removed in Slack ({reason}, since {}): {remedy}", utc(at));
             store.rest(name, until, now, &reason).map_err(|e| e.to_string())?;
         }
         is_new
