@@ -5,7 +5,7 @@
 //! clean stop (SIGTERM) finishes the message in progress, as a courtesy. SIGHUP, or a change of the configuration or of
 //! a secret file, reloads; a configuration that is refused changes nothing.
 //!
-//! Imports `flow` and below. Never in here: what a click does, and how a message is delivered.
+//! Imports `flow` and below. Never in here: the handling of a click, the delivery of a message.
 
 mod audit_head;
 mod endpoints;

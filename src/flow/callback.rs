@@ -8,8 +8,8 @@
 //!
 //! 1. [`Callback::handle`] runs on the thread that received the request. Slack waits 3 s, so it only keeps the action
 //!    request in the outbox; then Slack gets its reply.
-//! 2. [`ActionWorker::act`] runs on the thread `action-worker`. It takes up what is due in the outbox, so also what was
-//!    kept before a crash.
+//! 2. [`ActionWorker::act`] runs on the thread `action-worker`. It takes the requests that are due from the outbox, also
+//!    those from before a crash.
 //!
 //! A crash before a command is written leaves its request `new`: it is begun again. A crash while the command is written
 //! leaves the request `sending`: the command is never sent again, only looked for in the core's state. The messages in
@@ -168,7 +168,7 @@ impl Callback {
         self.threads.reconfigure(config);
     }
 
-    /// Stops the threads; what is kept is done after the next start.
+    /// Stops the threads; kept requests are done after the next start.
     pub(crate) fn stop(&self) {
         self.threads.stop();
     }

@@ -65,7 +65,7 @@ fn act(interaction: &Interaction) {
     }
 }
 
-/// What is kept is what is read back, and what comes of it.
+/// A request is decoded as it was kept, and its command is checked.
 fn keep(request: &Request) {
     let text = serde_json::to_string(request).expect("a request can be kept");
     let kept: Request = serde_json::from_str(&text).expect("a request that was kept is read");

@@ -32,7 +32,7 @@ pub fn slash(bytes: &[u8]) {
     }
 }
 
-/// What everybody may write costs little, before it is known whether they may.
+/// Text that anybody may write costs little, before it is known whether they may.
 fn bounded(filter: &Filter) {
     assert!(filter.text.chars().count() <= 500, "a filter for megabytes");
     assert!(filter.matches.patterns() <= 50, "a filter for minutes");

@@ -1,5 +1,4 @@
-//! What each endpoint does with a request, in one concrete type: HTTP and Socket Mode call these methods from their
-//! threads, and every other module of the listener stays behind them.
+//! The endpoints as one concrete type: HTTP and Socket Mode call a method for each request, from their own threads.
 
 use super::message_api::submit::MessageApi;
 use super::metrics;
@@ -74,14 +73,14 @@ impl Endpoints {
         self.installer.reconfigure(config);
     }
 
-    /// Stops the callbacks; what is kept is done by the next listener.
+    /// Stops the callbacks; kept requests are done by the next listener.
     pub(super) fn stop(&self) {
         if let Some(callback) = self.callback.get() {
             callback.stop();
         }
     }
 
-    /// The Socket Mode connections, for whoever opens them.
+    /// The Socket Mode connections.
     pub(super) fn sockets(&self) -> &Sockets {
         &self.sockets
     }

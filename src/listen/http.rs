@@ -41,7 +41,7 @@ const INSTALLING_MAX: usize = 2;
 /// How long a stop waits for the requests in progress.
 const STOP_WAIT: Duration = Duration::from_secs(5);
 
-/// What changes with the configuration.
+/// The settings that change with the configuration.
 #[derive(Debug)]
 pub(crate) struct Settings {
     /// Every integration, those without a secret too.
@@ -107,7 +107,7 @@ pub(crate) struct HttpServer {
     address: Option<SocketAddr>,
 }
 
-/// What the thread and its owner share.
+/// Shared by the thread and its owner.
 struct Shared {
     endpoints: Arc<Endpoints>,
     signers: Mutex<Arc<Vec<Signer>>>,
@@ -139,7 +139,7 @@ pub(crate) enum HttpError {
 }
 
 impl HttpServer {
-    /// Serves what is bound, until stopped or dropped.
+    /// Serves a listening socket, until stopped or dropped.
     pub(crate) fn start(bound: Bound, settings: Settings, endpoints: Arc<Endpoints>) -> Result<Self, HttpError> {
         let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
         let shared = Arc::new(Shared {

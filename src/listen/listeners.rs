@@ -45,7 +45,7 @@ enum BindAddress {
 }
 
 impl Listeners {
-    /// Opens what the configuration wants.
+    /// Opens the listeners of the configuration.
     pub(super) fn open(config: &Config, env: &Environment, endpoints: Arc<Endpoints>, status: StatusWriter) -> Self {
         let passed = listenfd::ListenFd::from_env().take_tcp_listener(0).unwrap_or_else(|e| {
             let remedy = "give ackbell.socket a TCP ListenStream";

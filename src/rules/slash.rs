@@ -375,7 +375,7 @@ fn unformatted(text: &str) -> String {
 }
 
 fn unescaped(text: &str) -> String {
-    // What was copied from a message of ours may have invisible joiners in it.
+    // Text copied from a message of ours may have invisible joiners in it.
     text.replace('\u{2060}', "").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
 

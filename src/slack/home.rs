@@ -21,7 +21,7 @@ pub(crate) struct Entry {
     pub(crate) since: Option<i64>,
 }
 
-/// What one person sees.
+/// The view of one person.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Home {
     /// Headings with their problems; none of them is empty.

@@ -1,6 +1,6 @@
 //! Slack's requests, decoded: `verified body ─▶ Interaction`.
 //!
-//! Lenient about what is missing, strict about what is there: a field that Slack left out is absent, one of the wrong
+//! Lenient about missing fields, strict about the others: a field that Slack left out is absent, one of the wrong
 //! type, a key given twice, or a nesting of more than 127 levels refuses the whole body. People, channels and messages
 //! are known by their ids alone; a name is only for showing.
 //!
@@ -37,7 +37,7 @@ pub(crate) enum Interaction {
 }
 
 impl Interaction {
-    /// What it is, for the log.
+    /// The kind, for the log.
     pub(crate) fn kind(&self) -> &str {
         match self {
             Self::BlockActions(_) => "block_actions",
@@ -74,7 +74,7 @@ pub(crate) struct Origin {
     pub(crate) channel: Option<ChannelId>,
     /// Opens one modal within 3 s.
     pub(crate) trigger: Option<TriggerId>,
-    /// Takes five replies within 30 minutes; whoever knows the URL may post.
+    /// Takes five replies within 30 minutes; anybody who knows the URL can post.
     pub(crate) response_url: Option<Secret>,
 }
 
@@ -96,9 +96,9 @@ pub(crate) struct Action {
     pub(crate) block: Option<BlockId>,
     /// `button`, `static_select`, `overflow`, …
     pub(crate) kind: String,
-    /// What we gave a button.
+    /// The value that we gave a button.
     pub(crate) value: Option<String>,
-    /// What was chosen, entered or picked in any other element.
+    /// The input of any other element.
     pub(crate) input: Input,
     /// When, as Slack counts; tells a second click from the first.
     pub(crate) ts: Option<MessageTs>,
@@ -140,7 +140,7 @@ pub(crate) struct ViewAction {
 pub(crate) struct View {
     pub(crate) id: ViewId,
     pub(crate) callback: Option<CallbackId>,
-    /// What we gave it; at most 3000 characters.
+    /// The text that we gave the view; at most 3000 characters.
     pub(crate) private_metadata: String,
     pub(crate) inputs: BTreeMap<BlockId, BTreeMap<ActionId, Input>>,
 }
@@ -159,7 +159,7 @@ pub(crate) struct SlashCommand {
     pub(crate) origin: Origin,
     /// With its slash.
     pub(crate) command: String,
-    /// What stands behind the command, as Slack gives it: `&amp;`, `&lt;` and `&gt;` are still escaped.
+    /// The text behind the command, as Slack sends it: `&amp;`, `&lt;` and `&gt;` are still escaped.
     pub(crate) text: String,
 }
 
@@ -220,7 +220,7 @@ pub(crate) fn decode(content_is_form: bool, body: &[u8]) -> Result<Interaction, 
     convert::command(Value::Object(fields))
 }
 
-/// Decodes what an envelope of Socket Mode carries; `kind` is the envelope's
+/// Decodes the payload of a Socket Mode envelope; `kind` is the envelope's
 /// (<https://docs.slack.dev/apis/events-api/using-socket-mode#events>).
 pub(crate) fn decode_envelope(kind: &str, payload: Value) -> Result<Interaction, DecodeError> {
     match kind {

@@ -89,7 +89,7 @@ impl Default for Timing {
     }
 }
 
-/// What the connections of one integration share.
+/// Shared by the connections of one integration.
 struct Shared {
     integration: Integration,
     env: Environment,

@@ -327,7 +327,12 @@ fn every_other_reason_is_told_as_it_is() {
     let big = night.wait("CRITICAL: Big on Web 01");
     night.sandbox.click(&big, "acknowledge", &json!({}));
     wait_until("a second reason", Duration::from_secs(40), || {
-        night.sandbox.whispers().iter().filter(|told| told.starts_with("Sent, but the core has not applied it: ")).count()
+        night
+            .sandbox
+            .whispers()
+            .iter()
+            .filter(|told| told.starts_with("Sent, but the core has not applied it: "))
+            .count()
             == 2
     });
     println!("{:?}", night.sandbox.whispers());

@@ -125,7 +125,7 @@ impl Office {
         assert!(said.contains(found) && since(&said) && said.contains(remedy), "{said}");
         let log = self.site.log();
         let line = log.lines().find(|line| line.contains("the installation ended")).unwrap();
-        assert!(line.contains("integration=default reason=tokens_revoked since=20"), "{line}");
+        assert!(line.contains("integration=default reason=tokens_revoked since=\"20"), "{line}");
         assert!(line.ends_with(&format!("messages=waiting remedy={remedy:?}")), "{line}");
     }
 

@@ -93,7 +93,10 @@ fn what_is_asked_is_answered_and_done_in_the_real_core() {
     night.ask("ack web01", "web01 is PENDING: there is nothing to acknowledge.");
     night.ask("unack web01/Disk", "The acknowledgement of Disk on Web 01 is removed.");
     night.ask("downtime web01/Disk", "Say how long");
-    night.ask("downtime web01/Disk 2h new disk", "Downtime of 2 h scheduled for Disk on Web 01 (confirmed by the core).");
+    night.ask(
+        "downtime web01/Disk 2h new disk",
+        "Downtime of 2 h scheduled for Disk on Web 01 (confirmed by the core).",
+    );
     night.wait_for_log("EXTERNAL COMMAND: SCHEDULE_SVC_DOWNTIME;web01;Disk;");
     night.ask("recheck web01/Disk", "Checked: Disk on Web 01 is CRITICAL.");
     night.ask("status web01/Disk", "In downtime: ");
@@ -132,7 +135,11 @@ fn a_channel_subscribes_itself() {
     night.ask_as(&json!({"channel": "#disks", "user": "U0BOB00001"}), "subscribe", "You may not subscribe channels");
     night.ask_as(&json!({"channel": "#far"}), "subscribe web*/Disk", "/invite");
     night.ask_as(&here, "subscribe colour=red", "is nothing to filter by");
-    night.ask_as(&here, "subscribe web*/Disk critical", "This channel is now subscribed to notifications that match `web*/Disk critical`");
+    night.ask_as(
+        &here,
+        "subscribe web*/Disk critical",
+        "This channel is now subscribed to notifications that match `web*/Disk critical`",
+    );
     night.ask_as(&here, "subscribe web*/Disk critical", "already");
     // To end one takes the right to begin it.
     let bob = json!({"channel": "#disks", "user": "U0BOB00001"});

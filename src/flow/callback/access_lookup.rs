@@ -1,4 +1,4 @@
-//! Looks up what [`crate::rules::authorise`] needs for its decision: who asks, and by which names an object is known.
+//! The look-ups behind a decision of [`crate::rules::authorise`]: the identity of the requester, and an object's names.
 
 use super::clients::Clients;
 use super::request::Requester;
@@ -34,7 +34,7 @@ pub(super) enum LookupError {
     Identity(#[from] IdentityError),
 }
 
-/// What people call an object.
+/// The display names of an object.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Names {
     hosts: Vec<String>,
@@ -72,7 +72,7 @@ impl AccessLookup {
         self.clients.get(integration)
     }
 
-    /// Who asks, as Slack says. This decides nothing.
+    /// The requester, as Slack knows them. This decides nothing.
     pub(super) fn caller(&mut self, requester: &Requester) -> Result<Caller, LookupError> {
         let config = Arc::clone(&self.config);
         let known = config.integrations.iter().find(|found| found.name == requester.integration);
@@ -113,7 +113,7 @@ impl AccessLookup {
     }
 }
 
-/// What people call the objects of one core.
+/// The display names of one core's objects.
 pub(super) struct Naming<'a> {
     /// `None`: they can't be read now.
     pub(super) labels: Option<&'a objects::Names>,

@@ -26,7 +26,7 @@ impl Clients {
         }
     }
 
-    /// The client of an integration; `None` when there is no such integration any more, or it can't be set up.
+    /// The client of an integration; `None` when the integration is gone, or its client can't be created.
     pub(super) fn get(&mut self, integration: &str) -> Option<&Client> {
         if !self.known.contains_key(integration) {
             let found = self.config.integrations.iter().find(|found| found.name == integration)?;

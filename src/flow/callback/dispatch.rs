@@ -1,4 +1,4 @@
-//! From a verified request to what answers it: each kind of interaction has its function.
+//! Routes a verified request: each kind of interaction has its function.
 //!
 //! Clicks and forms that ask for an action go back to [`Callback::handle`]. The rest is replied to here, or handed to a
 //! thread that replies later.
@@ -23,7 +23,7 @@ use log::{debug, error, info, warn};
 use serde_json::json;
 use std::sync::Arc;
 
-/// What an interaction led to.
+/// The result of an interaction.
 pub(super) enum Dispatched {
     ActionRequested(Box<NewRequest>),
     Replied(HttpReply),

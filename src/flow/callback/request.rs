@@ -37,7 +37,7 @@ pub(crate) struct Requester {
     pub(crate) channel: Option<String>,
     /// The message that was clicked.
     pub(crate) message: Option<String>,
-    /// Whoever knows it may answer for half an hour.
+    /// Anybody who knows it can reply for half an hour.
     pub(crate) response_url: Option<String>,
 }
 
@@ -50,7 +50,7 @@ pub(crate) enum RequestedAction {
         object: Object,
         action: Action,
     },
-    /// Chosen in a card's menu, whose options have no room for an object: it is looked up once it is known who asks.
+    /// Chosen in a card's menu, whose options have no room for an object: it is looked up once the requester is known.
     Card {
         post: i64,
         mark: Option<String>,

@@ -1,4 +1,4 @@
-//! Who the requester is: what Slack says about the person who clicked, remembered for some minutes.
+//! The identity of the requester, as Slack knows it; remembered for some minutes.
 
 use super::request::Requester;
 use crate::config::{Config, Integration, Who};
@@ -86,7 +86,7 @@ impl KnownPeople {
         Ok(team)
     }
 
-    /// Who clicked, as seen from the installation's workspace `team`. Without a token nobody can be asked: then the
+    /// The person, as seen from the installation's workspace `team`. Without a token Slack can't be asked: then the
     /// person is who the signed request says, and may be a guest.
     pub(crate) fn person(
         &mut self,
@@ -114,7 +114,7 @@ impl KnownPeople {
         } else {
             let person = match client.look_up("users.info", &[("user", &requester.user)], BUDGET) {
                 Ok(answer) => person_of(&answer["user"], claimed, team),
-                // Slack shows an app nobody of a workspace that it shares no channel with.
+                // Slack hides the users of workspaces that share no channel with the app.
                 Err(Outcome::PlaceNever { .. }) if !claimed.team_id.is_empty() && claimed.team_id != team => {
                     Person { is_stranger: true, ..claimed }
                 }

@@ -1,8 +1,7 @@
 //! Answers slash commands: lists of problems, states, subscriptions, and orders.
 //!
-//! Threads of their own, as a core may take seconds to show its state while Slack waits three. After a restart only
-//! what changes something goes on: an order becomes a [`Request`](super::request::Request) like a click's, and is
-//! handled like one.
+//! Threads of their own, as a core may take seconds to show its state while Slack waits three. Orders become a
+//! [`Request`](super::request::Request) like a click's, which survives a restart; questions don't.
 
 mod find;
 mod orders;

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::rules::slash::Order;
 use std::sync::Arc;
 
-/// What a person asked for behind the slash command.
+/// A person's request by the slash command.
 pub(super) struct SlashRequest {
     pub(super) config: Arc<Config>,
     pub(super) requester: Requester,

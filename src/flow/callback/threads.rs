@@ -1,4 +1,4 @@
-//! The threads of the callbacks, and the channels to them. Each does what may take longer than Slack waits.
+//! The threads of the callbacks, and the channels to them. Each does work that may take longer than Slack waits.
 
 use super::CallbackError;
 use super::access_lookup::AccessLookup;

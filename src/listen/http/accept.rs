@@ -59,7 +59,7 @@ pub(super) async fn serve(bound: Bound, shared: Arc<Shared>, mut stopped: watch:
     }
     drop(listener);
     let deadline = Instant::now() + STOP_WAIT;
-    // What isn't finished by then is cut off, as the tasks go with their set.
+    // Requests that aren't finished by then are cut off, as the tasks end with their set.
     let _ = timeout_at(deadline, async { while tasks.join_next().await.is_some() {} }).await;
     deadline.saturating_duration_since(Instant::now())
 }

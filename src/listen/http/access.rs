@@ -44,21 +44,21 @@ pub(super) fn admit(access: &Access, peer: Peer, headers: &HeaderMap) -> Result<
     if shown.ct_eq(token.expose().as_bytes()).into() { Ok(()) } else { Err(Rejection::NoToken) }
 }
 
-/// From this machine, and nothing tells of a proxy or a browser.
+/// From this machine, and without any sign of a proxy or a browser.
 pub(super) fn is_here(peer: Peer, headers: &HeaderMap) -> bool {
     let Peer::Network(address) = peer else { return true };
     let is_direct = !GO_BETWEEN.iter().any(|name| headers.contains_key(HeaderName::from_static(name)));
-    // Of two names the proxy may have gone by the other.
+    // With two names the proxy may have used the other one.
     address.ip().to_canonical().is_loopback() && is_direct && headers.get_all(HOST).iter().count() <= 1
 }
 
-/// The same for what tells no more than numbers: who scrapes may call this machine by its short name, or not at all.
+/// The same for endpoints with numbers only: a scraper may use this machine's short name, or no name.
 pub(super) fn is_asked_here(peer: Peer, headers: &HeaderMap) -> bool {
     let is_short = || headers.get(HOST).is_none_or(|host| host.to_str().is_ok_and(|host| !host.contains(['.', '['])));
     is_here(peer, headers) && (matches!(peer, Peer::Local { .. }) || is_short() || names_this_machine(headers))
 }
 
-/// A public name in `Host` came through a tunnel, or a browser that was told the name is this machine's.
+/// A public name in `Host` came through a tunnel, or from a browser whose DNS gives this machine's address for it.
 fn names_this_machine(headers: &HeaderMap) -> bool {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     if let Ok(address) = host.parse::<SocketAddr>() {
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn without_a_token_nobody_is_taken_over_tcp_and_by_the_socket_whom_the_kernel_vouches_for() {
         let closed = Access { intake_uids: vec![1234], ..Access::default() };
-        // As nginx's plain `proxy_pass` hands it on: nothing tells of the proxy.
+        // As nginx's plain `proxy_pass` hands it on: no sign of the proxy.
         for host in ["127.0.0.1:9277", "localhost"] {
             assert_eq!(asked_of(&closed, "127.0.0.1:4000", &[("host", host)]), Err(Rejection::Closed));
         }

@@ -1,4 +1,4 @@
-//! What all POST requests have in common: reading the body, a place among those in progress, and the refusal.
+//! Common to all POST requests: reading the body, a place among those in progress, and the refusal.
 
 use super::body::{self, BodyError};
 use super::connections::ConnectionSlot;

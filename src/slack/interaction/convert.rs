@@ -1,4 +1,4 @@
-//! From the shapes on the wire to what they mean.
+//! From the shapes on the wire to their meaning.
 
 use super::wire::{AppHome, Callback, Element, Payload, Revoked, Slash, WireView};
 use super::{

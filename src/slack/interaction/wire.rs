@@ -1,4 +1,4 @@
-//! The shapes on the wire. Only what is used is named, and every field may be missing or null.
+//! The shapes on the wire. Only used fields are named, and every field may be missing or null.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -33,7 +33,7 @@ pub(super) struct Container {
     pub(super) channel_id: Option<String>,
 }
 
-/// What the kinds of interaction have in common.
+/// The fields that the kinds of interaction have in common.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Payload {

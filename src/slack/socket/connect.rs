@@ -104,7 +104,7 @@ fn tunnel(line: &mut InterruptibleStream, proxy: &ConnectProxy, target: &str) ->
     let request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{authorization}\r\n");
     line.write_all(request.as_bytes()).map_err(|e| e.to_string())?;
     let mut head = Vec::new();
-    // Byte by byte: what follows the head is TLS's.
+    // Byte by byte: the bytes behind the head belong to TLS.
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
         line.read_exact(&mut byte).map_err(|e| e.to_string())?;

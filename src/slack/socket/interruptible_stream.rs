@@ -20,7 +20,7 @@ pub(super) enum Wait {
     TimedOut,
 }
 
-/// The connection and what ends its waits.
+/// A connection whose waits another thread can end.
 #[derive(Debug)]
 pub(super) struct InterruptibleStream {
     tcp: TcpStream,
@@ -30,7 +30,7 @@ pub(super) struct InterruptibleStream {
 }
 
 impl InterruptibleStream {
-    /// Whoever holds the other end of `waker` ends every wait by dropping it.
+    /// Dropping the other end of `waker` ends every wait.
     pub(super) fn new(tcp: TcpStream, waker: UnixStream, deadline: Instant) -> io::Result<Self> {
         tcp.set_nonblocking(true)?;
         tcp.set_nodelay(true)?;

@@ -85,7 +85,8 @@ fn a_retry_after_is_waited_out_whatever_the_clock_says() {
 #[test]
 #[ignore = "needs faketime: tests/run"]
 fn a_click_has_its_time_and_its_end_whatever_the_clock_says() {
-    let ended = |watch: &Watch| watch.sandbox.whispers().iter().any(|told| told.contains("the core has not applied it"));
+    let ended =
+        |watch: &Watch| watch.sandbox.whispers().iter().any(|told| told.contains("the core has not applied it"));
     let clicked = |watch: &Watch, jump| {
         let card = watch.problem("Disk");
         // The command waits in its file, for a core that says nothing for a while.

@@ -149,7 +149,7 @@ impl ActionWorker {
         }
     }
 
-    /// Who asks, as Slack says.
+    /// The requester, as Slack knows them.
     pub(in crate::flow::callback) fn identify(&mut self, requester: &Requester) -> Result<Caller, Stop> {
         self.lookup.caller(requester).map_err(|e| match e {
             LookupError::Identity(e) => Stop::refused(format!("{e}."), None),

@@ -25,7 +25,7 @@ const FULL_PAUSE: Duration = Duration::from_millis(100);
 pub(in crate::flow::callback) type Sent = (Ready, Result<(), SendError>);
 
 impl ActionWorker {
-    /// Records in one transaction what became of each request: `sending`, split, or ended. Returns those to be sent.
+    /// Records the result of each preparation: `sending`, split, or ended. Returns the commands to be sent.
     pub(in crate::flow::callback) fn record_sending(
         &mut self,
         prepared: Vec<Prepared>,
