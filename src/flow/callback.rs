@@ -114,11 +114,11 @@ impl ActionWorker {
     /// Does everything that is due; returns how long until there is more to do.
     fn act(&mut self) -> Result<Duration, StoreError> {
         loop {
-            let kept = self.due_requests()?;
-            if kept.is_empty() {
+            let due = self.due_requests()?;
+            if due.is_empty() {
                 break;
             }
-            let prepared = self.prepare_all(kept)?;
+            let prepared = self.prepare_all(due)?;
             let ready = self.record_sending(prepared)?;
             let sent = self.send_all(ready);
             self.record_sent(sent)?;
@@ -131,18 +131,18 @@ impl ActionWorker {
 
     /// From one kept request to the command that may be sent for it: who asks, whether they may do such a thing at all,
     /// what it is about, whether they may do it to that, and only then whether there is anything to do.
-    fn prepare(&mut self, act: &Act, request: &Request) -> Result<Ready, Stop> {
-        self.check_expiry(act, request)?;
+    fn prepare(&mut self, kept: &Act, request: &Request) -> Result<Ready, Stop> {
+        self.check_expiry(kept, request)?;
         let caller = self.identify(&request.requester)?;
         let (config, action) = (self.lookup.config(), request.requested_action.action());
         let permission = action::prepare::permit(&caller, &config, &action)?;
-        self.split_digest(act, request, &permission)?;
-        let found = self.find(act, request, &permission)?;
+        self.split_digest(kept, request, &permission)?;
+        let found = self.find(kept, request, &permission)?;
         let authorised = self.authorise(&found, &permission, &caller)?;
-        self.check_needed(act, &found)?;
-        action::split::split_host_downtime(act, &found, &permission)?;
+        self.check_needed(kept, &found)?;
+        action::split::split_host_downtime(kept, &found, &permission)?;
         let command = action::prepare::external_command(&authorised, &found.core, &caller)?;
-        Ok(Ready { act: act.clone(), request: found.request, person: caller.person, core: found.core, command })
+        Ok(Ready { kept: kept.clone(), request: found.request, person: caller.person, core: found.core, command })
     }
 }
 

@@ -19,7 +19,7 @@ pub fn slash(bytes: &[u8]) {
                 bounded(&filter);
                 same(&filter);
             }
-            SlashOrder::Act(_, name) => {
+            SlashOrder::Action(_, name) => {
                 named(&name.tokens);
                 for length in 0..=name.tokens.len() {
                     drop(slash::downtime("/ackbell", name.behind(length)));

@@ -39,7 +39,7 @@ pub(crate) enum SlashOrder {
     Problems(Filter),
     /// The tokens begin with the object's name.
     Status(Vec<String>),
-    Act(SlashAction, WrittenName),
+    Action(SlashAction, WrittenName),
     Subscribe(Filter),
     /// The person, by direct messages.
     Me(Filter),
@@ -174,10 +174,10 @@ pub(crate) fn parse(command: &str, text: &str) -> Result<Order, String> {
         "help" | "?" => SlashOrder::Help,
         "problems" | "list" => SlashOrder::Problems(Filter::bounded(&tokens)?),
         "status" | "show" => SlashOrder::Status(named(command, &verb, tokens)?),
-        "ack" | "acknowledge" => SlashOrder::Act(SlashAction::Acknowledge, name()?),
-        "unack" | "unacknowledge" => SlashOrder::Act(SlashAction::RemoveAcknowledgement, name()?),
-        "downtime" => SlashOrder::Act(SlashAction::Downtime, name()?),
-        "recheck" | "check" => SlashOrder::Act(SlashAction::Recheck, name()?),
+        "ack" | "acknowledge" => SlashOrder::Action(SlashAction::Acknowledge, name()?),
+        "unack" | "unacknowledge" => SlashOrder::Action(SlashAction::RemoveAcknowledgement, name()?),
+        "downtime" => SlashOrder::Action(SlashAction::Downtime, name()?),
+        "recheck" | "check" => SlashOrder::Action(SlashAction::Recheck, name()?),
         "subscribe" => SlashOrder::Subscribe(Filter::bounded(&tokens)?),
         "me" => SlashOrder::Me(Filter::bounded(&tokens)?),
         "unsubscribe" if tokens.is_empty() => SlashOrder::Unsubscribe(None),

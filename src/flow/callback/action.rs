@@ -9,6 +9,7 @@ pub(super) mod prepare;
 mod reply;
 mod send;
 pub(super) mod split;
+mod state_reads;
 
 use super::access_lookup::AccessLookup;
 use super::request::Request;
@@ -22,6 +23,7 @@ use crate::store::{Act, Move, Store, StoreError};
 use crate::system::clock::{self, SteadyClock};
 use log::{error, info, warn};
 use serde_json::{Value, json};
+use state_reads::StateReads;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -53,7 +55,7 @@ pub(super) struct ActionWorker {
     pub(super) lookup: AccessLookup,
     /// Requests whose person knows that the core hasn't confirmed yet.
     told_to_wait: HashSet<i64>,
-    state_reads: confirm::StateReads,
+    state_reads: StateReads,
     /// Requests that the core was seen to have applied, and when.
     seen: HashMap<i64, SpoolId>,
     spool: Spool,
@@ -66,7 +68,7 @@ pub(super) struct ActionWorker {
 
 impl ActionWorker {
     pub(super) fn new(lookup: AccessLookup, store: Store, status: StatusWriter) -> Self {
-        let (told_to_wait, state_reads, seen) = (HashSet::new(), confirm::StateReads::default(), HashMap::new());
+        let (told_to_wait, state_reads, seen) = (HashSet::new(), StateReads::default(), HashMap::new());
         let (spool, clock) = (Spool::new(&lookup.config().state_dir), SteadyClock::start());
         Self { store, lookup, told_to_wait, state_reads, seen, spool, status, clock, trimmed: None }
     }
@@ -142,7 +144,7 @@ impl ActionWorker {
 
 /// One row of the audit, and its line in the log.
 fn audit_row(
-    act: &Act,
+    kept: &Act,
     request: &Request,
     person: Option<&Person>,
     commands: &[String],
@@ -153,7 +155,7 @@ fn audit_row(
     let object = request.requested_action.object();
     info!(
         "act={} step={step:?} action={} object={:?} user={} integration={} detail={:?}",
-        act.id,
+        kept.id,
         request.name,
         object.as_ref().map(ToString::to_string).unwrap_or_default(),
         requester.user,
@@ -162,7 +164,7 @@ fn audit_row(
     );
     let name = person.map(|person| person.name.clone()).or_else(|| requester.user_name.clone());
     let value: Value = json!({
-        "at": clock::wall_ms() / 1000, "act": act.id, "asked": act.at / 1000, "integration": requester.integration,
+        "at": clock::wall_ms() / 1000, "act": kept.id, "asked": kept.at / 1000, "integration": requester.integration,
         "team": requester.user_team.as_ref().or(requester.team.as_ref()), "user": requester.user, "name": name,
         "email": person.and_then(|person| person.email.clone()), "channel": requester.channel,
         "action": request.name, "object": object, "commands": commands, "step": step, "detail": detail,
@@ -171,11 +173,11 @@ fn audit_row(
 }
 
 /// How a request ends; the person gets the sentence as a reply, unless the request is one of many.
-fn finished(act: &Act, sentence: &str) -> Move {
-    Move::Done { outcome: sentence.to_owned(), reply: act.parent.is_none().then(|| sentence.to_owned()) }
+fn finished(kept: &Act, sentence: &str) -> Move {
+    Move::Done { outcome: sentence.to_owned(), reply: kept.parent.is_none().then(|| sentence.to_owned()) }
 }
 
 /// A request as it was kept; one that can't be decoded is of another version.
-fn request_of(act: &Act) -> Result<Request, StoreError> {
-    serde_json::from_str(&act.request).map_err(|e| StoreError::Content(e.to_string()))
+fn request_of(kept: &Act) -> Result<Request, StoreError> {
+    serde_json::from_str(&kept.request).map_err(|e| StoreError::Content(e.to_string()))
 }

@@ -123,7 +123,7 @@ impl SlashWorker {
                 let cores = find::cores(&config, named)?;
                 self.status(&permission, &cores, tokens).map(SlashAnswer::Text)
             }
-            SlashOrder::Act(verb, name) => {
+            SlashOrder::Action(verb, name) => {
                 let action = verb.stand_in();
                 let permission = admitted.ask(Right::Act(&action))?;
                 let cores = find::cores(&config, named)?;
@@ -152,7 +152,7 @@ impl SlashWorker {
     /// A refused command that would have changed something is in the audit.
     fn record_refusal(&mut self, request: &SlashRequest, caller: &Caller, refusal: &Refusal) {
         let name = match &request.order.what {
-            SlashOrder::Act(verb, _) => verb.stand_in().name(),
+            SlashOrder::Action(verb, _) => verb.stand_in().name(),
             SlashOrder::Subscribe(_) | SlashOrder::Me(_) => "subscribe",
             SlashOrder::Unsubscribe(_) => "unsubscribe",
             SlashOrder::Help

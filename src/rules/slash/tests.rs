@@ -24,7 +24,7 @@ fn names_with_blanks_and_phones_quotes() {
     }
     assert_eq!(
         what("ack a/b it's O'Neill's &amp; mine"),
-        SlashOrder::Act(
+        SlashOrder::Action(
             SlashAction::Acknowledge,
             WrittenName {
                 tokens: named(&["a/b", "it's", "O'Neill's", "&", "mine"]),
@@ -106,7 +106,7 @@ fn a_comment_is_what_was_typed() {
         ),
         ("downtime web01 2h --public", 1, "2h --public"),
     ] {
-        let SlashOrder::Act(_, written) = what(text) else { panic!("{text}") };
+        let SlashOrder::Action(_, written) = what(text) else { panic!("{text}") };
         assert_eq!(written.behind(name), comment, "{text}");
     }
     assert_eq!(parse("/mon", "ack --core branch web01 x").unwrap().core.as_deref(), Some("branch"));

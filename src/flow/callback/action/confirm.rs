@@ -10,26 +10,22 @@ use crate::model::notification::Kind;
 use crate::model::object::Object;
 use crate::model::problem::ActionTaken;
 use crate::model::time_text::span;
-use crate::monitoring::{log as core_log, paths, state};
+use crate::monitoring::{log as core_log, state};
 use crate::rules::confirm::{Confirmation, Effect, Expectation, judge};
 use crate::state_dir::spool::SpoolId;
 use crate::store::{Act, Lane, Move, NewAct, Stage, StoreError, Voice};
 use crate::system::clock;
-use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Between two looks at a core while a command isn't confirmed.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// How many requests are confirmed together.
 const BATCH: u32 = 1000;
 
-/// When each core's state was read last: its file's time, and the newest request then.
-#[derive(Debug, Default)]
-pub(super) struct StateReads(HashMap<String, (SystemTime, i64)>);
-
 /// A request whose command was sent, but not seen in the core's state yet.
 struct Unconfirmed {
-    act: Act,
+    kept: Act,
     request: Request,
     expected: Expectation,
 }
@@ -48,23 +44,23 @@ struct Results {
 impl ActionWorker {
     /// Commands that another process sent have their full time from now on: nobody knows how far the clock went meanwhile.
     pub(super) fn restart_patience(&mut self) -> Result<(), StoreError> {
-        for act in self.store.acts(Stage::Sent, i64::MAX, BATCH)? {
-            let core = expectation_of(&act)?.object.core;
+        for kept in self.store.acts(Stage::Sent, i64::MAX, BATCH)? {
+            let core = expectation_of(&kept)?.object.core;
             let patience = self.lookup.core(&core).map_or(0, |core| patience_ms(&core));
-            self.store.postpone_act(act.id, self.clock.now_ms().saturating_add(patience))?;
+            self.store.postpone_act(kept.id, self.clock.now_ms().saturating_add(patience))?;
         }
         Ok(())
     }
 
     /// Confirms what the core's state shows; returns how long until the next look.
     pub(in crate::flow::callback) fn confirm(&mut self) -> Result<Duration, StoreError> {
-        let acts = self.store.acts(Stage::Sent, i64::MAX, BATCH)?;
-        self.seen.retain(|id, _| acts.iter().any(|act| act.id == *id));
+        let all_kept = self.store.acts(Stage::Sent, i64::MAX, BATCH)?;
+        self.seen.retain(|id, _| all_kept.iter().any(|kept| kept.id == *id));
         let mut by_core: BTreeMap<String, Vec<Unconfirmed>> = BTreeMap::new();
-        for act in acts {
-            let request = request_of(&act)?;
-            let expected = expectation_of(&act)?;
-            by_core.entry(expected.object.core.clone()).or_default().push(Unconfirmed { act, request, expected });
+        for kept in all_kept {
+            let request = request_of(&kept)?;
+            let expected = expectation_of(&kept)?;
+            by_core.entry(expected.object.core.clone()).or_default().push(Unconfirmed { kept, request, expected });
         }
         let mut results = Results::default();
         for (name, waiting) in &by_core {
@@ -85,8 +81,10 @@ impl ActionWorker {
     /// Reads the core's state once for all that wait for it.
     fn look(&mut self, core: &Core, waiting: &[Unconfirmed], results: &mut Results) -> Result<(), StoreError> {
         let now = self.clock.now_ms();
-        let is_over = |one: &Unconfirmed| one.act.due <= now;
-        if !waiting.iter().any(is_over) && !self.state_reads.is_worth(core, waiting) {
+        let newest = waiting.iter().map(|one| one.kept.id).max().unwrap_or(0);
+        let first_sent = waiting.iter().map(|one| one.expected.sent_at).min().unwrap_or(0);
+        let is_over = |one: &Unconfirmed| one.kept.due <= now;
+        if !waiting.iter().any(is_over) && !self.state_reads.is_worth(core, newest, first_sent) {
             return Ok(());
         }
         let objects: Vec<Object> = waiting.iter().map(|one| one.expected.object.clone()).collect();
@@ -106,7 +104,7 @@ impl ActionWorker {
         let next = self.spool.oldest(1).ok().and_then(|oldest| oldest.into_iter().next());
         for one in waiting {
             match judge(&one.expected, &snapshot, is_over(one)) {
-                Confirmation::Held { .. } if self.is_behind(one.act.id, next.as_ref()) && !is_over(one) => {
+                Confirmation::Held { .. } if self.is_behind(one.kept.id, next.as_ref()) && !is_over(one) => {
                     self.state_reads.forget(core);
                 }
                 Confirmation::Held { .. } => self.confirmed_one(one, &snapshot, results)?,
@@ -128,8 +126,8 @@ impl ActionWorker {
     /// Whether a notification that `notify` accepted before the effect was seen isn't imported yet. If the messages
     /// showed the acknowledgement first, that notification would end it there, and a core sends nothing more about an
     /// acknowledged problem.
-    fn is_behind(&mut self, act: i64, next: Option<&SpoolId>) -> bool {
-        let seen = self.seen.entry(act).or_insert_with(SpoolId::fresh);
+    fn is_behind(&mut self, kept: i64, next: Option<&SpoolId>) -> bool {
+        let seen = self.seen.entry(kept).or_insert_with(SpoolId::fresh);
         next.is_some_and(|next| *next <= *seen)
     }
 
@@ -139,8 +137,8 @@ impl ActionWorker {
         snapshot: &Snapshot,
         results: &mut Results,
     ) -> Result<(), StoreError> {
-        let Unconfirmed { act, request, expected } = one;
-        results.rows.push(audit_row(act, request, None, &expected.lines, "confirmed", ""));
+        let Unconfirmed { kept, request, expected } = one;
+        results.rows.push(audit_row(kept, request, None, &expected.lines, "confirmed", ""));
         let state = snapshot.states.get(&expected.object);
         let problem = self.store.shown_after(expected)?.and_then(|shown| shown.problem);
         let label = problem.as_ref().map_or_else(|| expected.object.to_string(), |p| p.latest.object_label());
@@ -159,10 +157,10 @@ impl ActionWorker {
             }
             _ => None,
         };
-        let reply = reply.filter(|_| act.parent.is_none());
-        results.moves.push((act.id, Move::Done { outcome: "confirmed".to_owned(), reply }));
+        let reply = reply.filter(|_| kept.parent.is_none());
+        results.moves.push((kept.id, Move::Done { outcome: "confirmed".to_owned(), reply }));
         if let Some(action_taken) = action_taken(expected, clock::wall_ms() / 1000) {
-            results.actions_taken.push((format!("act-{}", act.id), expected.object.key(), action_taken));
+            results.actions_taken.push((format!("act-{}", kept.id), expected.object.key(), action_taken));
         }
         if let RequestedAction::One { object, action: Action::Acknowledge { expiry: Some(at), .. }, .. } =
             &request.requested_action
@@ -178,7 +176,7 @@ impl ActionWorker {
                 requester: request.requester.clone(),
             };
             let text = serde_json::to_string(&later).map_err(|e| StoreError::Content(e.to_string()))?;
-            let (key, due) = (format!("expire {}", act.id), at.saturating_mul(1000));
+            let (key, due) = (format!("expire {}", kept.id), at.saturating_mul(1000));
             results.timers.push(NewAct { key, parent: None, object: object.key(), request: text, due });
         }
         results.confirmed.push((request.clone(), expected.clone()));
@@ -220,22 +218,22 @@ impl ActionWorker {
 
     /// A request that was split ends when all of its parts have.
     fn combine_children(&mut self) -> Result<(), StoreError> {
-        for act in self.store.acts(Stage::Parent, i64::MAX, BATCH)? {
-            let (open, outcomes) = self.store.children(act.id)?;
+        for kept in self.store.acts(Stage::Parent, i64::MAX, BATCH)? {
+            let (open, outcomes) = self.store.children(kept.id)?;
             if open > 0 {
                 continue;
             }
-            let request = request_of(&act)?;
+            let request = request_of(&kept)?;
             let sentence = summary(&request.requested_action.action(), &outcomes);
-            let rows = [audit_row(&act, &request, None, &[], "summed up", &sentence)];
-            self.store.move_acts(&[(act.id, finished(&act, &sentence))], &rows)?;
+            let rows = [audit_row(&kept, &request, None, &[], "summed up", &sentence)];
+            self.store.move_acts(&[(kept.id, finished(&kept, &sentence))], &rows)?;
         }
         Ok(())
     }
 }
 
-fn expectation_of(act: &Act) -> Result<Expectation, StoreError> {
-    serde_json::from_str(&act.expectation).map_err(|e| StoreError::Content(e.to_string()))
+fn expectation_of(kept: &Act) -> Result<Expectation, StoreError> {
+    serde_json::from_str(&kept.expectation).map_err(|e| StoreError::Content(e.to_string()))
 }
 
 /// Whether the core's log knows more than its state.
@@ -247,38 +245,11 @@ fn has_reason(logged: &core_log::CommandLogResult) -> bool {
     }
 }
 
-impl StateReads {
-    /// The next look is worth it, whatever the last one saw.
-    fn forget(&mut self, core: &Core) {
-        self.0.remove(&core.name);
-    }
-
-    /// Whether a look can show more than the last one: a state file must be newer than the commands, and must have
-    /// changed since last time.
-    fn is_worth(&mut self, core: &Core, waiting: &[Unconfirmed]) -> bool {
-        let places = paths::places(core);
-        if core.api.is_some() || places.livestatus.is_some() {
-            return true;
-        }
-        let Some(modified) = places.status_file.and_then(|path| path.metadata().ok()?.modified().ok()) else {
-            return true;
-        };
-        let seconds = modified.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let newest = waiting.iter().map(|one| one.act.id).max().unwrap_or(0);
-        let first = waiting.iter().map(|one| one.expected.sent_at).min().unwrap_or(0);
-        if i64::try_from(seconds).unwrap_or(0) < first || self.0.get(&core.name) == Some(&(modified, newest)) {
-            return false;
-        }
-        self.0.insert(core.name.clone(), (modified, newest));
-        true
-    }
-}
-
 impl Results {
     /// A request ends without its effect.
     fn end(&mut self, one: &Unconfirmed, step: &str, sentence: &str) {
-        self.rows.push(audit_row(&one.act, &one.request, None, &one.expected.lines, step, sentence));
-        self.moves.push((one.act.id, finished(&one.act, sentence)));
+        self.rows.push(audit_row(&one.kept, &one.request, None, &one.expected.lines, step, sentence));
+        self.moves.push((one.kept.id, finished(&one.kept, sentence)));
     }
 }
 

@@ -21,7 +21,7 @@ const BATCH: u32 = 200;
 
 /// A request whose command may be sent.
 pub(in crate::flow::callback) struct Ready {
-    pub(in crate::flow::callback) act: Act,
+    pub(in crate::flow::callback) kept: Act,
     pub(in crate::flow::callback) request: Request,
     pub(in crate::flow::callback) person: Person,
     pub(in crate::flow::callback) core: Core,
@@ -95,16 +95,16 @@ impl ActionWorker {
     }
 
     /// Prepares each of them.
-    pub(in crate::flow::callback) fn prepare_all(&mut self, kept: Vec<Act>) -> Result<Vec<Prepared>, StoreError> {
-        let requests = kept.iter().map(request_of).collect::<Result<Vec<_>, _>>()?;
+    pub(in crate::flow::callback) fn prepare_all(&mut self, due: Vec<Act>) -> Result<Vec<Prepared>, StoreError> {
+        let requests = due.iter().map(request_of).collect::<Result<Vec<_>, _>>()?;
         self.learn_contacts(&requests);
-        let mut all = Vec::with_capacity(kept.len());
-        for (act, request) in kept.into_iter().zip(requests) {
-            let prepared = self.prepare(&act, &request);
+        let mut all = Vec::with_capacity(due.len());
+        for (kept, request) in due.into_iter().zip(requests) {
+            let prepared = self.prepare(&kept, &request);
             if let Err(Stop::Store(e)) = prepared {
                 return Err(e);
             }
-            all.push((act, request, prepared));
+            all.push((kept, request, prepared));
         }
         Ok(all)
     }
@@ -124,7 +124,7 @@ impl ActionWorker {
 
     /// A timed acknowledgement that has ended in the core needs no command. Nobody asked for that end now, so it is
     /// looked at whatever its author may do by now; the messages about the object are updated.
-    pub(in crate::flow::callback) fn check_expiry(&mut self, act: &Act, request: &Request) -> Result<(), Stop> {
+    pub(in crate::flow::callback) fn check_expiry(&mut self, kept: &Act, request: &Request) -> Result<(), Stop> {
         let RequestedAction::Expire { object, author, comment } = &request.requested_action else {
             return Ok(());
         };
@@ -140,7 +140,7 @@ impl ActionWorker {
                     let now = clock::wall_ms();
                     let config = self.lookup.config();
                     let voice = |lane: &Lane| crate::flow::deliver::voice(&config, lane);
-                    let ended = (format!("act-{}", act.id), object.key(), expiry::over(author, now / 1000));
+                    let ended = (format!("act-{}", kept.id), object.key(), expiry::over(author, now / 1000));
                     self.store.tell(&[ended], &voice, config.storm.window, now)?;
                     self.wake_deliverer();
                 }
@@ -160,13 +160,13 @@ impl ActionWorker {
     /// The object that the request is about, and its core.
     pub(in crate::flow::callback) fn find(
         &mut self,
-        act: &Act,
+        kept: &Act,
         request: &Request,
         permission: &Permission<'_>,
     ) -> Result<Found, Stop> {
         let found = clicked_message::find(&self.store, &request.requested_action, &request.requester, permission)?;
         let (object, shown) = found.map_err(Stop::failed)?;
-        let request = self.with_object(act, request, &object)?;
+        let request = self.with_object(kept, request, &object)?;
         let core = self
             .lookup
             .core(&object.core)
@@ -175,7 +175,7 @@ impl ActionWorker {
     }
 
     /// The request, naming the object that its message is about.
-    fn with_object(&mut self, act: &Act, request: &Request, object: &Object) -> Result<Request, StoreError> {
+    fn with_object(&mut self, kept: &Act, request: &Request, object: &Object) -> Result<Request, StoreError> {
         let RequestedAction::Card { post, action, .. } = &request.requested_action else {
             return Ok(request.clone());
         };
@@ -183,7 +183,7 @@ impl ActionWorker {
             RequestedAction::One { post: Some(*post), object: object.clone(), action: action.clone() };
         let request = Request { requested_action, ..request.clone() };
         let text = serde_json::to_string(&request).map_err(|e| StoreError::Content(e.to_string()))?;
-        self.store.resolve_act(act.id, &object.key(), &text)?;
+        self.store.resolve_act(kept.id, &object.key(), &text)?;
         Ok(request)
     }
 
@@ -210,12 +210,12 @@ impl ActionWorker {
     }
 
     /// Whether there is still something to do, as far as ackbell knows.
-    pub(in crate::flow::callback) fn check_needed(&self, act: &Act, found: &Found) -> Result<(), Stop> {
+    pub(in crate::flow::callback) fn check_needed(&self, kept: &Act, found: &Found) -> Result<(), Stop> {
         let action = found.request.requested_action.action();
         if let Some(sentence) = nothing_to_do(&action, found.problem()) {
             return Err(Stop::nothing_to_do(sentence));
         }
-        if self.store.is_under_way(act.id, &found.object.key(), action.name())? {
+        if self.store.is_under_way(kept.id, &found.object.key(), action.name())? {
             return Err(Stop::nothing_to_do("Somebody did the same just now; the message will show it."));
         }
         Ok(())

@@ -27,29 +27,29 @@ impl ActionWorker {
         self.reply_that_it_takes_time()?;
         let mut waits = false;
         let mut sent: HashSet<(String, Option<String>, String)> = HashSet::new();
-        for act in self.store.replies()? {
-            let requester = request_of(&act)?.requester;
-            let sentence = act.reply.clone().unwrap_or_default();
+        for kept in self.store.replies()? {
+            let requester = request_of(&kept)?.requester;
+            let sentence = kept.reply.clone().unwrap_or_default();
             // A person who tapped again and again reads it once.
             if !sent.insert((requester.key(), requester.channel.clone(), sentence.clone())) {
-                self.store.reply_said(act.id)?;
+                self.store.reply_said(kept.id)?;
                 continue;
             }
             if self.has_due_request()? {
                 return Ok(Duration::ZERO);
             }
             match send_ephemeral(&mut self.lookup, &requester, &sentence) {
-                Outcome::Delivered(_) => self.store.reply_said(act.id)?,
-                outcome if clock::wall_ms() - act.at.max(act.due.min(clock::wall_ms())) > REPLY_MS_MAX => {
+                Outcome::Delivered(_) => self.store.reply_said(kept.id)?,
+                outcome if clock::wall_ms() - kept.at.max(kept.due.min(clock::wall_ms())) > REPLY_MS_MAX => {
                     let user = &requester.user;
                     warn!("reply not sent in time user={user} dropped=reply text={sentence:?} reason={outcome:?}");
-                    self.store.reply_said(act.id)?;
+                    self.store.reply_said(kept.id)?;
                 }
                 Outcome::Temporary { slow: false, .. } | Outcome::Wait { .. } => waits = true,
                 outcome => {
                     let user = &requester.user;
                     warn!("can't send a reply user={user} dropped=reply text={sentence:?} reason={outcome:?}");
-                    self.store.reply_said(act.id)?;
+                    self.store.reply_said(kept.id)?;
                 }
             }
         }
@@ -64,10 +64,10 @@ impl ActionWorker {
     fn reply_that_it_takes_time(&mut self) -> Result<(), StoreError> {
         let now = clock::wall_ms();
         let waiting: Vec<Act> = self.store.acts(Stage::Sent, i64::MAX, 100)?;
-        self.told_to_wait.retain(|id| waiting.iter().any(|act| act.id == *id));
-        for act in waiting.iter().filter(|act| act.parent.is_none() && now - act.at > PATIENCE_MS) {
-            if !self.has_due_request()? && self.told_to_wait.insert(act.id) {
-                let requester = request_of(act)?.requester;
+        self.told_to_wait.retain(|id| waiting.iter().any(|kept| kept.id == *id));
+        for kept in waiting.iter().filter(|kept| kept.parent.is_none() && now - kept.at > PATIENCE_MS) {
+            if !self.has_due_request()? && self.told_to_wait.insert(kept.id) {
+                let requester = request_of(kept)?.requester;
                 let _ = send_ephemeral(
                     &mut self.lookup,
                     &requester,

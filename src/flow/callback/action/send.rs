@@ -34,7 +34,7 @@ impl ActionWorker {
         let (mut refusals, mut refused) = (Vec::new(), Vec::new());
         // When each core wrote its state last: the effect must show in a later one.
         let mut written: BTreeMap<String, Option<i64>> = BTreeMap::new();
-        for (act, request, prepared) in prepared {
+        for (kept, request, prepared) in prepared {
             match prepared {
                 Ok(ready) => {
                     let core = &ready.core;
@@ -42,27 +42,27 @@ impl ActionWorker {
                     let expectation = Expectation::of(&ready.command, before);
                     let text = serde_json::to_string(&expectation).map_err(|e| StoreError::Content(e.to_string()))?;
                     let until = self.clock.now_ms().saturating_add(patience_ms(core));
-                    moves.push((act.id, Move::Sending { expectation: text, until }));
+                    moves.push((kept.id, Move::Sending { expectation: text, until }));
                     let person = Some(&ready.person);
-                    rows.push(audit_row(&act, &ready.request, person, &expectation.lines, "sending", ""));
+                    rows.push(audit_row(&kept, &ready.request, person, &expectation.lines, "sending", ""));
                     to_send.push(ready);
                 }
                 Err(Stop::Split(children)) => {
                     self.store.keep_acts(&children, clock::wall_ms())?;
-                    moves.push((act.id, Move::Parent));
+                    moves.push((kept.id, Move::Parent));
                 }
                 Err(Stop::Ended(Ended { step, sentence, person })) => {
-                    let row = audit_row(&act, &request, person.as_deref(), &[], step, &sentence);
+                    let row = audit_row(&kept, &request, person.as_deref(), &[], step, &sentence);
                     if step == REFUSED {
                         refusals.push((request.requester.key(), row));
-                        refused.push((act.id, refused_move(&act, &sentence)));
+                        refused.push((kept.id, refused_move(&kept, &sentence)));
                     } else {
                         rows.push(row);
                         // Nobody waits for a reply when a timed acknowledgement ends: the message shows it.
                         let is_expired = matches!(request.requested_action, RequestedAction::Expire { .. });
                         let silently = Move::Done { outcome: sentence.clone(), reply: None };
                         let is_silent = is_expired && step == NOTHING_TO_DO;
-                        moves.push((act.id, if is_silent { silently } else { finished(&act, &sentence) }));
+                        moves.push((kept.id, if is_silent { silently } else { finished(&kept, &sentence) }));
                     }
                 }
                 Err(Stop::Store(e)) => return Err(e),
@@ -92,13 +92,13 @@ impl ActionWorker {
     pub(in crate::flow::callback) fn record_sent(&mut self, sent: Vec<Sent>) -> Result<(), StoreError> {
         let (mut moves, mut rows) = (Vec::new(), Vec::new());
         for (one, result) in sent {
-            let Ready { act, request, person, command, .. } = one;
+            let Ready { kept, request, person, command, .. } = one;
             match result {
-                Ok(()) => moves.push((act.id, Move::Sent)),
+                Ok(()) => moves.push((kept.id, Move::Sent)),
                 Err(e) => {
                     let (lines, reason) = (command.lines(), e.to_string());
-                    rows.push(audit_row(&act, &request, Some(&person), &lines, "failed", &reason));
-                    moves.push((act.id, finished(&act, &reason)));
+                    rows.push(audit_row(&kept, &request, Some(&person), &lines, "failed", &reason));
+                    moves.push((kept.id, finished(&kept, &reason)));
                 }
             }
         }
@@ -107,9 +107,9 @@ impl ActionWorker {
 }
 
 /// How a request ends that was refused.
-fn refused_move(act: &Act, sentence: &str) -> Move {
+fn refused_move(kept: &Act, sentence: &str) -> Move {
     // A person who asked for many reads each reason at the end.
-    if act.parent.is_some() { finished(act, sentence) } else { Move::Refused { reply: sentence.to_owned() } }
+    if kept.parent.is_some() { finished(kept, sentence) } else { Move::Refused { reply: sentence.to_owned() } }
 }
 
 fn send_patiently(core: &Core, command: &ExternalCommand) -> Result<(), SendError> {

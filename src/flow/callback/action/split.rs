@@ -14,7 +14,7 @@ impl ActionWorker {
     /// *Acknowledge all*: a request for each problem of the digest that is still open.
     pub(in crate::flow::callback) fn split_digest(
         &mut self,
-        act: &Act,
+        kept: &Act,
         request: &Request,
         permission: &Permission<'_>,
     ) -> Result<(), Stop> {
@@ -28,14 +28,14 @@ impl ActionWorker {
             return Err(Stop::nothing_to_do(sentence));
         }
         let objects = problems.iter().map(|(post, problem)| (Some(*post), Object::of(&problem.latest)));
-        Err(Stop::Split(children(act, request, action, objects)?))
+        Err(Stop::Split(children(kept, request, action, objects)?))
     }
 }
 
 /// A host's downtime with its services, where rules tell the objects apart: a request for the host and one for each
 /// service.
 pub(in crate::flow::callback) fn split_host_downtime(
-    act: &Act,
+    kept: &Act,
     found: &Found,
     permission: &Permission<'_>,
 ) -> Result<(), Stop> {
@@ -54,12 +54,12 @@ pub(in crate::flow::callback) fn split_host_downtime(
     let services = all.into_iter().filter(|object| object.host == host.host && object.service.is_some());
     let objects = std::iter::once(host.clone()).chain(services).map(|object| (None, object));
     let action = Action::Downtime { start, end, flexible, comment, host_services: false };
-    Err(Stop::Split(children(act, &found.request, &action, objects)?))
+    Err(Stop::Split(children(kept, &found.request, &action, objects)?))
 }
 
 /// The requests that one request becomes.
 fn children(
-    act: &Act,
+    kept: &Act,
     request: &Request,
     action: &Action,
     objects: impl Iterator<Item = (Option<i64>, Object)>,
@@ -70,8 +70,8 @@ fn children(
         let requested_action = RequestedAction::One { post: None, object, action: action.clone() };
         let one = Request { name: request.name.clone(), requester: request.requester.clone(), requested_action };
         let request = serde_json::to_string(&one).map_err(|e| StoreError::Content(e.to_string()))?;
-        let name = format!("{}/{}", act.id, post.unwrap_or_else(|| i64::try_from(nth).unwrap_or(0)));
-        Ok(NewAct { key: name, parent: Some(act.id), object: key, request, due: 0 })
+        let name = format!("{}/{}", kept.id, post.unwrap_or_else(|| i64::try_from(nth).unwrap_or(0)));
+        Ok(NewAct { key: name, parent: Some(kept.id), object: key, request, due: 0 })
     };
     objects.enumerate().map(child).collect()
 }
