@@ -119,6 +119,7 @@ impl ActionWorker {
                 break;
             }
             let prepared = self.prepare_all(due)?;
+            // A crash before this line begins the requests again; a crash after it never sends a command twice.
             let ready = self.record_sending(prepared)?;
             let sent = self.send_all(ready);
             self.record_sent(sent)?;
