@@ -25,7 +25,7 @@ pub fn slash(bytes: &[u8]) {
                     drop(slash::downtime("/ackbell", name.behind(length)));
                 }
             }
-            SlashOrder::Status(words) => named(&words),
+            SlashOrder::Status(tokens) => named(&tokens),
             SlashOrder::Help | SlashOrder::Unsubscribe(None) | SlashOrder::Subscriptions | SlashOrder::Whoami => {}
         },
         Err(sentence) => assert!(!sentence.is_empty(), "refused without a word"),
@@ -44,17 +44,17 @@ fn bounded(filter: &Filter) {
     assert_eq!(permission.covers(&filter.matches, &KnownNames::default()), Ok(()));
 }
 
-fn named(words: &[String]) {
-    let name = words.iter().take(slash::NAME_WORDS_MAX);
+fn named(tokens: &[String]) {
+    let name = tokens.iter().take(slash::NAME_WORDS_MAX);
     assert!(name.map(|word| word.matches('/').count()).sum::<usize>() <= 20, "a name of a thousand readings");
-    assert!(!words.iter().any(|word| word.contains(char::is_control)), "a name of several lines");
+    assert!(!tokens.iter().any(|word| word.contains(char::is_control)), "a name of several lines");
 }
 
 /// The words of a command line, a line each: whatever is taken of it can be kept and shown.
 pub fn arguments(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let words: Vec<String> = std::iter::once("ackbell").chain(text.split('\n')).map(str::to_owned).collect();
-    if let Some(fields) = crate::cli::notify::taken(&words) {
+    let tokens: Vec<String> = std::iter::once("ackbell").chain(text.split('\n')).map(str::to_owned).collect();
+    if let Some(fields) = crate::cli::notify::taken(&tokens) {
         files::keep(&fields.into_notification(NOW));
     }
 }

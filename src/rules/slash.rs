@@ -121,7 +121,7 @@ impl Filter {
 
     fn from_tokens(tokens: &[String]) -> Result<Self, String> {
         let matches = filter::read(tokens)?;
-        Ok(Self { text: tokens.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "), matches })
+        Ok(Self { text: tokens.iter().map(|token| quoted(token)).collect::<Vec<_>>().join(" "), matches })
     }
 }
 
@@ -154,7 +154,7 @@ pub(crate) fn parse(command: &str, text: &str) -> Result<Order, String> {
     // Behind the name of these stands a comment, with dashes, quotes and all.
     let has_comment = text
         .split_whitespace()
-        .find(|word| flag(word).is_none())
+        .find(|token| flag(token).is_none())
         .is_some_and(|verb| ["ack", "acknowledge", "downtime"].contains(&verb.to_lowercase().as_str()));
     let mut written = split(&text, has_comment)?;
     let flags = take_flags(&mut written, has_comment)?;
@@ -164,10 +164,10 @@ pub(crate) fn parse(command: &str, text: &str) -> Result<Order, String> {
         return Ok(order(SlashOrder::Help));
     }
     let verb = written.remove(0).text;
-    let tokens: Vec<String> = written.iter().map(|word| word.text.clone()).collect();
+    let tokens: Vec<String> = written.iter().map(|token| token.text.clone()).collect();
     let name = || -> Result<WrittenName, String> {
         let tokens = named(command, &verb, tokens.clone())?;
-        let behind = written.iter().take(NAME_WORDS_MAX).map(|word| text[word.end..].trim().to_owned()).collect();
+        let behind = written.iter().take(NAME_WORDS_MAX).map(|token| text[token.end..].trim().to_owned()).collect();
         Ok(WrittenName { tokens, behind })
     };
     let what = match verb.to_lowercase().as_str() {
@@ -203,13 +203,13 @@ pub(crate) fn downtime(command: &str, behind: &str) -> Result<(Duration, String)
     }
 }
 
-/// A word as it must be written to be one word.
-pub(crate) fn quoted(word: &str) -> String {
-    if !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || QUOTES.contains(&c)) {
-        return word.to_owned();
+/// A text, quoted if it must be to be one token.
+pub(crate) fn quoted(token: &str) -> String {
+    if !token.is_empty() && !token.contains(|c: char| c.is_whitespace() || QUOTES.contains(&c)) {
+        return token.to_owned();
     }
-    let quote = if word.contains('"') { '\'' } else { '"' };
-    format!("{quote}{word}{quote}")
+    let quote = if token.contains('"') { '\'' } else { '"' };
+    format!("{quote}{token}{quote}")
 }
 
 fn named(command: &str, verb: &str, tokens: Vec<String>) -> Result<Vec<String>, String> {
@@ -220,7 +220,7 @@ fn named(command: &str, verb: &str, tokens: Vec<String>) -> Result<Vec<String>, 
         ));
     }
     let name = tokens.iter().take(NAME_WORDS_MAX);
-    most(name.map(|word| word.matches('/').count()).sum(), SLASHES_MAX, "slashes in a name")?;
+    most(name.map(|token| token.matches('/').count()).sum(), SLASHES_MAX, "slashes in a name")?;
     Ok(tokens)
 }
 
@@ -247,13 +247,13 @@ struct Flags {
 }
 
 /// The name of a flag. A phone makes one dash of two.
-fn flag(word: &str) -> Option<&str> {
-    let name = word.strip_prefix("--").unwrap_or_else(|| word.trim_start_matches(['—', '–']));
-    (name.len() < word.len() && name.starts_with(|c: char| c.is_ascii_alphabetic())).then_some(name)
+fn flag(token: &str) -> Option<&str> {
+    let name = token.strip_prefix("--").unwrap_or_else(|| token.trim_start_matches(['—', '–']));
+    (name.len() < token.len() && name.starts_with(|c: char| c.is_ascii_alphabetic())).then_some(name)
 }
 
 /// Removes the flags from the tokens; where a comment follows, only those before the name.
-fn take_flags(tokens: &mut Vec<Word>, has_comment: bool) -> Result<Flags, String> {
+fn take_flags(tokens: &mut Vec<Token>, has_comment: bool) -> Result<Flags, String> {
     let (mut flags, mut at, mut others) = (Flags::default(), 0, 0);
     // The verb is one, and the name begins with the next.
     while at < tokens.len() && !(has_comment && others > 1) {
@@ -292,28 +292,28 @@ fn closing(open: char) -> Option<&'static [char]> {
     }
 }
 
-/// A word as it is meant, and where it ends in the text.
+/// A token without its quotes, and where it ends in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Word {
+struct Token {
     text: String,
     end: usize,
     is_quoted: bool,
 }
 
 fn tokens(text: &str) -> Result<Vec<String>, String> {
-    Ok(split(text, false)?.into_iter().map(|word| word.text).collect())
+    Ok(split(text, false)?.into_iter().map(|token| token.text).collect())
 }
 
 /// Splits at blanks. A quotation may stand anywhere in a word but begins only at its start or after `/` or `=`: an
 /// apostrophe inside a word is a letter. A quotation without an end is a mistake, or where a comment may stand, a letter.
-fn split(text: &str, has_comment: bool) -> Result<Vec<Word>, String> {
-    let (mut tokens, mut word, mut is_quoted) = (Vec::new(), String::new(), false);
+fn split(text: &str, has_comment: bool) -> Result<Vec<Token>, String> {
+    let (mut tokens, mut token, mut is_quoted) = (Vec::new(), String::new(), false);
     let mut characters = text.char_indices();
     while let Some((at, c)) = characters.next() {
-        let may_quote = word.is_empty() || word.ends_with(['/', '=']);
+        let may_quote = token.is_empty() || token.ends_with(['/', '=']);
         if c.is_whitespace() || c.is_control() {
-            if is_quoted || !word.is_empty() {
-                tokens.push(Word { text: std::mem::take(&mut word), end: at, is_quoted });
+            if is_quoted || !token.is_empty() {
+                tokens.push(Token { text: std::mem::take(&mut token), end: at, is_quoted });
             }
             is_quoted = false;
         } else if let Some(ends) = closing(c).filter(|_| may_quote) {
@@ -330,19 +330,19 @@ fn split(text: &str, has_comment: bool) -> Result<Vec<Word>, String> {
             };
             if has_end {
                 is_quoted = true;
-                word.push_str(&quotation);
+                token.push_str(&quotation);
                 characters = inner;
             } else if has_comment {
-                word.push(c);
+                token.push(c);
             } else {
                 return Err(format!("The closing quote of {c}{quotation} is missing."));
             }
         } else {
-            word.push(c);
+            token.push(c);
         }
     }
-    if is_quoted || !word.is_empty() {
-        tokens.push(Word { text: word, end: text.len(), is_quoted });
+    if is_quoted || !token.is_empty() {
+        tokens.push(Token { text: token, end: text.len(), is_quoted });
     }
     Ok(tokens)
 }

@@ -71,7 +71,7 @@ impl Supervisor {
             if self.next.is_some_and(|next| next <= Instant::now()) {
                 self.open();
             }
-            match self.report() {
+            match self.next_report() {
                 Some(ConnectionReport::Stop) => return self.stop(),
                 Some(ConnectionReport::Hello { id, num_connections }) => self.greeted(id, num_connections),
                 Some(ConnectionReport::Renew { id }) => self.renew(id),
@@ -83,7 +83,7 @@ impl Supervisor {
     }
 
     /// The next report; `None` when it is time to open a connection.
-    fn report(&self) -> Option<ConnectionReport> {
+    fn next_report(&self) -> Option<ConnectionReport> {
         let received = match self.next {
             Some(next) => self.inbox.recv_timeout(next.saturating_duration_since(Instant::now())),
             None => self.inbox.recv().map_err(RecvTimeoutError::from),

@@ -274,11 +274,11 @@ impl Label {
 
     /// The display names as far as they are known.
     pub(super) fn known(object: &Object, labels: Option<&Names>) -> Self {
-        labels.map_or_else(|| Self::bare(object), |labels| Self::of(object, labels))
+        labels.map_or_else(|| Self::bare(object), |labels| Self::from_names(object, labels))
     }
 
     /// The display names, where there are some.
-    pub(super) fn of(object: &Object, labels: &Names) -> Self {
+    pub(super) fn from_names(object: &Object, labels: &Names) -> Self {
         let named = |service: &str| labels.label(&object.host, service).cloned();
         let bare = Self::bare(object);
         let service = bare.service.map(|service| named(&service).unwrap_or(service));

@@ -83,7 +83,7 @@ impl SlashWorker {
         let core = core_of(cores, &found.object)?;
         let names = self.lookup.names(core, &found.object, None);
         permission.may(&names.of(&found.object), None)?;
-        let label = self.lookup.labels.of_core(core).map(|labels| find::Label::of(&found.object, labels));
+        let label = self.lookup.labels.of_core(core).map(|labels| find::Label::from_names(&found.object, labels));
         let state = state_of(core, &found.object, permission)?;
         let label = label.map_or_else(|| found.object.to_string(), |label| label.text());
         Ok(phrases::status(&found.object, &label, &state, clock::wall_ms() / 1000))
