@@ -72,10 +72,11 @@ fn what_is_asked_is_answered_and_done_in_the_real_core() {
     let list = night.ask("problems", "*One problem*");
     let shown = list.to_string();
     assert!(shown.contains("*Disk on Web 01* CRITICAL") && shown.contains("&lt;!channel&gt; 3% free"), "{shown}");
-    night.ask("problems db*", "that you may see matches \"db*\".");
+    night.ask("problems db*", "No host that you may see matches");
     night.ask("problems web*/Load", "No problems that match web");
     // No pattern, and near misses: never an all-clear.
-    night.ask("problems web", "that you may see matches \"web\". Did you mean `web*`?");
+    night.ask("problems web", "No host that you may see matches");
+    night.ask("problems web", "Did you mean `web*`?");
     night.ask("problems crit", "Did you mean `critical`?");
     night.ask("problems hostgroup=x", "can't be filtered by hostgroup");
     night.ask("status web01/Disk", "*Disk on Web 01* is CRITICAL");
@@ -202,8 +203,8 @@ fn who_may_not_is_told_and_whoami_tells_why() {
     night.ask_as(&json!({"user": "U0STRANGER"}), "problems", "People of other workspaces may do nothing here.");
     night.ask_as(&json!({"user": "U0GUEST001"}), "whoami", "a guest in workspace");
     night.ask("status web01", "You may not look at this here.");
-    night.ask("whoami", "Here you may not, or not everywhere: look, acknowledge");
-    night.ask_as(&json!({"user": "U0BOB00001"}), "whoami", "Here you may: look, acknowledge.");
+    night.ask("whoami", "Here you may not, or not everywhere: see problems, acknowledge");
+    night.ask_as(&json!({"user": "U0BOB00001"}), "whoami", "Here you may: see problems, acknowledge.");
     night.ask_as(&json!({"user": "U0BOB00001"}), "recheck web01/Disk", "You may not order checks here");
     night.sandbox.assert_respected();
 }
