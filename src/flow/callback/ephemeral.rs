@@ -68,7 +68,7 @@ fn send_all(inbox: &Receiver<EphemeralReply>, pending: &AtomicUsize, mut lookup:
             Outcome::Delivered(_) => {}
             outcome => {
                 let user = &requester.user;
-                warn!("can't send a reply user={user:?} dropped=reply text={text:?} reason={outcome:?}");
+                warn!("can't send a reply user={user:?} dropped=reply text={text:?} reason={:?}", outcome.reason());
             }
         }
         pending.fetch_sub(1, Ordering::Relaxed);

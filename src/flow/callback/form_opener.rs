@@ -132,7 +132,7 @@ fn open(form: &FormRequest, lookup: &mut AccessLookup, store: &Store) -> Result<
     let client =
         lookup.client(&requester.integration).ok_or_else(|| NoForm::because("ackbell can't talk to Slack."))?;
     client.call("views.open", &json!({ "trigger_id": trigger, "view": view }), BUDGET).map(drop).map_err(|e| {
-        warn!("can't open a form integration={} dropped=form reason={e:?}", requester.integration);
+        warn!("can't open a form integration={} dropped=form reason={:?}", requester.integration, e.reason());
         NoForm::because("The form could not be opened in time; tap again.")
     })
 }

@@ -200,13 +200,15 @@ impl SlashWorker {
         };
         match client.respond(&url, &message, BUDGET) {
             Outcome::Delivered(_) => info!("slash command answered integration={integration} user={user}"),
-            outcome => warn!("can't send an answer integration={integration} dropped=answer reason={outcome:?}"),
+            outcome => {
+                warn!("can't send an answer integration={integration} dropped=answer reason={:?}", outcome.reason());
+            }
         }
     }
 }
 
 fn core_of<'a>(cores: &'a [Core], object: &Object) -> Result<&'a Core, String> {
-    cores.iter().find(|core| core.name == object.core).ok_or_else(|| format!("There is no core \"{}\".", object.core))
+    cores.iter().find(|core| core.name == object.core).ok_or_else(|| format!("Unknown core \"{}\".", object.core))
 }
 
 fn state_of(core: &Core, object: &Object, permission: &Permission<'_>) -> Result<State, String> {

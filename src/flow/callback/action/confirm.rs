@@ -54,10 +54,10 @@ impl ActionWorker {
 
     /// Confirms what the core's state shows; returns how long until the next look.
     pub(in crate::flow::callback) fn confirm(&mut self) -> Result<Duration, StoreError> {
-        let all_kept = self.store.acts(Stage::Sent, i64::MAX, BATCH)?;
-        self.seen.retain(|id, _| all_kept.iter().any(|kept| kept.id == *id));
+        let sent = self.store.acts(Stage::Sent, i64::MAX, BATCH)?;
+        self.seen.retain(|id, _| sent.iter().any(|kept| kept.id == *id));
         let mut by_core: BTreeMap<String, Vec<Unconfirmed>> = BTreeMap::new();
-        for kept in all_kept {
+        for kept in sent {
             let request = request_of(&kept)?;
             let expected = expectation_of(&kept)?;
             by_core.entry(expected.object.core.clone()).or_default().push(Unconfirmed { kept, request, expected });
@@ -126,8 +126,8 @@ impl ActionWorker {
     /// Whether a notification that `notify` accepted before the effect was seen isn't imported yet. If the messages
     /// showed the acknowledgement first, that notification would end it there, and a core sends nothing more about an
     /// acknowledged problem.
-    fn is_behind(&mut self, kept: i64, next: Option<&SpoolId>) -> bool {
-        let seen = self.seen.entry(kept).or_insert_with(SpoolId::fresh);
+    fn is_behind(&mut self, id: i64, next: Option<&SpoolId>) -> bool {
+        let seen = self.seen.entry(id).or_insert_with(SpoolId::fresh);
         next.is_some_and(|next| *next <= *seen)
     }
 

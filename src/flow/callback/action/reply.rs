@@ -42,13 +42,19 @@ impl ActionWorker {
                 Outcome::Delivered(_) => self.store.reply_said(kept.id)?,
                 outcome if clock::wall_ms() - kept.at.max(kept.due.min(clock::wall_ms())) > REPLY_MS_MAX => {
                     let user = &requester.user;
-                    warn!("reply not sent in time user={user} dropped=reply text={sentence:?} reason={outcome:?}");
+                    warn!(
+                        "reply not sent in time user={user} dropped=reply text={sentence:?} reason={:?}",
+                        outcome.reason()
+                    );
                     self.store.reply_said(kept.id)?;
                 }
                 Outcome::Temporary { slow: false, .. } | Outcome::Wait { .. } => waits = true,
                 outcome => {
                     let user = &requester.user;
-                    warn!("can't send a reply user={user} dropped=reply text={sentence:?} reason={outcome:?}");
+                    warn!(
+                        "can't send a reply user={user} dropped=reply text={sentence:?} reason={:?}",
+                        outcome.reason()
+                    );
                     self.store.reply_said(kept.id)?;
                 }
             }
@@ -91,7 +97,7 @@ impl ActionWorker {
         if let Some(client) = self.lookup.client(&requester.integration) {
             match client.respond(&url, &message, BUDGET) {
                 Outcome::Delivered(_) => {}
-                outcome => warn!("clicked message not replaced user={} reason={outcome:?}", requester.user),
+                outcome => warn!("clicked message not replaced user={} reason={:?}", requester.user, outcome.reason()),
             }
         }
     }
