@@ -59,7 +59,7 @@ fn action(
     let comment = behind.to_owned();
     Ok(match verb {
         SlashAction::Acknowledge if comment.is_empty() && rules.comment == CommentRule::Required => {
-            let object = crate::rules::slash::quoted(&find::written(object));
+            let object = crate::rules::slash::tokens::quoted(&find::written(object));
             return Err(format!("A comment is required: `{command} ack {object} COMMENT`."));
         }
         SlashAction::Acknowledge => Action::Acknowledge {
