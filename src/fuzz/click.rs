@@ -2,14 +2,14 @@
 
 use super::NOW;
 use crate::config::{Access, Acknowledge, CommentRule};
-use crate::flow::callback::request::{self, Asker, Click, Request, Wish};
+use crate::flow::callback::request::{self, Click, Request, RequestedAction, Requester};
 use crate::model::action::Action;
 use crate::model::object::Object;
 use crate::rules::authorise::{Caller, ObjectNames, Person, Right, authorise};
 use crate::rules::command::{CommandError, ExternalCommand, Wording};
 use crate::rules::confirm::Expectation;
 use crate::slack::forms;
-use crate::slack::interaction::{Interaction, Place, decode, decode_envelope};
+use crate::slack::interaction::{Interaction, decode, decode_envelope};
 use std::time::Duration;
 
 /// What one write to a FIFO passes whole (`pipe(7)`).
@@ -45,9 +45,9 @@ fn act(interaction: &Interaction) {
     match interaction {
         Interaction::BlockActions(click) => match request::click(click, "default", &rules, NOW) {
             Click::Ask { request, .. } => keep(&request),
-            Click::Form { offer, asker, subject } => {
-                let about = asker.about(subject.post, subject.object.unwrap_or_else(web01));
-                if let Some(view) = forms::form(offer, &about, &about.object.to_string(), &rules, NOW) {
+            Click::Form { available_action, requester, subject } => {
+                let about = requester.about(subject.post, subject.object.unwrap_or_else(web01));
+                if let Some(view) = forms::form(available_action, &about, &about.object.to_string(), &rules, NOW) {
                     let metadata = view["private_metadata"].as_str().expect("a form names its object");
                     assert!(metadata.chars().count() <= METADATA_MAX, "a form that Slack refuses");
                 }
@@ -55,27 +55,27 @@ fn act(interaction: &Interaction) {
             Click::Nothing | Click::Lost(_) => {}
         },
         Interaction::ViewSubmission(form) => {
-            if let Some(Ok((about, action))) = forms::read(&form.view, &rules, NOW) {
-                let asker = Asker::of("default", &form.origin, &Place::default());
-                let wish = Wish::One { post: about.post, object: about.object, action };
-                keep(&Request { name: wish.name().to_owned(), asker, wish });
+            if let Some(Ok((about, action))) = forms::parse(&form.view, &rules, NOW) {
+                let requester = Requester::new("default", &form.origin, None);
+                let requested_action = RequestedAction::One { post: about.post, object: about.object, action };
+                keep(&Request { name: requested_action.name().to_owned(), requester, requested_action });
             }
         }
         other => drop(other.kind().to_owned()),
     }
 }
 
-/// What is kept is what is read back, and what comes of it.
+/// A request is decoded as it was kept, and its command is checked.
 fn keep(request: &Request) {
     let text = serde_json::to_string(request).expect("a request can be kept");
     let kept: Request = serde_json::from_str(&text).expect("a request that was kept is read");
     assert_eq!(&kept, request, "the outbox changes a request");
-    let (object, action) = match &request.wish {
-        Wish::One { object, action, .. } => (object.clone(), action),
-        Wish::AcknowledgeAll { action, .. } | Wish::Card { action, .. } => (web01(), action),
-        Wish::Expire { object, .. } => (object.clone(), &Action::RemoveAcknowledgement),
+    let (object, action) = match &request.requested_action {
+        RequestedAction::One { object, action, .. } => (object.clone(), action),
+        RequestedAction::AcknowledgeAll { action, .. } | RequestedAction::Card { action, .. } => (web01(), action),
+        RequestedAction::Expire { object, .. } => (object.clone(), &Action::RemoveAcknowledgement),
     };
-    if let Ok(command) = command(&request.asker, &object, action)
+    if let Ok(command) = command(&request.requester, &object, action)
         && command.unsayable().is_none()
     {
         check(&Expectation::of(&command, None).lines, &object);
@@ -84,23 +84,23 @@ fn keep(request: &Request) {
 
 /// The least that can be asked of an object.
 pub(super) fn recheck(object: &Object) -> Result<ExternalCommand, CommandError> {
-    command(&Asker::default(), object, &Action::Recheck { at: NOW })
+    command(&Requester::default(), object, &Action::Recheck { at: NOW })
 }
 
 /// Of somebody who may do everything.
-fn command(asker: &Asker, object: &Object, action: &Action) -> Result<ExternalCommand, CommandError> {
+fn command(requester: &Requester, object: &Object, action: &Action) -> Result<ExternalCommand, CommandError> {
     let person = Person {
         team_id: "T1".into(),
         is_guest: Some(false),
-        user_id: asker.user.clone(),
-        name: asker.user_name.clone().unwrap_or_default(),
+        user_id: requester.user.clone(),
+        name: requester.user_name.clone().unwrap_or_default(),
         ..Person::default()
     };
-    let caller = Caller { person, team_id: "T1".into(), channel: asker.channel.clone(), acts: true };
+    let caller = Caller { person, team_id: "T1".into(), channel: requester.channel.clone(), acts: true };
     let access = Access::default();
     let admitted = caller.admit(&access).expect("somebody of ours");
-    let leave = admitted.ask(Right::Act(action)).expect("nobody is refused without rules");
-    let authorised = authorise(&leave, &ObjectNames::bare(object), None).expect("nobody is refused without rules");
+    let permission = admitted.ask(Right::Act(action)).expect("nobody is refused without rules");
+    let authorised = authorise(&permission, &ObjectNames::bare(object), None).expect("nobody is refused without rules");
     ExternalCommand::new(&authorised, Wording::LookAlikes, NOW)
 }
 

@@ -1,13 +1,13 @@
 //! What other programs hand in: whatever it is, it mentions nobody and leads to the web only.
 
 use super::NOW;
-use crate::listen::message_api::message::read;
+use crate::listen::message_api::message::parse;
 use crate::slack::limits::LINKS_MAX;
 use crate::slack::{direct_message, markdown};
 
 /// A body at the intake; and any text as Markdown.
 pub fn intake(bytes: &[u8]) {
-    if let Ok(notification) = read(bytes, None, "fresh", NOW) {
+    if let Ok(notification) = parse(bytes, None, "fresh", NOW) {
         let letter = notification.letter.expect("it came as one");
         assert!(!letter.title.is_empty() && !letter.body.is_empty() && letter.links.len() <= LINKS_MAX);
         assert!(letter.links.iter().all(|(_, url)| markdown::is_web(url)), "{:?}", letter.links);

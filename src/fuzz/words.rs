@@ -19,20 +19,20 @@ pub fn slash(bytes: &[u8]) {
                 bounded(&filter);
                 same(&filter);
             }
-            SlashOrder::Act(_, said) => {
-                named(&said.words);
-                for name in 0..=said.words.len() {
-                    drop(slash::downtime("/ackbell", said.behind(name)));
+            SlashOrder::Action(_, name) => {
+                named(&name.tokens);
+                for length in 0..=name.tokens.len() {
+                    drop(slash::downtime("/ackbell", name.behind(length)));
                 }
             }
-            SlashOrder::Status(words) => named(&words),
+            SlashOrder::Status(tokens) => named(&tokens),
             SlashOrder::Help | SlashOrder::Unsubscribe(None) | SlashOrder::Subscriptions | SlashOrder::Whoami => {}
         },
         Err(sentence) => assert!(!sentence.is_empty(), "refused without a word"),
     }
 }
 
-/// What everybody may write costs little, before it is known whether they may.
+/// Text that anybody may write costs little, before it is known whether they may.
 fn bounded(filter: &Filter) {
     assert!(filter.text.chars().count() <= 500, "a filter for megabytes");
     assert!(filter.matches.patterns() <= 50, "a filter for minutes");
@@ -40,21 +40,21 @@ fn bounded(filter: &Filter) {
     let person = Person { team_id: "T1".into(), is_guest: Some(false), ..Person::default() };
     let (caller, access) = (Caller { person, ..caller }, Access::default());
     let admitted = caller.admit(&access).expect("somebody of ours");
-    let leave = admitted.ask(Right::Subscribe).expect("nobody is refused without rules");
-    assert_eq!(leave.covers(&filter.matches, &KnownNames::default()), Ok(()));
+    let permission = admitted.ask(Right::Subscribe).expect("nobody is refused without rules");
+    assert_eq!(permission.covers(&filter.matches, &KnownNames::default()), Ok(()));
 }
 
-fn named(words: &[String]) {
-    let name = words.iter().take(slash::NAME_WORDS_MAX);
+fn named(tokens: &[String]) {
+    let name = tokens.iter().take(slash::NAME_WORDS_MAX);
     assert!(name.map(|word| word.matches('/').count()).sum::<usize>() <= 20, "a name of a thousand readings");
-    assert!(!words.iter().any(|word| word.contains(char::is_control)), "a name of several lines");
+    assert!(!tokens.iter().any(|word| word.contains(char::is_control)), "a name of several lines");
 }
 
 /// The words of a command line, a line each: whatever is taken of it can be kept and shown.
 pub fn arguments(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let words: Vec<String> = std::iter::once("ackbell").chain(text.split('\n')).map(str::to_owned).collect();
-    if let Some(fields) = crate::cli::notify::taken(&words) {
+    let tokens: Vec<String> = std::iter::once("ackbell").chain(text.split('\n')).map(str::to_owned).collect();
+    if let Some(fields) = crate::cli::notify::taken(&tokens) {
         files::keep(&fields.into_notification(NOW));
     }
 }

@@ -1,6 +1,6 @@
 //! `GET /metrics`, in Prometheus' text format (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 
-use super::listeners::Sockets;
+use super::sockets::Sockets;
 use crate::state_dir::spool::Spool;
 use crate::store::{Store, Summary};
 use crate::system::clock;
@@ -8,11 +8,11 @@ use std::path::Path;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-/// How long a scrape waits for whoever writes.
+/// How long a scrape waits for the database.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// All of it. The outbox is opened for each scrape, for reading only: nothing is kept for it between two. One that can't
-/// be read has no numbers: zeros would say that all is well.
+/// All metrics. The outbox is opened for each scrape, for reading only, and not kept open. If it can't be read its numbers
+/// are missing: zeros would mean that all is well.
 pub(super) fn text(state_dir: &Path, is_delivering: bool, sockets: &Sockets) -> String {
     let summary = Store::open_for_reading(state_dir, PATIENCE)
         .and_then(|store| store.map_or_else(|| Ok(Summary::default()), |store| store.summary()));
@@ -25,17 +25,17 @@ pub(super) fn text(state_dir: &Path, is_delivering: bool, sockets: &Sockets) -> 
         ("spool_bad_files", "Spool files that can't be read.", count(spool.bad().len())),
         (
             "outbox_readable",
-            "0 while the outbox can't be read; what is told of it is missing then.",
+            "0 while the outbox can't be read; its numbers are missing then.",
             i64::from(summary.is_ok()),
         ),
     ];
     if let Ok(Summary { waiting, dead, oldest, acts }) = summary {
         let age = oldest.map_or(0, |received| clock::wall_ms().saturating_sub(received) / 1000);
         gauges.extend([
-            ("outbox_waiting", "Messages that wait.", waiting),
-            ("outbox_oldest_seconds", "Age of the oldest that waits.", age),
-            ("outbox_dead", "Messages that were given up.", dead),
-            ("acts_open", "Acts of people that the core hasn't confirmed yet.", acts),
+            ("outbox_waiting", "Messages waiting for delivery.", waiting),
+            ("outbox_oldest_seconds", "Age of the oldest waiting message.", age),
+            ("outbox_dead", "Messages that will not be delivered.", dead),
+            ("acts_open", "Action requests that the core hasn't confirmed yet.", acts),
         ]);
     }
     for (name, help, value) in gauges {
@@ -45,15 +45,15 @@ pub(super) fn text(state_dir: &Path, is_delivering: bool, sockets: &Sockets) -> 
     text
 }
 
-/// Strangers are connections of the app that aren't ours: of another listener, or ghosts. Clicks that go there are lost
-/// to this one.
+/// `ackbell_socket_strangers`: connections of this app that this process didn't open: another listener, or ones Slack hasn't
+/// closed yet. Clicks that Slack sends there don't reach this process.
 fn socket_mode(text: &mut String, sockets: &Sockets) {
     let sockets = sockets.lock().unwrap_or_else(PoisonError::into_inner);
     for (integration, (_, socket)) in sockets.iter() {
         let status = socket.status();
-        let (connected, strangers) = (u8::from(status.connected), status.strangers());
+        let (connected, others) = (u8::from(status.connected), status.strangers());
         let since = status.since / 1000;
-        for (name, value) in [("connected", u64::from(connected)), ("strangers", strangers)] {
+        for (name, value) in [("connected", u64::from(connected)), ("strangers", others)] {
             text.push_str(&format!("ackbell_socket_{name}{{integration=\"{integration}\"}} {value}\n"));
         }
         text.push_str(&format!("ackbell_socket_since_seconds{{integration=\"{integration}\"}} {since}\n"));

@@ -1,9 +1,9 @@
 //! `GET /slack/install` and `GET /slack_oauth`: a browser installs the app
 //! (<https://docs.slack.dev/authentication/installing-with-oauth>).
 //!
-//! Whoever reaches these addresses may begin. What keeps a stranger's workspace out: Slack installs an app that isn't
-//! distributed in its own workspace only; an integration that is, or was, installed in one workspace takes no other;
-//! `team_id` names the one from the start. The token is on disk before the page says so, and the main loop finds it
+//! Anybody who reaches these addresses may begin. A foreign workspace is kept out, as Slack installs an app that isn't
+//! distributed in its own workspace only; an integration that is, or was, installed in one workspace accepts no other;
+//! and `team_id` can name the workspace from the start. The token is on disk before the page says so, and the main loop finds it
 //! there like any changed secret.
 
 mod page;
@@ -31,7 +31,7 @@ use std::time::Duration;
 const BUDGET: Duration = Duration::from_secs(15);
 const COOKIE: &str = "ackbell_install";
 
-/// What a browser asks for.
+/// A step of an installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     /// To install an integration; the only one when it isn't named.
@@ -40,41 +40,42 @@ pub(super) enum Step {
     Finish(String),
 }
 
-/// What a browser is shown.
+/// The reply to a browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Shown {
-    Elsewhere { to: String, cookie: String },
-    Page { status: u16, html: String },
+pub(super) enum Page {
+    Redirect { to: String, cookie: String },
+    Html { status: u16, html: String },
 }
 
-/// Installs. Shared by the main loop and the HTTP door.
+/// Installs. Shared by the main loop and the HTTP server.
 #[derive(Debug)]
 pub(super) struct Installer {
     config: Mutex<Arc<Config>>,
     env: Environment,
-    /// `None`: this machine has no randomness, so nobody could be told from anybody.
+    /// `None`: this machine has no randomness, so one browser couldn't be told from another.
     states: Option<Mutex<States>>,
 }
 
 /// A page that says why not.
-fn refusal(status: u16, title: &str, paragraphs: &[String]) -> Shown {
-    Shown::Page { status, html: page(title, paragraphs) }
+fn refusal(status: u16, title: &str, paragraphs: &[String]) -> Page {
+    Page::Html { status, html: page(title, paragraphs) }
 }
 
 impl Installer {
     pub(super) fn new(config: &Config, env: &Environment) -> Self {
-        let key = unguessable().inspect_err(|e| warn!("no installation by browser reason=no randomness: {e}"));
+        let key = unguessable()
+            .inspect_err(|e| warn!("installation by browser disabled reason={:?}", format!("no randomness: {e}")));
         let states = key.ok().map(|key| Mutex::new(States::new(key)));
         Self { config: Mutex::new(Arc::new(config.clone())), env: env.clone(), states }
     }
 
-    /// Takes a changed configuration.
+    /// Puts a changed configuration in force.
     pub(super) fn reconfigure(&self, config: &Config) {
         *locked(&self.config) = Arc::new(config.clone());
     }
 
     /// Answers a browser. `cookies`: its `Cookie` header.
-    pub(super) fn answer(&self, step: Step, cookies: &str) -> Shown {
+    pub(super) fn answer(&self, step: Step, cookies: &str) -> Page {
         let config = Arc::clone(&locked(&self.config));
         match step {
             Step::Begin(name) => self.begin(&config, name.as_deref(), browser(cookies)),
@@ -83,13 +84,13 @@ impl Installer {
         .unwrap_or_else(|refused| refused)
     }
 
-    fn begin(&self, config: &Config, name: Option<&str>, known: Option<&str>) -> Result<Shown, Shown> {
+    fn begin(&self, config: &Config, name: Option<&str>, known: Option<&str>) -> Result<Page, Page> {
         let integration = wanted(config, name)?;
         let redirect_uri = redirect_uri(config)?;
         let (Some(states), Ok(nonce), Ok(fresh)) = (&self.states, unguessable(), unguessable()) else {
             return Err(refusal(
                 503,
-                "Not now",
+                "Not possible now",
                 &["This machine has no randomness; see the listener's log.".to_owned()],
             ));
         };
@@ -98,15 +99,19 @@ impl Installer {
         let state = locked(states).issue(&integration.name, browser, &nonce, clock::wall_ms() / 1000);
         let team = integration.team_id.as_deref().or(integration.install.as_ref().map(|i| i.team_id.as_str()));
         let scopes = AppFeatures::of(config, integration).scopes();
-        Ok(Shown::Elsewhere {
+        Ok(Page::Redirect {
             to: oauth::authorize_url(integration, &scopes, &redirect_uri, &state, team),
             cookie: format!("{COOKIE}={browser}; Max-Age={LIFE_SECONDS}; Path=/; HttpOnly; Secure; SameSite=Lax"),
         })
     }
 
-    fn finish(&self, config: &Config, text: &str, browser: Option<&str>) -> Result<Shown, Shown> {
+    fn finish(&self, config: &Config, text: &str, browser: Option<&str>) -> Result<Page, Page> {
         let mut fields = query(text).ok_or_else(|| {
-            refusal(400, "Not installed", &["That isn't how Slack comes back.".to_owned(), again(None)])
+            refusal(
+                400,
+                "Not installed",
+                &["This isn't a valid return from Slack's install page.".to_owned(), again(None)],
+            )
         })?;
         let state = fields.remove("state").unwrap_or_default();
         let now = clock::wall_ms() / 1000;
@@ -130,15 +135,15 @@ impl Installer {
             .map_err(|e| e.to_string())
             .and_then(|client| oauth::exchange(&client, &code, &redirect_uri, now, BUDGET).map_err(|e| e.reason()));
         let fresh = exchanged.map_err(|why| {
-            warn!("not installed integration={name} reason={why}");
-            refusal(502, "Not installed", &[format!("Slack doesn't give a token: {why}."), again(Some(&name))])
+            warn!("not installed integration={name} reason={why:?}");
+            refusal(502, "Not installed", &[format!("Slack gave no token: {why}."), again(Some(&name))])
         })?;
         keep(config, integration, &fresh)
     }
 }
 
-/// Makes it durable, unless the integration belongs to another workspace.
-fn keep(config: &Config, integration: &Integration, fresh: &Install) -> Result<Shown, Shown> {
+/// Makes the installation durable, unless the integration belongs to another workspace.
+fn keep(config: &Config, integration: &Integration, fresh: &Install) -> Result<Page, Page> {
     let name = &integration.name;
     let mut other = integration.team_id.clone().filter(|team| *team != fresh.team_id);
     let written = installation::update(&config.state_dir, name, |known| {
@@ -147,12 +152,12 @@ fn keep(config: &Config, integration: &Integration, fresh: &Install) -> Result<S
         other.is_none().then(|| Install { events: events.unwrap_or_default(), ..fresh.clone() })
     });
     if let Err(e) = written {
-        warn!("not installed integration={name} reason=can't write its file: {e}");
-        let what = format!("Slack agreed, but the token can't be kept: {e}. Mend that, then install again.");
-        return Err(refusal(500, "Not installed", &[what]));
+        warn!("not installed integration={name} reason={:?}", format!("can't write the file: {e}"));
+        let text = format!("Slack agreed, but the token can't be saved: {e}. Correct this, then install again.");
+        return Err(refusal(500, "Not installed", &[text]));
     }
     if let Some(team) = other {
-        warn!("not installed integration={name} reason=it belongs to {team}, this was {}", fresh.team_id);
+        warn!("not installed integration={name} reason=\"another workspace\" team={team} tried={}", fresh.team_id);
         let path = installation::path(&config.state_dir, name);
         return Err(refusal(
             409,
@@ -174,7 +179,7 @@ fn keep(config: &Config, integration: &Integration, fresh: &Install) -> Result<S
     info!("installed integration={name} team={} scopes={}", fresh.team_id, fresh.scopes);
     // Only for speed: the file's stamp is looked at every few seconds anyway.
     wake::hint(&config.runtime_dir);
-    Ok(Shown::Page {
+    Ok(Page::Html {
         status: 200,
         html: page(&format!("Installed in {}", fresh.team_name), &next_steps(config, integration, fresh)),
     })
@@ -186,7 +191,7 @@ fn next_steps(config: &Config, integration: &Integration, fresh: &Install) -> Ve
     let missing: Vec<&str> =
         AppFeatures::of(config, integration).scopes().into_iter().filter(|scope| !granted.contains(scope)).collect();
     if !missing.is_empty() {
-        steps.push(format!("Slack didn't grant `{}`: what needs it won't work.", missing.join(", ")));
+        steps.push(format!("Slack didn't grant `{}`: features that need it won't work.", missing.join(", ")));
     }
     steps.push("Next: in each private channel that gets notifications, type `/invite` and the app's name.".to_owned());
     steps.push("Then try it: `ackbell notify --hostname test --hoststate DOWN --output hello`".to_owned());
@@ -194,7 +199,7 @@ fn next_steps(config: &Config, integration: &Integration, fresh: &Install) -> Ve
 }
 
 /// The integration that can be installed under this name.
-fn wanted<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Integration, Shown> {
+fn wanted<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Integration, Page> {
     let installable: Vec<&Integration> = config.integrations.iter().filter(|i| i.is_installable()).collect();
     let found = match name {
         Some(name) => config.integrations.iter().find(|integration| integration.name == name),
@@ -224,9 +229,9 @@ fn wanted<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Integration,
 }
 
 /// Where Slack sends the browser back; the same at both steps.
-fn redirect_uri(config: &Config) -> Result<String, Shown> {
+fn redirect_uri(config: &Config) -> Result<String, Page> {
     let missing = || {
-        let why = "Slack must know the way back: set `public_url` in `[listen]`, and its address below `/slack_oauth` in \
+        let why = "Slack needs an address to return to: set `public_url` in `[listen]`, and its address below `/slack_oauth` in \
             the app (`ackbell manifest` has it).";
         refusal(409, "Not yet", &[why.to_owned()])
     };
@@ -238,8 +243,8 @@ fn again(name: Option<&str>) -> String {
     format!("To try again open `/slack/install{own}` here.")
 }
 
-/// For the fuzzer: the integration that somebody is believed to come back for, when `begun` is the browser that was
-/// sent to Slack, with what stands for `STATE`.
+/// For the fuzzer: the integration that a returning browser is accepted for, when `begun` is the browser that was sent
+/// to Slack; `STATE` in the query stands for a valid state.
 #[cfg(any(fuzzing, test))]
 pub(crate) fn believed(text: &str, cookies: &str, begun: &str, now: i64) -> Option<String> {
     let mut states = States::new("a key".to_owned());

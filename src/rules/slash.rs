@@ -1,12 +1,15 @@
-//! What somebody writes behind the slash command: `text ─▶ Order`.
+//! Parses the text behind the slash command: `text ─▶ Order`.
 //!
 //! Pure. A phone writes curly quotes and long dashes, Slack escapes three characters and makes links of names; all that is
 //! undone before anything is matched (<https://docs.slack.dev/interactivity/implementing-slash-commands>). A comment stays
 //! as it was typed.
 
+pub(crate) mod tokens;
+
 use crate::config::{Matcher, duration, filter, suggest};
 use crate::model::action::Action;
 use std::time::Duration;
+use tokens::{Token, quoted, split, tokens, unformatted};
 
 /// Longer than any host, service and comment; Slack's own limit is further away.
 const TEXT_CHARS_MAX: usize = 2000;
@@ -21,15 +24,15 @@ const SLASHES_MAX: usize = 20;
 /// No name has more words.
 pub(crate) const NAME_WORDS_MAX: usize = 12;
 
-/// What is asked for.
+/// A parsed command.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Order {
     pub(crate) what: SlashOrder,
     /// The answer is for everybody in the channel.
     pub(crate) is_public: bool,
-    /// What the slash command is called in that workspace.
+    /// The slash command's name in that workspace.
     pub(crate) command: String,
-    /// Of several cores the one meant.
+    /// The core that was named with `--core`.
     pub(crate) core: Option<String>,
 }
 
@@ -37,9 +40,9 @@ pub(crate) struct Order {
 pub(crate) enum SlashOrder {
     Help,
     Problems(Filter),
-    /// The words begin with the object's name.
+    /// The tokens begin with the object's name.
     Status(Vec<String>),
-    Act(SlashAction, WrittenName),
+    Action(SlashAction, WrittenName),
     Subscribe(Filter),
     /// The person, by direct messages.
     Me(Filter),
@@ -49,21 +52,21 @@ pub(crate) enum SlashOrder {
     Whoami,
 }
 
-/// Words that begin with an object's name, and what stands behind each of them, as typed.
+/// Tokens that begin with an object's name, and the text behind each of them, as typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct WrittenName {
-    pub(crate) words: Vec<String>,
+    pub(crate) tokens: Vec<String>,
     behind: Vec<String>,
 }
 
 impl WrittenName {
-    /// What stands behind a name of so many words.
+    /// The text behind a name of so many tokens.
     pub(crate) fn behind(&self, name: usize) -> &str {
         name.checked_sub(1).and_then(|at| self.behind.get(at)).map_or("", String::as_str)
     }
 }
 
-/// What is to be done with the object that the words name; the rest of them is the comment.
+/// The action for the named object; the text behind the name is the comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SlashAction {
     Acknowledge,
@@ -74,7 +77,7 @@ pub(crate) enum SlashAction {
 }
 
 impl SlashAction {
-    /// The action, before it is known what it will say: enough to ask whether somebody may.
+    /// The action without its details: enough to decide whether somebody may.
     pub(crate) fn stand_in(self) -> Action {
         match self {
             Self::Acknowledge => Action::Acknowledge {
@@ -93,7 +96,7 @@ impl SlashAction {
     }
 }
 
-/// A filter, and the words it was written with.
+/// A filter, and its text.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Filter {
     pub(crate) text: String,
@@ -101,87 +104,87 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    /// Reads one that somebody writes: it is as long as it may be.
+    /// Parses a filter that a person writes: within the limits.
     pub(crate) fn written(text: &str) -> Result<Self, String> {
-        Self::bounded(&words(text)?)
+        Self::bounded(&tokens(text)?)
     }
 
-    fn bounded(words: &[String]) -> Result<Self, String> {
-        let filter = Self::of_words(words)?;
+    fn bounded(tokens: &[String]) -> Result<Self, String> {
+        let filter = Self::from_tokens(tokens)?;
         most(filter.text.chars().count(), FILTER_CHARS_MAX, "characters in a filter")?;
-        most(words.len(), FILTER_WORDS_MAX, "words in a filter")?;
+        most(tokens.len(), FILTER_WORDS_MAX, "words in a filter")?;
         most(filter.matches.patterns(), FILTER_PATTERNS_MAX, "patterns in a filter")?;
         Ok(filter)
     }
 
-    /// Reads one that was kept.
+    /// Parses a filter that was kept.
     pub(crate) fn of(text: &str) -> Result<Self, String> {
-        Self::of_words(&words(text)?)
+        Self::from_tokens(&tokens(text)?)
     }
 
-    fn of_words(words: &[String]) -> Result<Self, String> {
-        let matches = filter::read(words)?;
-        Ok(Self { text: words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "), matches })
+    fn from_tokens(tokens: &[String]) -> Result<Self, String> {
+        let matches = filter::read(tokens)?;
+        Ok(Self { text: tokens.iter().map(|token| quoted(token)).collect::<Vec<_>>().join(" "), matches })
     }
 }
 
-/// Each verb, what stands behind it, and what it does: the help, and what is near a mistyped one.
+/// Each verb with its arguments and its help; also the suggestions for a mistyped verb.
 pub(crate) const VERBS: [(&str, &str, &str); 12] = [
-    ("problems", "[FILTER]", "what is wrong now; `problems critical`, `problems db*`, `problems web*/Disk*`"),
-    ("status", "HOST[/SERVICE]", "how it is, who acknowledged it, its downtimes"),
-    ("ack", "HOST[/SERVICE] [COMMENT]", "acknowledge its problem"),
+    ("problems", "[FILTER]", "open problems; `problems critical`, `problems db*`, `problems web*/Disk*`"),
+    ("status", "HOST[/SERVICE]", "current state, acknowledgement and downtimes"),
+    ("ack", "HOST[/SERVICE] [COMMENT]", "acknowledge the problem"),
     ("unack", "HOST[/SERVICE]", "remove the acknowledgement"),
-    ("downtime", "HOST[/SERVICE] 2h [COMMENT]", "a downtime from now on"),
+    ("downtime", "HOST[/SERVICE] 2h [COMMENT]", "schedule a downtime from now on"),
     ("recheck", "HOST[/SERVICE]", "check it now"),
-    ("subscribe", "[FILTER]", "send this channel what the filter takes; without one everything"),
-    ("me", "[FILTER]", "send it to you alone; ended by `unsubscribe` in the app's own tab"),
-    ("unsubscribe", "[FILTER]", "no longer; without a filter nothing at all"),
-    ("subscriptions", "", "what this channel is subscribed to"),
-    ("whoami", "", "who you are to the monitoring, and what you may do here"),
-    ("help", "", "this"),
+    ("subscribe", "[FILTER]", "send matching notifications to this channel; without FILTER, all of them"),
+    ("me", "[FILTER]", "send matching notifications to you alone; `unsubscribe` in the app's own tab ends it"),
+    ("unsubscribe", "[FILTER]", "stop matching notifications; without FILTER, all of them"),
+    ("subscriptions", "", "list the subscriptions of this channel"),
+    ("whoami", "", "your identity in the monitoring, and your rights here"),
+    ("help", "", "this help"),
 ];
 
-/// What filters can say, for the help.
+/// The syntax of filters, for the help.
 pub(crate) const FILTERS: &str = "A filter is made of words that must all match: `HOST` or `HOST/SERVICE` with `*` and `?`, a state \
      (`critical`), or `KEY=VALUE` with host, service, state, type, hostgroup, servicegroup, contact, contact_group, core \
-     or var.NAME; `!` before a value excludes it, commas separate several. Names with blanks stand in quotes: \
+     or var.NAME; `!` before a value excludes it, commas separate several. Quote names that contain spaces: \
      `status \"web 01/Disk C:\"`.";
 
-/// Reads what was written behind the command; an error is a sentence for the person.
+/// Parses the text behind the command; an error is a sentence for the person.
 pub(crate) fn parse(command: &str, text: &str) -> Result<Order, String> {
     most(text.chars().count(), TEXT_CHARS_MAX, "characters")?;
-    let text = undone(text);
-    // Behind the name of these stands what a person has to say, dashes, quotes and all.
-    let is_said = text
+    let text = unformatted(text);
+    // Behind the name of these stands a comment, with dashes, quotes and all.
+    let has_comment = text
         .split_whitespace()
-        .find(|word| flag(word).is_none())
+        .find(|token| flag(token).is_none())
         .is_some_and(|verb| ["ack", "acknowledge", "downtime"].contains(&verb.to_lowercase().as_str()));
-    let mut written = split(&text, is_said)?;
-    let flags = take_flags(&mut written, is_said)?;
+    let mut written = split(&text, has_comment)?;
+    let flags = take_flags(&mut written, has_comment)?;
     let order =
         |what| Order { what, is_public: flags.is_public, core: flags.core.clone(), command: command.to_owned() };
     if written.is_empty() {
         return Ok(order(SlashOrder::Help));
     }
     let verb = written.remove(0).text;
-    let words: Vec<String> = written.iter().map(|word| word.text.clone()).collect();
-    let said = || -> Result<WrittenName, String> {
-        let words = named(command, &verb, words.clone())?;
-        let behind = written.iter().take(NAME_WORDS_MAX).map(|word| text[word.end..].trim().to_owned()).collect();
-        Ok(WrittenName { words, behind })
+    let tokens: Vec<String> = written.iter().map(|token| token.text.clone()).collect();
+    let name = || -> Result<WrittenName, String> {
+        let tokens = named(command, &verb, tokens.clone())?;
+        let behind = written.iter().take(NAME_WORDS_MAX).map(|token| text[token.end..].trim().to_owned()).collect();
+        Ok(WrittenName { tokens, behind })
     };
     let what = match verb.to_lowercase().as_str() {
         "help" | "?" => SlashOrder::Help,
-        "problems" | "list" => SlashOrder::Problems(Filter::bounded(&words)?),
-        "status" | "show" => SlashOrder::Status(named(command, &verb, words)?),
-        "ack" | "acknowledge" => SlashOrder::Act(SlashAction::Acknowledge, said()?),
-        "unack" | "unacknowledge" => SlashOrder::Act(SlashAction::RemoveAcknowledgement, said()?),
-        "downtime" => SlashOrder::Act(SlashAction::Downtime, said()?),
-        "recheck" | "check" => SlashOrder::Act(SlashAction::Recheck, said()?),
-        "subscribe" => SlashOrder::Subscribe(Filter::bounded(&words)?),
-        "me" => SlashOrder::Me(Filter::bounded(&words)?),
-        "unsubscribe" if words.is_empty() => SlashOrder::Unsubscribe(None),
-        "unsubscribe" => SlashOrder::Unsubscribe(Some(Filter::bounded(&words)?)),
+        "problems" | "list" => SlashOrder::Problems(Filter::bounded(&tokens)?),
+        "status" | "show" => SlashOrder::Status(named(command, &verb, tokens)?),
+        "ack" | "acknowledge" => SlashOrder::Action(SlashAction::Acknowledge, name()?),
+        "unack" | "unacknowledge" => SlashOrder::Action(SlashAction::RemoveAcknowledgement, name()?),
+        "downtime" => SlashOrder::Action(SlashAction::Downtime, name()?),
+        "recheck" | "check" => SlashOrder::Action(SlashAction::Recheck, name()?),
+        "subscribe" => SlashOrder::Subscribe(Filter::bounded(&tokens)?),
+        "me" => SlashOrder::Me(Filter::bounded(&tokens)?),
+        "unsubscribe" if tokens.is_empty() => SlashOrder::Unsubscribe(None),
+        "unsubscribe" => SlashOrder::Unsubscribe(Some(Filter::bounded(&tokens)?)),
         "subscriptions" => SlashOrder::Subscriptions,
         "whoami" => SlashOrder::Whoami,
         other => return Err(unknown_verb(command, other)),
@@ -189,7 +192,7 @@ pub(crate) fn parse(command: &str, text: &str) -> Result<Order, String> {
     Ok(order(what))
 }
 
-/// The downtime's length at the start of what stands behind the object's name, and the comment.
+/// The downtime's length and comment, from the text behind the object's name.
 pub(crate) fn downtime(command: &str, behind: &str) -> Result<(Duration, String), String> {
     let usage = format!("Say how long: `{command} downtime HOST[/SERVICE] 2h [COMMENT]`");
     let (length, comment) = behind.split_once(char::is_whitespace).unwrap_or((behind, ""));
@@ -198,46 +201,39 @@ pub(crate) fn downtime(command: &str, behind: &str) -> Result<(Duration, String)
     }
     match duration(length) {
         Ok(length) if length >= Duration::from_secs(60) => Ok((length, comment.trim().to_owned())),
-        Ok(_) => Err(format!("\"{length}\" is too short for a downtime: a minute at least.")),
-        Err(_) => Err(format!("\"{length}\" is no length of time. {usage}, with 30m, 2h or 1d.")),
+        Ok(_) => Err(format!("\"{length}\" is too short for a downtime; the minimum is one minute.")),
+        Err(_) => Err(format!("\"{length}\" isn't a duration. {usage}, with 30m, 2h or 1d.")),
     }
 }
 
-/// A word as it must be written to be one word.
-pub(crate) fn quoted(word: &str) -> String {
-    if !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || QUOTES.contains(&c)) {
-        return word.to_owned();
+fn named(command: &str, verb: &str, tokens: Vec<String>) -> Result<Vec<String>, String> {
+    if tokens.is_empty() {
+        let usage = format!("{command} {verb}");
+        return Err(format!(
+            "Which host or service? Usage: `{usage} HOST` or `{usage} HOST/SERVICE`; quote names that contain spaces."
+        ));
     }
-    let quote = if word.contains('"') { '\'' } else { '"' };
-    format!("{quote}{word}{quote}")
+    let name = tokens.iter().take(NAME_WORDS_MAX);
+    most(name.map(|token| token.matches('/').count()).sum(), SLASHES_MAX, "slashes in a name")?;
+    Ok(tokens)
 }
 
-fn named(command: &str, verb: &str, words: Vec<String>) -> Result<Vec<String>, String> {
-    if words.is_empty() {
-        let asked = format!("{command} {verb}");
-        return Err(format!("Of what? `{asked} HOST` or `{asked} HOST/SERVICE`; names with blanks stand in quotes."));
-    }
-    let name = words.iter().take(NAME_WORDS_MAX);
-    most(name.map(|word| word.matches('/').count()).sum(), SLASHES_MAX, "slashes in a name")?;
-    Ok(words)
-}
-
-/// A limit that is exceeded says which one it is.
+/// Checks one limit.
 fn most(count: usize, most: usize, of: &str) -> Result<(), String> {
-    if count > most { Err(format!("There may be {most} {of}; these are {count}.")) } else { Ok(()) }
+    if count > most { Err(format!("Too many {of}: {count}; the maximum is {most}.")) } else { Ok(()) }
 }
 
 fn unknown_verb(command: &str, verb: &str) -> String {
     let near = suggest::nearest(verb, VERBS.iter().map(|(name, ..)| *name));
     match near {
         Some(name) => {
-            format!("There is no \"{verb}\". Did you mean `{command} {name}`? `{command} help` tells them all.")
+            format!("Unknown command \"{verb}\". Did you mean `{command} {name}`? See `{command} help`.")
         }
-        None => format!("There is no \"{verb}\"; `{command} help` tells what there is."),
+        None => format!("Unknown command \"{verb}\". See `{command} help`."),
     }
 }
 
-/// What flags say.
+/// The flags of a command.
 #[derive(Debug, Default)]
 struct Flags {
     is_public: bool,
@@ -245,137 +241,36 @@ struct Flags {
 }
 
 /// The name of a flag. A phone makes one dash of two.
-fn flag(word: &str) -> Option<&str> {
-    let name = word.strip_prefix("--").unwrap_or_else(|| word.trim_start_matches(['—', '–']));
-    (name.len() < word.len() && name.starts_with(|c: char| c.is_ascii_alphabetic())).then_some(name)
+fn flag(token: &str) -> Option<&str> {
+    let name = token.strip_prefix("--").unwrap_or_else(|| token.trim_start_matches(['—', '–']));
+    (name.len() < token.len() && name.starts_with(|c: char| c.is_ascii_alphabetic())).then_some(name)
 }
 
-/// Takes the flags out; those before the name alone where a person says something behind it.
-fn take_flags(words: &mut Vec<Word>, is_said: bool) -> Result<Flags, String> {
+/// Removes the flags from the tokens; where a comment follows, only those before the name.
+fn take_flags(tokens: &mut Vec<Token>, has_comment: bool) -> Result<Flags, String> {
     let (mut flags, mut at, mut others) = (Flags::default(), 0, 0);
     // The verb is one, and the name begins with the next.
-    while at < words.len() && !(is_said && others > 1) {
-        match flag(&words[at].text).filter(|_| !words[at].is_quoted) {
+    while at < tokens.len() && !(has_comment && others > 1) {
+        match flag(&tokens[at].text).filter(|_| !tokens[at].is_quoted) {
             None => {
                 at += 1;
                 others += 1;
             }
             Some("public") => {
                 flags.is_public = true;
-                words.remove(at);
+                tokens.remove(at);
             }
-            Some("core") if at + 1 < words.len() => {
-                words.remove(at);
-                flags.core = Some(words.remove(at).text);
+            Some("core") if at + 1 < tokens.len() => {
+                tokens.remove(at);
+                flags.core = Some(tokens.remove(at).text);
             }
-            Some("core") => return Err("--core lacks its value.".to_owned()),
+            Some("core") => return Err("--core needs a value.".to_owned()),
             Some(other) => {
-                return Err(format!("There is no --{other}; there are --public and --core NAME."));
+                return Err(format!("Unknown flag --{other}; the flags are --public and --core NAME."));
             }
         }
     }
     Ok(flags)
-}
-
-const QUOTES: [char; 8] = ['"', '\'', '“', '”', '„', '‘', '’', '`'];
-
-/// What ends a quotation that the character starts.
-fn closing(open: char) -> Option<&'static [char]> {
-    match open {
-        '"' | '“' | '”' | '„' => Some(&['"', '“', '”', '„']),
-        '‘' => Some(&['’', '‘']),
-        '\'' => Some(&['\'']),
-        '`' => Some(&['`']),
-        _ => None,
-    }
-}
-
-/// A word as it is meant, and where it ends in the text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Word {
-    text: String,
-    end: usize,
-    is_quoted: bool,
-}
-
-fn words(text: &str) -> Result<Vec<String>, String> {
-    Ok(split(text, false)?.into_iter().map(|word| word.text).collect())
-}
-
-/// Splits at blanks. A quotation may stand anywhere in a word but begins only at its start or after `/` or `=`: an
-/// apostrophe inside of a word is a letter. One without an end is a mistake, or a letter, too, where somebody may say
-/// what they like.
-fn split(text: &str, is_said: bool) -> Result<Vec<Word>, String> {
-    let (mut words, mut word, mut is_quoted) = (Vec::new(), String::new(), false);
-    let mut characters = text.char_indices();
-    while let Some((at, c)) = characters.next() {
-        let may_quote = word.is_empty() || word.ends_with(['/', '=']);
-        if c.is_whitespace() || c.is_control() {
-            if is_quoted || !word.is_empty() {
-                words.push(Word { text: std::mem::take(&mut word), end: at, is_quoted });
-            }
-            is_quoted = false;
-        } else if let Some(ends) = closing(c).filter(|_| may_quote) {
-            let mut inner = characters.clone();
-            let mut quotation = String::new();
-            let has_end = loop {
-                match inner.next() {
-                    Some((_, end)) if ends.contains(&end) => break true,
-                    // No name has a line of its own.
-                    Some((_, other)) if other.is_control() => quotation.push(' '),
-                    Some((_, other)) => quotation.push(other),
-                    None => break false,
-                }
-            };
-            if has_end {
-                is_quoted = true;
-                word.push_str(&quotation);
-                characters = inner;
-            } else if is_said {
-                word.push(c);
-            } else {
-                return Err(format!("The quotation {c}{quotation} has no end."));
-            }
-        } else {
-            word.push(c);
-        }
-    }
-    if is_quoted || !word.is_empty() {
-        words.push(Word { text: word, end: text.len(), is_quoted });
-    }
-    Ok(words)
-}
-
-/// The text as it was typed: Slack makes links of addresses, and names of people and channels
-/// (<https://docs.slack.dev/interactivity/implementing-slash-commands>), and escapes the three characters of its markup.
-fn undone(text: &str) -> String {
-    let (mut typed, mut rest) = (String::with_capacity(text.len()), text);
-    while let Some((before, link)) = rest.split_once('<') {
-        typed.push_str(before);
-        let Some((inside, behind)) = link.split_once('>') else {
-            typed.push('<');
-            rest = link;
-            continue;
-        };
-        let sign = inside.chars().next().filter(|c| ['@', '#', '!'].contains(c));
-        match (sign, inside.split_once('|')) {
-            (Some('!'), None) => typed.push_str(&inside.replacen('!', "@", 1)),
-            (Some(sign @ ('@' | '#')), Some((_, label))) => {
-                typed.push(sign);
-                typed.push_str(label.trim_start_matches(sign));
-            }
-            (_, Some((_, label))) => typed.push_str(label),
-            (_, None) => typed.push_str(inside),
-        }
-        rest = behind;
-    }
-    typed.push_str(rest);
-    unescaped(&typed)
-}
-
-fn unescaped(text: &str) -> String {
-    // What was copied from a message of ours may have invisible joiners in it.
-    text.replace('\u{2060}', "").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::checks::sentence;
 use crate::config::Integration;
 use crate::model::outcome::Outcome;
 use crate::slack::api::Client;
-use crate::slack::socket::{Envelope, Reply, SocketMode, Timing};
+use crate::slack::socket::{Envelope, EnvelopeReply, SocketMode, Timing};
 use crate::system::environment::Environment;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -33,12 +33,12 @@ pub(crate) fn wait(
         let payload = &envelope.payload;
         if payload["actions"][0]["action_id"] != ACTION {
             // Another message's: its listener isn't here, and the person is told so by Slack.
-            return Reply::Refused;
+            return EnvelopeReply::Refused;
         }
         let name = [&payload["user"]["username"], &payload["user"]["name"], &payload["user"]["id"]];
         let name = name.into_iter().find_map(Value::as_str).unwrap_or("somebody").to_owned();
         let _ = clicked.send(name);
-        Reply::Nothing
+        EnvelopeReply::Empty
     };
     let socket = SocketMode::start(integration.clone(), env.clone(), Timing::default(), Arc::new(take));
     let socket = socket.map_err(|e| e.to_string())?;

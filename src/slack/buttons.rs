@@ -1,4 +1,4 @@
-//! What can be done from a message: its buttons, and what a click on one says.
+//! The buttons of a message: building them, and decoding a click on one.
 //!
 //! A click brings back the block's id, which names our message, and the button's value, which names the object; an
 //! overflow menu's options have room for neither (<https://docs.slack.dev/reference/block-kit/block-elements/>).
@@ -17,13 +17,16 @@ const OVERFLOW_MAX: usize = 5;
 /// So many buttons stand side by side on a phone.
 const BUTTONS_MAX: usize = 2;
 
-/// The row of buttons; none where nothing is offered.
-pub(super) fn actions(offers: &[AvailableAction], post: i64, subject: &Object) -> Option<Value> {
-    let (buttons, menu) =
-        offers.split_at(offers.len().min(if offers.len() == BUTTONS_MAX + 1 { offers.len() } else { BUTTONS_MAX }));
-    let mut elements: Vec<Value> = buttons.iter().map(|offer| button(*offer, subject)).collect();
+/// The row of buttons; none where no action is available.
+pub(super) fn actions(available: &[AvailableAction], post: i64, subject: &Object) -> Option<Value> {
+    let (buttons, menu) = available.split_at(available.len().min(if available.len() == BUTTONS_MAX + 1 {
+        available.len()
+    } else {
+        BUTTONS_MAX
+    }));
+    let mut elements: Vec<Value> = buttons.iter().map(|action| button(*action, subject)).collect();
     if !menu.is_empty() {
-        let options: Vec<Value> = menu.iter().take(OVERFLOW_MAX).map(|offer| option(*offer)).collect();
+        let options: Vec<Value> = menu.iter().take(OVERFLOW_MAX).map(|action| option(*action)).collect();
         elements.push(json!({ "type": "overflow", "action_id": "more", "options": options }));
     }
     (!elements.is_empty())
@@ -36,32 +39,33 @@ fn block_id(post: i64, subject: &Object) -> String {
     if subject.host.is_empty() { format!("{BLOCK}{post}") } else { format!("{BLOCK}{post}-{}", mark(subject)) }
 }
 
-/// What tells an object from any other, short.
+/// A short hash that tells an object from any other.
 pub(crate) fn mark(object: &Object) -> String {
     Sha256::digest(object.key()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn button(offer: AvailableAction, subject: &Object) -> Value {
-    let mut button = json!({ "type": "button", "action_id": name(offer), "text": plain_text(label(offer)) });
+fn button(action: AvailableAction, subject: &Object) -> Value {
+    let mut button = json!({ "type": "button", "action_id": name(action), "text": plain_text(label(action)) });
     if let Some(value) = serde_json::to_string(subject).ok().filter(|value| value.chars().count() <= VALUE_MAX) {
         button["value"] = Value::from(value);
     }
-    match offer {
+    match action {
         AvailableAction::Acknowledge => button["style"] = Value::from("primary"),
         AvailableAction::AcknowledgeAll => {
             button["style"] = Value::from("primary");
-            button["confirm"] = confirm("Acknowledge all?", "Every problem of this storm that goes on.", "Acknowledge");
+            button["confirm"] =
+                confirm("Acknowledge all?", "Every problem of this list that is still open.", "Acknowledge");
         }
         AvailableAction::StopNotifications => {
-            button["confirm"] = confirm("Stop notifications?", "Nobody hears of it until they are resumed.", "Stop");
+            button["confirm"] = confirm("Stop notifications?", "Nobody is notified until they are resumed.", "Stop");
         }
         _ => {}
     }
     button
 }
 
-fn option(offer: AvailableAction) -> Value {
-    json!({ "text": plain_text(label(offer)), "value": name(offer) })
+fn option(action: AvailableAction) -> Value {
+    json!({ "text": plain_text(label(action)), "value": name(action) })
 }
 
 fn confirm(title: &str, text: &str, yes: &str) -> Value {
@@ -73,16 +77,16 @@ pub(super) fn plain_text(text: &str) -> Value {
     json!({ "type": "plain_text", "text": text, "emoji": false })
 }
 
-/// The name of an offer on the wire.
-fn name(offer: AvailableAction) -> &'static str {
-    OFFERS.iter().find(|(known, ..)| *known == offer).map_or("", |(_, name, _)| name)
+/// The name of an action on the wire.
+fn name(action: AvailableAction) -> &'static str {
+    AVAILABLE_ACTIONS.iter().find(|(known, ..)| *known == action).map_or("", |(_, name, _)| name)
 }
 
-fn label(offer: AvailableAction) -> &'static str {
-    OFFERS.iter().find(|(known, ..)| *known == offer).map_or("", |(.., label)| label)
+fn label(action: AvailableAction) -> &'static str {
+    AVAILABLE_ACTIONS.iter().find(|(known, ..)| *known == action).map_or("", |(.., label)| label)
 }
 
-const OFFERS: [(AvailableAction, &str, &str); 8] = [
+const AVAILABLE_ACTIONS: [(AvailableAction, &str, &str); 8] = [
     (AvailableAction::Acknowledge, "acknowledge", "Acknowledge"),
     (AvailableAction::AcknowledgeWith, "acknowledge_with", "Acknowledge…"),
     (AvailableAction::RemoveAcknowledgement, "unacknowledge", "Remove acknowledgement"),
@@ -93,10 +97,10 @@ const OFFERS: [(AvailableAction, &str, &str); 8] = [
     (AvailableAction::AcknowledgeAll, "acknowledge_all", "Acknowledge all"),
 ];
 
-/// What was offered and chosen, of a click's action id or chosen option.
-pub(crate) fn offer(action_id: &str, chosen: Option<&str>) -> Option<AvailableAction> {
+/// The action of a click, by its action id or the chosen option.
+pub(crate) fn clicked_action(action_id: &str, chosen: Option<&str>) -> Option<AvailableAction> {
     let wanted = if action_id == "more" { chosen? } else { action_id };
-    OFFERS.iter().find(|(_, name, _)| *name == wanted).map(|(offer, ..)| *offer)
+    AVAILABLE_ACTIONS.iter().find(|(_, name, _)| *name == wanted).map(|(action, ..)| *action)
 }
 
 /// The number of our message and the mark of its object, of a block's id. Messages of an older ackbell have no mark.
@@ -116,18 +120,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_offered_is_what_is_clicked() {
+    fn a_click_leads_back_to_its_button() {
         let subject_of = Object { core: "c".into(), host: "h".into(), service: Some("s".into()) };
-        let all = OFFERS.map(|(offer, ..)| offer);
+        let all = AVAILABLE_ACTIONS.map(|(action, ..)| action);
         let row = actions(&all[..6], 12, &subject_of).unwrap();
         assert_eq!(post(row["block_id"].as_str().unwrap()), Some((12, Some(mark(&subject_of).as_str()))));
         assert_eq!((post("ackbell-7"), post("ackbell-x-1")), (Some((7, None)), None));
         let first = &row["elements"][0];
-        assert_eq!(offer(first["action_id"].as_str().unwrap(), None), Some(all[0]));
+        assert_eq!(clicked_action(first["action_id"].as_str().unwrap(), None), Some(all[0]));
         assert_eq!(subject(first["value"].as_str().unwrap()), Some(subject_of));
         let option = row["elements"][2]["options"][1]["value"].as_str();
-        assert_eq!(offer("more", option), Some(all[3]));
-        assert_eq!((offer("more", None), offer("x", None), post("other-1")), (None, None, None));
+        assert_eq!(clicked_action("more", option), Some(all[3]));
+        assert_eq!((clicked_action("more", None), clicked_action("x", None), post("other-1")), (None, None, None));
         assert!(actions(&[], 1, &Object::default()).is_none());
     }
 }

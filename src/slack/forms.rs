@@ -1,6 +1,6 @@
-//! The modals: an acknowledgement with words and options, a downtime. What is built here is read here.
+//! The modals: an acknowledgement with comment and options, a downtime. This module builds and parses them.
 //!
-//! <https://docs.slack.dev/surfaces/modals>; a form carries what it is about in its `private_metadata` (at most 3000
+//! <https://docs.slack.dev/surfaces/modals>; a form carries its object and message in its `private_metadata` (at most 3000
 //! characters).
 
 use super::buttons::plain_text;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What a form is about; it travels with the form.
+/// The object and the message of a form; they travel with the form.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct About {
     pub(crate) post: Option<i64>,
@@ -31,21 +31,27 @@ const ACKNOWLEDGE: &str = "acknowledge";
 const DOWNTIME: &str = "downtime";
 /// A comment's length: all of it fits into a command with the longest names.
 const COMMENT_MAX: usize = 1000;
-/// What the form of a downtime offers, in seconds.
+/// The lengths that the downtime form offers, in seconds.
 const LENGTHS: [u64; 8] = [1800, 3600, 7200, 14_400, 28_800, 86_400, 259_200, 604_800];
 /// The length that is chosen at first.
 const LENGTH_DEFAULT: u64 = 7200;
 /// How far ahead a downtime may start.
 const AHEAD_MAX: i64 = 366 * 86_400;
-/// So long a form may be thought over before "now" is another time.
-const SLACK_SECONDS: i64 = 3600;
+/// So long a form may stay open before its start counts as in the past.
+const OPEN_SECONDS_MAX: i64 = 3600;
 
-/// The answers that are wrong: by block, a sentence each.
+/// The mistakes in a form: by block, a sentence each.
 pub(crate) type Errors = BTreeMap<String, String>;
 
-/// The form for an offer that has one.
-pub(crate) fn form(offer: AvailableAction, about: &About, label: &str, rules: &Acknowledge, now: i64) -> Option<Value> {
-    let (callback, title, submit, blocks) = match offer {
+/// The form for an action that has one.
+pub(crate) fn form(
+    available_action: AvailableAction,
+    about: &About,
+    label: &str,
+    rules: &Acknowledge,
+    now: i64,
+) -> Option<Value> {
+    let (callback, title, submit, blocks) = match available_action {
         AvailableAction::AcknowledgeWith => (ACKNOWLEDGE, "Acknowledge", "Acknowledge", acknowledge(label, rules)),
         AvailableAction::Downtime => (DOWNTIME, "Schedule a downtime", "Schedule", downtime(label, about, now)),
         _ => return None,
@@ -63,7 +69,7 @@ pub(crate) fn form(offer: AvailableAction, about: &About, label: &str, rules: &A
 
 fn acknowledge(label: &str, rules: &Acknowledge) -> Vec<Value> {
     let options = [
-        ("sticky", "Until it recovers", "Else it ends with the next change of state", rules.sticky),
+        ("sticky", "Until it recovers", "Otherwise it ends with the next change of state", rules.sticky),
         ("notify", "Tell the contacts", "The monitoring notifies them of the acknowledgement", rules.notify),
         ("persistent", "Keep the comment", "It stays after the recovery", rules.persistent),
     ];
@@ -97,7 +103,7 @@ fn downtime(label: &str, about: &About, now: i64) -> Vec<Value> {
     let initial = option(&LENGTH_DEFAULT.to_string(), &span(LENGTH_DEFAULT));
     let kinds = [
         described("fixed", "Fixed", "From the start, for that long"),
-        described("flexible", "Flexible", "It starts with the next problem within that time, and then lasts that long"),
+        described("flexible", "Flexible", "Starts with the next problem within that time, and then lasts that long"),
     ];
     let start = json!({ "type": "datetimepicker", "action_id": "start", "initial_date_time": now });
     let length =
@@ -140,18 +146,18 @@ fn described(value: &str, text: &str, description: &str) -> Value {
     json!({ "text": plain_text(text), "value": value, "description": plain_text(&cut(description, 75).0) })
 }
 
-/// Reads a submitted form; the errors are shown in their places. `None`: it isn't ours.
-pub(crate) fn read(view: &View, rules: &Acknowledge, now: i64) -> Option<Result<(About, Action), Errors>> {
+/// Parses a submitted form; Slack shows each error at its block. `None`: it isn't one of ours.
+pub(crate) fn parse(view: &View, rules: &Acknowledge, now: i64) -> Option<Result<(About, Action), Errors>> {
     let about: About = serde_json::from_str(&view.private_metadata).ok()?;
     let action = match view.callback.as_ref()?.as_ref() {
-        ACKNOWLEDGE => read_acknowledge(view, rules, now),
-        DOWNTIME => read_downtime(view, now),
+        ACKNOWLEDGE => parse_acknowledge(view, rules, now),
+        DOWNTIME => parse_downtime(view, now),
         _ => return None,
     };
     Some(action.map(|action| (about, action)))
 }
 
-fn read_acknowledge(view: &View, rules: &Acknowledge, now: i64) -> Result<Action, Errors> {
+fn parse_acknowledge(view: &View, rules: &Acknowledge, now: i64) -> Result<Action, Errors> {
     let comment = text(view, "comment");
     if comment.trim().is_empty() && rules.comment == CommentRule::Required {
         return Err(error("comment", "Please say what you are doing about it."));
@@ -161,7 +167,7 @@ fn read_acknowledge(view: &View, rules: &Acknowledge, now: i64) -> Result<Action
         "" | "never" => None,
         seconds => match rules.expire.iter().find(|time| time.as_secs().to_string() == seconds) {
             Some(time) => Some(now.saturating_add(crate::system::clock::millis(*time) / 1000)),
-            None => return Err(error("expire", "That is not offered any more; please choose again.")),
+            None => return Err(error("expire", "This choice is no longer offered; please choose again.")),
         },
     };
     Ok(Action::Acknowledge {
@@ -173,7 +179,7 @@ fn read_acknowledge(view: &View, rules: &Acknowledge, now: i64) -> Result<Action
     })
 }
 
-fn read_downtime(view: &View, now: i64) -> Result<Action, Errors> {
+fn parse_downtime(view: &View, now: i64) -> Result<Action, Errors> {
     let comment = text(view, "comment");
     let length = text(view, "length").parse::<u64>().ok().filter(|length| LENGTHS.contains(length));
     let start = match value(view, "start") {
@@ -184,11 +190,11 @@ fn read_downtime(view: &View, now: i64) -> Result<Action, Errors> {
     if comment.trim().is_empty() {
         errors.extend(error("comment", "Please say why."));
     }
-    if start < now - SLACK_SECONDS {
-        errors.extend(error("start", "That is in the past."));
+    if start < now - OPEN_SECONDS_MAX {
+        errors.extend(error("start", "The start is in the past."));
     }
     if start > now + AHEAD_MAX {
-        errors.extend(error("start", "That is more than a year ahead."));
+        errors.extend(error("start", "The start is more than a year ahead."));
     }
     let Some(length) = length else {
         errors.extend(error("length", "Please choose how long."));
@@ -197,7 +203,7 @@ fn read_downtime(view: &View, now: i64) -> Result<Action, Errors> {
     if !errors.is_empty() {
         return Err(errors);
     }
-    // What was "now" when the form was opened is now.
+    // A form that was opened with "now" starts when it is submitted.
     let start = start.max(now);
     Ok(Action::Downtime {
         start,
@@ -212,7 +218,7 @@ fn error(block: &str, sentence: &str) -> Errors {
     Errors::from([(block.to_owned(), sentence.to_owned())])
 }
 
-/// What was entered in the one element of a block.
+/// The input of a block's only element.
 fn value(view: &View, block: &str) -> Input {
     let found =
         view.inputs.iter().find(|(id, _)| id.as_ref() == block).and_then(|(_, elements)| elements.values().next());

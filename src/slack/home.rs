@@ -1,4 +1,4 @@
-//! App Home: what is wrong now, with the buttons of the cards (<https://docs.slack.dev/surfaces/app-home>).
+//! App Home: the open problems, with the buttons of the cards (<https://docs.slack.dev/surfaces/app-home>).
 
 use super::blocks::{section, sentences, text, title};
 use super::buttons::actions;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 /// A view may be so large (<https://docs.slack.dev/reference/methods/views.publish>: 250 kB); Slack adds to it.
 const VIEW_BYTES_MAX: usize = 200_000;
-/// So much of a plugin's output stands in a line.
+/// So much of a plugin's output is shown.
 const OUTPUT_MAX: usize = 160;
 
 /// One problem of the list.
@@ -21,31 +21,31 @@ pub(crate) struct Entry {
     pub(crate) since: Option<i64>,
 }
 
-/// What one person sees.
+/// The view of one person.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Home {
-    /// Headings and what stands under them; none of them is empty.
+    /// Headings with their problems; none of them is empty.
     pub(crate) groups: Vec<(&'static str, Vec<Entry>)>,
-    /// Rules let some see what others don't.
+    /// Rules restrict what the person sees.
     pub(crate) is_partial: bool,
 }
 
 /// The view. `now`: Unix seconds.
 pub(crate) fn view(home: &Home, now: i64) -> Value {
     let total: usize = home.groups.iter().map(|(_, entries)| entries.len()).sum();
-    let head = match total {
-        0 if home.is_partial => "*Nothing is wrong.* As far as you may look.".to_owned(),
+    let headline = match total {
+        0 if home.is_partial => "*Nothing is wrong* in what you may see.".to_owned(),
         0 => "*Nothing is wrong.* :tada:".to_owned(),
         1 => "*One problem*".to_owned(),
         total => format!("*{total} problems*"),
     };
-    let (mut blocks, mut bytes, mut shown) = (vec![section(&head), as_of(now)], 0, 0);
+    let (mut blocks, mut bytes, mut shown) = (vec![section(&headline), as_of(now)], 0, 0);
     'all: for (heading, entries) in &home.groups {
         let mut heading = Some(json!({ "type": "header", "text": { "type": "plain_text", "text": heading } }));
         for entry in entries {
             let one: Vec<Value> = heading.take().into_iter().chain(blocks_of(entry)).collect();
             bytes += one.iter().map(|block| block.to_string().len()).sum::<usize>();
-            // One is left for saying how many more there are.
+            // One block is left for the count of the others.
             if blocks.len() + one.len() >= VIEW_BLOCKS_MAX || bytes > VIEW_BYTES_MAX {
                 break 'all;
             }
@@ -61,21 +61,21 @@ pub(crate) fn view(home: &Home, now: i64) -> Value {
     json!({ "type": "home", "blocks": blocks })
 }
 
-/// A view that says only why there is nothing to see.
-pub(crate) fn words(words: &str, now: i64) -> Value {
-    json!({ "type": "home", "blocks": [section(&cut(&mrkdwn::plain(words), SECTION_TEXT_MAX).0), as_of(now)] })
+/// A view with a text only: why there is nothing to see.
+pub(crate) fn text_only(text: &str, now: i64) -> Value {
+    json!({ "type": "home", "blocks": [section(&cut(&mrkdwn::plain(text), SECTION_TEXT_MAX).0), as_of(now)] })
 }
 
 fn as_of(now: i64) -> Value {
-    let words = format!("As of {}; refreshed as things change.", mrkdwn::date(now, &utc(now)));
-    json!({ "type": "context", "block_id": AS_OF, "elements": [text(&words)] })
+    let as_of = format!("As of {}; refreshed as things change.", mrkdwn::date(now, &utc(now)));
+    json!({ "type": "context", "block_id": AS_OF, "elements": [text(&as_of)] })
 }
 
 /// The block that differs each time.
 const AS_OF: &str = "as-of";
 
-/// The view as far as it says something new.
-pub(crate) fn essence(view: &Value) -> Vec<&Value> {
+/// The view without its time of refresh, to compare whether something has changed.
+pub(crate) fn without_timestamps(view: &Value) -> Vec<&Value> {
     let blocks = view["blocks"].as_array().map(Vec::as_slice).unwrap_or_default();
     blocks.iter().filter(|block| block["block_id"] != AS_OF).collect()
 }

@@ -1,6 +1,6 @@
-//! What Slack sends, decoded: `verified body ─▶ Interaction`.
+//! Slack's requests, decoded: `verified body ─▶ Interaction`.
 //!
-//! Lenient about what is missing, strict about what is there: a field that Slack left out is absent, one of the wrong
+//! Lenient about missing fields, strict about the others: a field that Slack left out is absent, one of the wrong
 //! type, a key given twice, or a nesting of more than 127 levels refuses the whole body. People, channels and messages
 //! are known by their ids alone; a name is only for showing.
 //!
@@ -13,10 +13,7 @@ mod form;
 mod id;
 mod wire;
 
-pub(crate) use id::{
-    ActionId, AppId, BlockId, CallbackId, ChannelId, EnterpriseId, EventId, MessageTs, TeamId, TriggerId, UserId,
-    ViewId,
-};
+pub(crate) use id::{ActionId, BlockId, CallbackId, ChannelId, EventId, MessageTs, TeamId, TriggerId, UserId, ViewId};
 
 use crate::system::secret::Secret;
 use serde_json::{Map, Value};
@@ -29,42 +26,25 @@ pub(crate) enum Interaction {
     BlockActions(BlockActions),
     /// Somebody submitted a modal.
     ViewSubmission(ViewAction),
-    /// Somebody dismissed a modal that asked for it (`notify_on_close`).
-    ViewClosed(ViewAction),
-    /// A button or menu of an attachment, as old modules posted them.
-    LegacyMessage(LegacyMessage),
     SlashCommand(SlashCommand),
-    /// A shortcut, global or of a message.
-    Shortcut(Shortcut),
-    /// A menu asks for its options.
-    BlockSuggestion,
+    /// An attachment's button, as old modules posted them, or a shortcut: ackbell has neither, so the person is told.
+    Unsupported(Unsupported),
     Event(Event),
-    /// Slack proves the address: the challenge is the answer.
-    UrlVerification {
-        challenge: String,
-    },
-    /// Slack looks whether the certificate works.
-    SslCheck,
-    /// A kind that nobody asked for: answered, logged, ignored.
+    /// Any other kind: answered, logged, ignored.
     Unknown {
         kind: String,
     },
 }
 
 impl Interaction {
-    /// What it is, for the log.
+    /// The kind, for the log.
     pub(crate) fn kind(&self) -> &str {
         match self {
             Self::BlockActions(_) => "block_actions",
             Self::ViewSubmission(_) => "view_submission",
-            Self::ViewClosed(_) => "view_closed",
-            Self::LegacyMessage(_) => "interactive_message",
             Self::SlashCommand(_) => "slash_command",
-            Self::Shortcut(_) => "shortcut",
-            Self::BlockSuggestion => "block_suggestion",
+            Self::Unsupported(used) => used.kind,
             Self::Event(_) => "event",
-            Self::UrlVerification { .. } => "url_verification",
-            Self::SslCheck => "ssl_check",
             Self::Unknown { kind } => kind,
         }
     }
@@ -74,17 +54,15 @@ impl Interaction {
         match self {
             Self::BlockActions(BlockActions { origin, .. })
             | Self::ViewSubmission(ViewAction { origin, .. })
-            | Self::ViewClosed(ViewAction { origin, .. })
-            | Self::LegacyMessage(LegacyMessage { origin, .. })
             | Self::SlashCommand(SlashCommand { origin, .. })
-            | Self::Shortcut(Shortcut { origin, .. }) => origin.team.as_ref(),
+            | Self::Unsupported(Unsupported { origin, .. }) => origin.team.as_ref(),
             Self::Event(event) => event.team.as_ref(),
-            Self::BlockSuggestion | Self::UrlVerification { .. } | Self::SslCheck | Self::Unknown { .. } => None,
+            Self::Unknown { .. } => None,
         }
     }
 }
 
-/// Who did it, from where, and how to answer: what every act of a person has.
+/// Who did it, from where, and how to reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Origin {
     pub(crate) user: UserId,
@@ -93,30 +71,18 @@ pub(crate) struct Origin {
     pub(crate) user_team: Option<TeamId>,
     /// The installation's workspace; absent for an organisation's.
     pub(crate) team: Option<TeamId>,
-    pub(crate) enterprise: Option<EnterpriseId>,
-    pub(crate) app: Option<AppId>,
     pub(crate) channel: Option<ChannelId>,
     /// Opens one modal within 3 s.
     pub(crate) trigger: Option<TriggerId>,
-    /// Five answers within 30 minutes; whoever knows it may post. See [`super::response_url::is_slacks`].
+    /// Takes five replies within 30 minutes; anybody who knows the URL can post.
     pub(crate) response_url: Option<Secret>,
-    /// Whether the channel is shared with another organisation, as far as Slack says so.
-    pub(crate) is_ext_shared_channel: bool,
-}
-
-/// The message that an act belongs to.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Place {
-    pub(crate) message: Option<MessageTs>,
-    pub(crate) thread: Option<MessageTs>,
-    /// Shown to one person only: such a message can be changed through the response URL alone.
-    pub(crate) is_ephemeral: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BlockActions {
     pub(crate) origin: Origin,
-    pub(crate) place: Place,
+    /// The message that the block stands in.
+    pub(crate) message: Option<MessageTs>,
     /// One, as far as is known; Slack sends a list.
     pub(crate) actions: Vec<Action>,
     /// The view, when the block stands in one.
@@ -130,9 +96,9 @@ pub(crate) struct Action {
     pub(crate) block: Option<BlockId>,
     /// `button`, `static_select`, `overflow`, …
     pub(crate) kind: String,
-    /// What we gave a button.
+    /// The value that we gave a button.
     pub(crate) value: Option<String>,
-    /// What was chosen, entered or picked in any other element.
+    /// The input of any other element.
     pub(crate) input: Input,
     /// When, as Slack counts; tells a second click from the first.
     pub(crate) ts: Option<MessageTs>,
@@ -173,24 +139,19 @@ pub(crate) struct ViewAction {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct View {
     pub(crate) id: ViewId,
-    /// Guards an update against a later one.
-    pub(crate) hash: Option<String>,
     pub(crate) callback: Option<CallbackId>,
-    /// What we gave it; at most 3000 characters.
+    /// The text that we gave the view; at most 3000 characters.
     pub(crate) private_metadata: String,
     pub(crate) inputs: BTreeMap<BlockId, BTreeMap<ActionId, Input>>,
 }
 
+/// Something that ackbell doesn't have was used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LegacyMessage {
+pub(crate) struct Unsupported {
+    /// As Slack calls it.
+    pub(crate) kind: &'static str,
     pub(crate) origin: Origin,
-    pub(crate) place: Place,
-    pub(crate) callback: Option<CallbackId>,
-    /// The action's name; there is one action in a call.
-    pub(crate) name: String,
-    /// Of the button, or of the chosen option.
-    pub(crate) value: Option<String>,
-    pub(crate) action_ts: Option<MessageTs>,
+    pub(crate) message: Option<MessageTs>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -198,25 +159,15 @@ pub(crate) struct SlashCommand {
     pub(crate) origin: Origin,
     /// With its slash.
     pub(crate) command: String,
-    /// What stands behind the command, as Slack gives it: `&amp;`, `&lt;` and `&gt;` are still escaped.
+    /// The text behind the command, as Slack sends it: `&amp;`, `&lt;` and `&gt;` are still escaped.
     pub(crate) text: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Shortcut {
-    pub(crate) origin: Origin,
-    pub(crate) place: Place,
-    pub(crate) callback: Option<CallbackId>,
-}
-
-/// Something that Slack tells without anybody asking. It may come more than once: known by its id.
+/// Something that happened without an interaction. An event may come more than once; its id tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) id: Option<EventId>,
     pub(crate) team: Option<TeamId>,
-    pub(crate) enterprise: Option<EnterpriseId>,
-    pub(crate) app: Option<AppId>,
-    pub(crate) is_ext_shared_channel: bool,
     /// When it happened, in Unix seconds.
     pub(crate) time: Option<i64>,
     pub(crate) kind: EventKind,
@@ -240,7 +191,7 @@ pub(crate) enum EventKind {
     },
 }
 
-/// The body isn't anything Slack sends: answered with a 400. The text holds nothing of the body.
+/// The body isn't anything Slack sends; the reply is a 400. The error's text quotes nothing of the body.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DecodeError {
     #[error("the body isn't UTF-8")]
@@ -259,20 +210,17 @@ pub(crate) enum DecodeError {
 pub(crate) fn decode(content_is_form: bool, body: &[u8]) -> Result<Interaction, DecodeError> {
     let text = std::str::from_utf8(body).map_err(|_| DecodeError::NotUtf8)?;
     if !content_is_form {
-        return convert::payload(json(text)?);
+        return convert::payload(parse_json(text)?);
     }
     let mut fields = form::parse(text)?;
     if let Some(payload) = fields.remove("payload") {
-        return convert::payload(json(&payload)?);
-    }
-    if fields.get("ssl_check").is_some_and(|value| value == "1") {
-        return Ok(Interaction::SslCheck);
+        return convert::payload(parse_json(&payload)?);
     }
     let fields: Map<String, Value> = fields.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
     convert::command(Value::Object(fields))
 }
 
-/// Decodes what an envelope of Socket Mode carries; `kind` is the envelope's
+/// Decodes the payload of a Socket Mode envelope; `kind` is the envelope's
 /// (<https://docs.slack.dev/apis/events-api/using-socket-mode#events>).
 pub(crate) fn decode_envelope(kind: &str, payload: Value) -> Result<Interaction, DecodeError> {
     match kind {
@@ -282,18 +230,18 @@ pub(crate) fn decode_envelope(kind: &str, payload: Value) -> Result<Interaction,
     }
 }
 
-/// The fields of an address's query, as strictly; `None` if it is none.
+/// The fields of an address's query, as strictly; `None` if the text isn't one.
 pub(crate) fn query(text: &str) -> Option<BTreeMap<String, String>> {
     form::parse(text).ok()
 }
 
-/// A kind that isn't known goes to the log; the start of it is enough.
+/// An unknown kind goes to the log; its start is enough.
 fn brief_kind(kind: &str) -> String {
     kind.chars().take(80).collect()
 }
 
-/// The error's own text may quote the body, so only the place is kept.
-fn json(text: &str) -> Result<Value, DecodeError> {
+/// The error's own text may quote the body, so only line and column are kept.
+fn parse_json(text: &str) -> Result<Value, DecodeError> {
     crate::system::json::parse(text).map_err(|e| DecodeError::Json { line: e.line(), column: e.column() })
 }
 

@@ -1,4 +1,4 @@
-//! Answers to the slash command: the list of problems with its pages, and the help.
+//! Messages that answer a slash command: the list of problems with its pages, and the help.
 
 use super::blocks::section;
 use super::buttons::plain_text;
@@ -11,11 +11,11 @@ use crate::rules::slash::{FILTERS, VERBS};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// The action ids of the buttons that turn pages.
-const TURN: &str = "problems_";
+/// Begins the action ids of the page buttons.
+const PAGE: &str = "problems_";
 /// A button's value.
 const VALUE_MAX: usize = 2000;
-/// So much of a plugin's output stands in a line.
+/// So much of a plugin's output is shown.
 const OUTPUT_MAX: usize = 160;
 
 /// One line of the list.
@@ -45,12 +45,12 @@ impl Entry {
         }
     }
 
-    /// Acknowledged or in downtime: somebody knows.
+    /// Acknowledged or in downtime: somebody takes care of it.
     pub(crate) fn is_quiet(&self) -> bool {
         self.is_acknowledged || self.in_downtime
     }
 
-    /// What nobody knows of comes first, then the worst, then the newest.
+    /// For sorting: problems that nobody takes care of come first, then the worst, then the newest.
     pub(crate) fn urgency(&self) -> (bool, u8, i64) {
         let badness = match (&self.object.service, self.code) {
             (None, 1) => 0,
@@ -63,21 +63,21 @@ impl Entry {
     }
 
     fn block(&self, now: i64) -> Value {
-        let (circle, word) = match (&self.object.service, self.code) {
+        let (circle, state) = match (&self.object.service, self.code) {
             (None, 1) => (":red_circle:", "DOWN"),
             (None, _) => (":red_circle:", "UNREACHABLE"),
             (Some(_), 1) => (":large_yellow_circle:", "WARNING"),
             (Some(_), 2) => (":red_circle:", "CRITICAL"),
             (Some(_), _) => (":large_purple_circle:", "UNKNOWN"),
         };
-        let mut text = format!("{circle} {} {word}", bold(&self.label));
+        let mut text = format!("{circle} {} {state}", bold(&self.label));
         if let Ok(seconds) = u64::try_from(now - self.since)
             && self.since > 0
         {
             text.push_str(&format!(" for {}", span(seconds)));
         }
         if !self.is_hard {
-            text.push_str(", not sure yet");
+            text.push_str(", soft state (not yet confirmed)");
         }
         if self.is_acknowledged {
             text.push_str(", acknowledged");
@@ -111,28 +111,28 @@ pub(crate) struct Page {
     pub(crate) entries: Vec<Entry>,
     pub(crate) filter: String,
     pub(crate) core: Option<String>,
-    /// Rules let some see what others don't.
+    /// Rules restrict what the person sees.
     pub(crate) is_partial: bool,
     /// Who asked, where everybody sees the answer.
     pub(crate) by: Option<String>,
 }
 
-/// What a button that turns the page brings back.
+/// The value of a button that turns the page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Turn {
+pub(crate) struct PageButton {
     pub(crate) filter: String,
     #[serde(default)]
     pub(crate) core: Option<String>,
     pub(crate) from: usize,
-    /// Whose answer it is, where everybody sees it: others get their page for themselves.
+    /// Who asked, where everybody sees the list: others get a page of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) by: Option<String>,
 }
 
-impl Turn {
-    /// Of a click; `None` when it is another button's.
-    pub(crate) fn of(action_id: &str, value: Option<&str>) -> Option<Self> {
-        action_id.strip_prefix(TURN)?;
+impl PageButton {
+    /// Decodes a click; `None` when it is on another button.
+    pub(crate) fn from_click(action_id: &str, value: Option<&str>) -> Option<Self> {
+        action_id.strip_prefix(PAGE)?;
         serde_json::from_str(value?).ok()
     }
 }
@@ -140,8 +140,8 @@ impl Turn {
 /// The page as a message.
 pub(crate) fn problems(page: &Page, now: i64) -> Value {
     let about = if page.filter.is_empty() { String::new() } else { format!(" that match {}", plain(&page.filter)) };
-    let head = match page.total {
-        0 if page.is_partial => format!("No problems{about}, as far as you may look."),
+    let headline = match page.total {
+        0 if page.is_partial => format!("No problems{about} that you may see."),
         0 => format!("No problems{about}. :tada:"),
         1 => format!("*One problem*{}", about.replacen("match", "matches", 1)),
         total => format!("*{total} problems*{about}"),
@@ -150,31 +150,31 @@ pub(crate) fn problems(page: &Page, now: i64) -> Value {
         0 => String::new(),
         count => format!(", {count} acknowledged or in downtime"),
     };
-    let text = format!("{head}{known}");
+    let text = format!("{headline}{known}");
     let mut blocks = vec![section(&text)];
     blocks.extend(page.entries.iter().map(|entry| entry.block(now)));
-    let turn = |name: &str, label: &str, from: usize| {
-        let turn = Turn { filter: page.filter.clone(), core: page.core.clone(), from, by: page.by.clone() };
-        let value = serde_json::to_string(&turn).unwrap_or_default();
-        json!({ "type": "button", "action_id": format!("{TURN}{name}"), "text": plain_text(label), "value": value })
+    let page_button = |name: &str, label: &str, from: usize| {
+        let page = PageButton { filter: page.filter.clone(), core: page.core.clone(), from, by: page.by.clone() };
+        let value = serde_json::to_string(&page).unwrap_or_default();
+        json!({ "type": "button", "action_id": format!("{PAGE}{name}"), "text": plain_text(label), "value": value })
     };
     let mut buttons = Vec::new();
     if page.from > 0 {
-        buttons.push(turn("previous", "Previous", page.from.saturating_sub(page.size)));
+        buttons.push(page_button("previous", "Previous", page.from.saturating_sub(page.size)));
     }
     if page.from + page.entries.len() < page.total {
-        buttons.push(turn("next", "Next", page.from + page.size));
+        buttons.push(page_button("next", "Next", page.from + page.size));
     }
     if !buttons.is_empty() {
         let (first, last) = (page.from + 1, page.from + page.entries.len());
-        let place = format!("{first} to {last} of {}", page.total);
-        blocks.push(json!({ "type": "context", "elements": [super::blocks::text(&place)] }));
+        let position = format!("{first} to {last} of {}", page.total);
+        blocks.push(json!({ "type": "context", "elements": [super::blocks::text(&position)] }));
         blocks.push(json!({ "type": "actions", "elements": buttons }));
     }
     json!({ "text": text, "blocks": blocks })
 }
 
-/// What can be written behind the command.
+/// The help text.
 pub(crate) fn help(command: &str) -> String {
     let command = plain(command);
     let line = |(verb, behind, does): &(&str, &str, &str)| {
@@ -182,7 +182,7 @@ pub(crate) fn help(command: &str) -> String {
         format!("`{command} {verb}{space}{behind}`: {does}")
     };
     let lines: Vec<String> = VERBS.iter().map(line).collect();
-    format!("{}\n{FILTERS} Answers are yours alone unless `--public` is added.", lines.join("\n"))
+    format!("{}\n{FILTERS} Only you see the answer unless you add `--public`.", lines.join("\n"))
 }
 
 #[cfg(test)]
@@ -217,22 +217,22 @@ mod tests {
         let (markup, verbatim) = (text.matches("\"mrkdwn\"").count(), text.matches("\"verbatim\":true").count());
         assert_eq!((markup, verbatim), (12, 12), "what looks like a channel in foreign text stays text");
         assert_eq!(blocks[11]["elements"][0]["text"], "11 to 20 of 25");
-        let turns: Vec<Turn> = blocks[12]["elements"].as_array().unwrap().iter().map(turn_of).collect();
-        assert_eq!((turns[0].from, turns[1].from), (0, 20));
-        assert_eq!((turns[1].filter.as_str(), turns[1].core.as_deref()), ("web* critical", Some("branch")));
-        assert_eq!(Turn::of("acknowledge", Some("{}")), None);
+        let pages: Vec<PageButton> = blocks[12]["elements"].as_array().unwrap().iter().map(page_of).collect();
+        assert_eq!((pages[0].from, pages[1].from), (0, 20));
+        assert_eq!((pages[1].filter.as_str(), pages[1].core.as_deref()), ("web* critical", Some("branch")));
+        assert_eq!(PageButton::from_click("acknowledge", Some("{}")), None);
         let last = Page { from: 20, entries: vec![entry(20, 1, Acknowledged::Normal)], total: 21, ..page };
         let blocks = problems(&last, 100)["blocks"].clone();
         assert_eq!(blocks[3]["elements"].as_array().unwrap().len(), 1, "only back");
         assert!(blocks[1]["accessory"].is_null(), "it is acknowledged");
     }
 
-    fn turn_of(button: &Value) -> Turn {
-        Turn::of(button["action_id"].as_str().unwrap(), button["value"].as_str()).unwrap()
+    fn page_of(button: &Value) -> PageButton {
+        PageButton::from_click(button["action_id"].as_str().unwrap(), button["value"].as_str()).unwrap()
     }
 
     #[test]
-    fn what_nobody_knows_of_comes_first() {
+    fn what_nobody_takes_care_of_comes_first() {
         let mut entries =
             [entry(1, 1, Acknowledged::No), entry(2, 2, Acknowledged::Sticky), entry(3, 2, Acknowledged::No)];
         entries.sort_by_key(Entry::urgency);

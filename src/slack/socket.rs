@@ -1,13 +1,13 @@
 //! Socket Mode: Slack's callbacks over a connection that we open, so that no public address is needed
 //! (<https://docs.slack.dev/apis/events-api/using-socket-mode>).
 //!
-//! One supervisor thread per integration sleeps until a connection reports; each connection has a thread of its own,
-//! that sleeps until Slack speaks. When Slack announces an end, the next connection is opened and greeted before the
-//! old one is closed, so no click falls between the two. A Close is always sent: Slack goes on routing clicks to a
-//! connection that vanished without.
+//! One supervisor thread per integration sleeps until a connection reports; each connection has a thread of its own that
+//! sleeps until Slack sends something. When Slack announces an end, the next connection is opened and greeted before the
+//! old one is closed, so no click is lost between the two. A Close is always sent: Slack keeps sending clicks to a
+//! connection that vanished without one.
 //!
-//! An envelope is taken for good first and acknowledged then. A crash in between makes Slack tell the person that it
-//! failed; the other order would lose the click silently, as Slack never sends an interaction again.
+//! An envelope is kept for good first, and acknowledged then. After a crash in between Slack shows the person a failure;
+//! the other order would lose the click silently, as Slack never sends an interaction again.
 
 mod connect;
 mod connection;
@@ -27,10 +27,10 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 use supervisor::Supervisor;
 
-/// How many envelopes are remembered, so that one that comes again acts once.
+/// How many envelopes are remembered, so that a repeated one is handled once.
 const RECENT_MAX: usize = 256;
 
-/// What Slack delivered.
+/// An envelope that Slack delivered.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Envelope {
     /// `interactive`, `slash_commands` or `events_api`.
@@ -40,35 +40,35 @@ pub(crate) struct Envelope {
     pub(crate) payload: Value,
 }
 
-/// What became of an envelope.
+/// The reply to an envelope.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Reply {
-    /// Taken for good.
-    Nothing,
-    /// The same, with an answer that Slack reads: a view's `response_action`, a command's message.
+pub(crate) enum EnvelopeReply {
+    /// Kept for good.
+    Empty,
+    /// The same, with content that Slack reads: a view's `response_action`, a command's message.
     Payload(Value),
-    /// Not taken: no acknowledgement, so Slack tells the person that it failed, and sends an event again.
+    /// Not kept: no acknowledgement, so Slack shows the person a failure, and sends an event again.
     Refused,
 }
 
-/// Takes an envelope, within the 3 s that Slack waits. Runs on the connection's thread.
-pub(crate) type Take = Arc<dyn Fn(Envelope) -> Reply + Send + Sync>;
+/// Handles an envelope, within the 3 s that Slack waits. Runs on the connection's thread.
+pub(crate) type Handler = Arc<dyn Fn(Envelope) -> EnvelopeReply + Send + Sync>;
 
-/// How long what is waited for.
+/// How long to wait for each thing.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timing {
     /// For the greeting on a new connection.
     pub(crate) hello: Duration,
     /// After so much silence we ping; after as much again the connection is dead.
     pub(crate) silence: Duration,
-    /// For the peer's last words after our Close.
+    /// For the peer's Close after ours.
     pub(crate) close: Duration,
     /// Before the first attempt after a connection was lost; then doubled up to `retry_max`.
     pub(crate) retry_first: Duration,
     pub(crate) retry_max: Duration,
     /// A connection that served so long was a good one: the next failure is the first again.
     pub(crate) healthy: Duration,
-    /// Between attempts that only a person can make succeed.
+    /// Between attempts that fail until a person changes something.
     pub(crate) hopeless: Duration,
     /// After Socket Mode was switched off.
     pub(crate) link_disabled: Duration,
@@ -89,30 +89,30 @@ impl Default for Timing {
     }
 }
 
-/// What the connections of one integration share.
+/// Shared by the connections of one integration.
 struct Shared {
     integration: Integration,
     env: Environment,
     timing: Timing,
-    take: Take,
+    handler: Handler,
     recent: Mutex<VecDeque<String>>,
 }
 
 impl Shared {
-    /// Takes an envelope unless it was taken before.
-    fn take(&self, envelope: Envelope) -> Reply {
+    /// Handles an envelope unless it was handled before.
+    fn handle(&self, envelope: Envelope) -> EnvelopeReply {
         let id = envelope.id.clone();
         {
             let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
             if recent.contains(&id) {
-                return Reply::Nothing;
+                return EnvelopeReply::Empty;
             }
             recent.truncate(RECENT_MAX - 1);
             recent.push_front(id.clone());
         }
-        let reply = (self.take)(envelope);
-        if reply == Reply::Refused {
-            // Sent again, it gets another chance.
+        let reply = (self.handler)(envelope);
+        if reply == EnvelopeReply::Refused {
+            // If Slack sends it again, it is handled again.
             self.recent.lock().unwrap_or_else(PoisonError::into_inner).retain(|known| *known != id);
         }
         reply
@@ -129,22 +129,27 @@ pub(crate) struct SocketMode {
 
 impl SocketMode {
     /// Starts it. The integration must have an app token.
-    pub(crate) fn start(integration: Integration, env: Environment, timing: Timing, take: Take) -> io::Result<Self> {
+    pub(crate) fn start(
+        integration: Integration,
+        env: Environment,
+        timing: Timing,
+        handler: Handler,
+    ) -> io::Result<Self> {
         let (reports, inbox) = channel();
         let status =
             Arc::new(Mutex::new(SocketStatus { since: crate::system::clock::wall_ms(), ..SocketStatus::default() }));
-        let shared = Arc::new(Shared { integration, env, timing, take, recent: Mutex::default() });
+        let shared = Arc::new(Shared { integration, env, timing, handler, recent: Mutex::default() });
         let supervisor = Supervisor::new(shared, inbox, reports.clone(), Arc::clone(&status));
         let thread = Builder::new().name("socket-mode".into()).spawn(move || supervisor.run())?;
         Ok(Self { reports, status, thread: Some(thread) })
     }
 
-    /// How it goes.
+    /// The state of the connection.
     pub(crate) fn status(&self) -> SocketStatus {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Tries at once what would be tried later: somebody may have mended it.
+    /// Connects at once instead of later: the cause of the failure may be gone.
     pub(crate) fn retry_now(&self) {
         let _ = self.reports.send(ConnectionReport::Retry);
     }

@@ -47,7 +47,7 @@ fn verbs(help: &str) -> Vec<(String, String)> {
 fn nobody_who_may_not_is_told_anything_by_any_verb_or_button() {
     let night = OnCall::with_nagios(Way::Http, &format!("[[access.rule]]\ndeny = \"{BOB}\"\n"));
     let card = night.falls_ill("Disk", "THE-SECRET-OUTPUT");
-    let help = night.ask("help", "acknowledge its problem")["text"].as_str().unwrap().to_owned();
+    let help = night.ask("help", "acknowledge the problem")["text"].as_str().unwrap().to_owned();
     for (user, refusal) in [
         (GUEST, "Guests may do nothing here."),
         (STRANGER, "People of other workspaces may do nothing here."),
@@ -140,8 +140,8 @@ fn what_somebody_may_not_see_is_neither_found_nor_suggested() {
             assert!(!answer.contains(secret), "{order}: {answer}");
         }
     }
-    night.ask_as(&bob, "problems", "No problems, as far as you may look.");
-    night.ask_as(&bob, "problems web01", "There is no host");
+    night.ask_as(&bob, "problems", "No problems that you may see.");
+    night.ask_as(&bob, "problems web01", "No host that you may see matches");
     night.ask_as(&bob, "status web02/S0001", "Did you mean `web02/S000`?");
     night.sandbox.assert_respected();
 }
@@ -156,7 +156,7 @@ fn a_page_that_somebody_turns_for_themselves_leaves_everybodys_list_as_it_is() {
     }
     wait::until("the core's state", || night.core.status("servicestatus", "current_state=2").len() >= 12);
     let list = night.ask("problems --public", "*12 problems*");
-    for (user, words) in [(GUEST, "Guests may do nothing here."), (BOB, "No problems, as far as you may look.")] {
+    for (user, words) in [(GUEST, "Guests may do nothing here."), (BOB, "No problems that you may see.")] {
         let click = json!({"user": user});
         let answer = told_after(&night, user, "a page", || drop(night.sandbox.click(&list, "problems_next", &click)));
         assert!(answer.contains(words), "{user}: {answer}");
@@ -178,7 +178,7 @@ fn a_hosts_downtime_silences_only_the_services_that_the_person_may() {
     let host = night.expect("DOWN: Web 01");
     let values = json!({"comment": "power", "length": "1800", "services": ["services"]});
     host.fill_in("more", Some("downtime"), &values);
-    night.told("The core holds 4 of 5 downtimes.");
+    night.told("Scheduled 4 of 5 downtimes.");
     night.told("1 not: You may not schedule downtimes here.");
     let log = night.core.log();
     assert!(log.contains("SCHEDULE_HOST_DOWNTIME;web01;") && !log.contains("SCHEDULE_HOST_SVC_DOWNTIME"), "{log}");
@@ -210,7 +210,7 @@ fn a_card_of_a_database_that_is_gone_acts_on_nothing_else() {
         ("acknowledge", json!({})),
     ] {
         let answer = told_after(&night, ALICE, button, || drop(night.sandbox.click(&old, button, &more)));
-        assert!(answer.contains("This card is older than what ackbell remembers."), "{button}: {answer}");
+        assert!(answer.contains("ackbell no longer remembers this card."), "{button}: {answer}");
     }
     assert!(!night.core.log().contains("EXTERNAL COMMAND"), "{}", night.core.log());
     new.choose("stop_notifications");

@@ -182,7 +182,7 @@ fn a_core_that_cannot_take_it_is_told_as_what_it_is() {
         night.audit().iter().any(|e| e["step"] == "sending" && e["object"]["service"] == "Load")
     });
     // What the core doesn't hold isn't shown.
-    night.told("Sent to the monitoring core; the message changes once the core holds it.");
+    night.told("Sent to the monitoring core; the message updates once the core confirms.");
     assert!(!night.sandbox.texts().iter().any(|text| text.starts_with("ACKNOWLEDGED")), "{:?}", night.sandbox.texts());
     signal(night.pid(), "KILL");
     night.listen();
@@ -217,7 +217,12 @@ fn every_other_reason_is_told_as_it_is() {
     let big = night.expect("CRITICAL: Big on Web 01");
     big.click("acknowledge");
     wait::until("a second reason", || {
-        night.sandbox.whispers().iter().filter(|told| told.starts_with("Sent, but the core has not taken it: ")).count()
+        night
+            .sandbox
+            .whispers()
+            .iter()
+            .filter(|told| told.starts_with("Sent, but the core has not applied it: "))
+            .count()
             == 2
     });
     println!("{:?}", night.sandbox.whispers());

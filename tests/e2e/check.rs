@@ -163,7 +163,7 @@ fn ghosts_a_wrong_clock_and_a_taken_port_are_told() {
     let listener = site.listen();
     wait_for(&site, 2, "the HTTP door is closed: ");
     let (_, said) = check(&site, &[]);
-    assert!(said.contains(&format!("CRITICAL: the HTTP door is closed: 127.0.0.1:{port}: can't start: Address already in use (os error 98); stop what listens there, or set [listen] http\n  ss -ltnp shows who listens")), "{said}");
+    assert!(said.contains(&format!("CRITICAL: the HTTP door is closed: 127.0.0.1:{port}: can't start: Address already in use (os error 98); stop the program that listens there, or change [listen] http\n  ss -ltnp shows who listens")), "{said}");
     drop((taken, listener));
     let _listener = site.listen();
     wait_for(

@@ -166,7 +166,7 @@ fn what_slack_refuses_is_told_once_with_the_remedy() {
     // Before the third one the second has been told of, or not.
     open(&night.sandbox, ALICE, "home");
     wait::until("a third try", || published(&night.sandbox) >= 3);
-    let told = night.site.log().matches("remedy=switch the Home Tab on under App Home").count();
+    let told = night.site.log().matches("remedy=\"enable the Home Tab (App Home").count();
     assert_eq!(told, 1, "{}", night.site.log());
     night.sandbox.tell("faults", &json!({"faults": []}));
     open(&night.sandbox, ALICE, "home");

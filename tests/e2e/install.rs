@@ -127,8 +127,8 @@ impl Office {
         assert!(said.contains(found) && since(&said) && said.contains(remedy), "{said}");
         let log = self.site.log();
         let line = log.lines().find(|line| line.contains("the installation ended")).unwrap();
-        assert!(line.contains("integration=default reason=tokens_revoked since=20"), "{line}");
-        assert!(line.ends_with(&format!("what=its messages wait remedy={remedy}")), "{line}");
+        assert!(line.contains("integration=default reason=tokens_revoked since=\"20"), "{line}");
+        assert!(line.ends_with(&format!("messages=waiting remedy={remedy:?}")), "{line}");
     }
 
     fn event(&self, event: &Value, id: &str) {
@@ -303,7 +303,7 @@ fn a_token_of_the_configuration_that_ended_is_told_until_it_is_mended() {
     wait::until("the end in the log", || site.log().contains("the installation ended"));
     let log = site.log();
     assert!(
-        log.contains("remedy=install the app again (api.slack.com/apps, Install App) and put the new token"),
+        log.contains("remedy=\"install the app again (api.slack.com/apps, Install App) and put the new token"),
         "{log}"
     );
     // Nothing waits, and it is said all the same.

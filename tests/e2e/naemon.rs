@@ -60,8 +60,8 @@ fn naemons_verdict_is_told() {
     let card = night.expect("CRITICAL: Disk on web01");
     night.core.with(|held| held.forgets = true);
     card.click("acknowledge");
-    night.told("Sent to the monitoring core; the message changes once the core holds it.");
-    night.told("Sent, but the core has not taken it: the monitoring core took no notice of it.");
+    night.told("Sent to the monitoring core; the message updates once the core confirms.");
+    night.told("Sent, but the core has not applied it: the monitoring core took no notice of it.");
     // A core whose query handler has no commands, as Nagios 4: Livestatus takes it.
     night.core.with(|held| (held.says, held.forgets) = (Some("404: command: No such handler"), false));
     card.click("acknowledge");

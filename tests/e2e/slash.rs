@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 #[ignore = "needs nagios4 and root: tests/run"]
 fn what_is_asked_is_answered_and_done_in_the_real_core() {
     let night = OnCall::with_nagios(Way::SocketMode, "");
-    let help = night.ask("help", "acknowledge its problem");
+    let help = night.ask("help", "acknowledge the problem");
     assert!(!help["ephemeral_for"].is_null(), "{help}");
     night.ask("porblems", "Did you mean `/ackbell problems`?");
     // Answers speak of the command as it was called.
@@ -16,16 +16,17 @@ fn what_is_asked_is_answered_and_done_in_the_real_core() {
     night.ask_as(&renamed, "help", "`/monitoring problems [FILTER]`");
     night.ask_as(&renamed, "porblems", "Did you mean `/monitoring problems`?");
     night.ask_as(&renamed, "subscribe db*", "`/monitoring unsubscribe` ends it.");
-    night.ask_as(&renamed, "unsubscribe db*", "Ended: one subscription");
+    night.ask_as(&renamed, "unsubscribe db*", "One subscription of this channel has ended.");
     night.ask("problems", "No problems. :tada:");
     let card = night.falls_ill("Disk", "DISK CRITICAL - <!channel> 3% free");
     let list = night.ask("problems", "*One problem*");
     let shown = list.to_string();
     assert!(shown.contains("*Disk on Web 01* CRITICAL") && shown.contains("&lt;!channel&gt; 3% free"), "{shown}");
-    night.ask("problems db*", "that you may see, so this says nothing about problems.");
+    night.ask("problems db*", "No host that you may see matches");
     night.ask("problems web*/Load", "No problems that match web");
     // No pattern, and near misses: never an all-clear.
-    night.ask("problems web", "so this says nothing about problems. Did you mean `web*`?");
+    night.ask("problems web", "No host that you may see matches");
+    night.ask("problems web", "Did you mean `web*`?");
     night.ask("problems crit", "Did you mean `critical`?");
     night.ask("problems hostgroup=x", "can't be filtered by hostgroup");
     night.ask("status web01/Disk", "*Disk on Web 01* is CRITICAL");
@@ -34,7 +35,7 @@ fn what_is_asked_is_answered_and_done_in_the_real_core() {
     // What Slack would make something of reads as it was typed.
     night
         .ask("status \"eth0:up:ok _raid_\"", "The monitoring has no \\\"eth0:\u{2060}up:ok _\u{2060}raid_\u{2060}\\\"");
-    night.ask("ack web01/Disk new disk; is ordered", "Acknowledged: Disk on Web 01. The core holds it.");
+    night.ask("ack web01/Disk new disk; is ordered", "Acknowledged: Disk on Web 01 (confirmed by the core).");
     night.wait_for_log("EXTERNAL COMMAND: ACKNOWLEDGE_SVC_PROBLEM;web01;Disk;2;1;0;");
     let living = night.expect("ACKNOWLEDGED, CRITICAL: Disk on Web 01 · acknowledged by ");
     assert_eq!(living["ts"], card["ts"], "the same card");
@@ -43,7 +44,10 @@ fn what_is_asked_is_answered_and_done_in_the_real_core() {
     night.ask("ack web01", "web01 is PENDING: there is nothing to acknowledge.");
     night.ask("unack web01/Disk", "The acknowledgement of Disk on Web 01 is removed.");
     night.ask("downtime web01/Disk", "Say how long");
-    night.ask("downtime web01/Disk 2h new disk", "The core holds the downtime of Disk on Web 01, of 2 h.");
+    night.ask(
+        "downtime web01/Disk 2h new disk",
+        "Downtime of 2 h scheduled for Disk on Web 01 (confirmed by the core).",
+    );
     night.wait_for_log("EXTERNAL COMMAND: SCHEDULE_SVC_DOWNTIME;web01;Disk;");
     night.ask("recheck web01/Disk", "Checked: Disk on Web 01 is CRITICAL.");
     night.ask("status web01/Disk", "In downtime: ");
@@ -84,7 +88,11 @@ fn a_channel_subscribes_itself() {
     night.ask_as(&json!({"channel": "#disks", "user": "U0BOB00001"}), "subscribe", "You may not subscribe channels");
     night.ask_as(&json!({"channel": "#far"}), "subscribe web*/Disk", "/invite");
     night.ask_as(&here, "subscribe colour=red", "is nothing to filter by");
-    night.ask_as(&here, "subscribe web*/Disk critical", "This channel is now sent what `web*/Disk critical` takes");
+    night.ask_as(
+        &here,
+        "subscribe web*/Disk critical",
+        "This channel is now subscribed to notifications that match `web*/Disk critical`",
+    );
     night.ask_as(&here, "subscribe web*/Disk critical", "already");
     // To end one takes the right to begin it.
     let bob = json!({"channel": "#disks", "user": "U0BOB00001"});
@@ -104,7 +112,7 @@ fn a_channel_subscribes_itself() {
     wait::until("#ops, too", || {
         night.sandbox.texts().iter().filter(|text| text.starts_with("CRITICAL: Disk")).count() >= 2
     });
-    night.ask_as(&here, "subscriptions", "This channel is sent:");
+    night.ask_as(&here, "subscriptions", "This channel is subscribed to:");
     let told = night.run(&["queue", "subscriptions"]);
     assert!(
         told.starts_with("CHANNEL      FILTER              BY ") && told.contains("C0DISKS0001  web*/Disk critical  "),
@@ -116,9 +124,9 @@ fn a_channel_subscribes_itself() {
     assert!(shown.ends_with("\n# [default] C0DISKS0001: web*/Disk critical\n"), "{shown}");
     let shown: Value = serde_json::from_str(&night.run(&["config", "show", "--json"])).unwrap();
     assert_eq!(shown["subscriptions"], told["subscriptions"]);
-    night.ask_as(&here, "unsubscribe", "Ended: one subscription");
+    night.ask_as(&here, "unsubscribe", "One subscription of this channel has ended.");
     // A person, wherever they write it; ended where ackbell writes to them.
-    night.ask_as(&here, "me web*/Disk", "You are now sent what `web*/Disk` takes.");
+    night.ask_as(&here, "me web*/Disk", "You are now subscribed to notifications that match `web*/Disk`.");
     night.ask_as(&json!({"channel": "#disks", "user": "U0BOB00001"}), "me web01", "You may not subscribe channels");
     night.core.set("Disk", 0, "fine");
     night.expect("RECOVERED, OK: Disk on Web 01");
@@ -130,7 +138,7 @@ fn a_channel_subscribes_itself() {
     wait::until("the direct message", || !to_alice().is_empty());
     let own = json!({"channel": to_alice()[0]["channel"]});
     night.ask_as(&own, "subscriptions", "by alice since");
-    night.ask_as(&own, "unsubscribe web*/Disk", "Ended: one subscription");
+    night.ask_as(&own, "unsubscribe web*/Disk", "One subscription of this channel has ended.");
     let audit: Vec<Value> = night.audit();
     assert!(audit.iter().any(|row| row["action"] == "subscribe" && row["detail"] == "web*/Disk critical"), "{audit:?}");
     night.sandbox.assert_respected();
@@ -147,8 +155,8 @@ fn who_may_not_is_told_and_whoami_tells_why() {
     night.ask_as(&json!({"user": "U0STRANGER"}), "problems", "People of other workspaces may do nothing here.");
     night.ask_as(&json!({"user": "U0GUEST001"}), "whoami", "a guest in workspace");
     night.ask("status web01", "You may not look at this here.");
-    night.ask("whoami", "Here you may not, or not everywhere: look, acknowledge");
-    night.ask_as(&json!({"user": "U0BOB00001"}), "whoami", "Here you may: look, acknowledge.");
+    night.ask("whoami", "Here you may not, or not everywhere: see problems, acknowledge");
+    night.ask_as(&json!({"user": "U0BOB00001"}), "whoami", "Here you may: see problems, acknowledge.");
     night.ask_as(&json!({"user": "U0BOB00001"}), "recheck web01/Disk", "You may not order checks here");
     night.sandbox.assert_respected();
 }

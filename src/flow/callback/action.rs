@@ -1,126 +1,121 @@
-//! The acting half of flow three: `request ─▶ authorised ─▶ external command ─▶ core ─▶ confirmed ─▶ messages updated`.
+//! The thread that acts on kept requests: its state, its loop, and the audit's rows. Its steps, in order, are
+//! [`ActionWorker::act`] on the page of the flow; [`prepare`], [`send`], [`confirm`] and [`reply`] are their details.
 //!
-//! One thread, woken by clicks. Every step is in the outbox before the next begins. A crash before a command is
-//! written leaves the act new, and it is done; a crash while it is written leaves it `sending`, and then it is never
-//! sent again, only looked for in the core's state.
+//! A click wakes it. Every step is in the outbox before the next one begins.
 
 mod confirm;
 mod expiry;
+pub(super) mod prepare;
 mod reply;
 mod send;
+pub(super) mod split;
+mod state_reads;
 
-use super::gate::Gate;
+use super::access_lookup::AccessLookup;
 use super::request::Request;
 use crate::config::Config;
+use crate::model::notification::clean_line;
 use crate::rules::authorise::Person;
 use crate::state_dir::listener_status::StatusWriter;
 use crate::state_dir::spool::{Spool, SpoolId};
 use crate::state_dir::wake;
-use crate::store::{Act, Store, StoreError};
+use crate::store::{Act, Move, Store, StoreError};
 use crate::system::clock::{self, SteadyClock};
 use log::{error, info, warn};
 use serde_json::{Value, json};
+use state_reads::StateReads;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-/// Between two looks at a core while something waits for its word.
-const LOOK_INTERVAL: Duration = Duration::from_millis(500);
-/// Between two tries to answer a person.
-const REPLY_INTERVAL: Duration = Duration::from_secs(3);
-/// With nothing under way; a click wakes it, and the audit wants a look.
-const REST: Duration = Duration::from_secs(60 * 60);
+/// With nothing under way; a click ends the wait, and old rows of the audit are removed now and then.
+const IDLE_PAUSE: Duration = Duration::from_secs(60 * 60);
 /// After an error of the disk or the database.
 const ERROR_PAUSE: Duration = Duration::from_secs(5);
-/// How long done acts are kept; the audit keeps them for good.
+/// How long finished requests are kept; the audit keeps them for good.
 const HISTORY_MS: i64 = 7 * 24 * 60 * 60 * 1000;
-/// The same for what was refused: longer than a request of Slack's can come again.
+/// The same for refused requests: longer than Slack may send a request again.
 const REFUSED_MS: i64 = 10 * 60 * 1000;
 /// Between two looks for rows of the audit that are too old.
 const TRIM_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
-/// What the worker is told.
+/// A message to the worker.
 #[derive(Debug)]
-pub(super) enum Note {
+pub(super) enum WorkerMessage {
     /// There is something new in the outbox.
-    Act,
+    NewRequest,
     Configuration(Arc<Config>),
     Stop,
 }
 
-/// The state of the acting half.
-pub(super) struct Worker {
+/// The state of the thread.
+pub(super) struct ActionWorker {
     store: Store,
-    gate: Gate,
-    /// Acts whose person knows that the core hasn't answered yet.
-    told: HashSet<i64>,
-    looks: confirm::Looks,
-    /// Acts that the core was seen to hold, and when.
+    pub(super) lookup: AccessLookup,
+    /// Requests whose person knows that the core hasn't confirmed yet.
+    told_to_wait: HashSet<i64>,
+    state_reads: StateReads,
+    /// Requests that the core was seen to have applied, and when.
     seen: HashMap<i64, SpoolId>,
     spool: Spool,
-    reporter: StatusWriter,
-    /// For how long a core is looked at.
+    status: StatusWriter,
+    /// Measures how long the core's state is watched for an effect.
     clock: SteadyClock,
-    /// When the audit was looked through for what is too old.
+    /// When old rows of the audit were removed last.
     trimmed: Option<Instant>,
 }
 
-impl Worker {
-    pub(super) fn new(gate: Gate, store: Store, reporter: StatusWriter) -> Self {
-        let (told, looks, seen) = (HashSet::new(), confirm::Looks::default(), HashMap::new());
-        let (spool, clock) = (Spool::new(&gate.config().state_dir), SteadyClock::start());
-        Self { store, gate, told, looks, seen, spool, reporter, clock, trimmed: None }
+impl ActionWorker {
+    pub(super) fn new(lookup: AccessLookup, store: Store, status: StatusWriter) -> Self {
+        let (told_to_wait, state_reads, seen) = (HashSet::new(), StateReads::default(), HashMap::new());
+        let (spool, clock) = (Spool::new(&lookup.config().state_dir), SteadyClock::start());
+        Self { store, lookup, told_to_wait, state_reads, seen, spool, status, clock, trimmed: None }
     }
 
-    /// Works until told to stop.
-    pub(super) fn run(mut self, inbox: &Receiver<Note>) {
+    /// Works until it is asked to stop.
+    pub(super) fn run(mut self, inbox: &Receiver<WorkerMessage>) {
         match self.store.recover_acts() {
             Ok(0) => {}
-            Ok(count) => warn!("found commands that were being sent when ackbell died count={count} what=looked for"),
-            Err(e) => error!("acts can't be read reason={e}"),
+            Ok(count) => warn!("commands were being sent when ackbell died count={count} action=confirm_only"),
+            Err(e) => error!("can't read the action requests reason={:?}", e.to_string()),
         }
-        if let Err(e) = self.look_anew() {
-            error!("acts can't be read reason={e}");
+        if let Err(e) = self.restart_patience() {
+            error!("can't read the action requests reason={:?}", e.to_string());
         }
         loop {
-            let pause = self.step().unwrap_or_else(|e| {
-                error!("acting interrupted reason={e} what=everything is kept, trying again");
+            let pause = self.act().unwrap_or_else(|e| {
+                error!("action requests interrupted reason={:?} action=retry kept=all", e.to_string());
                 ERROR_PAUSE
             });
-            let mut note = inbox.recv_timeout(pause);
+            let mut message = inbox.recv_timeout(pause);
             // Many clicks in a moment are one look at the outbox.
-            while matches!(note, Ok(Note::Act))
+            while matches!(message, Ok(WorkerMessage::NewRequest))
                 && let Ok(next) = inbox.try_recv()
             {
-                note = Ok(next);
+                message = Ok(next);
             }
-            match note {
-                Ok(Note::Act) | Err(RecvTimeoutError::Timeout) => {}
-                Ok(Note::Configuration(config)) => self.gate.reconfigure(&config),
-                Ok(Note::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            match message {
+                Ok(WorkerMessage::NewRequest) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(WorkerMessage::Configuration(config)) => self.lookup.reconfigure(&config),
+                Ok(WorkerMessage::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
-    /// Does all that can be done now; how long until there is more.
-    fn step(&mut self) -> Result<Duration, StoreError> {
-        self.begin()?;
-        let looks = self.confirm()?;
-        let replies = self.answer()?;
+    /// Removes what is too old; returns how long until the next request is due.
+    pub(super) fn clean_up(&mut self) -> Result<Duration, StoreError> {
         let now = clock::wall_ms();
         self.store.purge_acts(now - HISTORY_MS, now - REFUSED_MS)?;
         self.store.count_refusals(now)?;
-        self.trim(now / 1000)?;
+        self.trim_audit(now / 1000)?;
         let next = self.store.next_act()?.map(|due| due.saturating_sub(now).max(50));
-        let next = next.map_or(REST, |ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
-        let looks = if looks { LOOK_INTERVAL } else { REST };
-        Ok(next.min(looks).min(replies))
+        Ok(next.map_or(IDLE_PAUSE, |ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0))))
     }
 
-    /// Lets go of the audit's rows that are older than the configuration wants, at most once an hour.
-    fn trim(&mut self, now: i64) -> Result<(), StoreError> {
-        let Some(keep) = self.gate.config().audit.keep else {
+    /// Removes the audit's rows that are older than the configuration wants, at most once an hour.
+    fn trim_audit(&mut self, now: i64) -> Result<(), StoreError> {
+        let Some(keep) = self.lookup.config().audit.keep else {
             return Ok(());
         };
         if self.trimmed.is_some_and(|last| last.elapsed() < TRIM_INTERVAL) {
@@ -131,11 +126,11 @@ impl Worker {
         loop {
             match self.store.trim_audit(before, now)? {
                 0 => break,
-                gone => all += gone,
+                removed => all += removed,
             }
         }
         if all > 0 {
-            info!("rows of the audit were let go of count={all} older_than={} s", keep.as_secs());
+            info!("old audit rows removed count={all} older_than_seconds={}", keep.as_secs());
         }
         self.trimmed = Some(Instant::now());
         Ok(())
@@ -143,41 +138,46 @@ impl Worker {
 
     /// Lets the deliverer look into the outbox now.
     fn wake_deliverer(&self) {
-        wake::hint(&self.gate.config().runtime_dir);
+        wake::hint(&self.lookup.config().runtime_dir);
     }
 }
 
-/// One row of the audit.
-fn entry(
-    act: &Act,
+/// One row of the audit, and its line in the log.
+fn audit_row(
+    kept: &Act,
     request: &Request,
     person: Option<&Person>,
     commands: &[String],
     step: &str,
     detail: &str,
 ) -> String {
-    let asker = &request.asker;
-    let (object, what) = (request.wish.object(), step);
+    let requester = &request.requester;
+    let object = request.requested_action.object();
     info!(
-        "act={} step=\"{what}\" action={} object=\"{}\" user={} integration={} detail=\"{}\"",
-        act.id,
+        "act={} step={step:?} action={} object={:?} user={} integration={} detail={:?}",
+        kept.id,
         request.name,
         object.as_ref().map(ToString::to_string).unwrap_or_default(),
-        asker.user,
-        asker.integration,
-        crate::model::notification::clean_line(detail)
+        requester.user,
+        requester.integration,
+        clean_line(detail)
     );
-    let name = person.map(|person| person.name.clone()).or_else(|| asker.user_name.clone());
+    let name = person.map(|person| person.name.clone()).or_else(|| requester.user_name.clone());
     let value: Value = json!({
-        "at": clock::wall_ms() / 1000, "act": act.id, "asked": act.at / 1000, "integration": asker.integration,
-        "team": asker.user_team.as_ref().or(asker.team.as_ref()), "user": asker.user, "name": name,
-        "email": person.and_then(|person| person.email.clone()), "channel": asker.channel, "action": request.name,
-        "object": object, "commands": commands, "step": step, "detail": detail,
+        "at": clock::wall_ms() / 1000, "act": kept.id, "asked": kept.at / 1000, "integration": requester.integration,
+        "team": requester.user_team.as_ref().or(requester.team.as_ref()), "user": requester.user, "name": name,
+        "email": person.and_then(|person| person.email.clone()), "channel": requester.channel,
+        "action": request.name, "object": object, "commands": commands, "step": step, "detail": detail,
     });
     value.to_string()
 }
 
-/// What was kept of an act; one that can't be read is of another version.
-fn request_of(act: &Act) -> Result<Request, StoreError> {
-    serde_json::from_str(&act.request).map_err(|e| StoreError::Content(e.to_string()))
+/// How a request ends; the person gets the sentence as a reply, unless the request is one of many.
+fn finished(kept: &Act, sentence: &str) -> Move {
+    Move::Done { outcome: sentence.to_owned(), reply: kept.parent.is_none().then(|| sentence.to_owned()) }
+}
+
+/// A request as it was kept; one that can't be decoded is of another version.
+fn request_of(kept: &Act) -> Result<Request, StoreError> {
+    serde_json::from_str(&kept.request).map_err(|e| StoreError::Content(e.to_string()))
 }

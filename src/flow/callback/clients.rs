@@ -1,4 +1,4 @@
-//! One client per integration, made when it is first needed and made anew with a changed configuration.
+//! One Slack client per integration, created when it is first needed and again after a change of the configuration.
 
 use crate::config::Config;
 use crate::slack::api::Client;
@@ -18,7 +18,7 @@ impl Clients {
         Self { config, env, known: HashMap::new() }
     }
 
-    /// Takes the configuration in force; nothing happens when it is the same.
+    /// Puts a configuration in force; nothing happens when it is the same.
     pub(super) fn reconfigure(&mut self, config: &Arc<Config>) {
         if !Arc::ptr_eq(&self.config, config) {
             self.config = Arc::clone(config);
@@ -26,14 +26,14 @@ impl Clients {
         }
     }
 
-    /// The client of an integration; `None` when there is no such integration any more, or it can't be set up.
+    /// The client of an integration; `None` when the integration is gone, or its client can't be created.
     pub(super) fn get(&mut self, integration: &str) -> Option<&Client> {
         if !self.known.contains_key(integration) {
             let found = self.config.integrations.iter().find(|found| found.name == integration)?;
             match Client::new(found, &self.env) {
                 Ok(client) => self.known.insert(integration.to_owned(), client),
                 Err(e) => {
-                    error!("no client integration={integration} reason={e}");
+                    error!("can't create a Slack client integration={integration} reason={:?}", e.to_string());
                     return None;
                 }
             };

@@ -1,21 +1,16 @@
-//! App Home: what is wrong now, for each person who opened it within the last day, and again when it changes.
+//! App Home: the open problems, for each person who opened the tab within the last day, and again when they change.
 //!
-//! A thread of its own. Who looks is kept, so that a restart leaves no Home behind. What is shown comes from the outbox,
-//! so it is there while a core is down.
+//! A thread of its own. The people who opened the tab are kept, so that after a restart their tabs are still updated.
+//! The problems come from the outbox, so the tab works while a core is down.
 
-use super::gate::{Gate, GateError};
-use super::request::Asker;
-use super::requester::WhoError;
+mod view;
+
+use super::access_lookup::AccessLookup;
+use super::request::Requester;
 use crate::config::Config;
-use crate::flow::deliver::reach;
-use crate::model::notification::Severity;
-use crate::model::object::Object;
 use crate::model::outcome::Outcome;
-use crate::model::problem::Problem;
 use crate::monitoring::objects::DisplayNames;
-use crate::rules::authorise::{Contact, Permission, Right, is_contact};
-use crate::rules::render::{RenderContext, living};
-use crate::slack::home::{Entry, Home, essence, view, words};
+use crate::slack::home::without_timestamps;
 use crate::store::{Opened, Store, StoreError};
 use crate::system::clock;
 use log::{error, info, warn};
@@ -24,120 +19,114 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
+use view::OpenProblem;
 
-/// How long somebody who opened it is taken to look at it.
+/// How long a tab is updated after it was opened.
 const WATCHED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
-/// A person's Home is made anew at most so often.
+/// A person's tab is updated at most so often.
 const PERSON_PACE: Duration = Duration::from_secs(10);
 /// Between two calls of one integration; Slack allows some more (<https://docs.slack.dev/apis/web-api/rate-limits>, tier 4).
 const CALL_PACE: Duration = Duration::from_secs(1);
-/// How often the outbox is looked at while somebody watches.
+/// How often the outbox is looked at while a tab is open.
 const TICK: Duration = Duration::from_millis(500);
-const REST: Duration = Duration::from_secs(60 * 60);
-/// After what won't mend by itself within moments.
+const IDLE_PAUSE: Duration = Duration::from_secs(60 * 60);
+/// After an error that won't go away by itself within moments.
 const SLOW_RETRY: Duration = Duration::from_secs(10 * 60);
 /// For one call.
 const BUDGET: Duration = Duration::from_secs(5);
-/// So many people are kept in mind; the one who opened it longest ago goes first.
+/// So many people are remembered; the one who opened the tab longest ago is dropped first.
 const WATCHERS_MAX: usize = 1000;
-/// Of so many problems the contacts are looked up; the worst come first.
+/// For so many problems the contacts are looked up; the worst come first.
 const OWNERS_MAX: usize = 200;
 
-/// What the thread is told.
+/// A message to the thread.
 #[derive(Debug)]
-pub(super) enum Word {
-    Opened(Asker),
+pub(super) enum HomeMessage {
+    Opened(Requester),
     Configuration(Arc<Config>),
 }
 
 /// The state of the thread.
-pub(super) struct Homes {
+pub(super) struct HomeWorker {
     store: Store,
-    gate: Gate,
+    lookup: AccessLookup,
     names: DisplayNames,
     watchers: Vec<Watcher>,
     /// Of the outbox, at the last look.
     seen: i64,
     /// By integration, until the outbox changes.
-    problems: HashMap<String, Vec<Known>>,
+    problems: HashMap<String, Vec<OpenProblem>>,
     /// By integration: not before.
     next_call: HashMap<String, Instant>,
-    /// By integration: what was told last.
-    told: HashMap<String, String>,
+    /// By integration: the failure that was logged last.
+    last_logged: HashMap<String, String>,
 }
 
-/// Somebody who opened it.
+/// A person who opened the tab.
 struct Watcher {
-    asker: Asker,
+    requester: Requester,
     opened: Instant,
-    /// When to look whether there is something new for it.
+    /// When to look whether there is something new for the person.
     due: Option<Instant>,
-    /// Its pace: not before.
+    /// The tab's pace: not before.
     not_before: Instant,
-    /// It was opened just now: published even if nothing is new.
+    /// The tab was opened just now: published even if nothing is new.
     is_asked: bool,
-    /// What it shows.
+    /// The view that the tab shows.
     shown: Option<Value>,
 }
 
-/// A problem, and whose it is in the core.
-struct Known {
-    post: i64,
-    problem: Problem,
-    contacts: Option<Vec<Contact>>,
-}
-
-impl Homes {
-    pub(super) fn new(gate: Gate, store: Store) -> Self {
-        let (problems, next_call, told) = (HashMap::new(), HashMap::new(), HashMap::new());
+impl HomeWorker {
+    pub(super) fn new(lookup: AccessLookup, store: Store) -> Self {
+        let (problems, next_call, last_logged) = (HashMap::new(), HashMap::new(), HashMap::new());
         let (names, watchers) = (DisplayNames::default(), Vec::new());
-        Self { store, gate, names, watchers, seen: 0, problems, next_call, told }
+        Self { store, lookup, names, watchers, seen: 0, problems, next_call, last_logged }
     }
 
-    /// Works until nobody can open it any more.
-    pub(super) fn run(mut self, inbox: &Receiver<Word>) {
+    /// Works until the process ends.
+    pub(super) fn run(mut self, inbox: &Receiver<HomeMessage>) {
         if let Err(e) = self.remember() {
-            self.tell("", &e.to_string(), "who opened it before the start waits until it is opened again");
+            self.log_failure("", &e.to_string(), Next::WhenOpened);
         }
         loop {
-            let word = inbox.recv_timeout(if self.watchers.is_empty() { REST } else { TICK });
-            match word {
-                Ok(word) => self.hear(word),
+            let message = inbox.recv_timeout(if self.watchers.is_empty() { IDLE_PAUSE } else { TICK });
+            match message {
+                Ok(message) => self.handle(message),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            while let Ok(word) = inbox.try_recv() {
-                self.hear(word);
+            while let Ok(message) = inbox.try_recv() {
+                self.handle(message);
             }
             match self.refresh() {
-                Ok(()) => drop(self.told.remove("")),
-                Err(e) => self.tell("", &e.to_string(), "the Home tabs stay as they are"),
+                Ok(()) => drop(self.last_logged.remove("")),
+                Err(e) => self.log_failure("", &e.to_string(), Next::Retry),
             }
         }
     }
 
-    fn hear(&mut self, word: Word) {
-        match word {
-            Word::Opened(asker) => self.opened(asker),
-            Word::Configuration(config) => {
-                self.gate.reconfigure(&config);
+    fn handle(&mut self, message: HomeMessage) {
+        match message {
+            HomeMessage::Opened(requester) => self.opened(requester),
+            HomeMessage::Configuration(config) => {
+                self.lookup.reconfigure(&config);
                 self.seen = -1;
             }
         }
     }
 
-    /// Those who opened it before the restart look at it still.
+    /// The tabs that were opened before a restart are still updated.
     fn remember(&mut self) -> Result<(), StoreError> {
         let (wall, now) = (clock::wall_ms(), Instant::now());
         for Opened { integration, user, team, at } in self.store.homes(watched_since(wall), WATCHERS_MAX)? {
-            if !self.gate.config().integrations.iter().any(|known| known.enabled && known.name == integration) {
+            if !self.lookup.config().integrations.iter().any(|known| known.enabled && known.name == integration) {
                 continue;
             }
             let ago = Duration::from_millis(u64::try_from(wall - at).unwrap_or(0));
             let opened = now.checked_sub(ago).unwrap_or(now);
-            let asker = Asker { integration, team, user, ..Asker::default() };
+            let requester = Requester { integration, team, user, ..Requester::default() };
             self.watchers.push(Watcher {
-                asker,
+                requester,
                 opened,
                 due: Some(now),
                 not_before: now,
@@ -148,16 +137,17 @@ impl Homes {
         Ok(())
     }
 
-    fn opened(&mut self, asker: Asker) {
+    fn opened(&mut self, requester: Requester) {
         let (wall, now) = (clock::wall_ms(), Instant::now());
-        let (integration, user, team) = (asker.integration.clone(), asker.user.clone(), asker.team.clone());
+        let (integration, user, team) = (requester.integration.clone(), requester.user.clone(), requester.team.clone());
         if let Err(e) = self.store.home_opened(&Opened { integration, user, team, at: wall }, watched_since(wall)) {
-            self.tell("", &e.to_string(), "after a restart this Home waits until it is opened again");
+            self.log_failure("", &e.to_string(), Next::WhenOpened);
         }
-        let is_same =
-            |known: &&mut Watcher| known.asker.integration == asker.integration && known.asker.user == asker.user;
+        let is_same = |known: &&mut Watcher| {
+            known.requester.integration == requester.integration && known.requester.user == requester.user
+        };
         if let Some(known) = self.watchers.iter_mut().find(is_same) {
-            (known.opened, known.is_asked, known.asker) = (now, true, asker);
+            (known.opened, known.is_asked, known.requester) = (now, true, requester);
             known.due = Some(known.not_before);
             return;
         }
@@ -167,7 +157,7 @@ impl Homes {
             self.watchers.swap_remove(oldest);
         }
         self.watchers.push(Watcher {
-            asker,
+            requester,
             opened: now,
             due: Some(now),
             not_before: now,
@@ -176,7 +166,7 @@ impl Homes {
         });
     }
 
-    /// Publishes what is due, one for each integration.
+    /// Publishes the views that are due, one for each integration.
     fn refresh(&mut self) -> Result<(), StoreError> {
         self.watchers.retain(|watcher| watcher.opened.elapsed() < WATCHED_FOR);
         if self.watchers.is_empty() {
@@ -190,14 +180,14 @@ impl Homes {
                 watcher.due.get_or_insert(watcher.not_before);
             }
         }
-        // Who has just opened it comes first, then who has waited longest.
+        // A tab that was just opened comes first, then the one that has waited longest.
         self.watchers.sort_by_key(|watcher| (!watcher.is_asked, watcher.due));
         let mut busy = HashSet::new();
         for at in 0..self.watchers.len() {
             let watcher = &self.watchers[at];
-            let integration = watcher.asker.integration.clone();
-            let is_held = self.next_call.get(&integration).is_some_and(|next| *next > now);
-            if watcher.due.is_none_or(|due| due > now) || is_held || busy.contains(&integration) {
+            let integration = watcher.requester.integration.clone();
+            let is_paused = self.next_call.get(&integration).is_some_and(|next| *next > now);
+            if watcher.due.is_none_or(|due| due > now) || is_paused || busy.contains(&integration) {
                 continue;
             }
             if self.publish(at)? {
@@ -207,11 +197,11 @@ impl Homes {
         Ok(())
     }
 
-    /// Makes one person's Home; whether Slack was called.
+    /// Publishes one person's view; whether Slack was called.
     fn publish(&mut self, at: usize) -> Result<bool, StoreError> {
-        let asker = self.watchers[at].asker.clone();
+        let requester = self.watchers[at].requester.clone();
         self.watchers[at].not_before = Instant::now() + PERSON_PACE;
-        let view = match self.view(&asker)? {
+        let view = match self.view(&requester)? {
             Ok(view) => view,
             Err(later) => {
                 self.watchers[at].due = Some(Instant::now() + later);
@@ -219,43 +209,40 @@ impl Homes {
             }
         };
         let watcher = &mut self.watchers[at];
-        let is_new = watcher.shown.as_ref().is_none_or(|shown| essence(shown) != essence(&view));
+        let is_new = watcher.shown.as_ref().is_none_or(|shown| without_timestamps(shown) != without_timestamps(&view));
         if !is_new && !watcher.is_asked {
             watcher.due = None;
             return Ok(false);
         }
-        let Some(client) = self.gate.client(&asker.integration) else {
+        let Some(client) = self.lookup.client(&requester.integration) else {
             watcher.due = Some(Instant::now() + SLOW_RETRY);
             return Ok(false);
         };
-        let called = client.call("views.publish", &json!({ "user_id": asker.user, "view": view }), BUDGET);
+        let called = client.call("views.publish", &json!({ "user_id": requester.user, "view": view }), BUDGET);
         let now = Instant::now();
         watcher.is_asked = false;
-        self.next_call.insert(asker.integration.clone(), now + CALL_PACE);
+        self.next_call.insert(requester.integration.clone(), now + CALL_PACE);
         let again = match called {
             Ok(_) => {
                 (watcher.shown, watcher.due) = (Some(view), None);
-                self.told.remove(&asker.integration);
-                info!("home published integration={} user={}", asker.integration, asker.user);
+                self.last_logged.remove(&requester.integration);
+                info!("home published integration={} user={}", requester.integration, requester.user);
                 return Ok(true);
             }
             Err(Outcome::Wait { after }) => {
-                self.next_call.insert(asker.integration.clone(), now + after);
+                self.next_call.insert(requester.integration.clone(), now + after);
                 return Ok(true);
             }
             Err(Outcome::Temporary { reason, slow: false }) => {
-                self.tell(&asker.integration, &reason, "tried again");
+                self.log_failure(&requester.integration, &reason, Next::Retry);
                 PERSON_PACE
             }
             Err(Outcome::Delivered(_)) => PERSON_PACE,
             Err(other) => {
                 let reason = other.reason();
-                let remedy = if reason.starts_with("not_enabled") {
-                    "remedy=switch the Home Tab on under App Home in the app's settings"
-                } else {
-                    "tried again when it is opened anew"
-                };
-                self.tell(&asker.integration, &reason, remedy);
+                let is_disabled = reason.starts_with("not_enabled");
+                let next = if is_disabled { Next::EnableHomeTab } else { Next::WhenOpened };
+                self.log_failure(&requester.integration, &reason, next);
                 SLOW_RETRY
             }
         };
@@ -263,102 +250,29 @@ impl Homes {
         Ok(true)
     }
 
-    /// What the person is to see; or how long to wait, as nobody knows who that is.
-    fn view(&mut self, asker: &Asker) -> Result<Result<Value, Duration>, StoreError> {
-        let now = clock::wall_ms() / 1000;
-        let config = self.gate.config();
-        let is_there = config.integrations.iter().any(|i| i.name == asker.integration && i.enabled);
-        let caller = match self.gate.caller(asker) {
-            Ok(caller) if is_there => caller,
-            Err(GateError::Who(e @ (WhoError::Never(_) | WhoError::Unknown(_)))) => {
-                return Ok(Ok(words(&e.to_string(), now)));
-            }
-            Ok(_) | Err(GateError::Gone(_) | GateError::NoClient | GateError::Who(WhoError::Later(_))) => {
-                self.tell(&asker.integration, "nobody can say who it is just now", "tried again");
-                return Ok(Err(PERSON_PACE));
-            }
-        };
-        let leave = match caller.admit(&config.access).and_then(|admitted| admitted.ask(Right::View)) {
-            Ok(leave) => leave,
-            Err(refusal) => return Ok(Ok(words(&refusal.to_string(), now))),
-        };
-        self.learn(&asker.integration, &leave)?;
-        let reach = reach(&config, &asker.integration);
-        let mut home: [(&str, Vec<Entry>); 5] =
-            ["Yours", "Critical", "Warning", "Unknown", "Acknowledged or in downtime"].map(|name| (name, Vec::new()));
-        let is_partial = leave.differs_by_object();
-        for known in self.problems.get(&asker.integration).map(Vec::as_slice).unwrap_or_default() {
-            let latest = &known.problem.latest;
-            let object = Object::of(latest);
-            let core = self.gate.core(&latest.core);
-            let names = self.gate.names(&core.clone().unwrap_or_default(), &object, Some(latest));
-            if leave.may(&names.of(&object), known.contacts.as_deref()).is_err() {
-                continue;
-            }
-            let facts =
-                RenderContext { reach, post: known.post, ..RenderContext::bare(&config.message, core.as_ref(), now) };
-            let entry = Entry { card: living(&known.problem, &facts), since: known.problem.began };
-            home[group(known, is_contact(&caller.person, &config.access, known.contacts.as_deref()))].1.push(entry);
-        }
-        let groups = home.into_iter().filter(|(_, entries)| !entries.is_empty()).collect();
-        Ok(Ok(view(&Home { groups, is_partial }, now)))
-    }
-
-    /// Reads what is wrong, unless it is known.
-    fn learn(&mut self, integration: &str, leave: &Permission<'_>) -> Result<(), StoreError> {
-        if self.problems.contains_key(integration) {
-            return Ok(());
-        }
-        let mut known: Vec<Known> = Vec::new();
-        for (post, mut problem) in self.store.open_problems(integration, leave)? {
-            self.names.fill(&mut problem.latest, &self.gate.config());
-            known.push(Known { post, problem, contacts: None });
-        }
-        let mut silent = HashSet::new();
-        for known in known.iter_mut().take(OWNERS_MAX) {
-            let name = known.problem.latest.core.clone();
-            let Some(core) = self.gate.core(&name) else {
-                continue;
-            };
-            // One that doesn't say it once is not asked again and again.
-            if !silent.contains(&name) {
-                known.contacts = self.gate.contacts_of(&core, &Object::of(&known.problem.latest));
-                if known.contacts.is_none() {
-                    silent.insert(name);
-                }
-            }
-        }
-        self.problems.insert(integration.to_owned(), known);
-        Ok(())
-    }
-
-    /// A failure is told again only when it differs.
-    fn tell(&mut self, integration: &str, reason: &str, what: &str) {
-        if self.told.insert(integration.to_owned(), reason.to_owned()).as_deref() == Some(reason) {
+    /// Logs a failure; the same one again isn't logged.
+    fn log_failure(&mut self, integration: &str, reason: &str, next: Next) {
+        if self.last_logged.insert(integration.to_owned(), reason.to_owned()).as_deref() == Some(reason) {
             return;
         }
-        if what.starts_with("remedy=") {
-            error!("home can't be published integration={integration} reason={reason} {what}");
-        } else {
-            warn!("home can't be published integration={integration} reason={reason} what={what}");
+        let text = format!("can't publish the Home tab integration={integration} reason={reason:?}");
+        match next {
+            Next::Retry => warn!("{text} action=retry"),
+            Next::WhenOpened => warn!("{text} action=retry_when_opened"),
+            Next::EnableHomeTab => error!("{text} remedy=\"enable the Home Tab (App Home, in the app's settings)\""),
         }
     }
 }
 
-/// Who opened it before that time isn't looking any more; Unix ms.
-fn watched_since(now: i64) -> i64 {
-    now.saturating_sub(clock::millis(WATCHED_FOR))
+/// What happens after a failure.
+#[derive(Debug, Clone, Copy)]
+enum Next {
+    Retry,
+    WhenOpened,
+    EnableHomeTab,
 }
 
-/// Under which heading it stands.
-fn group(known: &Known, is_own: bool) -> usize {
-    let problem = &known.problem;
-    let is_quiet = problem.acknowledged.is_some() || problem.downtime.is_some();
-    match problem.latest.severity() {
-        _ if is_own => 0,
-        _ if is_quiet => 4,
-        Severity::Critical => 1,
-        Severity::Warning => 2,
-        Severity::Unknown | Severity::Good => 3,
-    }
+/// Tabs opened before that time aren't updated any more; Unix ms.
+fn watched_since(now: i64) -> i64 {
+    now.saturating_sub(clock::millis(WATCHED_FOR))
 }

@@ -1,28 +1,32 @@
-//! What a person asks for: from a click or a submitted form to a [`Request`] that is kept until it is done.
+//! Action requests: from a click or a submitted form to a [`Request`] that is kept until it is done.
 //!
-//! Pure. Nothing here decides whether the person may; that is [`crate::rules::authorise`]'s.
+//! Pure. Nothing here decides whether the person may; [`crate::rules::authorise`] does.
 
-use crate::config::{Acknowledge, CommentRule};
+use crate::config::{Acknowledge, CommentRule, Config};
 use crate::model::action::Action;
 use crate::model::object::Object;
 use crate::rules::render::AvailableAction;
 use crate::slack::buttons;
 use crate::slack::forms::About;
-use crate::slack::interaction::{BlockActions, Origin, Place};
+use crate::slack::interaction::{BlockActions, MessageTs, Origin};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
-/// What somebody asked for.
+/// An action request as the outbox keeps it: who asked for which action. The JSON keeps the field names of the first
+/// release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Request {
     /// The action's name in rules and in the audit.
     pub(crate) name: String,
-    pub(crate) asker: Asker,
-    pub(crate) wish: Wish,
+    #[serde(rename = "asker")]
+    pub(crate) requester: Requester,
+    #[serde(rename = "wish")]
+    pub(crate) requested_action: RequestedAction,
 }
 
-/// Who asked, and where.
+/// The person who asked, and where.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Asker {
+pub(crate) struct Requester {
     pub(crate) integration: String,
     /// The workspace of the installation, as Slack says it.
     pub(crate) team: Option<String>,
@@ -33,20 +37,20 @@ pub(crate) struct Asker {
     pub(crate) channel: Option<String>,
     /// The message that was clicked.
     pub(crate) message: Option<String>,
-    /// Whoever knows it may answer for half an hour.
+    /// Anybody who knows it can reply for half an hour.
     pub(crate) response_url: Option<String>,
 }
 
-/// What it is.
+/// The action that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Wish {
+pub(crate) enum RequestedAction {
     One {
         /// Our message that was clicked on.
         post: Option<i64>,
         object: Object,
         action: Action,
     },
-    /// Chosen in a card's menu, whose options have no room for an object: it is looked up once it is known who asks.
+    /// Chosen in a card's menu, whose options have no room for an object: it is looked up once the requester is known.
     Card {
         post: i64,
         mark: Option<String>,
@@ -65,18 +69,34 @@ pub(crate) enum Wish {
     },
 }
 
-/// What a click is about, as far as it says by itself. Nothing of that is looked up before it is known who asks.
+/// The object of a click, as far as the click names it. Nothing of it is looked up before the requester is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Subject {
     /// Our message that was clicked on, by its number.
     pub(crate) post: Option<i64>,
     /// The mark of the object that the message is about.
     pub(crate) mark: Option<String>,
-    /// What a button names.
+    /// The object that a button names.
     pub(crate) object: Option<Object>,
 }
 
-/// What a click wants.
+/// An action request that isn't kept yet.
+pub(crate) struct NewRequest {
+    pub(crate) config: Arc<Config>,
+    /// The click's or form's own identity.
+    pub(crate) key: String,
+    pub(crate) request: Request,
+    pub(crate) source: ActionSource,
+}
+
+/// Where the person asked: it decides how to reply when something is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ActionSource {
+    Message,
+    Form,
+}
+
+/// What a click asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Click {
     /// `key`: the click's own identity.
@@ -85,47 +105,55 @@ pub(crate) enum Click {
         request: Box<Request>,
     },
     Form {
-        offer: AvailableAction,
-        asker: Asker,
+        available_action: AvailableAction,
+        requester: Requester,
         subject: Subject,
     },
-    /// One of our buttons, and nothing in it says what it is about.
-    Lost(Asker),
+    /// One of our buttons, but it names neither message nor object.
+    Lost(Requester),
     /// A link, or nothing of ours.
     Nothing,
 }
 
-/// Reads a click.
+/// Decodes a click.
 pub(crate) fn click(click: &BlockActions, integration: &str, rules: &Acknowledge, now: i64) -> Click {
     let Some(action) = click.actions.first().filter(|action| !action.is_url) else {
         return Click::Nothing;
     };
-    let Some(offer) = buttons::offer(action.id.as_ref(), action.chosen()) else {
+    let Some(available_action) = buttons::clicked_action(action.id.as_ref(), action.chosen()) else {
         return Click::Nothing;
     };
     let block = action.block.as_ref().and_then(|block| buttons::post(block.as_ref()));
     let (post, mark) = block.map_or((None, None), |(post, mark)| (Some(post), mark.map(str::to_owned)));
     let object = action.value.as_deref().and_then(buttons::subject);
-    let asker = Asker::of(integration, &click.origin, &click.place);
-    if post.is_none() && (object.is_none() || offer == AvailableAction::AcknowledgeAll) {
-        return Click::Lost(asker);
+    let requester = Requester::new(integration, &click.origin, click.message.as_ref());
+    if post.is_none() && (object.is_none() || available_action == AvailableAction::AcknowledgeAll) {
+        return Click::Lost(requester);
     }
     let subject = Subject { post, mark, object };
-    let wants_words = offer == AvailableAction::Acknowledge && rules.comment == CommentRule::Required;
-    if wants_words || matches!(offer, AvailableAction::AcknowledgeWith | AvailableAction::Downtime) {
-        let offer = if wants_words { AvailableAction::AcknowledgeWith } else { offer };
-        return Click::Form { offer, asker, subject };
+    let needs_comment = available_action == AvailableAction::Acknowledge && rules.comment == CommentRule::Required;
+    if needs_comment || matches!(available_action, AvailableAction::AcknowledgeWith | AvailableAction::Downtime) {
+        let available_action = if needs_comment { AvailableAction::AcknowledgeWith } else { available_action };
+        return Click::Form { available_action, requester, subject };
     }
-    let Some(wish) = wish(offer, subject, rules, now) else {
+    let Some(requested_action) = requested_action(available_action, subject, rules, now) else {
         return Click::Nothing;
     };
     let ts = action.ts.as_ref().map_or("", |ts| ts.as_ref());
-    let message = asker.message.as_deref().unwrap_or_default();
-    let key = format!("{integration} {} {message} {} {ts}", asker.user, action.id.as_ref());
-    Click::Ask { key, request: Box::new(Request { name: wish.name().to_owned(), asker, wish }) }
+    let message = requester.message.as_deref().unwrap_or_default();
+    let key = format!("{integration} {} {message} {} {ts}", requester.user, action.id.as_ref());
+    Click::Ask {
+        key,
+        request: Box::new(Request { name: requested_action.name().to_owned(), requester, requested_action }),
+    }
 }
 
-fn wish(offer: AvailableAction, subject: Subject, rules: &Acknowledge, now: i64) -> Option<Wish> {
+fn requested_action(
+    available_action: AvailableAction,
+    subject: Subject,
+    rules: &Acknowledge,
+    now: i64,
+) -> Option<RequestedAction> {
     let Subject { post, mark, object } = subject;
     let acknowledge = || Action::Acknowledge {
         sticky: rules.sticky,
@@ -134,23 +162,25 @@ fn wish(offer: AvailableAction, subject: Subject, rules: &Acknowledge, now: i64)
         comment: String::new(),
         expiry: None,
     };
-    let action = match offer {
+    let action = match available_action {
         AvailableAction::Acknowledge => acknowledge(),
         AvailableAction::RemoveAcknowledgement => Action::RemoveAcknowledgement,
         AvailableAction::Recheck => Action::Recheck { at: now },
         AvailableAction::StopNotifications => Action::StopNotifications,
         AvailableAction::ResumeNotifications => Action::ResumeNotifications,
-        AvailableAction::AcknowledgeAll => return Some(Wish::AcknowledgeAll { digest: post?, action: acknowledge() }),
+        AvailableAction::AcknowledgeAll => {
+            return Some(RequestedAction::AcknowledgeAll { digest: post?, action: acknowledge() });
+        }
         AvailableAction::AcknowledgeWith | AvailableAction::Downtime => return None,
     };
     match (object, post) {
-        (Some(object), _) => Some(Wish::One { post, object, action }),
-        (None, Some(post)) => Some(Wish::Card { post, mark, action }),
+        (Some(object), _) => Some(RequestedAction::One { post, object, action }),
+        (None, Some(post)) => Some(RequestedAction::Card { post, mark, action }),
         (None, None) => None,
     }
 }
 
-impl Wish {
+impl RequestedAction {
     /// The action's name in rules and in the audit.
     pub(crate) fn name(&self) -> &'static str {
         match self {
@@ -159,7 +189,7 @@ impl Wish {
         }
     }
 
-    /// What is to be done.
+    /// The action itself.
     pub(crate) fn action(&self) -> Action {
         match self {
             Self::One { action, .. } | Self::Card { action, .. } | Self::AcknowledgeAll { action, .. } => {
@@ -186,19 +216,20 @@ impl Wish {
     }
 }
 
-impl Asker {
-    /// What a form that is opened for them is about.
+impl Requester {
+    /// The context that travels with a form opened for this person.
     pub(crate) fn about(&self, post: Option<i64>, object: Object) -> About {
         let Self { channel, message, response_url, .. } = self.clone();
         About { post, object, channel, message, response_url }
     }
 
-    /// Who it is, as one text.
+    /// Integration and user, as one text.
     pub(crate) fn key(&self) -> String {
         format!("{} {}", self.integration, self.user)
     }
 
-    pub(crate) fn of(integration: &str, origin: &Origin, place: &Place) -> Self {
+    /// The person behind an interaction. `message`: the message that was clicked on.
+    pub(crate) fn new(integration: &str, origin: &Origin, message: Option<&MessageTs>) -> Self {
         Self {
             integration: integration.to_owned(),
             team: origin.team.as_ref().map(|id| id.as_ref().to_owned()),
@@ -206,7 +237,7 @@ impl Asker {
             user_team: origin.user_team.as_ref().map(|id| id.as_ref().to_owned()),
             user_name: origin.user_name.clone(),
             channel: origin.channel.as_ref().map(|id| id.as_ref().to_owned()),
-            message: place.message.as_ref().map(|ts| ts.as_ref().to_owned()),
+            message: message.map(|ts| ts.as_ref().to_owned()),
             response_url: origin.response_url.as_ref().map(|url| url.expose().to_owned()),
         }
     }

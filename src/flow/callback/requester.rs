@@ -1,6 +1,6 @@
-//! Who somebody is: what Slack says about the person who clicked, remembered for some minutes.
+//! The identity of the requester, as Slack knows it; remembered for some minutes.
 
-use super::request::Asker;
+use super::request::Requester;
 use crate::config::{Config, Integration, Who};
 use crate::model::notification::clean_line;
 use crate::model::outcome::Outcome;
@@ -10,20 +10,20 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// How long an answer about a person, or about the groups, is believed. Short: who was made a guest is one soon.
+/// How long an answer about a person, or about the groups, is used. Short: a member who was made a guest is soon one.
 const REMEMBERED_FOR: Duration = Duration::from_secs(5 * 60);
-/// For one question.
+/// For one call.
 const BUDGET: Duration = Duration::from_secs(5);
-/// How many people are remembered; then all are asked for anew.
+/// How many people are remembered; then all are looked up again.
 const PEOPLE_MAX: usize = 10_000;
 
-/// Why it can't be said who somebody is, as a sentence for the person.
+/// Why the requester isn't known, as a sentence for the person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum WhoError {
+pub(crate) enum IdentityError {
     /// Worth another try.
     #[error("Slack doesn't say who you are ({0}); try again in a moment")]
     Later(String),
-    /// Slack knows nobody by that id, or doesn't show them to the app.
+    /// Slack doesn't know the user id, or doesn't show that user to the app.
     #[error("Slack doesn't tell ackbell who you are ({0})")]
     Unknown(String),
     #[error(
@@ -32,9 +32,9 @@ pub(crate) enum WhoError {
     Never(String),
 }
 
-/// What is remembered.
+/// The people, groups and workspaces that Slack was asked about.
 #[derive(Debug, Default)]
-pub(crate) struct People {
+pub(crate) struct KnownPeople {
     /// By integration and user.
     known: HashMap<(String, String), (Instant, Person)>,
     /// By integration: each group's id, handle and members.
@@ -50,7 +50,7 @@ struct Group {
     members: Vec<String>,
 }
 
-impl People {
+impl KnownPeople {
     /// Forgets everything: another configuration, perhaps another token.
     pub(crate) fn forget(&mut self) {
         *self = Self::default();
@@ -62,8 +62,8 @@ impl People {
         &mut self,
         integration: &Integration,
         client: &Client,
-        asker: &Asker,
-    ) -> Result<String, WhoError> {
+        requester: &Requester,
+    ) -> Result<String, IdentityError> {
         if !integration.is_bot() {
             let of_webhook = integration.webhook_url.as_ref().and_then(|url| {
                 url.expose()
@@ -74,51 +74,52 @@ impl People {
                     .filter(|id| id.starts_with('T'))
                     .map(str::to_owned)
             });
-            return Ok(of_webhook.or_else(|| asker.team.clone()).unwrap_or_default());
+            return Ok(of_webhook.or_else(|| requester.team.clone()).unwrap_or_default());
         }
         if let Some(team) = self.teams.get(&integration.name) {
             return Ok(team.clone());
         }
-        let answer = client.call("auth.test", &Value::Object(serde_json::Map::new()), BUDGET).map_err(unknown)?;
+        let answer =
+            client.call("auth.test", &Value::Object(serde_json::Map::new()), BUDGET).map_err(identity_error)?;
         let team = answer["team_id"].as_str().unwrap_or_default().to_owned();
         self.teams.insert(integration.name.clone(), team.clone());
         Ok(team)
     }
 
-    /// Who clicked, as seen from the installation's workspace `team`. Without a token nobody can be asked: then the
+    /// The person, as seen from the installation's workspace `team`. Without a token Slack can't be asked: then the
     /// person is who the signed request says, and may be a guest.
-    pub(crate) fn who(
+    pub(crate) fn person(
         &mut self,
-        asker: &Asker,
+        requester: &Requester,
         integration: &Integration,
         team: &str,
         config: &Config,
         client: &Client,
-    ) -> Result<Person, WhoError> {
-        let said = Person {
-            integration: asker.integration.clone(),
-            team_id: asker.user_team.clone().or_else(|| asker.team.clone()).unwrap_or_default(),
-            user_id: asker.user.clone(),
-            name: asker.user_name.clone().unwrap_or_default(),
+    ) -> Result<Person, IdentityError> {
+        let claimed = Person {
+            integration: requester.integration.clone(),
+            team_id: requester.user_team.clone().or_else(|| requester.team.clone()).unwrap_or_default(),
+            user_id: requester.user.clone(),
+            name: requester.user_name.clone().unwrap_or_default(),
             ..Person::default()
         };
         if !integration.is_bot() {
-            return Ok(Person { name: clean_line(&said.name), ..said });
+            return Ok(Person { name: clean_line(&claimed.name), ..claimed });
         }
-        let key = (asker.integration.clone(), asker.user.clone());
+        let key = (requester.integration.clone(), requester.user.clone());
         let known =
             self.known.get(&key).filter(|(at, _)| at.elapsed() < REMEMBERED_FOR).map(|(_, person)| person.clone());
         let mut person = if let Some(person) = known {
             person
         } else {
-            let person = match client.look_up("users.info", &[("user", &asker.user)], BUDGET) {
-                Ok(answer) => read(&answer["user"], said, team),
-                // Slack shows an app nobody of a workspace that it shares no channel with.
-                Err(Outcome::PlaceNever { .. }) if !said.team_id.is_empty() && said.team_id != team => {
-                    Person { is_stranger: true, ..said }
+            let person = match client.look_up("users.info", &[("user", &requester.user)], BUDGET) {
+                Ok(answer) => person_of(&answer["user"], claimed, team),
+                // Slack hides the users of workspaces that share no channel with the app.
+                Err(Outcome::PlaceNever { .. }) if !claimed.team_id.is_empty() && claimed.team_id != team => {
+                    Person { is_stranger: true, ..claimed }
                 }
-                Err(Outcome::PlaceNever { reason }) => return Err(WhoError::Unknown(reason)),
-                Err(outcome) => return Err(unknown(outcome)),
+                Err(Outcome::PlaceNever { reason }) => return Err(IdentityError::Unknown(reason)),
+                Err(outcome) => return Err(identity_error(outcome)),
             };
             if self.known.len() >= PEOPLE_MAX {
                 self.known.clear();
@@ -129,15 +130,16 @@ impl People {
         // It is kept, written into the core, and printed.
         person.name = clean_line(&person.name);
         if config.access.rules.iter().any(|rule| rule.who.iter().any(|who| matches!(who, Who::Group(_)))) {
-            person.groups = self.groups_of(asker, client)?;
+            person.groups = self.groups_of(requester, client)?;
         }
         Ok(person)
     }
 
-    fn groups_of(&mut self, asker: &Asker, client: &Client) -> Result<Vec<String>, WhoError> {
-        let is_fresh = self.groups.get(&asker.integration).is_some_and(|(at, _)| at.elapsed() < REMEMBERED_FOR);
+    fn groups_of(&mut self, requester: &Requester, client: &Client) -> Result<Vec<String>, IdentityError> {
+        let is_fresh = self.groups.get(&requester.integration).is_some_and(|(at, _)| at.elapsed() < REMEMBERED_FOR);
         if !is_fresh {
-            let answer = client.look_up("usergroups.list", &[("include_users", "true")], BUDGET).map_err(unknown)?;
+            let answer =
+                client.look_up("usergroups.list", &[("include_users", "true")], BUDGET).map_err(identity_error)?;
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             let list =
                 |value: &Value| value.as_array().map(Vec::as_slice).unwrap_or_default().iter().map(text).collect();
@@ -147,16 +149,16 @@ impl People {
                     handle: text(&group["handle"]).to_lowercase(),
                     members: list(&group["users"]),
                 });
-            self.groups.insert(asker.integration.clone(), (Instant::now(), groups.collect()));
+            self.groups.insert(requester.integration.clone(), (Instant::now(), groups.collect()));
         }
-        let groups = self.groups.get(&asker.integration).map(|(_, groups)| groups.as_slice()).unwrap_or_default();
-        let own = groups.iter().filter(|group| group.members.contains(&asker.user));
+        let groups = self.groups.get(&requester.integration).map(|(_, groups)| groups.as_slice()).unwrap_or_default();
+        let own = groups.iter().filter(|group| group.members.contains(&requester.user));
         Ok(own.flat_map(|group| [group.id.clone(), group.handle.clone()]).collect())
     }
 }
 
 /// Slack's user object (<https://docs.slack.dev/reference/objects/user-object>).
-fn read(user: &Value, said: Person, team: &str) -> Person {
+fn person_of(user: &Value, claimed: Person, team: &str) -> Person {
     let flag = |name: &str| user[name].as_bool().unwrap_or(false);
     let text = |value: &Value| value.as_str().filter(|text| !text.trim().is_empty()).map(str::to_owned);
     let profile = &user["profile"];
@@ -169,34 +171,34 @@ fn read(user: &Value, said: Person, team: &str) -> Person {
     // An address is proof of a person only while there is one, who was seen to read mail there.
     let is_proven = !flag("deleted") && user["is_email_confirmed"].as_bool() != Some(false);
     Person {
-        team_id: home.unwrap_or(said.team_id),
-        name: names.into_iter().find_map(text).unwrap_or(said.name),
+        team_id: home.unwrap_or(claimed.team_id),
+        name: names.into_iter().find_map(text).unwrap_or(claimed.name),
         email: text(&profile["email"]).filter(|_| is_proven),
         is_guest: Some(flag("is_restricted") || flag("is_ultra_restricted")),
         is_stranger: flag("is_stranger"),
         is_bot: flag("is_bot"),
-        ..Person { name: String::new(), team_id: String::new(), ..said }
+        ..Person { name: String::new(), team_id: String::new(), ..claimed }
     }
 }
 
-/// For the fuzzer: whom any answer about a person makes of somebody who clicked.
+/// For the fuzzer: the person that any answer of Slack about a user leads to.
 #[cfg(any(fuzzing, test))]
-pub(crate) fn of_answer(user: &Value) -> Person {
-    let said = Person { team_id: "T1".into(), user_id: "U1".into(), name: "said".into(), ..Person::default() };
-    let person = read(user, said, "T1");
+pub(crate) fn person_from_answer(user: &Value) -> Person {
+    let claimed = Person { team_id: "T1".into(), user_id: "U1".into(), name: "said".into(), ..Person::default() };
+    let person = person_of(user, claimed, "T1");
     Person { name: clean_line(&person.name), ..person }
 }
 
-fn unknown(outcome: Outcome) -> WhoError {
+fn identity_error(outcome: Outcome) -> IdentityError {
     match outcome {
         Outcome::TokenNever { reason } | Outcome::PlaceNever { reason } | Outcome::MessageNever { reason } => {
-            WhoError::Never(reason)
+            IdentityError::Never(reason)
         }
         Outcome::Temporary { reason, .. } | Outcome::Plain { reason } | Outcome::PostAnew { reason } => {
-            WhoError::Later(reason)
+            IdentityError::Later(reason)
         }
-        Outcome::Wait { after } => WhoError::Later(format!("Slack asks to wait {} s", after.as_secs())),
-        Outcome::Delivered(_) => WhoError::Later("no answer".to_owned()),
+        Outcome::Wait { after } => IdentityError::Later(format!("Slack asks to wait {} s", after.as_secs())),
+        Outcome::Delivered(_) => IdentityError::Later("no answer".to_owned()),
     }
 }
 
@@ -206,8 +208,8 @@ mod tests {
     use serde_json::json;
 
     fn seen(user: &Value) -> Person {
-        let said = Person { team_id: "T1".into(), user_id: "U1".into(), ..Person::default() };
-        read(user, said, "T1")
+        let claimed = Person { team_id: "T1".into(), user_id: "U1".into(), ..Person::default() };
+        person_of(user, claimed, "T1")
     }
 
     #[test]
@@ -223,8 +225,8 @@ mod tests {
             assert_eq!(seen(&user).team_id, team, "{user}");
         }
         // Without a workspace to compare with nobody belongs there.
-        let said = Person::default();
-        assert_eq!(read(&json!({"enterprise_user": {"teams": [""]}}), said, "").team_id, "");
+        let claimed = Person::default();
+        assert_eq!(person_of(&json!({"enterprise_user": {"teams": [""]}}), claimed, "").team_id, "");
     }
 
     #[test]

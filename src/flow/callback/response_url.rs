@@ -1,17 +1,17 @@
-//! Where an answer after the answer may be sent: only to Slack, else the listener would be an open relay.
+//! Where a later reply may be sent: only to Slack, otherwise the listener would be an open relay.
 
 /// The hosts of Slack's and `GovSlack`'s response URLs
 /// (<https://docs.slack.dev/interactivity/handling-user-interaction#message_responses>).
-const SLACKS: [&str; 2] = ["https://hooks.slack.com/", "https://hooks.slack-gov.com/"];
+const SLACK_ORIGINS: [&str; 2] = ["https://hooks.slack.com/", "https://hooks.slack-gov.com/"];
 
 /// Whether a `response_url` leads to Slack, or to the server that `api_url` names (a stand-in on this machine).
 ///
 /// The whole origin is compared as text, so a user, a port, another scheme or a longer host name never passes; nor
 /// does anything that a URL parser could read differently.
-pub(crate) fn is_slacks(response_url: &str, api_url: &str) -> bool {
+pub(crate) fn leads_to_slack(response_url: &str, api_url: &str) -> bool {
     let is_plain = response_url.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     let own = origin(api_url).is_some_and(|origin| response_url.starts_with(origin));
-    is_plain && (own || SLACKS.iter().any(|origin| response_url.starts_with(origin)))
+    is_plain && (own || SLACK_ORIGINS.iter().any(|origin| response_url.starts_with(origin)))
 }
 
 /// `scheme://authority/`.
@@ -48,7 +48,7 @@ mod tests {
             ("///", "no url", false),
             ("", "", false),
         ] {
-            assert_eq!(is_slacks(url, api), expected, "{url}");
+            assert_eq!(leads_to_slack(url, api), expected, "{url}");
         }
     }
 }

@@ -1,9 +1,10 @@
-//! Slack tells that an installation ended (<https://docs.slack.dev/reference/events/app_uninstalled>,
-//! <https://docs.slack.dev/reference/events/tokens_revoked>): both come in any order, and again for up to a day.
+//! Slack's events about the end of an installation (<https://docs.slack.dev/reference/events/app_uninstalled>,
+//! <https://docs.slack.dev/reference/events/tokens_revoked>): both come in any order, and may be repeated for up to
+//! a day.
 //!
-//! An installation's own file is marked, which is durable and counts once; the main loop sees the change and uses the
-//! token no more. A token of the configuration can't be taken out of it: its integration rests, and as long as Slack
-//! refuses the token it goes on resting.
+//! An installation's own file is marked, which is durable and counts once; the main loop sees the change and stops using
+//! the token. A token of the configuration can't be removed from there: its integration is paused until Slack accepts
+//! the token again.
 
 use crate::config::{Config, Integration};
 use crate::model::time_text::utc;
@@ -16,18 +17,18 @@ use log::{debug, error, info};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// How long a refused token rests until it is tried again.
-const REST: Duration = Duration::from_secs(60);
+/// How long an integration is paused before its token is tried again.
+const PAUSE: Duration = Duration::from_secs(60);
 /// For a token of the configuration.
 const REINSTALL: &str = "install the app again (api.slack.com/apps, Install App) and put the new token into bot_token";
 /// How many ids of events are remembered.
 const EVENTS_MAX: usize = 64;
 
-/// The events about tokens of the configuration that were taken.
+/// The events about tokens of the configuration that were handled.
 #[derive(Debug, Default)]
-pub(super) struct Taken(VecDeque<String>);
+pub(super) struct SeenEvents(VecDeque<String>);
 
-impl Taken {
+impl SeenEvents {
     fn is_new(&mut self, id: Option<&str>) -> bool {
         let Some(id) = id else { return true };
         if self.0.iter().any(|known| known == id) {
@@ -41,13 +42,13 @@ impl Taken {
     }
 }
 
-/// Stops using the installation; an error means that it couldn't be noted, so that Slack tells it again.
-pub(super) fn take(
+/// Stops using the installation. After an error Slack sends the event again.
+pub(super) fn handle(
     event: &Event,
     integration: &Integration,
     config: &Config,
     store: &Store,
-    taken: &mut Taken,
+    seen: &mut SeenEvents,
 ) -> Result<(), String> {
     let name = &integration.name;
     let bot_user = integration.install.as_ref().map_or("", |install| install.bot_user.as_str());
@@ -56,7 +57,7 @@ pub(super) fn take(
         EventKind::TokensRevoked { bots, .. } => {
             let is_ours = bots.iter().any(|bot| bot_user.is_empty() || bot.as_ref() == bot_user);
             if !is_ours {
-                debug!("tokens that aren't ours were revoked integration={name}");
+                debug!("other tokens were revoked integration={name}");
                 return Ok(());
             }
             "tokens_revoked"
@@ -74,23 +75,23 @@ pub(super) fn take(
     let is_news = if integration.is_installable() {
         installation::revoke(&config.state_dir, name, reason, id, at).map_err(|e| e.to_string())?
     } else {
-        let is_new = taken.is_new(id);
+        let is_new = seen.is_new(id);
         if is_new {
-            let until = now.saturating_add(clock::millis(REST));
-            let what = format!("the app was removed in Slack ({reason}, since {}): {remedy}", utc(at));
-            store.rest(name, until, now, &what).map_err(|e| e.to_string())?;
+            let until = now.saturating_add(clock::millis(PAUSE));
+            let reason = format!("the app was removed in Slack ({reason}, since {}): {remedy}", utc(at));
+            store.rest(name, until, now, &reason).map_err(|e| e.to_string())?;
         }
         is_new
     };
     if is_news {
         let since = utc(at);
         error!(
-            "the installation ended integration={name} reason={reason} since={since} what=its messages wait remedy={remedy}"
+            "the installation ended integration={name} reason={reason} since={since:?} messages=waiting remedy={remedy:?}"
         );
         // Only for speed: the file's stamp is looked at every few seconds anyway.
         wake::hint(&config.runtime_dir);
     } else {
-        info!("known already integration={name} event={reason}");
+        info!("end of the installation known already integration={name} event={reason}");
     }
     Ok(())
 }

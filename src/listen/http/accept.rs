@@ -1,6 +1,6 @@
-//! Takes connections in and serves each in a task of its own, within its limits.
+//! Accepts connections, and serves each in a task of its own, within limits.
 
-use super::connections::Place;
+use super::connections::ConnectionSlot;
 use super::{Bound, Peer, STOP_WAIT, Shared, lock, request};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -20,20 +20,20 @@ const HEAD_WITHIN: Duration = Duration::from_secs(10);
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 const HEADERS_MAX: usize = 64;
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
-/// Then a connection takes no further request.
+/// After that a connection accepts no further request.
 const CONNECTION_AGE_MAX: Duration = Duration::from_secs(60);
-/// For the request that is in hand when a connection must end; longer than the longest one takes.
+/// For the request in progress when a connection must end; longer than the longest one takes.
 const LAST_REQUEST_WITHIN: Duration = Duration::from_secs(15);
 /// After an error of `accept`, most likely too many open files: the time until a connection that was closed for it is
 /// gone, and until another try when there was none to close.
 const ACCEPT_PAUSES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(50)];
 
-/// Serves until stopped, then finishes what is in hand; gives the time that is left for what is in other threads.
+/// Serves until stopped, then finishes the requests in progress; returns the time left for those in other threads.
 pub(super) async fn serve(bound: Bound, shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) -> Duration {
     let listener = match Listener::new(bound) {
         Ok(listener) => listener,
         Err(e) => {
-            error!("http can't be served reason={e}");
+            error!("can't serve http reason={:?}", e.to_string());
             return Duration::ZERO;
         }
     };
@@ -46,12 +46,12 @@ pub(super) async fn serve(bound: Bound, shared: Arc<Shared>, mut stopped: watch:
         };
         match accepted {
             Ok((stream, peer)) => {
-                let place = shared.connections.place();
-                let task = connection(stream, peer, Arc::clone(&shared), Arc::clone(&place), stopped.clone());
-                place.served_by(tasks.spawn(task));
+                let slot = shared.connections.slot();
+                let task = connection(stream, peer, Arc::clone(&shared), Arc::clone(&slot), stopped.clone());
+                slot.served_by(tasks.spawn(task));
             }
             Err(e) => {
-                shared.strangers.tell("accept_failed", format_args!("reason={e}"));
+                shared.stats.log_rejected("accept_failed", format_args!("reason={:?}", e.to_string()));
                 let is_room_made = shared.connections.close_oldest();
                 sleep(ACCEPT_PAUSES[usize::from(!is_room_made)]).await;
             }
@@ -59,18 +59,18 @@ pub(super) async fn serve(bound: Bound, shared: Arc<Shared>, mut stopped: watch:
     }
     drop(listener);
     let deadline = Instant::now() + STOP_WAIT;
-    // What isn't finished by then is cut off, as the tasks go with their set.
+    // Requests that aren't finished by then are cut off, as the tasks end with their set.
     let _ = timeout_at(deadline, async { while tasks.join_next().await.is_some() {} }).await;
     deadline.saturating_duration_since(Instant::now())
 }
 
-/// What is listened at.
+/// The listening socket.
 enum Listener {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
 
-/// What came in there.
+/// An accepted connection.
 enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
@@ -92,7 +92,7 @@ impl Listener {
             }
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                // The kernel's word of who connected, not the program's.
+                // The user as the kernel knows it, not as the program claims.
                 let uid = stream.peer_cred()?.uid();
                 Ok((Stream::Unix(stream), Peer::Local { uid }))
             }
@@ -105,35 +105,37 @@ async fn connection(
     stream: Stream,
     peer: Peer,
     shared: Arc<Shared>,
-    place: Arc<Place>,
+    slot: Arc<ConnectionSlot>,
     stopped: watch::Receiver<bool>,
 ) {
     let stream = match stream {
         Stream::Tcp(stream) => stream,
-        Stream::Unix(stream) => return speak(stream, peer, shared, place, stopped).await,
+        Stream::Unix(stream) => return serve_http(stream, peer, shared, slot, stopped).await,
     };
     let _ = stream.set_nodelay(true);
     let acceptor = lock(&shared.tls).clone();
     let Some(acceptor) = acceptor else {
-        return speak(stream, peer, shared, place, stopped).await;
+        return serve_http(stream, peer, shared, slot, stopped).await;
     };
     match timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => speak(stream, peer, shared, place, stopped).await,
-        Ok(Err(e)) => shared.strangers.tell("tls_handshake", format_args!("from={peer} reason={e}")),
-        Err(_) => shared.strangers.tell("tls_handshake", format_args!("from={peer} reason=too slow")),
+        Ok(Ok(stream)) => serve_http(stream, peer, shared, slot, stopped).await,
+        Ok(Err(e)) => {
+            shared.stats.log_rejected("tls_handshake", format_args!("from={peer} reason={:?}", e.to_string()));
+        }
+        Err(_) => shared.stats.log_rejected("tls_handshake", format_args!("from={peer} reason=\"too slow\"")),
     }
 }
 
-/// HTTP over whatever carries it.
-async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+/// HTTP over any kind of stream.
+async fn serve_http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
     peer: Peer,
     shared: Arc<Shared>,
-    place: Arc<Place>,
+    slot: Arc<ConnectionSlot>,
     mut stopped: watch::Receiver<bool>,
 ) {
     let inside = Arc::clone(&shared);
-    let service = service_fn(move |request| request::answer(Arc::clone(&inside), peer, Arc::clone(&place), request));
+    let service = service_fn(move |request| request::answer(Arc::clone(&inside), peer, Arc::clone(&slot), request));
     let mut http = http1::Builder::new();
     // Without a timer hyper would not enforce the time-out.
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
@@ -151,9 +153,11 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         timeout(LAST_REQUEST_WITHIN, connection).await.unwrap_or(Ok(()))
     };
     match ended {
-        Err(e) if e.is_parse() => shared.strangers.tell("malformed", format_args!("from={peer} reason={e}")),
-        Err(e) if e.is_timeout() => shared.strangers.count("slow"),
-        Err(_) => shared.strangers.count("cut_off"),
+        Err(e) if e.is_parse() => {
+            shared.stats.log_rejected("malformed", format_args!("from={peer} reason={:?}", e.to_string()));
+        }
+        Err(e) if e.is_timeout() => shared.stats.count("slow"),
+        Err(_) => shared.stats.count("cut_off"),
         Ok(()) => {}
     }
 }

@@ -1,16 +1,16 @@
-//! The open connections: at most so many, and when there are more, the one that has been idle longest goes.
+//! The open connections: when there are too many, the one that has been idle longest is closed.
 //!
-//! Closing the oldest, not refusing the newest, keeps the door open for Slack while somebody holds hundreds of slow
-//! connections: theirs are always the older ones.
+//! Closing the oldest, not refusing the newest, lets Slack connect while somebody holds hundreds of slow connections:
+//! those are always the older ones.
 
 use super::lock;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use tokio::task::AbortHandle;
 
-/// How many connections may be open. More than requests can be in hand, so there is always one that may be closed.
+/// How many connections may be open. More than requests can be in progress, so there is always one that may be closed.
 const CONNECTIONS_MAX: usize = 512;
-const _: () = assert!(CONNECTIONS_MAX > super::TAKEN_MAX);
+const _: () = assert!(CONNECTIONS_MAX > super::IN_PROGRESS_MAX);
 
 /// Every open connection.
 #[derive(Debug, Clone, Default)]
@@ -27,15 +27,15 @@ struct Table {
 struct Open {
     /// The clock when it was opened or last answered a verified request.
     used: u64,
-    /// A verified request is in hand: not closed for others.
+    /// A verified request is in progress: not closed for others.
     busy: bool,
     /// Absent for a moment, until its task is started.
     task: Option<AbortHandle>,
 }
 
-/// A connection's place in the table; dropped with the connection.
+/// A connection's slot in the table; dropped with the connection.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ConnectionSlot {
     connections: Connections,
     number: u64,
 }
@@ -45,8 +45,8 @@ impl Connections {
         lock(&self.0).open.len()
     }
 
-    /// A place for one more connection; the one that has been idle longest goes if need be.
-    pub(super) fn place(&self) -> Arc<Place> {
+    /// A slot for one more connection; the one that has been idle longest is closed if need be.
+    pub(super) fn slot(&self) -> Arc<ConnectionSlot> {
         if self.count() >= CONNECTIONS_MAX {
             self.close_oldest();
         }
@@ -54,7 +54,7 @@ impl Connections {
         table.clock += 1;
         let number = table.clock;
         table.open.insert(number, Open { used: number, busy: false, task: None });
-        Arc::new(Place { connections: self.clone(), number })
+        Arc::new(ConnectionSlot { connections: self.clone(), number })
     }
 
     /// Closes the connection that has been idle longest; `false` when there is none.
@@ -70,7 +70,7 @@ impl Connections {
     }
 }
 
-impl Place {
+impl ConnectionSlot {
     /// The task that serves the connection.
     pub(super) fn served_by(&self, task: AbortHandle) {
         if let Some(open) = lock(&self.connections.0).open.get_mut(&self.number) {
@@ -78,7 +78,7 @@ impl Place {
         }
     }
 
-    /// Whether a verified request is in hand.
+    /// Whether a verified request is in progress.
     pub(super) fn set_busy(&self, busy: bool) {
         let mut table = lock(&self.connections.0);
         table.clock += 1;
@@ -90,7 +90,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         lock(&self.connections.0).open.remove(&self.number);
     }

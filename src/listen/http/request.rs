@@ -1,53 +1,46 @@
-//! One request: where it goes, whether it is believed, what it is answered.
+//! Routes one request, verifies its signature, and replies.
 
-use super::connections::Place;
-use super::{BODY_WITHIN, Handlers, Peer, Shared, lock, message_api};
+use super::access::is_asked_here;
+use super::connections::ConnectionSlot;
+use super::post::Post;
+use super::reply::{self, Reply, reply, status};
+use super::{Peer, Shared, lock};
 use crate::config::INSTALL_PATH;
-use crate::flow::callback::http_reply::{Answer, Body};
-use crate::listen::oauth::{Shown, Step, policy};
+use crate::flow::callback::http_reply::HttpReply;
+use crate::listen::endpoints::Endpoints;
+use crate::listen::oauth::Step;
 use crate::rules::manifest::REDIRECT_PATH;
 use crate::rules::verify::{Proof, Refusal, Signer, Verified, verify};
 use crate::system::clock;
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Body as _, Bytes, Incoming};
-use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, LOCATION,
-    REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
-};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue};
+use hyper::{Method, Request};
 use serde::Deserialize;
 use std::convert::Infallible;
-use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// Slack's largest are views, up to 250 kB (<https://docs.slack.dev/surfaces/modals>).
 const BODY_BYTES_MAX: usize = 1024 * 1024;
-/// Up to this size every connection may have a body in memory.
-const BODY_SMALL_BYTES: usize = 32 * 1024;
-/// How many larger ones may be in memory at once: strangers could send them, too.
-pub(super) const BIG_BODIES_MAX: usize = 8;
 /// Slack waits 3 s (<https://docs.slack.dev/interactivity/handling-user-interaction#acknowledgment_response>); the rest
 /// is for the way.
 const ANSWER_WITHIN: Duration = Duration::from_millis(2500);
 
-/// An exchange with Slack, and a little.
+/// An exchange with Slack, and some time to spare.
 const INSTALL_WITHIN: Duration = Duration::from_secs(20);
 
-const METRICS_REMEDY: &str = "[listen] metrics = \"all\" answers everybody";
+const METRICS_REMEDY: &str = "set [listen] metrics to all";
 
-pub(super) type Reply = Response<Full<Bytes>>;
-
-/// Where a path leads.
+/// The endpoint behind a path.
 #[derive(Debug, PartialEq, Eq)]
 enum Target<'a> {
     /// Slack's requests; for one integration when it is named.
     Callback(Option<&'a str>),
-    /// What other programs hand in.
-    Intake,
+    /// Messages of other programs.
+    Message,
     /// A browser begins to install an integration.
     Install(Option<&'a str>),
     /// It comes back from Slack.
@@ -57,7 +50,7 @@ enum Target<'a> {
 }
 
 impl Target<'_> {
-    /// Slack calls it, or a browser that Slack sends.
+    /// Only Slack calls it, or a browser that Slack redirects.
     fn is_slacks(&self) -> bool {
         matches!(self, Self::Callback(_) | Self::Install(_) | Self::Installed)
     }
@@ -66,7 +59,7 @@ impl Target<'_> {
 fn target(path: &str) -> Option<Target<'_>> {
     match path {
         "/slack/request" | "/webhooks/slack" => Some(Target::Callback(None)),
-        "/v1/webhook" => Some(Target::Intake),
+        "/v1/webhook" => Some(Target::Message),
         INSTALL_PATH => Some(Target::Install(None)),
         REDIRECT_PATH => Some(Target::Installed),
         "/healthz" => Some(Target::Health),
@@ -79,48 +72,48 @@ fn target(path: &str) -> Option<Target<'_>> {
     }
 }
 
-/// Answers whatever comes; hyper itself has answered what isn't HTTP.
+/// Replies to any request; hyper itself has refused what isn't HTTP.
 pub(super) async fn answer(
     shared: Arc<Shared>,
     peer: Peer,
-    place: Arc<Place>,
+    slot: Arc<ConnectionSlot>,
     request: Request<Incoming>,
 ) -> Result<Reply, Infallible> {
     let (head, body) = request.into_parts();
     let is_get = matches!(head.method, Method::GET | Method::HEAD);
     let target = target(head.uri.path());
-    // A socket of this machine is no way for Slack or a browser.
+    // Neither Slack nor a browser comes through a socket of this machine.
     let target = target.filter(|target| matches!(peer, Peer::Network(_)) || !target.is_slacks());
     Ok(match target {
         Some(Target::Callback(name)) if head.method == Method::POST => {
-            let visit = Visit { shared: &shared, peer, place: &place, started: Instant::now() };
-            visit.callback(name, &head.headers, body).await
+            let post = Post { shared: &shared, peer, slot: &slot, started: Instant::now() };
+            post.callback(name, &head.headers, body).await
         }
-        Some(Target::Intake) if head.method == Method::POST => {
-            let visit = Visit { shared: &shared, peer, place: &place, started: Instant::now() };
-            visit.intake(&head.headers, body).await
+        Some(Target::Message) if head.method == Method::POST => {
+            let post = Post { shared: &shared, peer, slot: &slot, started: Instant::now() };
+            post.message(&head.headers, body).await
         }
-        // Slack probes a slash command's address so at times.
+        // Slack checks the certificate of a slash command's address this way at times.
         Some(Target::Callback(_)) if is_get && head.uri.query().is_some_and(is_ssl_check) => status(200),
         Some(Target::Install(name)) if head.method == Method::GET => {
-            install(&shared, &place, Step::Begin(name.map(str::to_owned)), &head.headers).await
+            install(&shared, &slot, Step::Begin(name.map(str::to_owned)), &head.headers).await
         }
         Some(Target::Installed) if head.method == Method::GET => {
             let query = head.uri.query().unwrap_or_default().to_owned();
-            install(&shared, &place, Step::Finish(query), &head.headers).await
+            install(&shared, &slot, Step::Finish(query), &head.headers).await
         }
         Some(Target::Health | Target::Metrics)
-            if is_get && !lock(&shared.access).metrics_for_all && !message_api::is_asked_here(peer, &head.headers) =>
+            if is_get && !lock(&shared.access).metrics_for_all && !is_asked_here(peer, &head.headers) =>
         {
-            shared.strangers.tell("not_local", format_args!("from={peer} remedy={METRICS_REMEDY}"));
+            shared.stats.log_rejected("not_local", format_args!("from={peer} remedy={METRICS_REMEDY:?}"));
             status(403)
         }
         Some(Target::Health) if is_get => health(&shared).await,
         Some(Target::Metrics) if is_get => metrics(&shared).await,
         Some(target) => {
-            shared.strangers.count("wrong_method");
+            shared.stats.count("wrong_method");
             let allowed = match target {
-                Target::Callback(_) | Target::Intake => "POST",
+                Target::Callback(_) | Target::Message => "POST",
                 Target::Install(_) | Target::Installed => "GET",
                 Target::Health | Target::Metrics => "GET, HEAD",
             };
@@ -129,141 +122,83 @@ pub(super) async fn answer(
             reply
         }
         None => {
-            shared.strangers.count("unknown_path");
+            shared.stats.count("unknown_path");
             status(404)
         }
     })
 }
 
-/// A POST to a callback path or to the intake.
-pub(super) struct Visit<'a> {
-    pub(super) shared: &'a Arc<Shared>,
-    pub(super) peer: Peer,
-    pub(super) place: &'a Place,
-    started: Instant,
-}
-
-impl Visit<'_> {
+impl Post<'_> {
     async fn callback(&self, name: Option<&str>, headers: &HeaderMap, body: Incoming) -> Reply {
         let all = Arc::clone(&lock(&self.shared.signers));
         let signers: Vec<Signer> =
             all.iter().filter(|signer| name.is_none_or(|name| signer.integration == name)).cloned().collect();
         if let (Some(name), true) = (name, signers.is_empty()) {
-            return self.refuse(404, "unknown_integration", format_args!("name={name}"));
+            return self.refuse(404, "unknown_integration", format_args!("name={name:?}"));
         }
-        let (bytes, room) = match timeout(BODY_WITHIN, read(&self.shared.big_bodies, BODY_BYTES_MAX, body)).await {
-            Ok(Ok(read)) => read,
-            Ok(Err(BodyError::TooLarge)) => return self.refuse(413, "oversized", "reason=body over 1 MiB"),
-            Ok(Err(BodyError::NoRoom)) => return self.refuse(503, "no_room", "reason=too many large bodies at once"),
-            Ok(Err(BodyError::Broken(e))) => return self.refuse(400, "broken_body", format_args!("reason={e}")),
-            Err(_) => return self.refuse(408, "slow", "reason=the body took too long"),
+        let (bytes, permit) = match self.read(BODY_BYTES_MAX, "body over 1 MiB", body).await {
+            Ok(read) => read,
+            Err(refusal) => return *refusal,
         };
         if std::str::from_utf8(&bytes).is_ok_and(is_ssl_check) {
-            self.shared.strangers.count("ssl_check");
+            self.shared.stats.count("ssl_check");
             return status(200);
         }
         let headers: Vec<(&str, &[u8])> =
             headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         let now = clock::wall_ms() / 1000;
-        let believed = {
+        let verified = {
             let mut guard = lock(&self.shared.guard);
             verify(bytes, Proof::Signature { headers: &headers, signers: &signers, now, guard: &mut guard })
         };
-        if let Ok(age) = believed.as_ref().map(Verified::age).or_else(Refusal::age) {
-            (self.shared.handlers.note_age)(age);
+        if let Ok(age) = verified.as_ref().map(Verified::age).or_else(Refusal::age) {
+            self.shared.endpoints.record_clock_skew(age);
         }
-        match believed {
+        match verified {
             Ok(verified) => {
-                self.place.set_busy(true);
-                let reply = self.take(verified, room).await;
-                self.place.set_busy(false);
+                self.slot.set_busy(true);
+                let reply = self.hand_on(verified, permit).await;
+                self.slot.set_busy(false);
                 reply
             }
             Err(refusal @ Refusal::NoSecret) => {
-                let remedy = "remedy=give the integration its signing_secret (the app's Basic Information page)";
-                self.refuse(503, refusal.kind(), format_args!("reason={refusal} {remedy}"))
+                let remedy = "remedy=\"set the integration's signing_secret (the app's Basic Information page)\"";
+                self.refuse(503, refusal.kind(), format_args!("reason={:?} {remedy}", refusal.to_string()))
             }
-            Err(refusal) => self.refuse(401, refusal.kind(), format_args!("reason={refusal}")),
+            Err(refusal) => self.refuse(401, refusal.kind(), format_args!("reason={:?}", refusal.to_string())),
         }
     }
 
-    /// Hands a request on and answers in time, whatever becomes of it: once taken it is acted on to the end.
-    async fn take(&self, verified: Verified, room: Option<OwnedSemaphorePermit>) -> Reply {
-        let Ok(turn) = Arc::clone(&self.shared.taken).try_acquire_owned() else {
-            return self.refuse(503, "too_many", "reason=requests come faster than they are taken");
+    /// Hands a request to its endpoint and replies in time. A late endpoint still finishes its work.
+    async fn hand_on(&self, verified: Verified, permit: Option<OwnedSemaphorePermit>) -> Reply {
+        let in_progress = match self.permit() {
+            Ok(in_progress) => in_progress,
+            Err(refusal) => return *refusal,
         };
-        let handlers = self.shared.handlers.clone();
+        let endpoints = Arc::clone(&self.shared.endpoints);
         let integration = verified.integration().to_owned();
         let task = spawn_blocking(move || {
-            let _held = (turn, room);
-            take(&handlers, verified)
+            let _permits = (in_progress, permit);
+            slack_request(&endpoints, &verified)
         });
         match timeout_at(self.started + ANSWER_WITHIN, task).await {
             Ok(Ok(answer)) => {
-                self.shared.strangers.count("taken");
+                self.shared.stats.count("taken");
                 reply(answer)
             }
-            Ok(Err(_)) => self.refuse(500, "panicked", format_args!("integration={integration} reason=a bug")),
-            Err(_) => {
-                let what = "what=answered with nothing in time, it is still worked on";
-                self.refuse(200, "late", format_args!("integration={integration} {what}"))
-            }
+            Ok(Err(_)) => self.refuse(500, "panicked", format_args!("integration={integration} reason=\"a bug\"")),
+            Err(_) => self.refuse(200, "late", format_args!("integration={integration} reply=empty work=continues")),
         }
-    }
-
-    pub(super) fn refuse(&self, code: u16, kind: &'static str, detail: impl Display) -> Reply {
-        self.shared.strangers.tell(kind, format_args!("from={} {detail}", self.peer));
-        let mut reply = status(code);
-        if code != 200 {
-            // Nothing that follows on this connection is worth reading.
-            reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        reply
     }
 }
 
-/// Why there is no whole body.
-pub(super) enum BodyError {
-    TooLarge,
-    NoRoom,
-    Broken(hyper::Error),
-}
-
-/// The whole body, and the room it takes if it is a large one.
-pub(super) async fn read(
-    rooms: &Arc<Semaphore>,
-    most: usize,
-    mut body: Incoming,
-) -> Result<(Vec<u8>, Option<OwnedSemaphorePermit>), BodyError> {
-    // The length it announces: nothing is read of what is too long.
-    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if announced > most {
-        return Err(BodyError::TooLarge);
-    }
-    let (mut bytes, mut room) = (Vec::with_capacity(announced.min(BODY_SMALL_BYTES)), None);
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(BodyError::Broken)?.into_data() else {
-            continue;
-        };
-        let length = bytes.len() + data.len();
-        if length > most {
-            return Err(BodyError::TooLarge);
-        }
-        if length > BODY_SMALL_BYTES && room.is_none() {
-            room = Some(Arc::clone(rooms).try_acquire_owned().map_err(|_| BodyError::NoRoom)?);
-        }
-        bytes.extend_from_slice(&data);
-    }
-    Ok((bytes, room))
-}
-
-/// Slack tries whether a slash command's address speaks TLS; nothing is signed or done
+/// Slack checks the certificate of a slash command's address; such a request isn't signed
 /// (<https://docs.slack.dev/interactivity/implementing-slash-commands>).
 fn is_ssl_check(form: &str) -> bool {
     form.split('&').any(|field| field == "ssl_check=1")
 }
 
-/// What Slack asks before it sends events to an address
+/// Slack's question before it sends events to an address
 /// (<https://docs.slack.dev/reference/events/url_verification>).
 #[derive(Deserialize)]
 struct UrlVerification {
@@ -271,101 +206,58 @@ struct UrlVerification {
     challenge: String,
 }
 
-fn take(handlers: &Handlers, verified: Verified) -> Answer {
+fn slack_request(endpoints: &Endpoints, verified: &Verified) -> HttpReply {
     match serde_json::from_slice::<UrlVerification>(verified.body()) {
-        Ok(asked) if asked.r#type == "url_verification" => Answer::text(200, asked.challenge),
-        _ => (handlers.take)(verified),
+        Ok(asked) if asked.r#type == "url_verification" => HttpReply::text(200, asked.challenge),
+        _ => endpoints.slack_request(verified),
     }
 }
 
 /// Shows a browser the next step of an installation.
-async fn install(shared: &Arc<Shared>, place: &Place, step: Step, headers: &HeaderMap) -> Reply {
-    let Ok(turn) = Arc::clone(&shared.installing).try_acquire_owned() else {
-        return reply(Answer::text(503, "somebody else is installing; try again in a moment\n"));
+async fn install(shared: &Arc<Shared>, slot: &ConnectionSlot, step: Step, headers: &HeaderMap) -> Reply {
+    let Ok(permit) = Arc::clone(&shared.installing).try_acquire_owned() else {
+        return reply(HttpReply::text(503, "somebody else is installing; try again in a moment\n"));
     };
-    shared.strangers.count("install");
+    shared.stats.count("install");
     let cookies = headers.get(COOKIE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-    let install = Arc::clone(&shared.handlers.install);
-    place.set_busy(true);
+    let endpoints = Arc::clone(&shared.endpoints);
+    slot.set_busy(true);
     let task = spawn_blocking(move || {
-        let _held = turn;
-        install(step, &cookies)
+        let _permit = permit;
+        endpoints.install(step, &cookies)
     });
-    let shown = timeout(INSTALL_WITHIN, task).await;
-    place.set_busy(false);
-    match shown {
-        Ok(Ok(shown)) => shown_to_a_browser(shown),
+    let page = timeout(INSTALL_WITHIN, task).await;
+    slot.set_busy(false);
+    match page {
+        Ok(Ok(page)) => reply::page(page),
         Ok(Err(_)) => status(500),
-        Err(_) => reply(Answer::text(504, "no answer from Slack; try again\n")),
+        Err(_) => reply(HttpReply::text(504, "no answer from Slack; try again\n")),
     }
-}
-
-fn shown_to_a_browser(shown: Shown) -> Reply {
-    let (mut reply, own) = match shown {
-        Shown::Elsewhere { to, cookie } => (status(302), vec![(LOCATION, to), (SET_COOKIE, cookie)]),
-        Shown::Page { status: code, html } => {
-            let mut reply = Response::new(Full::new(Bytes::from(html)));
-            *reply.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            (reply, vec![(CONTENT_TYPE, "text/html; charset=utf-8".to_owned())])
-        }
-    };
-    // The query that brought the browser here holds a code: nobody is told where it came from, nothing is kept.
-    let always = [
-        (CONTENT_SECURITY_POLICY, policy()),
-        (REFERRER_POLICY, "no-referrer".to_owned()),
-        (CACHE_CONTROL, "no-store".to_owned()),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-    ];
-    for (name, value) in always.into_iter().chain(own) {
-        match HeaderValue::from_str(&value) {
-            Ok(value) => drop(reply.headers_mut().insert(name, value)),
-            Err(_) => return status(500),
-        }
-    }
-    reply
 }
 
 async fn health(shared: &Shared) -> Reply {
-    let health = Arc::clone(&shared.handlers.health);
-    match timeout(ANSWER_WITHIN, spawn_blocking(move || health())).await {
-        Ok(Ok(None)) => reply(Answer::text(200, "ok\n")),
-        Ok(Ok(Some(problem))) => reply(Answer::text(503, format!("{problem}\n"))),
-        Ok(Err(_)) | Err(_) => reply(Answer::text(503, "no answer from within\n")),
+    let endpoints = Arc::clone(&shared.endpoints);
+    match timeout(ANSWER_WITHIN, spawn_blocking(move || endpoints.problem())).await {
+        Ok(Ok(None)) => reply(HttpReply::text(200, "ok\n")),
+        Ok(Ok(Some(problem))) => reply(HttpReply::text(503, format!("{problem}\n"))),
+        Ok(Err(_)) | Err(_) => reply(HttpReply::text(503, "the listener gave no answer\n")),
     }
 }
 
 async fn metrics(shared: &Shared) -> Reply {
-    let metrics = Arc::clone(&shared.handlers.metrics);
-    match timeout(ANSWER_WITHIN, spawn_blocking(move || metrics())).await {
+    let endpoints = Arc::clone(&shared.endpoints);
+    match timeout(ANSWER_WITHIN, spawn_blocking(move || endpoints.metrics())).await {
         Ok(Ok(mut text)) => {
             let connections = shared.connections.count();
             text.push_str(&format!("# TYPE ackbell_http_connections gauge\nackbell_http_connections {connections}\n"));
-            text.push_str(&shared.strangers.metrics());
-            let mut reply = reply(Answer::text(200, text));
+            text.push_str(&shared.stats.metrics());
+            let mut reply = reply(HttpReply::text(200, text));
             let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
             reply.headers_mut().insert(CONTENT_TYPE, kind);
             reply
         }
         Ok(Err(_)) | Err(_) => status(503),
     }
-}
-
-pub(super) fn status(code: u16) -> Reply {
-    reply(Answer { status: code, body: Body::Empty })
-}
-
-pub(super) fn reply(answer: Answer) -> Reply {
-    let (kind, bytes) = match answer.body {
-        Body::Empty => (None, Bytes::new()),
-        Body::Text(text) => (Some("text/plain; charset=utf-8"), Bytes::from(text)),
-        Body::Json(value) => (Some("application/json; charset=utf-8"), Bytes::from(value.to_string())),
-    };
-    let mut reply = Response::new(Full::new(bytes));
-    *reply.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    if let Some(kind) = kind {
-        reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    }
-    reply
 }
 
 #[cfg(test)]
@@ -379,7 +271,7 @@ mod tests {
             ("/webhooks/slack", Some(Target::Callback(None))),
             ("/slack/request/second", Some(Target::Callback(Some("second")))),
             ("/healthz", Some(Target::Health)),
-            ("/v1/webhook", Some(Target::Intake)),
+            ("/v1/webhook", Some(Target::Message)),
             ("/metrics", Some(Target::Metrics)),
             ("/slack/install", Some(Target::Install(None))),
             ("/slack/install/second", Some(Target::Install(Some("second")))),

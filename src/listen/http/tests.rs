@@ -1,8 +1,11 @@
-//! What takes part in no attack: a `take` that panics, is late, or is asked too much.
+//! Without an attack: a callback that panics, that is late, or that gets too many requests.
 
 use super::*;
-use crate::flow::callback::http_reply::Body;
+use crate::flow::callback::http_reply::{HttpReply, ReplyBody};
+use crate::rules::verify::Verified;
+use crate::state_dir::listener_status::{StatusNote, StatusWriter};
 use crate::system::clock;
+use crate::system::environment::Environment;
 use crate::system::secret::Secret;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -11,22 +14,27 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-fn door(take: impl Fn(Verified) -> Answer + Send + Sync + 'static) -> HttpDoor {
-    let handlers = Handlers {
-        take: Arc::new(take),
-        take_envelope: Arc::new(|_, _| Reply::Nothing),
-        note_age: Arc::new(|_| ()),
-        intake: Arc::new(|_, _| Answer::ok()),
-        install: Arc::new(|_, _| Shown::Page { status: 200, html: String::new() }),
-        health: Arc::new(|| Some("no disk".to_owned())),
-        metrics: Arc::new(|| "ours 1\n".to_owned()),
-    };
+/// A server whose requests go to `callback`, and whose delivery is interrupted.
+fn server(callback: impl Fn(&Verified) -> HttpReply + Send + Sync + 'static) -> HttpServer {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ackbell.toml");
+    std::fs::write(
+        &path,
+        format!("state_dir = {0:?}\nruntime_dir = {0:?}\n[slack]\nenabled = false\n", directory.path()),
+    )
+    .unwrap();
+    let env = Environment::default();
+    let config = crate::config::load(Some(&path), &env).unwrap().0;
+    let status = StatusWriter::new(&config.runtime_dir);
+    status.note(|status| status.interrupted = Some(StatusNote::now("no disk".to_owned())));
+    let mut endpoints = Endpoints::new(&config, &env, status);
+    endpoints.callback_in_a_test = Some(Box::new(callback));
     let signers = ["first", "second"].map(|name| Signer {
         integration: name.to_owned(),
         secrets: vec![Secret::new(format!("secret of the {name}"))],
     });
     let settings = Settings { signers: signers.into(), tls: None, access: Access::default() };
-    HttpDoor::open(Bound::Tcp(TcpListener::bind("127.0.0.1:0").unwrap()), settings, handlers).unwrap()
+    HttpServer::start(Bound::Tcp(TcpListener::bind("127.0.0.1:0").unwrap()), settings, Arc::new(endpoints)).unwrap()
 }
 
 fn request(path: &str, integration: &str, body: &str) -> String {
@@ -41,8 +49,8 @@ fn request(path: &str, integration: &str, body: &str) -> String {
     )
 }
 
-fn start(door: &HttpDoor, request: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(door.address().unwrap()).unwrap();
+fn start(server: &HttpServer, request: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(server.address().unwrap()).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     stream
 }
@@ -54,25 +62,31 @@ fn end(mut stream: TcpStream) -> (u16, String) {
 }
 
 #[test]
-fn a_panic_is_answered_and_the_door_stays_open() {
-    let door = door(|verified| {
+fn a_panic_is_answered_and_the_server_goes_on() {
+    let server = server(|verified| {
         if verified.body() == b"panic" {
             // As a panic, without its hook: on a busy machine a backtrace takes longer than an answer may.
             std::panic::resume_unwind(Box::new("as asked"));
         }
-        Answer::json(serde_json::json!({"response_action": "clear"}))
+        HttpReply::json(serde_json::json!({"response_action": "clear"}))
     });
-    assert_eq!(end(start(&door, &request("/slack/request", "first", "panic"))), (500, String::new()));
-    let (status, body) = end(start(&door, &request("/slack/request", "first", "fine")));
+    assert_eq!(end(start(&server, &request("/slack/request", "first", "panic"))), (500, String::new()));
+    let (status, body) = end(start(&server, &request("/slack/request", "first", "fine")));
     assert_eq!((status, body.as_str()), (200, r#"{"response_action":"clear"}"#));
-    assert_eq!(end(start(&door, "GET /healthz HTTP/1.0\r\n\r\n")), (503, "no disk\n".to_owned()));
-    let (_, metrics) = end(start(&door, "GET /metrics HTTP/1.0\r\n\r\n"));
-    assert!(metrics.starts_with("ours 1\n") && metrics.contains("{kind=\"panicked\"} 1\n"), "{metrics}");
+    assert_eq!(
+        end(start(&server, "GET /healthz HTTP/1.0\r\n\r\n")),
+        (503, "delivery is interrupted, the log says why\n".to_owned())
+    );
+    let (_, metrics) = end(start(&server, "GET /metrics HTTP/1.0\r\n\r\n"));
+    assert!(
+        metrics.starts_with("# TYPE ackbell_info gauge\n") && metrics.contains("{kind=\"panicked\"} 1\n"),
+        "{metrics}"
+    );
 }
 
 #[test]
 fn each_integration_is_known_by_its_secret_and_kept_to_its_path() {
-    let door = door(|verified| Answer { status: 200, body: Body::Text(verified.integration().to_owned()) });
+    let server = server(|verified| HttpReply { status: 200, body: ReplyBody::Text(verified.integration().to_owned()) });
     for (path, signed_by, expected) in [
         ("/slack/request", "first", (200, "first")),
         ("/slack/request", "second", (200, "second")),
@@ -80,37 +94,38 @@ fn each_integration_is_known_by_its_secret_and_kept_to_its_path() {
         ("/slack/request/second", "first", (401, "")),
         ("/slack/request/third", "first", (404, "")),
     ] {
-        let (status, body) = end(start(&door, &request(path, signed_by, path)));
+        let (status, body) = end(start(&server, &request(path, signed_by, path)));
         assert_eq!((status, body.as_str()), expected, "{path} {signed_by}");
     }
 }
 
 #[test]
-fn a_late_take_is_answered_in_time_and_finished_before_the_door_closes() {
+fn a_late_callback_is_answered_in_time_and_finished_before_the_server_stops() {
     let done = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&done);
-    let door = door(move |_| {
+    let server = server(move |_| {
         std::thread::sleep(Duration::from_millis(3500));
         counter.fetch_add(1, Ordering::SeqCst);
-        Answer::text(200, "too late")
+        HttpReply::text(200, "too late")
     });
     let started = Instant::now();
-    assert_eq!(end(start(&door, &request("/slack/request", "first", "x"))), (200, String::new()));
+    assert_eq!(end(start(&server, &request("/slack/request", "first", "x"))), (200, String::new()));
     let took = started.elapsed();
     assert!((2400..2900).contains(&took.as_millis()), "{took:?}");
-    drop(door);
+    drop(server);
     assert_eq!(done.load(Ordering::SeqCst), 1);
 }
 
 #[test]
-fn more_than_can_wait_are_told_to_come_again() {
-    let door = door(|_| {
+fn more_than_can_wait_are_refused() {
+    let server = server(|_| {
         std::thread::sleep(Duration::from_millis(5));
-        Answer::ok()
+        HttpReply::ok()
     });
-    let all: Vec<_> =
-        (0..TAKEN_MAX + 60).map(|i| start(&door, &request("/slack/request", "first", &i.to_string()))).collect();
+    let all: Vec<_> = (0..IN_PROGRESS_MAX + 60)
+        .map(|i| start(&server, &request("/slack/request", "first", &i.to_string())))
+        .collect();
     let statuses: Vec<u16> = all.into_iter().map(|stream| end(stream).0).collect();
     let count = |wanted| statuses.iter().filter(|status| **status == wanted).count();
-    assert!(count(200) >= TAKEN_MAX && count(200) + count(503) == statuses.len(), "{statuses:?}");
+    assert!(count(200) >= IN_PROGRESS_MAX && count(200) + count(503) == statuses.len(), "{statuses:?}");
 }

@@ -60,12 +60,12 @@ mod tests {
         };
         let (one, two) = (make("one"), make("two"));
         assert!(acceptor(&one).is_ok());
-        let said = |cert: &Path, key: &Path| {
+        let error = |cert: &Path, key: &Path| {
             acceptor(&TlsFiles { cert: cert.to_owned(), key: key.to_owned() }).err().unwrap().to_string()
         };
-        assert!(said(&one.cert, &two.key).starts_with("tls_cert and tls_key can't be used together: "));
-        assert!(said(&one.key, &one.key).ends_with("no certificate in it"));
-        assert!(said(&one.cert, Path::new("/gone")).starts_with("tls_key /gone: "));
-        assert!(said(Path::new("/gone"), &one.key).starts_with("tls_cert /gone: "));
+        assert!(error(&one.cert, &two.key).starts_with("tls_cert and tls_key can't be used together: "));
+        assert!(error(&one.key, &one.key).ends_with("no certificate in it"));
+        assert!(error(&one.cert, Path::new("/gone")).starts_with("tls_key /gone: "));
+        assert!(error(Path::new("/gone"), &one.key).starts_with("tls_cert /gone: "));
     }
 }

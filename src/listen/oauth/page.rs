@@ -1,4 +1,4 @@
-//! The pages a person sees while installing: what happened, and what to do next. No script, no image, nothing foreign.
+//! The pages a person sees while installing: the result, and the next step. No script, no image, nothing from elsewhere.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -19,7 +19,7 @@ pub(super) fn page(title: &str, paragraphs: &[String]) -> String {
     )
 }
 
-/// What a browser may do with such a page: show it in its one style.
+/// The content security policy: a browser may only show the page in its one style.
 pub(in crate::listen) fn policy() -> String {
     let hash = BASE64_STANDARD.encode(Sha256::digest(STYLE));
     format!(

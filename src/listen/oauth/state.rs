@@ -1,8 +1,8 @@
-//! The `state` of an installation: proves that whoever comes back from Slack is the browser that we sent there, for the
-//! integration it was sent for, within ten minutes, once.
+//! The `state` of an installation: proves that the browser that comes back from Slack is the one that we sent there, for
+//! the same integration, within ten minutes, once.
 //!
-//! Nothing is kept for a browser that only begins, so no stranger can fill anything: the state carries what is to be
-//! known, under a MAC with a key of this process. A restart ends what is under way; the person starts again.
+//! Nothing is stored for a browser that only begins, so nobody can fill the memory: the state carries all that is needed,
+//! under a MAC with a key of this process. A restart ends the installations under way; the person starts again.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -11,13 +11,13 @@ use std::collections::BTreeSet;
 /// How long a person may take, in seconds; Slack's own code lives as long
 /// (<https://docs.slack.dev/authentication/installing-with-oauth>).
 pub(super) const LIFE_SECONDS: i64 = 600;
-/// How many that came back are remembered; each has cost a call to Slack.
+/// How many used states are remembered; each has cost a call to Slack.
 const USED_MAX: usize = 10_000;
 
-/// Why nobody is believed.
+/// Why a state is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum StateError {
-    #[error("it isn't one of ours, or was begun in another browser or before a restart")]
+    #[error("it wasn't begun here, or was begun in another browser or before a restart")]
     Foreign,
     #[error("it was begun more than 10 minutes ago")]
     Expired,
@@ -25,7 +25,7 @@ pub(super) enum StateError {
     Used,
 }
 
-/// Issues and takes back states.
+/// Issues and redeems states.
 #[derive(Debug)]
 pub(super) struct States {
     key: String,
@@ -62,7 +62,7 @@ impl States {
             return Err(StateError::Expired);
         }
         self.used = self.used.split_off(&(now, String::new()));
-        // Full: rather nobody installs for some minutes than one state works twice.
+        // When it is full nobody can install for some minutes; otherwise a state could be used twice.
         if self.used.len() >= USED_MAX || !self.used.insert((end, nonce.to_owned())) {
             return Err(StateError::Used);
         }

@@ -1,4 +1,4 @@
-//! Orders as people type them, and what is made of each.
+//! Commands as people type them, and their parsed form.
 
 use super::*;
 use proptest::prelude::*;
@@ -24,15 +24,15 @@ fn names_with_blanks_and_phones_quotes() {
     }
     assert_eq!(
         what("ack a/b it's O'Neill's &amp; mine"),
-        SlashOrder::Act(
+        SlashOrder::Action(
             SlashAction::Acknowledge,
             WrittenName {
-                words: named(&["a/b", "it's", "O'Neill's", "&", "mine"]),
+                tokens: named(&["a/b", "it's", "O'Neill's", "&", "mine"]),
                 behind: ["it's O'Neill's & mine", "O'Neill's & mine", "& mine", "mine", ""].map(str::to_owned).into()
             }
         )
     );
-    assert_eq!(parse("/mon", "status \"web 01").unwrap_err(), "The quotation \"web 01 has no end.");
+    assert_eq!(parse("/mon", "status \"web 01").unwrap_err(), "The closing quote of \"web 01 is missing.");
 }
 
 #[test]
@@ -41,15 +41,15 @@ fn every_verb_of_the_help_is_known() {
         let argument = if behind.starts_with("HOST") { " h" } else { "" };
         assert!(parse("/mon", &format!("{verb}{argument}")).is_ok(), "{verb}");
         if !argument.is_empty() {
-            assert!(parse("/mon", verb).unwrap_err().starts_with("Of what? `/mon "), "{verb}");
+            assert!(parse("/mon", verb).unwrap_err().starts_with("Which host or service? Usage: `/mon "), "{verb}");
         }
     }
     assert_eq!(what(""), SlashOrder::Help);
     assert_eq!(
         parse("/mon", "problmes").unwrap_err(),
-        "There is no \"problmes\". Did you mean `/mon problems`? `/mon help` tells them all."
+        "Unknown command \"problmes\". Did you mean `/mon problems`? See `/mon help`."
     );
-    assert_eq!(parse("/mon", "xyzzy").unwrap_err(), "There is no \"xyzzy\"; `/mon help` tells what there is.");
+    assert_eq!(parse("/mon", "xyzzy").unwrap_err(), "Unknown command \"xyzzy\". See `/mon help`.");
 }
 
 #[test]
@@ -57,21 +57,21 @@ fn flags_stand_anywhere() {
     let order = parse("/mon", "problems --public db* --core branch").unwrap();
     assert_eq!((order.is_public, order.core.as_deref()), (true, Some("branch")));
     assert_eq!(order.what, SlashOrder::Problems(Filter::of("db*").unwrap()));
-    assert_eq!(parse("/mon", "problems --core").unwrap_err(), "--core lacks its value.");
+    assert_eq!(parse("/mon", "problems --core").unwrap_err(), "--core needs a value.");
 }
 
 #[test]
 fn what_is_too_much_says_which_limit() {
     let patterns = |count: usize| (0..count).map(|i| format!("a{i}")).collect::<Vec<_>>().join(",");
-    for (text, words) in [
-        (format!("subscribe host={} service=a", patterns(50)), "There may be 50 patterns in a filter; these are 51."),
-        (format!("problems {}", ["a"; 21].join(" ")), "There may be 20 words in a filter; these are 21."),
-        (format!("problems {}", "a".repeat(501)), "There may be 500 characters in a filter; these are 501."),
-        (format!("unsubscribe {}", "a".repeat(501)), "There may be 500 characters in a filter; these are 501."),
-        (format!("status {}", "a/".repeat(21)), "There may be 20 slashes in a name; these are 21."),
-        (format!("ack h {}", "a".repeat(2000)), "There may be 2000 characters; these are 2006."),
+    for (text, expected) in [
+        (format!("subscribe host={} service=a", patterns(50)), "Too many patterns in a filter: 51; the maximum is 50."),
+        (format!("problems {}", ["a"; 21].join(" ")), "Too many words in a filter: 21; the maximum is 20."),
+        (format!("problems {}", "a".repeat(501)), "Too many characters in a filter: 501; the maximum is 500."),
+        (format!("unsubscribe {}", "a".repeat(501)), "Too many characters in a filter: 501; the maximum is 500."),
+        (format!("status {}", "a/".repeat(21)), "Too many slashes in a name: 21; the maximum is 20."),
+        (format!("ack h {}", "a".repeat(2000)), "Too many characters: 2006; the maximum is 2000."),
     ] {
-        assert_eq!(parse("/mon", &text).unwrap_err(), words);
+        assert_eq!(parse("/mon", &text).unwrap_err(), expected);
     }
     assert!(parse("/mon", &format!("problems host={}", patterns(50))).is_ok());
     assert!(parse("/mon", &format!("ack h/a/b see {}", "/x".repeat(100))).is_err(), "they are looked for in the name");
@@ -86,7 +86,7 @@ fn what_is_too_much_says_which_limit() {
 fn downtimes_have_a_length() {
     let good = Ok((Duration::from_secs(7200), "a  \"new\" disk".to_owned()));
     assert_eq!(downtime("/mon", "2h a  \"new\" disk"), good);
-    assert!(downtime("/mon", "soon").unwrap_err().starts_with("\"soon\" is no length of time."));
+    assert!(downtime("/mon", "soon").unwrap_err().starts_with("\"soon\" isn't a duration."));
     assert!(downtime("/mon", "").is_err() && downtime("/mon", "5s").is_err());
 }
 
@@ -106,8 +106,8 @@ fn a_comment_is_what_was_typed() {
         ),
         ("downtime web01 2h --public", 1, "2h --public"),
     ] {
-        let SlashOrder::Act(_, said) = what(text) else { panic!("{text}") };
-        assert_eq!(said.behind(name), comment, "{text}");
+        let SlashOrder::Action(_, written) = what(text) else { panic!("{text}") };
+        assert_eq!(written.behind(name), comment, "{text}");
     }
     assert_eq!(parse("/mon", "ack --core branch web01 x").unwrap().core.as_deref(), Some("branch"));
 }
@@ -128,7 +128,7 @@ fn what_a_client_makes_of_the_text_is_undone() {
     ] {
         assert_eq!(what(text), SlashOrder::Status(named(&[name])), "{text}");
     }
-    let unknown = "There is no --pubic; there are --public and --core NAME.";
+    let unknown = "Unknown flag --pubic; the flags are --public and --core NAME.";
     assert_eq!(parse("/mon", "problems --pubic").unwrap_err(), unknown);
     assert_eq!(what("status \"--public\""), SlashOrder::Status(named(&["--public"])));
 }
@@ -141,6 +141,6 @@ proptest! {
 
     #[test]
     fn a_quoted_word_is_one_word(word in "[a-z '/=]{1,12}") {
-        prop_assert_eq!(words(&quoted(&word)), Ok(vec![word]));
+        prop_assert_eq!(tokens(&quoted(&word)), Ok(vec![word]));
     }
 }

@@ -25,16 +25,12 @@ macro_rules! ids {
 ids! {
     /// Of a block element; ours.
     ActionId,
-    /// `A…`
-    AppId,
     /// Of a block; ours, or made up by Slack.
     BlockId,
-    /// Of a view, shortcut or old attachment; ours.
+    /// Of a view; ours.
     CallbackId,
     /// `C…`, `G…` or `D…`
     ChannelId,
-    /// `E…`
-    EnterpriseId,
     /// `Ev…`
     EventId,
     /// `1548261231.000200`: names a message within its channel; never a number.

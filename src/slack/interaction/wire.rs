@@ -1,4 +1,4 @@
-//! The shapes on the wire. Only what is used is named, and every field may be missing or null.
+//! The shapes on the wire. Only used fields are named, and every field may be missing or null.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -24,46 +24,37 @@ pub(super) struct User {
 #[serde(default)]
 pub(super) struct Message {
     pub(super) ts: Option<String>,
-    pub(super) thread_ts: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Container {
     pub(super) message_ts: Option<String>,
-    pub(super) thread_ts: Option<String>,
     pub(super) channel_id: Option<String>,
-    pub(super) is_ephemeral: Option<bool>,
 }
 
-/// What the kinds of interaction have in common.
+/// The fields that the kinds of interaction have in common.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Payload {
     pub(super) user: Option<User>,
     pub(super) team: Option<Named>,
-    pub(super) enterprise: Option<Named>,
-    pub(super) api_app_id: Option<String>,
     pub(super) channel: Option<Named>,
     pub(super) container: Option<Container>,
     pub(super) message: Option<Message>,
     pub(super) message_ts: Option<String>,
     pub(super) trigger_id: Option<String>,
     pub(super) response_url: Option<String>,
-    pub(super) is_ext_shared_channel: Option<bool>,
-    pub(super) callback_id: Option<String>,
-    pub(super) action_ts: Option<String>,
     pub(super) actions: Option<Vec<Element>>,
     pub(super) view: Option<WireView>,
 }
 
-/// A block element that was used, an input of a view, or an action of an old attachment.
+/// A block element that was used, or an input of a view.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Element {
     pub(super) action_id: Option<String>,
     pub(super) block_id: Option<String>,
-    pub(super) name: Option<String>,
     #[serde(rename = "type")]
     pub(super) kind: Option<String>,
     pub(super) action_ts: Option<String>,
@@ -90,7 +81,6 @@ pub(super) struct Choice {
 #[serde(default)]
 pub(super) struct WireView {
     pub(super) id: Option<String>,
-    pub(super) hash: Option<String>,
     pub(super) callback_id: Option<String>,
     pub(super) private_metadata: Option<String>,
     pub(super) state: Option<State>,
@@ -110,8 +100,6 @@ pub(super) struct Slash {
     pub(super) user_id: Option<String>,
     pub(super) user_name: Option<String>,
     pub(super) team_id: Option<String>,
-    pub(super) enterprise_id: Option<String>,
-    pub(super) api_app_id: Option<String>,
     pub(super) channel_id: Option<String>,
     pub(super) trigger_id: Option<String>,
     pub(super) response_url: Option<String>,
@@ -124,9 +112,6 @@ pub(super) struct Callback {
     pub(super) event_id: Option<String>,
     pub(super) event_time: Option<i64>,
     pub(super) team_id: Option<String>,
-    pub(super) enterprise_id: Option<String>,
-    pub(super) api_app_id: Option<String>,
-    pub(super) is_ext_shared_channel: Option<bool>,
     pub(super) event: Option<Value>,
 }
 
@@ -148,10 +133,4 @@ pub(super) struct Revoked {
 pub(super) struct Tokens {
     pub(super) oauth: Option<Vec<String>>,
     pub(super) bot: Option<Vec<String>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Verification {
-    pub(super) challenge: Option<String>,
 }

@@ -1,11 +1,13 @@
 //! From the address Slack gave to an open WebSocket: TCP, a proxy's `CONNECT`, TLS, the handshake.
 
-use super::interruptible_stream::Line;
+use super::interruptible_stream::InterruptibleStream;
 use crate::config::Integration;
 use crate::slack::api::ClientError;
 use crate::slack::api::socket::{ConnectProxy, connect_proxy, tls};
 use crate::system::environment::Environment;
 use crate::system::secret::Secret;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 use std::io::{self, ErrorKind, Read, Write};
@@ -17,16 +19,16 @@ use tungstenite::http::Uri;
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{HandshakeError, WebSocket};
 
-/// The longest message that is taken; a view's payload has up to 250 kB.
+/// The longest message that is accepted; a view's payload has up to 250 kB.
 pub(super) const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// How much of a proxy's answer is read.
 const PROXY_HEAD_BYTES_MAX: usize = 8 * 1024;
 
 /// The stream below the WebSocket.
 pub(super) enum Stream {
-    /// To a stand-in on this machine.
-    Plain(Line),
-    Tls(Box<StreamOwned<ClientConnection, Line>>),
+    /// To a test server on this machine.
+    Plain(InterruptibleStream),
+    Tls(Box<StreamOwned<ClientConnection, InterruptibleStream>>),
 }
 
 /// The connection couldn't be made. No text holds the address: it has the ticket in it.
@@ -38,8 +40,8 @@ pub(super) enum ConnectError {
     Address,
     #[error("can't connect to {host}: {source}")]
     Tcp { host: String, source: io::Error },
-    #[error("the proxy {host} refused: {said}")]
-    Proxy { host: String, said: String },
+    #[error("the proxy {host} refused: {answer}")]
+    Proxy { host: String, answer: String },
     #[error("no WebSocket with {host}: {source}")]
     Handshake { host: String, source: Box<tungstenite::Error> },
 }
@@ -55,7 +57,7 @@ pub(super) fn connect(
     let host = uri.host().filter(|host| !host.is_empty()).ok_or(ConnectError::Address)?.to_owned();
     let is_plain = match uri.scheme_str() {
         Some("wss") => false,
-        // Nothing but a stand-in on this machine may do without TLS.
+        // Only a test server on this machine may do without TLS.
         Some("ws") if is_loopback(&host) && is_loopback_url(&integration.api_url) => true,
         _ => return Err(ConnectError::Address),
     };
@@ -65,11 +67,11 @@ pub(super) fn connect(
 
     let (tcp_host, tcp_port) = proxy.as_ref().map_or((host.as_str(), port), |proxy| (proxy.host.as_str(), proxy.port));
     let failed = |source| ConnectError::Tcp { host: tcp_host.to_owned(), source };
-    let tcp = tcp(tcp_host, tcp_port, integration).map_err(failed)?;
-    let mut line = Line::new(tcp, waker, deadline).map_err(failed)?;
+    let tcp = connect_tcp(tcp_host, tcp_port, integration).map_err(failed)?;
+    let mut line = InterruptibleStream::new(tcp, waker, deadline).map_err(failed)?;
     if let Some(proxy) = &proxy {
         tunnel(&mut line, proxy, &format!("{host}:{port}"))
-            .map_err(|said| ConnectError::Proxy { host: proxy.host.clone(), said })?;
+            .map_err(|answer| ConnectError::Proxy { host: proxy.host.clone(), answer })?;
     }
     let stream =
         if is_plain { Stream::Plain(line) } else { Stream::Tls(Box::new(secured(line, &host, integration, env)?)) };
@@ -77,7 +79,7 @@ pub(super) fn connect(
 }
 
 /// The first of the host's addresses that answers, within `connect_timeout` in all.
-fn tcp(host: &str, port: u16, integration: &Integration) -> io::Result<TcpStream> {
+fn connect_tcp(host: &str, port: u16, integration: &Integration) -> io::Result<TcpStream> {
     let deadline = Instant::now() + integration.connect_timeout;
     let mut failure = io::Error::new(ErrorKind::NotFound, "the host name has no address");
     for address in (host.trim_matches(['[', ']']), port).to_socket_addrs()? {
@@ -94,15 +96,15 @@ fn tcp(host: &str, port: u16, integration: &Integration) -> io::Result<TcpStream
 }
 
 /// Asks the proxy for a way to `target` (<https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6>).
-fn tunnel(line: &mut Line, proxy: &ConnectProxy, target: &str) -> Result<(), String> {
+fn tunnel(line: &mut InterruptibleStream, proxy: &ConnectProxy, target: &str) -> Result<(), String> {
     let authorization = proxy.credentials.as_ref().map_or_else(String::new, |(user, password)| {
-        let pair = base64(format!("{user}:{}", password.expose()).as_bytes());
+        let pair = BASE64_STANDARD.encode(format!("{user}:{}", password.expose()));
         format!("Proxy-Authorization: Basic {pair}\r\n")
     });
     let request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{authorization}\r\n");
     line.write_all(request.as_bytes()).map_err(|e| e.to_string())?;
     let mut head = Vec::new();
-    // Byte by byte: what follows the head is TLS's.
+    // Byte by byte: the bytes behind the head belong to TLS.
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
         line.read_exact(&mut byte).map_err(|e| e.to_string())?;
@@ -114,18 +116,18 @@ fn tunnel(line: &mut Line, proxy: &ConnectProxy, target: &str) -> Result<(), Str
     let head = String::from_utf8_lossy(&head);
     let mut status = head.lines().next().unwrap_or_default().splitn(2, ' ').skip(1);
     match status.next() {
-        Some(said) if said.starts_with('2') => Ok(()),
-        Some(said) => Err(crate::slack::outcome::brief(said)),
-        None => Err("it doesn't speak HTTP".to_owned()),
+        Some(answer) if answer.starts_with('2') => Ok(()),
+        Some(answer) => Err(crate::slack::outcome::brief(answer)),
+        None => Err("its answer isn't HTTP".to_owned()),
     }
 }
 
 fn secured(
-    line: Line,
+    line: InterruptibleStream,
     host: &str,
     integration: &Integration,
     env: &Environment,
-) -> Result<StreamOwned<ClientConnection, Line>, ConnectError> {
+) -> Result<StreamOwned<ClientConnection, InterruptibleStream>, ConnectError> {
     let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|_| ConnectError::Address)?;
     let connection =
         ClientConnection::new(tls(integration, env)?, name).map_err(|e| ClientError::Tls(e.to_string()))?;
@@ -145,7 +147,7 @@ fn handshake(uri: Uri, stream: Stream) -> Result<WebSocket<Stream>, Box<tungsten
         HandshakeError::Failure(e) => Box::new(e),
         HandshakeError::Interrupted(_) => Box::new(tungstenite::Error::Io(ErrorKind::TimedOut.into())),
     })?;
-    socket.get_mut().line_mut().stop_waiting();
+    socket.get_mut().tcp_mut().stop_waiting();
     Ok(socket)
 }
 
@@ -158,29 +160,15 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// <https://www.rfc-editor.org/rfc/rfc4648#section-4>
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().fold(0, |bits, byte| bits << 8 | usize::from(*byte)) << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            let digit = DIGITS[bits >> (18 - 6 * place) & 63];
-            text.push(if place > chunk.len() { '=' } else { char::from(digit) });
-        }
-    }
-    text
-}
-
 impl Stream {
-    pub(super) fn line(&self) -> &Line {
+    pub(super) fn tcp(&self) -> &InterruptibleStream {
         match self {
             Self::Plain(line) => line,
             Self::Tls(stream) => &stream.sock,
         }
     }
 
-    fn line_mut(&mut self) -> &mut Line {
+    fn tcp_mut(&mut self) -> &mut InterruptibleStream {
         match self {
             Self::Plain(line) => line,
             Self::Tls(stream) => &mut stream.sock,
@@ -216,15 +204,6 @@ impl Write for Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base64_is_that_of_the_standard() {
-        for (text, expected) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE=")]
-        {
-            assert_eq!(base64(text.as_bytes()), expected);
-        }
-    }
 
     #[test]
     fn only_this_machine_is_loopback() {

@@ -2,7 +2,7 @@
 
 use super::connect::{ConnectError, Stream, connect};
 use super::interruptible_stream::Wait;
-use super::{Envelope, Reply, Shared};
+use super::{Envelope, EnvelopeReply, Shared};
 use crate::model::outcome::Outcome;
 use crate::slack::api::Client;
 use crate::slack::outcome::brief;
@@ -21,7 +21,7 @@ use tungstenite::{Error, Message, WebSocket};
 /// (slack-go/slack:examples/socketmode/large_payload_ack).
 pub(super) const ACKNOWLEDGEMENT_BYTES_END: usize = 20 * 1024;
 
-/// What a connection tells its supervisor, and what others ask of that.
+/// The messages to a supervisor: from its connections, and from others.
 #[derive(Debug)]
 pub(super) enum ConnectionReport {
     /// Slack greets, and counts the app's connections.
@@ -35,50 +35,50 @@ pub(super) enum ConnectionReport {
     },
     Ended {
         id: u64,
-        end: End,
+        end: Disconnect,
     },
-    /// Somebody mended something: try now what would be tried later.
+    /// Connect now instead of later.
     Retry,
     Stop,
 }
 
-/// Why a connection is no more, or never was.
+/// Why a connection ended, or couldn't be opened.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// We were told to close it.
-    Told,
-    /// The network, Slack or a proxy: soon again.
+pub(super) enum Disconnect {
+    /// We closed it, as we were asked to.
+    Requested,
+    /// By the network, Slack or a proxy: tried again soon.
     Lost(String),
     /// Ten connections are the most for one app.
     TooMany,
     /// Somebody switched Socket Mode off.
     LinkDisabled,
-    /// Slack says how long not to ask.
+    /// Slack says how long to wait.
     Wait(Duration),
-    /// No retry heals it, but a person may.
+    /// Fails until a person changes something.
     Hopeless(String),
 }
 
 /// Connects and serves until the end. `waker`'s other end closes the connection by being dropped.
-pub(super) fn run(id: u64, shared: &Shared, waker: UnixStream, reports: &Sender<ConnectionReport>) -> End {
+pub(super) fn run(id: u64, shared: &Shared, waker: UnixStream, reports: &Sender<ConnectionReport>) -> Disconnect {
     let client = match Client::new(&shared.integration, &shared.env) {
         Ok(client) => client,
-        Err(e) => return End::Hopeless(e.to_string()),
+        Err(e) => return Disconnect::Hopeless(e.to_string()),
     };
     let url = match client.open_connection() {
         Ok(url) => url,
-        Err(outcome) => return End::of(outcome),
+        Err(outcome) => return Disconnect::from_outcome(outcome),
     };
     drop(client); // an idle connection should cost little
     match connect(&url, &shared.integration, &shared.env, waker) {
         Ok(socket) => Connection::new(id, shared, socket, reports).serve(),
-        Err(ConnectError::Client(e)) => End::Hopeless(e.to_string()),
-        Err(e) => End::Lost(redact(&e.to_string())),
+        Err(ConnectError::Client(e)) => Disconnect::Hopeless(e.to_string()),
+        Err(e) => Disconnect::Lost(redact(&e.to_string())),
     }
 }
 
-impl End {
-    fn of(outcome: Outcome) -> Self {
+impl Disconnect {
+    fn from_outcome(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Wait { after } => Self::Wait(after),
             Outcome::Temporary { reason, slow: false } => Self::Lost(reason),
@@ -106,12 +106,12 @@ impl<'a> Connection<'a> {
         Self { id, shared, socket, reports, is_greeted: false, is_pinged: false, deadline }
     }
 
-    fn serve(&mut self) -> End {
+    fn serve(&mut self) -> Disconnect {
         loop {
             let end = match self.socket.read() {
-                Ok(message) => self.hear(&message),
+                Ok(message) => self.handle(&message),
                 Err(Error::Io(e)) if e.kind() == ErrorKind::WouldBlock => self.wait(),
-                Err(e) => Some(End::Lost(brief(&e.to_string()))),
+                Err(e) => Some(Disconnect::Lost(brief(&e.to_string()))),
             };
             if let Some(end) = end {
                 return end;
@@ -119,13 +119,13 @@ impl<'a> Connection<'a> {
         }
     }
 
-    fn hear(&mut self, message: &Message) -> Option<End> {
+    fn handle(&mut self, message: &Message) -> Option<Disconnect> {
         if self.is_greeted {
             self.deadline = Instant::now() + self.shared.timing.silence;
             self.is_pinged = false;
         }
         let sent = match message {
-            Message::Text(text) => match self.read(text) {
+            Message::Text(text) => match self.handle_text(text) {
                 Ok(end) if end.is_some() => return end,
                 Ok(_) => Ok(()),
                 Err(e) => Err(e),
@@ -133,39 +133,39 @@ impl<'a> Connection<'a> {
             Message::Close(frame) => {
                 let why = frame.as_ref().map_or_else(String::new, |frame| format!(": {frame}"));
                 let _ = self.socket.flush();
-                return Some(End::Lost(brief(&format!("Slack closed the connection{why}"))));
+                return Some(Disconnect::Lost(brief(&format!("Slack closed the connection{why}"))));
             }
             // A pong is queued; the next `read` writes it, and that comes before any wait.
             Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_) => Ok(()),
         };
         if let Err(e) = sent {
-            return Some(End::Lost(brief(&e.to_string())));
+            return Some(Disconnect::Lost(brief(&e.to_string())));
         }
         // A peer that never pauses must not hold off the end.
-        let is_woken = self.socket.get_ref().line().wait(Instant::now()) == Wait::Woken;
-        is_woken.then(|| self.close("closed by ackbell", End::Told))
+        let is_woken = self.socket.get_ref().tcp().wait(Instant::now()) == Wait::Woken;
+        is_woken.then(|| self.close("closed by ackbell", Disconnect::Requested))
     }
 
-    /// Nothing to read: waits, and looks after a line that has been silent for long.
-    fn wait(&mut self) -> Option<End> {
-        match self.socket.get_ref().line().wait(self.deadline) {
+    /// Nothing to read: waits, and pings a connection that has been silent for long.
+    fn wait(&mut self) -> Option<Disconnect> {
+        match self.socket.get_ref().tcp().wait(self.deadline) {
             Wait::Ready => None,
-            Wait::Woken => Some(self.close("closed by ackbell", End::Told)),
+            Wait::Woken => Some(self.close("closed by ackbell", Disconnect::Requested)),
             Wait::TimedOut if !self.is_greeted => Some(self.give_up("Slack didn't greet")),
             Wait::TimedOut if self.is_pinged => Some(self.give_up("the connection is dead: no answer to a ping")),
             Wait::TimedOut => {
                 self.is_pinged = true;
                 self.deadline = Instant::now() + self.shared.timing.silence;
                 let sent = self.socket.send(Message::Ping(Vec::new().into()));
-                sent.err().map(|e| End::Lost(brief(&e.to_string())))
+                sent.err().map(|e| Disconnect::Lost(brief(&e.to_string())))
             }
         }
     }
 
     /// One JSON text of Slack (<https://docs.slack.dev/apis/events-api/using-socket-mode>).
-    fn read(&mut self, text: &str) -> Result<Option<End>, Error> {
+    fn handle_text(&mut self, text: &str) -> Result<Option<Disconnect>, Error> {
         let Ok(mut frame) = crate::system::json::parse(text) else {
-            warn!("socket mode got what isn't JSON integration={}", self.shared.integration.name);
+            warn!("socket mode message isn't JSON integration={} dropped=message", self.shared.integration.name);
             return Ok(None);
         };
         let kind = frame.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -180,8 +180,8 @@ impl<'a> Connection<'a> {
             // Already closing.
             "disconnect" if !self.socket.can_write() => Ok(None),
             "disconnect" => Ok(match frame.get("reason").and_then(Value::as_str) {
-                Some("too_many_websockets") => Some(self.close("too many", End::TooMany)),
-                Some("link_disabled") => Some(self.close("link disabled", End::LinkDisabled)),
+                Some("too_many_websockets") => Some(self.close("too many", Disconnect::TooMany)),
+                Some("link_disabled") => Some(self.close("link disabled", Disconnect::LinkDisabled)),
                 // `warning`, `refresh_requested` and whatever else: this one serves on until the next one is there.
                 _ => {
                     let _ = self.reports.send(ConnectionReport::Renew { id: self.id });
@@ -194,43 +194,43 @@ impl<'a> Connection<'a> {
                 };
                 let accepts = frame.get("accepts_response_payload").and_then(Value::as_bool).unwrap_or_default();
                 let payload = frame.get_mut("payload").map(Value::take).unwrap_or_default();
-                let reply = self.shared.take(Envelope { kind, id: envelope_id.clone(), payload });
+                let reply = self.shared.handle(Envelope { kind, id: envelope_id.clone(), payload });
                 self.acknowledge(&envelope_id, reply, accepts).map(|()| None)
             }
         }
     }
 
-    /// Acknowledges on the connection that delivered, the only one where Slack expects it. What was taken is taken
-    /// for good by then: a crash before this line makes Slack tell the person of a failure, a crash after it nothing.
-    fn acknowledge(&mut self, envelope_id: &str, reply: Reply, accepts: bool) -> Result<(), Error> {
+    /// Acknowledges on the connection that delivered, the only one where Slack expects it. The envelope is kept for good
+    /// by then: after a crash before this line Slack shows the person a failure, after a crash behind it nothing.
+    fn acknowledge(&mut self, envelope_id: &str, reply: EnvelopeReply, accepts: bool) -> Result<(), Error> {
         let empty = || json!({ "envelope_id": envelope_id }).to_string();
         let text = match reply {
-            Reply::Refused => return Ok(()),
-            Reply::Payload(payload) if accepts => {
+            EnvelopeReply::Refused => return Ok(()),
+            EnvelopeReply::Payload(payload) if accepts => {
                 let text = json!({ "envelope_id": envelope_id, "payload": payload }).to_string();
                 if text.len() < ACKNOWLEDGEMENT_BYTES_END {
                     text
                 } else {
                     let bytes = text.len();
-                    warn!("socket mode answer dropped bytes={bytes} reason=Slack takes less than 20 KiB");
+                    warn!("socket mode reply too large bytes={bytes} bytes_max=20479 dropped=reply_content");
                     empty()
                 }
             }
-            Reply::Payload(_) | Reply::Nothing => empty(),
+            EnvelopeReply::Payload(_) | EnvelopeReply::Empty => empty(),
         };
         // Nothing is sent any more once our Close is out.
         if self.socket.can_write() { self.socket.send(Message::text(text)) } else { Ok(()) }
     }
 
-    /// Gives up a peer that is silent; it may still hear the Close, so that Slack doesn't count a ghost.
-    fn give_up(&mut self, why: &str) -> End {
+    /// Gives up a silent peer. The Close may still arrive, so that Slack doesn't count a ghost.
+    fn give_up(&mut self, why: &str) -> Disconnect {
         let _ = self.socket.close(None).and_then(|()| self.socket.flush());
-        End::Lost(why.to_owned())
+        Disconnect::Lost(why.to_owned())
     }
 
-    /// Closes in good order. What Slack sent before it heard of that is still taken, though it can't be acknowledged:
-    /// an interaction is never sent again.
-    fn close(&mut self, why: &'static str, end: End) -> End {
+    /// Closes in good order. What Slack sent before it got our Close is still handled, though it can't be acknowledged:
+    /// Slack never sends an interaction again.
+    fn close(&mut self, why: &'static str, end: Disconnect) -> Disconnect {
         let frame = CloseFrame { code: CloseCode::Normal, reason: why.into() };
         let until = Instant::now() + self.shared.timing.close;
         if self.socket.close(Some(frame)).and_then(|()| self.socket.flush()).is_err() {
@@ -240,10 +240,10 @@ impl<'a> Connection<'a> {
         while Instant::now() < until {
             match self.socket.read() {
                 Ok(Message::Close(_)) => break,
-                Ok(Message::Text(text)) => drop(self.read(&text)),
+                Ok(Message::Text(text)) => drop(self.handle_text(&text)),
                 Ok(_) => {}
                 Err(Error::Io(e)) if e.kind() == ErrorKind::WouldBlock => {
-                    self.socket.get_ref().line().wait_for_peer(until);
+                    self.socket.get_ref().tcp().wait_for_peer(until);
                 }
                 Err(_) => break,
             }

@@ -1,4 +1,4 @@
-//! A TCP connection that never blocks for ever: each wait has its end, and another thread can end it.
+//! A TCP connection that never blocks forever: each wait has a deadline, and another thread can end it.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, ErrorKind, Read, Write};
@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-/// How long a peer may take nothing of what is written.
+/// How long a peer may accept no data.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
 
 /// How a wait ended.
@@ -20,17 +20,17 @@ pub(super) enum Wait {
     TimedOut,
 }
 
-/// The connection and what ends its waits.
+/// A connection whose waits another thread can end.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct InterruptibleStream {
     tcp: TcpStream,
     waker: UnixStream,
     /// While there is one, reading waits until then; without, it says `WouldBlock` at once.
     deadline: Option<Instant>,
 }
 
-impl Line {
-    /// Whoever holds the other end of `waker` ends every wait by dropping it.
+impl InterruptibleStream {
+    /// Dropping the other end of `waker` ends every wait.
     pub(super) fn new(tcp: TcpStream, waker: UnixStream, deadline: Instant) -> io::Result<Self> {
         tcp.set_nonblocking(true)?;
         tcp.set_nodelay(true)?;
@@ -57,20 +57,20 @@ impl Line {
         }
     }
 
-    /// The same for a thread that was woken already and only waits for the peer's last words.
+    /// The same for a thread that was woken already and only waits for the peer's Close.
     pub(super) fn wait_for_peer(&self, until: Instant) -> Wait {
         let mut watched = [PollFd::from_borrowed_fd(self.tcp.as_fd(), PollFlags::IN)];
         if poll_until(&mut watched, until) == 0 && Instant::now() >= until { Wait::TimedOut } else { Wait::Ready }
     }
 }
 
-impl Read for Line {
+impl Read for InterruptibleStream {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         loop {
             match (self.tcp.read(bytes), self.deadline) {
                 (Err(e), Some(deadline)) if e.kind() == ErrorKind::WouldBlock => match self.wait(deadline) {
                     Wait::Ready => {}
-                    Wait::Woken => return Err(io::Error::other("told to stop")),
+                    Wait::Woken => return Err(io::Error::other("asked to stop")),
                     Wait::TimedOut => return Err(ErrorKind::TimedOut.into()),
                 },
                 (result, _) => return result,
@@ -79,7 +79,7 @@ impl Read for Line {
     }
 }
 
-impl Write for Line {
+impl Write for InterruptibleStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let until = Instant::now() + WRITE_LIMIT;
         loop {

@@ -1,7 +1,7 @@
 //! Keeps one serving connection, and knows when to open the next.
 
 use super::Shared;
-use super::connection::{ConnectionReport, End, run};
+use super::connection::{ConnectionReport, Disconnect, run};
 use crate::rules::retry::backoff;
 use crate::state_dir::listener_status::SocketStatus;
 use crate::system::clock;
@@ -18,18 +18,18 @@ pub(super) struct Supervisor {
     inbox: Receiver<ConnectionReport>,
     reports: Sender<ConnectionReport>,
     status: Arc<Mutex<SocketStatus>>,
-    connections: Vec<Held>,
+    connections: Vec<ConnectionSlot>,
     /// When the next connection is opened.
     next: Option<Instant>,
     last_id: u64,
     /// In a row.
     failures: u32,
-    /// A failure is told again only when it differs.
-    told: Option<String>,
+    /// The failure that was logged last: the same one isn't logged again.
+    last_logged: Option<String>,
 }
 
-/// One connection and how far it is.
-struct Held {
+/// One connection and its phase.
+struct ConnectionSlot {
     id: u64,
     phase: Phase,
     /// Dropped to close it.
@@ -52,16 +52,26 @@ impl Supervisor {
         status: Arc<Mutex<SocketStatus>>,
     ) -> Self {
         let next = Some(Instant::now());
-        Self { shared, inbox, reports, status, connections: Vec::new(), next, last_id: 0, failures: 0, told: None }
+        Self {
+            shared,
+            inbox,
+            reports,
+            status,
+            connections: Vec::new(),
+            next,
+            last_id: 0,
+            failures: 0,
+            last_logged: None,
+        }
     }
 
-    /// Runs until told to stop.
+    /// Runs until it is asked to stop.
     pub(super) fn run(mut self) {
         loop {
             if self.next.is_some_and(|next| next <= Instant::now()) {
                 self.open();
             }
-            match self.report() {
+            match self.next_report() {
                 Some(ConnectionReport::Stop) => return self.stop(),
                 Some(ConnectionReport::Hello { id, num_connections }) => self.greeted(id, num_connections),
                 Some(ConnectionReport::Renew { id }) => self.renew(id),
@@ -73,7 +83,7 @@ impl Supervisor {
     }
 
     /// The next report; `None` when it is time to open a connection.
-    fn report(&self) -> Option<ConnectionReport> {
+    fn next_report(&self) -> Option<ConnectionReport> {
         let received = match self.next {
             Some(next) => self.inbox.recv_timeout(next.saturating_duration_since(Instant::now())),
             None => self.inbox.recv().map_err(RecvTimeoutError::from),
@@ -81,7 +91,7 @@ impl Supervisor {
         match received {
             Ok(report) => Some(report),
             Err(RecvTimeoutError::Timeout) => None,
-            // Never: a sender is held here.
+            // Never: a sender is slot here.
             Err(RecvTimeoutError::Disconnected) => Some(ConnectionReport::Stop),
         }
     }
@@ -92,35 +102,35 @@ impl Supervisor {
         let id = self.last_id;
         let (shared, reports) = (Arc::clone(&self.shared), self.reports.clone());
         let spawned = UnixStream::pair().and_then(|(waker, woken)| {
-            Builder::new().name("socket-mode".into()).spawn(move || {
-                // A panic ends this connection only; what it was about is not acknowledged.
+            Builder::new().name("socket-conn".into()).spawn(move || {
+                // A panic ends this connection only; its envelope isn't acknowledged.
                 let end = catch_unwind(AssertUnwindSafe(|| run(id, &shared, woken, &reports)));
-                let end = end.unwrap_or_else(|_| End::Lost("an error inside ackbell (a panic)".into()));
+                let end = end.unwrap_or_else(|_| Disconnect::Lost("an error inside ackbell (a panic)".into()));
                 let _ = reports.send(ConnectionReport::Ended { id, end });
             })?;
             Ok(waker)
         });
         match spawned {
-            Ok(waker) => self.connections.push(Held { id, phase: Phase::Opening, waker: Some(waker) }),
-            Err(e) => self.open_later(End::Lost(format!("can't start a thread: {e}"))),
+            Ok(waker) => self.connections.push(ConnectionSlot { id, phase: Phase::Opening, waker: Some(waker) }),
+            Err(e) => self.open_later(Disconnect::Lost(format!("can't start a thread: {e}"))),
         }
     }
 
     /// A connection serves: it takes over from all others.
     fn greeted(&mut self, id: u64, num_connections: u64) {
-        if !self.connections.iter().any(|held| held.id == id && held.phase == Phase::Opening) {
+        if !self.connections.iter().any(|slot| slot.id == id && slot.phase == Phase::Opening) {
             return; // greeted before
         }
-        for held in &mut self.connections {
-            if held.id == id {
-                held.phase = Phase::Serving(Instant::now());
-            } else if held.phase != Phase::Opening {
-                held.phase = Phase::Leaving;
-                held.waker = None;
+        for slot in &mut self.connections {
+            if slot.id == id {
+                slot.phase = Phase::Serving(Instant::now());
+            } else if slot.phase != Phase::Opening {
+                slot.phase = Phase::Leaving;
+                slot.waker = None;
             }
         }
-        let ours = self.connections.iter().filter(|held| held.phase != Phase::Opening).count() as u64;
-        self.told = None;
+        let ours = self.connections.iter().filter(|slot| slot.phase != Phase::Opening).count() as u64;
+        self.last_logged = None;
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         if !status.connected {
             status.since = clock::wall_ms();
@@ -132,8 +142,8 @@ impl Supervisor {
         info!("socket mode connected integration={name} connections={num_connections}");
         if status.strangers() > before {
             warn!(
-                "socket mode has other connections integration={name} others={} what=Slack sends some clicks there, \
-                 another listener uses this app token or a connection died unseen",
+                "socket mode has other connections integration={name} others={} clicks=some_lost \
+                 cause=\"another listener uses this app token, or Slack hasn't closed an old connection yet\"",
                 status.strangers()
             );
         }
@@ -141,53 +151,55 @@ impl Supervisor {
 
     /// Slack will close a connection that serves: the next one, at once, unless that happens all the time.
     fn renew(&mut self, id: u64) {
-        let Some(held) = self.connections.iter_mut().find(|held| held.id == id) else { return };
-        let Phase::Serving(since) = held.phase else { return };
-        held.phase = Phase::Leaving;
+        let Some(slot) = self.connections.iter_mut().find(|slot| slot.id == id) else { return };
+        let Phase::Serving(since) = slot.phase else { return };
+        slot.phase = Phase::Leaving;
         let pause = if self.was_healthy(since) { Duration::ZERO } else { self.pause() };
         self.next.get_or_insert(Instant::now() + pause);
     }
 
-    fn ended(&mut self, id: u64, end: End) {
-        let held = self.connections.iter().position(|held| held.id == id).map(|at| self.connections.swap_remove(at));
-        if let Some(Phase::Serving(since)) = held.map(|held| held.phase) {
+    fn ended(&mut self, id: u64, end: Disconnect) {
+        let slot = self.connections.iter().position(|slot| slot.id == id).map(|at| self.connections.swap_remove(at));
+        if let Some(Phase::Serving(since)) = slot.map(|slot| slot.phase) {
             self.was_healthy(since);
         }
-        let is_serving = self.connections.iter().any(|held| held.phase != Phase::Opening);
+        let is_serving = self.connections.iter().any(|slot| slot.phase != Phase::Opening);
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         if status.connected && !is_serving {
             status.connected = false;
             status.since = clock::wall_ms();
         }
         drop(status);
-        // Of those that leave nothing more is expected; one that opens will tell.
-        let has_heir = self.connections.iter().any(|held| held.phase != Phase::Leaving);
-        if !has_heir && self.next.is_none() {
+        // Connections that are leaving don't count; one that is being opened will report.
+        let has_successor = self.connections.iter().any(|slot| slot.phase != Phase::Leaving);
+        if !has_successor && self.next.is_none() {
             self.open_later(end);
         }
     }
 
-    /// Tells what happened and says when the next connection is opened.
-    fn open_later(&mut self, end: End) {
+    /// Logs the reason and sets when the next connection is opened.
+    fn open_later(&mut self, end: Disconnect) {
         let timing = self.shared.timing;
         let pause = self.pause();
         let (reason, pause, needs_a_person) = match end {
-            End::Told => ("closed".to_owned(), pause, false),
-            End::Lost(reason) => (reason, pause, false),
-            End::Wait(after) => ("Slack asks to wait".to_owned(), after.max(pause), false),
-            End::TooMany => ("the app has all the connections Slack allows (10)".to_owned(), pause, true),
-            End::LinkDisabled => ("Socket Mode is switched off in the app".to_owned(), timing.link_disabled, true),
-            End::Hopeless(reason) => (reason, timing.hopeless, true),
+            Disconnect::Requested => ("closed".to_owned(), pause, false),
+            Disconnect::Lost(reason) => (reason, pause, false),
+            Disconnect::Wait(after) => ("Slack asks to wait".to_owned(), after.max(pause), false),
+            Disconnect::TooMany => ("the app has all the connections Slack allows (10)".to_owned(), pause, true),
+            Disconnect::LinkDisabled => {
+                ("Socket Mode is switched off in the app".to_owned(), timing.link_disabled, true)
+            }
+            Disconnect::Hopeless(reason) => (reason, timing.hopeless, true),
         };
         self.next = Some(Instant::now() + pause);
-        if self.told.as_ref() != Some(&reason) {
+        if self.last_logged.as_ref() != Some(&reason) {
             let name = &self.shared.integration.name;
             if needs_a_person {
-                error!("socket mode can't connect integration={name} reason={reason} what=trying again");
+                error!("socket mode can't connect integration={name} reason={reason:?} action=retry");
             } else {
-                warn!("socket mode not connected integration={name} reason={reason} what=trying again");
+                warn!("socket mode not connected integration={name} reason={reason:?} action=retry");
             }
-            self.told = Some(reason.clone());
+            self.last_logged = Some(reason.clone());
         }
         self.status.lock().unwrap_or_else(PoisonError::into_inner).last_error = Some(reason);
     }
@@ -208,16 +220,16 @@ impl Supervisor {
         backoff(self.shared.timing.retry_first, self.shared.timing.retry_max, self.failures, jitter)
     }
 
-    /// Closes all connections and waits for their last words. One that is being opened isn't waited for.
+    /// Closes all connections and waits for their ends; not for one that is still being opened.
     fn stop(mut self) {
-        self.connections.retain(|held| held.phase != Phase::Opening);
-        for held in &mut self.connections {
-            held.waker = None;
+        self.connections.retain(|slot| slot.phase != Phase::Opening);
+        for slot in &mut self.connections {
+            slot.waker = None;
         }
         let until = Instant::now() + self.shared.timing.close * 2;
         while !self.connections.is_empty() {
             match self.inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(ConnectionReport::Ended { id, .. }) => self.connections.retain(|held| held.id != id),
+                Ok(ConnectionReport::Ended { id, .. }) => self.connections.retain(|slot| slot.id != id),
                 Ok(_) => {}
                 Err(_) => break,
             }

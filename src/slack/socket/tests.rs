@@ -13,14 +13,14 @@ const SOON: Duration = Duration::from_secs(5);
 /// For tests that are about something else than silence.
 const CALM: Timing = Timing { silence: Duration::from_secs(20), ..QUICK };
 
-fn nothing(_: &Envelope) -> Reply {
-    Reply::Nothing
+fn nothing(_: &Envelope) -> EnvelopeReply {
+    EnvelopeReply::Empty
 }
 
 #[test]
 fn a_click_is_taken_and_acknowledged_with_its_answer() {
     let slack = StandIn::start();
-    let (socket, taken) = slack.run(CALM, |_| Reply::Payload(json!({ "response_action": "clear" })));
+    let (socket, taken) = slack.run(CALM, |_| EnvelopeReply::Payload(json!({ "response_action": "clear" })));
     let mut server = slack.greet(1);
     assert!(slack.call().1.to_ascii_lowercase().contains("authorization: bearer xapp-1-a1"));
     tell(&mut server, &click("e1"));
@@ -43,7 +43,7 @@ fn what_comes_twice_acts_once_and_what_was_refused_may_come_again() {
     let is_full = Arc::new(Mutex::new(true));
     let full = Arc::clone(&is_full);
     let (_socket, taken) =
-        slack.run(CALM, move |_| if *full.lock().unwrap() { Reply::Refused } else { Reply::Nothing });
+        slack.run(CALM, move |_| if *full.lock().unwrap() { EnvelopeReply::Refused } else { EnvelopeReply::Empty });
     let mut server = slack.greet(1);
     tell(&mut server, &click("e1"));
     taken.recv_timeout(SOON).unwrap();
@@ -64,7 +64,7 @@ fn an_answer_of_20_kib_is_left_out() {
     let overhead = json!({ "envelope_id": "e1", "payload": "" }).to_string().len();
     let (_socket, _taken) = slack.run(CALM, move |envelope| {
         let bytes = connection::ACKNOWLEDGEMENT_BYTES_END - overhead - usize::from(envelope.id == "e1");
-        Reply::Payload(json!("x".repeat(bytes)))
+        EnvelopeReply::Payload(json!("x".repeat(bytes)))
     });
     let mut server = slack.greet(1);
     tell(&mut server, &click("e1"));
@@ -272,7 +272,7 @@ fn a_panic_costs_one_connection_and_acknowledges_nothing() {
     let slack = StandIn::start();
     let (_socket, _taken) = slack.run(CALM, |envelope| {
         assert!(envelope.id != "bad", "played");
-        Reply::Nothing
+        EnvelopeReply::Empty
     });
     let mut server = slack.greet(1);
     tell(&mut server, &click("bad"));

@@ -44,7 +44,7 @@ fn a_renewed_certificate_is_taken_and_a_broken_one_is_not() {
     assert!(super::statuses(&door.say(&health())).is_empty(), "no plain HTTP beside it");
 
     fs::write(&cert, "not a certificate").unwrap();
-    wait::until("the refusal", || door.site.log().contains("the old one stays in use"));
+    wait::until("the refusal", || door.site.log().contains("new certificate refused"));
     assert_status(&ask(&door, &old, &health()).unwrap(), 200);
 
     certificate(directory.path());
@@ -57,6 +57,6 @@ fn an_unusable_certificate_closes_that_door_only() {
     let site = Site::new(&super::config(SECRET, "tls_cert = \"gone.pem\"\ntls_key = \"gone.key\"\n"));
     let listener = site.listen();
     let log = site.log();
-    assert!(log.contains("http can't be opened") && log.contains("gone.pem: ") && log.contains("remedy="), "{log}");
+    assert!(log.contains("can't open http") && log.contains("gone.pem: ") && log.contains("remedy="), "{log}");
     assert_eq!(listener.stop(), Some(0));
 }

@@ -90,7 +90,7 @@ fn a_retry_after_is_waited_out_whatever_the_clock_says() {
 #[ignore = "needs faketime: tests/run"]
 fn a_click_has_its_time_and_its_end_whatever_the_clock_says() {
     let ended = |night: &OnCall<PlayedCore>| {
-        night.sandbox.whispers().iter().any(|told| told.contains("the core has not taken it"))
+        night.sandbox.whispers().iter().any(|told| told.contains("the core has not applied it"))
     };
     let clicked = |night: &OnCall<PlayedCore>, jump| {
         let card = night.problem("Disk");
@@ -137,7 +137,7 @@ fn a_state_file_from_before_the_clock_was_set_back_is_no_word_about_the_click() 
     let card = night.problem("Disk");
     assert!(night.click(&card));
     // The file says: written half a minute after the click, Disk is OK. It was looked at when the person is told so.
-    night.told("Sent to the monitoring core; the message changes once the core holds it.");
+    night.told("Sent to the monitoring core; the message updates once the core confirms.");
     night.core.pause(false);
     night.expect("ACKNOWLEDGED, CRITICAL: Disk on web01");
     let told = night.sandbox.whispers();

@@ -1,7 +1,8 @@
-//! The end of an acknowledgement that was given a time: looked at when it should be over, whoever was to end it.
+//! The end of an acknowledgement with an expiry time: the core's state is read when the time is over.
 //!
-//! A core that knows an expiry ends it by itself and says so to nobody, and in its web interface anybody may end it
-//! before. So the core's state decides: what it still holds is removed, and what it no longer holds is told.
+//! A core that supports expiry ends the acknowledgement by itself and notifies nobody, and in the core's web interface
+//! anybody may end it earlier. So the core's state decides: an acknowledgement that is still there is removed, and
+//! where it is gone the messages are updated.
 
 use crate::config::Core;
 use crate::model::core_snapshot::Acknowledged;
@@ -11,15 +12,15 @@ use crate::model::problem::ActionTaken;
 use crate::monitoring::state;
 use std::collections::BTreeMap;
 
-/// A core that ends it itself looks for what is over every few seconds.
+/// A core that supports expiry looks for ended acknowledgements every few seconds.
 pub(super) const GRACE_SECONDS: i64 = 10;
 
-/// What the core holds when the time is over.
+/// The acknowledgement in the core when the time is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// The acknowledgement still, or nobody knows: it is to be removed.
+    /// Still there, or the state can't be read: to be removed.
     Due,
-    /// None at all.
+    /// Gone.
     Over,
     /// Somebody else's, or a later one.
     Another,
@@ -39,7 +40,7 @@ pub(super) fn look(core: &Core, object: &Object, author: &str, comment: &str) ->
     }
 }
 
-/// What the messages about the object are told when it is over.
+/// The action that the messages about the object will show.
 pub(super) fn over(author: &str, now: i64) -> ActionTaken {
     ActionTaken {
         kind: Kind::Unacknowledged,

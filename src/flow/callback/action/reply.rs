@@ -1,8 +1,8 @@
-//! What a person is told privately: why not, or that it takes longer.
+//! Replies that only the person who asked sees: the reason of a failure, or that the core needs more time.
 
-use super::{REPLY_INTERVAL, REST, Worker, request_of};
-use crate::flow::callback::request::Asker;
-use crate::flow::callback::whisper::{own_url, whisper};
+use super::{ActionWorker, IDLE_PAUSE, request_of};
+use crate::flow::callback::ephemeral::{own_url, send_ephemeral};
+use crate::flow::callback::request::Requester;
 use crate::model::outcome::Outcome;
 use crate::store::{Act, Stage, StoreError};
 use crate::system::clock;
@@ -11,63 +11,73 @@ use serde_json::Value;
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// A response URL is good for half an hour (<https://docs.slack.dev/interactivity/handling-user-interaction>).
+/// Between two tries to reply.
+const REPLY_INTERVAL: Duration = Duration::from_secs(3);
+/// A response URL works for half an hour (<https://docs.slack.dev/interactivity/handling-user-interaction>).
 const REPLY_MS_MAX: i64 = 30 * 60 * 1000;
-/// After so long without the core's word the person is told that it takes time.
+/// After so long without a confirmation the person learns that it takes time.
 const PATIENCE_MS: i64 = 3_000;
 /// For one call.
 const BUDGET: Duration = Duration::from_secs(5);
 
-impl Worker {
-    /// Says what is to be said; how long until there is more to say. Slack may take its time for each: what somebody
-    /// else wants of the core comes first, however much one person is to be told.
-    pub(super) fn answer(&mut self) -> Result<Duration, StoreError> {
-        self.say_that_it_takes_time()?;
+impl ActionWorker {
+    /// Sends the replies; returns how long until there are more. Slack may take its time for each, so new requests go
+    /// first, however many replies one person has to get.
+    pub(in crate::flow::callback) fn reply(&mut self) -> Result<Duration, StoreError> {
+        self.reply_that_it_takes_time()?;
         let mut waits = false;
-        let mut said: HashSet<(String, Option<String>, String)> = HashSet::new();
-        for act in self.store.replies()? {
-            let asker = request_of(&act)?.asker;
-            let words = act.reply.clone().unwrap_or_default();
-            // Whoever tapped again and again reads it once.
-            if !said.insert((asker.key(), asker.channel.clone(), words.clone())) {
-                self.store.reply_said(act.id)?;
+        let mut sent: HashSet<(String, Option<String>, String)> = HashSet::new();
+        for kept in self.store.replies()? {
+            let requester = request_of(&kept)?.requester;
+            let sentence = kept.reply.clone().unwrap_or_default();
+            // A person who tapped again and again reads it once.
+            if !sent.insert((requester.key(), requester.channel.clone(), sentence.clone())) {
+                self.store.reply_said(kept.id)?;
                 continue;
             }
-            if self.is_wanted()? {
+            if self.has_due_request()? {
                 return Ok(Duration::ZERO);
             }
-            match whisper(&mut self.gate, &asker, &words) {
-                Outcome::Delivered(_) => self.store.reply_said(act.id)?,
-                outcome if clock::wall_ms() - act.at.max(act.due.min(clock::wall_ms())) > REPLY_MS_MAX => {
-                    warn!("a person wasn't told user={} words=\"{words}\" reason={outcome:?}", asker.user);
-                    self.store.reply_said(act.id)?;
+            match send_ephemeral(&mut self.lookup, &requester, &sentence) {
+                Outcome::Delivered(_) => self.store.reply_said(kept.id)?,
+                outcome if clock::wall_ms() - kept.at.max(kept.due.min(clock::wall_ms())) > REPLY_MS_MAX => {
+                    let user = &requester.user;
+                    warn!(
+                        "reply not sent in time user={user} dropped=reply text={sentence:?} reason={:?}",
+                        outcome.reason()
+                    );
+                    self.store.reply_said(kept.id)?;
                 }
                 Outcome::Temporary { slow: false, .. } | Outcome::Wait { .. } => waits = true,
                 outcome => {
-                    warn!("a person can't be told user={} words=\"{words}\" reason={outcome:?}", asker.user);
-                    self.store.reply_said(act.id)?;
+                    let user = &requester.user;
+                    warn!(
+                        "can't send a reply user={user} dropped=reply text={sentence:?} reason={:?}",
+                        outcome.reason()
+                    );
+                    self.store.reply_said(kept.id)?;
                 }
             }
         }
-        Ok(if waits { REPLY_INTERVAL } else { REST })
+        Ok(if waits { REPLY_INTERVAL } else { IDLE_PAUSE })
     }
 
-    /// Whether somebody wants something of a core.
-    fn is_wanted(&self) -> Result<bool, StoreError> {
+    /// Whether a new request is due.
+    fn has_due_request(&self) -> Result<bool, StoreError> {
         Ok(!self.store.acts(Stage::New, clock::wall_ms(), 1)?.is_empty())
     }
 
-    fn say_that_it_takes_time(&mut self) -> Result<(), StoreError> {
+    fn reply_that_it_takes_time(&mut self) -> Result<(), StoreError> {
         let now = clock::wall_ms();
         let waiting: Vec<Act> = self.store.acts(Stage::Sent, i64::MAX, 100)?;
-        self.told.retain(|id| waiting.iter().any(|act| act.id == *id));
-        for act in waiting.iter().filter(|act| act.parent.is_none() && now - act.at > PATIENCE_MS) {
-            if !self.is_wanted()? && self.told.insert(act.id) {
-                let asker = request_of(act)?.asker;
-                let _ = whisper(
-                    &mut self.gate,
-                    &asker,
-                    "Sent to the monitoring core; the message changes once the core holds it.",
+        self.told_to_wait.retain(|id| waiting.iter().any(|kept| kept.id == *id));
+        for kept in waiting.iter().filter(|kept| kept.parent.is_none() && now - kept.at > PATIENCE_MS) {
+            if !self.has_due_request()? && self.told_to_wait.insert(kept.id) {
+                let requester = request_of(kept)?.requester;
+                let _ = send_ephemeral(
+                    &mut self.lookup,
+                    &requester,
+                    "Sent to the monitoring core; the message updates once the core confirms.",
                 );
             }
         }
@@ -75,19 +85,19 @@ impl Worker {
     }
 
     /// Replaces the message that was clicked.
-    pub(super) fn respond(&mut self, asker: &Asker, mut message: Value) {
+    pub(super) fn respond(&mut self, requester: &Requester, mut message: Value) {
         message["replace_original"] = Value::from(true);
         if let Some(fields) = message.as_object_mut() {
             fields.remove("unfurl_links");
             fields.remove("unfurl_media");
         }
-        let Some(url) = own_url(&self.gate.config(), asker) else {
+        let Some(url) = own_url(&self.lookup.config(), requester) else {
             return;
         };
-        if let Some(client) = self.gate.client(&asker.integration) {
+        if let Some(client) = self.lookup.client(&requester.integration) {
             match client.respond(&url, &message, BUDGET) {
                 Outcome::Delivered(_) => {}
-                outcome => warn!("the clicked message wasn't replaced user={} reason={outcome:?}", asker.user),
+                outcome => warn!("clicked message not replaced user={} reason={:?}", requester.user, outcome.reason()),
             }
         }
     }

@@ -1,31 +1,33 @@
-//! Which object somebody means: by the core's names, by what people call it, or by a near miss.
+//! Finds the object that somebody named: by the core's names, by its display names, or suggests a similar one.
 
+use super::not_readable;
 use crate::config::{Config, Core, Matcher, suggest};
-use crate::flow::callback::gate::Gate;
+use crate::flow::callback::access_lookup::AccessLookup;
 use crate::model::object::Object;
 use crate::model::pattern::{Globs, Pattern};
 use crate::monitoring::error::ReadError;
 use crate::monitoring::objects::Names;
 use crate::monitoring::{object_list, paths};
 use crate::rules::authorise::{KnownNames, Permission};
-use crate::rules::slash::{NAME_WORDS_MAX, quoted};
+use crate::rules::slash::NAME_WORDS_MAX;
+use crate::rules::slash::tokens::quoted;
 use crate::slack::mrkdwn;
 use std::collections::BTreeMap;
 
 /// The states that `problems` can be filtered by.
 const STATES: [&str; 6] = ["warning", "critical", "unknown", "down", "unreachable", "ok"];
-/// A longer name is nobody's.
+/// No object has a longer name.
 const NAME_BYTES_MAX: usize = 512;
 
 /// An object that somebody named.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) object: Object,
-    /// How many words its name has.
-    pub(super) words: usize,
+    /// How many tokens its name has.
+    pub(super) tokens: usize,
 }
 
-/// The cores that may be meant: the one named, else all; the machine's own where none is configured.
+/// The cores to look in: the named one, else all; this machine's where none is configured.
 pub(super) fn cores(config: &Config, named: Option<&str>) -> Result<Vec<Core>, String> {
     let Some(name) = named else {
         return Ok(if config.cores.is_empty() { vec![paths::found()] } else { config.cores.clone() });
@@ -34,61 +36,66 @@ pub(super) fn cores(config: &Config, named: Option<&str>) -> Result<Vec<Core>, S
     if found.is_empty() {
         let others: Vec<&str> = config.cores.iter().map(|core| core.name.as_str()).filter(|n| !n.is_empty()).collect();
         let known = if others.is_empty() { "there is only one".to_owned() } else { suggest::one_of(&others) };
-        return Err(format!("There is no core \"{name}\": {known}."));
+        return Err(format!("Unknown core \"{name}\": {known}."));
     }
     Ok(found)
 }
 
-/// The object that the first words name; as many of them as make a name that exists. What the person may not know of is
-/// as if it didn't.
+/// The object that the first tokens name: the longest name that exists. An object that the person may not see doesn't
+/// exist for them.
 pub(super) fn object(
-    words: &[String],
+    tokens: &[String],
     cores: &[Core],
-    gate: &mut Gate,
-    leave: &Permission<'_>,
+    lookup: &mut AccessLookup,
+    permission: &Permission<'_>,
 ) -> Result<Found, String> {
     let mut unreadable = None;
     let mut exact: Vec<Found> = Vec::new();
     for core in cores {
-        match in_core(words, core, gate, leave) {
+        match in_core(tokens, core, lookup, permission) {
             Ok(found) => exact.extend(found),
             Err(e) => unreadable = Some(e),
         }
     }
-    let longest = exact.iter().map(|found| found.words).max();
-    exact.retain(|found| Some(found.words) == longest);
+    let longest = exact.iter().map(|found| found.tokens).max();
+    exact.retain(|found| Some(found.tokens) == longest);
     match (exact.pop(), exact.first()) {
         (Some(one), None) => Ok(one),
         (Some(one), Some(_)) => {
             Err(several(&one.object, exact.iter().chain([&one]).map(|found| found.object.core.as_str())))
         }
         (None, _) => match unreadable {
-            Some(e) => Err(format!("The monitoring can't be asked: {e}.")),
-            None => by_other_names(words, cores, gate, leave),
+            Some(e) => Err(not_readable(&e)),
+            None => by_display_name(tokens, cores, lookup, permission),
         },
     }
 }
 
 /// The longest name that exists as it is written.
-fn in_core(words: &[String], core: &Core, gate: &mut Gate, leave: &Permission<'_>) -> Result<Option<Found>, ReadError> {
+fn in_core(
+    tokens: &[String],
+    core: &Core,
+    lookup: &mut AccessLookup,
+    permission: &Permission<'_>,
+) -> Result<Option<Found>, ReadError> {
     let mut candidates: Vec<(Object, usize)> = Vec::new();
-    for count in (1..=words.len().min(NAME_WORDS_MAX)).rev() {
-        let written = words[..count].join(" ");
+    for count in (1..=tokens.len().min(NAME_WORDS_MAX)).rev() {
+        let written = tokens[..count].join(" ");
         candidates.extend(readings(&written, &core.name).into_iter().map(|object| (object, count)));
     }
     let wanted: Vec<Object> = candidates.iter().map(|(object, _)| object.clone()).collect();
-    let snapshot = object_list::states(core, &wanted, leave)?;
+    let snapshot = object_list::states(core, &wanted, permission)?;
     let mut there = candidates.into_iter().filter(|(object, _)| snapshot.states.contains_key(object));
-    let found = there.find(|(object, _)| leave.sees(&gate.names(core, object, None).of(object)));
-    Ok(found.map(|(object, count)| Found { object, words: count }))
+    let found = there.find(|(object, _)| permission.sees(&lookup.names(core, object, None).of(object)));
+    Ok(found.map(|(object, count)| Found { object, tokens: count }))
 }
 
-/// Every object that the person may know of, with what people call it.
-fn seen(core: &Core, gate: &mut Gate, leave: &Permission<'_>) -> Result<Vec<(Object, Label)>, String> {
-    let all = object_list::names(core, leave).map_err(|e| format!("The monitoring can't be asked: {e}."))?;
-    let (mut seen, naming) = (Vec::new(), gate.naming(core));
+/// Every object that the person may see, with its display name.
+fn seen(core: &Core, lookup: &mut AccessLookup, permission: &Permission<'_>) -> Result<Vec<(Object, Label)>, String> {
+    let all = object_list::names(core, permission).map_err(|e| not_readable(&e))?;
+    let (mut seen, naming) = (Vec::new(), lookup.naming(core));
     for object in all {
-        if !leave.differs_by_object() || leave.sees(&naming.names(&object, None).of(&object)) {
+        if !permission.differs_by_object() || permission.sees(&naming.names(&object, None).of(&object)) {
             let label = Label::known(&object, naming.labels);
             seen.push((object, label));
         }
@@ -96,15 +103,15 @@ fn seen(core: &Core, gate: &mut Gate, leave: &Permission<'_>) -> Result<Vec<(Obj
     Ok(seen)
 }
 
-/// The names of everything there is in a core, for deciding about filters.
+/// The names of all objects of a core, for deciding about filters.
 pub(super) fn learn(
     core: &Core,
-    gate: &mut Gate,
-    leave: &Permission<'_>,
+    lookup: &mut AccessLookup,
+    permission: &Permission<'_>,
     known: &mut KnownNames,
 ) -> Result<(), String> {
-    let all = object_list::names(core, leave).map_err(|e| format!("The monitoring can't be asked: {e}."))?;
-    let naming = gate.naming(core);
+    let all = object_list::names(core, permission).map_err(|e| not_readable(&e))?;
+    let naming = lookup.naming(core);
     for object in all {
         let label = Label::known(&object, naming.labels);
         if let (Some(service), Some(label)) = (object.service, label.service) {
@@ -117,19 +124,20 @@ pub(super) fn learn(
     Ok(())
 }
 
-/// Why a list without problems says nothing: the filter names something that isn't there. `None`: it is there, and well.
-pub(super) fn nothing_of_that(
+/// The sentence for an empty list whose filter names an object that doesn't exist. `None`: the objects exist, and are
+/// well.
+pub(super) fn no_such_object(
     matches: &Matcher,
     cores: &[&Core],
-    gate: &mut Gate,
-    leave: &Permission<'_>,
+    lookup: &mut AccessLookup,
+    permission: &Permission<'_>,
 ) -> Result<Option<String>, String> {
     if matches.parts().all(|part| part.host.is_empty() && part.service.is_empty()) {
         return Ok(None);
     }
     let mut all = Vec::new();
     for core in cores {
-        all.extend(seen(core, gate, leave)?);
+        all.extend(seen(core, lookup, permission)?);
     }
     let mut hosts: Vec<[&str; 2]> = all.iter().map(|(object, label)| [&*object.host, &*label.host]).collect();
     hosts.dedup();
@@ -146,12 +154,12 @@ pub(super) fn nothing_of_that(
             let globs = Globs::of(std::slice::from_ref(pattern));
             !pattern.0.starts_with('!') && !names.iter().any(|[name, label]| globs.take(&[Some(name), Some(label)]))
         })?;
-        Some(missed(kind, missing, names))
+        Some(no_match(kind, missing, names))
     }))
 }
 
-/// No object has such a name; what may be meant.
-fn missed(kind: &str, pattern: &Pattern, names: &[[&str; 2]]) -> String {
+/// The sentence for a name that no object has, with a suggestion.
+fn no_match(kind: &str, pattern: &Pattern, names: &[[&str; 2]]) -> String {
     let text = pattern.0.to_lowercase();
     let written = text.trim_matches('*');
     let begins = |name: &&str| !written.is_empty() && name.to_lowercase().starts_with(written);
@@ -162,14 +170,14 @@ fn missed(kind: &str, pattern: &Pattern, names: &[[&str; 2]]) -> String {
         let near = || suggest::nearest(written, STATES.into_iter().chain(names.iter().flatten().copied()));
         state().or_else(near).map(str::to_owned)
     };
-    let said = format!("There is no {kind} \"{}\" that you may see, so this says nothing about problems.", pattern.0);
+    let sentence = format!("No {kind} that you may see matches \"{}\".", pattern.0);
     mrkdwn::sentence(&match near {
-        Some(near) => format!("{said} Did you mean `{}`?", quoted(&near)),
-        None => said,
+        Some(near) => format!("{sentence} Did you mean `{}`?", quoted(&near)),
+        None => sentence,
     })
 }
 
-/// What a written name may mean: a service at each slash, then a host.
+/// The objects that a written name may mean: a service at each slash, then a host.
 fn readings(written: &str, core: &str) -> Vec<Object> {
     let object = |host: &str, service: Option<&str>| Object {
         core: core.to_owned(),
@@ -187,14 +195,19 @@ fn several<'a>(object: &Object, cores: impl Iterator<Item = &'a str>) -> String 
     let mut names: Vec<&str> = cores.collect();
     names.sort_unstable();
     names.dedup();
-    format!("Several cores have {object}; say which one with --core {} before the name.", suggest::one_of(&names))
+    format!("Several cores have {object}; choose one with --core {} before the name.", suggest::one_of(&names))
 }
 
-/// The names that people use, without regard to case; else what is near.
-fn by_other_names(words: &[String], cores: &[Core], gate: &mut Gate, leave: &Permission<'_>) -> Result<Found, String> {
+/// Looks among the display names, case-insensitively; else suggests a similar name.
+fn by_display_name(
+    tokens: &[String],
+    cores: &[Core],
+    lookup: &mut AccessLookup,
+    permission: &Permission<'_>,
+) -> Result<Found, String> {
     let mut known: BTreeMap<String, Vec<Object>> = BTreeMap::new();
     for core in cores {
-        for (object, label) in seen(core, gate, leave)? {
+        for (object, label) in seen(core, lookup, permission)? {
             let label = Some(label.written()).filter(|label| *label != written(&object));
             known.entry(written(&object).to_lowercase()).or_default().push(object.clone());
             if let Some(label) = label {
@@ -202,14 +215,14 @@ fn by_other_names(words: &[String], cores: &[Core], gate: &mut Gate, leave: &Per
             }
         }
     }
-    for count in (1..=words.len().min(NAME_WORDS_MAX)).rev() {
-        match known.get(&words[..count].join(" ").to_lowercase()).map(Vec::as_slice) {
-            Some([one]) => return Ok(Found { object: one.clone(), words: count }),
-            Some([one, others @ ..]) => return Err(which(one, others)),
+    for count in (1..=tokens.len().min(NAME_WORDS_MAX)).rev() {
+        match known.get(&tokens[..count].join(" ").to_lowercase()).map(Vec::as_slice) {
+            Some([one]) => return Ok(Found { object: one.clone(), tokens: count }),
+            Some([one, others @ ..]) => return Err(ambiguous(one, others)),
             Some([]) | None => {}
         }
     }
-    let first = words.first().map(String::as_str).unwrap_or_default();
+    let first = tokens.first().map(String::as_str).unwrap_or_default();
     let beginning = || known.keys().map(String::as_str).find(|key| key.starts_with(&first.to_lowercase()));
     let near = suggest::nearest(first, known.keys().map(String::as_str)).or_else(beginning);
     let near = near.and_then(|key| known.get(key)?.first());
@@ -221,17 +234,17 @@ fn by_other_names(words: &[String], cores: &[Core], gate: &mut Gate, leave: &Per
         let nearest = suggest::nearest(service, services.iter().filter_map(|object| object.service.as_deref()));
         services.iter().find(|object| object.service.as_deref() == nearest && nearest.is_some()).copied()
     });
-    let there = if leave.differs_by_object() { " that you may see" } else { "" };
+    let there = if permission.differs_by_object() { " that you may see" } else { "" };
     Err(match near {
         Some(object) => {
             format!("The monitoring has no \"{first}\"{there}. Did you mean `{}`?", quoted(&written(object)))
         }
-        None => format!("The monitoring has no \"{first}\"{there}. `problems` tells what is wrong now."),
+        None => format!("The monitoring has no \"{first}\"{there}. See `problems` for the open problems."),
     })
 }
 
-/// Several objects are called the same: in several cores, or they differ in case, or by their other names.
-fn which(one: &Object, others: &[Object]) -> String {
+/// Several objects have that name: in several cores, or they differ in case, or by their display names.
+fn ambiguous(one: &Object, others: &[Object]) -> String {
     if others.iter().all(|other| written(other) == written(one)) {
         return several(one, others.iter().chain([one]).map(|object| object.core.as_str()));
     }
@@ -239,7 +252,7 @@ fn which(one: &Object, others: &[Object]) -> String {
     names.sort_unstable();
     names.dedup();
     names.truncate(5);
-    format!("Several are called so; write it exactly: `{}`.", names.join("` or `"))
+    format!("Several objects have that name; write one exactly: `{}`.", names.join("` or `"))
 }
 
 /// As it is written behind the command, by the core's own names.
@@ -262,11 +275,11 @@ impl Label {
 
     /// The display names as far as they are known.
     pub(super) fn known(object: &Object, labels: Option<&Names>) -> Self {
-        labels.map_or_else(|| Self::bare(object), |labels| Self::of(object, labels))
+        labels.map_or_else(|| Self::bare(object), |labels| Self::from_names(object, labels))
     }
 
     /// The display names, where there are some.
-    pub(super) fn of(object: &Object, labels: &Names) -> Self {
+    pub(super) fn from_names(object: &Object, labels: &Names) -> Self {
         let named = |service: &str| labels.label(&object.host, service).cloned();
         let bare = Self::bare(object);
         let service = bare.service.map(|service| named(&service).unwrap_or(service));
@@ -291,91 +304,4 @@ impl Label {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rules::authorise::{Caller, Person, Right};
-    use std::fmt::Write as _;
-
-    fn core(directory: &std::path::Path, services: &[(&str, &str)]) -> Core {
-        let mut text = "info {\n\tcreated=1\n\t}\n".to_owned();
-        for (host, service) in services {
-            if service.is_empty() {
-                write!(text, "hoststatus {{\n\thost_name={host}\n\tcurrent_state=0\n\t}}\n").unwrap();
-            } else {
-                write!(text, "servicestatus {{\n\thost_name={host}\n\tservice_description={service}\n\t}}\n").unwrap();
-            }
-        }
-        let path = directory.join("status.dat");
-        std::fs::write(&path, text).unwrap();
-        Core { status_file: Some(path), ..Core::default() }
-    }
-
-    /// As somebody who may see everything.
-    fn found(words: &[String], cores: &[Core]) -> Result<Found, String> {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("ackbell.toml");
-        std::fs::write(&path, "[slack]\nwebhook_url = \"https://hooks.slack.com/services/T1/B1/x\"\n").unwrap();
-        let env = crate::system::environment::Environment::default();
-        let config = std::sync::Arc::new(crate::config::load(Some(&path), &env).unwrap().0);
-        let person = Person { team_id: "T1".into(), is_guest: Some(false), ..Person::default() };
-        let caller = Caller { person, team_id: "T1".into(), channel: None, acts: true };
-        let leave = caller.admit(&config.access).unwrap().ask(Right::View).unwrap();
-        object(words, cores, &mut Gate::new(std::sync::Arc::clone(&config), env), &leave)
-    }
-
-    #[test]
-    fn names_are_found_as_people_write_them() {
-        let directory = tempfile::tempdir().unwrap();
-        let objects = [("web01", ""), ("web01", "Disk C:"), ("web01", "a/b"), ("db 1", ""), ("Db01", "MySQL")];
-        let cores = [core(directory.path(), &objects)];
-        let ask = |text: &str| {
-            let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
-            found(&words, &cores).map(|one| (written(&one.object), words[one.words..].join(" ")))
-        };
-        for (text, name, rest) in [
-            ("web01", "web01", ""),
-            ("web01 is slow", "web01", "is slow"),
-            ("web01/Disk C: is full", "web01/Disk C:", "is full"),
-            ("web01/a/b", "web01/a/b", ""),
-            ("db 1 gone", "db 1", "gone"),
-            ("DB01/mysql", "Db01/MySQL", ""),
-        ] {
-            assert_eq!(ask(text), Ok((name.to_owned(), rest.to_owned())), "{text}");
-        }
-        assert_eq!(ask("we").unwrap_err(), "The monitoring has no \"we\". Did you mean `web01`?");
-        assert_eq!(ask("wbe01").unwrap_err(), "The monitoring has no \"wbe01\". Did you mean `web01`?");
-        assert_eq!(
-            ask("web01/Disk").unwrap_err(),
-            "The monitoring has no \"web01/Disk\". Did you mean `\"web01/Disk C:\"`?"
-        );
-        assert!(
-            ask("nothing-like-it").unwrap_err().starts_with("The monitoring has no \"nothing-like-it\". `problems`")
-        );
-    }
-
-    #[test]
-    fn names_that_differ_in_case_are_two() {
-        let directory = tempfile::tempdir().unwrap();
-        let cores = [core(directory.path(), &[("DB1", ""), ("db1", "")])];
-        let ask = |text: &str| found(&[text.to_owned()], &cores).map(|found| found.object.host);
-        assert_eq!(ask("Db1").unwrap_err(), "Several are called so; write it exactly: `DB1` or `db1`.");
-        assert_eq!((ask("DB1"), ask("db1")), (Ok("DB1".to_owned()), Ok("db1".to_owned())));
-    }
-
-    #[test]
-    fn what_people_call_an_object_finds_it() {
-        let directory = tempfile::tempdir().unwrap();
-        let (host, service) = ("5a1c0000-0000-4000-8000-000000000001", "7b2d0000-0000-4000-8000-000000000002");
-        let mut one = core(directory.path(), &[(host, ""), (host, service)]);
-        let objects = format!(
-            "define host {{\n\thost_name\t{host}\n\tdisplay_name\tWeb 01\n\t}}\n\
-             define service {{\n\thost_name\t{host}\n\tservice_description\t{service}\n\tdisplay_name\tDisk C:\n\t}}\n"
-        );
-        let path = directory.path().join("objects.cache");
-        std::fs::write(&path, objects).unwrap();
-        one.objects_file = Some(path);
-        let words = ["web", "01/disk", "c:", "is", "full"].map(str::to_owned);
-        let found = found(&words, &[one]).unwrap();
-        assert_eq!((found.object.service.as_deref(), found.words), (Some(service), 3));
-    }
-}
+mod tests;

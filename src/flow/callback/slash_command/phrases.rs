@@ -1,4 +1,4 @@
-//! The sentences of the answers. Everything foreign in them is made harmless here.
+//! The texts of the answers. Text that comes from elsewhere is escaped here.
 
 use crate::config::{Config, Matcher};
 use crate::model::action::Action;
@@ -8,12 +8,12 @@ use crate::model::time_text::{span, utc};
 use crate::rules::authorise::{Admitted, Caller, Contact, ObjectNames, Person, Refusal, Right, contact_name};
 use crate::slack::mrkdwn::{bold, date, escape, fence, plain};
 
-/// What a filter asks that a core's list of states doesn't tell.
-pub(super) fn beyond_the_state(matcher: &Matcher) -> Option<&'static str> {
-    matcher.parts().find_map(beyond)
+/// The key of a filter that a core's state can't be filtered by.
+pub(super) fn unsupported_key(matcher: &Matcher) -> Option<&'static str> {
+    matcher.parts().find_map(unsupported_key_of)
 }
 
-fn beyond(matcher: &Matcher) -> Option<&'static str> {
+fn unsupported_key_of(matcher: &Matcher) -> Option<&'static str> {
     let lists = [
         (&matcher.host_group, "hostgroup"),
         (&matcher.service_group, "servicegroup"),
@@ -27,10 +27,14 @@ fn beyond(matcher: &Matcher) -> Option<&'static str> {
 
 /// A subscription's filter as it reads in a sentence.
 pub(super) fn filter(text: &str) -> String {
-    if text.is_empty() { "everything".to_owned() } else { format!("what `{}` takes", escape(text).replace('`', "'")) }
+    if text.is_empty() {
+        "all notifications".to_owned()
+    } else {
+        format!("notifications that match `{}`", escape(text).replace('`', "'"))
+    }
 }
 
-/// Why there is nothing to acknowledge; made harmless like every refusal, where it is told.
+/// Why there is nothing to acknowledge. The reply escapes the text, like that of every refusal.
 pub(super) fn acknowledgeable(object: &Object, state: &State) -> Result<(), String> {
     if state.code == 0 || state.is_pending {
         return Err(format!("{object} is {}: there is nothing to acknowledge.", state.name(object)));
@@ -42,7 +46,7 @@ pub(super) fn acknowledgeable(object: &Object, state: &State) -> Result<(), Stri
     }
 }
 
-/// How an object is.
+/// The state of an object.
 pub(super) fn status(object: &Object, label: &str, state: &State, now: i64) -> String {
     let mut lines =
         vec![format!("{} {} is {}{}", circle(object, state.code), bold(label), state.name(object), since(state, now))];
@@ -64,7 +68,7 @@ pub(super) fn status(object: &Object, label: &str, state: &State, now: i64) -> S
         lines.push("In downtime.".to_owned());
     }
     if !state.notifications_enabled {
-        lines.push("Its notifications are stopped: nobody hears of it.".to_owned());
+        lines.push("Its notifications are stopped: nobody is notified.".to_owned());
     }
     if state.last_check > 0 {
         let ago = span(u64::try_from(now - state.last_check).unwrap_or(0));
@@ -89,8 +93,8 @@ fn circle(object: &Object, code: u8) -> &'static str {
     }
 }
 
-/// Who somebody is whom nothing is told.
-pub(super) fn nobody_of_ours(caller: &Caller, refusal: &Refusal) -> String {
+/// Who an outsider is, and why they get no answer.
+pub(super) fn outsider(caller: &Caller, refusal: &Refusal) -> String {
     format!("{}\n{}", you(&caller.person), plain(&refusal.to_string()))
 }
 
@@ -104,21 +108,23 @@ fn you(person: &Person) -> String {
     format!("You are {name} ({id}), {what} in workspace {team}.")
 }
 
-/// Who somebody is to ackbell and the core, and what the rules let them do here.
+/// Who the person is in Slack and in the core, and which actions the rules allow them here.
 pub(super) fn whoami(admitted: Admitted<'_>, config: &Config, contacts: Option<&[Contact]>) -> String {
     let person = admitted.person();
     let mut lines = vec![you(person)];
     lines.push(match &person.email {
-        Some(email) => format!("Slack tells ackbell your e-mail address: {}.", plain(email)),
-        None => "Slack tells ackbell no e-mail address of yours.".to_owned(),
+        Some(email) => format!("Your e-mail address in Slack: {}.", plain(email)),
+        None => "Slack doesn't show your e-mail address to ackbell.".to_owned(),
     });
     lines.push(match (contact_name(person, &config.access, contacts), contacts) {
-        (Some(name), _) => format!("To the monitoring you are the contact {}.", bold(&name)),
+        (Some(name), _) => format!("In the monitoring you are the contact {}.", bold(&name)),
         (None, None) => {
-            "The monitoring's contacts can't be read, so what you do there bears your Slack name.".to_owned()
+            "The monitoring's contacts can't be read, so your actions there are recorded under your Slack name."
+                .to_owned()
         }
         (None, Some(_)) => {
-            "The monitoring has no contact with your address, so what you do there bears your Slack name.".to_owned()
+            "The monitoring has no contact with your address, so your actions there are recorded under your Slack name."
+                .to_owned()
         }
     });
     if !person.groups.is_empty() {
@@ -128,7 +134,7 @@ pub(super) fn whoami(admitted: Admitted<'_>, config: &Config, contacts: Option<&
         Action::Acknowledge { sticky: true, notify: true, persistent: false, comment: String::new(), expiry: None };
     let downtime = Action::Downtime { start: 0, end: 1, flexible: None, comment: String::new(), host_services: false };
     let rights = [
-        ("look", Right::View),
+        ("see problems", Right::View),
         ("acknowledge", Right::Act(&acknowledge)),
         ("remove acknowledgements", Right::Act(&Action::RemoveAcknowledgement)),
         ("schedule downtimes", Right::Act(&downtime)),
@@ -136,7 +142,7 @@ pub(super) fn whoami(admitted: Admitted<'_>, config: &Config, contacts: Option<&
         ("stop notifications", Right::Act(&Action::StopNotifications)),
         ("subscribe channels", Right::Subscribe),
     ];
-    // Rules about certain hosts, and `require_contact`, are for the objects to tell.
+    // Rules about certain hosts, and `require_contact`, depend on the object.
     let anything = Object::default();
     let may = |right| admitted.ask(right)?.may(&ObjectNames::bare(&anything), contacts);
     let (may, may_not): (Vec<_>, Vec<_>) = rights.iter().partition(|(_, right)| may(*right).is_ok());

@@ -6,7 +6,7 @@ use serde_json::json;
 const CODER: &str = include_str!("../../../../tests/samples/coder-notification.json");
 
 fn taken(body: &Value) -> Result<Notification, Refusal> {
-    read(body.to_string().as_bytes(), None, "fresh", 7)
+    parse(body.to_string().as_bytes(), None, "fresh", 7)
 }
 
 fn whole() -> Value {
@@ -15,7 +15,7 @@ fn whole() -> Value {
 
 #[test]
 fn coders_body_is_taken_as_coder_sends_it() {
-    let notification = read(CODER.as_bytes(), None, "fresh", 7).unwrap();
+    let notification = parse(CODER.as_bytes(), None, "fresh", 7).unwrap();
     assert_eq!(notification.to, ["@bobby@coder.com"]);
     assert_eq!(notification.ids.notification.as_deref(), Some("7c1a4f0e-5d7b-4f0c-9d55-3a1b6b0f6a11"));
     let letter = notification.letter.unwrap();
@@ -35,11 +35,11 @@ fn what_is_missing_or_wrong_is_named() {
         (|b| b["payload"] = Value::Null, "missing field: payload.user_email"),
         (|b| b["payload"]["user_email"] = json!(""), "missing field: payload.user_email"),
         (|b| b["payload"]["user_email"] = json!(3), "wrong type: payload.user_email must be a string"),
-        (|b| b["payload"]["user_email"] = json!("bob"), "payload.user_email is no e-mail address"),
+        (|b| b["payload"]["user_email"] = json!("bob"), "payload.user_email isn't a valid e-mail address"),
         (|b| b["payload"] = json!([]), "wrong type: payload must be an object"),
         (|b| b["title"] = json!(["T"]), "wrong type: title must be a string"),
         (|b| b["msg_id"] = json!(1), "wrong type: msg_id must be a string"),
-        (|b| b["channel"] = json!("@x"), "channel is no #name or id of a channel"),
+        (|b| b["channel"] = json!("@x"), "channel isn't a valid #name or id of a channel"),
         (
             |b| b["payload"]["actions"] = json!({}),
             "wrong type: payload.actions must be a list of objects with label and url",
@@ -61,7 +61,7 @@ fn what_is_missing_or_wrong_is_named() {
         (b"\xff", "the body isn't JSON (line 1, column 1)"),
         (b"{\"title\":1,\"title\":2}", "the body isn't JSON (line 1, column 21)"),
     ] {
-        assert_eq!(read(bytes, None, "fresh", 7).unwrap_err().to_string(), expected);
+        assert_eq!(parse(bytes, None, "fresh", 7).unwrap_err().to_string(), expected);
     }
 }
 
@@ -88,17 +88,17 @@ fn only_links_to_the_web_become_buttons() {
 fn the_key_is_the_headers_the_bodys_or_a_fresh_one() {
     let mut body = whole();
     let key = |body: &Value, header: Option<&str>| {
-        read(body.to_string().as_bytes(), header, "fresh", 7).unwrap().ids.notification.unwrap()
+        parse(body.to_string().as_bytes(), header, "fresh", 7).unwrap().ids.notification.unwrap()
     };
     assert_eq!(key(&body, None), "fresh");
     body["msg_id"] = json!("m");
     assert_eq!((key(&body, None), key(&body, Some("h"))), ("m".to_owned(), "h".to_owned()));
-    assert!(read(body.to_string().as_bytes(), Some(&"x".repeat(256)), "fresh", 7).is_err());
+    assert!(parse(body.to_string().as_bytes(), Some(&"x".repeat(256)), "fresh", 7).is_err());
 }
 
 proptest::proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes: Vec<u8>) {
-        let _ = read(&bytes, None, "fresh", 7);
+        let _ = parse(&bytes, None, "fresh", 7);
     }
 }

@@ -81,7 +81,7 @@ fn proxy_tls_and_own_ca_are_honoured() {
     slack.integration.ca_file = Some(ca_file);
     slack.integration.proxy = Proxy::Url(Secret::new(format!("http://user:p%40ss@127.0.0.1:{proxy_port}")));
     let calm = Timing { silence: Duration::from_secs(20), ..QUICK };
-    let (socket, _taken) = slack.run(calm, |_| Reply::Payload(json!({ "text": "ok" })));
+    let (socket, _taken) = slack.run(calm, |_| EnvelopeReply::Payload(json!({ "text": "ok" })));
     let acknowledgement = serve(&listener, config);
     let expected = json!({ "envelope_id": "e1", "payload": { "text": "ok" } });
     assert_eq!(serde_json::from_str::<Value>(acknowledgement.to_text().unwrap()).unwrap(), expected);
@@ -106,7 +106,7 @@ fn a_foreign_certificate_and_a_refusing_proxy_are_told() {
     let mut slack = StandIn::start();
     slack.answer_next(&[&json!({ "ok": true, "url": url }).to_string()]);
     slack.integration.ca_file = Some(ca_file);
-    let (socket, _taken) = slack.run(QUICK, |_| Reply::Nothing);
+    let (socket, _taken) = slack.run(QUICK, |_| EnvelopeReply::Empty);
     let told = eventually(|| socket.status().last_error);
     assert!(told.starts_with("no WebSocket with localhost: ") && told.contains("certificate"), "{told}");
     assert!(!told.contains("secret"));
@@ -114,7 +114,7 @@ fn a_foreign_certificate_and_a_refusing_proxy_are_told() {
     let (proxy_port, _) = proxy();
     let mut slack = StandIn::start();
     slack.integration.proxy = Proxy::Url(Secret::new(format!("http://user:wrong@127.0.0.1:{proxy_port}")));
-    let (socket, _taken) = slack.run(QUICK, |_| Reply::Nothing);
+    let (socket, _taken) = slack.run(QUICK, |_| EnvelopeReply::Empty);
     let told = eventually(|| socket.status().last_error);
     assert!(told.contains("407") || told.contains("proxy"), "{told}");
     assert!(!told.contains("wrong"), "{told}");

@@ -100,11 +100,11 @@ impl StandIn {
     pub(super) fn run(
         &self,
         timing: Timing,
-        reply: impl Fn(&Envelope) -> Reply + Send + Sync + 'static,
+        reply: impl Fn(&Envelope) -> EnvelopeReply + Send + Sync + 'static,
     ) -> (SocketMode, Receiver<Envelope>) {
         let (sender, taken) = channel();
         let sender = Mutex::new(sender);
-        let take: Take = Arc::new(move |envelope| {
+        let take: Handler = Arc::new(move |envelope| {
             let reply = reply(&envelope);
             let _ = sender.lock().unwrap().send(envelope);
             reply

@@ -1,5 +1,5 @@
-//! Tells the journal the audit's head, within seconds of each change: whoever cuts off the audit's end later can't take it
-//! back from there, where the journal is somebody else's or is kept elsewhere.
+//! Logs the head of the audit within seconds of each change. Somebody who cuts off the audit's end later can't remove the
+//! head from a journal that belongs to another user or is kept elsewhere.
 
 use crate::store::{Head, Store};
 use log::{info, warn};
@@ -11,22 +11,22 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// How long the database may be locked.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// What was told last, and the outbox as this looks at it.
+/// The head that was logged last, and the outbox.
 #[derive(Debug)]
-pub(super) struct Heads {
+pub(super) struct AuditHeadLog {
     state_dir: PathBuf,
     store: Option<Store>,
-    told: Option<Head>,
+    last_logged: Option<Head>,
     looked: Option<Instant>,
 }
 
-impl Heads {
+impl AuditHeadLog {
     pub(super) fn new(state_dir: &Path) -> Self {
-        Self { state_dir: state_dir.to_owned(), store: None, told: None, looked: None }
+        Self { state_dir: state_dir.to_owned(), store: None, last_logged: None, looked: None }
     }
 
-    /// To be called often. What can't be read is told by others.
-    pub(super) fn look(&mut self) {
+    /// To be called often. An outbox that can't be read is reported elsewhere.
+    pub(super) fn log_changes(&mut self) {
         if self.looked.is_some_and(|at| at.elapsed() < INTERVAL) {
             return;
         }
@@ -38,10 +38,10 @@ impl Heads {
             self.store = None;
             return;
         };
-        if head == self.told {
+        if head == self.last_logged {
             return;
         }
-        if let (Some(now), Some(before)) = (&head, &self.told)
+        if let (Some(now), Some(before)) = (&head, &self.last_logged)
             && now.seq <= before.seq
         {
             warn!("the audit was cut off before={} now={}", before.seq, now.seq);
@@ -50,6 +50,6 @@ impl Heads {
             Some(Head { seq, hash }) => info!("audit head seq={seq} hash={hash}"),
             None => warn!("the audit was emptied"),
         }
-        self.told = head;
+        self.last_logged = head;
     }
 }

@@ -1,8 +1,8 @@
-//! What every door asks first: who it is, and by which names an object is known, so that [`crate::rules::authorise`] can decide.
+//! The look-ups behind a decision of [`crate::rules::authorise`]: the identity of the requester, and an object's names.
 
 use super::clients::Clients;
-use super::request::Asker;
-use super::requester::{People, WhoError};
+use super::request::Requester;
+use super::requester::{IdentityError, KnownPeople};
 use crate::config::{Config, Core};
 use crate::model::notification::Notification;
 use crate::model::object::Object;
@@ -14,27 +14,27 @@ use crate::slack::api::Client;
 use crate::system::environment::Environment;
 use std::sync::Arc;
 
-/// Who was asked about, remembered; each thread has its own.
-pub(super) struct Gate {
+/// The look-ups of one thread, and what they remember.
+pub(super) struct AccessLookup {
     config: Arc<Config>,
     clients: Clients,
-    people: People,
+    people: KnownPeople,
     pub(super) contacts: Contacts,
     pub(super) labels: Labels,
 }
 
-/// Nobody can be asked.
+/// Slack can't be asked who somebody is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum GateError {
-    #[error("There is no integration \"{0}\" any more")]
-    Gone(String),
+pub(super) enum LookupError {
+    #[error("The integration \"{0}\" no longer exists")]
+    NoIntegration(String),
     #[error("ackbell can't talk to Slack with its present configuration")]
     NoClient,
     #[error(transparent)]
-    Who(#[from] WhoError),
+    Identity(#[from] IdentityError),
 }
 
-/// What people call an object.
+/// The display names of an object.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Names {
     hosts: Vec<String>,
@@ -42,18 +42,24 @@ pub(super) struct Names {
     are_all: bool,
 }
 
-impl Gate {
+impl AccessLookup {
     pub(super) fn new(config: Arc<Config>, env: Environment) -> Self {
         let clients = Clients::new(Arc::clone(&config), env);
-        Self { config, clients, people: People::default(), contacts: Contacts::default(), labels: Labels::default() }
+        Self {
+            config,
+            clients,
+            people: KnownPeople::default(),
+            contacts: Contacts::default(),
+            labels: Labels::default(),
+        }
     }
 
-    /// Takes the configuration in force; nothing happens when it is the same.
+    /// Puts a configuration in force; nothing happens when it is the same.
     pub(super) fn reconfigure(&mut self, config: &Arc<Config>) {
         if !Arc::ptr_eq(&self.config, config) {
             self.config = Arc::clone(config);
             self.clients.reconfigure(config);
-            // Another token, perhaps.
+            // The token may be another one.
             self.people.forget();
         }
     }
@@ -66,15 +72,15 @@ impl Gate {
         self.clients.get(integration)
     }
 
-    /// Who asks, as Slack says. Nothing is decided by that.
-    pub(super) fn caller(&mut self, asker: &Asker) -> Result<Caller, GateError> {
+    /// The requester, as Slack knows them. This decides nothing.
+    pub(super) fn caller(&mut self, requester: &Requester) -> Result<Caller, LookupError> {
         let config = Arc::clone(&self.config);
-        let known = config.integrations.iter().find(|found| found.name == asker.integration);
-        let integration = known.ok_or_else(|| GateError::Gone(asker.integration.clone()))?;
-        let client = self.clients.get(&asker.integration).ok_or(GateError::NoClient)?;
-        let team_id = self.people.team(integration, client, asker)?;
-        let person = self.people.who(asker, integration, &team_id, &config, client)?;
-        Ok(Caller { person, team_id, channel: asker.channel.clone(), acts: integration.acts })
+        let known = config.integrations.iter().find(|found| found.name == requester.integration);
+        let integration = known.ok_or_else(|| LookupError::NoIntegration(requester.integration.clone()))?;
+        let client = self.clients.get(&requester.integration).ok_or(LookupError::NoClient)?;
+        let team_id = self.people.team(integration, client, requester)?;
+        let person = self.people.person(requester, integration, &team_id, &config, client)?;
+        Ok(Caller { person, team_id, channel: requester.channel.clone(), acts: integration.acts })
     }
 
     /// The core of that name; the machine's own where none is configured.
@@ -82,8 +88,7 @@ impl Gate {
         paths::core(&self.config, name)
     }
 
-    /// By which names a core's objects are known. Where the core's files are is looked up once, so for many objects this
-    /// is asked once.
+    /// The names of a core's objects. The core's files are looked up once, so call this once for many objects.
     pub(super) fn naming(&mut self, core: &Core) -> Naming<'_> {
         let rules = &self.config.access.rules;
         let is_asked = rules.iter().any(|rule| !rule.hosts.is_empty() || !rule.services.is_empty());
@@ -92,39 +97,39 @@ impl Gate {
         Naming { labels, is_asked, has_source }
     }
 
-    /// By which names one object is known: to its card, and to the core. Without rules that name hosts or services
-    /// nobody is asked.
-    pub(super) fn names(&mut self, core: &Core, object: &Object, card: Option<&Notification>) -> Names {
+    /// The names of one object: those of its card, and those of the core. Without rules that name hosts or services the
+    /// core isn't asked.
+    pub(super) fn names(&mut self, core: &Core, object: &Object, clicked_message: Option<&Notification>) -> Names {
         let rules = &self.config.access.rules;
         if rules.iter().all(|rule| rule.hosts.is_empty() && rule.services.is_empty()) {
-            return Names::on(card);
+            return Names::from_card(clicked_message);
         }
-        self.naming(core).names(object, card)
+        self.naming(core).names(object, clicked_message)
     }
 
-    /// Who belongs to an object.
+    /// The contacts of an object.
     pub(super) fn contacts_of(&mut self, core: &Core, object: &Object) -> Option<Vec<Contact>> {
         self.contacts.of(core, object)
     }
 }
 
-/// What people call the objects of one core.
+/// The display names of one core's objects.
 pub(super) struct Naming<'a> {
-    /// `None`: it can't be known now.
+    /// `None`: they can't be read now.
     pub(super) labels: Option<&'a objects::Names>,
     is_asked: bool,
     has_source: bool,
 }
 
 impl Naming<'_> {
-    pub(super) fn names(&self, object: &Object, card: Option<&Notification>) -> Names {
-        let mut names = Names::on(card);
+    pub(super) fn names(&self, object: &Object, clicked_message: Option<&Notification>) -> Names {
+        let mut names = Names::from_card(clicked_message);
         if !self.is_asked {
             return names;
         }
         let Some(labels) = self.labels else {
-            // Where nobody but the card says names, those are all.
-            return Names { are_all: card.is_some() && !self.has_source, ..names };
+            // Where only the card has names, those are all.
+            return Names { are_all: clicked_message.is_some() && !self.has_source, ..names };
         };
         let label = |service: &str| labels.label(&object.host, service).cloned();
         names.hosts.extend(label(""));
@@ -135,12 +140,12 @@ impl Naming<'_> {
 }
 
 impl Names {
-    /// Those that the card says.
-    fn on(card: Option<&Notification>) -> Self {
+    /// The names on the card.
+    fn from_card(clicked_message: Option<&Notification>) -> Self {
         let mut names = Self { are_all: true, ..Self::default() };
-        if let Some(card) = card {
-            names.hosts.extend(card.host.display_name.iter().chain(&card.host.alias).cloned());
-            names.services.extend(card.service.iter().filter_map(|service| service.display_name.clone()));
+        if let Some(clicked_message) = clicked_message {
+            names.hosts.extend(clicked_message.host.display_name.iter().chain(&clicked_message.host.alias).cloned());
+            names.services.extend(clicked_message.service.iter().filter_map(|service| service.display_name.clone()));
         }
         names
     }

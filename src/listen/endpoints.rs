@@ -1,0 +1,134 @@
+//! The endpoints as one concrete type: HTTP and Socket Mode call a method for each request, from their own threads.
+
+use super::message_api::submit::MessageApi;
+use super::metrics;
+use super::oauth::{Installer, Page, Step};
+use super::sockets::Sockets;
+use crate::config::Config;
+use crate::flow::callback::Callback;
+use crate::flow::callback::http_reply::HttpReply;
+use crate::rules::verify::Verified;
+use crate::slack::socket::{Envelope, EnvelopeReply};
+use crate::state_dir::listener_status::{Skew, StatusWriter};
+use crate::system::clock;
+use crate::system::environment::Environment;
+use log::error;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+/// The listener, as a request sees it.
+pub(crate) struct Endpoints {
+    /// Absent until the database lets the callbacks start.
+    callback: OnceLock<Arc<Callback>>,
+    installer: Installer,
+    messages: MessageApi,
+    sockets: Sockets,
+    status: StatusWriter,
+    state_dir: PathBuf,
+    /// A test's own callback: one that panics, or is late.
+    #[cfg(test)]
+    pub(super) callback_in_a_test: Option<CallbackInATest>,
+}
+
+#[cfg(test)]
+pub(super) type CallbackInATest = Box<dyn Fn(&Verified) -> HttpReply + Send + Sync>;
+
+impl fmt::Debug for Endpoints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoints").field("state_dir", &self.state_dir).finish_non_exhaustive()
+    }
+}
+
+impl Endpoints {
+    pub(super) fn new(config: &Config, env: &Environment, status: StatusWriter) -> Self {
+        Self {
+            callback: OnceLock::new(),
+            installer: Installer::new(config, env),
+            messages: MessageApi::new(config),
+            sockets: Sockets::default(),
+            status,
+            state_dir: config.state_dir.clone(),
+            #[cfg(test)]
+            callback_in_a_test: None,
+        }
+    }
+
+    /// Starts the callbacks, unless they run.
+    pub(super) fn start_callback(&self, config: &Config, env: &Environment) {
+        if self.callback.get().is_some() {
+            return;
+        }
+        match Callback::start(config, env, &self.status) {
+            Ok(callback) => drop(self.callback.set(callback)),
+            Err(e) => error!("can't start the callbacks reason={:?} action=retry delivery=running", e.to_string()),
+        }
+    }
+
+    /// Puts a changed configuration in force.
+    pub(super) fn reconfigure(&self, config: &Config) {
+        if let Some(callback) = self.callback.get() {
+            callback.reconfigure(config);
+        }
+        self.installer.reconfigure(config);
+    }
+
+    /// Stops the callbacks; kept requests are done by the next listener.
+    pub(super) fn stop(&self) {
+        if let Some(callback) = self.callback.get() {
+            callback.stop();
+        }
+    }
+
+    /// The Socket Mode connections.
+    pub(super) fn sockets(&self) -> &Sockets {
+        &self.sockets
+    }
+
+    /// `POST /slack/request`: a click, a form, a slash command or an event. Quick, as Slack waits 3 s.
+    pub(super) fn slack_request(&self, verified: &Verified) -> HttpReply {
+        #[cfg(test)]
+        if let Some(callback) = &self.callback_in_a_test {
+            return callback(verified);
+        }
+        match self.callback.get() {
+            Some(callback) => callback.receive(verified),
+            None => HttpReply::text(503, "not ready"),
+        }
+    }
+
+    /// The same over an integration's Socket Mode connection.
+    pub(super) fn envelope(&self, integration: &str, envelope: Envelope) -> EnvelopeReply {
+        match self.callback.get() {
+            Some(callback) => callback.receive_envelope(integration, envelope),
+            None => EnvelopeReply::Refused,
+        }
+    }
+
+    /// `POST /v1/webhook`: a message of another program. A 204 promises that the message survives a crash.
+    pub(super) fn message(&self, body: &[u8], idempotency_key: Option<&str>) -> HttpReply {
+        self.messages.submit(body, idempotency_key)
+    }
+
+    /// `GET /slack/install` and `GET /slack_oauth`: a step of an installation; may take some seconds. `cookies`: the
+    /// browser's `Cookie` header.
+    pub(super) fn install(&self, step: Step, cookies: &str) -> Page {
+        self.installer.answer(step, cookies)
+    }
+
+    /// `GET /healthz`: the problem, if there is one. Its details are in the log and in `check`, as anybody may ask here.
+    pub(super) fn problem(&self) -> Option<&'static str> {
+        self.status.interrupted().map(|_| "delivery is interrupted, the log says why")
+    }
+
+    /// `GET /metrics`, in Prometheus's text format; the HTTP server adds its own.
+    pub(super) fn metrics(&self) -> String {
+        metrics::text(&self.state_dir, self.status.interrupted().is_none(), &self.sockets)
+    }
+
+    /// Records the age of a correctly signed request, in seconds by our clock, also of one that is too old.
+    pub(super) fn record_clock_skew(&self, seconds: i64) {
+        let at = clock::wall_ms() / 1000;
+        self.status.note(|status| status.skew = Some(Skew { seconds, at }));
+    }
+}
