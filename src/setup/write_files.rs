@@ -162,6 +162,7 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "needs root: tests/run"]
     fn the_packages_directory_is_opened_to_the_core_and_no_other_is_changed() {
         assert!(geteuid().is_root(), "as tests/run");
         let home = tempfile::tempdir().unwrap();
