@@ -172,7 +172,7 @@ fn handlers(
             None => Reply::Refused,
         }),
         install: Arc::new(move |step, cookies| installer.answer(step, cookies)),
-        intake: Arc::new(move |bytes, key| intake.take(bytes, key)),
+        intake: Arc::new(move |bytes, key| intake.submit(bytes, key)),
         note_age: Arc::new(move |seconds| {
             let at = clock::wall_ms() / 1000;
             timed.note(|report| report.skew = Some(Skew { seconds, at }));

@@ -33,7 +33,7 @@ use crate::slack::slash_reply::{self, Turn};
 use crate::slack::socket::{Envelope, Reply};
 use crate::slack::{forms as modals, mrkdwn};
 use crate::state_dir::listener_status::StatusWriter;
-use crate::store::{NewAct, Store, StoreError};
+use crate::store::{NewActionRequest, Store, StoreError};
 use crate::system::clock;
 use crate::system::environment::Environment;
 use action::{Note, Worker};
@@ -400,8 +400,8 @@ impl Callback {
     fn keep_it(&self, key: String, request: &Request) -> Answer {
         let kept = serde_json::to_string(request).map_err(|e| StoreError::Content(e.to_string())).and_then(|text| {
             let object = request.wish.object_key();
-            let act = NewAct { key, parent: None, object, request: text, due: 0 };
-            locked(&self.store).keep_acts(&[act], clock::wall_ms())
+            let act = NewActionRequest { key, parent: None, name: request.name.clone(), object, request: text, due: 0 };
+            locked(&self.store).keep_requests(&[act], clock::wall_ms())
         });
         match kept {
             Ok(_) => {
@@ -480,7 +480,7 @@ fn disabled(interaction: &Interaction, name: &str) -> Answer {
     match interaction {
         Interaction::SlashCommand(_) => Answer::json(json!({ "response_type": "ephemeral", "text": words })),
         Interaction::UrlVerification { challenge } => Answer::json(json!({ "challenge": challenge })),
-        // Shown in the form, which stays open.
+        // ShownMessage in the form, which stays open.
         Interaction::ViewSubmission(_) => {
             Answer::json(json!({ "response_action": "errors", "errors": { "comment": words } }))
         }

@@ -29,13 +29,13 @@ pub(super) fn text(state_dir: &Path, is_delivering: bool, sockets: &Sockets) -> 
             i64::from(summary.is_ok()),
         ),
     ];
-    if let Ok(Summary { waiting, dead, oldest, acts }) = summary {
+    if let Ok(Summary { waiting, dead, oldest, action_requests }) = summary {
         let age = oldest.map_or(0, |received| clock::wall_ms().saturating_sub(received) / 1000);
         gauges.extend([
             ("outbox_waiting", "Messages that wait.", waiting),
             ("outbox_oldest_seconds", "Age of the oldest that waits.", age),
             ("outbox_dead", "Messages that were given up.", dead),
-            ("acts_open", "Acts of people that the core hasn't confirmed yet.", acts),
+            ("acts_open", "Acts of people that the core hasn't confirmed yet.", action_requests),
         ]);
     }
     for (name, help, value) in gauges {

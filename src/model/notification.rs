@@ -1,8 +1,7 @@
-//! What a monitoring core says: one notification about one host or service, in the field's own words.
+//! One notification of a monitoring core about one host or service, in the field's own words.
 //!
 //! Pure: no clock, file, socket, environment or log. A [`Notification`] is made once from loose text
-//! ([`Fields`]) and is strict from then on. It is also the content of a spool file; see
-//! [`crate::state_dir::spool`] for the versioned envelope around it.
+//! ([`Fields`]) and is strict from then on. [`crate::model::incoming`] says how it stands in the spool and in the outbox.
 
 mod environment;
 mod example;
@@ -73,30 +72,6 @@ pub(crate) struct Notification {
     /// Destinations given on the command line; they override the routes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) to: Vec<String>,
-    /// What another program wrote through the intake; then no object stands behind the notification.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) letter: Option<DirectMessage>,
-}
-
-/// What another program wrote to a person or a channel: a message of its own, about no object of a core.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct DirectMessage {
-    /// One line of plain text.
-    pub(crate) title: String,
-    /// Plain text of several lines.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub(crate) body: String,
-    /// The same in Markdown, where the program said it so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) markdown: Option<String>,
-    /// Labels and web addresses, in order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) links: Vec<(String, String)>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) labels: BTreeMap<String, String>,
-    /// Links that were left out, as they don't lead to the web or are too many.
-    #[serde(default)]
-    pub(crate) links_left_out: usize,
 }
 
 /// The host a notification is about, or whose service it is about.

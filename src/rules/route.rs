@@ -5,6 +5,7 @@
 pub(crate) mod matcher;
 
 use crate::config::{Config, Destination, Flavor, Integration, Mention, Route};
+use crate::model::incoming::DirectMessage;
 use crate::model::notification::{Kind, Notification, Severity};
 
 /// The machine's local time, as far as routes look at it.
@@ -56,6 +57,16 @@ pub(crate) fn decide(notification: &Notification, config: &Config, at: LocalTime
         for route in subscribed(notification, config, at) {
             decision.take_route(route, notification, config);
         }
+    }
+    decision
+}
+
+/// Where another program's message goes: to the one destination that it names, whatever the routes say.
+pub(crate) fn decide_direct_message(message: &DirectMessage, config: &Config) -> Decision {
+    let mut decision = Decision::default();
+    decision.take_direct_message(message, config);
+    if decision.placed.is_empty() {
+        decision.take_fallback(config);
     }
     decision
 }
@@ -160,22 +171,32 @@ impl Decision {
     }
 
     fn take_command_line(&mut self, notification: &Notification, config: &Config) {
-        let enabled = || config.integrations.iter().filter(|integration| integration.enabled);
-        let with_token = || enabled().find(|integration| integration.bot_token.is_some());
-        let is_letter = notification.letter.is_some();
-        // Only a bot token finds people.
-        let Some(integration) = with_token().filter(|_| is_letter).or_else(|| enabled().next()) else {
+        let Some(integration) = config.integrations.iter().find(|integration| integration.enabled) else {
             return;
         };
-        if is_letter && integration.bot_token.is_none() {
-            let to = notification.to.join(", ");
+        for text in &notification.to {
+            self.place_as_written(text, integration);
+        }
+    }
+
+    fn take_direct_message(&mut self, message: &DirectMessage, config: &Config) {
+        let enabled = || config.integrations.iter().filter(|integration| integration.enabled);
+        let with_token = enabled().find(|integration| integration.bot_token.is_some());
+        // Only a bot token finds people.
+        let Some(integration) = with_token.or_else(|| enabled().next()) else {
+            return;
+        };
+        let to = &message.to;
+        if integration.bot_token.is_none() {
             self.complaints.push(format!("meant for {to}; a webhook has one channel only, a bot_token reaches all"));
         }
-        for text in &notification.to {
-            match text.parse::<Destination>() {
-                Ok(destination) => self.place(integration, &destination, &[]),
-                Err(mistake) => self.complaints.push(format!("--to: {}", mistake.message)),
-            }
+        self.place_as_written(to, integration);
+    }
+
+    fn place_as_written(&mut self, text: &str, integration: &Integration) {
+        match text.parse::<Destination>() {
+            Ok(destination) => self.place(integration, &destination, &[]),
+            Err(mistake) => self.complaints.push(format!("--to: {}", mistake.message)),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::rules::authorise::Person;
 use crate::state_dir::listener_status::StatusWriter;
 use crate::state_dir::spool::{Spool, SpoolId};
 use crate::state_dir::wake;
-use crate::store::{Act, Store, StoreError};
+use crate::store::{ActionRequest, Store, StoreError};
 use crate::system::clock::{self, SteadyClock};
 use log::{error, info, warn};
 use serde_json::{Value, json};
@@ -75,7 +75,7 @@ impl Worker {
 
     /// Works until told to stop.
     pub(super) fn run(mut self, inbox: &Receiver<Note>) {
-        match self.store.recover_acts() {
+        match self.store.recover_requests() {
             Ok(0) => {}
             Ok(count) => warn!("found commands that were being sent when ackbell died count={count} what=looked for"),
             Err(e) => error!("acts can't be read reason={e}"),
@@ -109,10 +109,10 @@ impl Worker {
         let looks = self.confirm()?;
         let replies = self.answer()?;
         let now = clock::wall_ms();
-        self.store.purge_acts(now - HISTORY_MS, now - REFUSED_MS)?;
+        self.store.purge_requests(now - HISTORY_MS, now - REFUSED_MS)?;
         self.store.count_refusals(now)?;
         self.trim(now / 1000)?;
-        let next = self.store.next_act()?.map(|due| due.saturating_sub(now).max(50));
+        let next = self.store.next_request()?.map(|due| due.saturating_sub(now).max(50));
         let next = next.map_or(REST, |ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
         let looks = if looks { LOOK_INTERVAL } else { REST };
         Ok(next.min(looks).min(replies))
@@ -149,7 +149,7 @@ impl Worker {
 
 /// One row of the audit.
 fn entry(
-    act: &Act,
+    act: &ActionRequest,
     request: &Request,
     person: Option<&Person>,
     commands: &[String],
@@ -178,6 +178,6 @@ fn entry(
 }
 
 /// What was kept of an act; one that can't be read is of another version.
-fn request_of(act: &Act) -> Result<Request, StoreError> {
+fn request_of(act: &ActionRequest) -> Result<Request, StoreError> {
     serde_json::from_str(&act.request).map_err(|e| StoreError::Content(e.to_string()))
 }

@@ -7,7 +7,7 @@ use super::request::{Asker, Subject, Wish};
 use crate::model::object::Object;
 use crate::rules::authorise::Permission;
 use crate::slack::buttons::mark;
-use crate::store::{Shown, Store, StoreError};
+use crate::store::{ShownMessage, Store, StoreError};
 
 /// What a wish is about, with the message that shows it. The outer failure is the database's, the inner the person's.
 pub(super) fn of(
@@ -15,7 +15,7 @@ pub(super) fn of(
     wish: &Wish,
     asker: &Asker,
     leave: &Permission<'_>,
-) -> Result<Result<(Object, Option<Shown>), String>, StoreError> {
+) -> Result<Result<(Object, Option<ShownMessage>), String>, StoreError> {
     let subject = match wish {
         Wish::One { post: None, object, .. } | Wish::Expire { object, .. } => {
             return Ok(Ok((object.clone(), store.shown_of(&object.key(), leave)?)));
@@ -33,7 +33,7 @@ pub(super) fn find(
     subject: &Subject,
     asker: &Asker,
     leave: &Permission<'_>,
-) -> Result<Result<(Object, Option<Shown>), String>, StoreError> {
+) -> Result<Result<(Object, Option<ShownMessage>), String>, StoreError> {
     let named = subject.object.as_ref();
     let Some(post) = subject.post else {
         let Some(object) = named else { return Ok(Err(older(None))) };
@@ -63,16 +63,16 @@ pub(super) fn is_digest(
     asker: &Asker,
     leave: &Permission<'_>,
 ) -> Result<Result<(), String>, StoreError> {
-    let shown = store.shown(digest, leave)?.filter(|shown| shown.problem.is_none());
+    let shown = store.shown_digest(digest, leave)?;
     let is_it = shown.is_some_and(|shown| is_there(&shown, asker) == Some(true));
     Ok(if is_it { Ok(()) } else { Err(older(None)) })
 }
 
 /// Whether the message is where it was clicked; `None` where that can't be said.
-fn is_there(shown: &Shown, asker: &Asker) -> Option<bool> {
-    let (channel, ts) = shown.place.as_ref()?;
+fn is_there(shown: &ShownMessage, asker: &Asker) -> Option<bool> {
+    let place = shown.message_ref.as_ref()?;
     let message = asker.message.as_ref()?;
-    Some(message == ts && asker.channel.as_ref().is_none_or(|clicked| clicked == channel))
+    Some(*message == place.ts && asker.channel.as_ref().is_none_or(|clicked| *clicked == place.channel))
 }
 
 fn older(object: Option<&Object>) -> String {

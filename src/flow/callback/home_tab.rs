@@ -7,7 +7,7 @@ use super::gate::{Gate, GateError};
 use super::request::Asker;
 use super::requester::WhoError;
 use crate::config::Config;
-use crate::flow::deliver::reach;
+use crate::flow::deliver::interactivity;
 use crate::model::notification::Severity;
 use crate::model::object::Object;
 use crate::model::outcome::Outcome;
@@ -283,7 +283,7 @@ impl Homes {
             Err(refusal) => return Ok(Ok(words(&refusal.to_string(), now))),
         };
         self.learn(&asker.integration, &leave)?;
-        let reach = reach(&config, &asker.integration);
+        let reach = interactivity(&config, &asker.integration);
         let mut home: [(&str, Vec<Entry>); 5] =
             ["Yours", "Critical", "Warning", "Unknown", "Acknowledged or in downtime"].map(|name| (name, Vec::new()));
         let is_partial = leave.differs_by_object();

@@ -23,7 +23,7 @@ use crate::rules::authorise::{Admitted, Caller, Contact, KnownNames, Permission,
 use crate::rules::slash::{Filter, Order, SlashAction, SlashOrder, WrittenName, downtime};
 use crate::slack::mrkdwn;
 use crate::slack::slash_reply::{self, Entry, Page};
-use crate::store::{NewAct, PER_CHANNEL_MAX, Store, StoreError, Subscription};
+use crate::store::{NewActionRequest, PER_CHANNEL_MAX, Store, StoreError, Subscription};
 use crate::system::clock;
 use log::{info, warn};
 use serde_json::{Value, json};
@@ -258,8 +258,15 @@ impl Clerk {
         let request = Request { name: wish.name().to_owned(), asker: errand.asker.clone(), wish };
         let text = serde_json::to_string(&request).map_err(|e| e.to_string())?;
         let object = request.wish.object_key();
-        let act = NewAct { key: errand.key.clone(), parent: None, object, request: text, due: 0 };
-        self.store.keep_acts(&[act], clock::wall_ms()).map_err(|e| not_kept(&e))?;
+        let act = NewActionRequest {
+            key: errand.key.clone(),
+            parent: None,
+            name: request.name,
+            object,
+            request: text,
+            due: 0,
+        };
+        self.store.keep_requests(&[act], clock::wall_ms()).map_err(|e| not_kept(&e))?;
         // The worker ends only with the process.
         let _ = self.notes.send(Note::Act);
         Ok(Told::Nothing)

@@ -1,8 +1,9 @@
-//! Hands what another program wrote to the spool: the 204 means that it survives a crash of the machine.
+//! Writes another program's message into the spool: the 204 means that the message survives a crash of the machine.
 
 use crate::config::Config;
 use crate::flow::callback::http_reply::{Answer, Body};
-use crate::listen::message_api::message::read;
+use crate::listen::message_api::message::parse;
+use crate::model::incoming::Incoming;
 use crate::state_dir::spool::{Entry, Spool};
 use crate::state_dir::wake;
 use crate::system::clock;
@@ -21,25 +22,25 @@ impl Intake {
         Self { spool: Spool::new(&config.state_dir), runtime_dir: config.runtime_dir.clone() }
     }
 
-    /// Takes one body. A key that was seen before is told apart where the spool is emptied, for there it is known for
-    /// good: here it is kept and answered like any other.
-    pub(in crate::listen) fn take(&self, bytes: &[u8], key: Option<&str>) -> Answer {
+    /// Accepts one body. A message whose key was seen before is kept and answered like any other: the outbox, which
+    /// remembers the keys, drops it.
+    pub(in crate::listen) fn submit(&self, bytes: &[u8], key: Option<&str>) -> Answer {
         let now = clock::wall_ms();
         let fresh = format!("{:016x}{:016x}", clock::random(), clock::random());
-        let notification = match read(bytes, key, &fresh, now / 1000) {
-            Ok(notification) => notification,
+        let message = match parse(bytes, key, &fresh, now / 1000) {
+            Ok(message) => message,
             Err(refusal) => return Answer::text(400, format!("{refusal}\n")),
         };
-        let to = notification.to.join(" ");
-        match self.spool.put(&Entry { received: now, notification }) {
+        let to = message.to.clone();
+        match self.spool.put(&Entry { received: now, incoming: Incoming::DirectMessage(message) }) {
             Ok(id) => {
                 wake::hint(&self.runtime_dir);
-                info!("handed in id={id} to={to}");
+                info!("message accepted id={id} to={to}");
                 Answer { status: 204, body: Body::Empty }
             }
             Err(e) => {
-                error!("what a program handed in can't be kept reason={e} what=it was told to come again");
-                Answer::text(503, "it can't be kept just now; send it again\n")
+                error!("message not kept reason=\"{e}\" answer=503");
+                Answer::text(503, "the message can't be kept just now; send it again\n")
             }
         }
     }

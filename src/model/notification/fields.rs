@@ -178,7 +178,6 @@ impl Fields {
             notes_url: self.line("notes-url").or_else(|| self.line("host-notes-url")),
             vars: self.vars.iter().filter_map(|(key, value)| variable(key, value)).collect(),
             to: self.to.iter().filter_map(|raw| present(raw)).map(clean_line).collect(),
-            letter: None,
         };
         notification.kind = self.kind(&notification);
         notification

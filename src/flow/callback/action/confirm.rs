@@ -13,7 +13,10 @@ use crate::model::time_text::span;
 use crate::monitoring::{log as core_log, paths, state};
 use crate::rules::confirm::{Confirmation, Effect, Expectation, judge};
 use crate::state_dir::spool::SpoolId;
-use crate::store::{Act, Lane, Move, NewAct, Stage, StoreError, Voice};
+use crate::store::{
+    ActionOutcome, ActionRequest, ActionState, Children, DeliveryQueue, MessageMode, NewActionRequest, NewActionTaken,
+    StoreError, Transition,
+};
 use crate::system::clock;
 use std::collections::{BTreeMap, HashMap};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -27,7 +30,7 @@ pub(super) struct Looks(HashMap<String, (SystemTime, i64)>);
 
 /// An act that waits for the core's word.
 struct Waiting {
-    act: Act,
+    act: ActionRequest,
     request: Request,
     expected: Expectation,
 }
@@ -35,28 +38,27 @@ struct Waiting {
 /// What the looks of one round came to.
 #[derive(Default)]
 struct Found {
-    moves: Vec<(i64, Move)>,
+    moves: Vec<(i64, Transition)>,
     entries: Vec<String>,
-    /// Each with its name and its object's key.
-    deeds: Vec<(String, String, ActionTaken)>,
-    timers: Vec<NewAct>,
+    deeds: Vec<NewActionTaken>,
+    timers: Vec<NewActionRequest>,
     held: Vec<(Request, Expectation)>,
 }
 
 impl Worker {
     /// What another process sent has its full time from now on: nobody knows how far the clock went meanwhile.
     pub(super) fn look_anew(&mut self) -> Result<(), StoreError> {
-        for act in self.store.acts(Stage::Sent, i64::MAX, BATCH)? {
+        for act in self.store.requests(ActionState::Sent, i64::MAX, BATCH)? {
             let core = expectation_of(&act)?.object.core;
             let patience = self.gate.core(&core).map_or(0, |core| patience_ms(&core));
-            self.store.postpone_act(act.id, self.clock.now_ms().saturating_add(patience))?;
+            self.store.postpone_request(act.id, self.clock.now_ms().saturating_add(patience))?;
         }
         Ok(())
     }
 
     /// Looks after what was sent; whether something still waits.
     pub(super) fn confirm(&mut self) -> Result<bool, StoreError> {
-        let acts = self.store.acts(Stage::Sent, i64::MAX, BATCH)?;
+        let acts = self.store.requests(ActionState::Sent, i64::MAX, BATCH)?;
         self.seen.retain(|id, _| acts.iter().any(|act| act.id == *id));
         let mut by_core: BTreeMap<String, Vec<Waiting>> = BTreeMap::new();
         for act in acts {
@@ -76,7 +78,7 @@ impl Worker {
         }
         self.keep(&found)?;
         self.sum_up()?;
-        Ok(!self.store.acts(Stage::Sent, i64::MAX, 1)?.is_empty())
+        Ok(!self.store.requests(ActionState::Sent, i64::MAX, 1)?.is_empty())
     }
 
     /// Reads the core's state once for all that wait for it.
@@ -145,9 +147,10 @@ impl Worker {
             _ => None,
         };
         let reply = reply.filter(|_| act.parent.is_none());
-        found.moves.push((act.id, Move::Done { outcome: "confirmed".to_owned(), reply }));
+        found.moves.push((act.id, Transition::Done { outcome: ActionOutcome::Confirmed, reply }));
         if let Some(deed) = deed(expected, clock::wall_ms() / 1000) {
-            found.deeds.push((format!("act-{}", act.id), expected.object.key(), deed));
+            let id = format!("act-{}", act.id);
+            found.deeds.push(NewActionTaken { id, object: expected.object.key(), action: deed });
         }
         if let Wish::One { object, action: Action::Acknowledge { expiry: Some(at), .. }, .. } = &request.wish
             && let Effect::Acknowledged { comment, expires } = &expected.effect
@@ -159,7 +162,14 @@ impl Worker {
             let later = Request { name: wish.name().to_owned(), wish, asker: request.asker.clone() };
             let text = serde_json::to_string(&later).map_err(|e| StoreError::Content(e.to_string()))?;
             let (key, due) = (format!("expire {}", act.id), at.saturating_mul(1000));
-            found.timers.push(NewAct { key, parent: None, object: object.key(), request: text, due });
+            found.timers.push(NewActionRequest {
+                key,
+                parent: None,
+                name: later.name,
+                object: object.key(),
+                request: text,
+                due,
+            });
         }
         found.held.push((request.clone(), expected.clone()));
         Ok(())
@@ -171,11 +181,11 @@ impl Worker {
             return Ok(());
         }
         let now = clock::wall_ms();
-        self.store.keep_acts(&found.timers, now)?;
+        self.store.keep_requests(&found.timers, now)?;
         let config = self.gate.config();
-        let voice = |lane: &Lane| crate::flow::deliver::voice(&config, lane);
-        self.store.tell(&found.deeds, &voice, config.storm.window, now)?;
-        self.store.move_acts(&found.moves, &found.entries)?;
+        let mode = |queue: &DeliveryQueue| crate::flow::deliver::message_mode(&config, queue);
+        self.store.show_actions_taken(&found.deeds, &mode, config.storm.window, now)?;
+        self.store.advance_requests(&found.moves, &found.entries)?;
         self.wake_deliverer();
         for (request, expected) in &found.held {
             self.replace(request, expected)?;
@@ -189,10 +199,10 @@ impl Worker {
             return Ok(());
         };
         let config = self.gate.config();
-        if crate::flow::deliver::voice(&config, &shown.lane) == Voice::Fixed
+        if crate::flow::deliver::message_mode(&config, &shown.queue) == MessageMode::WriteOnce
             && let (Some(problem), Wish::One { post, .. }) = (shown.problem, &request.wish)
         {
-            let message = crate::flow::deliver::replacement(&problem, &config, &shown.lane, post.unwrap_or(0));
+            let message = crate::flow::deliver::replacement(&problem, &config, &shown.queue, post.unwrap_or(0));
             self.respond(&request.asker, message);
         }
         Ok(())
@@ -200,21 +210,21 @@ impl Worker {
 
     /// Acts that asked for many end when all of those have.
     fn sum_up(&mut self) -> Result<(), StoreError> {
-        for act in self.store.acts(Stage::Parent, i64::MAX, BATCH)? {
-            let (open, outcomes) = self.store.children(act.id)?;
+        for act in self.store.requests(ActionState::Parent, i64::MAX, BATCH)? {
+            let Children { open, outcomes } = self.store.children(act.id)?;
             if open > 0 {
                 continue;
             }
             let request = request_of(&act)?;
             let words = summary(&request.wish.action(), &outcomes);
             let entries = [entry(&act, &request, None, &[], "summed up", &words)];
-            self.store.move_acts(&[(act.id, done(&act, &words))], &entries)?;
+            self.store.advance_requests(&[(act.id, done(&act, &words))], &entries)?;
         }
         Ok(())
     }
 }
 
-fn expectation_of(act: &Act) -> Result<Expectation, StoreError> {
+fn expectation_of(act: &ActionRequest) -> Result<Expectation, StoreError> {
     serde_json::from_str(&act.expectation).map_err(|e| StoreError::Content(e.to_string()))
 }
 
@@ -296,15 +306,17 @@ fn held(expected: &Expectation, object: &str) -> String {
     }
 }
 
-fn summary(action: &Action, outcomes: &[String]) -> String {
-    let held = outcomes.iter().filter(|outcome| *outcome == "confirmed").count();
+fn summary(action: &Action, outcomes: &[ActionOutcome]) -> String {
+    let held = outcomes.iter().filter(|outcome| **outcome == ActionOutcome::Confirmed).count();
     let mut words = match action {
         Action::Downtime { .. } => format!("The core holds {held} of {} downtimes.", outcomes.len()),
         _ => format!("Acknowledged {held} of {} problems.", outcomes.len()),
     };
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-    for outcome in outcomes.iter().filter(|outcome| *outcome != "confirmed") {
-        *reasons.entry(outcome).or_default() += 1;
+    for outcome in outcomes {
+        if let ActionOutcome::NotConfirmed(reason) = outcome {
+            *reasons.entry(reason).or_default() += 1;
+        }
     }
     for (reason, count) in reasons {
         words.push_str(&format!("\n{count} not: {reason}"));

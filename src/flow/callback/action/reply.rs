@@ -4,7 +4,7 @@ use super::{REPLY_INTERVAL, REST, Worker, request_of};
 use crate::flow::callback::request::Asker;
 use crate::flow::callback::whisper::{own_url, whisper};
 use crate::model::outcome::Outcome;
-use crate::store::{Act, Stage, StoreError};
+use crate::store::{ActionRequest, ActionState, StoreError};
 use crate::system::clock;
 use log::warn;
 use serde_json::Value;
@@ -25,27 +25,27 @@ impl Worker {
         self.say_that_it_takes_time()?;
         let mut waits = false;
         let mut said: HashSet<(String, Option<String>, String)> = HashSet::new();
-        for act in self.store.replies()? {
+        for act in self.store.unsent_replies()? {
             let asker = request_of(&act)?.asker;
             let words = act.reply.clone().unwrap_or_default();
             // Whoever tapped again and again reads it once.
             if !said.insert((asker.key(), asker.channel.clone(), words.clone())) {
-                self.store.reply_said(act.id)?;
+                self.store.reply_sent(act.id)?;
                 continue;
             }
             if self.is_wanted()? {
                 return Ok(Duration::ZERO);
             }
             match whisper(&mut self.gate, &asker, &words) {
-                Outcome::Delivered(_) => self.store.reply_said(act.id)?,
+                Outcome::Delivered(_) => self.store.reply_sent(act.id)?,
                 outcome if clock::wall_ms() - act.at.max(act.due.min(clock::wall_ms())) > REPLY_MS_MAX => {
                     warn!("a person wasn't told user={} words=\"{words}\" reason={outcome:?}", asker.user);
-                    self.store.reply_said(act.id)?;
+                    self.store.reply_sent(act.id)?;
                 }
                 Outcome::Temporary { slow: false, .. } | Outcome::Wait { .. } => waits = true,
                 outcome => {
                     warn!("a person can't be told user={} words=\"{words}\" reason={outcome:?}", asker.user);
-                    self.store.reply_said(act.id)?;
+                    self.store.reply_sent(act.id)?;
                 }
             }
         }
@@ -54,12 +54,12 @@ impl Worker {
 
     /// Whether somebody wants something of a core.
     fn is_wanted(&self) -> Result<bool, StoreError> {
-        Ok(!self.store.acts(Stage::New, clock::wall_ms(), 1)?.is_empty())
+        Ok(!self.store.requests(ActionState::New, clock::wall_ms(), 1)?.is_empty())
     }
 
     fn say_that_it_takes_time(&mut self) -> Result<(), StoreError> {
         let now = clock::wall_ms();
-        let waiting: Vec<Act> = self.store.acts(Stage::Sent, i64::MAX, 100)?;
+        let waiting: Vec<ActionRequest> = self.store.requests(ActionState::Sent, i64::MAX, 100)?;
         self.told.retain(|id| waiting.iter().any(|act| act.id == *id));
         for act in waiting.iter().filter(|act| act.parent.is_none() && now - act.at > PATIENCE_MS) {
             if !self.is_wanted()? && self.told.insert(act.id) {

@@ -15,7 +15,9 @@ use crate::rules::authorise::{Authorised, Permission, Person, Refusal, Right, au
 use crate::rules::command::ExternalCommand;
 use crate::rules::confirm::Expectation;
 use crate::state_dir::listener_status::StatusNote;
-use crate::store::{Act, Lane, Move, NewAct, Stage, StoreError};
+use crate::store::{
+    ActionOutcome, ActionRequest, ActionState, DeliveryQueue, NewActionRequest, NewActionTaken, StoreError, Transition,
+};
 use crate::system::clock;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,7 +32,7 @@ const FULL_PAUSE: Duration = Duration::from_millis(100);
 
 /// An act whose command may be sent.
 struct Ready {
-    act: Act,
+    act: ActionRequest,
     request: Request,
     person: Person,
     core: Core,
@@ -49,7 +51,7 @@ struct Ended {
 enum Prepared {
     Ready(Box<Ready>),
     /// It asks for these.
-    Spread(Vec<NewAct>),
+    Spread(Vec<NewActionRequest>),
     Ended(Ended),
 }
 
@@ -81,7 +83,7 @@ impl Worker {
     /// Begins what is new and due.
     pub(super) fn begin(&mut self) -> Result<(), StoreError> {
         loop {
-            let acts = self.store.acts(Stage::New, clock::wall_ms(), BATCH)?;
+            let acts = self.store.requests(ActionState::New, clock::wall_ms(), BATCH)?;
             if acts.is_empty() {
                 return Ok(());
             }
@@ -89,7 +91,7 @@ impl Worker {
         }
     }
 
-    fn begin_batch(&mut self, acts: Vec<Act>) -> Result<(), StoreError> {
+    fn begin_batch(&mut self, acts: Vec<ActionRequest>) -> Result<(), StoreError> {
         let (mut moves, mut entries, mut ready) = (Vec::new(), Vec::new(), Vec::new());
         let (mut refusals, mut refused) = (Vec::new(), Vec::new());
         let mut written: BTreeMap<String, Option<i64>> = BTreeMap::new();
@@ -103,13 +105,13 @@ impl Worker {
                     let expectation = Expectation::of(&command, before);
                     let text = serde_json::to_string(&expectation).map_err(|e| StoreError::Content(e.to_string()))?;
                     let until = self.clock.now_ms().saturating_add(patience_ms(&core));
-                    moves.push((act.id, Move::Sending { expectation: text, until }));
+                    moves.push((act.id, Transition::Sending { expectation: text, until }));
                     entries.push(entry(&act, &request, Some(&person), &expectation.lines, "sending", ""));
                     ready.push(Ready { act, request, person, core, command });
                 }
                 Prepared::Spread(acts) => {
-                    self.store.keep_acts(&acts, clock::wall_ms())?;
-                    moves.push((act.id, Move::Parent));
+                    self.store.keep_requests(&acts, clock::wall_ms())?;
+                    moves.push((act.id, Transition::Parent));
                 }
                 Prepared::Ended(Ended { step, words, person }) => {
                     let entry = entry(&act, &request, person.as_deref(), &[], step, &words);
@@ -120,14 +122,14 @@ impl Worker {
                         entries.push(entry);
                         // Nobody waits for a word when a time is over: the message says it.
                         let is_over = matches!(request.wish, Wish::Expire { .. }) && step == NEEDLESS;
-                        let end = Move::Done { outcome: words.clone(), reply: None };
+                        let end = Transition::Done { outcome: ActionOutcome::NotConfirmed(words.clone()), reply: None };
                         moves.push((act.id, if is_over { end } else { done(&act, &words) }));
                     }
                 }
             }
         }
         self.store.refuse(&refusals, &refused, clock::wall_ms())?;
-        self.store.move_acts(&moves, &entries)?;
+        self.store.advance_requests(&moves, &entries)?;
         self.send(ready)
     }
 
@@ -156,7 +158,7 @@ impl Worker {
                 _ => drop(report.commands.remove(&core.name)),
             });
             match sent {
-                Ok(()) => moves.push((act.id, Move::Sent)),
+                Ok(()) => moves.push((act.id, Transition::Sent)),
                 Err(e) => {
                     let lines = command.lines();
                     entries.push(entry(&act, &request, Some(&person), &lines, "failed", &e.to_string()));
@@ -164,12 +166,12 @@ impl Worker {
                 }
             }
         }
-        self.store.move_acts(&moves, &entries)
+        self.store.advance_requests(&moves, &entries)
     }
 
     /// Decides everything that comes before the command: who it is, whether they may at all, what it is about, whether
     /// they may do it to that; and only then whether there is anything to do.
-    fn prepare(&mut self, act: &Act, request: &Request) -> Result<Prepared, StoreError> {
+    fn prepare(&mut self, act: &ActionRequest, request: &Request) -> Result<Prepared, StoreError> {
         // That a time is over is nobody's request: what the core holds then is told, whatever its setter may do by now.
         if let Wish::Expire { object, author, comment } = &request.wish
             && let Some(core) = self.gate.core(&object.core)
@@ -232,7 +234,7 @@ impl Worker {
     /// Why nothing is to be sent when a timed acknowledgement should be over; the messages are told where it is.
     fn ended(
         &mut self,
-        act: &Act,
+        act: &ActionRequest,
         core: &Core,
         object: &Object,
         (author, comment): (&str, &str),
@@ -245,9 +247,11 @@ impl Worker {
                 if self.store.acknowledged_by(&object.key())?.as_deref() == Some(author) {
                     let now = clock::wall_ms();
                     let config = self.gate.config();
-                    let voice = |lane: &Lane| crate::flow::deliver::voice(&config, lane);
-                    let deed = (format!("act-{}", act.id), object.key(), expiry::over(author, now / 1000));
-                    self.store.tell(&[deed], &voice, config.storm.window, now)?;
+                    let mode = |queue: &DeliveryQueue| crate::flow::deliver::message_mode(&config, queue);
+                    let id = format!("act-{}", act.id);
+                    let action = expiry::over(author, now / 1000);
+                    let taken = NewActionTaken { id, object: object.key(), action };
+                    self.store.show_actions_taken(&[taken], &mode, config.storm.window, now)?;
                     self.wake_deliverer();
                 }
                 Ok(Some("The acknowledgement has ended."))
@@ -275,21 +279,21 @@ impl Worker {
     }
 
     /// The request, with the object that its message named.
-    fn resolved(&mut self, act: &Act, request: &Request, object: &Object) -> Result<Request, StoreError> {
+    fn resolved(&mut self, act: &ActionRequest, request: &Request, object: &Object) -> Result<Request, StoreError> {
         let Wish::Card { post, action, .. } = &request.wish else {
             return Ok(request.clone());
         };
         let wish = Wish::One { post: Some(*post), object: object.clone(), action: action.clone() };
         let request = Request { wish, ..request.clone() };
         let text = serde_json::to_string(&request).map_err(|e| StoreError::Content(e.to_string()))?;
-        self.store.resolve_act(act.id, &object.key(), &text)?;
+        self.store.resolve_request(act.id, &object.key(), &text)?;
         Ok(request)
     }
 
     /// Why there is nothing to do, by all that is known.
     fn needless(
         &self,
-        act: &Act,
+        act: &ActionRequest,
         request: &Request,
         object: &Object,
         problem: Option<&Problem>,
@@ -305,7 +309,7 @@ impl Worker {
     /// One click for many: an act for each problem of the digest that goes on. Each is decided about on its own.
     fn spread(
         &mut self,
-        act: &Act,
+        act: &ActionRequest,
         request: &Request,
         digest: i64,
         leave: &Permission<'_>,
@@ -325,12 +329,12 @@ impl Worker {
 
 /// An act for the host and one for each of its services, where rules tell them apart.
 fn of_each(
-    act: &Act,
+    act: &ActionRequest,
     request: &Request,
     host: &Object,
     core: &Core,
     leave: &Permission<'_>,
-) -> Result<Result<Vec<NewAct>, String>, StoreError> {
+) -> Result<Result<Vec<NewActionRequest>, String>, StoreError> {
     let Action::Downtime { start, end, flexible, comment, .. } = request.wish.action() else {
         return Ok(Err("There is nothing to do for its services.".to_owned()));
     };
@@ -350,11 +354,11 @@ fn of_each(
 
 /// The acts that one asks for.
 fn children(
-    act: &Act,
+    act: &ActionRequest,
     request: &Request,
     action: &Action,
     objects: impl Iterator<Item = (Option<i64>, Object)>,
-) -> Result<Vec<NewAct>, StoreError> {
+) -> Result<Vec<NewActionRequest>, StoreError> {
     let child = |(nth, (post, object)): (usize, (Option<i64>, Object))| {
         let key = object.key();
         // The digest was clicked on, not the card: what is known of each is its newest.
@@ -362,20 +366,21 @@ fn children(
         let one = Request { name: request.name.clone(), asker: request.asker.clone(), wish };
         let request = serde_json::to_string(&one).map_err(|e| StoreError::Content(e.to_string()))?;
         let name = format!("{}/{}", act.id, post.unwrap_or_else(|| i64::try_from(nth).unwrap_or(0)));
-        Ok(NewAct { key: name, parent: Some(act.id), object: key, request, due: 0 })
+        Ok(NewActionRequest { key: name, parent: Some(act.id), name: one.name, object: key, request, due: 0 })
     };
     objects.enumerate().map(child).collect()
 }
 
 /// How an act ends; a person hears of it unless it is one of many.
-pub(super) fn done(act: &Act, words: &str) -> Move {
-    Move::Done { outcome: words.to_owned(), reply: act.parent.is_none().then(|| words.to_owned()) }
+pub(super) fn done(act: &ActionRequest, words: &str) -> Transition {
+    let outcome = ActionOutcome::NotConfirmed(words.to_owned());
+    Transition::Done { outcome, reply: act.parent.is_none().then(|| words.to_owned()) }
 }
 
 /// How an act ends that nobody allowed.
-fn refused_as(act: &Act, words: &str) -> Move {
+fn refused_as(act: &ActionRequest, words: &str) -> Transition {
     // Whoever asked for many hears of each reason at the end.
-    if act.parent.is_some() { done(act, words) } else { Move::Refused { reply: words.to_owned() } }
+    if act.parent.is_some() { done(act, words) } else { Transition::Refused { reply: words.to_owned() } }
 }
 
 /// Why there is nothing to do any more, by what is known of the problem.
