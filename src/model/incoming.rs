@@ -198,9 +198,9 @@ mod tests {
     use super::*;
 
     /// What the released version wrote into the spool for a body of the message API.
-    const RELEASED: &str = r##"{"kind":"CUSTOM","host":{"name":"letter k1","display_name":"Title"},"time":7,
+    const RELEASED: &str = r#"{"kind":"CUSTOM","host":{"name":"letter k1","display_name":"Title"},"time":7,
         "contact":{"email":"bob@example.com"},"ids":{"notification":"k1"},"progress":{},"to":["@bob@example.com"],
-        "letter":{"title":"Title","body":"text","links":[["Log","https://example.com/"]],"links_left_out":1}}"##;
+        "letter":{"title":"Title","body":"text","links":[["Log","https://example.com/"]],"links_left_out":1}}"#;
 
     #[test]
     fn a_direct_message_of_the_released_version_is_read_and_written_as_it_was() {

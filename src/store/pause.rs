@@ -150,9 +150,9 @@ impl Store {
         integration: &str,
         until: i64,
         now: i64,
-        reason: Reason,
+        reason: &Reason,
     ) -> Result<(), StoreError> {
-        Pause { until, now, reason: Some(&reason) }.integration(&self.db, integration, 0)
+        Pause { until, now, reason: Some(reason) }.integration(&self.db, integration, 0)
     }
 
     /// Ends the pauses of all integrations: the configuration changed, so a token that was refused may be good now.

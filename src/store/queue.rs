@@ -111,18 +111,18 @@ impl Store {
     pub(crate) fn health(&self, now: i64) -> Result<Health, StoreError> {
         let dead = "SELECT reason FROM delivery WHERE state = 'dead' ORDER BY id DESC LIMIT 1";
         let dead_reason = self.db.query_row(dead, [], |row| row.get(0)).optional()?.flatten();
-        let pauses = "SELECT integration, reason, code, until FROM pause WHERE scope = 'integration' AND reason <> ''";
-        let mut statement = self.db.prepare(pauses)?;
-        let pauses = statement.query_map([], |row| {
+        let sql = "SELECT integration, reason, code, until FROM pause WHERE scope = 'integration' AND reason <> ''";
+        let mut statement = self.db.prepare(sql)?;
+        let found = statement.query_map([], |row| {
             let needs_repair = row.get::<_, Option<String>>(2)?.is_some_and(|code| is_token_trouble(&code));
-            let paused = PausedIntegration { integration: row.get(0)?, reason: row.get(1)?, needs_repair };
-            Ok((paused, row.get::<_, i64>(3)?))
+            let integration = PausedIntegration { integration: row.get(0)?, reason: row.get(1)?, needs_repair };
+            Ok((integration, row.get::<_, i64>(3)?))
         })?;
-        let pauses = pauses.collect::<Result<Vec<_>, _>>()?;
+        let found = found.collect::<Result<Vec<_>, _>>()?;
         // A refused token is refused until something was delivered, or the configuration changed.
         let goes_on =
             |(paused, until): (PausedIntegration, i64)| (paused.needs_repair || until > now).then_some(paused);
-        let pauses = pauses.into_iter().filter_map(goes_on).collect();
+        let pauses = found.into_iter().filter_map(goes_on).collect();
         Ok(Health { summary: self.summary()?, dead_reason, pauses })
     }
 

@@ -149,7 +149,7 @@ impl Recorder<'_> {
                 self.reroute(queue, *mode, annotation)?;
                 let text = format!("sent elsewhere: {}", reason.text);
                 self.end_waiting(DeliveryState::Merged, &Reason { text, code: reason.code.clone() })?;
-                id.update(db, "open = 0", &[])?;
+                id.update(db, "open = 0, leased = NULL", &[])?;
                 if let MessageId::Digest(digest) = id {
                     db.execute("UPDATE post SET open = 0 WHERE digest = ?1", [digest])?;
                 }

@@ -184,8 +184,10 @@ CREATE TRIGGER audit_stays BEFORE DELETE ON audit
     WHEN OLD.seq > COALESCE((SELECT seq FROM audit_start), 0)
     BEGIN SELECT RAISE(ABORT, 'the audit only grows'); END;
 ",
-    include_str!("schema/version_8.sql"),
+    LATEST,
 ];
+/// The newest of them.
+pub(super) const LATEST: &str = include_str!("schema/version_8.sql");
 /// From this version on reasons have their codes.
 const WITH_CODES: i64 = 8;
 

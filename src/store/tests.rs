@@ -1,5 +1,7 @@
 //! The outbox when clocks jump and histories grow; the flows are tested from outside.
 
+mod migration;
+
 use super::*;
 use crate::model::notification::{Fields, Notification};
 use crate::model::outcome::Posted;
@@ -81,10 +83,10 @@ fn a_clock_that_goes_back_makes_nothing_early_and_nothing_wait_for_ever() {
 fn a_token_that_ended_is_told_until_something_is_delivered() {
     let (_directory, mut store) = store(&[(0, notification("alice", "1"))]);
     let told = |store: &Store, now| store.health(now).unwrap().pauses.into_iter().map(|paused| paused.reason).collect();
-    store.pause_integration("default", 1000, 0, "timed out".to_owned().into()).unwrap();
+    store.pause_integration("default", 1000, 0, &"timed out".to_owned().into()).unwrap();
     let (during, after): (Vec<_>, Vec<_>) = (told(&store, 999), told(&store, 1001));
     assert_eq!((during.len(), after.len()), (1, 0), "what mends by itself is over with its rest");
-    store.pause_integration("default", 1000, 0, "gone (app_uninstalled)".to_owned().into()).unwrap();
+    store.pause_integration("default", 1000, 0, &"gone (app_uninstalled)".to_owned().into()).unwrap();
     assert_eq!(told(&store, DAY_MS), ["gone (app_uninstalled)"]);
     let claimed = claim(&store, 2000).unwrap();
     record(&mut store, &claimed, &delivered(), 2000);
@@ -167,7 +169,7 @@ fn what_is_long_past_is_forgotten_in_steps_and_what_waits_stays() {
 }
 
 /// A notification of a host, of some type and state.
-fn of(host: &str, kind: &str, state: &str) -> Notification {
+fn of_host(host: &str, kind: &str, state: &str) -> Notification {
     let mut fields = Fields::default();
     for (name, value) in [("hostname", host), ("notificationtype", kind), ("hoststate", state)] {
         fields.put(name, value);
@@ -214,31 +216,34 @@ fn add(directory: &tempfile::TempDir, store: &mut Store, notifications: &[Notifi
 
 #[test]
 fn a_problem_is_posted_once_and_then_edited_and_replied_to() {
-    let (directory, mut store) = store(&[(0, of("a", "PROBLEM", "1"))]);
+    let (directory, mut store) = store(&[(0, of_host("a", "PROBLEM", "1"))]);
     assert_eq!(run(&mut store, 0), ["post"]);
-    add(&directory, &mut store, &[of("a", "ACKNOWLEDGEMENT", "1")], 5000);
+    add(&directory, &mut store, &[of_host("a", "ACKNOWLEDGEMENT", "1")], 5000);
     assert_eq!(run(&mut store, 5000), ["update", "reply"]);
-    add(&directory, &mut store, &[of("a", "RECOVERY", "0"), of("a", "PROBLEM", "1")], 9000);
+    add(&directory, &mut store, &[of_host("a", "RECOVERY", "0"), of_host("a", "PROBLEM", "1")], 9000);
     assert_eq!(run(&mut store, 9000), ["update", "reply", "post"], "the next problem is another message");
 }
 
 #[test]
 fn what_waited_together_is_told_together() {
-    let (_directory, mut store) =
-        store(&[(0, of("a", "PROBLEM", "1")), (5, of("a", "RECOVERY", "0")), (9, of("a", "PROBLEM", "2"))]);
+    let (_directory, mut store) = store(&[
+        (0, of_host("a", "PROBLEM", "1")),
+        (5, of_host("a", "RECOVERY", "0")),
+        (9, of_host("a", "PROBLEM", "2")),
+    ]);
     assert_eq!(run(&mut store, 100), ["post", "reply"]);
 }
 
 #[test]
 fn nothing_overtakes_what_waits_of_the_same_object() {
-    let (directory, mut store) = store(&[(0, of("a", "PROBLEM", "1"))]);
+    let (directory, mut store) = store(&[(0, of_host("a", "PROBLEM", "1"))]);
     assert_eq!(run(&mut store, 0), ["post"]);
-    add(&directory, &mut store, &[of("a", "RECOVERY", "0"), of("a", "PROBLEM", "1")], 5000);
+    add(&directory, &mut store, &[of_host("a", "RECOVERY", "0"), of_host("a", "PROBLEM", "1")], 5000);
     let claimed = claim(&store, 5000).unwrap();
     assert_eq!(step(&claimed), "update", "the recovery first, although the next problem is more urgent");
     let retry = RecordedOutcome::Retry { due: 30_000, pause_until: None, reason: "x".to_owned().into() };
     record(&mut store, &claimed, &retry, 5000);
-    add(&directory, &mut store, &[of("b", "PROBLEM", "1")], 9000);
+    add(&directory, &mut store, &[of_host("b", "PROBLEM", "1")], 9000);
     assert_eq!(
         run(&mut store, 9000),
         ["post", "update", "reply", "post"],
@@ -248,9 +253,9 @@ fn nothing_overtakes_what_waits_of_the_same_object() {
 
 #[test]
 fn a_message_that_is_gone_is_posted_anew() {
-    let (directory, mut store) = store(&[(0, of("a", "PROBLEM", "1"))]);
+    let (directory, mut store) = store(&[(0, of_host("a", "PROBLEM", "1"))]);
     assert_eq!(run(&mut store, 0), ["post"]);
-    add(&directory, &mut store, &[of("a", "RECOVERY", "0")], 5000);
+    add(&directory, &mut store, &[of_host("a", "RECOVERY", "0")], 5000);
     let claimed = claim(&store, 5000).unwrap();
     record(&mut store, &claimed, &RecordedOutcome::PostAnew { reason: "message_not_found".to_owned().into() }, 5000);
     assert_eq!(run(&mut store, 9000), ["post"]);
@@ -259,7 +264,7 @@ fn a_message_that_is_gone_is_posted_anew() {
 #[test]
 fn a_storm_is_one_message_with_lines_and_an_end() {
     let hosts: Vec<String> = (0..7).map(|i| format!("h{i}")).collect();
-    let problems: Vec<_> = hosts.iter().map(|host| of(host, "PROBLEM", "1")).collect();
+    let problems: Vec<_> = hosts.iter().map(|host| of_host(host, "PROBLEM", "1")).collect();
     let (directory, mut store) = store(&[]);
     add(&directory, &mut store, &problems, 0);
     assert_eq!(
@@ -268,13 +273,13 @@ fn a_storm_is_one_message_with_lines_and_an_end() {
     );
     store.begin_digest(&ops(), 0).unwrap();
     assert_eq!(run(&mut store, 0), ["head", "lines"]);
-    add(&directory, &mut store, &[of("late", "PROBLEM", "1")], 20_000);
-    let recoveries: Vec<_> = hosts.iter().map(|host| of(host, "RECOVERY", "0")).collect();
+    add(&directory, &mut store, &[of_host("late", "PROBLEM", "1")], 20_000);
+    let recoveries: Vec<_> = hosts.iter().map(|host| of_host(host, "RECOVERY", "0")).collect();
     add(&directory, &mut store, &recoveries, 20_000);
     assert_eq!(run(&mut store, 30_000), ["edit", "lines"], "one that comes soon joins it");
-    add(&directory, &mut store, &[of("later", "PROBLEM", "1")], 60_000);
+    add(&directory, &mut store, &[of_host("later", "PROBLEM", "1")], 60_000);
     assert_eq!(run(&mut store, 60_000), ["post"], "one that comes when it is calm has its own");
-    add(&directory, &mut store, &[of("late", "RECOVERY", "0")], 90_000);
+    add(&directory, &mut store, &[of_host("late", "RECOVERY", "0")], 90_000);
     assert_eq!(run(&mut store, 90_000), ["edit", "close"]);
     assert_eq!(
         store.rows(true, 99, |_| true).unwrap().iter().filter(|row| row.state == DeliveryState::Merged).count(),
@@ -284,8 +289,8 @@ fn a_storm_is_one_message_with_lines_and_an_end() {
 
 #[test]
 fn an_acknowledgement_that_is_known_is_said_once() {
-    let (directory, mut store) = store(&[(0, of("a", "PROBLEM", "1"))]);
-    add(&directory, &mut store, &[of("a", "ACKNOWLEDGEMENT", "1"), of("a", "ACKNOWLEDGEMENT", "1")], 10);
+    let (directory, mut store) = store(&[(0, of_host("a", "PROBLEM", "1"))]);
+    add(&directory, &mut store, &[of_host("a", "ACKNOWLEDGEMENT", "1"), of_host("a", "ACKNOWLEDGEMENT", "1")], 10);
     assert_eq!(run(&mut store, 20), ["post", "reply"]);
 }
 
@@ -295,7 +300,7 @@ fn a_database_of_the_first_version_keeps_what_waits() {
     let path = directory.path().join("ackbell.db");
     let db = Connection::open(&path).unwrap();
     schema::first_version(&db);
-    let body = serde_json::to_string(&of("a", "PROBLEM", "1")).unwrap();
+    let body = serde_json::to_string(&of_host("a", "PROBLEM", "1")).unwrap();
     db.execute("INSERT INTO notification VALUES (1, 'x', 5, 'a', 't', '', ?1)", [&body]).unwrap();
     let sql = "INSERT INTO delivery (notification, integration, target, object, mentions, since, state, leased)
                VALUES (1, 'default', '#ops', 'a', '[]', 5, 'waiting', 6)";

@@ -78,7 +78,7 @@ pub(super) fn take(
         if is_new {
             let until = now.saturating_add(clock::millis(REST));
             let what = format!("the app was removed in Slack ({reason}, since {}): {remedy}", utc(at));
-            store.pause_integration(name, until, now, what.into()).map_err(|e| e.to_string())?;
+            store.pause_integration(name, until, now, &what.into()).map_err(|e| e.to_string())?;
         }
         is_new
     };
