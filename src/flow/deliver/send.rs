@@ -105,7 +105,7 @@ impl Deliverer {
         };
         // A bug met by one message must not end the deliverer, again and again, with all others behind it.
         let caught = std::panic::catch_unwind(AssertUnwindSafe(|| composer.compose(claimed)));
-        let Ok(Composed { message, covered, template_error }) = composed else {
+        let Ok(Composed { message, covered, template_error }) = caught else {
             let reason = "it can't be rendered: a bug of ackbell, please report it".to_owned();
             return Err(Outcome::MessageNever { reason });
         };
