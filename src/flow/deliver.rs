@@ -7,6 +7,7 @@
 
 mod compose;
 mod drain;
+mod log_outcome;
 mod mentions;
 mod renew_token;
 mod send;

@@ -57,8 +57,8 @@ pub(crate) struct DirectMessage {
 /// other would cost every notification a copy.
 #[derive(Debug, Deserialize)]
 pub(crate) struct DirectMessagePart {
-    #[serde(default)]
-    letter: Option<DirectMessage>,
+    #[serde(default, rename = "letter")]
+    message: Option<DirectMessage>,
 }
 
 /// A direct message as version 1 of the spool's format has it.
@@ -71,7 +71,8 @@ struct StoredDirectMessage<'a> {
     ids: Ids,
     progress: Progress,
     to: [&'a str; 1],
-    letter: &'a DirectMessage,
+    #[serde(rename = "letter")]
+    message: &'a DirectMessage,
 }
 
 #[derive(Serialize)]
@@ -90,7 +91,7 @@ impl Incoming {
 
     /// Puts the two parts of an entry's JSON together.
     pub(crate) fn from_parts(notification: Notification, part: Option<DirectMessagePart>) -> Self {
-        match part.and_then(|part| part.letter) {
+        match part.and_then(|part| part.message) {
             None => Self::Notification(notification),
             Some(message) => Self::DirectMessage(DirectMessage {
                 key: notification.ids.notification.unwrap_or_default(),
@@ -124,7 +125,7 @@ impl Incoming {
         }
     }
 
-    /// When it was said; Unix seconds.
+    /// When the core or the program sent it; Unix seconds.
     pub(crate) fn time(&self) -> i64 {
         match self {
             Self::Notification(notification) => notification.time,
@@ -186,7 +187,7 @@ impl Serialize for Incoming {
                 ids: Ids { notification: Some(message.key.clone()), ..Ids::default() },
                 progress: Progress::default(),
                 to: [&message.to],
-                letter: message,
+                message,
             }
             .serialize(serializer),
         }

@@ -23,18 +23,18 @@ use std::collections::BTreeMap;
 /// One notification of a core, as durable in the spool and in the outbox.
 ///
 /// Every text in it is clean: valid UTF-8 without control characters (long texts keep their newlines); the names of host
-/// and service are the core's to the letter.
+/// and service are exactly the core's.
 /// Times are Unix seconds. Absent values are `None` or empty; the core's `$MACRO$` leftovers never get here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Notification {
-    /// Which core said it (`--core`); empty means the only or default one.
+    /// Which core sent it (`--core`); empty means the only or default one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) core: String,
     pub(crate) kind: Kind,
     pub(crate) host: Host,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) service: Option<Service>,
-    /// When the core said it (`$TIMET$`), else when `notify` was run.
+    /// When the core sent it (`$TIMET$`), else when `notify` was run.
     pub(crate) time: i64,
     /// First line of the plugin's output.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -77,7 +77,7 @@ pub(crate) struct Notification {
 /// The host a notification is about, or whose service it is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Host {
-    /// The core's own name (a UUID in openITCOCKPIT): what commands and links need.
+    /// The core's own name (a UUID in openITCOCKPIT), for commands and links.
     pub(crate) name: String,
     /// What people call it, where the core passed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -194,7 +194,7 @@ impl Notification {
         }
     }
 
-    /// The state in the core's word, e.g. `CRITICAL` or `DOWN`; `None` where it wasn't said.
+    /// The state as the core writes it, e.g. `CRITICAL` or `DOWN`; `None` if the core didn't say it.
     pub(crate) fn state_name(&self) -> Option<&str> {
         match &self.service {
             Some(service) => service.state.as_ref().map(ServiceState::name),

@@ -278,8 +278,8 @@ pub(crate) fn is_action_taken(kind: &Kind) -> bool {
 fn began(notification: &Notification) -> i64 {
     let progress = &notification.progress;
     let by_duration = progress.duration.and_then(|seconds| i64::try_from(seconds).ok());
-    let said = progress.last_state_change.or(by_duration.map(|seconds| notification.time.saturating_sub(seconds)));
-    said.filter(|&at| at > 0 && at <= notification.time).unwrap_or(notification.time)
+    let since = progress.last_state_change.or(by_duration.map(|seconds| notification.time.saturating_sub(seconds)));
+    since.filter(|&at| at > 0 && at <= notification.time).unwrap_or(notification.time)
 }
 
 #[cfg(test)]
@@ -287,7 +287,7 @@ mod tests {
     use super::*;
     use crate::model::notification::Fields;
 
-    fn said(time: i64, kind: &str, state: &str, more: &[(&'static str, &str)]) -> Notification {
+    fn sent(time: i64, kind: &str, state: &str, more: &[(&'static str, &str)]) -> Notification {
         let mut fields = Fields::default();
         for (name, value) in
             [("hostname", "web01"), ("servicedesc", "Disk"), ("notificationtype", kind), ("servicestate", state)]
@@ -303,13 +303,13 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_lives_from_its_first_word_to_its_recovery() {
-        let mut problem = Problem::begin(&said(100, "PROBLEM", "1", &[("duration", "40")]));
+    fn a_problem_lasts_from_its_first_notification_to_its_recovery() {
+        let mut problem = Problem::begin(&sent(100, "PROBLEM", "1", &[("duration", "40")]));
         assert_eq!((problem.began, problem.is_over()), (Some(60), false));
-        assert_eq!(problem.apply(&said(120, "PROBLEM", "2", &[])), Change::Worse);
-        assert_eq!(problem.apply(&said(130, "PROBLEM", "2", &[])), Change::Shown);
-        assert_eq!(problem.apply(&said(150, "PROBLEM", "1", &[])), Change::Shown);
-        assert_eq!(problem.apply(&said(160, "RECOVERY", "0", &[])), Change::Shown);
+        assert_eq!(problem.apply(&sent(120, "PROBLEM", "2", &[])), Change::Worse);
+        assert_eq!(problem.apply(&sent(130, "PROBLEM", "2", &[])), Change::Shown);
+        assert_eq!(problem.apply(&sent(150, "PROBLEM", "1", &[])), Change::Shown);
+        assert_eq!(problem.apply(&sent(160, "RECOVERY", "0", &[])), Change::Shown);
         assert!(problem.is_over());
         assert_eq!((problem.lasted(999), problem.worst.as_deref()), (Some(100), Some("CRITICAL")));
         let states: Vec<&str> = problem.states.iter().map(|reached| reached.state.as_str()).collect();
@@ -318,36 +318,36 @@ mod tests {
 
     #[test]
     fn an_acknowledgement_stays_until_the_core_notifies_again() {
-        let mut problem = Problem::begin(&said(100, "PROBLEM", "2", &[("output", "full")]));
-        let ack = said(110, "ACKNOWLEDGEMENT", "2", &[("author", "dave"), ("comment", "on it")]);
+        let mut problem = Problem::begin(&sent(100, "PROBLEM", "2", &[("output", "full")]));
+        let ack = sent(110, "ACKNOWLEDGEMENT", "2", &[("author", "dave"), ("comment", "on it")]);
         assert_eq!(problem.apply(&ack), Change::Shown);
         assert_eq!(problem.latest.output, "full");
-        let echo = said(140, "ACKNOWLEDGEMENT", "2", &[("author", "dave"), ("comment", "on it")]);
-        assert_eq!(problem.apply(&echo), Change::None, "the core's own word of it");
+        let echo = sent(140, "ACKNOWLEDGEMENT", "2", &[("author", "dave"), ("comment", "on it")]);
+        assert_eq!(problem.apply(&echo), Change::None, "the core's own notification of it");
         assert!(!problem.is_over());
-        let _ = problem.apply(&said(200, "PROBLEM", "2", &[]));
+        let _ = problem.apply(&sent(200, "PROBLEM", "2", &[]));
         assert_eq!(problem.acknowledged, None);
     }
 
     #[test]
     fn what_begins_with_a_downtime_or_flapping_ends_with_it() {
-        let mut problem = Problem::begin(&said(1, "DOWNTIMESTART", "0", &[]));
+        let mut problem = Problem::begin(&sent(1, "DOWNTIMESTART", "0", &[]));
         assert!(!problem.is_over() && !problem.is_bad);
-        let _ = problem.apply(&said(2, "DOWNTIMEEND", "0", &[]));
+        let _ = problem.apply(&sent(2, "DOWNTIMEEND", "0", &[]));
         assert!(problem.is_over());
-        let mut problem = Problem::begin(&said(1, "FLAPPINGSTART", "2", &[]));
-        let _ = problem.apply(&said(2, "FLAPPINGSTOP", "2", &[]));
-        assert!(!problem.is_over(), "it settled in a bad state");
-        assert!(Problem::begin(&said(1, "RECOVERY", "0", &[])).is_over());
-        assert!(Problem::begin(&said(1, "CUSTOM", "2", &[])).is_over());
+        let mut problem = Problem::begin(&sent(1, "FLAPPINGSTART", "2", &[]));
+        let _ = problem.apply(&sent(2, "FLAPPINGSTOP", "2", &[]));
+        assert!(!problem.is_over(), "it stays in a bad state");
+        assert!(Problem::begin(&sent(1, "RECOVERY", "0", &[])).is_over());
+        assert!(Problem::begin(&sent(1, "CUSTOM", "2", &[])).is_over());
     }
 
     #[test]
     fn the_cores_ids_tell_problems_apart() {
-        let problem = Problem::begin(&said(1, "PROBLEM", "2", &[("problem-id", "7")]));
-        assert!(problem.is_another(&said(2, "PROBLEM", "2", &[("problem-id", "8")])));
-        assert!(!problem.is_another(&said(2, "PROBLEM", "2", &[("problem-id", "7")])));
-        assert!(!problem.is_another(&said(2, "PROBLEM", "2", &[])));
-        assert!(!problem.is_another(&said(2, "RECOVERY", "0", &[("problem-id", "8")])));
+        let problem = Problem::begin(&sent(1, "PROBLEM", "2", &[("problem-id", "7")]));
+        assert!(problem.is_another(&sent(2, "PROBLEM", "2", &[("problem-id", "8")])));
+        assert!(!problem.is_another(&sent(2, "PROBLEM", "2", &[("problem-id", "7")])));
+        assert!(!problem.is_another(&sent(2, "PROBLEM", "2", &[])));
+        assert!(!problem.is_another(&sent(2, "RECOVERY", "0", &[("problem-id", "8")])));
     }
 }

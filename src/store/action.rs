@@ -1,4 +1,4 @@
-//! Action requests: actions that people asked for in Slack, from the click to the core's own word.
+//! Action requests: actions that people asked for in Slack, from the click to the confirmation by the core.
 //!
 //! A request is durable before Slack is answered. It is `sending` before its command is written: one found in that state
 //! after a crash may have reached the core, so its command is never sent again, only looked for.

@@ -189,7 +189,7 @@ impl PostAssigner<'_> {
         rows.next()?.map(read).transpose()
     }
 
-    /// Whether the core's word is that of a click which is being confirmed: the clicked message itself will say so.
+    /// Whether it is the core's notification of a click that is being confirmed: the clicked message itself will show it.
     fn is_being_acknowledged(self, notification: &Notification) -> Result<bool, StoreError> {
         if notification.kind != Kind::Acknowledgement {
             return Ok(false);

@@ -49,8 +49,8 @@ pub(super) fn contact(incoming: &Incoming) -> &str {
 /// Whether the same notification already has a delivery in this queue, for another contact.
 ///
 /// With the core's notification id that is certain. Without it, it must be recent, for another contact where contacts
-/// are known, and nothing else may have been said about the object in between: a service that fails again within the
-/// minute is news. One that was tried here and then sent elsewhere counts; one that was merged itself doesn't.
+/// are known, and no other notification about the object may have come in between: a service that fails again within
+/// the minute is news. One that was tried here and then sent elsewhere counts; one that was merged itself doesn't.
 pub(super) fn exists(
     db: &Transaction<'_>,
     incoming: &Incoming,

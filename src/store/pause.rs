@@ -16,12 +16,12 @@ pub(crate) struct Reason {
 
 impl From<String> for Reason {
     /// Finds the code in the text that `slack/outcome` makes of Slack's answer: its first word, as in `not_in_channel` and
-    /// `403 no_service`; or a word by which no message can be sent.
+    /// `403 no_service`; or one by which no message can be sent.
     fn from(text: String) -> Self {
-        let is_word = |c: char| c.is_ascii_lowercase() || c == '_';
+        let is_in_code = |c: char| c.is_ascii_lowercase() || c == '_';
         let start = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
-        let first = start.split(|c| !is_word(c)).next().filter(|word| word.contains('_'));
-        let named = || text.split(|c| !is_word(c)).find(|word| is_token_trouble(word));
+        let first = start.split(|c| !is_in_code(c)).next().filter(|first| first.contains('_'));
+        let named = || text.split(|c| !is_in_code(c)).find(|part| is_token_trouble(part));
         let code = first.or_else(named).map(str::to_owned);
         Self { text, code }
     }
@@ -116,8 +116,11 @@ pub(super) fn fill_codes(db: &Connection) -> Result<(), StoreError> {
 impl Store {
     /// Until when the queue must hold still, in Unix ms; 0 when it needn't.
     pub(crate) fn paused_until(&self, queue: &DeliveryQueue) -> Result<i64, StoreError> {
-        let sql = "SELECT COALESCE(MAX(until), 0) FROM pause WHERE integration = ?1
-                     AND (scope = 'integration' OR scope = 'channel' AND channel IN (?2, ?3))";
+        // Two searches by the whole key: with OR, SQLite reads the pauses of all the integration's channels.
+        let sql = "SELECT COALESCE(MAX(until), 0) FROM (
+              SELECT until FROM pause WHERE integration = ?1 AND scope = 'integration' AND channel = ''
+              UNION ALL
+              SELECT until FROM pause WHERE integration = ?1 AND scope = 'channel' AND channel IN (?2, ?3))";
         let channel = queue.channel_id(&self.db)?.unwrap_or_else(|| queue.target.as_text().into_owned());
         let values = params![queue.integration, queue.target, channel];
         Ok(self.db.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)

@@ -19,7 +19,7 @@ pub(crate) struct Row {
     pub(crate) due: i64,
     pub(crate) attempts: u32,
     pub(crate) reason: Option<String>,
-    /// Slack's word for the reason, of one that is dead.
+    /// Slack's error code, of one that is dead.
     pub(crate) code: Option<String>,
     pub(crate) spool_id: String,
     pub(crate) incoming: Incoming,
@@ -58,11 +58,15 @@ pub(crate) struct PausedIntegration {
 }
 
 const COLUMNS: &str = "SELECT d.id, d.state, d.integration, d.target, n.received,
-    MAX(COALESCE(g.due, p.due, 0), COALESCE((SELECT MAX(until) FROM pause h WHERE h.integration = d.integration
-      AND (h.scope = 'integration' OR h.scope = 'channel' AND h.channel = d.target)), 0)),
+    MAX(COALESCE(g.due, p.due, 0),
+      COALESCE((SELECT until FROM pause h WHERE h.integration = d.integration AND h.scope = 'integration'
+        AND h.channel = ''), 0),
+      COALESCE((SELECT until FROM pause h WHERE h.integration = d.integration AND h.scope = 'channel'
+        AND h.channel = d.target), 0)),
     MAX(d.attempts, CASE d.state WHEN 'waiting' THEN COALESCE(g.attempts, p.attempts, 0) ELSE 0 END),
     COALESCE(d.reason, CASE d.state WHEN 'waiting' THEN COALESCE(g.reason, p.reason, NULLIF(
-      (SELECT reason FROM pause h WHERE h.integration = d.integration AND h.scope = 'integration'), '')) END),
+      (SELECT reason FROM pause h WHERE h.integration = d.integration AND h.scope = 'integration'
+        AND h.channel = ''), '')) END),
     n.id, n.body, d.channel, d.ts, d.code
     FROM delivery d JOIN notification n ON n.seq = d.notification LEFT JOIN digest g ON g.id = d.digest
       LEFT JOIN post p ON p.id = d.post AND d.digest IS NULL";

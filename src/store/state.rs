@@ -1,19 +1,19 @@
-//! The states that rows go through, as enums in Rust and as words in the database.
+//! The states of rows: enums in Rust, names in the database.
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
-/// An enum that the database keeps as a word: one list of the words for both directions, which the schema's `CHECK`
-/// repeats. A word that isn't in the list was written by another version or by noise.
-macro_rules! stored_as_word {
-    ($type:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
+/// An enum that the database keeps by name: one list for both directions, which the schema's `CHECK` repeats. A name that
+/// isn't in the list was written by another version or by noise.
+macro_rules! stored_by_name {
+    ($type:ident { $($variant:ident = $name:literal),+ $(,)? }) => {
         impl $type {
-            /// The word in the database, and in `--json`.
+            /// The name in the database, and in `--json`.
             pub(crate) const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
+                match self { $(Self::$variant => $name),+ }
             }
 
             pub(crate) fn from_name(name: &str) -> Option<Self> {
-                match name { $($word => Some(Self::$variant),)+ _ => None }
+                match name { $($name => Some(Self::$variant),)+ _ => None }
             }
         }
 
@@ -41,7 +41,7 @@ pub(crate) enum DeliveryState {
     /// Given up: kept until somebody drops it, and alarmed.
     Dead,
 }
-stored_as_word!(DeliveryState { Waiting = "waiting", Delivered = "delivered", Merged = "merged", Dead = "dead" });
+stored_by_name!(DeliveryState { Waiting = "waiting", Delivered = "delivered", Merged = "merged", Dead = "dead" });
 
 /// How far an action request has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub(crate) enum ActionState {
     Parent,
     Done,
 }
-stored_as_word!(ActionState { New = "new", Sending = "sending", Sent = "sent", Parent = "parent", Done = "done" });
+stored_by_name!(ActionState { New = "new", Sending = "sending", Sent = "sent", Parent = "parent", Done = "done" });
 
 /// What an integration's pause covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub(super) enum PauseScope {
     /// One channel.
     Channel,
 }
-stored_as_word!(PauseScope { Integration = "integration", Edits = "edits", Channel = "channel" });
+stored_by_name!(PauseScope { Integration = "integration", Edits = "edits", Channel = "channel" });
 
 /// A step of an action request, as its row in the audit names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +88,7 @@ pub(crate) enum AuditStep {
     /// Old rows were removed from the audit.
     LetGo,
 }
-stored_as_word!(AuditStep {
+stored_by_name!(AuditStep {
     Refused = "refused",
     Sending = "sending",
     Confirmed = "confirmed",

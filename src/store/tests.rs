@@ -82,15 +82,15 @@ fn a_clock_that_goes_back_makes_nothing_early_and_nothing_wait_for_ever() {
 #[test]
 fn a_token_that_ended_is_told_until_something_is_delivered() {
     let (_directory, mut store) = store(&[(0, notification("alice", "1"))]);
-    let told = |store: &Store, now| store.health(now).unwrap().pauses.into_iter().map(|paused| paused.reason).collect();
+    let paused = |store: &Store, now| store.health(now).unwrap().pauses.into_iter().map(|one| one.reason).collect();
     store.pause_integration("default", 1000, 0, &"timed out".to_owned().into()).unwrap();
-    let (during, after): (Vec<_>, Vec<_>) = (told(&store, 999), told(&store, 1001));
+    let (during, after): (Vec<_>, Vec<_>) = (paused(&store, 999), paused(&store, 1001));
     assert_eq!((during.len(), after.len()), (1, 0), "what mends by itself is over with its rest");
     store.pause_integration("default", 1000, 0, &"gone (app_uninstalled)".to_owned().into()).unwrap();
-    assert_eq!(told(&store, DAY_MS), ["gone (app_uninstalled)"]);
+    assert_eq!(paused(&store, DAY_MS), ["gone (app_uninstalled)"]);
     let claimed = claim(&store, 2000).unwrap();
     record(&mut store, &claimed, &delivered(), 2000);
-    assert_eq!(told(&store, 2001), [""; 0]);
+    assert_eq!(paused(&store, 2001), [""; 0]);
 }
 
 #[test]
@@ -188,12 +188,12 @@ fn step(claimed: &Claimed) -> &'static str {
         Work::Digest(DigestStep::Edit, _) => "edit",
         Work::Digest(DigestStep::Lines, _) => "lines",
         Work::Digest(DigestStep::Close, _) => "close",
-        Work::Digest(DigestStep::MarkShown, _) => "settle",
+        Work::Digest(DigestStep::MarkShown, _) => "mark shown",
         Work::List(_) => "list",
     }
 }
 
-/// Does all that there is to do; the steps it took.
+/// Delivers until nothing waits; the steps it took.
 fn run(store: &mut Store, mut now: i64) -> Vec<&'static str> {
     let mut steps = Vec::new();
     while !store.queues().unwrap().is_empty() {
@@ -225,7 +225,7 @@ fn a_problem_is_posted_once_and_then_edited_and_replied_to() {
 }
 
 #[test]
-fn what_waited_together_is_told_together() {
+fn notifications_that_waited_together_are_one_message() {
     let (_directory, mut store) = store(&[
         (0, of_host("a", "PROBLEM", "1")),
         (5, of_host("a", "RECOVERY", "0")),
@@ -288,7 +288,7 @@ fn a_storm_is_one_message_with_lines_and_an_end() {
 }
 
 #[test]
-fn an_acknowledgement_that_is_known_is_said_once() {
+fn an_acknowledgement_that_is_known_is_shown_once() {
     let (directory, mut store) = store(&[(0, of_host("a", "PROBLEM", "1"))]);
     add(&directory, &mut store, &[of_host("a", "ACKNOWLEDGEMENT", "1"), of_host("a", "ACKNOWLEDGEMENT", "1")], 10);
     assert_eq!(run(&mut store, 20), ["post", "reply"]);
@@ -322,7 +322,7 @@ fn request(key: &str) -> NewActionRequest {
 }
 
 #[test]
-fn a_click_that_comes_twice_is_one_act_and_is_never_sent_twice() {
+fn a_click_that_comes_twice_is_one_request_and_is_never_sent_twice() {
     let (_directory, mut store) = store(&[]);
     assert_eq!(store.keep_requests(&[request("x"), request("x")], 0).unwrap(), 1);
     let id = store.requests(ActionState::New, 0, 9).unwrap()[0].id;
@@ -460,11 +460,11 @@ fn a_subscription_that_is_ordered_again_by_a_recording_is_not_made_again() {
         at: 1,
     };
     assert_eq!(store.subscribe(&new, "order 1", "{}").unwrap(), Some(1));
-    let place = ("default", ["C1", "C1"]);
-    assert_eq!(store.unsubscribe(place, None, ("order 2", 2), "{}").unwrap(), Some(1));
+    let channels = ("default", ["C1", "C1"]);
+    assert_eq!(store.unsubscribe(channels, None, ("order 2", 2), "{}").unwrap(), Some(1));
     assert_eq!(store.subscribe(&new, "order 1", "{}").unwrap(), None, "a replay, after whatever restart");
     assert_eq!(store.subscribe(&new, "order 3", "{}").unwrap(), Some(1));
-    assert_eq!(store.unsubscribe(place, None, ("order 2", 4), "{}").unwrap(), None);
+    assert_eq!(store.unsubscribe(channels, None, ("order 2", 4), "{}").unwrap(), None);
     assert_eq!(store.subscriptions().unwrap().len(), 1);
 }
 

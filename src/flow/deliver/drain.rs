@@ -164,11 +164,11 @@ fn deliveries(decision: &Decision, incoming: &Incoming, config: &Config) -> Vec<
     let annotation = (!decision.complaints.is_empty()).then(|| decision.complaints.join("; "));
     let email = incoming.notification().and_then(|notification| notification.contact.email.as_deref());
     let mut found: Vec<_> = decision
-        .placed
+        .routed
         .iter()
-        .map(|placed| {
-            let queue = queue_of(placed, email);
-            let (mentions, mode) = (mention_texts(&placed.mentions), message_mode(config, &queue));
+        .map(|routed| {
+            let queue = queue_of(routed, email);
+            let (mentions, mode) = (mention_texts(&routed.mentions), message_mode(config, &queue));
             NewDelivery::Waiting { queue, mentions, annotation: annotation.clone(), mode }
         })
         .collect();

@@ -4,7 +4,7 @@ use super::Deliverer;
 use crate::config::{Config, Destination, Flavor, Mention, Thread};
 use crate::model::outcome::Outcome;
 use crate::rules::render::ResolvedMention;
-use crate::rules::route::{self, Placed};
+use crate::rules::route::{self, Routed};
 use crate::store::{DeliveryQueue, MessageMode, Target};
 use crate::system::clock::millis;
 use log::warn;
@@ -14,16 +14,16 @@ use std::time::Duration;
 const FOUND_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 const NOBODY_FOR: Duration = Duration::from_secs(5 * 60);
 
-/// The queue of a placed notification; `email` is its contact's.
-pub(super) fn queue_of(placed: &Placed, email: Option<&str>) -> DeliveryQueue {
-    let target = match &placed.to {
+/// The queue of a routed notification; `email` is its contact's.
+pub(super) fn queue_of(routed: &Routed, email: Option<&str>) -> DeliveryQueue {
+    let target = match &routed.to {
         route::Target::Webhook => Target::Webhook,
-        route::Target::Place(Destination::Contact) => {
+        route::Target::Destination(Destination::Contact) => {
             Target::Email(email.unwrap_or("contact without an e-mail address").to_owned())
         }
-        route::Target::Place(destination) => Target::from(destination),
+        route::Target::Destination(destination) => Target::from(destination),
     };
-    DeliveryQueue { integration: placed.integration.clone(), target }
+    DeliveryQueue { integration: routed.integration.clone(), target }
 }
 
 /// Whether the queue's messages can be edited later (bot token) or not (webhook).

@@ -5,7 +5,7 @@ use super::mentions::{literal, message_mode, queue_of};
 use super::{DeliverError, Deliverer};
 use crate::config::{Config, Integration};
 use crate::model::notification::Notification;
-use crate::model::outcome::{Outcome, Posted};
+use crate::model::outcome::Outcome;
 use crate::monitoring::details::Details;
 use crate::rules::digest::{self, DigestStep};
 use crate::rules::retry::{self, Attempt, Next};
@@ -225,51 +225,6 @@ impl Deliverer {
             Next::Dead { reason } => RecordedOutcome::Dead { reason: reason.into() },
         }
     }
-
-    /// One line per change: a delivery is info, a wait is a warning when its reason is new, a dead message is an error.
-    fn log(&mut self, claimed: &Claimed, next: &Next) {
-        if matches!(claimed.work, Work::Digest(DigestStep::MarkShown, _)) {
-            return;
-        }
-        let Claimed { queue: DeliveryQueue { integration, target }, message, .. } = claimed;
-        let (id, attempts) = (claimed.queued.first().map_or(0, |queued| queued.id), message.attempts);
-        let (object, step) = (claimed.object(), claimed.step());
-        let reason = match next {
-            Next::Delivered(posted) => {
-                self.last_logged.remove(integration);
-                let ts = posted.as_ref().map_or("-", |Posted { ts, .. }| ts);
-                info!(
-                    "delivered id={id} integration={integration} target={target} object={object:?} step={step} attempts={attempts} ts={ts}"
-                );
-                return;
-            }
-            Next::Dead { reason } => {
-                error!(
-                    "dead id={id} integration={integration} target={target} object={object:?} attempts={attempts} reason={reason:?}"
-                );
-                return;
-            }
-            Next::Reroute { reason } => {
-                error!(
-                    "unreachable id={id} integration={integration} target={target} object={object:?} reason={reason:?} action=reroute"
-                );
-                return;
-            }
-            Next::PauseChannel(after) => format!("Slack asks to wait {} s", after.as_secs_f64()),
-            Next::PauseIntegration { reason, .. } => {
-                if self.last_logged.insert(integration.clone(), reason.clone()).as_ref() != Some(reason) {
-                    error!("integration paused integration={integration} reason={reason:?}");
-                }
-                return;
-            }
-            Next::Retry { reason, .. } | Next::RetryPlain { reason } | Next::PostAnew { reason } => reason.clone(),
-        };
-        if self.last_logged.insert(integration.clone(), reason.clone()).as_ref() != Some(&reason) {
-            warn!(
-                "will retry id={id} integration={integration} target={target} object={object:?} attempts={attempts} reason={reason:?}"
-            );
-        }
-    }
 }
 
 /// A call about to be made.
@@ -314,30 +269,6 @@ impl Claimed {
             Work::Post(_) | Work::PostOnce(_) | Work::DirectMessage(_) | Work::List(_) => false,
         }
     }
-
-    /// Its object, for the log.
-    fn object(&self) -> String {
-        match &self.work {
-            Work::Post(problem) | Work::Update(problem) | Work::Reply(problem) | Work::PostOnce(problem) => {
-                problem.latest.object_label()
-            }
-            Work::DirectMessage(message) => message.title.clone(),
-            Work::Digest(_, stats) | Work::List(stats) => format!("digest of {} problems", stats.problems),
-        }
-    }
-
-    /// Its step, for the log.
-    fn step(&self) -> &'static str {
-        match self.work {
-            Work::Post(_) | Work::PostOnce(_) | Work::DirectMessage(_) => "post",
-            Work::Update(_) => "edit",
-            Work::Reply(_) => "reply",
-            Work::Digest(DigestStep::Post, _) => "digest",
-            Work::Digest(DigestStep::Edit, _) => "digest-edit",
-            Work::Digest(DigestStep::Lines, _) | Work::List(_) => "digest-lines",
-            Work::Digest(DigestStep::Close | DigestStep::MarkShown, _) => "digest-end",
-        }
-    }
 }
 
 /// The annotation of a message that couldn't reach its own destination, with the remedy.
@@ -364,8 +295,8 @@ pub(crate) fn directly(config: &Config, env: &Environment, notification: &Notifi
     super::complete(notification, config);
     let decision = crate::rules::route::decide(notification, config, super::drain::local_time(received));
     let mut posted = 0;
-    for placed in &decision.placed {
-        let queue = queue_of(placed, notification.contact.email.as_deref());
+    for routed in &decision.routed {
+        let queue = queue_of(routed, notification.contact.email.as_deref());
         let Some(integration) = config.integrations.iter().find(|i| i.name == queue.integration) else {
             continue;
         };

@@ -77,7 +77,7 @@ CREATE TABLE pause (                     -- Slack's Retry-After, our pace, outag
     since INTEGER NOT NULL,              -- Unix ms
     failures INTEGER NOT NULL DEFAULT 0, -- temporary ones in a row
     reason TEXT NOT NULL DEFAULT '',
-    code TEXT,                           -- Slack's word for the reason
+    code TEXT,                           -- Slack's error code
     past TEXT NOT NULL DEFAULT '',       -- the reason of the last pause that is over
     past_until INTEGER NOT NULL DEFAULT 0, -- and its end; Unix ms
     PRIMARY KEY (integration, scope, channel)
@@ -118,7 +118,7 @@ CREATE INDEX action_request_object ON action_request (object) WHERE state <> 'do
 CREATE INDEX action_request_done ON action_request (at) WHERE state = 'done';
 CREATE INDEX action_request_refused ON action_request (at) WHERE outcome = 'refused';
 
-ALTER TABLE delivery ADD COLUMN code TEXT; -- Slack's word for the reason
+ALTER TABLE delivery ADD COLUMN code TEXT; -- Slack's error code
 ALTER TABLE delivery RENAME COLUMN settled TO recorded;
 ALTER TABLE delivery RENAME COLUMN note TO annotation;
 ALTER TABLE notification RENAME COLUMN twin TO duplicate_key;
