@@ -56,9 +56,9 @@ def fill(site, posts):
     db.execute("PRAGMA synchronous = OFF")
     step, now = YEAR_MS // posts, int(time.time() * 1000)
     columns = lambda table, skip: [name for _, name, *_ in db.execute(f"PRAGMA table_info({table})") if name not in skip]
-    values = {"notification": {"seq": "n + 10", "id": "'old-' || n", "received": ":at", "object": "object || n", "twin": "twin || n"},
+    values = {"notification": {"seq": "n + 10", "id": "'old-' || n", "received": ":at", "object": "object || n", "duplicate_key": "duplicate_key || n"},
               "post": {"id": "n + 10", "open": "0", "object": "object || n", "updated": ":at", "ts": "'1.' || n"},
-              "delivery": {"id": "n + 10", "notification": "n + 10", "post": "n + 10", "object": "object || n", "since": ":at", "settled": ":at"}}
+              "delivery": {"id": "n + 10", "notification": "n + 10", "post": "n + 10", "object": "object || n", "since": ":at", "recorded": ":at"}}
     for table, changed in values.items():
         names = columns(table, ())
         taken = ", ".join(changed.get(name, name).replace(":at", f"{now} - ({posts} - n) * {step}") for name in names)
@@ -108,8 +108,8 @@ def clicks_before(bench):
         site, port, seen = running.clickable(bench)
         site.stop()
         db = sqlite3.connect(f"{site.dir}/state/ackbell.db")
-        db.execute(f"INSERT INTO act (key, at, state, request, outcome) WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {count}) "
-                   f"SELECT 'old' || n, {int(time.time() * 1000)} - n, 'done', '{{}}', 'confirmed' FROM c WHERE {count}")
+        db.execute(f"INSERT INTO action_request (key, at, state, name, request, outcome) WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {count}) "
+                   f"SELECT 'old' || n, {int(time.time() * 1000)} - n, 'done', 'acknowledge', '{{}}', 'confirmed' FROM c WHERE {count}")
         db.commit()
         db.close()
         site.listen()

@@ -3,9 +3,9 @@
 //! of inputs without a fuzzer, does this module exist.
 
 mod click;
+mod direct_message;
 mod files;
 mod install;
-mod letter;
 mod people;
 mod words;
 
@@ -13,9 +13,9 @@ mod words;
 mod tests;
 
 pub use click::click;
+pub use direct_message::intake;
 pub use files::{configuration, icinga2, livestatus, objects, spool, status};
 pub use install::install;
-pub use letter::intake;
 pub use people::people;
 pub use words::{arguments, fields, macros, slash};
 

@@ -1,10 +1,11 @@
-//! The nouns: notification, object, problem, what a core holds. Pure: no files, no network, no clock; `now` is an
+//! The nouns: notification, direct message, object, problem, a core's state. Pure: no files, no network, no clock; `now` is an
 //! argument.
 //!
 //! Imports `system` (JSON and secrets). Never in here: a decision, a protocol of Slack's or of a core's.
 
 pub(crate) mod action;
 pub(crate) mod core_snapshot;
+pub(crate) mod incoming;
 pub(crate) mod notification;
 pub(crate) mod object;
 pub(crate) mod outcome;

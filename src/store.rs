@@ -1,14 +1,15 @@
-//! The outbox in `SQLite`: which notification goes where, and what became of it. All SQL is here.
+//! The outbox in `SQLite`: which notification goes where, and its state there. All SQL is here.
 //!
 //! # Promises
 //! - Only the holder of the delivery lock imports and delivers. `queue retry` and `queue drop` write too, a row each.
-//! - Each step is one transaction, synced (WAL, `synchronous=FULL`). What a crash leaves is a state from before or
-//!   after a step, never between.
+//! - Each step is one transaction, synced (WAL, `synchronous=FULL`). A crash leaves a state from before or after a step,
+//!   never between.
 //! - A message that was being sent when the process died is found by its lease and sent again.
-//! - What is known of a problem is folded at the import (`place`); what people see of it follows (`work`, `settle`).
+//! - Importing a notification updates its problem (`assign_post`); messages are brought up to date afterwards (`claim`,
+//!   `record_outcome`).
 //! - A notification stays until its deliveries are delivered or merged and a week old. A dead one stays until dropped.
-//! - The schema only grows. A database of a newer version is refused; a corrupt one is put aside under another name,
-//!   what can be read of its waiting messages is taken over, and the program goes on.
+//! - The schema only grows. A database of a newer version is refused; a corrupt one is put aside under another name, its
+//!   waiting messages are recovered as far as they can be read, and the program goes on.
 //!
 //! Imports `slack` and below. Never in here: a call to Slack or to a core.
 
@@ -16,26 +17,38 @@ mod action;
 mod assign_post;
 mod audit;
 mod claim;
+mod delivery_queue;
+mod digest;
 mod duplicate;
 mod home;
+mod message;
+mod new_delivery;
 mod outbox;
+mod pause;
 mod queue;
 mod record_outcome;
+mod refusal;
 mod schema;
+mod shown_message;
+mod state;
 mod subscription;
 
-pub(crate) use action::{Act, Move, NewAct, Shown, Stage};
-pub(crate) use assign_post::Voice;
+pub(crate) use action::{ActionOutcome, ActionRequest, Children, NewActionRequest, Transition};
 pub(crate) use audit::{Chain, Head};
 pub(crate) use claim::{Claimed, Planned, Work};
+pub(crate) use delivery_queue::{DeliveryQueue, MessageMode, Target};
 pub(crate) use home::Opened;
-pub(crate) use outbox::{Lane, NewDelivery, PURGE_BATCH};
+pub(crate) use outbox::{NewDelivery, NewEntry, PURGE_BATCH};
+pub(crate) use pause::Reason;
 #[cfg(test)]
-pub(crate) use queue::Hold;
+pub(crate) use queue::PausedIntegration;
 pub(crate) use queue::{Health, Row, Summary};
-pub(crate) use record_outcome::{Pace, Settlement};
+pub(crate) use record_outcome::{Pace, RecordedOutcome};
+pub(crate) use shown_message::{NewActionTaken, ShownMessage};
+pub(crate) use state::{ActionState, AuditStep, DeliveryState};
 pub(crate) use subscription::{PER_CHANNEL_MAX, Subscription};
 
+use crate::model::incoming::Incoming;
 use crate::system::beneath::Directory;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::os::unix::fs::MetadataExt;
@@ -43,12 +56,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const NAME: &str = "ackbell.db";
+/// How long a delivered message is remembered.
+const HISTORY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// The open outbox.
 #[derive(Debug)]
 pub(crate) struct Store {
     db: Connection,
-    /// The file that was opened; `None` for a look that changes nothing.
+    /// The file that was opened, with its identity; `None` if it was opened for reading.
     file: Option<(PathBuf, (u64, u64))>,
 }
 
@@ -71,7 +86,7 @@ pub(crate) enum StoreError {
     Moved(PathBuf),
     #[error("can't put the corrupt database aside: {0}")]
     PutAside(#[source] std::io::Error),
-    #[error("what is stored can't be read: {0}")]
+    #[error("a stored row can't be read: {0}")]
     Content(String),
 }
 
@@ -110,15 +125,17 @@ impl Store {
         let path = state_dir.join(NAME);
         let aside = put_aside(&path)?;
         let store = Self::open_checked(&path, patience)?;
-        store.salvage(&aside);
+        store.recover_rows(&aside);
         Ok((store, aside))
     }
 
     /// An error when the file was removed or replaced since it was opened: what is written then is lost with this
     /// process.
-    pub(crate) fn check_place(&self) -> Result<(), StoreError> {
+    pub(crate) fn check_file_identity(&self) -> Result<(), StoreError> {
         match &self.file {
-            Some((path, place)) if std::fs::metadata(path).ok().map(|found| place_of(&found)) != Some(*place) => {
+            Some((path, identity))
+                if std::fs::metadata(path).ok().map(|found| file_identity(&found)) != Some(*identity) =>
+            {
                 Err(StoreError::Moved(path.clone()))
             }
             _ => Ok(()),
@@ -133,7 +150,7 @@ impl Store {
 
     /// Opens an outbox that exists without changing anything, with read rights alone; `None` when there is none yet.
     pub(crate) fn open_for_reading(state_dir: &Path, patience: Duration) -> Result<Option<Self>, StoreError> {
-        let path = place_in(state_dir)?;
+        let path = database_path(state_dir)?;
         match rustix::fs::access(&path, rustix::fs::Access::READ_OK) {
             Err(rustix::io::Errno::NOENT) => return Ok(None),
             Err(e) => return Err(StoreError::Read { path, source: e.into() }),
@@ -158,8 +175,8 @@ impl Store {
             }
             _ => {}
         }
-        let path = &place_in(path.parent().unwrap_or(path))?;
-        let place = std::fs::metadata(path).map_err(|source| StoreError::Read { path: path.clone(), source })?;
+        let path = &database_path(path.parent().unwrap_or(path))?;
+        let metadata = std::fs::metadata(path).map_err(|source| StoreError::Read { path: path.clone(), source })?;
         let flags =
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let db = Connection::open_with_flags(path, flags)?;
@@ -169,9 +186,9 @@ impl Store {
         db.pragma_update(None, "synchronous", "FULL")?;
         // Noise in a page is rather found than believed.
         db.pragma_update(None, "cell_size_check", true)?;
-        db.pragma_update(None, "foreign_keys", true)?;
         schema::migrate(&db)?;
-        Ok(Self { db, file: Some((path.to_owned(), place_of(&place))) })
+        db.pragma_update(None, "foreign_keys", true)?;
+        Ok(Self { db, file: Some((path.to_owned(), file_identity(&metadata))) })
     }
 
     /// Moves the log's content into the database file; done after a pass by short-lived processes.
@@ -179,35 +196,56 @@ impl Store {
         let _ = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
     }
 
-    /// Takes over what can still be read of the waiting messages in a corrupt database, row by row.
-    fn salvage(&self, aside: &Path) {
+    /// Recovers the waiting messages of a corrupt database, row by row, as far as they can be read.
+    fn recover_rows(&self, aside: &Path) {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let Some(Ok(old)) = std::fs::canonicalize(aside).ok().map(|aside| Connection::open_with_flags(aside, flags))
         else {
             return;
         };
         let name = aside.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        // Whatever it says, delivery goes on.
-        let _ = audit::go_on(&self.db, &old, &name);
-        let waiting = "SELECT n.id, n.received, n.object, n.twin, n.contact, n.body, d.integration, d.target, d.mentions
-                       FROM delivery d JOIN notification n ON n.seq = d.notification WHERE d.state = 'waiting' ORDER BY d.id";
-        let Ok(mut rows) = old.prepare(waiting) else {
+        // Whether that works or not, delivery goes on.
+        let _ = audit::continue_from(&self.db, &old, &name);
+        // A database that was never opened by this version has the key under its first name.
+        let of_version = |key: &str| {
+            format!(
+                "SELECT n.id, n.received, n.object, n.{key}, n.contact, n.body, d.integration, d.target, d.mentions
+                 FROM delivery d JOIN notification n ON n.seq = d.notification WHERE d.state = 'waiting' ORDER BY d.id"
+            )
+        };
+        let waiting = old.prepare(&of_version("duplicate_key")).or_else(|_| old.prepare(&of_version("twin")));
+        let Ok(mut waiting) = waiting else {
             return;
         };
-        let Ok(mut rows) = rows.query([]) else {
+        let Ok(mut rows) = waiting.query([]) else {
             return;
         };
         while let Ok(Some(row)) = rows.next() {
             // One unreadable row doesn't end it; a broken page does, as nothing is known behind it.
-            let _ = outbox::take_over(&self.db, row);
+            let _ = new_delivery::recover_row(&self.db, row);
         }
-        let _ = outbox::adopt(&self.db);
+        let _ = new_delivery::assign_orphans(&self.db);
     }
+}
+
+/// Writes a value of the store's own as JSON.
+fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|e| StoreError::Content(e.to_string()))
+}
+
+/// Reads a value of the store's own.
+fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|e| StoreError::Content(e.to_string()))
+}
+
+/// Reads what was imported.
+fn incoming(text: &str) -> Result<Incoming, StoreError> {
+    Incoming::from_json(text).map_err(|e| StoreError::Content(e.to_string()))
 }
 
 /// Where `SQLite` is to open the database: the real path of the directory, as `SQLITE_OPEN_NOFOLLOW` refuses a link
 /// anywhere on the way, and the file there, if it is a plain one. `SQLite` itself opens the side files without following.
-fn place_in(state_dir: &Path) -> Result<PathBuf, StoreError> {
+fn database_path(state_dir: &Path) -> Result<PathBuf, StoreError> {
     let given = state_dir.join(NAME);
     let read = |source| StoreError::Read { path: given.clone(), source };
     let directory = match Directory::open(state_dir) {
@@ -217,7 +255,7 @@ fn place_in(state_dir: &Path) -> Result<PathBuf, StoreError> {
     for side in ["-wal", "-shm"] {
         directory.inspect(&format!("{NAME}{side}")).map_err(read)?;
     }
-    let place = match directory.inspect(NAME) {
+    let path = match directory.inspect(NAME) {
         Ok(true) => std::fs::canonicalize(&given),
         Ok(false) => std::fs::canonicalize(state_dir).map(|directory| directory.join(NAME)),
         Err(e) if e.kind() == std::io::ErrorKind::IsADirectory => {
@@ -225,11 +263,11 @@ fn place_in(state_dir: &Path) -> Result<PathBuf, StoreError> {
         }
         Err(e) => Err(e),
     };
-    place.map_err(read)
+    path.map_err(read)
 }
 
-/// What tells a file from any other.
-fn place_of(file: &std::fs::Metadata) -> (u64, u64) {
+/// Device and inode: no two files share them.
+fn file_identity(file: &std::fs::Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
 }
 

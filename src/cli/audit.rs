@@ -1,4 +1,4 @@
-//! `ackbell audit`: who did what from Slack, when, and what the core made of it.
+//! `ackbell audit`: the actions from Slack, with person, time and the core's answer.
 
 use super::args::AuditArgs;
 use super::{Exit, Output, load};
@@ -6,7 +6,7 @@ use crate::cli::terminal::table::{Column, Table, words};
 use crate::model::notification::clean_line;
 use crate::model::pattern::{Pattern, takes};
 use crate::model::time_text::utc;
-use crate::store::{Chain, Store, StoreError};
+use crate::store::{AuditStep, Chain, Store, StoreError};
 use crate::system::clock;
 use crate::system::environment::Environment;
 use serde_json::{Value, json};
@@ -25,12 +25,12 @@ pub(super) fn run(args: &AuditArgs, path: Option<&Path>, env: &Environment, out:
         None if args.verify => Ok(verdict(&Chain::Whole { rows: 0, last: String::new() }, args.json, out)),
         None => Ok(Exit::Done),
         Some(store) if args.verify => {
-            let tell = |seq| {
+            let progress = |seq| {
                 if seq % PROGRESS_EVERY == 0 {
                     out.progress(&format!("{seq} rows follow from the one before"));
                 }
             };
-            let chain = store.verify_audit(tell);
+            let chain = store.verify_audit(progress);
             out.progress("");
             chain.map(|chain| verdict(&chain, args.json, out))
         }
@@ -52,7 +52,7 @@ fn list(store: &Store, args: &AuditArgs, out: &mut Output) -> Result<Exit, Store
     let mut table = Table::new(&COLUMNS);
     if !args.json {
         let mut is_empty = true;
-        // Twice over the rows: there may be more than fit into the memory.
+        // Reads the rows twice: there may be more than fit into memory.
         store.audit(|seq, text| {
             if let Some(entry) = wanted(seq, text) {
                 table.measure(&cells(&entry));
@@ -70,7 +70,7 @@ fn list(store: &Store, args: &AuditArgs, out: &mut Output) -> Result<Exit, Store
     store.audit(|seq, text| {
         match wanted(seq, text) {
             Some(entry) if args.json => out.line(&entry.to_string()),
-            Some(entry) => tell(&entry, &table, out),
+            Some(entry) => print(&entry, &table, out),
             None if serde_json::from_str::<Value>(text).is_err() => out.error(&format!("row {seq} can't be read")),
             None => {}
         }
@@ -109,12 +109,12 @@ fn cells(entry: &Value) -> Vec<String> {
     vec![at, text(&entry["step"]), text(&entry["action"]), object, by]
 }
 
-/// A row, and below it the commands and what became of them.
-fn tell(entry: &Value, table: &Table, out: &mut Output) {
+/// A row, and below it the commands and the detail.
+fn print(entry: &Value, table: &Table, out: &mut Output) {
     let line = table.line(&cells(entry));
-    let line = match entry["step"].as_str() {
-        Some("confirmed") => out.paint("32", &line),
-        Some("failed" | "refused" | "not taken") => out.paint("31", &line),
+    let line = match entry["step"].as_str().and_then(AuditStep::from_name) {
+        Some(AuditStep::Confirmed) => out.paint("32", &line),
+        Some(AuditStep::Failed | AuditStep::Refused | AuditStep::NotTaken) => out.paint("31", &line),
         _ => line,
     };
     out.line(&line);

@@ -5,6 +5,7 @@ use super::{Exit, Output, Verb, preview};
 use crate::config::lenient;
 use crate::flow::deliver;
 use crate::flow::notify::notify;
+use crate::model::incoming::Incoming;
 use crate::model::notification::{FIELDS, Fields, Notification};
 use crate::state_dir::delivery_lock::DeliveryLock;
 use crate::state_dir::spool::Entry;
@@ -30,7 +31,7 @@ pub(super) fn run(args: NotifyArgs, config: Option<&Path>, env: &Environment, ou
     if dry_run {
         return preview::dry_run(&notification, config, env, out);
     }
-    take(&Entry { received, notification }, config, env)
+    take(&Entry { received, incoming: Incoming::Notification(notification) }, config, env)
 }
 
 /// Makes it durable; without a listener, delivers it for as long as the time budget allows.
@@ -45,8 +46,9 @@ fn take(entry: &Entry, config: Option<&Path>, env: &Environment) -> Exit {
         return Exit::Done;
     };
     logging::start(Reader::Core, LevelFilter::Warn);
-    let posted = post_directly(&entry.notification, entry.received, config, env);
-    let object = entry.notification.object_label();
+    let post = |notification| post_directly(notification, entry.received, config, env);
+    let posted = entry.incoming.notification().map_or(0, post);
+    let object = entry.incoming.label();
     match posted {
         0 => error!("LOST: the notification about \"{object}\" could neither be stored nor posted: {e}"),
         n => error!("not stored, but posted directly to {n} destination(s): \"{object}\": {e}"),

@@ -104,8 +104,10 @@ fn page(
     let mut rows: Vec<Value> =
         shown.into_iter().map(|(name, notification)| row(&name, message(&notification, config))).collect();
     if all {
-        let reach =
-            config.integrations.first().map_or(Interactivity::Nothing, |first| deliver::reach(config, &first.name));
+        let reach = config
+            .integrations
+            .first()
+            .map_or(Interactivity::Nothing, |first| deliver::interactivity(config, &first.name));
         for (name, problem) in render::lives() {
             let facts = RenderContext {
                 reach,

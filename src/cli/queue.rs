@@ -1,4 +1,4 @@
-//! `ackbell queue`: what waits, what is dead, and what to do about it.
+//! `ackbell queue`: lists the messages that wait or are dead, tries them again, drops them.
 
 mod list;
 
@@ -24,7 +24,8 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 /// Why a queue command couldn't be done.
 enum Failure {
     Store(StoreError),
-    Said(Exit, String),
+    /// With the message for the person.
+    Other(Exit, String),
 }
 
 impl From<StoreError> for Failure {
@@ -52,7 +53,7 @@ pub(super) fn run(args: QueueArgs, config: Option<&Path>, env: &Environment, out
             out.error(&e.to_string());
             Exit::CantWrite
         }
-        Err(Failure::Said(exit, text)) => {
+        Err(Failure::Other(exit, text)) => {
             out.error(&text);
             exit
         }
@@ -67,28 +68,29 @@ pub(super) fn subscription_json(one: &Subscription) -> Value {
 
 fn row_json(row: &Row) -> Value {
     json!({
-        "id": row.id, "state": row.state, "integration": row.integration, "to": row.target,
+        "id": row.id, "state": row.state.name(), "integration": row.queue.integration, "to": row.queue.target.as_text(),
         "received": row.received / 1000, "due": row.due / 1000, "attempts": row.attempts, "reason": row.reason,
-        "spool_id": row.spool_id, "channel": row.channel, "ts": row.ts, "notification": row.notification,
+        "code": row.code,
+        "spool_id": row.spool_id, "channel": row.channel, "ts": row.ts, "notification": row.incoming,
     })
 }
 
 fn show(config: &Config, id: &str, as_json: bool, out: &mut Output) -> Result<Exit, Failure> {
     let store = existing(config)?;
-    let row = store.row(number(id)?)?.ok_or_else(|| none_of(id))?;
+    let row = store.row(number(id)?)?.ok_or_else(|| not_found(id))?;
     if as_json {
         out.line(&row_json(&row).to_string());
         return Ok(Exit::Done);
     }
-    let pretty = serde_json::to_string_pretty(&row.notification).unwrap_or_default();
+    let pretty = serde_json::to_string_pretty(&row.incoming).unwrap_or_default();
     out.line(&format!("{}\n{pretty}", list::table(&[row], clock::wall_ms(), out)));
     Ok(Exit::Done)
 }
 
-/// Dead and waiting deliveries go at once; those that had no place are routed anew; bad spool files come back.
+/// Dead and waiting deliveries go at once; those without a destination are routed anew; bad spool files come back.
 fn retry(config: &Config, id: Option<&str>, as_json: bool, out: &mut Output) -> Result<Exit, Failure> {
     let spool = Spool::new(&config.state_dir);
-    let cant_write = |e: crate::state_dir::spool::SpoolError| Failure::Said(Exit::CantWrite, e.to_string());
+    let cant_write = |e: crate::state_dir::spool::SpoolError| Failure::Other(Exit::CantWrite, e.to_string());
     let mut count = 0;
     let names = id.map_or_else(|| spool.bad(), |id| vec![id.to_owned()]);
     for name in names {
@@ -98,27 +100,27 @@ fn retry(config: &Config, id: Option<&str>, as_json: bool, out: &mut Output) -> 
         let chosen = id.map(number).transpose()?;
         if let Some(store) = Store::open_existing(&config.state_dir)? {
             count += store.retry(chosen, clock::wall_ms())?;
-            for row in store.unplaced(chosen)? {
+            for row in store.without_destination(chosen)? {
                 // Durable in the spool first: a kill before the removal routes it twice, never not at all.
-                spool.put(&Entry { received: row.received, notification: row.notification }).map_err(cant_write)?;
+                spool.put(&Entry { received: row.received, incoming: row.incoming }).map_err(cant_write)?;
                 count += usize::from(store.drop_row(row.id)?);
             }
         }
     }
     if let (0, Some(id)) = (count, id) {
-        return Err(none_of(id));
+        return Err(not_found(id));
     }
     wake::hint(&config.runtime_dir);
-    say(as_json, "retried", count, &format!("{count} to be tried again"), out);
+    print(as_json, "retried", count, &format!("messages that are tried again: {count}"), out);
     Ok(Exit::Done)
 }
 
 fn drop_one(config: &Config, id: &str, as_json: bool, out: &mut Output) -> Result<Exit, Failure> {
     let store = existing(config)?;
     if !store.drop_row(number(id)?)? {
-        return Err(none_of(id));
+        return Err(not_found(id));
     }
-    say(as_json, "dropped", 1, &format!("{id} is dropped"), out);
+    print(as_json, "dropped", 1, &format!("message {id} is dropped"), out);
     Ok(Exit::Done)
 }
 
@@ -127,31 +129,43 @@ fn flush(config: &Config, env: &Environment, as_json: bool, out: &mut Output) ->
         store.hurry()?;
     }
     let io =
-        |e: std::io::Error| Failure::Said(Exit::CantWrite, format!("can't lock {}: {e}", config.state_dir.display()));
+        |e: std::io::Error| Failure::Other(Exit::CantWrite, format!("can't lock {}: {e}", config.state_dir.display()));
     let Some(lock) = DeliveryLock::try_take(&config.state_dir).map_err(io)? else {
         wake::hint(&config.runtime_dir);
-        say(as_json, "delivering_elsewhere", 1, "a listener (or another process) delivers already; it was woken", out);
+        print(
+            as_json,
+            "delivering_elsewhere",
+            1,
+            "a listener or another process delivers already; it was told to look again",
+            out,
+        );
         return Ok(Exit::Done);
     };
-    let here = watched(config, out, || deliver::here(config, env, lock, FLUSH_BUDGET));
+    let here = with_progress(config, out, || deliver::here(config, env, lock, FLUSH_BUDGET));
     let waiting =
         Store::open_existing(&config.state_dir)?.map(|store| store.summary()).transpose()?.unwrap_or_default();
     match here {
-        Err(e) => Err(Failure::Said(Exit::CantWrite, e.to_string())),
+        Err(e) => Err(Failure::Other(Exit::CantWrite, e.to_string())),
         Ok(Here::Done | Here::SomeoneElse) if waiting.waiting == 0 => {
-            say(as_json, "waiting", 0, "nothing waits", out);
+            print(as_json, "waiting", 0, "no messages are waiting", out);
             Ok(Exit::Done)
         }
         Ok(_) => {
             let count = usize::try_from(waiting.waiting).unwrap_or(usize::MAX);
-            say(as_json, "waiting", count, &format!("{count} still waiting; see `ackbell queue list`"), out);
+            print(
+                as_json,
+                "waiting",
+                count,
+                &format!("messages still waiting: {count}; see `ackbell queue list`"),
+                out,
+            );
             Ok(Exit::Later)
         }
     }
 }
 
-/// Does it, and tells a person who waits how much is left.
-fn watched<T>(config: &Config, out: &mut Output, work: impl FnOnce() -> T) -> T {
+/// Does the work, and shows meanwhile how much is left.
+fn with_progress<T>(config: &Config, out: &mut Output, work: impl FnOnce() -> T) -> T {
     let (done, is_done) = channel::<()>();
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -164,25 +178,25 @@ fn watched<T>(config: &Config, out: &mut Output, work: impl FnOnce() -> T) -> T 
             }
             out.progress("");
         });
-        let made = work();
+        let result = work();
         drop(done);
-        made
+        result
     })
 }
 
-fn say(as_json: bool, key: &str, count: usize, text: &str, out: &mut Output) {
+fn print(as_json: bool, key: &str, count: usize, text: &str, out: &mut Output) {
     if as_json { out.line(&json!({ key: count }).to_string()) } else { out.line(text) }
 }
 
 fn existing(config: &Config) -> Result<Store, Failure> {
-    let nothing = || Failure::Said(Exit::Usage, format!("nothing was ever queued in {}", config.state_dir.display()));
+    let nothing = || Failure::Other(Exit::Usage, format!("nothing was ever queued in {}", config.state_dir.display()));
     Store::open_existing(&config.state_dir)?.ok_or_else(nothing)
 }
 
 fn number(id: &str) -> Result<i64, Failure> {
-    id.parse().map_err(|_| Failure::Said(Exit::Usage, format!("\"{id}\" is no number; see `ackbell queue list`")))
+    id.parse().map_err(|_| Failure::Other(Exit::Usage, format!("\"{id}\" isn't a number; see `ackbell queue list`")))
 }
 
-fn none_of(id: &str) -> Failure {
-    Failure::Said(Exit::Usage, format!("nothing waiting or dead has the number {id}; see `ackbell queue list`"))
+fn not_found(id: &str) -> Failure {
+    Failure::Other(Exit::Usage, format!("no waiting or dead message has the number {id}; see `ackbell queue list`"))
 }

@@ -40,7 +40,7 @@ use crate::rules::verify::{Proof, Verified, verify};
 use crate::slack::interaction::{self, DecodeError, Interaction};
 use crate::slack::socket::{Envelope, EnvelopeReply};
 use crate::state_dir::listener_status::StatusWriter;
-use crate::store::{Act, NewAct, Store, StoreError};
+use crate::store::{ActionRequest, NewActionRequest, Store, StoreError};
 use crate::system::clock;
 use crate::system::environment::Environment;
 use action::ActionWorker;
@@ -104,8 +104,9 @@ impl Callback {
     fn keep(&self, new: &NewRequest) -> Result<(), StoreError> {
         let request = serde_json::to_string(&new.request).map_err(|e| StoreError::Content(e.to_string()))?;
         let object = new.request.requested_action.object_key();
-        let row = NewAct { key: new.key.clone(), parent: None, object, request, due: 0 };
-        locked(&self.store).keep_acts(&[row], clock::wall_ms()).map(drop)
+        let name = new.request.name.clone();
+        let row = NewActionRequest { key: new.key.clone(), parent: None, name, object, request, due: 0 };
+        locked(&self.store).keep_requests(&[row], clock::wall_ms()).map(drop)
     }
 }
 
@@ -132,7 +133,7 @@ impl ActionWorker {
 
     /// From one kept request to the command that may be sent for it: who asks, whether they may do such a thing at all,
     /// what it is about, whether they may do it to that, and only then whether there is anything to do.
-    fn prepare(&mut self, kept: &Act, request: &Request) -> Result<Ready, Stop> {
+    fn prepare(&mut self, kept: &ActionRequest, request: &Request) -> Result<Ready, Stop> {
         self.check_expiry(kept, request)?;
         let caller = self.identify(&request.requester)?;
         let (config, action) = (self.lookup.config(), request.requested_action.action());

@@ -7,13 +7,14 @@
 
 mod compose;
 mod drain;
+mod log_outcome;
 mod mentions;
 mod renew_token;
 mod send;
 
-pub(crate) use compose::{message, reach, replacement};
+pub(crate) use compose::{interactivity, message, replacement};
 pub(crate) use drain::{complete, local_time, subscriptions};
-pub(crate) use mentions::voice;
+pub(crate) use mentions::message_mode;
 pub(crate) use send::directly;
 
 use crate::config::{Config, Integration};
@@ -32,7 +33,7 @@ use std::time::Duration;
 
 /// A call needs at least this much of the budget, else it is left to the next deliverer.
 const CALL_MIN: Duration = Duration::from_millis(500);
-/// Without a listener it is forgotten this many at a time: a transaction costs two syncs.
+/// Without a listener this many old deliveries are forgotten at a time: a transaction costs two syncs.
 const TIDY_HERE: usize = 100;
 /// How long a process without a listener waits for another one's transaction.
 pub(crate) const PATIENCE_SHORT: Duration = Duration::from_secs(5);
@@ -49,14 +50,14 @@ pub(crate) enum DeliverError {
 }
 
 impl DeliverError {
-    /// The database is put aside when this came of its corruption; what can be read of what waits goes into a new one.
+    /// Puts the database aside if this came of its corruption; the waiting messages that can be read go into a new one.
     /// `true` when that was done.
     pub(crate) fn mend(&self, config: &Config, patience: Duration, _lock: &DeliveryLock) -> Result<bool, Self> {
         let Self::Store(e) = self else { return Ok(false) };
         if !e.is_corruption() {
             return Ok(false);
         }
-        tell_aside(&Store::replace(&config.state_dir, patience)?.1);
+        log_put_aside(&Store::replace(&config.state_dir, patience)?.1);
         Ok(true)
     }
 
@@ -66,11 +67,11 @@ impl DeliverError {
     }
 }
 
-fn tell_aside(aside: &Path) {
-    error!("database was corrupt aside={} what=readable waiting messages were taken over", aside.display());
+fn log_put_aside(aside: &Path) {
+    error!("database was corrupt aside={:?} action=recover_waiting", aside.display().to_string());
 }
 
-/// What one round over all lanes did.
+/// The result of one round over all queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Round {
     pub(crate) attempts: usize,
@@ -88,16 +89,16 @@ pub(crate) struct Deliverer {
     clock: SteadyClock,
     names: DisplayNames,
     details: Details,
-    /// When to look again for what the core may still say of something in the spool, Unix ms.
+    /// When to read again what the core may still write about something in the spool, Unix ms.
     awaited: Option<i64>,
     clients: HashMap<String, Client>,
-    /// The last reason told per integration: a failure is logged again only when it differs.
-    told: HashMap<String, String>,
+    /// The last reason logged per integration: a failure is logged again only when it differs.
+    last_logged: HashMap<String, String>,
     renewals: HashMap<String, renew_token::Renewal>,
 }
 
 impl Deliverer {
-    /// Opens the outbox and takes over what a dead deliverer left. To be called with the delivery lock held.
+    /// Opens the outbox and forgets the leases of a dead deliverer. To be called with the delivery lock held.
     pub(crate) fn open(
         config: Config,
         env: Environment,
@@ -107,29 +108,27 @@ impl Deliverer {
         let clock = SteadyClock::start();
         let (store, aside) = Store::open(&config.state_dir, patience)?;
         if let Some(aside) = aside {
-            tell_aside(&aside);
+            log_put_aside(&aside);
         }
         let orphans = store.recover(clock.now_ms())?;
         if orphans > 0 {
-            warn!(
-                "found messages that were being sent when ackbell died count={orphans} what=sent again, may show twice"
-            );
+            warn!("messages were being sent when ackbell died count={orphans} action=resend duplicate_possible=true");
         }
         let spool = Spool::new(&config.state_dir);
         let (names, details) = (DisplayNames::default(), Details::default());
-        let (clients, told, renewals) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Ok(Self { config, env, spool, store, clock, names, details, awaited: None, clients, told, renewals })
+        let (clients, last_logged, renewals) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Ok(Self { config, env, spool, store, clock, names, details, awaited: None, clients, last_logged, renewals })
     }
 
-    /// Takes a new configuration; what waits follows it.
+    /// Uses a new configuration; waiting messages follow it.
     pub(crate) fn reconfigure(&mut self, config: Config) -> Result<(), DeliverError> {
         self.config = config;
         self.clients.clear();
-        Ok(self.store.lift_integration_holds()?)
+        Ok(self.store.end_integration_pauses()?)
     }
 
-    /// Sweeps what killed processes left and forgets some of what is long delivered, if that is worth it. `true`: there
-    /// may be more. In steps, so that no message waits for what is past.
+    /// Removes leftovers of killed processes and forgets some old deliveries, if that is worth it. `true`: there may be
+    /// more. In steps, so that no new message waits for it.
     pub(crate) fn tidy(&self, worth: usize) -> Result<bool, DeliverError> {
         self.spool.sweep();
         Ok(self.store.purge(self.now_ms(), worth, |id| self.spool.holds(id))? == PURGE_BATCH)
@@ -139,27 +138,27 @@ impl Deliverer {
         self.clock.now_ms()
     }
 
-    /// Sends at most one message per lane, so that no channel waits for another's queue. `until`: Unix ms by which
+    /// Sends at most one message per queue, so that no channel waits for another's queue. `until`: Unix ms by which
     /// the caller must be done. `stop` is asked between two messages.
     pub(crate) fn round(&mut self, until: Option<i64>, stop: &dyn Fn() -> bool) -> Result<Round, DeliverError> {
         let mut round = Round { attempts: 0, next: self.awaited };
         self.renew(self.budget(until));
-        for lane in self.store.lanes()? {
+        for queue in self.store.queues()? {
             let budget = self.budget(until);
             if stop() || budget < CALL_MIN {
                 round.next.get_or_insert(self.now_ms());
                 return Ok(round);
             }
-            let mut planned = self.plan(&lane)?;
+            let mut planned = self.plan(&queue)?;
             if let Some(due) = planned.filter(|planned| planned.ready <= self.now_ms()) {
-                self.send(&lane, due, budget)?;
+                self.send(&queue, due, budget)?;
                 round.attempts += 1;
-                planned = self.plan(&lane)?;
+                planned = self.plan(&queue)?;
             }
             round.next = [round.next, planned.map(|planned| planned.ready)].into_iter().flatten().min();
         }
         if round.attempts > 0 {
-            // What was settled may have opened a lane that this round didn't see.
+            // A recorded outcome may have opened a queue that this round didn't see.
             round.next = Some(self.now_ms());
         }
         Ok(round)
@@ -175,7 +174,7 @@ impl Deliverer {
     }
 }
 
-/// What delivering here, without a listener, came to.
+/// The result of delivering here, without a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Here {
     /// Nothing waits any more.
@@ -228,7 +227,7 @@ fn pass(config: &Config, env: &Environment, lock: &DeliveryLock, until: i64) -> 
             if !deliverer.spool.is_empty() && (deliverer.drain()? > 0 || deliverer.awaited.is_some()) {
                 continue;
             }
-            // What couldn't be taken from the spool waits there.
+            // A file that couldn't be imported waits in the spool.
             return Ok(deliverer.config.integrations.is_empty() || deliverer.spool.is_empty());
         };
         let now = deliverer.now_ms();

@@ -8,10 +8,10 @@ use crate::state_dir::delivery_lock::DeliveryLock;
 use crate::state_dir::spool::{Entry, Spool, SpoolError, SpoolId};
 use crate::state_dir::{StateDirs, wake};
 
-/// Makes the notification durable and sees to its delivery.
+/// Makes the notification durable and starts its delivery.
 ///
-/// When this returns `Ok`, the notification survives whatever comes: what delivering does, or fails to do, changes
-/// nothing about that. `deliver` is called with the lock when nobody else delivers.
+/// When this returns `Ok`, the notification survives a crash, and a failure of the delivery changes nothing about that.
+/// `deliver` is called with the lock when nobody else delivers.
 pub(crate) fn notify(
     entry: &Entry,
     dirs: &StateDirs,
@@ -19,7 +19,7 @@ pub(crate) fn notify(
 ) -> Result<SpoolId, SpoolError> {
     let id = Spool::new(&dirs.state_dir).put(entry)?;
     wake::hint(&dirs.runtime_dir);
-    // No lock file, no rights to it: somebody else's to mend. The notification waits for them.
+    // No lock file, or no right to it: an admin must mend that. The notification waits until then.
     if let Ok(Some(lock)) = DeliveryLock::try_take(&dirs.state_dir) {
         deliver(lock);
     }

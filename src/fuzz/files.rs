@@ -2,6 +2,7 @@
 
 use super::{NOW, wanted};
 use crate::config::{self, Config, Core, CoreKind, lenient};
+use crate::model::incoming::Incoming;
 use crate::model::notification::Notification;
 use crate::monitoring::contacts::Contacts;
 use crate::monitoring::paths::places;
@@ -63,7 +64,16 @@ pub fn objects(bytes: &[u8]) {
 /// A spool file: what is read is the same after it was written again, and can be shown.
 pub fn spool(bytes: &[u8]) {
     if let Ok(entry) = crate::state_dir::spool::decode(bytes) {
-        keep(&entry.notification);
+        keep_incoming(&entry.incoming);
+    }
+}
+
+/// An entry is read back as it was kept.
+pub(super) fn keep_incoming(incoming: &Incoming) {
+    let text = serde_json::to_string(incoming).expect("an entry can be kept");
+    assert_eq!(&Incoming::from_json(&text).expect("an entry that was kept is read"), incoming, "the outbox changes it");
+    if let Some(notification) = incoming.notification() {
+        keep(notification);
     }
 }
 

@@ -266,10 +266,10 @@ fn queue(facts: &Facts, thresholds: &Thresholds, findings: &mut Vec<Finding>) {
                 let remedy = "ackbell queue list; then ackbell queue retry, or ackbell queue drop ID";
                 findings.push(Finding::new(Level::Critical, text).remedy(remedy));
             }
-            for hold in &outbox.holds {
-                let name = &hold.integration;
-                let text = format!("[{name}] can't deliver: {}", hold.reason);
-                let level = if hold.is_hopeless { Level::Critical } else { Level::Note };
+            for paused in &outbox.pauses {
+                let name = &paused.integration;
+                let text = format!("[{name}] can't deliver: {}", paused.reason);
+                let level = if paused.needs_repair { Level::Critical } else { Level::Note };
                 findings.push(Finding::new(level, text).remedy(format!("ackbell doctor --integration {name}")));
             }
         }

@@ -29,13 +29,13 @@ pub(super) fn text(state_dir: &Path, is_delivering: bool, sockets: &Sockets) -> 
             i64::from(summary.is_ok()),
         ),
     ];
-    if let Ok(Summary { waiting, dead, oldest, acts }) = summary {
+    if let Ok(Summary { waiting, dead, oldest, action_requests }) = summary {
         let age = oldest.map_or(0, |received| clock::wall_ms().saturating_sub(received) / 1000);
         gauges.extend([
             ("outbox_waiting", "Messages waiting for delivery.", waiting),
             ("outbox_oldest_seconds", "Age of the oldest waiting message.", age),
             ("outbox_dead", "Messages that will not be delivered.", dead),
-            ("acts_open", "Action requests that the core hasn't confirmed yet.", acts),
+            ("acts_open", "Action requests that the core hasn't confirmed yet.", action_requests),
         ]);
     }
     for (name, help, value) in gauges {

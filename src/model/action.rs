@@ -1,9 +1,9 @@
-//! What a person wants of the core.
+//! The actions that people can ask for.
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// What a person wants. Times are Unix seconds.
+/// An action that a person asks for. Times are Unix seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Action {
     Acknowledge {
@@ -56,7 +56,7 @@ impl Action {
         }
     }
 
-    /// What a person does with it, after "may not".
+    /// As a phrase, after "may not".
     pub(crate) fn phrase(&self) -> &'static str {
         match self {
             Self::Acknowledge { .. } => "acknowledge problems",
@@ -69,7 +69,7 @@ impl Action {
         }
     }
 
-    /// What a comment says when the person wrote none: cores refuse an empty one.
+    /// The comment if the person wrote none: cores refuse an empty one.
     pub(crate) fn default_comment(&self) -> &'static str {
         match self {
             Self::Acknowledge { .. } => "acknowledged in Slack",

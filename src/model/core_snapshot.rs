@@ -1,4 +1,4 @@
-//! What a core says of some of its objects, at one moment. Filled by [`crate::monitoring::state`].
+//! The state of some of a core's objects at one moment. Filled by [`crate::monitoring::state`].
 
 use crate::model::object::Object;
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ pub(crate) struct Snapshot {
     /// When the core's state was so: when the status file was written, or when its memory was read.
     pub(crate) created: i64,
     pub(crate) program: Program,
-    /// Only what was asked for and exists.
+    /// Only of objects that were asked for and exist.
     pub(crate) states: HashMap<Object, State>,
 }
 
@@ -82,7 +82,7 @@ pub(crate) struct Downtime {
 }
 
 impl State {
-    /// The core's word for it; `object` says whether it is a host's or a service's.
+    /// As the core writes it; `object` says whether it is a host's or a service's.
     pub(crate) fn name(&self, object: &Object) -> &'static str {
         if self.is_pending {
             return "PENDING";

@@ -1,8 +1,7 @@
-//! What a monitoring core says: one notification about one host or service, in the field's own words.
+//! One notification of a monitoring core about one host or service, in the field's own words.
 //!
 //! Pure: no clock, file, socket, environment or log. A [`Notification`] is made once from loose text
-//! ([`Fields`]) and is strict from then on. It is also the content of a spool file; see
-//! [`crate::state_dir::spool`] for the versioned envelope around it.
+//! ([`Fields`]) and is strict from then on. [`crate::model::incoming`] says how it stands in the spool and in the outbox.
 
 mod environment;
 mod example;
@@ -24,18 +23,18 @@ use std::collections::BTreeMap;
 /// One notification of a core, as durable in the spool and in the outbox.
 ///
 /// Every text in it is clean: valid UTF-8 without control characters (long texts keep their newlines); the names of host
-/// and service are the core's to the letter.
+/// and service are exactly the core's.
 /// Times are Unix seconds. Absent values are `None` or empty; the core's `$MACRO$` leftovers never get here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Notification {
-    /// Which core said it (`--core`); empty means the only or default one.
+    /// Which core sent it (`--core`); empty means the only or default one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) core: String,
     pub(crate) kind: Kind,
     pub(crate) host: Host,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) service: Option<Service>,
-    /// When the core said it (`$TIMET$`), else when `notify` was run.
+    /// When the core sent it (`$TIMET$`), else when `notify` was run.
     pub(crate) time: i64,
     /// First line of the plugin's output.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -73,36 +72,12 @@ pub(crate) struct Notification {
     /// Destinations given on the command line; they override the routes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) to: Vec<String>,
-    /// What another program wrote through the intake; then no object stands behind the notification.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) letter: Option<DirectMessage>,
-}
-
-/// What another program wrote to a person or a channel: a message of its own, about no object of a core.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct DirectMessage {
-    /// One line of plain text.
-    pub(crate) title: String,
-    /// Plain text of several lines.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub(crate) body: String,
-    /// The same in Markdown, where the program said it so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) markdown: Option<String>,
-    /// Labels and web addresses, in order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) links: Vec<(String, String)>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) labels: BTreeMap<String, String>,
-    /// Links that were left out, as they don't lead to the web or are too many.
-    #[serde(default)]
-    pub(crate) links_left_out: usize,
 }
 
 /// The host a notification is about, or whose service it is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Host {
-    /// The core's own name (a UUID in openITCOCKPIT): what commands and links need.
+    /// The core's own name (a UUID in openITCOCKPIT), for commands and links.
     pub(crate) name: String,
     /// What people call it, where the core passed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -219,7 +194,7 @@ impl Notification {
         }
     }
 
-    /// The state in the core's word, e.g. `CRITICAL` or `DOWN`; `None` where it wasn't said.
+    /// The state as the core writes it, e.g. `CRITICAL` or `DOWN`; `None` if the core didn't say it.
     pub(crate) fn state_name(&self) -> Option<&str> {
         match &self.service {
             Some(service) => service.state.as_ref().map(ServiceState::name),

@@ -1,4 +1,4 @@
-//! What a notification or a command is about.
+//! The host or service that a notification or a command is about.
 
 use crate::model::notification::Notification;
 use serde::{Deserialize, Serialize};
@@ -15,12 +15,12 @@ pub(crate) struct Object {
 }
 
 impl Object {
-    /// Equal to [`Notification::object_key`] of what is about it.
+    /// Equal to [`Notification::object_key`] of a notification about it.
     pub(crate) fn key(&self) -> String {
         format!("{}\u{1f}{}\u{1f}{}", self.core, self.host, self.service.as_deref().unwrap_or_default())
     }
 
-    /// What a notification is about.
+    /// The object of a notification.
     pub(crate) fn of(notification: &Notification) -> Self {
         Self {
             core: notification.core.clone(),

@@ -1,8 +1,8 @@
-//! What became of one attempt to post.
+//! The outcome of one attempt to post.
 
 use std::time::Duration;
 
-/// What became of one attempt to post.
+/// The outcome of one attempt to post.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Outcome {
@@ -25,7 +25,7 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    /// What it says, for a sentence.
+    /// For a sentence.
     pub(crate) fn reason(&self) -> String {
         match self {
             Self::Delivered(_) => "delivered".to_owned(),

@@ -14,7 +14,7 @@ pub(crate) fn takes<S: AsRef<str>>(patterns: &[Pattern], values: &[Option<S>]) -
     is_taken && !is_excluded
 }
 
-/// Patterns that are compared with many values: what costs is done once.
+/// Patterns that are compared with many values: the expensive part is done once.
 #[derive(Debug, Clone)]
 pub(crate) struct Globs {
     with: Vec<Vec<char>>,

@@ -1,28 +1,27 @@
-//! One problem of one object, as all that was said about it in order makes it: what its one living message shows.
+//! One problem of one object: the sum of all notifications about it, in order. Its message shows it.
 //!
-//! Pure. A problem begins with the first notification and ends with the recovery; what comes after that is another
-//! one. What the core said *about* it (who acknowledged, a downtime, flapping) stays with it until the core takes it
-//! back.
+//! Pure. A problem begins with the first notification and ends with the recovery; a later notification begins another
+//! one. An acknowledgement, a downtime or flapping stays with the problem until the core says that it is over.
 #![warn(clippy::wildcard_enum_match_arm)]
 
 use crate::model::notification::{Contact, Kind, Notification, Severity};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Two acknowledgements with the same words within this time are one: ours, and the core's notification of it.
-const SAME_WORD_SECONDS: i64 = 10 * 60;
+/// Two remarks with the same text within this time are one: ours, and the core's notification of it.
+const SAME_REMARK_SECONDS: i64 = 10 * 60;
 
-/// What is known of a problem. Times are Unix seconds.
+/// A problem as far as it is known. Times are Unix seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Problem {
-    /// What was said last about the state; its output and figures are what the message shows.
+    /// The last notification about the state; the message shows its output and figures.
     pub(crate) latest: Notification,
     /// When it began; unknown where the first thing heard of it was its end.
     pub(crate) began: Option<i64>,
     /// The worst state it had.
     #[serde(default)]
     pub(crate) worst: Option<String>,
-    /// When each state was said, newest last; the same state again counts once.
+    /// When each state was reached, newest last; the same state again counts once.
     #[serde(default)]
     pub(crate) states: Vec<ReachedState>,
     #[serde(default)]
@@ -44,14 +43,14 @@ pub(crate) struct Problem {
     pub(crate) is_superseded: bool,
 }
 
-/// A state and when it was said.
+/// A state and when it was reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ReachedState {
     pub(crate) state: String,
     pub(crate) at: i64,
 }
 
-/// What a person said, through the core: an acknowledgement, a downtime.
+/// A person's remark that came through the core: with an acknowledgement or a downtime.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Remark {
     pub(crate) author: Option<String>,
@@ -59,7 +58,8 @@ pub(crate) struct Remark {
     pub(crate) at: i64,
 }
 
-/// What a person did, as the core holds it: told as a notification of our own, of whatever state is known by then.
+/// An action that a person took and that the core's state shows. It becomes a notification of our own, with the state
+/// that is known by then.
 #[derive(Debug, Clone)]
 pub(crate) struct ActionTaken {
     pub(crate) kind: Kind,
@@ -70,22 +70,22 @@ pub(crate) struct ActionTaken {
     pub(crate) vars: BTreeMap<String, String>,
 }
 
-/// What one more notification changed.
+/// The change that one more notification made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
     /// Nothing that people don't know already.
     None,
     /// The message shows something else now.
     Shown,
-    /// The same, and it is worse than before: people are called again.
+    /// The same, and it is worse than before: people are mentioned again.
     Worse,
 }
 
 /// How many states are remembered of one that goes to and fro.
-const STAGES_MAX: usize = 50;
+const STATES_MAX: usize = 50;
 
 impl Problem {
-    /// What a first notification makes of an object nothing was known about.
+    /// Of an object about which nothing was known, by its first notification.
     pub(crate) fn begin(first: &Notification) -> Self {
         let mut problem = Self {
             latest: first.clone(),
@@ -100,14 +100,14 @@ impl Problem {
             recovered: None,
             is_superseded: false,
         };
-        problem.take(first);
+        problem.apply(first);
         problem
     }
 
     /// Takes one more notification into account.
-    pub(crate) fn take(&mut self, notification: &Notification) -> Change {
+    pub(crate) fn apply(&mut self, notification: &Notification) -> Change {
         let was = self.latest.severity();
-        let word = || Remark {
+        let remark = || Remark {
             author: notification.author.clone(),
             comment: notification.comment.clone(),
             at: notification.time,
@@ -117,11 +117,11 @@ impl Problem {
             Kind::Acknowledgement if is_known(self.acknowledged.as_ref(), notification) => return Change::None,
             Kind::DowntimeStart if is_known(self.downtime.as_ref(), notification) => return Change::None,
             Kind::Unacknowledged => self.acknowledged = None,
-            Kind::DowntimeScheduled if starts_now(notification) => self.downtime = Some(word()),
-            Kind::NotificationsStopped => self.silenced = Some(word()),
+            Kind::DowntimeScheduled if starts_now(notification) => self.downtime = Some(remark()),
+            Kind::NotificationsStopped => self.silenced = Some(remark()),
             Kind::NotificationsResumed => self.silenced = None,
             Kind::Acknowledgement => {
-                self.acknowledged = Some(word());
+                self.acknowledged = Some(remark());
                 self.turn_bad(notification);
             }
             Kind::Problem => {
@@ -135,12 +135,12 @@ impl Problem {
             }
             Kind::FlappingStart => self.is_flapping = true,
             Kind::FlappingStop | Kind::FlappingDisabled => self.is_flapping = false,
-            Kind::DowntimeStart => self.downtime = Some(word()),
+            Kind::DowntimeStart => self.downtime = Some(remark()),
             Kind::DowntimeEnd | Kind::DowntimeCancelled => self.downtime = None,
             Kind::DowntimeScheduled | Kind::Other(_) => {}
         }
         self.follow_state(notification);
-        self.look_like(notification);
+        self.show_latest(notification);
         let worse = notification.kind == Kind::Problem && notification.severity() > was;
         if worse { Change::Worse } else { Change::Shown }
     }
@@ -159,7 +159,7 @@ impl Problem {
 
     /// Whether a notification is news that its own line says best: not the same state once more.
     pub(crate) fn is_turn(&self, notification: &Notification) -> bool {
-        self.states.last().is_none_or(|stage| Some(stage.state.as_str()) != notification.state_name())
+        self.states.last().is_none_or(|last| Some(last.state.as_str()) != notification.state_name())
     }
 
     /// How long it lasted, or has lasted by `now`, in seconds.
@@ -180,9 +180,9 @@ impl Problem {
         let Some(state) = notification.state_name() else {
             return;
         };
-        // What people did says nothing about the state; it comes with the one that was known then.
+        // An action says nothing about the state; its notification comes with the one that was known then.
         let decides = !matches!(notification.kind, Kind::Problem | Kind::Acknowledgement | Kind::Recovery)
-            && !is_a_deed(&notification.kind);
+            && !is_action_taken(&notification.kind);
         match notification.severity() {
             Severity::Good if decides => self.is_bad = false,
             Severity::Good => {}
@@ -195,13 +195,13 @@ impl Problem {
                 }
             }
         }
-        if self.states.last().is_none_or(|last| last.state != state) && self.states.len() < STAGES_MAX {
+        if self.states.last().is_none_or(|last| last.state != state) && self.states.len() < STATES_MAX {
             self.states.push(ReachedState { state: state.to_owned(), at: notification.time });
         }
     }
 
-    /// Shows what was said last; what the core left out this time stays as it was.
-    fn look_like(&mut self, notification: &Notification) {
+    /// Shows the last notification; fields that the core left out this time stay as they were.
+    fn show_latest(&mut self, notification: &Notification) {
         let before = std::mem::replace(&mut self.latest, notification.clone());
         let latest = &mut self.latest;
         if latest.output.is_empty() && !matches!(latest.kind, Kind::Problem | Kind::Recovery) {
@@ -227,35 +227,35 @@ impl Problem {
 }
 
 impl ActionTaken {
-    /// The notification that tells it, of an object about which `latest` was said last.
-    pub(crate) fn told_of(&self, latest: &Notification) -> Notification {
-        let mut told = latest.clone();
-        (told.kind, told.time) = (self.kind.clone(), self.time);
-        (told.author, told.comment) = (Some(self.author.clone()), self.comment.clone());
-        told.ids.notification = None;
-        told.contact = Contact::default();
-        told.vars.extend(self.vars.clone());
-        told
+    /// The notification of it, about an object with this latest notification.
+    pub(crate) fn as_notification(&self, latest: &Notification) -> Notification {
+        let mut notification = latest.clone();
+        (notification.kind, notification.time) = (self.kind.clone(), self.time);
+        (notification.author, notification.comment) = (Some(self.author.clone()), self.comment.clone());
+        notification.ids.notification = None;
+        notification.contact = Contact::default();
+        notification.vars.extend(self.vars.clone());
+        notification
     }
 }
 
-/// The core's own notification of what is shown already.
-fn is_known(word: Option<&Remark>, notification: &Notification) -> bool {
-    word.is_some_and(|word| {
-        word.author == notification.author
-            && word.comment == notification.comment
-            && notification.time.saturating_sub(word.at).abs() <= SAME_WORD_SECONDS
+/// Whether it is the core's own notification of something that is shown already.
+fn is_known(remark: Option<&Remark>, notification: &Notification) -> bool {
+    remark.is_some_and(|remark| {
+        remark.author == notification.author
+            && remark.comment == notification.comment
+            && notification.time.saturating_sub(remark.at).abs() <= SAME_REMARK_SECONDS
     })
 }
 
-/// Whether a scheduled downtime has begun when it is told.
+/// Whether a scheduled downtime has begun when the notification of it comes.
 fn starts_now(notification: &Notification) -> bool {
     let start = notification.vars.get("start").and_then(|start| start.parse::<i64>().ok());
     start.is_some_and(|start| start <= notification.time)
 }
 
-/// Whether the type is one of ours, about what a person did.
-pub(crate) fn is_a_deed(kind: &Kind) -> bool {
+/// Whether the type is one of ours, about an action that a person took.
+pub(crate) fn is_action_taken(kind: &Kind) -> bool {
     match kind {
         Kind::Unacknowledged | Kind::DowntimeScheduled | Kind::NotificationsStopped | Kind::NotificationsResumed => {
             true
@@ -274,12 +274,12 @@ pub(crate) fn is_a_deed(kind: &Kind) -> bool {
     }
 }
 
-/// When the state began that a notification tells of: what the core says, where that can be true.
+/// When the notification's state began, as the core says; or when it was sent, if the core's time can't be true.
 fn began(notification: &Notification) -> i64 {
     let progress = &notification.progress;
     let by_duration = progress.duration.and_then(|seconds| i64::try_from(seconds).ok());
-    let said = progress.last_state_change.or(by_duration.map(|seconds| notification.time.saturating_sub(seconds)));
-    said.filter(|&at| at > 0 && at <= notification.time).unwrap_or(notification.time)
+    let since = progress.last_state_change.or(by_duration.map(|seconds| notification.time.saturating_sub(seconds)));
+    since.filter(|&at| at > 0 && at <= notification.time).unwrap_or(notification.time)
 }
 
 #[cfg(test)]
@@ -287,7 +287,7 @@ mod tests {
     use super::*;
     use crate::model::notification::Fields;
 
-    fn said(time: i64, kind: &str, state: &str, more: &[(&'static str, &str)]) -> Notification {
+    fn sent(time: i64, kind: &str, state: &str, more: &[(&'static str, &str)]) -> Notification {
         let mut fields = Fields::default();
         for (name, value) in
             [("hostname", "web01"), ("servicedesc", "Disk"), ("notificationtype", kind), ("servicestate", state)]
@@ -303,51 +303,51 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_lives_from_its_first_word_to_its_recovery() {
-        let mut problem = Problem::begin(&said(100, "PROBLEM", "1", &[("duration", "40")]));
+    fn a_problem_lasts_from_its_first_notification_to_its_recovery() {
+        let mut problem = Problem::begin(&sent(100, "PROBLEM", "1", &[("duration", "40")]));
         assert_eq!((problem.began, problem.is_over()), (Some(60), false));
-        assert_eq!(problem.take(&said(120, "PROBLEM", "2", &[])), Change::Worse);
-        assert_eq!(problem.take(&said(130, "PROBLEM", "2", &[])), Change::Shown);
-        assert_eq!(problem.take(&said(150, "PROBLEM", "1", &[])), Change::Shown);
-        assert_eq!(problem.take(&said(160, "RECOVERY", "0", &[])), Change::Shown);
+        assert_eq!(problem.apply(&sent(120, "PROBLEM", "2", &[])), Change::Worse);
+        assert_eq!(problem.apply(&sent(130, "PROBLEM", "2", &[])), Change::Shown);
+        assert_eq!(problem.apply(&sent(150, "PROBLEM", "1", &[])), Change::Shown);
+        assert_eq!(problem.apply(&sent(160, "RECOVERY", "0", &[])), Change::Shown);
         assert!(problem.is_over());
         assert_eq!((problem.lasted(999), problem.worst.as_deref()), (Some(100), Some("CRITICAL")));
-        let states: Vec<&str> = problem.states.iter().map(|stage| stage.state.as_str()).collect();
+        let states: Vec<&str> = problem.states.iter().map(|reached| reached.state.as_str()).collect();
         assert_eq!(states, ["WARNING", "CRITICAL", "WARNING", "OK"]);
     }
 
     #[test]
     fn an_acknowledgement_stays_until_the_core_notifies_again() {
-        let mut problem = Problem::begin(&said(100, "PROBLEM", "2", &[("output", "full")]));
-        let ack = said(110, "ACKNOWLEDGEMENT", "2", &[("author", "dave"), ("comment", "on it")]);
-        assert_eq!(problem.take(&ack), Change::Shown);
+        let mut problem = Problem::begin(&sent(100, "PROBLEM", "2", &[("output", "full")]));
+        let ack = sent(110, "ACKNOWLEDGEMENT", "2", &[("author", "dave"), ("comment", "on it")]);
+        assert_eq!(problem.apply(&ack), Change::Shown);
         assert_eq!(problem.latest.output, "full");
-        let echo = said(140, "ACKNOWLEDGEMENT", "2", &[("author", "dave"), ("comment", "on it")]);
-        assert_eq!(problem.take(&echo), Change::None, "the core's own word of it");
+        let echo = sent(140, "ACKNOWLEDGEMENT", "2", &[("author", "dave"), ("comment", "on it")]);
+        assert_eq!(problem.apply(&echo), Change::None, "the core's own notification of it");
         assert!(!problem.is_over());
-        let _ = problem.take(&said(200, "PROBLEM", "2", &[]));
+        let _ = problem.apply(&sent(200, "PROBLEM", "2", &[]));
         assert_eq!(problem.acknowledged, None);
     }
 
     #[test]
     fn what_begins_with_a_downtime_or_flapping_ends_with_it() {
-        let mut problem = Problem::begin(&said(1, "DOWNTIMESTART", "0", &[]));
+        let mut problem = Problem::begin(&sent(1, "DOWNTIMESTART", "0", &[]));
         assert!(!problem.is_over() && !problem.is_bad);
-        let _ = problem.take(&said(2, "DOWNTIMEEND", "0", &[]));
+        let _ = problem.apply(&sent(2, "DOWNTIMEEND", "0", &[]));
         assert!(problem.is_over());
-        let mut problem = Problem::begin(&said(1, "FLAPPINGSTART", "2", &[]));
-        let _ = problem.take(&said(2, "FLAPPINGSTOP", "2", &[]));
-        assert!(!problem.is_over(), "it settled in a bad state");
-        assert!(Problem::begin(&said(1, "RECOVERY", "0", &[])).is_over());
-        assert!(Problem::begin(&said(1, "CUSTOM", "2", &[])).is_over());
+        let mut problem = Problem::begin(&sent(1, "FLAPPINGSTART", "2", &[]));
+        let _ = problem.apply(&sent(2, "FLAPPINGSTOP", "2", &[]));
+        assert!(!problem.is_over(), "it stays in a bad state");
+        assert!(Problem::begin(&sent(1, "RECOVERY", "0", &[])).is_over());
+        assert!(Problem::begin(&sent(1, "CUSTOM", "2", &[])).is_over());
     }
 
     #[test]
     fn the_cores_ids_tell_problems_apart() {
-        let problem = Problem::begin(&said(1, "PROBLEM", "2", &[("problem-id", "7")]));
-        assert!(problem.is_another(&said(2, "PROBLEM", "2", &[("problem-id", "8")])));
-        assert!(!problem.is_another(&said(2, "PROBLEM", "2", &[("problem-id", "7")])));
-        assert!(!problem.is_another(&said(2, "PROBLEM", "2", &[])));
-        assert!(!problem.is_another(&said(2, "RECOVERY", "0", &[("problem-id", "8")])));
+        let problem = Problem::begin(&sent(1, "PROBLEM", "2", &[("problem-id", "7")]));
+        assert!(problem.is_another(&sent(2, "PROBLEM", "2", &[("problem-id", "8")])));
+        assert!(!problem.is_another(&sent(2, "PROBLEM", "2", &[("problem-id", "7")])));
+        assert!(!problem.is_another(&sent(2, "PROBLEM", "2", &[])));
+        assert!(!problem.is_another(&sent(2, "RECOVERY", "0", &[("problem-id", "8")])));
     }
 }

@@ -22,13 +22,13 @@ struct Said {
     comment: String,
 }
 
-/// Whether the notification tells of somebody's deed and doesn't say whose.
+/// Whether the notification is about a person's action and doesn't say whose.
 pub(crate) fn is_missing(notification: &Notification) -> bool {
-    let is_a_deed = matches!(
+    let is_of_a_person = matches!(
         notification.kind,
         Kind::Acknowledgement | Kind::Custom | Kind::DowntimeStart | Kind::DowntimeEnd | Kind::DowntimeCancelled
     );
-    is_a_deed && notification.author.is_none() && notification.comment.is_none() && notification.letter.is_none()
+    is_of_a_person && notification.author.is_none() && notification.comment.is_none()
 }
 
 /// Fills in what the core says of these, all of one core. Returns of which it may still say it: for those another look

@@ -43,7 +43,7 @@ impl Details {
     /// Fills in what the notifications don't say. One pass over the core's file for all of them, if it must be read.
     pub(crate) fn fill(&mut self, notifications: &mut [&mut Notification], config: &Config) {
         let mut by_core: BTreeMap<String, Vec<&mut Notification>> = BTreeMap::new();
-        for notification in notifications.iter_mut().filter(|notification| notification.letter.is_none()) {
+        for notification in notifications.iter_mut() {
             by_core.entry(notification.core.clone()).or_default().push(notification);
         }
         for (name, mut notifications) in by_core {

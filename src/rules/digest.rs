@@ -1,4 +1,4 @@
-//! When many problems at once become one digest, and what the digest shall do next.
+//! When many problems at once become one digest, and the digest's next step.
 //!
 //! Pure. Times are Unix milliseconds.
 
@@ -17,20 +17,20 @@ pub(crate) struct Waiting {
     pub(crate) recent: u32,
 }
 
-/// Whether what waits is a storm: more than the threshold came together, or so many wait that sending them one by one
+/// Whether the waiting problems are a storm: more than the threshold came together, or so many wait that sending them one by one
 /// would take longer than the window.
 pub(crate) fn begins(waiting: Waiting, limits: Limits) -> bool {
     let one_by_one = CHANNEL_PACE.saturating_mul(waiting.all);
     waiting.recent > limits.threshold || (waiting.all > limits.threshold && one_by_one > limits.window)
 }
 
-/// What is known of a digest when the next step is decided.
+/// The facts about a digest by which its next step is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Digest {
     /// It has a message that can be edited.
     pub(crate) is_posted: bool,
-    /// Its message shows less than is known.
+    /// Its message lacks the newest changes.
     pub(crate) is_stale: bool,
     /// It takes no new problems, and all that it has are over.
     pub(crate) is_over: bool,
@@ -44,17 +44,17 @@ pub(crate) struct Digest {
 
 /// A digest's next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum DigestStep {
     /// Post its message.
-    Head,
+    Post,
     /// Edit its message.
     Edit,
     /// Post lines into its thread.
     Lines,
-    /// Say in its thread that it is over.
+    /// Post the closing line into its thread: all problems are over.
     Close,
-    /// Nothing is left to say: what waits is shown.
-    Settle,
+    /// Send nothing: its message shows everything that still waits.
+    MarkShown,
 }
 
 /// A digest in numbers, and its worst problems.
@@ -79,22 +79,22 @@ pub(crate) struct DigestStats {
 
 /// The next step of a digest in a channel where messages can be edited, and when it may be done. `edits_from`: when
 /// the integration may edit again.
-pub(crate) fn next(digest: Digest, edits_from: i64, now: i64) -> (i64, Step) {
+pub(crate) fn next(digest: Digest, edits_from: i64, now: i64) -> (i64, DigestStep) {
     if !digest.is_posted {
-        return (digest.due, Step::Head);
+        return (digest.due, DigestStep::Post);
     }
     let edit_at = digest.due.max(edits_from).max(digest.edited.saturating_add(EDIT_PACE_MS));
     match (digest.is_stale, digest.has_lines) {
         // The thread takes what time the edits leave.
-        (true, true) if edit_at > now => (digest.due, Step::Lines),
-        (true, _) => (edit_at, Step::Edit),
-        (false, true) => (digest.due, Step::Lines),
-        (false, false) if digest.is_over => (digest.due, Step::Close),
-        (false, false) => (digest.due, Step::Settle),
+        (true, true) if edit_at > now => (digest.due, DigestStep::Lines),
+        (true, _) => (edit_at, DigestStep::Edit),
+        (false, true) => (digest.due, DigestStep::Lines),
+        (false, false) if digest.is_over => (digest.due, DigestStep::Close),
+        (false, false) => (digest.due, DigestStep::MarkShown),
     }
 }
 
-/// When a digest in a channel without edits may say what is new: as a list, no more often than an edit would come.
+/// When a digest in a channel without edits may list its new problems: no more often than an edit would come.
 pub(crate) fn next_list(digest: Digest) -> i64 {
     digest.due.max(digest.edited.saturating_add(EDIT_PACE_MS))
 }
@@ -120,17 +120,17 @@ mod tests {
     #[test]
     fn edits_keep_their_pace_and_the_thread_takes_the_time_between() {
         let stale = Digest { is_stale: true, has_lines: true, ..POSTED };
-        assert_eq!(next(stale, 0, 2000), (0, Step::Lines));
-        assert_eq!(next(stale, 0, 6000), (6000, Step::Edit));
-        assert_eq!(next(stale, 9000, 6000), (0, Step::Lines), "another digest was edited just now");
-        assert_eq!(next(Digest { has_lines: false, ..stale }, 0, 2000), (6000, Step::Edit));
+        assert_eq!(next(stale, 0, 2000), (0, DigestStep::Lines));
+        assert_eq!(next(stale, 0, 6000), (6000, DigestStep::Edit));
+        assert_eq!(next(stale, 9000, 6000), (0, DigestStep::Lines), "another digest was edited just now");
+        assert_eq!(next(Digest { has_lines: false, ..stale }, 0, 2000), (6000, DigestStep::Edit));
     }
 
     #[test]
     fn it_ends_when_all_is_shown_and_over() {
-        assert_eq!(next(Digest { is_posted: false, ..POSTED }, 0, 0).1, Step::Head);
-        assert_eq!(next(POSTED, 0, 0).1, Step::Settle);
-        assert_eq!(next(Digest { is_over: true, ..POSTED }, 0, 0).1, Step::Close);
-        assert_eq!(next(Digest { is_over: true, has_lines: true, ..POSTED }, 0, 0).1, Step::Lines);
+        assert_eq!(next(Digest { is_posted: false, ..POSTED }, 0, 0).1, DigestStep::Post);
+        assert_eq!(next(POSTED, 0, 0).1, DigestStep::MarkShown);
+        assert_eq!(next(Digest { is_over: true, ..POSTED }, 0, 0).1, DigestStep::Close);
+        assert_eq!(next(Digest { is_over: true, has_lines: true, ..POSTED }, 0, 0).1, DigestStep::Lines);
     }
 }

@@ -235,28 +235,37 @@ impl Card {
     }
 }
 
-/// Cuts out what the patterns match, from everything a plugin or a person wrote.
+/// Cuts out everything that the patterns match from the texts of plugins and people.
 pub(crate) fn redact(notification: &mut Notification, patterns: &[String]) {
-    for pattern in patterns.iter().filter_map(|pattern| regex_lite::Regex::new(pattern).ok()) {
-        let cut = |text: &mut String| {
-            if pattern.is_match(text) {
-                *text = pattern.replace_all(text, "[redacted]").into_owned();
-            }
-        };
+    for cut in cutters(patterns) {
         cut(&mut notification.output);
         cut(&mut notification.long_output);
         cut(&mut notification.perfdata);
-        notification.comment.iter_mut().for_each(cut);
-        notification.vars.values_mut().for_each(cut);
-        if let Some(letter) = &mut notification.letter {
-            cut(&mut letter.title);
-            cut(&mut letter.body);
-            letter.markdown.iter_mut().for_each(cut);
-            letter.labels.values_mut().for_each(cut);
-        }
-        // A letter's title.
-        notification.host.display_name.iter_mut().for_each(cut);
+        notification.comment.iter_mut().for_each(&cut);
+        notification.vars.values_mut().for_each(&cut);
+        notification.host.display_name.iter_mut().for_each(&cut);
     }
+}
+
+/// The same for the texts of another program.
+pub(crate) fn redact_direct_message(message: &mut crate::model::incoming::DirectMessage, patterns: &[String]) {
+    for cut in cutters(patterns) {
+        cut(&mut message.title);
+        cut(&mut message.body);
+        message.markdown.iter_mut().for_each(&cut);
+        message.labels.values_mut().for_each(&cut);
+    }
+}
+
+/// For each pattern, the function that cuts its matches out of a text. `config check` complains about the others.
+fn cutters(patterns: &[String]) -> impl Iterator<Item = impl Fn(&mut String)> {
+    patterns.iter().filter_map(|pattern| regex_lite::Regex::new(pattern).ok()).map(|pattern| {
+        move |text: &mut String| {
+            if pattern.is_match(text) {
+                *text = pattern.replace_all(text, "[redacted]").into_owned();
+            }
+        }
+    })
 }
 
 fn late(time: i64, facts: &RenderContext<'_>) -> Option<String> {

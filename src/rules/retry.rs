@@ -9,14 +9,14 @@ use std::time::Duration;
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 /// No two tries of one message are further apart.
 const RETRY_MAX: Duration = Duration::from_secs(10 * 60);
-/// The same for what is not expected to mend within minutes.
+/// The same for a failure that isn't expected to end within minutes.
 const RETRY_SLOW_FIRST: Duration = Duration::from_secs(60);
 const RETRY_SLOW_MAX: Duration = Duration::from_secs(60 * 60);
-/// What is too old is given up once it was tried for about so long.
+/// A message that is too old is given up once it was tried for about so long.
 const TRIED_MIN: Duration = Duration::from_secs(10 * 60);
-/// How many failures in a row, of whatever message, until the whole integration rests.
+/// How many failures in a row, of whatever message, until the whole integration is paused.
 const OUTAGE_FAILURES: u32 = 3;
-/// The first rest of an integration, doubled with each further failure up to the second.
+/// The first pause of an integration, doubled with each further failure up to the second.
 const OUTAGE_FIRST: Duration = Duration::from_millis(250);
 const OUTAGE_MAX: Duration = Duration::from_secs(60);
 /// How often a token that Slack refused is tried again, besides when the configuration changes.
@@ -26,7 +26,7 @@ pub(crate) const CHANNEL_PACE: Duration = Duration::from_millis(1_010);
 /// Edits of an integration are at least this far apart: `chat.update` is Tier 3, some fifty a minute.
 pub(crate) const UPDATE_PACE: Duration = Duration::from_millis(1_250);
 
-/// What is known of a delivery when its outcome arrives.
+/// The facts about a delivery when its outcome arrives.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Attempt {
     /// This one included.
@@ -37,7 +37,7 @@ pub(crate) struct Attempt {
     pub(crate) is_plain: bool,
     /// It was an edit of a message, or a reply to one.
     pub(crate) refers: bool,
-    /// There is another place to send it to.
+    /// There is another queue to send it to.
     pub(crate) has_fallback: bool,
     /// Temporary failures of the integration in a row, this one not included.
     pub(crate) failures: u32,
@@ -45,22 +45,22 @@ pub(crate) struct Attempt {
     pub(crate) jitter: f64,
 }
 
-/// What to do after an attempt.
+/// The next step after an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Next {
     Delivered(Option<Posted>),
-    /// The channel holds still; this message is next when it moves again. Burns no attempt.
-    HoldChannel(Duration),
-    /// The integration holds still, and everything with it. Burns no attempt.
-    HoldIntegration {
-        rest: Duration,
+    /// The channel is paused; this message is next after it. Burns no attempt.
+    PauseChannel(Duration),
+    /// The integration is paused, and everything with it. Burns no attempt.
+    PauseIntegration {
+        pause: Duration,
         reason: String,
     },
-    /// Again later; the integration rests too after several failures in a row.
+    /// Again later; after several failures in a row the integration is paused, too.
     Retry {
         after: Duration,
-        rest: Option<Duration>,
+        pause: Option<Duration>,
         reason: String,
     },
     /// At once more, as plain text.
@@ -68,11 +68,11 @@ pub(crate) enum Next {
         reason: String,
     },
     /// At once more, as a message of its own: the one it refers to is gone.
-    Anew {
+    PostAnew {
         reason: String,
     },
-    /// To the integration's own channel, saying why.
-    Fallback {
+    /// To the integration's own channel, with the reason.
+    Reroute {
         reason: String,
     },
     Dead {
@@ -84,11 +84,11 @@ pub(crate) enum Next {
 pub(crate) fn next(outcome: Outcome, attempt: &Attempt) -> Next {
     match outcome {
         Outcome::Delivered(posted) => Next::Delivered(posted),
-        Outcome::Wait { after } => Next::HoldChannel(after),
-        Outcome::PostAnew { reason } if attempt.refers => Next::Anew { reason },
-        Outcome::TokenNever { reason } => Next::HoldIntegration { rest: TOKEN_RETRY, reason },
+        Outcome::Wait { after } => Next::PauseChannel(after),
+        Outcome::PostAnew { reason } if attempt.refers => Next::PostAnew { reason },
+        Outcome::TokenNever { reason } => Next::PauseIntegration { pause: TOKEN_RETRY, reason },
         Outcome::Plain { reason } if !attempt.is_plain => Next::RetryPlain { reason },
-        Outcome::PlaceNever { reason } if attempt.has_fallback => Next::Fallback { reason },
+        Outcome::PlaceNever { reason } if attempt.has_fallback => Next::Reroute { reason },
         Outcome::Plain { reason } | Outcome::MessageNever { reason } | Outcome::PlaceNever { reason } => {
             Next::Dead { reason }
         }
@@ -106,9 +106,9 @@ fn retry(reason: String, slow: bool, attempt: &Attempt) -> Next {
         return Next::Dead { reason: format!("given up after {} attempts: {reason}", attempt.attempts) };
     }
     let failures = attempt.failures.saturating_add(1);
-    let rest = (!slow && failures >= OUTAGE_FAILURES)
+    let pause = (!slow && failures >= OUTAGE_FAILURES)
         .then(|| backoff(OUTAGE_FIRST, OUTAGE_MAX, failures - OUTAGE_FAILURES + 1, attempt.jitter));
-    Next::Retry { after: backoff(first, most, attempt.attempts, attempt.jitter), rest, reason }
+    Next::Retry { after: backoff(first, most, attempt.attempts, attempt.jitter), pause, reason }
 }
 
 /// Doubled with each attempt, up to `most`, and cut by up to half so that many don't come at once.
@@ -153,12 +153,12 @@ mod tests {
     }
 
     #[test]
-    fn the_third_failure_in_a_row_rests_the_integration() {
-        let rest = |failures| match next(temporary(), &Attempt { failures, ..FRESH }) {
-            Next::Retry { rest, .. } => rest.map(|rest| rest.as_millis()),
+    fn the_third_failure_in_a_row_pauses_the_integration() {
+        let pause = |failures| match next(temporary(), &Attempt { failures, ..FRESH }) {
+            Next::Retry { pause, .. } => pause.map(|pause| pause.as_millis()),
             other => panic!("{other:?}"),
         };
-        assert_eq!([0, 1, 2, 3, 30].map(rest), [None, None, Some(250), Some(500), Some(60_000)]);
+        assert_eq!([0, 1, 2, 3, 30].map(pause), [None, None, Some(250), Some(500), Some(60_000)]);
     }
 
     #[test]
@@ -166,8 +166,8 @@ mod tests {
         let old = Attempt { age: Duration::from_secs(100), attempts: 9, ..FRESH };
         assert_eq!(next(temporary(), &old), Next::Dead { reason: "given up after 9 attempts: reset".into() });
         let token = Outcome::TokenNever { reason: "token_revoked".into() };
-        assert!(matches!(next(token, &old), Next::HoldIntegration { .. }));
-        assert!(matches!(next(Outcome::Wait { after: Duration::ZERO }, &old), Next::HoldChannel(_)));
+        assert!(matches!(next(token, &old), Next::PauseIntegration { .. }));
+        assert!(matches!(next(Outcome::Wait { after: Duration::ZERO }, &old), Next::PauseChannel(_)));
     }
 
     #[test]
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn a_message_that_is_gone_is_posted_anew() {
         let gone = || Outcome::PostAnew { reason: "message_not_found".into() };
-        assert!(matches!(next(gone(), &Attempt { refers: true, ..FRESH }), Next::Anew { .. }));
+        assert!(matches!(next(gone(), &Attempt { refers: true, ..FRESH }), Next::PostAnew { .. }));
         assert!(matches!(next(gone(), &FRESH), Next::Retry { .. }), "a post refers to nothing");
     }
 
@@ -200,6 +200,6 @@ mod tests {
         let gone = || Outcome::PlaceNever { reason: "is_archived".into() };
         assert_eq!(next(gone(), &FRESH), Next::Dead { reason: "is_archived".into() });
         let with = Attempt { has_fallback: true, ..FRESH };
-        assert_eq!(next(gone(), &with), Next::Fallback { reason: "is_archived".into() });
+        assert_eq!(next(gone(), &with), Next::Reroute { reason: "is_archived".into() });
     }
 }

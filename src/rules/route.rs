@@ -1,10 +1,11 @@
-//! Where a notification goes: the first route that matches, unless it says to go on.
+//! The destinations of a notification: those of the first route that matches, unless it says to go on.
 //!
 //! Pure: the time of day is an argument. [`decide`] and [`explain`] walk the same matchers.
 
 pub(crate) mod matcher;
 
 use crate::config::{Config, Destination, Flavor, Integration, Mention, Route};
+use crate::model::incoming::DirectMessage;
 use crate::model::notification::{Kind, Notification, Severity};
 
 /// The machine's local time, as far as routes look at it.
@@ -15,31 +16,31 @@ pub(crate) struct LocalTime {
     pub(crate) minute_of_day: u16,
 }
 
-/// A place found for a notification.
+/// A destination found for a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Placed {
+pub(crate) struct Routed {
     pub(crate) integration: String,
     pub(crate) to: Target,
     pub(crate) mentions: Vec<Mention>,
 }
 
-/// What a message is addressed to within its integration.
+/// The address of a message within its integration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
-    Place(Destination),
+    Destination(Destination),
     /// The webhook's own channel.
     Webhook,
 }
 
-/// Where a notification goes, and what couldn't be done as asked.
+/// The destinations of a notification, and the complaints about requests that couldn't be followed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Decision {
-    pub(crate) placed: Vec<Placed>,
+    pub(crate) routed: Vec<Routed>,
     pub(crate) complaints: Vec<String>,
 }
 
-/// Decides. A destination named on the command line overrides the routes; what no route takes goes to the first
-/// enabled integration's channel.
+/// Decides. A destination named on the command line overrides the routes; a notification that matches no route goes to the
+/// first enabled integration's channel.
 pub(crate) fn decide(notification: &Notification, config: &Config, at: LocalTime) -> Decision {
     let mut decision = Decision::default();
     if notification.to.is_empty() {
@@ -49,7 +50,7 @@ pub(crate) fn decide(notification: &Notification, config: &Config, at: LocalTime
     } else {
         decision.take_command_line(notification, config);
     }
-    if decision.placed.is_empty() {
+    if decision.routed.is_empty() {
         decision.take_fallback(config);
     }
     if notification.to.is_empty() {
@@ -60,7 +61,17 @@ pub(crate) fn decide(notification: &Notification, config: &Config, at: LocalTime
     decision
 }
 
-/// For people: each route and why it matches or doesn't, and what follows.
+/// Where another program's message goes: to the one destination that it names, whatever the routes say.
+pub(crate) fn decide_direct_message(message: &DirectMessage, config: &Config) -> Decision {
+    let mut decision = Decision::default();
+    decision.take_direct_message(message, config);
+    if decision.routed.is_empty() {
+        decision.take_fallback(config);
+    }
+    decision
+}
+
+/// For people: each route and why it matches or doesn't, and the decision.
 pub(crate) fn explain(notification: &Notification, config: &Config, at: LocalTime) -> Vec<String> {
     let mut lines = Vec::new();
     if notification.to.is_empty() {
@@ -81,26 +92,27 @@ pub(crate) fn explain(notification: &Notification, config: &Config, at: LocalTim
     }
     let count = subscribed(notification, config, at).filter(|_| notification.to.is_empty()).count();
     if count > 0 {
-        lines.push(format!("subscriptions: {count} of {} take it", config.subscriptions.len()));
+        lines.push(format!("subscriptions: {count} of {} match", config.subscriptions.len()));
     }
     let decision = decide(notification, config, at);
     lines.extend(decision.complaints.iter().map(|complaint| format!("! {complaint}")));
-    for placed in &decision.placed {
-        let to = match &placed.to {
-            Target::Place(destination) => destination.to_string(),
+    for routed in &decision.routed {
+        let to = match &routed.to {
+            Target::Destination(destination) => destination.to_string(),
             Target::Webhook => "its webhook's channel".to_owned(),
         };
-        let mentions: Vec<String> = placed.mentions.iter().map(ToString::to_string).collect();
-        let calling = if mentions.is_empty() { String::new() } else { format!(", mentioning {}", mentions.join(", ")) };
-        lines.push(format!("→ {to} by integration \"{}\"{calling}", placed.integration));
+        let mentions: Vec<String> = routed.mentions.iter().map(ToString::to_string).collect();
+        let mentioning =
+            if mentions.is_empty() { String::new() } else { format!(", mentioning {}", mentions.join(", ")) };
+        lines.push(format!("→ {to} by integration \"{}\"{mentioning}", routed.integration));
     }
-    if decision.placed.is_empty() {
+    if decision.routed.is_empty() {
         lines.push("→ nowhere: it would be kept as dead".to_owned());
     }
     lines
 }
 
-/// The subscriptions that take the notification: whatever the routes say, a channel gets what it asked for.
+/// The subscriptions that match the notification: a channel gets its subscriptions whatever the routes say.
 fn subscribed<'a>(
     notification: &'a Notification,
     config: &'a Config,
@@ -113,7 +125,7 @@ fn subscribed<'a>(
     config.subscriptions.iter().filter(takes)
 }
 
-/// The routes that take the notification, in order.
+/// The routes that match the notification, in order.
 fn matching<'a>(notification: &Notification, config: &'a Config, at: LocalTime) -> Vec<&'a Route> {
     let mut taken = Vec::new();
     for route in &config.routes {
@@ -139,58 +151,68 @@ impl Decision {
     }
 
     fn take_route_to(&mut self, integration: &Integration, route: &Route, notification: &Notification) {
-        let mentions = if calls_people(notification) { route.mention.clone() } else { Vec::new() };
+        let mentions = if mentions_people(notification) { route.mention.clone() } else { Vec::new() };
         if route.to.is_empty() {
-            self.place_default(integration, &mentions);
+            self.add_default(integration, &mentions);
         }
         for destination in &route.to {
             match (destination, notification.contact.emails().as_slice()) {
                 (Destination::Contact, []) => {
                     self.complaints.push("meant for its contact, but the core passed no $CONTACTEMAIL$".to_owned());
-                    self.place_default(integration, &mentions);
+                    self.add_default(integration, &mentions);
                 }
                 (Destination::Contact, several @ [_, _, ..]) => {
                     for address in several {
-                        self.place(integration, &Destination::Email((*address).to_owned()), &mentions);
+                        self.add_destination(integration, &Destination::Email((*address).to_owned()), &mentions);
                     }
                 }
-                _ => self.place(integration, destination, &mentions),
+                _ => self.add_destination(integration, destination, &mentions),
             }
         }
     }
 
     fn take_command_line(&mut self, notification: &Notification, config: &Config) {
-        let enabled = || config.integrations.iter().filter(|integration| integration.enabled);
-        let with_token = || enabled().find(|integration| integration.bot_token.is_some());
-        let is_letter = notification.letter.is_some();
-        // Only a bot token finds people.
-        let Some(integration) = with_token().filter(|_| is_letter).or_else(|| enabled().next()) else {
+        let Some(integration) = config.integrations.iter().find(|integration| integration.enabled) else {
             return;
         };
-        if is_letter && integration.bot_token.is_none() {
-            let to = notification.to.join(", ");
+        for text in &notification.to {
+            self.add_as_written(text, integration);
+        }
+    }
+
+    fn take_direct_message(&mut self, message: &DirectMessage, config: &Config) {
+        let enabled = || config.integrations.iter().filter(|integration| integration.enabled);
+        let with_token = enabled().find(|integration| integration.bot_token.is_some());
+        // Only a bot token finds people.
+        let Some(integration) = with_token.or_else(|| enabled().next()) else {
+            return;
+        };
+        let to = &message.to;
+        if integration.bot_token.is_none() {
             self.complaints.push(format!("meant for {to}; a webhook has one channel only, a bot_token reaches all"));
         }
-        for text in &notification.to {
-            match text.parse::<Destination>() {
-                Ok(destination) => self.place(integration, &destination, &[]),
-                Err(mistake) => self.complaints.push(format!("--to: {}", mistake.message)),
-            }
+        self.add_as_written(to, integration);
+    }
+
+    fn add_as_written(&mut self, text: &str, integration: &Integration) {
+        match text.parse::<Destination>() {
+            Ok(destination) => self.add_destination(integration, &destination, &[]),
+            Err(mistake) => self.complaints.push(format!("--to: {}", mistake.message)),
         }
     }
 
     fn take_fallback(&mut self, config: &Config) {
         let enabled = config.integrations.iter().filter(|integration| integration.enabled);
-        let mut with_a_place = enabled.filter(|i| i.channel.is_some() || i.webhook_url.is_some());
+        let mut with_a_channel = enabled.filter(|i| i.channel.is_some() || i.webhook_url.is_some());
         let off = config.integrations.iter().find(|integration| !integration.enabled);
-        match (with_a_place.next(), off) {
-            (Some(integration), _) => self.place_default(integration, &[]),
+        match (with_a_channel.next(), off) {
+            (Some(integration), _) => self.add_default(integration, &[]),
             (None, Some(off)) => self.complain_once(&is_disabled(off)),
             (None, None) => {}
         }
     }
 
-    fn place(&mut self, integration: &Integration, destination: &Destination, mentions: &[Mention]) {
+    fn add_destination(&mut self, integration: &Integration, destination: &Destination, mentions: &[Mention]) {
         if !integration.enabled {
             self.complain_once(&is_disabled(integration));
             return;
@@ -198,12 +220,16 @@ impl Decision {
         // A Slack app's webhook has its own channel; compatible receivers take another one.
         let is_webhook = !integration.is_bot();
         let has_choice = !is_webhook || matches!(integration.flavor, Flavor::Mattermost | Flavor::RocketChat);
-        self.add(integration, if has_choice { Target::Place(destination.clone()) } else { Target::Webhook }, mentions);
+        self.add(
+            integration,
+            if has_choice { Target::Destination(destination.clone()) } else { Target::Webhook },
+            mentions,
+        );
     }
 
-    fn place_default(&mut self, integration: &Integration, mentions: &[Mention]) {
+    fn add_default(&mut self, integration: &Integration, mentions: &[Mention]) {
         match &integration.channel {
-            Some(channel) => self.place(integration, channel, mentions),
+            Some(channel) => self.add_destination(integration, channel, mentions),
             None if integration.enabled && integration.webhook_url.is_some() => {
                 self.add(integration, Target::Webhook, mentions);
             }
@@ -217,11 +243,11 @@ impl Decision {
         }
     }
 
-    /// Each place once, with everybody who is to be called there.
+    /// Each destination once, with everybody who is to be mentioned there.
     fn add(&mut self, integration: &Integration, to: Target, mentions: &[Mention]) {
-        let known = self.placed.iter_mut().find(|placed| placed.integration == integration.name && placed.to == to);
+        let known = self.routed.iter_mut().find(|one| one.integration == integration.name && one.to == to);
         let Some(known) = known else {
-            self.placed.push(Placed { integration: integration.name.clone(), to, mentions: mentions.to_vec() });
+            self.routed.push(Routed { integration: integration.name.clone(), to, mentions: mentions.to_vec() });
             return;
         };
         for mention in mentions {
@@ -232,8 +258,8 @@ impl Decision {
     }
 }
 
-/// Whether people are to be called: for a problem, and for what a person sent by hand.
-fn calls_people(notification: &Notification) -> bool {
+/// Whether people are mentioned: for a problem, and for a notification that a person sent by hand.
+fn mentions_people(notification: &Notification) -> bool {
     match &notification.kind {
         Kind::Problem => notification.severity() != Severity::Good,
         Kind::Custom => true,

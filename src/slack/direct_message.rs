@@ -1,53 +1,53 @@
-//! What another program wrote, as a message: a header, the text, and its links as buttons.
+//! Another program's message: a header, the text, and its links as buttons.
 
 use super::blocks::{mention, message_of, section, text};
 use super::limits::{HEADER_MAX, SECTION_TEXT_MAX, TEXT_MAX, cut};
 use super::{markdown, mrkdwn};
-use crate::model::notification::DirectMessage;
+use crate::model::incoming::DirectMessage;
 use crate::rules::render::{Interactivity, ResolvedMention};
 use serde_json::{Value, json};
 
 /// How many sections of text one message has; how much Slack takes in all isn't documented.
 const SECTIONS_MAX: usize = 6;
-/// A button's words (<https://docs.slack.dev/reference/block-kit/block-elements/button-element>).
+/// A button's text (<https://docs.slack.dev/reference/block-kit/block-elements/button-element>).
 const BUTTON_TEXT_MAX: usize = 75;
 
-/// The message with all its looks. Slack tells the app of a click on a button even when it only opens an address: where
-/// nobody hears that, the reader would be shown a warning, so the links are links.
+/// The message with all its blocks. Slack sends the app each click on a button, even if the button only opens an address,
+/// and warns the reader if no app answers: without a listener the links are links.
 pub(crate) fn message(
-    letter: &DirectMessage,
-    note: Option<&str>,
+    direct: &DirectMessage,
+    annotation: Option<&str>,
     mentions: &[ResolvedMention],
     reach: Interactivity,
 ) -> Value {
     let mut blocks = vec![
-        json!({ "type": "header", "text": { "type": "plain_text", "text": cut(&letter.title, HEADER_MAX).0, "emoji": true } }),
+        json!({ "type": "header", "text": { "type": "plain_text", "text": cut(&direct.title, HEADER_MAX).0, "emoji": true } }),
     ];
-    let calling: Vec<String> = mentions.iter().take(20).map(mention).collect();
-    blocks.extend((!calling.is_empty()).then(|| section(&calling.join(" "))));
-    let over = letter.title.chars().count() > HEADER_MAX;
-    blocks.extend(over.then(|| section(&cut(&mrkdwn::bold(&letter.title), SECTION_TEXT_MAX).0)));
-    blocks.extend(sections(letter));
-    if let Some(note) = note {
-        blocks.push(section(&cut(&format!(":information_source: {}", mrkdwn::plain(note)), SECTION_TEXT_MAX).0));
+    let mentioned: Vec<String> = mentions.iter().take(20).map(mention).collect();
+    blocks.extend((!mentioned.is_empty()).then(|| section(&mentioned.join(" "))));
+    let over = direct.title.chars().count() > HEADER_MAX;
+    blocks.extend(over.then(|| section(&cut(&mrkdwn::bold(&direct.title), SECTION_TEXT_MAX).0)));
+    blocks.extend(sections(direct));
+    if let Some(annotation) = annotation {
+        blocks.push(section(&cut(&format!(":information_source: {}", mrkdwn::plain(annotation)), SECTION_TEXT_MAX).0));
     }
-    blocks.extend(details(letter));
+    blocks.extend(details(direct));
     match reach {
-        Interactivity::Nothing => blocks.extend(links(letter)),
-        Interactivity::Buttons | Interactivity::Forms => blocks.extend(buttons(letter)),
+        Interactivity::Nothing => blocks.extend(links(direct)),
+        Interactivity::Buttons | Interactivity::Forms => blocks.extend(buttons(direct)),
     }
-    let summary = format!("{}\n{}", mrkdwn::escape(&letter.title), mrkdwn::escape(&letter.body));
+    let summary = format!("{}\n{}", mrkdwn::escape(&direct.title), mrkdwn::escape(&direct.body));
     message_of(&cut(&summary, TEXT_MAX).0, &blocks)
 }
 
 /// The text, in as many sections as there is room for, and what was cut.
-fn sections(letter: &DirectMessage) -> Vec<Value> {
+fn sections(message: &DirectMessage) -> Vec<Value> {
     let plain = || {
         let paragraph =
             |text: &str| markdown::Piece { markup: mrkdwn::plain(text), plain: text.to_owned(), is_close: false };
-        letter.body.split("\n\n").filter(|text| !text.trim().is_empty()).map(paragraph).collect()
+        message.body.split("\n\n").filter(|text| !text.trim().is_empty()).map(paragraph).collect()
     };
-    let mut pieces: Vec<markdown::Piece> = letter.markdown.as_deref().map_or_else(plain, markdown::pieces);
+    let mut pieces: Vec<markdown::Piece> = message.markdown.as_deref().map_or_else(plain, markdown::pieces);
     if pieces.is_empty() {
         pieces = plain();
     }
@@ -69,7 +69,7 @@ fn sections(letter: &DirectMessage) -> Vec<Value> {
         if piece.markup.chars().count() <= SECTION_TEXT_MAX {
             current = piece.markup;
         } else {
-            // Torn apart, markup would end where nobody meant it to: its words alone.
+            // Torn apart, markup would end where nobody meant it to: its text alone.
             parts.extend(torn(&piece.plain));
         }
     }
@@ -88,7 +88,7 @@ fn torn(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut room = SECTION_TEXT_MAX;
     for c in text.chars() {
-        // What one character can become at most.
+        // The most that one character can become.
         let length = mrkdwn::plain(c.encode_utf8(&mut [0; 4])).chars().count().max(2);
         if length > room {
             parts.push(String::new());
@@ -102,12 +102,12 @@ fn torn(text: &str) -> Vec<String> {
     parts.iter().map(|part| mrkdwn::plain(part)).collect()
 }
 
-/// The labels that say more than the text does, and what was left out.
-fn details(letter: &DirectMessage) -> Option<Value> {
-    let says = |value: &str| letter.title.contains(value) || letter.body.contains(value);
-    let labels = letter.labels.iter().filter(|(_, value)| !value.is_empty() && !says(value));
+/// The labels that say more than the text does, and how many links were left out.
+fn details(message: &DirectMessage) -> Option<Value> {
+    let says = |value: &str| message.title.contains(value) || message.body.contains(value);
+    let labels = message.labels.iter().filter(|(_, value)| !value.is_empty() && !says(value));
     let mut pieces: Vec<String> = labels.map(|(name, value)| format!("{name}: {value}")).collect();
-    match letter.links_left_out {
+    match message.links_left_out {
         0 => {}
         1 => pieces.push("one link was left out".to_owned()),
         count => pieces.push(format!("{count} links were left out")),
@@ -116,9 +116,9 @@ fn details(letter: &DirectMessage) -> Option<Value> {
     (!line.is_empty()).then(|| json!({ "type": "context", "elements": [text(&line)] }))
 }
 
-fn links(letter: &DirectMessage) -> Vec<Value> {
+fn links(message: &DirectMessage) -> Vec<Value> {
     let mut lines = vec![String::new()];
-    for (label, url) in letter.links.iter().take(crate::slack::limits::LINKS_MAX) {
+    for (label, url) in message.links.iter().take(crate::slack::limits::LINKS_MAX) {
         let label = cut(label, BUTTON_TEXT_MAX).0;
         let shown = Some(mrkdwn::link(url, &label)).filter(|shown| shown.chars().count() <= SECTION_TEXT_MAX);
         let shown = shown.unwrap_or_else(|| format!("{} (its address is too long to show)", mrkdwn::plain(&label)));
@@ -134,7 +134,7 @@ fn links(letter: &DirectMessage) -> Vec<Value> {
     lines.iter().filter(|line| !line.is_empty()).map(|line| section(line)).collect()
 }
 
-fn buttons(letter: &DirectMessage) -> Option<Value> {
+fn buttons(message: &DirectMessage) -> Option<Value> {
     let button = |(number, (label, url)): (usize, &(String, String))| {
         json!({
             "type": "button", "action_id": format!("link-{number}"), "url": url,
@@ -142,7 +142,7 @@ fn buttons(letter: &DirectMessage) -> Option<Value> {
         })
     };
     let elements: Vec<Value> =
-        letter.links.iter().take(crate::slack::limits::LINKS_MAX).enumerate().map(button).collect();
+        message.links.iter().take(crate::slack::limits::LINKS_MAX).enumerate().map(button).collect();
     (!elements.is_empty()).then(|| json!({ "type": "actions", "elements": elements }))
 }
 
@@ -150,7 +150,7 @@ fn buttons(letter: &DirectMessage) -> Option<Value> {
 mod tests {
     use super::*;
 
-    fn letter(body: &str) -> DirectMessage {
+    fn direct(body: &str) -> DirectMessage {
         DirectMessage {
             title: "T".into(),
             body: markdown::to_plain(body),
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn paragraphs_are_packed_and_never_torn() {
         let long = format!("**{}**\n\n", "word ".repeat(200));
-        let message = message(&letter(&long.repeat(8)), None, &[], Interactivity::Nothing);
+        let message = message(&direct(&long.repeat(8)), None, &[], Interactivity::Nothing);
         let texts = texts(&message);
         assert_eq!(texts.len(), 1 + 4, "{texts:?}");
         assert!(texts[1..].iter().all(|text| text.chars().count() <= 3000 && text.matches('*').count() % 2 == 0));
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn what_is_too_long_is_cut_and_said() {
-        let message = message(&letter(&"x".repeat(200_000)), None, &[], Interactivity::Nothing);
+        let message = message(&direct(&"x".repeat(200_000)), None, &[], Interactivity::Nothing);
         let texts = texts(&message);
         assert!(texts.last().unwrap().ends_with("more characters_"), "{:?}", texts.last());
         assert_eq!(texts.len(), 1 + SECTIONS_MAX + 1);
@@ -183,10 +183,10 @@ mod tests {
 
     #[test]
     fn labels_that_the_text_says_are_not_repeated() {
-        let mut letter = letter("deleted in 24 hours");
-        letter.labels = [("hours".to_owned(), "24".to_owned()), ("by".to_owned(), "auto<!here>".to_owned())].into();
-        letter.links_left_out = 2;
-        let shown = message(&letter, None, &[], Interactivity::Nothing).to_string();
+        let mut message = direct("deleted in 24 hours");
+        message.labels = [("hours".to_owned(), "24".to_owned()), ("by".to_owned(), "auto<!here>".to_owned())].into();
+        message.links_left_out = 2;
+        let shown = super::message(&message, None, &[], Interactivity::Nothing).to_string();
         assert!(
             shown.contains("by: auto&lt;!here&gt; · 2 links were left out") && !shown.contains("hours: 24"),
             "{shown}"
@@ -195,9 +195,10 @@ mod tests {
 
     #[test]
     fn links_are_buttons_only_where_a_click_is_heard() {
-        let mut letter = letter("text");
-        letter.links = vec![("Log <1>".to_owned(), "https://example.com/a?b&c".to_owned())];
-        let shown = |reach| message(&letter, None, &[], reach)["blocks"].as_array().unwrap().last().unwrap().clone();
+        let mut message = direct("text");
+        message.links = vec![("Log <1>".to_owned(), "https://example.com/a?b&c".to_owned())];
+        let shown =
+            |reach| super::message(&message, None, &[], reach)["blocks"].as_array().unwrap().last().unwrap().clone();
         assert_eq!(shown(Interactivity::Buttons)["type"], "actions");
         assert_eq!(shown(Interactivity::Nothing)["text"]["text"], "<https://example.com/a?b&amp;c|Log &lt;1&gt;>");
     }

@@ -1,20 +1,20 @@
-//! The maildrop between `notify` and whoever delivers: one file per notification.
+//! The maildrop between `notify` and whoever delivers: one file per notification or direct message.
 //!
 //! # Promises
 //! - [`Spool::put`] returns only once the notification survives a crash: the file is written whole in `tmp/`, synced,
-//!   renamed into `new/`, and `new/` is synced. A kill before the rename leaves a harmless rest in `tmp/` (swept by
-//!   age); a kill after it leaves a complete notification.
-//! - No locks: any number of processes put at once, one drainer takes.
-//! - A file that can't be read as a notification moves to `bad/` and is told about; it is never deleted.
+//!   renamed into `new/`, and `new/` is synced. If killed before the rename, a leftover stays in `tmp/` until it is a
+//!   day old and swept; if killed after it, the notification is complete.
+//! - No locks: any number of processes write at once, one reads and removes.
+//! - A file that can't be read as a notification moves to `bad/`, and `check` and the log say so; it is never deleted.
 //!
 //! # Format
 //! The name is `NANOSECONDS.PID.RANDOM` and sorts by time; it is the notification's id for good. The content is one
-//! JSON object: `{"ackbell": 1, "received": MILLISECONDS, "notification": {...}}`, where `notification` is
-//! [`Notification`]. `ackbell` is the format's version. Within a version fields are only added, and a reader ignores
+//! JSON object: `{"ackbell": 1, "received": MILLISECONDS, "notification": {...}}`, where `notification` is an
+//! [`Incoming`]. `ackbell` is the format's version. Within a version fields are only added, and a reader ignores
 //! those it doesn't know, so files written before an upgrade are read after it. A file of a newer version goes to
 //! `bad/`, from where `ackbell queue retry NAME` brings it back after the upgrade.
 
-use crate::model::notification::Notification;
+use crate::model::incoming::{DirectMessagePart, Incoming};
 use crate::system::beneath::Directory;
 use crate::system::clock;
 use rustix::io::Errno;
@@ -30,7 +30,7 @@ use std::time::Duration;
 const VERSION: u32 = 1;
 /// A larger file was not written by [`Spool::put`]: the kernel's limit on arguments lies below.
 const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
-/// How long a rest in `tmp/` may belong to a process that still runs.
+/// How long a leftover in `tmp/` may belong to a process that still runs.
 const TMP_AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The state directory's `spool/`.
@@ -39,19 +39,19 @@ pub(crate) struct Spool {
     root: PathBuf,
 }
 
-/// The name of a spool file: the notification's id, also in the outbox.
+/// The name of a spool file: its content's id, also in the outbox.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SpoolId(String);
 
-/// What a spool file holds.
+/// The content of a spool file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// When `notify` took it, in Unix milliseconds.
+    /// When `notify` or the message API received it, in Unix milliseconds.
     pub(crate) received: i64,
-    pub(crate) notification: Notification,
+    pub(crate) incoming: Incoming,
 }
 
-/// The file's envelope. Public to nobody: [`Entry`] is what others see.
+/// The file's envelope. Private: others see an [`Entry`].
 #[derive(Serialize, Deserialize)]
 struct Envelope<N> {
     ackbell: u32,
@@ -88,7 +88,7 @@ pub(crate) enum ReadError {
     Exhausted(SpoolError),
     #[error("it was written by a newer ackbell (format {0}, this one reads up to {VERSION})")]
     Newer(u32),
-    #[error("it is not a notification: {0}")]
+    #[error("it isn't a notification: {0}")]
     Garbage(String),
 }
 
@@ -97,7 +97,7 @@ impl SpoolId {
         &self.0
     }
 
-    /// When it was taken, in Unix seconds.
+    /// When it was received, in Unix seconds.
     pub(crate) fn received(&self) -> Option<i64> {
         let nanoseconds: u128 = self.0.split('.').next()?.parse().ok()?;
         i64::try_from(nanoseconds / 1_000_000_000).ok()
@@ -120,9 +120,9 @@ impl Spool {
         Self { root: state_dir.join("spool") }
     }
 
-    /// Makes the notification durable. When this returns `Ok`, it survives a crash of the machine.
+    /// Makes the entry durable. When this returns `Ok`, it survives a crash of the machine.
     pub(crate) fn put(&self, entry: &Entry) -> Result<SpoolId, SpoolError> {
-        let envelope = Envelope { ackbell: VERSION, received: entry.received, notification: &entry.notification };
+        let envelope = Envelope { ackbell: VERSION, received: entry.received, notification: &entry.incoming };
         let mut bytes = serde_json::to_vec(&envelope).map_err(|e| self.error("encode", "tmp", e.into()))?;
         bytes.push(b'\n');
         let id = SpoolId::fresh();
@@ -138,7 +138,7 @@ impl Spool {
             other => other,
         });
         let new = renamed.map_err(|source| {
-            // The rest would be swept anyway; on a full disk its bytes are wanted now.
+            // The leftover would be swept anyway; on a full disk its bytes are wanted now.
             let _ = tmp.remove(id.as_str());
             SpoolError { what: "write the spool file", path: self.path("tmp", &id), source }
         })?;
@@ -204,7 +204,7 @@ impl Spool {
         }
     }
 
-    /// Moves a file that can't be read to `bad/`, where it is kept and told about.
+    /// Moves a file that can't be read to `bad/`, where it is kept and `check` counts it.
     pub(crate) fn set_aside(&self, id: &SpoolId) -> Result<(), SpoolError> {
         self.rename(id, "new", "bad")
     }
@@ -237,7 +237,7 @@ impl Spool {
         (self.names("new").len(), self.oldest(1).ok().and_then(|ids| ids.into_iter().next()))
     }
 
-    /// Removes the rests of killed processes from `tmp/`.
+    /// Removes leftovers of killed processes from `tmp/`.
     pub(crate) fn sweep(&self) {
         let Ok(tmp) = self.directory("tmp") else { return };
         for name in self.names("tmp").into_iter().filter_map(|name| String::from_utf8(name).ok()) {
@@ -263,7 +263,7 @@ impl Spool {
         self.root.parent().unwrap_or(&self.root)
     }
 
-    /// Gives the file its place among those that are whole.
+    /// Renames a file that is written whole into `new/`.
     fn move_to_new(&self, tmp: &Directory, id: &SpoolId) -> io::Result<Directory> {
         let new = self.directory("new")?;
         tmp.rename(id.as_str(), &new, id.as_str())?;
@@ -330,15 +330,21 @@ impl Spool {
     }
 }
 
-/// Reads what a spool file holds.
+/// Reads the content of a spool file.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Entry, ReadError> {
     let version: VersionOnly = serde_json::from_slice(bytes).map_err(|e| ReadError::Garbage(e.to_string()))?;
     if version.ackbell > VERSION {
         return Err(ReadError::Newer(version.ackbell));
     }
-    let envelope: Envelope<Notification> =
-        serde_json::from_slice(bytes).map_err(|e| ReadError::Garbage(e.to_string()))?;
-    Ok(Entry { received: envelope.received, notification: envelope.notification })
+    let garbage = |e: serde_json::Error| ReadError::Garbage(e.to_string());
+    let Envelope { received, notification, .. } = serde_json::from_slice(bytes).map_err(garbage)?;
+    let part = if Incoming::may_be_direct_message(bytes) {
+        let envelope: Envelope<DirectMessagePart> = serde_json::from_slice(bytes).map_err(garbage)?;
+        Some(envelope.notification)
+    } else {
+        None
+    };
+    Ok(Entry { received, incoming: Incoming::from_parts(notification, part) })
 }
 
 /// What the reader of the error can do about it.
@@ -347,7 +353,7 @@ fn remedy(source: &io::Error) -> &'static str {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "; free some space there",
         ErrorKind::PermissionDenied => "; the state directory must belong to the user the core runs as",
         ErrorKind::ReadOnlyFilesystem => "; the file system is mounted read-only",
-        ErrorKind::NotADirectory => "; something that is no directory stands in its way",
+        ErrorKind::NotADirectory => "; a file stands where a directory should be",
         _ => "",
     }
 }

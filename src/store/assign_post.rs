@@ -3,39 +3,28 @@
 //! It is decided at the import, in its transaction, so that what is known of a problem is always the newest, however
 //! long the messages about it wait. What people see lags behind by `post.version - post.shown`.
 
-use super::StoreError;
-use super::outbox::Lane;
+use super::delivery_queue::{DeliveryQueue, MessageMode};
+use super::digest::{problem_changed, problem_joined, taking_new_problems};
+use super::{StoreError, from_json, to_json};
+use crate::model::incoming::{DirectMessage, Incoming};
 use crate::model::notification::{Kind, Notification, Severity};
 use crate::model::problem::{Change, Problem};
 use crate::system::clock::millis;
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use rusqlite::{Connection, Row, named_params, params};
 use std::time::Duration;
 
-/// What a person sent by hand goes before all else.
+/// A notification that a person sent by hand goes before all else.
 const URGENCY_CUSTOM: i64 = 9;
-/// What another program wrote comes after all that a core says, and never goes into a digest.
-const URGENCY_LETTER: i64 = -1;
-
-/// How a place shows what is said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Voice {
-    /// Messages that are edited, with or without replies in their threads.
-    Living { threaded: bool },
-    /// Each message stays as it was sent: an incoming webhook.
-    Fixed,
-}
+/// Another program's message comes after everything that a core says, and never goes into a digest.
+const URGENCY_DIRECT_MESSAGE: i64 = -1;
 
 /// What there is to do about one more notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Placing {
+pub(super) enum PostPlacement {
     Waiting {
-        post: i64,
-        digest: Option<i64>,
-        /// It wants words of its own in the thread.
-        line: bool,
-        urgency: i64,
-        /// People are to be called: it is new, or worse than before.
-        calls: bool,
+        assignment: Assignment,
+        /// People are mentioned: it is new, or worse than before.
+        has_mentions: bool,
         /// A message that shows a problem which this one replaces.
         superseded: Option<i64>,
     },
@@ -43,159 +32,184 @@ pub(super) enum Placing {
     Known,
 }
 
-/// The newest message about an object in a lane.
-struct Last {
+/// The message that a delivery belongs to, and its rank there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Assignment {
+    pub(super) post: i64,
+    pub(super) digest: Option<i64>,
+    /// It gets a line of its own in the thread.
+    pub(super) has_line: bool,
+    pub(super) urgency: i64,
+}
+
+/// Finds the message for each notification of one queue. To be used inside a transaction.
+#[derive(Clone, Copy)]
+pub(super) struct PostAssigner<'a> {
+    pub(super) db: &'a Connection,
+    pub(super) queue: &'a DeliveryQueue,
+    pub(super) mode: MessageMode,
+    /// After so long without a new problem a digest takes no more.
+    pub(super) quiet: Duration,
+    /// Unix ms.
+    pub(super) now: i64,
+}
+
+/// The newest message about an object in a queue.
+struct Newest {
     id: i64,
     is_open: bool,
-    /// Where it is a line of a digest that goes on.
+    /// The digest that it is a line of, if that goes on.
     digest: Option<i64>,
     was_shown: bool,
     is_waiting: bool,
     problem: Problem,
 }
 
-/// Where the notification belongs in this lane; folds it into what is known there. `quiet`: after so long without a
-/// new problem a digest takes no more. To be called inside a transaction.
-pub(super) fn place(
-    db: &Connection,
-    lane: &Lane,
-    notification: &Notification,
-    voice: Voice,
-    quiet: Duration,
-    now: i64,
-) -> Result<Placing, StoreError> {
-    let taking = taking_digest(db, lane, now.saturating_sub(millis(quiet)))?;
-    match newest(db, lane, &notification.object_key())? {
-        Some(mut last) => {
-            // A digest in a fixed voice is a list of what came together; what comes later speaks for itself.
-            last.digest = last.digest.filter(|id| voice != Voice::Fixed || taking == Some(*id));
-            if last.takes(notification, voice) {
-                return join(db, last, notification, voice, now);
-            }
-            let old = last.id;
-            let supersedes = last.is_open && last.was_shown && last.problem.is_another(notification);
-            if supersedes {
-                last.problem.is_superseded = true;
-                let sql = "UPDATE post SET problem = ?2, open = 0, rank = 0, version = version + 1, updated = ?3 WHERE id = ?1";
-                db.execute(sql, params![last.id, to_json(&last.problem)?, now])?;
-            }
-            fresh(db, lane, notification, voice, taking, supersedes.then_some(old), now)
+impl PostAssigner<'_> {
+    /// The message that this belongs to; a notification is taken into account there.
+    pub(super) fn assign(self, incoming: &Incoming) -> Result<PostPlacement, StoreError> {
+        let notification = match incoming {
+            Incoming::Notification(notification) => notification,
+            Incoming::DirectMessage(message) => return self.assign_direct_message(message),
+        };
+        let taking = taking_new_problems(self.db, self.queue, self.now.saturating_sub(millis(self.quiet)))?;
+        let Some(mut newest) = self.newest(&notification.object_key())? else {
+            return self.begin(notification, taking, None);
+        };
+        // A digest that can't be edited is a list of the problems that came together; a later one has its own message.
+        newest.digest = newest.digest.filter(|id| self.mode.is_editable() || taking == Some(*id));
+        if newest.accepts(notification, self.mode) {
+            return self.join(newest, notification);
         }
-        None => fresh(db, lane, notification, voice, taking, None, now),
+        let old = newest.id;
+        let supersedes = newest.is_open && newest.was_shown && newest.problem.is_another(notification);
+        if supersedes {
+            newest.problem.is_superseded = true;
+            let sql =
+                "UPDATE post SET problem = ?2, open = 0, rank = 0, version = version + 1, updated = ?3 WHERE id = ?1";
+            self.db.execute(sql, params![newest.id, to_json(&newest.problem)?, self.now])?;
+        }
+        self.begin(notification, taking, supersedes.then_some(old))
+    }
+
+    /// A direct message is always a message of its own, and nothing more is to be expected of it.
+    fn assign_direct_message(self, message: &DirectMessage) -> Result<PostPlacement, StoreError> {
+        let sql =
+            "INSERT INTO post (integration, target, object, open, problem, updated) VALUES (?1, ?2, ?3, 0, '', ?4)";
+        let values = params![self.queue.integration, self.queue.target, message.object_key(), self.now];
+        self.db.prepare_cached(sql)?.execute(values)?;
+        let post = self.db.last_insert_rowid();
+        let assignment = Assignment { post, digest: None, has_line: true, urgency: URGENCY_DIRECT_MESSAGE };
+        Ok(PostPlacement::Waiting { assignment, has_mentions: true, superseded: None })
+    }
+
+    fn join(self, newest: Newest, notification: &Notification) -> Result<PostPlacement, StoreError> {
+        let mut problem = newest.problem;
+        let is_turn = problem.is_turn(notification);
+        let change = problem.apply(notification);
+        let is_custom = notification.kind == Kind::Custom;
+        if change == Change::None && !is_custom {
+            return Ok(PostPlacement::Known);
+        }
+        self.db
+            .prepare_cached(
+                "UPDATE post SET problem = :problem, open = :open, digest = :digest, rank = :rank,
+                   acknowledged = :acknowledged, version = version + :newer, updated = :now WHERE id = :id",
+            )?
+            .execute(named_params! {
+                ":id": newest.id, ":problem": to_json(&problem)?, ":open": !problem.is_over(), ":digest": newest.digest,
+                ":rank": rank(&problem), ":acknowledged": problem.acknowledged.is_some(), ":newer": !is_custom,
+                ":now": self.now,
+            })?;
+        if let Some(digest) = newest.digest {
+            problem_changed(self.db, digest)?;
+        }
+        if !self.mode.is_editable() && self.is_being_acknowledged(notification)? {
+            return Ok(PostPlacement::Known);
+        }
+        let has_line = match (newest.digest, self.mode) {
+            (Some(_), _) => is_turn && notification.kind == Kind::Problem,
+            (None, MessageMode::Editable { threaded }) => threaded,
+            (None, MessageMode::WriteOnce) => true,
+        };
+        let assignment =
+            Assignment { post: newest.id, digest: newest.digest, has_line, urgency: urgency(notification) };
+        Ok(PostPlacement::Waiting { assignment, has_mentions: change == Change::Worse, superseded: None })
+    }
+
+    /// A new message; `taking`: the digest that takes new problems.
+    fn begin(
+        self,
+        notification: &Notification,
+        taking: Option<i64>,
+        superseded: Option<i64>,
+    ) -> Result<PostPlacement, StoreError> {
+        let digest = taking.filter(|_| notification.kind != Kind::Custom);
+        let problem = Problem::begin(notification);
+        self.db
+            .prepare_cached(
+                "INSERT INTO post (integration, target, object, open, digest, problem, host, is_host, rank, acknowledged,
+                   updated) VALUES (:integration, :target, :object, :open, :digest, :problem, :host, :is_host, :rank,
+                   :acknowledged, :now)",
+            )?
+            .execute(named_params! {
+                ":integration": self.queue.integration, ":target": self.queue.target,
+                ":object": notification.object_key(), ":open": !problem.is_over(), ":digest": digest,
+                ":problem": to_json(&problem)?, ":host": notification.host.name,
+                ":is_host": notification.service.is_none(), ":rank": rank(&problem),
+                ":acknowledged": problem.acknowledged.is_some(), ":now": self.now,
+            })?;
+        let post = self.db.last_insert_rowid();
+        if let Some(digest) = digest {
+            problem_joined(self.db, digest, self.now)?;
+        }
+        let has_line = digest.is_some() || self.mode != MessageMode::Editable { threaded: false };
+        let assignment = Assignment { post, digest, has_line, urgency: urgency(notification) };
+        Ok(PostPlacement::Waiting { assignment, has_mentions: true, superseded })
+    }
+
+    /// The open one, else the last that was.
+    fn newest(self, object: &str) -> Result<Option<Newest>, StoreError> {
+        let sql = "SELECT p.id, p.open, (SELECT g.id FROM digest g WHERE g.id = p.digest AND g.open = 1), p.shown > 0,
+              EXISTS (SELECT 1 FROM delivery w WHERE w.post = p.id AND w.state = 'waiting'), p.problem
+            FROM post p WHERE p.integration = ?1 AND p.target = ?2 AND p.object = ?3
+            ORDER BY p.open DESC, p.id DESC LIMIT 1";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let mut rows = statement.query(params![self.queue.integration, self.queue.target, object])?;
+        let read = |row: &Row<'_>| {
+            Ok(Newest {
+                id: row.get(0)?,
+                is_open: row.get(1)?,
+                digest: row.get(2)?,
+                was_shown: row.get(3)?,
+                is_waiting: row.get(4)?,
+                problem: from_json(&row.get::<_, String>(5)?)?,
+            })
+        };
+        rows.next()?.map(read).transpose()
+    }
+
+    /// Whether it is the core's notification of a click that is being confirmed: the clicked message itself will show it.
+    fn is_being_acknowledged(self, notification: &Notification) -> Result<bool, StoreError> {
+        if notification.kind != Kind::Acknowledgement {
+            return Ok(false);
+        }
+        let sql = "SELECT EXISTS (SELECT 1 FROM action_request WHERE state <> 'done' AND object = ?1
+                     AND state IN ('sending', 'sent') AND name = 'acknowledge')";
+        Ok(self.db.prepare_cached(sql)?.query_row([notification.object_key()], |row| row.get(0))?)
     }
 }
 
-impl Last {
-    fn takes(&self, notification: &Notification, voice: Voice) -> bool {
+impl Newest {
+    fn accepts(&self, notification: &Notification, mode: MessageMode) -> bool {
         if notification.kind == Kind::Custom {
-            return self.is_open && voice == Voice::Living { threaded: true };
+            return self.is_open && mode == MessageMode::Editable { threaded: true };
         }
         let other = self.was_shown && self.digest.is_none() && self.problem.is_another(notification);
-        // Nobody has seen anything of it yet: it is told together with what follows.
+        // Nobody has seen anything of it yet: one message covers it and what follows.
         let is_unseen = !self.was_shown && self.is_waiting && self.problem.latest.kind != Kind::Custom;
         (self.is_open && !other) || self.digest.is_some() || is_unseen
     }
-}
-
-/// Whether the core's word is that of a click which is being confirmed: the clicked message itself will say so.
-fn is_clicked(db: &Connection, notification: &Notification) -> Result<bool, StoreError> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM act WHERE state <> 'done' AND object = ?1 AND state IN ('sending', 'sent')
-                 AND json_extract(request, '$.name') = 'acknowledge')";
-    Ok(db.prepare_cached(sql)?.query_row([notification.object_key()], |row| row.get(0))?)
-}
-
-fn join(
-    db: &Connection,
-    last: Last,
-    notification: &Notification,
-    voice: Voice,
-    now: i64,
-) -> Result<Placing, StoreError> {
-    let mut problem = last.problem;
-    let is_turn = problem.is_turn(notification);
-    let change = problem.take(notification);
-    let is_custom = notification.kind == Kind::Custom;
-    if change == Change::None && !is_custom {
-        return Ok(Placing::Known);
-    }
-    db.prepare_cached(
-        "UPDATE post SET problem = :problem, open = :open, digest = :digest, rank = :rank, acknowledged = :acknowledged,
-           version = version + :newer, updated = :now WHERE id = :id",
-    )?
-    .execute(named_params! {
-        ":id": last.id, ":problem": to_json(&problem)?, ":open": !problem.is_over(), ":digest": last.digest,
-        ":rank": rank(&problem), ":acknowledged": problem.acknowledged.is_some(), ":newer": !is_custom, ":now": now,
-    })?;
-    if let Some(digest) = last.digest {
-        db.prepare_cached("UPDATE post SET version = version + 1 WHERE id = ?1")?.execute([digest])?;
-    }
-    if voice == Voice::Fixed && notification.kind == Kind::Acknowledgement && is_clicked(db, notification)? {
-        return Ok(Placing::Known);
-    }
-    let line = match (last.digest, voice) {
-        (Some(_), _) => is_turn && notification.kind == Kind::Problem,
-        (None, Voice::Living { threaded }) => threaded,
-        (None, Voice::Fixed) => true,
-    };
-    Ok(Placing::Waiting {
-        post: last.id,
-        digest: last.digest,
-        line,
-        urgency: urgency(notification),
-        calls: change == Change::Worse,
-        superseded: None,
-    })
-}
-
-fn fresh(
-    db: &Connection,
-    lane: &Lane,
-    notification: &Notification,
-    voice: Voice,
-    taking: Option<i64>,
-    superseded: Option<i64>,
-    now: i64,
-) -> Result<Placing, StoreError> {
-    let digest = taking.filter(|_| notification.kind != Kind::Custom);
-    let problem = Problem::begin(notification);
-    db.prepare_cached(
-        "INSERT INTO post (integration, target, object, open, digest, problem, host, is_host, rank, acknowledged, updated)
-         VALUES (:integration, :target, :object, :open, :digest, :problem, :host, :is_host, :rank, :acknowledged, :now)",
-    )?
-    .execute(named_params! {
-        ":integration": lane.integration, ":target": lane.target, ":object": notification.object_key(),
-        ":open": !problem.is_over(), ":digest": digest, ":problem": to_json(&problem)?,
-        ":host": notification.host.name, ":is_host": notification.service.is_none(), ":rank": rank(&problem),
-        ":acknowledged": problem.acknowledged.is_some(), ":now": now,
-    })?;
-    let post = db.last_insert_rowid();
-    if let Some(digest) = digest {
-        let sql = "UPDATE post SET version = version + 1, joined = ?2, updated = ?2 WHERE id = ?1";
-        db.prepare_cached(sql)?.execute(params![digest, now])?;
-    }
-    let is_line = digest.is_some() || voice != Voice::Living { threaded: false };
-    Ok(Placing::Waiting { post, digest, line: is_line, urgency: urgency(notification), calls: true, superseded })
-}
-
-/// The open one, else the last that was.
-fn newest(db: &Connection, lane: &Lane, object: &str) -> Result<Option<Last>, StoreError> {
-    let sql = "SELECT p.id, p.open, (SELECT d.id FROM post d WHERE d.id = p.digest AND d.open = 1), p.shown > 0,
-          EXISTS (SELECT 1 FROM delivery w WHERE w.post = p.id AND w.state = 'waiting'), p.problem
-        FROM post p WHERE p.integration = ?1 AND p.target = ?2 AND p.object = ?3 ORDER BY p.open DESC, p.id DESC LIMIT 1";
-    let read =
-        |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get::<_, String>(5)?));
-    let found = db.prepare_cached(sql)?.query_row([&lane.integration, &lane.target, object], read).optional()?;
-    let Some((id, is_open, digest, was_shown, is_waiting, problem)) = found else {
-        return Ok(None);
-    };
-    Ok(Some(Last { id, is_open, digest, was_shown, is_waiting, problem: from_json(&problem)? }))
-}
-
-/// The digest of the lane that takes new problems, if there is one.
-fn taking_digest(db: &Connection, lane: &Lane, since: i64) -> Result<Option<i64>, StoreError> {
-    let sql = "SELECT id FROM post WHERE integration = ?1 AND target = ?2 AND object = '' AND open = 1 AND joined >= ?3
-               ORDER BY id DESC LIMIT 1";
-    Ok(db.prepare_cached(sql)?.query_row(params![lane.integration, lane.target, since], |row| row.get(0)).optional()?)
 }
 
 fn rank(problem: &Problem) -> i64 {
@@ -216,17 +230,8 @@ fn severity_rank(severity: Severity) -> i64 {
 
 fn urgency(notification: &Notification) -> i64 {
     match notification.kind {
-        _ if notification.letter.is_some() => URGENCY_LETTER,
         Kind::Custom => URGENCY_CUSTOM,
         Kind::Problem => severity_rank(notification.severity()),
         _ => 0,
     }
-}
-
-pub(super) fn to_json(problem: &Problem) -> Result<String, StoreError> {
-    serde_json::to_string(problem).map_err(|e| StoreError::Content(e.to_string()))
-}
-
-pub(super) fn from_json(text: &str) -> Result<Problem, StoreError> {
-    serde_json::from_str(text).map_err(|e| StoreError::Content(e.to_string()))
 }

@@ -1,5 +1,6 @@
-//! Who did what from Slack: rows that are only added, each with a hash over itself and the one before.
+//! The audit of all actions from Slack: rows that are only added, each with a hash over itself and the one before.
 
+use super::state::AuditStep;
 use super::{Store, StoreError};
 use crate::system::clock;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
@@ -9,11 +10,10 @@ use sha2::{Digest, Sha256};
 /// The hash before the first row's.
 const GENESIS: &str = "ackbell audit";
 
-/// The field of a row that says which rows were let go of.
+/// The field of a row that says which rows were removed.
 const CUT: &str = "let_go";
-/// So many rows are let go of at once: the database is nobody else's meanwhile.
+/// So many rows are removed at once: the database is locked meanwhile.
 const TRIM_BATCH: i64 = 5_000;
-const HOUR_MS: i64 = 60 * 60 * 1000;
 
 /// What a check of the chain found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,8 +56,8 @@ fn head(db: &Connection) -> Result<Option<Head>, StoreError> {
     Ok(db.query_row(sql, [], |row| Ok(Head { seq: row.get(0)?, hash: row.get(1)? })).optional()?)
 }
 
-/// Begins the chain of a new database with the head of the old one's: what was in that stays as it is, or it shows.
-pub(super) fn go_on(new: &Connection, old: &Connection, name: &str) -> Result<(), StoreError> {
+/// Begins the chain of a new database with the head of the old one's: a change of the old rows would show.
+pub(super) fn continue_from(new: &Connection, old: &Connection, name: &str) -> Result<(), StoreError> {
     let before = head(old).ok().flatten();
     let detail = match &before {
         Some(Head { seq, hash }) => {
@@ -65,7 +65,7 @@ pub(super) fn go_on(new: &Connection, old: &Connection, name: &str) -> Result<()
         }
         None => format!("a new database; what was in {name} before can't be read"),
     };
-    let entry = json!({ "at": clock::wall_ms() / 1000, "step": "continued", "action": "audit", "user": "ackbell",
+    let entry = json!({ "at": clock::wall_ms() / 1000, "step": AuditStep::Continued.name(), "action": "audit", "user": "ackbell",
         "object": { "host": name }, "detail": detail, "head": before.map(|head| head.hash) });
     append(new, &[entry.to_string()])
 }
@@ -115,32 +115,32 @@ impl Store {
     /// Whether every row follows from the one before. Cutting off the end can't be seen from inside: the last hash is
     /// worth keeping elsewhere.
     ///
-    /// `tell` hears of each row's number on the way.
-    pub(crate) fn verify_audit(&self, mut tell: impl FnMut(i64)) -> Result<Chain, StoreError> {
+    /// `progress` is called with each row's number.
+    pub(crate) fn verify_audit(&self, mut progress: impl FnMut(i64)) -> Result<Chain, StoreError> {
         let mut statement = self.db.prepare("SELECT seq, entry, hash FROM audit ORDER BY seq")?;
         let mut rows = statement.query([])?;
         let start = start(&self.db)?;
         let (mut last, mut count, mut expected_seq) = (start.1.clone(), 0, start.0 + 1);
-        // Where the rows begin is in the chain itself: a later row says what was let go of, and until where.
-        let mut is_told = start.0 == 0;
+        // A later row of the chain says which rows were removed before the first.
+        let mut start_is_known = start.0 == 0;
         while let Some(row) = rows.next()? {
             let (seq, entry, found): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
             last = hash(&last, &entry);
             if found != last || seq != expected_seq {
                 return Ok(Chain::Broken { seq });
             }
-            is_told |= entry.contains(CUT) && cut_of(&entry).as_ref() == Some(&start);
-            tell(seq);
+            start_is_known |= entry.contains(CUT) && cut_of(&entry).as_ref() == Some(&start);
+            progress(seq);
             (count, expected_seq) = (count + 1, seq + 1);
         }
-        if !is_told {
+        if !start_is_known {
             return Ok(Chain::Broken { seq: start.0 + 1 });
         }
         Ok(Chain::Whole { rows: count, last })
     }
 
-    /// Lets go of the rows from before a time (Unix seconds), at most so many at once; how many. What is left still
-    /// follows row by row: the last one's number and hash stay, and a row says so.
+    /// Removes the rows from before a time (Unix seconds), a batch at most; how many. The remaining rows still follow each
+    /// other: the number and hash of the last removed row are kept, and a row of the audit says so.
     pub(crate) fn trim_audit(&mut self, before: i64, now: i64) -> Result<usize, StoreError> {
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut last: Option<(i64, String)> = None;
@@ -158,7 +158,7 @@ impl Store {
         }
         let Some((seq, hash)) = last else { return Ok(0) };
         let entry = json!({
-            "at": now, "action": "audit", "commands": [], "step": "let go",
+            "at": now, "action": "audit", "commands": [], "step": AuditStep::LetGo.name(),
             "detail": format!("the rows up to {seq}, as [audit] keep says; the last one's hash is {hash}"),
             (CUT): { "seq": seq, "hash": hash },
         });
@@ -170,72 +170,6 @@ impl Store {
         transaction.commit()?;
         Ok(gone)
     }
-
-    /// Notes refusals, each with the person and its entry: the first of a person is a row, and those of the hour after
-    /// it are counted. Acts are moved on in the same transaction.
-    pub(crate) fn refuse(
-        &mut self,
-        refusals: &[(String, String)],
-        moves: &[(i64, super::Move)],
-        now: i64,
-    ) -> Result<(), StoreError> {
-        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for (person, entry) in refusals {
-            close(&transaction, Some(person), now)?;
-            let sql = "INSERT INTO refusal (person, until, last) VALUES (?1, ?2, ?3)
-                       ON CONFLICT (person) DO UPDATE SET more = more + 1, last = ?3 RETURNING more";
-            let values = params![person, now.saturating_add(HOUR_MS), entry];
-            let more: i64 = transaction.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
-            if more == 0 {
-                append(&transaction, std::slice::from_ref(entry))?;
-            }
-        }
-        super::action::move_on(&transaction, moves)?;
-        Ok(transaction.commit()?)
-    }
-
-    /// Writes the rows of the hours that are over.
-    pub(crate) fn count_refusals(&mut self, now: i64) -> Result<(), StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM refusal WHERE until <= ?1 OR until > ?2)";
-        if self.db.prepare_cached(sql)?.query_row(params![now, now.saturating_add(HOUR_MS)], |row| row.get(0))? {
-            let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            close(&transaction, None, now)?;
-            transaction.commit()?;
-        }
-        Ok(())
-    }
-}
-
-/// Ends the hours that are over, of one person or of all: with a row where somebody was refused again, and then another
-/// hour begins.
-fn close(db: &Connection, person: Option<&str>, now: i64) -> Result<(), StoreError> {
-    // A clock that was set back would let an hour last for days.
-    let due = "(until <= ?1 OR until > ?2) AND person = COALESCE(?3, person)";
-    let values = params![now, now.saturating_add(HOUR_MS), person];
-    let counted: Vec<(i64, String)> = {
-        let mut statement =
-            db.prepare_cached(&format!("SELECT more, last FROM refusal WHERE {due} AND more > 0 ORDER BY person"))?;
-        let rows = statement.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
-        rows.collect::<Result<_, _>>()?
-    };
-    let rows: Vec<String> = counted.iter().map(|(more, last)| summed_up(*more, last)).collect();
-    append(db, &rows)?;
-    db.prepare_cached(&format!("DELETE FROM refusal WHERE {due} AND more = 0"))?.execute(values)?;
-    let sql = format!("UPDATE refusal SET more = 0, until = ?1 + {HOUR_MS} WHERE {due}");
-    db.prepare_cached(&sql)?.execute(values)?;
-    Ok(())
-}
-
-/// The row for so many more refusals, of which that is the last.
-fn summed_up(more: i64, last: &str) -> String {
-    let mut entry: Value = serde_json::from_str(last).unwrap_or_default();
-    let detail = entry["detail"].as_str().unwrap_or_default().to_owned();
-    entry["times"] = json!(more);
-    entry["detail"] = json!(match more {
-        1 => format!("once more within the hour: {detail}"),
-        more => format!("{more} times more within the hour; the last: {detail}"),
-    });
-    entry.to_string()
 }
 
 /// Where a row about letting go says until where.

@@ -1,12 +1,11 @@
-//! For App Home: what is wrong now, as the messages about it know it, as that must not wait for a core; and who looks.
+//! For App Home: the open problems as our messages know them, as people must not wait for a core; and who has it open.
 
-use super::assign_post::from_json;
-use super::{Store, StoreError};
+use super::{Store, StoreError, from_json};
 use crate::model::problem::Problem;
 use crate::rules::authorise::Permission;
 use rusqlite::params;
 
-/// So many are read; with more, people have other things to look at.
+/// So many are read: whoever has more problems needs another view.
 const PROBLEMS_MAX: u32 = 2000;
 
 /// Somebody who opened it.
@@ -44,7 +43,7 @@ impl Store {
     }
 
     /// Every object that isn't well, once, with the number of a message about it: the integration's own where it has
-    /// one. What nobody knows of and is worst comes first.
+    /// one. The worst that nobody has acknowledged comes first.
     pub(crate) fn open_problems(
         &self,
         integration: &str,
@@ -54,7 +53,7 @@ impl Store {
             "SELECT id, problem FROM (
                SELECT id, problem, acknowledged, rank, updated,
                  ROW_NUMBER() OVER (PARTITION BY object ORDER BY integration = ?1 DESC, updated DESC, id DESC) AS nth
-               FROM post WHERE open = 1 AND rank > 0 AND object <> '')
+               FROM post WHERE open = 1 AND rank > 0)
              WHERE nth = 1 ORDER BY acknowledged, rank DESC, updated DESC, id DESC LIMIT {PROBLEMS_MAX}"
         );
         let mut statement = self.db.prepare_cached(&sql)?;

@@ -4,7 +4,7 @@ use super::StoreError;
 use rusqlite::Connection;
 
 /// Each entry brings a database one version further. Never change one that was released; add another.
-const VERSIONS: [&str; 7] = [
+const VERSIONS: [&str; 8] = [
     "
 CREATE TABLE notification (
     seq INTEGER PRIMARY KEY,             -- order of import
@@ -184,9 +184,15 @@ CREATE TRIGGER audit_stays BEFORE DELETE ON audit
     WHEN OLD.seq > COALESCE((SELECT seq FROM audit_start), 0)
     BEGIN SELECT RAISE(ABORT, 'the audit only grows'); END;
 ",
+    LATEST,
 ];
+/// The newest of them.
+pub(super) const LATEST: &str = include_str!("schema/version_8.sql");
+/// From this version on reasons have their codes.
+const WITH_CODES: i64 = 8;
 
-/// Brings the schema up to date in one transaction; refuses one from the future.
+/// Brings the schema up to date in one transaction: a crash in it leaves the database as it was. Refuses one from the
+/// future.
 pub(super) fn migrate(db: &Connection) -> Result<(), StoreError> {
     let known = i64::try_from(VERSIONS.len()).unwrap_or(i64::MAX);
     let version = |db: &Connection| db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
@@ -195,13 +201,19 @@ pub(super) fn migrate(db: &Connection) -> Result<(), StoreError> {
         found if found > known || found < 0 => return Err(StoreError::Newer { found, known }),
         _ => {}
     }
+    // A table that others refer to is made anew (<https://sqlite.org/lang_altertable.html>, section 7). Within a
+    // transaction this can't be switched.
+    db.pragma_update(None, "foreign_keys", false)?;
     // IMMEDIATE: of two processes that open a new database at once, the second finds it done.
     let transaction = rusqlite::Transaction::new_unchecked(db, rusqlite::TransactionBehavior::Immediate)?;
     let found = version(&transaction)?;
     for sql in VERSIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
         transaction.execute_batch(sql)?;
     }
-    super::outbox::adopt(&transaction)?;
+    if found < WITH_CODES {
+        super::pause::fill_codes(&transaction)?;
+    }
+    super::new_delivery::assign_orphans(&transaction)?;
     transaction.pragma_update(None, "user_version", known)?;
     Ok(transaction.commit()?)
 }

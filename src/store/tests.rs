@@ -1,9 +1,11 @@
-//! What must hold when clocks jump and histories grow; the flows are tested from outside.
+//! The outbox when clocks jump and histories grow; the flows are tested from outside.
+
+mod migration;
 
 use super::*;
 use crate::model::notification::{Fields, Notification};
 use crate::model::outcome::Posted;
-use crate::rules::digest::Step;
+use crate::rules::digest::DigestStep;
 use crate::state_dir::spool::{Entry, Spool};
 
 const DAY_MS: i64 = 86_400_000;
@@ -17,28 +19,36 @@ fn notification(contact: &str, id: &str) -> Notification {
     fields.into_notification(0)
 }
 
-fn lane() -> Lane {
-    Lane { integration: "default".into(), target: "#ops".into() }
+fn ops() -> DeliveryQueue {
+    DeliveryQueue { integration: "default".into(), target: Target::Channel("#ops".into()) }
 }
 
-fn waiting(voice: Voice) -> NewDelivery {
-    NewDelivery::Waiting { lane: lane(), mentions: "[]".into(), note: None, voice }
+const EDITABLE: MessageMode = MessageMode::Editable { threaded: true };
+
+fn waiting(mode: MessageMode) -> NewDelivery {
+    NewDelivery::Waiting { queue: ops(), mentions: Vec::new(), annotation: None, mode }
 }
 
 /// The next step that may be taken.
 fn claim(store: &Store, now: i64) -> Option<Claimed> {
-    let planned = store.plan(&lane(), true, QUIET, now).unwrap()?;
-    let ready = planned.ready.max(store.held_until(&lane()).unwrap());
-    (ready <= now).then(|| store.claim(&lane(), planned, true, now).unwrap())
+    let planned = store.plan(&ops(), EDITABLE, QUIET, now).unwrap()?;
+    let ready = planned.ready.max(store.paused_until(&ops()).unwrap());
+    (ready <= now).then(|| store.claim(&ops(), planned, EDITABLE, now).unwrap())
 }
 
-fn settle(store: &mut Store, claimed: &Claimed, settlement: &Settlement, now: i64) {
+fn record(store: &mut Store, claimed: &Claimed, outcome: &RecordedOutcome, now: i64) {
     let pace = Pace { posts_from: now + 1000, edits_from: now + 1000 };
-    store.settle(claimed, settlement, pace, QUIET, now).unwrap();
+    store.record_outcome(claimed, outcome, pace, QUIET, now).unwrap();
 }
 
-fn delivered() -> Settlement {
-    Settlement::Delivered { posted: Some(Posted { channel: "C1".into(), ts: "1.2".into() }), told: usize::MAX }
+fn delivered() -> RecordedOutcome {
+    RecordedOutcome::Delivered { posted: Some(Posted { channel: "C1".into(), ts: "1.2".into() }), covered: usize::MAX }
+}
+
+fn new_entry(spool: &Spool, received: i64, notification: &Notification, delivery: NewDelivery) -> NewEntry {
+    let incoming = Incoming::Notification(notification.clone());
+    let id = spool.put(&Entry { received, incoming: incoming.clone() }).unwrap();
+    NewEntry { id, received, incoming, deliveries: vec![delivery] }
 }
 
 /// A store with these notifications in it, received at those times.
@@ -48,10 +58,7 @@ fn store(entries: &[(i64, Notification)]) -> (tempfile::TempDir, Store) {
     assert_eq!(aside, None);
     let spool = Spool::new(directory.path());
     for (received, notification) in entries {
-        let entry = Entry { received: *received, notification: notification.clone() };
-        let id = spool.put(&entry).unwrap();
-        let waiting = waiting(Voice::Living { threaded: true });
-        let batch = [(id, *received, notification.clone(), vec![waiting])];
+        let batch = [new_entry(&spool, *received, notification, waiting(EDITABLE))];
         // Twice, as after a crash between the commit and the removal.
         store.import(&batch, QUIET, *received).unwrap();
         store.import(&batch, QUIET, *received).unwrap();
@@ -63,27 +70,27 @@ fn store(entries: &[(i64, Notification)]) -> (tempfile::TempDir, Store) {
 fn a_clock_that_goes_back_makes_nothing_early_and_nothing_wait_for_ever() {
     let (_directory, mut store) = store(&[(DAY_MS, notification("a", "1"))]);
     let claimed = claim(&store, DAY_MS).unwrap();
-    let retry = Settlement::Retry { due: DAY_MS + 60_000, rest_until: None, reason: "x".into() };
-    settle(&mut store, &claimed, &retry, DAY_MS);
+    let retry = RecordedOutcome::Retry { due: DAY_MS + 60_000, pause_until: None, reason: "x".to_owned().into() };
+    record(&mut store, &claimed, &retry, DAY_MS);
     store.recover(0).unwrap();
-    let planned = store.plan(&lane(), true, QUIET, 0).unwrap().unwrap();
+    let planned = store.plan(&ops(), EDITABLE, QUIET, 0).unwrap().unwrap();
     assert_eq!(planned.ready, 60_000, "the same wait, from now on");
-    assert_eq!(store.held_until(&lane()).unwrap(), 1000);
+    assert_eq!(store.paused_until(&ops()).unwrap(), 1000);
     assert!(claim(&store, 59_999).is_none());
 }
 
 #[test]
 fn a_token_that_ended_is_told_until_something_is_delivered() {
     let (_directory, mut store) = store(&[(0, notification("alice", "1"))]);
-    let told = |store: &Store, now| store.health(now).unwrap().holds.into_iter().map(|hold| hold.reason).collect();
-    store.rest("default", 1000, 0, "timed out").unwrap();
-    let (during, after): (Vec<_>, Vec<_>) = (told(&store, 999), told(&store, 1001));
+    let paused = |store: &Store, now| store.health(now).unwrap().pauses.into_iter().map(|one| one.reason).collect();
+    store.pause_integration("default", 1000, 0, &"timed out".to_owned().into()).unwrap();
+    let (during, after): (Vec<_>, Vec<_>) = (paused(&store, 999), paused(&store, 1001));
     assert_eq!((during.len(), after.len()), (1, 0), "what mends by itself is over with its rest");
-    store.rest("default", 1000, 0, "gone (app_uninstalled)").unwrap();
-    assert_eq!(told(&store, DAY_MS), ["gone (app_uninstalled)"]);
+    store.pause_integration("default", 1000, 0, &"gone (app_uninstalled)".to_owned().into()).unwrap();
+    assert_eq!(paused(&store, DAY_MS), ["gone (app_uninstalled)"]);
     let claimed = claim(&store, 2000).unwrap();
-    settle(&mut store, &claimed, &delivered(), 2000);
-    assert_eq!(told(&store, 2001), [""; 0]);
+    record(&mut store, &claimed, &delivered(), 2000);
+    assert_eq!(paused(&store, 2001), [""; 0]);
 }
 
 #[test]
@@ -103,34 +110,36 @@ fn who_opened_home_is_kept_for_a_day() {
 #[test]
 fn a_lease_of_a_dead_process_is_taken_up() {
     let (_directory, store) = store(&[(0, notification("a", "1"))]);
-    assert_eq!(claim(&store, 0).unwrap().post.attempts, 1);
+    assert_eq!(claim(&store, 0).unwrap().message.attempts, 1);
     assert_eq!(store.recover(1).unwrap(), 1);
-    assert_eq!(claim(&store, 1).unwrap().post.attempts, 2);
+    assert_eq!(claim(&store, 1).unwrap().message.attempts, 2);
 }
 
 #[test]
 fn contacts_share_one_delivery_and_an_import_repeated_adds_none() {
     let (_directory, store) =
         store(&[(0, notification("a", "1")), (5, notification("b", "1")), (9, notification("a", "2"))]);
-    let states: Vec<String> = store.rows(true, 9, |_| true).unwrap().into_iter().map(|row| row.state).collect();
-    assert_eq!(states, ["waiting", "merged", "waiting"]);
+    let states: Vec<_> = store.rows(true, 9, |_| true).unwrap().into_iter().map(|row| row.state).collect();
+    assert_eq!(states, [DeliveryState::Waiting, DeliveryState::Merged, DeliveryState::Waiting]);
 }
 
 #[test]
 fn a_file_that_comes_again_after_its_delivery_is_not_sent_again() {
     let (directory, mut store) = store(&[(0, notification("a", "1"))]);
     let claimed = claim(&store, 0).unwrap();
-    settle(&mut store, &claimed, &delivered(), 0);
+    record(&mut store, &claimed, &delivered(), 0);
     let id = Spool::new(directory.path()).oldest(1).unwrap().remove(0);
-    store.import(&[(id, 0, notification("a", "1"), vec![waiting(Voice::Fixed)])], QUIET, 9).unwrap();
-    assert_eq!(store.lanes().unwrap(), []);
+    let incoming = Incoming::Notification(notification("a", "1"));
+    let deliveries = vec![waiting(MessageMode::WriteOnce)];
+    store.import(&[NewEntry { id, received: 0, incoming, deliveries }], QUIET, 9).unwrap();
+    assert_eq!(store.queues().unwrap(), []);
 }
 
 #[test]
 fn a_clock_that_jumped_ahead_purges_nothing_fresh() {
     let (_directory, mut store) = store(&[(0, notification("a", "1"))]);
     let claimed = claim(&store, 0).unwrap();
-    settle(&mut store, &claimed, &delivered(), 0);
+    record(&mut store, &claimed, &delivered(), 0);
     assert_eq!(store.purge(400 * DAY_MS, 0, |_| false).unwrap(), 0);
     assert_eq!(store.rows(true, 9, |_| true).unwrap().len(), 1);
 }
@@ -139,13 +148,13 @@ fn a_clock_that_jumped_ahead_purges_nothing_fresh() {
 fn what_is_long_past_is_forgotten_in_steps_and_what_waits_stays() {
     let (_directory, mut store) = store(&[(0, notification("a", "1")), (0, notification("a", "2"))]);
     let claimed = claim(&store, 0).unwrap();
-    settle(&mut store, &claimed, &delivered(), 0);
+    record(&mut store, &claimed, &delivered(), 0);
     store
         .db
         .execute_batch(
-            "INSERT INTO notification SELECT n + 10, 'x' || n, n, object, twin, contact, body FROM notification,
+            "INSERT INTO notification SELECT n + 10, 'x' || n, n, object, duplicate_key, contact, body FROM notification,
                (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 11500) SELECT n FROM c) WHERE seq = 1;
-             INSERT INTO delivery (notification, integration, target, object, mentions, since, state, settled)
+             INSERT INTO delivery (notification, integration, target, object, mentions, since, state, recorded)
                SELECT seq, 'default', '#ops', object, '[]', received, 'delivered', received FROM notification WHERE seq > 10;
              UPDATE delivery SET state = 'waiting' WHERE notification = 11",
         )
@@ -160,7 +169,7 @@ fn what_is_long_past_is_forgotten_in_steps_and_what_waits_stays() {
 }
 
 /// A notification of a host, of some type and state.
-fn of(host: &str, kind: &str, state: &str) -> Notification {
+fn of_host(host: &str, kind: &str, state: &str) -> Notification {
     let mut fields = Fields::default();
     for (name, value) in [("hostname", host), ("notificationtype", kind), ("hoststate", state)] {
         fields.put(name, value);
@@ -173,23 +182,24 @@ fn step(claimed: &Claimed) -> &'static str {
         Work::Post(_) => "post",
         Work::Update(_) => "update",
         Work::Reply(_) => "reply",
-        Work::Say(_) => "say",
-        Work::Digest(Step::Head, _) => "head",
-        Work::Digest(Step::Edit, _) => "edit",
-        Work::Digest(Step::Lines, _) => "lines",
-        Work::Digest(Step::Close, _) => "close",
-        Work::Digest(Step::Settle, _) => "settle",
+        Work::PostOnce(_) => "say",
+        Work::DirectMessage(_) => "direct message",
+        Work::Digest(DigestStep::Post, _) => "head",
+        Work::Digest(DigestStep::Edit, _) => "edit",
+        Work::Digest(DigestStep::Lines, _) => "lines",
+        Work::Digest(DigestStep::Close, _) => "close",
+        Work::Digest(DigestStep::MarkShown, _) => "mark shown",
         Work::List(_) => "list",
     }
 }
 
-/// Does all that there is to do; the steps it took.
+/// Delivers until nothing waits; the steps it took.
 fn run(store: &mut Store, mut now: i64) -> Vec<&'static str> {
     let mut steps = Vec::new();
-    while !store.lanes().unwrap().is_empty() {
+    while !store.queues().unwrap().is_empty() {
         if let Some(claimed) = claim(store, now) {
             steps.push(step(&claimed));
-            settle(store, &claimed, &delivered(), now);
+            record(store, &claimed, &delivered(), now);
         }
         now += 500;
         assert!(steps.len() < 100, "{steps:?}");
@@ -199,43 +209,41 @@ fn run(store: &mut Store, mut now: i64) -> Vec<&'static str> {
 
 fn add(directory: &tempfile::TempDir, store: &mut Store, notifications: &[Notification], now: i64) {
     let spool = Spool::new(directory.path());
-    let batch: Vec<_> = notifications
-        .iter()
-        .map(|notification| {
-            let id = spool.put(&Entry { received: now, notification: notification.clone() }).unwrap();
-            (id, now, notification.clone(), vec![waiting(Voice::Living { threaded: true })])
-        })
-        .collect();
+    let batch: Vec<_> =
+        notifications.iter().map(|notification| new_entry(&spool, now, notification, waiting(EDITABLE))).collect();
     store.import(&batch, QUIET, now).unwrap();
 }
 
 #[test]
 fn a_problem_is_posted_once_and_then_edited_and_replied_to() {
-    let (directory, mut store) = store(&[(0, of("a", "PROBLEM", "1"))]);
+    let (directory, mut store) = store(&[(0, of_host("a", "PROBLEM", "1"))]);
     assert_eq!(run(&mut store, 0), ["post"]);
-    add(&directory, &mut store, &[of("a", "ACKNOWLEDGEMENT", "1")], 5000);
+    add(&directory, &mut store, &[of_host("a", "ACKNOWLEDGEMENT", "1")], 5000);
     assert_eq!(run(&mut store, 5000), ["update", "reply"]);
-    add(&directory, &mut store, &[of("a", "RECOVERY", "0"), of("a", "PROBLEM", "1")], 9000);
+    add(&directory, &mut store, &[of_host("a", "RECOVERY", "0"), of_host("a", "PROBLEM", "1")], 9000);
     assert_eq!(run(&mut store, 9000), ["update", "reply", "post"], "the next problem is another message");
 }
 
 #[test]
-fn what_waited_together_is_told_together() {
-    let (_directory, mut store) =
-        store(&[(0, of("a", "PROBLEM", "1")), (5, of("a", "RECOVERY", "0")), (9, of("a", "PROBLEM", "2"))]);
+fn notifications_that_waited_together_are_one_message() {
+    let (_directory, mut store) = store(&[
+        (0, of_host("a", "PROBLEM", "1")),
+        (5, of_host("a", "RECOVERY", "0")),
+        (9, of_host("a", "PROBLEM", "2")),
+    ]);
     assert_eq!(run(&mut store, 100), ["post", "reply"]);
 }
 
 #[test]
 fn nothing_overtakes_what_waits_of_the_same_object() {
-    let (directory, mut store) = store(&[(0, of("a", "PROBLEM", "1"))]);
+    let (directory, mut store) = store(&[(0, of_host("a", "PROBLEM", "1"))]);
     assert_eq!(run(&mut store, 0), ["post"]);
-    add(&directory, &mut store, &[of("a", "RECOVERY", "0"), of("a", "PROBLEM", "1")], 5000);
+    add(&directory, &mut store, &[of_host("a", "RECOVERY", "0"), of_host("a", "PROBLEM", "1")], 5000);
     let claimed = claim(&store, 5000).unwrap();
     assert_eq!(step(&claimed), "update", "the recovery first, although the next problem is more urgent");
-    let retry = Settlement::Retry { due: 30_000, rest_until: None, reason: "x".into() };
-    settle(&mut store, &claimed, &retry, 5000);
-    add(&directory, &mut store, &[of("b", "PROBLEM", "1")], 9000);
+    let retry = RecordedOutcome::Retry { due: 30_000, pause_until: None, reason: "x".to_owned().into() };
+    record(&mut store, &claimed, &retry, 5000);
+    add(&directory, &mut store, &[of_host("b", "PROBLEM", "1")], 9000);
     assert_eq!(
         run(&mut store, 9000),
         ["post", "update", "reply", "post"],
@@ -245,38 +253,44 @@ fn nothing_overtakes_what_waits_of_the_same_object() {
 
 #[test]
 fn a_message_that_is_gone_is_posted_anew() {
-    let (directory, mut store) = store(&[(0, of("a", "PROBLEM", "1"))]);
+    let (directory, mut store) = store(&[(0, of_host("a", "PROBLEM", "1"))]);
     assert_eq!(run(&mut store, 0), ["post"]);
-    add(&directory, &mut store, &[of("a", "RECOVERY", "0")], 5000);
+    add(&directory, &mut store, &[of_host("a", "RECOVERY", "0")], 5000);
     let claimed = claim(&store, 5000).unwrap();
-    settle(&mut store, &claimed, &Settlement::Anew { reason: "message_not_found".into() }, 5000);
+    record(&mut store, &claimed, &RecordedOutcome::PostAnew { reason: "message_not_found".to_owned().into() }, 5000);
     assert_eq!(run(&mut store, 9000), ["post"]);
 }
 
 #[test]
 fn a_storm_is_one_message_with_lines_and_an_end() {
     let hosts: Vec<String> = (0..7).map(|i| format!("h{i}")).collect();
-    let problems: Vec<_> = hosts.iter().map(|host| of(host, "PROBLEM", "1")).collect();
+    let problems: Vec<_> = hosts.iter().map(|host| of_host(host, "PROBLEM", "1")).collect();
     let (directory, mut store) = store(&[]);
     add(&directory, &mut store, &problems, 0);
-    assert_eq!(store.waiting_alone(&lane(), QUIET).unwrap(), crate::rules::digest::Waiting { all: 7, recent: 7 });
-    store.begin_digest(&lane(), 0).unwrap();
+    assert_eq!(
+        store.problems_without_message(&ops(), QUIET).unwrap(),
+        crate::rules::digest::Waiting { all: 7, recent: 7 }
+    );
+    store.begin_digest(&ops(), 0).unwrap();
     assert_eq!(run(&mut store, 0), ["head", "lines"]);
-    add(&directory, &mut store, &[of("late", "PROBLEM", "1")], 20_000);
-    let recoveries: Vec<_> = hosts.iter().map(|host| of(host, "RECOVERY", "0")).collect();
+    add(&directory, &mut store, &[of_host("late", "PROBLEM", "1")], 20_000);
+    let recoveries: Vec<_> = hosts.iter().map(|host| of_host(host, "RECOVERY", "0")).collect();
     add(&directory, &mut store, &recoveries, 20_000);
     assert_eq!(run(&mut store, 30_000), ["edit", "lines"], "one that comes soon joins it");
-    add(&directory, &mut store, &[of("later", "PROBLEM", "1")], 60_000);
+    add(&directory, &mut store, &[of_host("later", "PROBLEM", "1")], 60_000);
     assert_eq!(run(&mut store, 60_000), ["post"], "one that comes when it is calm has its own");
-    add(&directory, &mut store, &[of("late", "RECOVERY", "0")], 90_000);
+    add(&directory, &mut store, &[of_host("late", "RECOVERY", "0")], 90_000);
     assert_eq!(run(&mut store, 90_000), ["edit", "close"]);
-    assert_eq!(store.rows(true, 99, |_| true).unwrap().iter().filter(|row| row.state == "merged").count(), 16);
+    assert_eq!(
+        store.rows(true, 99, |_| true).unwrap().iter().filter(|row| row.state == DeliveryState::Merged).count(),
+        16
+    );
 }
 
 #[test]
-fn an_acknowledgement_that_is_known_is_said_once() {
-    let (directory, mut store) = store(&[(0, of("a", "PROBLEM", "1"))]);
-    add(&directory, &mut store, &[of("a", "ACKNOWLEDGEMENT", "1"), of("a", "ACKNOWLEDGEMENT", "1")], 10);
+fn an_acknowledgement_that_is_known_is_shown_once() {
+    let (directory, mut store) = store(&[(0, of_host("a", "PROBLEM", "1"))]);
+    add(&directory, &mut store, &[of_host("a", "ACKNOWLEDGEMENT", "1"), of_host("a", "ACKNOWLEDGEMENT", "1")], 10);
     assert_eq!(run(&mut store, 20), ["post", "reply"]);
 }
 
@@ -286,7 +300,7 @@ fn a_database_of_the_first_version_keeps_what_waits() {
     let path = directory.path().join("ackbell.db");
     let db = Connection::open(&path).unwrap();
     schema::first_version(&db);
-    let body = serde_json::to_string(&of("a", "PROBLEM", "1")).unwrap();
+    let body = serde_json::to_string(&of_host("a", "PROBLEM", "1")).unwrap();
     db.execute("INSERT INTO notification VALUES (1, 'x', 5, 'a', 't', '', ?1)", [&body]).unwrap();
     let sql = "INSERT INTO delivery (notification, integration, target, object, mentions, since, state, leased)
                VALUES (1, 'default', '#ops', 'a', '[]', 5, 'waiting', 6)";
@@ -296,28 +310,35 @@ fn a_database_of_the_first_version_keeps_what_waits() {
     assert_eq!(run(&mut store, 100), ["post"]);
 }
 
-fn act(key: &str) -> NewAct {
-    NewAct { key: key.into(), parent: None, object: "a".into(), request: "{\"name\":\"acknowledge\"}".into(), due: 0 }
+fn request(key: &str) -> NewActionRequest {
+    NewActionRequest {
+        key: key.into(),
+        parent: None,
+        name: "acknowledge".into(),
+        object: "a".into(),
+        request: "{}".into(),
+        due: 0,
+    }
 }
 
 #[test]
-fn a_click_that_comes_twice_is_one_act_and_is_never_sent_twice() {
+fn a_click_that_comes_twice_is_one_request_and_is_never_sent_twice() {
     let (_directory, mut store) = store(&[]);
-    assert_eq!(store.keep_acts(&[act("x"), act("x")], 0).unwrap(), 1);
-    let id = store.acts(Stage::New, 0, 9).unwrap()[0].id;
-    store.move_acts(&[(id, Move::Sending { expectation: "{}".into(), until: 9 })], &[]).unwrap();
-    assert_eq!(store.keep_acts(&[act("x")], 0).unwrap(), 0);
+    assert_eq!(store.keep_requests(&[request("x"), request("x")], 0).unwrap(), 1);
+    let id = store.requests(ActionState::New, 0, 9).unwrap()[0].id;
+    store.advance_requests(&[(id, Transition::Sending { expectation: "{}".into(), until: 9 })], &[]).unwrap();
+    assert_eq!(store.keep_requests(&[request("x")], 0).unwrap(), 0);
     // The process dies here; the next one only looks for it.
-    assert_eq!(store.recover_acts().unwrap(), 1);
-    assert!(store.acts(Stage::New, i64::MAX, 9).unwrap().is_empty());
-    assert_eq!(store.acts(Stage::Sent, i64::MAX, 9).unwrap().len(), 1);
+    assert_eq!(store.recover_requests().unwrap(), 1);
+    assert!(store.requests(ActionState::New, i64::MAX, 9).unwrap().is_empty());
+    assert_eq!(store.requests(ActionState::Sent, i64::MAX, 9).unwrap().len(), 1);
 }
 
 #[test]
 fn the_audit_only_grows_and_shows_what_was_changed() {
     let (_directory, mut store) = store(&[]);
     for entry in ["{\"a\":1}", "{\"a\":2}", "{\"a\":3}"] {
-        store.move_acts(&[], &[entry.to_owned()]).unwrap();
+        store.advance_requests(&[], &[entry.to_owned()]).unwrap();
     }
     assert!(matches!(store.verify_audit(|_| {}).unwrap(), Chain::Whole { rows: 3, .. }));
     assert!(store.db.execute("UPDATE audit SET entry = '{}' WHERE seq = 2", []).is_err());
@@ -333,7 +354,7 @@ fn the_audit_only_grows_and_shows_what_was_changed() {
 fn a_cut_end_shows_by_the_head_kept_elsewhere_and_a_new_database_goes_on_from_the_old_one() {
     let (directory, mut store) = store(&[]);
     for entry in ["{\"a\":1}", "{\"a\":2}", "{\"a\":3}"] {
-        store.move_acts(&[], &[entry.to_owned()]).unwrap();
+        store.advance_requests(&[], &[entry.to_owned()]).unwrap();
     }
     let Chain::Whole { last: head, .. } = store.verify_audit(|_| {}).unwrap() else { panic!("it is whole") };
     assert!(
@@ -363,7 +384,7 @@ fn a_cut_end_shows_by_the_head_kept_elsewhere_and_a_new_database_goes_on_from_th
         first.contains("\"step\":\"continued\"") && first.contains(aside.file_name().unwrap().to_str().unwrap()),
         "{first}"
     );
-    store.move_acts(&[], &["{\"a\":4}".to_owned()]).unwrap();
+    store.advance_requests(&[], &["{\"a\":4}".to_owned()]).unwrap();
     assert!(matches!(store.verify_audit(|_| {}).unwrap(), Chain::Whole { rows: 2, .. }));
 }
 
@@ -408,7 +429,7 @@ fn old_rows_of_the_audit_go_and_the_rest_still_follows() {
     let (_directory, mut store) = store(&[]);
     let add = |store: &mut Store, from: i64, to: i64| {
         let entries: Vec<String> = (from..to).map(|at| format!("{{\"at\":{at}}}")).collect();
-        store.move_acts(&[], &entries).unwrap();
+        store.advance_requests(&[], &entries).unwrap();
     };
     add(&mut store, 0, 6000);
     let trim = |store: &mut Store, before: i64| {
@@ -439,26 +460,29 @@ fn a_subscription_that_is_ordered_again_by_a_recording_is_not_made_again() {
         at: 1,
     };
     assert_eq!(store.subscribe(&new, "order 1", "{}").unwrap(), Some(1));
-    let place = ("default", ["C1", "C1"]);
-    assert_eq!(store.unsubscribe(place, None, ("order 2", 2), "{}").unwrap(), Some(1));
+    let channels = ("default", ["C1", "C1"]);
+    assert_eq!(store.unsubscribe(channels, None, ("order 2", 2), "{}").unwrap(), Some(1));
     assert_eq!(store.subscribe(&new, "order 1", "{}").unwrap(), None, "a replay, after whatever restart");
     assert_eq!(store.subscribe(&new, "order 3", "{}").unwrap(), Some(1));
-    assert_eq!(store.unsubscribe(place, None, ("order 2", 4), "{}").unwrap(), None);
+    assert_eq!(store.unsubscribe(channels, None, ("order 2", 4), "{}").unwrap(), None);
     assert_eq!(store.subscriptions().unwrap().len(), 1);
 }
 
 #[test]
 fn what_was_refused_is_soon_forgotten() {
     let (_directory, mut store) = store(&[]);
-    let act = |key: &str| NewAct { key: key.into(), parent: None, object: String::new(), request: "{}".into(), due: 0 };
-    store.keep_acts(&[act("done"), act("refused")], 1000).unwrap();
-    let acts = store.acts(Stage::New, 1000, 9).unwrap();
-    store.move_acts(&[(acts[0].id, Move::Done { outcome: "confirmed".into(), reply: None })], &[]).unwrap();
-    store.refuse(&[], &[(acts[1].id, Move::Refused { reply: "no".into() })], 1000).unwrap();
-    let count = |store: &Store| store.db.query_row("SELECT COUNT(*) FROM act", [], |row| row.get::<_, i64>(0)).unwrap();
-    store.purge_acts(0, 2000).unwrap();
+    store.keep_requests(&[request("done"), request("refused")], 1000).unwrap();
+    let requests = store.requests(ActionState::New, 1000, 9).unwrap();
+    store
+        .advance_requests(&[(requests[0].id, Transition::Done { outcome: ActionOutcome::Confirmed, reply: None })], &[])
+        .unwrap();
+    store.refuse(&[], &[(requests[1].id, Transition::Refused { reply: "no".into() })], 1000).unwrap();
+    let count = |store: &Store| {
+        store.db.query_row("SELECT COUNT(*) FROM action_request", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    store.purge_requests(0, 2000).unwrap();
     assert_eq!(count(&store), 2, "the person must hear of it first");
-    store.reply_said(acts[1].id).unwrap();
-    store.purge_acts(0, 2000).unwrap();
+    store.reply_sent(requests[1].id).unwrap();
+    store.purge_requests(0, 2000).unwrap();
     assert_eq!(count(&store), 1);
 }

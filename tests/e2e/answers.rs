@@ -98,7 +98,7 @@ fn a_waiting_head_blocks_its_own_object_and_nobody_else() {
     site.service("PROBLEM", "web01", "Disk", "2", "x");
     site.service("RECOVERY", "web01", "Disk", "0", "x");
     let due = |first: &str| {
-        let sql = format!("DELETE FROM hold; UPDATE post SET due = 0; UPDATE post SET due = {first} WHERE id = 1");
+        let sql = format!("DELETE FROM pause; UPDATE post SET due = 0; UPDATE post SET due = {first} WHERE id = 1");
         site.sql(&sql).unwrap();
     };
     due("99999999999999");

@@ -304,3 +304,35 @@ fn a_listener_killed_in_the_middle_loses_nothing() {
     assert_eq!(different.len(), COUNT);
     assert!(texts.len() <= COUNT + usize::try_from(kills).unwrap(), "at most one duplicate a kill");
 }
+
+/// A site whose database is the one of a week, as the last release before schema 8 made it.
+fn with_an_old_week() -> Site {
+    let site = Site::new("[slack]\nwebhook_url = \"http://127.0.0.1:1/services/x\"\n");
+    fs::create_dir_all(site.state("")).unwrap();
+    site.sql(include_str!("../samples/outbox-schema-7.sql")).unwrap();
+    site.sql("PRAGMA journal_mode = WAL").unwrap();
+    site
+}
+
+#[test]
+#[ignore = "needs strace: tests/run"]
+fn a_migration_killed_at_any_call_loses_nothing() {
+    const LIST: [&str; 4] = ["queue", "list", "--all", "--json"];
+    let listed = |site: &Site| {
+        let done = site.run(&LIST);
+        assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+        (
+            text(&done.stdout),
+            site.sql("SELECT * FROM audit; SELECT * FROM action_request; SELECT * FROM pause").unwrap(),
+        )
+    };
+    let expected = listed(&with_an_old_week());
+    assert!(expected.0.contains("Title second"), "{}", expected.0);
+    let points = traced(&with_an_old_week(), &LIST);
+    kill_everywhere(&points, &LIST, with_an_old_week, |site, _| {
+        let version = site.sql("PRAGMA user_version").unwrap();
+        assert!(version == "7" || version == "8", "{version}");
+        assert_eq!(listed(site), expected);
+        assert_eq!(site.sql("PRAGMA integrity_check; PRAGMA foreign_key_check; PRAGMA user_version").unwrap(), "ok\n8");
+    });
+}

@@ -384,14 +384,14 @@ fn the_queue_shows_retries_and_drops() {
     assert!(text(&site.run(&["queue", "show", &id]).stdout).contains("\"name\": \"old1\""));
     sandbox
         .tell("state", &json!({"channels": [{"id": "C0OPS00001", "name": "ops", "archived": false, "member": true}]}));
-    assert_eq!(text(&site.run(&["queue", "retry", &id]).stdout), "1 to be tried again\n");
-    assert_eq!(text(&site.run(&["queue", "flush"]).stdout), "nothing waits\n");
+    assert_eq!(text(&site.run(&["queue", "retry", &id]).stdout), "messages that are tried again: 1\n");
+    assert_eq!(text(&site.run(&["queue", "flush"]).stdout), "no messages are waiting\n");
     assert_eq!(sandbox.messages().len(), 1);
     let gone = site.run(&["queue", "drop", &id]);
     assert_eq!(gone.status.code(), Some(64));
     assert_eq!(
         text(&gone.stderr),
-        format!("ackbell: nothing waiting or dead has the number {id}; see `ackbell queue list`\n")
+        format!("ackbell: no waiting or dead message has the number {id}; see `ackbell queue list`\n")
     );
 }
 

@@ -47,7 +47,7 @@ fn the_queue_is_filtered_and_whole_for_a_script() {
     assert!(text(&refused.stderr).contains("[possible values: waiting, dead]"), "{}", text(&refused.stderr));
     assert_eq!(
         text(&site.run(&["queue", "subscriptions"]).stdout),
-        "no channel has subscribed; in Slack: /ackbell subscribe\n"
+        "no channel has a subscription; to add one, type /ackbell subscribe in Slack\n"
     );
     assert_eq!(text(&site.run(&["queue", "subscriptions", "--json"]).stdout), "{\"subscriptions\":[]}\n");
 }

@@ -1,4 +1,4 @@
-//! What waits, what is dead, and which channels subscribed: tables for people, JSON for scripts.
+//! The messages that wait or are dead, and the channels' subscriptions: tables for people, JSON for scripts.
 
 use super::{Failure, row_json, subscription_json};
 use crate::cli::args::QueueFilter;
@@ -9,7 +9,7 @@ use crate::model::notification::clean_line;
 use crate::model::pattern::{Pattern, takes};
 use crate::model::time_text::utc;
 use crate::state_dir::spool::Spool;
-use crate::store::{Row, Store, Summary};
+use crate::store::{DeliveryState, Row, Store, Summary};
 use crate::system::clock;
 use serde_json::{Value, json};
 
@@ -31,7 +31,11 @@ pub(super) fn deliveries(
     let bad = spool.bad();
     let store = Store::open_existing(&config.state_dir)?;
     let (rows, summary) = match &store {
-        Some(store) => (store.rows(filter.all, LIST_MAX, |row| is_wanted(row, filter))?, store.summary()?),
+        Some(store) => {
+            let state = filter.state.as_deref().and_then(DeliveryState::from_name);
+            let is_wanted = |row: &Row| state.is_none_or(|state| row.state == state) && is_wanted(row, filter);
+            (store.rows(filter.all, LIST_MAX, is_wanted)?, store.summary()?)
+        }
         None => (Vec::new(), Summary::default()),
     };
     if as_json {
@@ -59,22 +63,21 @@ fn is_wanted(row: &Row, filter: &QueueFilter) -> bool {
     let like = |pattern: &Option<String>, texts: &[Option<&str>]| {
         pattern.as_ref().is_none_or(|pattern| takes(&[Pattern(pattern.clone())], texts))
     };
-    filter.state.as_ref().is_none_or(|state| row.state == *state)
-        && like(&filter.host, &[Some(row.notification.host.name.as_str())])
-        && like(&filter.to, &[Some(&place(row)), Some(&row.target), row.channel.as_deref()])
+    like(&filter.host, &[row.incoming.host_name()])
+        && like(&filter.to, &[Some(&destination(row)), Some(&row.queue.target.as_text()), row.channel.as_deref()])
 }
 
-/// The deliveries as lines; why one waits stands below it.
+/// The deliveries as lines, each with its reason below it.
 pub(super) fn table(rows: &[Row], now: i64, out: &Output) -> String {
     let cells: Vec<Vec<String>> = rows.iter().map(|row| cells(row, now)).collect();
     let table = Table::of(&COLUMNS, &cells, out.columns);
     let mut lines = vec![table.head()];
     for (row, cells) in rows.iter().zip(&cells) {
         let line = table.line(cells);
-        lines.push(if row.state == "dead" { out.paint("31", &line) } else { line });
+        lines.push(if row.state == DeliveryState::Dead { out.paint("31", &line) } else { line });
         if let Some(reason) = &row.reason {
             let wait = row.due.saturating_sub(now);
-            let is_later = row.state == "waiting" && wait > 0;
+            let is_later = row.state == DeliveryState::Waiting && wait > 0;
             let next = if is_later { format!(" (next try in {})", age(wait)) } else { String::new() };
             lines.push(out.fit(&format!("        {reason}{next}")));
         }
@@ -83,17 +86,20 @@ pub(super) fn table(rows: &[Row], now: i64, out: &Output) -> String {
 }
 
 fn cells(row: &Row, now: i64) -> Vec<String> {
-    let state = row.notification.state_name().unwrap_or("-");
-    let what = format!("{} {state} {}", row.notification.kind.name(), row.notification.object_label());
-    vec![row.id.to_string(), row.state.clone(), place(row), age(now - row.received), row.attempts.to_string(), what]
+    vec![
+        row.id.to_string(),
+        row.state.name().to_owned(),
+        destination(row),
+        age(now - row.received),
+        row.attempts.to_string(),
+        row.incoming.summary(),
+    ]
 }
 
-fn place(row: &Row) -> String {
-    match (row.integration.as_str(), row.target.as_str()) {
+fn destination(row: &Row) -> String {
+    match (row.queue.integration.as_str(), &row.queue.target) {
         ("", _) => "nowhere".to_owned(),
-        ("default", "") => "webhook".to_owned(),
-        ("default", target) => target.to_owned(),
-        (integration, "") => format!("{integration}: webhook"),
+        ("default", target) => target.to_string(),
         (integration, target) => format!("{integration}: {target}"),
     }
 }
@@ -108,7 +114,7 @@ fn age(ms: i64) -> String {
     }
 }
 
-/// What channels subscribed to from Slack: routes beside the configuration's.
+/// The channels' subscriptions from Slack: routes beside the configuration's.
 pub(super) fn subscriptions(config: &Config, as_json: bool, out: &mut Output) -> Result<Exit, Failure> {
     let store = Store::open_existing(&config.state_dir)?;
     let all = store.map(|store| store.subscriptions()).transpose()?.unwrap_or_default();
@@ -118,7 +124,7 @@ pub(super) fn subscriptions(config: &Config, as_json: bool, out: &mut Output) ->
     }
     if all.is_empty() {
         let command = config.integrations.first().map_or(COMMAND, |first| &first.command);
-        out.line(&format!("no channel has subscribed; in Slack: {command} subscribe"));
+        out.line(&format!("no channel has a subscription; to add one, type {command} subscribe in Slack"));
         return Ok(Exit::Done);
     }
     let cells = all.iter().map(|one| {

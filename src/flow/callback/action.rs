@@ -19,7 +19,7 @@ use crate::rules::authorise::Person;
 use crate::state_dir::listener_status::StatusWriter;
 use crate::state_dir::spool::{Spool, SpoolId};
 use crate::state_dir::wake;
-use crate::store::{Act, Move, Store, StoreError};
+use crate::store::{ActionOutcome, ActionRequest, Store, StoreError, Transition};
 use crate::system::clock::{self, SteadyClock};
 use log::{error, info, warn};
 use serde_json::{Value, json};
@@ -75,7 +75,7 @@ impl ActionWorker {
 
     /// Works until it is asked to stop.
     pub(super) fn run(mut self, inbox: &Receiver<WorkerMessage>) {
-        match self.store.recover_acts() {
+        match self.store.recover_requests() {
             Ok(0) => {}
             Ok(count) => warn!("commands were being sent when ackbell died count={count} action=confirm_only"),
             Err(e) => error!("can't read the action requests reason={:?}", e.to_string()),
@@ -106,10 +106,10 @@ impl ActionWorker {
     /// Removes what is too old; returns how long until the next request is due.
     pub(super) fn clean_up(&mut self) -> Result<Duration, StoreError> {
         let now = clock::wall_ms();
-        self.store.purge_acts(now - HISTORY_MS, now - REFUSED_MS)?;
+        self.store.purge_requests(now - HISTORY_MS, now - REFUSED_MS)?;
         self.store.count_refusals(now)?;
         self.trim_audit(now / 1000)?;
-        let next = self.store.next_act()?.map(|due| due.saturating_sub(now).max(50));
+        let next = self.store.next_request()?.map(|due| due.saturating_sub(now).max(50));
         Ok(next.map_or(IDLE_PAUSE, |ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0))))
     }
 
@@ -144,7 +144,7 @@ impl ActionWorker {
 
 /// One row of the audit, and its line in the log.
 fn audit_row(
-    kept: &Act,
+    kept: &ActionRequest,
     request: &Request,
     person: Option<&Person>,
     commands: &[String],
@@ -173,11 +173,12 @@ fn audit_row(
 }
 
 /// How a request ends; the person gets the sentence as a reply, unless the request is one of many.
-fn finished(kept: &Act, sentence: &str) -> Move {
-    Move::Done { outcome: sentence.to_owned(), reply: kept.parent.is_none().then(|| sentence.to_owned()) }
+fn finished(kept: &ActionRequest, sentence: &str) -> Transition {
+    let outcome = ActionOutcome::NotConfirmed(sentence.to_owned());
+    Transition::Done { outcome, reply: kept.parent.is_none().then(|| sentence.to_owned()) }
 }
 
 /// A request as it was kept; one that can't be decoded is of another version.
-fn request_of(kept: &Act) -> Result<Request, StoreError> {
+fn request_of(kept: &ActionRequest) -> Result<Request, StoreError> {
     serde_json::from_str(&kept.request).map_err(|e| StoreError::Content(e.to_string()))
 }

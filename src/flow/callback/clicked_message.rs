@@ -7,7 +7,7 @@ use super::request::{RequestedAction, Requester, Subject};
 use crate::model::object::Object;
 use crate::rules::authorise::Permission;
 use crate::slack::buttons::mark;
-use crate::store::{Shown, Store, StoreError};
+use crate::store::{ShownMessage, Store, StoreError};
 
 /// The object of a requested action, with the message that shows it. The outer error is the database's, the inner one a
 /// sentence for the person.
@@ -16,7 +16,7 @@ pub(super) fn find(
     requested_action: &RequestedAction,
     requester: &Requester,
     permission: &Permission<'_>,
-) -> Result<Result<(Object, Option<Shown>), String>, StoreError> {
+) -> Result<Result<(Object, Option<ShownMessage>), String>, StoreError> {
     let subject = match requested_action {
         RequestedAction::One { post: None, object, .. } | RequestedAction::Expire { object, .. } => {
             return Ok(Ok((object.clone(), store.shown_of(&object.key(), permission)?)));
@@ -34,7 +34,7 @@ pub(super) fn find_subject(
     subject: &Subject,
     requester: &Requester,
     permission: &Permission<'_>,
-) -> Result<Result<(Object, Option<Shown>), String>, StoreError> {
+) -> Result<Result<(Object, Option<ShownMessage>), String>, StoreError> {
     let named = subject.object.as_ref();
     let Some(post) = subject.post else {
         let Some(object) = named else { return Ok(Err(forgotten(None))) };
@@ -64,16 +64,16 @@ pub(super) fn is_digest(
     requester: &Requester,
     permission: &Permission<'_>,
 ) -> Result<Result<(), String>, StoreError> {
-    let shown = store.shown(digest, permission)?.filter(|shown| shown.problem.is_none());
+    let shown = store.shown_digest(digest, permission)?;
     let is_it = shown.is_some_and(|shown| is_there(&shown, requester) == Some(true));
     Ok(if is_it { Ok(()) } else { Err(forgotten(None)) })
 }
 
 /// Whether the message is where it was clicked; `None` where nothing can be compared.
-fn is_there(shown: &Shown, requester: &Requester) -> Option<bool> {
-    let (channel, ts) = shown.place.as_ref()?;
+fn is_there(shown: &ShownMessage, requester: &Requester) -> Option<bool> {
+    let posted = shown.message_ref.as_ref()?;
     let message = requester.message.as_ref()?;
-    Some(message == ts && requester.channel.as_ref().is_none_or(|clicked| clicked == channel))
+    Some(*message == posted.ts && requester.channel.as_ref().is_none_or(|clicked| *clicked == posted.channel))
 }
 
 fn forgotten(object: Option<&Object>) -> String {

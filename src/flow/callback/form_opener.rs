@@ -13,7 +13,7 @@ use crate::model::object::Object;
 use crate::rules::authorise::{Person, Right};
 use crate::rules::render::AvailableAction;
 use crate::slack::forms;
-use crate::store::{Shown, Store};
+use crate::store::{ShownMessage, Store};
 use crate::system::clock;
 use log::{error, warn};
 use serde_json::json;
@@ -154,7 +154,7 @@ fn action(available_action: AvailableAction, rules: &Acknowledge) -> Action {
 }
 
 /// The object's display name, and its state.
-fn label(object: &Object, shown: Option<&Shown>) -> String {
+fn label(object: &Object, shown: Option<&ShownMessage>) -> String {
     match shown.and_then(|shown| shown.problem.as_ref()) {
         Some(problem) => {
             let latest = &problem.latest;

@@ -79,7 +79,7 @@ pub(super) fn handle(
         if is_new {
             let until = now.saturating_add(clock::millis(PAUSE));
             let reason = format!("the app was removed in Slack ({reason}, since {}): {remedy}", utc(at));
-            store.rest(name, until, now, &reason).map_err(|e| e.to_string())?;
+            store.pause_integration(name, until, now, &reason.into()).map_err(|e| e.to_string())?;
         }
         is_new
     };

@@ -1,119 +1,160 @@
-//! What a step says: from what was claimed to the message as the receiver wants it.
+//! From a claimed step to the message as the receiver expects it.
 //!
 //! Nothing here sends or keeps anything.
 
 use crate::config::{Config, Flavor, Thread};
+use crate::model::incoming::DirectMessage;
 use crate::model::notification::Notification;
 use crate::model::problem::Problem;
-use crate::rules::digest::Step;
+use crate::rules::digest::DigestStep;
 use crate::rules::render::{self, Card, Interactivity, RenderContext, ResolvedMention};
 use crate::slack::{blocks, direct_message, legacy};
-use crate::store::{Claimed, Lane, Work};
+use crate::store::{Claimed, DeliveryQueue, Work};
 use serde_json::Value;
 
-/// The message and how many of the claimed notifications it tells of; and why a template was not used.
-pub(super) fn compose(
-    claimed: &Claimed,
-    config: &Config,
-    flavor: Flavor,
-    now: i64,
-    mentions: &[ResolvedMention],
-    outage: Option<&str>,
-) -> ((Value, usize), Option<String>) {
-    let said: Vec<&Notification> = claimed.said.iter().map(|said| &said.notification).collect();
-    let note = claimed.said.iter().rev().find_map(|said| said.note.as_deref());
-    let all = said.len();
-    let reach = reach(config, &claimed.lane.integration);
-    let facts = |notification: &Notification| {
-        let core = config.cores.iter().find(|core| core.name == notification.core);
-        let oldest = said.iter().map(|notification| notification.time).min();
-        let post = claimed.post.id;
-        RenderContext { now, core, style: &config.message, mentions, note, oldest, outage, reach, post }
-    };
-    let is_plain = claimed.post.is_plain;
-    if let [Notification { letter: Some(letter), .. }] = said.as_slice() {
-        let message = match flavor {
-            Flavor::Slack => plain_if(is_plain, direct_message::message(letter, note, mentions, reach)),
-            Flavor::Mattermost | Flavor::RocketChat | Flavor::Discord => legacy::letter(letter, note),
-        };
-        return ((message, all), None);
-    }
-    let mut complaint = None;
-    let message = match &claimed.work {
-        Work::Post(problem) | Work::Update(problem) => {
-            let card = render::living(problem, &facts(&problem.latest));
-            complaint.clone_from(&card.template_error);
-            let is_threaded = config.message.thread != Thread::Off;
-            let told = if is_threaded && blocks::overflows(&card) { 0 } else { all };
-            (dress(&card, flavor, is_plain), told)
-        }
-        Work::Say(problem) => {
-            let card = render::told(problem, &said, &facts(&problem.latest));
-            complaint.clone_from(&card.template_error);
-            (dress(&card, flavor, is_plain), all)
-        }
-        Work::Reply(_) => reply(&said, config, &facts, is_plain, mentions),
-        Work::Digest(Step::Lines, _) => {
-            let lines: Vec<_> = said.iter().map(|notification| render::line(notification, config)).collect();
-            let (message, told) = blocks::lines(&lines, mentions);
-            (plain_if(is_plain, message), told)
-        }
-        Work::Digest(Step::Close | Step::Settle, tally) => {
-            (blocks::sentence(render::Tone::Good, &render::closing(tally)), all)
-        }
-        Work::Digest(Step::Head | Step::Edit, tally) => {
-            let (message, _) = blocks::digest(&render::digest(tally, config, note, (reach, claimed.post.id)), mentions);
-            (plain_if(is_plain, message), all)
-        }
-        Work::List(tally) => {
-            let list = render::list(tally, &said, config, note);
-            match flavor {
-                Flavor::Slack => {
-                    let (message, told) = blocks::digest(&list, mentions);
-                    (plain_if(is_plain, message), told)
-                }
-                Flavor::Mattermost | Flavor::RocketChat | Flavor::Discord => legacy::digest(&list, flavor, mentions),
-            }
-        }
-    };
-    (message, complaint)
+/// Everything beside the claimed step that a message depends on.
+#[derive(Clone, Copy)]
+pub(super) struct Composer<'a> {
+    pub(super) config: &'a Config,
+    pub(super) flavor: Flavor,
+    /// Unix seconds.
+    pub(super) now: i64,
+    pub(super) mentions: &'a [ResolvedMention],
+    /// Why the integration failed lately.
+    pub(super) outage: Option<&'a str>,
 }
 
-/// What a click on a message of this integration can do: something only where a listener would hear of it.
-pub(crate) fn reach(config: &Config, integration: &str) -> Interactivity {
+/// A message ready to be sent.
+pub(super) struct Composed {
+    pub(super) message: Value,
+    /// How many of the claimed notifications it covers.
+    pub(super) covered: usize,
+    /// Why a template was not used.
+    pub(super) template_error: Option<String>,
+}
+
+impl Composed {
+    fn new((message, covered): (Value, usize)) -> Self {
+        Self { message, covered, template_error: None }
+    }
+}
+
+impl<'a> Composer<'a> {
+    pub(super) fn compose(self, claimed: &'a Claimed) -> Composed {
+        let all = claimed.queued.len();
+        match &claimed.work {
+            Work::DirectMessage(message) => Composed::new((self.direct_message(claimed, message), all)),
+            Work::Post(problem) | Work::Update(problem) => {
+                let card = render::living(problem, &self.context(claimed, &problem.latest));
+                let is_threaded = self.config.message.thread != Thread::Off;
+                let covered = if is_threaded && blocks::overflows(&card) { 0 } else { all };
+                self.card(claimed, card, covered)
+            }
+            Work::PostOnce(problem) => {
+                let notifications = claimed.notifications();
+                let context = self.context(claimed, &problem.latest);
+                self.card(claimed, render::told(problem, &notifications, &context), all)
+            }
+            Work::Reply(_) => Composed::new(self.reply(claimed)),
+            Work::Digest(step, stats) => match step {
+                DigestStep::Lines => {
+                    let notifications = claimed.notifications();
+                    let lines: Vec<_> = notifications.iter().map(|one| render::line(one, self.config)).collect();
+                    let (message, covered) = blocks::lines(&lines, self.mentions);
+                    Composed::new((plain_if(claimed.message.is_plain, message), covered))
+                }
+                DigestStep::Close | DigestStep::MarkShown => {
+                    Composed::new((blocks::sentence(render::Tone::Good, &render::closing(stats)), all))
+                }
+                DigestStep::Post | DigestStep::Edit => {
+                    let reach = interactivity(self.config, &claimed.queue.integration);
+                    let context = (reach, claimed.message.id.number());
+                    let digest = render::digest(stats, self.config, annotation(claimed), context);
+                    let (message, _) = blocks::digest(&digest, self.mentions);
+                    Composed::new((plain_if(claimed.message.is_plain, message), all))
+                }
+            },
+            Work::List(stats) => {
+                let list = render::list(stats, &claimed.notifications(), self.config, annotation(claimed));
+                Composed::new(match self.flavor {
+                    Flavor::Slack => {
+                        let (message, covered) = blocks::digest(&list, self.mentions);
+                        (plain_if(claimed.message.is_plain, message), covered)
+                    }
+                    Flavor::Mattermost | Flavor::RocketChat | Flavor::Discord => {
+                        legacy::digest(&list, self.flavor, self.mentions)
+                    }
+                })
+            }
+        }
+    }
+
+    fn context(self, claimed: &'a Claimed, notification: &Notification) -> RenderContext<'a> {
+        RenderContext {
+            now: self.now,
+            core: self.config.cores.iter().find(|core| core.name == notification.core),
+            style: &self.config.message,
+            mentions: self.mentions,
+            note: annotation(claimed),
+            oldest: claimed.queued.iter().map(|queued| queued.incoming.time()).min(),
+            outage: self.outage,
+            reach: interactivity(self.config, &claimed.queue.integration),
+            post: claimed.message.id.number(),
+        }
+    }
+
+    fn card(self, claimed: &Claimed, card: Card, covered: usize) -> Composed {
+        let message = to_payload(&card, self.flavor, claimed.message.is_plain);
+        Composed { message, covered, template_error: card.template_error }
+    }
+
+    fn direct_message(self, claimed: &Claimed, message: &DirectMessage) -> Value {
+        let annotation = annotation(claimed);
+        match self.flavor {
+            Flavor::Slack => {
+                let reach = interactivity(self.config, &claimed.queue.integration);
+                plain_if(claimed.message.is_plain, direct_message::message(message, annotation, self.mentions, reach))
+            }
+            Flavor::Mattermost | Flavor::RocketChat | Flavor::Discord => legacy::direct_message(message, annotation),
+        }
+    }
+
+    /// The reply in a problem's thread: one notification in full, several as lines. Also how many of them it covers.
+    fn reply(self, claimed: &'a Claimed) -> (Value, usize) {
+        let notifications = claimed.notifications();
+        let (message, covered) = match notifications.as_slice() {
+            [one] => (blocks::reply(&render::card(one, &self.context(claimed, one))), 1),
+            several => {
+                let lines: Vec<_> = several.iter().map(|one| render::line(one, self.config)).collect();
+                blocks::lines(&lines, self.mentions)
+            }
+        };
+        (plain_if(claimed.message.is_plain, message), covered)
+    }
+}
+
+/// The newest annotation of the claimed deliveries.
+fn annotation(claimed: &Claimed) -> Option<&str> {
+    claimed.queued.iter().rev().find_map(|queued| queued.annotation.as_deref())
+}
+
+/// What people can do by a click on a message of this integration: nothing unless a listener receives it.
+pub(crate) fn interactivity(config: &Config, integration: &str) -> Interactivity {
     let Some(integration) = config.integrations.iter().find(|found| found.name == integration) else {
         return Interactivity::Nothing;
     };
     let socket = integration.app_token.is_some() && config.listen.socket_mode;
-    let is_heard =
+    let is_received =
         socket || (!integration.signing_secrets.is_empty() && config.listen.address(&config.integrations).is_some());
     match integration.interactive {
         Some(false) => Interactivity::Nothing,
-        None if !is_heard => Interactivity::Nothing,
+        None if !is_received => Interactivity::Nothing,
         _ if integration.flavor != Flavor::Slack || !integration.acts => Interactivity::Nothing,
         _ if integration.is_bot() => Interactivity::Forms,
-        // Nobody can be told from a guest there: a button that only refuses is none.
+        // Guests can't be told from others there: each button would only refuse.
         _ if !config.access.guests => Interactivity::Nothing,
         _ => Interactivity::Buttons,
     }
-}
-
-/// The reply in a problem's thread: one notification in full, several as lines.
-fn reply<'a>(
-    said: &[&'a Notification],
-    config: &Config,
-    facts: &dyn Fn(&Notification) -> RenderContext<'a>,
-    is_plain: bool,
-    mentions: &[ResolvedMention],
-) -> (Value, usize) {
-    let (message, told) = match said {
-        [one] => (blocks::reply(&render::card(one, &facts(one))), 1),
-        several => {
-            let lines: Vec<_> = several.iter().map(|notification| render::line(notification, config)).collect();
-            blocks::lines(&lines, mentions)
-        }
-    };
-    (plain_if(is_plain, message), told)
 }
 
 fn plain_if(is_plain: bool, message: Value) -> Value {
@@ -126,26 +167,26 @@ pub(crate) fn message(
     config: &Config,
     flavor: Flavor,
     now: i64,
-    note: Option<&str>,
+    annotation: Option<&str>,
 ) -> Value {
     let core = config.cores.iter().find(|core| core.name == notification.core);
-    let facts = RenderContext { note, ..RenderContext::bare(&config.message, core, now) };
-    dress(&render::card(notification, &facts), flavor, false)
+    let context = RenderContext { note: annotation, ..RenderContext::bare(&config.message, core, now) };
+    to_payload(&render::card(notification, &context), flavor, false)
 }
 
-/// The message that takes a clicked one's place where messages can't be edited otherwise.
-pub(crate) fn replacement(problem: &Problem, config: &Config, lane: &Lane, post: i64) -> Value {
+/// The message that replaces a clicked one where messages can't be edited otherwise.
+pub(crate) fn replacement(problem: &Problem, config: &Config, queue: &DeliveryQueue, post: i64) -> Value {
     let latest = &problem.latest;
     let core = config.cores.iter().find(|core| core.name == latest.core);
-    let facts = RenderContext {
-        reach: reach(config, &lane.integration),
+    let context = RenderContext {
+        reach: interactivity(config, &queue.integration),
         post,
         ..RenderContext::bare(&config.message, core, latest.time)
     };
-    blocks::message(&render::living(problem, &facts))
+    blocks::message(&render::living(problem, &context))
 }
 
-fn dress(card: &Card, flavor: Flavor, is_plain: bool) -> Value {
+fn to_payload(card: &Card, flavor: Flavor, is_plain: bool) -> Value {
     match flavor {
         Flavor::Slack if is_plain => blocks::plain(card),
         Flavor::Slack => blocks::message(card),

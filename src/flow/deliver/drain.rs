@@ -1,18 +1,20 @@
-//! From the spool into the outbox: read, ask the core for what no command line may carry, route, import in one
+//! From the spool into the outbox: read, ask the core for the fields that no command line may carry, route, import in one
 //! transaction, then remove the files.
 //!
-//! A notification whose author the core may still name stays in the spool for a moment, and what came later about the
-//! same object stays behind it.
+//! A notification whose author the core may still name stays in the spool for a moment, and later ones about the same
+//! object stay behind it.
 
-use super::mentions::{lane_of, mentions_to_text};
+use super::mentions::{mention_texts, message_mode, queue_of};
 use super::{DeliverError, Deliverer};
 use crate::config::{Config, Route};
+use crate::model::incoming::Incoming;
 use crate::model::notification::Notification;
 use crate::monitoring::{author, paths};
-use crate::rules::route::{self, LocalTime};
+use crate::rules::render::{redact, redact_direct_message};
+use crate::rules::route::{self, Decision, LocalTime};
 use crate::rules::slash::Filter;
 use crate::state_dir::spool::{Entry, ReadError, SpoolId};
-use crate::store::{Lane, NewDelivery, Store, StoreError, Subscription};
+use crate::store::{NewDelivery, NewEntry, Store, StoreError, Subscription};
 use crate::system::clock::millis;
 use log::{error, warn};
 use std::collections::{BTreeMap, HashSet};
@@ -23,12 +25,15 @@ const LIST_MAX: usize = 20_000;
 /// How many notifications one transaction imports.
 const BATCH: usize = 500;
 
-/// A spool file: its name, when it was taken (Unix ms), what it holds and where that goes.
-type Routed = (SpoolId, i64, Notification, Vec<NewDelivery>);
-/// The same before it is known where it goes.
-type Read = (SpoolId, i64, Notification);
+/// A spool file that isn't routed yet.
+struct Unrouted {
+    id: SpoolId,
+    /// Unix ms.
+    received: i64,
+    incoming: Incoming,
+}
 
-/// How long the core may take to write down who said something, and how often it is looked at.
+/// How long the core may take to write down an author, and how often its log is read meanwhile.
 const AUTHOR_WAIT: Duration = Duration::from_secs(5);
 const AUTHOR_LOOK: Duration = Duration::from_millis(250);
 
@@ -40,7 +45,7 @@ impl Deliverer {
             return Ok(0);
         }
         // Before a file leaves the spool for a database that nobody will find again.
-        self.store.check_place()?;
+        self.store.check_file_identity()?;
         let ids = self.spool.oldest(LIST_MAX)?;
         if !ids.is_empty() {
             self.config.subscriptions = subscriptions(&self.store)?;
@@ -56,27 +61,30 @@ impl Deliverer {
     /// `waiting`: the objects of which nothing is imported now.
     fn import(&mut self, ids: &[SpoolId], waiting: &mut HashSet<String>) -> Result<usize, DeliverError> {
         let now = self.now_ms();
-        let mut read: Vec<Read> = ids.iter().filter_map(|id| self.read(id).transpose()).collect::<Result<_, _>>()?;
-        self.ask_the_cores(&mut read, waiting);
-        let batch: Vec<Routed> = read.into_iter().map(|read| self.route(read)).collect();
+        let mut unrouted: Vec<Unrouted> =
+            ids.iter().filter_map(|id| self.read(id).transpose()).collect::<Result<_, _>>()?;
+        self.ask_the_cores(&mut unrouted, waiting);
+        let batch: Vec<NewEntry> = unrouted.into_iter().map(|one| self.route(one)).collect();
         self.store.import(&batch, self.config.storm.window, now)?;
-        for (id, ..) in &batch {
-            self.spool.remove(id)?;
+        for entry in &batch {
+            self.spool.remove(&entry.id)?;
         }
         Ok(batch.len())
     }
 
-    /// Fills in what the cores know of these; takes out what waits for one of them.
-    fn ask_the_cores(&mut self, read: &mut Vec<Read>, waiting: &mut HashSet<String>) {
-        let mut all: Vec<&mut Notification> = read.iter_mut().map(|(_, _, notification)| notification).collect();
+    /// Fills in the fields that only the cores know; takes out the notifications that wait for one of them.
+    fn ask_the_cores(&mut self, unrouted: &mut Vec<Unrouted>, waiting: &mut HashSet<String>) {
+        let mut all: Vec<&mut Notification> =
+            unrouted.iter_mut().filter_map(|one| one.incoming.notification_mut()).collect();
         self.details.fill(&mut all, &self.config);
         let now = self.now_ms();
         // A clock that was set back must not make anything wait until it is right again.
         let is_young = |received: i64| (0..millis(AUTHOR_WAIT)).contains(&now.saturating_sub(received));
         let mut by_core: BTreeMap<String, Vec<(i64, &mut Notification)>> = BTreeMap::new();
-        for (_, received, notification) in read.iter_mut().filter(|(.., notification)| author::is_missing(notification))
-        {
-            by_core.entry(notification.core.clone()).or_default().push((*received, notification));
+        for Unrouted { received, incoming, .. } in unrouted.iter_mut() {
+            if let Some(notification) = incoming.notification_mut().filter(|one| author::is_missing(one)) {
+                by_core.entry(notification.core.clone()).or_default().push((*received, notification));
+            }
         }
         for (name, entries) in by_core {
             let Some(core) = paths::core(&self.config, &name) else { continue };
@@ -88,78 +96,85 @@ impl Deliverer {
         }
         if !waiting.is_empty() {
             self.awaited = Some(now.saturating_add(millis(AUTHOR_LOOK)));
-            read.retain(|(.., notification)| !waiting.contains(&notification.object_key()));
+            unrouted.retain(|one| !waiting.contains(&one.incoming.object_key()));
         }
     }
 
-    /// Reads one file; what is no notification or can't be read goes aside.
-    fn read(&self, id: &SpoolId) -> Result<Option<Read>, DeliverError> {
-        let Entry { received, notification } = match self.spool.read(id) {
+    /// Reads one file; one that isn't a notification or can't be read is put aside.
+    fn read(&self, id: &SpoolId) -> Result<Option<Unrouted>, DeliverError> {
+        let Entry { received, incoming } = match self.spool.read(id) {
             Ok(entry) => entry,
             Err(ReadError::Gone) => return Ok(None),
             Err(ReadError::Exhausted(e)) => return Err(e.into()),
             Err(why @ (ReadError::Garbage(_) | ReadError::Newer(_) | ReadError::Io(_))) => {
                 match self.spool.set_aside(id) {
-                    Ok(()) => error!("spool file put aside file=spool/bad/{id} reason={why}"),
-                    Err(e) => error!("spool file stays file=spool/new/{id} reason={why} and {e}"),
+                    Ok(()) => error!("spool file put aside file=spool/bad/{id} reason=\"{why}\""),
+                    Err(e) => error!("spool file not put aside file=spool/new/{id} reason=\"{why}\" error=\"{e}\""),
                 }
                 return Ok(None);
             }
         };
-        Ok(Some((id.clone(), received, notification)))
+        Ok(Some(Unrouted { id: id.clone(), received, incoming }))
     }
 
-    /// Where it goes.
-    fn route(&self, (id, received, mut notification): Read) -> Routed {
-        complete(&mut notification, &self.config);
-        let deliveries = deliveries(&notification, &self.config, local_time(received));
+    /// Finds its destinations.
+    fn route(&self, Unrouted { id, received, mut incoming }: Unrouted) -> NewEntry {
+        let decision = match &mut incoming {
+            Incoming::Notification(notification) => {
+                complete(notification, &self.config);
+                route::decide(notification, &self.config, local_time(received))
+            }
+            Incoming::DirectMessage(message) => {
+                redact_direct_message(message, &self.config.message.redact);
+                route::decide_direct_message(message, &self.config)
+            }
+        };
+        let deliveries = deliveries(&decision, &incoming, &self.config);
         for delivery in &deliveries {
-            if let NewDelivery::Dead { reason, .. } = delivery {
-                warn!("no place for a notification object=\"{}\" reason={reason}", notification.object_label());
+            if let NewDelivery::Dead { reason } = delivery {
+                warn!("no destination object={:?} reason={reason:?}", incoming.label());
             }
         }
-        (id, received, notification, deliveries)
+        NewEntry { id, received, incoming, deliveries }
     }
 }
 
-/// What `notify` left to whoever knows the configuration.
+/// Does the rest of `notify`'s work that needs the configuration.
 pub(crate) fn complete(notification: &mut Notification, config: &Config) {
     if notification.long_output_is_raw {
         notification.read_long_output(crate::monitoring::long_output(config, &notification.core));
     }
-    crate::rules::render::redact(notification, &config.message.redact);
+    redact(notification, &config.message.redact);
 }
 
-/// What the channels subscribed to, as routes. A filter that can't be read any more is of another version.
+/// The channels' subscriptions, as routes. A filter that can't be read any more is of another version.
 pub(crate) fn subscriptions(store: &Store) -> Result<Vec<Route>, StoreError> {
     let route = |kept: Subscription| match Filter::of(&kept.filter) {
         Ok(filter) => Config::subscription(&kept.integration, &kept.channel, filter.matches),
         Err(e) => {
-            warn!("a subscription can't be read channel={} filter=\"{}\" reason={e}", kept.channel, kept.filter);
+            warn!("subscription not read channel={} filter={:?} reason=\"{e}\"", kept.channel, kept.filter);
             None
         }
     };
     Ok(store.subscriptions()?.into_iter().filter_map(route).collect())
 }
 
-/// Where the notification goes, as rows of the outbox. Never empty: without a place it is dead, not gone.
-fn deliveries(notification: &Notification, config: &Config, at: LocalTime) -> Vec<NewDelivery> {
-    let decision = route::decide(notification, config, at);
-    let note = (!decision.complaints.is_empty()).then(|| decision.complaints.join("; "));
+/// The destinations, as rows of the outbox. Never empty: without a destination the notification is dead, not gone.
+fn deliveries(decision: &Decision, incoming: &Incoming, config: &Config) -> Vec<NewDelivery> {
+    let annotation = (!decision.complaints.is_empty()).then(|| decision.complaints.join("; "));
+    let email = incoming.notification().and_then(|notification| notification.contact.email.as_deref());
     let mut found: Vec<_> = decision
-        .placed
+        .routed
         .iter()
-        .map(|placed| NewDelivery::Waiting {
-            lane: lane_of(placed, notification),
-            mentions: mentions_to_text(&placed.mentions),
-            note: note.clone(),
-            voice: super::mentions::voice(config, &lane_of(placed, notification)),
+        .map(|routed| {
+            let queue = queue_of(routed, email);
+            let (mentions, mode) = (mention_texts(&routed.mentions), message_mode(config, &queue));
+            NewDelivery::Waiting { queue, mentions, annotation: annotation.clone(), mode }
         })
         .collect();
     if found.is_empty() {
-        let lane = Lane { integration: String::new(), target: String::new() };
-        let reason = note.unwrap_or_else(|| "no route takes it and no integration has a channel".to_owned());
-        found.push(NewDelivery::Dead { lane, reason });
+        let reason = annotation.unwrap_or_else(|| "no route matches and no integration has a channel".to_owned());
+        found.push(NewDelivery::Dead { reason });
     }
     found
 }

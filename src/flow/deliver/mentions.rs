@@ -1,81 +1,78 @@
-//! From a destination as written to what Slack takes: look-ups of people and groups, remembered in the outbox.
+//! From a destination as written to the id that Slack expects: look-ups of people and groups, remembered in the outbox.
 
 use super::Deliverer;
 use crate::config::{Config, Destination, Flavor, Mention, Thread};
-use crate::model::notification::Notification;
 use crate::model::outcome::Outcome;
 use crate::rules::render::ResolvedMention;
-use crate::rules::route::{Placed, Target};
-use crate::store::{Lane, Voice};
+use crate::rules::route::{self, Routed};
+use crate::store::{DeliveryQueue, MessageMode, Target};
 use crate::system::clock::millis;
 use log::warn;
-use serde_json::Value;
 use std::time::Duration;
 
 /// How long a found person or group is remembered, and how long that there is none.
 const FOUND_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 const NOBODY_FOR: Duration = Duration::from_secs(5 * 60);
 
-/// The lane of a placed notification: texts, as the outbox keeps them.
-pub(super) fn lane_of(placed: &Placed, notification: &Notification) -> Lane {
-    let target = match &placed.to {
-        Target::Webhook => String::new(),
-        Target::Place(Destination::Contact) => {
-            format!("@{}", notification.contact.email.as_deref().unwrap_or("contact without an e-mail address"))
+/// The queue of a routed notification; `email` is its contact's.
+pub(super) fn queue_of(routed: &Routed, email: Option<&str>) -> DeliveryQueue {
+    let target = match &routed.to {
+        route::Target::Webhook => Target::Webhook,
+        route::Target::Destination(Destination::Contact) => {
+            Target::Email(email.unwrap_or("contact without an e-mail address").to_owned())
         }
-        Target::Place(destination) => target_text(destination),
+        route::Target::Destination(destination) => Target::from(destination),
     };
-    Lane { integration: placed.integration.clone(), target }
+    DeliveryQueue { integration: routed.integration.clone(), target }
 }
 
-/// How the lane shows what is said: by messages that live where a bot token can edit them.
-pub(crate) fn voice(config: &Config, lane: &Lane) -> Voice {
-    let lives = config
-        .integrations
-        .iter()
-        .find(|integration| integration.name == lane.integration)
-        .is_some_and(|i| i.is_bot() && i.flavor == Flavor::Slack && !lane.target.is_empty());
-    if lives { Voice::Living { threaded: config.message.thread != Thread::Off } } else { Voice::Fixed }
+/// Whether the queue's messages can be edited later (bot token) or not (webhook).
+pub(crate) fn message_mode(config: &Config, queue: &DeliveryQueue) -> MessageMode {
+    let integration = config.integrations.iter().find(|integration| integration.name == queue.integration);
+    let is_bots = integration.is_some_and(|found| found.is_bot() && found.flavor == Flavor::Slack);
+    if is_bots && queue.target != Target::Webhook {
+        MessageMode::Editable { threaded: config.message.thread != Thread::Off }
+    } else {
+        MessageMode::WriteOnce
+    }
 }
 
-/// The text of a destination; e-mails with an `@` before them.
-pub(super) fn target_text(destination: &Destination) -> String {
-    destination.to_string()
-}
-
-/// The lane's target if Slack takes it as it stands.
-pub(super) fn literal(target: &str) -> Option<&str> {
-    (!target.is_empty() && !target.starts_with('@')).then_some(target)
+/// The target if Slack takes it as it stands.
+pub(super) fn literal(target: &Target) -> Option<&str> {
+    match target {
+        Target::Channel(channel) => Some(channel),
+        Target::Webhook | Target::Email(_) => None,
+    }
 }
 
 /// Mentions as the outbox keeps them.
-pub(super) fn mentions_to_text(mentions: &[Mention]) -> String {
-    let texts: Vec<String> = mentions.iter().map(ToString::to_string).collect();
-    Value::from(texts).to_string()
+pub(super) fn mention_texts(mentions: &[Mention]) -> Vec<String> {
+    mentions.iter().map(ToString::to_string).collect()
 }
 
 impl Deliverer {
-    /// What to give Slack as the channel: the target itself, or the user id behind an e-mail address. `None` for a
-    /// webhook's own channel; when a bot token has taken the webhook's place, the integration's.
-    pub(super) fn channel(&self, lane: &Lane, budget: Duration) -> Result<Option<String>, Outcome> {
-        let integration = self.integration(&lane.integration);
-        if let Some(integration) = integration.filter(|i| lane.target.is_empty() && i.webhook_url.is_none()) {
-            // Only this message has no place; the integration isn't held for it.
-            let gone = || Outcome::PlaceNever { reason: "the webhook it was for is gone".into() };
-            let own = integration.channel.as_ref().map(target_text).ok_or_else(gone)?;
-            return self.channel(&Lane { target: own, ..lane.clone() }, budget);
-        }
-        let Some(email) = lane.target.strip_prefix('@') else {
-            return Ok(literal(&lane.target).map(str::to_owned));
-        };
-        match self.person(&lane.integration, email, budget)? {
-            Some(id) => Ok(Some(id)),
-            None => Err(Outcome::PlaceNever { reason: format!("users_not_found: {email}") }),
+    /// The channel for Slack's API: the target itself, or the user id behind an e-mail address. `None` for a webhook's own
+    /// channel; when a bot token has replaced the webhook, the integration's.
+    pub(super) fn channel(&self, queue: &DeliveryQueue, budget: Duration) -> Result<Option<String>, Outcome> {
+        match &queue.target {
+            Target::Webhook => {
+                let replaced = self.integration(&queue.integration).filter(|found| found.webhook_url.is_none());
+                let Some(integration) = replaced else { return Ok(None) };
+                // Only this message has no destination; the integration isn't paused for it.
+                let gone = || Outcome::PlaceNever { reason: "the webhook it was for is gone".into() };
+                let target = integration.channel.as_ref().map(Target::from).ok_or_else(gone)?;
+                self.channel(&DeliveryQueue { target, ..queue.clone() }, budget)
+            }
+            Target::Email(email) => match self.person(&queue.integration, email, budget)? {
+                Some(id) => Ok(Some(id)),
+                None => Err(Outcome::PlaceNever { reason: format!("users_not_found: {email}") }),
+            },
+            Target::Channel(channel) => Ok(Some(channel.clone())),
         }
     }
 
-    /// Who is called; one that can't be found out is left out, as the message matters more.
-    pub(super) fn mentions(&self, lane: &Lane, texts: &[String], budget: Duration) -> Vec<ResolvedMention> {
+    /// The people to mention; one that can't be looked up is left out, as the message matters more.
+    pub(super) fn mentions(&self, queue: &DeliveryQueue, texts: &[String], budget: Duration) -> Vec<ResolvedMention> {
         let mut resolved = Vec::new();
         for mention in texts.iter().filter_map(|text| text.parse::<Mention>().ok()) {
             let found = match mention {
@@ -85,15 +82,15 @@ impl Deliverer {
                 Mention::User(id) => Some(ResolvedMention::User(id)),
                 Mention::UserGroup(id) => Some(ResolvedMention::UserGroup(id)),
                 Mention::Email(email) => {
-                    self.person(&lane.integration, &email, budget).ok().flatten().map(ResolvedMention::User)
+                    self.person(&queue.integration, &email, budget).ok().flatten().map(ResolvedMention::User)
                 }
                 Mention::Handle(handle) => {
-                    self.group(&lane.integration, &handle, budget).ok().flatten().map(ResolvedMention::UserGroup)
+                    self.group(&queue.integration, &handle, budget).ok().flatten().map(ResolvedMention::UserGroup)
                 }
             };
             match found {
                 Some(mention) => resolved.push(mention),
-                None => warn!("nobody to mention integration={} mention={:?}", lane.integration, texts),
+                None => warn!("mention not found integration={} mention={:?}", queue.integration, texts),
             }
         }
         resolved
@@ -140,7 +137,7 @@ impl Deliverer {
         let found = ask()?;
         let keep = if found.is_some() { FOUND_FOR } else { NOBODY_FOR };
         if let Err(e) = self.store.remember(integration, name, found.as_deref(), now.saturating_add(millis(keep))) {
-            warn!("can't remember a look-up reason={e}");
+            warn!("look-up not remembered reason=\"{e}\"");
         }
         Ok(found)
     }

@@ -18,23 +18,23 @@ use std::time::Duration;
 
 /// So long before its end a token is renewed.
 const AHEAD: Duration = Duration::from_secs(60 * 60);
-/// Between two tries that failed, and after a refusal, which waiting hardly mends.
+/// Between two tries that failed, and after a refusal, which hardly ends by waiting.
 const RETRY: Duration = Duration::from_secs(60);
 const RETRY_REFUSED: Duration = Duration::from_secs(10 * 60);
 /// A call may take so long of a delivery's time.
 const CALL_MAX: Duration = Duration::from_secs(5);
 
-/// What is known of an integration's renewal.
+/// The state of an integration's renewal.
 #[derive(Debug, Default)]
 pub(super) struct Renewal {
     /// Unix ms; not before.
     due: i64,
-    /// Slack gave it, and the disk hasn't taken it yet.
+    /// Slack gave it, and it couldn't be written to disk yet.
     unsaved: Option<(Install, Install)>,
 }
 
 impl Deliverer {
-    /// Renews what ends soon.
+    /// Renews the tokens that end soon.
     pub(super) fn renew(&mut self, budget: Duration) {
         let now = self.now_ms();
         let soon = now.saturating_add(millis(AHEAD)) / 1000;
@@ -53,15 +53,13 @@ impl Deliverer {
                 let end = crate::model::time_text::utc(old.expires_at.unwrap_or(0));
                 let renewal = self.renewals.entry(name.clone()).or_default();
                 renewal.due = now.saturating_add(millis(pause));
-                if self.told.insert(format!("renewal of {name}"), why.clone()).as_ref() == Some(&why) {
+                if self.last_logged.insert(format!("renewal of {name}"), why.clone()).as_ref() == Some(&why) {
                     continue;
                 }
                 if pause == RETRY_REFUSED {
-                    error!(
-                        "the token can't be renewed integration={name} reason={why} remedy=install the app again before {end}"
-                    );
+                    error!("token renewal refused integration={name} reason={why:?} install_again_before={end:?}");
                 } else {
-                    warn!("the token isn't renewed yet integration={name} ends={end} reason={why}");
+                    warn!("token not renewed yet integration={name} ends={end:?} reason={why:?}");
                 }
             }
         }
@@ -90,7 +88,7 @@ impl Deliverer {
                 Some(current) if current.refresh_token == old.refresh_token => {}
                 // Another deliverer or a browser was here.
                 Some(current) => {
-                    self.adopt(name, current);
+                    self.use_installation(name, current);
                     return Ok(());
                 }
                 None => return Ok(()),
@@ -113,17 +111,17 @@ impl Deliverer {
         }
         if let Some(newest) = newest {
             info!(
-                "token renewed integration={name} ends={}",
+                "token renewed integration={name} ends={:?}",
                 crate::model::time_text::utc(newest.expires_at.unwrap_or(0))
             );
-            self.adopt(name, newest);
+            self.use_installation(name, newest);
         }
         Ok(())
     }
 
-    /// Uses what the file holds now.
-    fn adopt(&mut self, name: &str, install: Install) {
-        self.told.remove(&format!("renewal of {name}"));
+    /// Uses the installation that the file has now.
+    fn use_installation(&mut self, name: &str, install: Install) {
+        self.last_logged.remove(&format!("renewal of {name}"));
         // Whatever Slack says of its life: never one renewal after the other.
         let due = self.now_ms().saturating_add(millis(RETRY));
         self.renewals.insert(name.to_owned(), Renewal { due, unsaved: None });
@@ -132,8 +130,8 @@ impl Deliverer {
             integration.bot_token = install.revoked.is_none().then(|| install.bot_token.clone());
             integration.install = Some(install);
         }
-        if let Err(e) = self.store.lift_integration_holds() {
-            warn!("what waited for the token waits a little longer integration={name} reason={e}");
+        if let Err(e) = self.store.end_integration_pauses() {
+            warn!("pause not ended integration={name} reason=\"{e}\"");
         }
     }
 }

@@ -2,6 +2,7 @@
 //! newest state is shown, in order, on one card per problem.
 
 use super::*;
+use crate::model::incoming::Incoming;
 use crate::model::notification::{Fields, Notification};
 use crate::state_dir::spool::Entry;
 use ackbell_sandbox::{Options, Sandbox};
@@ -147,7 +148,7 @@ impl Evening {
         // Each is another notification, as by the core's own number.
         fields.put("notification-id", &self.time.to_string());
         let notification: Notification = fields.into_notification(self.time);
-        let entry = Entry { received: self.time * 1000, notification };
+        let entry = Entry { received: self.time * 1000, incoming: Incoming::Notification(notification) };
         Spool::new(&self.config.state_dir).put(&entry).unwrap();
     }
 
@@ -197,7 +198,7 @@ impl Evening {
                 break;
             }
         }
-        assert!(self.deliverer.as_ref().unwrap().0.store.lanes().unwrap().is_empty(), "something still waits");
+        assert!(self.deliverer.as_ref().unwrap().0.store.queues().unwrap().is_empty(), "something still waits");
         let heads = self.heads();
         let shown = |object: usize| {
             let text = |head: &Value| head["text"].as_str().unwrap().to_owned();

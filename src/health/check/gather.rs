@@ -63,7 +63,7 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, 
         // The others are said already, or nobody wants them any more.
         let is_ready = |i: &&Integration| i.enabled && i.missing_token().is_none();
         let ready: Vec<&str> = config.integrations.iter().filter(is_ready).map(|i| &*i.name).collect();
-        health.holds.retain(|hold| ready.contains(&&*hold.integration));
+        health.pauses.retain(|paused| ready.contains(&&*paused.integration));
     }
     put(&mut |facts| facts.outbox = Some(outbox.clone()));
     let Some(config) = config else { return };

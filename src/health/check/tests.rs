@@ -3,7 +3,7 @@
 use super::*;
 use crate::monitoring::shell::DangerKind;
 use crate::state_dir::listener_status::{Skew, Socket, StatusNote};
-use crate::store::{Hold, Summary};
+use crate::store::{PausedIntegration, Summary};
 
 const NOW: i64 = 1_800_000_000;
 const THRESHOLDS: Thresholds = Thresholds {
@@ -91,7 +91,11 @@ fn the_queues_thresholds_hold() {
 
 #[test]
 fn what_is_lost_or_can_not_go_on_is_critical() {
-    let hold = |reason: &str, is_hopeless| Hold { integration: "default".into(), reason: reason.into(), is_hopeless };
+    let paused = |reason: &str, needs_repair| PausedIntegration {
+        integration: "default".into(),
+        reason: reason.into(),
+        needs_repair,
+    };
     for (facts, expected) in [
         (
             outbox(|health| {
@@ -105,11 +109,11 @@ fn what_is_lost_or_can_not_go_on_is_critical() {
             "ACKBELL CRITICAL - 1 spool file can't be read and isn't delivered",
         ),
         (
-            outbox(|health| health.holds = vec![hold("invalid_auth", true)]),
+            outbox(|health| health.pauses = vec![paused("invalid_auth", true)]),
             "ACKBELL CRITICAL - [default] can't deliver: invalid_auth",
         ),
         (
-            outbox(|health| health.holds = vec![hold("timed out", false)]),
+            outbox(|health| health.pauses = vec![paused("timed out", false)]),
             "ACKBELL OK - nothing waits, the listener 0.1.0 runs",
         ),
         (

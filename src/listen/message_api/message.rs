@@ -1,104 +1,81 @@
-//! A message of another program to somebody in Slack: `POST /v1/webhook` ─▶ [`Notification`].
+//! Messages that other programs send to Slack through us: `POST /v1/webhook` ─▶ [`DirectMessage`].
 //!
 //! Pure. The body is the one Coder sends (<https://coder.com/docs/admin/monitoring/notifications>, its `webhook`
-//! method): a title, a body and the person's e-mail address, or a `channel` instead of the address. An error names the
-//! field that is missing or of the wrong type. Unknown fields are ignored.
+//! method): a title, a body and the person's e-mail address; `channel` in its place leads to a channel. A
+//! field that is missing or of the wrong type is named in the answer. Unknown fields are ignored.
 #![warn(clippy::wildcard_enum_match_arm)]
 
 use crate::config::Destination;
-use crate::model::notification::{
-    Contact, DirectMessage, Host, Ids, Kind, Notification, Progress, clean_line, clean_text,
-};
+use crate::model::incoming::DirectMessage;
+use crate::model::notification::{clean_line, clean_text};
 use crate::slack::limits::LINKS_MAX;
 use crate::slack::markdown;
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// The largest body that is accepted.
 pub(crate) const BODY_BYTES_MAX: usize = 256 * 1024;
 
 /// The longest address of a button (<https://docs.slack.dev/reference/block-kit/block-elements/button-element>).
 const URL_CHARS_MAX: usize = 3000;
-/// A program's own name for a message; a longer one isn't a name.
+/// The longest name that a program may give a message.
 const KEY_CHARS_MAX: usize = 255;
 /// How many labels are kept, and how much of each.
 const LABELS_MAX: usize = 50;
 const LABEL_CHARS_MAX: usize = 200;
 
-/// Why a body isn't accepted; the text is the reply's, and quotes nothing of the body.
+/// Why a body isn't accepted; the text is the answer's, and quotes nothing of the body.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("the body isn't JSON (line {line}, column {column})")]
     Json { line: usize, column: usize },
     #[error("the body must be a JSON object")]
-    NoObject,
+    NotAnObject,
     #[error("missing field: {0}")]
     Missing(&'static str),
     #[error("wrong type: {field} must be {expected}")]
     Type { field: &'static str, expected: &'static str },
-    #[error("{field} isn't a valid {expected}")]
+    #[error("{field} isn't {expected}")]
     Value { field: &'static str, expected: &'static str },
 }
 
-/// Parses a body. The message's key is `key`, the `Idempotency-Key` header; else the body's `msg_id`; else `new_key`,
-/// which no other message has. Two bodies with one key to one destination are one message. `now`: Unix seconds.
-pub(crate) fn parse(bytes: &[u8], key: Option<&str>, new_key: &str, now: i64) -> Result<Notification, Refusal> {
+/// Parses a body. `key`: the `Idempotency-Key` header, else the body's `msg_id` counts, else `fresh`, a name that no
+/// other message has. Two bodies with one key to one destination are one message. `now`: Unix seconds.
+pub(crate) fn parse(bytes: &[u8], key: Option<&str>, fresh: &str, now: i64) -> Result<DirectMessage, Refusal> {
     let text = std::str::from_utf8(bytes).map_err(|_| Refusal::Json { line: 1, column: 1 })?;
     let body = crate::system::json::parse(text).map_err(|e| Refusal::Json { line: e.line(), column: e.column() })?;
     if !body.is_object() {
-        return Err(Refusal::NoObject);
+        return Err(Refusal::NotAnObject);
     }
     let payload = optional(&body, "payload", "payload", "an object", |value| value.is_object().then_some(value))?;
     let within = |name: &str| payload.map_or(&Value::Null, |payload| &payload[name]);
-    let message = direct_message(&body, within("actions"), [&body["labels"], within("labels")])?;
-    let (to, contact) = recipient(&body, within("user_email"))?;
+    let content = content(&body, within("actions"), [&body["labels"], within("labels")])?;
+    let Addressee { to, email } = addressee(&body, within("user_email"))?;
     let own = string(&body, "msg_id", "msg_id")?;
     let key = key.or(own).map(clean_line).filter(|key| !key.is_empty());
     if key.as_ref().is_some_and(|key| key.chars().count() > KEY_CHARS_MAX) {
-        return Err(Refusal::Value { field: "Idempotency-Key or msg_id", expected: "name of at most 255 characters" });
+        return Err(Refusal::Value {
+            field: "Idempotency-Key or msg_id",
+            expected: "a name of at most 255 characters",
+        });
     }
-    let key = key.unwrap_or_else(|| new_key.to_owned());
-    Ok(Notification {
-        core: String::new(),
-        kind: Kind::Custom,
-        // No object of a core has such a name.
-        host: Host {
-            name: format!("letter {key}"),
-            display_name: Some(message.title.clone()),
-            alias: None,
-            address: None,
-            state: None,
-        },
-        service: None,
-        time: now,
-        output: String::new(),
-        long_output: String::new(),
-        long_output_is_raw: false,
-        perfdata: String::new(),
-        author: None,
-        comment: None,
-        contact,
-        ids: Ids { notification: Some(key), ..Ids::default() },
-        progress: Progress::default(),
-        host_groups: Vec::new(),
-        service_groups: Vec::new(),
-        action_url: None,
-        notes_url: None,
-        vars: BTreeMap::new(),
-        to: vec![to],
-        letter: Some(message),
-    })
+    Ok(DirectMessage { key: key.unwrap_or_else(|| fresh.to_owned()), time: now, to, email, ..content })
 }
 
-/// The destination, and the person.
-fn recipient(body: &Value, email: &Value) -> Result<(String, Contact), Refusal> {
+/// The destination, and the person's address if it is one.
+struct Addressee {
+    to: String,
+    email: Option<String>,
+}
+
+fn addressee(body: &Value, email: &Value) -> Result<Addressee, Refusal> {
     if let Some(channel) = string(body, "channel", "channel")?.filter(|channel| !channel.trim().is_empty()) {
         let is_destination = matches!(
             channel.trim().parse::<Destination>(),
             Ok(Destination::ChannelName(_) | Destination::ChannelId(_) | Destination::User(_))
         );
-        let refusal = Refusal::Value { field: "channel", expected: "#name or id of a channel" };
-        return if is_destination { Ok((channel.trim().to_owned(), Contact::default())) } else { Err(refusal) };
+        let refusal = Refusal::Value { field: "channel", expected: "a #name or id of a channel" };
+        let to = channel.trim().to_owned();
+        return if is_destination { Ok(Addressee { to, email: None }) } else { Err(refusal) };
     }
     let email = match email {
         Value::String(email) if !email.trim().is_empty() => email.trim().to_lowercase(),
@@ -108,17 +85,16 @@ fn recipient(body: &Value, email: &Value) -> Result<(String, Contact), Refusal> 
         }
     };
     match format!("@{email}").parse::<Destination>() {
-        Ok(destination @ Destination::Email(_)) => {
-            Ok((destination.to_string(), Contact { email: Some(email), ..Contact::default() }))
-        }
-        _ => Err(Refusal::Value { field: "payload.user_email", expected: "e-mail address" }),
+        Ok(destination @ Destination::Email(_)) => Ok(Addressee { to: destination.to_string(), email: Some(email) }),
+        _ => Err(Refusal::Value { field: "payload.user_email", expected: "an e-mail address" }),
     }
 }
 
-fn direct_message(body: &Value, actions: &Value, labels: [&Value; 2]) -> Result<DirectMessage, Refusal> {
-    let text_of = |name: &'static str| Ok(string(body, name, name)?.filter(|text| !text.trim().is_empty()));
-    let (title, title_markdown) = (text_of("title")?, text_of("title_markdown")?);
-    let (text, markdown) = (text_of("body")?, text_of("body_markdown")?.map(clean_text));
+/// The message itself, without key and destination.
+fn content(body: &Value, actions: &Value, labels: [&Value; 2]) -> Result<DirectMessage, Refusal> {
+    let given = |name: &'static str| Ok(string(body, name, name)?.filter(|text| !text.trim().is_empty()));
+    let (title, title_markdown) = (given("title")?, given("title_markdown")?);
+    let (text, markdown) = (given("body")?, given("body_markdown")?.map(clean_text));
     let title = title.map(str::to_owned).or_else(|| title_markdown.map(markdown::to_plain));
     let title = title.map(|title| clean_line(&title)).filter(|title| !title.is_empty());
     let text = text.map(clean_text).or_else(|| markdown.as_deref().map(markdown::to_plain));
@@ -128,15 +104,15 @@ fn direct_message(body: &Value, actions: &Value, labels: [&Value; 2]) -> Result<
         markdown,
         ..DirectMessage::default()
     };
-    links(&mut message, actions)?;
+    add_links(&mut message, actions)?;
     for labels in labels {
-        labels_of(&mut message, labels)?;
+        add_labels(&mut message, labels)?;
     }
     Ok(message)
 }
 
-/// Keeps the links that lead to the web; counts the others.
-fn links(message: &mut DirectMessage, actions: &Value) -> Result<(), Refusal> {
+/// The links that lead to the web; the others are counted.
+fn add_links(message: &mut DirectMessage, actions: &Value) -> Result<(), Refusal> {
     const FIELD: &str = "payload.actions";
     let wrong = Refusal::Type { field: FIELD, expected: "a list of objects with label and url" };
     let actions = match actions {
@@ -160,7 +136,7 @@ fn links(message: &mut DirectMessage, actions: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn labels_of(message: &mut DirectMessage, labels: &Value) -> Result<(), Refusal> {
+fn add_labels(message: &mut DirectMessage, labels: &Value) -> Result<(), Refusal> {
     let labels = match labels {
         Value::Null => return Ok(()),
         Value::Object(labels) => labels,

@@ -1,4 +1,4 @@
-//! From loose text to a strict [`Notification`]: what arguments and macros said, read once.
+//! From loose text to a strict [`Notification`]: arguments and macros are parsed here, once.
 
 use super::{
     Contact, Host, HostState, Ids, Kind, Notification, Progress, Service, ServiceState, clean_line, clean_text,
@@ -91,13 +91,13 @@ pub(crate) const FIELDS: [Field; 36] = [
     field("last-state-change", "UNIX", "$LASTSERVICESTATECHANGE$", "LASTHOSTSTATECHANGE", "LASTSERVICESTATECHANGE"),
     field("action-url", "URL", "$SERVICEACTIONURL$", "HOSTACTIONURL", "SERVICEACTIONURL"),
     field("notes-url", "URL", "$SERVICENOTESURL$", "HOSTNOTESURL", "SERVICENOTESURL"),
-    field("core", "NAME", "Which core says it, where several do", "", ""),
-    field("time", "UNIX", "$TIMET$: when the core said it; else now", "TIMET", "TIMET"),
+    field("core", "NAME", "Which core sent it, if there are several", "", ""),
+    field("time", "UNIX", "$TIMET$: when the core sent it; else now", "TIMET", "TIMET"),
     field("host-action-url", "URL", "$HOSTACTIONURL$ of a service's host", "", "HOSTACTIONURL"),
     field("host-notes-url", "URL", "$HOSTNOTESURL$ of a service's host", "", "HOSTNOTESURL"),
 ];
 
-/// What was said, by [`Field::name`]; raw text.
+/// The given values by [`Field::name`]; raw text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Fields {
     pub(crate) values: BTreeMap<&'static str, String>,
@@ -107,7 +107,7 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
-    /// Takes a value, unless the core had nothing to say there.
+    /// Adds a value, unless the core left it empty.
     pub(crate) fn put(&mut self, name: &'static str, raw: &str) {
         if let Some(value) = present(raw) {
             self.values.insert(name, value.to_owned());
@@ -129,7 +129,7 @@ impl Fields {
         self
     }
 
-    /// Nothing was said that could be told: which kind of object, which core and when is no notification yet.
+    /// Nothing that makes a notification was given: the kind of object, the core and the time alone don't.
     pub(crate) fn is_empty(&self) -> bool {
         self.values.keys().all(|name| ["type", "core", "time"].contains(name)) && self.vars.is_empty()
     }
@@ -138,9 +138,9 @@ impl Fields {
     ///
     /// `now`: Unix seconds.
     pub(crate) fn into_notification(self, now: i64) -> Notification {
-        let is_service = match self.line("type").map(|word| word.to_ascii_lowercase()) {
-            Some(word) if word == "host" => false,
-            Some(word) if word == "service" => true,
+        let is_service = match self.line("type").map(|text| text.to_ascii_lowercase()) {
+            Some(text) if text == "host" => false,
+            Some(text) if text == "service" => true,
             _ => self.line("servicedesc").is_some(),
         };
         let host_state = self.line("hoststate").or_else(|| self.line("state").filter(|_| !is_service));
@@ -178,16 +178,15 @@ impl Fields {
             notes_url: self.line("notes-url").or_else(|| self.line("host-notes-url")),
             vars: self.vars.iter().filter_map(|(key, value)| variable(key, value)).collect(),
             to: self.to.iter().filter_map(|raw| present(raw)).map(clean_line).collect(),
-            letter: None,
         };
         notification.kind = self.kind(&notification);
         notification
     }
 
-    /// The type as given; where it wasn't, what the state suggests.
+    /// The type as given; else the type that the state suggests.
     fn kind(&self, notification: &Notification) -> Kind {
         match self.line("notificationtype") {
-            Some(word) => Kind::from(word),
+            Some(text) => Kind::from(text),
             None if notification.severity() == super::Severity::Good => Kind::Recovery,
             None => Kind::Problem,
         }

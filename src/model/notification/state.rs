@@ -1,4 +1,4 @@
-//! Notification types and states, as enums that keep a word they don't know.
+//! Notification types and states, as enums that keep an unknown value as it was given.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ pub(crate) enum Kind {
     DowntimeEnd,
     DowntimeCancelled,
     Custom,
-    /// Not a core's word but ours, as no core notifies of it: what a person did from Slack and the core holds.
+    /// Ours, as no core notifies of it: an action that a person took in Slack and that the core's state shows.
     Unacknowledged,
     DowntimeScheduled,
     NotificationsStopped,
@@ -27,7 +27,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// The core's word for it.
+    /// As the core writes it.
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Problem => "PROBLEM",
@@ -44,15 +44,15 @@ impl Kind {
             Self::DowntimeScheduled => "DOWNTIMESCHEDULED",
             Self::NotificationsStopped => "NOTIFICATIONSSTOPPED",
             Self::NotificationsResumed => "NOTIFICATIONSRESUMED",
-            Self::Other(word) => word,
+            Self::Other(text) => text,
         }
     }
 }
 
 impl From<String> for Kind {
-    /// Any case; Icinga 2 says `DOWNTIMEREMOVED` and `FLAPPINGEND` for what Nagios calls cancelled and stop.
-    fn from(word: String) -> Self {
-        match word.to_ascii_uppercase().as_str() {
+    /// Any case; Icinga 2 says `DOWNTIMEREMOVED` and `FLAPPINGEND` where Nagios says cancelled and stop.
+    fn from(text: String) -> Self {
+        match text.to_ascii_uppercase().as_str() {
             "PROBLEM" => Self::Problem,
             "RECOVERY" => Self::Recovery,
             "ACKNOWLEDGEMENT" => Self::Acknowledgement,
@@ -67,7 +67,7 @@ impl From<String> for Kind {
             "DOWNTIMESCHEDULED" => Self::DowntimeScheduled,
             "NOTIFICATIONSSTOPPED" => Self::NotificationsStopped,
             "NOTIFICATIONSRESUMED" => Self::NotificationsResumed,
-            _ => Self::Other(word),
+            _ => Self::Other(text),
         }
     }
 }
@@ -104,7 +104,7 @@ impl HostState {
             Self::Up => "UP",
             Self::Down => "DOWN",
             Self::Unreachable => "UNREACHABLE",
-            Self::Other(word) => word,
+            Self::Other(text) => text,
         }
     }
 
@@ -118,12 +118,12 @@ impl HostState {
 }
 
 impl From<String> for HostState {
-    fn from(word: String) -> Self {
-        match word.to_ascii_uppercase().as_str() {
+    fn from(text: String) -> Self {
+        match text.to_ascii_uppercase().as_str() {
             "0" | "UP" | "OK" => Self::Up,
             "1" | "DOWN" => Self::Down,
             "2" | "UNREACHABLE" => Self::Unreachable,
-            _ => Self::Other(word),
+            _ => Self::Other(text),
         }
     }
 }
@@ -153,7 +153,7 @@ impl ServiceState {
             Self::Warning => "WARNING",
             Self::Critical => "CRITICAL",
             Self::Unknown => "UNKNOWN",
-            Self::Other(word) => word,
+            Self::Other(text) => text,
         }
     }
 
@@ -168,13 +168,13 @@ impl ServiceState {
 }
 
 impl From<String> for ServiceState {
-    fn from(word: String) -> Self {
-        match word.to_ascii_uppercase().as_str() {
+    fn from(text: String) -> Self {
+        match text.to_ascii_uppercase().as_str() {
             "0" | "OK" => Self::Ok,
             "1" | "WARNING" => Self::Warning,
             "2" | "CRITICAL" => Self::Critical,
             "3" | "UNKNOWN" => Self::Unknown,
-            _ => Self::Other(word),
+            _ => Self::Other(text),
         }
     }
 }

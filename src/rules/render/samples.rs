@@ -168,7 +168,7 @@ pub(crate) fn lives() -> Vec<(String, Problem)> {
         ("living-recovered", said("RECOVERY", "0", 42, &[("output", "DISK OK - free space: / 15 GB (42%)")])),
     ] {
         let mut changed = problem.clone();
-        let _ = changed.take(&next);
+        let _ = changed.apply(&next);
         shown.push((name.to_owned(), changed.clone()));
         if name != "living-in-downtime" {
             problem = changed;

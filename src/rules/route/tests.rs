@@ -26,11 +26,11 @@ fn service(host: &str, service: &str, state: &str) -> Notification {
 }
 
 fn places(notification: &Notification, config: &Config) -> Vec<String> {
-    let show = |placed: &Placed| match &placed.to {
-        Target::Place(destination) => destination.to_string(),
-        Target::Webhook => format!("webhook of {}", placed.integration),
+    let show = |routed: &Routed| match &routed.to {
+        Target::Destination(destination) => destination.to_string(),
+        Target::Webhook => format!("webhook of {}", routed.integration),
     };
-    decide(notification, config, NOON_MONDAY).placed.iter().map(show).collect()
+    decide(notification, config, NOON_MONDAY).routed.iter().map(show).collect()
 }
 
 const ROUTES: &str = r##"
@@ -62,7 +62,7 @@ fn the_first_route_wins_unless_it_goes_on() {
     assert_eq!(places(&service("web01", "HTTP", "2"), &config), ["#ops"]);
     assert_eq!(places(&service("web01", "Night", "2"), &config), ["#ops"]);
     let decision = decide(&service("db01", "MySQL", "2"), &config, NOON_MONDAY);
-    assert_eq!(decision.placed[0].mentions, [Mention::Handle("oncall".into()), Mention::Here]);
+    assert_eq!(decision.routed[0].mentions, [Mention::Handle("oncall".into()), Mention::Here]);
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn nobody_is_called_for_a_recovery() {
     let config = config(ROUTES);
     let mut recovery = service("db01", "MySQL", "2");
     recovery.kind = Kind::Recovery;
-    assert!(decide(&recovery, &config, NOON_MONDAY).placed[0].mentions.is_empty());
+    assert!(decide(&recovery, &config, NOON_MONDAY).routed[0].mentions.is_empty());
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn disabled_places_are_told() {
     let text = "[slack]\nenabled = false\nwebhook_url = \"https://hooks.slack.com/services/x\"\n";
     let decision = decide(&service("a", "b", "2"), &config(text), NOON_MONDAY);
     assert_eq!(
-        (decision.placed.len(), decision.complaints),
+        (decision.routed.len(), decision.complaints),
         (0, vec!["the integration \"default\" is disabled".to_owned()])
     );
 }

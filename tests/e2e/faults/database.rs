@@ -24,7 +24,7 @@ fn lived_in(sandbox: &Sandbox) -> Site {
     site.service("PROBLEM", "last", "Disk", "2", "x");
     sandbox.tell("faults", &json!({}));
     assert_eq!((site.spooled("new"), &site.queue()["waiting"]), (0, &json!(2)));
-    site.sql("UPDATE post SET due = 0; DELETE FROM hold; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    site.sql("UPDATE post SET due = 0; DELETE FROM pause; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
     site.configure(&slack);
     site
 }
@@ -66,7 +66,7 @@ fn every_page(part: u64, length: usize, step: usize, seed: u64) {
                 template.run(&["queue", "flush"]);
             }
         }
-        let whole = "SELECT name FROM sqlite_schema; PRAGMA integrity_check(3); SELECT * FROM delivery; SELECT * FROM hold; SELECT id, open, digest, version, shown, due, due_set, leased FROM post";
+        let whole = "SELECT name FROM sqlite_schema; PRAGMA integrity_check(3); SELECT * FROM delivery; SELECT * FROM pause; SELECT * FROM digest; SELECT id, open, digest, version, shown, due, due_set, leased FROM post";
         let told = || format!("{} {:?}", template.queue(), template.sql(whole));
         assert!(arrived(), "page {page}: {}\n{}", json!(sandbox.texts()), told());
         kept += usize::from(sandbox.texts().iter().any(|text| text.contains("waiting")));
@@ -127,7 +127,7 @@ fn a_lost_log_and_a_removed_database_stop_nothing_new() {
     let sandbox = Sandbox::start(&["--burst", "9999"]);
     let site = lived_in(&sandbox);
     for lost in [&["-wal"][..], &["-wal", "-shm"], &["-shm"], &["", "-wal", "-shm"]] {
-        site.sql("DELETE FROM hold").unwrap();
+        site.sql("DELETE FROM pause").unwrap();
         site.service("PROBLEM", "before", &lost.concat(), "2", "x");
         for side in lost {
             let _ = fs::remove_file(site.state(&format!("ackbell.db{side}")));

@@ -42,7 +42,7 @@ fn a_tight_limit_is_a_delivery_a_queued_one_or_a_plain_refusal() {
             other => panic!("{limit}: {other:?} {said}"),
         }
         // And nothing is left in the way of the next one; but for a minute's rest, where no certificate could be read.
-        let rest = "UPDATE post SET due = 0; DELETE FROM hold";
+        let rest = "UPDATE post SET due = 0; DELETE FROM pause";
         let _ = site.sql(rest);
         site.service("PROBLEM", "web01", "Disk", "2", "x");
         site.assert_all_delivered();

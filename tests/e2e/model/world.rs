@@ -170,7 +170,7 @@ impl PlayedStory {
     }
 
     fn acts(&self, which: &str) -> String {
-        let sql = format!("SELECT id, state, due, object FROM act WHERE {which}");
+        let sql = format!("SELECT id, state, due, object FROM action_request WHERE {which}");
         self.night.site.sql(&sql).unwrap_or_else(|e| e.to_string())
     }
 

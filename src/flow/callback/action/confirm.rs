@@ -13,7 +13,10 @@ use crate::model::time_text::span;
 use crate::monitoring::{log as core_log, state};
 use crate::rules::confirm::{Confirmation, Effect, Expectation, judge};
 use crate::state_dir::spool::SpoolId;
-use crate::store::{Act, Lane, Move, NewAct, Stage, StoreError, Voice};
+use crate::store::{
+    ActionOutcome, ActionRequest, ActionState, Children, DeliveryQueue, MessageMode, NewActionRequest, NewActionTaken,
+    StoreError, Transition,
+};
 use crate::system::clock;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,7 +28,7 @@ const BATCH: u32 = 1000;
 
 /// A request whose command was sent, but not seen in the core's state yet.
 struct Unconfirmed {
-    kept: Act,
+    kept: ActionRequest,
     request: Request,
     expected: Expectation,
 }
@@ -33,28 +36,27 @@ struct Unconfirmed {
 /// The results of one round of looks.
 #[derive(Default)]
 struct Results {
-    moves: Vec<(i64, Move)>,
+    moves: Vec<(i64, Transition)>,
     rows: Vec<String>,
-    /// For the messages: each with its name and its object's key.
-    actions_taken: Vec<(String, String, ActionTaken)>,
-    timers: Vec<NewAct>,
+    actions_taken: Vec<NewActionTaken>,
+    timers: Vec<NewActionRequest>,
     confirmed: Vec<(Request, Expectation)>,
 }
 
 impl ActionWorker {
     /// Commands that another process sent have their full time from now on: nobody knows how far the clock went meanwhile.
     pub(super) fn restart_patience(&mut self) -> Result<(), StoreError> {
-        for kept in self.store.acts(Stage::Sent, i64::MAX, BATCH)? {
+        for kept in self.store.requests(ActionState::Sent, i64::MAX, BATCH)? {
             let core = expectation_of(&kept)?.object.core;
             let patience = self.lookup.core(&core).map_or(0, |core| patience_ms(&core));
-            self.store.postpone_act(kept.id, self.clock.now_ms().saturating_add(patience))?;
+            self.store.postpone_request(kept.id, self.clock.now_ms().saturating_add(patience))?;
         }
         Ok(())
     }
 
     /// Confirms what the core's state shows; returns how long until the next look.
     pub(in crate::flow::callback) fn confirm(&mut self) -> Result<Duration, StoreError> {
-        let sent = self.store.acts(Stage::Sent, i64::MAX, BATCH)?;
+        let sent = self.store.requests(ActionState::Sent, i64::MAX, BATCH)?;
         self.seen.retain(|id, _| sent.iter().any(|kept| kept.id == *id));
         let mut by_core: BTreeMap<String, Vec<Unconfirmed>> = BTreeMap::new();
         for kept in sent {
@@ -74,7 +76,7 @@ impl ActionWorker {
         }
         self.record_confirmed(&results)?;
         self.combine_children()?;
-        let is_waiting = !self.store.acts(Stage::Sent, i64::MAX, 1)?.is_empty();
+        let is_waiting = !self.store.requests(ActionState::Sent, i64::MAX, 1)?.is_empty();
         Ok(if is_waiting { LOOK_INTERVAL } else { IDLE_PAUSE })
     }
 
@@ -158,9 +160,10 @@ impl ActionWorker {
             _ => None,
         };
         let reply = reply.filter(|_| kept.parent.is_none());
-        results.moves.push((kept.id, Move::Done { outcome: "confirmed".to_owned(), reply }));
+        results.moves.push((kept.id, Transition::Done { outcome: ActionOutcome::Confirmed, reply }));
         if let Some(action_taken) = action_taken(expected, clock::wall_ms() / 1000) {
-            results.actions_taken.push((format!("act-{}", kept.id), expected.object.key(), action_taken));
+            let id = format!("act-{}", kept.id);
+            results.actions_taken.push(NewActionTaken { id, object: expected.object.key(), action: action_taken });
         }
         if let RequestedAction::One { object, action: Action::Acknowledge { expiry: Some(at), .. }, .. } =
             &request.requested_action
@@ -177,7 +180,14 @@ impl ActionWorker {
             };
             let text = serde_json::to_string(&later).map_err(|e| StoreError::Content(e.to_string()))?;
             let (key, due) = (format!("expire {}", kept.id), at.saturating_mul(1000));
-            results.timers.push(NewAct { key, parent: None, object: object.key(), request: text, due });
+            results.timers.push(NewActionRequest {
+                key,
+                parent: None,
+                name: later.name,
+                object: object.key(),
+                request: text,
+                due,
+            });
         }
         results.confirmed.push((request.clone(), expected.clone()));
         Ok(())
@@ -189,11 +199,11 @@ impl ActionWorker {
             return Ok(());
         }
         let now = clock::wall_ms();
-        self.store.keep_acts(&results.timers, now)?;
+        self.store.keep_requests(&results.timers, now)?;
         let config = self.lookup.config();
-        let voice = |lane: &Lane| crate::flow::deliver::voice(&config, lane);
-        self.store.tell(&results.actions_taken, &voice, config.storm.window, now)?;
-        self.store.move_acts(&results.moves, &results.rows)?;
+        let mode = |queue: &DeliveryQueue| crate::flow::deliver::message_mode(&config, queue);
+        self.store.show_actions_taken(&results.actions_taken, &mode, config.storm.window, now)?;
+        self.store.advance_requests(&results.moves, &results.rows)?;
         self.wake_deliverer();
         for (request, expected) in &results.confirmed {
             self.replace_clicked(request, expected)?;
@@ -207,10 +217,10 @@ impl ActionWorker {
             return Ok(());
         };
         let config = self.lookup.config();
-        if crate::flow::deliver::voice(&config, &shown.lane) == Voice::Fixed
+        if crate::flow::deliver::message_mode(&config, &shown.queue) == MessageMode::WriteOnce
             && let (Some(problem), RequestedAction::One { post, .. }) = (shown.problem, &request.requested_action)
         {
-            let message = crate::flow::deliver::replacement(&problem, &config, &shown.lane, post.unwrap_or(0));
+            let message = crate::flow::deliver::replacement(&problem, &config, &shown.queue, post.unwrap_or(0));
             self.respond(&request.requester, message);
         }
         Ok(())
@@ -218,21 +228,21 @@ impl ActionWorker {
 
     /// A request that was split ends when all of its parts have.
     fn combine_children(&mut self) -> Result<(), StoreError> {
-        for kept in self.store.acts(Stage::Parent, i64::MAX, BATCH)? {
-            let (open, outcomes) = self.store.children(kept.id)?;
+        for kept in self.store.requests(ActionState::Parent, i64::MAX, BATCH)? {
+            let Children { open, outcomes } = self.store.children(kept.id)?;
             if open > 0 {
                 continue;
             }
             let request = request_of(&kept)?;
             let sentence = summary(&request.requested_action.action(), &outcomes);
             let rows = [audit_row(&kept, &request, None, &[], "summed up", &sentence)];
-            self.store.move_acts(&[(kept.id, finished(&kept, &sentence))], &rows)?;
+            self.store.advance_requests(&[(kept.id, finished(&kept, &sentence))], &rows)?;
         }
         Ok(())
     }
 }
 
-fn expectation_of(kept: &Act) -> Result<Expectation, StoreError> {
+fn expectation_of(kept: &ActionRequest) -> Result<Expectation, StoreError> {
     serde_json::from_str(&kept.expectation).map_err(|e| StoreError::Content(e.to_string()))
 }
 
@@ -288,15 +298,17 @@ fn confirmation(expected: &Expectation, object: &str) -> String {
     }
 }
 
-fn summary(action: &Action, outcomes: &[String]) -> String {
-    let confirmed = outcomes.iter().filter(|outcome| *outcome == "confirmed").count();
+fn summary(action: &Action, outcomes: &[ActionOutcome]) -> String {
+    let confirmed = outcomes.iter().filter(|outcome| **outcome == ActionOutcome::Confirmed).count();
     let mut text = match action {
         Action::Downtime { .. } => format!("Scheduled {confirmed} of {} downtimes.", outcomes.len()),
         _ => format!("Acknowledged {confirmed} of {} problems.", outcomes.len()),
     };
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-    for outcome in outcomes.iter().filter(|outcome| *outcome != "confirmed") {
-        *reasons.entry(outcome).or_default() += 1;
+    for outcome in outcomes {
+        if let ActionOutcome::NotConfirmed(reason) = outcome {
+            *reasons.entry(reason).or_default() += 1;
+        }
     }
     for (reason, count) in reasons {
         text.push_str(&format!("\n{count} not: {reason}"));

@@ -12,7 +12,9 @@ use crate::model::problem::Problem;
 use crate::monitoring::{dialect, knows_expiry, wording};
 use crate::rules::authorise::{Authorised, Caller, Permission, Person, Refusal, Right, authorise};
 use crate::rules::command::ExternalCommand;
-use crate::store::{Act, Lane, NewAct, Shown, Stage, StoreError};
+use crate::store::{
+    ActionRequest, ActionState, DeliveryQueue, NewActionRequest, NewActionTaken, ShownMessage, StoreError,
+};
 use crate::system::clock;
 use std::collections::BTreeMap;
 
@@ -21,7 +23,7 @@ const BATCH: u32 = 200;
 
 /// A request whose command may be sent.
 pub(in crate::flow::callback) struct Ready {
-    pub(in crate::flow::callback) kept: Act,
+    pub(in crate::flow::callback) kept: ActionRequest,
     pub(in crate::flow::callback) request: Request,
     pub(in crate::flow::callback) person: Person,
     pub(in crate::flow::callback) core: Core,
@@ -32,7 +34,7 @@ pub(in crate::flow::callback) struct Ready {
 pub(in crate::flow::callback) enum Stop {
     Ended(Ended),
     /// It becomes these requests, each of one object.
-    Split(Vec<NewAct>),
+    Split(Vec<NewActionRequest>),
     Store(StoreError),
 }
 
@@ -50,7 +52,7 @@ pub(super) const FAILED: &str = "failed";
 pub(super) const NOTHING_TO_DO: &str = "nothing to do";
 
 /// A request, and how far its preparation came.
-pub(in crate::flow::callback) type Prepared = (Act, Request, Result<Ready, Stop>);
+pub(in crate::flow::callback) type Prepared = (ActionRequest, Request, Result<Ready, Stop>);
 
 /// The object of a request, with the message that shows it, and the core to be commanded.
 pub(in crate::flow::callback) struct Found {
@@ -58,7 +60,7 @@ pub(in crate::flow::callback) struct Found {
     pub(in crate::flow::callback) request: Request,
     pub(in crate::flow::callback) core: Core,
     pub(super) object: Object,
-    shown: Option<Shown>,
+    shown: Option<ShownMessage>,
 }
 
 impl Found {
@@ -90,12 +92,15 @@ impl From<StoreError> for Stop {
 
 impl ActionWorker {
     /// The kept requests that are due.
-    pub(in crate::flow::callback) fn due_requests(&self) -> Result<Vec<Act>, StoreError> {
-        self.store.acts(Stage::New, clock::wall_ms(), BATCH)
+    pub(in crate::flow::callback) fn due_requests(&self) -> Result<Vec<ActionRequest>, StoreError> {
+        self.store.requests(ActionState::New, clock::wall_ms(), BATCH)
     }
 
     /// Prepares each of them.
-    pub(in crate::flow::callback) fn prepare_all(&mut self, due: Vec<Act>) -> Result<Vec<Prepared>, StoreError> {
+    pub(in crate::flow::callback) fn prepare_all(
+        &mut self,
+        due: Vec<ActionRequest>,
+    ) -> Result<Vec<Prepared>, StoreError> {
         let requests = due.iter().map(request_of).collect::<Result<Vec<_>, _>>()?;
         self.learn_contacts(&requests);
         let mut all = Vec::with_capacity(due.len());
@@ -124,7 +129,11 @@ impl ActionWorker {
 
     /// A timed acknowledgement that has ended in the core needs no command. Nobody asked for that end now, so it is
     /// looked at whatever its author may do by now; the messages about the object are updated.
-    pub(in crate::flow::callback) fn check_expiry(&mut self, kept: &Act, request: &Request) -> Result<(), Stop> {
+    pub(in crate::flow::callback) fn check_expiry(
+        &mut self,
+        kept: &ActionRequest,
+        request: &Request,
+    ) -> Result<(), Stop> {
         let RequestedAction::Expire { object, author, comment } = &request.requested_action else {
             return Ok(());
         };
@@ -139,9 +148,10 @@ impl ActionWorker {
                 if self.store.acknowledged_by(&object.key())?.as_deref() == Some(author) {
                     let now = clock::wall_ms();
                     let config = self.lookup.config();
-                    let voice = |lane: &Lane| crate::flow::deliver::voice(&config, lane);
-                    let ended = (format!("act-{}", kept.id), object.key(), expiry::over(author, now / 1000));
-                    self.store.tell(&[ended], &voice, config.storm.window, now)?;
+                    let mode = |queue: &DeliveryQueue| crate::flow::deliver::message_mode(&config, queue);
+                    let (id, action) = (format!("act-{}", kept.id), expiry::over(author, now / 1000));
+                    let ended = NewActionTaken { id, object: object.key(), action };
+                    self.store.show_actions_taken(&[ended], &mode, config.storm.window, now)?;
                     self.wake_deliverer();
                 }
                 Err(Stop::nothing_to_do("The acknowledgement has ended."))
@@ -160,7 +170,7 @@ impl ActionWorker {
     /// The object that the request is about, and its core.
     pub(in crate::flow::callback) fn find(
         &mut self,
-        kept: &Act,
+        kept: &ActionRequest,
         request: &Request,
         permission: &Permission<'_>,
     ) -> Result<Found, Stop> {
@@ -175,7 +185,7 @@ impl ActionWorker {
     }
 
     /// The request, naming the object that its message is about.
-    fn with_object(&mut self, kept: &Act, request: &Request, object: &Object) -> Result<Request, StoreError> {
+    fn with_object(&mut self, kept: &ActionRequest, request: &Request, object: &Object) -> Result<Request, StoreError> {
         let RequestedAction::Card { post, action, .. } = &request.requested_action else {
             return Ok(request.clone());
         };
@@ -183,7 +193,7 @@ impl ActionWorker {
             RequestedAction::One { post: Some(*post), object: object.clone(), action: action.clone() };
         let request = Request { requested_action, ..request.clone() };
         let text = serde_json::to_string(&request).map_err(|e| StoreError::Content(e.to_string()))?;
-        self.store.resolve_act(kept.id, &object.key(), &text)?;
+        self.store.resolve_request(kept.id, &object.key(), &text)?;
         Ok(request)
     }
 
@@ -210,7 +220,7 @@ impl ActionWorker {
     }
 
     /// Whether there is still something to do, as far as ackbell knows.
-    pub(in crate::flow::callback) fn check_needed(&self, kept: &Act, found: &Found) -> Result<(), Stop> {
+    pub(in crate::flow::callback) fn check_needed(&self, kept: &ActionRequest, found: &Found) -> Result<(), Stop> {
         let action = found.request.requested_action.action();
         if let Some(sentence) = nothing_to_do(&action, found.problem()) {
             return Err(Stop::nothing_to_do(sentence));

@@ -4,7 +4,7 @@ use super::{ActionWorker, IDLE_PAUSE, request_of};
 use crate::flow::callback::ephemeral::{own_url, send_ephemeral};
 use crate::flow::callback::request::Requester;
 use crate::model::outcome::Outcome;
-use crate::store::{Act, Stage, StoreError};
+use crate::store::{ActionRequest, ActionState, StoreError};
 use crate::system::clock;
 use log::warn;
 use serde_json::Value;
@@ -27,26 +27,26 @@ impl ActionWorker {
         self.reply_that_it_takes_time()?;
         let mut waits = false;
         let mut sent: HashSet<(String, Option<String>, String)> = HashSet::new();
-        for kept in self.store.replies()? {
+        for kept in self.store.unsent_replies()? {
             let requester = request_of(&kept)?.requester;
             let sentence = kept.reply.clone().unwrap_or_default();
             // A person who tapped again and again reads it once.
             if !sent.insert((requester.key(), requester.channel.clone(), sentence.clone())) {
-                self.store.reply_said(kept.id)?;
+                self.store.reply_sent(kept.id)?;
                 continue;
             }
             if self.has_due_request()? {
                 return Ok(Duration::ZERO);
             }
             match send_ephemeral(&mut self.lookup, &requester, &sentence) {
-                Outcome::Delivered(_) => self.store.reply_said(kept.id)?,
+                Outcome::Delivered(_) => self.store.reply_sent(kept.id)?,
                 outcome if clock::wall_ms() - kept.at.max(kept.due.min(clock::wall_ms())) > REPLY_MS_MAX => {
                     let user = &requester.user;
                     warn!(
                         "reply not sent in time user={user} dropped=reply text={sentence:?} reason={:?}",
                         outcome.reason()
                     );
-                    self.store.reply_said(kept.id)?;
+                    self.store.reply_sent(kept.id)?;
                 }
                 Outcome::Temporary { slow: false, .. } | Outcome::Wait { .. } => waits = true,
                 outcome => {
@@ -55,7 +55,7 @@ impl ActionWorker {
                         "can't send a reply user={user} dropped=reply text={sentence:?} reason={:?}",
                         outcome.reason()
                     );
-                    self.store.reply_said(kept.id)?;
+                    self.store.reply_sent(kept.id)?;
                 }
             }
         }
@@ -64,12 +64,12 @@ impl ActionWorker {
 
     /// Whether a new request is due.
     fn has_due_request(&self) -> Result<bool, StoreError> {
-        Ok(!self.store.acts(Stage::New, clock::wall_ms(), 1)?.is_empty())
+        Ok(!self.store.requests(ActionState::New, clock::wall_ms(), 1)?.is_empty())
     }
 
     fn reply_that_it_takes_time(&mut self) -> Result<(), StoreError> {
         let now = clock::wall_ms();
-        let waiting: Vec<Act> = self.store.acts(Stage::Sent, i64::MAX, 100)?;
+        let waiting: Vec<ActionRequest> = self.store.requests(ActionState::Sent, i64::MAX, 100)?;
         self.told_to_wait.retain(|id| waiting.iter().any(|kept| kept.id == *id));
         for kept in waiting.iter().filter(|kept| kept.parent.is_none() && now - kept.at > PATIENCE_MS) {
             if !self.has_due_request()? && self.told_to_wait.insert(kept.id) {

@@ -10,7 +10,7 @@ use crate::monitoring::{paths, send, state};
 use crate::rules::command::ExternalCommand;
 use crate::rules::confirm::Expectation;
 use crate::state_dir::listener_status::StatusNote;
-use crate::store::{Act, Move, StoreError};
+use crate::store::{ActionOutcome, ActionRequest, StoreError, Transition};
 use crate::system::clock;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -42,14 +42,14 @@ impl ActionWorker {
                     let expectation = Expectation::of(&ready.command, before);
                     let text = serde_json::to_string(&expectation).map_err(|e| StoreError::Content(e.to_string()))?;
                     let until = self.clock.now_ms().saturating_add(patience_ms(core));
-                    moves.push((kept.id, Move::Sending { expectation: text, until }));
+                    moves.push((kept.id, Transition::Sending { expectation: text, until }));
                     let person = Some(&ready.person);
                     rows.push(audit_row(&kept, &ready.request, person, &expectation.lines, "sending", ""));
                     to_send.push(ready);
                 }
                 Err(Stop::Split(children)) => {
-                    self.store.keep_acts(&children, clock::wall_ms())?;
-                    moves.push((kept.id, Move::Parent));
+                    self.store.keep_requests(&children, clock::wall_ms())?;
+                    moves.push((kept.id, Transition::Parent));
                 }
                 Err(Stop::Ended(Ended { step, sentence, person })) => {
                     let row = audit_row(&kept, &request, person.as_deref(), &[], step, &sentence);
@@ -60,7 +60,8 @@ impl ActionWorker {
                         rows.push(row);
                         // Nobody waits for a reply when a timed acknowledgement ends: the message shows it.
                         let is_expired = matches!(request.requested_action, RequestedAction::Expire { .. });
-                        let silently = Move::Done { outcome: sentence.clone(), reply: None };
+                        let silently =
+                            Transition::Done { outcome: ActionOutcome::NotConfirmed(sentence.clone()), reply: None };
                         let is_silent = is_expired && step == NOTHING_TO_DO;
                         moves.push((kept.id, if is_silent { silently } else { finished(&kept, &sentence) }));
                     }
@@ -69,7 +70,7 @@ impl ActionWorker {
             }
         }
         self.store.refuse(&refusals, &refused, clock::wall_ms())?;
-        self.store.move_acts(&moves, &rows)?;
+        self.store.advance_requests(&moves, &rows)?;
         Ok(to_send)
     }
 
@@ -94,7 +95,7 @@ impl ActionWorker {
         for (one, result) in sent {
             let Ready { kept, request, person, command, .. } = one;
             match result {
-                Ok(()) => moves.push((kept.id, Move::Sent)),
+                Ok(()) => moves.push((kept.id, Transition::Sent)),
                 Err(e) => {
                     let (lines, reason) = (command.lines(), e.to_string());
                     rows.push(audit_row(&kept, &request, Some(&person), &lines, "failed", &reason));
@@ -102,14 +103,14 @@ impl ActionWorker {
                 }
             }
         }
-        self.store.move_acts(&moves, &rows)
+        self.store.advance_requests(&moves, &rows)
     }
 }
 
 /// How a request ends that was refused.
-fn refused_move(kept: &Act, sentence: &str) -> Move {
+fn refused_move(kept: &ActionRequest, sentence: &str) -> Transition {
     // A person who asked for many reads each reason at the end.
-    if kept.parent.is_some() { finished(kept, sentence) } else { Move::Refused { reply: sentence.to_owned() } }
+    if kept.parent.is_some() { finished(kept, sentence) } else { Transition::Refused { reply: sentence.to_owned() } }
 }
 
 fn send_patiently(core: &Core, command: &ExternalCommand) -> Result<(), SendError> {

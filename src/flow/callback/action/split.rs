@@ -8,13 +8,13 @@ use crate::model::action::Action;
 use crate::model::object::Object;
 use crate::monitoring::object_list;
 use crate::rules::authorise::Permission;
-use crate::store::{Act, NewAct, StoreError};
+use crate::store::{ActionRequest, NewActionRequest, StoreError};
 
 impl ActionWorker {
     /// *Acknowledge all*: a request for each problem of the digest that is still open.
     pub(in crate::flow::callback) fn split_digest(
         &mut self,
-        kept: &Act,
+        kept: &ActionRequest,
         request: &Request,
         permission: &Permission<'_>,
     ) -> Result<(), Stop> {
@@ -35,7 +35,7 @@ impl ActionWorker {
 /// A host's downtime with its services, where rules tell the objects apart: a request for the host and one for each
 /// service.
 pub(in crate::flow::callback) fn split_host_downtime(
-    kept: &Act,
+    kept: &ActionRequest,
     found: &Found,
     permission: &Permission<'_>,
 ) -> Result<(), Stop> {
@@ -59,19 +59,19 @@ pub(in crate::flow::callback) fn split_host_downtime(
 
 /// The requests that one request becomes.
 fn children(
-    kept: &Act,
+    kept: &ActionRequest,
     request: &Request,
     action: &Action,
     objects: impl Iterator<Item = (Option<i64>, Object)>,
-) -> Result<Vec<NewAct>, StoreError> {
+) -> Result<Vec<NewActionRequest>, StoreError> {
     let child = |(nth, (post, object)): (usize, (Option<i64>, Object))| {
         let key = object.key();
         // The digest was clicked on, not the problem's own message: the newest message about the object is updated.
         let requested_action = RequestedAction::One { post: None, object, action: action.clone() };
         let one = Request { name: request.name.clone(), requester: request.requester.clone(), requested_action };
         let request = serde_json::to_string(&one).map_err(|e| StoreError::Content(e.to_string()))?;
-        let name = format!("{}/{}", kept.id, post.unwrap_or_else(|| i64::try_from(nth).unwrap_or(0)));
-        Ok(NewAct { key: name, parent: Some(kept.id), object: key, request, due: 0 })
+        let part_key = format!("{}/{}", kept.id, post.unwrap_or_else(|| i64::try_from(nth).unwrap_or(0)));
+        Ok(NewActionRequest { key: part_key, parent: Some(kept.id), name: one.name, object: key, request, due: 0 })
     };
     objects.enumerate().map(child).collect()
 }

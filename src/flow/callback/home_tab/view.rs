@@ -4,7 +4,7 @@ use super::{HomeWorker, Next, OWNERS_MAX, PERSON_PACE};
 use crate::flow::callback::access_lookup::LookupError;
 use crate::flow::callback::request::Requester;
 use crate::flow::callback::requester::IdentityError;
-use crate::flow::deliver::reach;
+use crate::flow::deliver::interactivity;
 use crate::model::notification::Severity;
 use crate::model::object::Object;
 use crate::model::problem::Problem;
@@ -48,7 +48,7 @@ impl HomeWorker {
             Err(refusal) => return Ok(Ok(text_only(&refusal.to_string(), now))),
         };
         self.learn(&requester.integration, &permission)?;
-        let reach = reach(&config, &requester.integration);
+        let reach = interactivity(&config, &requester.integration);
         let mut home: [(&str, Vec<Entry>); 5] =
             ["Yours", "Critical", "Warning", "Unknown", "Acknowledged or in downtime"].map(|name| (name, Vec::new()));
         let is_partial = permission.differs_by_object();

@@ -9,7 +9,7 @@ use crate::model::action::Action;
 use crate::model::object::Object;
 use crate::rules::authorise::Permission;
 use crate::rules::slash::{SlashAction, WrittenName, downtime};
-use crate::store::NewAct;
+use crate::store::NewActionRequest;
 use crate::system::clock;
 
 impl SlashWorker {
@@ -40,8 +40,9 @@ impl SlashWorker {
         };
         let text = serde_json::to_string(&new).map_err(|e| e.to_string())?;
         let object = new.requested_action.object_key();
-        let act = NewAct { key: request.key.clone(), parent: None, object, request: text, due: 0 };
-        self.store.keep_acts(&[act], clock::wall_ms()).map_err(|e| not_kept(&e))?;
+        let row =
+            NewActionRequest { key: request.key.clone(), parent: None, name: new.name, object, request: text, due: 0 };
+        self.store.keep_requests(&[row], clock::wall_ms()).map_err(|e| not_kept(&e))?;
         // The worker ends only with the process.
         let _ = self.actions.send(WorkerMessage::NewRequest);
         Ok(SlashAnswer::Nothing)

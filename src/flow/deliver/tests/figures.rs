@@ -30,7 +30,8 @@ fn figures_of_the_flow() {
                 fields.put(name, value);
             }
             fields.put("output", "DISK CRITICAL - free space: / 1043 MB (3% inode=94%)");
-            spool.put(&Entry { received: 1, notification: fields.into_notification(i64::from(i)) }).unwrap();
+            let incoming = Incoming::Notification(fields.into_notification(i64::from(i)));
+            spool.put(&Entry { received: 1, incoming }).unwrap();
         }
     };
     fill();
@@ -50,13 +51,13 @@ fn figures_of_the_flow() {
         f64::from(COUNT) / drained.as_secs_f64(),
         drained.as_secs_f64() / floor.as_secs_f64()
     );
-    let lane = deliverer.store.lanes().unwrap().remove(0);
+    let queue = deliverer.store.queues().unwrap().remove(0);
     deliverer.config.storm.threshold = u32::MAX;
-    let plan = median(21, || assert!(deliverer.plan(&lane).unwrap().is_some()));
+    let plan = median(21, || assert!(deliverer.plan(&queue).unwrap().is_some()));
     println!("figure: deciding what is next with {COUNT} waiting; {plan:.1?}");
     deliverer.config.storm.threshold = 5;
-    let storm = median(1, || assert!(deliverer.plan(&lane).unwrap().is_some()));
-    let plan = median(21, || assert!(deliverer.plan(&lane).unwrap().is_some()));
+    let storm = median(1, || assert!(deliverer.plan(&queue).unwrap().is_some()));
+    let plan = median(21, || assert!(deliverer.plan(&queue).unwrap().is_some()));
     println!("figure: making them one digest, then deciding; {storm:.1?}, {plan:.1?}");
     let (_, notification) = crate::rules::render::samples().remove(0);
     let problem = crate::model::problem::Problem::begin(&notification);

@@ -1,17 +1,18 @@
-//! What other programs hand in: whatever it is, it mentions nobody and leads to the web only.
+//! Messages of other programs: whatever they contain, they mention nobody and lead to the web only.
 
 use super::NOW;
+use super::files::keep_incoming;
 use crate::listen::message_api::message::parse;
+use crate::model::incoming::Incoming;
 use crate::slack::limits::LINKS_MAX;
 use crate::slack::{direct_message, markdown};
 
-/// A body at the intake; and any text as Markdown.
+/// A body of the message API; and any text as Markdown.
 pub fn intake(bytes: &[u8]) {
-    if let Ok(notification) = parse(bytes, None, "fresh", NOW) {
-        let letter = notification.letter.expect("it came as one");
-        assert!(!letter.title.is_empty() && !letter.body.is_empty() && letter.links.len() <= LINKS_MAX);
-        assert!(letter.links.iter().all(|(_, url)| markdown::is_web(url)), "{:?}", letter.links);
-        let message = direct_message::message(&letter, None, &[], crate::rules::render::Interactivity::Nothing);
+    if let Ok(direct) = parse(bytes, None, "fresh", NOW) {
+        assert!(!direct.title.is_empty() && !direct.body.is_empty() && direct.links.len() <= LINKS_MAX);
+        assert!(direct.links.iter().all(|(_, url)| markdown::is_web(url)), "{:?}", direct.links);
+        let message = direct_message::message(&direct, None, &[], crate::rules::render::Interactivity::Nothing);
         let blocks = message["blocks"].as_array().expect("a list");
         assert!(blocks.len() <= 50, "{} blocks", blocks.len());
         for text in blocks.iter().filter_map(|block| block["text"]["text"].as_str()) {
@@ -21,12 +22,7 @@ pub fn intake(bytes: &[u8]) {
             harmless(block["text"]["text"].as_str().unwrap_or_default());
         }
         harmless(message["text"].as_str().unwrap_or_default());
-        let kept = serde_json::to_value(&letter).expect("JSON");
-        assert_eq!(
-            serde_json::from_value::<crate::model::notification::DirectMessage>(kept.clone()).ok(),
-            Some(letter),
-            "{kept}"
-        );
+        keep_incoming(&Incoming::DirectMessage(direct));
     }
     let text = String::from_utf8_lossy(bytes);
     for piece in markdown::pieces(&text) {

@@ -1,0 +1,147 @@
+//! A delivery about to be written: into its queue, or as one that has ended already.
+
+use super::StoreError;
+use super::assign_post::{Assignment, PostAssigner, PostPlacement};
+use super::delivery_queue::{DeliveryQueue, MessageMode};
+use super::state::DeliveryState;
+use crate::model::incoming::Incoming;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::time::Duration;
+
+/// The mentions of a delivery that mentions nobody.
+pub(super) const NOBODY: &str = "[]";
+
+/// A delivery about to be written.
+#[derive(Debug, Clone)]
+pub(super) struct NewDeliveryRow {
+    /// The notification's number.
+    pub(super) seq: i64,
+    pub(super) queue: DeliveryQueue,
+    pub(super) object: String,
+    /// JSON.
+    pub(super) mentions: String,
+    pub(super) annotation: Option<String>,
+    /// Unix ms.
+    pub(super) since: i64,
+}
+
+/// How a delivery ends that never waited.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ended<'a> {
+    pub(super) state: DeliveryState,
+    pub(super) attempts: u32,
+    pub(super) reason: &'a str,
+}
+
+impl NewDeliveryRow {
+    /// Assigns it to a message of its queue, and lets it wait there.
+    pub(super) fn enqueue(&self, assigner: &PostAssigner<'_>, incoming: &Incoming) -> Result<(), StoreError> {
+        let db = assigner.db;
+        match assigner.assign(incoming)? {
+            // It counts as tried: then the same notification for other contacts counts as known, too.
+            PostPlacement::Known => {
+                let known = Ended { state: DeliveryState::Merged, attempts: 1, reason: "known already" };
+                self.write_ended(db, known, assigner.now)
+            }
+            PostPlacement::Waiting { assignment, has_mentions, superseded } => {
+                if let Some(post) = superseded {
+                    let old = Assignment { post, digest: None, has_line: false, urgency: assignment.urgency };
+                    self.write_waiting(db, NOBODY, &old)?;
+                }
+                let mentions = if has_mentions { &self.mentions } else { NOBODY };
+                self.write_waiting(db, mentions, &assignment)
+            }
+        }
+    }
+
+    fn write_waiting(&self, db: &Connection, mentions: &str, assignment: &Assignment) -> Result<(), StoreError> {
+        let sql = "INSERT INTO delivery (notification, integration, target, object, mentions, annotation, state, since,
+                     post, digest, line, urgency) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'waiting', ?7, ?8, ?9, ?10, ?11)";
+        let DeliveryQueue { integration, target } = &self.queue;
+        let Assignment { post, digest, has_line, urgency } = assignment;
+        db.prepare_cached(sql)?.execute(params![
+            self.seq,
+            integration,
+            target,
+            self.object,
+            mentions,
+            self.annotation,
+            self.since,
+            post,
+            digest,
+            has_line,
+            urgency
+        ])?;
+        Ok(())
+    }
+
+    /// Writes it as one that has ended already.
+    pub(super) fn write_ended(&self, db: &Connection, ended: Ended<'_>, now: i64) -> Result<(), StoreError> {
+        let sql =
+            "INSERT INTO delivery (notification, integration, target, object, mentions, annotation, state, reason,
+                     recorded, since, attempts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        let DeliveryQueue { integration, target } = &self.queue;
+        db.prepare_cached(sql)?.execute(params![
+            self.seq,
+            integration,
+            target,
+            self.object,
+            self.mentions,
+            self.annotation,
+            ended.state,
+            ended.reason,
+            now,
+            self.since,
+            ended.attempts
+        ])?;
+        Ok(())
+    }
+}
+
+/// Assigns waiting deliveries that belong to no message yet: those of an older version's database or of a corrupt one, and
+/// dead ones that are tried again and never belonged to any.
+pub(super) fn assign_orphans(db: &Connection) -> Result<(), StoreError> {
+    let sql =
+        "SELECT d.id, d.notification, d.integration, d.target, d.object, d.mentions, d.annotation, d.since, n.body
+               FROM delivery d JOIN notification n ON n.seq = d.notification
+               WHERE d.state = 'waiting' AND d.post IS NULL ORDER BY d.id LIMIT 1";
+    while db.prepare_cached(sql)?.query_row([], |row| Ok(assign_orphan(db, row))).optional()?.transpose()?.is_some() {}
+    Ok(())
+}
+
+fn assign_orphan(db: &Connection, row: &Row<'_>) -> Result<(), StoreError> {
+    let queue = DeliveryQueue { integration: row.get(2)?, target: row.get(3)? };
+    let since = row.get(7)?;
+    let incoming = super::incoming(&row.get::<_, String>(8)?)?;
+    let assigner = PostAssigner { db, queue: &queue, mode: MessageMode::WriteOnce, quiet: Duration::ZERO, now: since };
+    let new = NewDeliveryRow {
+        seq: row.get(1)?,
+        queue: queue.clone(),
+        object: row.get(4)?,
+        mentions: row.get(5)?,
+        annotation: row.get(6)?,
+        since,
+    };
+    new.enqueue(&assigner, &incoming)?;
+    db.execute("DELETE FROM delivery WHERE id = ?1", [row.get::<_, i64>(0)?])?;
+    Ok(())
+}
+
+/// Writes one waiting message of a corrupt database into this one; [`assign_orphans`] finds the message it belongs to.
+pub(super) fn recover_row(db: &Connection, row: &Row<'_>) -> Result<(), StoreError> {
+    let text = |i| row.get::<_, String>(i);
+    let (id, received, object, body): (_, i64, _, _) = (text(0)?, row.get(1)?, text(2)?, text(5)?);
+    // One that can't be read would stand in the way of all that come after it.
+    super::incoming(&body)?;
+    db.execute(
+        "INSERT OR IGNORE INTO notification (id, received, object, duplicate_key, contact, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![id, received, object, text(3)?, text(4)?, body],
+    )?;
+    db.execute(
+        "INSERT INTO delivery (notification, integration, target, object, mentions, state, since)
+         SELECT seq, ?2, ?3, ?4, ?5, 'waiting', received FROM notification WHERE id = ?1",
+        params![id, text(6)?, text(7)?, object, text(8)?],
+    )?;
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! Pauses: who holds still, until when, and why.
+
+use super::delivery_queue::DeliveryQueue;
+use super::state::PauseScope;
+use super::{Store, StoreError};
+use crate::slack::outcome::is_token_trouble;
+use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::BTreeSet;
+
+/// Why something waits or was given up: a text for people, and Slack's own code where it gave one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Reason {
+    pub(crate) text: String,
+    pub(crate) code: Option<String>,
+}
+
+impl From<String> for Reason {
+    /// Finds the code in the text that `slack/outcome` makes of Slack's answer: its first word, as in `not_in_channel` and
+    /// `403 no_service`; or one by which no message can be sent.
+    fn from(text: String) -> Self {
+        let is_in_code = |c: char| c.is_ascii_lowercase() || c == '_';
+        let start = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
+        let first = start.split(|c| !is_in_code(c)).next().filter(|first| first.contains('_'));
+        let named = || text.split(|c| !is_in_code(c)).find(|part| is_token_trouble(part));
+        let code = first.or_else(named).map(str::to_owned);
+        Self { text, code }
+    }
+}
+
+/// A pause to be written. Times in Unix ms.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pause<'a> {
+    pub(super) until: i64,
+    pub(super) now: i64,
+    pub(super) reason: Option<&'a Reason>,
+}
+
+impl Pause<'_> {
+    /// Pauses a channel, under the id that Slack gave it if that is known: `#ops` and its id are one channel.
+    pub(super) fn channel(self, db: &Connection, queue: &DeliveryQueue, id: Option<&str>) -> Result<(), StoreError> {
+        let known = match id {
+            Some(id) => id.to_owned(),
+            None => queue.channel_id(db)?.unwrap_or_else(|| queue.target.as_text().into_owned()),
+        };
+        self.write(db, &queue.integration, PauseScope::Channel, &known, 0)
+    }
+
+    /// Pauses an integration's edits.
+    pub(super) fn edits(self, db: &Connection, integration: &str) -> Result<(), StoreError> {
+        self.write(db, integration, PauseScope::Edits, "", 0)
+    }
+
+    /// Pauses an integration and everything with it, after so many more failures.
+    pub(super) fn integration(self, db: &Connection, integration: &str, failures: u32) -> Result<(), StoreError> {
+        self.write(db, integration, PauseScope::Integration, "", failures)
+    }
+
+    fn write(
+        self,
+        db: &Connection,
+        integration: &str,
+        scope: PauseScope,
+        channel: &str,
+        failures: u32,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO pause (integration, scope, channel, until, since, failures, reason, code)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                   ON CONFLICT DO UPDATE SET until = excluded.until, since = excluded.since,
+                     failures = failures + excluded.failures, reason = excluded.reason, code = excluded.code";
+        let (text, code) = self.reason.map_or(("", None), |reason| (reason.text.as_str(), reason.code.as_deref()));
+        let values = params![integration, scope, channel, self.until, self.now, failures, text, code];
+        db.prepare_cached(sql)?.execute(values)?;
+        Ok(())
+    }
+}
+
+/// Ends the pauses of the integrations that these deliveries go through; the reason stays until something was delivered.
+pub(super) fn end_for_deliveries(db: &Connection, id: Option<i64>) -> Result<(), StoreError> {
+    let sql = "UPDATE pause SET until = 0 WHERE scope = 'integration' AND integration IN (
+                 SELECT integration FROM delivery WHERE state = 'waiting' AND (?1 IS NULL OR id = ?1))";
+    db.execute(sql, [id])?;
+    Ok(())
+}
+
+/// The integration works: its failures are past, and remembered as the reason for whatever comes late now.
+pub(super) fn end_outage(db: &Connection, integration: &str) -> Result<(), StoreError> {
+    let sql = "UPDATE pause SET until = 0, failures = 0, past = reason, past_until = since, reason = '', code = NULL
+               WHERE integration = ?1 AND scope = 'integration' AND channel = '' AND reason <> ''";
+    db.prepare_cached(sql)?.execute([integration])?;
+    Ok(())
+}
+
+/// The clock went back: a pause lasts as long as it was meant to, from now on.
+pub(super) fn follow_clock(db: &Connection, now: i64) -> Result<(), StoreError> {
+    db.execute("UPDATE pause SET until = ?1 + (until - since), since = ?1 WHERE since > ?1 + 2000", [now])?;
+    Ok(())
+}
+
+/// Gives the pauses and dead deliveries of an older database their codes.
+pub(super) fn fill_codes(db: &Connection) -> Result<(), StoreError> {
+    for (select, update) in [
+        ("SELECT reason FROM pause WHERE reason <> ''", "UPDATE pause SET code = ?2 WHERE reason = ?1"),
+        (
+            "SELECT reason FROM delivery WHERE state = 'dead' AND reason <> ''",
+            "UPDATE delivery SET code = ?2 WHERE state = 'dead' AND reason = ?1",
+        ),
+    ] {
+        let reasons = db.prepare(select)?.query_map([], |row| row.get(0))?.collect::<Result<BTreeSet<String>, _>>()?;
+        for reason in reasons.into_iter().map(Reason::from) {
+            db.execute(update, params![reason.text, reason.code])?;
+        }
+    }
+    Ok(())
+}
+
+impl Store {
+    /// Until when the queue must hold still, in Unix ms; 0 when it needn't.
+    pub(crate) fn paused_until(&self, queue: &DeliveryQueue) -> Result<i64, StoreError> {
+        // Two searches by the whole key: with OR, SQLite reads the pauses of all the integration's channels.
+        let sql = "SELECT COALESCE(MAX(until), 0) FROM (
+              SELECT until FROM pause WHERE integration = ?1 AND scope = 'integration' AND channel = ''
+              UNION ALL
+              SELECT until FROM pause WHERE integration = ?1 AND scope = 'channel' AND channel IN (?2, ?3))";
+        let channel = queue.channel_id(&self.db)?.unwrap_or_else(|| queue.target.as_text().into_owned());
+        let values = params![queue.integration, queue.target, channel];
+        Ok(self.db.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
+    }
+
+    /// From when on the integration's messages may be edited, in Unix ms.
+    pub(super) fn edits_from(&self, integration: &str) -> Result<i64, StoreError> {
+        let sql = "SELECT until FROM pause WHERE integration = ?1 AND scope = 'edits' AND channel = ''";
+        let until = self.db.prepare_cached(sql)?.query_row([integration], |row| row.get(0)).optional()?;
+        Ok(until.unwrap_or(0))
+    }
+
+    /// Why the integration failed last, if that was at or after this time (Unix ms).
+    pub(crate) fn outage_since(&self, integration: &str, since: i64) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT CASE WHEN reason <> '' THEN reason ELSE past END FROM pause
+                   WHERE integration = ?1 AND scope = 'integration' AND channel = ''
+                     AND ((reason <> '' AND since >= ?2) OR (past <> '' AND past_until >= ?2))";
+        Ok(self.db.prepare_cached(sql)?.query_row(params![integration, since], |row| row.get(0)).optional()?)
+    }
+
+    /// Temporary failures of the integration in a row.
+    pub(crate) fn failures(&self, integration: &str) -> Result<u32, StoreError> {
+        let sql = "SELECT failures FROM pause WHERE integration = ?1 AND scope = 'integration' AND channel = ''";
+        Ok(self.db.prepare_cached(sql)?.query_row([integration], |row| row.get(0)).optional()?.unwrap_or(0))
+    }
+
+    /// Pauses an integration, and everything with it.
+    pub(crate) fn pause_integration(
+        &self,
+        integration: &str,
+        until: i64,
+        now: i64,
+        reason: &Reason,
+    ) -> Result<(), StoreError> {
+        Pause { until, now, reason: Some(reason) }.integration(&self.db, integration, 0)
+    }
+
+    /// Ends the pauses of all integrations: the configuration changed, so a token that was refused may be good now.
+    pub(crate) fn end_integration_pauses(&self) -> Result<(), StoreError> {
+        self.db.execute("DELETE FROM pause WHERE scope = 'integration'", [])?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_has_the_code_that_slack_gave() {
+        let code = |text: &str| Reason::from(text.to_owned()).code;
+        for (text, expected) in [
+            ("not_in_channel", Some("not_in_channel")),
+            ("403 invalid_token", Some("invalid_token")),
+            ("missing_scope (needs chat:write, has none)", Some("missing_scope")),
+            ("accesslimited", Some("accesslimited")),
+            ("uninstalled (app_uninstalled)", Some("app_uninstalled")),
+            ("the integration has no bot_token", None),
+            ("timed out", None),
+            ("HTTP 503", None),
+        ] {
+            assert_eq!(code(text).as_deref(), expected, "{text}");
+        }
+    }
+}

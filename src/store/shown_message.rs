@@ -1,0 +1,159 @@
+//! The messages that people click on, as the outbox knows them.
+
+use super::assign_post::PostAssigner;
+use super::delivery_queue::{DeliveryQueue, MessageMode};
+use super::new_delivery::{NOBODY, NewDeliveryRow};
+use super::{Store, StoreError, from_json, to_json};
+use crate::model::incoming::Incoming;
+use crate::model::problem::{ActionTaken, Problem};
+use crate::rules::authorise::Permission;
+use crate::rules::confirm::Expectation;
+use rusqlite::{Connection, Row, TransactionBehavior, params};
+use std::time::Duration;
+
+/// A message that somebody clicked on, as the outbox knows it.
+#[derive(Debug, Clone)]
+pub(crate) struct ShownMessage {
+    pub(crate) queue: DeliveryQueue,
+    pub(crate) message_ref: Option<MessageRef>,
+    /// A card's; a digest and a direct message have none.
+    pub(crate) problem: Option<Problem>,
+}
+
+/// Where Slack has a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MessageRef {
+    pub(crate) channel: String,
+    pub(crate) ts: String,
+}
+
+/// An action that a person took and the core's state shows.
+#[derive(Debug, Clone)]
+pub(crate) struct NewActionTaken {
+    /// Its own: one that comes twice is shown once.
+    pub(crate) id: String,
+    /// The object's key.
+    pub(crate) object: String,
+    pub(crate) action: ActionTaken,
+}
+
+impl Store {
+    /// A message about a problem, by its number.
+    pub(crate) fn shown(&self, post: i64, _: &Permission<'_>) -> Result<Option<ShownMessage>, StoreError> {
+        let sql = "SELECT integration, target, channel, ts, problem FROM post WHERE id = ?1";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let mut rows = statement.query([post])?;
+        rows.next()?.map(read).transpose()
+    }
+
+    /// A digest's message, by its number.
+    pub(crate) fn shown_digest(&self, digest: i64, _: &Permission<'_>) -> Result<Option<ShownMessage>, StoreError> {
+        let sql = "SELECT integration, target, channel, ts, '' FROM digest WHERE id = ?1";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let mut rows = statement.query([digest])?;
+        rows.next()?.map(read).transpose()
+    }
+
+    /// The message that stands for an object's open problem, whichever it is.
+    pub(crate) fn shown_of(&self, object: &str, _: &Permission<'_>) -> Result<Option<ShownMessage>, StoreError> {
+        shown_of(&self.db, object)
+    }
+
+    /// The same, of the object that a command was sent about.
+    pub(crate) fn shown_after(&self, sent: &Expectation) -> Result<Option<ShownMessage>, StoreError> {
+        shown_of(&self.db, &sent.object.key())
+    }
+
+    /// Who acknowledged an object's open problem, as a message shows it: for the end of an acknowledgement, which nobody
+    /// asks for.
+    pub(crate) fn acknowledged_by(&self, object: &str) -> Result<Option<String>, StoreError> {
+        let problem = shown_of(&self.db, object)?.and_then(|shown| shown.problem);
+        Ok(problem.and_then(|problem| problem.acknowledged).and_then(|remark| remark.author))
+    }
+
+    /// The problems of a digest that go on and are not acknowledged.
+    pub(crate) fn unacknowledged(&self, digest: i64, _: &Permission<'_>) -> Result<Vec<(i64, Problem)>, StoreError> {
+        let sql =
+            "SELECT id, problem FROM post WHERE digest = ?1 AND open = 1 AND acknowledged = 0 AND rank > 0 ORDER BY id";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let rows = statement.query_map([digest], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
+        rows.map(|row| row.map_err(StoreError::from).and_then(|(id, text)| Ok((id, from_json(&text)?)))).collect()
+    }
+
+    /// Lets every message about the objects show the actions that people took: as notifications of our own, each of which
+    /// is kept once. `mode` says for each queue whether its messages can be edited. Where they can't, only the known state
+    /// changes, and the message that was clicked on is replaced through its response URL.
+    pub(crate) fn show_actions_taken(
+        &mut self,
+        taken: &[NewActionTaken],
+        mode: &dyn Fn(&DeliveryQueue) -> MessageMode,
+        quiet: Duration,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for NewActionTaken { id, object, action } in taken {
+            // As of now: a notification that the core sends meanwhile is imported by another thread.
+            let Some(problem) = shown_of(&transaction, object)?.and_then(|shown| shown.problem) else {
+                continue;
+            };
+            let incoming = Incoming::Notification(action.as_notification(&problem.latest));
+            let sql = "INSERT OR IGNORE INTO notification (id, received, object, duplicate_key, contact, body)
+                       VALUES (?1, ?2, ?3, ?1, '', ?4)";
+            let values = params![id, now, object, to_json(&incoming)?];
+            if transaction.prepare_cached(sql)?.execute(values)? == 0 {
+                continue;
+            }
+            let seq = transaction.last_insert_rowid();
+            for queue in &queues_of(&transaction, object)? {
+                let assigner = PostAssigner { db: &transaction, queue, mode: mode(queue), quiet, now };
+                show_in(&assigner, seq, object, &incoming)?;
+            }
+        }
+        Ok(transaction.commit()?)
+    }
+}
+
+/// The queues with a message about the object's open problem.
+fn queues_of(db: &Connection, object: &str) -> Result<Vec<DeliveryQueue>, StoreError> {
+    let sql = "SELECT DISTINCT integration, target FROM post WHERE object = ?1 AND open = 1";
+    let mut statement = db.prepare_cached(sql)?;
+    let queues = statement.query_map([object], DeliveryQueue::from_row)?;
+    Ok(queues.collect::<Result<_, _>>()?)
+}
+
+fn show_in(assigner: &PostAssigner<'_>, seq: i64, object: &str, incoming: &Incoming) -> Result<(), StoreError> {
+    let PostAssigner { db, queue, mode, now, .. } = *assigner;
+    let row = NewDeliveryRow {
+        seq,
+        queue: queue.clone(),
+        object: object.to_owned(),
+        mentions: NOBODY.to_owned(),
+        annotation: None,
+        since: now,
+    };
+    row.enqueue(assigner, incoming)?;
+    if !mode.is_editable() {
+        let sql = "UPDATE delivery SET state = 'merged', reason = 'shown by the click', recorded = ?2
+                   WHERE notification = ?1 AND state = 'waiting' AND integration = ?3 AND target = ?4";
+        db.execute(sql, params![seq, now, queue.integration, queue.target])?;
+    }
+    Ok(())
+}
+
+fn shown_of(db: &Connection, object: &str) -> Result<Option<ShownMessage>, StoreError> {
+    let sql = "SELECT integration, target, channel, ts, problem FROM post WHERE object = ?1
+               ORDER BY open DESC, id DESC LIMIT 1";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([object])?;
+    rows.next()?.map(read).transpose()
+}
+
+fn read(row: &Row<'_>) -> Result<ShownMessage, StoreError> {
+    let (channel, ts): (Option<String>, Option<String>) = (row.get(2)?, row.get(3)?);
+    let problem: String = row.get(4)?;
+    Ok(ShownMessage {
+        queue: DeliveryQueue::from_row(row)?,
+        message_ref: channel.zip(ts).map(|(channel, ts)| MessageRef { channel, ts }),
+        problem: if problem.is_empty() { None } else { Some(from_json(&problem)?) },
+    })
+}
