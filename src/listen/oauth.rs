@@ -126,9 +126,9 @@ impl Installer {
             .remove("code")
             .ok_or_else(|| refusal(400, "Not installed", &["Slack sent no code.".to_owned(), again(Some(&name))]))?;
         let redirect_uri = redirect_uri(config)?;
-        let exchanged = Client::new(integration, &self.env)
-            .map_err(|e| e.to_string())
-            .and_then(|client| oauth::exchange(&client, &code, &redirect_uri, now, BUDGET).map_err(|e| e.reason()));
+        let exchanged = Client::new(integration, &self.env).map_err(|e| e.to_string()).and_then(|client| {
+            oauth::exchange(&client, &code, &redirect_uri, now, BUDGET).map_err(|e| e.reason().text)
+        });
         let fresh = exchanged.map_err(|why| {
             warn!("not installed integration={name} reason={why}");
             refusal(502, "Not installed", &[format!("Slack doesn't give a token: {why}."), again(Some(&name))])

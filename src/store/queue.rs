@@ -107,7 +107,8 @@ impl Store {
         let mut statement = self.db.prepare(holds)?;
         let holds = statement.query_map([], |row| {
             let reason: String = row.get(1)?;
-            let is_hopeless = crate::slack::outcome::is_token_trouble(&reason);
+            let is_hopeless = crate::model::slack_error::SlackError::find_in(&reason)
+                .is_some_and(|error| error.is_about_credentials());
             Ok((Hold { integration: row.get(0)?, reason, is_hopeless }, row.get::<_, i64>(2)?))
         })?;
         let holds = holds.collect::<Result<Vec<_>, _>>()?;

@@ -6,6 +6,7 @@ use super::outbox::{Lane, NewRow, WHOLE, channel_of};
 use super::{Store, StoreError};
 use crate::model::notification::Notification;
 use crate::model::outcome::Posted;
+use crate::model::slack_error::Reason;
 use crate::rules::digest::Step;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::time::Duration;
@@ -24,29 +25,29 @@ pub(crate) enum Settlement {
     /// Burns no attempt.
     HoldIntegration {
         until: i64,
-        reason: String,
+        reason: Reason,
     },
     Retry {
         due: i64,
         rest_until: Option<i64>,
-        reason: String,
+        reason: Reason,
     },
     RetryPlain {
-        reason: String,
+        reason: Reason,
     },
     /// The message is gone from Slack: another one takes its place.
     Anew {
-        reason: String,
+        reason: Reason,
     },
     /// Dead here, waiting there.
     Fallback {
         lane: Lane,
         voice: Voice,
         note: String,
-        reason: String,
+        reason: Reason,
     },
     Dead {
-        reason: String,
+        reason: Reason,
     },
 }
 

@@ -14,6 +14,7 @@ use crate::model::outcome::Outcome;
 use crate::model::problem::Problem;
 use crate::monitoring::objects::DisplayNames;
 use crate::rules::authorise::{Contact, Permission, Right, is_contact};
+use crate::rules::remedy::{Context, remedy};
 use crate::rules::render::{RenderContext, living};
 use crate::slack::home::{Entry, Home, essence, view, words};
 use crate::store::{Opened, Store, StoreError};
@@ -250,12 +251,11 @@ impl Homes {
             Err(Outcome::Delivered(_)) => PERSON_PACE,
             Err(other) => {
                 let reason = other.reason();
-                let remedy = if reason.starts_with("not_enabled") {
-                    "remedy=switch the Home Tab on under App Home in the app's settings"
-                } else {
-                    "tried again when it is opened anew"
+                let what = match remedy(reason.error.as_ref(), Context::HomeTab) {
+                    Some(remedy) => format!("remedy={remedy}"),
+                    None => "tried again when it is opened anew".to_owned(),
                 };
-                self.tell(&asker.integration, &reason, remedy);
+                self.tell(&asker.integration, &reason, &what);
                 SLOW_RETRY
             }
         };

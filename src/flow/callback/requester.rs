@@ -117,7 +117,7 @@ impl People {
                 Err(Outcome::PlaceNever { .. }) if !said.team_id.is_empty() && said.team_id != team => {
                     Person { is_stranger: true, ..said }
                 }
-                Err(Outcome::PlaceNever { reason }) => return Err(WhoError::Unknown(reason)),
+                Err(Outcome::PlaceNever { reason }) => return Err(WhoError::Unknown(reason.text)),
                 Err(outcome) => return Err(unknown(outcome)),
             };
             if self.known.len() >= PEOPLE_MAX {
@@ -190,10 +190,10 @@ pub(crate) fn of_answer(user: &Value) -> Person {
 fn unknown(outcome: Outcome) -> WhoError {
     match outcome {
         Outcome::TokenNever { reason } | Outcome::PlaceNever { reason } | Outcome::MessageNever { reason } => {
-            WhoError::Never(reason)
+            WhoError::Never(reason.text)
         }
         Outcome::Temporary { reason, .. } | Outcome::Plain { reason } | Outcome::PostAnew { reason } => {
-            WhoError::Later(reason)
+            WhoError::Later(reason.text)
         }
         Outcome::Wait { after } => WhoError::Later(format!("Slack asks to wait {} s", after.as_secs())),
         Outcome::Delivered(_) => WhoError::Later("no answer".to_owned()),

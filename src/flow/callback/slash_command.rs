@@ -332,7 +332,7 @@ impl Clerk {
             }
             Err(Outcome::PlaceNever { .. }) => Err(NOT_IN.to_owned()),
             // Without the scope to look: delivery will tell.
-            Err(Outcome::TokenNever { reason }) if reason.contains("missing_scope") => Ok(channel),
+            Err(outcome) if outcome.is_missing_scope() => Ok(channel),
             Err(other) => {
                 warn!("a channel can't be looked at channel={channel} reason={other:?}");
                 Err("Slack doesn't answer just now; try again in a moment.".to_owned())

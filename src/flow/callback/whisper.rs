@@ -79,7 +79,7 @@ pub(super) fn whisper(gate: &mut Gate, asker: &Asker, words: &str) -> Outcome {
     let text = mrkdwn::plain(words);
     let url = own_url(&gate.config(), asker);
     let Some(client) = gate.client(&asker.integration) else {
-        return Outcome::TokenNever { reason: "the integration is gone".to_owned() };
+        return Outcome::TokenNever { reason: "the integration is gone".into() };
     };
     if let Some(url) = url {
         let message = json!({ "response_type": "ephemeral", "replace_original": false, "text": text });

@@ -4,6 +4,7 @@ use super::Deliverer;
 use crate::config::{Config, Destination, Flavor, Mention, Thread};
 use crate::model::notification::Notification;
 use crate::model::outcome::Outcome;
+use crate::model::slack_error::{Reason, SlackError};
 use crate::rules::render::ResolvedMention;
 use crate::rules::route::{Placed, Target};
 use crate::store::{Lane, Voice};
@@ -70,7 +71,9 @@ impl Deliverer {
         };
         match self.person(&lane.integration, email, budget)? {
             Some(id) => Ok(Some(id)),
-            None => Err(Outcome::PlaceNever { reason: format!("users_not_found: {email}") }),
+            None => Err(Outcome::PlaceNever {
+                reason: Reason::new(SlackError::UsersNotFound, format!("users_not_found: {email}")),
+            }),
         }
     }
 

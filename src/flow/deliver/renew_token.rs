@@ -142,10 +142,10 @@ impl Deliverer {
 fn when(outcome: &Outcome) -> (String, Duration) {
     match outcome {
         Outcome::TokenNever { reason } | Outcome::MessageNever { reason } | Outcome::PlaceNever { reason } => {
-            (reason.clone(), RETRY_REFUSED)
+            (reason.to_string(), RETRY_REFUSED)
         }
         Outcome::Temporary { reason, .. } | Outcome::Plain { reason } | Outcome::PostAnew { reason } => {
-            (reason.clone(), RETRY)
+            (reason.to_string(), RETRY)
         }
         Outcome::Wait { after } => (format!("Slack asks to wait {} s", after.as_secs()), (*after).max(RETRY)),
         Outcome::Delivered(_) => ("no answer".to_owned(), RETRY),

@@ -6,8 +6,10 @@ use super::{DeliverError, Deliverer};
 use crate::config::{Config, Integration};
 use crate::model::notification::Notification;
 use crate::model::outcome::{Outcome, Posted};
+use crate::model::slack_error::{Reason, SlackError};
 use crate::monitoring::details::Details;
 use crate::rules::digest::{self, Step};
+use crate::rules::remedy::{Context, remedy};
 use crate::rules::retry::{self, Attempt, Next};
 use crate::slack::api::Client;
 use crate::store::{Claimed, Lane, Pace, Planned, Settlement, Voice, Work};
@@ -69,24 +71,24 @@ impl Deliverer {
     /// Everything that a call needs, or why there can't be one.
     fn prepare(&mut self, claimed: &mut Claimed, budget: Duration) -> Result<Call, Outcome> {
         let Some(integration) = self.integration(&claimed.lane.integration).cloned() else {
-            let reason = format!("there is no integration \"{}\" any more", claimed.lane.integration);
+            let reason = format!("there is no integration \"{}\" any more", claimed.lane.integration).into();
             // Without another place it waits: a file half written or a name mistyped has it again soon.
             let is_taken_over = self.fallback(&claimed.lane).is_some();
             return Err(if is_taken_over { Outcome::PlaceNever { reason } } else { Outcome::TokenNever { reason } });
         };
         if !integration.enabled {
-            let reason = format!("the integration \"{}\" is disabled", integration.name);
+            let reason = format!("the integration \"{}\" is disabled", integration.name).into();
             return Err(Outcome::MessageNever { reason });
         }
         let is_the_webhooks = claimed.lane.target.is_empty() && integration.webhook_url.is_some();
         if let Some(missing) = integration.missing_token().filter(|_| !is_the_webhooks) {
-            let reason = missing.to_string();
+            let reason = missing.to_string().into();
             let is_taken_over = self.stand_in(&integration).is_some();
             return Err(if is_taken_over { Outcome::PlaceNever { reason } } else { Outcome::TokenNever { reason } });
         }
         if let Entry::Vacant(vacant) = self.clients.entry(integration.name.clone()) {
             let client = Client::new(&integration, &self.env);
-            vacant.insert(client.map_err(|e| Outcome::TokenNever { reason: e.to_string() })?);
+            vacant.insert(client.map_err(|e| Outcome::TokenNever { reason: e.to_string().into() })?);
         }
         let channel = self.channel(&claimed.lane, budget)?;
         let mentions = self.mentions(&claimed.lane, &claimed.calls(), budget);
@@ -97,7 +99,7 @@ impl Deliverer {
         let compose = || compose(claimed, &self.config, integration.flavor, now, &mentions, outage.as_deref());
         // A bug met by one message must not end the deliverer, again and again, with all others behind it.
         let Ok(((message, told), complaint)) = std::panic::catch_unwind(AssertUnwindSafe(compose)) else {
-            let reason = "it can't be rendered: a bug of ackbell, please report it".to_owned();
+            let reason = "it can't be rendered: a bug of ackbell, please report it".into();
             return Err(Outcome::MessageNever { reason });
         };
         if let Some(why) = complaint
@@ -111,12 +113,12 @@ impl Deliverer {
     fn call(&self, claimed: &Claimed, call: Call, budget: Duration) -> (Outcome, usize) {
         let Call { channel, mut message, told } = call;
         let Some(client) = self.clients.get(&claimed.lane.integration) else {
-            return (Outcome::Temporary { reason: "no client".to_owned(), slow: false }, 0);
+            return (Outcome::Temporary { reason: "no client".into(), slow: false }, 0);
         };
         let outcome = match (&claimed.work, &claimed.post.channel, &claimed.post.ts) {
             // The bot token was taken out of the configuration: its messages can't be changed, a webhook tells it.
             (_, Some(_), Some(_)) if claimed.refers() && !client.has_token() => {
-                Outcome::PostAnew { reason: "there is no bot token any more to edit it with".to_owned() }
+                Outcome::PostAnew { reason: "there is no bot token any more to edit it with".into() }
             }
             (Work::Update(_) | Work::Digest(Step::Edit, _), Some(channel), Some(ts)) => {
                 client.update(channel, ts, message, budget)
@@ -238,16 +240,16 @@ impl Deliverer {
                 );
                 return;
             }
-            Next::HoldChannel(after) => format!("Slack asks to wait {} s", after.as_secs_f64()),
+            Next::HoldChannel(after) => format!("Slack asks to wait {} s", after.as_secs_f64()).into(),
             Next::HoldIntegration { reason, .. } => {
-                if self.told.insert(integration.clone(), reason.clone()).as_ref() != Some(reason) {
+                if self.told.insert(integration.clone(), reason.to_string()).as_ref() != Some(&reason.text) {
                     error!("integration={integration} can't deliver reason={reason} what=everything waits");
                 }
                 return;
             }
             Next::Retry { reason, .. } | Next::RetryPlain { reason } | Next::Anew { reason } => reason.clone(),
         };
-        if self.told.insert(integration.clone(), reason.clone()).as_ref() != Some(&reason) {
+        if self.told.insert(integration.clone(), reason.to_string()).as_ref() != Some(&reason.text) {
             warn!(
                 "will retry id={id} integration={integration} target={target} object=\"{object}\" attempts={attempts} reason={reason}"
             );
@@ -311,18 +313,14 @@ impl Claimed {
 }
 
 /// What the message says when it couldn't go where it should, and what to do.
-fn elsewhere(lane: &Lane, reason: &str) -> String {
-    if reason.starts_with("users_not_found")
+fn elsewhere(lane: &Lane, reason: &Reason) -> String {
+    if reason.error == Some(SlackError::UsersNotFound)
         && let Some(email) = lane.target.strip_prefix('@')
     {
         return format!("meant for {email}; nobody in this workspace has that address");
     }
-    let remedy = match reason.split([' ', ':', ',']).next().unwrap_or_default() {
-        "not_in_channel" | "channel_not_found" => "; if that channel exists, type /invite and the app's name there",
-        "is_archived" | "is_inactive" | "channel_is_archived" => "; unarchive it or change the route",
-        "missing_scope" => "; add the scope to the app and reinstall it, or take channel out of the configuration",
-        _ => "",
-    };
+    let remedy =
+        remedy(reason.error.as_ref(), Context::Reroute).map(|remedy| format!("; {remedy}")).unwrap_or_default();
     format!("meant for {}, which can't be reached: {reason}{remedy}", lane.target)
 }
 

@@ -5,6 +5,7 @@ use crate::config::{Config, Destination, Integration};
 use crate::flow::deliver;
 use crate::model::notification::Fields;
 use crate::model::outcome::Outcome;
+use crate::rules::remedy::{Context, remedy};
 use crate::slack::api::Client;
 use crate::slack::api::probe::Heard;
 use crate::system::clock;
@@ -202,21 +203,7 @@ pub(super) fn send(config: &Config, own: &Integration, client: &Client, steps: &
 
 fn sent(hop: &str, outcome: &Outcome) -> Step {
     let reason = outcome.reason();
-    let word = reason
-        .split(|c: char| !(c.is_ascii_lowercase() || c == '_'))
-        .find(|word| word.contains('_'))
-        .unwrap_or_default();
-    let remedy = match word {
-        "not_in_channel" | "channel_not_found" => "in that channel type /invite and the app's name",
-        "is_archived" | "channel_is_archived" => {
-            "in Slack: unarchive the channel, or name another one in the configuration"
-        }
-        "no_service" | "no_service_id" | "no_active_hooks" | "invalid_token" | "no_team" | "team_disabled" => {
-            "the webhook was revoked: make a new one (api.slack.com/apps, Incoming Webhooks) and put it into webhook_url"
-        }
-        "missing_scope" => "api.slack.com/apps, OAuth & Permissions: add the scope, then reinstall the app",
-        _ => "ackbell doctor without --send names what is wrong before it",
-    };
+    let remedy = remedy(reason.error.as_ref(), Context::DoctorPost).unwrap_or_default();
     match outcome {
         Outcome::Delivered(_) => Step::good(hop, "posted: look into Slack"),
         Outcome::Wait { .. } => Step::bad(
@@ -233,10 +220,12 @@ fn sent(hop: &str, outcome: &Outcome) -> Step {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::slack_error::{Reason, SlackError};
 
     #[test]
     fn a_revoked_webhook_is_named_with_its_remedy() {
-        let step = sent("x", &Outcome::TokenNever { reason: "404 no_service".into() });
+        let step =
+            sent("x", &Outcome::TokenNever { reason: Reason::new(SlackError::NoService, "404 no_service".into()) });
         assert_eq!(step.found, "Slack refuses it: 404 no_service");
         assert!(step.remedy.unwrap().starts_with("the webhook was revoked: make a new one"));
     }

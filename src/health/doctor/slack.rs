@@ -4,6 +4,7 @@ use super::{CALL_MAX, Step, Steps, Trouble, channels};
 use crate::config::{Config, Flavor, Integration};
 use crate::model::outcome::Outcome;
 use crate::rules::manifest::feature::{Need, needs_of, of_bot};
+use crate::rules::remedy::{Context, remedy};
 use crate::slack::api::Client;
 use crate::slack::api::probe::{Heard, Obstacle, proxy_in_use};
 use crate::system::clock;
@@ -137,16 +138,7 @@ fn token(hop: &str, heard: &Heard) -> Result<(Step, String), Box<Step>> {
             Ok((Step::good(hop, found), bot))
         }
         Err(Outcome::TokenNever { reason }) => {
-            let remedy = match reason.split([' ', ':']).next().unwrap_or_default() {
-                "invalid_auth" => {
-                    "copy the Bot User OAuth Token again (api.slack.com/apps, OAuth & Permissions) into bot_token"
-                }
-                "account_inactive" | "token_revoked" => {
-                    "the app was removed: install it again (api.slack.com/apps, Install App) and put the new token into bot_token"
-                }
-                "token_expired" => "switch token rotation off in the app and put the new token into bot_token",
-                _ => "look at the app's page: api.slack.com/apps",
-            };
+            let remedy = remedy(reason.error.as_ref(), Context::DoctorToken).unwrap_or_default();
             Err(Box::new(Step::bad(Trouble::Refused, hop, format!("Slack refuses the bot token: {reason}"), remedy)))
         }
         Err(other) => {
@@ -210,7 +202,7 @@ fn callbacks(config: &Config, own: &Integration, client: &Client) -> Vec<Step> {
                 Trouble::Refused,
                 &hop("socket mode"),
                 format!("Slack refuses the app token: {reason}"),
-                "api.slack.com/apps, Basic Information, App-Level Tokens: one with connections:write into app_token",
+                remedy(reason.error.as_ref(), Context::DoctorSocket).unwrap_or_default(),
             ),
             Err(other) => Step::bad(
                 Trouble::Unreachable,
