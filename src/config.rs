@@ -8,9 +8,9 @@
 
 mod access;
 mod core;
+mod credentials;
 mod excerpt;
 pub(crate) mod filter;
-mod install;
 mod integration;
 pub(crate) mod keys;
 pub(crate) mod lenient;
@@ -24,7 +24,7 @@ pub(crate) mod suggest;
 mod tree;
 mod values;
 
-pub(crate) use install::{INSTALL_PATH, Missing};
+pub(crate) use credentials::{INSTALL_PATH, Missing};
 pub(crate) use integration::{COMMAND, SecretKind, blank as blank_integration};
 pub(crate) use listen::{Http, Listen, TlsFiles};
 pub(crate) use load::{LoadError, Stamp, load, secret_files, stamp};
@@ -56,8 +56,6 @@ pub(crate) struct Config {
     /// `[slack]` first (named `default`), then `[integrations.*]` by name.
     pub(crate) integrations: Vec<Integration>,
     pub(crate) routes: Vec<Route>,
-    /// Routes that channels gave themselves; from the outbox, not from the file.
-    pub(crate) subscriptions: Vec<Route>,
     pub(crate) message: Message,
     pub(crate) storm: Limits,
     pub(crate) outbox: Outbox,
@@ -78,16 +76,13 @@ pub(crate) struct Integration {
     pub(crate) description: String,
     pub(crate) labels: Vec<String>,
     pub(crate) enabled: bool,
-    /// Preferred over the webhook where both are given.
-    pub(crate) bot_token: Option<Secret>,
-    pub(crate) webhook_url: Option<Secret>,
+    pub(crate) credentials: Credentials,
     pub(crate) app_token: Option<Secret>,
     /// Several while rotating.
     pub(crate) signing_secrets: Vec<Secret>,
+    /// The app's own, as configured. Both together, without a bot token, make it [`Credentials::Installable`].
     pub(crate) client_id: Option<String>,
     pub(crate) client_secret: Option<Secret>,
-    /// What a browser installed with those; `bot_token` is its token while it holds.
-    pub(crate) install: Option<Install>,
     /// The slash command's name, with its slash; what an answer says is the name that it came with.
     pub(crate) command: String,
     /// Where a browser installs it; `None` while the world can't reach the listener.
@@ -110,6 +105,19 @@ pub(crate) struct Integration {
     pub(crate) connect_timeout: Duration,
     /// For a whole call.
     pub(crate) timeout: Duration,
+}
+
+/// By which right an integration posts.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Credentials {
+    /// By none: it is disabled, or `ackbell setup` is about to give it one.
+    None,
+    /// An incoming webhook posts to its own channel, and can do nothing else.
+    Webhook { url: Secret },
+    /// A bot token from the configuration. The webhook beside it posts where the token has no channel or no right to.
+    Bot { token: Secret, webhook: Option<Secret> },
+    /// A browser installs the app: the installation, once there is one, brings the bot token.
+    Installable { installation: Option<Install>, webhook: Option<Secret> },
 }
 
 /// Through which proxy an integration talks.

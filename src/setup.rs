@@ -40,13 +40,14 @@ impl Choices {
     pub(crate) fn integration(&self, existing: Option<&Integration>) -> Integration {
         let mut made = existing.cloned().unwrap_or_else(config::blank_integration);
         if self.way == Connection::Webhook {
-            (made.bot_token, made.app_token) = (None, None);
+            made.credentials = made.credentials.without_token();
+            made.app_token = None;
         }
         for (kind, secret) in &self.secrets {
             let secret = secret.clone();
             match kind {
-                SecretKind::WebhookUrl => made.webhook_url = Some(secret),
-                SecretKind::BotToken => made.bot_token = Some(secret),
+                SecretKind::WebhookUrl => made.credentials = made.credentials.with_webhook(secret),
+                SecretKind::BotToken => made.credentials = made.credentials.with_token(secret),
                 SecretKind::AppToken => made.app_token = Some(secret),
                 SecretKind::SigningSecret => made.signing_secrets = vec![secret],
             }

@@ -72,7 +72,7 @@ fn init(file: Option<&Path>, out: &mut Output) -> Exit {
 
 /// Which of two ways into Slack is used for what, where an integration has both.
 fn ways(config: &Config) -> Vec<String> {
-    let both = config.integrations.iter().filter(|i| i.enabled && i.webhook_url.is_some() && i.is_bot());
+    let both = config.integrations.iter().filter(|i| i.enabled && i.webhook_url().is_some() && i.is_bot());
     both.map(|integration| {
         let name = &integration.name;
         if posts_by_webhook_alone(config, integration) {

@@ -2,7 +2,7 @@
 
 use super::args::{NotifyArgs, PreviewArgs};
 use super::{Exit, Output, load, terminal};
-use crate::config::Config;
+use crate::config::{Config, Route};
 use crate::flow::deliver;
 use crate::model::notification::{Fields, Notification};
 use crate::monitoring::details::Details;
@@ -18,17 +18,19 @@ use std::io::Write;
 use std::path::Path;
 
 pub(super) fn run(args: &PreviewArgs, path: Option<&Path>, env: &Environment, out: &mut Output) -> Exit {
-    let config = match load_whole(path, env, out) {
+    let config = match load(path, env, out) {
         Ok(config) => config,
         Err(exit) => return exit,
     };
+    let subscriptions = subscriptions(&config);
     let NotifyArgs { fields, from_env, .. } = args.notify.clone();
     let fields = if from_env { fields.over(Fields::from_environment(env)) } else { fields };
     let all = fields.is_empty();
     let shown = if fields.is_empty() {
         render::samples()
     } else {
-        vec![(String::new(), with_details(&fields.into_notification(clock::wall_ms() / 1000), &config))]
+        let given = fields.into_notification(clock::wall_ms() / 1000);
+        vec![(String::new(), with_details(&given, &config, &subscriptions))]
     };
     if let Some(file) = &args.html {
         return page(shown, &config, all, (file, args.opened.as_ref()), out);
@@ -44,7 +46,7 @@ pub(super) fn run(args: &PreviewArgs, path: Option<&Path>, env: &Environment, ou
         }
         show(&notification, &config, look, out);
         if args.explain {
-            explain(&notification, &config, out);
+            explain(&notification, &config, &subscriptions, out);
         }
     }
     if all {
@@ -150,32 +152,30 @@ fn pretty(message: &Value) -> String {
     serde_json::to_string_pretty(message).unwrap_or_default()
 }
 
-/// The configuration with the subscriptions beside it, where there are some and they can be read.
-fn load_whole(path: Option<&Path>, env: &Environment, out: &mut Output) -> Result<Config, Exit> {
-    let mut config = load(path, env, out)?;
-    if let Ok(Some(store)) = Store::open_existing(&config.state_dir) {
-        config.subscriptions = deliver::subscriptions(&store).unwrap_or_default();
-    }
-    Ok(config)
+/// The subscriptions, where there are some and they can be read.
+fn subscriptions(config: &Config) -> Vec<Route> {
+    let store = Store::open_existing(&config.state_dir).ok().flatten();
+    store.and_then(|store| deliver::subscriptions(&store).ok()).unwrap_or_default()
 }
 
 /// What `notify` would send and where, for the notification it was given.
 pub(super) fn dry_run(notification: &Notification, path: Option<&Path>, env: &Environment, out: &mut Output) -> Exit {
-    let config = match load_whole(path, env, out) {
+    let config = match load(path, env, out) {
         Ok(config) => config,
         Err(exit) => return exit,
     };
-    let notification = with_details(notification, &config);
+    let subscriptions = subscriptions(&config);
+    let notification = with_details(notification, &config, &subscriptions);
     show(&notification, &config, Look::Terminal, out);
-    explain(&notification, &config, out);
+    explain(&notification, &config, &subscriptions, out);
     out.line("(nothing was sent or kept)");
     Exit::Done
 }
 
 /// With what the core's objects say of it: routes match on that, too.
-fn with_details(notification: &Notification, config: &Config) -> Notification {
+fn with_details(notification: &Notification, config: &Config, subscriptions: &[Route]) -> Notification {
     let mut notification = notification.clone();
-    Details::default().fill(&mut [&mut notification], config);
+    Details::default().fill(&mut [&mut notification], config, subscriptions);
     notification
 }
 
@@ -195,9 +195,9 @@ fn show(notification: &Notification, config: &Config, look: Look, out: &mut Outp
     out.line(&terminal::preview(&card, out.colours, out.width));
 }
 
-fn explain(notification: &Notification, config: &Config, out: &mut Output) {
+fn explain(notification: &Notification, config: &Config, subscriptions: &[Route], out: &mut Output) {
     let at = deliver::local_time(clock::wall_ms());
-    for line in route::explain(notification, config, at) {
+    for line in route::explain(notification, config, subscriptions, at) {
         out.line(&line);
     }
 }

@@ -74,7 +74,7 @@ fn tell_present(scene: &Scene<'_>, talk: &mut Talk<'_>) {
     };
     let way = config.integrations.iter().find(|integration| integration.enabled).map(|integration| {
         let channel = integration.channel.as_ref().map_or(String::new(), |channel| format!(", channel {channel}"));
-        match (&integration.bot_token, &integration.webhook_url) {
+        match (integration.bot_token(), integration.webhook_url()) {
             (Some(_), _) => format!("an app with a bot token{channel}"),
             (None, Some(_)) => "a webhook".to_owned(),
             (None, None) => "nothing yet".to_owned(),

@@ -4,7 +4,7 @@ use super::problem::{Mistake, Problems};
 use super::reader::Table;
 use super::secrets::{Around, Check, any, app_token, one_secret, printable, secrets};
 use super::tree::Span;
-use super::{Config, DEFAULT_INTEGRATION, Destination, Flavor, Integration, Proxy, Route, values};
+use super::{Config, Credentials, DEFAULT_INTEGRATION, Destination, Flavor, Integration, Proxy, Route, values};
 use crate::system::environment::Environment;
 use crate::system::secret::Secret;
 use std::fs;
@@ -100,27 +100,16 @@ fn signing_secret(value: &str) -> Result<(), Mistake> {
 fn read(name: &str, mut table: Table<'_>, around: &mut Around<'_>, report: &mut Problems<'_>) -> Integration {
     let (span, place) = (table.span, table.name.clone());
     let api_url = |text: &str| values::url(text).map(|url| if url.ends_with('/') { url } else { format!("{url}/") });
+    let token =
+        one_secret(&mut table, ("bot_token", "bot_token_file"), &["SLACK_BOT_TOKEN"], bot_token, around, report);
+    let webhook_url =
+        one_secret(&mut table, ("webhook_url", "webhook_url_file"), &["SLACK_WEBHOOK_URL"], webhook, around, report);
     let mut integration = Integration {
         name: name.to_owned(),
         description: table.text("description", report).map_or_else(String::new, |text| text.text.to_owned()),
         labels: table.texts("labels", report).unwrap_or_default().iter().map(|text| text.text.to_owned()).collect(),
         enabled: table.flag("enabled", report).unwrap_or(true),
-        bot_token: one_secret(
-            &mut table,
-            ("bot_token", "bot_token_file"),
-            &["SLACK_BOT_TOKEN"],
-            bot_token,
-            around,
-            report,
-        ),
-        webhook_url: one_secret(
-            &mut table,
-            ("webhook_url", "webhook_url_file"),
-            &["SLACK_WEBHOOK_URL"],
-            webhook,
-            around,
-            report,
-        ),
+        credentials: Credentials::None,
         app_token: one_secret(
             &mut table,
             ("app_token", "app_token_file"),
@@ -149,7 +138,6 @@ fn read(name: &str, mut table: Table<'_>, around: &mut Around<'_>, report: &mut 
             around,
             report,
         ),
-        install: None,
         install_at: None,
         command: table.parsed("command", report, values::command).unwrap_or_else(|| COMMAND.to_owned()),
         team_id: table.text("team_id", report).map(|text| text.text.to_owned()),
@@ -165,14 +153,16 @@ fn read(name: &str, mut table: Table<'_>, around: &mut Around<'_>, report: &mut 
         timeout: table.parsed("timeout", report, values::duration).unwrap_or(Duration::from_secs(10)),
     };
     table.finish(report);
-    super::install::take(&mut integration, around, span, report);
+    let is_installable = integration.client_id.is_some() && integration.client_secret.is_some();
+    integration.credentials = Credentials::new(token, webhook_url, is_installable);
+    super::credentials::load_installation(&mut integration, around, span, report);
     check(&integration, &place, span, report);
     integration
 }
 
 /// What only shows when the whole integration is known.
 fn check(integration: &Integration, place: &str, span: Option<Span>, report: &mut Problems<'_>) {
-    if integration.enabled && !integration.is_bot() && integration.webhook_url.is_none() {
+    if integration.enabled && !integration.is_bot() && integration.webhook_url().is_none() {
         let remedy = "give it webhook_url or bot_token (or their _file), or enabled = false";
         report.error(span, Mistake::new(format!("{place} has no way to post")).remedy(remedy));
     }
@@ -198,7 +188,7 @@ pub(super) fn check_routes(config: &Config, report: &mut Problems<'_>) {
     for integration in &config.integrations {
         let Some(name) = &integration.fallback else { continue };
         let other = config.integrations.iter().find(|other| other.name == *name && other.name != integration.name);
-        if other.is_none_or(|other| other.channel.is_none() && other.webhook_url.is_none()) {
+        if other.is_none_or(|other| other.channel.is_none() && other.webhook_url().is_none()) {
             let mistake = Mistake::new(format!("the fallback \"{name}\" of \"{}\" can't take over", integration.name));
             report.error(None, mistake.remedy("name another integration that has a channel or a webhook"));
         }
@@ -221,7 +211,7 @@ pub(super) fn check_routes(config: &Config, report: &mut Problems<'_>) {
             }
         }
     }
-    let has_no_place = |i: &&Integration| i.enabled && i.is_bot() && i.channel.is_none() && i.webhook_url.is_none();
+    let has_no_place = |i: &&Integration| i.enabled && i.is_bot() && i.channel.is_none() && i.webhook_url().is_none();
     for integration in config.integrations.iter().filter(has_no_place) {
         if config.routes.is_empty() {
             let message = format!("\"{}\" has no channel to post to", integration.name);
@@ -244,7 +234,7 @@ fn check_route(route: &Route, integration: &Integration, report: &mut Problems<'
         ));
         report.warning(route.span, mistake.remedy("use a bot_token to choose channels"));
     }
-    let has_own_place = integration.channel.is_some() || integration.webhook_url.is_some();
+    let has_own_place = integration.channel.is_some() || integration.webhook_url().is_some();
     if !is_webhook_only && integration.is_bot() && route.to.is_empty() && !has_own_place {
         report.error(route.span, Mistake::new("this route leads nowhere").remedy("give it to = \"#channel\""));
     }

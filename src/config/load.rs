@@ -3,7 +3,7 @@
 use super::problem::{Mistake, Problem, Problems};
 use super::reader::Table;
 use super::{
-    Config, Field, Limits, Matcher, Message, Outbox, Route, Thread, access, core, install, integration, lenient,
+    Config, Field, Limits, Matcher, Message, Outbox, Route, Thread, access, core, credentials, integration, lenient,
     listen, tree, values,
 };
 use crate::model::pattern::Pattern;
@@ -155,7 +155,6 @@ fn read_config(
         state_dir: dirs.state_dir,
         runtime_dir: dirs.runtime_dir,
         routes: routes(top, report),
-        subscriptions: Vec::new(),
         message: message(top, report),
         storm: storm(top, report),
         outbox: outbox(top, report),
@@ -167,7 +166,7 @@ fn read_config(
         sources,
         integrations,
     };
-    install::check(&mut config, report);
+    credentials::check(&mut config, report);
     integration::check_routes(&config, report);
     access::check(&config, report);
     config

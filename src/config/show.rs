@@ -79,15 +79,15 @@ fn integration(integration: &Integration) -> Value {
         "description": integration.description,
         "labels": integration.labels,
         "enabled": integration.enabled,
-        "bot_token": secret(integration.bot_token.is_some()),
-        "webhook_url": secret(integration.webhook_url.is_some()),
+        "bot_token": secret(integration.bot_token().is_some()),
+        "webhook_url": secret(integration.webhook_url().is_some()),
         "app_token": secret(integration.app_token.is_some()),
         "signing_secret": secret(!integration.signing_secrets.is_empty()),
         "client_id": integration.client_id,
         "command": integration.command,
         "team_id": integration.team_id,
         "fallback": integration.fallback,
-        "installed": integration.install.as_ref().map(|install| json!({
+        "installed": integration.installation().map(|install| json!({
             "team_id": install.team_id, "team": install.team_name, "scopes": install.scopes,
             "at": install.installed_at, "expires_at": install.expires_at, "revoked": install.revoked,
         })),

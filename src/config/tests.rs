@@ -154,7 +154,7 @@ fn readable_and_writable_secret_files_are_told() {
     set(0o640);
     let (good, warnings) = load(Some(&config), &Environment::default()).unwrap();
     assert!(warnings.is_empty(), "{warnings:?}");
-    assert_eq!(good.integrations[0].webhook_url.as_ref().unwrap().expose(), "https://hooks.slack.com/services/T/B/x");
+    assert_eq!(good.integrations[0].webhook_url().unwrap().expose(), "https://hooks.slack.com/services/T/B/x");
     assert_eq!(good.sources, [config.clone(), secret.clone()]);
     set(0o644);
     let (_, warnings) = load(Some(&config), &Environment::default()).unwrap();
@@ -172,9 +172,9 @@ fn the_environment_configures_the_default_only() {
     fs::set_permissions(&config, fs::Permissions::from_mode(0o640)).unwrap();
     let (config, _) = load(Some(&config), &env).unwrap();
     let [default, second] = config.integrations.as_slice() else { panic!() };
-    assert_eq!(default.bot_token.as_ref().unwrap().expose(), "xoxb-env");
+    assert_eq!(default.bot_token().unwrap().expose(), "xoxb-env");
     assert_eq!((default.signing_secrets.len(), default.client_id.as_deref()), (1, Some("1.2")));
-    assert!(second.bot_token.is_none() && second.signing_secrets.is_empty());
+    assert!(second.bot_token().is_none() && second.signing_secrets.is_empty());
 }
 
 #[test]

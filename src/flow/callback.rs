@@ -466,7 +466,7 @@ fn whose<'a>(config: &'a Config, proven: &str, team: Option<&str>) -> Option<&'a
             || other.app_token.is_some() && other.app_token == first.app_token
     };
     let is_there = |other: &&Integration| {
-        let place = other.install.as_ref().map(|install| install.team_id.as_str()).or(other.team_id.as_deref());
+        let place = other.installation().map(|install| install.team_id.as_str()).or(other.team_id.as_deref());
         team.is_some() && place == team
     };
     let found = config.integrations.iter().filter(same_app).filter(is_there).max_by_key(|other| other.name == proven);

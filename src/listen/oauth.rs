@@ -96,7 +96,7 @@ impl Installer {
         // One that has begun already may finish in either tab.
         let browser = known.unwrap_or(&fresh);
         let state = locked(states).issue(&integration.name, browser, &nonce, clock::wall_ms() / 1000);
-        let team = integration.team_id.as_deref().or(integration.install.as_ref().map(|i| i.team_id.as_str()));
+        let team = integration.team_id.as_deref().or(integration.installation().map(|i| i.team_id.as_str()));
         let scopes = AppFeatures::of(config, integration).scopes();
         Ok(Shown::Elsewhere {
             to: oauth::authorize_url(integration, &scopes, &redirect_uri, &state, team),

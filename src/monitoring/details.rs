@@ -8,7 +8,7 @@
 use super::object_facts::{Answers, Facts};
 use super::objects::{FILE_BYTES_MAX, Piece, walk};
 use super::{livestatus, paths};
-use crate::config::{Config, Core, CoreKind, Field};
+use crate::config::{Config, Core, CoreKind, Field, Route};
 use crate::model::notification::{Notification, clean_line, is_uuid, present};
 use crate::rules::render::links::encode;
 use std::collections::{BTreeMap, HashMap};
@@ -41,7 +41,7 @@ struct Known {
 
 impl Details {
     /// Fills in what the notifications don't say. One pass over the core's file for all of them, if it must be read.
-    pub(crate) fn fill(&mut self, notifications: &mut [&mut Notification], config: &Config) {
+    pub(crate) fn fill(&mut self, notifications: &mut [&mut Notification], config: &Config, subscriptions: &[Route]) {
         let mut by_core: BTreeMap<String, Vec<&mut Notification>> = BTreeMap::new();
         for notification in notifications.iter_mut().filter(|notification| notification.letter.is_none()) {
             by_core.entry(notification.core.clone()).or_default().push(notification);
@@ -51,7 +51,7 @@ impl Details {
             let known = self.cores.entry(name).or_default();
             known.learn(&core, &notifications);
             for notification in &mut notifications {
-                known.tell(notification, config);
+                known.tell(notification, config, subscriptions);
             }
         }
     }
@@ -119,7 +119,7 @@ impl Known {
     }
 
     /// Fills in one notification.
-    fn tell(&self, notification: &mut Notification, config: &Config) {
+    fn tell(&self, notification: &mut Notification, config: &Config, subscriptions: &[Route]) {
         let unknown = Facts::default();
         let host_name = notification.host.name.clone();
         let Answers { objects, contacts } = &self.answers;
@@ -148,7 +148,7 @@ impl Known {
         }
         // The nearest owner's wins, as from the environment.
         for facts in [service, host, contact] {
-            for (key, value) in facts.vars.iter().filter(|(key, _)| is_used(key, config)) {
+            for (key, value) in facts.vars.iter().filter(|(key, _)| is_used(key, config, subscriptions)) {
                 if let Some(value) = present(value) {
                     notification.vars.entry(clean_line(key)).or_insert_with(|| clean_line(value));
                 }
@@ -182,8 +182,8 @@ fn put_list(place: &mut Vec<String>, values: &[String]) {
 }
 
 /// Whether anything asks for this variable: others stay where they are, as passwords stand in some.
-fn is_used(key: &str, config: &Config) -> bool {
-    let mut routes = config.routes.iter().chain(&config.subscriptions);
+fn is_used(key: &str, config: &Config, subscriptions: &[Route]) -> bool {
+    let mut routes = config.routes.iter().chain(subscriptions);
     let mut templates = [&config.message.title, &config.message.body].into_iter().flatten();
     routes.any(|route| route.matches.vars.contains_key(key))
         || config.message.fields.iter().any(|field| matches!(field, Field::Var(name) if name == key))

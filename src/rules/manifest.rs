@@ -87,7 +87,7 @@ fn way(config: &Config, integration: &Integration) -> Connection {
     match &config.listen.public_url {
         _ if hears_socket => Connection::Socket,
         Some(url) => Connection::Public(url.clone()),
-        None if integration.webhook_url.is_none() && integration.interactive != Some(false) => Connection::Socket,
+        None if integration.webhook_url().is_none() && integration.interactive != Some(false) => Connection::Socket,
         None if integration.is_bot() && integration.interactive != Some(false) => Connection::Socket,
         None => Connection::Nowhere,
     }

@@ -40,7 +40,7 @@ pub(crate) struct Decision {
 
 /// Decides. A destination named on the command line overrides the routes; what no route takes goes to the first
 /// enabled integration's channel.
-pub(crate) fn decide(notification: &Notification, config: &Config, at: LocalTime) -> Decision {
+pub(crate) fn decide(notification: &Notification, config: &Config, subscriptions: &[Route], at: LocalTime) -> Decision {
     let mut decision = Decision::default();
     if notification.to.is_empty() {
         for route in matching(notification, config, at) {
@@ -53,7 +53,7 @@ pub(crate) fn decide(notification: &Notification, config: &Config, at: LocalTime
         decision.take_fallback(config);
     }
     if notification.to.is_empty() {
-        for route in subscribed(notification, config, at) {
+        for route in subscribed(notification, config, subscriptions, at) {
             decision.take_route(route, notification, config);
         }
     }
@@ -61,7 +61,12 @@ pub(crate) fn decide(notification: &Notification, config: &Config, at: LocalTime
 }
 
 /// For people: each route and why it matches or doesn't, and what follows.
-pub(crate) fn explain(notification: &Notification, config: &Config, at: LocalTime) -> Vec<String> {
+pub(crate) fn explain(
+    notification: &Notification,
+    config: &Config,
+    subscriptions: &[Route],
+    at: LocalTime,
+) -> Vec<String> {
     let mut lines = Vec::new();
     if notification.to.is_empty() {
         for route in &config.routes {
@@ -79,11 +84,11 @@ pub(crate) fn explain(notification: &Notification, config: &Config, at: LocalTim
     } else {
         lines.push("--to overrides the routes".to_owned());
     }
-    let count = subscribed(notification, config, at).filter(|_| notification.to.is_empty()).count();
+    let count = subscribed(notification, config, subscriptions, at).filter(|_| notification.to.is_empty()).count();
     if count > 0 {
-        lines.push(format!("subscriptions: {count} of {} take it", config.subscriptions.len()));
+        lines.push(format!("subscriptions: {count} of {} take it", subscriptions.len()));
     }
-    let decision = decide(notification, config, at);
+    let decision = decide(notification, config, subscriptions, at);
     lines.extend(decision.complaints.iter().map(|complaint| format!("! {complaint}")));
     for placed in &decision.placed {
         let to = match &placed.to {
@@ -104,13 +109,14 @@ pub(crate) fn explain(notification: &Notification, config: &Config, at: LocalTim
 fn subscribed<'a>(
     notification: &'a Notification,
     config: &'a Config,
+    subscriptions: &'a [Route],
     at: LocalTime,
 ) -> impl Iterator<Item = &'a Route> + 'a {
     let takes = move |route: &&Route| {
         config.integrations_of(route).iter().any(|integration| integration.enabled)
             && matcher::mismatch(&route.matches, notification, at).is_none()
     };
-    config.subscriptions.iter().filter(takes)
+    subscriptions.iter().filter(takes)
 }
 
 /// The routes that take the notification, in order.
@@ -161,13 +167,13 @@ impl Decision {
 
     fn take_command_line(&mut self, notification: &Notification, config: &Config) {
         let enabled = || config.integrations.iter().filter(|integration| integration.enabled);
-        let with_token = || enabled().find(|integration| integration.bot_token.is_some());
+        let with_token = || enabled().find(|integration| integration.bot_token().is_some());
         let is_letter = notification.letter.is_some();
         // Only a bot token finds people.
         let Some(integration) = with_token().filter(|_| is_letter).or_else(|| enabled().next()) else {
             return;
         };
-        if is_letter && integration.bot_token.is_none() {
+        if is_letter && integration.bot_token().is_none() {
             let to = notification.to.join(", ");
             self.complaints.push(format!("meant for {to}; a webhook has one channel only, a bot_token reaches all"));
         }
@@ -181,7 +187,7 @@ impl Decision {
 
     fn take_fallback(&mut self, config: &Config) {
         let enabled = config.integrations.iter().filter(|integration| integration.enabled);
-        let mut with_a_place = enabled.filter(|i| i.channel.is_some() || i.webhook_url.is_some());
+        let mut with_a_place = enabled.filter(|i| i.channel.is_some() || i.webhook_url().is_some());
         let off = config.integrations.iter().find(|integration| !integration.enabled);
         match (with_a_place.next(), off) {
             (Some(integration), _) => self.place_default(integration, &[]),
@@ -204,7 +210,7 @@ impl Decision {
     fn place_default(&mut self, integration: &Integration, mentions: &[Mention]) {
         match &integration.channel {
             Some(channel) => self.place(integration, channel, mentions),
-            None if integration.enabled && integration.webhook_url.is_some() => {
+            None if integration.enabled && integration.webhook_url().is_some() => {
                 self.add(integration, Target::Webhook, mentions);
             }
             None => self.complain_once(&format!("the integration \"{}\" has no channel", integration.name)),

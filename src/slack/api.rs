@@ -67,11 +67,11 @@ impl Client {
     /// Slack has the message: that is temporary, so it is tried again and may show twice.
     pub(crate) fn post(&self, channel: Option<&str>, mut message: Value, budget: Duration) -> Outcome {
         let flavor = self.integration.flavor;
-        let is_the_webhooks = channel.is_none() && self.integration.webhook_url.is_some();
+        let is_the_webhooks = channel.is_none() && self.integration.webhook_url().is_some();
         if let Some(reason) = self.integration.missing_token().filter(|_| !is_the_webhooks) {
             return Outcome::TokenNever { reason: reason.to_string().into() };
         }
-        match (&self.integration.bot_token, channel, &self.integration.webhook_url) {
+        match (self.integration.bot_token(), channel, self.integration.webhook_url()) {
             (Some(_), Some(channel), webhook) => {
                 message["channel"] = Value::from(channel);
                 let outcome =
@@ -111,7 +111,7 @@ impl Client {
 
     /// Whether the Web API can be called at all.
     pub(crate) fn has_token(&self) -> bool {
-        self.integration.bot_token.is_some()
+        self.integration.bot_token().is_some()
     }
 
     /// Calls a method that takes JSON and answers with more than a message's place.
@@ -204,7 +204,7 @@ impl Client {
     }
 
     fn bearer(&self) -> String {
-        format!("Bearer {}", self.integration.bot_token.as_ref().map_or("", |token| token.expose()))
+        format!("Bearer {}", self.integration.bot_token().map_or("", |token| token.expose()))
     }
 }
 
@@ -231,7 +231,7 @@ fn proxy(integration: &Integration, env: &Environment) -> Result<Option<ureq::Pr
         Proxy::None => return Ok(None),
         Proxy::Url(url) => return ureq::Proxy::new(url.expose()).map(Some).map_err(unusable),
         Proxy::FromEnvironment => {
-            let target = integration.webhook_url.as_ref().filter(|_| integration.bot_token.is_none());
+            let target = integration.webhook_url().filter(|_| integration.bot_token().is_none());
             let is_https = target.map_or(integration.api_url.as_str(), |url| url.expose()).starts_with("https:");
             let names: &[&str] = if is_https { &["https_proxy", "HTTPS_PROXY"] } else { &["http_proxy"] };
             let names = names.iter().chain(&["all_proxy", "ALL_PROXY"]);

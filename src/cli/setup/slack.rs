@@ -63,7 +63,7 @@ fn way(scene: &Scene<'_>, talk: &mut Talk<'_>) -> Result<Connection, End> {
         return Ok(Connection::Webhook);
     }
     let present = present(scene);
-    let default = match present.map(|one| (one.bot_token.is_some(), one.webhook_url.is_some())) {
+    let default = match present.map(|one| (one.bot_token().is_some(), one.webhook_url().is_some())) {
         Some((false, true)) => Some(Connection::Webhook),
         Some((true, _)) => Some(Connection::App),
         _ => None,
@@ -160,8 +160,8 @@ fn secret(
 
 fn is_there(kind: SecretKind, present: Option<&Integration>) -> bool {
     present.is_some_and(|present| match kind {
-        SecretKind::WebhookUrl => present.webhook_url.is_some(),
-        SecretKind::BotToken => present.bot_token.is_some(),
+        SecretKind::WebhookUrl => present.webhook_url().is_some(),
+        SecretKind::BotToken => present.bot_token().is_some(),
         SecretKind::AppToken => present.app_token.is_some(),
         SecretKind::SigningSecret => !present.signing_secrets.is_empty(),
     })

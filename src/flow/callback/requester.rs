@@ -65,7 +65,7 @@ impl People {
         asker: &Asker,
     ) -> Result<String, WhoError> {
         if !integration.is_bot() {
-            let of_webhook = integration.webhook_url.as_ref().and_then(|url| {
+            let of_webhook = integration.webhook_url().and_then(|url| {
                 url.expose()
                     .split("/services/")
                     .nth(1)?

@@ -43,7 +43,7 @@ impl Deliverer {
         self.store.check_place()?;
         let ids = self.spool.oldest(LIST_MAX)?;
         if !ids.is_empty() {
-            self.config.subscriptions = subscriptions(&self.store)?;
+            self.subscriptions = subscriptions(&self.store)?;
         }
         self.awaited = None;
         let (mut imported, mut waiting) = (0, HashSet::new());
@@ -69,7 +69,7 @@ impl Deliverer {
     /// Fills in what the cores know of these; takes out what waits for one of them.
     fn ask_the_cores(&mut self, read: &mut Vec<Read>, waiting: &mut HashSet<String>) {
         let mut all: Vec<&mut Notification> = read.iter_mut().map(|(_, _, notification)| notification).collect();
-        self.details.fill(&mut all, &self.config);
+        self.details.fill(&mut all, &self.config, &self.subscriptions);
         let now = self.now_ms();
         // A clock that was set back must not make anything wait until it is right again.
         let is_young = |received: i64| (0..millis(AUTHOR_WAIT)).contains(&now.saturating_sub(received));
@@ -112,7 +112,7 @@ impl Deliverer {
     /// Where it goes.
     fn route(&self, (id, received, mut notification): Read) -> Routed {
         complete(&mut notification, &self.config);
-        let deliveries = deliveries(&notification, &self.config, local_time(received));
+        let deliveries = deliveries(&notification, &self.config, &self.subscriptions, local_time(received));
         for delivery in &deliveries {
             if let NewDelivery::Dead { reason, .. } = delivery {
                 warn!("no place for a notification object=\"{}\" reason={reason}", notification.object_label());
@@ -143,8 +143,13 @@ pub(crate) fn subscriptions(store: &Store) -> Result<Vec<Route>, StoreError> {
 }
 
 /// Where the notification goes, as rows of the outbox. Never empty: without a place it is dead, not gone.
-fn deliveries(notification: &Notification, config: &Config, at: LocalTime) -> Vec<NewDelivery> {
-    let decision = route::decide(notification, config, at);
+fn deliveries(
+    notification: &Notification,
+    config: &Config,
+    subscriptions: &[Route],
+    at: LocalTime,
+) -> Vec<NewDelivery> {
+    let decision = route::decide(notification, config, subscriptions, at);
     let note = (!decision.complaints.is_empty()).then(|| decision.complaints.join("; "));
     let mut found: Vec<_> = decision
         .placed

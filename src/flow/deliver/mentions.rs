@@ -60,7 +60,7 @@ impl Deliverer {
     /// webhook's own channel; when a bot token has taken the webhook's place, the integration's.
     pub(super) fn channel(&self, lane: &Lane, budget: Duration) -> Result<Option<String>, Outcome> {
         let integration = self.integration(&lane.integration);
-        if let Some(integration) = integration.filter(|i| lane.target.is_empty() && i.webhook_url.is_none()) {
+        if let Some(integration) = integration.filter(|i| lane.target.is_empty() && i.webhook_url().is_none()) {
             // Only this message has no place; the integration isn't held for it.
             let gone = || Outcome::PlaceNever { reason: "the webhook it was for is gone".into() };
             let own = integration.channel.as_ref().map(target_text).ok_or_else(gone)?;

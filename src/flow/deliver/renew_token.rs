@@ -39,7 +39,7 @@ impl Deliverer {
         let now = self.now_ms();
         let soon = now.saturating_add(millis(AHEAD)) / 1000;
         let ending = self.config.integrations.iter().filter(|integration| integration.enabled).filter_map(|i| {
-            let install = i.install.as_ref().filter(|install| install.revoked.is_none())?;
+            let install = i.installation().filter(|install| install.revoked.is_none())?;
             let ends_soon = install.refresh_token.is_some() && install.expires_at.is_some_and(|end| end <= soon);
             ends_soon.then(|| (i.name.clone(), install.clone()))
         });
@@ -128,10 +128,7 @@ impl Deliverer {
         let due = self.now_ms().saturating_add(millis(RETRY));
         self.renewals.insert(name.to_owned(), Renewal { due, unsaved: None });
         self.clients.remove(name);
-        if let Some(integration) = self.config.integrations.iter_mut().find(|found| found.name == name) {
-            integration.bot_token = install.revoked.is_none().then(|| install.bot_token.clone());
-            integration.install = Some(install);
-        }
+        self.config = self.config.with_installation(name, &install);
         if let Err(e) = self.store.lift_integration_holds() {
             warn!("what waited for the token waits a little longer integration={name} reason={e}");
         }

@@ -80,7 +80,7 @@ impl Deliverer {
             let reason = format!("the integration \"{}\" is disabled", integration.name).into();
             return Err(Outcome::MessageNever { reason });
         }
-        let is_the_webhooks = claimed.lane.target.is_empty() && integration.webhook_url.is_some();
+        let is_the_webhooks = claimed.lane.target.is_empty() && integration.webhook_url().is_some();
         if let Some(missing) = integration.missing_token().filter(|_| !is_the_webhooks) {
             let reason = missing.to_string().into();
             let is_taken_over = self.stand_in(&integration).is_some();
@@ -183,7 +183,7 @@ impl Deliverer {
         let integration = self.integration(&lane.integration).or_else(|| self.config.integrations.first())?;
         let lane_to = |target: String| Lane { integration: integration.name.clone(), target };
         let own = integration.channel.as_ref().map(|channel| lane_to(super::mentions::target_text(channel)));
-        let webhook = integration.webhook_url.as_ref().map(|_| lane_to(String::new()));
+        let webhook = integration.webhook_url().map(|_| lane_to(String::new()));
         let other = own.filter(|own| own != lane).or(webhook)?;
         (integration.enabled && !lane.target.is_empty()).then_some(other)
     }
@@ -329,9 +329,9 @@ fn elsewhere(lane: &Lane, reason: &Reason) -> String {
 /// Returns how many destinations took it.
 pub(crate) fn directly(config: &Config, env: &Environment, notification: &Notification, received: i64) -> usize {
     let notification = &mut notification.clone();
-    Details::default().fill(&mut [notification], config);
+    Details::default().fill(&mut [notification], config, &[]);
     super::complete(notification, config);
-    let decision = crate::rules::route::decide(notification, config, super::drain::local_time(received));
+    let decision = crate::rules::route::decide(notification, config, &[], super::drain::local_time(received));
     let mut taken = 0;
     for placed in &decision.placed {
         let lane = super::mentions::lane_of(placed, notification);

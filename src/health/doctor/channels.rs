@@ -181,7 +181,7 @@ pub(super) fn send(config: &Config, own: &Integration, client: &Client, steps: &
     let now = clock::wall_ms() / 1000;
     let message = deliver::message(&fields.into_notification(now), config, own.flavor, now, None);
     let post = |hop: &str, channel: Option<&str>| sent(hop, &client.post(channel, message.clone(), CALL_MAX));
-    if own.bot_token.is_none() {
+    if own.bot_token().is_none() {
         return steps.push(post(&format!("[{}] test message", own.name), None));
     }
     for (number, place) in destinations(config, own).iter().enumerate() {

@@ -26,15 +26,15 @@ pub(super) fn integration(config: &Config, own: &Integration, env: &Environment,
             return steps.push(Step::bad(Trouble::Configuration, &hop("way"), e.to_string(), remedy));
         }
     };
-    if let Some(url) = own.webhook_url.as_ref().filter(|_| own.flavor == Flavor::Slack) {
+    if let Some(url) = own.webhook_url().filter(|_| own.flavor == Flavor::Slack) {
         steps.push(webhook_shape(&hop("webhook"), url.expose()));
     }
-    let root = match (&own.bot_token, &own.webhook_url) {
+    let root = match (own.bot_token(), own.webhook_url()) {
         (None, Some(url)) => root_of(url.expose()),
         _ => root_of(&own.api_url),
     };
     let started = Instant::now();
-    let asked = match own.bot_token {
+    let asked = match own.bot_token() {
         Some(_) => client.probe_token(CALL_MAX),
         None => client.probe_page(&root, CALL_MAX),
     };
@@ -52,7 +52,7 @@ pub(super) fn integration(config: &Config, own: &Integration, env: &Environment,
     if let Some(missing) = own.missing_token() {
         return steps.push(Step::bad(Trouble::Refused, &hop("token"), missing.what, missing.remedy));
     }
-    if own.bot_token.is_some() {
+    if own.bot_token().is_some() {
         match token(&hop("token"), &heard) {
             Ok((step, bot)) => {
                 steps.push(step);

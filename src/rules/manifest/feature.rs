@@ -137,13 +137,13 @@ pub(crate) fn of_bot(config: &Config, integration: &Integration, is_heard: bool)
 /// Beside the webhook there is a bot token, and no destination that only the token could reach: the webhook posts, and the
 /// token tells who clicked.
 pub(crate) fn posts_by_webhook_alone(config: &Config, integration: &Integration) -> bool {
-    let has_webhook = integration.webhook_url.is_some() && integration.channel.is_none();
+    let has_webhook = integration.webhook_url().is_some() && integration.channel.is_none();
     has_webhook && config.routes_to(integration).all(|route| route.to.is_empty())
 }
 
 /// What the app that is to be made for an integration does: everything as long as there is none.
 pub(super) fn wanted(config: &Config, integration: &Integration, is_heard: bool) -> BTreeSet<Feature> {
-    match (integration.is_bot(), integration.webhook_url.is_some()) {
+    match (integration.is_bot(), integration.webhook_url().is_some()) {
         (false, false) => Feature::of_a_bot(),
         (true, _) if integration.flavor == Flavor::Slack => of_bot(config, integration, is_heard),
         _ => [Feature::Webhook].into(),

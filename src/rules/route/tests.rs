@@ -30,7 +30,7 @@ fn places(notification: &Notification, config: &Config) -> Vec<String> {
         Target::Place(destination) => destination.to_string(),
         Target::Webhook => format!("webhook of {}", placed.integration),
     };
-    decide(notification, config, NOON_MONDAY).placed.iter().map(show).collect()
+    decide(notification, config, &[], NOON_MONDAY).placed.iter().map(show).collect()
 }
 
 const ROUTES: &str = r##"
@@ -61,7 +61,7 @@ fn the_first_route_wins_unless_it_goes_on() {
     assert_eq!(places(&service("db01", "MySQL", "1"), &config), ["#db"]);
     assert_eq!(places(&service("web01", "HTTP", "2"), &config), ["#ops"]);
     assert_eq!(places(&service("web01", "Night", "2"), &config), ["#ops"]);
-    let decision = decide(&service("db01", "MySQL", "2"), &config, NOON_MONDAY);
+    let decision = decide(&service("db01", "MySQL", "2"), &config, &[], NOON_MONDAY);
     assert_eq!(decision.placed[0].mentions, [Mention::Handle("oncall".into()), Mention::Here]);
 }
 
@@ -70,7 +70,7 @@ fn nobody_is_called_for_a_recovery() {
     let config = config(ROUTES);
     let mut recovery = service("db01", "MySQL", "2");
     recovery.kind = Kind::Recovery;
-    assert!(decide(&recovery, &config, NOON_MONDAY).placed[0].mentions.is_empty());
+    assert!(decide(&recovery, &config, &[], NOON_MONDAY).placed[0].mentions.is_empty());
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn the_command_line_overrides_and_its_mistakes_fall_back() {
     notification.to = vec!["#here".into(), "nonsense".into()];
     assert_eq!(places(&notification, &config), ["#here"]);
     notification.to = vec!["nonsense".into()];
-    let decision = decide(&notification, &config, NOON_MONDAY);
+    let decision = decide(&notification, &config, &[], NOON_MONDAY);
     assert_eq!(decision.complaints, ["--to: \"nonsense\" is no destination"]);
     assert_eq!(places(&notification, &config), ["#ops"]);
 }
@@ -94,7 +94,7 @@ fn a_webhook_shows_it_once_whatever_the_routes_say() {
 #[test]
 fn disabled_places_are_told() {
     let text = "[slack]\nenabled = false\nwebhook_url = \"https://hooks.slack.com/services/x\"\n";
-    let decision = decide(&service("a", "b", "2"), &config(text), NOON_MONDAY);
+    let decision = decide(&service("a", "b", "2"), &config(text), &[], NOON_MONDAY);
     assert_eq!(
         (decision.placed.len(), decision.complaints),
         (0, vec!["the integration \"default\" is disabled".to_owned()])
@@ -104,14 +104,14 @@ fn disabled_places_are_told() {
 #[test]
 fn a_contact_without_an_address_goes_to_the_channel_with_a_word() {
     let config = config("[slack]\nbot_token = \"xoxb-1\"\nchannel = \"#ops\"\n[[route]]\nto = \"contact\"\n");
-    let decision = decide(&service("a", "b", "2"), &config, NOON_MONDAY);
+    let decision = decide(&service("a", "b", "2"), &config, &[], NOON_MONDAY);
     assert_eq!(decision.complaints, ["meant for its contact, but the core passed no $CONTACTEMAIL$"]);
     assert_eq!(places(&service("a", "b", "2"), &config), ["#ops"]);
 }
 
 #[test]
 fn explain_names_the_part_that_does_not_match() {
-    let lines = explain(&service("web01", "HTTP", "2"), &config(ROUTES), NOON_MONDAY);
+    let lines = explain(&service("web01", "HTTP", "2"), &config(ROUTES), &[], NOON_MONDAY);
     assert_eq!(
         lines,
         [
