@@ -28,11 +28,13 @@ pub(crate) mod shell;
 mod socket;
 pub(crate) mod state;
 pub(crate) mod status;
+mod transport;
 
 use crate::config::{Config, Core, CoreKind};
 use crate::model::action::Action;
 use crate::model::notification::LongOutput;
 use crate::rules::command::{Dialect, Wording};
+use paths::Paths;
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -79,12 +81,12 @@ pub(crate) fn wording(core: &Core) -> Wording {
 
 /// The file that says who belongs to which object, and whether it can be read; `None` where the core has none.
 pub(crate) fn objects_readable(core: &Core) -> Option<(PathBuf, std::io::Result<()>)> {
-    paths::places(core).objects_file.map(readable)
+    Paths::find(core).objects_file.map(readable)
 }
 
 /// The file that says who ordered what, and whether it can be read; `None` where the core has none.
 pub(crate) fn log_readable(core: &Core) -> Option<(PathBuf, std::io::Result<()>)> {
-    paths::places(core).log_file.map(readable)
+    Paths::find(core).log_file.map(readable)
 }
 
 fn readable(path: PathBuf) -> (PathBuf, std::io::Result<()>) {

@@ -4,7 +4,7 @@ use super::{NOW, wanted};
 use crate::config::{self, Config, Core, CoreKind, lenient};
 use crate::model::notification::Notification;
 use crate::monitoring::contacts::Contacts;
-use crate::monitoring::paths::places;
+use crate::monitoring::paths::Paths;
 use crate::rules::confirm::{Expectation, judge};
 use crate::rules::render::{Interactivity, RenderContext, card};
 use crate::slack::blocks;
@@ -57,7 +57,7 @@ pub fn objects(bytes: &[u8]) {
     let (mut contacts, wanted) = (Contacts::default(), wanted());
     contacts.prepare(&core, &wanted);
     assert!(contacts.of(&core, &wanted[1]).is_some(), "the file is there");
-    let _ = places(&Core { kind: CoreKind::Checkmk, main_config: path, ..Core::default() });
+    let _ = Paths::find(&Core { kind: CoreKind::Checkmk, main_config: path, ..Core::default() });
 }
 
 /// A spool file: what is read is the same after it was written again, and can be shown.

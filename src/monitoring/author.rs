@@ -4,7 +4,8 @@
 //! The core's log has the command before the core acts on it, and so before it notifies; a downtime of long ago, or a
 //! command that isn't logged, is in the core's state, which may be written some seconds later.
 
-use super::{log, paths, state};
+use super::paths::Paths;
+use super::{log, state};
 use crate::config::{Core, CoreKind};
 use crate::model::core_snapshot::State;
 use crate::model::notification::{Kind, Notification, clean_line};
@@ -34,8 +35,8 @@ pub(crate) fn is_missing(notification: &Notification) -> bool {
 /// Fills in what the core says of these, all of one core. Returns of which it may still say it: for those another look
 /// is worth the while.
 pub(crate) fn fill(core: &Core, notifications: &mut [&mut Notification]) -> Vec<bool> {
-    let places = paths::places(core);
-    let log = places.log_file.as_deref().and_then(log::tail).unwrap_or_default();
+    let paths = Paths::find(core);
+    let log = paths.log_file.as_deref().and_then(log::tail).unwrap_or_default();
     for notification in notifications.iter_mut() {
         tell(notification, in_log(&log, notification));
     }

@@ -5,9 +5,10 @@
 //!
 //! What a notification says itself wins. Where the core can't be asked, it is delivered with what it has.
 
+use super::livestatus;
 use super::object_facts::{Answers, Facts};
 use super::objects::{FILE_BYTES_MAX, Piece, walk};
-use super::{livestatus, paths};
+use super::paths::{self, Paths};
 use crate::config::{Config, Core, CoreKind, Field, Route};
 use crate::model::notification::{Notification, clean_line, is_uuid, present};
 use crate::rules::render::links::encode;
@@ -70,8 +71,8 @@ fn core_of(config: &Config, name: &str, notifications: &[&mut Notification]) -> 
 impl Known {
     /// Asks for what isn't known yet of these.
     fn learn(&mut self, core: &Core, notifications: &[&mut Notification]) {
-        let places = paths::places(core);
-        match (&places.objects_file, &places.livestatus) {
+        let paths = Paths::find(core);
+        match (&paths.objects_file, &paths.livestatus) {
             (Some(path), _) => {
                 let Ok(metadata) = fs::metadata(path) else { return };
                 let stamp = metadata.modified().ok().map(|modified| (modified, metadata.len()));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Receipt {
     /// Which door: `command file`, `query handler`, `Livestatus`, `Icinga 2 API`, `openITCOCKPIT API`.
-    pub(crate) door: &'static str,
+    pub(crate) transport: &'static str,
     /// What it said, where it speaks; a door that is silent may still lead nowhere.
     pub(crate) answer: Option<String>,
 }
@@ -15,7 +15,7 @@ pub(crate) struct Receipt {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SendError {
     #[error("nothing says how the monitoring core takes commands; set command_file or api_url in [core]")]
-    NoDoor,
+    NoTransport,
     #[error("the monitoring core isn't running, or takes no commands: there is no command file {}", .0.display())]
     Missing(PathBuf),
     #[error(
@@ -34,15 +34,15 @@ pub(crate) enum SendError {
     NotAFifo(PathBuf),
     #[error("can't write to the command file {}: {source}", .path.display())]
     Write { path: PathBuf, source: std::io::Error },
-    #[error("the monitoring core can't be reached by its {door}: {reason}")]
-    Unreachable { door: &'static str, reason: String },
-    #[error("the {door} doesn't let ackbell in ({reason}); check api_user, api_password or api_key in [core]")]
-    Login { door: &'static str, reason: String },
+    #[error("the monitoring core can't be reached by its {transport}: {reason}")]
+    Unreachable { transport: &'static str, reason: String },
+    #[error("the {transport} doesn't let ackbell in ({reason}); check api_user, api_password or api_key in [core]")]
+    Login { transport: &'static str, reason: String },
     #[error(
-        "\"{name}\" can't be named through the {door}: fields end at a semicolon there; rename it in the monitoring{}",
-        .api.then_some(", or let ackbell use the core's API: api_url in [core]").unwrap_or_default()
+        "\"{name}\" can't be named through the {transport}: fields end at a semicolon there; rename it in the monitoring{}",
+        .has_api.then_some(", or let ackbell use the core's API: api_url in [core]").unwrap_or_default()
     )]
-    Unsayable { name: String, door: &'static str, api: bool },
+    Unsayable { name: String, transport: &'static str, has_api: bool },
     /// The core's own verdict.
     #[error("the monitoring core refused it: {0}")]
     Refused(String),
@@ -65,11 +65,11 @@ impl SendError {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
     #[error("nothing says where the core's state is; set status_file, livestatus or api_url in [core]")]
-    Nowhere,
+    NoSource,
     #[error("can't read the core's state {}: {source}", .path.display())]
     File { path: PathBuf, source: std::io::Error },
     #[error("{} is no status file of a core, or was cut off", .0.display())]
     NoStatus(PathBuf),
-    #[error("{place} doesn't tell the core's state: {reason}")]
-    Door { place: String, reason: String },
+    #[error("can't get the core's state from {origin}: {reason}")]
+    Unreadable { origin: String, reason: String },
 }

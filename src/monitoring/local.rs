@@ -1,7 +1,7 @@
 //! The cores of this machine, for `setup`: whom they run as, where they read their definitions, and what they
 //! themselves say of them.
 
-use super::paths::{MainConfig, Places, main_configs, places};
+use super::paths::{MainConfig, Paths, main_configs};
 use crate::config::{Core, CoreKind};
 use crate::state_dir::owner;
 use rustix::process::geteuid;
@@ -19,7 +19,7 @@ const PROGRAM_DIRS: [&str; 6] =
 pub(crate) struct Local {
     pub(crate) kind: CoreKind,
     pub(crate) main_config: PathBuf,
-    pub(crate) places: Places,
+    pub(crate) places: Paths,
     /// Whom it runs as, if this machine knows that user.
     pub(crate) account: Option<Account>,
     /// A file of our own where it reads its definitions; `None` where they are made in a web interface, or no
@@ -68,7 +68,7 @@ pub(crate) fn local(kind: CoreKind, main_config: &Path) -> Local {
         }
     };
     let account = user.and_then(|user| account(&user, group.as_deref()));
-    Local { kind, main_config: main_config.to_owned(), places: places(&core), account, definitions }
+    Local { kind, main_config: main_config.to_owned(), places: Paths::find(&core), account, definitions }
 }
 
 /// A user by name, with a group of that name or the user's own. Asked of `getent`: users may come from a directory.

@@ -1,7 +1,7 @@
 //! The fate of a command in the core's log: the only place where a core that takes commands silently says why nothing
 //! changed.
 
-use super::paths;
+use super::paths::Paths;
 use crate::config::Core;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -36,7 +36,7 @@ impl std::fmt::Display for CommandLogResult {
 /// Looks for one command, `[UNIX] NAME;...` as it was written, among the log's lines since then (Unix seconds).
 /// `None`: no log, or the log says nothing of it.
 pub(crate) fn fate(core: &Core, line: &str, since: i64) -> Option<CommandLogResult> {
-    let path = paths::places(core).log_file?;
+    let path = Paths::find(core).log_file?;
     fate_in(&tail(&path)?, line, since)
 }
 

@@ -89,7 +89,7 @@ impl DisplayNames {
 
     /// What people call a core's objects; `None` where the core has no such file.
     pub(crate) fn of_core(&mut self, core: &Core) -> Option<&Names> {
-        let path = super::paths::places(core).objects_file?;
+        let path = super::paths::Paths::find(core).objects_file?;
         self.index(&path).map(|index| &index.names)
     }
 

@@ -93,7 +93,7 @@ const INCLUDED_MAX: usize = 4;
 
 /// What is known of a core's surroundings. A path that is known need not exist: a core that is down has no FIFO.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Places {
+pub(crate) struct Paths {
     pub(crate) command_file: Option<PathBuf>,
     pub(crate) status_file: Option<PathBuf>,
     pub(crate) objects_file: Option<PathBuf>,
@@ -107,36 +107,41 @@ pub(crate) struct Places {
     pub(crate) status_update_interval: Option<u64>,
 }
 
-/// Looks; reads only the main configuration.
-pub(crate) fn places(core: &Core) -> Places {
-    let usual: Vec<&Usual> = USUAL.iter().filter(|usual| usual.kind == core.kind).collect();
-    let existing = |of: fn(&Usual) -> &'static str| {
-        usual
-            .iter()
-            .map(|usual| of(usual))
-            .filter(|path| !path.is_empty())
-            .map(PathBuf::from)
-            .find(|path| path.exists())
-    };
-    let main = main_config(core).map(|(_, main)| main).unwrap_or_default();
-    let pick = |own: &Option<PathBuf>, said: &Option<PathBuf>, of: fn(&Usual) -> &'static str| {
-        own.clone().or_else(|| said.clone()).or_else(|| existing(of))
-    };
-    let takes_queries = matches!(core.kind, CoreKind::Naemon | CoreKind::OpenItCockpit);
-    let said_socket = main.query_socket.filter(|_| takes_queries);
-    // Its main configuration may name files that it doesn't write, or that nothing here can read.
-    let is_centreon = core.kind == CoreKind::Centreon;
-    let said_objects = main.objects_file.filter(|_| !is_centreon);
-    let said_log = main.log_file.filter(|_| !is_centreon);
-    Places {
-        command_file: pick(&core.command_file, &main.command_file, |usual| usual.command_file),
-        status_file: pick(&core.status_file, &main.status_file, |usual| usual.status_file),
-        objects_file: pick(&core.objects_file, &said_objects, |usual| usual.objects_file),
-        log_file: pick(&core.log_file, &said_log, |usual| usual.log_file),
-        query_socket: pick(&core.query_socket, &said_socket, |usual| usual.query_socket),
-        livestatus: core.livestatus.clone().or_else(|| existing(|usual| usual.livestatus).map(LivestatusAddress::Unix)),
-        external_commands_checked: main.external_commands_checked,
-        status_update_interval: main.status_update_interval.or(is_centreon.then_some(CENTREON_INTERVAL)),
+impl Paths {
+    /// Looks for them; of the files only the main configuration is read.
+    pub(crate) fn find(core: &Core) -> Self {
+        let usual: Vec<&Usual> = USUAL.iter().filter(|usual| usual.kind == core.kind).collect();
+        let existing = |of: fn(&Usual) -> &'static str| {
+            usual
+                .iter()
+                .map(|usual| of(usual))
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from)
+                .find(|path| path.exists())
+        };
+        let main = main_config(core).map(|(_, main)| main).unwrap_or_default();
+        let pick = |own: &Option<PathBuf>, said: &Option<PathBuf>, of: fn(&Usual) -> &'static str| {
+            own.clone().or_else(|| said.clone()).or_else(|| existing(of))
+        };
+        let takes_queries = matches!(core.kind, CoreKind::Naemon | CoreKind::OpenItCockpit);
+        let said_socket = main.query_socket.filter(|_| takes_queries);
+        // Its main configuration may name files that it doesn't write, or that nothing here can read.
+        let is_centreon = core.kind == CoreKind::Centreon;
+        let said_objects = main.objects_file.filter(|_| !is_centreon);
+        let said_log = main.log_file.filter(|_| !is_centreon);
+        Self {
+            command_file: pick(&core.command_file, &main.command_file, |usual| usual.command_file),
+            status_file: pick(&core.status_file, &main.status_file, |usual| usual.status_file),
+            objects_file: pick(&core.objects_file, &said_objects, |usual| usual.objects_file),
+            log_file: pick(&core.log_file, &said_log, |usual| usual.log_file),
+            query_socket: pick(&core.query_socket, &said_socket, |usual| usual.query_socket),
+            livestatus: core
+                .livestatus
+                .clone()
+                .or_else(|| existing(|usual| usual.livestatus).map(LivestatusAddress::Unix)),
+            external_commands_checked: main.external_commands_checked,
+            status_update_interval: main.status_update_interval.or(is_centreon.then_some(CENTREON_INTERVAL)),
+        }
     }
 }
 
@@ -254,7 +259,7 @@ mod tests {
     fn a_centreon_is_where_its_packages_put_it() {
         let main_config = Some(PathBuf::from("/no/centengine.cfg"));
         let core = Core { kind: CoreKind::Centreon, main_config, ..Core::default() };
-        assert_eq!(places(&core).status_update_interval, Some(60), "its own default");
+        assert_eq!(Paths::find(&core).status_update_interval, Some(60), "its own default");
         let usual = USUAL.iter().find(|usual| usual.kind == CoreKind::Centreon).unwrap();
         assert_eq!(usual.main_config, "/etc/centreon-engine/centengine.cfg");
         assert_eq!(usual.command_file, "/var/lib/centreon-engine/rw/centengine.cmd");
@@ -276,17 +281,17 @@ mod tests {
         std::fs::write(&main, text).unwrap();
         let status_file = Some(PathBuf::from("/mine"));
         let core = Core { main_config: Some(main), status_file, ..Core::default() };
-        let found = places(&core);
+        let found = Paths::find(&core);
         assert_eq!(found.command_file, Some(directory.path().join("rw/nagios.cmd")));
         assert_eq!(found.status_file, Some("/mine".into()), "the configuration wins");
         assert_eq!((found.objects_file, found.log_file), (Some("/s/objects.cache".into()), Some("/s/log".into())));
         assert_eq!(found.query_socket, None, "a Nagios' takes no commands");
         assert_eq!((found.external_commands_checked, found.status_update_interval), (Some(false), Some(10)));
-        let centreon = places(&Core { kind: CoreKind::Centreon, ..core.clone() });
+        let centreon = Paths::find(&Core { kind: CoreKind::Centreon, ..core.clone() });
         assert_eq!((centreon.objects_file, centreon.log_file), (None, None), "no such file, and a log of another form");
         assert_eq!(centreon.command_file, Some(directory.path().join("rw/nagios.cmd")));
         let naemon = Core { kind: CoreKind::Naemon, ..core };
-        assert_eq!(places(&naemon).query_socket, Some("/s/qh".into()));
+        assert_eq!(Paths::find(&naemon).query_socket, Some("/s/qh".into()));
         // A Naemon's may include others; one that includes itself ends.
         let included = directory.path().join("more.d");
         std::fs::create_dir(&included).unwrap();

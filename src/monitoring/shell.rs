@@ -6,7 +6,7 @@
 //! alone has one.
 
 use super::objects::{FILE_BYTES_MAX, Piece, walk};
-use super::paths;
+use super::paths::{self, Paths};
 use crate::config::{Core, CoreKind};
 use std::fs::File;
 use std::io::Read;
@@ -75,7 +75,7 @@ pub(crate) fn dangers(core: &Core) -> Option<Vec<Danger>> {
     let mut found = Vec::new();
     found.extend(lacking(&path, main.illegal_macro_chars.as_deref(), MACRO_CHARS, DangerKind::Output));
     let mut in_force = InForce::default();
-    if let Some(file) = paths::places(core).objects_file.and_then(|path| File::open(path).ok()) {
+    if let Some(file) = Paths::find(core).objects_file.and_then(|path| File::open(path).ok()) {
         // What was read before an error counts.
         let _ = in_force.read(file.take(FILE_BYTES_MAX));
     }

@@ -73,7 +73,7 @@ pub(crate) fn read(file: impl Read, wanted: &[Object]) -> std::io::Result<Option
 }
 
 /// Everything in the file, or all that isn't well.
-pub(super) fn survey_file(kind: CoreKind, path: &Path, scope: Scope) -> Result<Vec<(Object, State)>, ReadError> {
+pub(super) fn list_file(kind: CoreKind, path: &Path, scope: Scope) -> Result<Vec<(Object, State)>, ReadError> {
     settled::read(kind, path, |file| survey(file, scope))
 }
 

@@ -71,7 +71,7 @@ fn shell_steps(hop: &str, core: &Core) -> Vec<Step> {
 }
 
 fn door_step(hop: &str, core: &Core) -> Step {
-    let disabled = paths::places(core).external_commands_checked == Some(false);
+    let disabled = paths::Paths::find(core).external_commands_checked == Some(false);
     match send::probe(core) {
         Ok(_) if disabled => {
             let e = SendError::Disabled;
@@ -86,7 +86,7 @@ fn door_step(hop: &str, core: &Core) -> Step {
         Ok(door) => Step::good(hop, format!("the core takes them by its {door}")),
         Err(e) => {
             let trouble = match e {
-                SendError::NoDoor | SendError::NotAFifo(_) | SendError::Disabled | SendError::Unsayable { .. } => {
+                SendError::NoTransport | SendError::NotAFifo(_) | SendError::Disabled | SendError::Unsayable { .. } => {
                     Trouble::Configuration
                 }
                 SendError::Forbidden(_) | SendError::Login { .. } | SendError::Refused(_) => Trouble::Refused,
@@ -116,7 +116,7 @@ fn unit(kind: CoreKind) -> (&'static str, &'static str) {
 fn remedy(error: &SendError, kind: CoreKind) -> String {
     let (unit, main_config) = unit(kind);
     match error {
-        SendError::NoDoor => "set command_file or api_url in [core]; ackbell config check".to_owned(),
+        SendError::NoTransport => "set command_file or api_url in [core]; ackbell config check".to_owned(),
         SendError::Disabled => {
             format!("in {main_config}: check_external_commands=1; then systemctl restart {unit}")
         }
@@ -139,11 +139,11 @@ fn state_steps(hop: &str, core: &Core) -> Vec<Step> {
         Ok(snapshot) => snapshot,
         Err(e) => {
             let remedy = match &e {
-                ReadError::Nowhere => "set status_file, livestatus or api_url in [core]".to_owned(),
+                ReadError::NoSource => "set status_file, livestatus or api_url in [core]".to_owned(),
                 ReadError::File { path, .. } | ReadError::NoStatus(path) => {
                     format!("ls -l {}; it must be readable for ackbell's user", path.display())
                 }
-                ReadError::Door { .. } => "correct livestatus or api_url in [core]".to_owned(),
+                ReadError::Unreadable { .. } => "correct livestatus or api_url in [core]".to_owned(),
             };
             let found = format!("no acknowledgement can be confirmed: {e}");
             return vec![Step::bad(Trouble::Unreachable, hop, found, remedy)];

@@ -167,7 +167,7 @@ fn what_it_refuses_is_told() {
     let error = read(&LivestatusAddress::Unix(path.clone()), &[]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("Livestatus at {} doesn't tell the core's state: 452 No such column", path.display())
+        format!("can't get the core's state from Livestatus at {}: 452 No such column", path.display())
     );
 }
 
@@ -178,7 +178,7 @@ fn a_survey_asks_for_what_is_wrong() {
     let hosts = framed(200, "[[\"web01\",\"web01\",1,1,0,0,0,1,5,6,7,1,\"down\"]]");
     let services = framed(200, "[[\"web01\",\"Disk\",2,1,1,2,1,1,5,6,7,1,\"bad\"]]");
     let played = play(&path, b"\n\n", vec![hosts, services]);
-    let found = survey(&LivestatusAddress::Unix(path), Scope::Problems).unwrap();
+    let found = list(&LivestatusAddress::Unix(path), Scope::Problems).unwrap();
     let asked = played.join().unwrap();
     assert!(asked[1].starts_with("GET services\nColumns: host_name description state "), "{}", asked[1]);
     assert!(asked[1].contains("\nFilter: state != 0\nFilter: has_been_checked = 1\nOutputFormat"), "{}", asked[1]);

@@ -236,7 +236,7 @@ impl Looks {
     /// Whether a look can tell more than the last one: a state file must be younger than the commands, and another one
     /// than last time.
     fn is_worth(&mut self, core: &Core, waiting: &[Waiting]) -> bool {
-        let places = paths::places(core);
+        let places = paths::Paths::find(core);
         if core.api.is_some() || places.livestatus.is_some() {
             return true;
         }

@@ -406,6 +406,6 @@ fn send_patiently(core: &Core, command: &ExternalCommand) -> Result<(), SendErro
 
 /// How long to look for the effect: a core that writes its state seldom needs two of its intervals.
 pub(super) fn patience_ms(core: &Core) -> i64 {
-    let interval = paths::places(core).status_update_interval.unwrap_or(0);
+    let interval = paths::Paths::find(core).status_update_interval.unwrap_or(0);
     CONFIRM_MS.max(i64::try_from(interval).unwrap_or(0).saturating_mul(2000).saturating_add(2000))
 }
