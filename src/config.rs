@@ -16,6 +16,7 @@ pub(crate) mod keys;
 pub(crate) mod lenient;
 mod listen;
 mod load;
+mod names;
 mod problem;
 mod reader;
 mod secrets;

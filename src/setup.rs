@@ -122,7 +122,7 @@ pub(crate) fn plan(
         change("", "state_dir", Some(directory.display().to_string()));
     }
     if let Some(local) = choices.core.as_ref().filter(|local| !is_configured(local, existing)) {
-        change("core", "kind", Some(format!("{:?}", local.kind).to_lowercase()));
+        change("core", "kind", Some(local.kind.name().to_owned()));
         if local.kind != CoreKind::Icinga2 {
             change("core", "main_config", Some(local.main_config.display().to_string()));
         }

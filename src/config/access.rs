@@ -23,8 +23,7 @@ pub(super) fn acknowledge(top: &mut Table<'_>, report: &mut Problems<'_>) -> Ack
     let Some(mut table) = top.table("acknowledge", report) else {
         return acknowledge;
     };
-    let comment =
-        |text: &str| values::choice(text, &[("optional", CommentRule::Optional), ("required", CommentRule::Required)]);
+    let comment = |text: &str| values::choice(text, &super::names::COMMENT_RULES);
     acknowledge.sticky = table.flag("sticky", report).unwrap_or(acknowledge.sticky);
     acknowledge.notify = table.flag("notify", report).unwrap_or(acknowledge.notify);
     acknowledge.persistent = table.flag("persistent", report).unwrap_or(acknowledge.persistent);

@@ -15,9 +15,9 @@ pub(crate) fn show_json(config: &Config) -> Value {
         "message": {
             "title": config.message.title,
             "body": config.message.body,
-            "fields": config.message.fields.iter().map(|field| format!("{field:?}").to_lowercase()).collect::<Vec<_>>(),
+            "fields": config.message.fields.iter().map(super::Field::name).collect::<Vec<_>>(),
             "redact": config.message.redact,
-            "thread": format!("{:?}", config.message.thread).to_lowercase(),
+            "thread": config.message.thread.name(),
         },
         "storm": { "threshold": config.storm.threshold, "window": seconds(config.storm.window) },
         "outbox": { "time_budget": seconds(config.outbox.time_budget), "max_age": seconds(config.outbox.max_age) },
@@ -26,7 +26,7 @@ pub(crate) fn show_json(config: &Config) -> Value {
             "sticky": config.acknowledge.sticky,
             "notify": config.acknowledge.notify,
             "persistent": config.acknowledge.persistent,
-            "comment": format!("{:?}", config.acknowledge.comment).to_lowercase(),
+            "comment": config.acknowledge.comment.name(),
             "expire": config.acknowledge.expire.iter().map(|d| seconds(*d)).collect::<Vec<_>>(),
         },
         "access": access(&config.access),
@@ -100,7 +100,7 @@ fn integration(integration: &Integration) -> Value {
         },
         "ca_file": integration.ca_file,
         "api_url": integration.api_url,
-        "flavor": format!("{:?}", integration.flavor).to_lowercase(),
+        "flavor": integration.flavor.name(),
         "interactive": integration.interactive,
         "acts": integration.acts,
         "connect_timeout": seconds(integration.connect_timeout),
@@ -137,7 +137,7 @@ fn core(core: &Core) -> Value {
     };
     json!({
         "name": core.name,
-        "kind": format!("{:?}", core.kind).to_lowercase(),
+        "kind": core.kind.name(),
         "url": core.url,
         "objects_file": core.objects_file,
         "main_config": core.main_config,

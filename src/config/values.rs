@@ -1,7 +1,7 @@
 //! Single values: from the text in the file to the strict type, with a remedy for each mistake.
 
 use super::problem::Mistake;
-use super::{CoreKind, Destination, Field, Flavor, Mention, Proxy, Thread, TimeWindow, TimeWindows, suggest};
+use super::{CoreKind, Destination, Field, Flavor, Mention, Proxy, Thread, TimeWindow, TimeWindows, names, suggest};
 use crate::model::notification::Kind;
 use crate::model::pattern::Pattern;
 use crate::system::secret::Secret;
@@ -94,33 +94,15 @@ pub(super) fn proxy(text: &str) -> Result<Proxy, Mistake> {
 }
 
 pub(super) fn flavor(text: &str) -> Result<Flavor, Mistake> {
-    choice(
-        text,
-        &[
-            ("slack", Flavor::Slack),
-            ("mattermost", Flavor::Mattermost),
-            ("rocketchat", Flavor::RocketChat),
-            ("discord", Flavor::Discord),
-        ],
-    )
+    choice(text, &names::FLAVORS)
 }
 
 pub(super) fn thread(text: &str) -> Result<Thread, Mistake> {
-    choice(text, &[("replies", Thread::Replies), ("broadcast", Thread::Broadcast), ("off", Thread::Off)])
+    choice(text, &names::THREADS)
 }
 
 pub(super) fn core_kind(text: &str) -> Result<CoreKind, Mistake> {
-    choice(
-        text,
-        &[
-            ("nagios", CoreKind::Nagios),
-            ("naemon", CoreKind::Naemon),
-            ("icinga2", CoreKind::Icinga2),
-            ("openitcockpit", CoreKind::OpenItCockpit),
-            ("checkmk", CoreKind::Checkmk),
-            ("centreon", CoreKind::Centreon),
-        ],
-    )
+    choice(text, &names::CORE_KINDS)
 }
 
 /// One of the known words, in any case.

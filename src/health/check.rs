@@ -6,6 +6,7 @@ pub(crate) mod gather;
 mod listener;
 
 use crate::config::Missing;
+use crate::model::time_text::{Unit, short_span};
 use crate::monitoring::shell::Danger;
 use crate::state_dir::listener_status::ListenerStatus;
 use crate::store::Health;
@@ -193,12 +194,7 @@ fn plain(text: &str) -> String {
 
 /// `42 s`, `7 min`, `3 h`, `2 d`
 pub(crate) fn span(seconds: i64) -> String {
-    match seconds.max(0) {
-        s @ 0..120 => format!("{s} s"),
-        s @ 120..7200 => format!("{} min", s / 60),
-        s @ 7200..172_800 => format!("{} h", s / 3600),
-        s => format!("{} d", s / 86_400),
-    }
+    short_span(seconds, Unit::Spaced)
 }
 
 /// `1 message`, `2 messages`

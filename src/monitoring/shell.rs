@@ -196,7 +196,7 @@ impl InForce {
     fn definitions(&self, kind: CoreKind) -> Vec<Danger> {
         let remedy = format!(
             "ackbell commands {} prints definitions without them; put them in the old ones' place and reload the core",
-            format!("{kind:?}").to_lowercase()
+            kind.name()
         );
         let mut found: Vec<Danger> = Vec::new();
         for (name, macros) in &self.commands {

@@ -231,8 +231,7 @@ fn mac(secret: &Secret, timestamp: &[u8], body: &[u8]) -> [u8; 32] {
 
 /// A MAC as the header has it.
 fn signed(mac: &[u8; 32]) -> Vec<u8> {
-    let hex: String = mac.iter().map(|byte| format!("{byte:02x}")).collect();
-    [b"v0=", hex.as_bytes()].concat()
+    format!("v0={}", data_encoding::HEXLOWER.encode(mac)).into_bytes()
 }
 
 #[cfg(test)]

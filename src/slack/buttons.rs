@@ -38,7 +38,7 @@ fn block_id(post: i64, subject: &Object) -> String {
 
 /// What tells an object from any other, short.
 pub(crate) fn mark(object: &Object) -> String {
-    Sha256::digest(object.key()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    data_encoding::HEXLOWER.encode(&Sha256::digest(object.key())[..8])
 }
 
 fn button(offer: AvailableAction, subject: &Object) -> Value {

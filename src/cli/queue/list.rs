@@ -7,7 +7,7 @@ use crate::cli::{Exit, Output};
 use crate::config::{COMMAND, Config};
 use crate::model::notification::clean_line;
 use crate::model::pattern::{Pattern, takes};
-use crate::model::time_text::utc;
+use crate::model::time_text::{Unit, short_span, utc};
 use crate::state_dir::spool::Spool;
 use crate::store::{Row, Store, Summary};
 use crate::system::clock;
@@ -75,7 +75,11 @@ pub(super) fn table(rows: &[Row], now: i64, out: &Output) -> String {
         if let Some(reason) = &row.reason {
             let wait = row.due.saturating_sub(now);
             let is_later = row.state == "waiting" && wait > 0;
-            let next = if is_later { format!(" (next try in {})", age(wait)) } else { String::new() };
+            let next = if is_later {
+                format!(" (next try in {})", short_span(wait / 1000, Unit::Letter))
+            } else {
+                String::new()
+            };
             lines.push(out.fit(&format!("        {reason}{next}")));
         }
     }
@@ -85,7 +89,14 @@ pub(super) fn table(rows: &[Row], now: i64, out: &Output) -> String {
 fn cells(row: &Row, now: i64) -> Vec<String> {
     let state = row.notification.state_name().unwrap_or("-");
     let what = format!("{} {state} {}", row.notification.kind.name(), row.notification.object_label());
-    vec![row.id.to_string(), row.state.clone(), place(row), age(now - row.received), row.attempts.to_string(), what]
+    vec![
+        row.id.to_string(),
+        row.state.clone(),
+        place(row),
+        short_span((now - row.received) / 1000, Unit::Letter),
+        row.attempts.to_string(),
+        what,
+    ]
 }
 
 fn place(row: &Row) -> String {
@@ -95,16 +106,6 @@ fn place(row: &Row) -> String {
         ("default", target) => target.to_owned(),
         (integration, "") => format!("{integration}: webhook"),
         (integration, target) => format!("{integration}: {target}"),
-    }
-}
-
-/// `42s`, `7m`, `3h`, `2d`
-fn age(ms: i64) -> String {
-    match ms.max(0) / 1000 {
-        s @ 0..120 => format!("{s}s"),
-        s @ 120..7200 => format!("{}m", s / 60),
-        s @ 7200..172_800 => format!("{}h", s / 3600),
-        s => format!("{}d", s / 86_400),
     }
 }
 

@@ -90,7 +90,7 @@ impl Deliverer {
                 Some(current) if current.refresh_token == old.refresh_token => {}
                 // Another deliverer or a browser was here.
                 Some(current) => {
-                    self.adopt(name, current);
+                    self.adopt(name, &current);
                     return Ok(());
                 }
                 None => return Ok(()),
@@ -116,19 +116,19 @@ impl Deliverer {
                 "token renewed integration={name} ends={}",
                 crate::model::time_text::utc(newest.expires_at.unwrap_or(0))
             );
-            self.adopt(name, newest);
+            self.adopt(name, &newest);
         }
         Ok(())
     }
 
     /// Uses what the file holds now.
-    fn adopt(&mut self, name: &str, install: Install) {
+    fn adopt(&mut self, name: &str, install: &Install) {
         self.told.remove(&format!("renewal of {name}"));
         // Whatever Slack says of its life: never one renewal after the other.
         let due = self.now_ms().saturating_add(millis(RETRY));
         self.renewals.insert(name.to_owned(), Renewal { due, unsaved: None });
         self.clients.remove(name);
-        self.config = self.config.with_installation(name, &install);
+        self.config = self.config.with_installation(name, install);
         if let Err(e) = self.store.lift_integration_holds() {
             warn!("what waited for the token waits a little longer integration={name} reason={e}");
         }
