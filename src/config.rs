@@ -49,7 +49,7 @@ pub(crate) const DEFAULT: &str = include_str!("../packaging/ackbell.toml");
 /// The effective configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Config {
-    /// Where it was read; `None` when there is no file and the environment says it all.
+    /// Where it was read; `None` when there is no file and the environment alone configures ackbell.
     pub(crate) path: Option<PathBuf>,
     pub(crate) state_dir: PathBuf,
     /// Holds the wake-up socket.
@@ -92,7 +92,7 @@ pub(crate) struct Integration {
     pub(crate) team_id: Option<String>,
     /// The integration that takes over while this one's installation has ended.
     pub(crate) fallback: Option<String>,
-    /// Where what no route takes goes, and what can't reach its own destination.
+    /// The default channel: for notifications that match no route, and for those whose own channel can't be reached.
     pub(crate) channel: Option<Destination>,
     pub(crate) proxy: Proxy,
     pub(crate) ca_file: Option<PathBuf>,

@@ -35,7 +35,7 @@ Examples:
   ackbell doctor --send
   ackbell doctor --integration second --json
 
-Run it as the user that delivers: what another one may do says little. It changes nothing; --send posts.
+Run it as the user that delivers: another user has other permissions. It changes nothing; --send posts.
 Exit status: 0 all is well; 69 Slack or the core can't be reached; 73 the state can't be written; 77 refused by Slack or
 the core; 78 configuration.";
 
@@ -47,7 +47,7 @@ Examples:
   sudo ackbell setup --yes --bot-token-file /root/bot --app-token-file /root/app --channel '#ops'
   sudo SLACK_BOT_TOKEN=xoxb-... ackbell setup --yes --channel '#ops' --definitions -
 
-It asks which way into Slack, for the secrets (they don't show), for the channel, and whether to write. Nothing is written
+It asks which way into Slack, for the secrets (they aren't echoed), for the channel, and whether to write. Nothing is written
 before that; Ctrl-C leaves everything as it was. Run again, it shows what is there, keeps what you keep, and leaves a
 backup of a configuration it changes. Secrets are also taken from SLACK_WEBHOOK_URL, SLACK_BOT_TOKEN, SLACK_APP_TOKEN and
 SLACK_SIGNING_SECRET.
@@ -60,7 +60,7 @@ pub(crate) struct Cli<V: Subcommand = Verb> {
     /// The configuration [default: /etc/ackbell/ackbell.toml]
     #[arg(long, global = true, value_name = "FILE", env = "ACKBELL_CONFIG", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
-    /// Say more; twice for details
+    /// More log lines; twice for details
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
     #[command(subcommand)]
@@ -94,15 +94,15 @@ pub(crate) enum Verb {
     /// Run the companion daemon: deliver what `notify` takes
     #[command(after_help = "SIGTERM finishes the message in hand and stops; SIGHUP reloads the configuration.")]
     Listen,
-    /// Show and handle what is waiting or dead
+    /// Show and handle waiting and dead messages
     Queue(QueueArgs),
-    /// Prove every hop from the core to Slack and back, and say the remedy of what is broken
+    /// Check every step from the core to Slack and back, and name the remedy of each fault
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),
-    /// A monitoring plugin over ackbell itself: queue, listener, tokens, command file
+    /// A monitoring plugin that watches ackbell itself: queue, listener, tokens, command file
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
-    /// Show who did what from Slack, and what the core made of it
+    /// Show who did what from Slack, and whether the core applied it
     #[command(
         after_help = "Examples:\n  ackbell audit --since 24h\n  ackbell audit --host 'db*' --action downtime\n  \
         ackbell audit --step refused --json\n  ackbell audit --verify\n\n\
@@ -118,10 +118,10 @@ pub(crate) enum Verb {
     Preview(PreviewArgs),
     /// Write, check or show the configuration
     Config(ConfigArgs),
-    /// Set ackbell up: find the core, ask for what Slack gives, prove it, write the files
+    /// Set ackbell up: find the core, ask for Slack's tokens and check them, write the files
     #[command(after_help = SETUP_EXAMPLES)]
     Setup(SetupArgs),
-    /// Show the whole loop on this machine: no Slack account, no core, a page to click in
+    /// Show the whole way of a notification on this machine: no Slack account, no core, a page to click in
     #[command(after_help = "Examples:\n  ackbell demo\n  ackbell demo --port 9281 --no-browser\n  \
         ackbell demo --dir /tmp/demo   (the directory stays, for a look at what was written)\n\n\
         A small core of its own has three problems; they come as cards into a page that stands for Slack. A click there \
@@ -137,14 +137,14 @@ pub(crate) enum Verb {
     #[command(after_help = "Examples:\n  ackbell commands nagios | sudo tee /etc/nagios4/conf.d/ackbell.cfg\n  \
         ackbell commands icinga2 | sudo tee /etc/icinga2/conf.d/ackbell.conf\n  \
         ackbell commands checkmk >~/local/share/check_mk/notifications/ackbell\n\n\
-        What is printed says where it belongs and how it is checked.")]
+        The output says where to put it and how to check it.")]
     Commands(CommandsArgs),
     /// Print the manifest of the Slack app that this configuration needs
     #[command(
         after_help = "Examples:\n  ackbell manifest --all --link\n  ackbell manifest --public-url https://alerts.example.com >manifest.json\n  \
         ackbell manifest --webhook --yaml\n\n\
         Opened in a browser, the link creates the app with everything filled in. Else paste the manifest at \
-        https://api.slack.com/apps, Create New App, From a manifest. It asks only for the scopes that what is configured uses."
+        https://api.slack.com/apps, Create New App, From a manifest. It asks only for the scopes that the configuration needs."
     )]
     Manifest(ManifestArgs),
     /// Print the completions of a shell
@@ -194,7 +194,7 @@ pub(crate) struct QueueArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum QueueVerb {
-    /// List what waits and what is dead
+    /// List waiting and dead messages
     #[command(
         after_help = "Examples:\n  ackbell queue list --state dead\n  ackbell queue list --host 'db*' --to '#ops' --json"
     )]
@@ -210,7 +210,7 @@ pub(crate) enum QueueVerb {
     },
     /// Forget one for good
     Drop { id: String },
-    /// Deliver now what waits, if no listener runs
+    /// Deliver waiting messages now, if no listener runs
     Flush,
 }
 

@@ -104,7 +104,7 @@ fn check(path: Option<&Path>, env: &Environment, as_json: bool, out: &mut Output
     }
     match (problems.len(), from) {
         (0, Some(path)) => out.line(&format!("{} is good", path.display())),
-        (0, None) => out.line("no configuration file; the environment says it all"),
+        (0, None) => out.line("no configuration file; the environment alone configures ackbell"),
         (1, _) => out.error("1 problem"),
         (n, _) => out.error(&format!("{n} problems")),
     }

@@ -66,10 +66,7 @@ fn wanted(
         Ok((config, _)) => config,
         Err(LoadError::Read { .. }) if path.is_none() => return Ok((AppFeatures::everything(), API_URL.to_owned())),
         Err(e) => {
-            out.error(&format!(
-                "{}\nso this is the app for everything ackbell can do, over Socket Mode",
-                e.first_line()
-            ));
+            out.error(&format!("{}\nso this is the app for all features of ackbell, over Socket Mode", e.first_line()));
             return Ok((AppFeatures::everything(), API_URL.to_owned()));
         }
     };

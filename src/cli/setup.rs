@@ -33,7 +33,7 @@ pub(super) fn run(args: &SetupArgs, path: Option<&Path>, env: &Environment, out:
         Err(config::LoadError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => None,
         Err(e) => {
             let exit = refuse(&e, out);
-            out.error(&format!("mend it, or move it away: mv {0} {0}.old", path.display()));
+            out.error(&format!("repair it, or move it away: mv {0} {0}.old", path.display()));
             return exit;
         }
     };

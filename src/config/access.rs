@@ -68,7 +68,7 @@ pub(super) fn access(top: &mut Table<'_>, report: &mut Problems<'_>) -> Access {
                     report.error(Some(entry.node.span), mistake.remedy("write the contact's name in the core"));
                 }
                 _ => {
-                    let mistake = Mistake::new(format!("\"{}\" in [access.people] is no person", entry.key));
+                    let mistake = Mistake::new(format!("\"{}\" in [access.people] isn't a person", entry.key));
                     let remedy =
                         "write a Slack id or an e-mail: U0123ABCDEF = \"alice\", \"alice@example.com\" = \"alice\"";
                     report.error(Some(entry.key_span), mistake.remedy(remedy));
@@ -127,7 +127,7 @@ pub(super) fn check(config: &Config, report: &mut Problems<'_>) {
         let hears = integration.app_token.is_some() || !integration.signing_secrets.is_empty();
         if hears && integration.enabled && integration.acts && !integration.is_bot() && !config.access.guests {
             let message = format!(
-                "nobody can act from \"{}\": with only a webhook ackbell can't see who is a guest, and guests may do nothing",
+                "no user can act from \"{}\": with only a webhook ackbell can't see who is a guest, and guests aren't allowed to act",
                 integration.name
             );
             let remedy = "give it a bot_token, or let guests act, too: guests = true under [access]";
@@ -155,7 +155,7 @@ fn channel(text: &str) -> Result<String, Mistake> {
     if values::is_id(text, &['C', 'G', 'D']) {
         return Ok(text.to_owned());
     }
-    Err(Mistake::new(format!("\"{text}\" is no channel's id"))
+    Err(Mistake::new(format!("\"{text}\" isn't a channel's id"))
         .remedy("write its id, such as \"C0123ABCDEF\": it stands at the end of the channel's details in Slack"))
 }
 
@@ -175,7 +175,7 @@ impl FromStr for Who {
             }
             _ => {
                 let names = ["*", "U0123ABCDEF", "alice@example.com", "@group"];
-                Err(Mistake::new(format!("\"{text}\" is nobody")).remedy(suggest::one_of(&names)))
+                Err(Mistake::new(format!("unknown subject \"{text}\" in [access]")).remedy(suggest::one_of(&names)))
             }
         }
     }

@@ -51,7 +51,7 @@ fn web(text: &str) -> Result<IcingaWeb, Mistake> {
     match text.to_ascii_lowercase().as_str() {
         "icingadb" => Ok(IcingaWeb::IcingaDb),
         "monitoring" => Ok(IcingaWeb::Monitoring),
-        _ => Err(Mistake::new(format!("\"{text}\" is no module that shows objects"))
+        _ => Err(Mistake::new(format!("\"{text}\" isn't a module of Icinga Web 2 that shows objects"))
             .remedy("write \"icingadb\" or \"monitoring\"")),
     }
 }
@@ -137,7 +137,7 @@ fn livestatus(text: &str, base: &Path) -> Result<LivestatusAddress, Mistake> {
     if is_address && !address.contains(char::is_whitespace) {
         return Ok(LivestatusAddress::Tcp(address.to_owned()));
     }
-    Err(Mistake::new(format!("\"{text}\" is no Livestatus address"))
+    Err(Mistake::new(format!("\"{text}\" isn't a Livestatus address"))
         .remedy("write the socket's path, as \"/var/cache/naemon/live\", or \"host:6557\""))
 }
 

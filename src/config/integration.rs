@@ -92,7 +92,7 @@ impl SecretKind {
 fn signing_secret(value: &str) -> Result<(), Mistake> {
     if value.starts_with("xox") || value.starts_with("xapp-") || value.starts_with("http") {
         let remedy = "the Signing Secret is under Basic Information of your app";
-        return Err(Mistake::new("that is no signing secret").remedy(remedy));
+        return Err(Mistake::new("that isn't a signing secret").remedy(remedy));
     }
     printable(value)
 }
@@ -178,7 +178,8 @@ fn check(integration: &Integration, place: &str, span: Option<Span>, report: &mu
     if integration.channel == Some(Destination::Contact) {
         report.error(
             span,
-            Mistake::new("channel can't be \"contact\"").remedy("name the channel for what no contact takes"),
+            Mistake::new("channel can't be \"contact\"")
+                .remedy("name the default channel, for notifications whose contact can't be reached"),
         );
     }
 }
@@ -250,7 +251,7 @@ fn bot_token(value: &str) -> Result<(), Mistake> {
         v if v.starts_with("http") => {
             Err(Mistake::new("that is a web address").remedy("put a webhook's into webhook_url"))
         }
-        _ => Err(Mistake::new("that is no bot token").remedy("it starts with xoxb-")),
+        _ => Err(Mistake::new("that isn't a bot token").remedy("it starts with xoxb-")),
     }
 }
 

@@ -128,7 +128,7 @@ fn http(text: &str) -> Result<Http, Mistake> {
     match text {
         "none" => Ok(Http::Off),
         _ => text.parse().map(Http::At).map_err(|_| {
-            Mistake::new(format!("\"{text}\" is no address to listen at"))
+            Mistake::new(format!("\"{text}\" isn't an address to listen on"))
                 .remedy("write \"127.0.0.1:9277\", \"0.0.0.0:443\", \"[::]:443\" or \"none\"")
         }),
     }

@@ -138,6 +138,6 @@ pub(super) fn app_token(value: &str) -> Result<(), Mistake> {
     match value {
         v if v.starts_with("xapp-") => printable(v),
         v if v.starts_with("xoxb-") => Err(Mistake::new("that is a bot token").remedy("put it into bot_token")),
-        _ => Err(Mistake::new("that is no app-level token").remedy("it starts with xapp-")),
+        _ => Err(Mistake::new("that isn't an app-level token").remedy("it starts with xapp-")),
     }
 }

@@ -26,11 +26,11 @@ pub(crate) enum SendError {
     NoReader(PathBuf),
     #[error("the monitoring core is busy or hangs: its command file {} is full; try again", .0.display())]
     Full(PathBuf),
-    #[error("the monitoring core stopped while it was told: {}; try again", .0.display())]
+    #[error("the monitoring core stopped while the command was being written: {}; try again", .0.display())]
     Broken(PathBuf),
     #[error("ackbell may not write to the command file {}; its user must be in the file's group, see `ls -l`", .0.display())]
     Forbidden(PathBuf),
-    #[error("{} is no command file (no FIFO); set command_file in [core]", .0.display())]
+    #[error("{} isn't a command file (a FIFO); set command_file in [core]", .0.display())]
     NotAFifo(PathBuf),
     #[error("can't write to the command file {}: {source}", .path.display())]
     Write { path: PathBuf, source: std::io::Error },
@@ -46,7 +46,7 @@ pub(crate) enum SendError {
     /// The core's own verdict.
     #[error("the monitoring core refused it: {0}")]
     Refused(String),
-    #[error("the second part of it couldn't be handed over, the first was: {0}")]
+    #[error("only the first of two commands could be submitted: {0}")]
     Half(Box<SendError>),
 }
 
@@ -68,7 +68,7 @@ pub(crate) enum ReadError {
     NoSource,
     #[error("can't read the core's state {}: {source}", .path.display())]
     File { path: PathBuf, source: std::io::Error },
-    #[error("{} is no status file of a core, or was cut off", .0.display())]
+    #[error("{} isn't a core's status file, or is cut off", .0.display())]
     NoStatus(PathBuf),
     #[error("can't get the core's state from {origin}: {reason}")]
     Unreadable { origin: String, reason: String },

@@ -37,10 +37,7 @@ impl Labels {
                 (None, None) => None,
             };
             if all.is_none() {
-                warn!(
-                    "display names can't be read core=\"{}\" what=rules that deny by host or service refuse",
-                    core.name
-                );
+                warn!("display names can't be read core={:?} effect=deny_rules_refuse", core.name);
             }
             self.asked.insert(core.name.clone(), (Instant::now(), all));
         }

@@ -196,16 +196,16 @@ impl Caller {
     fn outsider(&self, access: &Access) -> Option<&'static str> {
         let person = &self.person;
         if person.is_stranger || person.team_id.is_empty() || person.team_id != self.team_id {
-            Some("People of other workspaces may do nothing here")
+            Some("Users from other workspaces aren't allowed to use these actions")
         } else if person.is_bot {
-            Some("Bots may do nothing here")
+            Some("Bots aren't allowed to use these actions")
         } else {
             match person.is_guest {
                 Some(false) => None,
                 _ if access.guests => None,
-                Some(true) => Some("Guests may do nothing here"),
+                Some(true) => Some("Guests aren't allowed to use these actions"),
                 None => Some(
-                    "Guests may do nothing here, and with only a webhook ackbell can't see who is one: it needs a \
+                    "Guests aren't allowed to use these actions, and with only a webhook ackbell can't see who is a guest: it needs a \
                      bot_token, or guests = true under [access]",
                 ),
             }
@@ -221,7 +221,7 @@ impl<'a> Admitted<'a> {
     /// Whether the right may hold for anything: asked before anything is looked up.
     pub(crate) fn ask(self, right: Right<'a>) -> Result<Permission<'a>, Refusal> {
         if !self.caller.acts && right != Right::View {
-            let reason = "People of this workspace may only look here".to_owned();
+            let reason = "Users of this workspace may only view states here".to_owned();
             return Err(Refusal { reason, ask: self.access.ask.clone(), rule: None });
         }
         match rules::anywhere(self, right) {
@@ -258,7 +258,7 @@ impl<'a> Admitted<'a> {
             (None, _) => {
                 "Only its contacts may act on it, and who they are can't be read from the monitoring".to_owned()
             }
-            (_, Some(name)) => format!("Only its contacts may act on {object}, and {name} is none"),
+            (_, Some(name)) => format!("Only its contacts may act on {object}, and {name} isn't one of them"),
             (_, None) => {
                 format!(
                     "Only its contacts may act on {object}, and the monitoring knows no contact with your e-mail address"

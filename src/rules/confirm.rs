@@ -132,7 +132,7 @@ pub(crate) fn judge(expected: &Expectation, snapshot: &Snapshot, is_last: bool) 
         Some(reason) if is_later => Confirmation::Never(reason),
         _ if !is_last => Confirmation::NotYet,
         _ if !is_later => {
-            Confirmation::Never("the monitoring core has written no state since; is it running?".to_owned())
+            Confirmation::Never("the monitoring core hasn't written its state since then; is it running?".to_owned())
         }
         _ => Confirmation::Never(without_effect(expected, state)),
     }
@@ -184,7 +184,7 @@ fn without_effect(expected: &Expectation, state: Option<&State>) -> String {
     let before = state.filter(|_| matches!(expected.effect, Effect::Acknowledged { .. }));
     before
         .and_then(|state| acknowledged_before(&expected.object, state))
-        .unwrap_or_else(|| "the monitoring core took no notice of it".to_owned())
+        .unwrap_or_else(|| "the monitoring core did not apply the command".to_owned())
 }
 
 /// Who acknowledged an object before, and when; `None` when nobody did. Also for a core that refuses a second

@@ -70,14 +70,14 @@ pub(crate) enum Refusal {
     Missing(&'static str),
     #[error("{0} is given more than once")]
     Repeated(&'static str),
-    #[error("{TIMESTAMP} is no number of seconds")]
+    #[error("{TIMESTAMP} isn't a number of seconds")]
     BadTimestamp,
-    #[error("{SIGNATURE} is no version 0 signature")]
+    #[error("{SIGNATURE} isn't a version 0 signature")]
     BadSignature,
-    #[error("forged: no signing secret of ours made that signature")]
+    #[error("forged: the signature was made with none of our signing secrets")]
     Forged,
     /// Rightly signed, so either a recording or a clock that is wrong. `seconds`: how old; negative when from the future.
-    #[error("rightly signed for {integration}, but {seconds} s old: a recording, or this machine's clock is wrong")]
+    #[error("correctly signed for {integration}, but {seconds} s old: a replay, or this machine's clock is wrong")]
     Stale { integration: String, seconds: i64 },
     #[error("a replay of a request signed for {integration}")]
     Replayed { integration: String },

@@ -133,7 +133,7 @@ mod tests {
             [
                 "state_dir = \"/srv/a \\\"b\\\"\"",
                 "bot_token_file = \"bot-token\"",
-                "channel = \"#ops\"                       # where what no route takes goes",
+                "channel = \"#ops\"                       # default channel: for notifications that match no route",
                 "[core]",
                 "kind = \"naemon\"                        # or naemon, icinga2, openitcockpit, checkmk, centreon"
             ]

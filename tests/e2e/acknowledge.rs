@@ -255,7 +255,7 @@ fn whoever_may_not_is_told_so_privately() {
     for (user, words) in [
         ("U0BOB00001", "You may not acknowledge problems here. Ask #monitoring-help."),
         ("U0GUEST001", "uest"),
-        ("U0STRANGER", "People of other workspaces may do nothing here"),
+        ("U0STRANGER", "Users from other workspaces aren't allowed to use these actions"),
     ] {
         night.sandbox.click(&card, "acknowledge", &json!({"user": user}));
         night.told(words);

@@ -63,7 +63,7 @@ fn naemons_verdict_is_told() {
     naemon.with(|held| held.forgets = true);
     shift.sandbox.click(&card, "acknowledge", &json!({}));
     shift.told("Sent to the monitoring core; the message changes once the core holds it.");
-    shift.told("Sent, but the core has not taken it: the monitoring core took no notice of it.");
+    shift.told("Sent, but the core has not taken it: the monitoring core did not apply the command.");
     // A core whose query handler has no commands, as Nagios 4: Livestatus takes it.
     naemon.with(|held| (held.says, held.forgets) = (Some("404: command: No such handler"), false));
     shift.sandbox.click(&card, "acknowledge", &json!({}));

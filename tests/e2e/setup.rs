@@ -132,10 +132,7 @@ fn again_it_keeps_what_is_kept_and_a_backup_of_what_changes() {
     let screen = machine.screen("");
     screen.sees("ackbell.toml: an app with a bot token, channel #ops. What you don't change stays.");
     screen.answers("Which [2]", "").answers("Bot token (xoxb-...), it won't show [keep", "");
-    screen
-        .answers("App-level token", "")
-        .answers("Signing secret", "")
-        .answers("Channel for what no route takes [#ops]", "#general");
+    screen.answers("App-level token", "").answers("Signing secret", "").answers("Default channel [#ops]", "#general");
     screen.answers("Post a test message", "n").sees("channel = \"#general\"").answers("Write it", "").sees("exit 0.");
     let now = fs::read_to_string(&config).unwrap();
     assert_eq!(now, mine.replace("\nchannel = \"#ops\"    ", "\nchannel = \"#general\""));
@@ -220,7 +217,7 @@ fn without_a_terminal_it_says_what_it_needs() {
     fs::write(machine.path("etc/ackbell.toml"), "[slack\n").unwrap();
     let (code, complaint) = said("--yes");
     assert_eq!(code, Some(78));
-    assert!(complaint.contains("mend it, or move it away: mv "), "{complaint}");
+    assert!(complaint.contains("repair it, or move it away: mv "), "{complaint}");
 }
 
 #[test]
@@ -266,7 +263,7 @@ fn from_nothing_to_the_card_of_a_real_core() {
     let said = setup("");
     assert!(
         said.contains("! the core's own configuration has errors already:\nError: ")
-            && said.contains("mend it, then: ackbell commands nagios"),
+            && said.contains("repair it, then: ackbell commands nagios"),
         "{said}"
     );
     assert!(!core.path("conf.d/ackbell.cfg").exists());

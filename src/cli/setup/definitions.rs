@@ -59,7 +59,7 @@ impl Definitions {
         }
         if let Verification::Bad(said) = local.verify() {
             talk.out.line(&format!("! the core's own configuration has errors already:\n{said}"));
-            let how = format!("mend it, then: ackbell commands {}", local.kind.name());
+            let how = format!("repair it, then: ackbell commands {}", local.kind.name());
             return Self::Not(how);
         }
         Self::File { local: Box::new(local.clone()), path, text, bare, is_there: false }

@@ -82,7 +82,7 @@ fn test_button(scene: &Scene<'_>, choices: &Choices, talk: &mut Talk<'_>) -> Res
         return Ok(());
     }
     let place = channel.to_string();
-    let ready = || talk.out.line(&format!("  Click on it in {place}, within {} s ...", CLICK_PATIENCE.as_secs()));
+    let ready = || talk.out.line(&format!("  Click it in {place}, within {} s ...", CLICK_PATIENCE.as_secs()));
     match try_click::wait(&integration, scene.env, &place, CLICK_PATIENCE, ready) {
         Ok(name) => talk.out.line(&format!("✓ the click of {name} came in")),
         Err(problem) => talk.out.line(&format!("✗ {problem}")),
@@ -155,7 +155,7 @@ fn tell_rest(scene: &Scene<'_>, choices: &Choices, tie: &Tie, talk: &mut Talk<'_
     if let Some(local) = &choices.core {
         match local.kind {
             CoreKind::Nagios | CoreKind::Naemon => {
-                steps.push("tell the core's people: add the contact slack to your contact groups".to_owned());
+                steps.push("in the core's configuration, add the contact slack to your contact groups".to_owned());
                 let unit = match local.main_config.parent().and_then(Path::file_name) {
                     Some(name) if name == "nagios4" => "nagios4",
                     _ if local.kind == CoreKind::Naemon => "naemon",
@@ -170,7 +170,9 @@ fn tell_rest(scene: &Scene<'_>, choices: &Choices, tie: &Tie, talk: &mut Talk<'_
         }
     }
     if *tie == Tie::ByHand {
-        steps.push("say whose user the listener runs as, by files like those in /usr/share/ackbell/cores".to_owned());
+        steps.push(
+            "set the user that the listener runs as, with files like those in /usr/share/ackbell/cores".to_owned(),
+        );
     }
     let config = if scene.path == Path::new(lenient::CONFIG) {
         String::new()
@@ -184,7 +186,7 @@ fn tell_rest(scene: &Scene<'_>, choices: &Choices, tie: &Tie, talk: &mut Talk<'_
     steps.push(format!(
         "try the whole way: sudo -u {user} ackbell {config}notify --hostname test --hoststate DOWN --output 'a test'"
     ));
-    talk.out.line("\nWhat is left to do:");
+    talk.out.line("\nLeft to do:");
     for (i, step) in steps.iter().enumerate() {
         talk.out.line(&format!("  {}. {step}", i + 1));
     }

@@ -73,7 +73,7 @@ fn way(scene: &Scene<'_>, talk: &mut Talk<'_>) -> Result<Connection, End> {
     }
     talk.out.line(
         "\nWhich way into Slack?\n  1  a webhook: two minutes, one channel, every notification a message of its own\n  \
-         2  an app: every problem one living message, with buttons, threads and any channel",
+         2  an app: one message per problem that is kept up to date, with buttons, threads and any channel",
     );
     let default = usize::from(default != Some(Connection::Webhook));
     let way = if talk.choice("Which", 2, default)? == 0 { Connection::Webhook } else { Connection::App };
@@ -202,7 +202,7 @@ fn channel(scene: &Scene<'_>, choices: &mut Choices, talk: &mut Talk<'_>) -> Res
             }
             None => {
                 let default = present.as_ref().map(ToString::to_string);
-                let text = talk.line("Channel for what no route takes", default.as_deref().or(Some("#ops")))?;
+                let text = talk.line("Default channel", default.as_deref().or(Some("#ops")))?;
                 match args::channel(&text) {
                     Ok(wanted) => wanted,
                     Err(problem) => {
@@ -231,7 +231,9 @@ fn tell_channel(wanted: &Destination, found: &Channel) -> String {
         Channel::NotIn { id } => format!(
             "✓ {wanted} ({id}); the app isn't in it and posts by chat:write.public. To let it in: `/invite` it in Slack"
         ),
-        Channel::Unseen => format!("! {wanted}: the app may not look; the test message will tell"),
+        Channel::Unseen => {
+            format!("! {wanted}: the app may not look it up; the test message will show whether it can post")
+        }
     }
 }
 
@@ -251,5 +253,5 @@ fn question(kind: SecretKind) -> String {
         SecretKind::AppToken => "App-level token (xapp-...), for buttons",
         SecretKind::SigningSecret => "Signing secret, for buttons by a public address",
     };
-    format!("{what}, it won't show")
+    format!("{what}, not echoed")
 }

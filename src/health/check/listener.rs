@@ -61,7 +61,7 @@ fn running(report: &ListenerStatus, now: i64, findings: &mut Vec<Finding>) {
     }
     if let Some(noted) = &report.interrupted {
         let text = format!("delivery has been interrupted for {}: {}", span(now - noted.at), noted.reason);
-        add(Level::Critical, text, "it goes on by itself once that is mended");
+        add(Level::Critical, text, "delivery continues by itself once that is repaired");
     }
     if let Some(noted) = &report.refused {
         let first = noted.reason.lines().next().unwrap_or_default();
@@ -69,7 +69,7 @@ fn running(report: &ListenerStatus, now: i64, findings: &mut Vec<Finding>) {
         add(Level::Warning, text, "ackbell config check; then systemctl reload ackbell");
     }
     if let Some(noted) = &report.http {
-        add(Level::Critical, format!("the HTTP door is closed: {}", noted.reason), "ss -ltnp shows who listens");
+        add(Level::Critical, format!("the HTTP listener isn't open: {}", noted.reason), "ss -ltnp shows who listens");
     }
     for (name, socket) in &report.sockets {
         let silent = now - socket.since;
@@ -81,9 +81,10 @@ fn running(report: &ListenerStatus, now: i64, findings: &mut Vec<Finding>) {
         }
         if socket.connected && socket.strangers > 0 {
             let others = count(i64::try_from(socket.strangers).unwrap_or(i64::MAX), "other connection");
-            let text = format!("[{name}] {others} of the app: Slack sends some clicks there, and they are lost here");
-            let remedy =
-                "stop the other listener; ghosts of a dead one end within minutes, or at once with a new app token";
+            let text = format!(
+                "[{name}] {others} of the app: Slack sends some clicks there, and this listener never sees them"
+            );
+            let remedy = "stop the other listener; connections that Slack hasn't closed yet end within minutes, or at once with a new app token";
             add(Level::Warning, text, remedy);
         }
     }

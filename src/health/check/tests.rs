@@ -153,7 +153,7 @@ fn what_the_listener_noted_is_judged() {
         ),
         (
             runs(|report| report.http = noted("127.0.0.1:9277: in use")),
-            "CRITICAL - the HTTP door is closed: 127.0.0.1:9277: in use",
+            "CRITICAL - the HTTP listener isn't open: 127.0.0.1:9277: in use",
         ),
         (skew(59, NOW), "OK - nothing waits, the listener 0.1.0 runs"),
         (skew(-61, NOW), "WARNING - this machine's clock is 61 s behind Slack's: at 300 s every click is refused"),
@@ -162,7 +162,7 @@ fn what_the_listener_noted_is_judged() {
         (socket(|_| ()), "OK - nothing waits, the listener 0.1.0 runs"),
         (
             socket(|socket| socket.strangers = 1),
-            "WARNING - [default] 1 other connection of the app: Slack sends some clicks there, and they are lost here",
+            "WARNING - [default] 1 other connection of the app: Slack sends some clicks there, and this listener never sees them",
         ),
         (
             socket(|socket| (socket.connected, socket.error) = (false, Some("invalid_auth".into()))),

@@ -91,18 +91,18 @@ impl Look<'_> {
         let known = match &self.known {
             Ok(Some(known)) => known,
             Ok(None) => {
-                let remedy = "ackbell doctor --send proves it";
-                return Step::warning(hop, "whether the channel exists can't be seen with this token", remedy);
+                let remedy = "ackbell doctor --send shows it";
+                return Step::warning(hop, "this token can't look up whether the channel exists", remedy);
             }
             Err(outcome) => {
                 let found = format!("the channels can't be listed: {}", outcome.reason());
-                return Step::warning(hop, found, "ackbell doctor --send proves it");
+                return Step::warning(hop, found, "ackbell doctor --send shows it");
             }
         };
         match known.iter().find(|channel| channel["name"] == name) {
             Some(channel) if channel["is_private"] == true => {
                 let id = channel["id"].as_str().unwrap_or("C...");
-                let found = "a private channel: Slack takes no name for it, only its id";
+                let found = "a private channel: Slack accepts only its id, not its name";
                 Step::bad(Trouble::Refused, hop, found, format!("write \"{id}\" in place of \"#{name}\""))
             }
             Some(channel) => self.channel(hop, channel),
@@ -127,7 +127,7 @@ impl Look<'_> {
             return Step::good(hop, format!("{kind}, @{} is in it", self.bot));
         }
         if self.public_is_open && !is("is_private") {
-            return Step::good(hop, format!("public; @{} isn't in it and needn't be", self.bot));
+            return Step::good(hop, format!("public; @{} isn't in it and doesn't need to be", self.bot));
         }
         let remedy = format!("in #{name} type /invite @{}", self.bot);
         Step::bad(Trouble::Refused, hop, format!("@{} isn't in this {kind} channel", self.bot), remedy)
@@ -140,9 +140,7 @@ impl Look<'_> {
                     format!("{reason}: there is no channel {id}, or it is private and @{} isn't in it", self.bot);
                 Step::bad(Trouble::Refused, hop, found, format!("in that channel type /invite @{}", self.bot))
             }
-            other => {
-                Step::warning(hop, format!("can't be seen: {}", other.reason()), "ackbell doctor --send proves it")
-            }
+            other => Step::warning(hop, format!("can't be seen: {}", other.reason()), "ackbell doctor --send shows it"),
         }
     }
 
@@ -161,7 +159,7 @@ impl Look<'_> {
                 Step::bad(Trouble::Refused, hop, found, "correct it, or invite the person into the workspace")
             }
             Err(other) => {
-                Step::warning(hop, format!("can't be seen: {}", other.reason()), "ackbell doctor --send proves it")
+                Step::warning(hop, format!("can't be seen: {}", other.reason()), "ackbell doctor --send shows it")
             }
         }
     }
@@ -205,7 +203,7 @@ fn sent(hop: &str, outcome: &Outcome) -> Step {
     let reason = outcome.reason();
     let remedy = remedy(reason.error.as_ref(), Context::DoctorPost).unwrap_or_default();
     match outcome {
-        Outcome::Delivered(_) => Step::good(hop, "posted: look into Slack"),
+        Outcome::Delivered(_) => Step::good(hop, "posted: see Slack"),
         Outcome::Wait { .. } => Step::bad(
             Trouble::Unreachable,
             hop,

@@ -65,7 +65,7 @@ fn shell_steps(hop: &str, core: &Core) -> Vec<Step> {
     };
     match shell::dangers(core) {
         None => Vec::new(),
-        Some(dangers) if dangers.is_empty() => vec![Step::good(hop, "nothing that anybody wrote runs as a command")],
+        Some(dangers) if dangers.is_empty() => vec![Step::good(hop, "no text from outside can run as a command")],
         Some(dangers) => dangers.into_iter().map(step).collect(),
     }
 }
@@ -152,7 +152,7 @@ fn state_steps(hop: &str, core: &Core) -> Vec<Step> {
     let age = clock::wall_ms() / 1000 - snapshot.created;
     let mut steps = vec![match age {
         STATE_AGE_MAX.. => {
-            let found = format!("the core's state is {} old: it stopped, or writes elsewhere", span(age));
+            let found = format!("the core's state is {} old: the core stopped, or writes another file", span(age));
             Step::bad(
                 Trouble::Unreachable,
                 hop,
@@ -163,11 +163,11 @@ fn state_steps(hop: &str, core: &Core) -> Vec<Step> {
         _ => Step::good(hop, format!("read back, {} old", span(age))),
     }];
     if snapshot.program.notifications_enabled == Some(false) {
-        let found = "notifications are switched off in the core: nothing will come";
+        let found = "notifications are disabled in the core: none will arrive";
         steps.push(Step::warning(
             hop,
             found,
-            format!("in {}: enable_notifications=1, or switch them on in its web page", unit(core.kind).1),
+            format!("in {}: enable_notifications=1, or enable them in its web interface", unit(core.kind).1),
         ));
     }
     steps

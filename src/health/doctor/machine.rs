@@ -24,7 +24,7 @@ pub(super) fn configuration(path: Option<&Path>, env: &Environment) -> (Option<C
     match config::load(path, env) {
         Ok((config, warnings)) => {
             let place = config.path.as_ref().map(|path| path.display().to_string());
-            let place = place.unwrap_or_else(|| "no file; the environment says it all".to_owned());
+            let place = place.unwrap_or_else(|| "no file; the environment alone configures ackbell".to_owned());
             let mut steps = vec![Step::good(HOP, place)];
             for warning in warnings {
                 let remedy = warning.remedy.unwrap_or_else(|| "ackbell config check".to_owned());

@@ -82,7 +82,7 @@ fn blocked(hop: &str, root: &str, obstacle: &Obstacle, own: &Integration, proxy:
     let (found, remedy) = match obstacle {
         Obstacle::Name => (
             format!("the name {name} can't be resolved"),
-            format!("getent hosts {name}; mend /etc/resolv.conf, or set proxy in the configuration"),
+            format!("getent hosts {name}; repair /etc/resolv.conf, or set proxy in the configuration"),
         ),
         Obstacle::Proxy(why) => {
             let proxy = proxy.unwrap_or("?");
@@ -142,7 +142,7 @@ fn token(hop: &str, heard: &Heard) -> Result<(Step, String), Box<Step>> {
             Err(Box::new(Step::bad(Trouble::Refused, hop, format!("Slack refuses the bot token: {reason}"), remedy)))
         }
         Err(other) => {
-            let found = format!("Slack gives no verdict on the token: {}", other.reason());
+            let found = format!("Slack doesn't say whether the token is valid: {}", other.reason());
             Err(Box::new(Step::bad(
                 Trouble::Unreachable,
                 hop,
@@ -185,7 +185,7 @@ fn webhook_shape(hop: &str, url: &str) -> Step {
     let remedy = "copy it again: api.slack.com/apps, Incoming Webhooks; it ends in /services/T.../B.../...";
     match parts.as_slice() {
         ["services", team, bot, _] if team.starts_with('T') && bot.starts_with('B') => {
-            Step::good(hop, "has the shape of Slack's; `ackbell doctor --send` proves it")
+            Step::good(hop, "has the shape of Slack's; `ackbell doctor --send` shows whether it works")
         }
         _ => Step::warning(hop, "webhook_url doesn't look like one of Slack's", remedy),
     }

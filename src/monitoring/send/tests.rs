@@ -217,7 +217,7 @@ fn the_second_half_may_fail() {
     let answers = vec![b"200: OK\0".to_vec(), b"400: no\0".to_vec()];
     let _played = play(core.query_socket.as_ref().unwrap(), b"\0", answers);
     let error = send(&core, &host_with_services().unwrap()).unwrap_err();
-    assert!(error.to_string().starts_with("the second part of it couldn't be handed over, the first was: "), "{error}");
+    assert!(error.to_string().starts_with("only the first of two commands could be submitted: "), "{error}");
 }
 
 #[test]

@@ -68,12 +68,12 @@ fn without_rules_everybody_of_the_workspace_may() {
 fn outsiders_are_refused_whatever_the_rules_say() {
     let open = Access { rules: vec![rule(true, Who::Everyone)], ..Access::default() };
     for (outsider, start) in [
-        (Person { team_id: "T2".into(), ..person() }, "People of other workspaces"),
-        (Person { team_id: String::new(), ..person() }, "People of other workspaces"),
-        (Person { is_stranger: true, ..person() }, "People of other workspaces"),
+        (Person { team_id: "T2".into(), ..person() }, "Users from other workspaces"),
+        (Person { team_id: String::new(), ..person() }, "Users from other workspaces"),
+        (Person { is_stranger: true, ..person() }, "Users from other workspaces"),
         (Person { is_bot: true, ..person() }, "Bots"),
         // With only a webhook nobody can be asked.
-        (Person { is_guest: None, ..person() }, "Guests may do nothing here, and with only a webhook"),
+        (Person { is_guest: None, ..person() }, "Guests aren't allowed to use these actions, and with only a webhook"),
         (Person { is_guest: Some(true), ..person() }, "Guests"),
     ] {
         assert!(decided(&outsider, &open, None).unwrap_err().starts_with(start), "{outsider:?}");
@@ -162,7 +162,9 @@ fn required_contacts_are_the_objects_own() {
     assert!(told(None).unwrap_err().contains("can't be read"));
     assert!(told(Some(&[])).unwrap_err().contains("knows no contact with your e-mail address"));
     let other = contact("alice", "alice@example.com");
-    assert!(told(Some(std::slice::from_ref(&other))).unwrap_err().contains("MySQL on db01, and alice is none"));
+    assert!(
+        told(Some(std::slice::from_ref(&other))).unwrap_err().contains("MySQL on db01, and alice isn't one of them")
+    );
     let own = Contact { is_objects: true, ..contact("alice-sms", "alice@example.com") };
     assert_eq!(told(Some(&[other.clone(), own.clone()])), Ok("alice-sms".into()));
     let mute = Contact { can_submit_commands: false, ..own };
@@ -263,7 +265,7 @@ fn whose_integration_does_not_act_may_only_look() {
     assert!(decide(&told, Right::View, &access, None).is_ok());
     for right in [Right::Act(&acknowledge), Right::Subscribe] {
         let refusal = decide(&told, right, &access, None).unwrap_err();
-        assert_eq!(refusal.reason, "People of this workspace may only look here");
+        assert_eq!(refusal.reason, "Users of this workspace may only view states here");
     }
 }
 

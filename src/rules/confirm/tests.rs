@@ -78,7 +78,7 @@ fn an_older_state_says_nothing_until_the_end() {
     let older = snapshot(SENT, State { code: 0, ..critical() });
     assert_eq!(judge(&expected(acknowledged()), &older, false), Confirmation::NotYet);
     let Confirmation::Never(why) = judge(&expected(acknowledged()), &older, true) else { panic!() };
-    assert_eq!(why, "the monitoring core has written no state since; is it running?");
+    assert_eq!(why, "the monitoring core hasn't written its state since then; is it running?");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn what_forbids_it_is_said() {
     let theirs = snapshot(SENT + 1, theirs);
     assert_eq!(judge(&expected(acknowledged()), &theirs, false), Confirmation::NotYet);
     assert_eq!(never(&theirs, true), "Disk on web01 was acknowledged already, by bob at 2026-11-21 05:45 UTC: mine");
-    assert_eq!(never(&snapshot(SENT + 1, critical()), true), "the monitoring core took no notice of it");
+    assert_eq!(never(&snapshot(SENT + 1, critical()), true), "the monitoring core did not apply the command");
 }
 
 #[test]

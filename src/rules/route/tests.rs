@@ -81,7 +81,7 @@ fn the_command_line_overrides_and_its_mistakes_fall_back() {
     assert_eq!(places(&notification, &config), ["#here"]);
     notification.to = vec!["nonsense".into()];
     let decision = decide(&notification, &config, &[], NOON_MONDAY);
-    assert_eq!(decision.complaints, ["--to: \"nonsense\" is no destination"]);
+    assert_eq!(decision.complaints, ["--to: \"nonsense\" isn't a destination"]);
     assert_eq!(places(&notification, &config), ["#ops"]);
 }
 
