@@ -83,8 +83,9 @@ pub(crate) fn main() -> ExitCode {
 /// The verb's function. Reads like the table of verbs in the manual.
 fn run(mut cli: Cli, env: &Environment, out: &mut Output) -> Exit {
     let config = cli.config.as_deref();
-    let settled = if cli.verb.works_on_the_state() { settle(config, &mut cli.verb, env, out) } else { Ok(env.clone()) };
-    let env = &match settled {
+    let prepared =
+        if cli.verb.works_on_the_state() { prepare(config, &mut cli.verb, env, out) } else { Ok(env.clone()) };
+    let env = &match prepared {
         Ok(env) => env,
         Err(exit) => return exit,
     };
@@ -119,7 +120,7 @@ fn run(mut cli: Cli, env: &Environment, out: &mut Output) -> Exit {
 
 /// Root becomes the owner of what the verb works on. The directories that were found then stay the ones that are meant,
 /// whatever somebody writes into the configuration meanwhile.
-fn settle(config: Option<&Path>, verb: &mut Verb, env: &Environment, out: &mut Output) -> Result<Environment, Exit> {
+fn prepare(config: Option<&Path>, verb: &mut Verb, env: &Environment, out: &mut Output) -> Result<Environment, Exit> {
     if !owner::is_root() {
         return Ok(env.clone());
     }

@@ -36,7 +36,7 @@ pub(crate) struct Choices {
 }
 
 impl Choices {
-    /// How the integration will be: for proving it before anything is written.
+    /// How the integration will be: for checking it before anything is written.
     pub(crate) fn integration(&self, existing: Option<&Integration>) -> Integration {
         let mut made = existing.cloned().unwrap_or_else(config::blank_integration);
         if self.way == Connection::Webhook {

@@ -50,16 +50,16 @@ pub(super) fn run(args: &PreviewArgs, path: Option<&Path>, env: &Environment, ou
         }
     }
     if all {
-        show_lives(&config, look, out);
+        show_problem_cards(&config, look, out);
     }
     Exit::Done
 }
 
 /// What a bot token makes of problems: one message that is edited, and one for a storm.
-fn show_lives(config: &Config, look: Look, out: &mut Output) {
-    for (name, problem) in render::lives() {
+fn show_problem_cards(config: &Config, look: Look, out: &mut Output) {
+    for (name, problem) in render::problem_samples() {
         let core = config.cores.first();
-        let card = render::living(&problem, &RenderContext::bare(&config.message, core, problem.latest.time));
+        let card = render::problem_card(&problem, &RenderContext::bare(&config.message, core, problem.latest.time));
         if look != Look::Json {
             out.line(&format!("── {name}"));
         }
@@ -106,16 +106,16 @@ fn page(
     let mut rows: Vec<Value> =
         shown.into_iter().map(|(name, notification)| row(&name, message(&notification, config))).collect();
     if all {
-        let reach =
+        let interactivity =
             config.integrations.first().map_or(Interactivity::Nothing, |first| deliver::reach(config, &first.name));
-        for (name, problem) in render::lives() {
+        for (name, problem) in render::problem_samples() {
             let facts = RenderContext {
-                reach,
+                interactivity,
                 ..RenderContext::bare(&config.message, config.cores.first(), problem.latest.time)
             };
-            rows.push(row(&name, blocks::message(&render::living(&problem, &facts))));
+            rows.push(row(&name, blocks::message(&render::problem_card(&problem, &facts))));
         }
-        let digest = render::digest(&render::storm(), config, None, (reach, 0));
+        let digest = render::digest(&render::storm(), config, None, (interactivity, 0));
         rows.push(row("storm", blocks::digest(&digest, &[]).0));
     }
     let document = ackbell_sandbox::preview_page(&Value::from(rows));

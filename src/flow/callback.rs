@@ -197,7 +197,7 @@ impl Callback {
 
     fn answer(&self, verified: &Verified, decoded: Result<Interaction, DecodeError>) -> Answer {
         let integration = verified.integration();
-        debug!("from slack integration={integration} door={:?} bytes={}", verified.door(), verified.body().len());
+        debug!("from slack integration={integration} source={:?} bytes={}", verified.source(), verified.body().len());
         let interaction = match decoded {
             Ok(interaction) => interaction,
             Err(e) => {

@@ -32,7 +32,7 @@ pub fn status(bytes: &[u8]) {
         }
     }
     let line = "[1795240000] ACKNOWLEDGE_HOST_PROBLEM;web01;2;1;0;alice;looking\n";
-    let _ = crate::monitoring::log::fate_in(&String::from_utf8_lossy(bytes), line, NOW);
+    let _ = crate::monitoring::log::result_in(&String::from_utf8_lossy(bytes), line, NOW);
 }
 
 fn effects() -> [crate::rules::confirm::Effect; 4] {
@@ -73,7 +73,7 @@ pub(super) fn keep(notification: &Notification) {
     let text = serde_json::to_string(notification).expect("a notification can be kept");
     let again: Notification = serde_json::from_str(&text).expect("a notification that was kept is read");
     assert_eq!(&again, notification, "the outbox changes a notification");
-    let facts = RenderContext { reach: Interactivity::Forms, ..RenderContext::bare(&STYLE.message, None, NOW) };
+    let facts = RenderContext { interactivity: Interactivity::Forms, ..RenderContext::bare(&STYLE.message, None, NOW) };
     let card = card(&again, &facts);
     let _ = (blocks::message(&card), blocks::plain(&card), blocks::reply(&card));
 }

@@ -63,8 +63,8 @@ pub(crate) struct Facts {
     pub(crate) config: Option<Configured>,
     /// Whether the audit has the row that the caller kept the hash of; `None` where none was given, too.
     pub(crate) audit_head: Option<Result<bool, String>>,
-    /// By core: what its door said.
-    pub(crate) cores: BTreeMap<String, Door>,
+    /// By core: what its transport said.
+    pub(crate) cores: BTreeMap<String, CommandTransport>,
     /// What lets a text reach a core's shell.
     pub(crate) dangers: Vec<Danger>,
 }
@@ -108,16 +108,16 @@ pub(crate) enum Configured {
         first: String,
         count: usize,
     },
-    Unseen(String),
+    NotTried(String),
 }
 
 /// Whether a core would take a command now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Door {
+pub(crate) enum CommandTransport {
     Open,
-    Shut(String),
+    Closed(String),
     /// This user may not try it.
-    Unseen(String),
+    NotTried(String),
 }
 
 /// The plugin's answer.
@@ -287,7 +287,7 @@ fn configuration(facts: &Facts, findings: &mut Vec<Finding>) {
     let is_running = matches!(facts.listener, Some(Ok(Listener::Runs(_))));
     match &facts.config {
         None => findings.push(Finding::new(Level::Unknown, "the configuration can't be seen: it took too long")),
-        Some(Configured::Unseen(why)) => {
+        Some(Configured::NotTried(why)) => {
             findings.push(Finding::new(Level::Unknown, why).remedy("run this check as the core's user"));
         }
         Some(Configured::Broken { first, count: problems }) => {
@@ -313,15 +313,15 @@ fn configuration(facts: &Facts, findings: &mut Vec<Finding>) {
 }
 
 fn cores(facts: &Facts, findings: &mut Vec<Finding>) {
-    for (name, door) in &facts.cores {
+    for (name, transport) in &facts.cores {
         let core = if name.is_empty() { "the core".to_owned() } else { format!("the core \"{name}\"") };
-        match door {
-            Door::Open => {}
-            Door::Shut(why) => {
+        match transport {
+            CommandTransport::Open => {}
+            CommandTransport::Closed(why) => {
                 let text = format!("{core} takes no commands: {why}");
                 findings.push(Finding::new(Level::Warning, text).remedy("ackbell doctor"));
             }
-            Door::Unseen(why) => {
+            CommandTransport::NotTried(why) => {
                 findings.push(Finding::new(Level::Note, format!("whether {core} takes commands wasn't tried: {why}")));
             }
         }

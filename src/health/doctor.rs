@@ -68,7 +68,7 @@ impl Step {
 
 /// What is asked for.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Wish {
+pub(crate) struct DoctorOptions {
     /// Post a test message to every destination.
     pub(crate) send: bool,
     /// Only this integration.
@@ -93,7 +93,7 @@ impl Steps {
 pub(crate) fn examine(
     path: Option<&Path>,
     env: &Environment,
-    wish: &Wish,
+    options: &DoctorOptions,
     tell: &mut dyn FnMut(Step),
 ) -> Option<Trouble> {
     let mut worst = None;
@@ -112,7 +112,7 @@ pub(crate) fn examine(
         return worst;
     };
     steps.into_iter().for_each(&mut tell);
-    if let (Some(config), Some(name)) = (&config, &wish.integration)
+    if let (Some(config), Some(name)) = (&config, &options.integration)
         && !config.integrations.iter().any(|integration| integration.name == *name)
     {
         let known: Vec<&str> = config.integrations.iter().map(|integration| &*integration.name).collect();
@@ -127,8 +127,8 @@ pub(crate) fn examine(
     };
     let asked = Arc::clone(&config);
     hop("listener", move |steps| steps.extend(machine::listener(&asked)), &mut tell);
-    for own in chosen(&config, wish) {
-        let (asked, env, own, send) = (Arc::clone(&config), env.clone(), own.clone(), wish.send);
+    for own in chosen(&config, options) {
+        let (asked, env, own, send) = (Arc::clone(&config), env.clone(), own.clone(), options.send);
         let (name, api_url) = (format!("[{}]", own.name), own.api_url.clone());
         let mut tell = |step: Step| {
             let remedy = step.remedy.map(|remedy| at_its_site(&remedy, &api_url));
@@ -136,7 +136,7 @@ pub(crate) fn examine(
         };
         hop(&name, move |steps| slack::integration(&asked, &own, &env, send, steps), &mut tell);
     }
-    if wish.integration.is_none() {
+    if options.integration.is_none() {
         let looked_at = cores::of(&config);
         if looked_at.is_empty() {
             hop("core", |steps| steps.extend(cores::unconfigured()), &mut tell);
@@ -150,8 +150,8 @@ pub(crate) fn examine(
     worst
 }
 
-fn chosen<'a>(config: &'a Config, wish: &Wish) -> Vec<&'a Integration> {
-    let is_chosen = |i: &&Integration| wish.integration.as_ref().map_or(i.enabled, |name| i.name == *name);
+fn chosen<'a>(config: &'a Config, options: &DoctorOptions) -> Vec<&'a Integration> {
+    let is_chosen = |i: &&Integration| options.integration.as_ref().map_or(i.enabled, |name| i.name == *name);
     config.integrations.iter().filter(is_chosen).collect()
 }
 

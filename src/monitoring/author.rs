@@ -38,7 +38,7 @@ pub(crate) fn fill(core: &Core, notifications: &mut [&mut Notification]) -> Vec<
     let paths = Paths::find(core);
     let log = paths.log_file.as_deref().and_then(log::tail).unwrap_or_default();
     for notification in notifications.iter_mut() {
-        tell(notification, in_log(&log, notification));
+        fill_in(notification, in_log(&log, notification));
     }
     let missing = notifications.iter().filter(|notification| is_missing(notification));
     let wanted: Vec<Object> = missing.map(|notification| Object::of(notification)).collect();
@@ -52,7 +52,7 @@ pub(crate) fn fill(core: &Core, notifications: &mut [&mut Notification]) -> Vec<
         if is_missing(notification)
             && let Some(state) = snapshot.states.get(&Object::of(notification))
         {
-            tell(notification, in_state(state, notification));
+            fill_in(notification, in_state(state, notification));
         }
         // A message by hand stands in no state, and what ended stands there no more.
         let may_come = matches!(notification.kind, Kind::Acknowledgement | Kind::DowntimeStart);
@@ -61,7 +61,7 @@ pub(crate) fn fill(core: &Core, notifications: &mut [&mut Notification]) -> Vec<
     later
 }
 
-fn tell(notification: &mut Notification, said: Option<Said>) {
+fn fill_in(notification: &mut Notification, said: Option<Said>) {
     if let Some(Said { author, comment }) = said.filter(|_| is_missing(notification)) {
         let text = |text: &str| Some(clean_line(text)).filter(|text| !text.is_empty());
         (notification.author, notification.comment) = (text(&author), text(&comment));

@@ -52,7 +52,7 @@ impl Details {
             let known = self.cores.entry(name).or_default();
             known.learn(&core, &notifications);
             for notification in &mut notifications {
-                known.tell(notification, config, subscriptions);
+                known.fill_in(notification, config, subscriptions);
             }
         }
     }
@@ -120,7 +120,7 @@ impl Known {
     }
 
     /// Fills in one notification.
-    fn tell(&self, notification: &mut Notification, config: &Config, subscriptions: &[Route]) {
+    fn fill_in(&self, notification: &mut Notification, config: &Config, subscriptions: &[Route]) {
         let unknown = Facts::default();
         let host_name = notification.host.name.clone();
         let Answers { objects, contacts } = &self.answers;

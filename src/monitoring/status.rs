@@ -1,9 +1,9 @@
 //! The status file (`status.dat`), read in one pass with constant memory: only the blocks of wanted objects are looked
 //! into. The core writes it anew every few seconds and renames it, so it is opened anew each time and never half; Centreon
-//! Engine alone writes over it ([`settled`]), and names the objects of comments by number ([`ids`]).
+//! Engine alone writes over it ([`unchanging`]), and names the objects of comments by number ([`ids`]).
 
 mod ids;
-mod settled;
+mod unchanging;
 
 use super::error::ReadError;
 use super::object_blocks::Lines;
@@ -28,7 +28,7 @@ const HEAD_BYTES: u64 = 4096;
 
 /// Reads the file's state of the wanted objects.
 pub(super) fn read_file(kind: CoreKind, path: &Path, wanted: &[Object]) -> Result<Snapshot, ReadError> {
-    settled::read(kind, path, |file| read(file, wanted))
+    unchanging::read(kind, path, |file| read(file, wanted))
 }
 
 /// When the file was written, as its first block says.
@@ -74,11 +74,11 @@ pub(crate) fn read(file: impl Read, wanted: &[Object]) -> std::io::Result<Option
 
 /// Everything in the file, or all that isn't well.
 pub(super) fn list_file(kind: CoreKind, path: &Path, scope: Scope) -> Result<Vec<(Object, State)>, ReadError> {
-    settled::read(kind, path, |file| survey(file, scope))
+    unchanging::read(kind, path, |file| list(file, scope))
 }
 
 /// `None` when it is no status file, or ends inside a block.
-fn survey(file: impl Read, scope: Scope) -> std::io::Result<Option<Vec<(Object, State)>>> {
+fn list(file: impl Read, scope: Scope) -> std::io::Result<Option<Vec<(Object, State)>>> {
     let (mut found, mut one, mut is_status) = (Vec::new(), None, false);
     let mut lines = Lines::new(file);
     while let Some(line) = lines.next()? {

@@ -47,8 +47,8 @@ pub(crate) struct Person {
     /// <https://docs.slack.dev/reference/objects/user-object>). `None`: nobody could be asked, as with only a webhook;
     /// what Slack signs doesn't say it.
     pub(crate) is_guest: Option<bool>,
-    /// From another workspace, in a shared channel (`is_stranger`).
-    pub(crate) is_stranger: bool,
+    /// From another workspace, in a shared channel (`is_outsider`).
+    pub(crate) is_outsider: bool,
     pub(crate) is_bot: bool,
     /// Ids and handles of the user groups the person is in.
     pub(crate) groups: Vec<String>,
@@ -195,7 +195,7 @@ impl Caller {
     /// Why somebody from outside may do nothing at all.
     fn outsider(&self, access: &Access) -> Option<&'static str> {
         let person = &self.person;
-        if person.is_stranger || person.team_id.is_empty() || person.team_id != self.team_id {
+        if person.is_outsider || person.team_id.is_empty() || person.team_id != self.team_id {
             Some("Users from other workspaces aren't allowed to use these actions")
         } else if person.is_bot {
             Some("Bots aren't allowed to use these actions")
@@ -298,14 +298,14 @@ impl<'a> Permission<'a> {
 
 /// Decides about an act on an object. `contacts` are the core's, where they are known.
 pub(crate) fn authorise(
-    leave: &Permission<'_>,
+    permission: &Permission<'_>,
     named: &ObjectNames<'_>,
     contacts: Option<&[Contact]>,
 ) -> Result<Authorised, Refusal> {
-    leave.may(named, contacts)?;
-    let Admitted { caller, access } = leave.admitted;
-    let Right::Act(action) = leave.right else {
-        return Err(leave.admitted.may_not(leave.right, None));
+    permission.may(named, contacts)?;
+    let Admitted { caller, access } = permission.admitted;
+    let Right::Act(action) = permission.right else {
+        return Err(permission.admitted.may_not(permission.right, None));
     };
     let author = author(&caller.person, in_the_core(&caller.person, access, contacts).0);
     Ok(Authorised { action: action.clone(), object: named.object.clone(), author })

@@ -22,7 +22,7 @@ pub(crate) struct Expectation {
     #[serde(default)]
     pub(crate) before: Option<i64>,
     pub(crate) effect: Effect,
-    /// The commands as they were written, for looking up their fate in the core's log.
+    /// The commands as they were written, for looking up their result in the core's log.
     pub(crate) lines: Vec<String>,
 }
 

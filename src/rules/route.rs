@@ -26,7 +26,7 @@ pub(crate) struct Placed {
 /// What a message is addressed to within its integration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
-    Place(Destination),
+    Destination(Destination),
     /// The webhook's own channel.
     Webhook,
 }
@@ -92,7 +92,7 @@ pub(crate) fn explain(
     lines.extend(decision.complaints.iter().map(|complaint| format!("! {complaint}")));
     for placed in &decision.placed {
         let to = match &placed.to {
-            Target::Place(destination) => destination.to_string(),
+            Target::Destination(destination) => destination.to_string(),
             Target::Webhook => "its webhook's channel".to_owned(),
         };
         let mentions: Vec<String> = placed.mentions.iter().map(ToString::to_string).collect();
@@ -204,7 +204,11 @@ impl Decision {
         // A Slack app's webhook has its own channel; compatible receivers take another one.
         let is_webhook = !integration.is_bot();
         let has_choice = !is_webhook || matches!(integration.flavor, Flavor::Mattermost | Flavor::RocketChat);
-        self.add(integration, if has_choice { Target::Place(destination.clone()) } else { Target::Webhook }, mentions);
+        self.add(
+            integration,
+            if has_choice { Target::Destination(destination.clone()) } else { Target::Webhook },
+            mentions,
+        );
     }
 
     fn place_default(&mut self, integration: &Integration, mentions: &[Mention]) {

@@ -25,7 +25,7 @@ const SIGNATURE: &str = "x-slack-signature";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Verified {
     integration: String,
-    door: RequestSource,
+    source: RequestSource,
     age: i64,
     body: Vec<u8>,
 }
@@ -139,11 +139,11 @@ impl ReplayGuard {
 pub(crate) fn verify(body: Vec<u8>, proof: Proof<'_>) -> Result<Verified, Refusal> {
     match proof {
         Proof::Socket { integration } => {
-            Ok(Verified { integration: integration.to_owned(), door: RequestSource::Socket, age: 0, body })
+            Ok(Verified { integration: integration.to_owned(), source: RequestSource::Socket, age: 0, body })
         }
         Proof::Signature { headers, signers, now, guard } => {
             let (integration, age) = check_signature(&body, headers, signers, now, guard)?;
-            Ok(Verified { integration, door: RequestSource::Http, age, body })
+            Ok(Verified { integration, source: RequestSource::Http, age, body })
         }
     }
 }
@@ -154,8 +154,8 @@ impl Verified {
         &self.integration
     }
 
-    pub(crate) fn door(&self) -> RequestSource {
-        self.door
+    pub(crate) fn source(&self) -> RequestSource {
+        self.source
     }
 
     /// How far its signed time was behind our clock, in seconds; negative: before it. 0 where nothing is signed.

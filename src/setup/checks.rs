@@ -1,4 +1,4 @@
-//! Proves what Slack gave, at once, while the person who has it is still there. Each failure is a sentence with a remedy.
+//! Checks the tokens and the channel at once, while the person who has them is still there. Each failure is a sentence with a remedy.
 
 use crate::config::Destination;
 use crate::model::outcome::Outcome;

@@ -24,7 +24,7 @@ fn from_nothing_to_an_app_to_a_webhook() {
     let made = put(&app, &path);
     let slack = &made.integrations[0];
     assert_eq!(slack.bot_token().map(Secret::expose), Some("xoxb-1"));
-    assert_eq!(slack, &app.integration(None), "what was proven is what is written");
+    assert_eq!(slack, &app.integration(None), "the values that were checked are the ones that are written");
     assert_eq!(plan(&app, &path, Some(&made), 0).unwrap(), [], "once more, there is nothing to do");
 
     let hook = choices(Connection::Webhook, &[(SecretKind::WebhookUrl, "https://hooks.example/services/1")]);

@@ -47,14 +47,14 @@ pub(crate) fn digest(digest: &Digest, flavor: Flavor, mentions: &[ResolvedMentio
 }
 
 /// What another program wrote, in the receiver's dialect; its Markdown isn't trusted to be harmless there.
-pub(crate) fn letter(letter: &DirectMessage, note: Option<&str>) -> Value {
-    let (title, _) = cut(&harmless(&letter.title), TITLE_MAX);
-    let links: Vec<String> = letter.links.iter().map(|(label, url)| link(&harmless(label), url)).collect();
-    let mut parts = vec![cut(&harmless(&letter.body), TEXT_MAX / 2).0, links.join(" · ")];
+pub(crate) fn direct_message(message: &DirectMessage, note: Option<&str>) -> Value {
+    let (title, _) = cut(&harmless(&message.title), TITLE_MAX);
+    let links: Vec<String> = message.links.iter().map(|(label, url)| link(&harmless(label), url)).collect();
+    let mut parts = vec![cut(&harmless(&message.body), TEXT_MAX / 2).0, links.join(" · ")];
     parts.extend(note.map(harmless));
     parts.retain(|part| !part.is_empty());
     let text = cut(&parts.join("\n\n"), TEXT_MAX).0;
-    let (fallback, _) = cut(&harmless(&format!("{}: {}", letter.title, letter.body)), FALLBACK_MAX);
+    let (fallback, _) = cut(&harmless(&format!("{}: {}", message.title, message.body)), FALLBACK_MAX);
     let attachment = json!({ "color": colour(Tone::Quiet), "fallback": fallback, "title": title, "text": text });
     json!({ "text": "", "attachments": [attachment] })
 }

@@ -15,7 +15,7 @@ use crate::model::problem::Problem;
 use crate::monitoring::objects::DisplayNames;
 use crate::rules::authorise::{Contact, Permission, Right, is_contact};
 use crate::rules::remedy::{Context, remedy};
-use crate::rules::render::{RenderContext, living};
+use crate::rules::render::{RenderContext, problem_card};
 use crate::slack::home::{Entry, Home, essence, view, words};
 use crate::store::{Opened, Store, StoreError};
 use crate::system::clock;
@@ -295,9 +295,12 @@ impl Homes {
             if leave.may(&names.of(&object), known.contacts.as_deref()).is_err() {
                 continue;
             }
-            let facts =
-                RenderContext { reach, post: known.post, ..RenderContext::bare(&config.message, core.as_ref(), now) };
-            let entry = Entry { card: living(&known.problem, &facts), since: known.problem.began };
+            let facts = RenderContext {
+                interactivity: reach,
+                post: known.post,
+                ..RenderContext::bare(&config.message, core.as_ref(), now)
+            };
+            let entry = Entry { card: problem_card(&known.problem, &facts), since: known.problem.began };
             home[group(known, is_contact(&caller.person, &config.access, known.contacts.as_deref()))].1.push(entry);
         }
         let groups = home.into_iter().filter(|(_, entries)| !entries.is_empty()).collect();

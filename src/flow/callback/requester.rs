@@ -115,7 +115,7 @@ impl People {
                 Ok(answer) => read(&answer["user"], said, team),
                 // Slack shows an app nobody of a workspace that it shares no channel with.
                 Err(Outcome::PlaceNever { .. }) if !said.team_id.is_empty() && said.team_id != team => {
-                    Person { is_stranger: true, ..said }
+                    Person { is_outsider: true, ..said }
                 }
                 Err(Outcome::PlaceNever { reason }) => return Err(WhoError::Unknown(reason.text)),
                 Err(outcome) => return Err(unknown(outcome)),
@@ -173,7 +173,7 @@ fn read(user: &Value, said: Person, team: &str) -> Person {
         name: names.into_iter().find_map(text).unwrap_or(said.name),
         email: text(&profile["email"]).filter(|_| is_proven),
         is_guest: Some(flag("is_restricted") || flag("is_ultra_restricted")),
-        is_stranger: flag("is_stranger"),
+        is_outsider: flag("is_outsider"),
         is_bot: flag("is_bot"),
         ..Person { name: String::new(), team_id: String::new(), ..said }
     }

@@ -28,27 +28,27 @@ pub(super) fn compose(
         let core = config.cores.iter().find(|core| core.name == notification.core);
         let oldest = said.iter().map(|notification| notification.time).min();
         let post = claimed.post.id;
-        RenderContext { now, core, style: &config.message, mentions, note, oldest, outage, reach, post }
+        RenderContext { now, core, style: &config.message, mentions, note, oldest, outage, interactivity: reach, post }
     };
     let is_plain = claimed.post.is_plain;
     if let [Notification { letter: Some(letter), .. }] = said.as_slice() {
         let message = match flavor {
             Flavor::Slack => plain_if(is_plain, direct_message::message(letter, note, mentions, reach)),
-            Flavor::Mattermost | Flavor::RocketChat | Flavor::Discord => legacy::letter(letter, note),
+            Flavor::Mattermost | Flavor::RocketChat | Flavor::Discord => legacy::direct_message(letter, note),
         };
         return ((message, all), None);
     }
     let mut complaint = None;
     let message = match &claimed.work {
         Work::Post(problem) | Work::Update(problem) => {
-            let card = render::living(problem, &facts(&problem.latest));
+            let card = render::problem_card(problem, &facts(&problem.latest));
             complaint.clone_from(&card.template_error);
             let is_threaded = config.message.thread != Thread::Off;
             let told = if is_threaded && blocks::overflows(&card) { 0 } else { all };
             (dress(&card, flavor, is_plain), told)
         }
         Work::Say(problem) => {
-            let card = render::told(problem, &said, &facts(&problem.latest));
+            let card = render::combined_card(problem, &said, &facts(&problem.latest));
             complaint.clone_from(&card.template_error);
             (dress(&card, flavor, is_plain), all)
         }
@@ -138,11 +138,11 @@ pub(crate) fn replacement(problem: &Problem, config: &Config, lane: &Lane, post:
     let latest = &problem.latest;
     let core = config.cores.iter().find(|core| core.name == latest.core);
     let facts = RenderContext {
-        reach: reach(config, &lane.integration),
+        interactivity: reach(config, &lane.integration),
         post,
         ..RenderContext::bare(&config.message, core, latest.time)
     };
-    blocks::message(&render::living(problem, &facts))
+    blocks::message(&render::problem_card(problem, &facts))
 }
 
 fn dress(card: &Card, flavor: Flavor, is_plain: bool) -> Value {

@@ -21,10 +21,10 @@ const NOBODY_FOR: Duration = Duration::from_secs(5 * 60);
 pub(super) fn lane_of(placed: &Placed, notification: &Notification) -> Lane {
     let target = match &placed.to {
         Target::Webhook => String::new(),
-        Target::Place(Destination::Contact) => {
+        Target::Destination(Destination::Contact) => {
             format!("@{}", notification.contact.email.as_deref().unwrap_or("contact without an e-mail address"))
         }
-        Target::Place(destination) => target_text(destination),
+        Target::Destination(destination) => target_text(destination),
     };
     Lane { integration: placed.integration.clone(), target }
 }

@@ -3,7 +3,7 @@
 //! One thread looks, part after part; whoever waits takes what is there when the time is up. A disk that hangs hangs
 //! that thread alone, and the process ends without it.
 
-use super::{Configured, Door, Facts, Listener, Spool};
+use super::{CommandTransport, Configured, Facts, Listener, Spool};
 use crate::config::lenient::state_dirs;
 use crate::config::{self, Config, Flavor, Integration, LivestatusAddress, LoadError};
 use crate::monitoring::error::SendError;
@@ -78,12 +78,12 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, 
         core.api.is_none() && !over_tcp
     };
     for core in cores.iter().filter(|core| is_asked && is_local(core)) {
-        let door = match send::probe(core) {
-            Ok(_) => Door::Open,
-            Err(e @ SendError::Forbidden(_)) => Door::Unseen(e.to_string()),
-            Err(e) => Door::Shut(e.to_string()),
+        let transport = match send::probe(core) {
+            Ok(_) => CommandTransport::Open,
+            Err(e @ SendError::Forbidden(_)) => CommandTransport::NotTried(e.to_string()),
+            Err(e) => CommandTransport::Closed(e.to_string()),
         };
-        put(&mut |facts| drop(facts.cores.insert(core.name.clone(), door.clone())));
+        put(&mut |facts| drop(facts.cores.insert(core.name.clone(), transport.clone())));
     }
     for core in &cores {
         let dangers = shell::dangers(core).unwrap_or_default();
@@ -148,7 +148,7 @@ fn configured(path: Option<&Path>, env: &Environment) -> (Configured, Option<Con
             let missing = enabled.filter_map(Integration::missing_token).collect();
             (Configured::Good { takes_callbacks: takes_callbacks(&config), template, missing }, Some(config))
         }
-        Err(e @ LoadError::Read { .. }) if e.is_forbidden() => (Configured::Unseen(e.to_string()), None),
+        Err(e @ LoadError::Read { .. }) if e.is_forbidden() => (Configured::NotTried(e.to_string()), None),
         Err(e) => {
             let problems = e.problems();
             // The place and the sentence; the excerpt and the remedy are for `config check`.

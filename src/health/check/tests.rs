@@ -27,7 +27,7 @@ fn well() -> Facts {
         spool: Some(Ok(Spool::default())),
         outbox: Some(Ok(Health::default())),
         config: Some(Configured::Good { takes_callbacks: true, template: None, missing: Vec::new() }),
-        cores: BTreeMap::from([(String::new(), Door::Open)]),
+        cores: BTreeMap::from([(String::new(), CommandTransport::Open)]),
         dangers: Vec::new(),
     }
 }
@@ -209,7 +209,7 @@ fn what_can_not_be_seen_is_said_and_never_called_well() {
 
 #[test]
 fn no_text_begins_another_line_or_the_perfdata() {
-    let shut = Door::Shut("a|b\nACKBELL OK".into());
+    let shut = CommandTransport::Closed("a|b\nACKBELL OK".into());
     let text = judge(&Facts { cores: BTreeMap::from([("x".into(), shut)]), ..well() }, &THRESHOLDS).text();
     assert!(
         text.starts_with("ACKBELL WARNING - the core \"x\" takes no commands: a/b ACKBELL OK | waiting=0"),

@@ -1,4 +1,4 @@
-//! The places of the routes: whether the bot finds each, may write there, and, with `--send`, does.
+//! The destinations of the routes: whether the bot finds each, may write there, and, with `--send`, does.
 
 use super::{CALL_MAX, Step, Steps, Trouble};
 use crate::config::{Config, Destination, Integration};
@@ -27,12 +27,12 @@ fn destinations(config: &Config, own: &Integration) -> BTreeSet<Destination> {
 /// Examines them with a bot token.
 pub(super) fn all(config: &Config, own: &Integration, client: &Client, heard: &Heard, bot: &str, steps: &Steps) {
     let has = |wanted: &str| heard.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|scope| scope == wanted));
-    let places = destinations(config, own);
-    let names = places.iter().any(|place| matches!(place, Destination::ChannelName(_)));
+    let destinations = destinations(config, own);
+    let names = destinations.iter().any(|destination| matches!(destination, Destination::ChannelName(_)));
     let known = if names && has("channels:read") { list(client, has("groups:read")) } else { Ok(None) };
     let look =
         Look { own, client, bot, known, public_is_open: has("chat:write.public"), may_read: has("channels:read") };
-    steps.extend(places.iter().filter_map(|place| look.at(place)));
+    steps.extend(destinations.iter().filter_map(|destination| look.at(destination)));
 }
 
 /// The channels the bot can see; `None` where it wasn't asked.
@@ -67,9 +67,9 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    fn at(&self, place: &Destination) -> Option<Step> {
-        let hop = format!("[{}] {place}", self.own.name);
-        match place {
+    fn at(&self, destination: &Destination) -> Option<Step> {
+        let hop = format!("[{}] {destination}", self.own.name);
+        match destination {
             Destination::ChannelName(name) => Some(self.named(&hop, name)),
             Destination::ChannelId(id) if id.starts_with('D') => None,
             Destination::ChannelId(_) if !self.may_read => None,
@@ -103,7 +103,7 @@ impl Look<'_> {
             Some(channel) if channel["is_private"] == true => {
                 let id = channel["id"].as_str().unwrap_or("C...");
                 let found = "a private channel: Slack accepts only its id, not its name";
-                Step::bad(Trouble::Refused, hop, found, format!("write \"{id}\" in place of \"#{name}\""))
+                Step::bad(Trouble::Refused, hop, found, format!("write \"{id}\" in destination of \"#{name}\""))
             }
             Some(channel) => self.channel(hop, channel),
             None => {
@@ -182,13 +182,13 @@ pub(super) fn send(config: &Config, own: &Integration, client: &Client, steps: &
     if own.bot_token().is_none() {
         return steps.push(post(&format!("[{}] test message", own.name), None));
     }
-    for (number, place) in destinations(config, own).iter().enumerate() {
-        let hop = format!("[{}] test to {place}", own.name);
+    for (number, destination) in destinations(config, own).iter().enumerate() {
+        let hop = format!("[{}] test to {destination}", own.name);
         if number > 0 {
             // Two of them may be one channel.
             std::thread::sleep(PACE);
         }
-        steps.push(match place {
+        steps.push(match destination {
             Destination::Contact => continue,
             Destination::Email(email) => match client.look_up("users.lookupByEmail", &[("email", email)], CALL_MAX) {
                 Ok(answer) => post(&hop, answer["user"]["id"].as_str()),

@@ -22,7 +22,7 @@ pub(super) fn of(config: &Config) -> Vec<Core> {
 
 pub(super) fn core(core: &Core) -> Vec<Step> {
     let hop = |what: &str| if core.name.is_empty() { what.to_owned() } else { format!("[{}] {what}", core.name) };
-    let mut steps = vec![door_step(&hop("commands"), core)];
+    let mut steps = vec![transport_step(&hop("commands"), core)];
     steps.extend(state_steps(&hop("state"), core));
     if let Some((path, readable)) = objects_readable(core) {
         steps.push(match readable {
@@ -70,7 +70,7 @@ fn shell_steps(hop: &str, core: &Core) -> Vec<Step> {
     }
 }
 
-fn door_step(hop: &str, core: &Core) -> Step {
+fn transport_step(hop: &str, core: &Core) -> Step {
     let disabled = paths::Paths::find(core).external_commands_checked == Some(false);
     match send::probe(core) {
         Ok(_) if disabled => {
@@ -78,12 +78,12 @@ fn door_step(hop: &str, core: &Core) -> Step {
             Step::bad(Trouble::Configuration, hop, e.to_string(), remedy(&e, core.kind))
         }
         // Nothing on this machine says whether there are satellites.
-        Ok(door) if core.kind == CoreKind::OpenItCockpit && core.api.is_none() => {
+        Ok(transport) if core.kind == CoreKind::OpenItCockpit && core.api.is_none() => {
             let found =
-                format!("the master's core takes them by its {door}; hosts of satellites need api_url in [core]");
+                format!("the master's core takes them by its {transport}; hosts of satellites need api_url in [core]");
             Step::good(hop, found)
         }
-        Ok(door) => Step::good(hop, format!("the core takes them by its {door}")),
+        Ok(transport) => Step::good(hop, format!("the core takes them by its {transport}")),
         Err(e) => {
             let trouble = match e {
                 SendError::NoTransport | SendError::NotAFifo(_) | SendError::Disabled | SendError::Unsayable { .. } => {

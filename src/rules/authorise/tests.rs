@@ -47,10 +47,12 @@ fn named(object: &Object) -> ObjectNames<'_> {
 /// Asks in the order of every door; the author, or the refusal.
 fn decide(caller: &Caller, right: Right<'_>, access: &Access, contacts: Option<&[Contact]>) -> Result<String, Refusal> {
     let object = db01();
-    let leave = caller.admit(access)?.ask(right)?;
+    let permission = caller.admit(access)?.ask(right)?;
     match right {
-        Right::Act(_) => authorise(&leave, &named(&object), contacts).map(|authorised| authorised.author().to_owned()),
-        Right::View | Right::Subscribe => leave.may(&named(&object), contacts).map(|()| String::new()),
+        Right::Act(_) => {
+            authorise(&permission, &named(&object), contacts).map(|authorised| authorised.author().to_owned())
+        }
+        Right::View | Right::Subscribe => permission.may(&named(&object), contacts).map(|()| String::new()),
     }
 }
 
@@ -70,7 +72,7 @@ fn outsiders_are_refused_whatever_the_rules_say() {
     for (outsider, start) in [
         (Person { team_id: "T2".into(), ..person() }, "Users from other workspaces"),
         (Person { team_id: String::new(), ..person() }, "Users from other workspaces"),
-        (Person { is_stranger: true, ..person() }, "Users from other workspaces"),
+        (Person { is_outsider: true, ..person() }, "Users from other workspaces"),
         (Person { is_bot: true, ..person() }, "Bots"),
         // With only a webhook nobody can be asked.
         (Person { is_guest: None, ..person() }, "Guests aren't allowed to use these actions, and with only a webhook"),
@@ -361,7 +363,7 @@ fn a_filter_of_long_lists_costs_their_sum() {
     let filter = Matcher { host: many('h'), service: many('s'), core: many('c'), ..Matcher::default() };
     let access = Access { rules: vec![rule(true, Who::Everyone)], ..Access::default() };
     let (caller, started) = (caller(&person()), std::time::Instant::now());
-    let leave = caller.admit(&access).unwrap().ask(Right::Subscribe).unwrap();
-    assert_eq!(leave.covers(&filter, &KnownNames::default()), Ok(()));
+    let permission = caller.admit(&access).unwrap().ask(Right::Subscribe).unwrap();
+    assert_eq!(permission.covers(&filter, &KnownNames::default()), Ok(()));
     assert!(started.elapsed() < std::time::Duration::from_secs(1), "{:?}", started.elapsed());
 }

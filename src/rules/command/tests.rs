@@ -37,8 +37,8 @@ pub(crate) fn worded(
     let contact = Contact { name: name.into(), email, can_submit_commands: true, is_objects: true };
     let caller = Caller { person, team_id: "T1".into(), channel: None, acts: true };
     let access = Access::default();
-    let leave = caller.admit(&access).unwrap().ask(Right::Act(action)).unwrap();
-    let authorised = authorise(&leave, &ObjectNames::bare(&object), Some(&[contact])).unwrap();
+    let permission = caller.admit(&access).unwrap().ask(Right::Act(action)).unwrap();
+    let authorised = authorise(&permission, &ObjectNames::bare(&object), Some(&[contact])).unwrap();
     ExternalCommand::new(&authorised, wording, NOW)
 }
 

@@ -105,11 +105,10 @@ impl Worker {
                 Confirmation::Held { .. } => self.held(one, &snapshot, found)?,
                 Confirmation::NotYet => {}
                 Confirmation::Never(reason) => {
-                    let fate = one
-                        .expected
-                        .lines
-                        .iter()
-                        .find_map(|line| core_log::fate(core, line, one.expected.sent_at).filter(says_why));
+                    let fate =
+                        one.expected.lines.iter().find_map(|line| {
+                            core_log::command_result(core, line, one.expected.sent_at).filter(says_why)
+                        });
                     let why = fate.map_or(reason, |fate| fate.to_string());
                     found.ends(one, "not taken", &format!("Sent, but the core has not taken it: {why}."));
                 }
