@@ -25,7 +25,7 @@ use crate::config::{Config, LoadError, lenient};
 use crate::state_dir::owner;
 use crate::system::environment::Environment;
 use crate::system::logging::{self, Reader};
-use args::{Cli, OfTheCore, Verb};
+use args::{Cli, NotifyVerb, Verb};
 use log::LevelFilter;
 use output::Output;
 use std::ffi::OsString;
@@ -90,7 +90,7 @@ fn run(mut cli: Cli, env: &Environment, out: &mut Output) -> Exit {
         Err(exit) => return exit,
     };
     match cli.verb {
-        Verb::OfTheCore(OfTheCore::Notify(args)) => notify::run(args, config, env, out),
+        Verb::Notify(NotifyVerb::Notify(args)) => notify::run(args, config, env, out),
         Verb::Listen => {
             let reader = if env.get("JOURNAL_STREAM").is_some() { Reader::Journal } else { Reader::Person };
             logging::start(reader, level(cli.verbose, LevelFilter::Info));
@@ -127,7 +127,7 @@ fn prepare(config: Option<&Path>, verb: &mut Verb, env: &Environment, out: &mut 
     let (dirs, path) = (lenient::state_dirs_at_once(config, env), lenient::config_path(config));
     let Some(owner) = owner::to_become(&dirs, &path) else { return Ok(env.clone()) };
     // `notify` does what the core's own would: what it may not read waits for the listener.
-    let is_notify = matches!(verb, Verb::OfTheCore(_));
+    let is_notify = matches!(verb, Verb::Notify(_));
     if let Some(text) = owner::own_file(&path).filter(|_| !is_notify) {
         owner::read_before(crate::config::secret_files(&path, &text));
     }

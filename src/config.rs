@@ -1,7 +1,7 @@
 //! The configuration: read once from TOML or JSON into strict types; every problem reported at once.
 //!
 //! Unknown keys are errors. A secret may stand in the file, in a file of its own (`..._file`) or in the environment.
-//! The state directory is read leniently (see [`lenient`]), so that a typo elsewhere never sends notifications to
+//! The state directory is read leniently (see [`lenient`]), so that a typo in another key never sends notifications to
 //! another place.
 //!
 //! Imports `state_dir` and below. Never in here: what follows from a value.
@@ -380,7 +380,7 @@ pub(crate) struct Access {
     pub(crate) guests: bool,
     /// Only the object's own contacts may act on it.
     pub(crate) require_contact: bool,
-    /// Whom a refused person is told to ask.
+    /// The person or channel named to a user who is refused.
     pub(crate) ask: Option<String>,
     /// Contact names by Slack id or e-mail.
     pub(crate) people: BTreeMap<Who, String>,

@@ -3,7 +3,7 @@
 //! A command goes out by [`send::send`], what became of it is read back by [`state::read`]; the core's log says why
 //! nothing changed ([`log`]).
 //!
-//! Imports `rules` and below. Never in here: Slack, the database, who may (a command or a `Permission` proves it).
+//! Imports `rules` and below. Never in here: Slack, the database, the decision who may act (a command or a `Permission` shows that it was made).
 
 pub(crate) mod author;
 pub(crate) mod contacts;

@@ -13,7 +13,7 @@ pub(crate) mod write_files;
 use crate::config::{self, Config, CoreKind, DEFAULT, Destination, Integration, SecretKind};
 use crate::monitoring::local::Local;
 use crate::system::secret::Secret;
-use edit_config::{Change, TooIntricate};
+use edit_config::{Change, UnsupportedLayout};
 use std::path::{Path, PathBuf};
 use write_files::Planned;
 
@@ -65,7 +65,7 @@ impl Choices {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PlanError {
     #[error("{}: {}", .0.display(), .1)]
-    Intricate(PathBuf, TooIntricate),
+    UnsupportedLayout(PathBuf, UnsupportedLayout),
     #[error("{}: {}", .0.display(), .1)]
     Read(PathBuf, std::io::Error),
     #[error("{} is JSON: `ackbell setup` writes TOML; name another file with --config", .0.display())]
@@ -127,7 +127,7 @@ pub(crate) fn plan(
             change("core", "main_config", Some(local.main_config.display().to_string()));
         }
     }
-    let edited = edit_config::edit(&text, &changes).map_err(|e| PlanError::Intricate(path.to_owned(), e))?;
+    let edited = edit_config::edit(&text, &changes).map_err(|e| PlanError::UnsupportedLayout(path.to_owned(), e))?;
     let stamp: String = crate::model::time_text::utc(now).chars().filter(char::is_ascii_digit).collect();
     let backup = format!("{}.{stamp}.bak", path.file_name().unwrap_or_default().to_string_lossy());
     let backup = path.exists().then(|| base.join(backup));

@@ -68,20 +68,20 @@ pub(crate) struct Cli<V: Subcommand = Verb> {
 }
 
 impl Cli {
-    /// What the command line says. `notify` is read without the other verbs' tables: to lay them out takes longer than
+    /// Parses the command line. `notify` is parsed without the other verbs' tables: to lay them out takes longer than
     /// all it does, and a storm runs it thousands of times.
     pub(crate) fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
         if arguments.get(1).is_some_and(|verb| verb == "notify") {
-            let Cli { config, verbose, verb } = Cli::<OfTheCore>::try_parse_from(arguments)?;
-            return Ok(Self { config, verbose, verb: Verb::OfTheCore(verb) });
+            let Cli { config, verbose, verb } = Cli::<NotifyVerb>::try_parse_from(arguments)?;
+            return Ok(Self { config, verbose, verb: Verb::Notify(verb) });
         }
         Self::try_parse_from(arguments)
     }
 }
 
-/// What the core runs for each notification.
+/// The verb that the core runs for each notification.
 #[derive(Debug, Subcommand)]
-pub(crate) enum OfTheCore {
+pub(crate) enum NotifyVerb {
     /// Take one notification from the core: durable in milliseconds
     #[command(after_help = NOTIFY_EXAMPLES)]
     Notify(NotifyArgs),
@@ -90,7 +90,7 @@ pub(crate) enum OfTheCore {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     #[command(flatten)]
-    OfTheCore(OfTheCore),
+    Notify(NotifyVerb),
     /// Run the companion daemon: deliver what `notify` takes
     #[command(after_help = "SIGTERM finishes the message in hand and stops; SIGHUP reloads the configuration.")]
     Listen,
@@ -108,7 +108,7 @@ pub(crate) enum Verb {
         ackbell audit --step refused --json\n  ackbell audit --verify\n\n\
         An act has a row when its command is about to be sent (sending) and one for its end: confirmed, not taken, not seen, \
         failed, refused, nothing to do. Rows are only added; --verify checks that none was changed or removed, and prints the \
-        last row's hash: kept elsewhere, it shows later that the end wasn't cut off."
+        last row's hash: kept on another machine, it shows later that the end wasn't cut off."
     )]
     Audit(AuditArgs),
     /// Show what a notification would look like, without sending it
@@ -163,7 +163,7 @@ impl Verb {
     /// Whether it reads or writes the state directory: then root runs it as that directory's owner.
     pub(crate) fn works_on_the_state(&self) -> bool {
         match self {
-            Self::OfTheCore(_)
+            Self::Notify(_)
             | Self::Listen
             | Self::Queue(_)
             | Self::Doctor(_)
@@ -258,7 +258,7 @@ pub(crate) struct CheckArgs {
     /// Critical when so many wait
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub(crate) critical_queue: u32,
-    /// Critical when the audit has no row with this hash: one that was kept elsewhere, of `audit --verify` or the journal
+    /// Critical when the audit has no row with this hash: one of `audit --verify` or the journal, kept on another machine
     #[arg(long, value_name = "HASH", value_parser = hash)]
     pub(crate) audit_head: Option<String>,
     /// Print JSON

@@ -49,7 +49,7 @@ impl Output {
     /// Text on stdout, ended with a newline. Foreign text in it was cleaned when it was read, and is here once more.
     pub(crate) fn line(&mut self, text: &str) {
         let mut stdout = self.stdout.lock();
-        // A reader that has seen enough is no failure.
+        // A reader that closed the pipe isn't a failure.
         let _ = writeln!(stdout, "{}", shown(text.trim_end_matches('\n'))).and_then(|()| stdout.flush());
     }
 

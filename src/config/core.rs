@@ -1,4 +1,4 @@
-//! `[core]` and `[cores.NAME]`: the monitoring cores, where their files are and which doors they have.
+//! `[core]` and `[cores.NAME]`: the monitoring cores, their files and their transports for commands.
 
 use super::problem::{Mistake, Problems};
 use super::reader::Table;

@@ -1,6 +1,6 @@
 //! Where the state is, read from its own line alone: on the `notify` path, and whatever else is wrong with the file.
 //!
-//! A typo elsewhere must never send notifications to another place than the one a listener reads.
+//! A typo in another key must never send notifications to a directory that the listener doesn't read.
 
 use crate::state_dir::{StateDirs, owner};
 use crate::system::environment::Environment;
@@ -13,7 +13,7 @@ use std::time::Duration;
 pub(crate) const CONFIG: &str = "/etc/ackbell/ackbell.toml";
 const STATE_DIR: &str = "/var/lib/ackbell";
 const RUNTIME_DIR: &str = "/run/ackbell";
-/// A larger file is no configuration.
+/// A larger file isn't a configuration.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// Between two looks at an empty file, and how many more there are: 0.2 s, for a file that stays empty too.
 const REREAD: Duration = Duration::from_millis(10);

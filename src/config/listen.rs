@@ -1,4 +1,4 @@
-//! `[listen]`: the doors through which Slack comes in.
+//! `[listen]`: how Slack and other programs reach the listener.
 
 use super::problem::{Mistake, Problems};
 use super::reader::Table;
@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Listen {
     pub(crate) http: Http,
-    /// Where the world reaches the HTTP door, without a slash at its end.
+    /// The public address of the HTTP listener, without a slash at its end.
     pub(crate) public_url: Option<String>,
-    /// Read by the door itself: a bad pair closes that door only, and a new one is taken without a restart.
+    /// Loaded by the HTTP listener itself: a bad pair closes that listener only, and a new one is used without a restart.
     pub(crate) tls: Option<TlsFiles>,
     /// Off: an app token opens no connection.
     pub(crate) socket_mode: bool,
@@ -25,11 +25,11 @@ pub(crate) struct Listen {
     pub(crate) intake_without_token: bool,
     /// Who beside root and the listener's own user may hand in by the socket `intake`: names or numbers.
     pub(crate) intake_users: Vec<String>,
-    /// `/metrics` and `/healthz` answer everybody who reaches the door, not only this machine.
+    /// `/metrics` and `/healthz` answer everybody who reaches the listener, not only this machine.
     pub(crate) metrics_for_all: bool,
 }
 
-/// Where the HTTP door listens.
+/// Where the HTTP listener binds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Http {
     /// Not said: [`HTTP_DEFAULT`] when there is a signing secret or an intake token, else nowhere, as nobody could be
@@ -53,7 +53,7 @@ const HTTP_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::
 impl Listen {
     /// The address to listen at, if at all.
     pub(crate) fn address(&self, integrations: &[Integration]) -> Option<SocketAddr> {
-        // A browser that installs an app needs the door, too, where the world can reach it.
+        // A browser that installs an app needs the HTTP listener, too, at a public address.
         let can_install = |i: &Integration| self.public_url.is_some() && i.is_installable();
         let is_signed = integrations.iter().any(|i| !i.signing_secrets.is_empty() || i.enabled && can_install(i));
         match self.http {

@@ -98,7 +98,7 @@ fn read_secret(path: &Path, text: Text<'_>, key: &str, report: &mut Problems<'_>
     }
 }
 
-/// A file with secrets is nobody else's business; one that others may write is no secret of ours at all.
+/// Warns of a file with secrets that everybody may read, and refuses one that others may write.
 fn warn_if_readable(path: Option<&Path>, text: Option<&Text<'_>>, report: &mut Problems<'_>) {
     let Some((path, mode)) = path.and_then(|path| Some((path, fs::metadata(path).ok()?.mode()))) else {
         return;

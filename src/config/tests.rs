@@ -72,10 +72,7 @@ fn single_mistakes_have_their_remedies() {
         ("[[route]]\nmatch = { time = \"always\" }", "time: \"always\" isn't a time of the week"),
         ("[[route]]\nmatch = { host = \"\" }", "an empty pattern matches nothing"),
         ("[[route]]\nintegration = \"defualt\"", "did you mean \"default\"?"),
-        (
-            "[[route]]\nmention = \"alice\"",
-            "mention: \"alice\" isn't a user, group, channel or e-mail address that can be mentioned",
-        ),
+        ("[[route]]\nmention = \"alice\"", "mention: \"alice\" isn't a user, group, channel or e-mail"),
         ("[[route]]\ncontinue = \"true\"", "remove the quotes"),
         ("[route]\nto = \"#a\"", "start each one with [[route]]"),
         ("[message]\nredact = \"(\"", "isn't a regular expression"),

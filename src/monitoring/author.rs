@@ -11,7 +11,7 @@ use crate::model::core_snapshot::State;
 use crate::model::notification::{Kind, Notification, clean_line};
 use crate::model::object::Object;
 
-/// A command is carried out, and told of, within this time after it is logged.
+/// A command is applied, and its notification sent, within this time after it is logged.
 const CARRIED_OUT_SECONDS: i64 = 60;
 /// A notification's time and the log's may be of two sides of a second.
 const SECOND: i64 = 1;
@@ -23,13 +23,13 @@ struct Said {
     comment: String,
 }
 
-/// Whether the notification tells of somebody's deed and doesn't say whose.
+/// Whether the notification is about an action of a person and doesn't name the person.
 pub(crate) fn is_missing(notification: &Notification) -> bool {
-    let is_a_deed = matches!(
+    let is_by_a_person = matches!(
         notification.kind,
         Kind::Acknowledgement | Kind::Custom | Kind::DowntimeStart | Kind::DowntimeEnd | Kind::DowntimeCancelled
     );
-    is_a_deed && notification.author.is_none() && notification.comment.is_none() && notification.letter.is_none()
+    is_by_a_person && notification.author.is_none() && notification.comment.is_none() && notification.letter.is_none()
 }
 
 /// Fills in what the core says of these, all of one core. Returns of which it may still say it: for those another look
@@ -130,7 +130,7 @@ fn about<'a>(name: &str, arguments: &'a str, notification: &Notification) -> Opt
     rest.filter(|_| is_kind).map(|rest| (skipped, rest))
 }
 
-/// Whether a downtime with these ends can be the one that is told of. A flexible one lies within.
+/// Whether a downtime with these ends can be the one in the notification. A flexible one lies within.
 fn holds(notification: &Notification, start: i64, end: i64) -> bool {
     start <= notification.time + SECOND && end >= notification.time - CARRIED_OUT_SECONDS
 }

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// So many objects and contacts are remembered of a core; beyond that all are forgotten and asked for anew.
 const KNOWN_MAX: usize = 10_000;
-/// How long an answer of Livestatus is believed.
+/// How long an answer of Livestatus is kept.
 const BELIEVED_FOR: Duration = Duration::from_secs(60);
 /// How long it isn't asked again when it gave none: no batch is to wait for a socket that hangs.
 const SPARED_FOR: Duration = Duration::from_secs(5);

@@ -2,19 +2,19 @@
 
 use std::path::PathBuf;
 
-/// The core, or the door before it, has the command.
+/// The core, or the program before it, has the command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Receipt {
-    /// Which door: `command file`, `query handler`, `Livestatus`, `Icinga 2 API`, `openITCOCKPIT API`.
+    /// Which transport took it: `command file`, `query handler`, `Livestatus`, `Icinga 2 API`, `openITCOCKPIT API`.
     pub(crate) transport: &'static str,
-    /// What it said, where it speaks; a door that is silent may still lead nowhere.
+    /// The answer, from a transport that answers; without one the command may still get lost.
     pub(crate) answer: Option<String>,
 }
 
 /// The core doesn't have the command. The text is for the person who wanted it and says what helps.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SendError {
-    #[error("nothing says how the monitoring core takes commands; set command_file or api_url in [core]")]
+    #[error("ackbell doesn't know how the monitoring core takes commands; set command_file or api_url in [core]")]
     NoTransport,
     #[error("the monitoring core isn't running, or takes no commands: there is no command file {}", .0.display())]
     Missing(PathBuf),
@@ -36,7 +36,7 @@ pub(crate) enum SendError {
     Write { path: PathBuf, source: std::io::Error },
     #[error("the monitoring core can't be reached by its {transport}: {reason}")]
     Unreachable { transport: &'static str, reason: String },
-    #[error("the {transport} doesn't let ackbell in ({reason}); check api_user, api_password or api_key in [core]")]
+    #[error("the {transport} refuses ackbell's login ({reason}); check api_user, api_password or api_key in [core]")]
     Login { transport: &'static str, reason: String },
     #[error(
         "\"{name}\" can't be named through the {transport}: fields end at a semicolon there; rename it in the monitoring{}",
@@ -51,7 +51,7 @@ pub(crate) enum SendError {
 }
 
 impl SendError {
-    /// Whether the core was there and said no, so that the door is sound.
+    /// Whether the core was there and refused: then the transport works.
     pub(crate) fn is_verdict(&self) -> bool {
         match self {
             Self::Refused(_) | Self::Unsayable { .. } => true,
@@ -64,7 +64,7 @@ impl SendError {
 /// The state can't be read now. The text is for whoever runs the monitoring.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
-    #[error("nothing says where the core's state is; set status_file, livestatus or api_url in [core]")]
+    #[error("ackbell doesn't know where the core's state is; set status_file, livestatus or api_url in [core]")]
     NoSource,
     #[error("can't read the core's state {}: {source}", .path.display())]
     File { path: PathBuf, source: std::io::Error },

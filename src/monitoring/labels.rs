@@ -11,7 +11,7 @@ use log::warn;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// How long an answer about all names is believed: they change with the core's configuration.
+/// How long an answer about all names is kept: they change with the core's configuration.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 
 /// What is remembered.

@@ -1,6 +1,6 @@
 //! openITCOCKPIT's API: it queues a command for the master or the satellite that owns the object.
 //!
-//! Its queue says only that it took it, and comments aren't known there: those take the core's own door, which is the
+//! Its queue says only that it took it, and comments aren't known there: those take the core's own transport, which is the
 //! master's. Services' downtimes and cancelled ones are known since 4.4.0; an older one says so.
 //! (<https://github.com/openITCOCKPIT/openITCOCKPIT/blob/development/plugins/NagiosModule/src/Controller/CmdController.php>)
 

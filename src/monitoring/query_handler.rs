@@ -18,7 +18,7 @@ pub(super) enum Failure {
     /// Nobody has the command.
     Unreachable(String),
     /// The core's verdict, a second command that failed after the first, or no answer: the core may have run what it was
-    /// given, or may once it goes on, so no other door gets it, too.
+    /// given, or may once it goes on, so no other transport gets it, too.
     Final(SendError),
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn probe(core: &Core) -> Result<&'static str, SendError> {
     outcome
 }
 
-/// A core that is told not to listen has no command file, or nobody reads it.
+/// A core with external commands disabled has no command file, or doesn't read it.
 fn disabled(error: SendError, paths: &Paths) -> SendError {
     match (error, paths.external_commands_checked) {
         (SendError::Missing(_) | SendError::NoReader(_), Some(false)) => SendError::Disabled,

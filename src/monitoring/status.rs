@@ -51,7 +51,7 @@ fn in_head(path: &Path, key: &[u8]) -> Option<String> {
     None
 }
 
-/// `None` when it is no status file, or ends inside a block.
+/// `None` when it isn't a status file, or ends inside a block.
 pub(crate) fn read(file: impl Read, wanted: &[Object]) -> std::io::Result<Option<Snapshot>> {
     let mut hosts: HashMap<&[u8], Vec<&Object>> = HashMap::new();
     for object in wanted {
@@ -77,7 +77,7 @@ pub(super) fn list_file(kind: CoreKind, path: &Path, scope: Scope) -> Result<Vec
     unchanging::read(kind, path, |file| list(file, scope))
 }
 
-/// `None` when it is no status file, or ends inside a block.
+/// `None` when it isn't a status file, or ends inside a block.
 fn list(file: impl Read, scope: Scope) -> std::io::Result<Option<Vec<(Object, State)>>> {
     let (mut found, mut one, mut is_status) = (Vec::new(), None, false);
     let mut lines = Lines::new(file);
@@ -134,7 +134,7 @@ enum Block<'a> {
         object: &'a Object,
         part: Part,
     },
-    /// In a comment of an object whose number the file doesn't tell.
+    /// In a comment of an object whose number isn't in the file.
     Unplaced {
         has_service: bool,
         part: Part,

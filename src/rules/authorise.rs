@@ -1,4 +1,4 @@
-//! Who may do what: the one place that decides, and it is asked before anything is looked up, compared, told or built.
+//! Who may do what: the one place that decides, and it is asked before anything is looked up, compared, shown or built.
 //!
 //! Pure: the person, the object's names and contacts and the rules are arguments. Three questions, in this order, and
 //! each is the only way to the next:
@@ -95,7 +95,7 @@ impl Right<'_> {
     }
 }
 
-/// Somebody at the door: who, and from where.
+/// A person who asks, with the integration and the channel of the request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Caller {
     pub(crate) person: Person,
@@ -273,7 +273,7 @@ impl<'a> Permission<'a> {
         self.admitted
     }
 
-    /// Decides about an object; for an act use [`authorise`]. `contacts` are the core's, where they are known.
+    /// Decides about an object; for an action use [`authorise`]. `contacts` are the core's, where they are known.
     pub(crate) fn may(&self, named: &ObjectNames<'_>, contacts: Option<&[Contact]>) -> Result<(), Refusal> {
         self.admitted.permit(self.right, named, contacts)
     }
@@ -296,7 +296,7 @@ impl<'a> Permission<'a> {
     }
 }
 
-/// Decides about an act on an object. `contacts` are the core's, where they are known.
+/// Decides about an action on an object. `contacts` are the core's, where they are known.
 pub(crate) fn authorise(
     permission: &Permission<'_>,
     named: &ObjectNames<'_>,
@@ -347,7 +347,7 @@ fn is_same_email(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
 }
 
-/// Whom the core names. Somebody who is no contact gets the id that Slack has for them behind the name: a name in Slack is
+/// Whom the core names. Somebody who isn't a contact gets the id that Slack has for them behind the name: a name in Slack is
 /// free, and must not look like a contact's. No contact is called so, as parentheses are illegal in the names of objects.
 fn author(person: &Person, contact: Option<String>) -> String {
     // openITCOCKPIT's contacts are named by UUID, which says nobody who it was.

@@ -15,13 +15,13 @@ use subtle::ConstantTimeEq;
 /// How far a request's time may be from ours, in seconds, in both directions.
 const AGE_SECONDS_MAX: i64 = 300;
 /// How many signatures the guard remembers, at most 3 MB of them. Only requests that were signed rightly get in, so no
-/// stranger can fill it.
+/// outsider can fill it.
 const REMEMBERED_MAX: usize = 50_000;
 
 const TIMESTAMP: &str = "x-slack-request-timestamp";
 const SIGNATURE: &str = "x-slack-signature";
 
-/// A request whose origin is proven. [`verify`] is the only way to one.
+/// A request whose origin is verified; only [`verify`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Verified {
     integration: String,
@@ -61,7 +61,7 @@ pub(crate) struct Signer {
     pub(crate) secrets: Vec<Secret>,
 }
 
-/// Why a request isn't believed. For the log; whoever sent it learns only that it was refused.
+/// Why a request is refused. For the log; whoever sent it learns only that it was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("no signing secret is configured")]

@@ -1,4 +1,4 @@
-//! What ties the packages' units to a core: without it they don't start, as nobody knows yet whose user they run as.
+//! The systemd drop-ins that set the core's user for the packages' units; without them the units don't start.
 
 use super::write_files::Planned;
 use crate::config::CoreKind;

@@ -12,7 +12,7 @@ use crate::system::secret::redact;
 use serde::Deserialize;
 use std::time::Duration;
 
-/// The longest wait that is believed; a larger Retry-After counts as this.
+/// The longest wait; a larger Retry-After counts as this.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// When a 429 doesn't say how long.
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(30);

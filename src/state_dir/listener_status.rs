@@ -1,7 +1,7 @@
 //! What the listener says of itself, for processes that ask: `check`, `doctor`.
 //!
 //! One small JSON file, `listener.json` in the runtime directory, written whole under another name and renamed, at most
-//! every few seconds. It is no promise: whoever reads it asks also how old its heartbeat is and who holds the delivery
+//! every few seconds. It isn't a guarantee: whoever reads it also asks how old its heartbeat is and who holds the delivery
 //! lock. A clean stop removes it; what a crash leaves says by its process and its heartbeat that it is of the past.
 
 use crate::system::beneath::Directory;
@@ -32,9 +32,9 @@ pub(crate) struct ListenerStatus {
     pub(crate) heartbeat: i64,
     /// Why delivery is interrupted: the disk or the database.
     pub(crate) interrupted: Option<StatusNote>,
-    /// The configuration it was told to take and didn't.
+    /// The configuration that it was to load and refused.
     pub(crate) refused: Option<StatusNote>,
-    /// Why the HTTP door can't be opened.
+    /// Why the HTTP listener can't be opened.
     pub(crate) http: Option<StatusNote>,
     /// How far the time in the last signed request was behind our clock, in seconds; negative: before it.
     pub(crate) skew: Option<Skew>,

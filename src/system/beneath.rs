@@ -3,7 +3,7 @@
 //!
 //! A path would be looked up anew by each call, and whoever may write a directory on it can put a link there meanwhile:
 //! to a file or directory of somebody else's, which the program would then read, lock, fill or empty. Also refused:
-//! what isn't a plain file (a FIFO is waited for without an end), and a file with a second name elsewhere.
+//! what isn't a plain file (a FIFO is waited for without an end), and a file with a second name (a hard link).
 
 use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Mode, OFlags, fstat, mkdirat, openat, readlinkat, renameat, statat, unlinkat,
@@ -146,7 +146,7 @@ fn said(error: Errno, directory: std::os::fd::BorrowedFd<'_>, name: &str) -> io:
 }
 
 fn second_name(name: &str) -> io::Error {
-    refused(format!("\"{name}\" has a second name elsewhere (a hard link)"))
+    refused(format!("\"{name}\" has a second name (a hard link)"))
 }
 
 fn link(name: &str) -> io::Error {

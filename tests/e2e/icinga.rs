@@ -153,7 +153,7 @@ fn what_icinga_refuses_is_told_as_what_it_is() {
     // Another password than the API user's.
     shift.begin(&core(&icinga, "wrong", ""));
     shift.sandbox.click(&card, "acknowledge", &json!({}));
-    shift.told("the Icinga 2 API doesn't let ackbell in (401, unknown user or wrong password); check api_user");
+    shift.told("the Icinga 2 API refuses ackbell's login (401, unknown user or wrong password); check api_user");
     assert_eq!(icinga.attributes("services/web01!Disk")["acknowledgement"], 0.0);
     // Nobody is there.
     shift.begin(&core(&icinga, PASSWORD, ""));

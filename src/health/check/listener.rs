@@ -6,7 +6,7 @@ use crate::state_dir::listener_status::{ListenerStatus, Skew};
 /// Slack's requests are refused when the clocks are 300 s apart; before that somebody should know.
 const SKEW_WARNING: i64 = 60;
 const SKEW_CRITICAL: i64 = 240;
-/// A measured skew is believed so long: nobody may have clicked since.
+/// How long a measured skew counts: it is measured when somebody clicks.
 const SKEW_BELIEVED: i64 = 24 * 60 * 60;
 /// A Socket Mode connection may need so long to come back.
 const SOCKET_WARNING: i64 = 30;

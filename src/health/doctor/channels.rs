@@ -7,7 +7,7 @@ use crate::model::notification::Fields;
 use crate::model::outcome::Outcome;
 use crate::rules::remedy::{Context, remedy};
 use crate::slack::api::Client;
-use crate::slack::api::probe::Heard;
+use crate::slack::api::probe::ProbeResponse;
 use crate::system::clock;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -25,8 +25,15 @@ fn destinations(config: &Config, own: &Integration) -> BTreeSet<Destination> {
 }
 
 /// Examines them with a bot token.
-pub(super) fn all(config: &Config, own: &Integration, client: &Client, heard: &Heard, bot: &str, steps: &Steps) {
-    let has = |wanted: &str| heard.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|scope| scope == wanted));
+pub(super) fn all(
+    config: &Config,
+    own: &Integration,
+    client: &Client,
+    response: &ProbeResponse,
+    bot: &str,
+    steps: &Steps,
+) {
+    let has = |wanted: &str| response.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|scope| scope == wanted));
     let destinations = destinations(config, own);
     let names = destinations.iter().any(|destination| matches!(destination, Destination::ChannelName(_)));
     let known = if names && has("channels:read") { list(client, has("groups:read")) } else { Ok(None) };

@@ -1,8 +1,8 @@
 //! An answer of Livestatus: a header of 16 bytes, then the rows, every field ended by a NUL.
 //!
 //! NUL is the one byte that no text of a core has, so nothing is escaped and every byte arrives as the core has it. Its
-//! JSON is no such way: Naemon's module writes what is beyond U+FFFF as another character, and cuts a text at the first
-//! byte that is no UTF-8.
+//! JSON isn't suitable: Naemon's module writes what is beyond U+FFFF as another character, and cuts a text at the first
+//! byte that isn't UTF-8.
 
 use crate::model::core_snapshot::{Acknowledged, State};
 

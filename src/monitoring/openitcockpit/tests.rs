@@ -44,7 +44,7 @@ fn what_it_refuses_is_told_as_what_it_is() {
     };
     for status in [302, 401] {
         let error = said(status, "").to_string();
-        let start = format!("the openITCOCKPIT API doesn't let ackbell in ({status}, the API key isn't known there)");
+        let start = format!("the openITCOCKPIT API refuses ackbell's login ({status}, the API key isn't known there)");
         assert!(error.starts_with(&start), "{error}");
     }
     let error = said(403, r#"{"message":"Forbidden"}"#).to_string();

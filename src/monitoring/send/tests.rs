@@ -334,7 +334,7 @@ fn an_api_that_is_down_or_locked_is_told() {
     let (url, _) = serve(vec![(401, String::new())]);
     let locked = said(&icinga2(url));
     assert!(
-        locked.starts_with("the Icinga 2 API doesn't let ackbell in (401, unknown user or wrong password)"),
+        locked.starts_with("the Icinga 2 API refuses ackbell's login (401, unknown user or wrong password)"),
         "{locked}"
     );
     let (url, _) = serve(vec![(200, "<html>".into())]);

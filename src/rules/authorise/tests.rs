@@ -44,7 +44,7 @@ fn named(object: &Object) -> ObjectNames<'_> {
     ObjectNames { host_labels: vec!["Database 1"], ..ObjectNames::bare(object) }
 }
 
-/// Asks in the order of every door; the author, or the refusal.
+/// Asks in the order of every request; the author, or the refusal.
 fn decide(caller: &Caller, right: Right<'_>, access: &Access, contacts: Option<&[Contact]>) -> Result<String, Refusal> {
     let object = db01();
     let permission = caller.admit(access)?.ask(right)?;
@@ -94,7 +94,7 @@ fn the_first_rule_that_matches_decides() {
         (vec![rule(false, me.clone())], false),
         (vec![rule(false, other.clone())], true),
         (vec![rule(true, me.clone())], true),
-        // An allow rule closes the door to all it doesn't name.
+        // An allow rule refuses everything it doesn't name.
         (vec![rule(true, other.clone())], false),
         (vec![rule(true, other.clone()), rule(true, Who::Everyone)], true),
         (vec![rule(false, me.clone()), rule(true, Who::Everyone)], false),

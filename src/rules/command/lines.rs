@@ -27,7 +27,7 @@ pub(super) fn fitted(mut command: ExternalCommand) -> Option<ExternalCommand> {
 pub(super) fn of(command: &ExternalCommand) -> Vec<String> {
     let ExternalCommand { action, object, author, time, dialect } = command;
     let service = object.service.as_deref();
-    // The object's own twin of a command's name, then its fields.
+    // The host's or the service's form of a command's name, then its fields.
     let line = |host_name: &str, service_name: &str, rest: &str| match service {
         Some(service) => format!("[{time}] {service_name};{};{service}{rest}\n", object.host),
         None => format!("[{time}] {host_name};{}{rest}\n", object.host),
