@@ -49,7 +49,7 @@ pub(crate) const DEFAULT: &str = include_str!("../packaging/ackbell.toml");
 /// The effective configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Config {
-    /// Where it was read; `None` when there is no file and the environment alone configures ackbell.
+    /// Its file; `None` when the environment alone configures ackbell.
     pub(crate) path: Option<PathBuf>,
     pub(crate) state_dir: PathBuf,
     /// Holds the wake-up socket.
@@ -86,7 +86,7 @@ pub(crate) struct Integration {
     pub(crate) client_secret: Option<Secret>,
     /// The slash command's name, with its slash; what an answer says is the name that it came with.
     pub(crate) command: String,
-    /// Where a browser installs it; `None` while the world can't reach the listener.
+    /// The address where a browser installs it; `None` without a public address.
     pub(crate) install_at: Option<String>,
     /// Only this workspace may install.
     pub(crate) team_id: Option<String>,
@@ -182,7 +182,7 @@ pub(crate) struct Limits {
     pub(crate) window: Duration,
 }
 
-/// What a route matches; every given part must match, an empty one matches all.
+/// The conditions of a route; every given part must match, an empty one matches all.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Matcher {
     pub(crate) host: Vec<Pattern>,
@@ -198,7 +198,7 @@ pub(crate) struct Matcher {
     /// Keys in lower case.
     pub(crate) vars: BTreeMap<String, Vec<Pattern>>,
     pub(crate) time: Option<TimeWindows>,
-    /// What must match as well: of a filter that says something of one kind more than once.
+    /// Further conditions: of a filter that names one kind more than once.
     pub(crate) also: Vec<Matcher>,
 }
 
@@ -216,7 +216,7 @@ pub(crate) struct TimeWindow {
     pub(crate) to_minute: u16,
 }
 
-/// Whom a message calls.
+/// A user, group or channel that a message mentions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Mention {
     Here,
@@ -325,7 +325,7 @@ pub(crate) enum CoreKind {
     Centreon,
 }
 
-/// Where Livestatus listens.
+/// The address of Livestatus.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LivestatusAddress {
     Unix(PathBuf),
@@ -362,7 +362,7 @@ pub(crate) struct Acknowledge {
     /// The comment outlives the acknowledgement.
     pub(crate) persistent: bool,
     pub(crate) comment: CommentRule,
-    /// What the form offers; never is always offered.
+    /// The expiry times that the form offers, beside never.
     pub(crate) expire: Vec<Duration>,
 }
 
@@ -412,7 +412,7 @@ pub(crate) struct AccessRule {
     pub(crate) cores: Vec<Pattern>,
 }
 
-/// Whom a rule is about.
+/// The people that a rule is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Who {
     /// `*`
@@ -452,7 +452,7 @@ impl Matcher {
 }
 
 impl Config {
-    /// What a channel subscribed to, as a route beside the others.
+    /// A channel's subscription as a route.
     pub(crate) fn subscription(integration: &str, channel: &str, matches: Matcher) -> Option<Route> {
         Some(Route {
             line: 0,

@@ -53,7 +53,7 @@ pub(crate) fn knows_expiry(core: &Core) -> bool {
     }
 }
 
-/// What this core understands by the commands for this action.
+/// The dialect of this core's commands for this action.
 pub(crate) fn dialect(core: &Core, action: &Action) -> Dialect {
     Dialect {
         knows_expiry: matches!(action, Action::Acknowledge { expiry: Some(_), .. }) && knows_expiry(core),

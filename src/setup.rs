@@ -24,7 +24,7 @@ pub(crate) enum Connection {
     App,
 }
 
-/// What was chosen; what is `None` stays as it is.
+/// The choices; a `None` stays as it is.
 #[derive(Debug, Clone)]
 pub(crate) struct Choices {
     pub(crate) way: Connection,
@@ -145,7 +145,7 @@ fn is_configured(local: &Local, existing: Option<&Config>) -> bool {
     })
 }
 
-/// What `contrib/` has for a core.
+/// The definitions in `contrib/` for a core.
 pub(crate) fn contrib(kind: CoreKind) -> &'static str {
     match kind {
         CoreKind::Nagios => include_str!("../contrib/nagios/ackbell.cfg"),

@@ -48,7 +48,7 @@ Examples:
   sudo SLACK_BOT_TOKEN=xoxb-... ackbell setup --yes --channel '#ops' --definitions -
 
 It asks which way into Slack, for the secrets (they aren't echoed), for the channel, and whether to write. Nothing is written
-before that; Ctrl-C leaves everything as it was. Run again, it shows what is there, keeps what you keep, and leaves a
+before that; Ctrl-C leaves everything as it was. Run again, it shows what is there, keeps the values you keep, and leaves a
 backup of a configuration it changes. Secrets are also taken from SLACK_WEBHOOK_URL, SLACK_BOT_TOKEN, SLACK_APP_TOKEN and
 SLACK_SIGNING_SECRET.
 Exit status: 0 done; 64 a question nobody answered; 69 Slack refused; 73 can't write; 78 the configuration is broken.";
@@ -106,7 +106,7 @@ pub(crate) enum Verb {
     #[command(
         after_help = "Examples:\n  ackbell audit --since 24h\n  ackbell audit --host 'db*' --action downtime\n  \
         ackbell audit --step refused --json\n  ackbell audit --verify\n\n\
-        An act has a row when its command is about to be sent (sending) and one for its end: confirmed, not taken, not seen, \
+        An action has a row when its command is about to be sent (sending) and one for its end: confirmed, not taken, not seen, \
         failed, refused, nothing to do. Rows are only added; --verify checks that none was changed or removed, and prints the \
         last row's hash: kept on another machine, it shows later that the end wasn't cut off."
     )]
@@ -123,14 +123,14 @@ pub(crate) enum Verb {
     Setup(SetupArgs),
     /// Show the whole way of a notification on this machine: no Slack account, no core, a page to click in
     #[command(after_help = "Examples:\n  ackbell demo\n  ackbell demo --port 9281 --no-browser\n  \
-        ackbell demo --dir /tmp/demo   (the directory stays, for a look at what was written)\n\n\
+        ackbell demo --dir /tmp/demo   (the directory stays, to look at the files written)\n\n\
         A small core of its own has three problems; they come as cards into a page that stands for Slack. A click there \
         goes the real way: signed to `ackbell listen`, through the command file, and back once the core holds it. \
         Ctrl-C ends everything. No configuration is read, and nothing leaves this machine.")]
     Demo(DemoArgs),
     /// Run a strict local stand-in for Slack, for trying things out
     #[command(after_help = "Example:\n  ackbell sandbox --listen 127.0.0.1:9280\n\n\
-        Its page, http://127.0.0.1:9280/, shows channels, threads and forms as Slack does; what is clicked goes to the listener.\n\
+        Its page, http://127.0.0.1:9280/, shows channels, threads and forms as Slack does; clicks there go to the listener.\n\
         Then, in a configuration:  [slack]  webhook_url = \"http://127.0.0.1:9280/services/T0SANDBOX/B0000001/try\"")]
     Sandbox(SandboxArgs),
     /// Print what a monitoring core needs: notification commands, a contact, a check of ackbell

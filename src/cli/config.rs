@@ -78,7 +78,7 @@ fn ways(config: &Config) -> Vec<String> {
         if posts_by_webhook_alone(config, integration) {
             format!("\"{name}\": the webhook posts, the bot token tells who clicked")
         } else {
-            format!("\"{name}\": the bot token posts; the webhook takes what the token may not post")
+            format!("\"{name}\": the bot token posts; the webhook posts where the token may not")
         }
     })
     .collect()

@@ -8,7 +8,7 @@ use crate::system::secret::redact;
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// Where the texts begin, behind the hops' names.
+/// The column where the texts begin, behind the hops' names.
 const HOP_WIDTH: usize = 22;
 
 pub(super) fn run(args: &DoctorArgs, config: Option<&Path>, env: &Environment, out: &mut Output) -> Exit {

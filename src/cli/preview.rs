@@ -55,7 +55,7 @@ pub(super) fn run(args: &PreviewArgs, path: Option<&Path>, env: &Environment, ou
     Exit::Done
 }
 
-/// What a bot token makes of problems: one message that is edited, and one for a storm.
+/// The messages of an app with a bot token: one per problem that is edited, and one for a storm.
 fn show_problem_cards(config: &Config, look: Look, out: &mut Output) {
     for (name, problem) in render::problem_samples() {
         let core = config.cores.first();
@@ -139,7 +139,7 @@ fn page(
     }
 }
 
-/// What the first integration would get of this notification.
+/// The message that the first integration would get of this notification.
 fn message(notification: &Notification, config: &Config) -> Value {
     let mut notification = notification.clone();
     deliver::complete(&mut notification, config);
@@ -158,7 +158,7 @@ fn subscriptions(config: &Config) -> Vec<Route> {
     store.and_then(|store| deliver::subscriptions(&store).ok()).unwrap_or_default()
 }
 
-/// What `notify` would send and where, for the notification it was given.
+/// Shows the message that `notify` would send, and its destinations.
 pub(super) fn dry_run(notification: &Notification, path: Option<&Path>, env: &Environment, out: &mut Output) -> Exit {
     let config = match load(path, env, out) {
         Ok(config) => config,

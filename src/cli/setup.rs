@@ -13,7 +13,7 @@ use crate::system::environment::Environment;
 use prompt::{End, Prompt};
 use std::path::{Path, PathBuf};
 
-/// What every step looks at.
+/// The context of every step.
 struct SetupContext<'a> {
     args: &'a SetupArgs,
     env: &'a Environment,

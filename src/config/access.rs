@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What a rule may name: [`crate::model::action::Action::name`]'s words, and what needs no command.
+/// The actions that a rule may name: [`crate::model::action::Action::name`]'s, and those that need no command.
 const ACTIONS: [&str; 8] =
     ["acknowledge", "unacknowledge", "downtime", "recheck", "notifications", "comment", "view", "subscribe"];
 const HOUR: Duration = Duration::from_secs(3600);
@@ -112,7 +112,7 @@ fn integrations(table: &mut Table<'_>, report: &mut Problems<'_>) -> Vec<String>
     table.texts("integration", report).unwrap_or_default().iter().map(|text| text.text.to_owned()).collect()
 }
 
-/// What only shows when the integrations are known, too.
+/// Checks that need the integrations, too.
 pub(super) fn check(config: &Config, report: &mut Problems<'_>) {
     let names: Vec<&str> = config.integrations.iter().map(|integration| integration.name.as_str()).collect();
     for rule in &config.access.rules {

@@ -44,7 +44,7 @@ fn read(name: &str, mut table: Table<'_>, base: &Path, sources: &mut Vec<PathBuf
     core
 }
 
-/// Where Icinga Web 2 keeps the modules that are switched on.
+/// The directory where Icinga Web 2 keeps its enabled modules.
 const ICINGA_WEB_MODULES: &str = "/etc/icingaweb2/enabledModules";
 
 fn web(text: &str) -> Result<IcingaWeb, Mistake> {
@@ -67,7 +67,7 @@ fn without_module(url: Option<String>, kind: CoreKind) -> (Option<String>, Optio
     found.map_or((Some(url), None), |(url, web)| (Some(url), Some(web)))
 }
 
-/// What this machine has, if Icinga Web 2 is on it.
+/// The module on this machine, if Icinga Web 2 is installed.
 fn installed(kind: CoreKind) -> IcingaWeb {
     let is_there = kind == CoreKind::Icinga2 && Path::new(ICINGA_WEB_MODULES).join("icingadb").exists();
     if is_there { IcingaWeb::IcingaDb } else { IcingaWeb::Monitoring }

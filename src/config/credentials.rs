@@ -9,7 +9,7 @@ use crate::state_dir::installation::{self, Install, Revoked};
 use crate::system::secret::Secret;
 use std::fmt;
 
-/// Where a browser begins an installation, below the public address.
+/// The path below the public address where a browser begins an installation.
 pub(crate) const INSTALL_PATH: &str = "/slack/install";
 
 impl Credentials {
@@ -115,7 +115,7 @@ impl Integration {
     }
 }
 
-/// What is said of an integration that should have a token and has none.
+/// The message about an integration that should have a token and has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Missing {
     /// Which integration, why, since when.
@@ -153,7 +153,7 @@ pub(super) fn load_installation(
     around.sources.push(path);
 }
 
-/// What only shows when the public address is known, too.
+/// Checks that need the public address, too.
 pub(super) fn check(config: &mut Config, report: &mut Problems<'_>) {
     for integration in &mut config.integrations {
         let own =

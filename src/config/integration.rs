@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What people write in Slack to ask ackbell something, unless it is called otherwise.
+/// The default slash command.
 pub(crate) const COMMAND: &str = "/ackbell";
 const API_URL: &str = "https://slack.com/api/";
 
@@ -160,7 +160,7 @@ fn read(name: &str, mut table: Table<'_>, around: &mut Around<'_>, report: &mut 
     integration
 }
 
-/// What only shows when the whole integration is known.
+/// Checks that need the whole integration.
 fn check(integration: &Integration, place: &str, span: Option<Span>, report: &mut Problems<'_>) {
     if integration.enabled && !integration.is_bot() && integration.webhook_url().is_none() {
         let remedy = "give it webhook_url or bot_token (or their _file), or enabled = false";
@@ -184,7 +184,7 @@ fn check(integration: &Integration, place: &str, span: Option<Span>, report: &mu
     }
 }
 
-/// What only shows when the routes are known too.
+/// Checks that need the routes, too.
 pub(super) fn check_routes(config: &Config, report: &mut Problems<'_>) {
     for integration in &config.integrations {
         let Some(name) = &integration.fallback else { continue };
@@ -225,7 +225,7 @@ pub(super) fn check_routes(config: &Config, report: &mut Problems<'_>) {
     }
 }
 
-/// What a route and one integration that it leads to make of each other.
+/// Checks a route together with one integration that it leads to.
 fn check_route(route: &Route, integration: &Integration, report: &mut Problems<'_>) {
     let is_webhook_only = !integration.is_bot() && integration.flavor == Flavor::Slack;
     if is_webhook_only && !route.to.is_empty() {

@@ -19,7 +19,7 @@ pub(crate) struct Listen {
     pub(crate) tls: Option<TlsFiles>,
     /// Off: an app token opens no connection.
     pub(crate) socket_mode: bool,
-    /// What other programs must show at the intake; without one it is closed over TCP.
+    /// The token of other programs for the message API; without one it is closed over TCP.
     pub(crate) intake_token: Option<Secret>,
     /// Without a token whoever comes from this machine is taken over TCP, and whoever a proxy here lets through.
     pub(crate) intake_without_token: bool,

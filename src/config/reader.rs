@@ -17,7 +17,7 @@ pub(crate) struct Text<'a> {
 pub(crate) struct Table<'a> {
     /// As the reader knows it: `[slack]`, `[[route]]`, or `the file` at the top.
     pub(crate) name: String,
-    /// Where it starts, for what is missing in it.
+    /// Its first line, for problems about missing keys.
     pub(crate) span: Option<Span>,
     entries: &'a [Entry],
     known: Vec<&'static str>,

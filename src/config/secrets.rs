@@ -10,10 +10,10 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// What reading secrets needs around it.
+/// The surroundings of a secret that is loaded.
 pub(super) struct Around<'a> {
     pub(super) base: &'a Path,
-    /// Where the installations are.
+    /// The directory of the installations.
     pub(super) state_dir: &'a Path,
     /// Empty for all but the default: only that one is configured by the environment.
     pub(super) env: Environment,

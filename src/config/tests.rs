@@ -10,7 +10,7 @@ fn env(pairs: &[(&str, &str)]) -> Environment {
     Environment::new(pairs.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))))
 }
 
-/// What loading the text says, with the directory cut out.
+/// The problems of loading the text, without the directory.
 fn problems(name: &str, text: &str) -> String {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(name);

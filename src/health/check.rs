@@ -28,7 +28,7 @@ pub(crate) enum Level {
 pub(crate) struct Finding {
     pub(crate) level: Level,
     pub(crate) text: String,
-    /// What to do, as a command where there is one.
+    /// The remedy, as a command where there is one.
     pub(crate) remedy: Option<String>,
 }
 
@@ -53,7 +53,7 @@ pub(crate) struct Thresholds {
     pub(crate) critical_queue: i64,
 }
 
-/// What was seen in time. A part that is `None` took too long; an `Err` says why it couldn't be seen. Unix seconds.
+/// The facts that were gathered in time. A part that is `None` took too long; an `Err` says why it couldn't be seen. Unix seconds.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Facts {
     pub(crate) now: i64,
@@ -65,7 +65,7 @@ pub(crate) struct Facts {
     pub(crate) audit_head: Option<Result<bool, String>>,
     /// By core: what its transport said.
     pub(crate) cores: BTreeMap<String, CommandTransport>,
-    /// What lets a text reach a core's shell.
+    /// Definitions by which a text reaches a core's shell.
     pub(crate) dangers: Vec<Danger>,
 }
 
@@ -83,7 +83,7 @@ pub(crate) enum Listener {
     Runs(ListenerStatus),
 }
 
-/// What waits before the outbox.
+/// The spool, before the outbox.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Spool {
     pub(crate) files: usize,
@@ -148,7 +148,7 @@ pub(crate) fn judge(facts: &Facts, thresholds: &Thresholds) -> Verdict {
     Verdict { level, findings, summary: summary(facts), perfdata: perfdata(facts, thresholds) }
 }
 
-/// What is to be said of the listener alone, worst first.
+/// Findings about the listener alone, worst first.
 pub(crate) fn judge_listener(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     listener::judge(facts, &mut findings);
@@ -352,7 +352,7 @@ fn perfdata(facts: &Facts, thresholds: &Thresholds) -> String {
     let (waiting, age) = facts.waiting();
     let Thresholds { warning_age, critical_age, warning_queue, critical_queue } = thresholds;
     let (warning_age, critical_age) = (seconds(*warning_age), seconds(*critical_age));
-    // What isn't known is U, as the guidelines want it.
+    // An unknown value is U, as the guidelines want it.
     let known = |number: Option<i64>| number.map_or("U".to_owned(), |number| number.to_string());
     let both = facts.spool().is_some() && facts.outbox().is_some();
     let (waiting, age) = (known(both.then_some(waiting)), known(both.then_some(age)));

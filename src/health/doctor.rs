@@ -31,7 +31,7 @@ pub(crate) enum Mark {
     Bad(Trouble),
 }
 
-/// Whose trouble it is; the greater decides the exit code.
+/// The side that has the trouble; the greatest decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Trouble {
     /// Slack or the core can't be reached.
@@ -66,7 +66,7 @@ impl Step {
     }
 }
 
-/// What is asked for.
+/// The options of `ackbell doctor`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DoctorOptions {
     /// Post a test message to every destination.
@@ -75,7 +75,7 @@ pub(crate) struct DoctorOptions {
     pub(crate) integration: Option<String>,
 }
 
-/// Where a hop puts its steps as they are done.
+/// Collects the steps as they are done.
 struct Steps(Sender<Step>);
 
 impl Steps {

@@ -74,7 +74,7 @@ impl Contacts {
             if !is_fresh || known.owners.len() + objects.len() > OBJECTS_MAX {
                 known.owners.clear();
             }
-            // What the file doesn't know has no contacts, and is not asked for again.
+            // An object that isn't in the file has no contacts, and is not looked up again.
             known.owners.extend(objects.iter().map(|object| (key(object), Owners::default())));
             known.stamp = read(&path, known).ok().and(stamp);
         }

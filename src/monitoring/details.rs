@@ -1,9 +1,9 @@
-//! What a core's objects and contacts say beside their names: display name, alias, address, groups, links, custom
+//! Facts about a core's objects and contacts: display name, alias, address, groups, links, custom
 //! variables, e-mail. Anybody who may edit an object writes these, and no core takes a quote out of them, so they never
 //! come by a command line: they are looked up when a notification is taken into the outbox, in `objects.cache`, else by
 //! Livestatus. There they are also whole.
 //!
-//! What a notification says itself wins. Where the core can't be asked, it is delivered with what it has.
+//! A value in the notification itself wins. If the core can't be asked, the notification is delivered as it is.
 
 use super::livestatus;
 use super::object_facts::{Answers, Facts};
@@ -24,13 +24,13 @@ const BELIEVED_FOR: Duration = Duration::from_secs(60);
 /// How long it isn't asked again when it gave none: no batch is to wait for a socket that hangs.
 const SPARED_FOR: Duration = Duration::from_secs(5);
 
-/// What is known, by core.
+/// The known facts, by core.
 #[derive(Debug, Default)]
 pub(crate) struct Details {
     cores: HashMap<String, Known>,
 }
 
-/// What one core said, as long as it holds.
+/// One core's answers, as long as they are valid.
 #[derive(Debug, Default)]
 struct Known {
     /// The state of the file it came from.
@@ -191,7 +191,7 @@ fn is_used(key: &str, config: &Config, subscriptions: &[Route]) -> bool {
         || templates.any(|template| template.contains("vars"))
 }
 
-/// What the core would put in place of the macros in a link.
+/// The values of the macros in a link.
 struct Macros<'a> {
     /// Of the host and the service.
     names: (&'a str, &'a str),

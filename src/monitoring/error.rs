@@ -1,4 +1,4 @@
-//! What sending a command and reading a state may say, whichever way into the core they took.
+//! The errors of sending a command and reading a state, by any transport.
 
 use std::path::PathBuf;
 

@@ -35,7 +35,7 @@ pub(super) fn probe(api: &Api) -> Result<(), SendError> {
     }
 }
 
-/// Where the command goes, and its body.
+/// The path of the request, and its body.
 fn request(command: &ExternalCommand) -> (String, Value) {
     let (author, mut body) = (command.author(), target(command.object()));
     let action = |name: &str| format!("/v1/actions/{name}");
@@ -123,7 +123,7 @@ fn verdict(command: &ExternalCommand, answer: &Answer) -> Result<Receipt, SendEr
     }
 }
 
-/// What an answer without results says.
+/// The error in an answer without results.
 fn failure(status: u16, text: &str) -> SendError {
     match status {
         401 => SendError::Login { transport: NAME, reason: "401, unknown user or wrong password".to_owned() },

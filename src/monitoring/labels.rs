@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// How long an answer about all names is kept: they change with the core's configuration.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 
-/// What is remembered.
+/// The names that were read.
 #[derive(Debug, Default)]
 pub(crate) struct Labels {
     files: DisplayNames,

@@ -94,7 +94,7 @@ const STATE: &str = "state state_type acknowledged acknowledgement_type schedule
 /// Everything in memory, or all that isn't well.
 pub(super) fn list(address: &LivestatusAddress, scope: Scope) -> Result<Vec<(Object, State)>, ReadError> {
     let more = match scope {
-        // What was never checked is in a state that nobody found.
+        // An object that was never checked has no state yet.
         Scope::Problems => format!(" {STATE}\nFilter: state != 0\nFilter: has_been_checked = 1"),
         Scope::Names => String::new(),
     };
@@ -188,7 +188,7 @@ pub(super) fn contacts(address: &LivestatusAddress, object: &Object) -> Option<V
     Some(all.rows().map(contact).collect())
 }
 
-/// What people call all hosts and services.
+/// Display names of all hosts and services.
 pub(super) fn labels(address: &LivestatusAddress) -> Option<Names> {
     let hosts = ask(address, "GET hosts\nColumns: name display_name alias\n").ok()?;
     let services = ask(address, "GET services\nColumns: host_name description display_name\n").ok()?;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 const ICINGA2: &str = "/etc/icinga2/icinga2.conf";
-/// Where the daemons are that no PATH of an administrator need have.
+/// Directories of daemons, which may be missing in an administrator's PATH.
 const PROGRAM_DIRS: [&str; 6] =
     ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin", "/usr/local/nagios/bin", "/opt/openitc/nagios/bin"];
 
@@ -20,7 +20,7 @@ pub(crate) struct Local {
     pub(crate) kind: CoreKind,
     pub(crate) main_config: PathBuf,
     pub(crate) places: Paths,
-    /// Whom it runs as, if this machine knows that user.
+    /// The user it runs as, if this machine knows that user.
     pub(crate) account: Option<Account>,
     /// A file of our own where it reads its definitions; `None` where they are made in a web interface, or no
     /// directory is read.
@@ -91,7 +91,7 @@ fn getent(database: &str, key: &str) -> Option<Vec<String>> {
     Some(line.split(':').map(str::to_owned).collect())
 }
 
-/// What the core itself says of its configuration.
+/// The core's own check of its configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verification {
     Good,

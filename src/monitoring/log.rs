@@ -10,7 +10,7 @@ use std::path::Path;
 /// How much of the log's end is read: minutes of a busy core, and what people ordered in them.
 const TAIL_BYTES: u64 = 256 * 1024;
 
-/// What the core's log says of a command.
+/// The result of a command, from the core's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CommandLogResult {
     /// It was read, and nothing more is said: it had its effect, or there was nothing to have one on.

@@ -1,4 +1,4 @@
-//! Where a core's files and sockets are: the configuration says, else the core's own main configuration, else the
+//! The paths of a core's files and sockets: from the configuration, else the core's own main configuration, else the
 //! usual places of its kind, where something is there.
 
 use super::object_blocks::Lines;
@@ -91,7 +91,7 @@ const CENTREON_INTERVAL: u64 = 60;
 /// So deep may files include others.
 const INCLUDED_MAX: usize = 4;
 
-/// What is known of a core's surroundings. A path that is known need not exist: a core that is down has no FIFO.
+/// The known paths and settings of a core. A path need not exist: a core that is down has no FIFO.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Paths {
     pub(crate) command_file: Option<PathBuf>,
@@ -173,10 +173,10 @@ pub(crate) fn core(config: &Config, name: &str) -> Option<Core> {
 /// The few lines of `nagios.cfg` or `naemon.cfg` that matter here.
 #[derive(Debug, Default)]
 pub(super) struct MainConfig {
-    /// Whom the core runs as.
+    /// The user that the core runs as.
     pub(super) user: Option<String>,
     pub(super) group: Option<String>,
-    /// Where it reads its objects.
+    /// The directories of its objects.
     pub(super) object_dirs: Vec<PathBuf>,
     command_file: Option<PathBuf>,
     status_file: Option<PathBuf>,
@@ -241,7 +241,7 @@ impl MainConfig {
     }
 }
 
-/// What a core reads of a directory of configurations, in its order.
+/// The files that a core reads of a directory of configurations, in its order.
 fn configs_in(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut found: Vec<PathBuf> =

@@ -113,7 +113,7 @@ struct Reading<'a> {
     block: Block<'a>,
 }
 
-/// Where the reader is.
+/// The reader's position.
 enum Block<'a> {
     Between,
     /// In a block that nobody asked about.
@@ -125,7 +125,7 @@ enum Block<'a> {
         kind: Kind,
         has_service: bool,
         objects: Vec<&'a Object>,
-        /// Where the block names its host by number.
+        /// If the block names its host by number.
         host_id: u64,
     },
     /// In the block of a host whose services alone are wanted.
@@ -148,7 +148,7 @@ enum Kind {
     Downtime,
 }
 
-/// What a block adds to its object when it ends.
+/// The part that a block adds to its object when it ends.
 enum Part {
     State(Box<State>),
     Comment { entry_type: u8, comment: Acknowledgement },

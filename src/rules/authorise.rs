@@ -65,7 +65,7 @@ pub(crate) struct Contact {
     pub(crate) is_objects: bool,
 }
 
-/// What somebody wants to do.
+/// The action that a person wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Right<'a> {
     Act(&'a Action),
@@ -85,7 +85,7 @@ impl Right<'_> {
         }
     }
 
-    /// What a person does with it, after "may not".
+    /// The action as a verb, after "may not".
     fn phrase(self) -> &'static str {
         match self {
             Self::Act(action) => action.phrase(),
@@ -125,7 +125,7 @@ pub(crate) struct Permission<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ObjectNames<'a> {
     pub(crate) object: &'a Object,
-    /// What people call the host and the service, beside the core's names.
+    /// Display names of the host and the service, beside the core's names.
     pub(crate) host_labels: Vec<&'a str>,
     pub(crate) service_labels: Vec<&'a str>,
     /// Whether those are all; not when whoever knows them couldn't be asked.
@@ -156,7 +156,7 @@ impl Authorised {
         &self.object
     }
 
-    /// Whom the core names: never empty, one line, without `;`.
+    /// The author in the core: never empty, one line, without `;`.
     pub(crate) fn author(&self) -> &str {
         &self.author
     }
@@ -167,7 +167,7 @@ impl Authorised {
 pub(crate) struct Refusal {
     /// A sentence without its full stop.
     pub(crate) reason: String,
-    /// Whom to ask.
+    /// The person or channel to ask.
     pub(crate) ask: Option<String>,
     /// The line of the rule that said so, for the audit and the log.
     pub(crate) rule: Option<usize>,
@@ -178,7 +178,7 @@ impl std::fmt::Display for Refusal {
         write!(f, "{}.", self.reason)?;
         match &self.ask {
             Some(ask) => write!(f, " Ask {ask}."),
-            None => f.write_str(" Ask whoever runs your monitoring."),
+            None => f.write_str(" Ask the administrators of your monitoring."),
         }
     }
 }
@@ -347,7 +347,7 @@ fn is_same_email(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
 }
 
-/// Whom the core names. Somebody who isn't a contact gets the id that Slack has for them behind the name: a name in Slack is
+/// The author in the core. Somebody who isn't a contact gets the id that Slack has for them behind the name: a name in Slack is
 /// free, and must not look like a contact's. No contact is called so, as parentheses are illegal in the names of objects.
 fn author(person: &Person, contact: Option<String>) -> String {
     // openITCOCKPIT's contacts are named by UUID, which says nobody who it was.

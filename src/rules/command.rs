@@ -29,7 +29,7 @@ pub(crate) struct ExternalCommand {
     dialect: Dialect,
 }
 
-/// What a core understands by the same commands.
+/// Differences between the cores in the same commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Dialect {
     /// It ends an acknowledgement by itself: `ACKNOWLEDGE_*_PROBLEM_EXPIRE`.
@@ -77,7 +77,7 @@ impl Wording {
     }
 }
 
-/// What a person reads as the same character, and no shell as anything.
+/// Characters that look the same to a person and mean nothing to a shell.
 fn look_alike(c: char) -> char {
     match c {
         '\'' => '’',

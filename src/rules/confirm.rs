@@ -9,7 +9,7 @@ use crate::model::object::Object;
 use crate::rules::command::ExternalCommand;
 use serde::{Deserialize, Serialize};
 
-/// What the core must say once it has taken a command.
+/// The state that shows that the core applied a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Expectation {
     pub(crate) object: Object,
@@ -73,7 +73,7 @@ pub(crate) enum Confirmation {
 }
 
 impl Expectation {
-    /// What this command must lead to. `before`: as in [`Expectation`].
+    /// The effect that this command must have. `before`: as in [`Expectation`].
     pub(crate) fn of(command: &ExternalCommand, before: Option<i64>) -> Self {
         let effect = match command.action() {
             Action::Acknowledge { comment, expiry, .. } => {
@@ -165,7 +165,7 @@ fn is_held(expected: &Expectation, state: &State, is_last: bool) -> bool {
 /// The core on another machine may have a clock of its own.
 const CLOCK_SECONDS: i64 = 300;
 
-/// What in a later state forbids the effect for good.
+/// The reason in a later state why the effect can't come any more.
 fn obstacle(expected: &Expectation, snapshot: &Snapshot, state: Option<&State>) -> Option<String> {
     let Some(state) = state else {
         return Some(format!("the monitoring core doesn't know {}", expected.object));

@@ -13,14 +13,14 @@ const BUDGET: Duration = Duration::from_secs(10);
 /// So many pages of channels are looked through; a workspace with more is asked for an id.
 const PAGES_MAX: usize = 20;
 
-/// Whose token it is (<https://docs.slack.dev/reference/methods/auth.test>).
+/// The bot and workspace of a token (<https://docs.slack.dev/reference/methods/auth.test>).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Bot {
     pub(crate) name: String,
     pub(crate) team: String,
 }
 
-/// What is known of a channel before the first message.
+/// A channel, as far as it can be looked up before the first message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Channel {
     /// It is there, and open to the app.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// Where the packages have them: `NAME.conf` and `NAME.tmpfiles`, by the user whom the core runs as.
 const CORES: &str = "usr/share/ackbell/cores";
-/// What `ConditionPathExists=` of the units names.
+/// The path in the units' `ConditionPathExists=`.
 const DROP_IN: &str = "etc/systemd/system/ackbell.service.d/10-core.conf";
 /// At each boot, and after an upgrade.
 const DIRECTORIES: &str = "etc/tmpfiles.d/ackbell.conf";

@@ -7,7 +7,7 @@ fn choices(way: Connection, secrets: &[(SecretKind, &str)]) -> Choices {
     Choices { way, core: None, secrets, channel: None, api_url: None, state_dir: None }
 }
 
-/// What a plan leaves, loaded as any configuration is.
+/// The configuration that a plan writes, loaded like any other.
 fn put(choices: &Choices, path: &Path) -> Config {
     let existing = config::load(Some(path), &Environment::default()).ok().map(|(config, _)| config);
     let planned = plan(choices, path, existing.as_ref(), 1_795_000_000).unwrap();

@@ -1,6 +1,6 @@
 //! The way back from Slack: a message with a button, and the click on it over Socket Mode.
 //!
-//! Where a listener runs already with the same app token, Slack gives a click to either of the two.
+//! If a listener runs already with the same app token, Slack gives a click to either of the two.
 
 use super::checks::sentence;
 use crate::config::Integration;

@@ -101,13 +101,11 @@ pub(crate) fn objection(path: &Path) -> Option<String> {
     }
     let found = [fs::symlink_metadata(path).ok()?, fs::metadata(path).ok()?];
     if let Some(owner) = found.iter().find_map(|found| of(found, path)) {
-        return Some(format!(
-            "it belongs to {owner}, and root would follow it; look at what it says, then: chown root"
-        ));
+        return Some(format!("it belongs to {owner}, and root would follow it; check its content, then: chown root"));
     }
     let is_theirs = |found: &Metadata| found.mode() & 0o002 != 0 || found.mode() & 0o020 != 0 && found.gid() != 0;
     is_theirs(&found[1])
-        .then(|| "others may write it, and root would follow it; look at what it says, then: chmod go-w".to_owned())
+        .then(|| "others may write it, and root would follow it; check its content, then: chmod go-w".to_owned())
 }
 
 fn of(found: &Metadata, path: &Path) -> Option<Owner> {

@@ -101,7 +101,7 @@ impl Definitions {
     }
 }
 
-/// What lets a text reach the core's shell.
+/// Definitions by which a text reaches the core's shell.
 fn dangers(local: &Local) -> Vec<Danger> {
     let core = Core { kind: local.kind, main_config: Some(local.main_config.clone()), ..Core::default() };
     shell::dangers(&core).unwrap_or_default()

@@ -94,7 +94,7 @@ fn test_button(context: &SetupContext<'_>, choices: &Choices, prompt: &mut Promp
     Ok(())
 }
 
-/// What is to be written, in words.
+/// Shows the files to be written.
 fn show_plan(
     context: &SetupContext<'_>,
     choices: &Choices,
@@ -153,7 +153,7 @@ fn put(context: &SetupContext<'_>, choices: &Choices, planned: &[Planned]) -> Re
     write_files::files(planned, account).map_err(fail)
 }
 
-/// What only the administrator can do.
+/// The steps that only the administrator can do.
 fn show_remaining_steps(context: &SetupContext<'_>, choices: &Choices, dropin: &DropIn, prompt: &mut Prompt<'_>) {
     let mut steps = Vec::new();
     if let Some(local) = &choices.core {

@@ -81,7 +81,7 @@ fn way(context: &SetupContext<'_>, prompt: &mut Prompt<'_>) -> Result<Connection
     Ok(way)
 }
 
-/// What a flag's file or the environment gives, and where it is from.
+/// A secret from a flag's file or the environment, and its origin.
 fn given(kind: SecretKind, context: &SetupContext<'_>) -> Result<Option<(String, String)>, End> {
     let args = context.args;
     let (file, names): (_, &[&str]) = match kind {

@@ -72,7 +72,7 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, 
         cores.push(crate::monitoring::paths::found());
     }
     let is_asked = takes_callbacks(&config) || !config.cores.is_empty();
-    // What is beyond the network is the doctor's.
+    // Only `doctor` looks beyond this machine.
     let is_local = |core: &&config::Core| {
         let over_tcp = matches!(core.livestatus, Some(LivestatusAddress::Tcp(_))) && core.command_file.is_none();
         core.api.is_none() && !over_tcp

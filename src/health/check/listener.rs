@@ -1,4 +1,4 @@
-//! What the listener's report means.
+//! Judges the listener's status.
 
 use super::{Configured, Facts, Finding, Level, Listener, count, span};
 use crate::state_dir::listener_status::{ListenerStatus, Skew};

@@ -201,7 +201,7 @@ fn what_can_not_be_seen_is_said_and_never_called_well() {
     for part in ["the spool", "the outbox", "the listener", "the configuration"] {
         assert!(text.contains(&format!("not seen: {part} can't be seen: it took too long")), "{text}");
     }
-    // What is known to be bad wins.
+    // A known fault wins.
     let dead = Health { summary: Summary { dead: 1, ..Summary::default() }, ..Health::default() };
     let verdict = judge(&Facts { now: NOW, outbox: Some(Ok(dead)), ..Facts::default() }, &THRESHOLDS);
     assert_eq!(verdict.level, Level::Critical);

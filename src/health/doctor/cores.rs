@@ -26,7 +26,7 @@ pub(super) fn core(core: &Core) -> Vec<Step> {
     steps.extend(state_steps(&hop("state"), core));
     if let Some((path, readable)) = objects_readable(core) {
         steps.push(match readable {
-            Ok(()) => Step::good(&hop("objects"), format!("{} says whose contacts are whose", path.display())),
+            Ok(()) => Step::good(&hop("objects"), format!("{} lists each object's contacts", path.display())),
             Err(e) => {
                 let found = format!("can't read {}: {e}", path.display());
                 Step::warning(

@@ -11,7 +11,7 @@ fn notification(pairs: &[(&'static str, &str)]) -> Notification {
     fields.into_notification(7)
 }
 
-/// What is filled in, with this file and this configuration.
+/// The notification as filled in, with this file and this configuration.
 fn filled(objects: &str, config: &str, pairs: &[(&'static str, &str)]) -> Notification {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("objects.cache"), objects).unwrap();
@@ -40,7 +40,7 @@ fn what_no_command_line_may_carry_is_looked_up() {
     assert_eq!(made.contact.email.as_deref(), Some("alice@example.com"));
     assert_eq!(made.contact.address.as_deref(), Some("U012ABCDEF"));
     assert_eq!(made.contact.groups, ["ops"]);
-    // What nothing asks for stays where it is: `_SLACKCHANNEL` and `_SLACKID` are there, too.
+    // Variables that nothing uses aren't read: `_SLACKCHANNEL` and `_SLACKID` are there, too.
     assert_eq!(made.vars, [("run".to_owned(), "'a b'".to_owned())].into());
 }
 

@@ -111,7 +111,7 @@ pub(in crate::monitoring) fn list(api: &Api, scope: Scope) -> Result<Vec<(Object
                 service: names.get(1).map(|name| text(&attrs[*name])),
             };
             let state = state(attrs);
-            // What was never checked is in a state that nobody found.
+            // An object that was never checked has no state yet.
             if scope == Scope::Names || !state.is_pending {
                 found.push((object, state));
             }
@@ -120,7 +120,7 @@ pub(in crate::monitoring) fn list(api: &Api, scope: Scope) -> Result<Vec<(Object
     Ok(found)
 }
 
-/// What people call all hosts and services; there are no aliases beside.
+/// Display names of all hosts and services; aliases don't exist here.
 pub(in crate::monitoring) fn labels(api: &Api) -> Option<Names> {
     let client = Client::new(api).ok()?;
     let ask = |path: &str, body: &Value| client.post(path, body, true);

@@ -12,7 +12,7 @@ fn acknowledge(expiry: Option<i64>) -> Action {
     Action::Acknowledge { sticky: true, notify: false, persistent: true, comment: "on it".into(), expiry }
 }
 
-/// Where it goes and with what, without the author.
+/// The path and body of the request, without the author.
 fn asked(action: &Action, service: Option<&str>) -> (String, Value) {
     let (path, mut body) = request(&command(action, "web\"01", service, "alice").unwrap());
     body.as_object_mut().unwrap().remove("author");

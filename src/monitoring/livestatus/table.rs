@@ -6,7 +6,7 @@
 
 use crate::model::core_snapshot::{Acknowledged, State};
 
-/// What makes a core answer in this form.
+/// The query headers for this form of answer.
 pub(super) const FORM: &str = "OutputFormat: csv\nSeparators: 0 0 1 2\nResponseHeader: fixed16\n";
 /// Between the members of a list.
 const LIST: char = '\u{1}';

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 const NOW: i64 = 1_795_240_000;
 
-/// What a contact of that name who may do everything gets.
+/// The command of a contact of that name who may do everything.
 pub(crate) fn command(
     action: &Action,
     host: &str,

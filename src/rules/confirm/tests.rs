@@ -37,7 +37,7 @@ fn an_acknowledgement_is_held_when_the_core_names_us() {
         ..critical()
     };
     assert_eq!(judge(&expected(acknowledged()), &snapshot(SENT + 1, state.clone()), false), held());
-    // What shows already counts, whenever the file says it was written.
+    // An effect that is there counts, whatever the file's time.
     assert_eq!(judge(&expected(acknowledged()), &snapshot(SENT, state), false), held());
 }
 

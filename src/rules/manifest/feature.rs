@@ -27,7 +27,7 @@ pub(crate) enum Feature {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Need {
     pub(crate) scope: &'static str,
-    /// What doesn't work without it.
+    /// The feature that doesn't work without it.
     pub(crate) why: &'static str,
     /// The rest of the feature works without it.
     pub(crate) is_optional: bool,
@@ -85,7 +85,7 @@ impl Feature {
         }
     }
 
-    /// What Slack is to tell (<https://docs.slack.dev/reference/events>).
+    /// The events that Slack is to send (<https://docs.slack.dev/reference/events>).
     pub(super) fn events(self) -> &'static [&'static str] {
         match self {
             Self::Webhook | Self::Messages => &["app_uninstalled", "tokens_revoked"],
@@ -108,7 +108,7 @@ pub(crate) fn needs_of(features: &BTreeSet<Feature>) -> Vec<Need> {
     needs
 }
 
-/// What a bot does as it is configured; `is_heard`: what people do in Slack reaches it.
+/// The features of a bot as configured; `is_heard`: interactions in Slack reach it.
 pub(crate) fn of_bot(config: &Config, integration: &Integration, is_heard: bool) -> BTreeSet<Feature> {
     let posting = if posts_by_webhook_alone(config, integration) { Feature::Webhook } else { Feature::Messages };
     let mut features = BTreeSet::from([posting]);

@@ -3,7 +3,7 @@
 use super::*;
 use std::path::Path;
 
-/// What <https://docs.slack.dev/reference/app-manifest> refuses, by path.
+/// The mistakes that <https://docs.slack.dev/reference/app-manifest> refuses, by path.
 fn complaints(manifest: &Value) -> Vec<String> {
     let mut said = Vec::new();
     known(manifest, "", &["_metadata", "display_information", "features", "oauth_config", "settings"], &mut said);
