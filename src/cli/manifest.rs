@@ -75,7 +75,7 @@ fn wanted(
         None => config.integrations.first(),
     };
     match (found, &args.integration) {
-        (Some(integration), _) => Ok((AppFeatures::of(&config, integration), integration.api_url.clone())),
+        (Some(integration), _) => Ok((AppFeatures::new(&config, integration), integration.api_url.clone())),
         (None, None) => Ok((AppFeatures::everything(), API_URL.to_owned())),
         (None, Some(name)) => {
             let names: Vec<&str> = config.integrations.iter().map(|i| i.name.as_str()).collect();

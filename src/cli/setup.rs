@@ -52,7 +52,7 @@ pub(super) fn run(args: &SetupArgs, path: Option<&Path>, env: &Environment, out:
             prompt.out.error("stopped; nothing was written");
             Exit::Usage
         }
-        Err(End::Said(exit, text)) => {
+        Err(End::Failed(exit, text)) => {
             prompt.out.error(&text);
             exit
         }
@@ -91,7 +91,10 @@ fn core(context: &SetupContext<'_>, prompt: &mut Prompt<'_>) -> Result<Option<Lo
         Some(path) => {
             let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
             if !path.is_file() {
-                return Err(End::Said(Exit::Usage, format!("--main-config {}: there is no such file", path.display())));
+                return Err(End::Failed(
+                    Exit::Usage,
+                    format!("--main-config {}: there is no such file", path.display()),
+                ));
             }
             vec![local(args.core.unwrap_or_else(|| kind_of(&path)), &path)]
         }
@@ -132,7 +135,7 @@ fn show_core(local: &Local, prompt: &mut Prompt<'_>) {
         );
         return;
     }
-    match &local.places.command_file {
+    match &local.paths.command_file {
         Some(path) if path.exists() => prompt.out.line(&format!("      takes commands at {}", path.display())),
         Some(path) => {
             prompt
@@ -141,7 +144,7 @@ fn show_core(local: &Local, prompt: &mut Prompt<'_>) {
         }
         None => prompt.out.line("      no command file is known: acknowledgements from Slack can't reach it"),
     }
-    if local.places.external_commands_checked == Some(false) {
+    if local.paths.external_commands_checked == Some(false) {
         prompt.out.line(&format!(
             "      ! it takes no external commands: set check_external_commands=1 in {} and restart it",
             local.main_config.display()

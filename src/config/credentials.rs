@@ -134,12 +134,12 @@ pub(super) fn load_installation(
     integration: &mut Integration,
     around: &mut Around<'_>,
     span: Option<Span>,
-    report: &mut Problems<'_>,
+    problems: &mut Problems<'_>,
 ) {
     let Credentials::Installable { installation, .. } = &mut integration.credentials else { return };
     if !installation::is_plain(&integration.name) {
         let mistake = Mistake::new(format!("\"{}\" can't be installed by a browser", integration.name));
-        report.error(span, mistake.remedy("give it a name of letters, digits, - and _: it is part of an address"));
+        problems.error(span, mistake.remedy("give it a name of letters, digits, - and _: it is part of an address"));
         return;
     }
     let path = installation::path(around.state_dir, &integration.name);
@@ -147,20 +147,20 @@ pub(super) fn load_installation(
         Ok(found) => *installation = found,
         Err(e) => {
             let mistake = Mistake::new(format!("the installation {} can't be read: {e}", path.display()));
-            report.warning(span, mistake.remedy("run as the listener's user, or install the app again"));
+            problems.warning(span, mistake.remedy("run as the listener's user, or install the app again"));
         }
     }
     around.sources.push(path);
 }
 
 /// Checks that need the public address, too.
-pub(super) fn check(config: &mut Config, report: &mut Problems<'_>) {
+pub(super) fn check(config: &mut Config, problems: &mut Problems<'_>) {
     for integration in &mut config.integrations {
         let own =
             if integration.name == DEFAULT_INTEGRATION { String::new() } else { format!("/{}", integration.name) };
         integration.install_at = config.listen.public_url.as_ref().map(|url| format!("{url}{INSTALL_PATH}{own}"));
         if let Some(missing) = integration.missing_token().filter(|_| integration.enabled) {
-            report.warning(None, Mistake::new(missing.what).remedy(missing.remedy));
+            problems.warning(None, Mistake::new(missing.what).remedy(missing.remedy));
         }
     }
 }

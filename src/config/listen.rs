@@ -70,7 +70,7 @@ pub(super) fn read(
     base: &Path,
     (env, integrations): (&Environment, &[Integration]),
     sources: &mut Vec<PathBuf>,
-    report: &mut Problems<'_>,
+    problems: &mut Problems<'_>,
 ) -> Listen {
     let mut listen = Listen {
         http: Http::Default,
@@ -82,45 +82,45 @@ pub(super) fn read(
         intake_users: Vec::new(),
         metrics_for_all: false,
     };
-    let table = top.table("listen", report).unwrap_or_else(|| Table::new("the environment", None, &[]));
+    let table = top.table("listen", problems).unwrap_or_else(|| Table::new("the environment", None, &[]));
     let mut table = table.passing_over_emptied();
-    listen.http = table.parsed_or("http", (env, "ACKBELL_HTTP"), report, http).unwrap_or(Http::Default);
-    listen.public_url = table.parsed_or("public_url", (env, "ACKBELL_PUBLIC_URL"), report, public_url);
-    let (cert, key) = (table.text("tls_cert", report), table.text("tls_key", report));
+    listen.http = table.parsed_or("http", (env, "ACKBELL_HTTP"), problems, http).unwrap_or(Http::Default);
+    listen.public_url = table.parsed_or("public_url", (env, "ACKBELL_PUBLIC_URL"), problems, public_url);
+    let (cert, key) = (table.text("tls_cert", problems), table.text("tls_key", problems));
     listen.tls = match (cert, key) {
         (Some(cert), Some(key)) => Some(TlsFiles { cert: base.join(cert.text), key: base.join(key.text) }),
         (None, None) => None,
-        (Some(given), None) => half(given.span, "tls_cert", "tls_key", report),
-        (None, Some(given)) => half(given.span, "tls_key", "tls_cert", report),
+        (Some(given), None) => half(given.span, "tls_cert", "tls_key", problems),
+        (None, Some(given)) => half(given.span, "tls_key", "tls_cert", problems),
     };
     if let Some(tls) = &listen.tls {
         sources.extend([tls.cert.clone(), tls.key.clone()]);
     }
     let mut around = Around { base, state_dir: base, env: env.clone(), sources };
     let (names, variable) = (("intake_token", "intake_token_file"), ["ACKBELL_INTAKE_TOKEN"]);
-    listen.intake_token = secrets::one_secret(&mut table, names, &variable, intake_token, &mut around, report);
-    listen.intake_without_token = table.flag("intake_without_token", report).unwrap_or(false);
+    listen.intake_token = secrets::one_secret(&mut table, names, &variable, intake_token, &mut around, problems);
+    listen.intake_without_token = table.flag("intake_without_token", problems).unwrap_or(false);
     if listen.intake_without_token && listen.intake_token.is_some() {
         let mistake = Mistake::new("both an intake_token and intake_without_token are given");
-        report.error(table.span, mistake.remedy("keep one of them"));
+        problems.error(table.span, mistake.remedy("keep one of them"));
     }
-    let users = table.texts("intake_users", report).unwrap_or_default();
+    let users = table.texts("intake_users", problems).unwrap_or_default();
     listen.intake_users = users.iter().map(|user| user.text.to_owned()).collect();
     let for_all = |text: &str| values::choice(text, &[("local", false), ("all", true)]);
-    listen.metrics_for_all = table.parsed("metrics", report, for_all).unwrap_or(false);
-    let is_wanted = table.flag("socket_mode", report);
+    listen.metrics_for_all = table.parsed("metrics", problems, for_all).unwrap_or(false);
+    let is_wanted = table.flag("socket_mode", problems);
     if is_wanted == Some(true) && integrations.iter().all(|integration| integration.app_token.is_none()) {
         let mistake = Mistake::new("socket_mode has no effect: no integration has an app-level token");
-        report.warning(table.span, mistake.remedy("give one app_token = \"xapp-...\" (or app_token_file)"));
+        problems.warning(table.span, mistake.remedy("give one app_token = \"xapp-...\" (or app_token_file)"));
     }
     listen.socket_mode = is_wanted.unwrap_or(true);
-    table.finish(report);
+    table.finish(problems);
     listen
 }
 
-fn half(span: super::tree::Span, given: &str, missing: &str, report: &mut Problems<'_>) -> Option<TlsFiles> {
+fn half(span: super::tree::Span, given: &str, missing: &str, problems: &mut Problems<'_>) -> Option<TlsFiles> {
     let mistake = Mistake::new(format!("\"{given}\" is given without \"{missing}\""));
-    report.error(Some(span), mistake.remedy("TLS needs both, the certificate chain and its key, in PEM"));
+    problems.error(Some(span), mistake.remedy("TLS needs both, the certificate chain and its key, in PEM"));
     None
 }
 

@@ -72,11 +72,11 @@ pub(crate) struct Facts {
 /// Who delivers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Listener {
-    /// None runs; or somebody without a report holds the delivery lock: a `notify` or `queue flush`.
+    /// None runs; or a process without a status file holds the delivery lock: a `notify` or `queue flush`.
     None {
         lock_holder: Option<u32>,
     },
-    /// It left a report, and is gone.
+    /// It left a status file and no longer runs.
     Died(ListenerStatus),
     /// It holds the delivery lock and its heart stopped.
     Stuck(ListenerStatus),
@@ -343,7 +343,7 @@ fn summary(facts: &Facts) -> String {
         some => waiting_words(some, age),
     };
     match &facts.listener {
-        Some(Ok(Listener::Runs(report))) => format!("{queue}, the listener {} runs", report.version),
+        Some(Ok(Listener::Runs(status))) => format!("{queue}, the listener {} runs", status.version),
         _ => format!("{queue}, notify delivers by itself"),
     }
 }

@@ -97,7 +97,7 @@ impl Installer {
         let browser = known.unwrap_or(&fresh);
         let state = locked(states).issue(&integration.name, browser, &nonce, clock::wall_ms() / 1000);
         let team = integration.team_id.as_deref().or(integration.installation().map(|i| i.team_id.as_str()));
-        let scopes = AppFeatures::of(config, integration).scopes();
+        let scopes = AppFeatures::new(config, integration).scopes();
         Ok(Shown::Elsewhere {
             to: oauth::authorize_url(integration, &scopes, &redirect_uri, &state, team),
             cookie: format!("{COOKIE}={browser}; Max-Age={LIFE_SECONDS}; Path=/; HttpOnly; Secure; SameSite=Lax"),
@@ -184,7 +184,7 @@ fn next_steps(config: &Config, integration: &Integration, fresh: &Install) -> Ve
     let mut steps = vec![format!("The integration \"{}\" uses the new token within seconds.", integration.name)];
     let granted: Vec<&str> = fresh.scopes.split(',').collect();
     let missing: Vec<&str> =
-        AppFeatures::of(config, integration).scopes().into_iter().filter(|scope| !granted.contains(scope)).collect();
+        AppFeatures::new(config, integration).scopes().into_iter().filter(|scope| !granted.contains(scope)).collect();
     if !missing.is_empty() {
         steps.push(format!("Slack didn't grant `{}`: what needs it won't work.", missing.join(", ")));
     }

@@ -18,7 +18,7 @@ const SECOND: i64 = 1;
 
 /// An author and a comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Said {
+struct Authorship {
     author: String,
     comment: String,
 }
@@ -61,15 +61,15 @@ pub(crate) fn fill(core: &Core, notifications: &mut [&mut Notification]) -> Vec<
     later
 }
 
-fn fill_in(notification: &mut Notification, said: Option<Said>) {
-    if let Some(Said { author, comment }) = said.filter(|_| is_missing(notification)) {
+fn fill_in(notification: &mut Notification, authorship: Option<Authorship>) {
+    if let Some(Authorship { author, comment }) = authorship.filter(|_| is_missing(notification)) {
         let text = |text: &str| Some(clean_line(text)).filter(|text| !text.is_empty());
         (notification.author, notification.comment) = (text(&author), text(&comment));
     }
 }
 
 /// The latest command in the log that is behind the notification.
-fn in_log(log: &str, notification: &Notification) -> Option<Said> {
+fn in_log(log: &str, notification: &Notification) -> Option<Authorship> {
     if !is_missing(notification) {
         return None;
     }
@@ -85,10 +85,10 @@ fn in_log(log: &str, notification: &Notification) -> Option<Said> {
         } else {
             (time >= notification.time - CARRIED_OUT_SECONDS).then_some(time)?
         };
-        Some((since, Said { author: author.to_owned(), comment: comment.to_owned() }))
+        Some((since, Authorship { author: author.to_owned(), comment: comment.to_owned() }))
     });
     // The last of equals.
-    found.max_by_key(|(since, _)| *since).map(|(_, said)| said)
+    found.max_by_key(|(since, _)| *since).map(|(_, authorship)| authorship)
 }
 
 /// If the command is about the notification's object and of its kind: how many fields stand before the author, and the
@@ -135,17 +135,18 @@ fn holds(notification: &Notification, start: i64, end: i64) -> bool {
     start <= notification.time + SECOND && end >= notification.time - CARRIED_OUT_SECONDS
 }
 
-fn in_state(state: &State, notification: &Notification) -> Option<Said> {
-    let said = |author: &str, comment: &str| Said { author: author.to_owned(), comment: comment.to_owned() };
+fn in_state(state: &State, notification: &Notification) -> Option<Authorship> {
+    let authorship =
+        |author: &str, comment: &str| Authorship { author: author.to_owned(), comment: comment.to_owned() };
     if notification.kind == Kind::Acknowledgement {
         let is_it = |time: i64| (time - notification.time).abs() <= CARRIED_OUT_SECONDS;
-        return state.acknowledgement().filter(|found| is_it(found.time)).map(|a| said(&a.author, &a.comment));
+        return state.acknowledgement().filter(|found| is_it(found.time)).map(|a| authorship(&a.author, &a.comment));
     }
     if notification.kind == Kind::Custom {
         return None;
     }
     let held = state.downtimes.iter().filter(|downtime| holds(notification, downtime.start, downtime.end));
-    held.max_by_key(|downtime| downtime.start).map(|downtime| said(&downtime.author, &downtime.comment))
+    held.max_by_key(|downtime| downtime.start).map(|downtime| authorship(&downtime.author, &downtime.comment))
 }
 
 #[cfg(test)]

@@ -109,13 +109,13 @@ fn read(path: &Path, known: &mut Known) -> std::io::Result<()> {
         Piece::Start(kind) => {
             block = Block { is_contact: kind == b"contact", is_group: kind == b"contactgroup", ..Block::default() };
         }
-        Piece::Field(key, value) => block.take(key, value),
+        Piece::Field(key, value) => block.add(key, value),
         Piece::End => std::mem::take(&mut block).put(known),
     })
 }
 
 impl Block {
-    fn take(&mut self, key: &str, value: &str) {
+    fn add(&mut self, key: &str, value: &str) {
         let list = || value.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
         match key {
             "host_name" => value.clone_into(&mut self.host),

@@ -252,7 +252,7 @@ fn read(file: impl Read, answers: &mut Answers) -> std::io::Result<()> {
         &[b"host", b"service", b"contact", b"hostgroup", b"servicegroup", b"contactgroup"],
         |piece| match piece {
             Piece::Start(kind) => block = Block { kind: kind.to_vec(), ..Block::default() },
-            Piece::Field(key, value) => block.take(key, value),
+            Piece::Field(key, value) => block.add(key, value),
             Piece::End => std::mem::take(&mut block).put(answers),
         },
     )
@@ -270,7 +270,7 @@ struct Block {
 }
 
 impl Block {
-    fn take(&mut self, key: &str, value: &str) {
+    fn add(&mut self, key: &str, value: &str) {
         let facts = &mut self.facts;
         let place = match key {
             "host_name" => &mut self.host,

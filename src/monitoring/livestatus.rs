@@ -35,7 +35,7 @@ pub(super) enum Backslashes {
 }
 
 impl Backslashes {
-    pub(super) fn of(kind: CoreKind) -> Self {
+    pub(super) fn from_kind(kind: CoreKind) -> Self {
         match kind {
             CoreKind::Naemon | CoreKind::OpenItCockpit => Self::Undone,
             CoreKind::Nagios | CoreKind::Icinga2 | CoreKind::Checkmk | CoreKind::Centreon => Self::Kept,
@@ -138,7 +138,7 @@ pub(crate) fn read_from(answers: &[&str], wanted: &[Object], created: i64) -> Re
     let asked = std::cell::Cell::new(0);
     let ask = |query: &str| {
         let answer = answers[asked.replace(asked.get() + 1) % answers.len()];
-        Table::of(answer.as_bytes(), query)
+        Table::parse(answer.as_bytes(), query)
             .map_err(|reason| ReadError::Unreadable { origin: "the fuzzer".to_owned(), reason })
     };
     snapshot(&ask, wanted, created)
@@ -302,7 +302,7 @@ fn ask(address: &LivestatusAddress, query: &str) -> Result<Table, String> {
             connect_tcp(address).and_then(|stream| exchange(stream, request, limit, End::Connection))
         }
     };
-    Table::of(&answer.map_err(|e| e.to_string())?, query)
+    Table::parse(&answer.map_err(|e| e.to_string())?, query)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ const PROGRAM_DIRS: [&str; 6] =
 pub(crate) struct Local {
     pub(crate) kind: CoreKind,
     pub(crate) main_config: PathBuf,
-    pub(crate) places: Paths,
+    pub(crate) paths: Paths,
     /// The user it runs as, if this machine knows that user.
     pub(crate) account: Option<Account>,
     /// A file of our own where it reads its definitions; `None` where they are made in a web interface, or no
@@ -68,7 +68,7 @@ pub(crate) fn local(kind: CoreKind, main_config: &Path) -> Local {
         }
     };
     let account = user.and_then(|user| account(&user, group.as_deref()));
-    Local { kind, main_config: main_config.to_owned(), places: Paths::find(&core), account, definitions }
+    Local { kind, main_config: main_config.to_owned(), paths: Paths::find(&core), account, definitions }
 }
 
 /// A user by name, with a group of that name or the user's own. Asked of `getent`: users may come from a directory.
@@ -121,7 +121,7 @@ impl Local {
     /// Whose process a verification by root becomes; root's own only where nobody else may write the configuration.
     fn runs_as(&self) -> Option<(u32, u32)> {
         let account = self.account.as_ref().map(|account| (account.uid, account.gid));
-        let writer = owner::stranger(&self.main_config).map(|owner| owner.ids());
+        let writer = owner::other_owner(&self.main_config).map(|owner| owner.ids());
         account.filter(|(uid, _)| *uid != 0).or(writer).or(account)
     }
 

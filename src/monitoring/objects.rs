@@ -154,7 +154,7 @@ pub(crate) fn read(file: impl Read) -> Names {
     // The part that was read before an error counts; the next change of the file reads it again.
     let _ = walk(file, &[b"host", b"service"], |piece| match piece {
         Piece::Start(_) => block = Block::default(),
-        Piece::Field(key, value) => block.take(key, value),
+        Piece::Field(key, value) => block.add(key, value),
         Piece::End => {
             let Block { host, service, display_name, alias } = std::mem::take(&mut block);
             names.put_alias(&host, &alias);
@@ -174,7 +174,7 @@ struct Block {
 }
 
 impl Block {
-    fn take(&mut self, key: &str, value: &str) {
+    fn add(&mut self, key: &str, value: &str) {
         match key {
             "host_name" => value.clone_into(&mut self.host),
             "service_description" => value.clone_into(&mut self.service),

@@ -194,11 +194,11 @@ impl MainConfig {
     /// With the files that a Naemon includes; `None` when it can't be read.
     pub(super) fn read(path: &Path) -> Option<Self> {
         let mut found = Self::default();
-        found.take_file(path, INCLUDED_MAX)?;
+        found.add_file(path, INCLUDED_MAX)?;
         Some(found)
     }
 
-    fn take_file(&mut self, path: &Path, depth: usize) -> Option<()> {
+    fn add_file(&mut self, path: &Path, depth: usize) -> Option<()> {
         let base = path.parent().unwrap_or(Path::new("/"));
         let mut lines = Lines::new(File::open(path).ok()?);
         while let Ok(Some(line)) = lines.next() {
@@ -209,18 +209,18 @@ impl MainConfig {
                 "include_file" => vec![base.join(value)],
                 "include_dir" => configs_in(&base.join(value)),
                 _ => {
-                    self.take(key, value, base);
+                    self.add(key, value, base);
                     continue;
                 }
             };
             for path in included.iter().filter(|_| depth > 0) {
-                self.take_file(path, depth - 1);
+                self.add_file(path, depth - 1);
             }
         }
         Some(())
     }
 
-    fn take(&mut self, key: &str, value: &str, base: &Path) {
+    fn add(&mut self, key: &str, value: &str, base: &Path) {
         let text = || Some(value.to_owned()).filter(|value| !value.is_empty());
         let path = || text().map(|value| base.join(value));
         match key {

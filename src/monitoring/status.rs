@@ -64,7 +64,7 @@ pub(crate) fn read(file: impl Read, wanted: &[Object]) -> std::io::Result<Option
         match reading.block {
             Block::Skipped if line != b"}" => {}
             Block::Between => is_status |= reading.enter(line),
-            _ => reading.take(line),
+            _ => reading.add(line),
         }
     }
     let is_whole = matches!(reading.block, Block::Between);
@@ -97,7 +97,7 @@ fn list(file: impl Read, scope: Scope) -> std::io::Result<Option<Vec<(Object, St
                     b"host_name" => object.host = text(value),
                     b"service_description" => object.service = Some(text(value)),
                     _ if scope == Scope::Names => {}
-                    _ => take_state(state, key, value),
+                    _ => add_state_value(state, key, value),
                 }
             }
             (_, None) => {}
@@ -175,7 +175,7 @@ impl Reading<'_> {
     }
 
     /// Inside of a block.
-    fn take(&mut self, line: &[u8]) {
+    fn add(&mut self, line: &[u8]) {
         if line == b"}" {
             match std::mem::replace(&mut self.block, Block::Between) {
                 Block::Known { object, part } => part.put(object, &mut self.snapshot.states),
@@ -190,7 +190,7 @@ impl Reading<'_> {
         let (key, value) = (&line[..at], &line[at + 1..]);
         match &mut self.block {
             Block::Info if key == b"created" => self.snapshot.created = number(value),
-            Block::Program => take_program(&mut self.snapshot.program, key, value),
+            Block::Program => add_program_value(&mut self.snapshot.program, key, value),
             Block::HostOf(object) if key == ids::HOST => self.ids.host(object, value),
             Block::Between | Block::Skipped | Block::Info | Block::HostOf(_) => {}
             Block::Unknown { kind, has_service, objects, host_id } => match key {
@@ -217,7 +217,7 @@ impl Reading<'_> {
             },
             Block::Known { object, part: Part::State(_) } if key == ids::HOST => self.ids.host(object, value),
             Block::Known { object, part: Part::State(_) } if key == ids::SERVICE => self.ids.service(object, value),
-            Block::Known { part, .. } | Block::Unplaced { part, .. } => part.take(key, value),
+            Block::Known { part, .. } | Block::Unplaced { part, .. } => part.add(key, value),
         }
     }
 }
@@ -231,9 +231,9 @@ impl Part {
         }
     }
 
-    fn take(&mut self, key: &[u8], value: &[u8]) {
+    fn add(&mut self, key: &[u8], value: &[u8]) {
         match self {
-            Self::State(state) => take_state(state, key, value),
+            Self::State(state) => add_state_value(state, key, value),
             Self::Comment { entry_type, comment } => match key {
                 b"entry_type" => *entry_type = number(value),
                 b"entry_time" => comment.time = number(value),
@@ -277,7 +277,7 @@ fn push<T>(list: &mut Vec<T>, new: T) {
     list.push(new);
 }
 
-fn take_program(program: &mut Program, key: &[u8], value: &[u8]) {
+fn add_program_value(program: &mut Program, key: &[u8], value: &[u8]) {
     match key {
         b"nagios_pid" => program.pid = Some(number(value)),
         b"program_start" => program.start = Some(number(value)),
@@ -287,7 +287,7 @@ fn take_program(program: &mut Program, key: &[u8], value: &[u8]) {
     }
 }
 
-fn take_state(state: &mut State, key: &[u8], value: &[u8]) {
+fn add_state_value(state: &mut State, key: &[u8], value: &[u8]) {
     match key {
         b"current_state" => state.code = number(value),
         b"state_type" => state.is_hard = value == b"1",

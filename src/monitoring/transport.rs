@@ -40,7 +40,7 @@ impl<'a> Transport<'a> {
         let query = paths.query_socket.as_deref().filter(|path| path.exists()).map(Self::QueryHandler);
         let last = match (&paths.command_file, &paths.livestatus) {
             (Some(path), _) => Some(Self::CommandFile(path)),
-            (None, Some(address)) => Some(Self::Livestatus(address, livestatus::Backslashes::of(core.kind))),
+            (None, Some(address)) => Some(Self::Livestatus(address, livestatus::Backslashes::from_kind(core.kind))),
             (None, None) => None,
         };
         query.into_iter().chain(last).collect()

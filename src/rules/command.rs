@@ -159,7 +159,7 @@ impl ExternalCommand {
     /// One command a line, `[UNIX] NAME;arg;...` with its newline; all together at most `PIPE_BUF` bytes, so that one
     /// write passes them whole (`pipe(7)`).
     pub(crate) fn lines(&self) -> Vec<String> {
-        lines::of(self)
+        lines::build(self)
     }
 }
 

@@ -74,7 +74,7 @@ pub(crate) enum Confirmation {
 
 impl Expectation {
     /// The effect that this command must have. `before`: as in [`Expectation`].
-    pub(crate) fn of(command: &ExternalCommand, before: Option<i64>) -> Self {
+    pub(crate) fn from_command(command: &ExternalCommand, before: Option<i64>) -> Self {
         let effect = match command.action() {
             Action::Acknowledge { comment, expiry, .. } => {
                 Effect::Acknowledged { comment: comment.clone(), expires: expiry.is_some() }

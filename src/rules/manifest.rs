@@ -63,7 +63,7 @@ impl AppFeatures {
     }
 
     /// What this integration needs as it is configured.
-    pub(crate) fn of(config: &Config, integration: &Integration) -> Self {
+    pub(crate) fn new(config: &Config, integration: &Integration) -> Self {
         let way = way(config, integration);
         let is_first = config.integrations.first().is_some_and(|first| first.name == integration.name);
         Self {

@@ -44,17 +44,17 @@ pub(crate) fn decide(notification: &Notification, config: &Config, subscriptions
     let mut decision = Decision::default();
     if notification.to.is_empty() {
         for route in matching(notification, config, at) {
-            decision.take_route(route, notification, config);
+            decision.add_route(route, notification, config);
         }
     } else {
-        decision.take_command_line(notification, config);
+        decision.add_command_line(notification, config);
     }
     if decision.placed.is_empty() {
-        decision.take_fallback(config);
+        decision.add_fallback(config);
     }
     if notification.to.is_empty() {
         for route in subscribed(notification, config, subscriptions, at) {
-            decision.take_route(route, notification, config);
+            decision.add_route(route, notification, config);
         }
     }
     decision
@@ -134,17 +134,17 @@ fn matching<'a>(notification: &Notification, config: &'a Config, at: LocalTime) 
 }
 
 impl Decision {
-    fn take_route(&mut self, route: &Route, notification: &Notification, config: &Config) {
+    fn add_route(&mut self, route: &Route, notification: &Notification, config: &Config) {
         let mut to = config.integrations_of(route);
         if to.iter().any(|integration| integration.enabled) {
             to.retain(|integration| integration.enabled);
         }
         for integration in to {
-            self.take_route_to(integration, route, notification);
+            self.add_route_to(integration, route, notification);
         }
     }
 
-    fn take_route_to(&mut self, integration: &Integration, route: &Route, notification: &Notification) {
+    fn add_route_to(&mut self, integration: &Integration, route: &Route, notification: &Notification) {
         let mentions = if calls_people(notification) { route.mention.clone() } else { Vec::new() };
         if route.to.is_empty() {
             self.place_default(integration, &mentions);
@@ -165,15 +165,15 @@ impl Decision {
         }
     }
 
-    fn take_command_line(&mut self, notification: &Notification, config: &Config) {
+    fn add_command_line(&mut self, notification: &Notification, config: &Config) {
         let enabled = || config.integrations.iter().filter(|integration| integration.enabled);
         let with_token = || enabled().find(|integration| integration.bot_token().is_some());
-        let is_letter = notification.letter.is_some();
+        let is_direct_message = notification.letter.is_some();
         // Only a bot token finds people.
-        let Some(integration) = with_token().filter(|_| is_letter).or_else(|| enabled().next()) else {
+        let Some(integration) = with_token().filter(|_| is_direct_message).or_else(|| enabled().next()) else {
             return;
         };
-        if is_letter && integration.bot_token().is_none() {
+        if is_direct_message && integration.bot_token().is_none() {
             let to = notification.to.join(", ");
             self.complaints.push(format!("meant for {to}; a webhook has one channel only, a bot_token reaches all"));
         }
@@ -185,7 +185,7 @@ impl Decision {
         }
     }
 
-    fn take_fallback(&mut self, config: &Config) {
+    fn add_fallback(&mut self, config: &Config) {
         let enabled = config.integrations.iter().filter(|integration| integration.enabled);
         let mut with_a_place = enabled.filter(|i| i.channel.is_some() || i.webhook_url().is_some());
         let off = config.integrations.iter().find(|integration| !integration.enabled);

@@ -348,7 +348,7 @@ fn every_other_reason_is_told_as_it_is() {
     // A plain file in its place is never written to.
     fs::write(night.core.path("rw/nagios.cmd"), "").unwrap();
     night.sandbox.click(&swap, "acknowledge", &json!({}));
-    night.told("is no command file (no FIFO)");
+    night.told("isn't a command file (a FIFO)");
     assert_eq!(fs::read(night.core.path("rw/nagios.cmd")).unwrap(), b"");
     night.sandbox.assert_respected();
 }

@@ -113,7 +113,7 @@ fn put_in_place(local: &Local, path: &Path, text: &str, bare: &str) -> Result<&'
         let file = Planned { path: path.to_owned(), content: content.to_owned(), mode: 0o644, backup: None };
         write_files::files(&[file], local.account.as_ref())
     };
-    let fail = |e: write_files::WriteError| End::Said(Exit::CantWrite, e.to_string());
+    let fail = |e: write_files::WriteError| End::Failed(Exit::CantWrite, e.to_string());
     write(text).map_err(fail)?;
     match local.verify() {
         Verification::Good => return Ok(": the core verified it"),
@@ -130,5 +130,5 @@ fn put_in_place(local: &Local, path: &Path, text: &str, bare: &str) -> Result<&'
         None => std::fs::remove_file(path).is_ok(),
     };
     let taken = if back { "was taken back" } else { "must be removed" };
-    Err(End::Said(Exit::Config, format!("the core refuses its definitions; {} {taken}:\n{words}", path.display())))
+    Err(End::Failed(Exit::Config, format!("the core refuses its definitions; {} {taken}:\n{words}", path.display())))
 }

@@ -19,7 +19,7 @@ pub(super) fn finish(context: &SetupContext<'_>, choices: &Choices, prompt: &mut
     test_message(context, choices, prompt)?;
     test_button(context, choices, prompt)?;
     let planned = setup::plan(choices, &context.path, context.existing.as_ref(), clock::wall_ms() / 1000);
-    let mut planned = planned.map_err(|e| End::Said(Exit::Config, e.to_string()))?;
+    let mut planned = planned.map_err(|e| End::Failed(Exit::Config, e.to_string()))?;
     let is_the_units = context.path == Path::new(lenient::CONFIG);
     let dropin = if is_the_units { plan_dropin(choices.core.as_ref(), Path::new("/")) } else { DropIn::Nothing };
     if let DropIn::Files(files) = &dropin {
@@ -63,7 +63,10 @@ fn test_message(context: &SetupContext<'_>, choices: &Choices, prompt: &mut Prom
                 return Ok(());
             }
             Err(problem) if prompt.non_interactive => {
-                return Err(End::Said(Exit::Unavailable, format!("the test message: {problem}; nothing was written")));
+                return Err(End::Failed(
+                    Exit::Unavailable,
+                    format!("the test message: {problem}; nothing was written"),
+                ));
             }
             Err(problem) => {
                 prompt.out.line(&format!("✗ {problem}"));
@@ -139,7 +142,7 @@ fn put(context: &SetupContext<'_>, choices: &Choices, planned: &[Planned]) -> Re
     let account = choices.core.as_ref().and_then(|local| local.account.as_ref());
     let fail = |e: write_files::WriteError| {
         let remedy = if rustix::process::geteuid().is_root() { "" } else { "; run it as root: sudo ackbell setup" };
-        End::Said(Exit::CantWrite, format!("{e}{remedy}"))
+        End::Failed(Exit::CantWrite, format!("{e}{remedy}"))
     };
     let base = context.path.parent().unwrap_or(Path::new("/"));
     let present = || lenient::state_dirs(Some(&context.path), &Environment::default()).state_dir;

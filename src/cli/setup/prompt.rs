@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(super) enum End {
     /// The input ended: Ctrl-D.
     Stopped,
-    Said(Exit, String),
+    Failed(Exit, String),
 }
 
 /// Who asks.

@@ -69,7 +69,7 @@ fn way(context: &SetupContext<'_>, prompt: &mut Prompt<'_>) -> Result<Connection
         _ => None,
     };
     if prompt.non_interactive {
-        return default.ok_or_else(|| End::Said(Exit::Usage, FLAGS_NEEDED.to_owned()));
+        return default.ok_or_else(|| End::Failed(Exit::Usage, FLAGS_NEEDED.to_owned()));
     }
     prompt.out.line(
         "\nWhich way into Slack?\n  1  a webhook: two minutes, one channel, every notification a message of its own\n  \
@@ -91,7 +91,7 @@ fn given(kind: SecretKind, context: &SetupContext<'_>) -> Result<Option<(String,
         SecretKind::SigningSecret => (&args.signing_secret_file, &["SLACK_SIGNING_SECRET", "SLACK_SECRET"]),
     };
     if let Some(path) = file {
-        let fail = |e| End::Said(Exit::Usage, format!("can't read {}: {e}", path.display()));
+        let fail = |e| End::Failed(Exit::Usage, format!("can't read {}: {e}", path.display()));
         return Ok(Some((read(path).map_err(fail)?, path.display().to_string())));
     }
     let of_env = |name: &&str| Some((context.env.get(name)?, (*name).to_owned()));
@@ -127,7 +127,7 @@ fn secret(
                 return Ok(());
             }
             Err(problem) if prompt.non_interactive => {
-                return Err(End::Said(Exit::Unavailable, format!("the {label} from {from}: {problem}")));
+                return Err(End::Failed(Exit::Unavailable, format!("the {label} from {from}: {problem}")));
             }
             Err(problem) => prompt.out.line(&format!("✗ {label} from {from}: {problem}")),
         }
@@ -146,7 +146,7 @@ fn secret(
             return Ok(());
         }
         if text.is_empty() && prompt.non_interactive {
-            return Err(End::Said(Exit::Usage, FLAGS_NEEDED.to_owned()));
+            return Err(End::Failed(Exit::Usage, FLAGS_NEEDED.to_owned()));
         }
         match kind.parse(&text).and_then(|secret| try_out(kind, secret, context, choices)) {
             Ok(said) => {
@@ -203,7 +203,7 @@ fn channel(context: &SetupContext<'_>, choices: &mut Choices, prompt: &mut Promp
         let wanted = match given.take() {
             Some(wanted) => wanted,
             None if prompt.non_interactive && present.is_none() => {
-                return Err(End::Said(Exit::Usage, "an app needs a channel: --channel '#ops'".to_owned()));
+                return Err(End::Failed(Exit::Usage, "an app needs a channel: --channel '#ops'".to_owned()));
             }
             None => {
                 let default = present.as_ref().map(ToString::to_string);
@@ -224,7 +224,7 @@ fn channel(context: &SetupContext<'_>, choices: &mut Choices, prompt: &mut Promp
                 choices.channel = Some(wanted);
                 return Ok(());
             }
-            Err(problem) if prompt.non_interactive => return Err(End::Said(Exit::Unavailable, problem)),
+            Err(problem) if prompt.non_interactive => return Err(End::Failed(Exit::Unavailable, problem)),
             Err(problem) => prompt.out.line(&format!("✗ {problem}")),
         }
     }

@@ -36,42 +36,42 @@ pub(super) fn judge(facts: &Facts, findings: &mut Vec<Finding>) {
                 findings.push(Finding::new(Level::Note, text));
             }
         }
-        Some(Ok(Listener::Died(report))) => {
-            let ago = span(facts.now - report.heartbeat);
-            add(Level::Critical, format!("the listener died: process {} was last seen {ago} ago", report.pid), RESTART);
+        Some(Ok(Listener::Died(status))) => {
+            let ago = span(facts.now - status.heartbeat);
+            add(Level::Critical, format!("the listener died: process {} was last seen {ago} ago", status.pid), RESTART);
         }
-        Some(Ok(Listener::Stuck(report))) => {
-            let ago = span(facts.now - report.heartbeat);
+        Some(Ok(Listener::Stuck(status))) => {
+            let ago = span(facts.now - status.heartbeat);
             let text = format!(
                 "the listener is stuck: process {} holds the delivery lock and has been silent for {ago}",
-                report.pid
+                status.pid
             );
             add(Level::Critical, text, RESTART);
         }
-        Some(Ok(Listener::Runs(report))) => running(report, facts.now, findings),
+        Some(Ok(Listener::Runs(status))) => running(status, facts.now, findings),
     }
 }
 
-fn running(report: &ListenerStatus, now: i64, findings: &mut Vec<Finding>) {
+fn running(status: &ListenerStatus, now: i64, findings: &mut Vec<Finding>) {
     let mut add = |level, text: String, remedy: &str| findings.push(Finding::new(level, text).remedy(remedy));
     let ours = env!("CARGO_PKG_VERSION");
-    if report.version != ours {
-        let text = format!("the listener is ackbell {}, this is {ours}", report.version);
+    if status.version != ours {
+        let text = format!("the listener is ackbell {}, this is {ours}", status.version);
         add(Level::Warning, text, "systemctl restart ackbell");
     }
-    if let Some(noted) = &report.interrupted {
+    if let Some(noted) = &status.interrupted {
         let text = format!("delivery has been interrupted for {}: {}", span(now - noted.at), noted.reason);
         add(Level::Critical, text, "delivery continues by itself once that is repaired");
     }
-    if let Some(noted) = &report.refused {
+    if let Some(noted) = &status.refused {
         let first = noted.reason.lines().next().unwrap_or_default();
         let text = format!("the listener refused the configuration {} ago: {first}", span(now - noted.at));
         add(Level::Warning, text, "ackbell config check; then systemctl reload ackbell");
     }
-    if let Some(noted) = &report.http {
+    if let Some(noted) = &status.http {
         add(Level::Critical, format!("the HTTP listener isn't open: {}", noted.reason), "ss -ltnp shows who listens");
     }
-    for (name, socket) in &report.sockets {
+    for (name, socket) in &status.sockets {
         let silent = now - socket.since;
         if !socket.connected && silent >= SOCKET_WARNING {
             let level = if silent >= SOCKET_CRITICAL { Level::Critical } else { Level::Warning };
@@ -88,7 +88,7 @@ fn running(report: &ListenerStatus, now: i64, findings: &mut Vec<Finding>) {
             add(Level::Warning, text, remedy);
         }
     }
-    if let Some(Skew { seconds, .. }) = report.skew.filter(|skew| now - skew.at < SKEW_BELIEVED) {
+    if let Some(Skew { seconds, .. }) = status.skew.filter(|skew| now - skew.at < SKEW_BELIEVED) {
         let level = match seconds.abs() {
             SKEW_CRITICAL.. => Level::Critical,
             SKEW_WARNING.. => Level::Warning,
@@ -101,7 +101,7 @@ fn running(report: &ListenerStatus, now: i64, findings: &mut Vec<Finding>) {
             add(level, text, "timedatectl set-ntp true");
         }
     }
-    for (name, noted) in &report.commands {
+    for (name, noted) in &status.commands {
         let core = if name.is_empty() { String::new() } else { format!(" to \"{name}\"") };
         let text = format!("the last command{core} wasn't handed over {} ago: {}", span(now - noted.at), noted.reason);
         add(Level::Warning, text, "ackbell doctor");

@@ -123,9 +123,9 @@ pub(super) fn listener(config: &Config) -> Vec<Step> {
     let now = clock::wall_ms() / 1000;
     let listener = gather::listener(&config.state_dir, &config.runtime_dir, now);
     let mut steps = Vec::new();
-    if let Ok(Listener::Runs(report)) = &listener {
+    if let Ok(Listener::Runs(status)) = &listener {
         let found =
-            format!("{} has been running for {} (process {})", report.version, span(now - report.since), report.pid);
+            format!("{} has been running for {} (process {})", status.version, span(now - status.since), status.pid);
         steps.push(Step::good(HOP, found));
     }
     let takes_callbacks = gather::takes_callbacks(config);

@@ -23,7 +23,7 @@ pub(super) struct Row<'a>(&'a [String]);
 
 impl Table {
     /// Reads `200          24` and a newline, then the rows of an answer to this query.
-    pub(super) fn of(answer: &[u8], query: &str) -> Result<Self, String> {
+    pub(super) fn parse(answer: &[u8], query: &str) -> Result<Self, String> {
         let (header, body) = answer.split_at_checked(16).ok_or("the answer is cut off")?;
         // Its last byte is a newline; Icinga 2 puts the rows' separator there.
         let header = String::from_utf8_lossy(&header[..15]);

@@ -183,8 +183,8 @@ fn looking_is_closed_only_by_rules_that_name_it() {
     let viewers = AccessRule { actions: vec!["view".into()], ..others };
     assert!(!may(&Access { rules: vec![viewers], ..Access::default() }));
     assert!(!may(&Access { rules: vec![rule(false, Who::Everyone)], ..Access::default() }));
-    let stranger = Person { team_id: "T2".into(), ..person() };
-    assert!(decide(&caller(&stranger), Right::View, &Access::default(), None).is_err());
+    let outsider = Person { team_id: "T2".into(), ..person() };
+    assert!(decide(&caller(&outsider), Right::View, &Access::default(), None).is_err());
 }
 
 /// Who, by which rule, to which right: asked before anything is looked up, and about the object db01 (Database 1).

@@ -10,7 +10,7 @@ const COMMENT_BYTES_MIN: usize = 20;
 
 /// The command with its comment cut so that all its lines fit into one write; `None` when even that doesn't help.
 pub(super) fn fitted(mut command: ExternalCommand) -> Option<ExternalCommand> {
-    let lines = of(&command);
+    let lines = build(&command);
     let bytes: usize = lines.iter().map(String::len).sum();
     if bytes <= PIPE_BUF {
         return Some(command);
@@ -24,7 +24,7 @@ pub(super) fn fitted(mut command: ExternalCommand) -> Option<ExternalCommand> {
     Some(command)
 }
 
-pub(super) fn of(command: &ExternalCommand) -> Vec<String> {
+pub(super) fn build(command: &ExternalCommand) -> Vec<String> {
     let ExternalCommand { action, object, author, time, dialect } = command;
     let service = object.service.as_deref();
     // The host's or the service's form of a command's name, then its fields.

@@ -94,7 +94,7 @@ fn what_a_person_wrote_is_harmless_in_every_shell_and_read_back_as_it_was_sent()
     ] {
         let made = command(&action, "web01", None, hostile).unwrap();
         assert!(made.lines()[0].ends_with(&format!(";{harmless};{harmless}\n")), "{:?}", made.lines());
-        let expected = crate::rules::confirm::Expectation::of(&made, None);
+        let expected = crate::rules::confirm::Expectation::from_command(&made, None);
         let said = serde_json::to_string(&expected.effect).unwrap();
         assert!(expected.author == harmless && said.contains(harmless), "{expected:?}");
         // Icinga 2's API leads to no shell.

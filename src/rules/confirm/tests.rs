@@ -177,7 +177,7 @@ fn an_expectation_survives_a_restart() {
     let comment = "on;it".to_owned();
     let action = Action::Acknowledge { sticky: true, notify: true, persistent: false, comment, expiry: None };
     let command = crate::rules::command::tests::command(&action, "web01", Some("Disk"), "alice").unwrap();
-    let expected = Expectation::of(&command, None);
+    let expected = Expectation::from_command(&command, None);
     assert_eq!(expected.effect, Effect::Acknowledged { comment: "on,it".into(), expires: false });
     assert_eq!((expected.sent_at, expected.lines.len()), (command.time(), 1));
     let kept = serde_json::to_string(&expected).unwrap();

@@ -147,7 +147,7 @@ fn of(text: &str) -> AppFeatures {
     let path = directory.path().join("a.toml");
     std::fs::write(&path, format!("state_dir = \"{}\"\n{text}", directory.path().display())).unwrap();
     let (config, _) = crate::config::load(Some(&path), &crate::system::environment::Environment::default()).unwrap();
-    AppFeatures::of(&config, &config.integrations[0])
+    AppFeatures::new(&config, &config.integrations[0])
 }
 
 #[test]

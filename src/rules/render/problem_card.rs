@@ -14,9 +14,9 @@ pub(crate) fn problem_card(problem: &Problem, facts: &RenderContext<'_>) -> Card
         card.measure(&latest.perfdata);
     }
     (card.tone, card.head) = (tone(problem), head(problem));
-    let said: Vec<String> =
+    let parts: Vec<String> =
         [card.lead.take().filter(|_| has_more_to_show(problem)), lasted(problem)].into_iter().flatten().collect();
-    card.lead = (!said.is_empty()).then(|| said.join("; "));
+    card.lead = (!parts.is_empty()).then(|| parts.join("; "));
     card.comment = None;
     card.offers = offers(problem, facts.interactivity);
     for (what, word) in [
@@ -34,8 +34,8 @@ pub(crate) fn problem_card(problem: &Problem, facts: &RenderContext<'_>) -> Card
 
 /// The message that tells several notifications of one problem at once, or a later one of a problem that has messages
 /// already: without edits there is no other way to say what belongs together.
-pub(crate) fn combined_card(problem: &Problem, said: &[&Notification], facts: &RenderContext<'_>) -> Card {
-    let Some((last, before)) = said.split_last() else {
+pub(crate) fn combined_card(problem: &Problem, updates: &[&Notification], facts: &RenderContext<'_>) -> Card {
+    let Some((last, before)) = updates.split_last() else {
         return problem_card(problem, facts);
     };
     if before.is_empty() {
@@ -48,7 +48,8 @@ pub(crate) fn combined_card(problem: &Problem, said: &[&Notification], facts: &R
         return card;
     }
     let mut card = problem_card(problem, facts);
-    let history = before.iter().map(|said| TimelineEntry { what: phrases::head(said), at: said.time, holds: false });
+    let history =
+        before.iter().map(|update| TimelineEntry { what: phrases::head(update), at: update.time, holds: false });
     card.marks = history.chain(card.marks).collect();
     card
 }

@@ -46,19 +46,19 @@ impl Client {
     pub(crate) fn probe_token(&self, budget: Duration) -> Result<ProbeResponse, ConnectFailure> {
         let request = self.agent.post(format!("{}auth.test", self.integration.api_url));
         let request = request.header("Authorization", self.bearer()).config().timeout_global(Some(budget)).build();
-        self.heard(request.send_empty())
+        self.response(request.send_empty())
     }
 
     /// Gets a page; what it shows doesn't matter, only that somebody answers.
     pub(crate) fn probe_page(&self, url: &str, budget: Duration) -> Result<ProbeResponse, ConnectFailure> {
-        self.heard(self.agent.get(url).config().timeout_global(Some(budget)).build().call())
+        self.response(self.agent.get(url).config().timeout_global(Some(budget)).build().call())
     }
 
-    fn heard(
+    fn response(
         &self,
         result: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
     ) -> Result<ProbeResponse, ConnectFailure> {
-        let mut response = result.map_err(|e| self.obstacle(&e))?;
+        let mut response = result.map_err(|e| self.connect_failure(&e))?;
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
         let date = header("date").and_then(|text| {
             let parsed = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text);
@@ -73,10 +73,10 @@ impl Client {
         Ok(ProbeResponse { status, date, scopes, body: String::from_utf8_lossy(&body).into_owned() })
     }
 
-    fn obstacle(&self, error: &ureq::Error) -> ConnectFailure {
+    fn connect_failure(&self, error: &ureq::Error) -> ConnectFailure {
         use ureq::Error::{ConnectProxyFailed, HostNotFound, Io, Rustls, Timeout, Tls};
         let text = brief(&error.to_string());
-        let obstacle = match error {
+        let connect_failure = match error {
             HostNotFound => ConnectFailure::Name,
             ConnectProxyFailed(why) => return ConnectFailure::Proxy(brief(why)),
             Timeout(which) => ConnectFailure::Timeout(which.to_string()),
@@ -93,12 +93,12 @@ impl Client {
             Io(e) if e.kind() == ErrorKind::TimedOut => ConnectFailure::Timeout("connect".into()),
             _ => ConnectFailure::Other(text),
         };
-        match (obstacle, self.agent.config().proxy()) {
+        match (connect_failure, self.agent.config().proxy()) {
             (ConnectFailure::Name, Some(_)) => ConnectFailure::Proxy("its name can't be resolved".into()),
             (ConnectFailure::Refused, Some(_)) => ConnectFailure::Proxy("it refuses the connection".into()),
             // It hung up, or speaks something else.
             (ConnectFailure::Other(text), Some(_)) => ConnectFailure::Proxy(text),
-            (obstacle, _) => obstacle,
+            (connect_failure, _) => connect_failure,
         }
     }
 }

@@ -100,7 +100,7 @@ impl Worker {
                 Prepared::Ready(one) => {
                     let Ready { request, person, core, command, .. } = *one;
                     let before = *written.entry(core.name.clone()).or_insert_with(|| state::written(&core));
-                    let expectation = Expectation::of(&command, before);
+                    let expectation = Expectation::from_command(&command, before);
                     let text = serde_json::to_string(&expectation).map_err(|e| StoreError::Content(e.to_string()))?;
                     let until = self.clock.now_ms().saturating_add(patience_ms(&core));
                     moves.push((act.id, Move::Sending { expectation: text, until }));
