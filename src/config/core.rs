@@ -2,7 +2,7 @@
 
 use super::problem::{Mistake, Problems};
 use super::reader::Table;
-use super::secrets::{self, Around};
+use super::secrets::{self, LoadContext};
 use super::{Api, ApiLogin, Core, CoreKind, IcingaWeb, LivestatusAddress, values};
 use crate::system::environment::Environment;
 use std::path::{Path, PathBuf};
@@ -90,8 +90,8 @@ fn api(
     let url =
         table.parsed("api_url", problems, |text| values::url(text).map(|url| url.trim_end_matches('/').to_owned()));
     let user = table.text("api_user", problems);
-    let mut around = Around { base, state_dir: base, env: Environment::default(), sources };
-    let mut secret = |keys, check| secrets::one_secret(table, keys, &[], check, &mut around, problems);
+    let mut context = LoadContext { base, state_dir: base, env: Environment::default(), sources };
+    let mut secret = |keys, check| secrets::one_secret(table, keys, &[], check, &mut context, problems);
     let password = secret(("api_password", "api_password_file"), secrets::password);
     let key = secret(("api_key", "api_key_file"), secrets::any);
     let ca_file = table.text("api_ca_file", problems).map(|text| (base.join(text.text), text.span));

@@ -1,7 +1,7 @@
 //! The credentials of an integration: its webhook, its bot token, or the token from an installation by a browser.
 
 use super::problem::{Mistake, Problems};
-use super::secrets::Around;
+use super::secrets::LoadContext;
 use super::tree::Span;
 use super::{Config, Credentials, DEFAULT_INTEGRATION, Integration};
 use crate::model::time_text::utc;
@@ -132,7 +132,7 @@ impl fmt::Display for Missing {
 /// Loads the installation of an integration that a browser installs, if there is one.
 pub(super) fn load_installation(
     integration: &mut Integration,
-    around: &mut Around<'_>,
+    context: &mut LoadContext<'_>,
     span: Option<Span>,
     problems: &mut Problems<'_>,
 ) {
@@ -142,7 +142,7 @@ pub(super) fn load_installation(
         problems.error(span, mistake.remedy("give it a name of letters, digits, - and _: it is part of an address"));
         return;
     }
-    let path = installation::path(around.state_dir, &integration.name);
+    let path = installation::path(context.state_dir, &integration.name);
     match installation::read(&path) {
         Ok(found) => *installation = found,
         Err(e) => {
@@ -150,7 +150,7 @@ pub(super) fn load_installation(
             problems.warning(span, mistake.remedy("run as the listener's user, or install the app again"));
         }
     }
-    around.sources.push(path);
+    context.sources.push(path);
 }
 
 /// Checks that need the public address, too.

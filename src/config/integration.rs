@@ -2,25 +2,23 @@
 
 use super::problem::{Mistake, Problems};
 use super::reader::Table;
-use super::secrets::{Around, Check, any, app_token, one_secret, printable, secrets};
+use super::secrets::{Check, LoadContext, any, app_token, one_secret, printable, secrets};
 use super::tree::Span;
 use super::{Config, Credentials, DEFAULT_INTEGRATION, Destination, Flavor, Integration, Proxy, Route, values};
 use crate::system::environment::Environment;
 use crate::system::secret::Secret;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// The default slash command.
 pub(crate) const COMMAND: &str = "/ackbell";
 const API_URL: &str = "https://slack.com/api/";
 
-/// All integrations, the default first.
-pub(super) fn read_all(
+/// All integrations, the default first. The environment configures that one alone.
+pub(super) fn load_all(
     top: &mut Table<'_>,
-    (base, state_dir): (&Path, &Path),
-    env: &Environment,
-    sources: &mut Vec<PathBuf>,
+    context: &mut LoadContext<'_>,
     problems: &mut Problems<'_>,
 ) -> Vec<Integration> {
     let mut all = Vec::new();
@@ -28,12 +26,12 @@ pub(super) fn read_all(
     let named = top.named_tables("integrations", problems);
     let from_env = ["SLACK_BOT_TOKEN", "SLACK_WEBHOOK_URL", "SLACK_APP_CLIENT_ID"]
         .iter()
-        .any(|name| env.get(name).is_some_and(|v| !v.is_empty()));
+        .any(|name| context.env.get(name).is_some_and(|v| !v.is_empty()));
     if slack.is_some() || from_env {
         let table = slack.unwrap_or_else(|| Table::new("the environment", None, &[])).passing_over_emptied();
-        let mut around = Around { base, state_dir, env: env.clone(), sources };
-        all.push(read(DEFAULT_INTEGRATION, table, &mut around, problems));
+        all.push(read(DEFAULT_INTEGRATION, table, context, problems));
     }
+    let mut context = LoadContext { env: Environment::default(), sources: &mut *context.sources, ..*context };
     for (name, table) in named {
         if name == DEFAULT_INTEGRATION {
             problems.error(
@@ -41,8 +39,7 @@ pub(super) fn read_all(
                 Mistake::new("an integration can't be called \"default\"").remedy("that is [slack]'s name"),
             );
         }
-        let mut around = Around { base, state_dir, env: Environment::default(), sources };
-        all.push(read(name, table.passing_over_emptied(), &mut around, problems));
+        all.push(read(name, table.passing_over_emptied(), &mut context, problems));
     }
     all
 }
@@ -50,9 +47,13 @@ pub(super) fn read_all(
 /// One that says nothing, with the defaults: what `setup` starts from.
 pub(crate) fn blank() -> Integration {
     let (mut sources, mut problems) = (Vec::new(), Problems::new(None, ""));
-    let mut around =
-        Around { base: Path::new("/"), state_dir: Path::new("/"), env: Environment::default(), sources: &mut sources };
-    read(DEFAULT_INTEGRATION, Table::new("[slack]", None, &[]), &mut around, &mut problems)
+    let mut context = LoadContext {
+        base: Path::new("/"),
+        state_dir: Path::new("/"),
+        env: Environment::default(),
+        sources: &mut sources,
+    };
+    read(DEFAULT_INTEGRATION, Table::new("[slack]", None, &[]), &mut context, &mut problems)
 }
 
 /// The secrets that `setup` asks for.
@@ -97,13 +98,13 @@ fn signing_secret(value: &str) -> Result<(), Mistake> {
     printable(value)
 }
 
-fn read(name: &str, mut table: Table<'_>, around: &mut Around<'_>, problems: &mut Problems<'_>) -> Integration {
+fn read(name: &str, mut table: Table<'_>, context: &mut LoadContext<'_>, problems: &mut Problems<'_>) -> Integration {
     let (span, place) = (table.span, table.name.clone());
     let api_url = |text: &str| values::url(text).map(|url| if url.ends_with('/') { url } else { format!("{url}/") });
     let token =
-        one_secret(&mut table, ("bot_token", "bot_token_file"), &["SLACK_BOT_TOKEN"], bot_token, around, problems);
+        one_secret(&mut table, ("bot_token", "bot_token_file"), &["SLACK_BOT_TOKEN"], bot_token, context, problems);
     let webhook_url =
-        one_secret(&mut table, ("webhook_url", "webhook_url_file"), &["SLACK_WEBHOOK_URL"], webhook, around, problems);
+        one_secret(&mut table, ("webhook_url", "webhook_url_file"), &["SLACK_WEBHOOK_URL"], webhook, context, problems);
     let mut integration = Integration {
         name: name.to_owned(),
         description: table.text("description", problems).map_or_else(String::new, |text| text.text.to_owned()),
@@ -115,7 +116,7 @@ fn read(name: &str, mut table: Table<'_>, around: &mut Around<'_>, problems: &mu
             ("app_token", "app_token_file"),
             &["SLACK_APP_TOKEN"],
             app_token,
-            around,
+            context,
             problems,
         ),
         signing_secrets: secrets(
@@ -123,28 +124,28 @@ fn read(name: &str, mut table: Table<'_>, around: &mut Around<'_>, problems: &mu
             ("signing_secret", "signing_secret_file"),
             &["SLACK_SIGNING_SECRET", "SLACK_SECRET"],
             any,
-            around,
+            context,
             problems,
         ),
         client_id: table
             .text("client_id", problems)
             .map(|text| text.text.to_owned())
-            .or_else(|| around.env.get("SLACK_APP_CLIENT_ID").filter(|text| !text.is_empty())),
+            .or_else(|| context.env.get("SLACK_APP_CLIENT_ID").filter(|text| !text.is_empty())),
         client_secret: one_secret(
             &mut table,
             ("client_secret", "client_secret_file"),
             &["SLACK_APP_CLIENT_SECRET"],
             any,
-            around,
+            context,
             problems,
         ),
         install_at: None,
         command: table.parsed("command", problems, values::command).unwrap_or_else(|| COMMAND.to_owned()),
         team_id: table.text("team_id", problems).map(|text| text.text.to_owned()),
         fallback: table.text("fallback", problems).map(|text| text.text.to_owned()),
-        channel: table.parsed_or("channel", (&around.env, "SLACK_CHANNEL"), problems, str::parse),
+        channel: table.parsed_or("channel", (&context.env, "SLACK_CHANNEL"), problems, str::parse),
         proxy: table.parsed("proxy", problems, values::proxy).unwrap_or(Proxy::FromEnvironment),
-        ca_file: table.text("ca_file", problems).map(|text| around.base.join(text.text)),
+        ca_file: table.text("ca_file", problems).map(|text| context.base.join(text.text)),
         api_url: table.parsed("api_url", problems, api_url).unwrap_or_else(|| API_URL.to_owned()),
         flavor: table.parsed("flavor", problems, values::flavor).unwrap_or(Flavor::Slack),
         interactive: table.flag("interactive", problems),
@@ -155,7 +156,7 @@ fn read(name: &str, mut table: Table<'_>, around: &mut Around<'_>, problems: &mu
     table.finish(problems);
     let is_installable = integration.client_id.is_some() && integration.client_secret.is_some();
     integration.credentials = Credentials::new(token, webhook_url, is_installable);
-    super::credentials::load_installation(&mut integration, around, span, problems);
+    super::credentials::load_installation(&mut integration, context, span, problems);
     check(&integration, &place, span, problems);
     integration
 }

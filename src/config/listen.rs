@@ -2,7 +2,7 @@
 
 use super::problem::{Mistake, Problems};
 use super::reader::Table;
-use super::secrets::{self, Around};
+use super::secrets::{self, LoadContext};
 use super::{Integration, values};
 use crate::system::environment::Environment;
 use crate::system::secret::Secret;
@@ -96,9 +96,9 @@ pub(super) fn read(
     if let Some(tls) = &listen.tls {
         sources.extend([tls.cert.clone(), tls.key.clone()]);
     }
-    let mut around = Around { base, state_dir: base, env: env.clone(), sources };
+    let mut context = LoadContext { base, state_dir: base, env: env.clone(), sources };
     let (names, variable) = (("intake_token", "intake_token_file"), ["ACKBELL_INTAKE_TOKEN"]);
-    listen.intake_token = secrets::one_secret(&mut table, names, &variable, intake_token, &mut around, problems);
+    listen.intake_token = secrets::one_secret(&mut table, names, &variable, intake_token, &mut context, problems);
     listen.intake_without_token = table.flag("intake_without_token", problems).unwrap_or(false);
     if listen.intake_without_token && listen.intake_token.is_some() {
         let mistake = Mistake::new("both an intake_token and intake_without_token are given");

@@ -2,6 +2,7 @@
 
 use super::problem::{Mistake, Problem, Problems};
 use super::reader::Table;
+use super::secrets::LoadContext;
 use super::{
     Config, Field, Limits, Matcher, Message, Outbox, Route, Thread, access, core, credentials, integration, lenient,
     listen, tree, values,
@@ -149,7 +150,8 @@ fn read_config(
     }
     let mut sources: Vec<PathBuf> = path.map(Path::to_owned).into_iter().collect();
     let base = path.and_then(Path::parent).unwrap_or(Path::new("/")).to_owned();
-    let integrations = integration::read_all(top, (&base, &dirs.state_dir), env, &mut sources, problems);
+    let mut context = LoadContext { base: &base, state_dir: &dirs.state_dir, env: env.clone(), sources: &mut sources };
+    let integrations = integration::load_all(top, &mut context, problems);
     let mut config = Config {
         path: path.map(Path::to_owned),
         state_dir: dirs.state_dir,

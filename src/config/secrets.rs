@@ -10,8 +10,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// The surroundings of a secret that is loaded.
-pub(super) struct Around<'a> {
+/// The directories and the environment for the secrets of an integration.
+pub(super) struct LoadContext<'a> {
     pub(super) base: &'a Path,
     /// The directory of the installations.
     pub(super) state_dir: &'a Path,
@@ -27,10 +27,10 @@ pub(super) fn one_secret(
     keys: (&'static str, &'static str),
     names: &[&str],
     check: Check,
-    around: &mut Around<'_>,
+    context: &mut LoadContext<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<Secret> {
-    let mut found = secrets(table, keys, names, check, around, problems);
+    let mut found = secrets(table, keys, names, check, context, problems);
     if found.len() > 1 {
         problems.error(table.span, Mistake::new(format!("\"{}\" takes one value", keys.0)));
     }
@@ -43,7 +43,7 @@ pub(super) fn secrets(
     (key, file_key): (&'static str, &'static str),
     names: &[&str],
     check: Check,
-    around: &mut Around<'_>,
+    context: &mut LoadContext<'_>,
     problems: &mut Problems<'_>,
 ) -> Vec<Secret> {
     let inline = table.texts(key, problems);
@@ -61,20 +61,20 @@ pub(super) fn secrets(
         }
     };
     if let Some(texts) = inline {
-        warn_if_readable(around.sources.first().cloned().as_deref(), texts.first(), problems);
+        warn_if_readable(context.sources.first().cloned().as_deref(), texts.first(), problems);
         for text in texts {
             take(text.text.trim(), Some(text.span), problems);
         }
     } else if let Some(texts) = files {
         for text in texts {
-            let path = around.base.join(text.text);
+            let path = context.base.join(text.text);
             if let Some(value) = read_secret(&path, text, file_key, problems) {
                 take(&value, Some(text.span), problems);
             }
-            around.sources.push(path);
+            context.sources.push(path);
         }
     } else if let Some((_, value)) =
-        names.iter().filter_map(|name| Some((name, around.env.get(name)?))).find(|(_, v)| !v.is_empty())
+        names.iter().filter_map(|name| Some((name, context.env.get(name)?))).find(|(_, v)| !v.is_empty())
     {
         take(value.trim(), None, problems);
     }
