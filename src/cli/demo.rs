@@ -57,17 +57,17 @@ fn options(args: &DemoArgs, env: &Environment) -> Result<Options, DemoError> {
 }
 
 fn show(demo: &Demo, args: &DemoArgs, out: &mut Output) {
-    let addresses = &demo.places;
+    let paths = &demo.places;
     let url = format!("{}/", demo.page_url);
     if args.json {
         let line = json!({
             "page": url,
-            "directory": addresses.directory,
-            "configuration": addresses.config,
-            "command_file": addresses.command_file,
-            "status_file": addresses.status_file,
-            "core_log": addresses.core_log,
-            "listener_log": addresses.listener_log,
+            "directory": paths.directory,
+            "configuration": paths.config,
+            "command_file": paths.command_file,
+            "status_file": paths.status_file,
+            "core_log": paths.core_log,
+            "listener_log": paths.listener_log,
         });
         return out.line(&line.to_string());
     }
@@ -75,13 +75,13 @@ fn show(demo: &Demo, args: &DemoArgs, out: &mut Output) {
     out.line(&format!("The page: {shown}   (three problems are on their way)"));
     let line = |what: &str, path: &Path| format!("  {what:<16}{}", path.display());
     out.line("");
-    out.line(&line("command file", &addresses.command_file));
-    out.line(&line("configuration", &addresses.config));
-    out.line(&line("listener's log", &addresses.listener_log));
+    out.line(&line("command file", &paths.command_file));
+    out.line(&line("configuration", &paths.config));
+    out.line(&line("listener's log", &paths.listener_log));
     let end = if args.dir.is_some() { "its files stay" } else { "nothing of it stays" };
     out.line(&format!("\nCtrl-C ends it; {end}. Meanwhile, in another terminal:"));
     let program = std::env::current_exe().map_or_else(|_| "ackbell".to_owned(), |path| path.display().to_string());
-    out.line(&format!("\n  {program} --config {} audit", addresses.config.display()));
+    out.line(&format!("\n  {program} --config {} audit", paths.config.display()));
 }
 
 fn has_desktop(env: &Environment) -> bool {

@@ -110,7 +110,7 @@ impl Look<'_> {
             Some(channel) if channel["is_private"] == true => {
                 let id = channel["id"].as_str().unwrap_or("C...");
                 let found = "a private channel: Slack accepts only its id, not its name";
-                Step::bad(Trouble::Refused, hop, found, format!("write \"{id}\" in destination of \"#{name}\""))
+                Step::bad(Trouble::Refused, hop, found, format!("write \"{id}\" in place of \"#{name}\""))
             }
             Some(channel) => self.channel(hop, channel),
             None => {
