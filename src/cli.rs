@@ -25,7 +25,7 @@ use crate::config::{Config, LoadError, lenient};
 use crate::state_dir::owner;
 use crate::system::environment::Environment;
 use crate::system::logging::{self, Reader};
-use args::{Cli, OfTheCore, Verb};
+use args::{Cli, NotifyVerb, Verb};
 use log::LevelFilter;
 use output::Output;
 use std::ffi::OsString;
@@ -83,13 +83,14 @@ pub(crate) fn main() -> ExitCode {
 /// The verb's function. Reads like the table of verbs in the manual.
 fn run(mut cli: Cli, env: &Environment, out: &mut Output) -> Exit {
     let config = cli.config.as_deref();
-    let settled = if cli.verb.works_on_the_state() { settle(config, &mut cli.verb, env, out) } else { Ok(env.clone()) };
-    let env = &match settled {
+    let prepared =
+        if cli.verb.works_on_the_state() { prepare(config, &mut cli.verb, env, out) } else { Ok(env.clone()) };
+    let env = &match prepared {
         Ok(env) => env,
         Err(exit) => return exit,
     };
     match cli.verb {
-        Verb::OfTheCore(OfTheCore::Notify(args)) => notify::run(args, config, env, out),
+        Verb::Notify(NotifyVerb::Notify(args)) => notify::run(args, config, env, out),
         Verb::Listen => {
             let reader = if env.get("JOURNAL_STREAM").is_some() { Reader::Journal } else { Reader::Person };
             logging::start(reader, level(cli.verbose, LevelFilter::Info));
@@ -119,14 +120,14 @@ fn run(mut cli: Cli, env: &Environment, out: &mut Output) -> Exit {
 
 /// Root becomes the owner of what the verb works on. The directories that were found then stay the ones that are meant,
 /// whatever somebody writes into the configuration meanwhile.
-fn settle(config: Option<&Path>, verb: &mut Verb, env: &Environment, out: &mut Output) -> Result<Environment, Exit> {
+fn prepare(config: Option<&Path>, verb: &mut Verb, env: &Environment, out: &mut Output) -> Result<Environment, Exit> {
     if !owner::is_root() {
         return Ok(env.clone());
     }
     let (dirs, path) = (lenient::state_dirs_at_once(config, env), lenient::config_path(config));
     let Some(owner) = owner::to_become(&dirs, &path) else { return Ok(env.clone()) };
     // `notify` does what the core's own would: what it may not read waits for the listener.
-    let is_notify = matches!(verb, Verb::OfTheCore(_));
+    let is_notify = matches!(verb, Verb::Notify(_));
     if let Some(text) = owner::own_file(&path).filter(|_| !is_notify) {
         owner::read_before(crate::config::secret_files(&path, &text));
     }

@@ -1,21 +1,22 @@
 //! The configuration: read once from TOML or JSON into strict types; every problem reported at once.
 //!
 //! Unknown keys are errors. A secret may stand in the file, in a file of its own (`..._file`) or in the environment.
-//! The state directory is read leniently (see [`lenient`]), so that a typo elsewhere never sends notifications to
+//! The state directory is read leniently (see [`lenient`]), so that a typo in another key never sends notifications to
 //! another place.
 //!
 //! Imports `state_dir` and below. Never in here: what follows from a value.
 
 mod access;
 mod core;
+mod credentials;
 mod excerpt;
 pub(crate) mod filter;
-mod install;
 mod integration;
 pub(crate) mod keys;
 pub(crate) mod lenient;
 mod listen;
 mod load;
+mod names;
 mod problem;
 mod reader;
 mod secrets;
@@ -24,7 +25,7 @@ pub(crate) mod suggest;
 mod tree;
 mod values;
 
-pub(crate) use install::{INSTALL_PATH, Missing};
+pub(crate) use credentials::{INSTALL_PATH, Missing};
 pub(crate) use integration::{COMMAND, SecretKind, blank as blank_integration};
 pub(crate) use listen::{Http, Listen, TlsFiles};
 pub(crate) use load::{LoadError, Stamp, load, secret_files, stamp};
@@ -48,7 +49,7 @@ pub(crate) const DEFAULT: &str = include_str!("../packaging/ackbell.toml");
 /// The effective configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Config {
-    /// Where it was read; `None` when there is no file and the environment says it all.
+    /// Its file; `None` when the environment alone configures ackbell.
     pub(crate) path: Option<PathBuf>,
     pub(crate) state_dir: PathBuf,
     /// Holds the wake-up socket.
@@ -56,8 +57,6 @@ pub(crate) struct Config {
     /// `[slack]` first (named `default`), then `[integrations.*]` by name.
     pub(crate) integrations: Vec<Integration>,
     pub(crate) routes: Vec<Route>,
-    /// Routes that channels gave themselves; from the outbox, not from the file.
-    pub(crate) subscriptions: Vec<Route>,
     pub(crate) message: Message,
     pub(crate) storm: Limits,
     pub(crate) outbox: Outbox,
@@ -78,25 +77,22 @@ pub(crate) struct Integration {
     pub(crate) description: String,
     pub(crate) labels: Vec<String>,
     pub(crate) enabled: bool,
-    /// Preferred over the webhook where both are given.
-    pub(crate) bot_token: Option<Secret>,
-    pub(crate) webhook_url: Option<Secret>,
+    pub(crate) credentials: Credentials,
     pub(crate) app_token: Option<Secret>,
     /// Several while rotating.
     pub(crate) signing_secrets: Vec<Secret>,
+    /// The app's own, as configured. Both together, without a bot token, make it [`Credentials::Installable`].
     pub(crate) client_id: Option<String>,
     pub(crate) client_secret: Option<Secret>,
-    /// What a browser installed with those; `bot_token` is its token while it holds.
-    pub(crate) install: Option<Install>,
     /// The slash command's name, with its slash; what an answer says is the name that it came with.
     pub(crate) command: String,
-    /// Where a browser installs it; `None` while the world can't reach the listener.
+    /// The address where a browser installs it; `None` without a public address.
     pub(crate) install_at: Option<String>,
     /// Only this workspace may install.
     pub(crate) team_id: Option<String>,
     /// The integration that takes over while this one's installation has ended.
     pub(crate) fallback: Option<String>,
-    /// Where what no route takes goes, and what can't reach its own destination.
+    /// The default channel: for notifications that match no route, and for those whose own channel can't be reached.
     pub(crate) channel: Option<Destination>,
     pub(crate) proxy: Proxy,
     pub(crate) ca_file: Option<PathBuf>,
@@ -110,6 +106,19 @@ pub(crate) struct Integration {
     pub(crate) connect_timeout: Duration,
     /// For a whole call.
     pub(crate) timeout: Duration,
+}
+
+/// By which right an integration posts.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Credentials {
+    /// By none: it is disabled, or `ackbell setup` is about to give it one.
+    None,
+    /// An incoming webhook posts to its own channel, and can do nothing else.
+    Webhook { url: Secret },
+    /// A bot token from the configuration. The webhook beside it posts where the token has no channel or no right to.
+    Bot { token: Secret, webhook: Option<Secret> },
+    /// A browser installs the app: the installation, once there is one, brings the bot token.
+    Installable { installation: Option<Install>, webhook: Option<Secret> },
 }
 
 /// Through which proxy an integration talks.
@@ -173,7 +182,7 @@ pub(crate) struct Limits {
     pub(crate) window: Duration,
 }
 
-/// What a route matches; every given part must match, an empty one matches all.
+/// The conditions of a route; every given part must match, an empty one matches all.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Matcher {
     pub(crate) host: Vec<Pattern>,
@@ -189,7 +198,7 @@ pub(crate) struct Matcher {
     /// Keys in lower case.
     pub(crate) vars: BTreeMap<String, Vec<Pattern>>,
     pub(crate) time: Option<TimeWindows>,
-    /// What must match as well: of a filter that says something of one kind more than once.
+    /// Further conditions: of a filter that names one kind more than once.
     pub(crate) also: Vec<Matcher>,
 }
 
@@ -207,7 +216,7 @@ pub(crate) struct TimeWindow {
     pub(crate) to_minute: u16,
 }
 
-/// Whom a message calls.
+/// A user, group or channel that a message mentions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Mention {
     Here,
@@ -316,7 +325,7 @@ pub(crate) enum CoreKind {
     Centreon,
 }
 
-/// Where Livestatus listens.
+/// The address of Livestatus.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LivestatusAddress {
     Unix(PathBuf),
@@ -353,7 +362,7 @@ pub(crate) struct Acknowledge {
     /// The comment outlives the acknowledgement.
     pub(crate) persistent: bool,
     pub(crate) comment: CommentRule,
-    /// What the form offers; never is always offered.
+    /// The expiry times that the form offers, beside never.
     pub(crate) expire: Vec<Duration>,
 }
 
@@ -371,7 +380,7 @@ pub(crate) struct Access {
     pub(crate) guests: bool,
     /// Only the object's own contacts may act on it.
     pub(crate) require_contact: bool,
-    /// Whom a refused person is told to ask.
+    /// The person or channel named to a user who is refused.
     pub(crate) ask: Option<String>,
     /// Contact names by Slack id or e-mail.
     pub(crate) people: BTreeMap<Who, String>,
@@ -403,7 +412,7 @@ pub(crate) struct AccessRule {
     pub(crate) cores: Vec<Pattern>,
 }
 
-/// Whom a rule is about.
+/// The people that a rule is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Who {
     /// `*`
@@ -443,7 +452,7 @@ impl Matcher {
 }
 
 impl Config {
-    /// What a channel subscribed to, as a route beside the others.
+    /// A channel's subscription as a route.
     pub(crate) fn subscription(integration: &str, channel: &str, matches: Matcher) -> Option<Route> {
         Some(Route {
             line: 0,

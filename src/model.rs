@@ -11,5 +11,6 @@ pub(crate) mod object;
 pub(crate) mod outcome;
 pub(crate) mod pattern;
 pub(crate) mod problem;
+pub(crate) mod slack_error;
 pub(crate) mod template;
 pub(crate) mod time_text;

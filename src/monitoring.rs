@@ -3,7 +3,7 @@
 //! A command goes out by [`send::send`], what became of it is read back by [`state::read`]; the core's log says why
 //! nothing changed ([`log`]).
 //!
-//! Imports `rules` and below. Never in here: Slack, the database, who may (a command or a `Permission` proves it).
+//! Imports `rules` and below. Never in here: Slack, the database, the decision who may act (a command or a `Permission` shows that it was made).
 
 pub(crate) mod author;
 pub(crate) mod contacts;
@@ -28,11 +28,13 @@ pub(crate) mod shell;
 mod socket;
 pub(crate) mod state;
 pub(crate) mod status;
+mod transport;
 
 use crate::config::{Config, Core, CoreKind};
 use crate::model::action::Action;
 use crate::model::notification::LongOutput;
 use crate::rules::command::{Dialect, Wording};
+use paths::Paths;
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -51,7 +53,7 @@ pub(crate) fn knows_expiry(core: &Core) -> bool {
     }
 }
 
-/// What this core understands by the commands for this action.
+/// The dialect of this core's commands for this action.
 pub(crate) fn dialect(core: &Core, action: &Action) -> Dialect {
     Dialect {
         knows_expiry: matches!(action, Action::Acknowledge { expiry: Some(_), .. }) && knows_expiry(core),
@@ -79,12 +81,12 @@ pub(crate) fn wording(core: &Core) -> Wording {
 
 /// The file that says who belongs to which object, and whether it can be read; `None` where the core has none.
 pub(crate) fn objects_readable(core: &Core) -> Option<(PathBuf, std::io::Result<()>)> {
-    paths::places(core).objects_file.map(readable)
+    Paths::find(core).objects_file.map(readable)
 }
 
 /// The file that says who ordered what, and whether it can be read; `None` where the core has none.
 pub(crate) fn log_readable(core: &Core) -> Option<(PathBuf, std::io::Result<()>)> {
-    paths::places(core).log_file.map(readable)
+    Paths::find(core).log_file.map(readable)
 }
 
 fn readable(path: PathBuf) -> (PathBuf, std::io::Result<()>) {

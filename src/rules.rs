@@ -7,6 +7,7 @@ pub(crate) mod command;
 pub(crate) mod confirm;
 pub(crate) mod digest;
 pub(crate) mod manifest;
+pub(crate) mod remedy;
 pub(crate) mod render;
 pub(crate) mod retry;
 pub(crate) mod route;

@@ -13,7 +13,7 @@ pub(crate) mod write_files;
 use crate::config::{self, Config, CoreKind, DEFAULT, Destination, Integration, SecretKind};
 use crate::monitoring::local::Local;
 use crate::system::secret::Secret;
-use edit_config::{Change, TooIntricate};
+use edit_config::{Change, UnsupportedLayout};
 use std::path::{Path, PathBuf};
 use write_files::Planned;
 
@@ -24,7 +24,7 @@ pub(crate) enum Connection {
     App,
 }
 
-/// What was chosen; what is `None` stays as it is.
+/// The choices; a `None` stays as it is.
 #[derive(Debug, Clone)]
 pub(crate) struct Choices {
     pub(crate) way: Connection,
@@ -36,17 +36,18 @@ pub(crate) struct Choices {
 }
 
 impl Choices {
-    /// How the integration will be: for proving it before anything is written.
+    /// How the integration will be: for checking it before anything is written.
     pub(crate) fn integration(&self, existing: Option<&Integration>) -> Integration {
         let mut made = existing.cloned().unwrap_or_else(config::blank_integration);
         if self.way == Connection::Webhook {
-            (made.bot_token, made.app_token) = (None, None);
+            made.credentials = made.credentials.without_token();
+            made.app_token = None;
         }
         for (kind, secret) in &self.secrets {
             let secret = secret.clone();
             match kind {
-                SecretKind::WebhookUrl => made.webhook_url = Some(secret),
-                SecretKind::BotToken => made.bot_token = Some(secret),
+                SecretKind::WebhookUrl => made.credentials = made.credentials.with_webhook(secret),
+                SecretKind::BotToken => made.credentials = made.credentials.with_token(secret),
                 SecretKind::AppToken => made.app_token = Some(secret),
                 SecretKind::SigningSecret => made.signing_secrets = vec![secret],
             }
@@ -64,7 +65,7 @@ impl Choices {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PlanError {
     #[error("{}: {}", .0.display(), .1)]
-    Intricate(PathBuf, TooIntricate),
+    UnsupportedLayout(PathBuf, UnsupportedLayout),
     #[error("{}: {}", .0.display(), .1)]
     Read(PathBuf, std::io::Error),
     #[error("{} is JSON: `ackbell setup` writes TOML; name another file with --config", .0.display())]
@@ -121,12 +122,12 @@ pub(crate) fn plan(
         change("", "state_dir", Some(directory.display().to_string()));
     }
     if let Some(local) = choices.core.as_ref().filter(|local| !is_configured(local, existing)) {
-        change("core", "kind", Some(format!("{:?}", local.kind).to_lowercase()));
+        change("core", "kind", Some(local.kind.name().to_owned()));
         if local.kind != CoreKind::Icinga2 {
             change("core", "main_config", Some(local.main_config.display().to_string()));
         }
     }
-    let edited = edit_config::edit(&text, &changes).map_err(|e| PlanError::Intricate(path.to_owned(), e))?;
+    let edited = edit_config::edit(&text, &changes).map_err(|e| PlanError::UnsupportedLayout(path.to_owned(), e))?;
     let stamp: String = crate::model::time_text::utc(now).chars().filter(char::is_ascii_digit).collect();
     let backup = format!("{}.{stamp}.bak", path.file_name().unwrap_or_default().to_string_lossy());
     let backup = path.exists().then(|| base.join(backup));
@@ -144,7 +145,7 @@ fn is_configured(local: &Local, existing: Option<&Config>) -> bool {
     })
 }
 
-/// What `contrib/` has for a core.
+/// The definitions in `contrib/` for a core.
 pub(crate) fn contrib(kind: CoreKind) -> &'static str {
     match kind {
         CoreKind::Nagios => include_str!("../contrib/nagios/ackbell.cfg"),

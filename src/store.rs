@@ -39,7 +39,6 @@ pub(crate) use claim::{Claimed, Planned, Work};
 pub(crate) use delivery_queue::{DeliveryQueue, MessageMode, Target};
 pub(crate) use home::Opened;
 pub(crate) use outbox::{NewDelivery, NewEntry, PURGE_BATCH};
-pub(crate) use pause::Reason;
 #[cfg(test)]
 pub(crate) use queue::PausedIntegration;
 pub(crate) use queue::{Health, Row, Summary};

@@ -35,7 +35,7 @@ Examples:
   ackbell doctor --send
   ackbell doctor --integration second --json
 
-Run it as the user that delivers: what another one may do says little. It changes nothing; --send posts.
+Run it as the user that delivers: another user has other permissions. It changes nothing; --send posts.
 Exit status: 0 all is well; 69 Slack or the core can't be reached; 73 the state can't be written; 77 refused by Slack or
 the core; 78 configuration.";
 
@@ -47,8 +47,8 @@ Examples:
   sudo ackbell setup --yes --bot-token-file /root/bot --app-token-file /root/app --channel '#ops'
   sudo SLACK_BOT_TOKEN=xoxb-... ackbell setup --yes --channel '#ops' --definitions -
 
-It asks which way into Slack, for the secrets (they don't show), for the channel, and whether to write. Nothing is written
-before that; Ctrl-C leaves everything as it was. Run again, it shows what is there, keeps what you keep, and leaves a
+It asks which way into Slack, for the secrets (they aren't echoed), for the channel, and whether to write. Nothing is written
+before that; Ctrl-C leaves everything as it was. Run again, it shows what is there, keeps the values you keep, and leaves a
 backup of a configuration it changes. Secrets are also taken from SLACK_WEBHOOK_URL, SLACK_BOT_TOKEN, SLACK_APP_TOKEN and
 SLACK_SIGNING_SECRET.
 Exit status: 0 done; 64 a question nobody answered; 69 Slack refused; 73 can't write; 78 the configuration is broken.";
@@ -60,7 +60,7 @@ pub(crate) struct Cli<V: Subcommand = Verb> {
     /// The configuration [default: /etc/ackbell/ackbell.toml]
     #[arg(long, global = true, value_name = "FILE", env = "ACKBELL_CONFIG", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
-    /// Say more; twice for details
+    /// More log lines; twice for details
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
     #[command(subcommand)]
@@ -68,20 +68,20 @@ pub(crate) struct Cli<V: Subcommand = Verb> {
 }
 
 impl Cli {
-    /// What the command line says. `notify` is read without the other verbs' tables: to lay them out takes longer than
+    /// Parses the command line. `notify` is parsed without the other verbs' tables: to lay them out takes longer than
     /// all it does, and a storm runs it thousands of times.
     pub(crate) fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
         if arguments.get(1).is_some_and(|verb| verb == "notify") {
-            let Cli { config, verbose, verb } = Cli::<OfTheCore>::try_parse_from(arguments)?;
-            return Ok(Self { config, verbose, verb: Verb::OfTheCore(verb) });
+            let Cli { config, verbose, verb } = Cli::<NotifyVerb>::try_parse_from(arguments)?;
+            return Ok(Self { config, verbose, verb: Verb::Notify(verb) });
         }
         Self::try_parse_from(arguments)
     }
 }
 
-/// What the core runs for each notification.
+/// The verb that the core runs for each notification.
 #[derive(Debug, Subcommand)]
-pub(crate) enum OfTheCore {
+pub(crate) enum NotifyVerb {
     /// Take one notification from the core: durable in milliseconds
     #[command(after_help = NOTIFY_EXAMPLES)]
     Notify(NotifyArgs),
@@ -90,25 +90,25 @@ pub(crate) enum OfTheCore {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     #[command(flatten)]
-    OfTheCore(OfTheCore),
+    Notify(NotifyVerb),
     /// Run the companion daemon: deliver what `notify` takes
     #[command(after_help = "SIGTERM finishes the message in hand and stops; SIGHUP reloads the configuration.")]
     Listen,
-    /// Show and handle what is waiting or dead
+    /// Show and handle waiting and dead messages
     Queue(QueueArgs),
-    /// Prove every hop from the core to Slack and back, and say the remedy of what is broken
+    /// Check every step from the core to Slack and back, and name the remedy of each fault
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),
-    /// A monitoring plugin over ackbell itself: queue, listener, tokens, command file
+    /// A monitoring plugin that watches ackbell itself: queue, listener, tokens, command file
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
-    /// Show who did what from Slack, and what the core made of it
+    /// Show who did what from Slack, and whether the core applied it
     #[command(
         after_help = "Examples:\n  ackbell audit --since 24h\n  ackbell audit --host 'db*' --action downtime\n  \
         ackbell audit --step refused --json\n  ackbell audit --verify\n\n\
-        An act has a row when its command is about to be sent (sending) and one for its end: confirmed, not taken, not seen, \
+        An action has a row when its command is about to be sent (sending) and one for its end: confirmed, not taken, not seen, \
         failed, refused, nothing to do. Rows are only added; --verify checks that none was changed or removed, and prints the \
-        last row's hash: kept elsewhere, it shows later that the end wasn't cut off."
+        last row's hash: kept on another machine, it shows later that the end wasn't cut off."
     )]
     Audit(AuditArgs),
     /// Show what a notification would look like, without sending it
@@ -118,33 +118,33 @@ pub(crate) enum Verb {
     Preview(PreviewArgs),
     /// Write, check or show the configuration
     Config(ConfigArgs),
-    /// Set ackbell up: find the core, ask for what Slack gives, prove it, write the files
+    /// Set ackbell up: find the core, ask for Slack's tokens and check them, write the files
     #[command(after_help = SETUP_EXAMPLES)]
     Setup(SetupArgs),
-    /// Show the whole loop on this machine: no Slack account, no core, a page to click in
+    /// Show the whole way of a notification on this machine: no Slack account, no core, a page to click in
     #[command(after_help = "Examples:\n  ackbell demo\n  ackbell demo --port 9281 --no-browser\n  \
-        ackbell demo --dir /tmp/demo   (the directory stays, for a look at what was written)\n\n\
+        ackbell demo --dir /tmp/demo   (the directory stays, to look at the files written)\n\n\
         A small core of its own has three problems; they come as cards into a page that stands for Slack. A click there \
         goes the real way: signed to `ackbell listen`, through the command file, and back once the core holds it. \
         Ctrl-C ends everything. No configuration is read, and nothing leaves this machine.")]
     Demo(DemoArgs),
     /// Run a strict local stand-in for Slack, for trying things out
     #[command(after_help = "Example:\n  ackbell sandbox --listen 127.0.0.1:9280\n\n\
-        Its page, http://127.0.0.1:9280/, shows channels, threads and forms as Slack does; what is clicked goes to the listener.\n\
+        Its page, http://127.0.0.1:9280/, shows channels, threads and forms as Slack does; clicks there go to the listener.\n\
         Then, in a configuration:  [slack]  webhook_url = \"http://127.0.0.1:9280/services/T0SANDBOX/B0000001/try\"")]
     Sandbox(SandboxArgs),
     /// Print what a monitoring core needs: notification commands, a contact, a check of ackbell
     #[command(after_help = "Examples:\n  ackbell commands nagios | sudo tee /etc/nagios4/conf.d/ackbell.cfg\n  \
         ackbell commands icinga2 | sudo tee /etc/icinga2/conf.d/ackbell.conf\n  \
         ackbell commands checkmk >~/local/share/check_mk/notifications/ackbell\n\n\
-        What is printed says where it belongs and how it is checked.")]
+        The output says where to put it and how to check it.")]
     Commands(CommandsArgs),
     /// Print the manifest of the Slack app that this configuration needs
     #[command(
         after_help = "Examples:\n  ackbell manifest --all --link\n  ackbell manifest --public-url https://alerts.example.com >manifest.json\n  \
         ackbell manifest --webhook --yaml\n\n\
         Opened in a browser, the link creates the app with everything filled in. Else paste the manifest at \
-        https://api.slack.com/apps, Create New App, From a manifest. It asks only for the scopes that what is configured uses."
+        https://api.slack.com/apps, Create New App, From a manifest. It asks only for the scopes that the configuration needs."
     )]
     Manifest(ManifestArgs),
     /// Print the completions of a shell
@@ -163,7 +163,7 @@ impl Verb {
     /// Whether it reads or writes the state directory: then root runs it as that directory's owner.
     pub(crate) fn works_on_the_state(&self) -> bool {
         match self {
-            Self::OfTheCore(_)
+            Self::Notify(_)
             | Self::Listen
             | Self::Queue(_)
             | Self::Doctor(_)
@@ -194,7 +194,7 @@ pub(crate) struct QueueArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum QueueVerb {
-    /// List what waits and what is dead
+    /// List waiting and dead messages
     #[command(
         after_help = "Examples:\n  ackbell queue list --state dead\n  ackbell queue list --host 'db*' --to '#ops' --json"
     )]
@@ -210,7 +210,7 @@ pub(crate) enum QueueVerb {
     },
     /// Forget one for good
     Drop { id: String },
-    /// Deliver now what waits, if no listener runs
+    /// Deliver waiting messages now, if no listener runs
     Flush,
 }
 
@@ -258,7 +258,7 @@ pub(crate) struct CheckArgs {
     /// Critical when so many wait
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub(crate) critical_queue: u32,
-    /// Critical when the audit has no row with this hash: one that was kept elsewhere, of `audit --verify` or the journal
+    /// Critical when the audit has no row with this hash: one of `audit --verify` or the journal, kept on another machine
     #[arg(long, value_name = "HASH", value_parser = hash)]
     pub(crate) audit_head: Option<String>,
     /// Print JSON

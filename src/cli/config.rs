@@ -72,13 +72,13 @@ fn init(file: Option<&Path>, out: &mut Output) -> Exit {
 
 /// Which of two ways into Slack is used for what, where an integration has both.
 fn ways(config: &Config) -> Vec<String> {
-    let both = config.integrations.iter().filter(|i| i.enabled && i.webhook_url.is_some() && i.is_bot());
+    let both = config.integrations.iter().filter(|i| i.enabled && i.webhook_url().is_some() && i.is_bot());
     both.map(|integration| {
         let name = &integration.name;
         if posts_by_webhook_alone(config, integration) {
             format!("\"{name}\": the webhook posts, the bot token tells who clicked")
         } else {
-            format!("\"{name}\": the bot token posts; the webhook takes what the token may not post")
+            format!("\"{name}\": the bot token posts; the webhook posts where the token may not")
         }
     })
     .collect()
@@ -104,7 +104,7 @@ fn check(path: Option<&Path>, env: &Environment, as_json: bool, out: &mut Output
     }
     match (problems.len(), from) {
         (0, Some(path)) => out.line(&format!("{} is good", path.display())),
-        (0, None) => out.line("no configuration file; the environment says it all"),
+        (0, None) => out.line("no configuration file; the environment alone configures ackbell"),
         (1, _) => out.error("1 problem"),
         (n, _) => out.error(&format!("{n} problems")),
     }

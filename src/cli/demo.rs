@@ -30,7 +30,7 @@ pub(super) fn run(args: &DemoArgs, env: &Environment, out: &mut Output) -> Exit 
             };
         }
     };
-    tell(&demo, args, out);
+    show(&demo, args, out);
     if !args.no_browser && !args.json && has_desktop(env) {
         open_browser(&demo.page_url);
     }
@@ -56,7 +56,7 @@ fn options(args: &DemoArgs, env: &Environment) -> Result<Options, DemoError> {
     })
 }
 
-fn tell(demo: &Demo, args: &DemoArgs, out: &mut Output) {
+fn show(demo: &Demo, args: &DemoArgs, out: &mut Output) {
     let files = &demo.files;
     let url = format!("{}/", demo.page_url);
     if args.json {

@@ -2,20 +2,20 @@
 
 use super::args::DoctorArgs;
 use super::{Exit, Output, pasteable};
-use crate::health::doctor::{Mark, Step, Trouble, Wish, examine};
+use crate::health::doctor::{DoctorOptions, Mark, Step, Trouble, examine};
 use crate::system::environment::Environment;
 use crate::system::secret::redact;
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// Where the texts begin, behind the hops' names.
+/// The column where the texts begin, behind the hops' names.
 const HOP_WIDTH: usize = 22;
 
 pub(super) fn run(args: &DoctorArgs, config: Option<&Path>, env: &Environment, out: &mut Output) -> Exit {
-    let wish = Wish { send: args.send, integration: args.integration.clone() };
+    let options = DoctorOptions { send: args.send, integration: args.integration.clone() };
     let unicode = is_utf8(env);
     let mut all = Vec::new();
-    let worst = examine(config, env, &wish, &mut |mut step| {
+    let worst = examine(config, env, &options, &mut |mut step| {
         step.remedy = step.remedy.map(|remedy| pasteable(&remedy, config));
         if args.json {
             all.push(json_of(&step));

@@ -66,10 +66,7 @@ fn wanted(
         Ok((config, _)) => config,
         Err(LoadError::Read { .. }) if path.is_none() => return Ok((AppFeatures::everything(), API_URL.to_owned())),
         Err(e) => {
-            out.error(&format!(
-                "{}\nso this is the app for everything ackbell can do, over Socket Mode",
-                e.first_line()
-            ));
+            out.error(&format!("{}\nso this is the app for all features of ackbell, over Socket Mode", e.first_line()));
             return Ok((AppFeatures::everything(), API_URL.to_owned()));
         }
     };
@@ -78,7 +75,7 @@ fn wanted(
         None => config.integrations.first(),
     };
     match (found, &args.integration) {
-        (Some(integration), _) => Ok((AppFeatures::of(&config, integration), integration.api_url.clone())),
+        (Some(integration), _) => Ok((AppFeatures::new(&config, integration), integration.api_url.clone())),
         (None, None) => Ok((AppFeatures::everything(), API_URL.to_owned())),
         (None, Some(name)) => {
             let names: Vec<&str> = config.integrations.iter().map(|i| i.name.as_str()).collect();

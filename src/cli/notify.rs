@@ -1,6 +1,6 @@
 //! `ackbell notify`: from arguments and macros to a durable notification.
 
-use super::args::{Cli, HOST_OUTPUT, IGNORED_FLAGS, IGNORED_VALUES, NotifyArgs, OfTheCore};
+use super::args::{Cli, HOST_OUTPUT, IGNORED_FLAGS, IGNORED_VALUES, NotifyArgs, NotifyVerb};
 use super::{Exit, Output, Verb, preview};
 use crate::config::lenient;
 use crate::flow::deliver;
@@ -100,7 +100,7 @@ pub(super) fn forgiving(arguments: &[OsString], problem: &clap::Error, env: &Env
     let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let cleaned: Vec<OsString> = mended(&words).into_iter().map(OsString::from).collect();
     match Cli::read(&cleaned) {
-        Ok(cli) if matches!(&cli.verb, Verb::OfTheCore(OfTheCore::Notify(args)) if !args.fields.is_empty()) => {
+        Ok(cli) if matches!(&cli.verb, Verb::Notify(NotifyVerb::Notify(args)) if !args.fields.is_empty()) => {
             logging::start(Reader::Core, LevelFilter::Warn);
             warn!("the command line has a mistake, the notification is taken all the same: {complaint}");
             super::run(cli, env, out)
@@ -117,7 +117,7 @@ pub(super) fn forgiving(arguments: &[OsString], problem: &clap::Error, env: &Env
 pub(crate) fn taken(words: &[String]) -> Option<Fields> {
     let parsed = |words: &[String]| Cli::read(&words.iter().map(OsString::from).collect::<Vec<_>>());
     match parsed(words).or_else(|_| parsed(&mended(words))) {
-        Ok(Cli { verb: Verb::OfTheCore(OfTheCore::Notify(args)), .. }) => {
+        Ok(Cli { verb: Verb::Notify(NotifyVerb::Notify(args)), .. }) => {
             Some(args.fields).filter(|fields| !fields.is_empty())
         }
         _ => None,
@@ -181,7 +181,7 @@ fn paired(words: &[String]) -> Option<Vec<String>> {
     Some(paired)
 }
 
-/// The command line with every unknown word joined to the free text before it; elsewhere unknown flags are dropped
+/// The command line with every unknown word joined to the free text before it; in other positions unknown flags are dropped
 /// with what follows them. Behind a free text, where words may be its own, nothing says any more where it goes.
 fn mend(words: &[String]) -> Vec<String> {
     let mut names = valued();

@@ -6,7 +6,7 @@ use crate::system::logging;
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
-/// Where a verb prints.
+/// The output of a verb: stdout and stderr.
 #[derive(Debug)]
 pub(crate) struct Output {
     stdout: io::Stdout,
@@ -37,7 +37,7 @@ impl Output {
         self.columns.map_or_else(|| line.to_owned(), |width| cut(line, width))
     }
 
-    /// What goes on, on one line that the next one takes the place of; for a person who waits, so nowhere but on a
+    /// Progress, on one line that the next one replaces; for a person who waits, so only on a
     /// terminal. An empty text takes it away.
     pub(crate) fn progress(&mut self, text: &str) {
         if io::stderr().is_terminal() {
@@ -49,7 +49,7 @@ impl Output {
     /// Text on stdout, ended with a newline. Foreign text in it was cleaned when it was read, and is here once more.
     pub(crate) fn line(&mut self, text: &str) {
         let mut stdout = self.stdout.lock();
-        // A reader that has seen enough is no failure.
+        // A reader that closed the pipe isn't a failure.
         let _ = writeln!(stdout, "{}", shown(text.trim_end_matches('\n'))).and_then(|()| stdout.flush());
     }
 

@@ -2,7 +2,7 @@
 
 use super::args::{NotifyArgs, PreviewArgs};
 use super::{Exit, Output, load, terminal};
-use crate::config::Config;
+use crate::config::{Config, Route};
 use crate::flow::deliver;
 use crate::model::notification::{Fields, Notification};
 use crate::monitoring::details::Details;
@@ -18,17 +18,19 @@ use std::io::Write;
 use std::path::Path;
 
 pub(super) fn run(args: &PreviewArgs, path: Option<&Path>, env: &Environment, out: &mut Output) -> Exit {
-    let config = match load_whole(path, env, out) {
+    let config = match load(path, env, out) {
         Ok(config) => config,
         Err(exit) => return exit,
     };
+    let subscriptions = subscriptions(&config);
     let NotifyArgs { fields, from_env, .. } = args.notify.clone();
     let fields = if from_env { fields.over(Fields::from_environment(env)) } else { fields };
     let all = fields.is_empty();
     let shown = if fields.is_empty() {
         render::samples()
     } else {
-        vec![(String::new(), with_details(&fields.into_notification(clock::wall_ms() / 1000), &config))]
+        let given = fields.into_notification(clock::wall_ms() / 1000);
+        vec![(String::new(), with_details(&given, &config, &subscriptions))]
     };
     if let Some(file) = &args.html {
         return page(shown, &config, all, (file, args.opened.as_ref()), out);
@@ -44,20 +46,20 @@ pub(super) fn run(args: &PreviewArgs, path: Option<&Path>, env: &Environment, ou
         }
         show(&notification, &config, look, out);
         if args.explain {
-            explain(&notification, &config, out);
+            explain(&notification, &config, &subscriptions, out);
         }
     }
     if all {
-        show_lives(&config, look, out);
+        show_problem_cards(&config, look, out);
     }
     Exit::Done
 }
 
-/// What a bot token makes of problems: one message that is edited, and one for a storm.
-fn show_lives(config: &Config, look: Look, out: &mut Output) {
-    for (name, problem) in render::lives() {
+/// The messages of an app with a bot token: one per problem that is edited, and one for a storm.
+fn show_problem_cards(config: &Config, look: Look, out: &mut Output) {
+    for (name, problem) in render::problem_samples() {
         let core = config.cores.first();
-        let card = render::living(&problem, &RenderContext::bare(&config.message, core, problem.latest.time));
+        let card = render::problem_card(&problem, &RenderContext::bare(&config.message, core, problem.latest.time));
         if look != Look::Json {
             out.line(&format!("── {name}"));
         }
@@ -104,18 +106,18 @@ fn page(
     let mut rows: Vec<Value> =
         shown.into_iter().map(|(name, notification)| row(&name, message(&notification, config))).collect();
     if all {
-        let reach = config
+        let interactivity = config
             .integrations
             .first()
             .map_or(Interactivity::Nothing, |first| deliver::interactivity(config, &first.name));
-        for (name, problem) in render::lives() {
+        for (name, problem) in render::problem_samples() {
             let facts = RenderContext {
-                reach,
+                interactivity,
                 ..RenderContext::bare(&config.message, config.cores.first(), problem.latest.time)
             };
-            rows.push(row(&name, blocks::message(&render::living(&problem, &facts))));
+            rows.push(row(&name, blocks::message(&render::problem_card(&problem, &facts))));
         }
-        let digest = render::digest(&render::storm(), config, None, (reach, 0));
+        let digest = render::digest(&render::storm(), config, None, (interactivity, 0));
         rows.push(row("storm", blocks::digest(&digest, &[]).0));
     }
     let document = ackbell_sandbox::preview_page(&Value::from(rows));
@@ -139,7 +141,7 @@ fn page(
     }
 }
 
-/// What the first integration would get of this notification.
+/// The message that the first integration would get of this notification.
 fn message(notification: &Notification, config: &Config) -> Value {
     let mut notification = notification.clone();
     deliver::complete(&mut notification, config);
@@ -152,32 +154,30 @@ fn pretty(message: &Value) -> String {
     serde_json::to_string_pretty(message).unwrap_or_default()
 }
 
-/// The configuration with the subscriptions beside it, where there are some and they can be read.
-fn load_whole(path: Option<&Path>, env: &Environment, out: &mut Output) -> Result<Config, Exit> {
-    let mut config = load(path, env, out)?;
-    if let Ok(Some(store)) = Store::open_existing(&config.state_dir) {
-        config.subscriptions = deliver::subscriptions(&store).unwrap_or_default();
-    }
-    Ok(config)
+/// The subscriptions, where there are some and they can be read.
+fn subscriptions(config: &Config) -> Vec<Route> {
+    let store = Store::open_existing(&config.state_dir).ok().flatten();
+    store.and_then(|store| deliver::subscriptions(&store).ok()).unwrap_or_default()
 }
 
-/// What `notify` would send and where, for the notification it was given.
+/// Shows the message that `notify` would send, and its destinations.
 pub(super) fn dry_run(notification: &Notification, path: Option<&Path>, env: &Environment, out: &mut Output) -> Exit {
-    let config = match load_whole(path, env, out) {
+    let config = match load(path, env, out) {
         Ok(config) => config,
         Err(exit) => return exit,
     };
-    let notification = with_details(notification, &config);
+    let subscriptions = subscriptions(&config);
+    let notification = with_details(notification, &config, &subscriptions);
     show(&notification, &config, Look::Terminal, out);
-    explain(&notification, &config, out);
+    explain(&notification, &config, &subscriptions, out);
     out.line("(nothing was sent or kept)");
     Exit::Done
 }
 
 /// With what the core's objects say of it: routes match on that, too.
-fn with_details(notification: &Notification, config: &Config) -> Notification {
+fn with_details(notification: &Notification, config: &Config, subscriptions: &[Route]) -> Notification {
     let mut notification = notification.clone();
-    Details::default().fill(&mut [&mut notification], config);
+    Details::default().fill(&mut [&mut notification], config, subscriptions);
     notification
 }
 
@@ -197,9 +197,9 @@ fn show(notification: &Notification, config: &Config, look: Look, out: &mut Outp
     out.line(&terminal::preview(&card, out.colours, out.width));
 }
 
-fn explain(notification: &Notification, config: &Config, out: &mut Output) {
+fn explain(notification: &Notification, config: &Config, subscriptions: &[Route], out: &mut Output) {
     let at = deliver::local_time(clock::wall_ms());
-    for line in route::explain(notification, config, at) {
+    for line in route::explain(notification, config, subscriptions, at) {
         out.line(&line);
     }
 }

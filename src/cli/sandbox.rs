@@ -28,7 +28,7 @@ pub(super) fn run(args: SandboxArgs, out: &mut Output) -> Exit {
             out.line(&format!("bot_token = \"{BOT_TOKEN}\"   api_url = \"{url}/api/\"   channel = \"#ops\""));
             out.line(&format!("app_token = \"{APP_TOKEN}\"   signing_secret = \"{SIGNING_SECRET}\""));
             out.line(&format!("watch it, and click: {url}/ in a browser"));
-            out.line(&format!("what it got: curl -s {url}/_sandbox/messages"));
+            out.line(&format!("messages it received: curl -s {url}/_sandbox/messages"));
             sandbox.wait();
             Exit::Done
         }

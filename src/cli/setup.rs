@@ -10,11 +10,11 @@ use super::{Exit, Output, refuse};
 use crate::config::{self, Config, CoreKind, lenient};
 use crate::monitoring::local::{Local, local, locals};
 use crate::system::environment::Environment;
-use prompt::{End, Talk};
+use prompt::{End, Prompt};
 use std::path::{Path, PathBuf};
 
-/// What every step looks at.
-struct Scene<'a> {
+/// The context of every step.
+struct SetupContext<'a> {
     args: &'a SetupArgs,
     env: &'a Environment,
     path: PathBuf,
@@ -22,7 +22,7 @@ struct Scene<'a> {
 }
 
 pub(super) fn run(args: &SetupArgs, path: Option<&Path>, env: &Environment, out: &mut Output) -> Exit {
-    if !args.yes && !Talk::is_possible() {
+    if !args.yes && !Prompt::is_possible() {
         out.error("setup asks questions: run it in a terminal, or with --yes and flags (see `ackbell setup --help`)");
         return Exit::Usage;
     }
@@ -33,65 +33,68 @@ pub(super) fn run(args: &SetupArgs, path: Option<&Path>, env: &Environment, out:
         Err(config::LoadError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => None,
         Err(e) => {
             let exit = refuse(&e, out);
-            out.error(&format!("mend it, or move it away: mv {0} {0}.old", path.display()));
+            out.error(&format!("repair it, or move it away: mv {0} {0}.old", path.display()));
             return exit;
         }
     };
-    let scene = Scene { args, env, path, existing };
-    let mut talk = match Talk::start(out, args.yes) {
-        Ok(talk) => talk,
+    let context = SetupContext { args, env, path, existing };
+    let mut prompt = match Prompt::start(out, args.yes) {
+        Ok(prompt) => prompt,
         Err(e) => {
             out.error(&format!("can't start: {e}"));
             return Exit::Unavailable;
         }
     };
-    match walk(&scene, &mut talk) {
+    match walk(&context, &mut prompt) {
         Ok(exit) => exit,
         Err(End::Stopped) => {
-            talk.out.line("");
-            talk.out.error("stopped; nothing was written");
+            prompt.out.line("");
+            prompt.out.error("stopped; nothing was written");
             Exit::Usage
         }
-        Err(End::Said(exit, text)) => {
-            talk.out.error(&text);
+        Err(End::Failed(exit, text)) => {
+            prompt.out.error(&text);
             exit
         }
     }
 }
 
 /// The steps, in the order a person meets them.
-fn walk(scene: &Scene<'_>, talk: &mut Talk<'_>) -> Result<Exit, End> {
-    tell_present(scene, talk);
-    let core = core(scene, talk)?;
-    let choices = slack::choose(scene, core, talk)?;
-    finish::finish(scene, &choices, talk)
+fn walk(context: &SetupContext<'_>, prompt: &mut Prompt<'_>) -> Result<Exit, End> {
+    show_present(context, prompt);
+    let core = core(context, prompt)?;
+    let choices = slack::choose(context, core, prompt)?;
+    finish::finish(context, &choices, prompt)
 }
 
-fn tell_present(scene: &Scene<'_>, talk: &mut Talk<'_>) {
-    let Some(config) = &scene.existing else {
-        talk.out.line(&format!("This makes a new configuration, {}.", scene.path.display()));
+fn show_present(context: &SetupContext<'_>, prompt: &mut Prompt<'_>) {
+    let Some(config) = &context.existing else {
+        prompt.out.line(&format!("This makes a new configuration, {}.", context.path.display()));
         return;
     };
     let way = config.integrations.iter().find(|integration| integration.enabled).map(|integration| {
         let channel = integration.channel.as_ref().map_or(String::new(), |channel| format!(", channel {channel}"));
-        match (&integration.bot_token, &integration.webhook_url) {
+        match (integration.bot_token(), integration.webhook_url()) {
             (Some(_), _) => format!("an app with a bot token{channel}"),
             (None, Some(_)) => "a webhook".to_owned(),
             (None, None) => "nothing yet".to_owned(),
         }
     });
     let way = way.unwrap_or_else(|| "no way into Slack yet".to_owned());
-    talk.out.line(&format!("There is {}: {way}. What you don't change stays.", scene.path.display()));
+    prompt.out.line(&format!("There is {}: {way}. What you don't change stays.", context.path.display()));
 }
 
 /// The core on this machine, and how it is.
-fn core(scene: &Scene<'_>, talk: &mut Talk<'_>) -> Result<Option<Local>, End> {
-    let args = scene.args;
+fn core(context: &SetupContext<'_>, prompt: &mut Prompt<'_>) -> Result<Option<Local>, End> {
+    let args = context.args;
     let mut found = match &args.main_config {
         Some(path) => {
             let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
             if !path.is_file() {
-                return Err(End::Said(Exit::Usage, format!("--main-config {}: there is no such file", path.display())));
+                return Err(End::Failed(
+                    Exit::Usage,
+                    format!("--main-config {}: there is no such file", path.display()),
+                ));
             }
             vec![local(args.core.unwrap_or_else(|| kind_of(&path)), &path)]
         }
@@ -101,7 +104,7 @@ fn core(scene: &Scene<'_>, talk: &mut Talk<'_>) -> Result<Option<Local>, End> {
         found.retain(|local| local.kind == kind);
     }
     if found.is_empty() {
-        talk.out.line(
+        prompt.out.line(
             "Core: none found on this machine. Name its main configuration with --main-config FILE; without it \
             ackbell still takes what `ackbell notify` is given.",
         );
@@ -109,39 +112,40 @@ fn core(scene: &Scene<'_>, talk: &mut Talk<'_>) -> Result<Option<Local>, End> {
     }
     let mut which = 0;
     if found.len() > 1 {
-        talk.out.line("There are several cores on this machine:");
+        prompt.out.line("There are several cores on this machine:");
         for (i, local) in found.iter().enumerate() {
-            talk.out.line(&format!("  {}  {}, {}", i + 1, name(local.kind), local.main_config.display()));
+            prompt.out.line(&format!("  {}  {}, {}", i + 1, name(local.kind), local.main_config.display()));
         }
-        which = talk.choice("Which one", found.len(), 0)?;
+        which = prompt.choice("Which one", found.len(), 0)?;
     }
     let chosen = found.swap_remove(which);
-    tell_core(&chosen, talk);
+    show_core(&chosen, prompt);
     Ok(Some(chosen))
 }
 
-fn tell_core(local: &Local, talk: &mut Talk<'_>) {
+fn show_core(local: &Local, prompt: &mut Prompt<'_>) {
     let account = match &local.account {
         Some(account) => format!("runs as {}:{}", account.user, account.group),
         None => "runs as a user this machine doesn't know".to_owned(),
     };
-    talk.out.line(&format!("Core: {}, {}, {account}", name(local.kind), local.main_config.display()));
+    prompt.out.line(&format!("Core: {}, {}, {account}", name(local.kind), local.main_config.display()));
     if local.kind == CoreKind::Icinga2 {
-        talk.out.line(
+        prompt.out.line(
             "      Acknowledgements from Slack need its API: set api_url, api_user and api_password_file in [core]",
         );
         return;
     }
-    match &local.places.command_file {
-        Some(path) if path.exists() => talk.out.line(&format!("      takes commands at {}", path.display())),
+    match &local.paths.command_file {
+        Some(path) if path.exists() => prompt.out.line(&format!("      takes commands at {}", path.display())),
         Some(path) => {
-            talk.out
+            prompt
+                .out
                 .line(&format!("      takes commands at {}, which isn't there now: is it running?", path.display()));
         }
-        None => talk.out.line("      no command file is known: acknowledgements from Slack can't reach it"),
+        None => prompt.out.line("      no command file is known: acknowledgements from Slack can't reach it"),
     }
-    if local.places.external_commands_checked == Some(false) {
-        talk.out.line(&format!(
+    if local.paths.external_commands_checked == Some(false) {
+        prompt.out.line(&format!(
             "      ! it takes no external commands: set check_external_commands=1 in {} and restart it",
             local.main_config.display()
         ));

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What a rule may name: [`crate::model::action::Action::name`]'s words, and what needs no command.
+/// The actions that a rule may name: [`crate::model::action::Action::name`]'s, and those that need no command.
 const ACTIONS: [&str; 8] =
     ["acknowledge", "unacknowledge", "downtime", "recheck", "notifications", "comment", "view", "subscribe"];
 const HOUR: Duration = Duration::from_secs(3600);
 
-pub(super) fn acknowledge(top: &mut Table<'_>, report: &mut Problems<'_>) -> Acknowledge {
+pub(super) fn acknowledge(top: &mut Table<'_>, problems: &mut Problems<'_>) -> Acknowledge {
     let mut acknowledge = Acknowledge {
         sticky: true,
         notify: true,
@@ -20,19 +20,18 @@ pub(super) fn acknowledge(top: &mut Table<'_>, report: &mut Problems<'_>) -> Ack
         comment: CommentRule::Optional,
         expire: vec![HOUR, HOUR * 4, HOUR * 24],
     };
-    let Some(mut table) = top.table("acknowledge", report) else {
+    let Some(mut table) = top.table("acknowledge", problems) else {
         return acknowledge;
     };
-    let comment =
-        |text: &str| values::choice(text, &[("optional", CommentRule::Optional), ("required", CommentRule::Required)]);
-    acknowledge.sticky = table.flag("sticky", report).unwrap_or(acknowledge.sticky);
-    acknowledge.notify = table.flag("notify", report).unwrap_or(acknowledge.notify);
-    acknowledge.persistent = table.flag("persistent", report).unwrap_or(acknowledge.persistent);
-    acknowledge.comment = table.parsed("comment", report, comment).unwrap_or(acknowledge.comment);
+    let comment = |text: &str| values::choice(text, &super::names::COMMENT_RULES);
+    acknowledge.sticky = table.flag("sticky", problems).unwrap_or(acknowledge.sticky);
+    acknowledge.notify = table.flag("notify", problems).unwrap_or(acknowledge.notify);
+    acknowledge.persistent = table.flag("persistent", problems).unwrap_or(acknowledge.persistent);
+    acknowledge.comment = table.parsed("comment", problems, comment).unwrap_or(acknowledge.comment);
     if table.node("expire").is_some() {
-        acknowledge.expire = table.parsed_list("expire", report, expiry);
+        acknowledge.expire = table.parsed_list("expire", problems, expiry);
     }
-    table.finish(report);
+    table.finish(problems);
     acknowledge
 }
 
@@ -46,108 +45,108 @@ fn expiry(text: &str) -> Result<Duration, Mistake> {
     }
 }
 
-pub(super) fn access(top: &mut Table<'_>, report: &mut Problems<'_>) -> Access {
-    let Some(mut table) = top.table("access", report) else {
+pub(super) fn access(top: &mut Table<'_>, problems: &mut Problems<'_>) -> Access {
+    let Some(mut table) = top.table("access", problems) else {
         return Access::default();
     };
     let mut access = Access {
-        guests: table.flag("guests", report).unwrap_or(false),
-        require_contact: table.flag("require_contact", report).unwrap_or(false),
-        ask: table.text("ask", report).map(|text| crate::model::notification::clean_line(text.text)),
+        guests: table.flag("guests", problems).unwrap_or(false),
+        require_contact: table.flag("require_contact", problems).unwrap_or(false),
+        ask: table.text("ask", problems).map(|text| crate::model::notification::clean_line(text.text)),
         people: BTreeMap::new(),
         rules: Vec::new(),
     };
-    if let Some(people) = table.table("people", report) {
+    if let Some(people) = table.table("people", problems) {
         for entry in people.entries() {
-            let texts = texts_of(entry, "[access.people]", report);
+            let texts = texts_of(entry, "[access.people]", problems);
             match (entry.key.parse::<Who>(), texts.as_slice()) {
                 (Ok(who @ (Who::User(_) | Who::Email(_))), [contact]) if !contact.text.is_empty() => {
                     access.people.insert(who, contact.text.to_owned());
                 }
                 (Ok(Who::User(_) | Who::Email(_)), _) => {
                     let mistake = Mistake::new(format!("\"{}\" in [access.people] must be one contact", entry.key));
-                    report.error(Some(entry.node.span), mistake.remedy("write the contact's name in the core"));
+                    problems.error(Some(entry.node.span), mistake.remedy("write the contact's name in the core"));
                 }
                 _ => {
-                    let mistake = Mistake::new(format!("\"{}\" in [access.people] is no person", entry.key));
+                    let mistake = Mistake::new(format!("\"{}\" in [access.people] isn't a person", entry.key));
                     let remedy =
                         "write a Slack id or an e-mail: U0123ABCDEF = \"alice\", \"alice@example.com\" = \"alice\"";
-                    report.error(Some(entry.key_span), mistake.remedy(remedy));
+                    problems.error(Some(entry.key_span), mistake.remedy(remedy));
                 }
             }
         }
     }
-    for mut rule in table.tables("rule", report) {
+    for mut rule in table.tables("rule", problems) {
         "[[access.rule]]".clone_into(&mut rule.name);
-        access.rules.extend(read_rule(rule, report));
+        access.rules.extend(read_rule(rule, problems));
     }
-    table.finish(report);
+    table.finish(problems);
     access
 }
 
-fn read_rule(mut table: Table<'_>, report: &mut Problems<'_>) -> Option<AccessRule> {
+fn read_rule(mut table: Table<'_>, problems: &mut Problems<'_>) -> Option<AccessRule> {
     let (has_allow, has_deny) = (table.node("allow").is_some(), table.node("deny").is_some());
     if has_allow == has_deny {
         let message = if has_allow { "a rule can't both allow and deny" } else { "a rule without allow or deny" };
         let remedy = "write allow = \"...\" or deny = \"...\" with people: \"*\", \"U0123ABCDEF\", \"alice@example.com\", \"@group\"";
-        report.error(table.span, Mistake::new(message).remedy(remedy));
+        problems.error(table.span, Mistake::new(message).remedy(remedy));
     }
     let action = |text: &str| values::choice(text, &ACTIONS.map(|name| (name, name))).map(str::to_owned);
     let rule = AccessRule {
-        line: table.span.map_or(0, |span| report.line(span)),
+        line: table.span.map_or(0, |span| problems.line(span)),
         allows: has_allow,
-        who: table.parsed_list(if has_allow { "allow" } else { "deny" }, report, str::parse),
-        integrations: integrations(&mut table, report),
-        channels: table.parsed_list("channel", report, channel),
-        actions: table.parsed_list("action", report, action),
-        hosts: table.parsed_list("host", report, values::pattern),
-        services: table.parsed_list("service", report, values::pattern),
-        cores: table.parsed_list("core", report, values::pattern),
+        who: table.parsed_list(if has_allow { "allow" } else { "deny" }, problems, str::parse),
+        integrations: integrations(&mut table, problems),
+        channels: table.parsed_list("channel", problems, channel),
+        actions: table.parsed_list("action", problems, action),
+        hosts: table.parsed_list("host", problems, values::pattern),
+        services: table.parsed_list("service", problems, values::pattern),
+        cores: table.parsed_list("core", problems, values::pattern),
     };
-    table.finish(report);
+    table.finish(problems);
     (has_allow != has_deny).then_some(rule)
 }
 
 /// The names of integrations; [`check`] looks whether there are such.
-fn integrations(table: &mut Table<'_>, report: &mut Problems<'_>) -> Vec<String> {
-    table.texts("integration", report).unwrap_or_default().iter().map(|text| text.text.to_owned()).collect()
+fn integrations(table: &mut Table<'_>, problems: &mut Problems<'_>) -> Vec<String> {
+    table.texts("integration", problems).unwrap_or_default().iter().map(|text| text.text.to_owned()).collect()
 }
 
-/// What only shows when the integrations are known, too.
-pub(super) fn check(config: &Config, report: &mut Problems<'_>) {
+/// Checks that need the integrations, too.
+pub(super) fn check(config: &Config, problems: &mut Problems<'_>) {
     let names: Vec<&str> = config.integrations.iter().map(|integration| integration.name.as_str()).collect();
     for rule in &config.access.rules {
         for name in rule.integrations.iter().filter(|name| !names.contains(&name.as_str())) {
             let remedy = suggest::did_you_mean(name, names.iter().copied());
             let remedy = remedy.unwrap_or_else(|| format!("known: {}", suggest::one_of(&names)));
             let message = format!("the rule at line {} names no integration of ours, \"{name}\"", rule.line);
-            report.error(None, Mistake::new(message).remedy(remedy));
+            problems.error(None, Mistake::new(message).remedy(remedy));
         }
     }
     for integration in &config.integrations {
         let hears = integration.app_token.is_some() || !integration.signing_secrets.is_empty();
         if hears && integration.enabled && integration.acts && !integration.is_bot() && !config.access.guests {
             let message = format!(
-                "nobody can act from \"{}\": with only a webhook ackbell can't see who is a guest, and guests may do nothing",
+                "no user can act from \"{}\": with only a webhook ackbell can't see who is a guest, and guests aren't allowed to act",
                 integration.name
             );
             let remedy = "give it a bot_token, or let guests act, too: guests = true under [access]";
-            report.warning(None, Mistake::new(message).remedy(remedy));
+            problems.warning(None, Mistake::new(message).remedy(remedy));
         }
     }
 }
 
 /// `[audit]`
-pub(super) fn audit(top: &mut Table<'_>, report: &mut Problems<'_>) -> Audit {
-    let Some(mut table) = top.table("audit", report) else {
+pub(super) fn audit(top: &mut Table<'_>, problems: &mut Problems<'_>) -> Audit {
+    let Some(mut table) = top.table("audit", problems) else {
         return Audit::default();
     };
     let keep = |text: &str| match values::duration(text)? {
         short if short < HOUR * 24 => Err(Mistake::new(format!("\"{text}\" is too short")).remedy("at least \"1d\"")),
         good => Ok(good),
     };
-    let audit = Audit { keep: table.parsed("keep", report, keep) };
-    table.finish(report);
+    let audit = Audit { keep: table.parsed("keep", problems, keep) };
+    table.finish(problems);
     audit
 }
 
@@ -156,7 +155,7 @@ fn channel(text: &str) -> Result<String, Mistake> {
     if values::is_id(text, &['C', 'G', 'D']) {
         return Ok(text.to_owned());
     }
-    Err(Mistake::new(format!("\"{text}\" is no channel's id"))
+    Err(Mistake::new(format!("\"{text}\" isn't a channel's id"))
         .remedy("write its id, such as \"C0123ABCDEF\": it stands at the end of the channel's details in Slack"))
 }
 
@@ -176,7 +175,7 @@ impl FromStr for Who {
             }
             _ => {
                 let names = ["*", "U0123ABCDEF", "alice@example.com", "@group"];
-                Err(Mistake::new(format!("\"{text}\" is nobody")).remedy(suggest::one_of(&names)))
+                Err(Mistake::new(format!("unknown subject \"{text}\" in [access]")).remedy(suggest::one_of(&names)))
             }
         }
     }

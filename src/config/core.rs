@@ -1,8 +1,8 @@
-//! `[core]` and `[cores.NAME]`: the monitoring cores, where their files are and which doors they have.
+//! `[core]` and `[cores.NAME]`: the monitoring cores, their files and their transports for commands.
 
 use super::problem::{Mistake, Problems};
 use super::reader::Table;
-use super::secrets::{self, Around};
+use super::secrets::{self, LoadContext};
 use super::{Api, ApiLogin, Core, CoreKind, IcingaWeb, LivestatusAddress, values};
 use crate::system::environment::Environment;
 use std::path::{Path, PathBuf};
@@ -12,20 +12,26 @@ pub(super) fn read_all(
     top: &mut Table<'_>,
     base: &Path,
     sources: &mut Vec<PathBuf>,
-    report: &mut Problems<'_>,
+    problems: &mut Problems<'_>,
 ) -> Vec<Core> {
-    let mut tables: Vec<(&str, Table<'_>)> = top.table("core", report).map(|table| ("", table)).into_iter().collect();
-    tables.extend(top.named_tables("cores", report));
-    tables.into_iter().map(|(name, table)| read(name, table.passing_over_emptied(), base, sources, report)).collect()
+    let mut tables: Vec<(&str, Table<'_>)> = top.table("core", problems).map(|table| ("", table)).into_iter().collect();
+    tables.extend(top.named_tables("cores", problems));
+    tables.into_iter().map(|(name, table)| read(name, table.passing_over_emptied(), base, sources, problems)).collect()
 }
 
-fn read(name: &str, mut table: Table<'_>, base: &Path, sources: &mut Vec<PathBuf>, report: &mut Problems<'_>) -> Core {
-    let kind = table.parsed("kind", report, values::core_kind).unwrap_or_default();
-    let mut path = |key| table.text(key, report).map(|text| base.join(text.text));
+fn read(
+    name: &str,
+    mut table: Table<'_>,
+    base: &Path,
+    sources: &mut Vec<PathBuf>,
+    problems: &mut Problems<'_>,
+) -> Core {
+    let kind = table.parsed("kind", problems, values::core_kind).unwrap_or_default();
+    let mut path = |key| table.text(key, problems).map(|text| base.join(text.text));
     let [objects_file, main_config, command_file] = ["objects_file", "main_config", "command_file"].map(&mut path);
     let [status_file, query_socket, log_file] = ["status_file", "query_socket", "log_file"].map(&mut path);
-    let (url, by_url) = without_module(table.parsed("url", report, values::link), kind);
-    let web = table.parsed("web", report, web).or(by_url).unwrap_or_else(|| installed(kind));
+    let (url, by_url) = without_module(table.parsed("url", problems, values::link), kind);
+    let web = table.parsed("web", problems, web).or(by_url).unwrap_or_else(|| installed(kind));
     let core = Core {
         name: name.to_owned(),
         kind,
@@ -37,21 +43,21 @@ fn read(name: &str, mut table: Table<'_>, base: &Path, sources: &mut Vec<PathBuf
         status_file,
         query_socket,
         log_file,
-        livestatus: table.parsed("livestatus", report, |text| livestatus(text, base)),
-        api: api(&mut table, kind, base, sources, report),
+        livestatus: table.parsed("livestatus", problems, |text| livestatus(text, base)),
+        api: api(&mut table, kind, base, sources, problems),
     };
-    table.finish(report);
+    table.finish(problems);
     core
 }
 
-/// Where Icinga Web 2 keeps the modules that are switched on.
+/// The directory where Icinga Web 2 keeps its enabled modules.
 const ICINGA_WEB_MODULES: &str = "/etc/icingaweb2/enabledModules";
 
 fn web(text: &str) -> Result<IcingaWeb, Mistake> {
     match text.to_ascii_lowercase().as_str() {
         "icingadb" => Ok(IcingaWeb::IcingaDb),
         "monitoring" => Ok(IcingaWeb::Monitoring),
-        _ => Err(Mistake::new(format!("\"{text}\" is no module that shows objects"))
+        _ => Err(Mistake::new(format!("\"{text}\" isn't a module of Icinga Web 2 that shows objects"))
             .remedy("write \"icingadb\" or \"monitoring\"")),
     }
 }
@@ -67,7 +73,7 @@ fn without_module(url: Option<String>, kind: CoreKind) -> (Option<String>, Optio
     found.map_or((Some(url), None), |(url, web)| (Some(url), Some(web)))
 }
 
-/// What this machine has, if Icinga Web 2 is on it.
+/// The module on this machine, if Icinga Web 2 is installed.
 fn installed(kind: CoreKind) -> IcingaWeb {
     let is_there = kind == CoreKind::Icinga2 && Path::new(ICINGA_WEB_MODULES).join("icingadb").exists();
     if is_there { IcingaWeb::IcingaDb } else { IcingaWeb::Monitoring }
@@ -79,20 +85,21 @@ fn api(
     kind: CoreKind,
     base: &Path,
     sources: &mut Vec<PathBuf>,
-    report: &mut Problems<'_>,
+    problems: &mut Problems<'_>,
 ) -> Option<Api> {
-    let url = table.parsed("api_url", report, |text| values::url(text).map(|url| url.trim_end_matches('/').to_owned()));
-    let user = table.text("api_user", report);
-    let mut around = Around { base, state_dir: base, env: Environment::default(), sources };
-    let mut secret = |keys, check| secrets::one_secret(table, keys, &[], check, &mut around, report);
+    let url =
+        table.parsed("api_url", problems, |text| values::url(text).map(|url| url.trim_end_matches('/').to_owned()));
+    let user = table.text("api_user", problems);
+    let mut context = LoadContext { base, state_dir: base, env: Environment::default(), sources };
+    let mut secret = |keys, check| secrets::one_secret(table, keys, &[], check, &mut context, problems);
     let password = secret(("api_password", "api_password_file"), secrets::password);
     let key = secret(("api_key", "api_key_file"), secrets::any);
-    let ca_file = table.text("api_ca_file", report).map(|text| (base.join(text.text), text.span));
+    let ca_file = table.text("api_ca_file", problems).map(|text| (base.join(text.text), text.span));
     if let Some((path, span)) = &ca_file
         && let Err(e) = std::fs::metadata(path)
     {
         let mistake = Mistake::new(format!("api_ca_file {}: {e}", path.display()));
-        report.error(Some(*span), mistake.remedy("name a PEM file with the CA's certificate"));
+        problems.error(Some(*span), mistake.remedy("name a PEM file with the CA's certificate"));
     }
     let (wanted, login) = match kind {
         CoreKind::Icinga2 => (
@@ -103,7 +110,7 @@ fn api(
         CoreKind::Nagios | CoreKind::Naemon | CoreKind::Checkmk | CoreKind::Centreon => {
             if url.is_some() {
                 let remedy = "only kind = \"icinga2\" and \"openitcockpit\" have one; remove it or set the kind";
-                report.error(table.span, Mistake::new("api_url: this kind of core has no API").remedy(remedy));
+                problems.error(table.span, Mistake::new("api_url: this kind of core has no API").remedy(remedy));
             }
             return None;
         }
@@ -112,12 +119,12 @@ fn api(
         (Some(url), Some(login)) => Some(Api { url, login, ca_file: ca_file.map(|(path, _)| path) }),
         (Some(_), None) => {
             let mistake = Mistake::new(format!("{} has api_url, but no login", table.name));
-            report.error(table.span, mistake.remedy(format!("add {wanted} (or its _file)")));
+            problems.error(table.span, mistake.remedy(format!("add {wanted} (or its _file)")));
             None
         }
         (None, Some(_)) => {
             let mistake = Mistake::new(format!("{} has a login for the API, but no api_url", table.name));
-            report.error(table.span, mistake.remedy("add api_url = \"https://...\""));
+            problems.error(table.span, mistake.remedy("add api_url = \"https://...\""));
             None
         }
         (None, None) => None,
@@ -137,7 +144,7 @@ fn livestatus(text: &str, base: &Path) -> Result<LivestatusAddress, Mistake> {
     if is_address && !address.contains(char::is_whitespace) {
         return Ok(LivestatusAddress::Tcp(address.to_owned()));
     }
-    Err(Mistake::new(format!("\"{text}\" is no Livestatus address"))
+    Err(Mistake::new(format!("\"{text}\" isn't a Livestatus address"))
         .remedy("write the socket's path, as \"/var/cache/naemon/live\", or \"host:6557\""))
 }
 

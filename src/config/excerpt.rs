@@ -129,7 +129,7 @@ fn is_hidden(key: &str) -> bool {
         let mut parts = section.header.trim_matches(['[', ']']).split('.');
         parts.any(|part| part == name) || section.keys.iter().any(|key| key.name == name)
     };
-    // A port or a part of an address before a colon is no key.
+    // A port or a part of an address before a colon isn't a key.
     let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
     may_be_secret(key) || !is_number && !SECTIONS.iter().any(is_known)
 }

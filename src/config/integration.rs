@@ -2,57 +2,58 @@
 
 use super::problem::{Mistake, Problems};
 use super::reader::Table;
-use super::secrets::{Around, Check, any, app_token, one_secret, printable, secrets};
+use super::secrets::{Check, LoadContext, any, app_token, one_secret, printable, secrets};
 use super::tree::Span;
-use super::{Config, DEFAULT_INTEGRATION, Destination, Flavor, Integration, Proxy, Route, values};
+use super::{Config, Credentials, DEFAULT_INTEGRATION, Destination, Flavor, Integration, Proxy, Route, values};
 use crate::system::environment::Environment;
 use crate::system::secret::Secret;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-/// What people write in Slack to ask ackbell something, unless it is called otherwise.
+/// The default slash command.
 pub(crate) const COMMAND: &str = "/ackbell";
 const API_URL: &str = "https://slack.com/api/";
 
-/// All integrations, the default first.
-pub(super) fn read_all(
+/// All integrations, the default first. The environment configures that one alone.
+pub(super) fn load_all(
     top: &mut Table<'_>,
-    (base, state_dir): (&Path, &Path),
-    env: &Environment,
-    sources: &mut Vec<PathBuf>,
-    report: &mut Problems<'_>,
+    context: &mut LoadContext<'_>,
+    problems: &mut Problems<'_>,
 ) -> Vec<Integration> {
     let mut all = Vec::new();
-    let slack = top.table("slack", report);
-    let named = top.named_tables("integrations", report);
+    let slack = top.table("slack", problems);
+    let named = top.named_tables("integrations", problems);
     let from_env = ["SLACK_BOT_TOKEN", "SLACK_WEBHOOK_URL", "SLACK_APP_CLIENT_ID"]
         .iter()
-        .any(|name| env.get(name).is_some_and(|v| !v.is_empty()));
+        .any(|name| context.env.get(name).is_some_and(|v| !v.is_empty()));
     if slack.is_some() || from_env {
         let table = slack.unwrap_or_else(|| Table::new("the environment", None, &[])).passing_over_emptied();
-        let mut around = Around { base, state_dir, env: env.clone(), sources };
-        all.push(read(DEFAULT_INTEGRATION, table, &mut around, report));
+        all.push(read(DEFAULT_INTEGRATION, table, context, problems));
     }
+    let mut context = LoadContext { env: Environment::default(), sources: &mut *context.sources, ..*context };
     for (name, table) in named {
         if name == DEFAULT_INTEGRATION {
-            report.error(
+            problems.error(
                 table.span,
                 Mistake::new("an integration can't be called \"default\"").remedy("that is [slack]'s name"),
             );
         }
-        let mut around = Around { base, state_dir, env: Environment::default(), sources };
-        all.push(read(name, table.passing_over_emptied(), &mut around, report));
+        all.push(read(name, table.passing_over_emptied(), &mut context, problems));
     }
     all
 }
 
 /// One that says nothing, with the defaults: what `setup` starts from.
 pub(crate) fn blank() -> Integration {
-    let (mut sources, mut report) = (Vec::new(), Problems::new(None, ""));
-    let mut around =
-        Around { base: Path::new("/"), state_dir: Path::new("/"), env: Environment::default(), sources: &mut sources };
-    read(DEFAULT_INTEGRATION, Table::new("[slack]", None, &[]), &mut around, &mut report)
+    let (mut sources, mut problems) = (Vec::new(), Problems::new(None, ""));
+    let mut context = LoadContext {
+        base: Path::new("/"),
+        state_dir: Path::new("/"),
+        env: Environment::default(),
+        sources: &mut sources,
+    };
+    read(DEFAULT_INTEGRATION, Table::new("[slack]", None, &[]), &mut context, &mut problems)
 }
 
 /// The secrets that `setup` asks for.
@@ -92,136 +93,127 @@ impl SecretKind {
 fn signing_secret(value: &str) -> Result<(), Mistake> {
     if value.starts_with("xox") || value.starts_with("xapp-") || value.starts_with("http") {
         let remedy = "the Signing Secret is under Basic Information of your app";
-        return Err(Mistake::new("that is no signing secret").remedy(remedy));
+        return Err(Mistake::new("that isn't a signing secret").remedy(remedy));
     }
     printable(value)
 }
 
-fn read(name: &str, mut table: Table<'_>, around: &mut Around<'_>, report: &mut Problems<'_>) -> Integration {
+fn read(name: &str, mut table: Table<'_>, context: &mut LoadContext<'_>, problems: &mut Problems<'_>) -> Integration {
     let (span, place) = (table.span, table.name.clone());
     let api_url = |text: &str| values::url(text).map(|url| if url.ends_with('/') { url } else { format!("{url}/") });
+    let token =
+        one_secret(&mut table, ("bot_token", "bot_token_file"), &["SLACK_BOT_TOKEN"], bot_token, context, problems);
+    let webhook_url =
+        one_secret(&mut table, ("webhook_url", "webhook_url_file"), &["SLACK_WEBHOOK_URL"], webhook, context, problems);
     let mut integration = Integration {
         name: name.to_owned(),
-        description: table.text("description", report).map_or_else(String::new, |text| text.text.to_owned()),
-        labels: table.texts("labels", report).unwrap_or_default().iter().map(|text| text.text.to_owned()).collect(),
-        enabled: table.flag("enabled", report).unwrap_or(true),
-        bot_token: one_secret(
-            &mut table,
-            ("bot_token", "bot_token_file"),
-            &["SLACK_BOT_TOKEN"],
-            bot_token,
-            around,
-            report,
-        ),
-        webhook_url: one_secret(
-            &mut table,
-            ("webhook_url", "webhook_url_file"),
-            &["SLACK_WEBHOOK_URL"],
-            webhook,
-            around,
-            report,
-        ),
+        description: table.text("description", problems).map_or_else(String::new, |text| text.text.to_owned()),
+        labels: table.texts("labels", problems).unwrap_or_default().iter().map(|text| text.text.to_owned()).collect(),
+        enabled: table.flag("enabled", problems).unwrap_or(true),
+        credentials: Credentials::None,
         app_token: one_secret(
             &mut table,
             ("app_token", "app_token_file"),
             &["SLACK_APP_TOKEN"],
             app_token,
-            around,
-            report,
+            context,
+            problems,
         ),
         signing_secrets: secrets(
             &mut table,
             ("signing_secret", "signing_secret_file"),
             &["SLACK_SIGNING_SECRET", "SLACK_SECRET"],
             any,
-            around,
-            report,
+            context,
+            problems,
         ),
         client_id: table
-            .text("client_id", report)
+            .text("client_id", problems)
             .map(|text| text.text.to_owned())
-            .or_else(|| around.env.get("SLACK_APP_CLIENT_ID").filter(|text| !text.is_empty())),
+            .or_else(|| context.env.get("SLACK_APP_CLIENT_ID").filter(|text| !text.is_empty())),
         client_secret: one_secret(
             &mut table,
             ("client_secret", "client_secret_file"),
             &["SLACK_APP_CLIENT_SECRET"],
             any,
-            around,
-            report,
+            context,
+            problems,
         ),
-        install: None,
         install_at: None,
-        command: table.parsed("command", report, values::command).unwrap_or_else(|| COMMAND.to_owned()),
-        team_id: table.text("team_id", report).map(|text| text.text.to_owned()),
-        fallback: table.text("fallback", report).map(|text| text.text.to_owned()),
-        channel: table.parsed_or("channel", (&around.env, "SLACK_CHANNEL"), report, str::parse),
-        proxy: table.parsed("proxy", report, values::proxy).unwrap_or(Proxy::FromEnvironment),
-        ca_file: table.text("ca_file", report).map(|text| around.base.join(text.text)),
-        api_url: table.parsed("api_url", report, api_url).unwrap_or_else(|| API_URL.to_owned()),
-        flavor: table.parsed("flavor", report, values::flavor).unwrap_or(Flavor::Slack),
-        interactive: table.flag("interactive", report),
-        acts: table.flag("acts", report).unwrap_or(true),
-        connect_timeout: table.parsed("connect_timeout", report, values::duration).unwrap_or(Duration::from_secs(5)),
-        timeout: table.parsed("timeout", report, values::duration).unwrap_or(Duration::from_secs(10)),
+        command: table.parsed("command", problems, values::command).unwrap_or_else(|| COMMAND.to_owned()),
+        team_id: table.text("team_id", problems).map(|text| text.text.to_owned()),
+        fallback: table.text("fallback", problems).map(|text| text.text.to_owned()),
+        channel: table.parsed_or("channel", (&context.env, "SLACK_CHANNEL"), problems, str::parse),
+        proxy: table.parsed("proxy", problems, values::proxy).unwrap_or(Proxy::FromEnvironment),
+        ca_file: table.text("ca_file", problems).map(|text| context.base.join(text.text)),
+        api_url: table.parsed("api_url", problems, api_url).unwrap_or_else(|| API_URL.to_owned()),
+        flavor: table.parsed("flavor", problems, values::flavor).unwrap_or(Flavor::Slack),
+        interactive: table.flag("interactive", problems),
+        acts: table.flag("acts", problems).unwrap_or(true),
+        connect_timeout: table.parsed("connect_timeout", problems, values::duration).unwrap_or(Duration::from_secs(5)),
+        timeout: table.parsed("timeout", problems, values::duration).unwrap_or(Duration::from_secs(10)),
     };
-    table.finish(report);
-    super::install::take(&mut integration, around, span, report);
-    check(&integration, &place, span, report);
+    table.finish(problems);
+    let is_installable = integration.client_id.is_some() && integration.client_secret.is_some();
+    integration.credentials = Credentials::new(token, webhook_url, is_installable);
+    super::credentials::load_installation(&mut integration, context, span, problems);
+    check(&integration, &place, span, problems);
     integration
 }
 
-/// What only shows when the whole integration is known.
-fn check(integration: &Integration, place: &str, span: Option<Span>, report: &mut Problems<'_>) {
-    if integration.enabled && !integration.is_bot() && integration.webhook_url.is_none() {
+/// Checks that need the whole integration.
+fn check(integration: &Integration, place: &str, span: Option<Span>, problems: &mut Problems<'_>) {
+    if integration.enabled && !integration.is_bot() && integration.webhook_url().is_none() {
         let remedy = "give it webhook_url or bot_token (or their _file), or enabled = false";
-        report.error(span, Mistake::new(format!("{place} has no way to post")).remedy(remedy));
+        problems.error(span, Mistake::new(format!("{place} has no way to post")).remedy(remedy));
     }
     if let Some(path) = &integration.ca_file
         && let Err(e) = fs::metadata(path)
     {
-        report.error(
+        problems.error(
             span,
             Mistake::new(format!("ca_file {}: {e}", path.display()))
                 .remedy("name a PEM file with the CA's certificate"),
         );
     }
     if integration.channel == Some(Destination::Contact) {
-        report.error(
+        problems.error(
             span,
-            Mistake::new("channel can't be \"contact\"").remedy("name the channel for what no contact takes"),
+            Mistake::new("channel can't be \"contact\"")
+                .remedy("name the default channel, for notifications whose contact can't be reached"),
         );
     }
 }
 
-/// What only shows when the routes are known too.
-pub(super) fn check_routes(config: &Config, report: &mut Problems<'_>) {
+/// Checks that need the routes, too.
+pub(super) fn check_routes(config: &Config, problems: &mut Problems<'_>) {
     for integration in &config.integrations {
         let Some(name) = &integration.fallback else { continue };
         let other = config.integrations.iter().find(|other| other.name == *name && other.name != integration.name);
-        if other.is_none_or(|other| other.channel.is_none() && other.webhook_url.is_none()) {
+        if other.is_none_or(|other| other.channel.is_none() && other.webhook_url().is_none()) {
             let mistake = Mistake::new(format!("the fallback \"{name}\" of \"{}\" can't take over", integration.name));
-            report.error(None, mistake.remedy("name another integration that has a channel or a webhook"));
+            problems.error(None, mistake.remedy("name another integration that has a channel or a webhook"));
         }
     }
     for route in &config.routes {
         for integration in config.integrations_of(route) {
-            check_route(route, integration, report);
+            check_route(route, integration, problems);
         }
         if config.integrations_of(route).is_empty() {
             if let Some(label) = &route.label {
                 let mistake = Mistake::new(format!("no integration has the label \"{label}\""));
-                report.error(route.integration_span, mistake.remedy(format!("give one labels = [\"{label}\"]")));
+                problems.error(route.integration_span, mistake.remedy(format!("give one labels = [\"{label}\"]")));
             }
             if let Some(name) = &route.integration {
                 let names: Vec<&str> = config.integrations.iter().map(|i| i.name.as_str()).collect();
                 let remedy = super::suggest::did_you_mean(name, names.iter().copied());
                 let remedy = remedy.unwrap_or_else(|| format!("known: {}", super::suggest::one_of(&names)));
                 let mistake = Mistake::new(format!("there is no integration \"{name}\"")).remedy(remedy);
-                report.error(route.integration_span, mistake);
+                problems.error(route.integration_span, mistake);
             }
         }
     }
-    let has_no_place = |i: &&Integration| i.enabled && i.is_bot() && i.channel.is_none() && i.webhook_url.is_none();
+    let has_no_place = |i: &&Integration| i.enabled && i.is_bot() && i.channel.is_none() && i.webhook_url().is_none();
     for integration in config.integrations.iter().filter(has_no_place) {
         if config.routes.is_empty() {
             let message = format!("\"{}\" has no channel to post to", integration.name);
@@ -229,24 +221,24 @@ pub(super) fn check_routes(config: &Config, report: &mut Problems<'_>) {
                 Some(_) => "add channel = \"#ops\"",
                 None => "set SLACK_CHANNEL, as \"#ops\"",
             };
-            report.error(None, Mistake::new(message).remedy(remedy));
+            problems.error(None, Mistake::new(message).remedy(remedy));
         }
     }
 }
 
-/// What a route and one integration that it leads to make of each other.
-fn check_route(route: &Route, integration: &Integration, report: &mut Problems<'_>) {
+/// Checks a route together with one integration that it leads to.
+fn check_route(route: &Route, integration: &Integration, problems: &mut Problems<'_>) {
     let is_webhook_only = !integration.is_bot() && integration.flavor == Flavor::Slack;
     if is_webhook_only && !route.to.is_empty() {
         let mistake = Mistake::new(format!(
             "\"to\" has no effect: \"{}\" has only a webhook, which posts to its own channel",
             integration.name
         ));
-        report.warning(route.span, mistake.remedy("use a bot_token to choose channels"));
+        problems.warning(route.span, mistake.remedy("use a bot_token to choose channels"));
     }
-    let has_own_place = integration.channel.is_some() || integration.webhook_url.is_some();
+    let has_own_place = integration.channel.is_some() || integration.webhook_url().is_some();
     if !is_webhook_only && integration.is_bot() && route.to.is_empty() && !has_own_place {
-        report.error(route.span, Mistake::new("this route leads nowhere").remedy("give it to = \"#channel\""));
+        problems.error(route.span, Mistake::new("this route leads nowhere").remedy("give it to = \"#channel\""));
     }
 }
 
@@ -260,7 +252,7 @@ fn bot_token(value: &str) -> Result<(), Mistake> {
         v if v.starts_with("http") => {
             Err(Mistake::new("that is a web address").remedy("put a webhook's into webhook_url"))
         }
-        _ => Err(Mistake::new("that is no bot token").remedy("it starts with xoxb-")),
+        _ => Err(Mistake::new("that isn't a bot token").remedy("it starts with xoxb-")),
     }
 }
 

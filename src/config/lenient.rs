@@ -1,6 +1,6 @@
-//! Where the state is, read from its own line alone: on the `notify` path, and whatever else is wrong with the file.
+//! The state directory, read from its own line alone: on the `notify` path, and even if the rest of the file is broken.
 //!
-//! A typo elsewhere must never send notifications to another place than the one a listener reads.
+//! A typo in another key must never send notifications to a directory that the listener doesn't read.
 
 use crate::state_dir::{StateDirs, owner};
 use crate::system::environment::Environment;
@@ -9,19 +9,19 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Where the configuration is when nobody says otherwise.
+/// The default path of the configuration.
 pub(crate) const CONFIG: &str = "/etc/ackbell/ackbell.toml";
 const STATE_DIR: &str = "/var/lib/ackbell";
 const RUNTIME_DIR: &str = "/run/ackbell";
-/// A larger file is no configuration.
+/// A larger file isn't a configuration.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// Between two looks at an empty file, and how many more there are: 0.2 s, for a file that stays empty too.
 const REREAD: Duration = Duration::from_millis(10);
 const REREADS_MAX: u32 = 20;
 
-/// Where the configuration is: the argument (which clap also takes from `ACKBELL_CONFIG`), else the usual place.
+/// The configuration's path: the argument (which clap also takes from `ACKBELL_CONFIG`), else the default.
 pub(crate) fn config_path(argument: Option<&Path>) -> PathBuf {
-    // What stands in it is relative to it, wherever the process goes.
+    // Its paths are relative to it, whatever the process's directory.
     argument.map_or_else(|| PathBuf::from(CONFIG), |path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
 }
 

@@ -1,8 +1,8 @@
-//! `[listen]`: the doors through which Slack comes in.
+//! `[listen]`: how Slack and other programs reach the listener.
 
 use super::problem::{Mistake, Problems};
 use super::reader::Table;
-use super::secrets::{self, Around};
+use super::secrets::{self, LoadContext};
 use super::{Integration, values};
 use crate::system::environment::Environment;
 use crate::system::secret::Secret;
@@ -13,23 +13,23 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Listen {
     pub(crate) http: Http,
-    /// Where the world reaches the HTTP door, without a slash at its end.
+    /// The public address of the HTTP listener, without a slash at its end.
     pub(crate) public_url: Option<String>,
-    /// Read by the door itself: a bad pair closes that door only, and a new one is taken without a restart.
+    /// Loaded by the HTTP listener itself: a bad pair closes that listener only, and a new one is used without a restart.
     pub(crate) tls: Option<TlsFiles>,
     /// Off: an app token opens no connection.
     pub(crate) socket_mode: bool,
-    /// What other programs must show at the intake; without one it is closed over TCP.
+    /// The token of other programs for the message API; without one it is closed over TCP.
     pub(crate) intake_token: Option<Secret>,
     /// Without a token whoever comes from this machine is taken over TCP, and whoever a proxy here lets through.
     pub(crate) intake_without_token: bool,
     /// Who beside root and the listener's own user may hand in by the socket `intake`: names or numbers.
     pub(crate) intake_users: Vec<String>,
-    /// `/metrics` and `/healthz` answer everybody who reaches the door, not only this machine.
+    /// `/metrics` and `/healthz` answer everybody who reaches the listener, not only this machine.
     pub(crate) metrics_for_all: bool,
 }
 
-/// Where the HTTP door listens.
+/// Where the HTTP listener binds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Http {
     /// Not said: [`HTTP_DEFAULT`] when there is a signing secret or an intake token, else nowhere, as nobody could be
@@ -53,7 +53,7 @@ const HTTP_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::
 impl Listen {
     /// The address to listen at, if at all.
     pub(crate) fn address(&self, integrations: &[Integration]) -> Option<SocketAddr> {
-        // A browser that installs an app needs the door, too, where the world can reach it.
+        // A browser that installs an app needs the HTTP listener, too, at a public address.
         let can_install = |i: &Integration| self.public_url.is_some() && i.is_installable();
         let is_signed = integrations.iter().any(|i| !i.signing_secrets.is_empty() || i.enabled && can_install(i));
         match self.http {
@@ -70,7 +70,7 @@ pub(super) fn read(
     base: &Path,
     (env, integrations): (&Environment, &[Integration]),
     sources: &mut Vec<PathBuf>,
-    report: &mut Problems<'_>,
+    problems: &mut Problems<'_>,
 ) -> Listen {
     let mut listen = Listen {
         http: Http::Default,
@@ -82,45 +82,45 @@ pub(super) fn read(
         intake_users: Vec::new(),
         metrics_for_all: false,
     };
-    let table = top.table("listen", report).unwrap_or_else(|| Table::new("the environment", None, &[]));
+    let table = top.table("listen", problems).unwrap_or_else(|| Table::new("the environment", None, &[]));
     let mut table = table.passing_over_emptied();
-    listen.http = table.parsed_or("http", (env, "ACKBELL_HTTP"), report, http).unwrap_or(Http::Default);
-    listen.public_url = table.parsed_or("public_url", (env, "ACKBELL_PUBLIC_URL"), report, public_url);
-    let (cert, key) = (table.text("tls_cert", report), table.text("tls_key", report));
+    listen.http = table.parsed_or("http", (env, "ACKBELL_HTTP"), problems, http).unwrap_or(Http::Default);
+    listen.public_url = table.parsed_or("public_url", (env, "ACKBELL_PUBLIC_URL"), problems, public_url);
+    let (cert, key) = (table.text("tls_cert", problems), table.text("tls_key", problems));
     listen.tls = match (cert, key) {
         (Some(cert), Some(key)) => Some(TlsFiles { cert: base.join(cert.text), key: base.join(key.text) }),
         (None, None) => None,
-        (Some(given), None) => half(given.span, "tls_cert", "tls_key", report),
-        (None, Some(given)) => half(given.span, "tls_key", "tls_cert", report),
+        (Some(given), None) => half(given.span, "tls_cert", "tls_key", problems),
+        (None, Some(given)) => half(given.span, "tls_key", "tls_cert", problems),
     };
     if let Some(tls) = &listen.tls {
         sources.extend([tls.cert.clone(), tls.key.clone()]);
     }
-    let mut around = Around { base, state_dir: base, env: env.clone(), sources };
+    let mut context = LoadContext { base, state_dir: base, env: env.clone(), sources };
     let (names, variable) = (("intake_token", "intake_token_file"), ["ACKBELL_INTAKE_TOKEN"]);
-    listen.intake_token = secrets::one_secret(&mut table, names, &variable, intake_token, &mut around, report);
-    listen.intake_without_token = table.flag("intake_without_token", report).unwrap_or(false);
+    listen.intake_token = secrets::one_secret(&mut table, names, &variable, intake_token, &mut context, problems);
+    listen.intake_without_token = table.flag("intake_without_token", problems).unwrap_or(false);
     if listen.intake_without_token && listen.intake_token.is_some() {
         let mistake = Mistake::new("both an intake_token and intake_without_token are given");
-        report.error(table.span, mistake.remedy("keep one of them"));
+        problems.error(table.span, mistake.remedy("keep one of them"));
     }
-    let users = table.texts("intake_users", report).unwrap_or_default();
+    let users = table.texts("intake_users", problems).unwrap_or_default();
     listen.intake_users = users.iter().map(|user| user.text.to_owned()).collect();
     let for_all = |text: &str| values::choice(text, &[("local", false), ("all", true)]);
-    listen.metrics_for_all = table.parsed("metrics", report, for_all).unwrap_or(false);
-    let is_wanted = table.flag("socket_mode", report);
+    listen.metrics_for_all = table.parsed("metrics", problems, for_all).unwrap_or(false);
+    let is_wanted = table.flag("socket_mode", problems);
     if is_wanted == Some(true) && integrations.iter().all(|integration| integration.app_token.is_none()) {
         let mistake = Mistake::new("socket_mode has no effect: no integration has an app-level token");
-        report.warning(table.span, mistake.remedy("give one app_token = \"xapp-...\" (or app_token_file)"));
+        problems.warning(table.span, mistake.remedy("give one app_token = \"xapp-...\" (or app_token_file)"));
     }
     listen.socket_mode = is_wanted.unwrap_or(true);
-    table.finish(report);
+    table.finish(problems);
     listen
 }
 
-fn half(span: super::tree::Span, given: &str, missing: &str, report: &mut Problems<'_>) -> Option<TlsFiles> {
+fn half(span: super::tree::Span, given: &str, missing: &str, problems: &mut Problems<'_>) -> Option<TlsFiles> {
     let mistake = Mistake::new(format!("\"{given}\" is given without \"{missing}\""));
-    report.error(Some(span), mistake.remedy("TLS needs both, the certificate chain and its key, in PEM"));
+    problems.error(Some(span), mistake.remedy("TLS needs both, the certificate chain and its key, in PEM"));
     None
 }
 
@@ -128,7 +128,7 @@ fn http(text: &str) -> Result<Http, Mistake> {
     match text {
         "none" => Ok(Http::Off),
         _ => text.parse().map(Http::At).map_err(|_| {
-            Mistake::new(format!("\"{text}\" is no address to listen at"))
+            Mistake::new(format!("\"{text}\" isn't an address to listen on"))
                 .remedy("write \"127.0.0.1:9277\", \"0.0.0.0:443\", \"[::]:443\" or \"none\"")
         }),
     }

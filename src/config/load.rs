@@ -2,8 +2,9 @@
 
 use super::problem::{Mistake, Problem, Problems};
 use super::reader::Table;
+use super::secrets::LoadContext;
 use super::{
-    Config, Field, Limits, Matcher, Message, Outbox, Route, Thread, access, core, install, integration, lenient,
+    Config, Field, Limits, Matcher, Message, Outbox, Route, Thread, access, core, credentials, integration, lenient,
     listen, tree, values,
 };
 use crate::model::pattern::Pattern;
@@ -31,9 +32,9 @@ impl LoadError {
         match self {
             Self::Problems(problems) => problems.clone(),
             Self::Read { path, .. } => {
-                let mut report = Problems::new(Some(path), "");
-                report.error(None, Mistake::new(self.to_string()));
-                report.into_problems()
+                let mut problems = Problems::new(Some(path), "");
+                problems.error(None, Mistake::new(self.to_string()));
+                problems.into_problems()
             }
         }
     }
@@ -80,23 +81,23 @@ pub(crate) fn load(argument: Option<&Path>, env: &Environment) -> Result<(Config
     let text = text.as_deref().unwrap_or_default();
     let parsed =
         if lenient::is_json(&path) && source.is_some() { tree::parse_json(text) } else { tree::parse_toml(text) };
-    let mut report = Problems::new(source, text);
+    let mut problems = Problems::new(source, text);
     let entries = match parsed {
         Ok(entries) => entries,
         Err(errors) => {
             for error in errors {
-                report.error(Some(error.span), Mistake::new(error.message).maybe(error.remedy.map(str::to_owned)));
+                problems.error(Some(error.span), Mistake::new(error.message).maybe(error.remedy.map(str::to_owned)));
             }
-            return Err(LoadError::Problems(report.into_problems()));
+            return Err(LoadError::Problems(problems.into_problems()));
         }
     };
     let mut top = Table::new("the file", None, &entries);
-    let config = read_config(&mut top, source, text, argument, env, &mut report);
-    top.finish(&mut report);
-    if report.has_errors() {
-        Err(LoadError::Problems(report.into_problems()))
+    let config = read_config(&mut top, source, text, argument, env, &mut problems);
+    top.finish(&mut problems);
+    if problems.has_errors() {
+        Err(LoadError::Problems(problems.into_problems()))
     } else {
-        Ok((config, report.into_problems()))
+        Ok((config, problems.into_problems()))
     }
 }
 
@@ -134,82 +135,83 @@ fn read_config(
     text: &str,
     argument: Option<&Path>,
     env: &Environment,
-    report: &mut Problems<'_>,
+    problems: &mut Problems<'_>,
 ) -> Config {
     let dirs = lenient::state_dirs(argument, env);
     for key in ["state_dir", "runtime_dir"] {
-        let strict = top.text(key, report);
+        let strict = top.text(key, problems);
         if let (Some(strict), Some(path)) = (strict, path)
             && lenient::key_in(text, path, key).as_deref() != Some(strict.text)
         {
             let message = format!("\"{key}\" can't be read by itself");
             let remedy = "write it on a line of its own before the first [table]: it must be found even when the rest has mistakes";
-            report.error(Some(strict.span), Mistake::new(message).remedy(remedy));
+            problems.error(Some(strict.span), Mistake::new(message).remedy(remedy));
         }
     }
     let mut sources: Vec<PathBuf> = path.map(Path::to_owned).into_iter().collect();
     let base = path.and_then(Path::parent).unwrap_or(Path::new("/")).to_owned();
-    let integrations = integration::read_all(top, (&base, &dirs.state_dir), env, &mut sources, report);
+    let mut context = LoadContext { base: &base, state_dir: &dirs.state_dir, env: env.clone(), sources: &mut sources };
+    let integrations = integration::load_all(top, &mut context, problems);
     let mut config = Config {
         path: path.map(Path::to_owned),
         state_dir: dirs.state_dir,
         runtime_dir: dirs.runtime_dir,
-        routes: routes(top, report),
-        subscriptions: Vec::new(),
-        message: message(top, report),
-        storm: storm(top, report),
-        outbox: outbox(top, report),
-        cores: core::read_all(top, &base, &mut sources, report),
-        acknowledge: access::acknowledge(top, report),
-        access: access::access(top, report),
-        audit: access::audit(top, report),
-        listen: listen::read(top, &base, (env, &integrations), &mut sources, report),
+        routes: routes(top, problems),
+        message: message(top, problems),
+        storm: storm(top, problems),
+        outbox: outbox(top, problems),
+        cores: core::read_all(top, &base, &mut sources, problems),
+        acknowledge: access::acknowledge(top, problems),
+        access: access::access(top, problems),
+        audit: access::audit(top, problems),
+        listen: listen::read(top, &base, (env, &integrations), &mut sources, problems),
         sources,
         integrations,
     };
-    install::check(&mut config, report);
-    integration::check_routes(&config, report);
-    access::check(&config, report);
+    credentials::check(&mut config, problems);
+    integration::check_routes(&config, problems);
+    access::check(&config, problems);
     config
 }
 
-fn routes(top: &mut Table<'_>, report: &mut Problems<'_>) -> Vec<Route> {
+fn routes(top: &mut Table<'_>, problems: &mut Problems<'_>) -> Vec<Route> {
     let mut routes = Vec::new();
-    for mut table in top.tables("route", report) {
-        let line = table.span.map_or(0, |span| report.line(span));
-        let matches = table.table("match", report).map(|table| matcher(table, report)).unwrap_or_default();
-        let integration = table.text("integration", report);
-        let label = table.text("label", report);
+    for mut table in top.tables("route", problems) {
+        let line = table.span.map_or(0, |span| problems.line(span));
+        let matches = table.table("match", problems).map(|table| matcher(table, problems)).unwrap_or_default();
+        let integration = table.text("integration", problems);
+        let label = table.text("label", problems);
         if let (Some(_), Some(label)) = (integration, label) {
             let mistake = Mistake::new("both \"integration\" and \"label\" are given").remedy("keep one of them");
-            report.error(Some(label.span), mistake);
+            problems.error(Some(label.span), mistake);
         }
         routes.push(Route {
             line,
             span: table.span,
             integration_span: integration.or(label).map(|text| text.span),
             matches,
-            to: table.parsed_list("to", report, str::parse),
-            mention: table.parsed_list("mention", report, str::parse),
+            to: table.parsed_list("to", problems, str::parse),
+            mention: table.parsed_list("mention", problems, str::parse),
             integration: integration.map(|text| text.text.to_owned()),
             label: label.map(|text| text.text.to_owned()),
-            continue_: table.flag("continue", report).unwrap_or(false),
+            continue_: table.flag("continue", problems).unwrap_or(false),
         });
-        table.finish(report);
+        table.finish(problems);
     }
     routes
 }
 
-fn matcher(mut table: Table<'_>, report: &mut Problems<'_>) -> Matcher {
-    let mut patterns = |key, table: &mut Table<'_>| -> Vec<Pattern> { table.parsed_list(key, report, values::pattern) };
+fn matcher(mut table: Table<'_>, problems: &mut Problems<'_>) -> Matcher {
+    let mut patterns =
+        |key, table: &mut Table<'_>| -> Vec<Pattern> { table.parsed_list(key, problems, values::pattern) };
     let (host, service) = (patterns("host", &mut table), patterns("service", &mut table));
     let (host_group, service_group) = (patterns("hostgroup", &mut table), patterns("servicegroup", &mut table));
     let (contact, contact_group) = (patterns("contact", &mut table), patterns("contact_group", &mut table));
     let core = patterns("core", &mut table);
     let mut vars = BTreeMap::new();
-    if let Some(inner) = table.table("var", report) {
+    if let Some(inner) = table.table("var", problems) {
         for entry in inner.entries() {
-            let texts = super::reader::texts_of(entry, "[route.match.var]", report);
+            let texts = super::reader::texts_of(entry, "[route.match.var]", problems);
             let patterns = texts.iter().map(|text| Pattern(text.text.to_owned())).collect();
             vars.insert(entry.key.to_ascii_lowercase(), patterns);
         }
@@ -222,48 +224,48 @@ fn matcher(mut table: Table<'_>, report: &mut Problems<'_>) -> Matcher {
         contact,
         contact_group,
         core,
-        state: table.parsed_list("state", report, values::state),
-        kind: table.parsed_list("type", report, values::kind),
+        state: table.parsed_list("state", problems, values::state),
+        kind: table.parsed_list("type", problems, values::kind),
         vars,
-        time: table.parsed("time", report, values::time_windows),
+        time: table.parsed("time", problems, values::time_windows),
         also: Vec::new(),
     };
-    table.finish(report);
+    table.finish(problems);
     matcher
 }
 
-fn message(top: &mut Table<'_>, report: &mut Problems<'_>) -> Message {
+fn message(top: &mut Table<'_>, problems: &mut Problems<'_>) -> Message {
     let default = [Field::Address, Field::Duration, Field::Attempt, Field::Contact];
-    let Some(mut table) = top.table("message", report) else {
+    let Some(mut table) = top.table("message", problems) else {
         let fields = default.to_vec();
         return Message { title: None, body: None, fields, redact: Vec::new(), thread: Thread::Replies };
     };
     let has_fields = table.node("fields").is_some();
-    let fields = table.parsed_list("fields", report, values::field);
+    let fields = table.parsed_list("fields", problems, values::field);
     let message = Message {
-        title: table.parsed("title", report, values::template),
-        body: table.parsed("body", report, values::template),
+        title: table.parsed("title", problems, values::template),
+        body: table.parsed("body", problems, values::template),
         fields: if has_fields { fields } else { default.to_vec() },
-        redact: table.parsed_list("redact", report, values::regex),
-        thread: table.parsed("thread", report, values::thread).unwrap_or(Thread::Replies),
+        redact: table.parsed_list("redact", problems, values::regex),
+        thread: table.parsed("thread", problems, values::thread).unwrap_or(Thread::Replies),
     };
-    table.finish(report);
+    table.finish(problems);
     message
 }
 
-fn storm(top: &mut Table<'_>, report: &mut Problems<'_>) -> Limits {
+fn storm(top: &mut Table<'_>, problems: &mut Problems<'_>) -> Limits {
     let mut limits = Limits { threshold: 5, window: Duration::from_secs(30) };
-    if let Some(mut table) = top.table("storm", report) {
-        limits.threshold = table.count("threshold", report).unwrap_or(limits.threshold);
-        limits.window = table.parsed("window", report, values::duration).unwrap_or(limits.window);
-        table.finish(report);
+    if let Some(mut table) = top.table("storm", problems) {
+        limits.threshold = table.count("threshold", problems).unwrap_or(limits.threshold);
+        limits.window = table.parsed("window", problems, values::duration).unwrap_or(limits.window);
+        table.finish(problems);
     }
     limits
 }
 
-fn outbox(top: &mut Table<'_>, report: &mut Problems<'_>) -> Outbox {
+fn outbox(top: &mut Table<'_>, problems: &mut Problems<'_>) -> Outbox {
     let mut outbox = Outbox { time_budget: Duration::from_secs(10), max_age: Duration::from_secs(3 * 86_400) };
-    let Some(mut table) = top.table("outbox", report) else {
+    let Some(mut table) = top.table("outbox", problems) else {
         return outbox;
     };
     let budget = |text: &str| match values::duration(text)? {
@@ -271,9 +273,9 @@ fn outbox(top: &mut Table<'_>, report: &mut Problems<'_>) -> Outbox {
             .remedy("at most \"25s\": the core kills a notification command after 30 s")),
         good => Ok(good),
     };
-    outbox.time_budget = table.parsed("time_budget", report, budget).unwrap_or(outbox.time_budget);
-    outbox.max_age = table.parsed("max_age", report, values::duration).unwrap_or(outbox.max_age);
-    table.finish(report);
+    outbox.time_budget = table.parsed("time_budget", problems, budget).unwrap_or(outbox.time_budget);
+    outbox.max_age = table.parsed("max_age", problems, values::duration).unwrap_or(outbox.max_age);
+    table.finish(problems);
     outbox
 }
 

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, said the way a compiler says it: place, line, caret, remedy.
+//! The problems of a configuration, shown as a compiler shows them: position, line, caret, remedy.
 //!
 //! A problem never shows a secret: see [`super::excerpt`] for the quoted line; messages pass through the program's
 //! one redaction.
@@ -70,7 +70,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What is wrong with one value, before its place is known.
+/// A mistake in one value, before its position is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mistake {
     pub(crate) message: String,

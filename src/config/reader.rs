@@ -17,7 +17,7 @@ pub(crate) struct Text<'a> {
 pub(crate) struct Table<'a> {
     /// As the reader knows it: `[slack]`, `[[route]]`, or `the file` at the top.
     pub(crate) name: String,
-    /// Where it starts, for what is missing in it.
+    /// Its first line, for problems about missing keys.
     pub(crate) span: Option<Span>,
     entries: &'a [Entry],
     known: Vec<&'static str>,
@@ -50,53 +50,53 @@ impl<'a> Table<'a> {
     }
 
     /// A string.
-    pub(crate) fn text(&mut self, key: &'static str, report: &mut Problems<'_>) -> Option<Text<'a>> {
+    pub(crate) fn text(&mut self, key: &'static str, problems: &mut Problems<'_>) -> Option<Text<'a>> {
         let entry = self.node(key)?;
         let Value::Text(text) = &entry.node.value else {
-            report.error(Some(entry.node.span), self.wrong_type(entry, "a string"));
+            problems.error(Some(entry.node.span), self.wrong_type(entry, "a string"));
             return None;
         };
         Some(Text { text, span: entry.node.span })
     }
 
     /// True or false.
-    pub(crate) fn flag(&mut self, key: &'static str, report: &mut Problems<'_>) -> Option<bool> {
+    pub(crate) fn flag(&mut self, key: &'static str, problems: &mut Problems<'_>) -> Option<bool> {
         let entry = self.node(key)?;
         let Value::Flag(flag) = entry.node.value else {
-            report.error(Some(entry.node.span), self.wrong_type(entry, "true or false"));
+            problems.error(Some(entry.node.span), self.wrong_type(entry, "true or false"));
             return None;
         };
         Some(flag)
     }
 
     /// A whole number of at least one.
-    pub(crate) fn count(&mut self, key: &'static str, report: &mut Problems<'_>) -> Option<u32> {
+    pub(crate) fn count(&mut self, key: &'static str, problems: &mut Problems<'_>) -> Option<u32> {
         let entry = self.node(key)?;
         let number = match &entry.node.value {
             Value::Number(number) => number.parse().ok().filter(|&number| number > 0),
             _ => None,
         };
         if number.is_none() {
-            report.error(Some(entry.node.span), self.wrong_type(entry, "a whole number of at least 1"));
+            problems.error(Some(entry.node.span), self.wrong_type(entry, "a whole number of at least 1"));
         }
         number
     }
 
     /// A string, or a list of strings.
-    pub(crate) fn texts(&mut self, key: &'static str, report: &mut Problems<'_>) -> Option<Vec<Text<'a>>> {
+    pub(crate) fn texts(&mut self, key: &'static str, problems: &mut Problems<'_>) -> Option<Vec<Text<'a>>> {
         let entry = self.node(key)?;
-        Some(texts_of(entry, &self.name, report))
+        Some(texts_of(entry, &self.name, problems))
     }
 
     /// A string read into a strict value.
     pub(crate) fn parsed<T>(
         &mut self,
         key: &'static str,
-        report: &mut Problems<'_>,
+        problems: &mut Problems<'_>,
         parse: impl Fn(&str) -> Result<T, Mistake>,
     ) -> Option<T> {
-        let text = self.text(key, report)?;
-        parse(text.text).map_err(|mistake| report.error(Some(text.span), mistake.about(key))).ok()
+        let text = self.text(key, problems)?;
+        parse(text.text).map_err(|mistake| problems.error(Some(text.span), mistake.about(key))).ok()
     }
 
     /// The same, from the environment variable `name` where the key isn't given; an empty variable isn't either.
@@ -104,45 +104,45 @@ impl<'a> Table<'a> {
         &mut self,
         key: &'static str,
         (env, name): (&Environment, &str),
-        report: &mut Problems<'_>,
+        problems: &mut Problems<'_>,
         parse: impl Fn(&str) -> Result<T, Mistake>,
     ) -> Option<T> {
-        let Some(text) = self.text(key, report) else {
+        let Some(text) = self.text(key, problems) else {
             let value = env.get(name).filter(|value| !value.is_empty())?;
-            return parse(&value).map_err(|mistake| report.error(None, mistake.about(name))).ok();
+            return parse(&value).map_err(|mistake| problems.error(None, mistake.about(name))).ok();
         };
-        parse(text.text).map_err(|mistake| report.error(Some(text.span), mistake.about(key))).ok()
+        parse(text.text).map_err(|mistake| problems.error(Some(text.span), mistake.about(key))).ok()
     }
 
     /// A string or list of strings, each read into a strict value; empty when the key is absent.
     pub(crate) fn parsed_list<T>(
         &mut self,
         key: &'static str,
-        report: &mut Problems<'_>,
+        problems: &mut Problems<'_>,
         parse: impl Fn(&str) -> Result<T, Mistake>,
     ) -> Vec<T> {
-        let texts = self.texts(key, report).unwrap_or_default();
+        let texts = self.texts(key, problems).unwrap_or_default();
         texts
             .into_iter()
             .filter_map(|text| {
-                parse(text.text).map_err(|mistake| report.error(Some(text.span), mistake.about(key))).ok()
+                parse(text.text).map_err(|mistake| problems.error(Some(text.span), mistake.about(key))).ok()
             })
             .collect()
     }
 
     /// A table inside.
-    pub(crate) fn table(&mut self, key: &'static str, report: &mut Problems<'_>) -> Option<Table<'a>> {
+    pub(crate) fn table(&mut self, key: &'static str, problems: &mut Problems<'_>) -> Option<Table<'a>> {
         let entry = self.node(key)?;
         let Value::Table(entries) = &entry.node.value else {
-            report.error(Some(entry.key_span), self.wrong_type(entry, "a table").remedy(format!("write [{key}]")));
+            problems.error(Some(entry.key_span), self.wrong_type(entry, "a table").remedy(format!("write [{key}]")));
             return None;
         };
         Some(Table::new(format!("[{key}]"), Some(entry.key_span), entries))
     }
 
     /// Tables under names of the user's choice: `[key.NAME]`.
-    pub(crate) fn named_tables(&mut self, key: &'static str, report: &mut Problems<'_>) -> Vec<(&'a str, Table<'a>)> {
-        let Some(outer) = self.table(key, report) else { return Vec::new() };
+    pub(crate) fn named_tables(&mut self, key: &'static str, problems: &mut Problems<'_>) -> Vec<(&'a str, Table<'a>)> {
+        let Some(outer) = self.table(key, problems) else { return Vec::new() };
         let mut tables = Vec::new();
         for entry in outer.entries {
             let name = &entry.key;
@@ -150,18 +150,18 @@ impl<'a> Table<'a> {
                 tables.push((name.as_str(), Table::new(format!("[{key}.{name}]"), Some(entry.key_span), entries)));
             } else {
                 let remedy = format!("[{key}] holds tables with names of your choice: write [{key}.NAME]");
-                report.error(Some(entry.key_span), outer.wrong_type(entry, "a table").remedy(remedy));
+                problems.error(Some(entry.key_span), outer.wrong_type(entry, "a table").remedy(remedy));
             }
         }
         tables
     }
 
     /// A list of tables: `[[key]]`.
-    pub(crate) fn tables(&mut self, key: &'static str, report: &mut Problems<'_>) -> Vec<Table<'a>> {
+    pub(crate) fn tables(&mut self, key: &'static str, problems: &mut Problems<'_>) -> Vec<Table<'a>> {
         let Some(entry) = self.node(key) else { return Vec::new() };
         let remedy = format!("start each one with [[{key}]]");
         let Value::List(items) = &entry.node.value else {
-            report.error(Some(entry.key_span), self.wrong_type(entry, "a list of tables").remedy(remedy));
+            problems.error(Some(entry.key_span), self.wrong_type(entry, "a list of tables").remedy(remedy));
             return Vec::new();
         };
         let mut tables = Vec::new();
@@ -170,19 +170,19 @@ impl<'a> Table<'a> {
                 tables.push(Table::new(format!("[[{key}]]"), Some(item.span), entries));
             } else {
                 let message = format!("\"{key}\" must be a list of tables, this is {}", item.value.noun());
-                report.error(Some(item.span), Mistake::new(message).remedy(remedy.clone()));
+                problems.error(Some(item.span), Mistake::new(message).remedy(remedy.clone()));
             }
         }
         tables
     }
 
     /// Reports every key that was not asked for.
-    pub(crate) fn finish(self, report: &mut Problems<'_>) {
+    pub(crate) fn finish(self, problems: &mut Problems<'_>) {
         for entry in self.entries.iter().filter(|entry| !self.known.contains(&entry.key.as_str())) {
             let mistake = Mistake::new(format!("unknown key \"{}\" in {}", entry.key, self.name));
             let remedy = suggest::did_you_mean(&entry.key, self.known.iter().copied());
             let remedy = remedy.unwrap_or_else(|| format!("known here: {}", self.known.join(", ")));
-            report.error(Some(entry.key_span), mistake.remedy(remedy));
+            problems.error(Some(entry.key_span), mistake.remedy(remedy));
         }
     }
 
@@ -192,7 +192,7 @@ impl<'a> Table<'a> {
 }
 
 /// The strings of an entry that is one string or a list of them.
-pub(crate) fn texts_of<'a>(entry: &'a Entry, table: &str, report: &mut Problems<'_>) -> Vec<Text<'a>> {
+pub(crate) fn texts_of<'a>(entry: &'a Entry, table: &str, problems: &mut Problems<'_>) -> Vec<Text<'a>> {
     let nodes: &[Node] = match &entry.node.value {
         Value::List(items) => items,
         _ => std::slice::from_ref(&entry.node),
@@ -203,7 +203,7 @@ pub(crate) fn texts_of<'a>(entry: &'a Entry, table: &str, report: &mut Problems<
             texts.push(Text { text, span: node.span });
         } else {
             let mistake = wrong_type(entry, table, "a string or a list of strings");
-            report.error(Some(node.span), mistake);
+            problems.error(Some(node.span), mistake);
         }
     }
     texts

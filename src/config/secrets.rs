@@ -10,10 +10,10 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// What reading secrets needs around it.
-pub(super) struct Around<'a> {
+/// The directories and the environment for the secrets of an integration.
+pub(super) struct LoadContext<'a> {
     pub(super) base: &'a Path,
-    /// Where the installations are.
+    /// The directory of the installations.
     pub(super) state_dir: &'a Path,
     /// Empty for all but the default: only that one is configured by the environment.
     pub(super) env: Environment,
@@ -27,12 +27,12 @@ pub(super) fn one_secret(
     keys: (&'static str, &'static str),
     names: &[&str],
     check: Check,
-    around: &mut Around<'_>,
-    report: &mut Problems<'_>,
+    context: &mut LoadContext<'_>,
+    problems: &mut Problems<'_>,
 ) -> Option<Secret> {
-    let mut found = secrets(table, keys, names, check, around, report);
+    let mut found = secrets(table, keys, names, check, context, problems);
     if found.len() > 1 {
-        report.error(table.span, Mistake::new(format!("\"{}\" takes one value", keys.0)));
+        problems.error(table.span, Mistake::new(format!("\"{}\" takes one value", keys.0)));
     }
     found.pop()
 }
@@ -43,53 +43,53 @@ pub(super) fn secrets(
     (key, file_key): (&'static str, &'static str),
     names: &[&str],
     check: Check,
-    around: &mut Around<'_>,
-    report: &mut Problems<'_>,
+    context: &mut LoadContext<'_>,
+    problems: &mut Problems<'_>,
 ) -> Vec<Secret> {
-    let inline = table.texts(key, report);
-    let files = table.texts(file_key, report);
+    let inline = table.texts(key, problems);
+    let files = table.texts(file_key, problems);
     if let (Some(_), Some(files)) = (&inline, &files) {
         let mistake = Mistake::new(format!("both \"{key}\" and \"{file_key}\" are given")).remedy("keep one of them");
-        report.error(files.first().map(|text| text.span), mistake);
+        problems.error(files.first().map(|text| text.span), mistake);
     }
     let mut found = Vec::new();
-    let mut take = |value: &str, place: Option<Span>, report: &mut Problems<'_>| {
+    let mut take = |value: &str, place: Option<Span>, problems: &mut Problems<'_>| {
         let checked = if value.is_empty() { Err(Mistake::new("it is empty")) } else { check(value) };
         match checked {
             Ok(()) => found.push(Secret::new(value.to_owned())),
-            Err(mistake) => report.error(place, mistake.about(key)),
+            Err(mistake) => problems.error(place, mistake.about(key)),
         }
     };
     if let Some(texts) = inline {
-        warn_if_readable(around.sources.first().cloned().as_deref(), texts.first(), report);
+        warn_if_readable(context.sources.first().cloned().as_deref(), texts.first(), problems);
         for text in texts {
-            take(text.text.trim(), Some(text.span), report);
+            take(text.text.trim(), Some(text.span), problems);
         }
     } else if let Some(texts) = files {
         for text in texts {
-            let path = around.base.join(text.text);
-            if let Some(value) = read_secret(&path, text, file_key, report) {
-                take(&value, Some(text.span), report);
+            let path = context.base.join(text.text);
+            if let Some(value) = read_secret(&path, text, file_key, problems) {
+                take(&value, Some(text.span), problems);
             }
-            around.sources.push(path);
+            context.sources.push(path);
         }
     } else if let Some((_, value)) =
-        names.iter().filter_map(|name| Some((name, around.env.get(name)?))).find(|(_, v)| !v.is_empty())
+        names.iter().filter_map(|name| Some((name, context.env.get(name)?))).find(|(_, v)| !v.is_empty())
     {
-        take(value.trim(), None, report);
+        take(value.trim(), None, problems);
     }
     found
 }
 
-fn read_secret(path: &Path, text: Text<'_>, key: &str, report: &mut Problems<'_>) -> Option<String> {
+fn read_secret(path: &Path, text: Text<'_>, key: &str, problems: &mut Problems<'_>) -> Option<String> {
     match lenient::read_text(path) {
         Ok(value) => {
-            warn_if_readable(Some(path), Some(&text), report);
+            warn_if_readable(Some(path), Some(&text), problems);
             Some(value.trim().to_owned())
         }
         Err(e) => {
             let mistake = Mistake::new(format!("{key}: can't read {}: {e}", path.display()));
-            report.error(
+            problems.error(
                 Some(text.span),
                 mistake.remedy("the file must exist and be readable by the group of the core's user"),
             );
@@ -98,8 +98,8 @@ fn read_secret(path: &Path, text: Text<'_>, key: &str, report: &mut Problems<'_>
     }
 }
 
-/// A file with secrets is nobody else's business; one that others may write is no secret of ours at all.
-fn warn_if_readable(path: Option<&Path>, text: Option<&Text<'_>>, report: &mut Problems<'_>) {
+/// Warns of a file with secrets that everybody may read, and refuses one that others may write.
+fn warn_if_readable(path: Option<&Path>, text: Option<&Text<'_>>, problems: &mut Problems<'_>) {
     let Some((path, mode)) = path.and_then(|path| Some((path, fs::metadata(path).ok()?.mode()))) else {
         return;
     };
@@ -107,11 +107,11 @@ fn warn_if_readable(path: Option<&Path>, text: Option<&Text<'_>>, report: &mut P
     let remedy = format!("chmod 0640 {}", path.display());
     if mode & 0o022 != 0 {
         let message = format!("{} holds a secret and others may write it (mode {:04o})", path.display(), mode & 0o7777);
-        report.error(place, Mistake::new(message).remedy(remedy));
+        problems.error(place, Mistake::new(message).remedy(remedy));
     } else if mode & 0o004 != 0 {
         let message =
             format!("{} holds a secret and everybody may read it (mode {:04o})", path.display(), mode & 0o7777);
-        report.warning(place, Mistake::new(message).remedy(remedy));
+        problems.warning(place, Mistake::new(message).remedy(remedy));
     }
 }
 
@@ -138,6 +138,6 @@ pub(super) fn app_token(value: &str) -> Result<(), Mistake> {
     match value {
         v if v.starts_with("xapp-") => printable(v),
         v if v.starts_with("xoxb-") => Err(Mistake::new("that is a bot token").remedy("put it into bot_token")),
-        _ => Err(Mistake::new("that is no app-level token").remedy("it starts with xapp-")),
+        _ => Err(Mistake::new("that isn't an app-level token").remedy("it starts with xapp-")),
     }
 }

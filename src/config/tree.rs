@@ -31,7 +31,7 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    /// What a reader calls it, with its article.
+    /// Its type's name, with the article.
     pub(crate) fn noun(&self) -> &'static str {
         match self {
             Self::Text(_) => "a string",
@@ -53,7 +53,7 @@ pub(crate) struct Entry {
     pub(crate) node: Node,
 }
 
-/// Where the text stops being TOML or JSON.
+/// The position where the text isn't TOML or JSON any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SyntaxError {
     pub(crate) span: Span,
@@ -77,7 +77,7 @@ pub(crate) fn parse_toml(text: &str) -> Result<Vec<Entry>, Vec<SyntaxError>> {
         .collect())
 }
 
-/// What helps against the commonest slips.
+/// The remedies of the most common mistakes.
 fn toml_remedy(message: &str) -> Option<&'static str> {
     if message.contains("duplicate key") {
         Some("remove one of the two")

@@ -1,7 +1,7 @@
 //! Single values: from the text in the file to the strict type, with a remedy for each mistake.
 
 use super::problem::Mistake;
-use super::{CoreKind, Destination, Field, Flavor, Mention, Proxy, Thread, TimeWindow, TimeWindows, suggest};
+use super::{CoreKind, Destination, Field, Flavor, Mention, Proxy, Thread, TimeWindow, TimeWindows, names, suggest};
 use crate::model::notification::Kind;
 use crate::model::pattern::Pattern;
 use crate::system::secret::Secret;
@@ -12,7 +12,7 @@ use std::time::Duration;
 /// `10s`, `5m`, `1h30m`, `3d`, `250ms`
 pub(super) fn duration(text: &str) -> Result<Duration, Mistake> {
     let bad = || {
-        Mistake::new(format!("\"{text}\" is no duration"))
+        Mistake::new(format!("\"{text}\" isn't a duration"))
             .remedy("write a number with a unit: \"30s\", \"5m\", \"12h\", \"3d\"")
     };
     let mut total = Duration::ZERO;
@@ -41,7 +41,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, Mistake> {
 /// A URL: https, or http where it stays on this machine.
 pub(super) fn url(text: &str) -> Result<String, Mistake> {
     let (scheme, rest) =
-        text.split_once("://").ok_or_else(|| Mistake::new("it is no URL").remedy("it starts with https://"))?;
+        text.split_once("://").ok_or_else(|| Mistake::new("it isn't a URL").remedy("it starts with https://"))?;
     let authority = rest.split('/').next().unwrap_or_default();
     let host = authority.rsplit('@').next().unwrap_or_default();
     let host = host
@@ -50,14 +50,14 @@ pub(super) fn url(text: &str) -> Result<String, Mistake> {
     let is_loopback = host == "localhost" || host == "::1" || host.starts_with("127.");
     match scheme {
         _ if host.is_empty() || text.chars().any(|c| c.is_whitespace() || c.is_control()) => {
-            Err(Mistake::new("it is no URL").remedy("it has a host and no blanks"))
+            Err(Mistake::new("it isn't a URL").remedy("it has a host and no blanks"))
         }
         "https" => Ok(text.to_owned()),
         "http" if is_loopback => Ok(text.to_owned()),
         "http" => {
             Err(Mistake::new("plain http would send the secret readable over the network").remedy("use https://"))
         }
-        _ => Err(Mistake::new(format!("\"{scheme}\" is no scheme for it")).remedy("it starts with https://")),
+        _ => Err(Mistake::new(format!("\"{scheme}\" isn't a scheme for it")).remedy("it starts with https://")),
     }
 }
 
@@ -65,7 +65,9 @@ pub(super) fn url(text: &str) -> Result<String, Mistake> {
 pub(super) fn link(text: &str) -> Result<String, Mistake> {
     let is_link = (text.starts_with("https://") || text.starts_with("http://")) && !text.contains(char::is_whitespace);
     if !is_link {
-        return Err(Mistake::new(format!("\"{text}\" is no web address")).remedy("it starts with https:// or http://"));
+        return Err(
+            Mistake::new(format!("\"{text}\" isn't a web address")).remedy("it starts with https:// or http://")
+        );
     }
     Ok(text.trim_end_matches('/').to_owned())
 }
@@ -75,7 +77,7 @@ pub(super) fn command(text: &str) -> Result<String, Mistake> {
     let is_fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
     match text.strip_prefix('/') {
         Some(name) if (1..32).contains(&name.len()) && name.chars().all(is_fine) => Ok(text.to_owned()),
-        _ => Err(Mistake::new(format!("\"{text}\" is no slash command"))
+        _ => Err(Mistake::new(format!("\"{text}\" isn't a slash command"))
             .remedy("write \"/NAME\": up to 31 small letters, digits, - _ .")),
     }
 }
@@ -88,39 +90,21 @@ pub(super) fn proxy(text: &str) -> Result<Proxy, Mistake> {
     let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
     if !["http", "https", "socks5", "socks4"].contains(&scheme) || ureq::Proxy::new(text).is_err() {
         let remedy = "write \"http://proxy:3128\", \"http://user:password@proxy:3128\", \"socks5://...\" or \"none\"";
-        return Err(Mistake::new("it is no proxy address").remedy(remedy));
+        return Err(Mistake::new("it isn't a proxy address").remedy(remedy));
     }
     Ok(Proxy::Url(Secret::new(text.to_owned())))
 }
 
 pub(super) fn flavor(text: &str) -> Result<Flavor, Mistake> {
-    choice(
-        text,
-        &[
-            ("slack", Flavor::Slack),
-            ("mattermost", Flavor::Mattermost),
-            ("rocketchat", Flavor::RocketChat),
-            ("discord", Flavor::Discord),
-        ],
-    )
+    choice(text, &names::FLAVORS)
 }
 
 pub(super) fn thread(text: &str) -> Result<Thread, Mistake> {
-    choice(text, &[("replies", Thread::Replies), ("broadcast", Thread::Broadcast), ("off", Thread::Off)])
+    choice(text, &names::THREADS)
 }
 
 pub(super) fn core_kind(text: &str) -> Result<CoreKind, Mistake> {
-    choice(
-        text,
-        &[
-            ("nagios", CoreKind::Nagios),
-            ("naemon", CoreKind::Naemon),
-            ("icinga2", CoreKind::Icinga2),
-            ("openitcockpit", CoreKind::OpenItCockpit),
-            ("checkmk", CoreKind::Checkmk),
-            ("centreon", CoreKind::Centreon),
-        ],
-    )
+    choice(text, &names::CORE_KINDS)
 }
 
 /// One of the known words, in any case.
@@ -198,7 +182,7 @@ pub(super) fn pattern(text: &str) -> Result<Pattern, Mistake> {
 pub(super) fn regex(text: &str) -> Result<String, Mistake> {
     match regex_lite::Regex::new(text) {
         Ok(_) => Ok(text.to_owned()),
-        Err(e) => Err(Mistake::new(format!("\"{text}\" is no regular expression: {e}"))
+        Err(e) => Err(Mistake::new(format!("\"{text}\" isn't a regular expression: {e}"))
             .remedy("write backslashes twice in double quotes, or use 'single quotes'")),
     }
 }
@@ -210,7 +194,7 @@ pub(super) fn template(text: &str) -> Result<String, Mistake> {
 /// `Mon-Fri 08:00-18:00, Sat 10:00-12:00`
 pub(super) fn time_windows(text: &str) -> Result<TimeWindows, Mistake> {
     text.split(',').map(|part| time_window(part.trim())).collect::<Option<Vec<_>>>().map(TimeWindows).ok_or_else(|| {
-        Mistake::new(format!("\"{text}\" is no time"))
+        Mistake::new(format!("\"{text}\" isn't a time of the week"))
             .remedy("write \"Mon-Fri 08:00-18:00\" or \"Sat 10:00-12:00, Sun 10:00-12:00\"")
     })
 }
@@ -258,7 +242,7 @@ impl FromStr for Destination {
 
     fn from_str(text: &str) -> Result<Self, Mistake> {
         let text = text.trim();
-        let bad = |remedy: &str| Mistake::new(format!("\"{text}\" is no destination")).remedy(remedy.to_owned());
+        let bad = |remedy: &str| Mistake::new(format!("\"{text}\" isn't a destination")).remedy(remedy.to_owned());
         if let Some(name) = text.strip_prefix('#') {
             let is_name = !name.is_empty()
                 && name.chars().count() <= 80
@@ -307,8 +291,10 @@ impl FromStr for Mention {
             handle if text.trim().starts_with('@') && !handle.is_empty() && !handle.contains(char::is_whitespace) => {
                 Ok(Self::Handle(handle.to_owned()))
             }
-            _ => Err(Mistake::new(format!("\"{text}\" is nobody to mention"))
-                .remedy("write \"here\", \"@usergroup\", \"@alice@example.com\", or an id such as \"U0123ABCDEF\"")),
+            _ => Err(Mistake::new(format!(
+                "\"{text}\" isn't a user, group, channel or e-mail address that can be mentioned"
+            ))
+            .remedy("write \"here\", \"@usergroup\", \"@alice@example.com\", or an id such as \"U0123ABCDEF\"")),
         }
     }
 }

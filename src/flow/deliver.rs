@@ -17,7 +17,7 @@ pub(crate) use drain::{complete, local_time, subscriptions};
 pub(crate) use mentions::message_mode;
 pub(crate) use send::directly;
 
-use crate::config::{Config, Integration};
+use crate::config::{Config, Integration, Route};
 use crate::monitoring::details::Details;
 use crate::monitoring::objects::DisplayNames;
 use crate::slack::api::Client;
@@ -83,6 +83,8 @@ pub(crate) struct Round {
 #[derive(Debug)]
 pub(crate) struct Deliverer {
     config: Config,
+    /// Routes that channels gave themselves; from the outbox, not from the configuration.
+    subscriptions: Vec<Route>,
     env: Environment,
     spool: Spool,
     store: Store,
@@ -117,7 +119,21 @@ impl Deliverer {
         let spool = Spool::new(&config.state_dir);
         let (names, details) = (DisplayNames::default(), Details::default());
         let (clients, last_logged, renewals) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Ok(Self { config, env, spool, store, clock, names, details, awaited: None, clients, last_logged, renewals })
+        let subscriptions = Vec::new();
+        Ok(Self {
+            config,
+            subscriptions,
+            env,
+            spool,
+            store,
+            clock,
+            names,
+            details,
+            awaited: None,
+            clients,
+            last_logged,
+            renewals,
+        })
     }
 
     /// Uses a new configuration; waiting messages follow it.

@@ -78,7 +78,7 @@ fn keep(request: &Request) {
     if let Ok(command) = command(&request.requester, &object, action)
         && command.unsayable().is_none()
     {
-        check(&Expectation::of(&command, None).lines, &object);
+        check(&Expectation::from_command(&command, None).lines, &object);
     }
 }
 

@@ -5,7 +5,7 @@ use crate::config::{self, Config, Core, CoreKind, lenient};
 use crate::model::incoming::Incoming;
 use crate::model::notification::Notification;
 use crate::monitoring::contacts::Contacts;
-use crate::monitoring::paths::places;
+use crate::monitoring::paths::Paths;
 use crate::rules::confirm::{Expectation, judge};
 use crate::rules::render::{Interactivity, RenderContext, card};
 use crate::slack::blocks;
@@ -33,7 +33,7 @@ pub fn status(bytes: &[u8]) {
         }
     }
     let line = "[1795240000] ACKNOWLEDGE_HOST_PROBLEM;web01;2;1;0;alice;looking\n";
-    let _ = crate::monitoring::log::fate_in(&String::from_utf8_lossy(bytes), line, NOW);
+    let _ = crate::monitoring::log::result_in(&String::from_utf8_lossy(bytes), line, NOW);
 }
 
 fn effects() -> [crate::rules::confirm::Effect; 4] {
@@ -58,7 +58,7 @@ pub fn objects(bytes: &[u8]) {
     let (mut contacts, wanted) = (Contacts::default(), wanted());
     contacts.prepare(&core, &wanted);
     assert!(contacts.of(&core, &wanted[1]).is_some(), "the file is there");
-    let _ = places(&Core { kind: CoreKind::Checkmk, main_config: path, ..Core::default() });
+    let _ = Paths::find(&Core { kind: CoreKind::Checkmk, main_config: path, ..Core::default() });
 }
 
 /// A spool file: what is read is the same after it was written again, and can be shown.
@@ -83,7 +83,7 @@ pub(super) fn keep(notification: &Notification) {
     let text = serde_json::to_string(notification).expect("a notification can be kept");
     let again: Notification = serde_json::from_str(&text).expect("a notification that was kept is read");
     assert_eq!(&again, notification, "the outbox changes a notification");
-    let facts = RenderContext { reach: Interactivity::Forms, ..RenderContext::bare(&STYLE.message, None, NOW) };
+    let facts = RenderContext { interactivity: Interactivity::Forms, ..RenderContext::bare(&STYLE.message, None, NOW) };
     let card = card(&again, &facts);
     let _ = (blocks::message(&card), blocks::plain(&card), blocks::reply(&card));
 }

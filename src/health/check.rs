@@ -6,6 +6,7 @@ pub(crate) mod gather;
 mod listener;
 
 use crate::config::Missing;
+use crate::model::time_text::{Unit, short_span};
 use crate::monitoring::shell::Danger;
 use crate::state_dir::listener_status::ListenerStatus;
 use crate::store::Health;
@@ -27,7 +28,7 @@ pub(crate) enum Level {
 pub(crate) struct Finding {
     pub(crate) level: Level,
     pub(crate) text: String,
-    /// What to do, as a command where there is one.
+    /// The remedy, as a command where there is one.
     pub(crate) remedy: Option<String>,
 }
 
@@ -52,7 +53,7 @@ pub(crate) struct Thresholds {
     pub(crate) critical_queue: i64,
 }
 
-/// What was seen in time. A part that is `None` took too long; an `Err` says why it couldn't be seen. Unix seconds.
+/// The facts that were gathered in time. A part that is `None` took too long; an `Err` says why it couldn't be seen. Unix seconds.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Facts {
     pub(crate) now: i64,
@@ -62,27 +63,27 @@ pub(crate) struct Facts {
     pub(crate) config: Option<Configured>,
     /// Whether the audit has the row that the caller kept the hash of; `None` where none was given, too.
     pub(crate) audit_head: Option<Result<bool, String>>,
-    /// By core: what its door said.
-    pub(crate) cores: BTreeMap<String, Door>,
-    /// What lets a text reach a core's shell.
+    /// By core: what its transport said.
+    pub(crate) cores: BTreeMap<String, CommandTransport>,
+    /// Definitions by which a text reaches a core's shell.
     pub(crate) dangers: Vec<Danger>,
 }
 
 /// Who delivers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Listener {
-    /// None runs; or somebody without a report holds the delivery lock: a `notify` or `queue flush`.
+    /// None runs; or a process without a status file holds the delivery lock: a `notify` or `queue flush`.
     None {
         lock_holder: Option<u32>,
     },
-    /// It left a report, and is gone.
+    /// It left a status file and no longer runs.
     Died(ListenerStatus),
     /// It holds the delivery lock and its heart stopped.
     Stuck(ListenerStatus),
     Runs(ListenerStatus),
 }
 
-/// What waits before the outbox.
+/// The spool, before the outbox.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Spool {
     pub(crate) files: usize,
@@ -107,16 +108,16 @@ pub(crate) enum Configured {
         first: String,
         count: usize,
     },
-    Unseen(String),
+    NotTried(String),
 }
 
 /// Whether a core would take a command now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Door {
+pub(crate) enum CommandTransport {
     Open,
-    Shut(String),
+    Closed(String),
     /// This user may not try it.
-    Unseen(String),
+    NotTried(String),
 }
 
 /// The plugin's answer.
@@ -147,7 +148,7 @@ pub(crate) fn judge(facts: &Facts, thresholds: &Thresholds) -> Verdict {
     Verdict { level, findings, summary: summary(facts), perfdata: perfdata(facts, thresholds) }
 }
 
-/// What is to be said of the listener alone, worst first.
+/// Findings about the listener alone, worst first.
 pub(crate) fn judge_listener(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     listener::judge(facts, &mut findings);
@@ -193,12 +194,7 @@ fn plain(text: &str) -> String {
 
 /// `42 s`, `7 min`, `3 h`, `2 d`
 pub(crate) fn span(seconds: i64) -> String {
-    match seconds.max(0) {
-        s @ 0..120 => format!("{s} s"),
-        s @ 120..7200 => format!("{} min", s / 60),
-        s @ 7200..172_800 => format!("{} h", s / 3600),
-        s => format!("{} d", s / 86_400),
-    }
+    short_span(seconds, Unit::Spaced)
 }
 
 /// `1 message`, `2 messages`
@@ -291,7 +287,7 @@ fn configuration(facts: &Facts, findings: &mut Vec<Finding>) {
     let is_running = matches!(facts.listener, Some(Ok(Listener::Runs(_))));
     match &facts.config {
         None => findings.push(Finding::new(Level::Unknown, "the configuration can't be seen: it took too long")),
-        Some(Configured::Unseen(why)) => {
+        Some(Configured::NotTried(why)) => {
             findings.push(Finding::new(Level::Unknown, why).remedy("run this check as the core's user"));
         }
         Some(Configured::Broken { first, count: problems }) => {
@@ -317,15 +313,15 @@ fn configuration(facts: &Facts, findings: &mut Vec<Finding>) {
 }
 
 fn cores(facts: &Facts, findings: &mut Vec<Finding>) {
-    for (name, door) in &facts.cores {
+    for (name, transport) in &facts.cores {
         let core = if name.is_empty() { "the core".to_owned() } else { format!("the core \"{name}\"") };
-        match door {
-            Door::Open => {}
-            Door::Shut(why) => {
+        match transport {
+            CommandTransport::Open => {}
+            CommandTransport::Closed(why) => {
                 let text = format!("{core} takes no commands: {why}");
                 findings.push(Finding::new(Level::Warning, text).remedy("ackbell doctor"));
             }
-            Door::Unseen(why) => {
+            CommandTransport::NotTried(why) => {
                 findings.push(Finding::new(Level::Note, format!("whether {core} takes commands wasn't tried: {why}")));
             }
         }
@@ -347,7 +343,7 @@ fn summary(facts: &Facts) -> String {
         some => waiting_words(some, age),
     };
     match &facts.listener {
-        Some(Ok(Listener::Runs(report))) => format!("{queue}, the listener {} runs", report.version),
+        Some(Ok(Listener::Runs(status))) => format!("{queue}, the listener {} runs", status.version),
         _ => format!("{queue}, notify delivers by itself"),
     }
 }
@@ -356,7 +352,7 @@ fn perfdata(facts: &Facts, thresholds: &Thresholds) -> String {
     let (waiting, age) = facts.waiting();
     let Thresholds { warning_age, critical_age, warning_queue, critical_queue } = thresholds;
     let (warning_age, critical_age) = (seconds(*warning_age), seconds(*critical_age));
-    // What isn't known is U, as the guidelines want it.
+    // An unknown value is U, as the guidelines want it.
     let known = |number: Option<i64>| number.map_or("U".to_owned(), |number| number.to_string());
     let both = facts.spool().is_some() && facts.outbox().is_some();
     let (waiting, age) = (known(both.then_some(waiting)), known(both.then_some(age)));

@@ -31,7 +31,7 @@ pub(crate) enum Mark {
     Bad(Trouble),
 }
 
-/// Whose trouble it is; the greater decides the exit code.
+/// The side that has the trouble; the greatest decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Trouble {
     /// Slack or the core can't be reached.
@@ -43,7 +43,7 @@ pub(crate) enum Trouble {
     Configuration,
 }
 
-/// One line of the report.
+/// One line of the status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Step {
     pub(crate) mark: Mark,
@@ -66,16 +66,16 @@ impl Step {
     }
 }
 
-/// What is asked for.
+/// The options of `ackbell doctor`.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Wish {
+pub(crate) struct DoctorOptions {
     /// Post a test message to every destination.
     pub(crate) send: bool,
     /// Only this integration.
     pub(crate) integration: Option<String>,
 }
 
-/// Where a hop puts its steps as they are done.
+/// Collects the steps as they are done.
 struct Steps(Sender<Step>);
 
 impl Steps {
@@ -89,83 +89,88 @@ impl Steps {
     }
 }
 
-/// Examines everything; `tell` hears each step as it is done. The worst trouble, if any.
+/// Examines everything; `show_step` hears each step as it is done. The worst trouble, if any.
 pub(crate) fn examine(
     path: Option<&Path>,
     env: &Environment,
-    wish: &Wish,
-    tell: &mut dyn FnMut(Step),
+    options: &DoctorOptions,
+    show_step: &mut dyn FnMut(Step),
 ) -> Option<Trouble> {
     let mut worst = None;
-    let mut tell = |step: Step| {
+    let mut show_step = |step: Step| {
         if let Mark::Bad(trouble) = step.mark {
             worst = worst.max(Some(trouble));
         }
-        tell(step);
+        show_step(step);
     };
     let (sender, receiver) = channel();
     let (asked, early_env) = (path.map(Path::to_owned), env.clone());
     std::thread::spawn(move || drop(sender.send(machine::configuration(asked.as_deref(), &early_env))));
     let Ok((config, steps)) = receiver.recv_timeout(CONFIG_MAX) else {
         let text = format!("reading it takes more than {} s", CONFIG_MAX.as_secs());
-        tell(Step::bad(Trouble::Configuration, "configuration", text, "ls -l it: its disk hangs, or it is a FIFO"));
+        show_step(Step::bad(
+            Trouble::Configuration,
+            "configuration",
+            text,
+            "ls -l it: its disk hangs, or it is a FIFO",
+        ));
         return worst;
     };
-    steps.into_iter().for_each(&mut tell);
-    if let (Some(config), Some(name)) = (&config, &wish.integration)
+    steps.into_iter().for_each(&mut show_step);
+    if let (Some(config), Some(name)) = (&config, &options.integration)
         && !config.integrations.iter().any(|integration| integration.name == *name)
     {
         let known: Vec<&str> = config.integrations.iter().map(|integration| &*integration.name).collect();
         let found = format!("there is no integration \"{name}\"");
-        tell(Step::bad(Trouble::Configuration, "integration", found, format!("known: {}", known.join(", "))));
+        show_step(Step::bad(Trouble::Configuration, "integration", found, format!("known: {}", known.join(", "))));
         return worst;
     }
     let (path, early_env) = (path.map(Path::to_owned), env.clone());
-    hop("state", move |steps| steps.extend(machine::state(path.as_deref(), &early_env)), &mut tell);
+    hop("state", move |steps| steps.extend(machine::state(path.as_deref(), &early_env)), &mut show_step);
     let Some(config) = config.map(Arc::new) else {
         return worst;
     };
     let asked = Arc::clone(&config);
-    hop("listener", move |steps| steps.extend(machine::listener(&asked)), &mut tell);
-    for own in chosen(&config, wish) {
-        let (asked, env, own, send) = (Arc::clone(&config), env.clone(), own.clone(), wish.send);
+    hop("listener", move |steps| steps.extend(machine::listener(&asked)), &mut show_step);
+    for own in chosen(&config, options) {
+        let (asked, env, own, send) = (Arc::clone(&config), env.clone(), own.clone(), options.send);
         let (name, api_url) = (format!("[{}]", own.name), own.api_url.clone());
-        let mut tell = |step: Step| {
+        let mut show_step = |step: Step| {
             let remedy = step.remedy.map(|remedy| at_its_site(&remedy, &api_url));
-            tell(Step { remedy, ..step });
+            show_step(Step { remedy, ..step });
         };
-        hop(&name, move |steps| slack::integration(&asked, &own, &env, send, steps), &mut tell);
+        hop(&name, move |steps| slack::integration(&asked, &own, &env, send, steps), &mut show_step);
     }
-    if wish.integration.is_none() {
+    if options.integration.is_none() {
         let looked_at = cores::of(&config);
         if looked_at.is_empty() {
-            hop("core", |steps| steps.extend(cores::unconfigured()), &mut tell);
+            hop("core", |steps| steps.extend(cores::unconfigured()), &mut show_step);
         }
         for core in looked_at {
-            hop("core", move |steps| steps.extend(cores::core(&core)), &mut tell);
+            hop("core", move |steps| steps.extend(cores::core(&core)), &mut show_step);
         }
         let (asked, env) = (Arc::clone(&config), env.clone());
-        hop("public_url", move |steps| steps.extend(slack::public_url(&asked, &env)), &mut tell);
+        hop("public_url", move |steps| steps.extend(slack::public_url(&asked, &env)), &mut show_step);
     }
     worst
 }
 
-fn chosen<'a>(config: &'a Config, wish: &Wish) -> Vec<&'a Integration> {
-    let is_chosen = |i: &&Integration| wish.integration.as_ref().map_or(i.enabled, |name| i.name == *name);
+fn chosen<'a>(config: &'a Config, options: &DoctorOptions) -> Vec<&'a Integration> {
+    let is_chosen = |i: &&Integration| options.integration.as_ref().map_or(i.enabled, |name| i.name == *name);
     config.integrations.iter().filter(is_chosen).collect()
 }
 
-/// Runs one hop; a disk or a name server that hangs costs its time, not the rest of the report.
-fn hop(name: &str, look: impl FnOnce(&Steps) + Send + 'static, tell: &mut dyn FnMut(Step)) {
+/// Runs one hop; a disk or a name server that hangs costs its time, not the rest of the status.
+fn hop(name: &str, look: impl FnOnce(&Steps) + Send + 'static, show_step: &mut dyn FnMut(Step)) {
     let (sender, receiver) = channel();
     let spawned = std::thread::Builder::new().name("hop".into()).spawn(move || look(&Steps(sender)));
     loop {
         match receiver.recv_timeout(STEP_MAX) {
-            Ok(step) => tell(step),
+            Ok(step) => show_step(step),
             Err(RecvTimeoutError::Disconnected) if spawned.is_ok() => return,
             Err(_) => {
                 let text = format!("gave no answer within {} s", STEP_MAX.as_secs());
-                return tell(Step::bad(
+                return show_step(Step::bad(
                     Trouble::Unreachable,
                     name,
                     text,

@@ -97,8 +97,8 @@ impl Installer {
         // One that has begun already may finish in either tab.
         let browser = known.unwrap_or(&fresh);
         let state = locked(states).issue(&integration.name, browser, &nonce, clock::wall_ms() / 1000);
-        let team = integration.team_id.as_deref().or(integration.install.as_ref().map(|i| i.team_id.as_str()));
-        let scopes = AppFeatures::of(config, integration).scopes();
+        let team = integration.team_id.as_deref().or(integration.installation().map(|i| i.team_id.as_str()));
+        let scopes = AppFeatures::new(config, integration).scopes();
         Ok(Page::Redirect {
             to: oauth::authorize_url(integration, &scopes, &redirect_uri, &state, team),
             cookie: format!("{COOKIE}={browser}; Max-Age={LIFE_SECONDS}; Path=/; HttpOnly; Secure; SameSite=Lax"),
@@ -131,9 +131,9 @@ impl Installer {
             .remove("code")
             .ok_or_else(|| refusal(400, "Not installed", &["Slack sent no code.".to_owned(), again(Some(&name))]))?;
         let redirect_uri = redirect_uri(config)?;
-        let exchanged = Client::new(integration, &self.env)
-            .map_err(|e| e.to_string())
-            .and_then(|client| oauth::exchange(&client, &code, &redirect_uri, now, BUDGET).map_err(|e| e.reason()));
+        let exchanged = Client::new(integration, &self.env).map_err(|e| e.to_string()).and_then(|client| {
+            oauth::exchange(&client, &code, &redirect_uri, now, BUDGET).map_err(|e| e.reason().text)
+        });
         let fresh = exchanged.map_err(|why| {
             warn!("not installed integration={name} reason={why:?}");
             refusal(502, "Not installed", &[format!("Slack gave no token: {why}."), again(Some(&name))])
@@ -189,7 +189,7 @@ fn next_steps(config: &Config, integration: &Integration, fresh: &Install) -> Ve
     let mut steps = vec![format!("The integration \"{}\" uses the new token within seconds.", integration.name)];
     let granted: Vec<&str> = fresh.scopes.split(',').collect();
     let missing: Vec<&str> =
-        AppFeatures::of(config, integration).scopes().into_iter().filter(|scope| !granted.contains(scope)).collect();
+        AppFeatures::new(config, integration).scopes().into_iter().filter(|scope| !granted.contains(scope)).collect();
     if !missing.is_empty() {
         steps.push(format!("Slack didn't grant `{}`: features that need it won't work.", missing.join(", ")));
     }

@@ -1,5 +1,6 @@
 //! The outcome of one attempt to post.
 
+use super::slack_error::{Reason, SlackError};
 use std::time::Duration;
 
 /// The outcome of one attempt to post.
@@ -11,25 +12,30 @@ pub(crate) enum Outcome {
     /// Too fast (429): nothing to this channel before that time has passed.
     Wait { after: Duration },
     /// It may work later: the network, Slack or a proxy was at fault, or nobody knows. `slow`: not within minutes.
-    Temporary { reason: String, slow: bool },
+    Temporary { reason: Reason, slow: bool },
     /// Slack refuses the shape of this message: once more as plain text.
-    Plain { reason: String },
+    Plain { reason: Reason },
     /// This message can never work.
-    MessageNever { reason: String },
+    MessageNever { reason: Reason },
     /// The message or thread it refers to is gone: post anew instead.
-    PostAnew { reason: String },
+    PostAnew { reason: Reason },
     /// This destination can't be reached.
-    PlaceNever { reason: String },
+    PlaceNever { reason: Reason },
     /// Nothing can work with this token or webhook until somebody mends it.
-    TokenNever { reason: String },
+    TokenNever { reason: Reason },
 }
 
 impl Outcome {
+    /// Whether the token lacks the scope for this call.
+    pub(crate) fn is_missing_scope(&self) -> bool {
+        matches!(self.reason().error, Some(SlackError::MissingScope { .. }))
+    }
+
     /// For a sentence.
-    pub(crate) fn reason(&self) -> String {
+    pub(crate) fn reason(&self) -> Reason {
         match self {
-            Self::Delivered(_) => "delivered".to_owned(),
-            Self::Wait { after } => format!("too many calls; again in {} s", after.as_secs()),
+            Self::Delivered(_) => "delivered".into(),
+            Self::Wait { after } => format!("too many calls; again in {} s", after.as_secs()).into(),
             Self::Temporary { reason, .. }
             | Self::Plain { reason }
             | Self::MessageNever { reason }

@@ -15,6 +15,29 @@ pub(crate) fn span(seconds: u64) -> String {
     }
 }
 
+/// How a length of time is written in its largest unit alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// `42 s`, `7 min`, `3 h`, `2 d`
+    Spaced,
+    /// `42s`, `7m`, `3h`, `2d`: for columns of a table.
+    Letter,
+}
+
+/// A length in its largest unit; a negative one counts as none.
+pub(crate) fn short_span(seconds: i64, unit: Unit) -> String {
+    let (number, name) = match seconds.max(0) {
+        s @ 0..120 => (s, "s"),
+        s @ 120..7200 => (s / 60, "min"),
+        s @ 7200..172_800 => (s / 3600, "h"),
+        s => (s / 86_400, "d"),
+    };
+    match unit {
+        Unit::Spaced => format!("{number} {name}"),
+        Unit::Letter => format!("{number}{}", &name[..1]),
+    }
+}
+
 /// The date and time of Unix seconds in UTC, for fallbacks: `2026-11-21 06:53:12 UTC`.
 pub(crate) fn utc(unix: i64) -> String {
     let known = unix.clamp(Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
@@ -31,6 +54,13 @@ mod tests {
             [0, 119, 120, 3599, 3600, 12_000, 90_000].map(span),
             ["0 s", "119 s", "2 min", "59 min", "1 h", "3 h 20 min", "1 d 1 h"]
         );
+    }
+
+    #[test]
+    fn a_short_span_is_in_its_largest_unit() {
+        let spaced = |seconds| short_span(seconds, Unit::Spaced);
+        assert_eq!([-5, 119, 120, 7199, 7200, 172_800].map(spaced), ["0 s", "119 s", "2 min", "119 min", "2 h", "2 d"]);
+        assert_eq!([42, 420, 10_800].map(|seconds| short_span(seconds, Unit::Letter)), ["42s", "7m", "3h"]);
     }
 
     #[test]

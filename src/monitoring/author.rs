@@ -4,20 +4,21 @@
 //! The core's log has the command before the core acts on it, and so before it notifies; a downtime of long ago, or a
 //! command that isn't logged, is in the core's state, which may be written some seconds later.
 
-use super::{log, paths, state};
+use super::paths::Paths;
+use super::{log, state};
 use crate::config::{Core, CoreKind};
 use crate::model::core_snapshot::State;
 use crate::model::notification::{Kind, Notification, clean_line};
 use crate::model::object::Object;
 
-/// A command is carried out, and told of, within this time after it is logged.
+/// A command is applied, and its notification sent, within this time after it is logged.
 const CARRIED_OUT_SECONDS: i64 = 60;
 /// A notification's time and the log's may be of two sides of a second.
 const SECOND: i64 = 1;
 
 /// An author and a comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Said {
+struct Authorship {
     author: String,
     comment: String,
 }
@@ -34,10 +35,10 @@ pub(crate) fn is_missing(notification: &Notification) -> bool {
 /// Fills in what the core says of these, all of one core. Returns of which it may still say it: for those another look
 /// is worth the while.
 pub(crate) fn fill(core: &Core, notifications: &mut [&mut Notification]) -> Vec<bool> {
-    let places = paths::places(core);
-    let log = places.log_file.as_deref().and_then(log::tail).unwrap_or_default();
+    let paths = Paths::find(core);
+    let log = paths.log_file.as_deref().and_then(log::tail).unwrap_or_default();
     for notification in notifications.iter_mut() {
-        tell(notification, in_log(&log, notification));
+        fill_in(notification, in_log(&log, notification));
     }
     let missing = notifications.iter().filter(|notification| is_missing(notification));
     let wanted: Vec<Object> = missing.map(|notification| Object::of(notification)).collect();
@@ -51,7 +52,7 @@ pub(crate) fn fill(core: &Core, notifications: &mut [&mut Notification]) -> Vec<
         if is_missing(notification)
             && let Some(state) = snapshot.states.get(&Object::of(notification))
         {
-            tell(notification, in_state(state, notification));
+            fill_in(notification, in_state(state, notification));
         }
         // A message by hand stands in no state, and what ended stands there no more.
         let may_come = matches!(notification.kind, Kind::Acknowledgement | Kind::DowntimeStart);
@@ -60,15 +61,15 @@ pub(crate) fn fill(core: &Core, notifications: &mut [&mut Notification]) -> Vec<
     later
 }
 
-fn tell(notification: &mut Notification, said: Option<Said>) {
-    if let Some(Said { author, comment }) = said.filter(|_| is_missing(notification)) {
+fn fill_in(notification: &mut Notification, authorship: Option<Authorship>) {
+    if let Some(Authorship { author, comment }) = authorship.filter(|_| is_missing(notification)) {
         let text = |text: &str| Some(clean_line(text)).filter(|text| !text.is_empty());
         (notification.author, notification.comment) = (text(&author), text(&comment));
     }
 }
 
 /// The latest command in the log that is behind the notification.
-fn in_log(log: &str, notification: &Notification) -> Option<Said> {
+fn in_log(log: &str, notification: &Notification) -> Option<Authorship> {
     if !is_missing(notification) {
         return None;
     }
@@ -84,10 +85,10 @@ fn in_log(log: &str, notification: &Notification) -> Option<Said> {
         } else {
             (time >= notification.time - CARRIED_OUT_SECONDS).then_some(time)?
         };
-        Some((since, Said { author: author.to_owned(), comment: comment.to_owned() }))
+        Some((since, Authorship { author: author.to_owned(), comment: comment.to_owned() }))
     });
     // The last of equals.
-    found.max_by_key(|(since, _)| *since).map(|(_, said)| said)
+    found.max_by_key(|(since, _)| *since).map(|(_, authorship)| authorship)
 }
 
 /// If the command is about the notification's object and of its kind: how many fields stand before the author, and the
@@ -129,22 +130,23 @@ fn about<'a>(name: &str, arguments: &'a str, notification: &Notification) -> Opt
     rest.filter(|_| is_kind).map(|rest| (skipped, rest))
 }
 
-/// Whether a downtime with these ends can be the one that is told of. A flexible one lies within.
+/// Whether a downtime with these ends can be the one in the notification. A flexible one lies within.
 fn holds(notification: &Notification, start: i64, end: i64) -> bool {
     start <= notification.time + SECOND && end >= notification.time - CARRIED_OUT_SECONDS
 }
 
-fn in_state(state: &State, notification: &Notification) -> Option<Said> {
-    let said = |author: &str, comment: &str| Said { author: author.to_owned(), comment: comment.to_owned() };
+fn in_state(state: &State, notification: &Notification) -> Option<Authorship> {
+    let authorship =
+        |author: &str, comment: &str| Authorship { author: author.to_owned(), comment: comment.to_owned() };
     if notification.kind == Kind::Acknowledgement {
         let is_it = |time: i64| (time - notification.time).abs() <= CARRIED_OUT_SECONDS;
-        return state.acknowledgement().filter(|found| is_it(found.time)).map(|a| said(&a.author, &a.comment));
+        return state.acknowledgement().filter(|found| is_it(found.time)).map(|a| authorship(&a.author, &a.comment));
     }
     if notification.kind == Kind::Custom {
         return None;
     }
     let held = state.downtimes.iter().filter(|downtime| holds(notification, downtime.start, downtime.end));
-    held.max_by_key(|downtime| downtime.start).map(|downtime| said(&downtime.author, &downtime.comment))
+    held.max_by_key(|downtime| downtime.start).map(|downtime| authorship(&downtime.author, &downtime.comment))
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@
 //! The file is read when an object is asked about for the first time, and again when it changes: a core writes it when
 //! it starts or reloads. Contacts and groups are kept, of the objects only those that were asked about.
 
+use super::livestatus;
 use super::objects::{FILE_BYTES_MAX, Piece, walk};
-use super::{livestatus, paths};
+use super::paths::Paths;
 use crate::config::Core;
 use crate::model::object::Object;
 use crate::rules::authorise::Contact;
@@ -46,8 +47,8 @@ impl Contacts {
     /// All contacts of the core, each with whether it belongs to the object; `None` where that isn't known, as there
     /// is no file. [`Contacts::prepare`] first when many objects are asked about.
     pub(crate) fn of(&mut self, core: &Core, object: &Object) -> Option<Vec<Contact>> {
-        let places = paths::places(core);
-        if let (None, Some(address)) = (&places.objects_file, &places.livestatus) {
+        let paths = Paths::find(core);
+        if let (None, Some(address)) = (&paths.objects_file, &paths.livestatus) {
             return livestatus::contacts(address, object);
         }
         let known = self.learn(core, std::slice::from_ref(object))?;
@@ -64,7 +65,7 @@ impl Contacts {
     }
 
     fn learn(&mut self, core: &Core, objects: &[Object]) -> Option<&Known> {
-        let path = paths::places(core).objects_file?;
+        let path = Paths::find(core).objects_file?;
         let metadata = fs::metadata(&path).ok()?;
         let stamp = metadata.modified().ok().map(|modified| (modified, metadata.len()));
         let known = self.files.entry(path.clone()).or_default();
@@ -73,7 +74,7 @@ impl Contacts {
             if !is_fresh || known.owners.len() + objects.len() > OBJECTS_MAX {
                 known.owners.clear();
             }
-            // What the file doesn't know has no contacts, and is not asked for again.
+            // An object that isn't in the file has no contacts, and is not looked up again.
             known.owners.extend(objects.iter().map(|object| (key(object), Owners::default())));
             known.stamp = read(&path, known).ok().and(stamp);
         }
@@ -108,13 +109,13 @@ fn read(path: &Path, known: &mut Known) -> std::io::Result<()> {
         Piece::Start(kind) => {
             block = Block { is_contact: kind == b"contact", is_group: kind == b"contactgroup", ..Block::default() };
         }
-        Piece::Field(key, value) => block.take(key, value),
+        Piece::Field(key, value) => block.add(key, value),
         Piece::End => std::mem::take(&mut block).put(known),
     })
 }
 
 impl Block {
-    fn take(&mut self, key: &str, value: &str) {
+    fn add(&mut self, key: &str, value: &str) {
         let list = || value.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
         match key {
             "host_name" => value.clone_into(&mut self.host),

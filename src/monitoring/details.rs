@@ -1,14 +1,15 @@
-//! What a core's objects and contacts say beside their names: display name, alias, address, groups, links, custom
+//! Facts about a core's objects and contacts: display name, alias, address, groups, links, custom
 //! variables, e-mail. Anybody who may edit an object writes these, and no core takes a quote out of them, so they never
 //! come by a command line: they are looked up when a notification is taken into the outbox, in `objects.cache`, else by
 //! Livestatus. There they are also whole.
 //!
-//! What a notification says itself wins. Where the core can't be asked, it is delivered with what it has.
+//! A value in the notification itself wins. If the core can't be asked, the notification is delivered as it is.
 
+use super::livestatus;
 use super::object_facts::{Answers, Facts};
 use super::objects::{FILE_BYTES_MAX, Piece, walk};
-use super::{livestatus, paths};
-use crate::config::{Config, Core, CoreKind, Field};
+use super::paths::{self, Paths};
+use crate::config::{Config, Core, CoreKind, Field, Route};
 use crate::model::notification::{Notification, clean_line, is_uuid, present};
 use crate::rules::render::links::encode;
 use std::collections::{BTreeMap, HashMap};
@@ -18,18 +19,18 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// So many objects and contacts are remembered of a core; beyond that all are forgotten and asked for anew.
 const KNOWN_MAX: usize = 10_000;
-/// How long an answer of Livestatus is believed.
+/// How long an answer of Livestatus is kept.
 const BELIEVED_FOR: Duration = Duration::from_secs(60);
 /// How long it isn't asked again when it gave none: no batch is to wait for a socket that hangs.
 const SPARED_FOR: Duration = Duration::from_secs(5);
 
-/// What is known, by core.
+/// The known facts, by core.
 #[derive(Debug, Default)]
 pub(crate) struct Details {
     cores: HashMap<String, Known>,
 }
 
-/// What one core said, as long as it holds.
+/// One core's answers, as long as they are valid.
 #[derive(Debug, Default)]
 struct Known {
     /// The state of the file it came from.
@@ -41,7 +42,7 @@ struct Known {
 
 impl Details {
     /// Fills in what the notifications don't say. One pass over the core's file for all of them, if it must be read.
-    pub(crate) fn fill(&mut self, notifications: &mut [&mut Notification], config: &Config) {
+    pub(crate) fn fill(&mut self, notifications: &mut [&mut Notification], config: &Config, subscriptions: &[Route]) {
         let mut by_core: BTreeMap<String, Vec<&mut Notification>> = BTreeMap::new();
         for notification in notifications.iter_mut() {
             by_core.entry(notification.core.clone()).or_default().push(notification);
@@ -51,7 +52,7 @@ impl Details {
             let known = self.cores.entry(name).or_default();
             known.learn(&core, &notifications);
             for notification in &mut notifications {
-                known.tell(notification, config);
+                known.fill_in(notification, config, subscriptions);
             }
         }
     }
@@ -70,8 +71,8 @@ fn core_of(config: &Config, name: &str, notifications: &[&mut Notification]) -> 
 impl Known {
     /// Asks for what isn't known yet of these.
     fn learn(&mut self, core: &Core, notifications: &[&mut Notification]) {
-        let places = paths::places(core);
-        match (&places.objects_file, &places.livestatus) {
+        let paths = Paths::find(core);
+        match (&paths.objects_file, &paths.livestatus) {
             (Some(path), _) => {
                 let Ok(metadata) = fs::metadata(path) else { return };
                 let stamp = metadata.modified().ok().map(|modified| (modified, metadata.len()));
@@ -119,7 +120,7 @@ impl Known {
     }
 
     /// Fills in one notification.
-    fn tell(&self, notification: &mut Notification, config: &Config) {
+    fn fill_in(&self, notification: &mut Notification, config: &Config, subscriptions: &[Route]) {
         let unknown = Facts::default();
         let host_name = notification.host.name.clone();
         let Answers { objects, contacts } = &self.answers;
@@ -148,7 +149,7 @@ impl Known {
         }
         // The nearest owner's wins, as from the environment.
         for facts in [service, host, contact] {
-            for (key, value) in facts.vars.iter().filter(|(key, _)| is_used(key, config)) {
+            for (key, value) in facts.vars.iter().filter(|(key, _)| is_used(key, config, subscriptions)) {
                 if let Some(value) = present(value) {
                     notification.vars.entry(clean_line(key)).or_insert_with(|| clean_line(value));
                 }
@@ -182,15 +183,15 @@ fn put_list(place: &mut Vec<String>, values: &[String]) {
 }
 
 /// Whether anything asks for this variable: others stay where they are, as passwords stand in some.
-fn is_used(key: &str, config: &Config) -> bool {
-    let mut routes = config.routes.iter().chain(&config.subscriptions);
+fn is_used(key: &str, config: &Config, subscriptions: &[Route]) -> bool {
+    let mut routes = config.routes.iter().chain(subscriptions);
     let mut templates = [&config.message.title, &config.message.body].into_iter().flatten();
     routes.any(|route| route.matches.vars.contains_key(key))
         || config.message.fields.iter().any(|field| matches!(field, Field::Var(name) if name == key))
         || templates.any(|template| template.contains("vars"))
 }
 
-/// What the core would put in place of the macros in a link.
+/// The values of the macros in a link.
 struct Macros<'a> {
     /// Of the host and the service.
     names: (&'a str, &'a str),
@@ -251,7 +252,7 @@ fn read(file: impl Read, answers: &mut Answers) -> std::io::Result<()> {
         &[b"host", b"service", b"contact", b"hostgroup", b"servicegroup", b"contactgroup"],
         |piece| match piece {
             Piece::Start(kind) => block = Block { kind: kind.to_vec(), ..Block::default() },
-            Piece::Field(key, value) => block.take(key, value),
+            Piece::Field(key, value) => block.add(key, value),
             Piece::End => std::mem::take(&mut block).put(answers),
         },
     )
@@ -269,7 +270,7 @@ struct Block {
 }
 
 impl Block {
-    fn take(&mut self, key: &str, value: &str) {
+    fn add(&mut self, key: &str, value: &str) {
         let facts = &mut self.facts;
         let place = match key {
             "host_name" => &mut self.host,

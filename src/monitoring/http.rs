@@ -14,7 +14,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of an answer is read.
 const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// What the API said; a body that is no JSON is `Null`.
+/// The API's answer; a body that isn't JSON is `Null`.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,

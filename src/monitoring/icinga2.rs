@@ -13,11 +13,11 @@ use crate::model::object::Object;
 use crate::rules::command::ExternalCommand;
 use serde_json::{Map, Value, json};
 
-const DOOR: &str = "Icinga 2 API";
+const NAME: &str = "Icinga 2 API";
 
 /// Sends the command as an action, or as a change of the object.
 pub(super) fn send(api: &Api, command: &ExternalCommand) -> Result<Receipt, SendError> {
-    let unreachable = |reason| SendError::Unreachable { door: DOOR, reason };
+    let unreachable = |reason| SendError::Unreachable { transport: NAME, reason };
     let (path, body) = request(command);
     let answer = Client::new(api).and_then(|client| client.post(&path, &body, false)).map_err(unreachable)?;
     verdict(command, &answer)
@@ -25,7 +25,7 @@ pub(super) fn send(api: &Api, command: &ExternalCommand) -> Result<Receipt, Send
 
 /// Whether it answers and knows the user (reading a type takes the permission `types`; without it the login alone is proven).
 pub(super) fn probe(api: &Api) -> Result<(), SendError> {
-    let unreachable = |reason| SendError::Unreachable { door: DOOR, reason };
+    let unreachable = |reason| SendError::Unreachable { transport: NAME, reason };
     let answer = Client::new(api).and_then(|client| client.post("/v1/types/Host", &json!({}), true));
     match answer.map_err(unreachable)? {
         Answer { status: 200..300 | 404, .. } => Ok(()),
@@ -35,7 +35,7 @@ pub(super) fn probe(api: &Api) -> Result<(), SendError> {
     }
 }
 
-/// Where the command goes, and its body.
+/// The path of the request, and its body.
 fn request(command: &ExternalCommand) -> (String, Value) {
     let (author, mut body) = (command.author(), target(command.object()));
     let action = |name: &str| format!("/v1/actions/{name}");
@@ -112,7 +112,7 @@ fn verdict(command: &ExternalCommand, answer: &Answer) -> Result<Receipt, SendEr
         return Err(SendError::Refused(text_of(bad)));
     }
     match (answer.status, results) {
-        (200..300, Some([good, ..])) => Ok(Receipt { door: DOOR, answer: Some(text_of(good)) }),
+        (200..300, Some([good, ..])) => Ok(Receipt { transport: NAME, answer: Some(text_of(good)) }),
         // An action that matches nothing has been seen to answer 500 with no results, by 2.13.6.
         (_, Some([])) => Err(SendError::Refused(format!("it doesn't know {object}"))),
         // The same answer as for a user without the permission, as 2.13.6 gives it.
@@ -123,13 +123,13 @@ fn verdict(command: &ExternalCommand, answer: &Answer) -> Result<Receipt, SendEr
     }
 }
 
-/// What an answer without results says.
+/// The error in an answer without results.
 fn failure(status: u16, text: &str) -> SendError {
     match status {
-        401 => SendError::Login { door: DOOR, reason: "401, unknown user or wrong password".to_owned() },
-        403 => SendError::Login { door: DOOR, reason: format!("403, the API user lacks a permission: {text}") },
-        503 => SendError::Unreachable { door: DOOR, reason: "it is reloading; try again".to_owned() },
-        _ if text.is_empty() => SendError::Unreachable { door: DOOR, reason: format!("it answered {status}") },
+        401 => SendError::Login { transport: NAME, reason: "401, unknown user or wrong password".to_owned() },
+        403 => SendError::Login { transport: NAME, reason: format!("403, the API user lacks a permission: {text}") },
+        503 => SendError::Unreachable { transport: NAME, reason: "it is reloading; try again".to_owned() },
+        _ if text.is_empty() => SendError::Unreachable { transport: NAME, reason: format!("it answered {status}") },
         _ => SendError::Refused(text.to_owned()),
     }
 }

@@ -4,16 +4,17 @@
 //! notification.
 
 use super::objects::{DisplayNames, Names};
-use super::{icinga2, livestatus, paths};
+use super::paths::Paths;
+use super::{icinga2, livestatus};
 use crate::config::{Core, CoreKind};
 use log::warn;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// How long an answer about all names is believed: they change with the core's configuration.
+/// How long an answer about all names is kept: they change with the core's configuration.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 
-/// What is remembered.
+/// The names that were read.
 #[derive(Debug, Default)]
 pub(crate) struct Labels {
     files: DisplayNames,
@@ -24,22 +25,19 @@ pub(crate) struct Labels {
 impl Labels {
     /// The names of a core's objects; `None` where nobody can say now which there are.
     pub(crate) fn of_core(&mut self, core: &Core) -> Option<&Names> {
-        let places = paths::places(core);
+        let paths = Paths::find(core);
         let from_api = core.api.as_ref().filter(|_| core.kind == CoreKind::Icinga2);
-        if from_api.is_none() && (places.objects_file.is_some() || places.livestatus.is_none()) {
+        if from_api.is_none() && (paths.objects_file.is_some() || paths.livestatus.is_none()) {
             return self.files.of_core(core);
         }
         if self.asked.get(&core.name).is_none_or(|(at, _)| at.elapsed() > REMEMBERED_FOR) {
-            let all = match (from_api, &places.livestatus) {
+            let all = match (from_api, &paths.livestatus) {
                 (Some(api), _) => icinga2::state::labels(api),
                 (None, Some(address)) => livestatus::labels(address),
                 (None, None) => None,
             };
             if all.is_none() {
-                warn!(
-                    "display names can't be read core=\"{}\" what=rules that deny by host or service refuse",
-                    core.name
-                );
+                warn!("display names can't be read core={:?} effect=deny_rules_refuse", core.name);
             }
             self.asked.insert(core.name.clone(), (Instant::now(), all));
         }
@@ -49,6 +47,6 @@ impl Labels {
 
 /// Whether there is anybody to ask, a file that can't be read included.
 pub(crate) fn has_source(core: &Core) -> bool {
-    let places = paths::places(core);
-    core.api.is_some() || places.livestatus.is_some() || places.objects_file.is_some_and(|path| path.exists())
+    let paths = Paths::find(core);
+    core.api.is_some() || paths.livestatus.is_some() || paths.objects_file.is_some_and(|path| path.exists())
 }

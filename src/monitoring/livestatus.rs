@@ -22,7 +22,7 @@ use std::io::Write;
 use std::net::Shutdown;
 use table::{FORM, Table};
 
-const DOOR: &str = "Livestatus";
+const NAME: &str = "Livestatus";
 /// So many objects are asked for at once: a filter has a limit somewhere.
 const OBJECTS_MAX: usize = 100;
 
@@ -35,7 +35,7 @@ pub(super) enum Backslashes {
 }
 
 impl Backslashes {
-    pub(super) fn of(kind: CoreKind) -> Self {
+    pub(super) fn from_kind(kind: CoreKind) -> Self {
         match kind {
             CoreKind::Naemon | CoreKind::OpenItCockpit => Self::Undone,
             CoreKind::Nagios | CoreKind::Icinga2 | CoreKind::Checkmk | CoreKind::Centreon => Self::Kept,
@@ -56,13 +56,13 @@ pub(super) fn send(
             return Err(if done == 0 { error } else { SendError::Half(Box::new(error)) });
         }
     }
-    Ok(Receipt { door: DOOR, answer: None })
+    Ok(Receipt { transport: NAME, answer: None })
 }
 
 /// Silence is a yes. The core may have run what it was given when no answer can be read: the state will tell.
 fn run(address: &LivestatusAddress, line: &str) -> Result<(), SendError> {
     const ANSWER_BYTES_MAX: usize = 16 * 1024;
-    let unreachable = |e: std::io::Error| SendError::Unreachable { door: DOOR, reason: format!("{address}: {e}") };
+    let unreachable = |e: std::io::Error| SendError::Unreachable { transport: NAME, reason: format!("{address}: {e}") };
     let request = format!("COMMAND {line}\n\n");
     let answer = match address {
         LivestatusAddress::Unix(path) => {
@@ -92,15 +92,15 @@ const STATE: &str = "state state_type acknowledged acknowledgement_type schedule
     last_check next_check last_state_change has_been_checked plugin_output";
 
 /// Everything in memory, or all that isn't well.
-pub(super) fn survey(address: &LivestatusAddress, scope: Scope) -> Result<Vec<(Object, State)>, ReadError> {
+pub(super) fn list(address: &LivestatusAddress, scope: Scope) -> Result<Vec<(Object, State)>, ReadError> {
     let more = match scope {
-        // What was never checked is in a state that nobody found.
+        // An object that was never checked has no state yet.
         Scope::Problems => format!(" {STATE}\nFilter: state != 0\nFilter: has_been_checked = 1"),
         Scope::Names => String::new(),
     };
     let ask = |table: &str| {
         let answer = ask(address, &format!("GET {table}{more}\n"));
-        answer.map_err(|reason| ReadError::Door { place: format!("Livestatus at {address}"), reason })
+        answer.map_err(|reason| ReadError::Unreadable { origin: format!("Livestatus at {address}"), reason })
     };
     let (hosts, services) = (ask("hosts\nColumns: name name")?, ask("services\nColumns: host_name description")?);
     let object = |host: &str, service| Object { core: String::new(), host: host.to_owned(), service };
@@ -112,7 +112,7 @@ pub(super) fn survey(address: &LivestatusAddress, scope: Scope) -> Result<Vec<(O
 /// Whether it answers.
 pub(super) fn probe(address: &LivestatusAddress) -> Result<(), SendError> {
     let asked = ask(address, "GET status\nColumns: nagios_pid\n").map(drop);
-    asked.map_err(|reason| SendError::Unreachable { door: DOOR, reason: format!("{address}: {reason}") })
+    asked.map_err(|reason| SendError::Unreachable { transport: NAME, reason: format!("{address}: {reason}") })
 }
 
 /// The core's version.
@@ -127,7 +127,7 @@ pub(super) fn read(address: &LivestatusAddress, wanted: &[Object]) -> Result<Sna
     let created = clock::wall_ms() / 1000;
     let ask = |query: &str| {
         let answer = ask(address, query);
-        answer.map_err(|reason| ReadError::Door { place: format!("Livestatus at {address}"), reason })
+        answer.map_err(|reason| ReadError::Unreadable { origin: format!("Livestatus at {address}"), reason })
     };
     snapshot(&ask, wanted, created)
 }
@@ -138,7 +138,8 @@ pub(crate) fn read_from(answers: &[&str], wanted: &[Object], created: i64) -> Re
     let asked = std::cell::Cell::new(0);
     let ask = |query: &str| {
         let answer = answers[asked.replace(asked.get() + 1) % answers.len()];
-        Table::of(answer.as_bytes(), query).map_err(|reason| ReadError::Door { place: "the fuzzer".to_owned(), reason })
+        Table::parse(answer.as_bytes(), query)
+            .map_err(|reason| ReadError::Unreadable { origin: "the fuzzer".to_owned(), reason })
     };
     snapshot(&ask, wanted, created)
 }
@@ -187,7 +188,7 @@ pub(super) fn contacts(address: &LivestatusAddress, object: &Object) -> Option<V
     Some(all.rows().map(contact).collect())
 }
 
-/// What people call all hosts and services.
+/// Display names of all hosts and services.
 pub(super) fn labels(address: &LivestatusAddress) -> Option<Names> {
     let hosts = ask(address, "GET hosts\nColumns: name display_name alias\n").ok()?;
     let services = ask(address, "GET services\nColumns: host_name description display_name\n").ok()?;
@@ -301,7 +302,7 @@ fn ask(address: &LivestatusAddress, query: &str) -> Result<Table, String> {
             connect_tcp(address).and_then(|stream| exchange(stream, request, limit, End::Connection))
         }
     };
-    Table::of(&answer.map_err(|e| e.to_string())?, query)
+    Table::parse(&answer.map_err(|e| e.to_string())?, query)
 }
 
 #[cfg(test)]

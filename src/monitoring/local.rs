@@ -1,7 +1,7 @@
 //! The cores of this machine, for `setup`: whom they run as, where they read their definitions, and what they
 //! themselves say of them.
 
-use super::paths::{MainConfig, Places, main_configs, places};
+use super::paths::{MainConfig, Paths, main_configs};
 use crate::config::{Core, CoreKind};
 use crate::state_dir::owner;
 use rustix::process::geteuid;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 const ICINGA2: &str = "/etc/icinga2/icinga2.conf";
-/// Where the daemons are that no PATH of an administrator need have.
+/// Directories of daemons, which may be missing in an administrator's PATH.
 const PROGRAM_DIRS: [&str; 6] =
     ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin", "/usr/local/nagios/bin", "/opt/openitc/nagios/bin"];
 
@@ -19,8 +19,8 @@ const PROGRAM_DIRS: [&str; 6] =
 pub(crate) struct Local {
     pub(crate) kind: CoreKind,
     pub(crate) main_config: PathBuf,
-    pub(crate) places: Places,
-    /// Whom it runs as, if this machine knows that user.
+    pub(crate) paths: Paths,
+    /// The user it runs as, if this machine knows that user.
     pub(crate) account: Option<Account>,
     /// A file of our own where it reads its definitions; `None` where they are made in a web interface, or no
     /// directory is read.
@@ -68,7 +68,7 @@ pub(crate) fn local(kind: CoreKind, main_config: &Path) -> Local {
         }
     };
     let account = user.and_then(|user| account(&user, group.as_deref()));
-    Local { kind, main_config: main_config.to_owned(), places: places(&core), account, definitions }
+    Local { kind, main_config: main_config.to_owned(), paths: Paths::find(&core), account, definitions }
 }
 
 /// A user by name, with a group of that name or the user's own. Asked of `getent`: users may come from a directory.
@@ -91,7 +91,7 @@ fn getent(database: &str, key: &str) -> Option<Vec<String>> {
     Some(line.split(':').map(str::to_owned).collect())
 }
 
-/// What the core itself says of its configuration.
+/// The core's own check of its configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verification {
     Good,
@@ -121,7 +121,7 @@ impl Local {
     /// Whose process a verification by root becomes; root's own only where nobody else may write the configuration.
     fn runs_as(&self) -> Option<(u32, u32)> {
         let account = self.account.as_ref().map(|account| (account.uid, account.gid));
-        let writer = owner::stranger(&self.main_config).map(|owner| owner.ids());
+        let writer = owner::other_owner(&self.main_config).map(|owner| owner.ids());
         account.filter(|(uid, _)| *uid != 0).or(writer).or(account)
     }
 

@@ -1,7 +1,7 @@
-//! The fate of a command in the core's log: the only place where a core that takes commands silently says why nothing
+//! The result of a command in the core's log: the only place where a core that takes commands silently says why nothing
 //! changed.
 
-use super::paths;
+use super::paths::Paths;
 use crate::config::Core;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -10,7 +10,7 @@ use std::path::Path;
 /// How much of the log's end is read: minutes of a busy core, and what people ordered in them.
 const TAIL_BYTES: u64 = 256 * 1024;
 
-/// What the core's log says of a command.
+/// The result of a command, from the core's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CommandLogResult {
     /// It was read, and nothing more is said: it had its effect, or there was nothing to have one on.
@@ -35,9 +35,9 @@ impl std::fmt::Display for CommandLogResult {
 
 /// Looks for one command, `[UNIX] NAME;...` as it was written, among the log's lines since then (Unix seconds).
 /// `None`: no log, or the log says nothing of it.
-pub(crate) fn fate(core: &Core, line: &str, since: i64) -> Option<CommandLogResult> {
-    let path = paths::places(core).log_file?;
-    fate_in(&tail(&path)?, line, since)
+pub(crate) fn command_result(core: &Core, line: &str, since: i64) -> Option<CommandLogResult> {
+    let path = Paths::find(core).log_file?;
+    result_in(&tail(&path)?, line, since)
 }
 
 /// The external commands that the core took, as the end of its log has them: when (Unix seconds), and `NAME;arg;...`.
@@ -59,10 +59,10 @@ pub(super) fn tail(path: &Path) -> Option<String> {
 }
 
 /// Looks in the text of a log.
-pub(crate) fn fate_in(log: &str, line: &str, since: i64) -> Option<CommandLogResult> {
+pub(crate) fn result_in(log: &str, line: &str, since: i64) -> Option<CommandLogResult> {
     let whole = line.trim_end();
     let command = whole.split_once("] ").map_or(whole, |(_, command)| command);
-    let mut fate = None;
+    let mut result = None;
     for entry in log.lines() {
         let Some((time, text)) = entry.strip_prefix('[').and_then(|entry| entry.split_once("] ")) else { continue };
         if time.parse::<i64>().is_ok_and(|time| time < since) {
@@ -71,21 +71,21 @@ pub(crate) fn fate_in(log: &str, line: &str, since: i64) -> Option<CommandLogRes
         let after = |start: &str| text.strip_prefix(start).map(str::trim_end);
         if after("EXTERNAL COMMAND: ") == Some(command) {
             // The same words again are another command: what was said of the one before doesn't hold.
-            fate = Some(CommandLogResult::Taken);
+            result = Some(CommandLogResult::Taken);
         } else if after("Error: External command failed -> ") == Some(command) {
-            fate = Some(CommandLogResult::Failed(String::new()));
+            result = Some(CommandLogResult::Failed(String::new()));
         } else if after("Warning: Unrecognized external command -> ") == Some(command) {
-            fate = Some(CommandLogResult::Unknown);
+            result = Some(CommandLogResult::Unknown);
         } else if let Some(rest) = after("Warning: External command parse error ").and_then(|t| t.strip_prefix(whole)) {
             // Naemon's: the line, then the reason in parentheses.
             let reason = rest.trim();
             let reason = reason.strip_prefix('(').and_then(|reason| reason.strip_suffix(')')).unwrap_or(reason);
             let is_unknown = reason.starts_with("Unknown command");
-            fate =
+            result =
                 Some(if is_unknown { CommandLogResult::Unknown } else { CommandLogResult::Failed(reason.to_owned()) });
         }
     }
-    fate
+    result
 }
 
 #[cfg(test)]
@@ -97,25 +97,25 @@ mod tests {
 
     #[test]
     fn a_nagios_says_what_became_of_a_command() {
-        let fate = |command: &str| fate_in(NAGIOS, &format!("[1795234360] {command}\n"), 1_795_234_360);
+        let result = |command: &str| result_in(NAGIOS, &format!("[1795234360] {command}\n"), 1_795_234_360);
         let failed = Some(CommandLogResult::Failed(String::new()));
-        assert_eq!(fate("ACKNOWLEDGE_SVC_PROBLEM;web01;Nope;2;1;1;alice;x"), failed);
-        assert_eq!(fate("ACKNOWLEDGE_HOST_PROBLEM;web01;2;1;1;alice;host is up"), Some(CommandLogResult::Taken));
+        assert_eq!(result("ACKNOWLEDGE_SVC_PROBLEM;web01;Nope;2;1;1;alice;x"), failed);
+        assert_eq!(result("ACKNOWLEDGE_HOST_PROBLEM;web01;2;1;1;alice;host is up"), Some(CommandLogResult::Taken));
         let expiring = "ACKNOWLEDGE_SVC_PROBLEM_EXPIRE;web01;HTTP;2;1;1;1795299999;alice;x";
-        assert_eq!(fate(expiring), Some(CommandLogResult::Unknown));
-        assert_eq!(fate("ACKNOWLEDGE_SVC_PROBLEM;web01;Nope;2;1;1;alice"), None, "not a part of it");
-        assert_eq!(fate_in(NAGIOS, "[1] ADD_SVC_COMMENT;web01;HTTP;1;eve;one", 1_795_234_361), None, "it was before");
+        assert_eq!(result(expiring), Some(CommandLogResult::Unknown));
+        assert_eq!(result("ACKNOWLEDGE_SVC_PROBLEM;web01;Nope;2;1;1;alice"), None, "not a part of it");
+        assert_eq!(result_in(NAGIOS, "[1] ADD_SVC_COMMENT;web01;HTTP;1;eve;one", 1_795_234_361), None, "it was before");
     }
 
     #[test]
     fn a_naemon_says_why() {
-        let fate = |command: &str| fate_in(NAEMON, &format!("[1795234565] {command}\n"), 1_795_234_565);
+        let result = |command: &str| result_in(NAEMON, &format!("[1795234565] {command}\n"), 1_795_234_565);
         let invalid = "Failed validation of service as type service (argument 0)";
         let failed = Some(CommandLogResult::Failed(invalid.into()));
-        assert_eq!(fate("ACKNOWLEDGE_SVC_PROBLEM;nohost;HTTP;2;1;1;alice;x"), failed);
-        assert_eq!(fate("NOPE;x"), Some(CommandLogResult::Unknown));
-        assert_eq!(fate("ACKNOWLEDGE_HOST_PROBLEM;web01;2;1;1;alice;host is up"), Some(CommandLogResult::Taken));
-        let said = fate("ACKNOWLEDGE_SVC_PROBLEM;web01;Nope;2;1;1;alice;x").unwrap().to_string();
+        assert_eq!(result("ACKNOWLEDGE_SVC_PROBLEM;nohost;HTTP;2;1;1;alice;x"), failed);
+        assert_eq!(result("NOPE;x"), Some(CommandLogResult::Unknown));
+        assert_eq!(result("ACKNOWLEDGE_HOST_PROBLEM;web01;2;1;1;alice;host is up"), Some(CommandLogResult::Taken));
+        let said = result("ACKNOWLEDGE_SVC_PROBLEM;web01;Nope;2;1;1;alice;x").unwrap().to_string();
         assert_eq!(said, format!("the monitoring core couldn't carry it out: {invalid}"));
     }
 
@@ -127,7 +127,7 @@ mod tests {
         let filler = "[6] something else\n".repeat(20_000);
         std::fs::write(&path, format!("{early}{filler}[7] EXTERNAL COMMAND: C;d\n")).unwrap();
         let core = Core { log_file: Some(path), ..Core::default() };
-        assert_eq!(fate(&core, "[5] A;b\n", 5), None);
-        assert_eq!(fate(&core, "[7] C;d\n", 5), Some(CommandLogResult::Taken));
+        assert_eq!(command_result(&core, "[5] A;b\n", 5), None);
+        assert_eq!(command_result(&core, "[7] C;d\n", 5), Some(CommandLogResult::Taken));
     }
 }

@@ -1,8 +1,8 @@
-//! What a core says of its objects and contacts beside their names, from whichever source.
+//! Facts about a core's objects and contacts beside their names, from any source.
 
 use std::collections::{BTreeMap, HashMap};
 
-/// What was asked about, and what the core has of it: empty where it knows no such object.
+/// The objects that were asked for, with the core's facts: empty where it knows no such object.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     /// By host and service; the service is empty for a host.

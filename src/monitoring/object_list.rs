@@ -1,8 +1,10 @@
-//! A core as a whole: what is wrong now, and the names of everything. Asked for by people, not by messages.
+//! A core as a whole: its problems, and the names of all its objects. For people who ask; messages don't need it.
 
+use super::paths::Paths;
 use super::scope::Scope;
-use super::{icinga2, livestatus, paths, state, status};
-use crate::config::{Core, CoreKind};
+use super::transport::StateSource;
+use super::{icinga2, livestatus, state, status};
+use crate::config::Core;
 use crate::model::core_snapshot::{Snapshot, State};
 use crate::model::object::Object;
 use crate::monitoring::error::ReadError;
@@ -24,19 +26,14 @@ pub(crate) fn states(core: &Core, wanted: &[Object], _: &Permission<'_>) -> Resu
 }
 
 fn read(core: &Core, scope: Scope) -> Result<Vec<(Object, State)>, ReadError> {
-    let mut found = if let (CoreKind::Icinga2, Some(api)) = (core.kind, &core.api) {
-        icinga2::state::survey(api, scope)?
-    } else {
-        let places = paths::places(core);
-        match (&places.livestatus, &places.status_file) {
-            (Some(address), Some(path)) if core.livestatus.is_none() => {
-                // Found, not configured: it may be a leftover.
-                livestatus::survey(address, scope).or_else(|_| status::survey_file(core.kind, path, scope))?
-            }
-            (Some(address), _) => livestatus::survey(address, scope)?,
-            (None, Some(path)) => status::survey_file(core.kind, path, scope)?,
-            (None, None) => return Err(ReadError::Nowhere),
+    let paths = Paths::find(core);
+    let mut found = match StateSource::new(core, &paths)? {
+        StateSource::Icinga2(api) => icinga2::state::list(api, scope)?,
+        StateSource::Livestatus(address) => livestatus::list(address, scope)?,
+        StateSource::LivestatusElseFile(address, path) => {
+            livestatus::list(address, scope).or_else(|_| status::list_file(core.kind, path, scope))?
         }
+        StateSource::StatusFile(path) => status::list_file(core.kind, path, scope)?,
     };
     for (object, _) in &mut found {
         object.core.clone_from(&core.name);

@@ -1,4 +1,4 @@
-//! What people call a host or service, read from the core's `objects.cache`.
+//! Display names of hosts and services, read from the core's `objects.cache`.
 //!
 //! openITCOCKPIT names its objects by UUID and exports the human name as `display_name`; its own command lines pass
 //! only the UUID. The file is indexed once and again when it changes; never on the `notify` path.
@@ -12,7 +12,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// Where openITCOCKPIT's core keeps it.
+/// The path of openITCOCKPIT's object cache.
 const OPENITCOCKPIT: &str = "/opt/openitc/nagios/var/objects.cache";
 /// A larger file isn't read: a million services are about 800 MB.
 pub(super) const FILE_BYTES_MAX: u64 = 1 << 30;
@@ -30,7 +30,7 @@ struct Index {
     names: Names,
 }
 
-/// What people call a core's objects. Only names that differ from the core's.
+/// Display names of a core's objects; only those that differ from the core's names.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     /// The display names, by host and service; the service is empty for a host.
@@ -87,9 +87,9 @@ impl DisplayNames {
         }
     }
 
-    /// What people call a core's objects; `None` where the core has no such file.
+    /// Display names of a core's objects; `None` where the core has no such file.
     pub(crate) fn of_core(&mut self, core: &Core) -> Option<&Names> {
-        let path = super::paths::places(core).objects_file?;
+        let path = super::paths::Paths::find(core).objects_file?;
         self.index(&path).map(|index| &index.names)
     }
 
@@ -151,10 +151,10 @@ pub(super) fn walk(file: impl Read, kinds: &[&[u8]], mut take: impl FnMut(Piece<
 pub(crate) fn read(file: impl Read) -> Names {
     let mut names = Names::default();
     let mut block = Block::default();
-    // What was read before an error counts; the next change of the file reads it again.
+    // The part that was read before an error counts; the next change of the file reads it again.
     let _ = walk(file, &[b"host", b"service"], |piece| match piece {
         Piece::Start(_) => block = Block::default(),
-        Piece::Field(key, value) => block.take(key, value),
+        Piece::Field(key, value) => block.add(key, value),
         Piece::End => {
             let Block { host, service, display_name, alias } = std::mem::take(&mut block);
             names.put_alias(&host, &alias);
@@ -174,7 +174,7 @@ struct Block {
 }
 
 impl Block {
-    fn take(&mut self, key: &str, value: &str) {
+    fn add(&mut self, key: &str, value: &str) {
         match key {
             "host_name" => value.clone_into(&mut self.host),
             "service_description" => value.clone_into(&mut self.service),

@@ -1,6 +1,6 @@
 //! openITCOCKPIT's API: it queues a command for the master or the satellite that owns the object.
 //!
-//! Its queue says only that it took it, and comments aren't known there: those take the core's own door, which is the
+//! Its queue says only that it took it, and comments aren't known there: those take the core's own transport, which is the
 //! master's. Services' downtimes and cancelled ones are known since 4.4.0; an older one says so.
 //! (<https://github.com/openITCOCKPIT/openITCOCKPIT/blob/development/plugins/NagiosModule/src/Controller/CmdController.php>)
 
@@ -11,7 +11,7 @@ use crate::model::action::Action;
 use crate::rules::command::ExternalCommand;
 use serde_json::{Map, Value, json};
 
-const DOOR: &str = "openITCOCKPIT API";
+const NAME: &str = "openITCOCKPIT API";
 const PATH: &str = "/nagios_module/cmd/submit.json";
 
 /// Whether the API has such a command.
@@ -21,7 +21,7 @@ pub(super) fn takes(command: &ExternalCommand) -> bool {
 
 /// Sends each of the command's lines as its typed fields.
 pub(super) fn send(api: &Api, command: &ExternalCommand) -> Result<Receipt, SendError> {
-    let client = Client::new(api).map_err(|reason| SendError::Unreachable { door: DOOR, reason })?;
+    let client = Client::new(api).map_err(|reason| SendError::Unreachable { transport: NAME, reason })?;
     let mut answer = None;
     for (done, line) in command.lines().iter().enumerate() {
         match post(&client, &body(command, line)) {
@@ -30,7 +30,7 @@ pub(super) fn send(api: &Api, command: &ExternalCommand) -> Result<Receipt, Send
             Err(e) => return Err(SendError::Half(Box::new(e))),
         }
     }
-    Ok(Receipt { door: DOOR, answer })
+    Ok(Receipt { transport: NAME, answer })
 }
 
 /// The fields by the names the API has for them.
@@ -72,7 +72,7 @@ fn body(command: &ExternalCommand, line: &str) -> Value {
 
 /// Whether it answers and knows the key: an order without a command is refused, but not the login.
 pub(super) fn probe(api: &Api) -> Result<(), SendError> {
-    let unreachable = |reason| SendError::Unreachable { door: DOOR, reason };
+    let unreachable = |reason| SendError::Unreachable { transport: NAME, reason };
     let client = Client::new(api).map_err(unreachable)?;
     match client.post(PATH, &json!({}), false).map_err(unreachable)?.status {
         status @ (401 | 403 | 301..=308) => Err(login(status)),
@@ -82,7 +82,7 @@ pub(super) fn probe(api: &Api) -> Result<(), SendError> {
 }
 
 fn post(client: &Client<'_>, body: &Value) -> Result<String, SendError> {
-    let unreachable = |reason| SendError::Unreachable { door: DOOR, reason };
+    let unreachable = |reason| SendError::Unreachable { transport: NAME, reason };
     let answer = client.post(PATH, body, false).map_err(unreachable)?;
     let message = answer.body["message"].as_str().unwrap_or_default();
     let message: String = crate::model::notification::clean_line(message).chars().take(300).collect();
@@ -104,7 +104,7 @@ fn login(status: u16) -> SendError {
         403 => "the API key's user group lacks the right to NagiosModule, Cmd, submit",
         _ => "the API key isn't known there",
     };
-    SendError::Login { door: DOOR, reason: format!("{status}, {what}") }
+    SendError::Login { transport: NAME, reason: format!("{status}, {what}") }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Where a core's files and sockets are: the configuration says, else the core's own main configuration, else the
+//! The paths of a core's files and sockets: from the configuration, else the core's own main configuration, else the
 //! usual places of its kind, where something is there.
 
 use super::object_blocks::Lines;
@@ -91,9 +91,9 @@ const CENTREON_INTERVAL: u64 = 60;
 /// So deep may files include others.
 const INCLUDED_MAX: usize = 4;
 
-/// What is known of a core's surroundings. A path that is known need not exist: a core that is down has no FIFO.
+/// The known paths and settings of a core. A path need not exist: a core that is down has no FIFO.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Places {
+pub(crate) struct Paths {
     pub(crate) command_file: Option<PathBuf>,
     pub(crate) status_file: Option<PathBuf>,
     pub(crate) objects_file: Option<PathBuf>,
@@ -107,36 +107,41 @@ pub(crate) struct Places {
     pub(crate) status_update_interval: Option<u64>,
 }
 
-/// Looks; reads only the main configuration.
-pub(crate) fn places(core: &Core) -> Places {
-    let usual: Vec<&Usual> = USUAL.iter().filter(|usual| usual.kind == core.kind).collect();
-    let existing = |of: fn(&Usual) -> &'static str| {
-        usual
-            .iter()
-            .map(|usual| of(usual))
-            .filter(|path| !path.is_empty())
-            .map(PathBuf::from)
-            .find(|path| path.exists())
-    };
-    let main = main_config(core).map(|(_, main)| main).unwrap_or_default();
-    let pick = |own: &Option<PathBuf>, said: &Option<PathBuf>, of: fn(&Usual) -> &'static str| {
-        own.clone().or_else(|| said.clone()).or_else(|| existing(of))
-    };
-    let takes_queries = matches!(core.kind, CoreKind::Naemon | CoreKind::OpenItCockpit);
-    let said_socket = main.query_socket.filter(|_| takes_queries);
-    // Its main configuration may name files that it doesn't write, or that nothing here can read.
-    let is_centreon = core.kind == CoreKind::Centreon;
-    let said_objects = main.objects_file.filter(|_| !is_centreon);
-    let said_log = main.log_file.filter(|_| !is_centreon);
-    Places {
-        command_file: pick(&core.command_file, &main.command_file, |usual| usual.command_file),
-        status_file: pick(&core.status_file, &main.status_file, |usual| usual.status_file),
-        objects_file: pick(&core.objects_file, &said_objects, |usual| usual.objects_file),
-        log_file: pick(&core.log_file, &said_log, |usual| usual.log_file),
-        query_socket: pick(&core.query_socket, &said_socket, |usual| usual.query_socket),
-        livestatus: core.livestatus.clone().or_else(|| existing(|usual| usual.livestatus).map(LivestatusAddress::Unix)),
-        external_commands_checked: main.external_commands_checked,
-        status_update_interval: main.status_update_interval.or(is_centreon.then_some(CENTREON_INTERVAL)),
+impl Paths {
+    /// Looks for them; of the files only the main configuration is read.
+    pub(crate) fn find(core: &Core) -> Self {
+        let usual: Vec<&Usual> = USUAL.iter().filter(|usual| usual.kind == core.kind).collect();
+        let existing = |of: fn(&Usual) -> &'static str| {
+            usual
+                .iter()
+                .map(|usual| of(usual))
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from)
+                .find(|path| path.exists())
+        };
+        let main = main_config(core).map(|(_, main)| main).unwrap_or_default();
+        let pick = |own: &Option<PathBuf>, said: &Option<PathBuf>, of: fn(&Usual) -> &'static str| {
+            own.clone().or_else(|| said.clone()).or_else(|| existing(of))
+        };
+        let takes_queries = matches!(core.kind, CoreKind::Naemon | CoreKind::OpenItCockpit);
+        let said_socket = main.query_socket.filter(|_| takes_queries);
+        // Its main configuration may name files that it doesn't write, or that nothing here can read.
+        let is_centreon = core.kind == CoreKind::Centreon;
+        let said_objects = main.objects_file.filter(|_| !is_centreon);
+        let said_log = main.log_file.filter(|_| !is_centreon);
+        Self {
+            command_file: pick(&core.command_file, &main.command_file, |usual| usual.command_file),
+            status_file: pick(&core.status_file, &main.status_file, |usual| usual.status_file),
+            objects_file: pick(&core.objects_file, &said_objects, |usual| usual.objects_file),
+            log_file: pick(&core.log_file, &said_log, |usual| usual.log_file),
+            query_socket: pick(&core.query_socket, &said_socket, |usual| usual.query_socket),
+            livestatus: core
+                .livestatus
+                .clone()
+                .or_else(|| existing(|usual| usual.livestatus).map(LivestatusAddress::Unix)),
+            external_commands_checked: main.external_commands_checked,
+            status_update_interval: main.status_update_interval.or(is_centreon.then_some(CENTREON_INTERVAL)),
+        }
     }
 }
 
@@ -168,10 +173,10 @@ pub(crate) fn core(config: &Config, name: &str) -> Option<Core> {
 /// The few lines of `nagios.cfg` or `naemon.cfg` that matter here.
 #[derive(Debug, Default)]
 pub(super) struct MainConfig {
-    /// Whom the core runs as.
+    /// The user that the core runs as.
     pub(super) user: Option<String>,
     pub(super) group: Option<String>,
-    /// Where it reads its objects.
+    /// The directories of its objects.
     pub(super) object_dirs: Vec<PathBuf>,
     command_file: Option<PathBuf>,
     status_file: Option<PathBuf>,
@@ -189,11 +194,11 @@ impl MainConfig {
     /// With the files that a Naemon includes; `None` when it can't be read.
     pub(super) fn read(path: &Path) -> Option<Self> {
         let mut found = Self::default();
-        found.take_file(path, INCLUDED_MAX)?;
+        found.add_file(path, INCLUDED_MAX)?;
         Some(found)
     }
 
-    fn take_file(&mut self, path: &Path, depth: usize) -> Option<()> {
+    fn add_file(&mut self, path: &Path, depth: usize) -> Option<()> {
         let base = path.parent().unwrap_or(Path::new("/"));
         let mut lines = Lines::new(File::open(path).ok()?);
         while let Ok(Some(line)) = lines.next() {
@@ -204,18 +209,18 @@ impl MainConfig {
                 "include_file" => vec![base.join(value)],
                 "include_dir" => configs_in(&base.join(value)),
                 _ => {
-                    self.take(key, value, base);
+                    self.add(key, value, base);
                     continue;
                 }
             };
             for path in included.iter().filter(|_| depth > 0) {
-                self.take_file(path, depth - 1);
+                self.add_file(path, depth - 1);
             }
         }
         Some(())
     }
 
-    fn take(&mut self, key: &str, value: &str, base: &Path) {
+    fn add(&mut self, key: &str, value: &str, base: &Path) {
         let text = || Some(value.to_owned()).filter(|value| !value.is_empty());
         let path = || text().map(|value| base.join(value));
         match key {
@@ -236,7 +241,7 @@ impl MainConfig {
     }
 }
 
-/// What a core reads of a directory of configurations, in its order.
+/// The files that a core reads of a directory of configurations, in its order.
 fn configs_in(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut found: Vec<PathBuf> =
@@ -254,7 +259,7 @@ mod tests {
     fn a_centreon_is_where_its_packages_put_it() {
         let main_config = Some(PathBuf::from("/no/centengine.cfg"));
         let core = Core { kind: CoreKind::Centreon, main_config, ..Core::default() };
-        assert_eq!(places(&core).status_update_interval, Some(60), "its own default");
+        assert_eq!(Paths::find(&core).status_update_interval, Some(60), "its own default");
         let usual = USUAL.iter().find(|usual| usual.kind == CoreKind::Centreon).unwrap();
         assert_eq!(usual.main_config, "/etc/centreon-engine/centengine.cfg");
         assert_eq!(usual.command_file, "/var/lib/centreon-engine/rw/centengine.cmd");
@@ -276,17 +281,17 @@ mod tests {
         std::fs::write(&main, text).unwrap();
         let status_file = Some(PathBuf::from("/mine"));
         let core = Core { main_config: Some(main), status_file, ..Core::default() };
-        let found = places(&core);
+        let found = Paths::find(&core);
         assert_eq!(found.command_file, Some(directory.path().join("rw/nagios.cmd")));
         assert_eq!(found.status_file, Some("/mine".into()), "the configuration wins");
         assert_eq!((found.objects_file, found.log_file), (Some("/s/objects.cache".into()), Some("/s/log".into())));
         assert_eq!(found.query_socket, None, "a Nagios' takes no commands");
         assert_eq!((found.external_commands_checked, found.status_update_interval), (Some(false), Some(10)));
-        let centreon = places(&Core { kind: CoreKind::Centreon, ..core.clone() });
+        let centreon = Paths::find(&Core { kind: CoreKind::Centreon, ..core.clone() });
         assert_eq!((centreon.objects_file, centreon.log_file), (None, None), "no such file, and a log of another form");
         assert_eq!(centreon.command_file, Some(directory.path().join("rw/nagios.cmd")));
         let naemon = Core { kind: CoreKind::Naemon, ..core };
-        assert_eq!(places(&naemon).query_socket, Some("/s/qh".into()));
+        assert_eq!(Paths::find(&naemon).query_socket, Some("/s/qh".into()));
         // A Naemon's may include others; one that includes itself ends.
         let included = directory.path().join("more.d");
         std::fs::create_dir(&included).unwrap();

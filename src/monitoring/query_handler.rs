@@ -6,7 +6,7 @@ use super::socket::{End, connect_unix, exchange};
 use crate::rules::command::ExternalCommand;
 use std::path::Path;
 
-const DOOR: &str = "query handler";
+const NAME: &str = "query handler";
 /// A verdict is one short line.
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
 
@@ -18,16 +18,22 @@ pub(super) enum Failure {
     /// Nobody has the command.
     Unreachable(String),
     /// The core's verdict, a second command that failed after the first, or no answer: the core may have run what it was
-    /// given, or may once it goes on, so no other door gets it, too.
-    Told(SendError),
+    /// given, or may once it goes on, so no other transport gets it, too.
+    Final(SendError),
+}
+
+impl From<SendError> for Failure {
+    fn from(error: SendError) -> Self {
+        Self::Final(error)
+    }
 }
 
 impl From<Failure> for SendError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::NoHandler => Self::Refused("its query handler takes no commands".to_owned()),
-            Failure::Unreachable(reason) => Self::Unreachable { door: DOOR, reason },
-            Failure::Told(error) => error,
+            Failure::Unreachable(reason) => Self::Unreachable { transport: NAME, reason },
+            Failure::Final(error) => error,
         }
     }
 }
@@ -39,10 +45,10 @@ pub(super) fn send(path: &Path, command: &ExternalCommand) -> Result<Receipt, Fa
         match run(path, line.trim_end()) {
             Ok(answer) => answers.push(answer),
             Err(failure) if answers.is_empty() => return Err(failure),
-            Err(failure) => return Err(Failure::Told(SendError::Half(Box::new(failure.into())))),
+            Err(failure) => return Err(Failure::Final(SendError::Half(Box::new(failure.into())))),
         }
     }
-    Ok(Receipt { door: DOOR, answer: answers.pop() })
+    Ok(Receipt { transport: NAME, answer: answers.pop() })
 }
 
 fn run(path: &Path, line: &str) -> Result<String, Failure> {
@@ -51,16 +57,16 @@ fn run(path: &Path, line: &str) -> Result<String, Failure> {
     // `#` asks for the connection to end with the answer, `@` keeps it open. The answer ends with a NUL whatever the
     // connection does then.
     let answer = exchange(stream, format!("#command run {line}\0").as_bytes(), ANSWER_BYTES_MAX, End::Nul)
-        .map_err(|e| Failure::Told(SendError::Unreachable { door: DOOR, reason: reason(e) }))?;
+        .map_err(|e| Failure::Final(SendError::Unreachable { transport: NAME, reason: reason(e) }))?;
     let answer = String::from_utf8_lossy(&answer).trim_matches(['\0', '\n', ' ']).to_owned();
     let (code, text) = answer.split_once(':').unwrap_or((&answer, ""));
     match code.trim().parse::<u16>() {
         Ok(200..300) => Ok(answer),
         Ok(404) => Err(Failure::NoHandler),
-        Ok(_) => Err(Failure::Told(SendError::Refused(text.trim().to_owned()))),
+        Ok(_) => Err(Failure::Final(SendError::Refused(text.trim().to_owned()))),
         // It may have run it before it died.
-        Err(_) => Err(Failure::Told(SendError::Unreachable {
-            door: DOOR,
+        Err(_) => Err(Failure::Final(SendError::Unreachable {
+            transport: NAME,
             reason: format!("{} gave no answer that can be read", path.display()),
         })),
     }

@@ -1,9 +1,9 @@
 //! How much of a core is asked for.
 
-/// What is asked of the core.
+/// The objects that are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scope {
-    /// What isn't well, with its state.
+    /// Objects with a problem, with their state.
     Problems,
     /// Everything, by name; the states are left empty where that is cheaper.
     Names,

@@ -1,4 +1,4 @@
-//! What a core puts on its shell lines: whether its main configuration takes quotes out of what goes there, and whether a
+//! The shell lines of a core: whether its main configuration takes quotes out of what goes there, and whether a
 //! definition in force has a text there that nothing takes them out of.
 //!
 //! `illegal_macro_output_chars` is what a core deletes from outputs, `illegal_object_name_chars` what it refuses in the names
@@ -6,7 +6,7 @@
 //! alone has one.
 
 use super::objects::{FILE_BYTES_MAX, Piece, walk};
-use super::paths;
+use super::paths::{self, Paths};
 use crate::config::{Core, CoreKind};
 use std::fs::File;
 use std::io::Read;
@@ -51,7 +51,7 @@ pub(crate) struct Danger {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DangerKind {
-    /// What a monitored machine prints reaches the shell with its quotes.
+    /// The output of a monitored machine reaches the shell with its quotes.
     Output,
     /// A list lacks a character that our own definitions can do without.
     Characters,
@@ -75,8 +75,8 @@ pub(crate) fn dangers(core: &Core) -> Option<Vec<Danger>> {
     let mut found = Vec::new();
     found.extend(lacking(&path, main.illegal_macro_chars.as_deref(), MACRO_CHARS, DangerKind::Output));
     let mut in_force = InForce::default();
-    if let Some(file) = paths::places(core).objects_file.and_then(|path| File::open(path).ok()) {
-        // What was read before an error counts.
+    if let Some(file) = Paths::find(core).objects_file.and_then(|path| File::open(path).ok()) {
+        // The part that was read before an error counts.
         let _ = in_force.read(file.take(FILE_BYTES_MAX));
     }
     found.extend(in_force.definitions(core.kind));
@@ -99,7 +99,7 @@ fn unquoted(path: &Path, set: Option<&str>) -> Option<Danger> {
     })
 }
 
-/// What is wrong with one of the two lines.
+/// A fault in one of the two lines.
 fn lacking(path: &Path, set: Option<&str>, wanted: &str, what: DangerKind) -> Option<Danger> {
     let (name, path) = (wanted.split('=').next().unwrap_or_default(), path.display());
     let missing: String = DANGEROUS.chars().filter(|c| !set.unwrap_or_default().contains(*c)).collect();
@@ -123,7 +123,7 @@ fn lacking(path: &Path, set: Option<&str>, wanted: &str, what: DangerKind) -> Op
     Some(Danger { what, found: format!("{lacks}: {so}"), remedy })
 }
 
-/// What the core runs with, by its file of objects.
+/// The shell lines of the core, by its file of objects.
 #[derive(Debug, Default)]
 struct InForce {
     /// Our commands with free texts on their lines: the name, and the macros.
@@ -196,7 +196,7 @@ impl InForce {
     fn definitions(&self, kind: CoreKind) -> Vec<Danger> {
         let remedy = format!(
             "ackbell commands {} prints definitions without them; put them in the old ones' place and reload the core",
-            format!("{kind:?}").to_lowercase()
+            kind.name()
         );
         let mut found: Vec<Danger> = Vec::new();
         for (name, macros) in &self.commands {

@@ -37,7 +37,7 @@ pub(crate) fn connect_tcp(address: &str) -> io::Result<TcpStream> {
     Err(last)
 }
 
-/// Where an answer ends.
+/// The end of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     /// With the connection.

@@ -1,9 +1,9 @@
 //! The status file (`status.dat`), read in one pass with constant memory: only the blocks of wanted objects are looked
 //! into. The core writes it anew every few seconds and renames it, so it is opened anew each time and never half; Centreon
-//! Engine alone writes over it ([`settled`]), and names the objects of comments by number ([`ids`]).
+//! Engine alone writes over it ([`unchanging`]), and names the objects of comments by number ([`ids`]).
 
 mod ids;
-mod settled;
+mod unchanging;
 
 use super::error::ReadError;
 use super::object_blocks::Lines;
@@ -28,7 +28,7 @@ const HEAD_BYTES: u64 = 4096;
 
 /// Reads the file's state of the wanted objects.
 pub(super) fn read_file(kind: CoreKind, path: &Path, wanted: &[Object]) -> Result<Snapshot, ReadError> {
-    settled::read(kind, path, |file| read(file, wanted))
+    unchanging::read(kind, path, |file| read(file, wanted))
 }
 
 /// When the file was written, as its first block says.
@@ -51,7 +51,7 @@ fn in_head(path: &Path, key: &[u8]) -> Option<String> {
     None
 }
 
-/// `None` when it is no status file, or ends inside a block.
+/// `None` when it isn't a status file, or ends inside a block.
 pub(crate) fn read(file: impl Read, wanted: &[Object]) -> std::io::Result<Option<Snapshot>> {
     let mut hosts: HashMap<&[u8], Vec<&Object>> = HashMap::new();
     for object in wanted {
@@ -64,7 +64,7 @@ pub(crate) fn read(file: impl Read, wanted: &[Object]) -> std::io::Result<Option
         match reading.block {
             Block::Skipped if line != b"}" => {}
             Block::Between => is_status |= reading.enter(line),
-            _ => reading.take(line),
+            _ => reading.add(line),
         }
     }
     let is_whole = matches!(reading.block, Block::Between);
@@ -73,12 +73,12 @@ pub(crate) fn read(file: impl Read, wanted: &[Object]) -> std::io::Result<Option
 }
 
 /// Everything in the file, or all that isn't well.
-pub(super) fn survey_file(kind: CoreKind, path: &Path, scope: Scope) -> Result<Vec<(Object, State)>, ReadError> {
-    settled::read(kind, path, |file| survey(file, scope))
+pub(super) fn list_file(kind: CoreKind, path: &Path, scope: Scope) -> Result<Vec<(Object, State)>, ReadError> {
+    unchanging::read(kind, path, |file| list(file, scope))
 }
 
-/// `None` when it is no status file, or ends inside a block.
-fn survey(file: impl Read, scope: Scope) -> std::io::Result<Option<Vec<(Object, State)>>> {
+/// `None` when it isn't a status file, or ends inside a block.
+fn list(file: impl Read, scope: Scope) -> std::io::Result<Option<Vec<(Object, State)>>> {
     let (mut found, mut one, mut is_status) = (Vec::new(), None, false);
     let mut lines = Lines::new(file);
     while let Some(line) = lines.next()? {
@@ -97,7 +97,7 @@ fn survey(file: impl Read, scope: Scope) -> std::io::Result<Option<Vec<(Object, 
                     b"host_name" => object.host = text(value),
                     b"service_description" => object.service = Some(text(value)),
                     _ if scope == Scope::Names => {}
-                    _ => take_state(state, key, value),
+                    _ => add_state_value(state, key, value),
                 }
             }
             (_, None) => {}
@@ -113,7 +113,7 @@ struct Reading<'a> {
     block: Block<'a>,
 }
 
-/// Where the reader is.
+/// The reader's position.
 enum Block<'a> {
     Between,
     /// In a block that nobody asked about.
@@ -125,7 +125,7 @@ enum Block<'a> {
         kind: Kind,
         has_service: bool,
         objects: Vec<&'a Object>,
-        /// Where the block names its host by number.
+        /// If the block names its host by number.
         host_id: u64,
     },
     /// In the block of a host whose services alone are wanted.
@@ -134,7 +134,7 @@ enum Block<'a> {
         object: &'a Object,
         part: Part,
     },
-    /// In a comment of an object whose number the file doesn't tell.
+    /// In a comment of an object whose number isn't in the file.
     Unplaced {
         has_service: bool,
         part: Part,
@@ -148,7 +148,7 @@ enum Kind {
     Downtime,
 }
 
-/// What a block adds to its object when it ends.
+/// The part that a block adds to its object when it ends.
 enum Part {
     State(Box<State>),
     Comment { entry_type: u8, comment: Acknowledgement },
@@ -175,7 +175,7 @@ impl Reading<'_> {
     }
 
     /// Inside of a block.
-    fn take(&mut self, line: &[u8]) {
+    fn add(&mut self, line: &[u8]) {
         if line == b"}" {
             match std::mem::replace(&mut self.block, Block::Between) {
                 Block::Known { object, part } => part.put(object, &mut self.snapshot.states),
@@ -190,7 +190,7 @@ impl Reading<'_> {
         let (key, value) = (&line[..at], &line[at + 1..]);
         match &mut self.block {
             Block::Info if key == b"created" => self.snapshot.created = number(value),
-            Block::Program => take_program(&mut self.snapshot.program, key, value),
+            Block::Program => add_program_value(&mut self.snapshot.program, key, value),
             Block::HostOf(object) if key == ids::HOST => self.ids.host(object, value),
             Block::Between | Block::Skipped | Block::Info | Block::HostOf(_) => {}
             Block::Unknown { kind, has_service, objects, host_id } => match key {
@@ -217,7 +217,7 @@ impl Reading<'_> {
             },
             Block::Known { object, part: Part::State(_) } if key == ids::HOST => self.ids.host(object, value),
             Block::Known { object, part: Part::State(_) } if key == ids::SERVICE => self.ids.service(object, value),
-            Block::Known { part, .. } | Block::Unplaced { part, .. } => part.take(key, value),
+            Block::Known { part, .. } | Block::Unplaced { part, .. } => part.add(key, value),
         }
     }
 }
@@ -231,9 +231,9 @@ impl Part {
         }
     }
 
-    fn take(&mut self, key: &[u8], value: &[u8]) {
+    fn add(&mut self, key: &[u8], value: &[u8]) {
         match self {
-            Self::State(state) => take_state(state, key, value),
+            Self::State(state) => add_state_value(state, key, value),
             Self::Comment { entry_type, comment } => match key {
                 b"entry_type" => *entry_type = number(value),
                 b"entry_time" => comment.time = number(value),
@@ -277,7 +277,7 @@ fn push<T>(list: &mut Vec<T>, new: T) {
     list.push(new);
 }
 
-fn take_program(program: &mut Program, key: &[u8], value: &[u8]) {
+fn add_program_value(program: &mut Program, key: &[u8], value: &[u8]) {
     match key {
         b"nagios_pid" => program.pid = Some(number(value)),
         b"program_start" => program.start = Some(number(value)),
@@ -287,7 +287,7 @@ fn take_program(program: &mut Program, key: &[u8], value: &[u8]) {
     }
 }
 
-fn take_state(state: &mut State, key: &[u8], value: &[u8]) {
+fn add_state_value(state: &mut State, key: &[u8], value: &[u8]) {
     match key {
         b"current_state" => state.code = number(value),
         b"state_type" => state.is_hard = value == b"1",

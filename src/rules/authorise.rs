@@ -1,4 +1,4 @@
-//! Who may do what: the one place that decides, and it is asked before anything is looked up, compared, told or built.
+//! Who may do what: the one place that decides, and it is asked before anything is looked up, compared, shown or built.
 //!
 //! Pure: the person, the object's names and contacts and the rules are arguments. Three questions, in this order, and
 //! each is the only way to the next:
@@ -47,8 +47,8 @@ pub(crate) struct Person {
     /// <https://docs.slack.dev/reference/objects/user-object>). `None`: nobody could be asked, as with only a webhook;
     /// what Slack signs doesn't say it.
     pub(crate) is_guest: Option<bool>,
-    /// From another workspace, in a shared channel (`is_stranger`).
-    pub(crate) is_stranger: bool,
+    /// From another workspace, in a shared channel (`is_outsider`).
+    pub(crate) is_outsider: bool,
     pub(crate) is_bot: bool,
     /// Ids and handles of the user groups the person is in.
     pub(crate) groups: Vec<String>,
@@ -65,7 +65,7 @@ pub(crate) struct Contact {
     pub(crate) is_objects: bool,
 }
 
-/// What somebody wants to do.
+/// The action that a person wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Right<'a> {
     Act(&'a Action),
@@ -85,7 +85,7 @@ impl Right<'_> {
         }
     }
 
-    /// What a person does with it, after "may not".
+    /// The action as a verb, after "may not".
     fn phrase(self) -> &'static str {
         match self {
             Self::Act(action) => action.phrase(),
@@ -95,7 +95,7 @@ impl Right<'_> {
     }
 }
 
-/// Somebody at the door: who, and from where.
+/// A person who asks, with the integration and the channel of the request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Caller {
     pub(crate) person: Person,
@@ -125,7 +125,7 @@ pub(crate) struct Permission<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ObjectNames<'a> {
     pub(crate) object: &'a Object,
-    /// What people call the host and the service, beside the core's names.
+    /// Display names of the host and the service, beside the core's names.
     pub(crate) host_labels: Vec<&'a str>,
     pub(crate) service_labels: Vec<&'a str>,
     /// Whether those are all; not when whoever knows them couldn't be asked.
@@ -156,7 +156,7 @@ impl Authorised {
         &self.object
     }
 
-    /// Whom the core names: never empty, one line, without `;`.
+    /// The author in the core: never empty, one line, without `;`.
     pub(crate) fn author(&self) -> &str {
         &self.author
     }
@@ -167,7 +167,7 @@ impl Authorised {
 pub(crate) struct Refusal {
     /// A sentence without its full stop.
     pub(crate) reason: String,
-    /// Whom to ask.
+    /// The person or channel to ask.
     pub(crate) ask: Option<String>,
     /// The line of the rule that said so, for the audit and the log.
     pub(crate) rule: Option<usize>,
@@ -178,7 +178,7 @@ impl std::fmt::Display for Refusal {
         write!(f, "{}.", self.reason)?;
         match &self.ask {
             Some(ask) => write!(f, " Ask {ask}."),
-            None => f.write_str(" Ask whoever runs your monitoring."),
+            None => f.write_str(" Ask the administrators of your monitoring."),
         }
     }
 }
@@ -195,17 +195,17 @@ impl Caller {
     /// Why somebody from outside may do nothing at all.
     fn outsider(&self, access: &Access) -> Option<&'static str> {
         let person = &self.person;
-        if person.is_stranger || person.team_id.is_empty() || person.team_id != self.team_id {
-            Some("People of other workspaces may do nothing here")
+        if person.is_outsider || person.team_id.is_empty() || person.team_id != self.team_id {
+            Some("Users from other workspaces aren't allowed to use these actions")
         } else if person.is_bot {
-            Some("Bots may do nothing here")
+            Some("Bots aren't allowed to use these actions")
         } else {
             match person.is_guest {
                 Some(false) => None,
                 _ if access.guests => None,
-                Some(true) => Some("Guests may do nothing here"),
+                Some(true) => Some("Guests aren't allowed to use these actions"),
                 None => Some(
-                    "Guests may do nothing here, and with only a webhook ackbell can't see who is one: it needs a \
+                    "Guests aren't allowed to use these actions, and with only a webhook ackbell can't see who is a guest: it needs a \
                      bot_token, or guests = true under [access]",
                 ),
             }
@@ -221,7 +221,7 @@ impl<'a> Admitted<'a> {
     /// Whether the right may hold for anything: asked before anything is looked up.
     pub(crate) fn ask(self, right: Right<'a>) -> Result<Permission<'a>, Refusal> {
         if !self.caller.acts && right != Right::View {
-            let reason = "People of this workspace may only look here".to_owned();
+            let reason = "Users of this workspace may only view states here".to_owned();
             return Err(Refusal { reason, ask: self.access.ask.clone(), rule: None });
         }
         match rules::anywhere(self, right) {
@@ -258,7 +258,7 @@ impl<'a> Admitted<'a> {
             (None, _) => {
                 "Only its contacts may act on it, and who they are can't be read from the monitoring".to_owned()
             }
-            (_, Some(name)) => format!("Only its contacts may act on {object}, and {name} is none"),
+            (_, Some(name)) => format!("Only its contacts may act on {object}, and {name} isn't one of them"),
             (_, None) => {
                 format!(
                     "Only its contacts may act on {object}, and the monitoring knows no contact with your e-mail address"
@@ -273,7 +273,7 @@ impl<'a> Permission<'a> {
         self.admitted
     }
 
-    /// Decides about an object; for an act use [`authorise`]. `contacts` are the core's, where they are known.
+    /// Decides about an object; for an action use [`authorise`]. `contacts` are the core's, where they are known.
     pub(crate) fn may(&self, named: &ObjectNames<'_>, contacts: Option<&[Contact]>) -> Result<(), Refusal> {
         self.admitted.permit(self.right, named, contacts)
     }
@@ -296,16 +296,16 @@ impl<'a> Permission<'a> {
     }
 }
 
-/// Decides about an act on an object. `contacts` are the core's, where they are known.
+/// Decides about an action on an object. `contacts` are the core's, where they are known.
 pub(crate) fn authorise(
-    leave: &Permission<'_>,
+    permission: &Permission<'_>,
     named: &ObjectNames<'_>,
     contacts: Option<&[Contact]>,
 ) -> Result<Authorised, Refusal> {
-    leave.may(named, contacts)?;
-    let Admitted { caller, access } = leave.admitted;
-    let Right::Act(action) = leave.right else {
-        return Err(leave.admitted.may_not(leave.right, None));
+    permission.may(named, contacts)?;
+    let Admitted { caller, access } = permission.admitted;
+    let Right::Act(action) = permission.right else {
+        return Err(permission.admitted.may_not(permission.right, None));
     };
     let author = author(&caller.person, in_the_core(&caller.person, access, contacts).0);
     Ok(Authorised { action: action.clone(), object: named.object.clone(), author })
@@ -347,7 +347,7 @@ fn is_same_email(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
 }
 
-/// Whom the core names. Somebody who is no contact gets the id that Slack has for them behind the name: a name in Slack is
+/// The author in the core. Somebody who isn't a contact gets the id that Slack has for them behind the name: a name in Slack is
 /// free, and must not look like a contact's. No contact is called so, as parentheses are illegal in the names of objects.
 fn author(person: &Person, contact: Option<String>) -> String {
     // openITCOCKPIT's contacts are named by UUID, which says nobody who it was.

@@ -1,7 +1,7 @@
 //! External commands: what a person wants of the core, and the lines that say it.
 //!
 //! Pure. An [`ExternalCommand`] is made only from an [`Authorised`], and no text in it can add a second command or a
-//! field: a comment is cleaned, and a name that a door can't say is that door's to refuse
+//! field: a comment is cleaned, and a name that a transport can't carry is refused by that transport
 //! ([`ExternalCommand::unsayable`]). A core of the Nagios family puts author and
 //! comment into the shell lines of *every* notification command it has, not only of ours, and most versions as they are:
 //! so nothing that a shell knows goes into such a core ([`Wording`]).
@@ -14,7 +14,7 @@ use crate::model::notification::{clean_field, clean_line, without_controls};
 use crate::model::object::Object;
 use crate::rules::authorise::Authorised;
 
-/// A name longer than that is no core's: both names and a comment must fit into one line.
+/// No core has a longer name: both names and a comment must fit into one line.
 const NAME_BYTES_MAX: usize = 1000;
 /// The furthest time that a command may name: the year 2100. A core on 32 bits of time stops before.
 const TIME_MAX: i64 = 4_102_444_800;
@@ -29,7 +29,7 @@ pub(crate) struct ExternalCommand {
     dialect: Dialect,
 }
 
-/// What a core understands by the same commands.
+/// Differences between the cores in the same commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Dialect {
     /// It ends an acknowledgement by itself: `ACKNOWLEDGE_*_PROBLEM_EXPIRE`.
@@ -77,7 +77,7 @@ impl Wording {
     }
 }
 
-/// What a person reads as the same character, and no shell as anything.
+/// Characters that look the same to a person and mean nothing to a shell.
 fn look_alike(c: char) -> char {
     match c {
         '\'' => '’',
@@ -159,7 +159,7 @@ impl ExternalCommand {
     /// One command a line, `[UNIX] NAME;arg;...` with its newline; all together at most `PIPE_BUF` bytes, so that one
     /// write passes them whole (`pipe(7)`).
     pub(crate) fn lines(&self) -> Vec<String> {
-        lines::of(self)
+        lines::build(self)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::model::object::Object;
 use crate::rules::command::ExternalCommand;
 use serde::{Deserialize, Serialize};
 
-/// What the core must say once it has taken a command.
+/// The state that shows that the core applied a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Expectation {
     pub(crate) object: Object,
@@ -22,7 +22,7 @@ pub(crate) struct Expectation {
     #[serde(default)]
     pub(crate) before: Option<i64>,
     pub(crate) effect: Effect,
-    /// The commands as they were written, for looking up their fate in the core's log.
+    /// The commands as they were written, for looking up their result in the core's log.
     pub(crate) lines: Vec<String>,
 }
 
@@ -73,8 +73,8 @@ pub(crate) enum Confirmation {
 }
 
 impl Expectation {
-    /// What this command must lead to. `before`: as in [`Expectation`].
-    pub(crate) fn of(command: &ExternalCommand, before: Option<i64>) -> Self {
+    /// The effect that this command must have. `before`: as in [`Expectation`].
+    pub(crate) fn from_command(command: &ExternalCommand, before: Option<i64>) -> Self {
         let effect = match command.action() {
             Action::Acknowledge { comment, expiry, .. } => {
                 Effect::Acknowledged { comment: comment.clone(), expires: expiry.is_some() }
@@ -132,7 +132,7 @@ pub(crate) fn judge(expected: &Expectation, snapshot: &Snapshot, is_last: bool) 
         Some(reason) if is_later => Confirmation::Never(reason),
         _ if !is_last => Confirmation::NotYet,
         _ if !is_later => {
-            Confirmation::Never("the monitoring core has written no state since; is it running?".to_owned())
+            Confirmation::Never("the monitoring core hasn't written its state since then; is it running?".to_owned())
         }
         _ => Confirmation::Never(without_effect(expected, state)),
     }
@@ -165,7 +165,7 @@ fn is_held(expected: &Expectation, state: &State, is_last: bool) -> bool {
 /// The core on another machine may have a clock of its own.
 const CLOCK_SECONDS: i64 = 300;
 
-/// What in a later state forbids the effect for good.
+/// The reason in a later state why the effect can't come any more.
 fn obstacle(expected: &Expectation, snapshot: &Snapshot, state: Option<&State>) -> Option<String> {
     let Some(state) = state else {
         return Some(format!("the monitoring core doesn't know {}", expected.object));
@@ -184,7 +184,7 @@ fn without_effect(expected: &Expectation, state: Option<&State>) -> String {
     let before = state.filter(|_| matches!(expected.effect, Effect::Acknowledged { .. }));
     before
         .and_then(|state| acknowledged_before(&expected.object, state))
-        .unwrap_or_else(|| "the monitoring core took no notice of it".to_owned())
+        .unwrap_or_else(|| "the monitoring core did not apply the command".to_owned())
 }
 
 /// Who acknowledged an object before, and when; `None` when nobody did. Also for a core that refuses a second

@@ -63,7 +63,7 @@ impl AppFeatures {
     }
 
     /// What this integration needs as it is configured.
-    pub(crate) fn of(config: &Config, integration: &Integration) -> Self {
+    pub(crate) fn new(config: &Config, integration: &Integration) -> Self {
         let way = way(config, integration);
         let is_first = config.integrations.first().is_some_and(|first| first.name == integration.name);
         Self {
@@ -87,7 +87,7 @@ fn way(config: &Config, integration: &Integration) -> Connection {
     match &config.listen.public_url {
         _ if hears_socket => Connection::Socket,
         Some(url) => Connection::Public(url.clone()),
-        None if integration.webhook_url.is_none() && integration.interactive != Some(false) => Connection::Socket,
+        None if integration.webhook_url().is_none() && integration.interactive != Some(false) => Connection::Socket,
         None if integration.is_bot() && integration.interactive != Some(false) => Connection::Socket,
         None => Connection::Nowhere,
     }

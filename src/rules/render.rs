@@ -12,8 +12,8 @@ mod samples;
 
 pub(crate) use digest::{Digest, Line, closing, digest, line, list};
 pub(crate) use perfdata::Metric;
-pub(crate) use problem_card::{living, told};
-pub(crate) use samples::{failing_sample, lives, samples, storm};
+pub(crate) use problem_card::{combined_card, problem_card};
+pub(crate) use samples::{failing_sample, problem_samples, samples, storm};
 
 use crate::config::{Core, Message};
 use crate::model::notification::{Kind, Notification};
@@ -41,7 +41,7 @@ pub(crate) struct RenderContext<'a> {
     /// Why nothing could be delivered a while ago.
     pub(crate) outage: Option<&'a str>,
     /// What a click on the message can do.
-    pub(crate) reach: Interactivity,
+    pub(crate) interactivity: Interactivity,
     /// The message's number in the outbox.
     pub(crate) post: i64,
 }
@@ -84,7 +84,7 @@ impl<'a> RenderContext<'a> {
             note: None,
             oldest: None,
             outage: None,
-            reach: Interactivity::Nothing,
+            interactivity: Interactivity::Nothing,
             post: 0,
         }
     }

@@ -3,6 +3,7 @@
 //! Pure: times are milliseconds and arguments, the jitter comes from outside.
 
 use crate::model::outcome::{Outcome, Posted};
+use crate::model::slack_error::Reason;
 use std::time::Duration;
 
 /// The first retry of one message comes after about this.
@@ -55,28 +56,28 @@ pub(crate) enum Next {
     /// The integration is paused, and everything with it. Burns no attempt.
     PauseIntegration {
         pause: Duration,
-        reason: String,
+        reason: Reason,
     },
     /// Again later; after several failures in a row the integration is paused, too.
     Retry {
         after: Duration,
         pause: Option<Duration>,
-        reason: String,
+        reason: Reason,
     },
     /// At once more, as plain text.
     RetryPlain {
-        reason: String,
+        reason: Reason,
     },
     /// At once more, as a message of its own: the one it refers to is gone.
     PostAnew {
-        reason: String,
+        reason: Reason,
     },
     /// To the integration's own channel, with the reason.
     Reroute {
-        reason: String,
+        reason: Reason,
     },
     Dead {
-        reason: String,
+        reason: Reason,
     },
 }
 
@@ -98,12 +99,13 @@ pub(crate) fn next(outcome: Outcome, attempt: &Attempt) -> Next {
     }
 }
 
-fn retry(reason: String, slow: bool, attempt: &Attempt) -> Next {
+fn retry(reason: Reason, slow: bool, attempt: &Attempt) -> Next {
     let (first, most) = if slow { (RETRY_SLOW_FIRST, RETRY_SLOW_MAX) } else { (RETRY_FIRST, RETRY_MAX) };
     // The time that these attempts take: the age alone may come of a clock that jumped, or of a machine that was off.
     let tried: Duration = (1..attempt.attempts).take(20).map(|n| backoff(first, most, n, 0.0)).sum();
     if attempt.age >= attempt.age_max && tried >= attempt.age_max.min(TRIED_MIN) {
-        return Next::Dead { reason: format!("given up after {} attempts: {reason}", attempt.attempts) };
+        let text = format!("given up after {} attempts: {reason}", attempt.attempts);
+        return Next::Dead { reason: Reason { error: reason.error, text } };
     }
     let failures = attempt.failures.saturating_add(1);
     let pause = (!slow && failures >= OUTAGE_FAILURES)

@@ -41,21 +41,21 @@ pub(crate) struct Decision {
 
 /// Decides. A destination named on the command line overrides the routes; a notification that matches no route goes to the
 /// first enabled integration's channel.
-pub(crate) fn decide(notification: &Notification, config: &Config, at: LocalTime) -> Decision {
+pub(crate) fn decide(notification: &Notification, config: &Config, subscriptions: &[Route], at: LocalTime) -> Decision {
     let mut decision = Decision::default();
     if notification.to.is_empty() {
         for route in matching(notification, config, at) {
-            decision.take_route(route, notification, config);
+            decision.add_route(route, notification, config);
         }
     } else {
-        decision.take_command_line(notification, config);
+        decision.add_command_line(notification, config);
     }
     if decision.routed.is_empty() {
-        decision.take_fallback(config);
+        decision.add_fallback(config);
     }
     if notification.to.is_empty() {
-        for route in subscribed(notification, config, at) {
-            decision.take_route(route, notification, config);
+        for route in subscribed(notification, config, subscriptions, at) {
+            decision.add_route(route, notification, config);
         }
     }
     decision
@@ -64,15 +64,20 @@ pub(crate) fn decide(notification: &Notification, config: &Config, at: LocalTime
 /// Where another program's message goes: to the one destination that it names, whatever the routes say.
 pub(crate) fn decide_direct_message(message: &DirectMessage, config: &Config) -> Decision {
     let mut decision = Decision::default();
-    decision.take_direct_message(message, config);
+    decision.add_direct_message(message, config);
     if decision.routed.is_empty() {
-        decision.take_fallback(config);
+        decision.add_fallback(config);
     }
     decision
 }
 
 /// For people: each route and why it matches or doesn't, and the decision.
-pub(crate) fn explain(notification: &Notification, config: &Config, at: LocalTime) -> Vec<String> {
+pub(crate) fn explain(
+    notification: &Notification,
+    config: &Config,
+    subscriptions: &[Route],
+    at: LocalTime,
+) -> Vec<String> {
     let mut lines = Vec::new();
     if notification.to.is_empty() {
         for route in &config.routes {
@@ -90,11 +95,11 @@ pub(crate) fn explain(notification: &Notification, config: &Config, at: LocalTim
     } else {
         lines.push("--to overrides the routes".to_owned());
     }
-    let count = subscribed(notification, config, at).filter(|_| notification.to.is_empty()).count();
+    let count = subscribed(notification, config, subscriptions, at).filter(|_| notification.to.is_empty()).count();
     if count > 0 {
-        lines.push(format!("subscriptions: {count} of {} match", config.subscriptions.len()));
+        lines.push(format!("subscriptions: {count} of {} match", subscriptions.len()));
     }
-    let decision = decide(notification, config, at);
+    let decision = decide(notification, config, subscriptions, at);
     lines.extend(decision.complaints.iter().map(|complaint| format!("! {complaint}")));
     for routed in &decision.routed {
         let to = match &routed.to {
@@ -116,13 +121,14 @@ pub(crate) fn explain(notification: &Notification, config: &Config, at: LocalTim
 fn subscribed<'a>(
     notification: &'a Notification,
     config: &'a Config,
+    subscriptions: &'a [Route],
     at: LocalTime,
 ) -> impl Iterator<Item = &'a Route> + 'a {
     let takes = move |route: &&Route| {
         config.integrations_of(route).iter().any(|integration| integration.enabled)
             && matcher::mismatch(&route.matches, notification, at).is_none()
     };
-    config.subscriptions.iter().filter(takes)
+    subscriptions.iter().filter(takes)
 }
 
 /// The routes that match the notification, in order.
@@ -140,17 +146,17 @@ fn matching<'a>(notification: &Notification, config: &'a Config, at: LocalTime) 
 }
 
 impl Decision {
-    fn take_route(&mut self, route: &Route, notification: &Notification, config: &Config) {
+    fn add_route(&mut self, route: &Route, notification: &Notification, config: &Config) {
         let mut to = config.integrations_of(route);
         if to.iter().any(|integration| integration.enabled) {
             to.retain(|integration| integration.enabled);
         }
         for integration in to {
-            self.take_route_to(integration, route, notification);
+            self.add_route_to(integration, route, notification);
         }
     }
 
-    fn take_route_to(&mut self, integration: &Integration, route: &Route, notification: &Notification) {
+    fn add_route_to(&mut self, integration: &Integration, route: &Route, notification: &Notification) {
         let mentions = if mentions_people(notification) { route.mention.clone() } else { Vec::new() };
         if route.to.is_empty() {
             self.add_default(integration, &mentions);
@@ -171,7 +177,7 @@ impl Decision {
         }
     }
 
-    fn take_command_line(&mut self, notification: &Notification, config: &Config) {
+    fn add_command_line(&mut self, notification: &Notification, config: &Config) {
         let Some(integration) = config.integrations.iter().find(|integration| integration.enabled) else {
             return;
         };
@@ -180,15 +186,15 @@ impl Decision {
         }
     }
 
-    fn take_direct_message(&mut self, message: &DirectMessage, config: &Config) {
+    fn add_direct_message(&mut self, message: &DirectMessage, config: &Config) {
         let enabled = || config.integrations.iter().filter(|integration| integration.enabled);
-        let with_token = enabled().find(|integration| integration.bot_token.is_some());
+        let with_token = enabled().find(|integration| integration.bot_token().is_some());
         // Only a bot token finds people.
         let Some(integration) = with_token.or_else(|| enabled().next()) else {
             return;
         };
         let to = &message.to;
-        if integration.bot_token.is_none() {
+        if integration.bot_token().is_none() {
             self.complaints.push(format!("meant for {to}; a webhook has one channel only, a bot_token reaches all"));
         }
         self.add_as_written(to, integration);
@@ -201,9 +207,9 @@ impl Decision {
         }
     }
 
-    fn take_fallback(&mut self, config: &Config) {
+    fn add_fallback(&mut self, config: &Config) {
         let enabled = config.integrations.iter().filter(|integration| integration.enabled);
-        let mut with_a_channel = enabled.filter(|i| i.channel.is_some() || i.webhook_url.is_some());
+        let mut with_a_channel = enabled.filter(|i| i.channel.is_some() || i.webhook_url().is_some());
         let off = config.integrations.iter().find(|integration| !integration.enabled);
         match (with_a_channel.next(), off) {
             (Some(integration), _) => self.add_default(integration, &[]),
@@ -230,7 +236,7 @@ impl Decision {
     fn add_default(&mut self, integration: &Integration, mentions: &[Mention]) {
         match &integration.channel {
             Some(channel) => self.add_destination(integration, channel, mentions),
-            None if integration.enabled && integration.webhook_url.is_some() => {
+            None if integration.enabled && integration.webhook_url().is_some() => {
                 self.add(integration, Target::Webhook, mentions);
             }
             None => self.complain_once(&format!("the integration \"{}\" has no channel", integration.name)),

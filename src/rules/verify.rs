@@ -15,17 +15,17 @@ use subtle::ConstantTimeEq;
 /// How far a request's time may be from ours, in seconds, in both directions.
 const AGE_SECONDS_MAX: i64 = 300;
 /// How many signatures the guard remembers, at most 3 MB of them. Only requests that were signed rightly get in, so no
-/// stranger can fill it.
+/// outsider can fill it.
 const REMEMBERED_MAX: usize = 50_000;
 
 const TIMESTAMP: &str = "x-slack-request-timestamp";
 const SIGNATURE: &str = "x-slack-signature";
 
-/// A request whose origin is proven. [`verify`] is the only way to one.
+/// A request whose origin is verified; only [`verify`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Verified {
     integration: String,
-    door: RequestSource,
+    source: RequestSource,
     age: i64,
     body: Vec<u8>,
 }
@@ -61,7 +61,7 @@ pub(crate) struct Signer {
     pub(crate) secrets: Vec<Secret>,
 }
 
-/// Why a request isn't believed. For the log; whoever sent it learns only that it was refused.
+/// Why a request is refused. For the log; whoever sent it learns only that it was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("no signing secret is configured")]
@@ -70,14 +70,14 @@ pub(crate) enum Refusal {
     Missing(&'static str),
     #[error("{0} is given more than once")]
     Repeated(&'static str),
-    #[error("{TIMESTAMP} is no number of seconds")]
+    #[error("{TIMESTAMP} isn't a number of seconds")]
     BadTimestamp,
-    #[error("{SIGNATURE} is no version 0 signature")]
+    #[error("{SIGNATURE} isn't a version 0 signature")]
     BadSignature,
-    #[error("forged: no signing secret of ours made that signature")]
+    #[error("forged: the signature was made with none of our signing secrets")]
     Forged,
     /// Rightly signed, so either a recording or a clock that is wrong. `seconds`: how old; negative when from the future.
-    #[error("rightly signed for {integration}, but {seconds} s old: a recording, or this machine's clock is wrong")]
+    #[error("correctly signed for {integration}, but {seconds} s old: a replay, or this machine's clock is wrong")]
     Stale { integration: String, seconds: i64 },
     #[error("a replay of a request signed for {integration}")]
     Replayed { integration: String },
@@ -139,11 +139,11 @@ impl ReplayGuard {
 pub(crate) fn verify(body: Vec<u8>, proof: Proof<'_>) -> Result<Verified, Refusal> {
     match proof {
         Proof::Socket { integration } => {
-            Ok(Verified { integration: integration.to_owned(), door: RequestSource::Socket, age: 0, body })
+            Ok(Verified { integration: integration.to_owned(), source: RequestSource::Socket, age: 0, body })
         }
         Proof::Signature { headers, signers, now, guard } => {
             let (integration, age) = check_signature(&body, headers, signers, now, guard)?;
-            Ok(Verified { integration, door: RequestSource::Http, age, body })
+            Ok(Verified { integration, source: RequestSource::Http, age, body })
         }
     }
 }
@@ -154,8 +154,8 @@ impl Verified {
         &self.integration
     }
 
-    pub(crate) fn door(&self) -> RequestSource {
-        self.door
+    pub(crate) fn source(&self) -> RequestSource {
+        self.source
     }
 
     /// How far its signed time was behind our clock, in seconds; negative: before it. 0 where nothing is signed.
@@ -231,8 +231,7 @@ fn mac(secret: &Secret, timestamp: &[u8], body: &[u8]) -> [u8; 32] {
 
 /// A MAC as the header has it.
 fn signed(mac: &[u8; 32]) -> Vec<u8> {
-    let hex: String = mac.iter().map(|byte| format!("{byte:02x}")).collect();
-    [b"v0=", hex.as_bytes()].concat()
+    format!("v0={}", data_encoding::HEXLOWER.encode(mac)).into_bytes()
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
-//! Proves what Slack gave, at once, while the person who has it is still there. Each failure is a sentence with a remedy.
+//! Checks the tokens and the channel at once, while the person who has them is still there. Each failure is a sentence with a remedy.
 
 use crate::config::Destination;
 use crate::model::outcome::Outcome;
+use crate::model::slack_error::SlackError;
+use crate::rules::remedy::{Context, remedy};
 use crate::slack::api::Client;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -11,14 +13,14 @@ const BUDGET: Duration = Duration::from_secs(10);
 /// So many pages of channels are looked through; a workspace with more is asked for an id.
 const PAGES_MAX: usize = 20;
 
-/// Whose token it is (<https://docs.slack.dev/reference/methods/auth.test>).
+/// The bot and workspace of a token (<https://docs.slack.dev/reference/methods/auth.test>).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Bot {
     pub(crate) name: String,
     pub(crate) team: String,
 }
 
-/// What is known of a channel before the first message.
+/// A channel, as far as it can be looked up before the first message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Channel {
     /// It is there, and open to the app.
@@ -38,12 +40,7 @@ pub(crate) fn bot(client: &Client) -> Result<Bot, String> {
 
 /// Whether an app-level token opens Socket Mode.
 pub(crate) fn socket_mode(client: &Client) -> Result<(), String> {
-    client.open_connection().map(drop).map_err(|outcome| match outcome {
-        Outcome::TokenNever { reason } if reason.contains("missing_scope") || reason.contains("not_allowed") => {
-            format!("Slack says {reason}; generate the app-level token with the scope connections:write")
-        }
-        other => sentence(&other),
-    })
+    client.open_connection().map(drop).map_err(|outcome| sentence_about(&outcome, Context::SetupSocket))
 }
 
 /// Looks for the channel.
@@ -56,7 +53,7 @@ pub(crate) fn channel(client: &Client, wanted: &Destination) -> Result<Channel, 
         Destination::User(_) | Destination::Email(_) | Destination::Contact => return Ok(Channel::Unseen),
     };
     match found {
-        Err(Outcome::TokenNever { reason }) if reason.contains("missing_scope") => Ok(Channel::Unseen),
+        Err(outcome) if outcome.is_missing_scope() => Ok(Channel::Unseen),
         Err(outcome) => Err(sentence(&outcome)),
         Ok(None) => Err(format!(
             "there is no public channel {wanted} in this workspace; for a private one, `/invite` the app in it and give its id \
@@ -90,7 +87,7 @@ fn by_name(client: &Client, name: &str) -> Result<Option<Value>, Outcome> {
         }
     }
     // Too many to look at them all: that it wasn't seen means nothing.
-    Err(Outcome::TokenNever { reason: "missing_scope".into() })
+    Err(Outcome::TokenNever { reason: SlackError::MissingScope { needed: String::new() }.into() })
 }
 
 /// Posts the test message.
@@ -101,53 +98,44 @@ pub(crate) fn post(client: &Client, channel: Option<&str>, text: &str) -> Result
     }
 }
 
-/// What an outcome means to somebody who sets ackbell up.
+/// An outcome as a sentence for the person who sets ackbell up, with a remedy where one is known.
 pub(super) fn sentence(outcome: &Outcome) -> String {
-    let reason = match outcome {
-        Outcome::Delivered(_) => return String::new(),
-        Outcome::Wait { after } => return format!("Slack is busy; try again in {} s", after.as_secs().max(1)),
+    sentence_about(outcome, Context::Setup)
+}
+
+fn sentence_about(outcome: &Outcome, context: Context) -> String {
+    match outcome {
+        Outcome::Delivered(_) => String::new(),
+        Outcome::Wait { after } => format!("Slack is busy; try again in {} s", after.as_secs().max(1)),
         Outcome::Temporary { reason, .. } => {
-            return format!("can't reach Slack: {reason}; behind a proxy, set HTTPS_PROXY and start again");
+            format!("can't reach Slack: {reason}; behind a proxy, set HTTPS_PROXY and start again")
         }
         Outcome::Plain { reason }
         | Outcome::MessageNever { reason }
         | Outcome::PostAnew { reason }
         | Outcome::PlaceNever { reason }
-        | Outcome::TokenNever { reason } => reason,
-    };
-    let remedies = [
-        ("invalid_auth", "copy the token again, whole, from OAuth & Permissions (or Basic Information) of your app"),
-        ("not_authed", "copy the token again, whole"),
-        ("token_revoked", "install the app to the workspace again, and copy the new token"),
-        ("account_inactive", "install the app to the workspace again, and copy the new token"),
-        ("token_expired", "install the app to the workspace again, and copy the new token"),
-        ("not_allowed_token_type", "copy the Bot User OAuth Token (xoxb-...), not another one"),
-        ("missing_scope", "add the scope under OAuth & Permissions, then reinstall the app"),
-        ("not_in_channel", "in Slack, write `/invite @` and the app's name in that channel"),
-        ("channel_not_found", "check the name; in a private channel, `/invite` the app and give the channel's id"),
-        ("is_archived", "name another channel"),
-        ("no_service", "the webhook was removed or never existed: copy its address again"),
-        ("invalid_token", "the webhook was removed or never existed: copy its address again"),
-        ("no_team", "the webhook's workspace is gone: add a webhook in the right one"),
-    ];
-    let remedy = remedies.iter().find(|(code, _)| reason.contains(code)).map(|(_, remedy)| *remedy);
-    remedy.map_or_else(|| format!("Slack says {reason}"), |remedy| format!("Slack says {reason}; {remedy}"))
+        | Outcome::TokenNever { reason } => match remedy(reason.error.as_ref(), context) {
+            Some(remedy) => format!("Slack says {reason}; {remedy}"),
+            None => format!("Slack says {reason}"),
+        },
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::slack_error::Reason;
 
     #[test]
     fn a_refusal_names_the_remedy() {
-        let never = |reason: &str| Outcome::TokenNever { reason: reason.into() };
+        let never = |code: &str| Outcome::TokenNever { reason: SlackError::from(code).into() };
         assert_eq!(
             sentence(&never("token_revoked")),
             "Slack says token_revoked; install the app to the workspace again, and copy the new token"
         );
         assert_eq!(sentence(&never("odd")), "Slack says odd");
         assert_eq!(sentence(&Outcome::Wait { after: Duration::from_secs(7) }), "Slack is busy; try again in 7 s");
-        let hook = Outcome::TokenNever { reason: "404 no_service".into() };
+        let hook = Outcome::TokenNever { reason: Reason::new(SlackError::NoService, "404 no_service".into()) };
         assert!(sentence(&hook).ends_with("the webhook was removed or never existed: copy its address again"));
     }
 }

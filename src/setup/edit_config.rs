@@ -15,17 +15,17 @@ pub(crate) struct Change {
 /// The file was written in a way that lines don't show: the change isn't made.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("can't set {0} in it without risk: write it there yourself, then run `ackbell setup` again")]
-pub(crate) struct TooIntricate(String);
+pub(crate) struct UnsupportedLayout(String);
 
 /// The text with the changes.
-pub(crate) fn edit(text: &str, changes: &[Change]) -> Result<String, TooIntricate> {
+pub(crate) fn edit(text: &str, changes: &[Change]) -> Result<String, UnsupportedLayout> {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     for change in changes {
         apply(&mut lines, change);
     }
     let edited = lines.join("\n") + "\n";
     let read: toml::Table =
-        edited.parse().map_err(|_| TooIntricate(changes.iter().map(name).collect::<Vec<_>>().join(", ")))?;
+        edited.parse().map_err(|_| UnsupportedLayout(changes.iter().map(name).collect::<Vec<_>>().join(", ")))?;
     for change in changes {
         let table =
             if change.table.is_empty() { Some(&read) } else { read.get(change.table).and_then(|t| t.as_table()) };
@@ -33,7 +33,7 @@ pub(crate) fn edit(text: &str, changes: &[Change]) -> Result<String, TooIntricat
         if found.and_then(|value| value.as_str()) != change.value.as_deref()
             || found.is_some() != change.value.is_some()
         {
-            return Err(TooIntricate(name(change)));
+            return Err(UnsupportedLayout(name(change)));
         }
     }
     Ok(edited)
@@ -133,7 +133,7 @@ mod tests {
             [
                 "state_dir = \"/srv/a \\\"b\\\"\"",
                 "bot_token_file = \"bot-token\"",
-                "channel = \"#ops\"                       # where what no route takes goes",
+                "channel = \"#ops\"                       # default channel: for notifications that match no route",
                 "[core]",
                 "kind = \"naemon\"                        # or naemon, icinga2, openitcockpit, checkmk, centreon"
             ]
@@ -158,7 +158,7 @@ mod tests {
             ["slack.channel = \"#a\"\n", "[slack]\nchannel = \"\"\"\nx\"\"\"\n", "slack = { channel = \"#a\" }\n"]
         {
             let refused = edit(intricate, &[set("slack", "channel", "#b")]).unwrap_err();
-            assert_eq!(refused, TooIntricate("channel of [slack]".into()), "{intricate}");
+            assert_eq!(refused, UnsupportedLayout("channel of [slack]".into()), "{intricate}");
         }
     }
 }

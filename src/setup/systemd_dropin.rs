@@ -1,4 +1,4 @@
-//! What ties the packages' units to a core: without it they don't start, as nobody knows yet whose user they run as.
+//! The systemd drop-ins that set the core's user for the packages' units; without them the units don't start.
 
 use super::write_files::Planned;
 use crate::config::CoreKind;
@@ -7,14 +7,14 @@ use std::path::Path;
 
 /// Where the packages have them: `NAME.conf` and `NAME.tmpfiles`, by the user whom the core runs as.
 const CORES: &str = "usr/share/ackbell/cores";
-/// What `ConditionPathExists=` of the units names.
+/// The path in the units' `ConditionPathExists=`.
 const DROP_IN: &str = "etc/systemd/system/ackbell.service.d/10-core.conf";
 /// At each boot, and after an upgrade.
 const DIRECTORIES: &str = "etc/tmpfiles.d/ackbell.conf";
 
 /// How the units are tied to a core.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Tie {
+pub(crate) enum DropIn {
     /// No package is installed, or they are tied already: by whom and to what is the administrator's business.
     Nothing,
     /// These files do it.
@@ -24,19 +24,19 @@ pub(crate) enum Tie {
 }
 
 /// `root` is where the machine's files are.
-pub(crate) fn tie(core: Option<&Local>, root: &Path) -> Tie {
+pub(crate) fn plan_dropin(core: Option<&Local>, root: &Path) -> DropIn {
     let (cores, drop_in) = (root.join(CORES), root.join(DROP_IN));
     if !cores.is_dir() || drop_in.exists() {
-        return Tie::Nothing;
+        return DropIn::Nothing;
     }
     let name = core.and_then(|local| match local.kind {
         CoreKind::OpenItCockpit => Some("openitcockpit"),
         _ => local.account.as_ref().map(|account| account.user.as_str()),
     });
     let read = |kind: &str| std::fs::read_to_string(cores.join(format!("{}.{kind}", name?))).ok();
-    let (Some(user), Some(directories)) = (read("conf"), read("tmpfiles")) else { return Tie::ByHand };
+    let (Some(user), Some(directories)) = (read("conf"), read("tmpfiles")) else { return DropIn::ByHand };
     let file = |path, content| Planned { path, content, mode: 0o644, backup: None };
-    Tie::Files(vec![file(root.join(DIRECTORIES), directories), file(drop_in, user)])
+    DropIn::Files(vec![file(root.join(DIRECTORIES), directories), file(drop_in, user)])
 }
 
 #[cfg(test)]
@@ -54,7 +54,7 @@ mod tests {
     fn the_units_get_the_cores_user_once() {
         let root = tempfile::tempdir().unwrap();
         let naemon = core(CoreKind::Naemon, "naemon");
-        assert_eq!(tie(Some(&naemon), root.path()), Tie::Nothing, "no package is here");
+        assert_eq!(plan_dropin(Some(&naemon), root.path()), DropIn::Nothing, "no package is here");
         let cores = root.path().join(CORES);
         fs::create_dir_all(cores.parent().unwrap()).unwrap();
         std::os::unix::fs::symlink(concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/cores"), cores).unwrap();
@@ -65,7 +65,7 @@ mod tests {
             (core(CoreKind::Centreon, "centreon-engine"), "User=centreon-engine\n"),
             (core(CoreKind::OpenItCockpit, "nagios"), "SupplementaryGroups=www-data\n"),
         ] {
-            let Tie::Files(files) = tie(Some(&core), root.path()) else { panic!("{core:?}") };
+            let DropIn::Files(files) = plan_dropin(Some(&core), root.path()) else { panic!("{core:?}") };
             assert_eq!(
                 files.iter().map(|file| &file.path).collect::<Vec<_>>(),
                 [&root.path().join(DIRECTORIES), &root.path().join(DROP_IN)]
@@ -73,9 +73,9 @@ mod tests {
             assert!(files[1].content.contains(line), "{}", files[1].content);
             assert!(files[0].content.contains("d /var/lib/ackbell "), "{}", files[0].content);
         }
-        assert_eq!(tie(Some(&core(CoreKind::Nagios, "monitor")), root.path()), Tie::ByHand, "another user");
-        assert_eq!(tie(None, root.path()), Tie::ByHand);
+        assert_eq!(plan_dropin(Some(&core(CoreKind::Nagios, "monitor")), root.path()), DropIn::ByHand, "another user");
+        assert_eq!(plan_dropin(None, root.path()), DropIn::ByHand);
         fs::create_dir_all(root.path().join(DROP_IN)).unwrap();
-        assert_eq!(tie(None, root.path()), Tie::Nothing, "the administrator's choice stays");
+        assert_eq!(plan_dropin(None, root.path()), DropIn::Nothing, "the administrator's choice stays");
     }
 }

@@ -7,7 +7,7 @@ fn choices(way: Connection, secrets: &[(SecretKind, &str)]) -> Choices {
     Choices { way, core: None, secrets, channel: None, api_url: None, state_dir: None }
 }
 
-/// What a plan leaves, loaded as any configuration is.
+/// The configuration that a plan writes, loaded like any other.
 fn put(choices: &Choices, path: &Path) -> Config {
     let existing = config::load(Some(path), &Environment::default()).ok().map(|(config, _)| config);
     let planned = plan(choices, path, existing.as_ref(), 1_795_000_000).unwrap();
@@ -23,13 +23,16 @@ fn from_nothing_to_an_app_to_a_webhook() {
     app.channel = Some(config::destination("#ops").unwrap());
     let made = put(&app, &path);
     let slack = &made.integrations[0];
-    assert_eq!(slack.bot_token.as_ref().map(Secret::expose), Some("xoxb-1"));
-    assert_eq!(slack, &app.integration(None), "what was proven is what is written");
+    assert_eq!(slack.bot_token().map(Secret::expose), Some("xoxb-1"));
+    assert_eq!(slack, &app.integration(None), "the values that were checked are the ones that are written");
     assert_eq!(plan(&app, &path, Some(&made), 0).unwrap(), [], "once more, there is nothing to do");
 
     let hook = choices(Connection::Webhook, &[(SecretKind::WebhookUrl, "https://hooks.example/services/1")]);
     let made = put(&hook, &path);
-    assert_eq!((made.integrations[0].bot_token.is_some(), made.integrations[0].webhook_url.is_some()), (false, true));
+    assert_eq!(
+        (made.integrations[0].bot_token().is_some(), made.integrations[0].webhook_url().is_some()),
+        (false, true)
+    );
     assert!(directory.path().join("ackbell.toml.20261118110640.bak").exists());
 }
 
@@ -40,7 +43,7 @@ fn a_token_is_renewed_where_it_is() {
     std::fs::write(&path, "[slack]\nbot_token_file = \"mine\"\nchannel = \"#a\"\n").unwrap();
     std::fs::write(directory.path().join("mine"), "xoxb-old\n").unwrap();
     let made = put(&choices(Connection::App, &[(SecretKind::BotToken, "xoxb-new")]), &path);
-    assert_eq!(made.integrations[0].bot_token.as_ref().map(Secret::expose), Some("xoxb-new"));
+    assert_eq!(made.integrations[0].bot_token().map(Secret::expose), Some("xoxb-new"));
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2, "no backup of what didn't change");
 }
 

@@ -1,6 +1,6 @@
 //! The way back from Slack: a message with a button, and the click on it over Socket Mode.
 //!
-//! Where a listener runs already with the same app token, Slack gives a click to either of the two.
+//! If a listener runs already with the same app token, Slack gives a click to either of the two.
 
 use super::checks::sentence;
 use crate::config::Integration;
@@ -49,7 +49,7 @@ pub(crate) fn wait(
     if !is_connected {
         return Err(socket.status().last_error.unwrap_or_else(|| "Slack gave no connection".to_owned()));
     }
-    let text = "ackbell can take clicks: try it.";
+    let text = "ackbell can receive clicks: try it.";
     let button = json!({ "type": "button", "action_id": ACTION, "text": { "type": "plain_text", "text": "It works" } });
     let blocks = json!([
         { "type": "section", "text": { "type": "plain_text", "text": text } },

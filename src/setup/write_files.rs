@@ -20,7 +20,7 @@ pub(crate) struct Planned {
     pub(crate) path: PathBuf,
     pub(crate) content: String,
     pub(crate) mode: u32,
-    /// Where what is there now is kept.
+    /// The backup of the present file.
     pub(crate) backup: Option<PathBuf>,
 }
 
@@ -43,7 +43,7 @@ impl Planned {
     }
 }
 
-/// What can't be written, and why.
+/// A file that can't be written, and why.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WriteError {
     #[error("can't write {}: {source}; nothing was changed", .path.display())]

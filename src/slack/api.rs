@@ -10,6 +10,7 @@ pub(crate) mod socket;
 use super::outcome::{Answer, brief, of_lookup, of_web_api, of_webhook};
 use crate::config::{Integration, Proxy};
 use crate::model::outcome::Outcome;
+use crate::model::slack_error::{Reason, SlackError};
 use crate::system::environment::Environment;
 use crate::system::tls::{self, RootsError};
 use base64::Engine;
@@ -19,8 +20,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How the reason begins that the token lacks the right to post.
-const MAY_NOT_POST: &str = "missing_scope (needs chat:write";
 /// How much of an answer is read: a published view comes back whole, with what Slack adds to it.
 const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -68,18 +67,18 @@ impl Client {
     /// Slack has the message: that is temporary, so it is tried again and may show twice.
     pub(crate) fn post(&self, channel: Option<&str>, mut message: Value, budget: Duration) -> Outcome {
         let flavor = self.integration.flavor;
-        let is_the_webhooks = channel.is_none() && self.integration.webhook_url.is_some();
+        let is_the_webhooks = channel.is_none() && self.integration.webhook_url().is_some();
         if let Some(reason) = self.integration.missing_token().filter(|_| !is_the_webhooks) {
-            return Outcome::TokenNever { reason: reason.to_string() };
+            return Outcome::TokenNever { reason: reason.to_string().into() };
         }
-        match (&self.integration.bot_token, channel, &self.integration.webhook_url) {
+        match (self.integration.bot_token(), channel, self.integration.webhook_url()) {
             (Some(_), Some(channel), webhook) => {
                 message["channel"] = Value::from(channel);
                 let outcome =
                     self.answer_of_post("chat.postMessage", &message, budget).map_or_else(|o| o, |a| of_web_api(&a));
                 match outcome {
                     // The token may only tell who clicked: the webhook beside it takes the message.
-                    Outcome::TokenNever { reason } if webhook.is_some() && reason.starts_with(MAY_NOT_POST) => {
+                    Outcome::TokenNever { reason } if webhook.is_some() && is_without_the_right_to_post(&reason) => {
                         Outcome::PlaceNever { reason }
                     }
                     other => other,
@@ -112,7 +111,7 @@ impl Client {
 
     /// Whether the Web API can be called at all.
     pub(crate) fn has_token(&self) -> bool {
-        self.integration.bot_token.is_some()
+        self.integration.bot_token().is_some()
     }
 
     /// Calls a method that takes JSON and answers with more than a message's place.
@@ -198,15 +197,20 @@ impl Client {
         match std::io::Read::read_to_end(&mut reader, &mut bytes) {
             // A status that speaks for itself needs no body.
             Err(e) if status < 300 => {
-                Err(Outcome::Temporary { reason: brief(&format!("answer cut off: {e}")), slow: false })
+                Err(Outcome::Temporary { reason: brief(&format!("answer cut off: {e}")).into(), slow: false })
             }
             _ => Ok(Answer { status, retry_after, body: String::from_utf8_lossy(&bytes).into_owned() }),
         }
     }
 
     fn bearer(&self) -> String {
-        format!("Bearer {}", self.integration.bot_token.as_ref().map_or("", |token| token.expose()))
+        format!("Bearer {}", self.integration.bot_token().map_or("", |token| token.expose()))
     }
+}
+
+/// Whether the token lacks the scope to post.
+fn is_without_the_right_to_post(reason: &Reason) -> bool {
+    matches!(&reason.error, Some(SlackError::MissingScope { needed }) if needed.starts_with("chat:write"))
 }
 
 /// DNS, TCP, TLS, the proxy, a time-out or an answer that isn't HTTP: all may mend by themselves.
@@ -216,7 +220,7 @@ fn transport(error: &ureq::Error) -> Outcome {
         ureq::Error::Timeout(which) => format!("timed out ({which})"),
         other => other.to_string(),
     };
-    Outcome::Temporary { reason: brief(&reason), slow: false }
+    Outcome::Temporary { reason: brief(&reason).into(), slow: false }
 }
 
 /// The proxy the configuration names, else the environment's, as curl reads it: `HTTPS_PROXY` for https only, lower
@@ -227,7 +231,7 @@ fn proxy(integration: &Integration, env: &Environment) -> Result<Option<ureq::Pr
         Proxy::None => return Ok(None),
         Proxy::Url(url) => return ureq::Proxy::new(url.expose()).map(Some).map_err(unusable),
         Proxy::FromEnvironment => {
-            let target = integration.webhook_url.as_ref().filter(|_| integration.bot_token.is_none());
+            let target = integration.webhook_url().filter(|_| integration.bot_token().is_none());
             let is_https = target.map_or(integration.api_url.as_str(), |url| url.expose()).starts_with("https:");
             let names: &[&str] = if is_https { &["https_proxy", "HTTPS_PROXY"] } else { &["http_proxy"] };
             let names = names.iter().chain(&["all_proxy", "ALL_PROXY"]);

@@ -41,7 +41,7 @@ fn block_id(post: i64, subject: &Object) -> String {
 
 /// A short hash that tells an object from any other.
 pub(crate) fn mark(object: &Object) -> String {
-    Sha256::digest(object.key()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    data_encoding::HEXLOWER.encode(&Sha256::digest(object.key())[..8])
 }
 
 fn button(action: AvailableAction, subject: &Object) -> Value {

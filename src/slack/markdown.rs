@@ -202,7 +202,7 @@ impl Writer {
         }
     }
 
-    /// The words become the link's label; a link that leads elsewhere is its words.
+    /// The words become the link's label; a link to another host is its words.
     fn end_link(&mut self) {
         let Some((url, from)) = self.links.pop() else {
             return;

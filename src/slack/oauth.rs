@@ -36,17 +36,17 @@ pub(crate) fn exchange(
     budget: Duration,
 ) -> Result<Install, Outcome> {
     let answer = client.grant(&[("code", code), ("redirect_uri", redirect_uri)], budget)?;
-    read(&answer, now).map_err(|reason| Outcome::MessageNever { reason })
+    read(&answer, now).map_err(|reason| Outcome::MessageNever { reason: reason.into() })
 }
 
 /// Exchanges a refresh token for a new pair; it works once
 /// (<https://docs.slack.dev/authentication/using-token-rotation>). What Slack doesn't say again stays as it was.
 pub(crate) fn refresh(client: &Client, old: &Install, now: i64, budget: Duration) -> Result<Install, Outcome> {
     let Some(token) = &old.refresh_token else {
-        return Err(Outcome::TokenNever { reason: "there is no refresh token".to_owned() });
+        return Err(Outcome::TokenNever { reason: "there is no refresh token".into() });
     };
     let answer = client.grant(&[("grant_type", "refresh_token"), ("refresh_token", token.expose())], budget)?;
-    let new = read(&answer, now).map_err(|reason| Outcome::Temporary { reason, slow: true })?;
+    let new = read(&answer, now).map_err(|reason| Outcome::Temporary { reason: reason.into(), slow: true })?;
     Ok(Install {
         refresh_token: new.refresh_token.or_else(|| old.refresh_token.clone()),
         installed_at: old.installed_at,

@@ -7,44 +7,17 @@
 
 use crate::config::Flavor;
 use crate::model::outcome::{Outcome, Posted};
+use crate::model::slack_error::{Reason, SlackError};
 use crate::system::secret::redact;
 use serde::Deserialize;
 use std::time::Duration;
 
-/// The longest wait that is believed; a larger Retry-After counts as this.
+/// The longest wait; a larger Retry-After counts as this.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// When a 429 doesn't say how long.
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(30);
 /// How much of a foreign answer is kept as a reason, in characters.
 const REASON_CHARS_MAX: usize = 200;
-
-/// Codes of the Web API by which nothing can work with this token.
-const TOKEN_CODES: [&str; 12] = [
-    "invalid_auth",
-    "not_authed",
-    "account_inactive",
-    "token_revoked",
-    "token_expired",
-    "missing_scope",
-    "not_allowed_token_type",
-    "no_permission",
-    "team_access_not_granted",
-    "two_factor_setup_required",
-    "ekm_access_denied",
-    "accesslimited",
-];
-/// Words of a webhook by which nothing can work with it.
-const HOOK_WORDS: [&str; 6] =
-    ["no_service", "no_service_id", "no_active_hooks", "invalid_token", "no_team", "team_disabled"];
-
-/// Events by which Slack says the same.
-const ENDED: [&str; 2] = ["app_uninstalled", "tokens_revoked"];
-
-/// Whether a reason that was kept means that nothing works until somebody mends the token or webhook.
-pub(crate) fn is_token_trouble(reason: &str) -> bool {
-    let mut words = reason.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
-    words.any(|word| TOKEN_CODES.contains(&word) || HOOK_WORDS.contains(&word) || ENDED.contains(&word))
-}
 
 /// An HTTP answer as it was read.
 #[derive(Debug, Clone, Default)]
@@ -83,7 +56,9 @@ pub(crate) fn of_webhook(flavor: Flavor, answer: &Answer) -> Outcome {
     if (200..300).contains(&answer.status) {
         return of_accepted_webhook(flavor, answer);
     }
-    let reason = format!("{} {}", answer.status, brief(word));
+    let error = SlackError::from(word);
+    let is_about_webhook = error.is_about_webhook();
+    let reason = Reason::new(error, format!("{} {}", answer.status, brief(word)));
     match word {
         "invalid_blocks" | "invalid_attachments" | "too_many_attachments" => Outcome::Plain { reason },
         "invalid_payload" | "no_text" => Outcome::MessageNever { reason },
@@ -92,7 +67,7 @@ pub(crate) fn of_webhook(flavor: Flavor, answer: &Answer) -> Outcome {
         | "channel_is_archived"
         | "action_prohibited"
         | "posting_to_general_channel_denied" => Outcome::PlaceNever { reason },
-        _ if HOOK_WORDS.contains(&word) => Outcome::TokenNever { reason },
+        _ if is_about_webhook => Outcome::TokenNever { reason },
         "rollup_error" => Outcome::Temporary { reason, slow: false },
         _ => Outcome::Temporary { reason, slow: true },
     }
@@ -104,7 +79,7 @@ fn of_accepted_webhook(flavor: Flavor, answer: &Answer) -> Outcome {
     let body = answer.body.trim_start();
     let refused = flavor == Flavor::RocketChat && body.replace(' ', "").contains("\"success\":false");
     if refused {
-        return Outcome::Temporary { reason: format!("refused: {}", brief(body)), slow: true };
+        return Outcome::Temporary { reason: format!("refused: {}", brief(body)).into(), slow: true };
     }
     if is_page(body) {
         return Outcome::Temporary {
@@ -129,7 +104,7 @@ pub(crate) fn of_web_api(answer: &Answer) -> Outcome {
 /// The answer of any Web API method: its JSON when Slack said `ok`, else what that means.
 pub(crate) fn of_lookup(answer: &Answer) -> Result<serde_json::Value, Outcome> {
     read_web_api(answer)?;
-    serde_json::from_str(&answer.body).map_err(|e| Outcome::Temporary { reason: e.to_string(), slow: false })
+    serde_json::from_str(&answer.body).map_err(|e| Outcome::Temporary { reason: e.to_string().into(), slow: false })
 }
 
 fn read_web_api(answer: &Answer) -> Result<WebApiAnswer, Outcome> {
@@ -138,7 +113,7 @@ fn read_web_api(answer: &Answer) -> Result<WebApiAnswer, Outcome> {
     }
     let Ok(read) = serde_json::from_str::<WebApiAnswer>(&answer.body) else {
         let reason = format!("{} without Slack's JSON: {}", answer.status, brief(&answer.body));
-        return Err(Outcome::Temporary { reason, slow: answer.status >= 400 });
+        return Err(Outcome::Temporary { reason: reason.into(), slow: answer.status >= 400 });
     };
     if read.ok && (200..300).contains(&answer.status) {
         return Ok(read);
@@ -150,9 +125,9 @@ fn read_web_api(answer: &Answer) -> Result<WebApiAnswer, Outcome> {
 fn of_status(answer: &Answer) -> Option<Outcome> {
     match answer.status {
         429 => Some(Outcome::Wait { after: retry_after(answer.retry_after.as_deref()) }),
-        408 | 500..=599 => Some(Outcome::Temporary { reason: format!("HTTP {}", answer.status), slow: false }),
+        408 | 500..=599 => Some(Outcome::Temporary { reason: format!("HTTP {}", answer.status).into(), slow: false }),
         300..=399 => Some(Outcome::TokenNever {
-            reason: format!("HTTP {}: a redirect, so the address is wrong or a proxy answered", answer.status),
+            reason: format!("HTTP {}: a redirect, so the address is wrong or a proxy answered", answer.status).into(),
         }),
         _ => None,
     }
@@ -161,7 +136,12 @@ fn of_status(answer: &Answer) -> Option<Outcome> {
 /// One row for every code of the Web API; tested as a table.
 fn of_error_code(answer: &WebApiAnswer, after: Option<&str>) -> Outcome {
     let code = answer.error.as_deref().unwrap_or("no error code");
-    let reason = reason_of(answer, code);
+    let error = match (SlackError::from(code), &answer.needed) {
+        (SlackError::MissingScope { .. }, Some(needed)) => SlackError::MissingScope { needed: needed.clone() },
+        (error, _) => error,
+    };
+    let is_about_credentials = error.is_about_credentials();
+    let reason = Reason::new(error, reason_text(answer, code));
     match code {
         "ratelimited" | "rate_limited" => Outcome::Wait { after: retry_after(after) },
         "service_unavailable"
@@ -210,13 +190,13 @@ fn of_error_code(answer: &WebApiAnswer, after: Option<&str>) -> Outcome {
         | "invalid_refresh_token"
         | "invalid_grant_type"
         | "oauth_authorization_url_mismatch" => Outcome::TokenNever { reason },
-        _ if TOKEN_CODES.contains(&code) => Outcome::TokenNever { reason },
+        _ if is_about_credentials => Outcome::TokenNever { reason },
         _ => Outcome::Temporary { reason, slow: true },
     }
 }
 
 /// The code, with what Slack adds to it.
-fn reason_of(answer: &WebApiAnswer, code: &str) -> String {
+fn reason_text(answer: &WebApiAnswer, code: &str) -> String {
     let mut reason = brief(code);
     if let Some(needed) = &answer.needed {
         let provided = answer.provided.as_deref().unwrap_or("none");

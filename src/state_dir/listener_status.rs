@@ -1,8 +1,8 @@
-//! What the listener says of itself, for processes that ask: `check`, `doctor`.
+//! The status of the listener, for other processes: `check`, `doctor`.
 //!
 //! One small JSON file, `listener.json` in the runtime directory, written whole under another name and renamed, at most
-//! every few seconds. It is no promise: whoever reads it asks also how old its heartbeat is and who holds the delivery
-//! lock. A clean stop removes it; what a crash leaves says by its process and its heartbeat that it is of the past.
+//! every few seconds. It isn't a guarantee: whoever reads it also asks how old its heartbeat is and who holds the delivery
+//! lock. A clean stop removes it; after a crash its process and its heartbeat show that it is old.
 
 use crate::system::beneath::Directory;
 use crate::system::clock;
@@ -14,13 +14,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How often the heart beats at least while the listener is well, as it writes when something else is to be said, too.
+/// The longest time between two heartbeats of a listener that works; a change is written at once.
 const BEAT: Duration = Duration::from_secs(5);
 const FILE: &str = "listener.json";
-/// A report is far smaller.
+/// A status is far smaller.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
 
-/// How the listener is. Times are Unix seconds.
+/// The listener's status. Times are Unix seconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ListenerStatus {
@@ -32,26 +32,26 @@ pub(crate) struct ListenerStatus {
     pub(crate) heartbeat: i64,
     /// Why delivery is interrupted: the disk or the database.
     pub(crate) interrupted: Option<StatusNote>,
-    /// The configuration it was told to take and didn't.
+    /// The configuration that it was to load and refused.
     pub(crate) refused: Option<StatusNote>,
-    /// Why the HTTP door can't be opened.
+    /// Why the HTTP listener can't be opened.
     pub(crate) http: Option<StatusNote>,
-    /// How far the time in the last signed request was behind our clock, in seconds; negative: before it.
+    /// How many seconds the time in the last signed request was behind our clock; negative: ahead of it.
     pub(crate) skew: Option<Skew>,
-    /// By core: why the last command couldn't be handed over; gone with the next that could.
+    /// By core: why the last command couldn't be handed over; cleared by the next that could.
     pub(crate) commands: BTreeMap<String, StatusNote>,
     /// By integration.
     pub(crate) sockets: BTreeMap<String, Socket>,
 }
 
-/// Something that went wrong, in words, and when.
+/// A failure as a text, with its time.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StatusNote {
     pub(crate) reason: String,
     pub(crate) at: i64,
 }
 
-/// A difference of clocks, seen once.
+/// A measured difference of clocks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Skew {
     pub(crate) seconds: i64,
@@ -113,7 +113,7 @@ pub(crate) fn path(runtime_dir: &Path) -> PathBuf {
     runtime_dir.join(FILE)
 }
 
-/// Reads what a listener said last; `None` when none did since it stopped in order.
+/// Loads the last status of a listener; `None` when the last one stopped in order.
 pub(crate) fn read(runtime_dir: &Path) -> io::Result<Option<ListenerStatus>> {
     let mut text = Vec::new();
     match Directory::open(runtime_dir).and_then(|directory| directory.read(FILE)) {
@@ -146,7 +146,7 @@ impl StatusWriter {
         Self(Arc::new(Mutex::new(Inside { report, runtime_dir: runtime_dir.to_owned(), written: None })))
     }
 
-    /// Changes what is said; it is written with the next beat.
+    /// Changes the status; it is written with the next heartbeat.
     pub(crate) fn note(&self, change: impl FnOnce(&mut ListenerStatus)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).report);
     }
@@ -161,8 +161,8 @@ impl StatusWriter {
     /// reason to stop: then the report grows old, and that is seen.
     pub(crate) fn beat(&self) {
         let mut inside = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_fresh = inside.written.as_ref().is_some_and(|(said, at)| {
-            let same = ListenerStatus { heartbeat: said.heartbeat, ..inside.report.clone() } == *said;
+        let is_fresh = inside.written.as_ref().is_some_and(|(written, at)| {
+            let same = ListenerStatus { heartbeat: written.heartbeat, ..inside.report.clone() } == *written;
             at.elapsed() < if same { BEAT } else { BEAT / 5 }
         });
         if is_fresh {
@@ -201,10 +201,10 @@ mod tests {
         let reporter = StatusWriter::new(directory.path());
         reporter.note(|report| report.refused = Some(StatusNote::now("line 3")));
         reporter.beat();
-        let said = read(directory.path()).unwrap().unwrap();
-        assert_eq!(said.refused.unwrap().reason, "line 3");
-        assert_eq!((said.pid, said.version.as_str()), (std::process::id(), env!("CARGO_PKG_VERSION")));
-        assert!(said.heartbeat >= said.since && said.since > 0);
+        let status = read(directory.path()).unwrap().unwrap();
+        assert_eq!(status.refused.unwrap().reason, "line 3");
+        assert_eq!((status.pid, status.version.as_str()), (std::process::id(), env!("CARGO_PKG_VERSION")));
+        assert!(status.heartbeat >= status.since && status.since > 0);
         reporter.remove();
         assert_eq!(read(directory.path()).unwrap(), None);
     }

@@ -77,11 +77,11 @@ pub(crate) fn to_become(dirs: &StateDirs, config: &Path) -> Option<Owner> {
     if !Uid::effective().is_root() {
         return None;
     }
-    [&dirs.state_dir, &dirs.runtime_dir].into_iter().map(PathBuf::as_path).chain([config]).find_map(stranger)
+    [&dirs.state_dir, &dirs.runtime_dir].into_iter().map(PathBuf::as_path).chain([config]).find_map(other_owner)
 }
 
 /// Who but root can decide what this path leads to: the owner of what is there, else of a directory or link on the way.
-pub(crate) fn stranger(path: &Path) -> Option<Owner> {
+pub(crate) fn other_owner(path: &Path) -> Option<Owner> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     if let Some(owner) = fs::metadata(&path).ok().and_then(|found| of(&found, &path)) {
         return Some(owner);
@@ -101,13 +101,11 @@ pub(crate) fn objection(path: &Path) -> Option<String> {
     }
     let found = [fs::symlink_metadata(path).ok()?, fs::metadata(path).ok()?];
     if let Some(owner) = found.iter().find_map(|found| of(found, path)) {
-        return Some(format!(
-            "it belongs to {owner}, and root would follow it; look at what it says, then: chown root"
-        ));
+        return Some(format!("it belongs to {owner}, and root would follow it; check its content, then: chown root"));
     }
     let is_theirs = |found: &Metadata| found.mode() & 0o002 != 0 || found.mode() & 0o020 != 0 && found.gid() != 0;
     is_theirs(&found[1])
-        .then(|| "others may write it, and root would follow it; look at what it says, then: chmod go-w".to_owned())
+        .then(|| "others may write it, and root would follow it; check its content, then: chmod go-w".to_owned())
 }
 
 fn of(found: &Metadata, path: &Path) -> Option<Owner> {
@@ -155,7 +153,7 @@ pub(crate) fn close_memory() {
 /// Makes the runtime directory for a listener that root starts by hand: only root may make one in `/run`. Nothing is
 /// done where it is there, or where somebody else decides what is.
 pub(crate) fn make_runtime_dir(runtime_dir: &Path, owner: &Owner) {
-    if stranger(runtime_dir).is_none() && fs::create_dir(runtime_dir).is_ok() {
+    if other_owner(runtime_dir).is_none() && fs::create_dir(runtime_dir).is_ok() {
         // Root made it this instant, in a directory of root's: it is no link.
         let _ =
             File::open(runtime_dir).and_then(|made| fchown(&made, Some(owner.uid.as_raw()), Some(owner.gid.as_raw())));
@@ -173,7 +171,8 @@ pub(crate) fn read_before(files: impl IntoIterator<Item = PathBuf>) {
 pub(crate) fn own_file(path: &Path) -> Option<Vec<u8>> {
     let is_systemds =
         path.starts_with("/run/credentials") && !path.components().any(|part| part == Component::ParentDir);
-    if !is_systemds && (stranger(path).is_some() || objection(path).is_some()) || !fs::metadata(path).ok()?.is_file() {
+    if !is_systemds && (other_owner(path).is_some() || objection(path).is_some()) || !fs::metadata(path).ok()?.is_file()
+    {
         return None;
     }
     let mut bytes = Vec::new();

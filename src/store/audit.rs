@@ -82,7 +82,7 @@ fn hash(before: &str, entry: &str) -> String {
     sha.update(before);
     sha.update("\n");
     sha.update(entry);
-    sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    data_encoding::HEXLOWER.encode(&sha.finalize()[..])
 }
 
 impl Store {

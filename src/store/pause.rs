@@ -3,29 +3,9 @@
 use super::delivery_queue::DeliveryQueue;
 use super::state::PauseScope;
 use super::{Store, StoreError};
-use crate::slack::outcome::is_token_trouble;
+use crate::model::slack_error::{Reason, SlackError};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeSet;
-
-/// Why something waits or was given up: a text for people, and Slack's own code where it gave one.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Reason {
-    pub(crate) text: String,
-    pub(crate) code: Option<String>,
-}
-
-impl From<String> for Reason {
-    /// Finds the code in the text that `slack/outcome` makes of Slack's answer: its first word, as in `not_in_channel` and
-    /// `403 no_service`; or one by which no message can be sent.
-    fn from(text: String) -> Self {
-        let is_in_code = |c: char| c.is_ascii_lowercase() || c == '_';
-        let start = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
-        let first = start.split(|c| !is_in_code(c)).next().filter(|first| first.contains('_'));
-        let named = || text.split(|c| !is_in_code(c)).find(|part| is_token_trouble(part));
-        let code = first.or_else(named).map(str::to_owned);
-        Self { text, code }
-    }
-}
 
 /// A pause to be written. Times in Unix ms.
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +47,8 @@ impl Pause<'_> {
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
                    ON CONFLICT DO UPDATE SET until = excluded.until, since = excluded.since,
                      failures = failures + excluded.failures, reason = excluded.reason, code = excluded.code";
-        let (text, code) = self.reason.map_or(("", None), |reason| (reason.text.as_str(), reason.code.as_deref()));
+        let text = self.reason.map_or("", |reason| &reason.text);
+        let code = self.reason.and_then(Reason::code);
         let values = params![integration, scope, channel, self.until, self.now, failures, text, code];
         db.prepare_cached(sql)?.execute(values)?;
         Ok(())
@@ -106,8 +87,9 @@ pub(super) fn fill_codes(db: &Connection) -> Result<(), StoreError> {
         ),
     ] {
         let reasons = db.prepare(select)?.query_map([], |row| row.get(0))?.collect::<Result<BTreeSet<String>, _>>()?;
-        for reason in reasons.into_iter().map(Reason::from) {
-            db.execute(update, params![reason.text, reason.code])?;
+        for reason in reasons {
+            let error = SlackError::find_in(&reason);
+            db.execute(update, params![reason, error.as_ref().map(SlackError::as_str)])?;
         }
     }
     Ok(())
@@ -162,27 +144,5 @@ impl Store {
     pub(crate) fn end_integration_pauses(&self) -> Result<(), StoreError> {
         self.db.execute("DELETE FROM pause WHERE scope = 'integration'", [])?;
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reason_has_the_code_that_slack_gave() {
-        let code = |text: &str| Reason::from(text.to_owned()).code;
-        for (text, expected) in [
-            ("not_in_channel", Some("not_in_channel")),
-            ("403 invalid_token", Some("invalid_token")),
-            ("missing_scope (needs chat:write, has none)", Some("missing_scope")),
-            ("accesslimited", Some("accesslimited")),
-            ("uninstalled (app_uninstalled)", Some("app_uninstalled")),
-            ("the integration has no bot_token", None),
-            ("timed out", None),
-            ("HTTP 503", None),
-        ] {
-            assert_eq!(code(text).as_deref(), expected, "{text}");
-        }
     }
 }

@@ -4,7 +4,7 @@ use super::delivery_queue::DeliveryQueue;
 use super::state::DeliveryState;
 use super::{Store, StoreError, new_delivery, pause};
 use crate::model::incoming::Incoming;
-use crate::slack::outcome::is_token_trouble;
+use crate::model::slack_error::SlackError;
 use rusqlite::{OptionalExtension, params};
 
 /// One delivery as `queue` shows it.
@@ -118,7 +118,9 @@ impl Store {
         let sql = "SELECT integration, reason, code, until FROM pause WHERE scope = 'integration' AND reason <> ''";
         let mut statement = self.db.prepare(sql)?;
         let found = statement.query_map([], |row| {
-            let needs_repair = row.get::<_, Option<String>>(2)?.is_some_and(|code| is_token_trouble(&code));
+            let needs_repair = row
+                .get::<_, Option<String>>(2)?
+                .is_some_and(|code| SlackError::from(code.as_str()).is_about_credentials());
             let integration = PausedIntegration { integration: row.get(0)?, reason: row.get(1)?, needs_repair };
             Ok((integration, row.get::<_, i64>(3)?))
         })?;

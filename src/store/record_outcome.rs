@@ -7,10 +7,11 @@ use super::claim::{Claimed, Work};
 use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::message::MessageId;
 use super::new_delivery::NewDeliveryRow;
-use super::pause::{Pause, Reason};
+use super::pause::Pause;
 use super::state::DeliveryState;
 use super::{Store, StoreError};
 use crate::model::outcome::Posted;
+use crate::model::slack_error::Reason;
 use crate::rules::digest::DigestStep;
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 use std::time::Duration;
@@ -147,7 +148,7 @@ impl Recorder<'_> {
             RecordedOutcome::Reroute { queue, mode, annotation, reason } => {
                 self.reroute(queue, *mode, annotation)?;
                 let text = format!("sent elsewhere: {}", reason.text);
-                self.end_waiting(DeliveryState::Merged, &Reason { text, code: reason.code.clone() })?;
+                self.end_waiting(DeliveryState::Merged, &Reason { text, error: reason.error.clone() })?;
                 id.update(db, "open = 0, leased = NULL", &[])?;
                 if let MessageId::Digest(digest) = id {
                     db.execute("UPDATE post SET open = 0 WHERE digest = ?1", [digest])?;
@@ -169,7 +170,7 @@ impl Recorder<'_> {
              WHERE state = 'waiting' AND {} = ?1",
             message.id.table()
         );
-        let values = params![message.id.number(), state, reason.text, reason.code, self.now, message.attempts];
+        let values = params![message.id.number(), state, reason.text, reason.code(), self.now, message.attempts];
         self.db.execute(&sql, values)?;
         Ok(())
     }

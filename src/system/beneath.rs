@@ -3,7 +3,7 @@
 //!
 //! A path would be looked up anew by each call, and whoever may write a directory on it can put a link there meanwhile:
 //! to a file or directory of somebody else's, which the program would then read, lock, fill or empty. Also refused:
-//! what isn't a plain file (a FIFO is waited for without an end), and a file with a second name elsewhere.
+//! what isn't a plain file (a FIFO is waited for without an end), and a file with a second name (a hard link).
 
 use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Mode, OFlags, fstat, mkdirat, openat, readlinkat, renameat, statat, unlinkat,
@@ -92,7 +92,7 @@ impl Directory {
         // NONBLOCK: a FIFO that somebody put there is found out, not waited for.
         let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let opened = openat(&self.0, name, flags, Mode::from_raw_mode(mode.into()));
-        let file = opened.map_err(|e| said(e, self.0.as_fd(), name))?;
+        let file = opened.map_err(|e| named_error(e, self.0.as_fd(), name))?;
         if FileType::from_raw_mode(fstat(&file)?.st_mode) != FileType::RegularFile {
             return Err(refused(format!("\"{name}\" isn't a plain file")));
         }
@@ -124,8 +124,8 @@ impl Directory {
 
     /// The names in it.
     pub(crate) fn names(&self) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>> + use<>> {
-        let listing = Dir::new(self.readable()?)?;
-        Ok(listing.filter_map(|entry| match entry {
+        let entries = Dir::new(self.readable()?)?;
+        Ok(entries.filter_map(|entry| match entry {
             Ok(entry) => {
                 let name = entry.file_name().to_bytes();
                 (name != b"." && name != b"..").then(|| Ok(name.to_vec()))
@@ -135,8 +135,8 @@ impl Directory {
     }
 }
 
-/// The kernel's answer to a link differs by what was asked for: said in words that name the cause.
-fn said(error: Errno, directory: std::os::fd::BorrowedFd<'_>, name: &str) -> io::Error {
+/// The kernel's error for a link differs by the flags of the call; this one names the cause.
+fn named_error(error: Errno, directory: std::os::fd::BorrowedFd<'_>, name: &str) -> io::Error {
     let found = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
     match found.map(|found| FileType::from_raw_mode(found.st_mode)) {
         Ok(FileType::Symlink) => link(name),
@@ -146,7 +146,7 @@ fn said(error: Errno, directory: std::os::fd::BorrowedFd<'_>, name: &str) -> io:
 }
 
 fn second_name(name: &str) -> io::Error {
-    refused(format!("\"{name}\" has a second name elsewhere (a hard link)"))
+    refused(format!("\"{name}\" has a second name (a hard link)"))
 }
 
 fn link(name: &str) -> io::Error {

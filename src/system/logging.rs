@@ -64,7 +64,7 @@ impl Lines {
         let (priority, text) = split_level(record);
         let line = safe(text);
         let mut stderr = io::stderr().lock();
-        // A closed stderr is no reason to fail.
+        // A closed stderr isn't a reason to fail.
         let _ = match self.reader {
             Reader::Journal => writeln!(stderr, "<{priority}>{line}"),
             Reader::Person | Reader::Core => writeln!(stderr, "ackbell: {line}"),

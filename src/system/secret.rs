@@ -38,7 +38,7 @@ impl Eq for Secret {}
 pub(crate) fn unguessable() -> std::io::Result<String> {
     let mut bytes = [0; 32];
     std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(data_encoding::HEXLOWER.encode(&bytes))
 }
 
 /// The text with everything that looks like a Slack token, a webhook's secret path or a proxy's password cut out.

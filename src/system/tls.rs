@@ -1,4 +1,4 @@
-//! Whose certificates are believed: the configured file's, else the distribution's, else Mozilla's as compiled in.
+//! The trusted CA certificates: the configured file's, else the distribution's, else Mozilla's as compiled in.
 
 use super::environment::Environment;
 use std::fs;
@@ -14,7 +14,7 @@ const CA_BUNDLES: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// The certificates that are to be believed can't be read.
+/// The trusted certificates can't be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RootsError {
     #[error("can't read the CA certificates {}: {source}", .path.display())]

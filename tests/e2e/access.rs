@@ -49,8 +49,8 @@ fn nobody_who_may_not_is_told_anything_by_any_verb_or_button() {
     let card = night.falls_ill("Disk", "THE-SECRET-OUTPUT");
     let help = night.ask("help", "acknowledge the problem")["text"].as_str().unwrap().to_owned();
     for (user, refusal) in [
-        (GUEST, "Guests may do nothing here."),
-        (STRANGER, "People of other workspaces may do nothing here."),
+        (GUEST, "Guests aren't allowed to use these actions."),
+        (STRANGER, "Users from other workspaces aren't allowed to use these actions."),
         (BOB, "You may not "),
     ] {
         let ask = |order: &str| {
@@ -156,7 +156,7 @@ fn a_page_that_somebody_turns_for_themselves_leaves_everybodys_list_as_it_is() {
     }
     wait::until("the core's state", || night.core.status("servicestatus", "current_state=2").len() >= 12);
     let list = night.ask("problems --public", "*12 problems*");
-    for (user, words) in [(GUEST, "Guests may do nothing here."), (BOB, "No problems that you may see.")] {
+    for (user, words) in [(GUEST, "Guests aren't allowed to use these actions."), (BOB, "No problems that you may see.")] {
         let click = json!({"user": user});
         let answer = told_after(&night, user, "a page", || drop(night.sandbox.click(&list, "problems_next", &click)));
         assert!(answer.contains(words), "{user}: {answer}");
@@ -228,8 +228,8 @@ fn an_integration_that_is_only_told_has_no_buttons_and_no_orders() {
     night.listen();
     let card = night.falls_ill("Disk", "full");
     assert!(!card.to_string().contains("action_id"), "{card}");
-    night.ask("ack web01/Disk why", "People of this workspace may only look here.");
-    night.ask("subscribe", "People of this workspace may only look here.");
+    night.ask("ack web01/Disk why", "Users of this workspace may only view states here.");
+    night.ask("subscribe", "Users of this workspace may only view states here.");
     night.ask("status web01/Disk", "*Disk on Web 01* is CRITICAL");
     assert!(!night.core.log().contains("EXTERNAL COMMAND"), "{}", night.core.log());
 }
@@ -247,7 +247,7 @@ fn with_only_a_webhook_there_are_buttons_once_guests_may_act() {
     assert!(!card.to_string().contains("action_id"), "{card}");
     let said = text(&site.run(&["config", "check"]).stderr) + &text(&site.run(&["config", "check"]).stdout);
     assert!(
-        said.contains("nobody can act from \"default\": with only a webhook ackbell can't see who is a guest"),
+        said.contains("no user can act from \"default\": with only a webhook ackbell can't see who is a guest"),
         "{said}"
     );
     site.configure(&format!("{webhook}[access]\nguests = true\n"));

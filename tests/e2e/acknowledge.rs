@@ -144,7 +144,7 @@ fn whoever_may_not_is_told_so_privately() {
     for (user, words) in [
         ("U0BOB00001", "You may not acknowledge problems here. Ask #monitoring-help."),
         ("U0GUEST001", "uest"),
-        ("U0STRANGER", "People of other workspaces may do nothing here"),
+        ("U0STRANGER", "Users from other workspaces aren't allowed to use these actions"),
     ] {
         card.click_as(user, "acknowledge");
         night.told(words);
@@ -243,7 +243,7 @@ fn every_other_reason_is_told_as_it_is() {
     // A plain file in its place is never written to.
     fs::write(night.core.path("rw/nagios.cmd"), "").unwrap();
     swap.click("acknowledge");
-    night.told("is no command file (no FIFO)");
+    night.told("isn't a command file (a FIFO)");
     assert_eq!(fs::read(night.core.path("rw/nagios.cmd")).unwrap(), b"");
     night.sandbox.assert_respected();
 }

@@ -161,15 +161,15 @@ fn ghosts_a_wrong_clock_and_a_taken_port_are_told() {
     let reader = open.read(true).write(true).open(&fifo).unwrap();
     let taken = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
     let listener = site.listen();
-    wait_for(&site, 2, "the HTTP door is closed: ");
+    wait_for(&site, 2, "the HTTP listener isn't open: ");
     let (_, said) = check(&site, &[]);
-    assert!(said.contains(&format!("CRITICAL: the HTTP door is closed: 127.0.0.1:{port}: can't start: Address already in use (os error 98); stop the program that listens there, or change [listen] http\n  ss -ltnp shows who listens")), "{said}");
+    assert!(said.contains(&format!("CRITICAL: the HTTP listener isn't open: 127.0.0.1:{port}: can't start: Address already in use (os error 98); stop the program that listens there, or change [listen] http\n  ss -ltnp shows who listens")), "{said}");
     drop((taken, listener));
     let _listener = site.listen();
     wait_for(
         &site,
         1,
-        "[default] 2 other connections of the app: Slack sends some clicks there, and they are lost here",
+        "[default] 2 other connections of the app: Slack sends some clicks there, and this listener never sees them",
     );
     // The way by HTTP, which is signed: by a clock that is ten minutes late.
     sandbox.tell("state", &json!({"clock_shift_seconds": -600, "app": {"socket_mode": false}}));

@@ -61,7 +61,7 @@ fn all_is_well_from_the_configuration_to_the_core() {
     assert!(night.sandbox.texts()[0].contains("MESSAGE"), "{:?}", night.sandbox.texts());
     let root = core.path("");
     let root = root.display();
-    assert_said(&said, "✓", "shell lines", "nothing that anybody wrote runs as a command", "");
+    assert_said(&said, "✓", "shell lines", "no text from outside can run as a command", "");
     unsafe_lines_are_told(core);
     // Switched off, then stopped: an administrator's two classics.
     core.set_in_main("check_external_commands=1", "check_external_commands=0");
@@ -160,7 +160,7 @@ fn a_command_file_that_is_missing_plain_or_forbidden_is_told_apart() {
     assert_eq!(code, 69);
     fs::write(&path, "").unwrap();
     let (code, said) = examine(&site, &[]);
-    let found = format!("{shown} is no command file (no FIFO); set command_file in [core]");
+    let found = format!("{shown} isn't a command file (a FIFO); set command_file in [core]");
     assert_said(&said, "✗", "commands", &found, &format!("rm {shown}; then restart the core, which makes its FIFO"));
     assert_eq!(code, 78);
     fs::remove_file(&path).unwrap();
@@ -301,7 +301,7 @@ fn a_revoked_webhook_is_told_when_it_is_tried() {
     let sandbox = Sandbox::start(&["--burst", "5"]);
     let site = Site::with_webhook(&sandbox);
     let (code, said) = examine(&site, &["--send"]);
-    assert_said(&said, "✓", "[default] test message", "posted: look into Slack", "");
+    assert_said(&said, "✓", "[default] test message", "posted: see Slack", "");
     assert_eq!((code, sandbox.messages().len()), (0, 1), "{said}");
     let path = "/services/T0SANDBOX/B0000001/x";
     sandbox.tell("state", &json!({"webhooks": [{"path": path, "status": 404, "body": "no_service"}]}));
@@ -322,7 +322,7 @@ fn every_obstacle_on_the_way_has_its_own_sentence() {
         said
     };
     let said = way("api_url = \"https://nowhere.invalid/api/\"\n");
-    let remedy = "getent hosts nowhere.invalid; mend /etc/resolv.conf, or set proxy in the configuration";
+    let remedy = "getent hosts nowhere.invalid; repair /etc/resolv.conf, or set proxy in the configuration";
     assert_said(&said, "✗", "[default] way", "the name nowhere.invalid can't be resolved", remedy);
     let port = free_port();
     let said = way(&format!("api_url = \"http://127.0.0.1:{port}/api/\"\n"));

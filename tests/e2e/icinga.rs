@@ -155,7 +155,7 @@ fn what_icinga_refuses_is_told_as_what_it_is() {
     // Another password than the API user's.
     night.begin(&core(&night.core, "wrong", ""));
     card.click("acknowledge");
-    night.told("the Icinga 2 API doesn't let ackbell in (401, unknown user or wrong password); check api_user");
+    night.told("the Icinga 2 API refuses ackbell's login (401, unknown user or wrong password); check api_user");
     assert_eq!(night.core.attributes("services/web01!Disk")["acknowledgement"], 0.0);
     // Nobody is there.
     night.begin(&core(&night.core, PASSWORD, ""));

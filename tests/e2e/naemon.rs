@@ -61,7 +61,7 @@ fn naemons_verdict_is_told() {
     night.core.with(|held| held.forgets = true);
     card.click("acknowledge");
     night.told("Sent to the monitoring core; the message updates once the core confirms.");
-    night.told("Sent, but the core has not applied it: the monitoring core took no notice of it.");
+    night.told("Sent, but the core has not applied it: the monitoring core did not apply the command.");
     // A core whose query handler has no commands, as Nagios 4: Livestatus takes it.
     night.core.with(|held| (held.says, held.forgets) = (Some("404: command: No such handler"), false));
     card.click("acknowledge");

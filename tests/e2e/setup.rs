@@ -96,10 +96,10 @@ fn the_app_way_with_its_mistakes() {
     screen.sees("✗ Slack says token_revoked; install the app to the workspace again, and copy the new token");
     screen.answers("Bot token", TOKEN).sees("✓ bot token: ");
     screen.answers("App-level token", "xapp-a").sees("✓ app-level token: opens Socket Mode");
-    screen.answers("Channel", "no-such-channel").sees("✗ there is no public channel #no-such-channel");
-    screen.answers("Channel", "").sees("✓ #ops (C");
+    screen.answers("Default channel", "no-such-channel").sees("✗ there is no public channel #no-such-channel");
+    screen.answers("Default channel", "").sees("✓ #ops (C");
     screen.answers("Post a test message [Y/n]", "").sees("✓ Slack has the test message");
-    screen.answers("Post a button, too", "y").sees("Click on it in #ops");
+    screen.answers("Post a button, too", "y").sees("Click it in #ops");
     let button = machine.sandbox.wait_for_messages(2).pop().unwrap();
     machine.sandbox.click(&button, "setup_test", &serde_json::json!({}));
     screen.sees("✓ the click of alice came in");
@@ -134,11 +134,8 @@ fn again_it_keeps_what_is_kept_and_a_backup_of_what_changes() {
     fs::write(&config, &mine).unwrap();
     let screen = machine.screen("");
     screen.sees("ackbell.toml: an app with a bot token, channel #ops. What you don't change stays.");
-    screen.answers("Which [2]", "").answers("Bot token (xoxb-...), it won't show [keep", "");
-    screen
-        .answers("App-level token", "")
-        .answers("Signing secret", "")
-        .answers("Channel for what no route takes [#ops]", "#general");
+    screen.answers("Which [2]", "").answers("Bot token (xoxb-...), not echoed [keep", "");
+    screen.answers("App-level token", "").answers("Signing secret", "").answers("Default channel [#ops]", "#general");
     screen.answers("Post a test message", "n").sees("channel = \"#general\"").answers("Write it", "").sees("exit 0.");
     let now = fs::read_to_string(&config).unwrap();
     assert_eq!(now, mine.replace("\nchannel = \"#ops\"    ", "\nchannel = \"#general\""));
@@ -223,7 +220,7 @@ fn without_a_terminal_it_says_what_it_needs() {
     fs::write(machine.path("etc/ackbell.toml"), "[slack\n").unwrap();
     let (code, complaint) = said("--yes");
     assert_eq!(code, Some(78));
-    assert!(complaint.contains("mend it, or move it away: mv "), "{complaint}");
+    assert!(complaint.contains("repair it, or move it away: mv "), "{complaint}");
 }
 
 #[test]
@@ -271,7 +268,7 @@ fn from_nothing_to_the_card_of_a_real_core() {
     let said = setup("");
     assert!(
         said.contains("! the core's own configuration has errors already:\nError: ")
-            && said.contains("mend it, then: ackbell commands nagios"),
+            && said.contains("repair it, then: ackbell commands nagios"),
         "{said}"
     );
     assert!(!core.path("conf.d/ackbell.cfg").exists());

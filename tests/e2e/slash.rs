@@ -151,8 +151,12 @@ fn who_may_not_is_told_and_whoami_tells_why() {
     let night = OnCall::with_nagios(Way::SocketMode, rules);
     // Whoever may not look is never told that all is well; nor is anybody told what they may not see.
     night.ask("problems", "You may not look at this here.");
-    night.ask_as(&json!({"user": "U0GUEST001"}), "problems", "Guests may do nothing here.");
-    night.ask_as(&json!({"user": "U0STRANGER"}), "problems", "People of other workspaces may do nothing here.");
+    night.ask_as(&json!({"user": "U0GUEST001"}), "problems", "Guests aren't allowed to use these actions.");
+    night.ask_as(
+        &json!({"user": "U0STRANGER"}),
+        "problems",
+        "Users from other workspaces aren't allowed to use these actions.",
+    );
     night.ask_as(&json!({"user": "U0GUEST001"}), "whoami", "a guest in workspace");
     night.ask("status web01", "You may not look at this here.");
     night.ask("whoami", "Here you may not, or not everywhere: see problems, acknowledge");

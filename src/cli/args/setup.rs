@@ -33,10 +33,10 @@ pub(crate) struct ManifestArgs {
     /// For this integration [default: the first]
     #[arg(long, value_name = "NAME", conflicts_with = "webhook")]
     pub(crate) integration: Option<String>,
-    /// For everything ackbell can do, whatever is configured so far
+    /// For all features of ackbell, whatever is configured so far
     #[arg(long, conflicts_with = "webhook")]
     pub(crate) all: bool,
-    /// Only an incoming webhook: posts, and hears nothing
+    /// Incoming webhook only: can post, but no buttons or commands
     #[arg(long, conflicts_with = "public_url")]
     pub(crate) webhook: bool,
     /// Slack calls this address instead of Socket Mode
@@ -56,7 +56,7 @@ fn plain_path(text: &str) -> Result<String, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct SetupArgs {
-    /// Ask nothing: take the flags, the environment and the defaults
+    /// Ask no questions: use the flags, the environment and the defaults
     #[arg(long)]
     pub(crate) yes: bool,
     /// Show everything, write nothing, post nothing
@@ -107,7 +107,7 @@ pub(crate) fn channel(text: &str) -> Result<crate::config::Destination, String> 
     })?;
     match read {
         ChannelName(_) | ChannelId(_) | User(_) => Ok(read),
-        _ => Err(format!("\"{text}\" is no channel; write \"#ops\" or a channel's id (\"C0123ABCDEF\")")),
+        _ => Err(format!("\"{text}\" isn't a channel; write \"#ops\" or a channel's id (\"C0123ABCDEF\")")),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::cli::{Exit, Output};
 use crate::config::{COMMAND, Config};
 use crate::model::notification::clean_line;
 use crate::model::pattern::{Pattern, takes};
-use crate::model::time_text::utc;
+use crate::model::time_text::{Unit, short_span, utc};
 use crate::state_dir::spool::Spool;
 use crate::store::{DeliveryState, Row, Store, Summary};
 use crate::system::clock;
@@ -78,7 +78,11 @@ pub(super) fn table(rows: &[Row], now: i64, out: &Output) -> String {
         if let Some(reason) = &row.reason {
             let wait = row.due.saturating_sub(now);
             let is_later = row.state == DeliveryState::Waiting && wait > 0;
-            let next = if is_later { format!(" (next try in {})", age(wait)) } else { String::new() };
+            let next = if is_later {
+                format!(" (next try in {})", short_span(wait / 1000, Unit::Letter))
+            } else {
+                String::new()
+            };
             lines.push(out.fit(&format!("        {reason}{next}")));
         }
     }
@@ -90,7 +94,7 @@ fn cells(row: &Row, now: i64) -> Vec<String> {
         row.id.to_string(),
         row.state.name().to_owned(),
         destination(row),
-        age(now - row.received),
+        short_span((now - row.received) / 1000, Unit::Letter),
         row.attempts.to_string(),
         row.incoming.summary(),
     ]
@@ -101,16 +105,6 @@ fn destination(row: &Row) -> String {
         ("", _) => "nowhere".to_owned(),
         ("default", target) => target.to_string(),
         (integration, target) => format!("{integration}: {target}"),
-    }
-}
-
-/// `42s`, `7m`, `3h`, `2d`
-fn age(ms: i64) -> String {
-    match ms.max(0) / 1000 {
-        s @ 0..120 => format!("{s}s"),
-        s @ 120..7200 => format!("{}m", s / 60),
-        s @ 7200..172_800 => format!("{}h", s / 3600),
-        s => format!("{}d", s / 86_400),
     }
 }
 

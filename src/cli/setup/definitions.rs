@@ -1,6 +1,6 @@
 //! The core's definitions: a file of our own, verified by the core itself.
 
-use super::{End, Exit, Scene, Talk};
+use super::{End, Exit, Prompt, SetupContext};
 use crate::config::Core;
 use crate::monitoring::local::{Local, Verification};
 use crate::monitoring::shell::{self, Danger, DangerKind};
@@ -21,24 +21,24 @@ pub(super) enum Definitions {
 }
 
 impl Definitions {
-    pub(super) fn choose(scene: &Scene<'_>, choices: &Choices, talk: &mut Talk<'_>) -> Self {
+    pub(super) fn choose(context: &SetupContext<'_>, choices: &Choices, prompt: &mut Prompt<'_>) -> Self {
         let Some(local) = &choices.core else { return Self::Nothing };
         let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/usr/bin/ackbell"));
-        let Some((text, bare)) = setup::definitions(local.kind, &program, &scene.path) else {
+        let Some((text, bare)) = setup::definitions(local.kind, &program, &context.path) else {
             return Self::Not(format!(
                 "the core's definitions need plain paths (letters, digits, / . _ - +), not {} and {}",
                 program.display(),
-                scene.path.display()
+                context.path.display()
             ));
         };
         let dangers = dangers(local);
         let (refused, told): (Vec<&Danger>, Vec<&Danger>) =
             dangers.iter().partition(|danger| danger.what == DangerKind::Output);
         for Danger { found, remedy, .. } in told {
-            talk.out.line(&format!("! {found}\n  {remedy}"));
+            prompt.out.line(&format!("! {found}\n  {remedy}"));
         }
         let refused = refused.first().map(|Danger { found, remedy, .. }| format!("{found}\n  {remedy}"));
-        let wanted = scene.args.definitions.clone().or_else(|| local.definitions.clone());
+        let wanted = context.args.definitions.clone().or_else(|| local.definitions.clone());
         let path = wanted.filter(|path| path != Path::new("-"));
         let path = path.map(|path| std::path::absolute(&path).unwrap_or(path));
         let there = path.as_ref().and_then(|path| write_files::read(path).ok());
@@ -48,7 +48,7 @@ impl Definitions {
             if path.is_some() && !is_there {
                 return Self::Not(format!("{why}; then run setup again"));
             }
-            talk.out.line(&format!("! {why}"));
+            prompt.out.line(&format!("! {why}"));
         }
         let Some(path) = path else { return Self::Shown(text) };
         if is_there {
@@ -58,8 +58,8 @@ impl Definitions {
             return Self::Not(format!("{} isn't ackbell's: name another file with --definitions", path.display()));
         }
         if let Verification::Bad(said) = local.verify() {
-            talk.out.line(&format!("! the core's own configuration has errors already:\n{said}"));
-            let how = format!("mend it, then: ackbell commands {}", format!("{:?}", local.kind).to_lowercase());
+            prompt.out.line(&format!("! the core's own configuration has errors already:\n{said}"));
+            let how = format!("repair it, then: ackbell commands {}", local.kind.name());
             return Self::Not(how);
         }
         Self::File { local: Box::new(local.clone()), path, text, bare, is_there: false }
@@ -69,51 +69,51 @@ impl Definitions {
         matches!(self, Self::File { is_there: false, .. })
     }
 
-    pub(super) fn tell(&self, in_full: bool, talk: &mut Talk<'_>) {
+    pub(super) fn show(&self, in_full: bool, prompt: &mut Prompt<'_>) {
         match self {
             Self::Nothing => {}
-            Self::Not(why) => talk.out.line(&format!("! no definitions are written: {why}")),
-            Self::Shown(text) => talk.out.line(&format!("\nFor the core:\n{text}")),
+            Self::Not(why) => prompt.out.line(&format!("! no definitions are written: {why}")),
+            Self::Shown(text) => prompt.out.line(&format!("\nFor the core:\n{text}")),
             Self::File { path, is_there: true, .. } => {
-                talk.out.line(&format!("✓ the core's definitions are in {}", path.display()));
+                prompt.out.line(&format!("✓ the core's definitions are in {}", path.display()));
             }
             Self::File { path, text, .. } => {
-                talk.out.line(&format!(
+                prompt.out.line(&format!(
                     "  {}  (0644): the core's notification commands and the contact \"slack\"",
                     path.display()
                 ));
                 if in_full {
-                    talk.out.line(text);
+                    prompt.out.line(text);
                 }
             }
         }
     }
 
     /// Writes them, and lets the core judge; what it doesn't like is taken back.
-    pub(super) fn put(&self, talk: &mut Talk<'_>) -> Result<(), End> {
+    pub(super) fn put(&self, prompt: &mut Prompt<'_>) -> Result<(), End> {
         let Self::File { local, path, text, bare, is_there: false } = self else { return Ok(()) };
         let said = {
-            let _whole = talk.write();
-            settle(local, path, text, bare)?
+            let _whole = prompt.write();
+            put_in_place(local, path, text, bare)?
         };
-        talk.out.line(&format!("✓ {}{said}", path.display()));
+        prompt.out.line(&format!("✓ {}{said}", path.display()));
         Ok(())
     }
 }
 
-/// What lets a text reach the core's shell.
+/// Definitions by which a text reaches the core's shell.
 fn dangers(local: &Local) -> Vec<Danger> {
     let core = Core { kind: local.kind, main_config: Some(local.main_config.clone()), ..Core::default() };
     shell::dangers(&core).unwrap_or_default()
 }
 
-fn settle(local: &Local, path: &Path, text: &str, bare: &str) -> Result<&'static str, End> {
+fn put_in_place(local: &Local, path: &Path, text: &str, bare: &str) -> Result<&'static str, End> {
     let before = write_files::read(path).ok();
     let write = |content: &str| {
         let file = Planned { path: path.to_owned(), content: content.to_owned(), mode: 0o644, backup: None };
         write_files::files(&[file], local.account.as_ref())
     };
-    let fail = |e: write_files::WriteError| End::Said(Exit::CantWrite, e.to_string());
+    let fail = |e: write_files::WriteError| End::Failed(Exit::CantWrite, e.to_string());
     write(text).map_err(fail)?;
     match local.verify() {
         Verification::Good => return Ok(": the core verified it"),
@@ -130,5 +130,5 @@ fn settle(local: &Local, path: &Path, text: &str, bare: &str) -> Result<&'static
         None => std::fs::remove_file(path).is_ok(),
     };
     let taken = if back { "was taken back" } else { "must be removed" };
-    Err(End::Said(Exit::Config, format!("the core refuses its definitions; {} {taken}:\n{words}", path.display())))
+    Err(End::Failed(Exit::Config, format!("the core refuses its definitions; {} {taken}:\n{words}", path.display())))
 }

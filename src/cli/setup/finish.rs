@@ -1,9 +1,9 @@
 //! The test message, the files, the core's definitions, and what is left to do.
 
 use super::definitions::Definitions;
-use super::{End, Exit, Scene, Talk, name, slack};
+use super::{End, Exit, Prompt, SetupContext, name, slack};
 use crate::config::{CoreKind, lenient};
-use crate::setup::systemd_dropin::{Tie, tie};
+use crate::setup::systemd_dropin::{DropIn, plan_dropin};
 use crate::setup::write_files::{self, Planned};
 use crate::setup::{self, Choices, Connection, checks, try_click};
 use crate::system::clock;
@@ -14,59 +14,63 @@ use std::time::Duration;
 /// Enough to find the window with Slack.
 const CLICK_PATIENCE: Duration = Duration::from_secs(60);
 
-/// From the proven choices to the end.
-pub(super) fn finish(scene: &Scene<'_>, choices: &Choices, talk: &mut Talk<'_>) -> Result<Exit, End> {
-    test_message(scene, choices, talk)?;
-    test_button(scene, choices, talk)?;
-    let planned = setup::plan(choices, &scene.path, scene.existing.as_ref(), clock::wall_ms() / 1000);
-    let mut planned = planned.map_err(|e| End::Said(Exit::Config, e.to_string()))?;
-    let is_the_units = scene.path == Path::new(lenient::CONFIG);
-    let tie = if is_the_units { tie(choices.core.as_ref(), Path::new("/")) } else { Tie::Nothing };
-    if let Tie::Files(files) = &tie {
+/// From the checked choices to the end.
+pub(super) fn finish(context: &SetupContext<'_>, choices: &Choices, prompt: &mut Prompt<'_>) -> Result<Exit, End> {
+    test_message(context, choices, prompt)?;
+    test_button(context, choices, prompt)?;
+    let planned = setup::plan(choices, &context.path, context.existing.as_ref(), clock::wall_ms() / 1000);
+    let mut planned = planned.map_err(|e| End::Failed(Exit::Config, e.to_string()))?;
+    let is_the_units = context.path == Path::new(lenient::CONFIG);
+    let dropin = if is_the_units { plan_dropin(choices.core.as_ref(), Path::new("/")) } else { DropIn::Nothing };
+    if let DropIn::Files(files) = &dropin {
         planned.splice(..0, files.iter().filter(|file| !file.is_there()).cloned());
     }
-    let definitions = Definitions::choose(scene, choices, talk);
-    tell_plan(scene, choices, &planned, &definitions, talk);
-    if scene.args.dry_run {
-        talk.out.line("\nNothing was written (--dry-run).");
+    let definitions = Definitions::choose(context, choices, prompt);
+    show_plan(context, choices, &planned, &definitions, prompt);
+    if context.args.dry_run {
+        prompt.out.line("\nNothing was written (--dry-run).");
         return Ok(Exit::Done);
     }
-    if (!planned.is_empty() || definitions.is_to_write()) && !talk.yes("\nWrite it", true)? {
-        talk.out.line("Nothing was written.");
+    if (!planned.is_empty() || definitions.is_to_write()) && !prompt.yes("\nWrite it", true)? {
+        prompt.out.line("Nothing was written.");
         return Ok(Exit::Done);
     }
     {
-        let _whole = talk.write();
-        put(scene, choices, &planned)?;
+        let _whole = prompt.write();
+        put(context, choices, &planned)?;
     }
-    talk.out.line(if planned.is_empty() { "✓ the configuration is as it should be" } else { "✓ written" });
-    definitions.put(talk)?;
-    tell_rest(scene, choices, &tie, talk);
+    prompt.out.line(if planned.is_empty() { "✓ the configuration is as it should be" } else { "✓ written" });
+    definitions.put(prompt)?;
+    show_remaining_steps(context, choices, &dropin, prompt);
     Ok(Exit::Done)
 }
 
-fn test_message(scene: &Scene<'_>, choices: &Choices, talk: &mut Talk<'_>) -> Result<(), End> {
-    if scene.args.dry_run || scene.args.no_message || !talk.yes("\nPost a test message", true)? {
+fn test_message(context: &SetupContext<'_>, choices: &Choices, prompt: &mut Prompt<'_>) -> Result<(), End> {
+    if context.args.dry_run || context.args.no_message || !prompt.yes("\nPost a test message", true)? {
         return Ok(());
     }
-    let integration = choices.integration(slack::present(scene));
+    let integration = choices.integration(slack::present(context));
     let channel = integration.channel.as_ref().filter(|_| choices.way == Connection::App).map(ToString::to_string);
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let core = choices.core.as_ref().map_or("the core", |local| name(local.kind));
     let text = format!("ackbell is connected: notifications of {core} on {host} come here.");
     loop {
-        let posted = slack::client(scene, choices).and_then(|client| checks::post(&client, channel.as_deref(), &text));
+        let posted =
+            slack::client(context, choices).and_then(|client| checks::post(&client, channel.as_deref(), &text));
         match posted {
             Ok(()) => {
-                talk.out.line("✓ Slack has the test message");
+                prompt.out.line("✓ Slack has the test message");
                 return Ok(());
             }
-            Err(problem) if talk.alone => {
-                return Err(End::Said(Exit::Unavailable, format!("the test message: {problem}; nothing was written")));
+            Err(problem) if prompt.non_interactive => {
+                return Err(End::Failed(
+                    Exit::Unavailable,
+                    format!("the test message: {problem}; nothing was written"),
+                ));
             }
             Err(problem) => {
-                talk.out.line(&format!("✗ {problem}"));
-                if !talk.yes("Try again", true)? {
+                prompt.out.line(&format!("✗ {problem}"));
+                if !prompt.yes("Try again", true)? {
                     return Ok(());
                 }
             }
@@ -75,31 +79,34 @@ fn test_message(scene: &Scene<'_>, choices: &Choices, talk: &mut Talk<'_>) -> Re
 }
 
 /// Whether a click comes in, where the app opens Socket Mode and somebody is there to click.
-fn test_button(scene: &Scene<'_>, choices: &Choices, talk: &mut Talk<'_>) -> Result<(), End> {
-    let integration = choices.integration(slack::present(scene));
+fn test_button(context: &SetupContext<'_>, choices: &Choices, prompt: &mut Prompt<'_>) -> Result<(), End> {
+    let integration = choices.integration(slack::present(context));
     let Some(channel) = integration.channel.as_ref().filter(|_| integration.app_token.is_some()) else { return Ok(()) };
-    if scene.args.dry_run || scene.args.no_message || !talk.yes("Post a button, too, and wait for your click", false)? {
+    if context.args.dry_run
+        || context.args.no_message
+        || !prompt.yes("Post a button, too, and wait for your click", false)?
+    {
         return Ok(());
     }
     let place = channel.to_string();
-    let ready = || talk.out.line(&format!("  Click on it in {place}, within {} s ...", CLICK_PATIENCE.as_secs()));
-    match try_click::wait(&integration, scene.env, &place, CLICK_PATIENCE, ready) {
-        Ok(name) => talk.out.line(&format!("✓ the click of {name} came in")),
-        Err(problem) => talk.out.line(&format!("✗ {problem}")),
+    let ready = || prompt.out.line(&format!("  Click it in {place}, within {} s ...", CLICK_PATIENCE.as_secs()));
+    match try_click::wait(&integration, context.env, &place, CLICK_PATIENCE, ready) {
+        Ok(name) => prompt.out.line(&format!("✓ the click of {name} came in")),
+        Err(problem) => prompt.out.line(&format!("✗ {problem}")),
     }
     Ok(())
 }
 
-/// What is to be written, in words.
-fn tell_plan(
-    scene: &Scene<'_>,
+/// Shows the files to be written.
+fn show_plan(
+    context: &SetupContext<'_>,
     choices: &Choices,
     planned: &[Planned],
     definitions: &Definitions,
-    talk: &mut Talk<'_>,
+    prompt: &mut Prompt<'_>,
 ) {
     if !planned.is_empty() {
-        talk.out.line("\nTo be written:");
+        prompt.out.line("\nTo be written:");
     }
     let group = choices.core.as_ref().and_then(|local| local.account.as_ref()).map_or("root", |account| &account.group);
     for file in planned {
@@ -114,14 +121,14 @@ fn tell_plan(
         if let Some(backup) = &file.backup {
             line.push_str(&format!("; the present one is kept as {}", backup.display()));
         }
-        talk.out.line(&line);
-        if file.path == scene.path {
+        prompt.out.line(&line);
+        if file.path == context.path {
             for change in changed_lines(file) {
-                talk.out.line(&format!("      {change}"));
+                prompt.out.line(&format!("      {change}"));
             }
         }
     }
-    definitions.tell(scene.args.dry_run, talk);
+    definitions.show(context.args.dry_run, prompt);
 }
 
 /// The lines that are new in the configuration; secrets are in files of their own.
@@ -131,14 +138,14 @@ fn changed_lines(file: &Planned) -> Vec<String> {
     file.content.lines().filter(is_new).map(crate::system::secret::redact).collect()
 }
 
-fn put(scene: &Scene<'_>, choices: &Choices, planned: &[Planned]) -> Result<(), End> {
+fn put(context: &SetupContext<'_>, choices: &Choices, planned: &[Planned]) -> Result<(), End> {
     let account = choices.core.as_ref().and_then(|local| local.account.as_ref());
     let fail = |e: write_files::WriteError| {
         let remedy = if rustix::process::geteuid().is_root() { "" } else { "; run it as root: sudo ackbell setup" };
-        End::Said(Exit::CantWrite, format!("{e}{remedy}"))
+        End::Failed(Exit::CantWrite, format!("{e}{remedy}"))
     };
-    let base = scene.path.parent().unwrap_or(Path::new("/"));
-    let present = || lenient::state_dirs(Some(&scene.path), &Environment::default()).state_dir;
+    let base = context.path.parent().unwrap_or(Path::new("/"));
+    let present = || lenient::state_dirs(Some(&context.path), &Environment::default()).state_dir;
     write_files::directory(base, account, false).map_err(fail)?;
     write_files::directory(&choices.state_dir.clone().unwrap_or_else(present), account, true).map_err(fail)?;
     for file in planned.iter().filter(|file| file.is_public()) {
@@ -149,13 +156,13 @@ fn put(scene: &Scene<'_>, choices: &Choices, planned: &[Planned]) -> Result<(), 
     write_files::files(planned, account).map_err(fail)
 }
 
-/// What only the administrator can do.
-fn tell_rest(scene: &Scene<'_>, choices: &Choices, tie: &Tie, talk: &mut Talk<'_>) {
+/// The steps that only the administrator can do.
+fn show_remaining_steps(context: &SetupContext<'_>, choices: &Choices, dropin: &DropIn, prompt: &mut Prompt<'_>) {
     let mut steps = Vec::new();
     if let Some(local) = &choices.core {
         match local.kind {
             CoreKind::Nagios | CoreKind::Naemon => {
-                steps.push("tell the core's people: add the contact slack to your contact groups".to_owned());
+                steps.push("in the core's configuration, add the contact slack to your contact groups".to_owned());
                 let unit = match local.main_config.parent().and_then(Path::file_name) {
                     Some(name) if name == "nagios4" => "nagios4",
                     _ if local.kind == CoreKind::Naemon => "naemon",
@@ -169,13 +176,15 @@ fn tell_rest(scene: &Scene<'_>, choices: &Choices, tie: &Tie, talk: &mut Talk<'_
             }
         }
     }
-    if *tie == Tie::ByHand {
-        steps.push("say whose user the listener runs as, by files like those in /usr/share/ackbell/cores".to_owned());
+    if *dropin == DropIn::ByHand {
+        steps.push(
+            "set the user that the listener runs as, with files like those in /usr/share/ackbell/cores".to_owned(),
+        );
     }
-    let config = if scene.path == Path::new(lenient::CONFIG) {
+    let config = if context.path == Path::new(lenient::CONFIG) {
         String::new()
     } else {
-        format!("--config {} ", scene.path.display())
+        format!("--config {} ", context.path.display())
     };
     let user = choices.core.as_ref().and_then(|local| local.account.as_ref()).map_or("nagios", |account| &account.user);
     steps.push(format!(
@@ -184,8 +193,8 @@ fn tell_rest(scene: &Scene<'_>, choices: &Choices, tie: &Tie, talk: &mut Talk<'_
     steps.push(format!(
         "try the whole way: sudo -u {user} ackbell {config}notify --hostname test --hoststate DOWN --output 'a test'"
     ));
-    talk.out.line("\nWhat is left to do:");
+    prompt.out.line("\nLeft to do:");
     for (i, step) in steps.iter().enumerate() {
-        talk.out.line(&format!("  {}. {step}", i + 1));
+        prompt.out.line(&format!("  {}. {step}", i + 1));
     }
 }

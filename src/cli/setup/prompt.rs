@@ -12,24 +12,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(super) enum End {
     /// The input ended: Ctrl-D.
     Stopped,
-    Said(Exit, String),
+    Failed(Exit, String),
 }
 
 /// Who asks.
-pub(super) struct Talk<'a> {
+pub(super) struct Prompt<'a> {
     pub(super) out: &'a mut Output,
     /// Nobody is asked.
-    pub(super) alone: bool,
+    pub(super) non_interactive: bool,
     writing: Arc<Mutex<()>>,
     written: Arc<AtomicBool>,
 }
 
-impl<'a> Talk<'a> {
+impl<'a> Prompt<'a> {
     /// From now on Ctrl-C ends the process with the terminal as it was, and never in the middle of writing.
-    pub(super) fn start(out: &'a mut Output, alone: bool) -> io::Result<Self> {
-        let talk = Self { out, alone, writing: Arc::default(), written: Arc::default() };
+    pub(super) fn start(out: &'a mut Output, non_interactive: bool) -> io::Result<Self> {
+        let prompt = Self { out, non_interactive, writing: Arc::default(), written: Arc::default() };
         let before = tcgetattr(io::stdin()).ok();
-        let (writing, written) = (Arc::clone(&talk.writing), Arc::clone(&talk.written));
+        let (writing, written) = (Arc::clone(&prompt.writing), Arc::clone(&prompt.written));
         let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         std::thread::Builder::new().name("signals".into()).spawn(move || {
             for signal in &mut signals {
@@ -43,7 +43,7 @@ impl<'a> Talk<'a> {
                 let _ = signal_hook::low_level::emulate_default_handler(signal);
             }
         })?;
-        Ok(talk)
+        Ok(prompt)
     }
 
     /// Whether there is somebody to ask.
@@ -60,14 +60,14 @@ impl<'a> Talk<'a> {
     /// A line; empty when nothing is answered and there is no default.
     pub(super) fn line(&mut self, question: &str, default: Option<&str>) -> Result<String, End> {
         let shown = default.map_or(String::new(), |default| format!(" [{default}]"));
-        let text = if self.alone { String::new() } else { self.read(&format!("{question}{shown}: "))? };
+        let text = if self.non_interactive { String::new() } else { self.read(&format!("{question}{shown}: "))? };
         let text = text.trim();
         Ok(if text.is_empty() { default.unwrap_or_default().to_owned() } else { text.to_owned() })
     }
 
     /// A line that doesn't show; empty when Enter alone was pressed.
     pub(super) fn secret(&mut self, question: &str, default: &str) -> Result<String, End> {
-        if self.alone {
+        if self.non_interactive {
             return Ok(String::new());
         }
         let shown = if default.is_empty() { String::new() } else { format!(" [{default}]") };

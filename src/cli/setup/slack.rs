@@ -1,6 +1,6 @@
-//! Which way into Slack, its secrets and the channel; each proven before the next is asked for.
+//! Which way into Slack, its secrets and the channel; each checked before the next is asked for.
 
-use super::{End, Exit, Scene, Talk};
+use super::{End, Exit, Prompt, SetupContext};
 use crate::cli::args;
 use crate::config::{Destination, Integration, SecretKind};
 use crate::monitoring::local::Local;
@@ -18,10 +18,10 @@ const APP_HOW: &str = "  `ackbell manifest --link` prints a link that creates th
     OAuth & Permissions, Install to Workspace: the bot token (xoxb-...); and, for buttons without a public address,\n  \
     Basic Information, App-Level Tokens, Generate with connections:write: the app-level token (xapp-...).";
 
-/// Asks and proves.
-pub(super) fn choose(scene: &Scene<'_>, core: Option<Local>, talk: &mut Talk<'_>) -> Result<Choices, End> {
-    let way = way(scene, talk)?;
-    let (args, present) = (scene.args, present(scene));
+/// Asks and checks.
+pub(super) fn choose(context: &SetupContext<'_>, core: Option<Local>, prompt: &mut Prompt<'_>) -> Result<Choices, End> {
+    let way = way(context, prompt)?;
+    let (args, present) = (context.args, present(context));
     let mut choices = Choices {
         way,
         core,
@@ -32,29 +32,29 @@ pub(super) fn choose(scene: &Scene<'_>, core: Option<Local>, talk: &mut Talk<'_>
     };
     match way {
         Connection::Webhook => {
-            secret(SecretKind::WebhookUrl, true, scene, &mut choices, talk)?;
-            secret(SecretKind::SigningSecret, false, scene, &mut choices, talk)?;
+            secret(SecretKind::WebhookUrl, true, context, &mut choices, prompt)?;
+            secret(SecretKind::SigningSecret, false, context, &mut choices, prompt)?;
         }
         Connection::App => {
-            secret(SecretKind::BotToken, true, scene, &mut choices, talk)?;
-            secret(SecretKind::AppToken, false, scene, &mut choices, talk)?;
+            secret(SecretKind::BotToken, true, context, &mut choices, prompt)?;
+            secret(SecretKind::AppToken, false, context, &mut choices, prompt)?;
             let has_socket = choices.integration(present).app_token.is_some();
             if !has_socket || args.signing_secret_file.is_some() {
-                secret(SecretKind::SigningSecret, false, scene, &mut choices, talk)?;
+                secret(SecretKind::SigningSecret, false, context, &mut choices, prompt)?;
             }
-            channel(scene, &mut choices, talk)?;
+            channel(context, &mut choices, prompt)?;
         }
     }
     Ok(choices)
 }
 
 /// The integration that is there.
-pub(super) fn present<'a>(scene: &'a Scene<'_>) -> Option<&'a Integration> {
-    scene.existing.as_ref().and_then(|config| config.integrations.iter().find(|one| one.name == "default"))
+pub(super) fn present<'a>(context: &'a SetupContext<'_>) -> Option<&'a Integration> {
+    context.existing.as_ref().and_then(|config| config.integrations.iter().find(|one| one.name == "default"))
 }
 
-fn way(scene: &Scene<'_>, talk: &mut Talk<'_>) -> Result<Connection, End> {
-    let given = |kind| given(kind, scene).map(|found| found.is_some());
+fn way(context: &SetupContext<'_>, prompt: &mut Prompt<'_>) -> Result<Connection, End> {
+    let given = |kind| given(kind, context).map(|found| found.is_some());
     let is_hook = given(SecretKind::WebhookUrl)?;
     if given(SecretKind::BotToken)? {
         return Ok(Connection::App);
@@ -62,28 +62,28 @@ fn way(scene: &Scene<'_>, talk: &mut Talk<'_>) -> Result<Connection, End> {
     if is_hook {
         return Ok(Connection::Webhook);
     }
-    let present = present(scene);
-    let default = match present.map(|one| (one.bot_token.is_some(), one.webhook_url.is_some())) {
+    let present = present(context);
+    let default = match present.map(|one| (one.bot_token().is_some(), one.webhook_url().is_some())) {
         Some((false, true)) => Some(Connection::Webhook),
         Some((true, _)) => Some(Connection::App),
         _ => None,
     };
-    if talk.alone {
-        return default.ok_or_else(|| End::Said(Exit::Usage, FLAGS_NEEDED.to_owned()));
+    if prompt.non_interactive {
+        return default.ok_or_else(|| End::Failed(Exit::Usage, FLAGS_NEEDED.to_owned()));
     }
-    talk.out.line(
+    prompt.out.line(
         "\nWhich way into Slack?\n  1  a webhook: two minutes, one channel, every notification a message of its own\n  \
-         2  an app: every problem one living message, with buttons, threads and any channel",
+         2  an app: one message per problem that is kept up to date, with buttons, threads and any channel",
     );
     let default = usize::from(default != Some(Connection::Webhook));
-    let way = if talk.choice("Which", 2, default)? == 0 { Connection::Webhook } else { Connection::App };
-    talk.out.line(if way == Connection::Webhook { WEBHOOK_HOW } else { APP_HOW });
+    let way = if prompt.choice("Which", 2, default)? == 0 { Connection::Webhook } else { Connection::App };
+    prompt.out.line(if way == Connection::Webhook { WEBHOOK_HOW } else { APP_HOW });
     Ok(way)
 }
 
-/// What a flag's file or the environment gives, and where it is from.
-fn given(kind: SecretKind, scene: &Scene<'_>) -> Result<Option<(String, String)>, End> {
-    let args = scene.args;
+/// A secret from a flag's file or the environment, and its origin.
+fn given(kind: SecretKind, context: &SetupContext<'_>) -> Result<Option<(String, String)>, End> {
+    let args = context.args;
     let (file, names): (_, &[&str]) = match kind {
         SecretKind::WebhookUrl => (&args.webhook_url_file, &["SLACK_WEBHOOK_URL"]),
         SecretKind::BotToken => (&args.bot_token_file, &["SLACK_BOT_TOKEN"]),
@@ -91,10 +91,10 @@ fn given(kind: SecretKind, scene: &Scene<'_>) -> Result<Option<(String, String)>
         SecretKind::SigningSecret => (&args.signing_secret_file, &["SLACK_SIGNING_SECRET", "SLACK_SECRET"]),
     };
     if let Some(path) = file {
-        let fail = |e| End::Said(Exit::Usage, format!("can't read {}: {e}", path.display()));
+        let fail = |e| End::Failed(Exit::Usage, format!("can't read {}: {e}", path.display()));
         return Ok(Some((read(path).map_err(fail)?, path.display().to_string())));
     }
-    let of_env = |name: &&str| Some((scene.env.get(name)?, (*name).to_owned()));
+    let of_env = |name: &&str| Some((context.env.get(name)?, (*name).to_owned()));
     // A flag for one way outweighs a variable for the other.
     let is_outweighed = match kind {
         SecretKind::BotToken => args.webhook_url_file.is_some(),
@@ -110,29 +110,29 @@ fn read(path: &Path) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// One secret: given, kept or asked for, until it is proven. One that isn't needed may be left out.
+/// One secret: given, kept or asked for, until it is checked. One that isn't needed may be left out.
 fn secret(
     kind: SecretKind,
     is_needed: bool,
-    scene: &Scene<'_>,
+    context: &SetupContext<'_>,
     choices: &mut Choices,
-    talk: &mut Talk<'_>,
+    prompt: &mut Prompt<'_>,
 ) -> Result<(), End> {
     let label = label(kind);
-    if let Some((text, from)) = given(kind, scene)? {
-        let tried = kind.parse(&text).and_then(|secret| try_out(kind, secret, scene, choices));
+    if let Some((text, from)) = given(kind, context)? {
+        let tried = kind.parse(&text).and_then(|secret| try_out(kind, secret, context, choices));
         match tried {
             Ok(said) => {
-                talk.out.line(&format!("✓ {label} from {from}{said}"));
+                prompt.out.line(&format!("✓ {label} from {from}{said}"));
                 return Ok(());
             }
-            Err(problem) if talk.alone => {
-                return Err(End::Said(Exit::Unavailable, format!("the {label} from {from}: {problem}")));
+            Err(problem) if prompt.non_interactive => {
+                return Err(End::Failed(Exit::Unavailable, format!("the {label} from {from}: {problem}")));
             }
-            Err(problem) => talk.out.line(&format!("✗ {label} from {from}: {problem}")),
+            Err(problem) => prompt.out.line(&format!("✗ {label} from {from}: {problem}")),
         }
     }
-    let is_there = is_there(kind, present(scene));
+    let is_there = is_there(kind, present(context));
     let default = if is_there {
         "keep the present one"
     } else if is_needed {
@@ -141,37 +141,42 @@ fn secret(
         "none"
     };
     loop {
-        let text = talk.secret(&question(kind), default)?;
+        let text = prompt.secret(&question(kind), default)?;
         if text.is_empty() && (is_there || !is_needed) {
             return Ok(());
         }
-        if text.is_empty() && talk.alone {
-            return Err(End::Said(Exit::Usage, FLAGS_NEEDED.to_owned()));
+        if text.is_empty() && prompt.non_interactive {
+            return Err(End::Failed(Exit::Usage, FLAGS_NEEDED.to_owned()));
         }
-        match kind.parse(&text).and_then(|secret| try_out(kind, secret, scene, choices)) {
+        match kind.parse(&text).and_then(|secret| try_out(kind, secret, context, choices)) {
             Ok(said) => {
-                talk.out.line(&format!("✓ {label}{said}"));
+                prompt.out.line(&format!("✓ {label}{said}"));
                 return Ok(());
             }
-            Err(problem) => talk.out.line(&format!("✗ {problem}")),
+            Err(problem) => prompt.out.line(&format!("✗ {problem}")),
         }
     }
 }
 
 fn is_there(kind: SecretKind, present: Option<&Integration>) -> bool {
     present.is_some_and(|present| match kind {
-        SecretKind::WebhookUrl => present.webhook_url.is_some(),
-        SecretKind::BotToken => present.bot_token.is_some(),
+        SecretKind::WebhookUrl => present.webhook_url().is_some(),
+        SecretKind::BotToken => present.bot_token().is_some(),
         SecretKind::AppToken => present.app_token.is_some(),
         SecretKind::SigningSecret => !present.signing_secrets.is_empty(),
     })
 }
 
 /// Keeps the secret if Slack takes it; what it says of it.
-fn try_out(kind: SecretKind, secret: Secret, scene: &Scene<'_>, choices: &mut Choices) -> Result<String, String> {
+fn try_out(
+    kind: SecretKind,
+    secret: Secret,
+    context: &SetupContext<'_>,
+    choices: &mut Choices,
+) -> Result<String, String> {
     choices.secrets.push((kind, secret));
-    let client = client(scene, choices);
-    let proven = match kind {
+    let client = client(context, choices);
+    let checked = match kind {
         SecretKind::WebhookUrl | SecretKind::SigningSecret => Ok(String::new()),
         SecretKind::BotToken => {
             client.and_then(|client| checks::bot(&client)).map(|bot| format!(": {} in {}", bot.name, bot.team))
@@ -180,58 +185,60 @@ fn try_out(kind: SecretKind, secret: Secret, scene: &Scene<'_>, choices: &mut Ch
             client.and_then(|client| checks::socket_mode(&client)).map(|()| ": opens Socket Mode".to_owned())
         }
     };
-    if proven.is_err() {
+    if checked.is_err() {
         choices.secrets.pop();
     }
-    proven
+    checked
 }
 
 /// Towards Slack, as it will be configured.
-pub(super) fn client(scene: &Scene<'_>, choices: &Choices) -> Result<Client, String> {
-    Client::new(&choices.integration(present(scene)), scene.env).map_err(|e| e.to_string())
+pub(super) fn client(context: &SetupContext<'_>, choices: &Choices) -> Result<Client, String> {
+    Client::new(&choices.integration(present(context)), context.env).map_err(|e| e.to_string())
 }
 
-fn channel(scene: &Scene<'_>, choices: &mut Choices, talk: &mut Talk<'_>) -> Result<(), End> {
-    let present = present(scene).and_then(|one| one.channel.clone());
-    let mut given = scene.args.channel.clone();
+fn channel(context: &SetupContext<'_>, choices: &mut Choices, prompt: &mut Prompt<'_>) -> Result<(), End> {
+    let present = present(context).and_then(|one| one.channel.clone());
+    let mut given = context.args.channel.clone();
     loop {
         let wanted = match given.take() {
             Some(wanted) => wanted,
-            None if talk.alone && present.is_none() => {
-                return Err(End::Said(Exit::Usage, "an app needs a channel: --channel '#ops'".to_owned()));
+            None if prompt.non_interactive && present.is_none() => {
+                return Err(End::Failed(Exit::Usage, "an app needs a channel: --channel '#ops'".to_owned()));
             }
             None => {
                 let default = present.as_ref().map(ToString::to_string);
-                let text = talk.line("Channel for what no route takes", default.as_deref().or(Some("#ops")))?;
+                let text = prompt.line("Default channel", default.as_deref().or(Some("#ops")))?;
                 match args::channel(&text) {
                     Ok(wanted) => wanted,
                     Err(problem) => {
-                        talk.out.line(&format!("✗ {problem}"));
+                        prompt.out.line(&format!("✗ {problem}"));
                         continue;
                     }
                 }
             }
         };
-        let looked = client(scene, choices).and_then(|client| checks::channel(&client, &wanted));
+        let looked = client(context, choices).and_then(|client| checks::channel(&client, &wanted));
         match looked {
             Ok(found) => {
-                talk.out.line(&tell_channel(&wanted, &found));
+                prompt.out.line(&describe_channel(&wanted, &found));
                 choices.channel = Some(wanted);
                 return Ok(());
             }
-            Err(problem) if talk.alone => return Err(End::Said(Exit::Unavailable, problem)),
-            Err(problem) => talk.out.line(&format!("✗ {problem}")),
+            Err(problem) if prompt.non_interactive => return Err(End::Failed(Exit::Unavailable, problem)),
+            Err(problem) => prompt.out.line(&format!("✗ {problem}")),
         }
     }
 }
 
-fn tell_channel(wanted: &Destination, found: &Channel) -> String {
+fn describe_channel(wanted: &Destination, found: &Channel) -> String {
     match found {
         Channel::Fine { id } => format!("✓ {wanted} ({id})"),
         Channel::NotIn { id } => format!(
             "✓ {wanted} ({id}); the app isn't in it and posts by chat:write.public. To let it in: `/invite` it in Slack"
         ),
-        Channel::Unseen => format!("! {wanted}: the app may not look; the test message will tell"),
+        Channel::Unseen => {
+            format!("! {wanted}: the app may not look it up; the test message will show whether it can post")
+        }
     }
 }
 
@@ -251,5 +258,5 @@ fn question(kind: SecretKind) -> String {
         SecretKind::AppToken => "App-level token (xapp-...), for buttons",
         SecretKind::SigningSecret => "Signing secret, for buttons by a public address",
     };
-    format!("{what}, it won't show")
+    format!("{what}, not echoed")
 }

@@ -1,5 +1,7 @@
 //! Columns that fit the terminal: the widest give way first, and what is cut says so with `…`.
 
+use unicode_width::UnicodeWidthStr;
+
 /// No column is made narrower than this.
 const NARROW: usize = 8;
 const GAP: usize = 2;
@@ -30,7 +32,7 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new(columns: &'static [Column]) -> Self {
-        Self { columns, widths: columns.iter().map(|column| chars(column.title)).collect() }
+        Self { columns, widths: columns.iter().map(|column| column.title.width()).collect() }
     }
 
     /// With room for these rows, within the terminal's width if there is one.
@@ -48,11 +50,11 @@ impl Table {
     /// Makes room for a row.
     pub(crate) fn measure(&mut self, cells: &[String]) {
         for (width, cell) in self.widths.iter_mut().zip(cells) {
-            *width = (*width).max(chars(cell));
+            *width = (*width).max(cell.width());
         }
     }
 
-    /// Narrows it to so many characters.
+    /// Narrows it to so many columns of the terminal.
     pub(crate) fn fit(&mut self, width: usize) {
         let room = width.saturating_sub(GAP * self.widths.len().saturating_sub(1));
         for own in &mut self.widths {
@@ -73,24 +75,29 @@ impl Table {
         let mut line = String::new();
         for ((cell, column), &width) in cells.iter().zip(self.columns).zip(&self.widths) {
             let cell = cut(cell, width);
-            let padded = if column.is_number { format!("{cell:>width$}") } else { format!("{cell:<width$}") };
-            line.push_str(&padded);
+            let padding = " ".repeat(width.saturating_sub(cell.width()));
+            line.push_str(&if column.is_number { padding + &cell } else { cell + &padding });
             line.push_str("  ");
         }
         line.trim_end().to_owned()
     }
 }
 
-/// The text in so many characters.
+/// The text in so many columns of a terminal; an ideograph or an emoji takes two.
 pub(crate) fn cut(text: &str, width: usize) -> String {
-    if chars(text) <= width {
+    if text.width() <= width {
         return text.to_owned();
     }
-    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
-}
-
-fn chars(text: &str) -> usize {
-    text.chars().count()
+    let mut kept = String::new();
+    for c in text.chars() {
+        kept.push(c);
+        if kept.width() > width.saturating_sub(1) {
+            kept.pop();
+            break;
+        }
+    }
+    kept.push('…');
+    kept
 }
 
 #[cfg(test)]
@@ -113,6 +120,10 @@ mod tests {
         table.fit(40);
         assert_eq!(lines(&table)[1], "   7  dead     PROBLEM CRITICAL Disk on…");
         assert_eq!(lines(&table)[1].chars().count(), 40);
+        let wide = row(["9", "dead", "ディスク"]);
+        table.measure(&wide);
+        assert_eq!(table.line(&wide).width(), table.line(&row(["9", "dead", "12345678"])).width());
+        assert_eq!(cut("ディスク", 6), "ディ…");
         table.fit(3);
         assert_eq!(lines(&table)[1], "   7  dead     PROBLEM…", "too narrow for anything: still readable");
     }

@@ -44,7 +44,7 @@ impl From<HttpReply> for Dispatched {
 impl Callback {
     pub(super) fn dispatch(&self, verified: &Verified, decoded: Result<Interaction, DecodeError>) -> Dispatched {
         let integration = verified.integration();
-        debug!("from slack integration={integration} door={:?} bytes={}", verified.door(), verified.body().len());
+        debug!("from slack integration={integration} source={:?} bytes={}", verified.source(), verified.body().len());
         let interaction = match decoded {
             Ok(interaction) => interaction,
             Err(e) => {
@@ -261,7 +261,7 @@ fn integration_for<'a>(config: &'a Config, verified: &str, team: Option<&str>) -
             || other.app_token.is_some() && other.app_token == first.app_token
     };
     let is_of_team = |other: &&Integration| {
-        let own = other.install.as_ref().map(|install| install.team_id.as_str()).or(other.team_id.as_deref());
+        let own = other.installation().map(|install| install.team_id.as_str()).or(other.team_id.as_deref());
         team.is_some() && own == team
     };
     let candidates = config.integrations.iter().filter(same_app).filter(is_of_team);

@@ -80,7 +80,7 @@ pub(super) fn send_ephemeral(lookup: &mut AccessLookup, requester: &Requester, t
     let text = mrkdwn::plain(text);
     let url = own_url(&lookup.config(), requester);
     let Some(client) = lookup.client(&requester.integration) else {
-        return Outcome::TokenNever { reason: "the integration is gone".to_owned() };
+        return Outcome::TokenNever { reason: "the integration is gone".into() };
     };
     if let Some(url) = url {
         let message = json!({ "response_type": "ephemeral", "replace_original": false, "text": text });

@@ -10,6 +10,7 @@ use super::request::Requester;
 use crate::config::Config;
 use crate::model::outcome::Outcome;
 use crate::monitoring::objects::DisplayNames;
+use crate::rules::remedy::{Context, remedy};
 use crate::slack::home::without_timestamps;
 use crate::store::{Opened, Store, StoreError};
 use crate::system::clock;
@@ -240,8 +241,7 @@ impl HomeWorker {
             Err(Outcome::Delivered(_)) => PERSON_PACE,
             Err(other) => {
                 let reason = other.reason();
-                let is_disabled = reason.starts_with("not_enabled");
-                let next = if is_disabled { Next::EnableHomeTab } else { Next::WhenOpened };
+                let next = remedy(reason.error.as_ref(), Context::HomeTab).map_or(Next::WhenOpened, Next::Mended);
                 self.log_failure(&requester.integration, &reason, next);
                 SLOW_RETRY
             }
@@ -259,7 +259,7 @@ impl HomeWorker {
         match next {
             Next::Retry => warn!("{text} action=retry"),
             Next::WhenOpened => warn!("{text} action=retry_when_opened"),
-            Next::EnableHomeTab => error!("{text} remedy=\"enable the Home Tab (App Home, in the app's settings)\""),
+            Next::Mended(remedy) => error!("{text} remedy={remedy:?}"),
         }
     }
 }
@@ -269,7 +269,8 @@ impl HomeWorker {
 enum Next {
     Retry,
     WhenOpened,
-    EnableHomeTab,
+    /// When a person has done this.
+    Mended(&'static str),
 }
 
 /// Tabs opened before that time aren't updated any more; Unix ms.

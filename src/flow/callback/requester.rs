@@ -65,7 +65,7 @@ impl KnownPeople {
         requester: &Requester,
     ) -> Result<String, IdentityError> {
         if !integration.is_bot() {
-            let of_webhook = integration.webhook_url.as_ref().and_then(|url| {
+            let of_webhook = integration.webhook_url().and_then(|url| {
                 url.expose()
                     .split("/services/")
                     .nth(1)?
@@ -116,9 +116,9 @@ impl KnownPeople {
                 Ok(answer) => person_of(&answer["user"], claimed, team),
                 // Slack hides the users of workspaces that share no channel with the app.
                 Err(Outcome::PlaceNever { .. }) if !claimed.team_id.is_empty() && claimed.team_id != team => {
-                    Person { is_stranger: true, ..claimed }
+                    Person { is_outsider: true, ..claimed }
                 }
-                Err(Outcome::PlaceNever { reason }) => return Err(IdentityError::Unknown(reason)),
+                Err(Outcome::PlaceNever { reason }) => return Err(IdentityError::Unknown(reason.text)),
                 Err(outcome) => return Err(identity_error(outcome)),
             };
             if self.known.len() >= PEOPLE_MAX {
@@ -175,7 +175,7 @@ fn person_of(user: &Value, claimed: Person, team: &str) -> Person {
         name: names.into_iter().find_map(text).unwrap_or(claimed.name),
         email: text(&profile["email"]).filter(|_| is_proven),
         is_guest: Some(flag("is_restricted") || flag("is_ultra_restricted")),
-        is_stranger: flag("is_stranger"),
+        is_outsider: flag("is_outsider"),
         is_bot: flag("is_bot"),
         ..Person { name: String::new(), team_id: String::new(), ..claimed }
     }
@@ -192,10 +192,10 @@ pub(crate) fn person_from_answer(user: &Value) -> Person {
 fn identity_error(outcome: Outcome) -> IdentityError {
     match outcome {
         Outcome::TokenNever { reason } | Outcome::PlaceNever { reason } | Outcome::MessageNever { reason } => {
-            IdentityError::Never(reason)
+            IdentityError::Never(reason.text)
         }
         Outcome::Temporary { reason, .. } | Outcome::Plain { reason } | Outcome::PostAnew { reason } => {
-            IdentityError::Later(reason)
+            IdentityError::Later(reason.text)
         }
         Outcome::Wait { after } => IdentityError::Later(format!("Slack asks to wait {} s", after.as_secs())),
         Outcome::Delivered(_) => IdentityError::Later("no answer".to_owned()),

@@ -51,7 +51,7 @@ pub(super) fn handle(
     seen: &mut SeenEvents,
 ) -> Result<(), String> {
     let name = &integration.name;
-    let bot_user = integration.install.as_ref().map_or("", |install| install.bot_user.as_str());
+    let bot_user = integration.installation().map_or("", |install| install.bot_user.as_str());
     let reason = match &event.kind {
         EventKind::AppUninstalled => "app_uninstalled",
         EventKind::TokensRevoked { bots, .. } => {

@@ -45,7 +45,7 @@ impl<'a> Composer<'a> {
         match &claimed.work {
             Work::DirectMessage(message) => Composed::new((self.direct_message(claimed, message), all)),
             Work::Post(problem) | Work::Update(problem) => {
-                let card = render::living(problem, &self.context(claimed, &problem.latest));
+                let card = render::problem_card(problem, &self.context(claimed, &problem.latest));
                 let is_threaded = self.config.message.thread != Thread::Off;
                 let covered = if is_threaded && blocks::overflows(&card) { 0 } else { all };
                 self.card(claimed, card, covered)
@@ -53,7 +53,7 @@ impl<'a> Composer<'a> {
             Work::PostOnce(problem) => {
                 let notifications = claimed.notifications();
                 let context = self.context(claimed, &problem.latest);
-                self.card(claimed, render::told(problem, &notifications, &context), all)
+                self.card(claimed, render::combined_card(problem, &notifications, &context), all)
             }
             Work::Reply(_) => Composed::new(self.reply(claimed)),
             Work::Digest(step, stats) => match step {
@@ -98,7 +98,7 @@ impl<'a> Composer<'a> {
             note: annotation(claimed),
             oldest: claimed.queued.iter().map(|queued| queued.incoming.time()).min(),
             outage: self.outage,
-            reach: interactivity(self.config, &claimed.queue.integration),
+            interactivity: interactivity(self.config, &claimed.queue.integration),
             post: claimed.message.id.number(),
         }
     }
@@ -179,11 +179,11 @@ pub(crate) fn replacement(problem: &Problem, config: &Config, queue: &DeliveryQu
     let latest = &problem.latest;
     let core = config.cores.iter().find(|core| core.name == latest.core);
     let context = RenderContext {
-        reach: interactivity(config, &queue.integration),
+        interactivity: interactivity(config, &queue.integration),
         post,
         ..RenderContext::bare(&config.message, core, latest.time)
     };
-    blocks::message(&render::living(problem, &context))
+    blocks::message(&render::problem_card(problem, &context))
 }
 
 fn to_payload(card: &Card, flavor: Flavor, is_plain: bool) -> Value {

@@ -48,7 +48,7 @@ impl Deliverer {
         self.store.check_file_identity()?;
         let ids = self.spool.oldest(LIST_MAX)?;
         if !ids.is_empty() {
-            self.config.subscriptions = subscriptions(&self.store)?;
+            self.subscriptions = subscriptions(&self.store)?;
         }
         self.awaited = None;
         let (mut imported, mut waiting) = (0, HashSet::new());
@@ -76,7 +76,7 @@ impl Deliverer {
     fn ask_the_cores(&mut self, unrouted: &mut Vec<Unrouted>, waiting: &mut HashSet<String>) {
         let mut all: Vec<&mut Notification> =
             unrouted.iter_mut().filter_map(|one| one.incoming.notification_mut()).collect();
-        self.details.fill(&mut all, &self.config);
+        self.details.fill(&mut all, &self.config, &self.subscriptions);
         let now = self.now_ms();
         // A clock that was set back must not make anything wait until it is right again.
         let is_young = |received: i64| (0..millis(AUTHOR_WAIT)).contains(&now.saturating_sub(received));
@@ -122,7 +122,7 @@ impl Deliverer {
         let decision = match &mut incoming {
             Incoming::Notification(notification) => {
                 complete(notification, &self.config);
-                route::decide(notification, &self.config, local_time(received))
+                route::decide(notification, &self.config, &self.subscriptions, local_time(received))
             }
             Incoming::DirectMessage(message) => {
                 redact_direct_message(message, &self.config.message.redact);

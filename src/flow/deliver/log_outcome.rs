@@ -27,24 +27,27 @@ impl Deliverer {
             }
             Next::Dead { reason } => {
                 error!(
-                    "dead id={id} integration={integration} target={target} object={object:?} attempts={attempts} reason={reason:?}"
+                    "dead id={id} integration={integration} target={target} object={object:?} attempts={attempts} reason={:?}",
+                    reason.text
                 );
                 return;
             }
             Next::Reroute { reason } => {
                 error!(
-                    "unreachable id={id} integration={integration} target={target} object={object:?} reason={reason:?} action=reroute"
+                    "unreachable id={id} integration={integration} target={target} object={object:?} reason={:?} action=reroute",
+                    reason.text
                 );
                 return;
             }
             Next::PauseChannel(after) => format!("Slack asks to wait {} s", after.as_secs_f64()),
             Next::PauseIntegration { reason, .. } => {
+                let reason = &reason.text;
                 if self.last_logged.insert(integration.clone(), reason.clone()).as_ref() != Some(reason) {
                     error!("integration paused integration={integration} reason={reason:?}");
                 }
                 return;
             }
-            Next::Retry { reason, .. } | Next::RetryPlain { reason } | Next::PostAnew { reason } => reason.clone(),
+            Next::Retry { reason, .. } | Next::RetryPlain { reason } | Next::PostAnew { reason } => reason.text.clone(),
         };
         if self.last_logged.insert(integration.clone(), reason.clone()).as_ref() != Some(&reason) {
             warn!(

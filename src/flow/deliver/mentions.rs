@@ -3,6 +3,7 @@
 use super::Deliverer;
 use crate::config::{Config, Destination, Flavor, Mention, Thread};
 use crate::model::outcome::Outcome;
+use crate::model::slack_error::{Reason, SlackError};
 use crate::rules::render::ResolvedMention;
 use crate::rules::route::{self, Routed};
 use crate::store::{DeliveryQueue, MessageMode, Target};
@@ -56,7 +57,7 @@ impl Deliverer {
     pub(super) fn channel(&self, queue: &DeliveryQueue, budget: Duration) -> Result<Option<String>, Outcome> {
         match &queue.target {
             Target::Webhook => {
-                let replaced = self.integration(&queue.integration).filter(|found| found.webhook_url.is_none());
+                let replaced = self.integration(&queue.integration).filter(|found| found.webhook_url().is_none());
                 let Some(integration) = replaced else { return Ok(None) };
                 // Only this message has no destination; the integration isn't paused for it.
                 let gone = || Outcome::PlaceNever { reason: "the webhook it was for is gone".into() };
@@ -65,7 +66,9 @@ impl Deliverer {
             }
             Target::Email(email) => match self.person(&queue.integration, email, budget)? {
                 Some(id) => Ok(Some(id)),
-                None => Err(Outcome::PlaceNever { reason: format!("users_not_found: {email}") }),
+                None => Err(Outcome::PlaceNever {
+                    reason: Reason::new(SlackError::UsersNotFound, format!("users_not_found: {email}")),
+                }),
             },
             Target::Channel(channel) => Ok(Some(channel.clone())),
         }

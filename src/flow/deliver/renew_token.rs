@@ -39,7 +39,7 @@ impl Deliverer {
         let now = self.now_ms();
         let soon = now.saturating_add(millis(AHEAD)) / 1000;
         let ending = self.config.integrations.iter().filter(|integration| integration.enabled).filter_map(|i| {
-            let install = i.install.as_ref().filter(|install| install.revoked.is_none())?;
+            let install = i.installation().filter(|install| install.revoked.is_none())?;
             let ends_soon = install.refresh_token.is_some() && install.expires_at.is_some_and(|end| end <= soon);
             ends_soon.then(|| (i.name.clone(), install.clone()))
         });
@@ -88,7 +88,7 @@ impl Deliverer {
                 Some(current) if current.refresh_token == old.refresh_token => {}
                 // Another deliverer or a browser was here.
                 Some(current) => {
-                    self.use_installation(name, current);
+                    self.use_installation(name, &current);
                     return Ok(());
                 }
                 None => return Ok(()),
@@ -114,22 +114,19 @@ impl Deliverer {
                 "token renewed integration={name} ends={:?}",
                 crate::model::time_text::utc(newest.expires_at.unwrap_or(0))
             );
-            self.use_installation(name, newest);
+            self.use_installation(name, &newest);
         }
         Ok(())
     }
 
     /// Uses the installation that the file has now.
-    fn use_installation(&mut self, name: &str, install: Install) {
+    fn use_installation(&mut self, name: &str, install: &Install) {
         self.last_logged.remove(&format!("renewal of {name}"));
         // Whatever Slack says of its life: never one renewal after the other.
         let due = self.now_ms().saturating_add(millis(RETRY));
         self.renewals.insert(name.to_owned(), Renewal { due, unsaved: None });
         self.clients.remove(name);
-        if let Some(integration) = self.config.integrations.iter_mut().find(|found| found.name == name) {
-            integration.bot_token = install.revoked.is_none().then(|| install.bot_token.clone());
-            integration.install = Some(install);
-        }
+        self.config = self.config.with_installation(name, install);
         if let Err(e) = self.store.end_integration_pauses() {
             warn!("pause not ended integration={name} reason=\"{e}\"");
         }
@@ -140,10 +137,10 @@ impl Deliverer {
 fn when(outcome: &Outcome) -> (String, Duration) {
     match outcome {
         Outcome::TokenNever { reason } | Outcome::MessageNever { reason } | Outcome::PlaceNever { reason } => {
-            (reason.clone(), RETRY_REFUSED)
+            (reason.to_string(), RETRY_REFUSED)
         }
         Outcome::Temporary { reason, .. } | Outcome::Plain { reason } | Outcome::PostAnew { reason } => {
-            (reason.clone(), RETRY)
+            (reason.to_string(), RETRY)
         }
         Outcome::Wait { after } => (format!("Slack asks to wait {} s", after.as_secs()), (*after).max(RETRY)),
         Outcome::Delivered(_) => ("no answer".to_owned(), RETRY),

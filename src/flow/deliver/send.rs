@@ -6,11 +6,13 @@ use super::{DeliverError, Deliverer};
 use crate::config::{Config, Integration};
 use crate::model::notification::Notification;
 use crate::model::outcome::Outcome;
+use crate::model::slack_error::{Reason, SlackError};
 use crate::monitoring::details::Details;
 use crate::rules::digest::{self, DigestStep};
+use crate::rules::remedy::{Context, remedy};
 use crate::rules::retry::{self, Attempt, Next};
 use crate::slack::api::Client;
-use crate::store::{Claimed, DeliveryQueue, Pace, Planned, Reason, RecordedOutcome, Target, Work};
+use crate::store::{Claimed, DeliveryQueue, Pace, Planned, RecordedOutcome, Target, Work};
 use crate::system::clock::{self, millis};
 use crate::system::environment::Environment;
 use log::{error, info, warn};
@@ -71,24 +73,24 @@ impl Deliverer {
     /// Everything that a call needs, or why there can't be one.
     fn prepare(&mut self, claimed: &mut Claimed, budget: Duration) -> Result<Call, Outcome> {
         let Some(integration) = self.integration(&claimed.queue.integration).cloned() else {
-            let reason = format!("there is no integration \"{}\" any more", claimed.queue.integration);
+            let reason = format!("there is no integration \"{}\" any more", claimed.queue.integration).into();
             // Without another queue it waits: a file half written or a name mistyped has the integration again soon.
             let is_taken_over = self.fallback(&claimed.queue).is_some();
             return Err(if is_taken_over { Outcome::PlaceNever { reason } } else { Outcome::TokenNever { reason } });
         };
         if !integration.enabled {
-            let reason = format!("the integration \"{}\" is disabled", integration.name);
+            let reason = format!("the integration \"{}\" is disabled", integration.name).into();
             return Err(Outcome::MessageNever { reason });
         }
-        let is_the_webhooks = claimed.queue.target == Target::Webhook && integration.webhook_url.is_some();
+        let is_the_webhooks = claimed.queue.target == Target::Webhook && integration.webhook_url().is_some();
         if let Some(missing) = integration.missing_token().filter(|_| !is_the_webhooks) {
-            let reason = missing.to_string();
+            let reason = missing.to_string().into();
             let is_taken_over = self.stand_in(&integration).is_some();
             return Err(if is_taken_over { Outcome::PlaceNever { reason } } else { Outcome::TokenNever { reason } });
         }
         if let Entry::Vacant(vacant) = self.clients.entry(integration.name.clone()) {
             let client = Client::new(&integration, &self.env);
-            vacant.insert(client.map_err(|e| Outcome::TokenNever { reason: e.to_string() })?);
+            vacant.insert(client.map_err(|e| Outcome::TokenNever { reason: e.to_string().into() })?);
         }
         let channel = self.channel(&claimed.queue, budget)?;
         let mentions = self.mentions(&claimed.queue, &claimed.mentions(), budget);
@@ -106,7 +108,7 @@ impl Deliverer {
         // A bug met by one message must not end the deliverer, again and again, with all others behind it.
         let caught = std::panic::catch_unwind(AssertUnwindSafe(|| composer.compose(claimed)));
         let Ok(Composed { message, covered, template_error }) = caught else {
-            let reason = "it can't be rendered: a bug of ackbell, please report it".to_owned();
+            let reason = "it can't be rendered: a bug of ackbell, please report it".into();
             return Err(Outcome::MessageNever { reason });
         };
         if let Some(why) = template_error
@@ -120,13 +122,13 @@ impl Deliverer {
     fn call(&self, claimed: &Claimed, call: Call, budget: Duration) -> Attempted {
         let Call { channel, mut message, covered } = call;
         let Some(client) = self.clients.get(&claimed.queue.integration) else {
-            let outcome = Outcome::Temporary { reason: "no client".to_owned(), slow: false };
+            let outcome = Outcome::Temporary { reason: "no client".into(), slow: false };
             return Attempted { outcome, covered: 0 };
         };
         let outcome = match (&claimed.work, &claimed.message.channel, &claimed.message.ts) {
             // The bot token was taken out of the configuration: its messages can't be edited, a webhook posts another.
             (_, Some(_), Some(_)) if claimed.refers() && !client.has_token() => {
-                Outcome::PostAnew { reason: "there is no bot token any more to edit it with".to_owned() }
+                Outcome::PostAnew { reason: "there is no bot token any more to edit it with".into() }
             }
             (Work::Update(_) | Work::Digest(DigestStep::Edit, _), Some(channel), Some(ts)) => {
                 client.update(channel, ts, message, budget)
@@ -192,7 +194,7 @@ impl Deliverer {
         let integration = self.integration(&queue.integration).or_else(|| self.config.integrations.first())?;
         let queue_to = |target: Target| DeliveryQueue { integration: integration.name.clone(), target };
         let own = integration.channel.as_ref().map(|channel| queue_to(channel.into()));
-        let webhook = integration.webhook_url.as_ref().map(|_| queue_to(Target::Webhook));
+        let webhook = integration.webhook_url().map(|_| queue_to(Target::Webhook));
         let other = own.filter(|own| own != queue).or(webhook)?;
         (integration.enabled && queue.target != Target::Webhook).then_some(other)
     }
@@ -203,26 +205,21 @@ impl Deliverer {
         match next {
             Next::Delivered(posted) => RecordedOutcome::Delivered { posted, covered },
             Next::PauseChannel(after) => RecordedOutcome::PauseChannel { until: at(after) },
-            Next::PauseIntegration { pause, reason } => {
-                RecordedOutcome::PauseIntegration { until: at(pause), reason: reason.into() }
-            }
+            Next::PauseIntegration { pause, reason } => RecordedOutcome::PauseIntegration { until: at(pause), reason },
             Next::Retry { after, pause, reason } => {
-                RecordedOutcome::Retry { due: at(after), pause_until: pause.map(at), reason: reason.into() }
+                RecordedOutcome::Retry { due: at(after), pause_until: pause.map(at), reason }
             }
-            Next::RetryPlain { reason } => RecordedOutcome::RetryPlain { reason: reason.into() },
-            Next::PostAnew { reason } => RecordedOutcome::PostAnew { reason: reason.into() },
-            Next::Reroute { reason } => {
-                let reason = Reason::from(reason);
-                match self.fallback(&claimed.queue) {
-                    Some(queue) => {
-                        let annotation = why_rerouted(&claimed.queue.target, &reason);
-                        let mode = message_mode(&self.config, &queue);
-                        RecordedOutcome::Reroute { queue, mode, annotation, reason }
-                    }
-                    None => RecordedOutcome::Dead { reason },
+            Next::RetryPlain { reason } => RecordedOutcome::RetryPlain { reason },
+            Next::PostAnew { reason } => RecordedOutcome::PostAnew { reason },
+            Next::Reroute { reason } => match self.fallback(&claimed.queue) {
+                Some(queue) => {
+                    let annotation = why_rerouted(&claimed.queue.target, &reason);
+                    let mode = message_mode(&self.config, &queue);
+                    RecordedOutcome::Reroute { queue, mode, annotation, reason }
                 }
-            }
-            Next::Dead { reason } => RecordedOutcome::Dead { reason: reason.into() },
+                None => RecordedOutcome::Dead { reason },
+            },
+            Next::Dead { reason } => RecordedOutcome::Dead { reason },
         }
     }
 }
@@ -273,16 +270,10 @@ impl Claimed {
 
 /// The annotation of a message that couldn't reach its own destination, with the remedy.
 fn why_rerouted(target: &Target, reason: &Reason) -> String {
-    let code = reason.code.as_deref().unwrap_or_default();
-    if let ("users_not_found", Target::Email(email)) = (code, target) {
+    if let (Some(SlackError::UsersNotFound), Target::Email(email)) = (&reason.error, target) {
         return format!("meant for {email}; nobody in this workspace has that address");
     }
-    let remedy = match code {
-        "not_in_channel" | "channel_not_found" => "; if that channel exists, type /invite and the app's name there",
-        "is_archived" | "is_inactive" | "channel_is_archived" => "; unarchive it or change the route",
-        "missing_scope" => "; add the scope to the app and reinstall it, or take channel out of the configuration",
-        _ => "",
-    };
+    let remedy = remedy(reason.error.as_ref(), Context::Reroute).map(|text| format!("; {text}")).unwrap_or_default();
     format!("meant for {}, which can't be reached: {}{remedy}", target.as_text(), reason.text)
 }
 
@@ -291,9 +282,9 @@ fn why_rerouted(target: &Target, reason: &Reason) -> String {
 /// Returns how many destinations accepted it.
 pub(crate) fn directly(config: &Config, env: &Environment, notification: &Notification, received: i64) -> usize {
     let notification = &mut notification.clone();
-    Details::default().fill(&mut [notification], config);
+    Details::default().fill(&mut [notification], config, &[]);
     super::complete(notification, config);
-    let decision = crate::rules::route::decide(notification, config, super::drain::local_time(received));
+    let decision = crate::rules::route::decide(notification, config, &[], super::drain::local_time(received));
     let mut posted = 0;
     for routed in &decision.routed {
         let queue = queue_of(routed, notification.contact.email.as_deref());

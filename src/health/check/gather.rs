@@ -3,7 +3,7 @@
 //! One thread looks, part after part; whoever waits takes what is there when the time is up. A disk that hangs hangs
 //! that thread alone, and the process ends without it.
 
-use super::{Configured, Door, Facts, Listener, Spool};
+use super::{CommandTransport, Configured, Facts, Listener, Spool};
 use crate::config::lenient::state_dirs;
 use crate::config::{self, Config, Flavor, Integration, LivestatusAddress, LoadError};
 use crate::monitoring::error::SendError;
@@ -72,18 +72,18 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, 
         cores.push(crate::monitoring::paths::found());
     }
     let is_asked = takes_callbacks(&config) || !config.cores.is_empty();
-    // What is beyond the network is the doctor's.
+    // Only `doctor` looks beyond this machine.
     let is_local = |core: &&config::Core| {
         let over_tcp = matches!(core.livestatus, Some(LivestatusAddress::Tcp(_))) && core.command_file.is_none();
         core.api.is_none() && !over_tcp
     };
     for core in cores.iter().filter(|core| is_asked && is_local(core)) {
-        let door = match send::probe(core) {
-            Ok(_) => Door::Open,
-            Err(e @ SendError::Forbidden(_)) => Door::Unseen(e.to_string()),
-            Err(e) => Door::Shut(e.to_string()),
+        let transport = match send::probe(core) {
+            Ok(_) => CommandTransport::Open,
+            Err(e @ SendError::Forbidden(_)) => CommandTransport::NotTried(e.to_string()),
+            Err(e) => CommandTransport::Closed(e.to_string()),
         };
-        put(&mut |facts| drop(facts.cores.insert(core.name.clone(), door.clone())));
+        put(&mut |facts| drop(facts.cores.insert(core.name.clone(), transport.clone())));
     }
     for core in &cores {
         let dangers = shell::dangers(core).unwrap_or_default();
@@ -91,25 +91,25 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, 
     }
 }
 
-/// Who delivers, by the report, the delivery lock and the process.
+/// Who delivers, by the status, the delivery lock and the process.
 pub(crate) fn listener(state_dir: &Path, runtime_dir: &Path, now: i64) -> Result<Listener, String> {
     let path = listener_status::path(runtime_dir);
     let read = listener_status::read(runtime_dir).map_err(|e| format!("can't read {}: {e}", path.display()))?;
     let lock_holder = delivery_lock::holder(state_dir);
     Ok(match read {
         None => Listener::None { lock_holder },
-        Some(report) => state_of(report, lock_holder, now),
+        Some(status) => state_of(status, lock_holder, now),
     })
 }
 
-fn state_of(report: ListenerStatus, lock_holder: Option<u32>, now: i64) -> Listener {
-    let is_silent = now - report.heartbeat > HEART_STOPPED;
+fn state_of(status: ListenerStatus, lock_holder: Option<u32>, now: i64) -> Listener {
+    let is_silent = now - status.heartbeat > HEART_STOPPED;
     // In another container the process has another number here, so a lock that is held speaks for it.
-    let lives = lock_holder.is_some() || is_process(report.pid);
-    match (lives, is_silent, lock_holder) {
-        (true, false, _) => Listener::Runs(report),
-        (true, true, Some(holder)) if holder == report.pid || !is_process(report.pid) => Listener::Stuck(report),
-        (false, ..) | (true, true, _) => Listener::Died(report),
+    let is_alive = lock_holder.is_some() || is_process(status.pid);
+    match (is_alive, is_silent, lock_holder) {
+        (true, false, _) => Listener::Runs(status),
+        (true, true, Some(holder)) if holder == status.pid || !is_process(status.pid) => Listener::Stuck(status),
+        (false, ..) | (true, true, _) => Listener::Died(status),
     }
 }
 
@@ -148,7 +148,7 @@ fn configured(path: Option<&Path>, env: &Environment) -> (Configured, Option<Con
             let missing = enabled.filter_map(Integration::missing_token).collect();
             (Configured::Good { takes_callbacks: takes_callbacks(&config), template, missing }, Some(config))
         }
-        Err(e @ LoadError::Read { .. }) if e.is_forbidden() => (Configured::Unseen(e.to_string()), None),
+        Err(e @ LoadError::Read { .. }) if e.is_forbidden() => (Configured::NotTried(e.to_string()), None),
         Err(e) => {
             let problems = e.problems();
             // The place and the sentence; the excerpt and the remedy are for `config check`.
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn heart_lock_and_process_together_say_how_the_listener_is() {
         let (me, gone) = (std::process::id(), u32::try_from(i32::MAX).unwrap());
-        let report = |pid, heartbeat| ListenerStatus { pid, heartbeat, ..ListenerStatus::default() };
+        let status = |pid, heartbeat| ListenerStatus { pid, heartbeat, ..ListenerStatus::default() };
         for (pid, holder, age, expected) in [
             (me, Some(me), 10, "Runs"),
             (me, None, 10, "Runs"),
@@ -185,7 +185,7 @@ mod tests {
             (gone, Some(me), 10, "Runs"),
             (gone, Some(me), 121, "Stuck"),
         ] {
-            let found = format!("{:?}", state_of(report(pid, 1000), holder, 1000 + age));
+            let found = format!("{:?}", state_of(status(pid, 1000), holder, 1000 + age));
             assert!(found.starts_with(expected), "{pid} {holder:?} {age}: {found}");
         }
     }

@@ -1,4 +1,4 @@
-//! What the listener's report means.
+//! Judges the listener's status.
 
 use super::{Configured, Facts, Finding, Level, Listener, count, span};
 use crate::state_dir::listener_status::{ListenerStatus, Skew};
@@ -6,7 +6,7 @@ use crate::state_dir::listener_status::{ListenerStatus, Skew};
 /// Slack's requests are refused when the clocks are 300 s apart; before that somebody should know.
 const SKEW_WARNING: i64 = 60;
 const SKEW_CRITICAL: i64 = 240;
-/// A measured skew is believed so long: nobody may have clicked since.
+/// How long a measured skew counts: it is measured when somebody clicks.
 const SKEW_BELIEVED: i64 = 24 * 60 * 60;
 /// A Socket Mode connection may need so long to come back.
 const SOCKET_WARNING: i64 = 30;
@@ -36,42 +36,42 @@ pub(super) fn judge(facts: &Facts, findings: &mut Vec<Finding>) {
                 findings.push(Finding::new(Level::Note, text));
             }
         }
-        Some(Ok(Listener::Died(report))) => {
-            let ago = span(facts.now - report.heartbeat);
-            add(Level::Critical, format!("the listener died: process {} was last seen {ago} ago", report.pid), RESTART);
+        Some(Ok(Listener::Died(status))) => {
+            let ago = span(facts.now - status.heartbeat);
+            add(Level::Critical, format!("the listener died: process {} was last seen {ago} ago", status.pid), RESTART);
         }
-        Some(Ok(Listener::Stuck(report))) => {
-            let ago = span(facts.now - report.heartbeat);
+        Some(Ok(Listener::Stuck(status))) => {
+            let ago = span(facts.now - status.heartbeat);
             let text = format!(
                 "the listener is stuck: process {} holds the delivery lock and has been silent for {ago}",
-                report.pid
+                status.pid
             );
             add(Level::Critical, text, RESTART);
         }
-        Some(Ok(Listener::Runs(report))) => running(report, facts.now, findings),
+        Some(Ok(Listener::Runs(status))) => running(status, facts.now, findings),
     }
 }
 
-fn running(report: &ListenerStatus, now: i64, findings: &mut Vec<Finding>) {
+fn running(status: &ListenerStatus, now: i64, findings: &mut Vec<Finding>) {
     let mut add = |level, text: String, remedy: &str| findings.push(Finding::new(level, text).remedy(remedy));
     let ours = env!("CARGO_PKG_VERSION");
-    if report.version != ours {
-        let text = format!("the listener is ackbell {}, this is {ours}", report.version);
+    if status.version != ours {
+        let text = format!("the listener is ackbell {}, this is {ours}", status.version);
         add(Level::Warning, text, "systemctl restart ackbell");
     }
-    if let Some(noted) = &report.interrupted {
+    if let Some(noted) = &status.interrupted {
         let text = format!("delivery has been interrupted for {}: {}", span(now - noted.at), noted.reason);
-        add(Level::Critical, text, "it goes on by itself once that is mended");
+        add(Level::Critical, text, "delivery continues by itself once that is repaired");
     }
-    if let Some(noted) = &report.refused {
+    if let Some(noted) = &status.refused {
         let first = noted.reason.lines().next().unwrap_or_default();
         let text = format!("the listener refused the configuration {} ago: {first}", span(now - noted.at));
         add(Level::Warning, text, "ackbell config check; then systemctl reload ackbell");
     }
-    if let Some(noted) = &report.http {
-        add(Level::Critical, format!("the HTTP door is closed: {}", noted.reason), "ss -ltnp shows who listens");
+    if let Some(noted) = &status.http {
+        add(Level::Critical, format!("the HTTP listener isn't open: {}", noted.reason), "ss -ltnp shows who listens");
     }
-    for (name, socket) in &report.sockets {
+    for (name, socket) in &status.sockets {
         let silent = now - socket.since;
         if !socket.connected && silent >= SOCKET_WARNING {
             let level = if silent >= SOCKET_CRITICAL { Level::Critical } else { Level::Warning };
@@ -81,13 +81,14 @@ fn running(report: &ListenerStatus, now: i64, findings: &mut Vec<Finding>) {
         }
         if socket.connected && socket.strangers > 0 {
             let others = count(i64::try_from(socket.strangers).unwrap_or(i64::MAX), "other connection");
-            let text = format!("[{name}] {others} of the app: Slack sends some clicks there, and they are lost here");
-            let remedy =
-                "stop the other listener; ghosts of a dead one end within minutes, or at once with a new app token";
+            let text = format!(
+                "[{name}] {others} of the app: Slack sends some clicks there, and this listener never sees them"
+            );
+            let remedy = "stop the other listener; connections that Slack hasn't closed yet end within minutes, or at once with a new app token";
             add(Level::Warning, text, remedy);
         }
     }
-    if let Some(Skew { seconds, .. }) = report.skew.filter(|skew| now - skew.at < SKEW_BELIEVED) {
+    if let Some(Skew { seconds, .. }) = status.skew.filter(|skew| now - skew.at < SKEW_BELIEVED) {
         let level = match seconds.abs() {
             SKEW_CRITICAL.. => Level::Critical,
             SKEW_WARNING.. => Level::Warning,
@@ -100,7 +101,7 @@ fn running(report: &ListenerStatus, now: i64, findings: &mut Vec<Finding>) {
             add(level, text, "timedatectl set-ntp true");
         }
     }
-    for (name, noted) in &report.commands {
+    for (name, noted) in &status.commands {
         let core = if name.is_empty() { String::new() } else { format!(" to \"{name}\"") };
         let text = format!("the last command{core} wasn't handed over {} ago: {}", span(now - noted.at), noted.reason);
         add(Level::Warning, text, "ackbell doctor");

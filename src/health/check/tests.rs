@@ -13,7 +13,7 @@ const THRESHOLDS: Thresholds = Thresholds {
     critical_queue: 1000,
 };
 
-fn report() -> ListenerStatus {
+fn status() -> ListenerStatus {
     let version = env!("CARGO_PKG_VERSION").to_owned();
     ListenerStatus { version, pid: 7, since: NOW - 1000, heartbeat: NOW - 2, ..ListenerStatus::default() }
 }
@@ -23,19 +23,19 @@ fn well() -> Facts {
     Facts {
         audit_head: None,
         now: NOW,
-        listener: Some(Ok(Listener::Runs(report()))),
+        listener: Some(Ok(Listener::Runs(status()))),
         spool: Some(Ok(Spool::default())),
         outbox: Some(Ok(Health::default())),
         config: Some(Configured::Good { takes_callbacks: true, template: None, missing: Vec::new() }),
-        cores: BTreeMap::from([(String::new(), Door::Open)]),
+        cores: BTreeMap::from([(String::new(), CommandTransport::Open)]),
         dangers: Vec::new(),
     }
 }
 
 fn runs(change: impl FnOnce(&mut ListenerStatus)) -> Facts {
-    let mut report = report();
-    change(&mut report);
-    Facts { listener: Some(Ok(Listener::Runs(report))), ..well() }
+    let mut status = status();
+    change(&mut status);
+    Facts { listener: Some(Ok(Listener::Runs(status))), ..well() }
 }
 
 fn outbox(change: impl FnOnce(&mut Health)) -> Facts {
@@ -121,12 +121,12 @@ fn what_is_lost_or_can_not_go_on_is_critical() {
             "ACKBELL CRITICAL - no listener runs: clicks in Slack reach nobody",
         ),
         (
-            Facts { listener: Some(Ok(Listener::Died(report()))), ..well() },
+            Facts { listener: Some(Ok(Listener::Died(status()))), ..well() },
             "ACKBELL CRITICAL - the listener died: process 7 was last seen 2 s ago",
         ),
         (
             Facts {
-                listener: Some(Ok(Listener::Stuck(ListenerStatus { heartbeat: NOW - 600, ..report() }))),
+                listener: Some(Ok(Listener::Stuck(ListenerStatus { heartbeat: NOW - 600, ..status() }))),
                 ..well()
             },
             "ACKBELL CRITICAL - the listener is stuck: process 7 holds the delivery lock and has been silent for 10 min",
@@ -139,25 +139,25 @@ fn what_is_lost_or_can_not_go_on_is_critical() {
 #[test]
 fn what_the_listener_noted_is_judged() {
     let noted = |reason: &str| Some(StatusNote { reason: reason.into(), at: NOW - 60 });
-    let skew = |seconds, at| runs(|report| report.skew = Some(Skew { seconds, at }));
+    let skew = |seconds, at| runs(|status| status.skew = Some(Skew { seconds, at }));
     let socket = |change: fn(&mut Socket)| {
         let mut socket = Socket { connected: true, since: NOW - 3600, connections: 1, ..Socket::default() };
         change(&mut socket);
-        runs(|report| drop(report.sockets.insert("default".into(), socket)))
+        runs(|status| drop(status.sockets.insert("default".into(), socket)))
     };
     for (facts, expected) in [
-        (runs(|report| report.version = "9.0.0".into()), "WARNING - the listener is ackbell 9.0.0, this is 0.1.0"),
+        (runs(|status| status.version = "9.0.0".into()), "WARNING - the listener is ackbell 9.0.0, this is 0.1.0"),
         (
-            runs(|report| report.interrupted = noted("No space left on device")),
+            runs(|status| status.interrupted = noted("No space left on device")),
             "CRITICAL - delivery has been interrupted for 60 s: No space left on device",
         ),
         (
-            runs(|report| report.refused = noted("ackbell.toml:3:1: unknown key\n  3 | x\n")),
+            runs(|status| status.refused = noted("ackbell.toml:3:1: unknown key\n  3 | x\n")),
             "WARNING - the listener refused the configuration 60 s ago: ackbell.toml:3:1: unknown key",
         ),
         (
-            runs(|report| report.http = noted("127.0.0.1:9277: in use")),
-            "CRITICAL - the HTTP door is closed: 127.0.0.1:9277: in use",
+            runs(|status| status.http = noted("127.0.0.1:9277: in use")),
+            "CRITICAL - the HTTP listener isn't open: 127.0.0.1:9277: in use",
         ),
         (skew(59, NOW), "OK - nothing waits, the listener 0.1.0 runs"),
         (skew(-61, NOW), "WARNING - this machine's clock is 61 s behind Slack's: at 300 s every click is refused"),
@@ -166,14 +166,14 @@ fn what_the_listener_noted_is_judged() {
         (socket(|_| ()), "OK - nothing waits, the listener 0.1.0 runs"),
         (
             socket(|socket| socket.strangers = 1),
-            "WARNING - [default] 1 other connection of the app: Slack sends some clicks there, and they are lost here",
+            "WARNING - [default] 1 other connection of the app: Slack sends some clicks there, and this listener never sees them",
         ),
         (
             socket(|socket| (socket.connected, socket.error) = (false, Some("invalid_auth".into()))),
             "CRITICAL - [default] has had no Socket Mode connection for 60 min: invalid_auth",
         ),
         (
-            runs(|report| drop(report.commands.insert(String::new(), noted("nobody reads it").unwrap()))),
+            runs(|status| drop(status.commands.insert(String::new(), noted("nobody reads it").unwrap()))),
             "WARNING - the last command wasn't handed over 60 s ago: nobody reads it",
         ),
     ] {
@@ -205,7 +205,7 @@ fn what_can_not_be_seen_is_said_and_never_called_well() {
     for part in ["the spool", "the outbox", "the listener", "the configuration"] {
         assert!(text.contains(&format!("not seen: {part} can't be seen: it took too long")), "{text}");
     }
-    // What is known to be bad wins.
+    // A known fault wins.
     let dead = Health { summary: Summary { dead: 1, ..Summary::default() }, ..Health::default() };
     let verdict = judge(&Facts { now: NOW, outbox: Some(Ok(dead)), ..Facts::default() }, &THRESHOLDS);
     assert_eq!(verdict.level, Level::Critical);
@@ -213,7 +213,7 @@ fn what_can_not_be_seen_is_said_and_never_called_well() {
 
 #[test]
 fn no_text_begins_another_line_or_the_perfdata() {
-    let shut = Door::Shut("a|b\nACKBELL OK".into());
+    let shut = CommandTransport::Closed("a|b\nACKBELL OK".into());
     let text = judge(&Facts { cores: BTreeMap::from([("x".into(), shut)]), ..well() }, &THRESHOLDS).text();
     assert!(
         text.starts_with("ACKBELL WARNING - the core \"x\" takes no commands: a/b ACKBELL OK | waiting=0"),

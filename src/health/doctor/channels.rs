@@ -1,12 +1,13 @@
-//! The places of the routes: whether the bot finds each, may write there, and, with `--send`, does.
+//! The destinations of the routes: whether the bot finds each, may write there, and, with `--send`, does.
 
 use super::{CALL_MAX, Step, Steps, Trouble};
 use crate::config::{Config, Destination, Integration};
 use crate::flow::deliver;
 use crate::model::notification::Fields;
 use crate::model::outcome::Outcome;
+use crate::rules::remedy::{Context, remedy};
 use crate::slack::api::Client;
-use crate::slack::api::probe::Heard;
+use crate::slack::api::probe::ProbeResponse;
 use crate::system::clock;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -24,14 +25,21 @@ fn destinations(config: &Config, own: &Integration) -> BTreeSet<Destination> {
 }
 
 /// Examines them with a bot token.
-pub(super) fn all(config: &Config, own: &Integration, client: &Client, heard: &Heard, bot: &str, steps: &Steps) {
-    let has = |wanted: &str| heard.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|scope| scope == wanted));
-    let places = destinations(config, own);
-    let names = places.iter().any(|place| matches!(place, Destination::ChannelName(_)));
+pub(super) fn all(
+    config: &Config,
+    own: &Integration,
+    client: &Client,
+    response: &ProbeResponse,
+    bot: &str,
+    steps: &Steps,
+) {
+    let has = |wanted: &str| response.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|scope| scope == wanted));
+    let destinations = destinations(config, own);
+    let names = destinations.iter().any(|destination| matches!(destination, Destination::ChannelName(_)));
     let known = if names && has("channels:read") { list(client, has("groups:read")) } else { Ok(None) };
     let look =
         Look { own, client, bot, known, public_is_open: has("chat:write.public"), may_read: has("channels:read") };
-    steps.extend(places.iter().filter_map(|place| look.at(place)));
+    steps.extend(destinations.iter().filter_map(|destination| look.at(destination)));
 }
 
 /// The channels the bot can see; `None` where it wasn't asked.
@@ -66,9 +74,9 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    fn at(&self, place: &Destination) -> Option<Step> {
-        let hop = format!("[{}] {place}", self.own.name);
-        match place {
+    fn at(&self, destination: &Destination) -> Option<Step> {
+        let hop = format!("[{}] {destination}", self.own.name);
+        match destination {
             Destination::ChannelName(name) => Some(self.named(&hop, name)),
             Destination::ChannelId(id) if id.starts_with('D') => None,
             Destination::ChannelId(_) if !self.may_read => None,
@@ -90,18 +98,18 @@ impl Look<'_> {
         let known = match &self.known {
             Ok(Some(known)) => known,
             Ok(None) => {
-                let remedy = "ackbell doctor --send proves it";
-                return Step::warning(hop, "whether the channel exists can't be seen with this token", remedy);
+                let remedy = "ackbell doctor --send shows it";
+                return Step::warning(hop, "this token can't look up whether the channel exists", remedy);
             }
             Err(outcome) => {
                 let found = format!("the channels can't be listed: {}", outcome.reason());
-                return Step::warning(hop, found, "ackbell doctor --send proves it");
+                return Step::warning(hop, found, "ackbell doctor --send shows it");
             }
         };
         match known.iter().find(|channel| channel["name"] == name) {
             Some(channel) if channel["is_private"] == true => {
                 let id = channel["id"].as_str().unwrap_or("C...");
-                let found = "a private channel: Slack takes no name for it, only its id";
+                let found = "a private channel: Slack accepts only its id, not its name";
                 Step::bad(Trouble::Refused, hop, found, format!("write \"{id}\" in place of \"#{name}\""))
             }
             Some(channel) => self.channel(hop, channel),
@@ -126,7 +134,7 @@ impl Look<'_> {
             return Step::good(hop, format!("{kind}, @{} is in it", self.bot));
         }
         if self.public_is_open && !is("is_private") {
-            return Step::good(hop, format!("public; @{} isn't in it and needn't be", self.bot));
+            return Step::good(hop, format!("public; @{} isn't in it and doesn't need to be", self.bot));
         }
         let remedy = format!("in #{name} type /invite @{}", self.bot);
         Step::bad(Trouble::Refused, hop, format!("@{} isn't in this {kind} channel", self.bot), remedy)
@@ -139,9 +147,7 @@ impl Look<'_> {
                     format!("{reason}: there is no channel {id}, or it is private and @{} isn't in it", self.bot);
                 Step::bad(Trouble::Refused, hop, found, format!("in that channel type /invite @{}", self.bot))
             }
-            other => {
-                Step::warning(hop, format!("can't be seen: {}", other.reason()), "ackbell doctor --send proves it")
-            }
+            other => Step::warning(hop, format!("can't be seen: {}", other.reason()), "ackbell doctor --send shows it"),
         }
     }
 
@@ -160,7 +166,7 @@ impl Look<'_> {
                 Step::bad(Trouble::Refused, hop, found, "correct it, or invite the person into the workspace")
             }
             Err(other) => {
-                Step::warning(hop, format!("can't be seen: {}", other.reason()), "ackbell doctor --send proves it")
+                Step::warning(hop, format!("can't be seen: {}", other.reason()), "ackbell doctor --send shows it")
             }
         }
     }
@@ -180,16 +186,16 @@ pub(super) fn send(config: &Config, own: &Integration, client: &Client, steps: &
     let now = clock::wall_ms() / 1000;
     let message = deliver::message(&fields.into_notification(now), config, own.flavor, now, None);
     let post = |hop: &str, channel: Option<&str>| sent(hop, &client.post(channel, message.clone(), CALL_MAX));
-    if own.bot_token.is_none() {
+    if own.bot_token().is_none() {
         return steps.push(post(&format!("[{}] test message", own.name), None));
     }
-    for (number, place) in destinations(config, own).iter().enumerate() {
-        let hop = format!("[{}] test to {place}", own.name);
+    for (number, destination) in destinations(config, own).iter().enumerate() {
+        let hop = format!("[{}] test to {destination}", own.name);
         if number > 0 {
             // Two of them may be one channel.
             std::thread::sleep(PACE);
         }
-        steps.push(match place {
+        steps.push(match destination {
             Destination::Contact => continue,
             Destination::Email(email) => match client.look_up("users.lookupByEmail", &[("email", email)], CALL_MAX) {
                 Ok(answer) => post(&hop, answer["user"]["id"].as_str()),
@@ -202,23 +208,9 @@ pub(super) fn send(config: &Config, own: &Integration, client: &Client, steps: &
 
 fn sent(hop: &str, outcome: &Outcome) -> Step {
     let reason = outcome.reason();
-    let word = reason
-        .split(|c: char| !(c.is_ascii_lowercase() || c == '_'))
-        .find(|word| word.contains('_'))
-        .unwrap_or_default();
-    let remedy = match word {
-        "not_in_channel" | "channel_not_found" => "in that channel type /invite and the app's name",
-        "is_archived" | "channel_is_archived" => {
-            "in Slack: unarchive the channel, or name another one in the configuration"
-        }
-        "no_service" | "no_service_id" | "no_active_hooks" | "invalid_token" | "no_team" | "team_disabled" => {
-            "the webhook was revoked: make a new one (api.slack.com/apps, Incoming Webhooks) and put it into webhook_url"
-        }
-        "missing_scope" => "api.slack.com/apps, OAuth & Permissions: add the scope, then reinstall the app",
-        _ => "ackbell doctor without --send names what is wrong before it",
-    };
+    let remedy = remedy(reason.error.as_ref(), Context::DoctorPost).unwrap_or_default();
     match outcome {
-        Outcome::Delivered(_) => Step::good(hop, "posted: look into Slack"),
+        Outcome::Delivered(_) => Step::good(hop, "posted: see Slack"),
         Outcome::Wait { .. } => Step::bad(
             Trouble::Unreachable,
             hop,
@@ -233,10 +225,12 @@ fn sent(hop: &str, outcome: &Outcome) -> Step {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::slack_error::{Reason, SlackError};
 
     #[test]
     fn a_revoked_webhook_is_named_with_its_remedy() {
-        let step = sent("x", &Outcome::TokenNever { reason: "404 no_service".into() });
+        let step =
+            sent("x", &Outcome::TokenNever { reason: Reason::new(SlackError::NoService, "404 no_service".into()) });
         assert_eq!(step.found, "Slack refuses it: 404 no_service");
         assert!(step.remedy.unwrap().starts_with("the webhook was revoked: make a new one"));
     }

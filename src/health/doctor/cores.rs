@@ -22,11 +22,11 @@ pub(super) fn of(config: &Config) -> Vec<Core> {
 
 pub(super) fn core(core: &Core) -> Vec<Step> {
     let hop = |what: &str| if core.name.is_empty() { what.to_owned() } else { format!("[{}] {what}", core.name) };
-    let mut steps = vec![door_step(&hop("commands"), core)];
+    let mut steps = vec![transport_step(&hop("commands"), core)];
     steps.extend(state_steps(&hop("state"), core));
     if let Some((path, readable)) = objects_readable(core) {
         steps.push(match readable {
-            Ok(()) => Step::good(&hop("objects"), format!("{} says whose contacts are whose", path.display())),
+            Ok(()) => Step::good(&hop("objects"), format!("{} lists each object's contacts", path.display())),
             Err(e) => {
                 let found = format!("can't read {}: {e}", path.display());
                 Step::warning(
@@ -65,28 +65,28 @@ fn shell_steps(hop: &str, core: &Core) -> Vec<Step> {
     };
     match shell::dangers(core) {
         None => Vec::new(),
-        Some(dangers) if dangers.is_empty() => vec![Step::good(hop, "nothing that anybody wrote runs as a command")],
+        Some(dangers) if dangers.is_empty() => vec![Step::good(hop, "no text from outside can run as a command")],
         Some(dangers) => dangers.into_iter().map(step).collect(),
     }
 }
 
-fn door_step(hop: &str, core: &Core) -> Step {
-    let disabled = paths::places(core).external_commands_checked == Some(false);
+fn transport_step(hop: &str, core: &Core) -> Step {
+    let disabled = paths::Paths::find(core).external_commands_checked == Some(false);
     match send::probe(core) {
         Ok(_) if disabled => {
             let e = SendError::Disabled;
             Step::bad(Trouble::Configuration, hop, e.to_string(), remedy(&e, core.kind))
         }
         // Nothing on this machine says whether there are satellites.
-        Ok(door) if core.kind == CoreKind::OpenItCockpit && core.api.is_none() => {
+        Ok(transport) if core.kind == CoreKind::OpenItCockpit && core.api.is_none() => {
             let found =
-                format!("the master's core takes them by its {door}; hosts of satellites need api_url in [core]");
+                format!("the master's core takes them by its {transport}; hosts of satellites need api_url in [core]");
             Step::good(hop, found)
         }
-        Ok(door) => Step::good(hop, format!("the core takes them by its {door}")),
+        Ok(transport) => Step::good(hop, format!("the core takes them by its {transport}")),
         Err(e) => {
             let trouble = match e {
-                SendError::NoDoor | SendError::NotAFifo(_) | SendError::Disabled | SendError::Unsayable { .. } => {
+                SendError::NoTransport | SendError::NotAFifo(_) | SendError::Disabled | SendError::Unsayable { .. } => {
                     Trouble::Configuration
                 }
                 SendError::Forbidden(_) | SendError::Login { .. } | SendError::Refused(_) => Trouble::Refused,
@@ -116,7 +116,7 @@ fn unit(kind: CoreKind) -> (&'static str, &'static str) {
 fn remedy(error: &SendError, kind: CoreKind) -> String {
     let (unit, main_config) = unit(kind);
     match error {
-        SendError::NoDoor => "set command_file or api_url in [core]; ackbell config check".to_owned(),
+        SendError::NoTransport => "set command_file or api_url in [core]; ackbell config check".to_owned(),
         SendError::Disabled => {
             format!("in {main_config}: check_external_commands=1; then systemctl restart {unit}")
         }
@@ -139,11 +139,11 @@ fn state_steps(hop: &str, core: &Core) -> Vec<Step> {
         Ok(snapshot) => snapshot,
         Err(e) => {
             let remedy = match &e {
-                ReadError::Nowhere => "set status_file, livestatus or api_url in [core]".to_owned(),
+                ReadError::NoSource => "set status_file, livestatus or api_url in [core]".to_owned(),
                 ReadError::File { path, .. } | ReadError::NoStatus(path) => {
                     format!("ls -l {}; it must be readable for ackbell's user", path.display())
                 }
-                ReadError::Door { .. } => "correct livestatus or api_url in [core]".to_owned(),
+                ReadError::Unreadable { .. } => "correct livestatus or api_url in [core]".to_owned(),
             };
             let found = format!("no acknowledgement can be confirmed: {e}");
             return vec![Step::bad(Trouble::Unreachable, hop, found, remedy)];
@@ -152,7 +152,7 @@ fn state_steps(hop: &str, core: &Core) -> Vec<Step> {
     let age = clock::wall_ms() / 1000 - snapshot.created;
     let mut steps = vec![match age {
         STATE_AGE_MAX.. => {
-            let found = format!("the core's state is {} old: it stopped, or writes elsewhere", span(age));
+            let found = format!("the core's state is {} old: the core stopped, or writes another file", span(age));
             Step::bad(
                 Trouble::Unreachable,
                 hop,
@@ -163,11 +163,11 @@ fn state_steps(hop: &str, core: &Core) -> Vec<Step> {
         _ => Step::good(hop, format!("read back, {} old", span(age))),
     }];
     if snapshot.program.notifications_enabled == Some(false) {
-        let found = "notifications are switched off in the core: nothing will come";
+        let found = "notifications are disabled in the core: none will arrive";
         steps.push(Step::warning(
             hop,
             found,
-            format!("in {}: enable_notifications=1, or switch them on in its web page", unit(core.kind).1),
+            format!("in {}: enable_notifications=1, or enable them in its web interface", unit(core.kind).1),
         ));
     }
     steps

@@ -24,7 +24,7 @@ pub(super) fn configuration(path: Option<&Path>, env: &Environment) -> (Option<C
     match config::load(path, env) {
         Ok((config, warnings)) => {
             let place = config.path.as_ref().map(|path| path.display().to_string());
-            let place = place.unwrap_or_else(|| "no file; the environment says it all".to_owned());
+            let place = place.unwrap_or_else(|| "no file; the environment alone configures ackbell".to_owned());
             let mut steps = vec![Step::good(HOP, place)];
             for warning in warnings {
                 let remedy = warning.remedy.unwrap_or_else(|| "ackbell config check".to_owned());
@@ -123,9 +123,9 @@ pub(super) fn listener(config: &Config) -> Vec<Step> {
     let now = clock::wall_ms() / 1000;
     let listener = gather::listener(&config.state_dir, &config.runtime_dir, now);
     let mut steps = Vec::new();
-    if let Ok(Listener::Runs(report)) = &listener {
+    if let Ok(Listener::Runs(status)) = &listener {
         let found =
-            format!("{} has been running for {} (process {})", report.version, span(now - report.since), report.pid);
+            format!("{} has been running for {} (process {})", status.version, span(now - status.since), status.pid);
         steps.push(Step::good(HOP, found));
     }
     let takes_callbacks = gather::takes_callbacks(config);

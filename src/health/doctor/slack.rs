@@ -4,13 +4,14 @@ use super::{CALL_MAX, Step, Steps, Trouble, channels};
 use crate::config::{Config, Flavor, Integration};
 use crate::model::outcome::Outcome;
 use crate::rules::manifest::feature::{Need, needs_of, of_bot};
+use crate::rules::remedy::{Context, remedy};
 use crate::slack::api::Client;
-use crate::slack::api::probe::{Heard, Obstacle, proxy_in_use};
+use crate::slack::api::probe::{ConnectFailure, ProbeResponse, proxy_in_use};
 use crate::system::clock;
 use crate::system::environment::Environment;
 use std::time::Instant;
 
-/// Slack refuses to believe, and is not believed, 300 s apart
+/// Requests that are 300 s off are refused, by Slack and by ackbell
 /// (<https://docs.slack.dev/authentication/verifying-requests-from-slack>).
 const SKEW_WARNING: i64 = 60;
 const SKEW_BAD: i64 = 240;
@@ -25,38 +26,38 @@ pub(super) fn integration(config: &Config, own: &Integration, env: &Environment,
             return steps.push(Step::bad(Trouble::Configuration, &hop("way"), e.to_string(), remedy));
         }
     };
-    if let Some(url) = own.webhook_url.as_ref().filter(|_| own.flavor == Flavor::Slack) {
+    if let Some(url) = own.webhook_url().filter(|_| own.flavor == Flavor::Slack) {
         steps.push(webhook_shape(&hop("webhook"), url.expose()));
     }
-    let root = match (&own.bot_token, &own.webhook_url) {
+    let root = match (own.bot_token(), own.webhook_url()) {
         (None, Some(url)) => root_of(url.expose()),
         _ => root_of(&own.api_url),
     };
     let started = Instant::now();
-    let asked = match own.bot_token {
+    let asked = match own.bot_token() {
         Some(_) => client.probe_token(CALL_MAX),
         None => client.probe_page(&root, CALL_MAX),
     };
     let proxy = proxy_in_use(own, env);
-    let heard = match asked {
-        Ok(heard) => heard,
-        Err(obstacle) => {
-            return steps.push(blocked(&hop("way"), &root, &obstacle, own, proxy.as_deref()));
+    let response = match asked {
+        Ok(response) => response,
+        Err(failure) => {
+            return steps.push(blocked(&hop("way"), &root, &failure, own, proxy.as_deref()));
         }
     };
     let through = proxy.map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
     let ms = started.elapsed().as_millis();
     steps.push(Step::good(&hop("way"), format!("{root} answers in {ms} ms{through}")));
-    steps.extend(clock_step(&hop("clock"), &heard, clock::wall_ms() / 1000));
+    steps.extend(clock_step(&hop("clock"), &response, clock::wall_ms() / 1000));
     if let Some(missing) = own.missing_token() {
         return steps.push(Step::bad(Trouble::Refused, &hop("token"), missing.what, missing.remedy));
     }
-    if own.bot_token.is_some() {
-        match token(&hop("token"), &heard) {
+    if own.bot_token().is_some() {
+        match token(&hop("token"), &response) {
             Ok((step, bot)) => {
                 steps.push(step);
-                steps.extend(scopes(&hop("scopes"), config, own, &heard));
-                channels::all(config, own, &client, &heard, &bot, steps);
+                steps.extend(scopes(&hop("scopes"), config, own, &response));
+                channels::all(config, own, &client, &response, &bot, steps);
             }
             Err(step) => steps.push(*step),
         }
@@ -75,15 +76,15 @@ fn root_of(url: &str) -> String {
 }
 
 /// Each thing that stands in the way has its own sentence.
-fn blocked(hop: &str, root: &str, obstacle: &Obstacle, own: &Integration, proxy: Option<&str>) -> Step {
+fn blocked(hop: &str, root: &str, failure: &ConnectFailure, own: &Integration, proxy: Option<&str>) -> Step {
     let host = root.split("://").nth(1).unwrap_or(root).trim_end_matches('/');
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let (found, remedy) = match obstacle {
-        Obstacle::Name => (
+    let (found, remedy) = match failure {
+        ConnectFailure::Name => (
             format!("the name {name} can't be resolved"),
-            format!("getent hosts {name}; mend /etc/resolv.conf, or set proxy in the configuration"),
+            format!("getent hosts {name}; repair /etc/resolv.conf, or set proxy in the configuration"),
         ),
-        Obstacle::Proxy(why) => {
+        ConnectFailure::Proxy(why) => {
             let proxy = proxy.unwrap_or("?");
             (
                 format!("the proxy {proxy} doesn't let us through to {host}: {why}"),
@@ -92,28 +93,28 @@ fn blocked(hop: &str, root: &str, obstacle: &Obstacle, own: &Integration, proxy:
                 ),
             )
         }
-        Obstacle::UnknownCa => {
+        ConnectFailure::UnknownCa => {
             let file = own.ca_file.as_ref().map_or("the system's bundle".to_owned(), |path| path.display().to_string());
             (
                 format!("the certificate of {host} is signed by a CA that {file} doesn't know"),
                 format!("openssl s_client -connect {host}; add that CA to a file and set ca_file = \"FILE\""),
             )
         }
-        Obstacle::Tls(why) => (format!("no TLS with {host}: {why}"), format!("openssl s_client -connect {host}")),
-        Obstacle::Timeout(which) => (
+        ConnectFailure::Tls(why) => (format!("no TLS with {host}: {why}"), format!("openssl s_client -connect {host}")),
+        ConnectFailure::Timeout(which) => (
             format!("{host} gives no answer within {} s ({which})", CALL_MAX.as_secs()),
             format!("curl -v {root}; a firewall may drop it: set proxy in the configuration"),
         ),
-        Obstacle::Refused => {
+        ConnectFailure::Refused => {
             (format!("{host} refuses the connection"), format!("curl -v {root}; correct api_url, or the firewall"))
         }
-        Obstacle::Other(why) => (format!("{host} can't be reached: {why}"), format!("curl -v {root}")),
+        ConnectFailure::Other(why) => (format!("{host} can't be reached: {why}"), format!("curl -v {root}")),
     };
     Step::bad(Trouble::Unreachable, hop, found, remedy)
 }
 
-fn clock_step(hop: &str, heard: &Heard, now: i64) -> Option<Step> {
-    let ahead = now - heard.date?;
+fn clock_step(hop: &str, response: &ProbeResponse, now: i64) -> Option<Step> {
+    let ahead = now - response.date?;
     let remedy = "timedatectl set-ntp true; then timedatectl status";
     let side = if ahead > 0 { "ahead of" } else { "behind" };
     let found = format!("this machine's clock is {} s {side} Slack's", ahead.abs());
@@ -128,8 +129,8 @@ fn clock_step(hop: &str, heard: &Heard, now: i64) -> Option<Step> {
 }
 
 /// Who the token is; the bot's name is for invitations.
-fn token(hop: &str, heard: &Heard) -> Result<(Step, String), Box<Step>> {
-    match heard.answer() {
+fn token(hop: &str, response: &ProbeResponse) -> Result<(Step, String), Box<Step>> {
+    match response.answer() {
         Ok(answer) => {
             let text = |key: &str| crate::model::notification::clean_line(answer[key].as_str().unwrap_or("?"));
             let (bot, team) = (text("user"), text("team"));
@@ -137,20 +138,11 @@ fn token(hop: &str, heard: &Heard) -> Result<(Step, String), Box<Step>> {
             Ok((Step::good(hop, found), bot))
         }
         Err(Outcome::TokenNever { reason }) => {
-            let remedy = match reason.split([' ', ':']).next().unwrap_or_default() {
-                "invalid_auth" => {
-                    "copy the Bot User OAuth Token again (api.slack.com/apps, OAuth & Permissions) into bot_token"
-                }
-                "account_inactive" | "token_revoked" => {
-                    "the app was removed: install it again (api.slack.com/apps, Install App) and put the new token into bot_token"
-                }
-                "token_expired" => "switch token rotation off in the app and put the new token into bot_token",
-                _ => "look at the app's page: api.slack.com/apps",
-            };
+            let remedy = remedy(reason.error.as_ref(), Context::DoctorToken).unwrap_or_default();
             Err(Box::new(Step::bad(Trouble::Refused, hop, format!("Slack refuses the bot token: {reason}"), remedy)))
         }
         Err(other) => {
-            let found = format!("Slack gives no verdict on the token: {}", other.reason());
+            let found = format!("Slack doesn't say whether the token is valid: {}", other.reason());
             Err(Box::new(Step::bad(
                 Trouble::Unreachable,
                 hop,
@@ -161,8 +153,8 @@ fn token(hop: &str, heard: &Heard) -> Result<(Step, String), Box<Step>> {
     }
 }
 
-fn scopes(hop: &str, config: &Config, own: &Integration, heard: &Heard) -> Vec<Step> {
-    let Some(has) = &heard.scopes else {
+fn scopes(hop: &str, config: &Config, own: &Integration, response: &ProbeResponse) -> Vec<Step> {
+    let Some(has) = &response.scopes else {
         return vec![Step::warning(
             hop,
             "Slack didn't say which scopes the token has",
@@ -193,7 +185,7 @@ fn webhook_shape(hop: &str, url: &str) -> Step {
     let remedy = "copy it again: api.slack.com/apps, Incoming Webhooks; it ends in /services/T.../B.../...";
     match parts.as_slice() {
         ["services", team, bot, _] if team.starts_with('T') && bot.starts_with('B') => {
-            Step::good(hop, "has the shape of Slack's; `ackbell doctor --send` proves it")
+            Step::good(hop, "has the shape of Slack's; `ackbell doctor --send` shows whether it works")
         }
         _ => Step::warning(hop, "webhook_url doesn't look like one of Slack's", remedy),
     }
@@ -210,7 +202,7 @@ fn callbacks(config: &Config, own: &Integration, client: &Client) -> Vec<Step> {
                 Trouble::Refused,
                 &hop("socket mode"),
                 format!("Slack refuses the app token: {reason}"),
-                "api.slack.com/apps, Basic Information, App-Level Tokens: one with connections:write into app_token",
+                remedy(reason.error.as_ref(), Context::DoctorSocket).unwrap_or_default(),
             ),
             Err(other) => Step::bad(
                 Trouble::Unreachable,
@@ -233,7 +225,7 @@ fn callbacks(config: &Config, own: &Integration, client: &Client) -> Vec<Step> {
     steps
 }
 
-/// Whether the world's way to the HTTP door leads here; from the outside it may be otherwise.
+/// Whether the public address leads to this listener, as seen from this machine; from outside it may differ.
 pub(super) fn public_url(config: &Config, env: &Environment) -> Vec<Step> {
     const HOP: &str = "public_url";
     let (Some(url), Some(own)) = (&config.listen.public_url, config.integrations.first()) else {
@@ -244,10 +236,10 @@ pub(super) fn public_url(config: &Config, env: &Environment) -> Vec<Step> {
     let page = format!("{url}/slack/request?ssl_check=1");
     let remedy = format!("curl -v {page}; the reverse proxy must lead to the listener's address");
     vec![match client.probe_page(&page, CALL_MAX) {
-        Ok(heard) if heard.status == 200 => Step::good(HOP, format!("{page} answers from here")),
-        Ok(heard) => Step::warning(HOP, format!("{page} answers {} from here", heard.status), remedy),
-        Err(obstacle) => {
-            let step = blocked(HOP, &root_of(url), &obstacle, own, proxy_in_use(own, env).as_deref());
+        Ok(response) if response.status == 200 => Step::good(HOP, format!("{page} answers from here")),
+        Ok(response) => Step::warning(HOP, format!("{page} answers {} from here", response.status), remedy),
+        Err(failure) => {
+            let step = blocked(HOP, &root_of(url), &failure, own, proxy_in_use(own, env).as_deref());
             Step::warning(HOP, format!("from here: {}", step.found), remedy)
         }
     }]

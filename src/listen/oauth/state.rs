@@ -4,6 +4,7 @@
 //! Nothing is stored for a browser that only begins, so nobody can fill the memory: the state carries all that is needed,
 //! under a MAC with a key of this process. A restart ends the installations under way; the person starts again.
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::collections::BTreeSet;
@@ -43,7 +44,7 @@ impl States {
     pub(super) fn issue(&self, integration: &str, browser: &str, nonce: &str, now: i64) -> String {
         let end = now.saturating_add(LIFE_SECONDS);
         let mac = self.mac(integration, browser, nonce, end).map(|mac| mac.finalize().into_bytes());
-        let mac: String = mac.iter().flatten().map(|byte| format!("{byte:02x}")).collect();
+        let mac = mac.map_or_else(String::new, |mac| HEXLOWER.encode(&mac[..]));
         format!("{end}.{nonce}.{mac}.{integration}")
     }
 
@@ -54,7 +55,9 @@ impl States {
         let (end, nonce, mac, integration) = (part()?, part()?, part()?, part()?);
         let end: i64 = end.parse().map_err(|_| StateError::Foreign)?;
         let known = self.mac(integration, browser, nonce, end).ok_or(StateError::Foreign)?;
-        known.verify_slice(&bytes(mac).ok_or(StateError::Foreign)?).map_err(|_| StateError::Foreign)?;
+        known
+            .verify_slice(&HEXLOWER_PERMISSIVE.decode(mac.as_bytes()).map_err(|_| StateError::Foreign)?)
+            .map_err(|_| StateError::Foreign)?;
         if browser.is_empty() {
             return Err(StateError::Foreign);
         }
@@ -74,11 +77,6 @@ impl States {
         mac.update(format!("{end}\n{nonce}\n{browser}\n{integration}").as_bytes());
         Some(mac)
     }
-}
-
-fn bytes(hex: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    hex.as_bytes().chunks(2).map(|pair| Some(digit(pair[0])? << 4 | digit(*pair.get(1)?)?)).collect()
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ fn notification(pairs: &[(&'static str, &str)]) -> Notification {
     fields.into_notification(7)
 }
 
-/// What is filled in, with this file and this configuration.
+/// The notification as filled in, with this file and this configuration.
 fn filled(objects: &str, config: &str, pairs: &[(&'static str, &str)]) -> Notification {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("objects.cache"), objects).unwrap();
@@ -19,7 +19,7 @@ fn filled(objects: &str, config: &str, pairs: &[(&'static str, &str)]) -> Notifi
     fs::write(&path, format!("[core]\nobjects_file = \"objects.cache\"\n{config}")).unwrap();
     let (config, _) = crate::config::load(Some(&path), &crate::system::environment::Environment::default()).unwrap();
     let mut made = notification(pairs);
-    Details::default().fill(&mut [&mut made], &config);
+    Details::default().fill(&mut [&mut made], &config, &[]);
     made
 }
 
@@ -40,7 +40,7 @@ fn what_no_command_line_may_carry_is_looked_up() {
     assert_eq!(made.contact.email.as_deref(), Some("alice@example.com"));
     assert_eq!(made.contact.address.as_deref(), Some("U012ABCDEF"));
     assert_eq!(made.contact.groups, ["ops"]);
-    // What nothing asks for stays where it is: `_SLACKCHANNEL` and `_SLACKID` are there, too.
+    // Variables that nothing uses aren't read: `_SLACKCHANNEL` and `_SLACKID` are there, too.
     assert_eq!(made.vars, [("run".to_owned(), "'a b'".to_owned())].into());
 }
 
@@ -82,7 +82,7 @@ fn a_file_that_changed_is_read_again_and_one_that_did_not_is_not() {
     let mut details = Details::default();
     let alias = |details: &mut Details| {
         let mut made = notification(&MYSQL);
-        details.fill(&mut [&mut made], &config);
+        details.fill(&mut [&mut made], &config, &[]);
         made.host.alias.unwrap_or_default()
     };
     assert_eq!(alias(&mut details), "Database 1");

@@ -29,7 +29,7 @@ pub(in crate::monitoring) fn read(api: &Api, wanted: &[Object]) -> Result<Snapsh
     let created = clock::wall_ms() / 1000;
     let asked =
         Client::new(api).and_then(|client| snapshot(&|path, body| client.post(path, body, true), wanted, created));
-    asked.map_err(|reason| ReadError::Door { place: "the Icinga 2 API".to_owned(), reason })
+    asked.map_err(|reason| ReadError::Unreadable { origin: "the Icinga 2 API".to_owned(), reason })
 }
 
 /// For the fuzzer: as if these were the core's answers, one to each question in turn.
@@ -90,8 +90,8 @@ fn snapshot(ask: Ask<'_>, wanted: &[Object], created: i64) -> Result<Snapshot, S
 }
 
 /// Everything in memory, or all that isn't well.
-pub(in crate::monitoring) fn survey(api: &Api, scope: Scope) -> Result<Vec<(Object, State)>, ReadError> {
-    let failed = |reason| ReadError::Door { place: "the Icinga 2 API".to_owned(), reason };
+pub(in crate::monitoring) fn list(api: &Api, scope: Scope) -> Result<Vec<(Object, State)>, ReadError> {
+    let failed = |reason| ReadError::Unreadable { origin: "the Icinga 2 API".to_owned(), reason };
     let client = Client::new(api).map_err(failed)?;
     let mut found = Vec::new();
     for (path, kind, names) in
@@ -111,7 +111,7 @@ pub(in crate::monitoring) fn survey(api: &Api, scope: Scope) -> Result<Vec<(Obje
                 service: names.get(1).map(|name| text(&attrs[*name])),
             };
             let state = state(attrs);
-            // What was never checked is in a state that nobody found.
+            // An object that was never checked has no state yet.
             if scope == Scope::Names || !state.is_pending {
                 found.push((object, state));
             }
@@ -120,7 +120,7 @@ pub(in crate::monitoring) fn survey(api: &Api, scope: Scope) -> Result<Vec<(Obje
     Ok(found)
 }
 
-/// What people call all hosts and services; there are no aliases beside.
+/// Display names of all hosts and services; aliases don't exist here.
 pub(in crate::monitoring) fn labels(api: &Api) -> Option<Names> {
     let client = Client::new(api).ok()?;
     let ask = |path: &str, body: &Value| client.post(path, body, true);

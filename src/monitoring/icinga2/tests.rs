@@ -12,7 +12,7 @@ fn acknowledge(expiry: Option<i64>) -> Action {
     Action::Acknowledge { sticky: true, notify: false, persistent: true, comment: "on it".into(), expiry }
 }
 
-/// Where it goes and with what, without the author.
+/// The path and body of the request, without the author.
 fn asked(action: &Action, service: Option<&str>) -> (String, Value) {
     let (path, mut body) = request(&command(action, "web\"01", service, "alice").unwrap());
     body.as_object_mut().unwrap().remove("author");
@@ -141,7 +141,7 @@ fn what_was_never_checked_is_no_problem() {
         results(json!([host("down", json!({ "output": "no ping" })), host("never", Value::Null)])),
         results(json!([])),
     ]);
-    let found = super::state::survey(icinga2(url).api.as_ref().unwrap(), Scope::Problems).unwrap();
+    let found = super::state::list(icinga2(url).api.as_ref().unwrap(), Scope::Problems).unwrap();
     served.join().unwrap();
     assert_eq!(found.iter().map(|(object, _)| object.host.as_str()).collect::<Vec<_>>(), ["down"]);
     let (url, _) = serve(vec![

@@ -1,4 +1,4 @@
-//! What Livestatus tells of objects and contacts beside their state. It expands the macros in links by itself.
+//! Facts from Livestatus about objects and contacts beside their state. Livestatus expands the macros in links by itself.
 
 use super::{OBJECTS_MAX, Table, ask, filter, has_control, table::Row};
 use crate::config::LivestatusAddress;

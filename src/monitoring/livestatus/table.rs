@@ -1,12 +1,12 @@
 //! An answer of Livestatus: a header of 16 bytes, then the rows, every field ended by a NUL.
 //!
 //! NUL is the one byte that no text of a core has, so nothing is escaped and every byte arrives as the core has it. Its
-//! JSON is no such way: Naemon's module writes what is beyond U+FFFF as another character, and cuts a text at the first
-//! byte that is no UTF-8.
+//! JSON isn't suitable: Naemon's module writes what is beyond U+FFFF as another character, and cuts a text at the first
+//! byte that isn't UTF-8.
 
 use crate::model::core_snapshot::{Acknowledged, State};
 
-/// What makes a core answer in this form.
+/// The query headers for this form of answer.
 pub(super) const FORM: &str = "OutputFormat: csv\nSeparators: 0 0 1 2\nResponseHeader: fixed16\n";
 /// Between the members of a list.
 const LIST: char = '\u{1}';
@@ -23,7 +23,7 @@ pub(super) struct Row<'a>(&'a [String]);
 
 impl Table {
     /// Reads `200          24` and a newline, then the rows of an answer to this query.
-    pub(super) fn of(answer: &[u8], query: &str) -> Result<Self, String> {
+    pub(super) fn parse(answer: &[u8], query: &str) -> Result<Self, String> {
         let (header, body) = answer.split_at_checked(16).ok_or("the answer is cut off")?;
         // Its last byte is a newline; Icinga 2 puts the rows' separator there.
         let header = String::from_utf8_lossy(&header[..15]);

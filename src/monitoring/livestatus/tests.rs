@@ -33,13 +33,14 @@ const ICINGA2_NOTES: &[u8] = include_bytes!("../../../tests/samples/icinga2-2.13
 #[test]
 fn the_recorded_answers_are_read() {
     let table =
-        Table::of(NAEMON, "GET comments\nColumns: host_name service_description author comment entry_type\n").unwrap();
+        Table::parse(NAEMON, "GET comments\nColumns: host_name service_description author comment entry_type\n")
+            .unwrap();
     let rows: Vec<_> = table.rows().collect();
     // Its JSON would have said U+07E5, and ended the text at the byte that is no UTF-8.
     assert_eq!([rows[0].text(1), rows[0].text(3)], ["Disk", "x 🔥 \u{fffd} y \\n C:\\temp"]);
     assert_eq!((rows.len(), rows[0].number(4)), (1, 1));
     let query = format!("GET services\nColumns: host_name description {STATE}\n");
-    let table = Table::of(ICINGA2, &query).unwrap();
+    let table = Table::parse(ICINGA2, &query).unwrap();
     let rows: Vec<_> = table.rows().map(|row| (row.text(1), row.state())).collect();
     let of = |name: &str| &rows.iter().find(|(found, _)| *found == name).unwrap().1;
     // Booleans, and a time that has a fraction or none.
@@ -48,7 +49,7 @@ fn the_recorded_answers_are_read() {
     assert_eq!((of("emoji 🔥").output.as_str(), of("emoji 🔥").notifications_enabled), ("out 🔥 x", true));
     assert!(of("Disk").last_check > 1_795_000_000 && of("Disk").last_state_change > 1_795_000_000);
     let table =
-        Table::of(ICINGA2_NOTES, "Columns: host_name service_description author comment entry_time entry_type\n");
+        Table::parse(ICINGA2_NOTES, "Columns: host_name service_description author comment entry_time entry_type\n");
     let table = table.unwrap();
     let row = table.rows().next().unwrap();
     assert_eq!((row.text(2), row.text(3), row.number(5)), ("alice", "C:\\temp a\\nb; semi", 4));
@@ -60,7 +61,7 @@ fn the_recorded_answers_are_read() {
         (b"200           2\n{}", "the answer is no table"),
         (b"200           4\na\0b\0", "the answer is no table"),
     ] {
-        assert_eq!(Table::of(answer, "Columns: a b c").unwrap_err(), reason);
+        assert_eq!(Table::parse(answer, "Columns: a b c").unwrap_err(), reason);
     }
 }
 
@@ -152,7 +153,7 @@ proptest::proptest! {
     fn no_answer_makes_it_panic(body in "[\0\u{1}0-9a-z.]{0,60}|\\PC{0,40}", cut in 0..80_usize) {
         let answer = format!("200 {:>11}\n{body}", body.len()).into_bytes();
         for answer in [&answer[..], &answer[..cut.min(answer.len())], body.as_bytes()] {
-            if let Ok(table) = Table::of(answer, "Columns: a b") {
+            if let Ok(table) = Table::parse(answer, "Columns: a b") {
                 table.rows().for_each(|row| drop((row.state(), row.text(0))));
             }
         }
@@ -167,7 +168,7 @@ fn what_it_refuses_is_told() {
     let error = read(&LivestatusAddress::Unix(path.clone()), &[]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("Livestatus at {} doesn't tell the core's state: 452 No such column", path.display())
+        format!("can't get the core's state from Livestatus at {}: 452 No such column", path.display())
     );
 }
 
@@ -178,7 +179,7 @@ fn a_survey_asks_for_what_is_wrong() {
     let hosts = framed(200, "[[\"web01\",\"web01\",1,1,0,0,0,1,5,6,7,1,\"down\"]]");
     let services = framed(200, "[[\"web01\",\"Disk\",2,1,1,2,1,1,5,6,7,1,\"bad\"]]");
     let played = play(&path, b"\n\n", vec![hosts, services]);
-    let found = survey(&LivestatusAddress::Unix(path), Scope::Problems).unwrap();
+    let found = list(&LivestatusAddress::Unix(path), Scope::Problems).unwrap();
     let asked = played.join().unwrap();
     assert!(asked[1].starts_with("GET services\nColumns: host_name description state "), "{}", asked[1]);
     assert!(asked[1].contains("\nFilter: state != 0\nFilter: has_been_checked = 1\nOutputFormat"), "{}", asked[1]);

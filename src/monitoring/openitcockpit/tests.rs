@@ -23,7 +23,7 @@ fn a_command_goes_by_its_typed_fields() {
     let action = Action::Acknowledge { sticky: true, notify: false, persistent: true, comment, expiry: None };
     let receipt = send(&core(url), &command(&action, HOST, Some("u-2"), "alice").unwrap()).unwrap();
     let answer = Some("Command added successfully to queue".to_owned());
-    assert_eq!(receipt, Receipt { door: "openITCOCKPIT API", answer });
+    assert_eq!(receipt, Receipt { transport: "openITCOCKPIT API", answer });
     let request = served.join().unwrap().remove(0);
     assert!(request.starts_with("POST /nagios_module/cmd/submit.json HTTP/1.1\r\n"), "{request}");
     assert!(request.contains("X-OITC-API k1\r\n"), "{request}");
@@ -44,7 +44,7 @@ fn what_it_refuses_is_told_as_what_it_is() {
     };
     for status in [302, 401] {
         let error = said(status, "").to_string();
-        let start = format!("the openITCOCKPIT API doesn't let ackbell in ({status}, the API key isn't known there)");
+        let start = format!("the openITCOCKPIT API refuses ackbell's login ({status}, the API key isn't known there)");
         assert!(error.starts_with(&start), "{error}");
     }
     let error = said(403, r#"{"message":"Forbidden"}"#).to_string();

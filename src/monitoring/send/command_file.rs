@@ -12,11 +12,11 @@ use std::path::Path;
 ///
 /// Opened for each command, as the core makes its FIFO anew when it starts. Never created, and without waiting for a
 /// reader: without one there is no core, and the command would fire whenever it comes back.
-pub(super) fn send(path: &Path, command: &ExternalCommand) -> Result<Receipt, SendError> {
+pub(in crate::monitoring) fn send(path: &Path, command: &ExternalCommand) -> Result<Receipt, SendError> {
     let mut file = open(path)?;
     let lines = command.lines().concat();
     match file.write(lines.as_bytes()) {
-        Ok(written) if written == lines.len() => Ok(Receipt { door: "command file", answer: None }),
+        Ok(written) if written == lines.len() => Ok(Receipt { transport: "command file", answer: None }),
         Ok(_) => Err(SendError::Full(path.to_owned())),
         Err(e) if e.kind() == ErrorKind::WouldBlock => Err(SendError::Full(path.to_owned())),
         Err(e) if e.kind() == ErrorKind::BrokenPipe => Err(SendError::Broken(path.to_owned())),
@@ -25,7 +25,7 @@ pub(super) fn send(path: &Path, command: &ExternalCommand) -> Result<Receipt, Se
 }
 
 /// Whether a command could be written: opened and closed again without a byte.
-pub(super) fn probe(path: &Path) -> Result<(), SendError> {
+pub(in crate::monitoring) fn probe(path: &Path) -> Result<(), SendError> {
     open(path).map(drop)
 }
 

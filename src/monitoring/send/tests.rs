@@ -42,7 +42,7 @@ fn a_fifo_takes_whole_commands() {
     fifo(&path);
     let mut reader = fs::OpenOptions::new().read(true).custom_flags(OFLAGS_NONBLOCK).open(&path).unwrap();
     let receipt = send(&with_file(&path), &acknowledge()).unwrap();
-    assert_eq!(receipt, Receipt { door: "command file", answer: None });
+    assert_eq!(receipt, Receipt { transport: "command file", answer: None });
     send(&with_file(&path), &host_with_services().unwrap()).unwrap();
     let mut read = String::new();
     reader.read_to_string(&mut read).unwrap();
@@ -87,7 +87,7 @@ fn every_failure_of_a_fifo_has_its_sentence() {
     }
     assert!(matches!(
         send(&Core { kind: CoreKind::Checkmk, ..Core::default() }, &acknowledge()),
-        Err(SendError::NoDoor)
+        Err(SendError::NoTransport)
     ));
 }
 
@@ -158,7 +158,7 @@ fn a_query_handler_gives_its_verdict() {
         let played = play(core.query_socket.as_ref().unwrap(), b"\0", vec![answer.to_vec()]);
         match (send(&core, &acknowledge()), expected) {
             (Ok(receipt), Ok(text)) => {
-                assert_eq!(receipt, Receipt { door: "query handler", answer: Some(text.into()) });
+                assert_eq!(receipt, Receipt { transport: "query handler", answer: Some(text.into()) });
             }
             (Err(error), Err(text)) => assert!(error.to_string().contains(text), "{error}"),
             other => panic!("{other:?}"),
@@ -217,7 +217,7 @@ fn the_second_half_may_fail() {
     let answers = vec![b"200: OK\0".to_vec(), b"400: no\0".to_vec()];
     let _played = play(core.query_socket.as_ref().unwrap(), b"\0", answers);
     let error = send(&core, &host_with_services().unwrap()).unwrap_err();
-    assert!(error.to_string().starts_with("the second part of it couldn't be handed over, the first was: "), "{error}");
+    assert!(error.to_string().starts_with("only the first of two commands could be submitted: "), "{error}");
 }
 
 #[test]
@@ -228,11 +228,11 @@ fn without_a_handler_the_fifo_is_next() {
     let core = Core { command_file: Some(path.clone()), ..naemon(directory.path()) };
     let _played = play(core.query_socket.as_ref().unwrap(), b"\0", vec![b"404: command: No such handler\0".to_vec()]);
     let _reader = fs::OpenOptions::new().read(true).custom_flags(OFLAGS_NONBLOCK).open(&path).unwrap();
-    assert_eq!(send(&core, &acknowledge()).unwrap().door, "command file");
+    assert_eq!(send(&core, &acknowledge()).unwrap().transport, "command file");
     // A core that was killed leaves its socket behind.
     fs::remove_file(core.query_socket.as_ref().unwrap()).unwrap();
     drop(UnixListener::bind(core.query_socket.as_ref().unwrap()).unwrap());
-    assert_eq!(send(&core, &acknowledge()).unwrap().door, "command file");
+    assert_eq!(send(&core, &acknowledge()).unwrap().transport, "command file");
 }
 
 #[test]
@@ -275,7 +275,7 @@ fn without_a_handler_and_a_fifo_livestatus_is_next() {
     let core = Core { livestatus, ..naemon(directory.path()) };
     let _handler = play(core.query_socket.as_ref().unwrap(), b"\0", vec![b"404: command: No such handler\0".to_vec()]);
     let _played = play(&path, b"\n\n", vec![Vec::new()]);
-    assert_eq!(send(&core, &acknowledge()).unwrap().door, "Livestatus");
+    assert_eq!(send(&core, &acknowledge()).unwrap().transport, "Livestatus");
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn livestatus_takes_commands_when_there_is_nothing_else() {
     let livestatus = Some(LivestatusAddress::Unix(path.clone()));
     let core = Core { kind: CoreKind::Checkmk, livestatus, ..Core::default() };
     let played = play(&path, b"\n\n", vec![Vec::new()]);
-    assert_eq!(send(&core, &acknowledge()).unwrap(), Receipt { door: "Livestatus", answer: None });
+    assert_eq!(send(&core, &acknowledge()).unwrap(), Receipt { transport: "Livestatus", answer: None });
     assert_eq!(played.join().unwrap(), [format!("COMMAND {LINE}\n\n")]);
     let error = send(&core, &acknowledge()).unwrap_err();
     assert!(error.to_string().starts_with("the monitoring core can't be reached by its Livestatus: /"), "{error}");
@@ -334,7 +334,7 @@ fn an_api_that_is_down_or_locked_is_told() {
     let (url, _) = serve(vec![(401, String::new())]);
     let locked = said(&icinga2(url));
     assert!(
-        locked.starts_with("the Icinga 2 API doesn't let ackbell in (401, unknown user or wrong password)"),
+        locked.starts_with("the Icinga 2 API refuses ackbell's login (401, unknown user or wrong password)"),
         "{locked}"
     );
     let (url, _) = serve(vec![(200, "<html>".into())]);

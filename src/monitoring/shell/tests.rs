@@ -54,7 +54,7 @@ fn no_shipped_definition_has_free_text_on_its_shell_line() {
     }
 }
 
-/// What is found, with these lines in the main configuration and these objects.
+/// The findings, with these lines in the main configuration and these objects.
 fn found(lines: &str, objects: &str) -> Vec<(DangerKind, String)> {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);

@@ -39,7 +39,7 @@ impl<'a> Ids<'a> {
         }
     }
 
-    /// Where a block with these numbers belongs.
+    /// The object of a block with these numbers.
     pub(super) fn place(&mut self, host: u64, service: u64, part: Part) -> Block<'a> {
         self.is_numbered = true;
         match self.objects.get(&(host, service)) {

@@ -143,13 +143,13 @@ proptest! {
 
 #[test]
 fn a_survey_tells_what_is_wrong_and_what_there_is() {
-    let problems = survey(NAGIOS, Scope::Problems).unwrap().unwrap();
+    let problems = list(NAGIOS, Scope::Problems).unwrap().unwrap();
     let http = problems.iter().find(|(found, _)| *found == object("web01", Some("HTTP"))).unwrap();
     assert_eq!((http.1.code, http.1.output.as_str()), (2, "CRITICAL - path C:\\"));
     assert!(problems.iter().all(|(_, state)| state.code != 0));
-    let names = survey(NAGIOS, Scope::Names).unwrap().unwrap();
+    let names = list(NAGIOS, Scope::Names).unwrap().unwrap();
     assert!(names.len() > problems.len());
     assert!(names.iter().any(|(found, _)| *found == object("web01", None)));
-    assert_eq!(survey(&NAGIOS[..NAGIOS.len() / 2], Scope::Names).unwrap(), None, "cut off");
-    assert_eq!(survey(&b"hello"[..], Scope::Names).unwrap(), None);
+    assert_eq!(list(&NAGIOS[..NAGIOS.len() / 2], Scope::Names).unwrap(), None, "cut off");
+    assert_eq!(list(&b"hello"[..], Scope::Names).unwrap(), None);
 }

@@ -76,7 +76,7 @@ fn applying<'a>(admitted: Admitted<'a>, right: Right<'a>) -> impl Iterator<Item 
     })
 }
 
-/// Where no rule matched: once some say who may, others may not.
+/// The decision if no rule matched: if there are allow rules, a refusal.
 fn unmatched(admitted: Admitted<'_>, right: Right<'_>) -> Result<(), Option<usize>> {
     let closes = |rule: &AccessRule| {
         rule.allows && (right != Right::View || rule.actions.iter().any(|action| action == right.name()))

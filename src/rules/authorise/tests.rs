@@ -44,13 +44,15 @@ fn named(object: &Object) -> ObjectNames<'_> {
     ObjectNames { host_labels: vec!["Database 1"], ..ObjectNames::bare(object) }
 }
 
-/// Asks in the order of every door; the author, or the refusal.
+/// Asks in the order of every request; the author, or the refusal.
 fn decide(caller: &Caller, right: Right<'_>, access: &Access, contacts: Option<&[Contact]>) -> Result<String, Refusal> {
     let object = db01();
-    let leave = caller.admit(access)?.ask(right)?;
+    let permission = caller.admit(access)?.ask(right)?;
     match right {
-        Right::Act(_) => authorise(&leave, &named(&object), contacts).map(|authorised| authorised.author().to_owned()),
-        Right::View | Right::Subscribe => leave.may(&named(&object), contacts).map(|()| String::new()),
+        Right::Act(_) => {
+            authorise(&permission, &named(&object), contacts).map(|authorised| authorised.author().to_owned())
+        }
+        Right::View | Right::Subscribe => permission.may(&named(&object), contacts).map(|()| String::new()),
     }
 }
 
@@ -68,12 +70,12 @@ fn without_rules_everybody_of_the_workspace_may() {
 fn outsiders_are_refused_whatever_the_rules_say() {
     let open = Access { rules: vec![rule(true, Who::Everyone)], ..Access::default() };
     for (outsider, start) in [
-        (Person { team_id: "T2".into(), ..person() }, "People of other workspaces"),
-        (Person { team_id: String::new(), ..person() }, "People of other workspaces"),
-        (Person { is_stranger: true, ..person() }, "People of other workspaces"),
+        (Person { team_id: "T2".into(), ..person() }, "Users from other workspaces"),
+        (Person { team_id: String::new(), ..person() }, "Users from other workspaces"),
+        (Person { is_outsider: true, ..person() }, "Users from other workspaces"),
         (Person { is_bot: true, ..person() }, "Bots"),
         // With only a webhook nobody can be asked.
-        (Person { is_guest: None, ..person() }, "Guests may do nothing here, and with only a webhook"),
+        (Person { is_guest: None, ..person() }, "Guests aren't allowed to use these actions, and with only a webhook"),
         (Person { is_guest: Some(true), ..person() }, "Guests"),
     ] {
         assert!(decided(&outsider, &open, None).unwrap_err().starts_with(start), "{outsider:?}");
@@ -92,7 +94,7 @@ fn the_first_rule_that_matches_decides() {
         (vec![rule(false, me.clone())], false),
         (vec![rule(false, other.clone())], true),
         (vec![rule(true, me.clone())], true),
-        // An allow rule closes the door to all it doesn't name.
+        // An allow rule refuses everything it doesn't name.
         (vec![rule(true, other.clone())], false),
         (vec![rule(true, other.clone()), rule(true, Who::Everyone)], true),
         (vec![rule(false, me.clone()), rule(true, Who::Everyone)], false),
@@ -162,7 +164,9 @@ fn required_contacts_are_the_objects_own() {
     assert!(told(None).unwrap_err().contains("can't be read"));
     assert!(told(Some(&[])).unwrap_err().contains("knows no contact with your e-mail address"));
     let other = contact("alice", "alice@example.com");
-    assert!(told(Some(std::slice::from_ref(&other))).unwrap_err().contains("MySQL on db01, and alice is none"));
+    assert!(
+        told(Some(std::slice::from_ref(&other))).unwrap_err().contains("MySQL on db01, and alice isn't one of them")
+    );
     let own = Contact { is_objects: true, ..contact("alice-sms", "alice@example.com") };
     assert_eq!(told(Some(&[other.clone(), own.clone()])), Ok("alice-sms".into()));
     let mute = Contact { can_submit_commands: false, ..own };
@@ -179,8 +183,8 @@ fn looking_is_closed_only_by_rules_that_name_it() {
     let viewers = AccessRule { actions: vec!["view".into()], ..others };
     assert!(!may(&Access { rules: vec![viewers], ..Access::default() }));
     assert!(!may(&Access { rules: vec![rule(false, Who::Everyone)], ..Access::default() }));
-    let stranger = Person { team_id: "T2".into(), ..person() };
-    assert!(decide(&caller(&stranger), Right::View, &Access::default(), None).is_err());
+    let outsider = Person { team_id: "T2".into(), ..person() };
+    assert!(decide(&caller(&outsider), Right::View, &Access::default(), None).is_err());
 }
 
 /// Who, by which rule, to which right: asked before anything is looked up, and about the object db01 (Database 1).
@@ -263,7 +267,7 @@ fn whose_integration_does_not_act_may_only_look() {
     assert!(decide(&told, Right::View, &access, None).is_ok());
     for right in [Right::Act(&acknowledge), Right::Subscribe] {
         let refusal = decide(&told, right, &access, None).unwrap_err();
-        assert_eq!(refusal.reason, "People of this workspace may only look here");
+        assert_eq!(refusal.reason, "Users of this workspace may only view states here");
     }
 }
 
@@ -359,7 +363,7 @@ fn a_filter_of_long_lists_costs_their_sum() {
     let filter = Matcher { host: many('h'), service: many('s'), core: many('c'), ..Matcher::default() };
     let access = Access { rules: vec![rule(true, Who::Everyone)], ..Access::default() };
     let (caller, started) = (caller(&person()), std::time::Instant::now());
-    let leave = caller.admit(&access).unwrap().ask(Right::Subscribe).unwrap();
-    assert_eq!(leave.covers(&filter, &KnownNames::default()), Ok(()));
+    let permission = caller.admit(&access).unwrap().ask(Right::Subscribe).unwrap();
+    assert_eq!(permission.covers(&filter, &KnownNames::default()), Ok(()));
     assert!(started.elapsed() < std::time::Duration::from_secs(1), "{:?}", started.elapsed());
 }

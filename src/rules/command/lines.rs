@@ -10,7 +10,7 @@ const COMMENT_BYTES_MIN: usize = 20;
 
 /// The command with its comment cut so that all its lines fit into one write; `None` when even that doesn't help.
 pub(super) fn fitted(mut command: ExternalCommand) -> Option<ExternalCommand> {
-    let lines = of(&command);
+    let lines = build(&command);
     let bytes: usize = lines.iter().map(String::len).sum();
     if bytes <= PIPE_BUF {
         return Some(command);
@@ -24,10 +24,10 @@ pub(super) fn fitted(mut command: ExternalCommand) -> Option<ExternalCommand> {
     Some(command)
 }
 
-pub(super) fn of(command: &ExternalCommand) -> Vec<String> {
+pub(super) fn build(command: &ExternalCommand) -> Vec<String> {
     let ExternalCommand { action, object, author, time, dialect } = command;
     let service = object.service.as_deref();
-    // The object's own twin of a command's name, then its fields.
+    // The host's or the service's form of a command's name, then its fields.
     let line = |host_name: &str, service_name: &str, rest: &str| match service {
         Some(service) => format!("[{time}] {service_name};{};{service}{rest}\n", object.host),
         None => format!("[{time}] {host_name};{}{rest}\n", object.host),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 const NOW: i64 = 1_795_240_000;
 
-/// What a contact of that name who may do everything gets.
+/// The command of a contact of that name who may do everything.
 pub(crate) fn command(
     action: &Action,
     host: &str,
@@ -37,8 +37,8 @@ pub(crate) fn worded(
     let contact = Contact { name: name.into(), email, can_submit_commands: true, is_objects: true };
     let caller = Caller { person, team_id: "T1".into(), channel: None, acts: true };
     let access = Access::default();
-    let leave = caller.admit(&access).unwrap().ask(Right::Act(action)).unwrap();
-    let authorised = authorise(&leave, &ObjectNames::bare(&object), Some(&[contact])).unwrap();
+    let permission = caller.admit(&access).unwrap().ask(Right::Act(action)).unwrap();
+    let authorised = authorise(&permission, &ObjectNames::bare(&object), Some(&[contact])).unwrap();
     ExternalCommand::new(&authorised, wording, NOW)
 }
 
@@ -94,7 +94,7 @@ fn what_a_person_wrote_is_harmless_in_every_shell_and_read_back_as_it_was_sent()
     ] {
         let made = command(&action, "web01", None, hostile).unwrap();
         assert!(made.lines()[0].ends_with(&format!(";{harmless};{harmless}\n")), "{:?}", made.lines());
-        let expected = crate::rules::confirm::Expectation::of(&made, None);
+        let expected = crate::rules::confirm::Expectation::from_command(&made, None);
         let said = serde_json::to_string(&expected.effect).unwrap();
         assert!(expected.author == harmless && said.contains(harmless), "{expected:?}");
         // Icinga 2's API leads to no shell.

@@ -37,7 +37,7 @@ fn an_acknowledgement_is_held_when_the_core_names_us() {
         ..critical()
     };
     assert_eq!(judge(&expected(acknowledged()), &snapshot(SENT + 1, state.clone()), false), held());
-    // What shows already counts, whenever the file says it was written.
+    // An effect that is there counts, whatever the file's time.
     assert_eq!(judge(&expected(acknowledged()), &snapshot(SENT, state), false), held());
 }
 
@@ -78,7 +78,7 @@ fn an_older_state_says_nothing_until_the_end() {
     let older = snapshot(SENT, State { code: 0, ..critical() });
     assert_eq!(judge(&expected(acknowledged()), &older, false), Confirmation::NotYet);
     let Confirmation::Never(why) = judge(&expected(acknowledged()), &older, true) else { panic!() };
-    assert_eq!(why, "the monitoring core has written no state since; is it running?");
+    assert_eq!(why, "the monitoring core hasn't written its state since then; is it running?");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn what_forbids_it_is_said() {
     let theirs = snapshot(SENT + 1, theirs);
     assert_eq!(judge(&expected(acknowledged()), &theirs, false), Confirmation::NotYet);
     assert_eq!(never(&theirs, true), "Disk on web01 was acknowledged already, by bob at 2026-11-21 05:45 UTC: mine");
-    assert_eq!(never(&snapshot(SENT + 1, critical()), true), "the monitoring core took no notice of it");
+    assert_eq!(never(&snapshot(SENT + 1, critical()), true), "the monitoring core did not apply the command");
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn an_expectation_survives_a_restart() {
     let comment = "on;it".to_owned();
     let action = Action::Acknowledge { sticky: true, notify: true, persistent: false, comment, expiry: None };
     let command = crate::rules::command::tests::command(&action, "web01", Some("Disk"), "alice").unwrap();
-    let expected = Expectation::of(&command, None);
+    let expected = Expectation::from_command(&command, None);
     assert_eq!(expected.effect, Effect::Acknowledged { comment: "on,it".into(), expires: false });
     assert_eq!((expected.sent_at, expected.lines.len()), (command.time(), 1));
     let kept = serde_json::to_string(&expected).unwrap();

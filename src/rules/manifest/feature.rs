@@ -27,7 +27,7 @@ pub(crate) enum Feature {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Need {
     pub(crate) scope: &'static str,
-    /// What doesn't work without it.
+    /// The feature that doesn't work without it.
     pub(crate) why: &'static str,
     /// The rest of the feature works without it.
     pub(crate) is_optional: bool,
@@ -85,7 +85,7 @@ impl Feature {
         }
     }
 
-    /// What Slack is to tell (<https://docs.slack.dev/reference/events>).
+    /// The events that Slack is to send (<https://docs.slack.dev/reference/events>).
     pub(super) fn events(self) -> &'static [&'static str] {
         match self {
             Self::Webhook | Self::Messages => &["app_uninstalled", "tokens_revoked"],
@@ -108,7 +108,7 @@ pub(crate) fn needs_of(features: &BTreeSet<Feature>) -> Vec<Need> {
     needs
 }
 
-/// What a bot does as it is configured; `is_heard`: what people do in Slack reaches it.
+/// The features of a bot as configured; `is_heard`: interactions in Slack reach it.
 pub(crate) fn of_bot(config: &Config, integration: &Integration, is_heard: bool) -> BTreeSet<Feature> {
     let posting = if posts_by_webhook_alone(config, integration) { Feature::Webhook } else { Feature::Messages };
     let mut features = BTreeSet::from([posting]);
@@ -137,13 +137,13 @@ pub(crate) fn of_bot(config: &Config, integration: &Integration, is_heard: bool)
 /// Beside the webhook there is a bot token, and no destination that only the token could reach: the webhook posts, and the
 /// token tells who clicked.
 pub(crate) fn posts_by_webhook_alone(config: &Config, integration: &Integration) -> bool {
-    let has_webhook = integration.webhook_url.is_some() && integration.channel.is_none();
+    let has_webhook = integration.webhook_url().is_some() && integration.channel.is_none();
     has_webhook && config.routes_to(integration).all(|route| route.to.is_empty())
 }
 
 /// What the app that is to be made for an integration does: everything as long as there is none.
 pub(super) fn wanted(config: &Config, integration: &Integration, is_heard: bool) -> BTreeSet<Feature> {
-    match (integration.is_bot(), integration.webhook_url.is_some()) {
+    match (integration.is_bot(), integration.webhook_url().is_some()) {
         (false, false) => Feature::of_a_bot(),
         (true, _) if integration.flavor == Flavor::Slack => of_bot(config, integration, is_heard),
         _ => [Feature::Webhook].into(),

@@ -3,7 +3,7 @@
 use super::*;
 use std::path::Path;
 
-/// What <https://docs.slack.dev/reference/app-manifest> refuses, by path.
+/// The mistakes that <https://docs.slack.dev/reference/app-manifest> refuses, by path.
 fn complaints(manifest: &Value) -> Vec<String> {
     let mut said = Vec::new();
     known(manifest, "", &["_metadata", "display_information", "features", "oauth_config", "settings"], &mut said);
@@ -147,7 +147,7 @@ fn of(text: &str) -> AppFeatures {
     let path = directory.path().join("a.toml");
     std::fs::write(&path, format!("state_dir = \"{}\"\n{text}", directory.path().display())).unwrap();
     let (config, _) = crate::config::load(Some(&path), &crate::system::environment::Environment::default()).unwrap();
-    AppFeatures::of(&config, &config.integrations[0])
+    AppFeatures::new(&config, &config.integrations[0])
 }
 
 #[test]

@@ -41,42 +41,45 @@ pub(crate) struct Line {
 
 /// The digest as it is now, its worst problems named.
 pub(crate) fn digest(
-    tally: &DigestStats,
+    stats: &DigestStats,
     config: &Config,
     note: Option<&str>,
-    (reach, post): (Interactivity, i64),
+    (interactivity, post): (Interactivity, i64),
 ) -> Digest {
-    let lines = tally
+    let lines = stats
         .worst
         .iter()
         .map(|(problem, services)| {
             let mut line = line(&problem.latest, config);
-            line.head =
-                super::problem_card::living(problem, &RenderContext::bare(&config.message, None, problem.latest.time))
-                    .head;
+            line.head = super::problem_card::problem_card(
+                problem,
+                &RenderContext::bare(&config.message, None, problem.latest.time),
+            )
+            .head;
             if *services > 0 {
                 line.object.push_str(&format!(" and {}", count(*services, "service", "services")));
             }
             line
         })
         .collect();
-    let rest = (tally.unnamed > 0).then(|| format!("… and {} more, in the thread", tally.unnamed));
-    let can_acknowledge = reach != Interactivity::Nothing && tally.recovered + tally.acknowledged < tally.problems;
+    let rest = (stats.unnamed > 0).then(|| format!("… and {} more, in the thread", stats.unnamed));
+    let can_acknowledge =
+        interactivity != Interactivity::Nothing && stats.recovered + stats.acknowledged < stats.problems;
     let offers = can_acknowledge.then_some(AvailableAction::AcknowledgeAll).into_iter().collect();
-    Digest { lines, rest, offers, post, ..plain(tally, note) }
+    Digest { lines, rest, offers, post, ..plain(stats, note) }
 }
 
 /// Where messages can't be edited: what came together, as a list.
-pub(crate) fn list(tally: &DigestStats, said: &[&Notification], config: &Config, note: Option<&str>) -> Digest {
+pub(crate) fn list(stats: &DigestStats, said: &[&Notification], config: &Config, note: Option<&str>) -> Digest {
     let lines = said.iter().map(|notification| line(notification, config)).collect();
-    Digest { lines, ..plain(tally, note) }
+    Digest { lines, ..plain(stats, note) }
 }
 
-fn plain(tally: &DigestStats, note: Option<&str>) -> Digest {
+fn plain(stats: &DigestStats, note: Option<&str>) -> Digest {
     Digest {
-        tone: tone(tally),
-        title: title(tally),
-        counts: counts(tally),
+        tone: tone(stats),
+        title: title(stats),
+        counts: counts(stats),
         lines: Vec::new(),
         rest: None,
         note: note.map(str::to_owned),
@@ -86,10 +89,10 @@ fn plain(tally: &DigestStats, note: Option<&str>) -> Digest {
 }
 
 /// The last words in a digest's thread.
-pub(crate) fn closing(tally: &DigestStats) -> String {
-    let seconds = tally.last.saturating_sub(tally.first) / 1000;
+pub(crate) fn closing(stats: &DigestStats) -> String {
+    let seconds = stats.last.saturating_sub(stats.first) / 1000;
     let span = span(u64::try_from(seconds).unwrap_or(0));
-    format!("the storm is over: {} of {} recovered, after {span}", tally.recovered, tally.problems)
+    format!("the storm is over: {} of {} recovered, after {span}", stats.recovered, stats.problems)
 }
 
 /// One notification in one line.
@@ -125,35 +128,35 @@ impl Digest {
     }
 }
 
-fn tone(tally: &DigestStats) -> Tone {
-    let [_, warning, critical] = tally.ranks;
-    match tally {
-        _ if tally.recovered == tally.problems => Tone::Good,
-        _ if tally.recovered + tally.acknowledged == tally.problems => Tone::Acknowledged,
+fn tone(stats: &DigestStats) -> Tone {
+    let [_, warning, critical] = stats.ranks;
+    match stats {
+        _ if stats.recovered == stats.problems => Tone::Good,
+        _ if stats.recovered + stats.acknowledged == stats.problems => Tone::Acknowledged,
         _ if critical > 0 => Tone::Critical,
         _ if warning > 0 => Tone::Warning,
         _ => Tone::Unknown,
     }
 }
 
-fn title(tally: &DigestStats) -> String {
-    if tally.recovered == tally.problems {
-        return format!("{} of {} recovered", tally.recovered, tally.problems);
+fn title(stats: &DigestStats) -> String {
+    if stats.recovered == stats.problems {
+        return format!("{} of {} recovered", stats.recovered, stats.problems);
     }
-    let hosts = count(tally.hosts, "host", "hosts");
-    format!("{} on {hosts}", count(tally.problems, "problem", "problems"))
+    let hosts = count(stats.hosts, "host", "hosts");
+    format!("{} on {hosts}", count(stats.problems, "problem", "problems"))
 }
 
-fn counts(tally: &DigestStats) -> String {
-    let [unknown, warning, critical] = tally.ranks;
+fn counts(stats: &DigestStats) -> String {
+    let [unknown, warning, critical] = stats.ranks;
     let mut parts = Vec::new();
-    let goes_on = tally.recovered < tally.problems;
+    let goes_on = stats.recovered < stats.problems;
     for (number, what) in [
         (critical, "critical"),
         (warning, "warning"),
         (unknown, "unknown"),
-        (if goes_on { tally.recovered } else { 0 }, "recovered"),
-        (tally.acknowledged, "acknowledged"),
+        (if goes_on { stats.recovered } else { 0 }, "recovered"),
+        (stats.acknowledged, "acknowledged"),
     ] {
         if number > 0 {
             parts.push(format!("{number} {what}"));

@@ -78,7 +78,7 @@ fn label(text: &str) -> (String, &str) {
     (String::new(), text.split_at(text.len()).1)
 }
 
-/// A label without quotes: all up to `=`. Words with a `;` are no names, but what a plugin spilled: only what follows the
+/// A label without quotes: all up to `=`. Words with a `;` aren't names but leftovers of a plugin: only what follows the
 /// last of them counts.
 fn unquoted(text: &str) -> (String, &str) {
     let end = text.find('=').unwrap_or(text.len());

@@ -6,7 +6,7 @@ use crate::model::problem::{Problem, Remark};
 use crate::model::time_text::span;
 
 /// The problem as it is now.
-pub(crate) fn living(problem: &Problem, facts: &RenderContext<'_>) -> Card {
+pub(crate) fn problem_card(problem: &Problem, facts: &RenderContext<'_>) -> Card {
     let latest = &problem.latest;
     let mut card = card(latest, facts);
     if problem.is_bad {
@@ -14,11 +14,11 @@ pub(crate) fn living(problem: &Problem, facts: &RenderContext<'_>) -> Card {
         card.measure(&latest.perfdata);
     }
     (card.tone, card.head) = (tone(problem), head(problem));
-    let said: Vec<String> =
-        [card.lead.take().filter(|_| says_more(problem)), lasted(problem)].into_iter().flatten().collect();
-    card.lead = (!said.is_empty()).then(|| said.join("; "));
+    let parts: Vec<String> =
+        [card.lead.take().filter(|_| has_more_to_show(problem)), lasted(problem)].into_iter().flatten().collect();
+    card.lead = (!parts.is_empty()).then(|| parts.join("; "));
     card.comment = None;
-    card.offers = offers(problem, facts.reach);
+    card.offers = offers(problem, facts.interactivity);
     for (what, word) in [
         ("acknowledged", &problem.acknowledged),
         ("in downtime, scheduled", &problem.downtime),
@@ -34,31 +34,32 @@ pub(crate) fn living(problem: &Problem, facts: &RenderContext<'_>) -> Card {
 
 /// The message that tells several notifications of one problem at once, or a later one of a problem that has messages
 /// already: without edits there is no other way to say what belongs together.
-pub(crate) fn told(problem: &Problem, said: &[&Notification], facts: &RenderContext<'_>) -> Card {
-    let Some((last, before)) = said.split_last() else {
-        return living(problem, facts);
+pub(crate) fn combined_card(problem: &Problem, updates: &[&Notification], facts: &RenderContext<'_>) -> Card {
+    let Some((last, before)) = updates.split_last() else {
+        return problem_card(problem, facts);
     };
     if before.is_empty() {
         let mut card = card(last, facts);
-        card.offers = offers(problem, facts.reach);
+        card.offers = offers(problem, facts.interactivity);
         if let (Kind::Recovery, Some(began)) = (&last.kind, problem.began) {
             card.lead = lasted(problem);
             card.marks.push(TimelineEntry { what: "recovers the problem of".to_owned(), at: began, holds: false });
         }
         return card;
     }
-    let mut card = living(problem, facts);
-    let history = before.iter().map(|said| TimelineEntry { what: phrases::head(said), at: said.time, holds: false });
+    let mut card = problem_card(problem, facts);
+    let history =
+        before.iter().map(|update| TimelineEntry { what: phrases::head(update), at: update.time, holds: false });
     card.marks = history.chain(card.marks).collect();
     card
 }
 
 /// What makes sense in this state and can work.
-fn offers(problem: &Problem, reach: Interactivity) -> Vec<AvailableAction> {
-    if reach == Interactivity::Nothing || problem.is_superseded {
+fn offers(problem: &Problem, interactivity: Interactivity) -> Vec<AvailableAction> {
+    if interactivity == Interactivity::Nothing || problem.is_superseded {
         return Vec::new();
     }
-    let has_forms = reach == Interactivity::Forms;
+    let has_forms = interactivity == Interactivity::Forms;
     let mut offers = Vec::new();
     if problem.is_bad {
         match problem.acknowledged {
@@ -114,7 +115,7 @@ fn head(problem: &Problem) -> String {
 }
 
 /// Whether the last notification's own sentence adds to what the marks say.
-fn says_more(problem: &Problem) -> bool {
+fn has_more_to_show(problem: &Problem) -> bool {
     match problem.latest.kind {
         Kind::Acknowledgement | Kind::DowntimeStart | Kind::NotificationsStopped => false,
         Kind::Unacknowledged

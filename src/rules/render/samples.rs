@@ -146,7 +146,7 @@ pub(crate) fn failing_sample(source: &str) -> Option<String> {
 }
 
 /// Problems as their messages show them some time after they began.
-pub(crate) fn lives() -> Vec<(String, Problem)> {
+pub(crate) fn problem_samples() -> Vec<(String, Problem)> {
     let said = |kind: &str, state: &str, minutes: i64, more: &[(&'static str, &str)]| {
         let mut fields = Fields::example();
         for (key, value) in [("servicedesc", "Disk"), ("notificationtype", kind), ("servicestate", state)] {

@@ -36,14 +36,14 @@ fn every_type_and_state_looks_as_it_was_approved() {
         let card = rendered(&notification);
         looks(&name, &blocks::message(&card), &terminal::preview(&card, false, 80));
     }
-    for (name, problem) in lives() {
+    for (name, problem) in problem_samples() {
         let (style, core) = (style(), core());
         let facts = RenderContext {
-            reach: Interactivity::Forms,
+            interactivity: Interactivity::Forms,
             post: 7,
             ..RenderContext::bare(&style, Some(&core), problem.latest.time)
         };
-        let card = living(&problem, &facts);
+        let card = problem_card(&problem, &facts);
         looks(&name, &blocks::message(&card), &terminal::preview(&card, false, 80));
         looks(&format!("{name}-reply"), &blocks::reply(&rendered(&problem.latest)), "");
     }

@@ -25,12 +25,12 @@ fn service(host: &str, service: &str, state: &str) -> Notification {
     fields.into_notification(0)
 }
 
-fn places(notification: &Notification, config: &Config) -> Vec<String> {
+fn destinations(notification: &Notification, config: &Config) -> Vec<String> {
     let show = |routed: &Routed| match &routed.to {
         Target::Destination(destination) => destination.to_string(),
         Target::Webhook => format!("webhook of {}", routed.integration),
     };
-    decide(notification, config, NOON_MONDAY).routed.iter().map(show).collect()
+    decide(notification, config, &[], NOON_MONDAY).routed.iter().map(show).collect()
 }
 
 const ROUTES: &str = r##"
@@ -57,11 +57,11 @@ to = "#night"
 #[test]
 fn the_first_route_wins_unless_it_goes_on() {
     let config = config(ROUTES);
-    assert_eq!(places(&service("db01", "MySQL", "2"), &config), ["#db", "@alice@example.com"]);
-    assert_eq!(places(&service("db01", "MySQL", "1"), &config), ["#db"]);
-    assert_eq!(places(&service("web01", "HTTP", "2"), &config), ["#ops"]);
-    assert_eq!(places(&service("web01", "Night", "2"), &config), ["#ops"]);
-    let decision = decide(&service("db01", "MySQL", "2"), &config, NOON_MONDAY);
+    assert_eq!(destinations(&service("db01", "MySQL", "2"), &config), ["#db", "@alice@example.com"]);
+    assert_eq!(destinations(&service("db01", "MySQL", "1"), &config), ["#db"]);
+    assert_eq!(destinations(&service("web01", "HTTP", "2"), &config), ["#ops"]);
+    assert_eq!(destinations(&service("web01", "Night", "2"), &config), ["#ops"]);
+    let decision = decide(&service("db01", "MySQL", "2"), &config, &[], NOON_MONDAY);
     assert_eq!(decision.routed[0].mentions, [Mention::Handle("oncall".into()), Mention::Here]);
 }
 
@@ -70,7 +70,7 @@ fn nobody_is_called_for_a_recovery() {
     let config = config(ROUTES);
     let mut recovery = service("db01", "MySQL", "2");
     recovery.kind = Kind::Recovery;
-    assert!(decide(&recovery, &config, NOON_MONDAY).routed[0].mentions.is_empty());
+    assert!(decide(&recovery, &config, &[], NOON_MONDAY).routed[0].mentions.is_empty());
 }
 
 #[test]
@@ -78,23 +78,23 @@ fn the_command_line_overrides_and_its_mistakes_fall_back() {
     let config = config(ROUTES);
     let mut notification = service("db01", "MySQL", "2");
     notification.to = vec!["#here".into(), "nonsense".into()];
-    assert_eq!(places(&notification, &config), ["#here"]);
+    assert_eq!(destinations(&notification, &config), ["#here"]);
     notification.to = vec!["nonsense".into()];
-    let decision = decide(&notification, &config, NOON_MONDAY);
-    assert_eq!(decision.complaints, ["--to: \"nonsense\" is no destination"]);
-    assert_eq!(places(&notification, &config), ["#ops"]);
+    let decision = decide(&notification, &config, &[], NOON_MONDAY);
+    assert_eq!(decision.complaints, ["--to: \"nonsense\" isn't a destination"]);
+    assert_eq!(destinations(&notification, &config), ["#ops"]);
 }
 
 #[test]
 fn a_webhook_shows_it_once_whatever_the_routes_say() {
     let text = "[slack]\nwebhook_url = \"https://hooks.slack.com/services/x\"\n[[route]]\nto = [\"#a\", \"#b\"]\n";
-    assert_eq!(places(&service("a", "b", "2"), &config(text)), ["webhook of default"]);
+    assert_eq!(destinations(&service("a", "b", "2"), &config(text)), ["webhook of default"]);
 }
 
 #[test]
 fn disabled_places_are_told() {
     let text = "[slack]\nenabled = false\nwebhook_url = \"https://hooks.slack.com/services/x\"\n";
-    let decision = decide(&service("a", "b", "2"), &config(text), NOON_MONDAY);
+    let decision = decide(&service("a", "b", "2"), &config(text), &[], NOON_MONDAY);
     assert_eq!(
         (decision.routed.len(), decision.complaints),
         (0, vec!["the integration \"default\" is disabled".to_owned()])
@@ -104,14 +104,14 @@ fn disabled_places_are_told() {
 #[test]
 fn a_contact_without_an_address_goes_to_the_channel_with_a_word() {
     let config = config("[slack]\nbot_token = \"xoxb-1\"\nchannel = \"#ops\"\n[[route]]\nto = \"contact\"\n");
-    let decision = decide(&service("a", "b", "2"), &config, NOON_MONDAY);
+    let decision = decide(&service("a", "b", "2"), &config, &[], NOON_MONDAY);
     assert_eq!(decision.complaints, ["meant for its contact, but the core passed no $CONTACTEMAIL$"]);
-    assert_eq!(places(&service("a", "b", "2"), &config), ["#ops"]);
+    assert_eq!(destinations(&service("a", "b", "2"), &config), ["#ops"]);
 }
 
 #[test]
 fn explain_names_the_part_that_does_not_match() {
-    let lines = explain(&service("web01", "HTTP", "2"), &config(ROUTES), NOON_MONDAY);
+    let lines = explain(&service("web01", "HTTP", "2"), &config(ROUTES), &[], NOON_MONDAY);
     assert_eq!(
         lines,
         [
@@ -129,7 +129,7 @@ fn a_contact_with_two_addresses_is_both() {
     let config = config("[slack]\nbot_token = \"xoxb-1\"\nchannel = \"#ops\"\n[[route]]\nto = \"contact\"\n");
     let mut notification = service("db01", "MySQL", "2");
     notification.contact.email = Some("alice@example.com,oncall@example.com".to_owned());
-    assert_eq!(places(&notification, &config), ["@alice@example.com", "@oncall@example.com"]);
+    assert_eq!(destinations(&notification, &config), ["@alice@example.com", "@oncall@example.com"]);
     notification.contact.email = Some("alice@example.com".to_owned());
-    assert_eq!(places(&notification, &config), ["contact"]);
+    assert_eq!(destinations(&notification, &config), ["contact"]);
 }

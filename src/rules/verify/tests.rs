@@ -39,7 +39,7 @@ fn sign(secret: &str, timestamp: &str, body: &[u8]) -> String {
 fn slacks_published_vector_is_believed_with_names_in_any_case_and_a_second_secret() {
     let good =
         once(&[("X-Slack-Request-Timestamp", TIME), ("x-SLACK-signature", SIGNED)], BODY.as_bytes(), NOW).unwrap();
-    assert_eq!((good.integration(), good.door(), good.body()), ("default", RequestSource::Http, BODY.as_bytes()));
+    assert_eq!((good.integration(), good.source(), good.body()), ("default", RequestSource::Http, BODY.as_bytes()));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn the_guard_is_bounded_and_forgets_what_is_over() {
 #[test]
 fn a_socket_is_its_own_proof() {
     let good = verify(b"{}".to_vec(), Proof::Socket { integration: "second" }).unwrap();
-    assert_eq!((good.integration(), good.door(), good.body()), ("second", RequestSource::Socket, &b"{}"[..]));
+    assert_eq!((good.integration(), good.source(), good.body()), ("second", RequestSource::Socket, &b"{}"[..]));
 }
 
 proptest! {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// What came back.
 #[derive(Debug)]
-pub(crate) struct Heard {
+pub(crate) struct ProbeResponse {
     pub(crate) status: u16,
     /// The other side's clock, in Unix seconds (`Date`).
     pub(crate) date: Option<i64>,
@@ -21,7 +21,7 @@ pub(crate) struct Heard {
 
 /// What stands in the way of any answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Obstacle {
+pub(crate) enum ConnectFailure {
     Name,
     /// The proxy refused, or can't be reached.
     Proxy(String),
@@ -34,7 +34,7 @@ pub(crate) enum Obstacle {
     Other(String),
 }
 
-impl Heard {
+impl ProbeResponse {
     /// A Web API answer's meaning.
     pub(crate) fn answer(&self) -> Result<Value, Outcome> {
         of_lookup(&Answer { status: self.status, retry_after: None, body: self.body.clone() })
@@ -43,19 +43,22 @@ impl Heard {
 
 impl Client {
     /// Calls `auth.test` (<https://docs.slack.dev/reference/methods/auth.test>).
-    pub(crate) fn probe_token(&self, budget: Duration) -> Result<Heard, Obstacle> {
+    pub(crate) fn probe_token(&self, budget: Duration) -> Result<ProbeResponse, ConnectFailure> {
         let request = self.agent.post(format!("{}auth.test", self.integration.api_url));
         let request = request.header("Authorization", self.bearer()).config().timeout_global(Some(budget)).build();
-        self.heard(request.send_empty())
+        self.response(request.send_empty())
     }
 
     /// Gets a page; what it shows doesn't matter, only that somebody answers.
-    pub(crate) fn probe_page(&self, url: &str, budget: Duration) -> Result<Heard, Obstacle> {
-        self.heard(self.agent.get(url).config().timeout_global(Some(budget)).build().call())
+    pub(crate) fn probe_page(&self, url: &str, budget: Duration) -> Result<ProbeResponse, ConnectFailure> {
+        self.response(self.agent.get(url).config().timeout_global(Some(budget)).build().call())
     }
 
-    fn heard(&self, result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Heard, Obstacle> {
-        let mut response = result.map_err(|e| self.obstacle(&e))?;
+    fn response(
+        &self,
+        result: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    ) -> Result<ProbeResponse, ConnectFailure> {
+        let mut response = result.map_err(|e| self.connect_failure(&e))?;
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
         let date = header("date").and_then(|text| {
             let parsed = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text);
@@ -66,34 +69,36 @@ impl Client {
         let status = response.status().as_u16();
         let mut body = Vec::new();
         let read = response.body_mut().as_reader().take(ANSWER_BYTES_MAX).read_to_end(&mut body);
-        read.map_err(|e| Obstacle::Other(format!("the answer was cut off: {e}")))?;
-        Ok(Heard { status, date, scopes, body: String::from_utf8_lossy(&body).into_owned() })
+        read.map_err(|e| ConnectFailure::Other(format!("the answer was cut off: {e}")))?;
+        Ok(ProbeResponse { status, date, scopes, body: String::from_utf8_lossy(&body).into_owned() })
     }
 
-    fn obstacle(&self, error: &ureq::Error) -> Obstacle {
+    fn connect_failure(&self, error: &ureq::Error) -> ConnectFailure {
         use ureq::Error::{ConnectProxyFailed, HostNotFound, Io, Rustls, Timeout, Tls};
         let text = brief(&error.to_string());
-        let obstacle = match error {
-            HostNotFound => Obstacle::Name,
-            ConnectProxyFailed(why) => return Obstacle::Proxy(brief(why)),
-            Timeout(which) => Obstacle::Timeout(which.to_string()),
-            Rustls(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer)) => Obstacle::UnknownCa,
+        let connect_failure = match error {
+            HostNotFound => ConnectFailure::Name,
+            ConnectProxyFailed(why) => return ConnectFailure::Proxy(brief(why)),
+            Timeout(which) => ConnectFailure::Timeout(which.to_string()),
+            Rustls(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer)) => {
+                ConnectFailure::UnknownCa
+            }
             // rustls' errors come wrapped in those of the stream.
-            Io(_) if text.contains("UnknownIssuer") => Obstacle::UnknownCa,
-            Rustls(_) | Tls(_) => Obstacle::Tls(text),
-            Io(_) if text.contains("certificate") => Obstacle::Tls(text),
+            Io(_) if text.contains("UnknownIssuer") => ConnectFailure::UnknownCa,
+            Rustls(_) | Tls(_) => ConnectFailure::Tls(text),
+            Io(_) if text.contains("certificate") => ConnectFailure::Tls(text),
             // The resolver's errors have no kind of their own in std.
-            Io(_) if text.contains("failed to lookup address") => Obstacle::Name,
-            Io(e) if e.kind() == ErrorKind::ConnectionRefused => Obstacle::Refused,
-            Io(e) if e.kind() == ErrorKind::TimedOut => Obstacle::Timeout("connect".into()),
-            _ => Obstacle::Other(text),
+            Io(_) if text.contains("failed to lookup address") => ConnectFailure::Name,
+            Io(e) if e.kind() == ErrorKind::ConnectionRefused => ConnectFailure::Refused,
+            Io(e) if e.kind() == ErrorKind::TimedOut => ConnectFailure::Timeout("connect".into()),
+            _ => ConnectFailure::Other(text),
         };
-        match (obstacle, self.agent.config().proxy()) {
-            (Obstacle::Name, Some(_)) => Obstacle::Proxy("its name can't be resolved".into()),
-            (Obstacle::Refused, Some(_)) => Obstacle::Proxy("it refuses the connection".into()),
+        match (connect_failure, self.agent.config().proxy()) {
+            (ConnectFailure::Name, Some(_)) => ConnectFailure::Proxy("its name can't be resolved".into()),
+            (ConnectFailure::Refused, Some(_)) => ConnectFailure::Proxy("it refuses the connection".into()),
             // It hung up, or speaks something else.
-            (Obstacle::Other(text), Some(_)) => Obstacle::Proxy(text),
-            (obstacle, _) => obstacle,
+            (ConnectFailure::Other(text), Some(_)) => ConnectFailure::Proxy(text),
+            (connect_failure, _) => connect_failure,
         }
     }
 }

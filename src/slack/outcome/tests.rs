@@ -131,10 +131,14 @@ fn a_success_says_where_the_message_is() {
 #[test]
 fn reasons_name_the_scope_and_the_block() {
     let body = r#"{"ok":false,"error":"missing_scope","needed":"chat:write","provided":"commands"}"#;
-    let expected = Outcome::TokenNever { reason: "missing_scope (needs chat:write, has commands)".into() };
+    let error = SlackError::MissingScope { needed: "chat:write".into() };
+    let reason = Reason::new(error, "missing_scope (needs chat:write, has commands)".into());
+    let expected = Outcome::TokenNever { reason };
     assert_eq!(of_web_api(&answer(200, body)), expected);
     let body = r#"{"ok":false,"error":"invalid_blocks","response_metadata":{"messages":["[ERROR] too long"]}}"#;
-    assert_eq!(of_web_api(&answer(200, body)), Outcome::Plain { reason: "invalid_blocks: [ERROR] too long".into() });
+    let error = SlackError::Other("invalid_blocks".into());
+    let reason = Reason::new(error, "invalid_blocks: [ERROR] too long".into());
+    assert_eq!(of_web_api(&answer(200, body)), Outcome::Plain { reason });
 }
 
 #[test]

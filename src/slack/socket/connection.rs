@@ -81,9 +81,9 @@ impl Disconnect {
     fn from_outcome(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Wait { after } => Self::Wait(after),
-            Outcome::Temporary { reason, slow: false } => Self::Lost(reason),
+            Outcome::Temporary { reason, slow: false } => Self::Lost(reason.text),
             Outcome::Delivered(_) => Self::Lost("an answer without an address".into()),
-            other => Self::Hopeless(other.reason()),
+            other => Self::Hopeless(other.reason().text),
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use super::Recorder;
 use crate::model::outcome::Posted;
+use crate::model::slack_error::Reason;
 use crate::rules::digest::{DigestStats, DigestStep};
 use crate::store::claim::{Claimed, Work};
-use crate::store::pause::{Reason, end_outage};
+use crate::store::pause::end_outage;
 use crate::store::state::DeliveryState;
 use crate::store::{StoreError, to_json};
 use rusqlite::params;
@@ -78,7 +79,7 @@ impl Recorder<'_> {
                 self.end(&ends, DeliveryState::Merged, posted)
             }
             DigestStep::Close | DigestStep::MarkShown => {
-                let reason = Reason { text: IN_A_DIGEST.to_owned(), code: None };
+                let reason = Reason::from(IN_A_DIGEST.to_owned());
                 self.end_waiting(DeliveryState::Merged, &reason)?;
                 id.update(self.db, "open = ?2", &[&(step == DigestStep::MarkShown)])
             }

@@ -210,15 +210,20 @@ fn what_one_person_taps_again_and_again_holds_up_nobody_elses() {
         tap(GUEST, "acknowledge");
     }
     // Until the first of them was told, and the others are.
-    night.told("Guests may do nothing here.");
+    night.told("Guests aren't allowed to use these actions.");
     let started = Instant::now();
     tap(ALICE, "acknowledge_with");
     wait::until("alice's form", || night.sandbox.views().iter().any(|view| view["type"] == "modal"));
     tap(ALICE, "acknowledge");
     night.wait_for_log("EXTERNAL COMMAND: ACKNOWLEDGE_SVC_PROBLEM;web01;Disk;2;1;0;alice");
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
-    night.told("Guests may do nothing here.");
+    night.told("Guests aren't allowed to use these actions.");
     // Between the last forms and the acts of the guest, and once for each of what came together.
-    let told = night.sandbox.whispers().iter().filter(|words| words.contains("Guests may do nothing here.")).count();
+    let told = night
+        .sandbox
+        .whispers()
+        .iter()
+        .filter(|words| words.contains("Guests aren't allowed to use these actions."))
+        .count();
     assert!(told < 40, "{told}");
 }

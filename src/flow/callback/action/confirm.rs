@@ -112,11 +112,10 @@ impl ActionWorker {
                 Confirmation::Held { .. } => self.confirmed_one(one, &snapshot, results)?,
                 Confirmation::NotYet => {}
                 Confirmation::Never(reason) => {
-                    let logged = one
-                        .expected
-                        .lines
-                        .iter()
-                        .find_map(|line| core_log::fate(core, line, one.expected.sent_at).filter(has_reason));
+                    let logged =
+                        one.expected.lines.iter().find_map(|line| {
+                            core_log::command_result(core, line, one.expected.sent_at).filter(has_reason)
+                        });
                     let why = logged.map_or(reason, |logged| logged.to_string());
                     results.end(one, "not taken", &format!("Sent, but the core has not applied it: {why}."));
                 }

@@ -39,7 +39,7 @@ impl ActionWorker {
                 Ok(ready) => {
                     let core = &ready.core;
                     let before = *written.entry(core.name.clone()).or_insert_with(|| state::written(core));
-                    let expectation = Expectation::of(&ready.command, before);
+                    let expectation = Expectation::from_command(&ready.command, before);
                     let text = serde_json::to_string(&expectation).map_err(|e| StoreError::Content(e.to_string()))?;
                     let until = self.clock.now_ms().saturating_add(patience_ms(core));
                     moves.push((kept.id, Transition::Sending { expectation: text, until }));
@@ -125,6 +125,6 @@ fn send_patiently(core: &Core, command: &ExternalCommand) -> Result<(), SendErro
 
 /// How long to watch for the effect: a core that writes its state seldom needs two of its intervals.
 pub(super) fn patience_ms(core: &Core) -> i64 {
-    let interval = paths::places(core).status_update_interval.unwrap_or(0);
+    let interval = paths::Paths::find(core).status_update_interval.unwrap_or(0);
     CONFIRM_MS.max(i64::try_from(interval).unwrap_or(0).saturating_mul(2000).saturating_add(2000))
 }

@@ -18,11 +18,11 @@ impl StateReads {
     /// Whether a look can show more than the last one: a state file must be newer than the commands, and must have
     /// changed since last time. `newest`: the id of the newest request; `first_sent`: Unix seconds.
     pub(super) fn is_worth(&mut self, core: &Core, newest: i64, first_sent: i64) -> bool {
-        let places = paths::places(core);
-        if core.api.is_some() || places.livestatus.is_some() {
+        let paths = paths::Paths::find(core);
+        if core.api.is_some() || paths.livestatus.is_some() {
             return true;
         }
-        let Some(modified) = places.status_file.and_then(|path| path.metadata().ok()?.modified().ok()) else {
+        let Some(modified) = paths.status_file.and_then(|path| path.metadata().ok()?.modified().ok()) else {
             return true;
         };
         let seconds = modified.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());

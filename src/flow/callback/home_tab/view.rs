@@ -9,7 +9,7 @@ use crate::model::notification::Severity;
 use crate::model::object::Object;
 use crate::model::problem::Problem;
 use crate::rules::authorise::{Contact, Permission, Right, is_contact};
-use crate::rules::render::{RenderContext, living};
+use crate::rules::render::{RenderContext, problem_card};
 use crate::slack::home::{Entry, Home, text_only, view};
 use crate::store::StoreError;
 use crate::system::clock;
@@ -60,9 +60,12 @@ impl HomeWorker {
             if permission.may(&names.of(&object), known.contacts.as_deref()).is_err() {
                 continue;
             }
-            let facts =
-                RenderContext { reach, post: known.post, ..RenderContext::bare(&config.message, core.as_ref(), now) };
-            let entry = Entry { card: living(&known.problem, &facts), since: known.problem.began };
+            let facts = RenderContext {
+                interactivity: reach,
+                post: known.post,
+                ..RenderContext::bare(&config.message, core.as_ref(), now)
+            };
+            let entry = Entry { card: problem_card(&known.problem, &facts), since: known.problem.began };
             home[group(known, is_contact(&caller.person, &config.access, known.contacts.as_deref()))].1.push(entry);
         }
         let groups = home.into_iter().filter(|(_, entries)| !entries.is_empty()).collect();

@@ -83,7 +83,7 @@ impl SlashWorker {
             }
             Err(Outcome::PlaceNever { .. }) => Err(NOT_IN.to_owned()),
             // Without the scope to look, delivery finds out.
-            Err(Outcome::TokenNever { reason }) if reason.contains("missing_scope") => Ok(channel),
+            Err(outcome) if outcome.is_missing_scope() => Ok(channel),
             Err(other) => {
                 warn!("can't look up a channel channel={channel} reason={:?}", other.reason());
                 Err("Slack doesn't answer just now; try again in a moment.".to_owned())

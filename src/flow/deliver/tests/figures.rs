@@ -65,7 +65,7 @@ fn figures_of_the_flow() {
     let floor = median(2001, || assert!(json!({ "text": text }).to_string().len() > 9));
     let card = median(2001, || {
         let facts = crate::rules::render::RenderContext::bare(&config.message, None, 0);
-        let card = crate::rules::render::living(&problem, &facts);
+        let card = crate::rules::render::problem_card(&problem, &facts);
         assert!(crate::slack::blocks::message(&card).to_string().len() > 99);
     });
     println!(

@@ -1,4 +1,4 @@
-//! What reading back a large file costs; `benches/all --only readback` prints it.
+//! The cost of reading back a large file; `benches/all --only readback` prints it.
 
 use super::*;
 
