@@ -5,6 +5,7 @@ mod migration;
 use super::*;
 use crate::model::notification::{Fields, Notification};
 use crate::model::outcome::Posted;
+use crate::model::slack_error::{Reason, SlackError};
 use crate::rules::digest::DigestStep;
 use crate::state_dir::spool::{Entry, Spool};
 
@@ -86,7 +87,14 @@ fn a_token_that_ended_is_told_until_something_is_delivered() {
     store.pause_integration("default", 1000, 0, &"timed out".to_owned().into()).unwrap();
     let (during, after): (Vec<_>, Vec<_>) = (paused(&store, 999), paused(&store, 1001));
     assert_eq!((during.len(), after.len()), (1, 0), "what mends by itself is over with its rest");
-    store.pause_integration("default", 1000, 0, &"gone (app_uninstalled)".to_owned().into()).unwrap();
+    store
+        .pause_integration(
+            "default",
+            1000,
+            0,
+            &Reason::new(SlackError::AppUninstalled, "gone (app_uninstalled)".to_owned()),
+        )
+        .unwrap();
     assert_eq!(paused(&store, DAY_MS), ["gone (app_uninstalled)"]);
     let claimed = claim(&store, 2000).unwrap();
     record(&mut store, &claimed, &delivered(), 2000);

@@ -156,7 +156,9 @@ fn a_page_that_somebody_turns_for_themselves_leaves_everybodys_list_as_it_is() {
     }
     wait::until("the core's state", || night.core.status("servicestatus", "current_state=2").len() >= 12);
     let list = night.ask("problems --public", "*12 problems*");
-    for (user, words) in [(GUEST, "Guests aren't allowed to use these actions."), (BOB, "No problems that you may see.")] {
+    for (user, words) in
+        [(GUEST, "Guests aren't allowed to use these actions."), (BOB, "No problems that you may see.")]
+    {
         let click = json!({"user": user});
         let answer = told_after(&night, user, "a page", || drop(night.sandbox.click(&list, "problems_next", &click)));
         assert!(answer.contains(words), "{user}: {answer}");

@@ -7,6 +7,7 @@
 //! the token again.
 
 use crate::config::{Config, Integration};
+use crate::model::slack_error::{Reason, SlackError};
 use crate::model::time_text::utc;
 use crate::rules::manifest::at_its_site;
 use crate::slack::interaction::{Event, EventKind};
@@ -78,8 +79,9 @@ pub(super) fn handle(
         let is_new = seen.is_new(id);
         if is_new {
             let until = now.saturating_add(clock::millis(PAUSE));
-            let reason = format!("the app was removed in Slack ({reason}, since {}): {remedy}", utc(at));
-            store.pause_integration(name, until, now, &reason.into()).map_err(|e| e.to_string())?;
+            let text = format!("the app was removed in Slack ({reason}, since {}): {remedy}", utc(at));
+            let reason = Reason::new(SlackError::from(reason), text);
+            store.pause_integration(name, until, now, &reason).map_err(|e| e.to_string())?;
         }
         is_new
     };
