@@ -182,7 +182,8 @@ fn tell_rest(scene: &Scene<'_>, choices: &Choices, tie: &Tie, talk: &mut Talk<'_
         "start the listener: systemctl enable --now ackbell (or: sudo -u {user} ackbell {config}listen)"
     ));
     steps.push(format!(
-        "try the whole way: sudo -u {user} ackbell {config}notify --hostname test --hoststate DOWN --output 'a test'"
+        "post a message (a click needs a host that the core has): \
+         sudo -u {user} ackbell {config}notify --hostname test --hoststate DOWN --output 'a test'"
     ));
     talk.out.line("\nWhat is left to do:");
     for (i, step) in steps.iter().enumerate() {
