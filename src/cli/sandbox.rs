@@ -25,8 +25,12 @@ pub(super) fn run(args: SandboxArgs, out: &mut Output) -> Exit {
             let url = sandbox.base_url();
             out.line(&format!("sandbox: listening on {url}"));
             out.line(&format!("webhook_url = \"{url}/services/T0SANDBOX/B0000001/try\""));
-            out.line(&format!("bot_token = \"{BOT_TOKEN}\"   api_url = \"{url}/api/\"   channel = \"#ops\""));
-            out.line(&format!("app_token = \"{APP_TOKEN}\"   signing_secret = \"{SIGNING_SECRET}\""));
+            out.line(&format!("bot_token = \"{BOT_TOKEN}\""));
+            out.line(&format!("api_url = \"{url}/api/\""));
+            out.line("channel = \"#ops\"");
+            out.line(&format!("app_token = \"{APP_TOKEN}\""));
+            out.line(&format!("signing_secret = \"{SIGNING_SECRET}\""));
+            out.line(&format!("Socket Mode on: curl -d '{{\"app\": {{\"socket_mode\": true}}}}' {url}/_sandbox/state"));
             out.line(&format!("watch it, and click: {url}/ in a browser"));
             out.line(&format!("messages it received: curl -s {url}/_sandbox/messages"));
             sandbox.wait();

@@ -49,8 +49,10 @@ fn every_command_of_the_readme_works_in_its_order() {
         &home.path().join("bin/nagios4"),
         "#!/bin/sh\ngrep -q notify-service-by-ackbell \"${2%/*}/conf.d/ackbell.cfg\"\n",
     );
-    let contrib = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib");
-    std::os::unix::fs::symlink(contrib, home.path().join("contrib")).unwrap();
+    for directory in ["contrib", "packaging"] {
+        let there = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
+        std::os::unix::fs::symlink(there, home.path().join(directory)).unwrap();
+    }
     let mut commands = 0;
     for block in blocks() {
         if ["contrib/try\n", "tests/run\n"].contains(&block.as_str()) {

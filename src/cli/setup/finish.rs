@@ -191,7 +191,8 @@ fn show_remaining_steps(context: &SetupContext<'_>, choices: &Choices, dropin: &
         "start the listener: systemctl enable --now ackbell (or: sudo -u {user} ackbell {config}listen)"
     ));
     steps.push(format!(
-        "try the whole way: sudo -u {user} ackbell {config}notify --hostname test --hoststate DOWN --output 'a test'"
+        "post a message (a click needs a host that the core has): \
+         sudo -u {user} ackbell {config}notify --hostname test --hoststate DOWN --output 'a test'"
     ));
     prompt.out.line("\nLeft to do:");
     for (i, step) in steps.iter().enumerate() {
