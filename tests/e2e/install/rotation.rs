@@ -80,8 +80,13 @@ fn a_renewal_that_is_refused_is_told_with_the_end_and_the_remedy() {
     fs::write(&path, spent.to_string()).unwrap();
     let said = down(&site, "web01");
     let log = site.listen();
-    wait::until("the refusal", || site.log().contains("reason=invalid_refresh_token"));
-    assert!(site.log().contains("remedy=install the app again before "), "{said}{}", site.log());
+    wait::until("the refusal", || site.log().contains("reason=\"invalid_refresh_token\""));
+    assert!(
+        site.log().contains("token renewal refused integration=default ")
+            && site.log().contains(" install_again_before=\"20"),
+        "{said}{}",
+        site.log()
+    );
     assert_eq!(sandbox.texts(), ["DOWN: web01 · no ping"], "the token works to its end");
     drop(log);
 }
