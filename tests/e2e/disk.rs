@@ -172,7 +172,7 @@ fn something_in_the_spools_place_is_said() {
         said.contains("LOST: the notification about \"Disk on web01\" could neither be stored nor posted"),
         "{said}"
     );
-    assert!(said.contains("something that isn't a directory is at that path"), "{said}");
+    assert!(said.contains("a file stands where a directory should be"), "{said}");
 }
 
 #[test]
