@@ -50,9 +50,10 @@ pub(super) fn configuration(path: Option<&Path>, env: &Environment) -> (Option<C
                 n => format!(" (and {} more)", n - 1),
             };
             let step = problems.into_iter().next().map(|problem| {
-                let place = problem.place.map_or_else(String::new, |(line, column)| format!("line {line}:{column}: "));
+                let position =
+                    problem.position.map_or_else(String::new, |(line, column)| format!("line {line}:{column}: "));
                 let remedy = problem.remedy.map_or_else(String::new, |remedy| format!("{remedy}; "));
-                let found = format!("{place}{}{more}", problem.message);
+                let found = format!("{position}{}{more}", problem.message);
                 Step::bad(Trouble::Configuration, HOP, found, format!("{remedy}ackbell config check shows all"))
             });
             (None, step.into_iter().collect())
