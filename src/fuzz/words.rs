@@ -45,7 +45,7 @@ fn bounded(filter: &Filter) {
 }
 
 fn named(tokens: &[String]) {
-    let name = tokens.iter().take(slash::NAME_WORDS_MAX);
+    let name = tokens.iter().take(slash::NAME_TOKENS_MAX);
     assert!(name.map(|word| word.matches('/').count()).sum::<usize>() <= 20, "a name of a thousand readings");
     assert!(!tokens.iter().any(|word| word.contains(char::is_control)), "a name of several lines");
 }

@@ -36,7 +36,8 @@ pub(crate) fn message(card: &Card) -> Value {
 pub(crate) fn plain(card: &Card) -> Value {
     let mut text = summary(card);
     let long = if card.body.is_some() { String::new() } else { card.long_output.clone() };
-    for part in [card.body.as_deref().unwrap_or(&long), &card.details().join(" · "), card.note.as_deref().unwrap_or("")]
+    for part in
+        [card.body.as_deref().unwrap_or(&long), &card.details().join(" · "), card.annotation.as_deref().unwrap_or("")]
     {
         if !part.is_empty() {
             text.push('\n');
@@ -108,7 +109,7 @@ pub(crate) fn digest(digest: &Digest, mentions: &[ResolvedMention]) -> (Value, u
     if !digest.counts.is_empty() {
         body.insert(0, section(&mrkdwn::plain(&digest.counts)));
     }
-    let rest = [digest.rest.as_deref(), digest.note.as_deref()].into_iter().flatten();
+    let rest = [digest.rest.as_deref(), digest.annotation.as_deref()].into_iter().flatten();
     body.extend(rest.map(|words| section(&cut(&mrkdwn::plain(words), SECTION_TEXT_MAX).0)));
     let text = cut(&mrkdwn::escape(&digest.summary()), TEXT_MAX).0;
     body.extend(actions(&digest.offers, digest.post, &Object::default()));
@@ -199,8 +200,8 @@ fn body(card: &Card) -> Vec<Value> {
         Some(body) => blocks.push(section(&cut(&mrkdwn::plain(body), SECTION_TEXT_MAX).0)),
         None => blocks.extend(measured(card)),
     }
-    if let Some(note) = &card.note {
-        blocks.push(section(&cut(&format!(":information_source: {}", mrkdwn::plain(note)), SECTION_TEXT_MAX).0));
+    if let Some(annotation) = &card.annotation {
+        blocks.push(section(&cut(&format!(":information_source: {}", mrkdwn::plain(annotation)), SECTION_TEXT_MAX).0));
     }
     let links: Vec<String> =
         card.links.iter().filter(|(_, url)| url.len() <= 900).map(|(label, url)| mrkdwn::link(url, label)).collect();

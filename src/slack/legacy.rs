@@ -38,7 +38,7 @@ pub(crate) fn digest(digest: &Digest, flavor: Flavor, mentions: &[ResolvedMentio
         text.push_str(&markup);
         told += 1;
     }
-    text.extend(digest.note.as_deref().map(|note| format!("\n{}", harmless(note))));
+    text.extend(digest.annotation.as_deref().map(|annotation| format!("\n{}", harmless(annotation))));
     let (title, _) = cut(&harmless(&digest.title), TITLE_MAX);
     let (fallback, _) = cut(&harmless(&digest.summary()), FALLBACK_MAX);
     let attachment = json!({ "color": colour(digest.tone), "fallback": fallback, "title": title, "text": text.trim() });
@@ -74,7 +74,7 @@ fn text(card: &Card) -> String {
         let metrics: Vec<String> = card.metrics.iter().map(|metric| harmless(&metric.line())).collect();
         parts.push(metrics.join("\n"));
     }
-    parts.extend(card.note.as_deref().map(harmless));
+    parts.extend(card.annotation.as_deref().map(harmless));
     let mut details: Vec<String> = card.details().iter().map(|piece| harmless(piece)).collect();
     details.push(utc(card.time));
     parts.push(details.join(" · "));

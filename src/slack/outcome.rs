@@ -66,7 +66,7 @@ pub(crate) fn of_webhook(flavor: Flavor, answer: &Answer) -> Outcome {
         | "channel_not_found"
         | "channel_is_archived"
         | "action_prohibited"
-        | "posting_to_general_channel_denied" => Outcome::PlaceNever { reason },
+        | "posting_to_general_channel_denied" => Outcome::DestinationNever { reason },
         _ if is_about_webhook => Outcome::TokenNever { reason },
         "rollup_error" => Outcome::Temporary { reason, slow: false },
         _ => Outcome::Temporary { reason, slow: true },
@@ -180,8 +180,8 @@ fn of_error_code(answer: &WebApiAnswer, after: Option<&str>) -> Outcome {
         | "user_disabled"
         | "not_enabled"
         | "user_not_in_channel"
-        | "team_not_found" => Outcome::PlaceNever { reason },
-        _ if code.starts_with("restricted_action") => Outcome::PlaceNever { reason },
+        | "team_not_found" => Outcome::DestinationNever { reason },
+        _ if code.starts_with("restricted_action") => Outcome::DestinationNever { reason },
         "invalid_code"
         | "code_already_used"
         | "bad_redirect_uri"

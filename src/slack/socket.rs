@@ -17,7 +17,7 @@ mod supervisor;
 use crate::config::Integration;
 use crate::state_dir::listener_status::SocketStatus;
 use crate::system::environment::Environment;
-use connection::ConnectionReport;
+use connection::ConnectionEvent;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::io;
@@ -122,7 +122,7 @@ impl Shared {
 /// Socket Mode of one integration, running. Dropping it closes the connections in good order.
 #[derive(Debug)]
 pub(crate) struct SocketMode {
-    reports: Sender<ConnectionReport>,
+    reports: Sender<ConnectionEvent>,
     status: Arc<Mutex<SocketStatus>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -151,12 +151,12 @@ impl SocketMode {
 
     /// Connects at once instead of later: the cause of the failure may be gone.
     pub(crate) fn retry_now(&self) {
-        let _ = self.reports.send(ConnectionReport::Retry);
+        let _ = self.reports.send(ConnectionEvent::Retry);
     }
 
     /// Begins the end without waiting for it; dropping waits, for [`Timing::close`] at most.
     pub(crate) fn stop(&self) {
-        let _ = self.reports.send(ConnectionReport::Stop);
+        let _ = self.reports.send(ConnectionEvent::Stop);
     }
 }
 

@@ -95,7 +95,7 @@ impl<'a> Composer<'a> {
             core: self.config.cores.iter().find(|core| core.name == notification.core),
             style: &self.config.message,
             mentions: self.mentions,
-            note: annotation(claimed),
+            annotation: annotation(claimed),
             oldest: claimed.queued.iter().map(|queued| queued.incoming.time()).min(),
             outage: self.outage,
             interactivity: interactivity(self.config, &claimed.queue.integration),
@@ -170,7 +170,7 @@ pub(crate) fn message(
     annotation: Option<&str>,
 ) -> Value {
     let core = config.cores.iter().find(|core| core.name == notification.core);
-    let context = RenderContext { note: annotation, ..RenderContext::bare(&config.message, core, now) };
+    let context = RenderContext { annotation, ..RenderContext::bare(&config.message, core, now) };
     to_payload(&render::card(notification, &context), flavor, false)
 }
 

@@ -19,14 +19,14 @@ pub(crate) fn problem_card(problem: &Problem, facts: &RenderContext<'_>) -> Card
     card.lead = (!parts.is_empty()).then(|| parts.join("; "));
     card.comment = None;
     card.offers = offers(problem, facts.interactivity);
-    for (what, word) in [
+    for (what, remark) in [
         ("acknowledged", &problem.acknowledged),
         ("in downtime, scheduled", &problem.downtime),
         ("the core's notifications about it were stopped", &problem.silenced),
     ] {
-        if let Some(word) = word {
-            card.marks.push(TimelineEntry { what: by(what, word), at: word.at, holds: true });
-            card.comment = word.comment.clone().or(card.comment);
+        if let Some(remark) = remark {
+            card.marks.push(TimelineEntry { what: by(what, remark), at: remark.at, holds: true });
+            card.comment = remark.comment.clone().or(card.comment);
         }
     }
     card
@@ -78,8 +78,8 @@ fn offers(problem: &Problem, interactivity: Interactivity) -> Vec<AvailableActio
     offers
 }
 
-fn by(what: &str, word: &Remark) -> String {
-    match &word.author {
+fn by(what: &str, remark: &Remark) -> String {
+    match &remark.author {
         Some(author) => format!("{what} by {author}"),
         None => what.to_owned(),
     }

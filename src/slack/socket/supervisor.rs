@@ -1,7 +1,7 @@
 //! Keeps one serving connection, and knows when to open the next.
 
 use super::Shared;
-use super::connection::{ConnectionReport, Disconnect, run};
+use super::connection::{ConnectionEvent, Disconnect, run};
 use crate::rules::retry::backoff;
 use crate::state_dir::listener_status::SocketStatus;
 use crate::system::clock;
@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 pub(super) struct Supervisor {
     shared: Arc<Shared>,
-    inbox: Receiver<ConnectionReport>,
-    reports: Sender<ConnectionReport>,
+    inbox: Receiver<ConnectionEvent>,
+    reports: Sender<ConnectionEvent>,
     status: Arc<Mutex<SocketStatus>>,
     connections: Vec<ConnectionSlot>,
     /// When the next connection is opened.
@@ -47,8 +47,8 @@ enum Phase {
 impl Supervisor {
     pub(super) fn new(
         shared: Arc<Shared>,
-        inbox: Receiver<ConnectionReport>,
-        reports: Sender<ConnectionReport>,
+        inbox: Receiver<ConnectionEvent>,
+        reports: Sender<ConnectionEvent>,
         status: Arc<Mutex<SocketStatus>>,
     ) -> Self {
         let next = Some(Instant::now());
@@ -71,19 +71,19 @@ impl Supervisor {
             if self.next.is_some_and(|next| next <= Instant::now()) {
                 self.open();
             }
-            match self.next_report() {
-                Some(ConnectionReport::Stop) => return self.stop(),
-                Some(ConnectionReport::Hello { id, num_connections }) => self.greeted(id, num_connections),
-                Some(ConnectionReport::Renew { id }) => self.renew(id),
-                Some(ConnectionReport::Ended { id, end }) => self.ended(id, end),
-                Some(ConnectionReport::Retry) => self.next = self.next.map(|_| Instant::now()),
+            match self.next_event() {
+                Some(ConnectionEvent::Stop) => return self.stop(),
+                Some(ConnectionEvent::Hello { id, num_connections }) => self.greeted(id, num_connections),
+                Some(ConnectionEvent::Renew { id }) => self.renew(id),
+                Some(ConnectionEvent::Ended { id, end }) => self.ended(id, end),
+                Some(ConnectionEvent::Retry) => self.next = self.next.map(|_| Instant::now()),
                 None => {}
             }
         }
     }
 
     /// The next report; `None` when it is time to open a connection.
-    fn next_report(&self) -> Option<ConnectionReport> {
+    fn next_event(&self) -> Option<ConnectionEvent> {
         let received = match self.next {
             Some(next) => self.inbox.recv_timeout(next.saturating_duration_since(Instant::now())),
             None => self.inbox.recv().map_err(RecvTimeoutError::from),
@@ -92,7 +92,7 @@ impl Supervisor {
             Ok(report) => Some(report),
             Err(RecvTimeoutError::Timeout) => None,
             // Never: a sender is slot here.
-            Err(RecvTimeoutError::Disconnected) => Some(ConnectionReport::Stop),
+            Err(RecvTimeoutError::Disconnected) => Some(ConnectionEvent::Stop),
         }
     }
 
@@ -106,7 +106,7 @@ impl Supervisor {
                 // A panic ends this connection only; its envelope isn't acknowledged.
                 let end = catch_unwind(AssertUnwindSafe(|| run(id, &shared, woken, &reports)));
                 let end = end.unwrap_or_else(|_| Disconnect::Lost("an error inside ackbell (a panic)".into()));
-                let _ = reports.send(ConnectionReport::Ended { id, end });
+                let _ = reports.send(ConnectionEvent::Ended { id, end });
             })?;
             Ok(waker)
         });
@@ -229,7 +229,7 @@ impl Supervisor {
         let until = Instant::now() + self.shared.timing.close * 2;
         while !self.connections.is_empty() {
             match self.inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(ConnectionReport::Ended { id, .. }) => self.connections.retain(|slot| slot.id != id),
+                Ok(ConnectionEvent::Ended { id, .. }) => self.connections.retain(|slot| slot.id != id),
                 Ok(_) => {}
                 Err(_) => break,
             }
