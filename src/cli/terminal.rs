@@ -46,7 +46,7 @@ pub(crate) fn digest(digest: &Digest, colours: bool, width: usize) -> String {
         let text = format!("{} {} {} · {}", icon(line.tone), line.head, line.object, line.output);
         lines.extend(fold(&text, width.saturating_sub(4).max(20)).iter().map(|part| format!("{bar} {part}")));
     }
-    lines.extend(digest.rest.iter().chain(&digest.annotation).map(|words| format!("{bar} {words}")));
+    lines.extend(digest.rest.iter().chain(&digest.annotation).map(|text| format!("{bar} {text}")));
     lines.join("\n")
 }
 

@@ -49,17 +49,17 @@ struct Metadata {
 
 /// The outcome of a post to an incoming webhook. Slack keys on the body's text, compatible receivers on the status.
 pub(crate) fn of_webhook(flavor: Flavor, answer: &Answer) -> Outcome {
-    let word = answer.body.trim();
+    let code = answer.body.trim();
     if let Some(outcome) = of_status(answer) {
         return outcome;
     }
     if (200..300).contains(&answer.status) {
         return of_accepted_webhook(flavor, answer);
     }
-    let error = SlackError::from(word);
+    let error = SlackError::from(code);
     let is_about_webhook = error.is_about_webhook();
-    let reason = Reason::new(error, format!("{} {}", answer.status, brief(word)));
-    match word {
+    let reason = Reason::new(error, format!("{} {}", answer.status, brief(code)));
+    match code {
         "invalid_blocks" | "invalid_attachments" | "too_many_attachments" => Outcome::Plain { reason },
         "invalid_payload" | "no_text" => Outcome::MessageNever { reason },
         "user_not_found"

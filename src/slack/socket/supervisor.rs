@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 pub(super) struct Supervisor {
     shared: Arc<Shared>,
     inbox: Receiver<ConnectionEvent>,
-    reports: Sender<ConnectionEvent>,
+    events: Sender<ConnectionEvent>,
     status: Arc<Mutex<SocketStatus>>,
     connections: Vec<ConnectionSlot>,
     /// When the next connection is opened.
@@ -48,14 +48,14 @@ impl Supervisor {
     pub(super) fn new(
         shared: Arc<Shared>,
         inbox: Receiver<ConnectionEvent>,
-        reports: Sender<ConnectionEvent>,
+        events: Sender<ConnectionEvent>,
         status: Arc<Mutex<SocketStatus>>,
     ) -> Self {
         let next = Some(Instant::now());
         Self {
             shared,
             inbox,
-            reports,
+            events,
             status,
             connections: Vec::new(),
             next,
@@ -82,16 +82,16 @@ impl Supervisor {
         }
     }
 
-    /// The next report; `None` when it is time to open a connection.
+    /// The next event; `None` when it is time to open a connection.
     fn next_event(&self) -> Option<ConnectionEvent> {
         let received = match self.next {
             Some(next) => self.inbox.recv_timeout(next.saturating_duration_since(Instant::now())),
             None => self.inbox.recv().map_err(RecvTimeoutError::from),
         };
         match received {
-            Ok(report) => Some(report),
+            Ok(event) => Some(event),
             Err(RecvTimeoutError::Timeout) => None,
-            // Never: a sender is slot here.
+            // Never: one sender is kept here.
             Err(RecvTimeoutError::Disconnected) => Some(ConnectionEvent::Stop),
         }
     }
@@ -100,13 +100,13 @@ impl Supervisor {
         self.next = None;
         self.last_id += 1;
         let id = self.last_id;
-        let (shared, reports) = (Arc::clone(&self.shared), self.reports.clone());
+        let (shared, events) = (Arc::clone(&self.shared), self.events.clone());
         let spawned = UnixStream::pair().and_then(|(waker, woken)| {
             Builder::new().name("socket-conn".into()).spawn(move || {
                 // A panic ends this connection only; its envelope isn't acknowledged.
-                let end = catch_unwind(AssertUnwindSafe(|| run(id, &shared, woken, &reports)));
+                let end = catch_unwind(AssertUnwindSafe(|| run(id, &shared, woken, &events)));
                 let end = end.unwrap_or_else(|_| Disconnect::Lost("an error inside ackbell (a panic)".into()));
-                let _ = reports.send(ConnectionEvent::Ended { id, end });
+                let _ = events.send(ConnectionEvent::Ended { id, end });
             })?;
             Ok(waker)
         });
@@ -135,16 +135,16 @@ impl Supervisor {
         if !status.connected {
             status.since = clock::wall_ms();
         }
-        let before = status.strangers();
+        let before = status.other_connections();
         let since = status.since;
         *status = SocketStatus { connected: true, since, num_connections, ours, last_error: None };
         let name = &self.shared.integration.name;
         info!("socket mode connected integration={name} connections={num_connections}");
-        if status.strangers() > before {
+        if status.other_connections() > before {
             warn!(
                 "socket mode has other connections integration={name} others={} clicks=some_lost \
                  cause=\"another listener uses this app token, or Slack hasn't closed an old connection yet\"",
-                status.strangers()
+                status.other_connections()
             );
         }
     }
