@@ -152,7 +152,7 @@ pub(crate) struct Card {
     /// Label and address.
     pub(crate) links: Vec<(String, String)>,
     pub(crate) mentions: Vec<ResolvedMention>,
-    pub(crate) offers: Vec<AvailableAction>,
+    pub(crate) available_actions: Vec<AvailableAction>,
     /// What the offers are about, and by which number a click names the message.
     pub(crate) subject: Object,
     pub(crate) post: i64,
@@ -191,7 +191,7 @@ pub(crate) fn card(notification: &Notification, facts: &RenderContext<'_>) -> Ca
         links: links.web,
         page,
         mentions: facts.mentions.to_vec(),
-        offers: Vec::new(),
+        available_actions: Vec::new(),
         subject: Object::of(notification),
         post: facts.post,
         template_error: title_error.or(body_error),

@@ -112,7 +112,7 @@ pub(crate) fn digest(digest: &Digest, mentions: &[ResolvedMention]) -> (Value, u
     let rest = [digest.rest.as_deref(), digest.annotation.as_deref()].into_iter().flatten();
     body.extend(rest.map(|text| section(&cut(&mrkdwn::plain(text), SECTION_TEXT_MAX).0)));
     let text = cut(&mrkdwn::escape(&digest.summary()), TEXT_MAX).0;
-    body.extend(actions(&digest.offers, digest.post, &Object::default()));
+    body.extend(actions(&digest.available_actions, digest.post, &Object::default()));
     let mut message = message_of(&text, &[section(title.trim_end())]);
     if !body.is_empty() {
         let (fallback, _) = cut(&mrkdwn::escape(&digest.title), FALLBACK_MAX);
@@ -213,7 +213,7 @@ fn body(card: &Card) -> Vec<Value> {
         elements.push(text(&links.join("  ·  ")));
     }
     blocks.push(json!({ "type": "context", "elements": elements }));
-    blocks.extend(actions(&card.offers, card.post, &card.subject));
+    blocks.extend(actions(&card.available_actions, card.post, &card.subject));
     blocks
 }
 

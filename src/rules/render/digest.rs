@@ -21,7 +21,7 @@ pub(crate) struct Digest {
     /// What the list leaves out, in words.
     pub(crate) rest: Option<String>,
     pub(crate) annotation: Option<String>,
-    pub(crate) offers: Vec<AvailableAction>,
+    pub(crate) available_actions: Vec<AvailableAction>,
     /// By which number a click names the message.
     pub(crate) post: i64,
 }
@@ -65,8 +65,8 @@ pub(crate) fn digest(
     let rest = (stats.unnamed > 0).then(|| format!("… and {} more, in the thread", stats.unnamed));
     let can_acknowledge =
         interactivity != Interactivity::Nothing && stats.recovered + stats.acknowledged < stats.problems;
-    let offers = can_acknowledge.then_some(AvailableAction::AcknowledgeAll).into_iter().collect();
-    Digest { lines, rest, offers, post, ..plain(stats, annotation) }
+    let available_actions = can_acknowledge.then_some(AvailableAction::AcknowledgeAll).into_iter().collect();
+    Digest { lines, rest, available_actions, post, ..plain(stats, annotation) }
 }
 
 /// Where messages can't be edited: what came together, as a list.
@@ -88,7 +88,7 @@ fn plain(stats: &DigestStats, annotation: Option<&str>) -> Digest {
         lines: Vec::new(),
         rest: None,
         annotation: annotation.map(str::to_owned),
-        offers: Vec::new(),
+        available_actions: Vec::new(),
         post: 0,
     }
 }
