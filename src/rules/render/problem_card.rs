@@ -65,7 +65,7 @@ fn available_actions(problem: &Problem, interactivity: Interactivity) -> Vec<Ava
         match problem.acknowledged {
             Some(_) => available_actions.push(AvailableAction::RemoveAcknowledgement),
             None if has_forms => {
-                available_actions.extend([AvailableAction::Acknowledge, AvailableAction::AcknowledgeWith])
+                available_actions.extend([AvailableAction::Acknowledge, AvailableAction::AcknowledgeWith]);
             }
             None => available_actions.push(AvailableAction::Acknowledge),
         }
