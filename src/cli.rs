@@ -67,10 +67,13 @@ pub(crate) fn main() -> ExitCode {
             Exit::Done.into()
         }
         // A command definition with a typo must not lose the notification.
-        Err(e) if arguments.get(1..).is_some_and(|rest| rest.iter().any(|word| word == "notify")) => {
+        Err(e) if arguments.get(1..).is_some_and(|rest| rest.iter().any(|argument| argument == "notify")) => {
             notify::forgiving(&arguments, &e, &env, &mut out).into()
         }
-        Err(e) if arguments.iter().any(|word| word == "check") && !arguments.iter().any(|word| word == "config") => {
+        Err(e)
+            if arguments.iter().any(|argument| argument == "check")
+                && !arguments.iter().any(|argument| argument == "config") =>
+        {
             check::misused(&e, &mut out).into()
         }
         Err(e) => {

@@ -7,7 +7,7 @@ mod direct_message;
 mod files;
 mod install;
 mod people;
-mod words;
+mod texts;
 
 #[cfg(test)]
 mod tests;
@@ -17,7 +17,7 @@ pub use direct_message::intake;
 pub use files::{configuration, icinga2, livestatus, objects, spool, status};
 pub use install::install;
 pub use people::people;
-pub use words::{arguments, fields, macros, slash};
+pub use texts::{arguments, fields, macros, slash};
 
 use crate::config::Flavor;
 use crate::model::object::Object;

@@ -100,7 +100,7 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
                 break;
             }
             error!("delivery interrupted reason={:?} action=retry kept=all", e.to_string());
-            current.status.note(|status| status.interrupted = Some(StatusNote::now(e.to_string())));
+            current.status.update(|status| status.interrupted = Some(StatusNote::now(e.to_string())));
             current.status.beat();
             signals.wait(wake.as_ref(), ERROR_PAUSE);
         }
@@ -152,7 +152,7 @@ fn deliver(
         };
         let round = deliverer.round(None, &beat)?;
         current.listeners.check(&current.config);
-        current.status.note(|status| status.interrupted = None);
+        current.status.update(|status| status.interrupted = None);
         current.status.beat();
         audit_head.borrow_mut().log_changes();
         notifier.say("WATCHDOG=1");
@@ -180,11 +180,11 @@ impl Current {
                 for warning in warnings {
                     warn!("{warning}");
                 }
-                self.status.note(|status| status.refused = None);
+                self.status.update(|status| status.refused = None);
                 if config.state_dir != self.config.state_dir || config.runtime_dir != self.config.runtime_dir {
                     let reason = "state_dir and runtime_dir change only with a restart";
                     error!("configuration refused reason={reason:?}");
-                    self.status.note(|status| status.refused = Some(StatusNote::now(reason)));
+                    self.status.update(|status| status.refused = Some(StatusNote::now(reason)));
                     return false;
                 }
                 info!("configuration reloaded");
@@ -196,7 +196,7 @@ impl Current {
             }
             Err(e) => {
                 error!("configuration refused in_force=old reason={e}");
-                self.status.note(|status| status.refused = Some(StatusNote::now(e.to_string())));
+                self.status.update(|status| status.refused = Some(StatusNote::now(e.to_string())));
                 false
             }
         }

@@ -113,11 +113,11 @@ impl Fault {
 
     fn matches(&self, label: &str, channel: Option<(&str, &str)>) -> bool {
         let method = self.method.as_deref().is_none_or(|method| method == label);
-        let place = self
+        let is_channel = self
             .channel
             .as_deref()
             .is_none_or(|wanted| channel.is_some_and(|(id, name)| wanted == id || wanted == name));
-        method && place
+        method && is_channel
     }
 
     /// What is done on the wire; `real` is the answer without the fault, or a neutral one if nothing took effect.

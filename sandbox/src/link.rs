@@ -57,11 +57,11 @@ pub(super) fn serve<S: Read + Write + FaultyStream>(
             }
         }
         Greeting::Hello(id, pushes) => {
-            let how = talk(&mut socket, id, &pushes, state);
+            let how = serve_frames(&mut socket, id, &pushes, state);
             {
                 let state = &mut *lock(state);
                 let now_ms = state.clock.unix_ms();
-                state.sockets.leave(id, how, now_ms);
+                state.sockets.remove_link(id, how, now_ms);
             }
             if how == "closed" {
                 linger(&mut socket);
@@ -87,7 +87,7 @@ fn accepted(request: &Request, state: &Mutex<State>) -> Option<String> {
 }
 
 /// Speaks until the end and tells how it came: `closed`, `cut` or `lost`.
-fn talk<S: Read + Write + FaultyStream>(
+fn serve_frames<S: Read + Write + FaultyStream>(
     socket: &mut WebSocket<S>,
     id: u64,
     pushes: &Receiver<Push>,

@@ -138,11 +138,11 @@ impl Oauth {
         workspace.grant(&token, &self.scopes);
         self.given.push((token.clone(), self.expires_in.map(|seconds| now_ms + seconds * 1000)));
         let ((team, name), is_organisation) = (&self.team, self.is_organisation);
-        let place = |is_here: bool, place: Value| if is_here { place } else { Value::Null };
+        let value_if = |is_here: bool, value: Value| if is_here { value } else { Value::Null };
         let mut answer = json!({
             "access_token": token, "token_type": "bot", "scope": self.scopes.join(","), "bot_user_id": BOT_USER,
-            "app_id": APP_ID, "team": place(!is_organisation, json!({"id": team, "name": name})),
-            "enterprise": place(is_organisation, json!({"id": "E0SANDBOX", "name": "Sandboxes"})),
+            "app_id": APP_ID, "team": value_if(!is_organisation, json!({"id": team, "name": name})),
+            "enterprise": value_if(is_organisation, json!({"id": "E0SANDBOX", "name": "Sandboxes"})),
             "is_enterprise_install": is_organisation, "authed_user": {"id": "U0ALICE001"},
         });
         if let Some(seconds) = self.expires_in {

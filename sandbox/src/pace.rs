@@ -52,7 +52,7 @@ impl Pace {
     }
 
     /// Notes that `key` was told to come back after `delay_ms`.
-    pub(super) fn told_to_wait(&mut self, key: &str, now_ms: u64, delay_ms: u64) {
+    pub(super) fn require_wait(&mut self, key: &str, now_ms: u64, delay_ms: u64) {
         self.not_before_ms.insert(key.to_owned(), now_ms.saturating_add(delay_ms));
     }
 
@@ -74,7 +74,7 @@ impl Pace {
         let due = self.due_ms.get(key).copied().unwrap_or(0);
         let at_once = u64::from(a_minute.saturating_add(self.burst) - 2);
         if now_ms + at_once * interval_ms + TOLERANCE_MS < due {
-            self.told_to_wait(key, now_ms, Self::wait_seconds(a_minute) * 1000);
+            self.require_wait(key, now_ms, Self::wait_seconds(a_minute) * 1000);
             return Verdict::OverTier;
         }
         self.due_ms.insert(key.to_owned(), due.max(now_ms) + interval_ms);
@@ -97,7 +97,7 @@ impl Pace {
         let due = self.due_ms.get(channel).copied().unwrap_or(0);
         let slack = u64::from(self.burst - 1) * INTERVAL_MS + TOLERANCE_MS;
         if now_ms + slack < due {
-            self.told_to_wait(channel, now_ms, INTERVAL_MS);
+            self.require_wait(channel, now_ms, INTERVAL_MS);
             return Verdict::TooFast;
         }
         self.due_ms.insert(channel.to_owned(), due.max(now_ms) + INTERVAL_MS);
@@ -152,7 +152,7 @@ mod tests {
         let mut pace = Pace::new(false, 1);
         assert_eq!(pace.arrive("C1", 10_000), Verdict::Fine);
         assert_eq!(pace.arrive("C1", 10_000), Verdict::Fine);
-        pace.told_to_wait("C1", 10_000, 2_000);
+        pace.require_wait("C1", 10_000, 2_000);
         assert_eq!(pace.arrive("C1", 11_000), Verdict::EarlyRetry);
         assert_eq!(pace.arrive("C1", 12_000), Verdict::Fine);
     }

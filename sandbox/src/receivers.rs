@@ -94,6 +94,6 @@ impl Receiver {
 /// Whether a legacy attachment shows anything without its blocks.
 fn visible(attachment: &Value) -> bool {
     let texts = ["text", "pretext", "title", "fallback"];
-    let said = texts.iter().any(|name| attachment[*name].as_str().is_some_and(|text| !text.trim().is_empty()));
-    said || attachment["fields"].as_array().is_some_and(|list| !list.is_empty())
+    let has_text = texts.iter().any(|name| attachment[*name].as_str().is_some_and(|text| !text.trim().is_empty()));
+    has_text || attachment["fields"].as_array().is_some_and(|list| !list.is_empty())
 }

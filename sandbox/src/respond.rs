@@ -149,7 +149,7 @@ fn response_for(
         Answer::text(200, "ok, but not really")
     };
     if let Some(wait_ms) = fault.wait_ms() {
-        state.pace.told_to_wait(&pace_key(endpoint, exchange), exchange.now_ms, wait_ms);
+        state.pace.require_wait(&pace_key(endpoint, exchange), exchange.now_ms, wait_ms);
     }
     fault.response(endpoint.label(), real)
 }

@@ -124,7 +124,7 @@ impl Sockets {
     }
 
     /// Forgets a connection; `how` it ended is kept for the test.
-    pub(super) fn leave(&mut self, id: u64, how: &str, now_ms: u64) {
+    pub(super) fn remove_link(&mut self, id: u64, how: &str, now_ms: u64) {
         for link in self.links.iter().filter(|link| link.id == id) {
             let mut shown = link.json(now_ms);
             shown["how"] = how.into();
@@ -151,8 +151,8 @@ impl Sockets {
         if targets.is_empty() {
             targets = (0..self.links.len()).collect();
         }
-        let places = targets.len() + self.ghosts;
-        if places == 0 {
+        let slots = targets.len() + self.ghosts;
+        if slots == 0 {
             return None;
         }
         let (kind, accepts_payload) = match parcel.kind {
@@ -170,10 +170,10 @@ impl Sockets {
             envelope["retry_attempt"] = number.into();
             envelope["retry_reason"] = retry("X-Slack-Retry-Reason").unwrap_or_default().into();
         }
-        let place = self.turn % places;
+        let slot = self.turn % slots;
         self.turn += 1;
         // A place beyond the real ones is a ghost's: the envelope is lost.
-        let link = targets.get(place).map(|index| &mut self.links[*index]);
+        let link = targets.get(slot).map(|index| &mut self.links[*index]);
         let target = link.map(|link| {
             link.envelopes += 1;
             push_text(link, &envelope.to_string(), self.fragmented);

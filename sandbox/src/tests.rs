@@ -259,11 +259,11 @@ fn send(socket: &mut Socket, given: &Value) {
 }
 
 /// Clicks and lets these connections answer whatever they get.
-fn click_and(sandbox: &Sandbox, ts: &str, act: impl FnOnce() + Send) -> Value {
+fn click_and(sandbox: &Sandbox, ts: &str, change: impl FnOnce() + Send) -> Value {
     let click = json!({"channel": "#ops", "ts": ts, "action_id": "ack"});
     std::thread::scope(|scope| {
         let clicked = scope.spawn(|| post_control(sandbox, "click", &click));
-        act();
+        change();
         clicked.join().unwrap()
     })
 }

@@ -59,14 +59,14 @@ impl Findings {
         self.problems.push(format!("[ERROR] {message} [json-pointer:{pointer}]"));
     }
 
-    fn report_violation(&mut self, kind: &'static str, detail: String) {
+    fn add_violation(&mut self, kind: &'static str, detail: String) {
         self.notes.push((kind, detail));
     }
 
     /// The fields of an object, or a problem.
     fn object<'a>(&mut self, value: &'a Value, pointer: &str) -> Option<&'a Map<String, Value>> {
         if value.is_null() {
-            self.report_violation("null_value", pointer.to_owned());
+            self.add_violation("null_value", pointer.to_owned());
         }
         let fields = value.as_object();
         if fields.is_none() {
@@ -81,7 +81,7 @@ impl Findings {
             if !known.iter().any(|list| list.contains(&name.as_str())) {
                 self.problem(pointer, &format!("invalid additional property: {name}"));
             } else if value.is_null() {
-                self.report_violation("null_value", format!("{pointer}/{name}"));
+                self.add_violation("null_value", format!("{pointer}/{name}"));
                 self.problem(&format!("{pointer}/{name}"), "must not be null");
             }
         }

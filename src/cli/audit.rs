@@ -2,7 +2,7 @@
 
 use super::args::AuditArgs;
 use super::{Exit, Output, load};
-use crate::cli::terminal::table::{Column, Table, words};
+use crate::cli::terminal::table::{Column, Table, text_column};
 use crate::model::notification::clean_line;
 use crate::model::pattern::{Pattern, takes};
 use crate::model::time_text::utc;
@@ -12,7 +12,8 @@ use crate::system::environment::Environment;
 use serde_json::{Value, json};
 use std::path::Path;
 
-const COLUMNS: [Column; 5] = [words("WHEN"), words("STEP"), words("ACTION"), words("OBJECT"), words("BY")];
+const COLUMNS: [Column; 5] =
+    [text_column("WHEN"), text_column("STEP"), text_column("ACTION"), text_column("OBJECT"), text_column("BY")];
 /// A row takes some microseconds.
 const PROGRESS_EVERY: i64 = 20_000;
 

@@ -22,7 +22,7 @@ pub(super) fn run(args: &CheckArgs, config: Option<&Path>, env: &Environment, ou
     let text = if args.json { json_of(&verdict).to_string() } else { verdict.text() };
     out.line(&crate::system::secret::redact(&text));
     match verdict.level {
-        Level::Note => Exit::Done,
+        Level::Info => Exit::Done,
         Level::Warning => Exit::Warning,
         Level::Critical => Exit::Critical,
         Level::Unknown => Exit::Unknown,
@@ -31,8 +31,8 @@ pub(super) fn run(args: &CheckArgs, config: Option<&Path>, env: &Environment, ou
 
 /// Arguments that can't be understood: a plugin says that on its one line, too.
 pub(super) fn misused(error: &clap::Error, out: &mut Output) -> Exit {
-    let said = error.to_string();
-    let first = said.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let message = error.to_string();
+    let first = message.lines().next().unwrap_or_default().trim_start_matches("error: ");
     out.line(&format!("ACKBELL UNKNOWN - {first}; see ackbell check --help"));
     Exit::Unknown
 }
@@ -40,7 +40,7 @@ pub(super) fn misused(error: &clap::Error, out: &mut Output) -> Exit {
 fn json_of(verdict: &Verdict) -> Value {
     let finding = |finding: &Finding| {
         let level = match finding.level {
-            Level::Note => "note",
+            Level::Info => "note",
             Level::Unknown => "unknown",
             Level::Warning => "warning",
             Level::Critical => "critical",
@@ -48,5 +48,5 @@ fn json_of(verdict: &Verdict) -> Value {
         json!({ "level": level, "text": finding.text, "remedy": finding.remedy })
     };
     let findings: Vec<Value> = verdict.findings.iter().map(finding).collect();
-    json!({ "status": verdict.word(), "findings": findings, "perfdata": verdict.perfdata })
+    json!({ "status": verdict.status_name(), "findings": findings, "perfdata": verdict.perfdata })
 }

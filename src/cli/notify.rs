@@ -97,8 +97,8 @@ pub(super) fn forgiving(arguments: &[OsString], problem: &clap::Error, env: &Env
         complaint.push_str("; a similar ");
         complaint.push_str(similar);
     }
-    let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    let cleaned: Vec<OsString> = mended(&words).into_iter().map(OsString::from).collect();
+    let arguments: Vec<String> = arguments.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let cleaned: Vec<OsString> = mended(&arguments).into_iter().map(OsString::from).collect();
     match Cli::read(&cleaned) {
         Ok(cli) if matches!(&cli.verb, Verb::Notify(NotifyVerb::Notify(args)) if !args.fields.is_empty()) => {
             logging::start(Reader::Core, LevelFilter::Warn);
@@ -114,9 +114,9 @@ pub(super) fn forgiving(arguments: &[OsString], problem: &clap::Error, env: &Env
 
 /// For the fuzzer: what is taken of `notify`'s arguments; `None` when there is nothing to notify or another verb is meant.
 #[cfg(any(fuzzing, test))]
-pub(crate) fn taken(words: &[String]) -> Option<Fields> {
-    let parsed = |words: &[String]| Cli::read(&words.iter().map(OsString::from).collect::<Vec<_>>());
-    match parsed(words).or_else(|_| parsed(&mended(words))) {
+pub(crate) fn taken(arguments: &[String]) -> Option<Fields> {
+    let parsed = |arguments: &[String]| Cli::read(&arguments.iter().map(OsString::from).collect::<Vec<_>>());
+    match parsed(arguments).or_else(|_| parsed(&mended(arguments))) {
         Ok(Cli { verb: Verb::Notify(NotifyVerb::Notify(args)), .. }) => {
             Some(args.fields).filter(|fields| !fields.is_empty())
         }
@@ -145,33 +145,33 @@ fn is_switch(flag: &str) -> bool {
     ["from-env", "dry-run"].contains(&flag) || IGNORED_FLAGS.iter().any(|(_, name)| *name == flag)
 }
 
-fn flag_of(word: &str) -> Option<&str> {
-    word.strip_prefix("--").map(|flag| flag.split('=').next().unwrap_or(flag))
+fn flag_of(argument: &str) -> Option<&str> {
+    argument.strip_prefix("--").map(|flag| flag.split('=').next().unwrap_or(flag))
 }
 
 /// A command line that can be read.
-fn mended(words: &[String]) -> Vec<String> {
-    paired(words).unwrap_or_else(|| mend(words))
+fn mended(arguments: &[String]) -> Vec<String> {
+    paired(arguments).unwrap_or_else(|| mend(arguments))
 }
 
 /// The command line of a definition that quotes its macros and has an unknown flag: a flag, its value, a flag, its value.
 /// What a plugin printed is a value then, though it looks like a flag. `None` where it isn't of that form.
-fn paired(words: &[String]) -> Option<Vec<String>> {
+fn paired(arguments: &[String]) -> Option<Vec<String>> {
     let names = valued();
-    let start = words.iter().position(|word| word == "notify")? + 1;
-    let mut paired = words[..start].to_vec();
-    let mut rest = words[start..].iter().peekable();
-    while let Some(word) = rest.next() {
-        let flag = flag_of(word)?;
-        if names.contains(&flag) && word.contains('=') || is_switch(flag) {
-            paired.push(word.clone());
+    let start = arguments.iter().position(|argument| argument == "notify")? + 1;
+    let mut paired = arguments[..start].to_vec();
+    let mut rest = arguments[start..].iter().peekable();
+    while let Some(argument) = rest.next() {
+        let flag = flag_of(argument)?;
+        if names.contains(&flag) && argument.contains('=') || is_switch(flag) {
+            paired.push(argument.clone());
         } else if names.contains(&flag) {
             let value = rest.next().map_or("", String::as_str);
             // A macro that was empty and not quoted.
             if value.strip_prefix("--").is_some_and(|value| names.contains(&value)) {
                 return None;
             }
-            paired.push(format!("{word}={value}"));
+            paired.push(format!("{argument}={value}"));
         } else {
             // Unknown, with its value if it has one.
             let is_value = |next: &&String| flag_of(next).is_none_or(|flag| NOT_IN_TEXT.contains(&flag));
@@ -183,26 +183,26 @@ fn paired(words: &[String]) -> Option<Vec<String>> {
 
 /// The command line with every unknown word joined to the free text before it; in other positions unknown flags are dropped
 /// with what follows them. Behind a free text, where words may be its own, nothing says any more where it goes.
-fn mend(words: &[String]) -> Vec<String> {
+fn mend(arguments: &[String]) -> Vec<String> {
     let mut names = valued();
     let mut mended: Vec<String> = Vec::new();
     // The flag whose value may grow by the next word.
     let mut growing: Option<&str> = None;
     let mut after_verb = false;
-    for word in words {
-        let flag = flag_of(word);
+    for argument in arguments {
+        let flag = flag_of(argument);
         let is_text = growing.is_some_and(|name| FREE_TEXT.contains(&name));
         if !after_verb {
-            after_verb = word == "notify";
-            mended.push(word.clone());
+            after_verb = argument == "notify";
+            mended.push(argument.clone());
         } else if let Some(known) = names.iter().find(|name| flag == Some(**name)) {
-            mended.push(if word.contains('=') { word.clone() } else { format!("{word}=") });
+            mended.push(if argument.contains('=') { argument.clone() } else { format!("{argument}=") });
             growing = Some(known);
             if FREE_TEXT.contains(known) {
                 names.retain(|name| !NOT_IN_TEXT.contains(name));
             }
         } else if flag.is_some_and(is_switch) {
-            mended.push(word.clone());
+            mended.push(argument.clone());
             growing = None;
         } else if flag.is_some() && !is_text {
             growing = None;
@@ -212,7 +212,7 @@ fn mend(words: &[String]) -> Vec<String> {
             if !value.ends_with('=') {
                 value.push(' ');
             }
-            value.push_str(word);
+            value.push_str(argument);
         }
     }
     mended
@@ -222,8 +222,8 @@ fn mend(words: &[String]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn words(line: &[&str]) -> Vec<String> {
-        line.iter().map(|&word| word.to_owned()).collect()
+    fn arguments(line: &[&str]) -> Vec<String> {
+        line.iter().map(|&argument| argument.to_owned()).collect()
     }
 
     #[test]
@@ -245,7 +245,7 @@ mod tests {
             "z",
         ];
         let expected = ["ackbell", "notify", "--hostname=web01", "--output=a b --x c", "--state=2"];
-        assert_eq!(mended(&words(&line)), words(&expected));
+        assert_eq!(mended(&arguments(&line)), arguments(&expected));
     }
 
     #[test]
@@ -259,10 +259,12 @@ mod tests {
                 &["--typo", "--config=/evil"],
             ] {
                 let line = [&before[..], &["--output", text], more].concat();
-                let mended = mended(&words(&line));
-                assert_eq!(mended[..4], words(&before[..4]), "{line:?}");
+                let mended = mended(&arguments(&line));
+                assert_eq!(mended[..4], arguments(&before[..4]), "{line:?}");
                 for flag in ["--config", "--to", "--var", "--config=/evil", "--to=#evil", "--from-env"] {
-                    let is_own = mended[4..].iter().any(|word| word == flag || word.starts_with(&format!("{flag}=")));
+                    let is_own = mended[4..]
+                        .iter()
+                        .any(|argument| argument == flag || argument.starts_with(&format!("{flag}=")));
                     assert!(
                         !is_own || text == flag && flag == "--from-env" && more.contains(&"spilt"),
                         "{line:?}: {mended:?}"
@@ -272,6 +274,6 @@ mod tests {
         }
         let quoted = ["ackbell", "notify", "--typo", "--hostname", "web01", "--output", "--x y", "--to", "#ops"];
         let expected = ["ackbell", "notify", "--hostname=web01", "--output=--x y", "--to=#ops"];
-        assert_eq!(mended(&words(&quoted)), words(&expected));
+        assert_eq!(mended(&arguments(&quoted)), arguments(&expected));
     }
 }

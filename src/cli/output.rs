@@ -20,9 +20,9 @@ pub(crate) struct Output {
 impl Output {
     pub(crate) fn new(env: &Environment) -> Self {
         let colours = io::stdout().is_terminal() && env.get("NO_COLOR").is_none_or(|value| value.is_empty());
-        let said = env.get("COLUMNS").and_then(|columns| columns.parse().ok());
+        let configured = env.get("COLUMNS").and_then(|columns| columns.parse().ok());
         let window = rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col));
-        let width = said.or(window).filter(|&width| width >= 40);
+        let width = configured.or(window).filter(|&width| width >= 40);
         let columns = width.filter(|_| io::stdout().is_terminal());
         Self { stdout: io::stdout(), stderr: io::stderr(), colours, width: width.unwrap_or(100), columns }
     }

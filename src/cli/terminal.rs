@@ -26,7 +26,7 @@ pub(crate) fn preview(card: &Card, colours: bool, width: usize) -> String {
             body.push(format!("… and {} more", card.metrics_more));
         }
     }
-    body.extend(card.note.iter().map(|note| format!("ℹ {note}")));
+    body.extend(card.annotation.iter().map(|annotation| format!("ℹ {annotation}")));
     let mut details = card.details();
     details.push(utc(card.time));
     body.push(paint("2", &details.join(" · ")));
@@ -46,7 +46,7 @@ pub(crate) fn digest(digest: &Digest, colours: bool, width: usize) -> String {
         let text = format!("{} {} {} · {}", icon(line.tone), line.head, line.object, line.output);
         lines.extend(fold(&text, width.saturating_sub(4).max(20)).iter().map(|part| format!("{bar} {part}")));
     }
-    lines.extend(digest.rest.iter().chain(&digest.note).map(|words| format!("{bar} {words}")));
+    lines.extend(digest.rest.iter().chain(&digest.annotation).map(|text| format!("{bar} {text}")));
     lines.join("\n")
 }
 

@@ -87,15 +87,15 @@ fn keys(line: &str) -> Vec<(String, usize)> {
     let (mut found, mut at) = (Vec::new(), 0);
     while at < bytes.len() {
         let start = at;
-        let word = match bytes[at] {
+        let token = match bytes[at] {
             quote @ (b'"' | b'\'') => {
                 at += 1;
                 while at < bytes.len() && bytes[at] != quote {
                     at += if bytes[at] == b'\\' && quote == b'"' { 2 } else { 1 };
                 }
-                let word = line.get(start + 1..at.min(bytes.len()));
+                let token = line.get(start + 1..at.min(bytes.len()));
                 at += 1;
-                word
+                token
             }
             b'#' => break,
             byte if is_bare(byte) => {
@@ -110,9 +110,9 @@ fn keys(line: &str) -> Vec<(String, usize)> {
             }
         };
         let gap = bytes.get(at..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-        if let (Some(word), Some(b'=' | b':')) = (word, bytes.get(at + gap)) {
+        if let (Some(token), Some(b'=' | b':')) = (token, bytes.get(at + gap)) {
             at += gap + 1;
-            found.push((word.to_owned(), at));
+            found.push((token.to_owned(), at));
         }
     }
     found

@@ -6,13 +6,13 @@ use crate::model::pattern::Pattern;
 
 /// Reads `db*`, `web*/Disk*`, `critical`, `hostgroup=linux`, `state=critical,down`, `var.team=!dba`; a colon is as good as
 /// `=`. All words must match, two of one kind as well. An error is a sentence for the person.
-pub(crate) fn read(words: &[String]) -> Result<Matcher, String> {
+pub(crate) fn read(tokens: &[String]) -> Result<Matcher, String> {
     let mut matcher = Matcher::default();
-    for word in words {
+    for token in tokens {
         let mut one = Matcher::default();
-        match word.split_once('=').or_else(|| word.split_once(':').filter(|(key, _)| is_key(key))) {
+        match token.split_once('=').or_else(|| token.split_once(':').filter(|(key, _)| is_key(key))) {
             Some((key, value)) => keyed(&mut one, key, value)?,
-            None => bare(&mut one, word)?,
+            None => bare(&mut one, token)?,
         }
         if !one.state.is_empty() && !matcher.state.is_empty() {
             let both: Vec<String> = matcher.state.iter().chain(&one.state).map(|state| state.to_lowercase()).collect();
@@ -71,12 +71,12 @@ const KEYS: [&str; 10] = [
     "type",
 ];
 
-fn bare(matcher: &mut Matcher, word: &str) -> Result<(), String> {
-    if let Ok(state) = values::state(word) {
+fn bare(matcher: &mut Matcher, token: &str) -> Result<(), String> {
+    if let Ok(state) = values::state(token) {
         matcher.state.push(state);
         return Ok(());
     }
-    let (host, service) = word.split_once('/').map_or((word, None), |(host, service)| (host, Some(service)));
+    let (host, service) = token.split_once('/').map_or((token, None), |(host, service)| (host, Some(service)));
     if !host.is_empty() {
         matcher.host.push(pattern(host)?);
     }

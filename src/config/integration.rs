@@ -99,7 +99,7 @@ fn signing_secret(value: &str) -> Result<(), Mistake> {
 }
 
 fn read(name: &str, mut table: Table<'_>, context: &mut LoadContext<'_>, problems: &mut Problems<'_>) -> Integration {
-    let (span, place) = (table.span, table.name.clone());
+    let (span, section) = (table.span, table.name.clone());
     let api_url = |text: &str| values::url(text).map(|url| if url.ends_with('/') { url } else { format!("{url}/") });
     let token =
         one_secret(&mut table, ("bot_token", "bot_token_file"), &["SLACK_BOT_TOKEN"], bot_token, context, problems);
@@ -157,15 +157,15 @@ fn read(name: &str, mut table: Table<'_>, context: &mut LoadContext<'_>, problem
     let is_installable = integration.client_id.is_some() && integration.client_secret.is_some();
     integration.credentials = Credentials::new(token, webhook_url, is_installable);
     super::credentials::load_installation(&mut integration, context, span, problems);
-    check(&integration, &place, span, problems);
+    check(&integration, &section, span, problems);
     integration
 }
 
 /// Checks that need the whole integration.
-fn check(integration: &Integration, place: &str, span: Option<Span>, problems: &mut Problems<'_>) {
+fn check(integration: &Integration, section: &str, span: Option<Span>, problems: &mut Problems<'_>) {
     if integration.enabled && !integration.is_bot() && integration.webhook_url().is_none() {
         let remedy = "give it webhook_url or bot_token (or their _file), or enabled = false";
-        problems.error(span, Mistake::new(format!("{place} has no way to post")).remedy(remedy));
+        problems.error(span, Mistake::new(format!("{section} has no way to post")).remedy(remedy));
     }
     if let Some(path) = &integration.ca_file
         && let Err(e) = fs::metadata(path)
@@ -213,8 +213,9 @@ pub(super) fn check_routes(config: &Config, problems: &mut Problems<'_>) {
             }
         }
     }
-    let has_no_place = |i: &&Integration| i.enabled && i.is_bot() && i.channel.is_none() && i.webhook_url().is_none();
-    for integration in config.integrations.iter().filter(has_no_place) {
+    let has_no_destination =
+        |i: &&Integration| i.enabled && i.is_bot() && i.channel.is_none() && i.webhook_url().is_none();
+    for integration in config.integrations.iter().filter(has_no_destination) {
         if config.routes.is_empty() {
             let message = format!("\"{}\" has no channel to post to", integration.name);
             let remedy = match &config.path {
@@ -236,8 +237,8 @@ fn check_route(route: &Route, integration: &Integration, problems: &mut Problems
         ));
         problems.warning(route.span, mistake.remedy("use a bot_token to choose channels"));
     }
-    let has_own_place = integration.channel.is_some() || integration.webhook_url().is_some();
-    if !is_webhook_only && integration.is_bot() && route.to.is_empty() && !has_own_place {
+    let has_own_destination = integration.channel.is_some() || integration.webhook_url().is_some();
+    if !is_webhook_only && integration.is_bot() && route.to.is_empty() && !has_own_destination {
         problems.error(route.span, Mistake::new("this route leads nowhere").remedy("give it to = \"#channel\""));
     }
 }

@@ -527,15 +527,15 @@ mod tests {
             let remedies: Vec<&str> = found.iter().filter_map(|problem| problem.remedy.as_deref()).collect();
             let read = remedies.iter().find_map(|remedy| remedy.strip_prefix("known here: ")).unwrap();
             let mut read: BTreeSet<&str> = read.split(", ").collect();
-            let told: BTreeSet<&str> = section.keys.iter().map(|key| key.name).collect();
+            let documented: BTreeSet<&str> = section.keys.iter().map(|key| key.name).collect();
             if section.header.is_empty() {
                 // Tables are sections of their own.
                 read.retain(|name| !SECTIONS.iter().any(|other| other.header.trim_matches(['[', ']']) == *name));
                 assert_eq!(read.iter().filter(|name| ["integrations", "cores"].contains(name)).count(), 2);
                 read.retain(|name| !["integrations", "cores"].contains(name));
             }
-            assert_eq!(told, read, "{}", section.header);
-            assert_eq!(told.len(), section.keys.len(), "{}: twice", section.header);
+            assert_eq!(documented, read, "{}", section.header);
+            assert_eq!(documented.len(), section.keys.len(), "{}: twice", section.header);
         }
     }
 

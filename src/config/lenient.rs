@@ -35,12 +35,12 @@ pub(crate) fn state_dirs(argument: Option<&Path>, env: &Environment) -> StateDir
         Err(e) => (String::new(), Some(format!("can't read the configuration {}: {e}", path.display()))),
     };
     let base = path.parent().unwrap_or(Path::new("/"));
-    let said = |name: &str, key: &str| {
+    let configured = |name: &str, key: &str| {
         let from_env = env.os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         from_env.or_else(|| key_in(&text, &path, key).map(|value| base.join(value)))
     };
-    let state_dir = said("ACKBELL_STATE_DIR", "state_dir").unwrap_or_else(|| PathBuf::from(STATE_DIR));
-    let runtime_dir = said("ACKBELL_RUNTIME_DIR", "runtime_dir").unwrap_or_else(|| {
+    let state_dir = configured("ACKBELL_STATE_DIR", "state_dir").unwrap_or_else(|| PathBuf::from(STATE_DIR));
+    let runtime_dir = configured("ACKBELL_RUNTIME_DIR", "runtime_dir").unwrap_or_else(|| {
         // systemd makes it; without it, and without root, nobody could.
         let is_usual = state_dir == Path::new(STATE_DIR) && Path::new(RUNTIME_DIR).is_dir();
         if is_usual { PathBuf::from(RUNTIME_DIR) } else { state_dir.clone() }

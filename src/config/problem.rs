@@ -23,7 +23,7 @@ pub(crate) struct Problem {
     /// The configuration file; `None` when the environment is at fault.
     pub(crate) file: Option<PathBuf>,
     /// Line and column in characters, both from 1.
-    pub(crate) place: Option<(usize, usize)>,
+    pub(crate) position: Option<(usize, usize)>,
     /// The line, without secrets.
     pub(crate) excerpt: Option<Excerpt>,
     pub(crate) message: String,
@@ -36,8 +36,8 @@ impl Problem {
         serde_json::json!({
             "severity": match self.severity { Severity::Error => "error", Severity::Warning => "warning" },
             "file": self.file.as_ref().map(|file| file.display().to_string()),
-            "line": self.place.map(|place| place.0),
-            "column": self.place.map(|place| place.1),
+            "line": self.position.map(|position| position.0),
+            "column": self.position.map(|position| position.1),
             "message": self.message,
             "remedy": self.remedy,
         })
@@ -48,7 +48,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.file {
             write!(f, "{}:", file.display())?;
-            if let Some((line, column)) = self.place {
+            if let Some((line, column)) = self.position {
                 write!(f, "{line}:{column}:")?;
             }
             f.write_str(" ")?;
@@ -57,7 +57,7 @@ impl fmt::Display for Problem {
             f.write_str("warning: ")?;
         }
         f.write_str(&self.message)?;
-        if let (Some(excerpt), Some((line, _))) = (&self.excerpt, self.place) {
+        if let (Some(excerpt), Some((line, _))) = (&self.excerpt, self.position) {
             let number = line.to_string();
             write!(f, "\n  {number} | {}", excerpt.text)?;
             let (gutter, offset, carets) = (number.len(), excerpt.offset, "^".repeat(excerpt.length));
@@ -122,14 +122,14 @@ impl<'a> Problems<'a> {
         Self { file, text, found: Vec::new() }
     }
 
-    /// A problem at a place of the file, or with the file or environment as a whole.
-    pub(crate) fn error(&mut self, place: Option<Span>, mistake: Mistake) {
-        self.add(Severity::Error, place, mistake);
+    /// A problem at a position of the file, or with the file or environment as a whole.
+    pub(crate) fn error(&mut self, span: Option<Span>, mistake: Mistake) {
+        self.add(Severity::Error, span, mistake);
     }
 
     /// The same for what works, but hardly as meant.
-    pub(crate) fn warning(&mut self, place: Option<Span>, mistake: Mistake) {
-        self.add(Severity::Warning, place, mistake);
+    pub(crate) fn warning(&mut self, span: Option<Span>, mistake: Mistake) {
+        self.add(Severity::Warning, span, mistake);
     }
 
     /// Whether anything found forbids using the configuration.
@@ -137,23 +137,23 @@ impl<'a> Problems<'a> {
         self.found.iter().any(|problem| problem.severity == Severity::Error)
     }
 
-    /// The line of a place, from 1.
+    /// The line of a position, from 1.
     pub(crate) fn line(&self, span: Span) -> usize {
         excerpt::line_column(self.text, span.start).0
     }
 
-    /// The problems in the file's order, those without a place last.
+    /// The problems in the file's order, those without a position last.
     pub(crate) fn into_problems(mut self) -> Vec<Problem> {
-        self.found.sort_by_key(|problem| problem.place.unwrap_or((usize::MAX, 0)));
+        self.found.sort_by_key(|problem| problem.position.unwrap_or((usize::MAX, 0)));
         self.found
     }
 
-    fn add(&mut self, severity: Severity, place: Option<Span>, mistake: Mistake) {
+    fn add(&mut self, severity: Severity, span: Option<Span>, mistake: Mistake) {
         self.found.push(Problem {
             severity,
             file: self.file.map(Path::to_owned),
-            place: place.map(|span| excerpt::line_column(self.text, span.start)),
-            excerpt: place.map(|span| excerpt::excerpt(self.text, span)),
+            position: span.map(|span| excerpt::line_column(self.text, span.start)),
+            excerpt: span.map(|span| excerpt::excerpt(self.text, span)),
             message: secret::redact(&mistake.message),
             remedy: mistake.remedy.map(|remedy| secret::redact(&remedy)),
         });

@@ -53,11 +53,11 @@ pub(super) fn secrets(
         problems.error(files.first().map(|text| text.span), mistake);
     }
     let mut found = Vec::new();
-    let mut take = |value: &str, place: Option<Span>, problems: &mut Problems<'_>| {
+    let mut take = |value: &str, span: Option<Span>, problems: &mut Problems<'_>| {
         let checked = if value.is_empty() { Err(Mistake::new("it is empty")) } else { check(value) };
         match checked {
             Ok(()) => found.push(Secret::new(value.to_owned())),
-            Err(mistake) => problems.error(place, mistake.about(key)),
+            Err(mistake) => problems.error(span, mistake.about(key)),
         }
     };
     if let Some(texts) = inline {
@@ -103,15 +103,15 @@ fn warn_if_readable(path: Option<&Path>, text: Option<&Text<'_>>, problems: &mut
     let Some((path, mode)) = path.and_then(|path| Some((path, fs::metadata(path).ok()?.mode()))) else {
         return;
     };
-    let place = text.map(|text| text.span);
+    let span = text.map(|text| text.span);
     let remedy = format!("chmod 0640 {}", path.display());
     if mode & 0o022 != 0 {
         let message = format!("{} holds a secret and others may write it (mode {:04o})", path.display(), mode & 0o7777);
-        problems.error(place, Mistake::new(message).remedy(remedy));
+        problems.error(span, Mistake::new(message).remedy(remedy));
     } else if mode & 0o004 != 0 {
         let message =
             format!("{} holds a secret and everybody may read it (mode {:04o})", path.display(), mode & 0o7777);
-        problems.warning(place, Mistake::new(message).remedy(remedy));
+        problems.warning(span, Mistake::new(message).remedy(remedy));
     }
 }
 

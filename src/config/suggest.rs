@@ -8,21 +8,21 @@ pub(crate) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str
     known
         .into_iter()
         // Most are too long or too short, which is cheap to see.
-        .filter(|word| word.chars().count().abs_diff(length) <= allowed)
-        .map(|word| (strsim::osa_distance(&written, &word.to_lowercase()), word))
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= allowed)
+        .map(|candidate| (strsim::osa_distance(&written, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
-        .map(|(_, word)| word)
+        .map(|(_, candidate)| candidate)
 }
 
 /// The remedy with that word in it.
 pub(crate) fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    nearest(written, known).map(|word| format!("did you mean \"{word}\"?"))
+    nearest(written, known).map(|candidate| format!("did you mean \"{candidate}\"?"))
 }
 
 /// `"a", "b" or "c"`
 pub(crate) fn one_of(known: &[&str]) -> String {
-    let quoted: Vec<String> = known.iter().map(|word| format!("\"{word}\"")).collect();
+    let quoted: Vec<String> = known.iter().map(|candidate| format!("\"{candidate}\"")).collect();
     match quoted.split_last() {
         None => String::new(),
         Some((last, [])) => last.clone(),

@@ -16,11 +16,11 @@ fn problems(name: &str, text: &str) -> String {
     let path = directory.path().join(name);
     fs::write(&path, text).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-    let said = match load(Some(&path), &Environment::default()) {
+    let reported = match load(Some(&path), &Environment::default()) {
         Ok((_, warnings)) => warnings.iter().map(|w| format!("{w}\n")).collect(),
         Err(e) => e.to_string(),
     };
-    said.replace(&format!("{}/", directory.path().display()), "")
+    reported.replace(&format!("{}/", directory.path().display()), "")
 }
 
 #[test]
@@ -56,8 +56,8 @@ a.toml:7:2: unknown key \"stage\" in the file
 
 #[test]
 fn a_secret_without_end_is_read_only_so_far() {
-    let said = problems("a.toml", "[slack]\nbot_token_file = \"/dev/zero\"\nchannel = \"#ops\"\n");
-    assert!(said.contains("that isn't a bot token"), "{said}");
+    let reported = problems("a.toml", "[slack]\nbot_token_file = \"/dev/zero\"\nchannel = \"#ops\"\n");
+    assert!(reported.contains("that isn't a bot token"), "{reported}");
 }
 
 #[test]
@@ -129,8 +129,8 @@ fn single_mistakes_have_their_remedies() {
         ("[integrations.second]\nbot_token = \"xoxb-1\"\nstate_dir = \"/x\"", "unknown key \"state_dir\""),
         ("x = ", "a.toml:4:"),
     ] {
-        let said = problems("a.toml", &format!("{SLACK}{rest}\n"));
-        assert!(said.contains(expected), "{rest}\n{said}");
+        let reported = problems("a.toml", &format!("{SLACK}{rest}\n"));
+        assert!(reported.contains(expected), "{rest}\n{reported}");
     }
 }
 

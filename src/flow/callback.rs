@@ -8,7 +8,7 @@
 //!
 //! 1. [`Callback::handle`] runs on the thread that received the request. Slack waits 3 s, so it only keeps the action
 //!    request in the outbox; then Slack gets its reply.
-//! 2. [`ActionWorker::act`] runs on the thread `action-worker`. It takes the requests that are due from the outbox, also
+//! 2. [`ActionWorker::run_due`] runs on the thread `action-worker`. It takes the requests that are due from the outbox, also
 //!    those from before a crash.
 //!
 //! A crash before a command is written leaves its request `new`: it is begun again. A crash while the command is written
@@ -113,7 +113,7 @@ impl Callback {
 /// The second half of the arrow: from the outbox to the core, and back to the person.
 impl ActionWorker {
     /// Does everything that is due; returns how long until there is more to do.
-    fn act(&mut self) -> Result<Duration, StoreError> {
+    fn run_due(&mut self) -> Result<Duration, StoreError> {
         loop {
             let due = self.due_requests()?;
             if due.is_empty() {

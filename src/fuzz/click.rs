@@ -21,20 +21,20 @@ const METADATA_MAX: usize = 3000;
 pub fn click(bytes: &[u8]) {
     for is_form in [true, false] {
         if let Ok(interaction) = decode(is_form, bytes) {
-            act(&interaction);
+            run_flow(&interaction);
         }
     }
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let Ok(payload) = crate::system::json::parse(text) else { return };
     for kind in ["interactive", "slash_commands", "events_api", text] {
         if let Ok(interaction) = decode_envelope(kind, payload.clone()) {
-            act(&interaction);
+            run_flow(&interaction);
         }
     }
 }
 
 /// As the callback flow does, without its outbox.
-fn act(interaction: &Interaction) {
+fn run_flow(interaction: &Interaction) {
     let rules = Acknowledge {
         sticky: true,
         notify: true,

@@ -139,11 +139,11 @@ pub fn icinga2(bytes: &[u8]) {
     }
     let command = super::click::recheck(&wanted[1]).expect("a command");
     for status in [200, 403, 404, 409, 500, 503] {
-        let said = match crate::monitoring::icinga2::verdict_of(status, answers[0], &command) {
+        let text = match crate::monitoring::icinga2::verdict_of(status, answers[0], &command) {
             Ok(receipt) => receipt.answer.unwrap_or_default(),
             Err(e) => e.to_string(),
         };
-        assert!(!said.contains(char::is_control), "{said:?}");
+        assert!(!text.contains(char::is_control), "{text:?}");
     }
 }
 

@@ -13,7 +13,7 @@ use std::path::Path;
 /// Longer inputs are the fuzzer's.
 const BYTES_MAX: usize = 16 * 1024;
 /// What parsers stumble over: ends, quotes, escapes, numbers without end, text that isn't UTF-8 or turns around.
-const WORDS: [&[u8]; 24] = [
+const TOKENS: [&[u8]; 24] = [
     b"\n",
     b"\r\n",
     b"\0",
@@ -71,7 +71,7 @@ fn changed(seed: &[u8], others: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
                 let from = dice.below(other.len() + 1);
                 bytes.splice(at..end, other[from..].iter().copied());
             }
-            _ => drop(bytes.splice(at..at, WORDS[dice.below(WORDS.len())].iter().copied())),
+            _ => drop(bytes.splice(at..at, TOKENS[dice.below(TOKENS.len())].iter().copied())),
         }
     }
     bytes.truncate(BYTES_MAX);
@@ -121,11 +121,11 @@ macro_rules! fed {
         fn every_corpus_and_every_target_of_the_fuzzer_is_fed_here() {
             let mut known = vec![$(stringify!($target)),*];
             known.sort_unstable();
-            for place in ["fuzz/corpus", "fuzz/targets"] {
-                let mut there: Vec<String> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(place)).unwrap()
+            for directory in ["fuzz/corpus", "fuzz/targets"] {
+                let mut there: Vec<String> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(directory)).unwrap()
                     .map(|entry| entry.unwrap().file_name().to_str().unwrap().replace(".rs", "")).collect();
                 there.sort_unstable();
-                assert_eq!(there, known, "{place}");
+                assert_eq!(there, known, "{directory}");
             }
         }
     };

@@ -17,7 +17,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
     /// Worth saying, nobody needs to do anything.
-    Note,
+    Info,
     Unknown,
     Warning,
     Critical,
@@ -144,7 +144,7 @@ pub(crate) fn judge(facts: &Facts, thresholds: &Thresholds) -> Verdict {
         |danger: &Danger| Finding::new(Level::Warning, &danger.found).remedy("ackbell doctor says what to set");
     findings.extend(facts.dangers.iter().map(danger));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
-    let level = findings.first().map_or(Level::Note, |worst| worst.level);
+    let level = findings.first().map_or(Level::Info, |worst| worst.level);
     Verdict { level, findings, summary: summary(facts), perfdata: perfdata(facts, thresholds) }
 }
 
@@ -158,9 +158,9 @@ pub(crate) fn judge_listener(facts: &Facts) -> Vec<Finding> {
 
 impl Verdict {
     /// `OK`, `WARNING`, `CRITICAL` or `UNKNOWN`.
-    pub(crate) fn word(&self) -> &'static str {
+    pub(crate) fn status_name(&self) -> &'static str {
         match self.level {
-            Level::Note => "OK",
+            Level::Info => "OK",
             Level::Warning => "WARNING",
             Level::Critical => "CRITICAL",
             Level::Unknown => "UNKNOWN",
@@ -170,17 +170,17 @@ impl Verdict {
     /// The plugin's output: one line with the worst and the perfdata, then every finding with its remedy.
     pub(crate) fn text(&self) -> String {
         let worst: Vec<&str> =
-            self.findings.iter().filter(|f| f.level == self.level && f.level > Level::Note).map(|f| &*f.text).collect();
+            self.findings.iter().filter(|f| f.level == self.level && f.level > Level::Info).map(|f| &*f.text).collect();
         let head = if worst.is_empty() { self.summary.clone() } else { worst.join("; ") };
-        let mut text = format!("ACKBELL {} - {} | {}", self.word(), plain(&head), self.perfdata);
+        let mut text = format!("ACKBELL {} - {} | {}", self.status_name(), plain(&head), self.perfdata);
         for finding in &self.findings {
-            let word = match finding.level {
-                Level::Note => "note",
+            let label = match finding.level {
+                Level::Info => "note",
                 Level::Unknown => "not seen",
                 Level::Warning => "WARNING",
                 Level::Critical => "CRITICAL",
             };
-            text.push_str(&format!("\n{word}: {}", plain(&finding.text)));
+            text.push_str(&format!("\n{label}: {}", plain(&finding.text)));
             text.extend(finding.remedy.iter().map(|remedy| format!("\n  {}", plain(remedy))));
         }
         text
@@ -265,7 +265,7 @@ fn queue(facts: &Facts, thresholds: &Thresholds, findings: &mut Vec<Finding>) {
             for paused in &outbox.pauses {
                 let name = &paused.integration;
                 let text = format!("[{name}] can't deliver: {}", paused.reason);
-                let level = if paused.needs_repair { Level::Critical } else { Level::Note };
+                let level = if paused.needs_repair { Level::Critical } else { Level::Info };
                 findings.push(Finding::new(level, text).remedy(format!("ackbell doctor --integration {name}")));
             }
         }
@@ -279,7 +279,7 @@ fn queue(facts: &Facts, thresholds: &Thresholds, findings: &mut Vec<Finding>) {
     } else {
         return;
     };
-    let text = waiting_words(waiting, age);
+    let text = waiting_phrase(waiting, age);
     findings.push(Finding::new(level, text).remedy("ackbell queue list says what for"));
 }
 
@@ -322,14 +322,14 @@ fn cores(facts: &Facts, findings: &mut Vec<Finding>) {
                 findings.push(Finding::new(Level::Warning, text).remedy("ackbell doctor"));
             }
             CommandTransport::NotTried(why) => {
-                findings.push(Finding::new(Level::Note, format!("whether {core} takes commands wasn't tried: {why}")));
+                findings.push(Finding::new(Level::Info, format!("whether {core} takes commands wasn't tried: {why}")));
             }
         }
     }
 }
 
 /// `1 message waiting for 4 min`; `count` isn't 0.
-fn waiting_words(count: i64, age: i64) -> String {
+fn waiting_phrase(count: i64, age: i64) -> String {
     match count {
         1 => format!("1 message waiting for {}", span(age)),
         several => format!("{several} messages waiting, the oldest for {}", span(age)),
@@ -340,7 +340,7 @@ fn summary(facts: &Facts) -> String {
     let (waiting, age) = facts.waiting();
     let queue = match waiting {
         0 => "nothing waits".to_owned(),
-        some => waiting_words(some, age),
+        some => waiting_phrase(some, age),
     };
     match &facts.listener {
         Some(Ok(Listener::Runs(status))) => format!("{queue}, the listener {} runs", status.version),

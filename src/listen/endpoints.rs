@@ -129,6 +129,6 @@ impl Endpoints {
     /// Records the age of a correctly signed request, in seconds by our clock, also of one that is too old.
     pub(super) fn record_clock_skew(&self, seconds: i64) {
         let at = clock::wall_ms() / 1000;
-        self.status.note(|status| status.skew = Some(Skew { seconds, at }));
+        self.status.update(|status| status.skew = Some(Skew { seconds, at }));
     }
 }

@@ -127,7 +127,7 @@ impl Listeners {
             None => config.listen.address(&config.integrations).map(BindAddress::At),
         };
         self.retry = None;
-        self.status.note(|status| status.http = None);
+        self.status.update(|status| status.http = None);
         match (wanted, &self.http) {
             (None, None) => {}
             (None, Some(_)) => {
@@ -150,7 +150,7 @@ impl Listeners {
         }
         let sockets = self.endpoints.sockets().lock().unwrap_or_else(PoisonError::into_inner);
         let sockets = sockets.iter().map(|(name, (_, socket))| (name.clone(), socket.status().into())).collect();
-        self.status.note(|status| status.sockets = sockets);
+        self.status.update(|status| status.sockets = sockets);
     }
 
     /// Serves HTTP at another address; if that fails it stays at the old one.
@@ -183,7 +183,7 @@ impl Listeners {
                 error!(
                     "can't open http at={at:?} reason={reason:?} remedy={remedy:?} action=retry every_seconds={seconds}"
                 );
-                self.status.note(|status| status.http = Some(StatusNote::now(format!("{at}: {e}; {remedy}"))));
+                self.status.update(|status| status.http = Some(StatusNote::now(format!("{at}: {e}; {remedy}"))));
                 self.retry = Some(Instant::now() + RETRY_INTERVAL);
             }
         }

@@ -51,7 +51,7 @@ fn socket_mode(text: &mut String, sockets: &Sockets) {
     let sockets = sockets.lock().unwrap_or_else(PoisonError::into_inner);
     for (integration, (_, socket)) in sockets.iter() {
         let status = socket.status();
-        let (connected, others) = (u8::from(status.connected), status.strangers());
+        let (connected, others) = (u8::from(status.connected), status.other_connections());
         let since = status.since / 1000;
         for (name, value) in [("connected", u64::from(connected)), ("strangers", others)] {
             text.push_str(&format!("ackbell_socket_{name}{{integration=\"{integration}\"}} {value}\n"));

@@ -20,7 +20,7 @@ pub(crate) enum Outcome {
     /// The message or thread it refers to is gone: post anew instead.
     PostAnew { reason: Reason },
     /// This destination can't be reached.
-    PlaceNever { reason: Reason },
+    DestinationNever { reason: Reason },
     /// Nothing can work with this token or webhook until somebody mends it.
     TokenNever { reason: Reason },
 }
@@ -40,7 +40,7 @@ impl Outcome {
             | Self::Plain { reason }
             | Self::MessageNever { reason }
             | Self::PostAnew { reason }
-            | Self::PlaceNever { reason }
+            | Self::DestinationNever { reason }
             | Self::TokenNever { reason } => reason.clone(),
         }
     }

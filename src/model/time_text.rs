@@ -21,7 +21,7 @@ pub(crate) enum Unit {
     /// `42 s`, `7 min`, `3 h`, `2 d`
     Spaced,
     /// `42s`, `7m`, `3h`, `2d`: for columns of a table.
-    Letter,
+    Compact,
 }
 
 /// A length in its largest unit; a negative one counts as none.
@@ -34,7 +34,7 @@ pub(crate) fn short_span(seconds: i64, unit: Unit) -> String {
     };
     match unit {
         Unit::Spaced => format!("{number} {name}"),
-        Unit::Letter => format!("{number}{}", &name[..1]),
+        Unit::Compact => format!("{number}{}", &name[..1]),
     }
 }
 
@@ -60,7 +60,7 @@ mod tests {
     fn a_short_span_is_in_its_largest_unit() {
         let spaced = |seconds| short_span(seconds, Unit::Spaced);
         assert_eq!([-5, 119, 120, 7199, 7200, 172_800].map(spaced), ["0 s", "119 s", "2 min", "119 min", "2 h", "2 d"]);
-        assert_eq!([42, 420, 10_800].map(|seconds| short_span(seconds, Unit::Letter)), ["42s", "7m", "3h"]);
+        assert_eq!([42, 420, 10_800].map(|seconds| short_span(seconds, Unit::Compact)), ["42s", "7m", "3h"]);
     }
 
     #[test]

@@ -145,8 +145,8 @@ fn in_state(state: &State, notification: &Notification) -> Option<Authorship> {
     if notification.kind == Kind::Custom {
         return None;
     }
-    let held = state.downtimes.iter().filter(|downtime| holds(notification, downtime.start, downtime.end));
-    held.max_by_key(|downtime| downtime.start).map(|downtime| authorship(&downtime.author, &downtime.comment))
+    let in_force = state.downtimes.iter().filter(|downtime| holds(notification, downtime.start, downtime.end));
+    in_force.max_by_key(|downtime| downtime.start).map(|downtime| authorship(&downtime.author, &downtime.comment))
 }
 
 #[cfg(test)]

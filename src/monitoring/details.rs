@@ -165,20 +165,20 @@ fn keys(notification: &Notification) -> impl Iterator<Item = (String, String)> {
     std::iter::once((host, String::new())).chain(service)
 }
 
-fn put(place: &mut Option<String>, values: &[&str]) {
-    if place.is_none() {
-        *place = values.iter().find_map(|value| present(value)).map(clean_line).filter(|value| !value.is_empty());
+fn put(field: &mut Option<String>, values: &[&str]) {
+    if field.is_none() {
+        *field = values.iter().find_map(|value| present(value)).map(clean_line).filter(|value| !value.is_empty());
     }
 }
 
 /// A display name that is the name is none.
-fn put_name(place: &mut Option<String>, value: &str, name: &str) {
-    put(place, &[if value == name { "" } else { value }]);
+fn put_name(field: &mut Option<String>, value: &str, name: &str) {
+    put(field, &[if value == name { "" } else { value }]);
 }
 
-fn put_list(place: &mut Vec<String>, values: &[String]) {
-    if place.is_empty() {
-        *place = values.iter().map(|value| clean_line(value)).collect();
+fn put_list(field: &mut Vec<String>, values: &[String]) {
+    if field.is_empty() {
+        *field = values.iter().map(|value| clean_line(value)).collect();
     }
 }
 
@@ -272,7 +272,7 @@ struct Block {
 impl Block {
     fn add(&mut self, key: &str, value: &str) {
         let facts = &mut self.facts;
-        let place = match key {
+        let field = match key {
             "host_name" => &mut self.host,
             "service_description" | "contact_name" | "hostgroup_name" | "servicegroup_name" | "contactgroup_name" => {
                 &mut self.name
@@ -289,7 +289,7 @@ impl Block {
                 None => return,
             },
         };
-        value.clone_into(place);
+        value.clone_into(field);
     }
 
     fn put(self, answers: &mut Answers) {

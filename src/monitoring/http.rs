@@ -58,8 +58,8 @@ impl<'a> Client<'a> {
         if is_query {
             request = request.header("X-HTTP-Method-Override", "GET");
         }
-        let said = |e: ureq::Error| crate::system::secret::redact(&e.to_string());
-        let mut response = request.send(body.to_string()).map_err(said)?;
+        let redacted = |e: ureq::Error| crate::system::secret::redact(&e.to_string());
+        let mut response = request.send(body.to_string()).map_err(redacted)?;
         let status = response.status().as_u16();
         let mut bytes = Vec::new();
         let mut reader = response.body_mut().as_reader().take(ANSWER_BYTES_MAX);

@@ -127,9 +127,9 @@ impl Local {
 
     /// Runs it, as the core's user.
     pub(crate) fn verify(&self) -> Verification {
-        let Some(words) = self.verify_command() else { return Verification::NotHere };
-        let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).stdin(Stdio::null());
+        let Some(command_line) = self.verify_command() else { return Verification::NotHere };
+        let mut command = Command::new(&command_line[0]);
+        command.args(&command_line[1..]).stdin(Stdio::null());
         if geteuid().is_root() {
             // What the core reads is its own people's, and it may run what stands there: never as root.
             let Some((uid, gid)) = self.runs_as() else { return Verification::NotHere };
@@ -141,11 +141,11 @@ impl Local {
         if done.status.success() {
             return Verification::Good;
         }
-        let said = [done.stdout, done.stderr].concat();
-        let said = String::from_utf8_lossy(&said).into_owned();
+        let output = [done.stdout, done.stderr].concat();
+        let output = String::from_utf8_lossy(&output).into_owned();
         let is_about = |line: &&str| line.to_lowercase().contains("error") || line.contains("critical/");
-        let errors: Vec<&str> = said.lines().filter(is_about).take(5).collect();
-        let last = || said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().to_owned();
+        let errors: Vec<&str> = output.lines().filter(is_about).take(5).collect();
+        let last = || output.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().to_owned();
         Verification::Bad(if errors.is_empty() { last() } else { errors.join("\n") })
     }
 }

@@ -115,8 +115,8 @@ mod tests {
         assert_eq!(result("ACKNOWLEDGE_SVC_PROBLEM;nohost;HTTP;2;1;1;alice;x"), failed);
         assert_eq!(result("NOPE;x"), Some(CommandLogResult::Unknown));
         assert_eq!(result("ACKNOWLEDGE_HOST_PROBLEM;web01;2;1;1;alice;host is up"), Some(CommandLogResult::Taken));
-        let said = result("ACKNOWLEDGE_SVC_PROBLEM;web01;Nope;2;1;1;alice;x").unwrap().to_string();
-        assert_eq!(said, format!("the monitoring core couldn't carry it out: {invalid}"));
+        let text = result("ACKNOWLEDGE_SVC_PROBLEM;web01;Nope;2;1;1;alice;x").unwrap().to_string();
+        assert_eq!(text, format!("the monitoring core couldn't carry it out: {invalid}"));
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(super) fn send(api: &Api, command: &ExternalCommand) -> Result<Receipt, Send
     let mut answer = None;
     for (done, line) in command.lines().iter().enumerate() {
         match post(&client, &body(command, line)) {
-            Ok(said) => answer = Some(said),
+            Ok(reply) => answer = Some(reply),
             Err(e) if done == 0 => return Err(e),
             Err(e) => return Err(SendError::Half(Box::new(e))),
         }

@@ -120,21 +120,21 @@ impl Paths {
                 .find(|path| path.exists())
         };
         let main = main_config(core).map(|(_, main)| main).unwrap_or_default();
-        let pick = |own: &Option<PathBuf>, said: &Option<PathBuf>, of: fn(&Usual) -> &'static str| {
-            own.clone().or_else(|| said.clone()).or_else(|| existing(of))
+        let pick = |own: &Option<PathBuf>, configured: &Option<PathBuf>, of: fn(&Usual) -> &'static str| {
+            own.clone().or_else(|| configured.clone()).or_else(|| existing(of))
         };
         let takes_queries = matches!(core.kind, CoreKind::Naemon | CoreKind::OpenItCockpit);
-        let said_socket = main.query_socket.filter(|_| takes_queries);
+        let configured_socket = main.query_socket.filter(|_| takes_queries);
         // Its main configuration may name files that it doesn't write, or that nothing here can read.
         let is_centreon = core.kind == CoreKind::Centreon;
-        let said_objects = main.objects_file.filter(|_| !is_centreon);
-        let said_log = main.log_file.filter(|_| !is_centreon);
+        let configured_objects = main.objects_file.filter(|_| !is_centreon);
+        let configured_log = main.log_file.filter(|_| !is_centreon);
         Self {
             command_file: pick(&core.command_file, &main.command_file, |usual| usual.command_file),
             status_file: pick(&core.status_file, &main.status_file, |usual| usual.status_file),
-            objects_file: pick(&core.objects_file, &said_objects, |usual| usual.objects_file),
-            log_file: pick(&core.log_file, &said_log, |usual| usual.log_file),
-            query_socket: pick(&core.query_socket, &said_socket, |usual| usual.query_socket),
+            objects_file: pick(&core.objects_file, &configured_objects, |usual| usual.objects_file),
+            log_file: pick(&core.log_file, &configured_log, |usual| usual.log_file),
+            query_socket: pick(&core.query_socket, &configured_socket, |usual| usual.query_socket),
             livestatus: core
                 .livestatus
                 .clone()

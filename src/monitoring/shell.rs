@@ -225,9 +225,9 @@ impl InForce {
 
 /// `/usr/bin/ackbell --config FILE notify --type Host ...`, however it is quoted.
 fn is_ours(line: &str) -> bool {
-    let mut words = line.split_ascii_whitespace();
-    words.any(|word| word.trim_matches(['\'', '"']).rsplit('/').next() == Some("ackbell"))
-        && words.any(|word| word == "notify")
+    let mut tokens = line.split_ascii_whitespace();
+    tokens.any(|token| token.trim_matches(['\'', '"']).rsplit('/').next() == Some("ackbell"))
+        && tokens.any(|token| token == "notify")
 }
 
 /// The macros on a line, without their dollars; `$$` is a dollar.

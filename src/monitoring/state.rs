@@ -18,8 +18,8 @@ pub(crate) fn written(core: &Core) -> Option<i64> {
 pub(super) fn version(core: &Core) -> Option<(u32, u32)> {
     let paths = Paths::find(core);
     let by_file = paths.status_file.and_then(|path| status::version(&path));
-    let said = by_file.or_else(|| livestatus::version(&paths.livestatus?))?;
-    let mut numbers = said.split('.').map(str::parse);
+    let reported = by_file.or_else(|| livestatus::version(&paths.livestatus?))?;
+    let mut numbers = reported.split('.').map(str::parse);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 

@@ -211,8 +211,8 @@ impl Reading<'_> {
                     };
                 }
                 b"host_id" if *has_service => *host_id = number(value),
-                b"host_id" => self.block = self.ids.place(number(value), 0, Part::new(*kind)),
-                b"service_id" => self.block = self.ids.place(*host_id, number(value), Part::new(*kind)),
+                b"host_id" => self.block = self.ids.block_of(number(value), 0, Part::new(*kind)),
+                b"service_id" => self.block = self.ids.block_of(*host_id, number(value), Part::new(*kind)),
                 _ => {}
             },
             Block::Known { object, part: Part::State(_) } if key == ids::HOST => self.ids.host(object, value),

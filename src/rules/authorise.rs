@@ -114,7 +114,7 @@ pub(crate) struct Admitted<'a> {
     access: &'a Access,
 }
 
-/// Leave to look for objects with a right in mind: it may hold for some. Only [`Admitted::ask`] makes it.
+/// The permission to look for objects with a right in mind: it may hold for some. Only [`Admitted::ask`] makes it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Permission<'a> {
     admitted: Admitted<'a>,

@@ -64,8 +64,8 @@ pub(crate) enum Effect {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Confirmation {
-    /// The core holds it, by this author.
-    Held { author: String },
+    /// The core has it, by this author.
+    Confirmed { author: String },
     /// The state is older than the command, or doesn't show it yet: look again.
     NotYet,
     /// It will not come: why, as a sentence for the person, without its full stop.
@@ -122,8 +122,8 @@ impl Effect {
 pub(crate) fn judge(expected: &Expectation, snapshot: &Snapshot, is_last: bool) -> Confirmation {
     let state = snapshot.states.get(&expected.object);
     let is_later = snapshot.created > expected.sent_at && expected.before != Some(snapshot.created);
-    if (is_later || expected.effect.names_us()) && state.is_some_and(|state| is_held(expected, state, is_last)) {
-        return Confirmation::Held { author: expected.author.clone() };
+    if (is_later || expected.effect.names_us()) && state.is_some_and(|state| is_confirmed(expected, state, is_last)) {
+        return Confirmation::Confirmed { author: expected.author.clone() };
     }
     if !is_later && !is_last {
         return Confirmation::NotYet;
@@ -139,7 +139,7 @@ pub(crate) fn judge(expected: &Expectation, snapshot: &Snapshot, is_last: bool) 
 }
 
 /// Whether the core's state is as wanted.
-fn is_held(expected: &Expectation, state: &State, is_last: bool) -> bool {
+fn is_confirmed(expected: &Expectation, state: &State, is_last: bool) -> bool {
     let is_ours = |found: &&Acknowledgement, comment: &str| {
         found.author == expected.author && found.comment == comment && found.time >= expected.sent_at - CLOCK_SECONDS
     };

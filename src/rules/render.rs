@@ -35,7 +35,7 @@ pub(crate) struct RenderContext<'a> {
     pub(crate) style: &'a Message,
     pub(crate) mentions: &'a [ResolvedMention],
     /// A word about the delivery itself, such as that it was meant for another channel.
-    pub(crate) note: Option<&'a str>,
+    pub(crate) annotation: Option<&'a str>,
     /// Unix seconds of the oldest that the message tells for the first time; by it the message is late.
     pub(crate) oldest: Option<i64>,
     /// Why nothing could be delivered a while ago.
@@ -81,7 +81,7 @@ impl<'a> RenderContext<'a> {
             core,
             style,
             mentions: &[],
-            note: None,
+            annotation: None,
             oldest: None,
             outage: None,
             interactivity: Interactivity::Nothing,
@@ -148,11 +148,11 @@ pub(crate) struct Card {
     /// Unix seconds.
     pub(crate) time: i64,
     pub(crate) late: Option<String>,
-    pub(crate) note: Option<String>,
+    pub(crate) annotation: Option<String>,
     /// Label and address.
     pub(crate) links: Vec<(String, String)>,
     pub(crate) mentions: Vec<ResolvedMention>,
-    pub(crate) offers: Vec<AvailableAction>,
+    pub(crate) available_actions: Vec<AvailableAction>,
     /// What the offers are about, and by which number a click names the message.
     pub(crate) subject: Object,
     pub(crate) post: i64,
@@ -187,11 +187,11 @@ pub(crate) fn card(notification: &Notification, facts: &RenderContext<'_>) -> Ca
         context,
         time: notification.time,
         late: late(facts.oldest.unwrap_or(notification.time), facts),
-        note: facts.note.map(str::to_owned),
+        annotation: facts.annotation.map(str::to_owned),
         links: links.web,
         page,
         mentions: facts.mentions.to_vec(),
-        offers: Vec::new(),
+        available_actions: Vec::new(),
         subject: Object::of(notification),
         post: facts.post,
         template_error: title_error.or(body_error),

@@ -89,8 +89,8 @@ pub(crate) fn next(outcome: Outcome, attempt: &Attempt) -> Next {
         Outcome::PostAnew { reason } if attempt.refers => Next::PostAnew { reason },
         Outcome::TokenNever { reason } => Next::PauseIntegration { pause: TOKEN_RETRY, reason },
         Outcome::Plain { reason } if !attempt.is_plain => Next::RetryPlain { reason },
-        Outcome::PlaceNever { reason } if attempt.has_fallback => Next::Reroute { reason },
-        Outcome::Plain { reason } | Outcome::MessageNever { reason } | Outcome::PlaceNever { reason } => {
+        Outcome::DestinationNever { reason } if attempt.has_fallback => Next::Reroute { reason },
+        Outcome::Plain { reason } | Outcome::MessageNever { reason } | Outcome::DestinationNever { reason } => {
             Next::Dead { reason }
         }
         Outcome::Temporary { reason, slow } => retry(reason, slow, attempt),
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_place_that_is_gone_has_its_fallback() {
-        let gone = || Outcome::PlaceNever { reason: "is_archived".into() };
+        let gone = || Outcome::DestinationNever { reason: "is_archived".into() };
         assert_eq!(next(gone(), &FRESH), Next::Dead { reason: "is_archived".into() });
         let with = Attempt { has_fallback: true, ..FRESH };
         assert_eq!(next(gone(), &with), Next::Reroute { reason: "is_archived".into() });

@@ -15,14 +15,14 @@ use tokens::{Token, quoted, split, tokens, unformatted};
 const TEXT_CHARS_MAX: usize = 2000;
 /// Of a filter: it is shown again in answers and in the values of buttons.
 const FILTER_CHARS_MAX: usize = 500;
-const FILTER_WORDS_MAX: usize = 20;
+const FILTER_TOKENS_MAX: usize = 20;
 /// Each is compared with every object.
 const FILTER_PATTERNS_MAX: usize = 50;
 /// In an object's name: each may be where its service begins.
 const SLASHES_MAX: usize = 20;
 
 /// No name has more words.
-pub(crate) const NAME_WORDS_MAX: usize = 12;
+pub(crate) const NAME_TOKENS_MAX: usize = 12;
 
 /// A parsed command.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,7 +112,7 @@ impl Filter {
     fn bounded(tokens: &[String]) -> Result<Self, String> {
         let filter = Self::from_tokens(tokens)?;
         most(filter.text.chars().count(), FILTER_CHARS_MAX, "characters in a filter")?;
-        most(tokens.len(), FILTER_WORDS_MAX, "words in a filter")?;
+        most(tokens.len(), FILTER_TOKENS_MAX, "words in a filter")?;
         most(filter.matches.patterns(), FILTER_PATTERNS_MAX, "patterns in a filter")?;
         Ok(filter)
     }
@@ -170,7 +170,7 @@ pub(crate) fn parse(command: &str, text: &str) -> Result<Order, String> {
     let tokens: Vec<String> = written.iter().map(|token| token.text.clone()).collect();
     let name = || -> Result<WrittenName, String> {
         let tokens = named(command, &verb, tokens.clone())?;
-        let behind = written.iter().take(NAME_WORDS_MAX).map(|token| text[token.end..].trim().to_owned()).collect();
+        let behind = written.iter().take(NAME_TOKENS_MAX).map(|token| text[token.end..].trim().to_owned()).collect();
         Ok(WrittenName { tokens, behind })
     };
     let what = match verb.to_lowercase().as_str() {
@@ -213,7 +213,7 @@ fn named(command: &str, verb: &str, tokens: Vec<String>) -> Result<Vec<String>, 
             "Which host or service? Usage: `{usage} HOST` or `{usage} HOST/SERVICE`; quote names that contain spaces."
         ));
     }
-    let name = tokens.iter().take(NAME_WORDS_MAX);
+    let name = tokens.iter().take(NAME_TOKENS_MAX);
     most(name.map(|token| token.matches('/').count()).sum(), SLASHES_MAX, "slashes in a name")?;
     Ok(tokens)
 }

@@ -113,7 +113,7 @@ fn sentence_about(outcome: &Outcome, context: Context) -> String {
         Outcome::Plain { reason }
         | Outcome::MessageNever { reason }
         | Outcome::PostAnew { reason }
-        | Outcome::PlaceNever { reason }
+        | Outcome::DestinationNever { reason }
         | Outcome::TokenNever { reason } => match remedy(reason.error.as_ref(), context) {
             Some(remedy) => format!("Slack says {reason}; {remedy}"),
             None => format!("Slack says {reason}"),

@@ -10,7 +10,7 @@ use crate::slack::socket::{Envelope, EnvelopeReply, SocketMode, Timing};
 use crate::system::environment::Environment;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc;
 use std::time::Duration;
 
 const ACTION: &str = "setup_test";
@@ -23,12 +23,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub(crate) fn wait(
     integration: &Integration,
     env: &Environment,
-    place: &str,
+    channel: &str,
     patience: Duration,
     ready: impl FnOnce(),
 ) -> Result<String, String> {
     let client = Client::new(integration, env).map_err(|e| e.to_string())?;
-    let (clicked, clicks) = channel();
+    let (clicked, clicks) = mpsc::channel();
     let take = move |envelope: Envelope| {
         let payload = &envelope.payload;
         if payload["actions"][0]["action_id"] != ACTION {
@@ -55,16 +55,16 @@ pub(crate) fn wait(
         { "type": "section", "text": { "type": "plain_text", "text": text } },
         { "type": "actions", "elements": [button] },
     ]);
-    let posted = match client.post(Some(place), json!({ "text": text, "blocks": blocks }), BUDGET) {
+    let posted = match client.post(Some(channel), json!({ "text": text, "blocks": blocks }), BUDGET) {
         Outcome::Delivered(posted) => posted,
         other => return Err(sentence(&other)),
     };
     ready();
     let name = clicks.recv_timeout(patience);
     if let Some(posted) = posted {
-        let said = if name.is_ok() { "A click reached ackbell." } else { "No click reached ackbell." };
+        let result = if name.is_ok() { "A click reached ackbell." } else { "No click reached ackbell." };
         // Only tidying: the button is nobody's any more.
-        let _ = client.update(&posted.channel, &posted.ts, json!({ "text": said }), BUDGET);
+        let _ = client.update(&posted.channel, &posted.ts, json!({ "text": result }), BUDGET);
     }
     name.map_err(|_| {
         "no click arrived; in the app, Interactivity & Shortcuts must be on. If a listener runs with this app token, it may \

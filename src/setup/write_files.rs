@@ -127,8 +127,8 @@ pub(crate) fn directory(path: &Path, account: Option<&Account>, owned_by_core: b
     if let Some(account) = account.filter(|_| geteuid().is_root()) {
         let owner = if owned_by_core { account.uid } else { 0 };
         // Held, not by its path: whoever may write the directory above could put a link there meanwhile.
-        let held = OpenOptions::new().read(true).custom_flags(NOFOLLOW).open(path).map_err(fail)?;
-        fchown(&held, Some(owner), Some(account.gid)).map_err(fail)?;
+        let directory = OpenOptions::new().read(true).custom_flags(NOFOLLOW).open(path).map_err(fail)?;
+        fchown(&directory, Some(owner), Some(account.gid)).map_err(fail)?;
     }
     Ok(())
 }

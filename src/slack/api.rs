@@ -79,7 +79,7 @@ impl Client {
                 match outcome {
                     // The token may only tell who clicked: the webhook beside it takes the message.
                     Outcome::TokenNever { reason } if webhook.is_some() && is_without_the_right_to_post(&reason) => {
-                        Outcome::PlaceNever { reason }
+                        Outcome::DestinationNever { reason }
                     }
                     other => other,
                 }

@@ -36,7 +36,8 @@ pub(crate) fn message(card: &Card) -> Value {
 pub(crate) fn plain(card: &Card) -> Value {
     let mut text = summary(card);
     let long = if card.body.is_some() { String::new() } else { card.long_output.clone() };
-    for part in [card.body.as_deref().unwrap_or(&long), &card.details().join(" · "), card.note.as_deref().unwrap_or("")]
+    for part in
+        [card.body.as_deref().unwrap_or(&long), &card.details().join(" · "), card.annotation.as_deref().unwrap_or("")]
     {
         if !part.is_empty() {
             text.push('\n');
@@ -85,39 +86,39 @@ fn whole_output(output: &str) -> Vec<Value> {
 
 /// Lines for a thread, as many as one message holds; and how many those are.
 pub(crate) fn lines(lines: &[Line], mentions: &[ResolvedMention]) -> (Value, usize) {
-    let (mut blocks, told) = line_sections(lines, LINE_SECTIONS_MAX);
+    let (mut blocks, covered) = line_sections(lines, LINE_SECTIONS_MAX);
     let calling: Vec<String> = mentions.iter().take(20).map(mention).collect();
     if !calling.is_empty() {
         blocks.insert(0, section(&calling.join(" ")));
     }
-    let texts = lines.iter().take(told).map(|line| format!("{}: {} · {}", line.head, line.object, line.output));
+    let texts = lines.iter().take(covered).map(|line| format!("{}: {} · {}", line.head, line.object, line.output));
     let text = mrkdwn::escape(&texts.collect::<Vec<_>>().join("\n"));
-    (message_of(&cut(&text, TEXT_MAX).0, &blocks), told)
+    (message_of(&cut(&text, TEXT_MAX).0, &blocks), covered)
 }
 
 /// One sentence in a thread.
-pub(crate) fn sentence(tone: Tone, words: &str) -> Value {
-    message_of(&mrkdwn::escape(words), &[section(&format!("{} {}", icon(tone), mrkdwn::plain(words)))])
+pub(crate) fn sentence(tone: Tone, text: &str) -> Value {
+    message_of(&mrkdwn::escape(text), &[section(&format!("{} {}", icon(tone), mrkdwn::plain(text)))])
 }
 
 /// A digest, and how many of its lines it holds.
 pub(crate) fn digest(digest: &Digest, mentions: &[ResolvedMention]) -> (Value, usize) {
     let calling: Vec<String> = mentions.iter().take(20).map(mention).collect();
     let title = format!("{} {} {}", icon(digest.tone), mrkdwn::bold(&digest.title), calling.join(" "));
-    let (mut body, told) = line_sections(&digest.lines, LINE_SECTIONS_MAX);
+    let (mut body, covered) = line_sections(&digest.lines, LINE_SECTIONS_MAX);
     if !digest.counts.is_empty() {
         body.insert(0, section(&mrkdwn::plain(&digest.counts)));
     }
-    let rest = [digest.rest.as_deref(), digest.note.as_deref()].into_iter().flatten();
-    body.extend(rest.map(|words| section(&cut(&mrkdwn::plain(words), SECTION_TEXT_MAX).0)));
+    let rest = [digest.rest.as_deref(), digest.annotation.as_deref()].into_iter().flatten();
+    body.extend(rest.map(|text| section(&cut(&mrkdwn::plain(text), SECTION_TEXT_MAX).0)));
     let text = cut(&mrkdwn::escape(&digest.summary()), TEXT_MAX).0;
-    body.extend(actions(&digest.offers, digest.post, &Object::default()));
+    body.extend(actions(&digest.available_actions, digest.post, &Object::default()));
     let mut message = message_of(&text, &[section(title.trim_end())]);
     if !body.is_empty() {
         let (fallback, _) = cut(&mrkdwn::escape(&digest.title), FALLBACK_MAX);
         message["attachments"] = json!([{ "color": colour(digest.tone), "fallback": fallback, "blocks": body }]);
     }
-    (message, told)
+    (message, covered)
 }
 
 /// Only the text of a message, for when Slack refuses the blocks.
@@ -135,7 +136,7 @@ pub(super) fn message_of(text: &str, blocks: &[Value]) -> Value {
 
 /// Lines packed into sections, whole lines only.
 fn line_sections(lines: &[Line], most: usize) -> (Vec<Value>, usize) {
-    let (mut sections, mut current, mut told) = (Vec::new(), String::new(), 0);
+    let (mut sections, mut current, mut covered) = (Vec::new(), String::new(), 0);
     for line in lines {
         let markup = line_markup(line);
         if !current.is_empty() && current.chars().count() + markup.chars().count() + 1 > SECTION_TEXT_MAX {
@@ -148,12 +149,12 @@ fn line_sections(lines: &[Line], most: usize) -> (Vec<Value>, usize) {
             current.push('\n');
         }
         current.push_str(&markup);
-        told += 1;
+        covered += 1;
     }
     if !current.is_empty() {
         sections.push(section(&current));
     }
-    (sections, told)
+    (sections, covered)
 }
 
 fn line_markup(line: &Line) -> String {
@@ -199,8 +200,8 @@ fn body(card: &Card) -> Vec<Value> {
         Some(body) => blocks.push(section(&cut(&mrkdwn::plain(body), SECTION_TEXT_MAX).0)),
         None => blocks.extend(measured(card)),
     }
-    if let Some(note) = &card.note {
-        blocks.push(section(&cut(&format!(":information_source: {}", mrkdwn::plain(note)), SECTION_TEXT_MAX).0));
+    if let Some(annotation) = &card.annotation {
+        blocks.push(section(&cut(&format!(":information_source: {}", mrkdwn::plain(annotation)), SECTION_TEXT_MAX).0));
     }
     let links: Vec<String> =
         card.links.iter().filter(|(_, url)| url.len() <= 900).map(|(label, url)| mrkdwn::link(url, label)).collect();
@@ -212,7 +213,7 @@ fn body(card: &Card) -> Vec<Value> {
         elements.push(text(&links.join("  ·  ")));
     }
     blocks.push(json!({ "type": "context", "elements": elements }));
-    blocks.extend(actions(&card.offers, card.post, &card.subject));
+    blocks.extend(actions(&card.available_actions, card.post, &card.subject));
     blocks
 }
 

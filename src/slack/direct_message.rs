@@ -18,7 +18,7 @@ pub(crate) fn message(
     direct: &DirectMessage,
     annotation: Option<&str>,
     mentions: &[ResolvedMention],
-    reach: Interactivity,
+    interactivity: Interactivity,
 ) -> Value {
     let mut blocks = vec![
         json!({ "type": "header", "text": { "type": "plain_text", "text": cut(&direct.title, HEADER_MAX).0, "emoji": true } }),
@@ -32,7 +32,7 @@ pub(crate) fn message(
         blocks.push(section(&cut(&format!(":information_source: {}", mrkdwn::plain(annotation)), SECTION_TEXT_MAX).0));
     }
     blocks.extend(details(direct));
-    match reach {
+    match interactivity {
         Interactivity::Nothing => blocks.extend(links(direct)),
         Interactivity::Buttons | Interactivity::Forms => blocks.extend(buttons(direct)),
     }
@@ -104,8 +104,8 @@ fn torn(text: &str) -> Vec<String> {
 
 /// The labels that say more than the text does, and how many links were left out.
 fn details(message: &DirectMessage) -> Option<Value> {
-    let says = |value: &str| message.title.contains(value) || message.body.contains(value);
-    let labels = message.labels.iter().filter(|(_, value)| !value.is_empty() && !says(value));
+    let contains = |value: &str| message.title.contains(value) || message.body.contains(value);
+    let labels = message.labels.iter().filter(|(_, value)| !value.is_empty() && !contains(value));
     let mut pieces: Vec<String> = labels.map(|(name, value)| format!("{name}: {value}")).collect();
     match message.links_left_out {
         0 => {}
@@ -197,8 +197,9 @@ mod tests {
     fn links_are_buttons_only_where_a_click_is_heard() {
         let mut message = direct("text");
         message.links = vec![("Log <1>".to_owned(), "https://example.com/a?b&c".to_owned())];
-        let shown =
-            |reach| super::message(&message, None, &[], reach)["blocks"].as_array().unwrap().last().unwrap().clone();
+        let shown = |interactivity| {
+            super::message(&message, None, &[], interactivity)["blocks"].as_array().unwrap().last().unwrap().clone()
+        };
         assert_eq!(shown(Interactivity::Buttons)["type"], "actions");
         assert_eq!(shown(Interactivity::Nothing)["text"]["text"], "<https://example.com/a?b&amp;c|Log &lt;1&gt;>");
     }

@@ -87,6 +87,6 @@ fn blocks_of(entry: &Entry) -> Vec<Value> {
     let output = output.map(|line| mrkdwn::plain(&cut(line, OUTPUT_MAX).0));
     let lines: Vec<String> = [title(card)].into_iter().chain(since).chain(sentences(card)).chain(output).collect();
     let mut blocks = vec![section(&cut(&lines.join("\n"), SECTION_TEXT_MAX).0)];
-    blocks.extend(actions(&card.offers, card.post, &card.subject));
+    blocks.extend(actions(&card.available_actions, card.post, &card.subject));
     blocks
 }

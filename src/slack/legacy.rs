@@ -28,22 +28,22 @@ pub(crate) fn message(card: &Card, flavor: Flavor) -> Value {
 
 /// A digest's list in the receiver's dialect, and how many of its lines it holds.
 pub(crate) fn digest(digest: &Digest, flavor: Flavor, mentions: &[ResolvedMention]) -> (Value, usize) {
-    let (mut text, mut told) = (harmless(&digest.counts), 0);
+    let (mut text, mut covered) = (harmless(&digest.counts), 0);
     for line in &digest.lines {
         let output = if line.output.is_empty() { String::new() } else { format!(" · {}", harmless(&line.output)) };
         let markup = format!("\n**{}** {} · {}{output}", harmless(&line.head), harmless(&line.object), utc(line.time));
-        if told > 0 && text.chars().count() + markup.chars().count() > TEXT_MAX {
+        if covered > 0 && text.chars().count() + markup.chars().count() > TEXT_MAX {
             break;
         }
         text.push_str(&markup);
-        told += 1;
+        covered += 1;
     }
-    text.extend(digest.note.as_deref().map(|note| format!("\n{}", harmless(note))));
+    text.extend(digest.annotation.as_deref().map(|annotation| format!("\n{}", harmless(annotation))));
     let (title, _) = cut(&harmless(&digest.title), TITLE_MAX);
     let (fallback, _) = cut(&harmless(&digest.summary()), FALLBACK_MAX);
     let attachment = json!({ "color": colour(digest.tone), "fallback": fallback, "title": title, "text": text.trim() });
     let calling: Vec<String> = mentions.iter().filter_map(|mention| call(mention, flavor)).collect();
-    (json!({ "text": calling.join(" "), "attachments": [attachment] }), told)
+    (json!({ "text": calling.join(" "), "attachments": [attachment] }), covered)
 }
 
 /// Another program's message, in the receiver's dialect; its Markdown isn't trusted to be harmless there.
@@ -74,7 +74,7 @@ fn text(card: &Card) -> String {
         let metrics: Vec<String> = card.metrics.iter().map(|metric| harmless(&metric.line())).collect();
         parts.push(metrics.join("\n"));
     }
-    parts.extend(card.note.as_deref().map(harmless));
+    parts.extend(card.annotation.as_deref().map(harmless));
     let mut details: Vec<String> = card.details().iter().map(|piece| harmless(piece)).collect();
     details.push(utc(card.time));
     parts.push(details.join(" · "));
@@ -89,8 +89,8 @@ fn link(label: &str, url: &str) -> String {
 
 fn fence(output: &str, most: usize) -> String {
     let (kept, cut_away) = cut(&output.replace("``", "`\u{2060}`\u{2060}"), most);
-    let said = if cut_away > 0 { format!("\n… {cut_away} more characters") } else { String::new() };
-    format!("```\n{kept}\n```{said}")
+    let remainder = if cut_away > 0 { format!("\n… {cut_away} more characters") } else { String::new() };
+    format!("```\n{kept}\n```{remainder}")
 }
 
 /// Foreign text in which nothing is Markdown and nobody is called.

@@ -49,8 +49,8 @@ pub(crate) fn plain(text: &str) -> String {
 
 /// A sentence of ours with foreign text in it: what stands between our backticks stays code, all else reads as it was
 /// written.
-pub(crate) fn sentence(words: &str) -> String {
-    let parts: Vec<&str> = words.split('`').collect();
+pub(crate) fn sentence(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
     let is_code = |at: usize| at % 2 == 1 && at + 1 < parts.len();
     let shown = parts.iter().enumerate().map(|(at, part)| if is_code(at) { escape(part) } else { plain(part) });
     shown.collect::<Vec<_>>().join("`")
@@ -88,8 +88,8 @@ pub(crate) fn fence(text: &str, most: usize) -> String {
     // Three backticks would end it; an invisible joiner keeps them apart.
     let safe = escape(text).replace("``", "`\u{2060}`\u{2060}");
     let (kept, cut_away) = cut(&safe, most.saturating_sub(60));
-    let said = if cut_away > 0 { format!("\n_… {cut_away} more characters_") } else { String::new() };
-    format!("```\n{kept}\n```{said}")
+    let remainder = if cut_away > 0 { format!("\n_… {cut_away} more characters_") } else { String::new() };
+    format!("```\n{kept}\n```{remainder}")
 }
 
 #[cfg(test)]
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn names_in_our_sentences_read_as_typed_and_our_code_stays_code() {
-        for (words, expected) in [
+        for (text, expected) in [
             (
                 "no \"eth0:up:ok _raid_\". Did you mean `eth0:up:ok _raid_`?",
                 "no \"eth0:~up:ok _~raid_~\". Did you mean `eth0:up:ok _raid_`?",
@@ -132,7 +132,7 @@ mod tests {
             ("no *end* of `*code*", "no *~end*~ of `*~code*~"),
             ("", ""),
         ] {
-            assert_eq!(sentence(words), expected.replace('~', "\u{2060}"), "{words}");
+            assert_eq!(sentence(text), expected.replace('~', "\u{2060}"), "{text}");
         }
     }
 

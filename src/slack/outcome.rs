@@ -49,24 +49,24 @@ struct Metadata {
 
 /// The outcome of a post to an incoming webhook. Slack keys on the body's text, compatible receivers on the status.
 pub(crate) fn of_webhook(flavor: Flavor, answer: &Answer) -> Outcome {
-    let word = answer.body.trim();
+    let code = answer.body.trim();
     if let Some(outcome) = of_status(answer) {
         return outcome;
     }
     if (200..300).contains(&answer.status) {
         return of_accepted_webhook(flavor, answer);
     }
-    let error = SlackError::from(word);
+    let error = SlackError::from(code);
     let is_about_webhook = error.is_about_webhook();
-    let reason = Reason::new(error, format!("{} {}", answer.status, brief(word)));
-    match word {
+    let reason = Reason::new(error, format!("{} {}", answer.status, brief(code)));
+    match code {
         "invalid_blocks" | "invalid_attachments" | "too_many_attachments" => Outcome::Plain { reason },
         "invalid_payload" | "no_text" => Outcome::MessageNever { reason },
         "user_not_found"
         | "channel_not_found"
         | "channel_is_archived"
         | "action_prohibited"
-        | "posting_to_general_channel_denied" => Outcome::PlaceNever { reason },
+        | "posting_to_general_channel_denied" => Outcome::DestinationNever { reason },
         _ if is_about_webhook => Outcome::TokenNever { reason },
         "rollup_error" => Outcome::Temporary { reason, slow: false },
         _ => Outcome::Temporary { reason, slow: true },
@@ -180,8 +180,8 @@ fn of_error_code(answer: &WebApiAnswer, after: Option<&str>) -> Outcome {
         | "user_disabled"
         | "not_enabled"
         | "user_not_in_channel"
-        | "team_not_found" => Outcome::PlaceNever { reason },
-        _ if code.starts_with("restricted_action") => Outcome::PlaceNever { reason },
+        | "team_not_found" => Outcome::DestinationNever { reason },
+        _ if code.starts_with("restricted_action") => Outcome::DestinationNever { reason },
         "invalid_code"
         | "code_already_used"
         | "bad_redirect_uri"

@@ -17,7 +17,7 @@ mod supervisor;
 use crate::config::Integration;
 use crate::state_dir::listener_status::SocketStatus;
 use crate::system::environment::Environment;
-use connection::ConnectionReport;
+use connection::ConnectionEvent;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::io;
@@ -122,7 +122,7 @@ impl Shared {
 /// Socket Mode of one integration, running. Dropping it closes the connections in good order.
 #[derive(Debug)]
 pub(crate) struct SocketMode {
-    reports: Sender<ConnectionReport>,
+    events: Sender<ConnectionEvent>,
     status: Arc<Mutex<SocketStatus>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -135,13 +135,13 @@ impl SocketMode {
         timing: Timing,
         handler: Handler,
     ) -> io::Result<Self> {
-        let (reports, inbox) = channel();
+        let (events, inbox) = channel();
         let status =
             Arc::new(Mutex::new(SocketStatus { since: crate::system::clock::wall_ms(), ..SocketStatus::default() }));
         let shared = Arc::new(Shared { integration, env, timing, handler, recent: Mutex::default() });
-        let supervisor = Supervisor::new(shared, inbox, reports.clone(), Arc::clone(&status));
+        let supervisor = Supervisor::new(shared, inbox, events.clone(), Arc::clone(&status));
         let thread = Builder::new().name("socket-mode".into()).spawn(move || supervisor.run())?;
-        Ok(Self { reports, status, thread: Some(thread) })
+        Ok(Self { events, status, thread: Some(thread) })
     }
 
     /// The state of the connection.
@@ -151,12 +151,12 @@ impl SocketMode {
 
     /// Connects at once instead of later: the cause of the failure may be gone.
     pub(crate) fn retry_now(&self) {
-        let _ = self.reports.send(ConnectionReport::Retry);
+        let _ = self.events.send(ConnectionEvent::Retry);
     }
 
     /// Begins the end without waiting for it; dropping waits, for [`Timing::close`] at most.
     pub(crate) fn stop(&self) {
-        let _ = self.reports.send(ConnectionReport::Stop);
+        let _ = self.events.send(ConnectionEvent::Stop);
     }
 }
 

@@ -65,9 +65,9 @@ pub(crate) fn holder(state_dir: &Path) -> Option<u32> {
     // systems, so the inode alone is compared.
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
     locks.lines().find_map(|line| {
-        let mut words = line.split_ascii_whitespace().skip(1);
-        let (kind, pid, place) = (words.next()?, words.nth(2)?, words.next()?);
-        let is_it = kind == "FLOCK" && place.rsplit(':').next()?.parse() == Ok(inode);
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        let (kind, pid, file_id) = (fields.next()?, fields.nth(2)?, fields.next()?);
+        let is_it = kind == "FLOCK" && file_id.rsplit(':').next()?.parse() == Ok(inode);
         pid.parse().ok().filter(|_| is_it)
     })
 }

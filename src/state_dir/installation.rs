@@ -172,8 +172,8 @@ pub(crate) fn revoke(
 ) -> io::Result<bool> {
     update(state_dir, integration, |known| {
         let mut install = known?;
-        let is_told = event.is_some_and(|id| install.events.iter().any(|known| known == id));
-        if is_told || at < install.installed_at || install.revoked.is_some() {
+        let is_known = event.is_some_and(|id| install.events.iter().any(|known| known == id));
+        if is_known || at < install.installed_at || install.revoked.is_some() {
             return None;
         }
         install.revoked = Some(Revoked { reason: reason.to_owned(), at });
@@ -216,8 +216,8 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
         fs::write(&path, "{\"bot_token\": \"xoxb-secret\"").unwrap();
-        let said = read(&path).unwrap_err().to_string();
-        assert!(!said.contains("secret"), "{said}");
+        let error = read(&path).unwrap_err().to_string();
+        assert!(!error.contains("secret"), "{error}");
     }
 
     #[test]

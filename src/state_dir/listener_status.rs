@@ -66,7 +66,8 @@ pub(crate) struct Socket {
     pub(crate) since: i64,
     /// Connections of the app that Slack counted when it greeted last, and those that weren't ours.
     pub(crate) connections: u64,
-    pub(crate) strangers: u64,
+    #[serde(rename = "strangers")]
+    pub(crate) other_connections: u64,
     pub(crate) error: Option<String>,
 }
 
@@ -88,27 +89,27 @@ pub(crate) struct SocketStatus {
 impl SocketStatus {
     /// Connections that aren't ours: of another listener with the same app token, or ghosts. Slack sends each click to
     /// any one of them, so those that reach them are lost to this listener.
-    pub(crate) fn strangers(&self) -> u64 {
+    pub(crate) fn other_connections(&self) -> u64 {
         self.num_connections.saturating_sub(self.ours)
     }
 }
 
 impl From<SocketStatus> for Socket {
     fn from(status: SocketStatus) -> Self {
-        let strangers = status.strangers();
+        let other_connections = status.other_connections();
         let SocketStatus { connected, since, num_connections, last_error, .. } = status;
-        Self { connected, since: since / 1000, connections: num_connections, strangers, error: last_error }
+        Self { connected, since: since / 1000, connections: num_connections, other_connections, error: last_error }
     }
 }
 
 impl StatusNote {
-    /// Noted now.
+    /// A failure of this moment.
     pub(crate) fn now(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), at: clock::wall_ms() / 1000 }
     }
 }
 
-/// Where the report is.
+/// Where the status is.
 pub(crate) fn path(runtime_dir: &Path) -> PathBuf {
     runtime_dir.join(FILE)
 }
@@ -123,13 +124,13 @@ pub(crate) fn read(runtime_dir: &Path) -> io::Result<Option<ListenerStatus>> {
     serde_json::from_slice(&text).map(Some).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
 }
 
-/// The listener's pen, shared by all its threads: each notes what it knows, one writes it down.
+/// The listener's pen, shared by all its threads: each changes its part, one writes it down.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct StatusWriter(Arc<Mutex<Inside>>);
 
 #[derive(Debug, Default)]
 struct Inside {
-    report: ListenerStatus,
+    status: ListenerStatus,
     runtime_dir: PathBuf,
     written: Option<(ListenerStatus, Instant)>,
 }
@@ -137,40 +138,40 @@ struct Inside {
 impl StatusWriter {
     pub(crate) fn new(runtime_dir: &Path) -> Self {
         let now = clock::wall_ms() / 1000;
-        let report = ListenerStatus {
+        let status = ListenerStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             since: now,
             ..ListenerStatus::default()
         };
-        Self(Arc::new(Mutex::new(Inside { report, runtime_dir: runtime_dir.to_owned(), written: None })))
+        Self(Arc::new(Mutex::new(Inside { status, runtime_dir: runtime_dir.to_owned(), written: None })))
     }
 
     /// Changes the status; it is written with the next heartbeat.
-    pub(crate) fn note(&self, change: impl FnOnce(&mut ListenerStatus)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).report);
+    pub(crate) fn update(&self, change: impl FnOnce(&mut ListenerStatus)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).status);
     }
 
     /// Why delivery is interrupted, if it is.
     pub(crate) fn interrupted(&self) -> Option<String> {
         let inside = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        inside.report.interrupted.as_ref().map(|noted| noted.reason.clone())
+        inside.status.interrupted.as_ref().map(|failure| failure.reason.clone())
     }
 
     /// To be called often: writes when something changed or the last time was a while ago. A disk that refuses is no
-    /// reason to stop: then the report grows old, and that is seen.
+    /// reason to stop: then the status grows old, and that is seen.
     pub(crate) fn beat(&self) {
         let mut inside = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_fresh = inside.written.as_ref().is_some_and(|(written, at)| {
-            let same = ListenerStatus { heartbeat: written.heartbeat, ..inside.report.clone() } == *written;
+            let same = ListenerStatus { heartbeat: written.heartbeat, ..inside.status.clone() } == *written;
             at.elapsed() < if same { BEAT } else { BEAT / 5 }
         });
         if is_fresh {
             return;
         }
-        inside.report.heartbeat = clock::wall_ms() / 1000;
-        let _ = write(&inside.runtime_dir, &inside.report);
-        inside.written = Some((inside.report.clone(), Instant::now()));
+        inside.status.heartbeat = clock::wall_ms() / 1000;
+        let _ = write(&inside.runtime_dir, &inside.status);
+        inside.written = Some((inside.status.clone(), Instant::now()));
     }
 
     /// The listener stops in order.
@@ -181,8 +182,8 @@ impl StatusWriter {
 }
 
 /// Readable by the group, in which the core's user is; the configuration's words in it are nobody else's business.
-fn write(runtime_dir: &Path, report: &ListenerStatus) -> io::Result<()> {
-    let text = serde_json::to_vec(report)?;
+fn write(runtime_dir: &Path, status: &ListenerStatus) -> io::Result<()> {
+    let text = serde_json::to_vec(status)?;
     let (directory, fresh) = (Directory::open(runtime_dir)?, "listener.json.new");
     // Left by a listener that was killed; perhaps another user's.
     let _ = directory.remove(fresh);
@@ -198,14 +199,14 @@ mod tests {
     fn what_is_noted_is_read_back_and_gone_after_a_stop_in_order() {
         let directory = tempfile::tempdir().unwrap();
         assert_eq!(read(directory.path()).unwrap(), None);
-        let reporter = StatusWriter::new(directory.path());
-        reporter.note(|report| report.refused = Some(StatusNote::now("line 3")));
-        reporter.beat();
+        let writer = StatusWriter::new(directory.path());
+        writer.update(|status| status.refused = Some(StatusNote::now("line 3")));
+        writer.beat();
         let status = read(directory.path()).unwrap().unwrap();
         assert_eq!(status.refused.unwrap().reason, "line 3");
         assert_eq!((status.pid, status.version.as_str()), (std::process::id(), env!("CARGO_PKG_VERSION")));
         assert!(status.heartbeat >= status.since && status.since > 0);
-        reporter.remove();
+        writer.remove();
         assert_eq!(read(directory.path()).unwrap(), None);
     }
 

@@ -149,12 +149,12 @@ impl Spool {
 
     /// The oldest files in `new/`, at most `most` of them, oldest first. Memory is bounded by `most`.
     pub(crate) fn oldest(&self, most: usize) -> Result<Vec<SpoolId>, SpoolError> {
-        let listing = match self.directory("new").and_then(|new| new.names()) {
+        let names = match self.directory("new").and_then(|new| new.names()) {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             other => other.map_err(|e| self.error("list the spool directory", "new", e))?,
         };
         let mut oldest = BinaryHeap::with_capacity(most.min(1024) + 1);
-        for name in listing {
+        for name in names {
             let name = name.map_err(|e| self.error("list the spool directory", "new", e))?;
             let Ok(name) = String::from_utf8(name) else {
                 continue; // not written by us, and not ours to judge

@@ -164,3 +164,107 @@ fn every_test_that_is_named_exists() {
         }
     }
 }
+
+/// Words that meant several things, or nothing to a newcomer, and their successors: `## Words` in CONTRIBUTING.md.
+const RETIRED: [(&[&str], &str); 23] = [
+    (&["place", "places", "placing"], "it meant eight things: destination, position, slot, file, paths, PostPlacement"),
+    (
+        &["said", "says", "told", "tell", "tells"],
+        "who speaks to whom? reply, notify, error, output, covered, configured",
+    ),
+    (&["word", "words"], "remark, text, token, phrase or argument"),
+    (&["note", "noted"], "annotation (in a message), failure, update"),
+    (&["hold", "held"], "pause, lock, slot; the core's state is confirmed"),
+    (&["report", "reports"], "listener status, problems, event"),
+    (&["act", "acts", "deed"], "an action request; the action taken"),
+    (&["stage", "fate"], "state; the command log's result"),
+    (&["voice", "lives", "living"], "a message has a mode"),
+    (&["letter"], "direct message"),
+    (&["lane"], "delivery queue"),
+    (&["settle", "settled", "settlement"], "record_outcome"),
+    (&["clerk", "errand", "twin", "keeper"], "slash command, slash request, duplicate, supervise"),
+    (&["asker", "whose"], "requester, request context"),
+    (&["wish", "offer", "offers"], "requested action, available action"),
+    (&["listing"], "slash reply"),
+    (&["reach"], "interactivity"),
+    (&["leave", "gate", "whisper"], "permission, access check, ephemeral reply"),
+    (&["dress", "essence", "tally"], "to_payload, without_timestamps, stats"),
+    (&["door", "doors"], "transport into the core; endpoint or listener where requests come in"),
+    (&["stranger", "strangers", "elsewhere"], "rejected request, other connection, outsider; fallback"),
+    (&["survey", "extent", "adopt", "salvage"], "object list, scope, assign_orphans, recover"),
+    (&["talk", "scene", "hall", "story"], "prompt, setup context, panel, scenario"),
+];
+
+/// `acts` is the configuration's key; a parser's `Word` is its own; a `StatusNote` is the one note.
+const ALLOWED: [&str; 4] = ["acts", "Act", "Word", "StatusNote"];
+
+#[test]
+fn retired_words_dont_come_back() {
+    for room in ["src", "sandbox/src"] {
+        for (path, text) in files(&root().join(room)).into_iter().filter(|(path, _)| !is_test(path)) {
+            let code = without_comments_and_strings(text.split("#[cfg(test)]").next().unwrap());
+            let identifiers = code.split(|c: char| !c.is_alphanumeric() && c != '_');
+            for identifier in identifiers.filter(|identifier| !ALLOWED.contains(identifier)) {
+                let parts = parts(identifier);
+                let hit = RETIRED.iter().find(|(words, _)| parts.iter().any(|part| words.contains(&part.as_str())));
+                assert!(hit.is_none(), "{}: {identifier} has a retired word; say: {}", path.display(), hit.unwrap().1);
+            }
+        }
+    }
+}
+
+/// The words of an identifier in snake or camel case.
+fn parts(identifier: &str) -> Vec<String> {
+    let mut snake = String::new();
+    for c in identifier.chars() {
+        if c.is_uppercase() && snake.ends_with(char::is_lowercase) {
+            snake.push('_');
+        }
+        snake.push(c);
+    }
+    snake.to_lowercase().split('_').map(str::to_owned).collect()
+}
+
+fn without_comments_and_strings(text: &str) -> String {
+    let mut code = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let length = if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if let Some(raw) = rest.strip_prefix("r#\"") {
+            raw.find("\"#").map_or(rest.len(), |end| end + 5)
+        } else if first == '"' {
+            end_of_quoted(rest, '"')
+        } else if first == '\'' && (rest[1..].starts_with('\\') || rest.chars().nth(2) == Some('\'')) {
+            end_of_quoted(rest, '\'') // a lifetime has no second quote
+        } else {
+            code.push(first);
+            rest = &rest[first.len_utf8()..];
+            continue;
+        };
+        code.push(' ');
+        rest = &rest[length..];
+    }
+    code
+}
+
+/// How long the quoted text is at the beginning of the code, both quotes included.
+fn end_of_quoted(code: &str, quote: char) -> usize {
+    let mut is_escaped = false;
+    for (at, c) in code.char_indices().skip(1) {
+        if c == quote && !is_escaped {
+            return at + 1;
+        }
+        is_escaped = c == '\\' && !is_escaped;
+    }
+    code.len()
+}
+
+#[test]
+fn only_code_is_searched_for_retired_words() {
+    let code = "let place = \"a \\\" said\"; // told\nlet c = '\\''; let d = '\"'; fn f<'a>(x: &'a str) { r#\"word \"b\" \"#; held }";
+    let expected = "let place =  ;  \nlet c =  ; let d =  ; fn f<'a>(x: &'a str) {  ; held }";
+    assert_eq!(without_comments_and_strings(code), expected);
+    assert_eq!(parts("StatusNote"), ["status", "note"]);
+    assert_eq!(parts("is_told"), ["is", "told"]);
+}

@@ -83,13 +83,13 @@ impl Core {
         self.comment(at, 4, persistent != "0", (author, comment), now)?;
         self.objects[at].acknowledged = if sticky == "2" { 2 } else { 1 };
         if notify != "0" {
-            self.tell(at, Occasion::Acknowledgement, author, comment, now);
+            self.notify(at, Occasion::Acknowledgement, author, comment, now);
         }
         Some(())
     }
 
-    fn comment(&mut self, at: usize, kind: u8, persistent: bool, said: (&str, &str), now: i64) -> Option<()> {
-        let (author, text) = said;
+    fn comment(&mut self, at: usize, kind: u8, persistent: bool, remark: (&str, &str), now: i64) -> Option<()> {
+        let (author, text) = remark;
         if text.is_empty() {
             return None;
         }
@@ -123,8 +123,8 @@ impl Core {
 
     fn cancel_downtime(&mut self, id: &str, now: i64) -> Option<()> {
         let id: u32 = id.trim().parse().ok()?;
-        let mut places = self.objects.iter().enumerate();
-        let (at, downtime) = places
+        let mut objects = self.objects.iter().enumerate();
+        let (at, downtime) = objects
             .find_map(|(at, object)| Some((at, object.downtimes.iter().position(|downtime| downtime.id == id)?)))?;
         self.end_downtime(at, downtime, Occasion::DowntimeCancelled, now);
         Some(())

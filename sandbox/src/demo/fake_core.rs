@@ -159,12 +159,12 @@ impl Core {
     }
 
     fn add(&mut self, host: &str, service: Option<&str>, fine: Finding, bad: &'static [Finding]) {
-        let place = HOSTS.iter().find(|known| known.name == host);
+        let known_host = HOSTS.iter().find(|known| known.name == host);
         self.objects.push(Object {
             host: host.to_owned(),
             service: service.map(str::to_owned),
-            alias: place.map_or("", |host| host.alias),
-            address: place.map_or("", |host| host.address),
+            alias: known_host.map_or("", |host| host.alias),
+            address: known_host.map_or("", |host| host.address),
             fine,
             bad,
             now: fine,
@@ -213,7 +213,7 @@ impl Core {
             return;
         }
         object.since = now;
-        let was_told = object.notifications > 0;
+        let was_notified = object.notifications > 0;
         if finding.code == 0 {
             object.last_problem_id = take(&mut object.problem_id);
             object.forget_acknowledgement();
@@ -229,9 +229,9 @@ impl Core {
         let text = format!("{kind} ALERT: {};{};HARD;1;{}", object.label(), object.state(), finding.output);
         let object = &self.objects[at];
         match finding.code {
-            0 if was_told => self.tell(at, Occasion::Recovery, "", "", now),
+            0 if was_notified => self.notify(at, Occasion::Recovery, "", "", now),
             0 => {}
-            _ if object.acknowledged == 0 => self.tell(at, Occasion::Problem, "", "", now),
+            _ if object.acknowledged == 0 => self.notify(at, Occasion::Problem, "", "", now),
             _ => {}
         }
         if finding.code == 0 {
@@ -240,8 +240,8 @@ impl Core {
         self.log(now, &text);
     }
 
-    /// Tells the contacts, unless notifications are off or the object is in a downtime.
-    pub(super) fn tell(&mut self, at: usize, occasion: Occasion, author: &str, comment: &str, now: i64) {
+    /// Notifies the contacts, unless notifications are off or the object is in a downtime.
+    pub(super) fn notify(&mut self, at: usize, occasion: Occasion, author: &str, comment: &str, now: i64) {
         let object = &mut self.objects[at];
         let is_muted = object.downtime_depth() > 0 && !occasion.is_of_downtime();
         if !object.notifications_enabled || is_muted {
@@ -280,7 +280,7 @@ impl Core {
                 let downtime = &mut self.objects[at].downtimes[downtime];
                 downtime.since = Some(now);
                 let (author, text) = (downtime.author.clone(), downtime.text.clone());
-                self.tell(at, Occasion::DowntimeStart, &author, &text, now);
+                self.notify(at, Occasion::DowntimeStart, &author, &text, now);
             }
             while let Some(over) = self.objects[at].downtimes.iter().position(|downtime| downtime.over_at() <= now) {
                 self.end_downtime(at, over, Occasion::DowntimeEnd, now);
@@ -291,7 +291,7 @@ impl Core {
     pub(super) fn end_downtime(&mut self, at: usize, downtime: usize, occasion: Occasion, now: i64) {
         let gone = self.objects[at].downtimes.remove(downtime);
         if gone.since.is_some() {
-            self.tell(at, occasion, &gone.author, &gone.text, now);
+            self.notify(at, occasion, &gone.author, &gone.text, now);
         }
     }
 }

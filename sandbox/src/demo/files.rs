@@ -83,7 +83,14 @@ fn notes(text: &mut String, object: &Object) {
             ("persistent", i64::from(comment.persistent)),
             ("entry_time", comment.time),
         ];
-        note(text, &format!("{kind}comment"), &names, &numbers, &comment.author, ("comment_data", &comment.text));
+        annotation_block(
+            text,
+            &format!("{kind}comment"),
+            &names,
+            &numbers,
+            &comment.author,
+            ("comment_data", &comment.text),
+        );
     }
     for downtime in &object.downtimes {
         let numbers = [
@@ -95,22 +102,29 @@ fn notes(text: &mut String, object: &Object) {
             ("duration", downtime.duration),
             ("is_in_effect", i64::from(downtime.since.is_some())),
         ];
-        note(text, &format!("{kind}downtime"), &names, &numbers, &downtime.author, ("comment", &downtime.text));
+        annotation_block(
+            text,
+            &format!("{kind}downtime"),
+            &names,
+            &numbers,
+            &downtime.author,
+            ("comment", &downtime.text),
+        );
     }
 }
 
-fn note(
+fn annotation_block(
     text: &mut String,
     kind: &str,
     names: &[(&str, &str)],
     numbers: &[(&str, i64)],
     author: &str,
-    said: (&str, &str),
+    text_pair: (&str, &str),
 ) {
     let numbers: Vec<(&str, String)> = numbers.iter().map(|(key, value)| (*key, value.to_string())).collect();
     let mut pairs = names.to_vec();
     pairs.extend(numbers.iter().map(|(key, value)| (*key, value.as_str())));
-    pairs.extend([("author", author), said]);
+    pairs.extend([("author", author), text_pair]);
     block(text, kind, &pairs);
 }
 
@@ -122,12 +136,12 @@ pub(super) fn objects(core: &Core) -> String {
     for object in &core.objects {
         let (kind, names) = named(object);
         let names: String = names.iter().map(|(key, value)| format!("\t{key}\t{value}\n")).collect();
-        let place = if object.service.is_none() {
+        let host_only = if object.service.is_none() {
             format!("\talias\t{}\n\taddress\t{}\n", object.alias, object.address)
         } else {
             String::new()
         };
-        text.push_str(&format!("define {kind} {{\n{names}{place}\tcontacts\tops\n\t}}\n\n"));
+        text.push_str(&format!("define {kind} {{\n{names}{host_only}\tcontacts\tops\n\t}}\n\n"));
     }
     text
 }

@@ -24,7 +24,7 @@ const QUEUE_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Panel {
     seen: Arc<Mutex<Seen>>,
     orders: Sender<Order>,
-    places: DemoFiles,
+    files: DemoFiles,
     program: PathBuf,
     queue: Option<(Instant, Vec<String>)>,
 }
@@ -44,9 +44,9 @@ pub(super) fn extra(panel: &Arc<Mutex<Option<Panel>>>) -> Extra {
 }
 
 impl Panel {
-    pub(super) fn new(program: &Path, places: &DemoFiles, core: &Running) -> Self {
+    pub(super) fn new(program: &Path, files: &DemoFiles, core: &Running) -> Self {
         let (seen, orders) = (Arc::clone(&core.seen), core.orders.clone());
-        Self { seen, orders, places: places.clone(), program: program.to_owned(), queue: None }
+        Self { seen, orders, files: files.clone(), program: program.to_owned(), queue: None }
     }
 
     fn answer(&mut self, method: &str, asked: &str) -> (u16, Value) {
@@ -84,8 +84,8 @@ impl Panel {
             ("Command file", commands(&seen)),
             ("Queue", queue),
             ("The core's state", states(&seen)),
-            ("The core's log", tail(&self.places.core_log)),
-            ("The listener's log", tail(&self.places.listener_log)),
+            ("The core's log", tail(&self.files.core_log)),
+            ("The listener's log", tail(&self.files.listener_log)),
         ];
         let panels: Vec<Value> = panels.iter().map(|(title, lines)| json!({"title": title, "lines": lines})).collect();
         json!({"panels": panels, "actions": actions})
@@ -97,11 +97,11 @@ impl Panel {
             return lines.clone();
         }
         let mut command = Command::new(&self.program);
-        command.arg("--config").arg(&self.places.config).args(["queue", "list"]).env_clear().stdin(Stdio::null());
+        command.arg("--config").arg(&self.files.config).args(["queue", "list"]).env_clear().stdin(Stdio::null());
         let lines = match command.output() {
             Ok(done) => {
-                let said = if done.status.success() { done.stdout } else { done.stderr };
-                String::from_utf8_lossy(&said).lines().map(str::to_owned).collect()
+                let output = if done.status.success() { done.stdout } else { done.stderr };
+                String::from_utf8_lossy(&output).lines().map(str::to_owned).collect()
             }
             Err(e) => vec![e.to_string()],
         };

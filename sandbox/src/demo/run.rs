@@ -53,17 +53,17 @@ pub(super) fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
 
 impl Running {
     /// Makes the files and starts the story.
-    pub(super) fn start(program: &Path, places: &DemoFiles) -> io::Result<Self> {
+    pub(super) fn start(program: &Path, files: &DemoFiles) -> io::Result<Self> {
         let now = wall_s();
         let core = Core::new(now);
-        files::write(&places.objects_file, &files::objects(&core))?;
-        rustix::fs::mknodat(CWD, &places.command_file, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
-        let command_file = Some(open(&places.command_file)?);
+        files::write(&files.objects_file, &files::objects(&core))?;
+        rustix::fs::mknodat(CWD, &files.command_file, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
+        let command_file = Some(open(&files.command_file)?);
         let seen = Arc::new(Mutex::new(Seen { core, is_running: true, commands: VecDeque::new() }));
         let (orders, received) = channel();
         let mut work = Work {
             seen: Arc::clone(&seen),
-            places: places.clone(),
+            files: files.clone(),
             program: program.to_owned(),
             command_file,
             unfinished: Vec::new(),
@@ -88,7 +88,7 @@ fn open(command_file: &Path) -> io::Result<File> {
 
 struct Work {
     seen: Arc<Mutex<Seen>>,
-    places: DemoFiles,
+    files: DemoFiles,
     program: PathBuf,
     /// Nobody reads it while the core is stopped.
     command_file: Option<File>,
@@ -150,7 +150,7 @@ impl Work {
                 seen.core.log(now, "Caught SIGTERM, shutting down...");
             }
             Action::StartCore => {
-                self.command_file = open(&self.places.command_file).ok();
+                self.command_file = open(&self.files.command_file).ok();
                 seen.is_running = self.command_file.is_some();
             }
             _ => perform(&mut seen.core, action, now),
@@ -180,14 +180,14 @@ impl Work {
         if is_changed || self.written != now {
             let text = files::status(&lock(&self.seen).core, now);
             self.written = now;
-            let _ = files::write(&self.places.status_file, &text);
+            let _ = files::write(&self.files.status_file, &text);
         }
     }
 
     fn write_log(&self) {
         let log: String = lock(&self.seen).core.take_log().iter().map(|line| format!("{line}\n")).collect();
         if !log.is_empty() {
-            let file = OpenOptions::new().create(true).append(true).open(&self.places.core_log);
+            let file = OpenOptions::new().create(true).append(true).open(&self.files.core_log);
             let _ = file.and_then(|mut file| file.write_all(log.as_bytes()));
         }
     }
@@ -198,9 +198,9 @@ impl Work {
         let sent = lock(&self.seen).core.take_notifications();
         for arguments in sent {
             let mut command = Command::new(&self.program);
-            command.arg("--config").arg(&self.places.config).arg("notify").args(&arguments);
+            command.arg("--config").arg(&self.files.config).arg("notify").args(&arguments);
             command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").stdin(Stdio::null()).stdout(Stdio::null());
-            let log = OpenOptions::new().create(true).append(true).open(&self.places.core_log);
+            let log = OpenOptions::new().create(true).append(true).open(&self.files.core_log);
             command.stderr(log.map_or_else(|_| Stdio::null(), Stdio::from));
             let what = match command.status() {
                 Ok(status) if status.success() => continue,

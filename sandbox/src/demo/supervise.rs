@@ -23,10 +23,10 @@ pub(super) struct Supervisor {
 }
 
 impl Supervisor {
-    pub(super) fn start(program: &Path, places: &DemoFiles, keep: bool) -> io::Result<Self> {
-        let directory = (!keep).then(|| places.directory.clone());
+    pub(super) fn start(program: &Path, files: &DemoFiles, keep: bool) -> io::Result<Self> {
+        let directory = (!keep).then(|| files.directory.clone());
         let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", SCRIPT, "ackbell demo"]).arg(program).arg(&places.config).arg(&places.listener_log);
+        shell.args(["-c", SCRIPT, "ackbell demo"]).arg(program).arg(&files.config).arg(&files.listener_log);
         shell.arg(directory.as_deref().unwrap_or(Path::new("")));
         shell.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").current_dir("/");
         // Ctrl-C goes to every process of the terminal's group; this one must outlive the demo for a moment.

@@ -22,13 +22,13 @@ pub(crate) fn is_for(request: &Request) -> bool {
 pub(crate) fn serve(line: &mut impl Write, state: &Mutex<State>) -> io::Result<()> {
     let head = Answer::typed(200, "text/event-stream", Vec::new()).with_header("cache-control", "no-store");
     line.write_all(&head.head(None, false))?;
-    let (mut told, mut looks) = (None, 0);
+    let (mut last_sent, mut looks) = (None, 0);
     loop {
         let revision = lock(state).revision;
         looks += 1;
-        if told != Some(revision) {
+        if last_sent != Some(revision) {
             write!(line, "data: {revision}\n\n")?;
-            (told, looks) = (Some(revision), 0);
+            (last_sent, looks) = (Some(revision), 0);
         } else if looks == LOOKS_MAX {
             line.write_all(b":\n\n")?;
             looks = 0;

@@ -59,9 +59,9 @@ pub(super) fn check(list: &[Value], findings: &mut Findings) {
 fn attachment(fields: &Map<String, Value>, pointer: &str, findings: &mut Findings) {
     for (name, value) in fields {
         if !KNOWN.contains(&name.as_str()) {
-            findings.report_violation("unknown_field", format!("{pointer}/{name}"));
+            findings.add_violation("unknown_field", format!("{pointer}/{name}"));
         } else if value.is_null() {
-            findings.report_violation("null_value", format!("{pointer}/{name}"));
+            findings.add_violation("null_value", format!("{pointer}/{name}"));
         }
     }
     match fields.get("blocks") {
@@ -77,7 +77,7 @@ fn attachment(fields: &Map<String, Value>, pointer: &str, findings: &mut Finding
     if let Some(color) = fields.get("color")
         && !color.as_str().is_some_and(is_color)
     {
-        findings.report_violation("bad_color", format!("{pointer}/color: {color}"));
+        findings.add_violation("bad_color", format!("{pointer}/color: {color}"));
     }
     findings.string(fields, pointer, "footer", ATTACHMENT_FOOTER_MAX);
     for name in ["text", "pretext"] {
@@ -100,7 +100,7 @@ fn field_list(fields: &Map<String, Value>, pointer: &str, findings: &mut Finding
         let pointer = format!("{pointer}/fields/{index}");
         let Some(field) = findings.object(value, &pointer) else { continue };
         for name in field.keys().filter(|name| !["title", "value", "short"].contains(&name.as_str())) {
-            findings.report_violation("unknown_field", format!("{pointer}/{name}"));
+            findings.add_violation("unknown_field", format!("{pointer}/{name}"));
         }
         if let Some(text) = field.get("value").and_then(Value::as_str) {
             mrkdwn::check(text, &format!("{pointer}/value"), findings);

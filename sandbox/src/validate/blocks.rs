@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::elements::{self, Place};
+use super::elements::{self, ElementPosition};
 use super::limits::{
     ACTIONS_ELEMENTS_MAX, BLOCK_ID_MAX, BLOCKS_MESSAGE_MAX, BLOCKS_VIEW_MAX, CONTEXT_ELEMENTS_MAX, HEADER_MAX,
     IMAGE_TEXT_MAX, INPUT_TEXT_MAX, MARKDOWN_MAX, SECTION_FIELD_MAX, SECTION_FIELDS_MAX, TABLE_CELLS_MAX,
@@ -74,7 +74,7 @@ fn section(fields: &Map<String, Value>, pointer: &str, findings: &mut Findings) 
     }
     if let Some(accessory) = fields.get("accessory") {
         let pointer = format!("{pointer}/accessory");
-        elements::check(accessory, &pointer, Place::Accessory, &mut HashSet::new(), findings);
+        elements::check(accessory, &pointer, ElementPosition::Accessory, &mut HashSet::new(), findings);
     }
     findings.boolean(fields, pointer, "expand");
 }
@@ -96,7 +96,7 @@ fn actions(fields: &Map<String, Value>, pointer: &str, findings: &mut Findings) 
     findings.required(fields, pointer, "elements");
     let mut ids = HashSet::new();
     for (index, element) in findings.list(fields, pointer, "elements", (1, ACTIONS_ELEMENTS_MAX)).iter().enumerate() {
-        elements::check(element, &format!("{pointer}/elements/{index}"), Place::Actions, &mut ids, findings);
+        elements::check(element, &format!("{pointer}/elements/{index}"), ElementPosition::Actions, &mut ids, findings);
     }
 }
 
@@ -106,7 +106,7 @@ fn input(fields: &Map<String, Value>, pointer: &str, findings: &mut Findings) {
     text_field(fields, pointer, "hint", (Kind::Plain, INPUT_TEXT_MAX), findings);
     findings.boolean(fields, pointer, "optional");
     if let Some(element) = findings.required(fields, pointer, "element") {
-        elements::check(element, &format!("{pointer}/element"), Place::Input, &mut HashSet::new(), findings);
+        elements::check(element, &format!("{pointer}/element"), ElementPosition::Input, &mut HashSet::new(), findings);
     }
 }
 

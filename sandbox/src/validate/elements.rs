@@ -29,13 +29,13 @@ const INPUTS: [&str; 5] = ["plain_text_input", "number_input", "email_text_input
 
 /// Where an element stands; each place takes other ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum ElementPosition {
     Actions,
     Accessory,
     Input,
 }
 
-impl Place {
+impl ElementPosition {
     fn takes(self, kind: &str) -> bool {
         let menu = MENUS.contains(&kind) || CHOOSERS.contains(&kind);
         match self {
@@ -50,10 +50,16 @@ impl Place {
 }
 
 /// One element; every `action_id` is unique in their block.
-pub(super) fn check(value: &Value, pointer: &str, place: Place, ids: &mut HashSet<String>, findings: &mut Findings) {
+pub(super) fn check(
+    value: &Value,
+    pointer: &str,
+    position: ElementPosition,
+    ids: &mut HashSet<String>,
+    findings: &mut Findings,
+) {
     let Some(fields) = findings.object(value, pointer) else { return };
     let kind = fields.get("type").and_then(Value::as_str).unwrap_or_default();
-    if !place.takes(kind) {
+    if !position.takes(kind) {
         findings.problem(pointer, &format!("unsupported type: {kind}"));
         return;
     }

@@ -10,7 +10,7 @@ pub(super) fn check(text: &str, pointer: &str, findings: &mut Findings) {
         let tail = &rest[at..];
         if let Some(after) = tail.strip_prefix('&') {
             if !["amp;", "lt;", "gt;"].iter().any(|entity| after.starts_with(entity)) {
-                findings.report_violation("unescaped_ampersand", format!("{pointer}: {}", excerpt(tail)));
+                findings.add_violation("unescaped_ampersand", format!("{pointer}: {}", excerpt(tail)));
             }
             rest = after;
             continue;
@@ -18,7 +18,7 @@ pub(super) fn check(text: &str, pointer: &str, findings: &mut Findings) {
         match tail.find('>').map(|end| (&tail[1..end], end)) {
             Some((inside, end)) if is_construct(inside) => rest = &tail[end + 1..],
             _ => {
-                findings.report_violation("unescaped_markup", format!("{pointer}: {}", excerpt(tail)));
+                findings.add_violation("unescaped_markup", format!("{pointer}: {}", excerpt(tail)));
                 rest = &tail[1..];
             }
         }

@@ -48,7 +48,7 @@ impl FromArgMatches for NotifyArgs {
             made.fields.vars.push((key.to_owned(), value.to_owned()));
         }
         let to = matches.get_many::<OsString>("to").into_iter().flatten();
-        made.fields.to = to.map(|place| place.to_string_lossy().into_owned()).collect();
+        made.fields.to = to.map(|destination| destination.to_string_lossy().into_owned()).collect();
         made.from_env = matches.get_flag("from-env");
         made.dry_run = matches.get_flag("dry-run");
         Ok(made)

@@ -2,7 +2,7 @@
 
 use super::{Failure, row_json, subscription_json};
 use crate::cli::args::QueueFilter;
-use crate::cli::terminal::table::{Column, Table, numbers, words};
+use crate::cli::terminal::table::{Column, Table, number_column, text_column};
 use crate::cli::{Exit, Output};
 use crate::config::{COMMAND, Config};
 use crate::model::notification::clean_line;
@@ -15,10 +15,21 @@ use serde_json::{Value, json};
 
 /// How many deliveries are listed.
 const LIST_MAX: usize = 10_000;
-const COLUMNS: [Column; 6] =
-    [numbers("ID"), words("STATE"), words("TO"), numbers("AGE"), numbers("TRIES"), words("NOTIFICATION")];
-const SUBSCRIPTIONS: [Column; 5] =
-    [words("CHANNEL"), words("FILTER"), words("BY"), words("SINCE"), words("INTEGRATION")];
+const COLUMNS: [Column; 6] = [
+    number_column("ID"),
+    text_column("STATE"),
+    text_column("TO"),
+    number_column("AGE"),
+    number_column("TRIES"),
+    text_column("NOTIFICATION"),
+];
+const SUBSCRIPTIONS: [Column; 5] = [
+    text_column("CHANNEL"),
+    text_column("FILTER"),
+    text_column("BY"),
+    text_column("SINCE"),
+    text_column("INTEGRATION"),
+];
 
 pub(super) fn deliveries(
     config: &Config,
@@ -79,7 +90,7 @@ pub(super) fn table(rows: &[Row], now: i64, out: &Output) -> String {
             let wait = row.due.saturating_sub(now);
             let is_later = row.state == DeliveryState::Waiting && wait > 0;
             let next = if is_later {
-                format!(" (next try in {})", short_span(wait / 1000, Unit::Letter))
+                format!(" (next try in {})", short_span(wait / 1000, Unit::Compact))
             } else {
                 String::new()
             };
@@ -94,7 +105,7 @@ fn cells(row: &Row, now: i64) -> Vec<String> {
         row.id.to_string(),
         row.state.name().to_owned(),
         destination(row),
-        short_span((now - row.received) / 1000, Unit::Letter),
+        short_span((now - row.received) / 1000, Unit::Compact),
         row.attempts.to_string(),
         row.incoming.summary(),
     ]

@@ -32,9 +32,9 @@ impl Definitions {
             ));
         };
         let dangers = dangers(local);
-        let (refused, told): (Vec<&Danger>, Vec<&Danger>) =
+        let (refused, warned): (Vec<&Danger>, Vec<&Danger>) =
             dangers.iter().partition(|danger| danger.what == DangerKind::Output);
-        for Danger { found, remedy, .. } in told {
+        for Danger { found, remedy, .. } in warned {
             prompt.out.line(&format!("! {found}\n  {remedy}"));
         }
         let refused = refused.first().map(|Danger { found, remedy, .. }| format!("{found}\n  {remedy}"));
@@ -57,8 +57,8 @@ impl Definitions {
         if there.is_some_and(|there| !there.contains("ackbell")) {
             return Self::Not(format!("{} isn't ackbell's: name another file with --definitions", path.display()));
         }
-        if let Verification::Bad(said) = local.verify() {
-            prompt.out.line(&format!("! the core's own configuration has errors already:\n{said}"));
+        if let Verification::Bad(errors) = local.verify() {
+            prompt.out.line(&format!("! the core's own configuration has errors already:\n{errors}"));
             let how = format!("repair it, then: ackbell commands {}", local.kind.name());
             return Self::Not(how);
         }
@@ -92,11 +92,11 @@ impl Definitions {
     /// Writes them, and lets the core judge; what it doesn't like is taken back.
     pub(super) fn put(&self, prompt: &mut Prompt<'_>) -> Result<(), End> {
         let Self::File { local, path, text, bare, is_there: false } = self else { return Ok(()) };
-        let said = {
+        let done = {
             let _whole = prompt.write();
-            put_in_place(local, path, text, bare)?
+            install(local, path, text, bare)?
         };
-        prompt.out.line(&format!("✓ {}{said}", path.display()));
+        prompt.out.line(&format!("✓ {}{done}", path.display()));
         Ok(())
     }
 }
@@ -107,7 +107,7 @@ fn dangers(local: &Local) -> Vec<Danger> {
     shell::dangers(&core).unwrap_or_default()
 }
 
-fn put_in_place(local: &Local, path: &Path, text: &str, bare: &str) -> Result<&'static str, End> {
+fn install(local: &Local, path: &Path, text: &str, bare: &str) -> Result<&'static str, End> {
     let before = write_files::read(path).ok();
     let write = |content: &str| {
         let file = Planned { path: path.to_owned(), content: content.to_owned(), mode: 0o644, backup: None };
@@ -122,7 +122,7 @@ fn put_in_place(local: &Local, path: &Path, text: &str, bare: &str) -> Result<&'
     }
     // A core without the host that the check of ackbell belongs to.
     write(bare).map_err(fail)?;
-    let Verification::Bad(words) = local.verify() else {
+    let Verification::Bad(errors) = local.verify() else {
         return Ok(": the core verified it; without the check of ackbell itself, as it has no host localhost");
     };
     let back = match before {
@@ -130,5 +130,5 @@ fn put_in_place(local: &Local, path: &Path, text: &str, bare: &str) -> Result<&'
         None => std::fs::remove_file(path).is_ok(),
     };
     let taken = if back { "was taken back" } else { "must be removed" };
-    Err(End::Failed(Exit::Config, format!("the core refuses its definitions; {} {taken}:\n{words}", path.display())))
+    Err(End::Failed(Exit::Config, format!("the core refuses its definitions; {} {taken}:\n{errors}", path.display())))
 }

@@ -88,9 +88,9 @@ fn test_button(context: &SetupContext<'_>, choices: &Choices, prompt: &mut Promp
     {
         return Ok(());
     }
-    let place = channel.to_string();
-    let ready = || prompt.out.line(&format!("  Click it in {place}, within {} s ...", CLICK_PATIENCE.as_secs()));
-    match try_click::wait(&integration, context.env, &place, CLICK_PATIENCE, ready) {
+    let channel = channel.to_string();
+    let ready = || prompt.out.line(&format!("  Click it in {channel}, within {} s ...", CLICK_PATIENCE.as_secs()));
+    match try_click::wait(&integration, context.env, &channel, CLICK_PATIENCE, ready) {
         Ok(name) => prompt.out.line(&format!("✓ the click of {name} came in")),
         Err(problem) => prompt.out.line(&format!("✗ {problem}")),
     }

@@ -37,9 +37,9 @@ impl<'a> Prompt<'a> {
                 if let Some(before) = &before {
                     let _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
                 }
-                let said: &[u8] =
+                let message: &[u8] =
                     if written.load(Ordering::Relaxed) { b"\nstopped\n" } else { b"\nstopped; nothing was written\n" };
-                let _ = io::Write::write_all(&mut io::stderr(), said);
+                let _ = io::Write::write_all(&mut io::stderr(), message);
                 let _ = signal_hook::low_level::emulate_default_handler(signal);
             }
         })?;

@@ -122,8 +122,8 @@ fn secret(
     if let Some((text, from)) = given(kind, context)? {
         let tried = kind.parse(&text).and_then(|secret| try_out(kind, secret, context, choices));
         match tried {
-            Ok(said) => {
-                prompt.out.line(&format!("✓ {label} from {from}{said}"));
+            Ok(details) => {
+                prompt.out.line(&format!("✓ {label} from {from}{details}"));
                 return Ok(());
             }
             Err(problem) if prompt.non_interactive => {
@@ -149,8 +149,8 @@ fn secret(
             return Err(End::Failed(Exit::Usage, FLAGS_NEEDED.to_owned()));
         }
         match kind.parse(&text).and_then(|secret| try_out(kind, secret, context, choices)) {
-            Ok(said) => {
-                prompt.out.line(&format!("✓ {label}{said}"));
+            Ok(details) => {
+                prompt.out.line(&format!("✓ {label}{details}"));
                 return Ok(());
             }
             Err(problem) => prompt.out.line(&format!("✗ {problem}")),

@@ -13,13 +13,13 @@ pub(crate) struct Column {
     is_number: bool,
 }
 
-/// A column of words.
-pub(crate) const fn words(title: &'static str) -> Column {
+/// A column of text.
+pub(crate) const fn text_column(title: &'static str) -> Column {
     Column { title, is_number: false }
 }
 
 /// A column that is read from its right end.
-pub(crate) const fn numbers(title: &'static str) -> Column {
+pub(crate) const fn number_column(title: &'static str) -> Column {
     Column { title, is_number: true }
 }
 
@@ -104,7 +104,7 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
 mod tests {
     use super::*;
 
-    const COLUMNS: [Column; 3] = [numbers("ID"), words("STATE"), words("WHAT")];
+    const COLUMNS: [Column; 3] = [number_column("ID"), text_column("STATE"), text_column("WHAT")];
 
     fn row(cells: [&str; 3]) -> Vec<String> {
         cells.map(str::to_owned).to_vec()

@@ -1,5 +1,5 @@
 //! The thread that acts on kept requests: its state, its loop, and the audit's rows. Its steps, in order, are
-//! [`ActionWorker::act`] on the page of the flow; [`prepare`], [`send`], [`confirm`] and [`reply`] are their details.
+//! [`ActionWorker::run_due`] on the page of the flow; [`prepare`], [`send`], [`confirm`] and [`reply`] are their details.
 //!
 //! A click wakes it. Every step is in the outbox before the next one begins.
 
@@ -54,7 +54,7 @@ pub(super) struct ActionWorker {
     store: Store,
     pub(super) lookup: AccessLookup,
     /// Requests whose person knows that the core hasn't confirmed yet.
-    told_to_wait: HashSet<i64>,
+    informed: HashSet<i64>,
     state_reads: StateReads,
     /// Requests that the core was seen to have applied, and when.
     seen: HashMap<i64, SpoolId>,
@@ -68,9 +68,9 @@ pub(super) struct ActionWorker {
 
 impl ActionWorker {
     pub(super) fn new(lookup: AccessLookup, store: Store, status: StatusWriter) -> Self {
-        let (told_to_wait, state_reads, seen) = (HashSet::new(), StateReads::default(), HashMap::new());
+        let (informed, state_reads, seen) = (HashSet::new(), StateReads::default(), HashMap::new());
         let (spool, clock) = (Spool::new(&lookup.config().state_dir), SteadyClock::start());
-        Self { store, lookup, told_to_wait, state_reads, seen, spool, status, clock, trimmed: None }
+        Self { store, lookup, informed, state_reads, seen, spool, status, clock, trimmed: None }
     }
 
     /// Works until it is asked to stop.
@@ -84,7 +84,7 @@ impl ActionWorker {
             error!("can't read the action requests reason={:?}", e.to_string());
         }
         loop {
-            let pause = self.act().unwrap_or_else(|e| {
+            let pause = self.run_due().unwrap_or_else(|e| {
                 error!("action requests interrupted reason={:?} action=retry kept=all", e.to_string());
                 ERROR_PAUSE
             });

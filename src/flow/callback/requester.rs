@@ -115,10 +115,10 @@ impl KnownPeople {
             let person = match client.look_up("users.info", &[("user", &requester.user)], BUDGET) {
                 Ok(answer) => person_of(&answer["user"], claimed, team),
                 // Slack hides the users of workspaces that share no channel with the app.
-                Err(Outcome::PlaceNever { .. }) if !claimed.team_id.is_empty() && claimed.team_id != team => {
+                Err(Outcome::DestinationNever { .. }) if !claimed.team_id.is_empty() && claimed.team_id != team => {
                     Person { is_outsider: true, ..claimed }
                 }
-                Err(Outcome::PlaceNever { reason }) => return Err(IdentityError::Unknown(reason.text)),
+                Err(Outcome::DestinationNever { reason }) => return Err(IdentityError::Unknown(reason.text)),
                 Err(outcome) => return Err(identity_error(outcome)),
             };
             if self.known.len() >= PEOPLE_MAX {
@@ -191,7 +191,7 @@ pub(crate) fn person_from_answer(user: &Value) -> Person {
 
 fn identity_error(outcome: Outcome) -> IdentityError {
     match outcome {
-        Outcome::TokenNever { reason } | Outcome::PlaceNever { reason } | Outcome::MessageNever { reason } => {
+        Outcome::TokenNever { reason } | Outcome::DestinationNever { reason } | Outcome::MessageNever { reason } => {
             IdentityError::Never(reason.text)
         }
         Outcome::Temporary { reason, .. } | Outcome::Plain { reason } | Outcome::PostAnew { reason } => {

@@ -67,8 +67,8 @@ impl<'a> Composer<'a> {
                     Composed::new((blocks::sentence(render::Tone::Good, &render::closing(stats)), all))
                 }
                 DigestStep::Post | DigestStep::Edit => {
-                    let reach = interactivity(self.config, &claimed.queue.integration);
-                    let context = (reach, claimed.message.id.number());
+                    let interactivity = interactivity(self.config, &claimed.queue.integration);
+                    let context = (interactivity, claimed.message.id.number());
                     let digest = render::digest(stats, self.config, annotation(claimed), context);
                     let (message, _) = blocks::digest(&digest, self.mentions);
                     Composed::new((plain_if(claimed.message.is_plain, message), all))
@@ -95,7 +95,7 @@ impl<'a> Composer<'a> {
             core: self.config.cores.iter().find(|core| core.name == notification.core),
             style: &self.config.message,
             mentions: self.mentions,
-            note: annotation(claimed),
+            annotation: annotation(claimed),
             oldest: claimed.queued.iter().map(|queued| queued.incoming.time()).min(),
             outage: self.outage,
             interactivity: interactivity(self.config, &claimed.queue.integration),
@@ -112,8 +112,11 @@ impl<'a> Composer<'a> {
         let annotation = annotation(claimed);
         match self.flavor {
             Flavor::Slack => {
-                let reach = interactivity(self.config, &claimed.queue.integration);
-                plain_if(claimed.message.is_plain, direct_message::message(message, annotation, self.mentions, reach))
+                let interactivity = interactivity(self.config, &claimed.queue.integration);
+                plain_if(
+                    claimed.message.is_plain,
+                    direct_message::message(message, annotation, self.mentions, interactivity),
+                )
             }
             Flavor::Mattermost | Flavor::RocketChat | Flavor::Discord => legacy::direct_message(message, annotation),
         }
@@ -170,7 +173,7 @@ pub(crate) fn message(
     annotation: Option<&str>,
 ) -> Value {
     let core = config.cores.iter().find(|core| core.name == notification.core);
-    let context = RenderContext { note: annotation, ..RenderContext::bare(&config.message, core, now) };
+    let context = RenderContext { annotation, ..RenderContext::bare(&config.message, core, now) };
     to_payload(&render::card(notification, &context), flavor, false)
 }
 

@@ -60,13 +60,13 @@ impl Deliverer {
                 let replaced = self.integration(&queue.integration).filter(|found| found.webhook_url().is_none());
                 let Some(integration) = replaced else { return Ok(None) };
                 // Only this message has no destination; the integration isn't paused for it.
-                let gone = || Outcome::PlaceNever { reason: "the webhook it was for is gone".into() };
+                let gone = || Outcome::DestinationNever { reason: "the webhook it was for is gone".into() };
                 let target = integration.channel.as_ref().map(Target::from).ok_or_else(gone)?;
                 self.channel(&DeliveryQueue { target, ..queue.clone() }, budget)
             }
             Target::Email(email) => match self.person(&queue.integration, email, budget)? {
                 Some(id) => Ok(Some(id)),
-                None => Err(Outcome::PlaceNever {
+                None => Err(Outcome::DestinationNever {
                     reason: Reason::new(SlackError::UsersNotFound, format!("users_not_found: {email}")),
                 }),
             },
@@ -107,7 +107,7 @@ impl Deliverer {
             };
             match client.look_up("users.lookupByEmail", &[("email", email)], budget) {
                 Ok(answer) => Ok(answer["user"]["id"].as_str().map(str::to_owned)),
-                Err(Outcome::PlaceNever { .. }) => Ok(None),
+                Err(Outcome::DestinationNever { .. }) => Ok(None),
                 Err(other) => Err(other),
             }
         })

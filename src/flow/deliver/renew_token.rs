@@ -136,7 +136,7 @@ impl Deliverer {
 /// Why there is no new token, and when to ask again.
 fn when(outcome: &Outcome) -> (String, Duration) {
     match outcome {
-        Outcome::TokenNever { reason } | Outcome::MessageNever { reason } | Outcome::PlaceNever { reason } => {
+        Outcome::TokenNever { reason } | Outcome::MessageNever { reason } | Outcome::DestinationNever { reason } => {
             (reason.to_string(), RETRY_REFUSED)
         }
         Outcome::Temporary { reason, .. } | Outcome::Plain { reason } | Outcome::PostAnew { reason } => {

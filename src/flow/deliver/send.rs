@@ -76,7 +76,11 @@ impl Deliverer {
             let reason = format!("there is no integration \"{}\" any more", claimed.queue.integration).into();
             // Without another queue it waits: a file half written or a name mistyped has the integration again soon.
             let is_taken_over = self.fallback(&claimed.queue).is_some();
-            return Err(if is_taken_over { Outcome::PlaceNever { reason } } else { Outcome::TokenNever { reason } });
+            return Err(if is_taken_over {
+                Outcome::DestinationNever { reason }
+            } else {
+                Outcome::TokenNever { reason }
+            });
         };
         if !integration.enabled {
             let reason = format!("the integration \"{}\" is disabled", integration.name).into();
@@ -86,7 +90,11 @@ impl Deliverer {
         if let Some(missing) = integration.missing_token().filter(|_| !is_the_webhooks) {
             let reason = missing.to_string().into();
             let is_taken_over = self.stand_in(&integration).is_some();
-            return Err(if is_taken_over { Outcome::PlaceNever { reason } } else { Outcome::TokenNever { reason } });
+            return Err(if is_taken_over {
+                Outcome::DestinationNever { reason }
+            } else {
+                Outcome::TokenNever { reason }
+            });
         }
         if let Entry::Vacant(vacant) = self.clients.entry(integration.name.clone()) {
             let client = Client::new(&integration, &self.env);

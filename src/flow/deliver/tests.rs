@@ -18,7 +18,7 @@ const TOKEN: &str = "xoxb-sandbox-0000000000";
 #[derive(Debug, Clone)]
 enum Event {
     /// An object by its number, and what the core says of it.
-    Said(usize, &'static str, &'static str),
+    Notified(usize, &'static str, &'static str),
     /// A call fails so often.
     Fault(&'static str, u32),
     /// The deliverer dies and another takes over.
@@ -30,7 +30,7 @@ enum Event {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let said = prop_oneof![
+    let notified = prop_oneof![
         4 => Just(("PROBLEM", "2")),
         2 => Just(("PROBLEM", "1")),
         4 => Just(("RECOVERY", "0")),
@@ -38,7 +38,7 @@ fn event() -> impl Strategy<Value = Event> {
     ];
     let fault = prop_oneof![Just("500"), Just("429"), Just("reset"), Just("html200"), Just("close_before")];
     prop_oneof![
-        8 => (0..3_usize, said).prop_map(|(object, (kind, state))| Event::Said(object, kind, state)),
+        8 => (0..3_usize, notified).prop_map(|(object, (kind, state))| Event::Notified(object, kind, state)),
         2 => (fault, 1..4_u32).prop_map(|(kind, times)| Event::Fault(kind, times)),
         1 => Just(Event::Restart),
         4 => (1..5_usize).prop_map(Event::Rounds),
@@ -104,7 +104,7 @@ impl Evening {
 
     fn happens(&mut self, event: &Event) {
         match event {
-            Event::Said(object, kind, state) => self.say(*object, kind, state),
+            Event::Notified(object, kind, state) => self.say(*object, kind, state),
             Event::Fault(kind, times) => {
                 let fault = json!({"faults": [{"kind": kind, "times": times, "retry_after": "0"}]});
                 self.control("faults", Some(&fault));

@@ -29,11 +29,11 @@ pub(super) fn judge(facts: &Facts, findings: &mut Vec<Finding>) {
                 let text = "no listener runs: clicks in Slack reach nobody".to_owned();
                 add(Level::Critical, text, "systemctl start ackbell");
             } else {
-                findings.push(Finding::new(Level::Note, "no listener runs; notify delivers by itself"));
+                findings.push(Finding::new(Level::Info, "no listener runs; notify delivers by itself"));
             }
             if let Some(pid) = lock_holder {
                 let text = format!("process {pid} holds the delivery lock and delivers");
-                findings.push(Finding::new(Level::Note, text));
+                findings.push(Finding::new(Level::Info, text));
             }
         }
         Some(Ok(Listener::Died(status))) => {
@@ -59,17 +59,17 @@ fn running(status: &ListenerStatus, now: i64, findings: &mut Vec<Finding>) {
         let text = format!("the listener is ackbell {}, this is {ours}", status.version);
         add(Level::Warning, text, "systemctl restart ackbell");
     }
-    if let Some(noted) = &status.interrupted {
-        let text = format!("delivery has been interrupted for {}: {}", span(now - noted.at), noted.reason);
+    if let Some(failure) = &status.interrupted {
+        let text = format!("delivery has been interrupted for {}: {}", span(now - failure.at), failure.reason);
         add(Level::Critical, text, "delivery continues by itself once that is repaired");
     }
-    if let Some(noted) = &status.refused {
-        let first = noted.reason.lines().next().unwrap_or_default();
-        let text = format!("the listener refused the configuration {} ago: {first}", span(now - noted.at));
+    if let Some(failure) = &status.refused {
+        let first = failure.reason.lines().next().unwrap_or_default();
+        let text = format!("the listener refused the configuration {} ago: {first}", span(now - failure.at));
         add(Level::Warning, text, "ackbell config check; then systemctl reload ackbell");
     }
-    if let Some(noted) = &status.http {
-        add(Level::Critical, format!("the HTTP listener isn't open: {}", noted.reason), "ss -ltnp shows who listens");
+    if let Some(failure) = &status.http {
+        add(Level::Critical, format!("the HTTP listener isn't open: {}", failure.reason), "ss -ltnp shows who listens");
     }
     for (name, socket) in &status.sockets {
         let silent = now - socket.since;
@@ -79,8 +79,8 @@ fn running(status: &ListenerStatus, now: i64, findings: &mut Vec<Finding>) {
             let text = format!("[{name}] has had no Socket Mode connection for {}: {why}", span(silent));
             add(level, text, &format!("ackbell doctor --integration {name}"));
         }
-        if socket.connected && socket.strangers > 0 {
-            let others = count(i64::try_from(socket.strangers).unwrap_or(i64::MAX), "other connection");
+        if socket.connected && socket.other_connections > 0 {
+            let others = count(i64::try_from(socket.other_connections).unwrap_or(i64::MAX), "other connection");
             let text = format!(
                 "[{name}] {others} of the app: Slack sends some clicks there, and this listener never sees them"
             );
@@ -92,18 +92,19 @@ fn running(status: &ListenerStatus, now: i64, findings: &mut Vec<Finding>) {
         let level = match seconds.abs() {
             SKEW_CRITICAL.. => Level::Critical,
             SKEW_WARNING.. => Level::Warning,
-            _ => Level::Note,
+            _ => Level::Info,
         };
-        if level > Level::Note {
+        if level > Level::Info {
             let side = if seconds > 0 { "ahead of" } else { "behind" };
             let text =
                 format!("this machine's clock is {} s {side} Slack's: at 300 s every click is refused", seconds.abs());
             add(level, text, "timedatectl set-ntp true");
         }
     }
-    for (name, noted) in &status.commands {
+    for (name, failure) in &status.commands {
         let core = if name.is_empty() { String::new() } else { format!(" to \"{name}\"") };
-        let text = format!("the last command{core} wasn't handed over {} ago: {}", span(now - noted.at), noted.reason);
+        let text =
+            format!("the last command{core} wasn't handed over {} ago: {}", span(now - failure.at), failure.reason);
         add(Level::Warning, text, "ackbell doctor");
     }
 }

@@ -138,7 +138,7 @@ fn what_is_lost_or_can_not_go_on_is_critical() {
 
 #[test]
 fn what_the_listener_noted_is_judged() {
-    let noted = |reason: &str| Some(StatusNote { reason: reason.into(), at: NOW - 60 });
+    let failure = |reason: &str| Some(StatusNote { reason: reason.into(), at: NOW - 60 });
     let skew = |seconds, at| runs(|status| status.skew = Some(Skew { seconds, at }));
     let socket = |change: fn(&mut Socket)| {
         let mut socket = Socket { connected: true, since: NOW - 3600, connections: 1, ..Socket::default() };
@@ -148,15 +148,15 @@ fn what_the_listener_noted_is_judged() {
     for (facts, expected) in [
         (runs(|status| status.version = "9.0.0".into()), "WARNING - the listener is ackbell 9.0.0, this is 0.1.0"),
         (
-            runs(|status| status.interrupted = noted("No space left on device")),
+            runs(|status| status.interrupted = failure("No space left on device")),
             "CRITICAL - delivery has been interrupted for 60 s: No space left on device",
         ),
         (
-            runs(|status| status.refused = noted("ackbell.toml:3:1: unknown key\n  3 | x\n")),
+            runs(|status| status.refused = failure("ackbell.toml:3:1: unknown key\n  3 | x\n")),
             "WARNING - the listener refused the configuration 60 s ago: ackbell.toml:3:1: unknown key",
         ),
         (
-            runs(|status| status.http = noted("127.0.0.1:9277: in use")),
+            runs(|status| status.http = failure("127.0.0.1:9277: in use")),
             "CRITICAL - the HTTP listener isn't open: 127.0.0.1:9277: in use",
         ),
         (skew(59, NOW), "OK - nothing waits, the listener 0.1.0 runs"),
@@ -165,7 +165,7 @@ fn what_the_listener_noted_is_judged() {
         (skew(600, NOW - 90_000), "OK - nothing waits, the listener 0.1.0 runs"),
         (socket(|_| ()), "OK - nothing waits, the listener 0.1.0 runs"),
         (
-            socket(|socket| socket.strangers = 1),
+            socket(|socket| socket.other_connections = 1),
             "WARNING - [default] 1 other connection of the app: Slack sends some clicks there, and this listener never sees them",
         ),
         (
@@ -173,7 +173,7 @@ fn what_the_listener_noted_is_judged() {
             "CRITICAL - [default] has had no Socket Mode connection for 60 min: invalid_auth",
         ),
         (
-            runs(|status| drop(status.commands.insert(String::new(), noted("nobody reads it").unwrap()))),
+            runs(|status| drop(status.commands.insert(String::new(), failure("nobody reads it").unwrap()))),
             "WARNING - the last command wasn't handed over 60 s ago: nobody reads it",
         ),
     ] {

@@ -142,7 +142,7 @@ impl Look<'_> {
 
     fn not_found(&self, hop: &str, id: &str, outcome: &Outcome) -> Step {
         match outcome {
-            Outcome::PlaceNever { reason } => {
+            Outcome::DestinationNever { reason } => {
                 let found =
                     format!("{reason}: there is no channel {id}, or it is private and @{} isn't in it", self.bot);
                 Step::bad(Trouble::Refused, hop, found, format!("in that channel type /invite @{}", self.bot))
@@ -161,7 +161,7 @@ impl Look<'_> {
                 let name = answer["user"]["real_name"].as_str().unwrap_or("?");
                 Step::good(hop, format!("a direct message to {}", crate::model::notification::clean_line(name)))
             }
-            Err(Outcome::PlaceNever { .. }) => {
+            Err(Outcome::DestinationNever { .. }) => {
                 let found = "nobody in this workspace has that address or id";
                 Step::bad(Trouble::Refused, hop, found, "correct it, or invite the person into the workspace")
             }

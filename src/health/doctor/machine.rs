@@ -23,9 +23,9 @@ pub(super) fn configuration(path: Option<&Path>, env: &Environment) -> (Option<C
     const HOP: &str = "configuration";
     match config::load(path, env) {
         Ok((config, warnings)) => {
-            let place = config.path.as_ref().map(|path| path.display().to_string());
-            let place = place.unwrap_or_else(|| "no file; the environment alone configures ackbell".to_owned());
-            let mut steps = vec![Step::good(HOP, place)];
+            let source = config.path.as_ref().map(|path| path.display().to_string());
+            let source = source.unwrap_or_else(|| "no file; the environment alone configures ackbell".to_owned());
+            let mut steps = vec![Step::good(HOP, source)];
             for warning in warnings {
                 let remedy = warning.remedy.unwrap_or_else(|| "ackbell config check".to_owned());
                 let step = Step::warning(HOP, warning.message, remedy);
@@ -50,9 +50,10 @@ pub(super) fn configuration(path: Option<&Path>, env: &Environment) -> (Option<C
                 n => format!(" (and {} more)", n - 1),
             };
             let step = problems.into_iter().next().map(|problem| {
-                let place = problem.place.map_or_else(String::new, |(line, column)| format!("line {line}:{column}: "));
+                let position =
+                    problem.position.map_or_else(String::new, |(line, column)| format!("line {line}:{column}: "));
                 let remedy = problem.remedy.map_or_else(String::new, |remedy| format!("{remedy}; "));
-                let found = format!("{place}{}{more}", problem.message);
+                let found = format!("{position}{}{more}", problem.message);
                 Step::bad(Trouble::Configuration, HOP, found, format!("{remedy}ackbell config check shows all"))
             });
             (None, step.into_iter().collect())
@@ -132,7 +133,7 @@ pub(super) fn listener(config: &Config) -> Vec<Step> {
     let config = Some(Configured::Good { takes_callbacks, template: None, missing: Vec::new() });
     let facts = Facts { now, listener: Some(listener), config, ..Facts::default() };
     steps.extend(judge_listener(&facts).into_iter().map(|finding| match finding.level {
-        Level::Note => Step::good(HOP, finding.text),
+        Level::Info => Step::good(HOP, finding.text),
         Level::Unknown | Level::Warning => Step::warning(HOP, finding.text, finding.remedy.unwrap_or_default()),
         Level::Critical => Step::bad(Trouble::Unreachable, HOP, finding.text, finding.remedy.unwrap_or_default()),
     }));

@@ -151,8 +151,8 @@ mod tests {
         });
         assert!(!is_asked_here(Peer::Network("127.0.0.1:4000".parse().unwrap()), &twice));
         // As a proxy hands it on that leaves the name and adds nothing.
-        for elsewhere in ["bell.example.com", "bell.example.com:443", "198.51.100.7", "[2001:db8::1]:443"] {
-            assert!(!asked(Some(elsewhere)), "{elsewhere}");
+        for other_host in ["bell.example.com", "bell.example.com:443", "198.51.100.7", "[2001:db8::1]:443"] {
+            assert!(!asked(Some(other_host)), "{other_host}");
         }
     }
 

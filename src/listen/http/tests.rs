@@ -26,7 +26,7 @@ fn server(callback: impl Fn(&Verified) -> HttpReply + Send + Sync + 'static) -> 
     let env = Environment::default();
     let config = crate::config::load(Some(&path), &env).unwrap().0;
     let status = StatusWriter::new(&config.runtime_dir);
-    status.note(|status| status.interrupted = Some(StatusNote::now("no disk".to_owned())));
+    status.update(|status| status.interrupted = Some(StatusNote::now("no disk".to_owned())));
     let mut endpoints = Endpoints::new(&config, &env, status);
     endpoints.callback_in_a_test = Some(Box::new(callback));
     let signers = ["first", "second"].map(|name| Signer {

@@ -16,7 +16,7 @@ fn notification(kind: &str, host: &str, service: &str, time: i64) -> Notificatio
 
 /// The author and the comment that this log gives, as `author: comment`.
 fn by_log(log: &str, notification: &Notification) -> Option<String> {
-    in_log(log, notification).map(|said| format!("{}: {}", said.author, said.comment))
+    in_log(log, notification).map(|found| format!("{}: {}", found.author, found.comment))
 }
 
 #[test]
@@ -36,9 +36,9 @@ fn each_command_that_a_notification_comes_of_says_who_and_what() {
         ("DOWNTIMESTART", "Disk", format!("SCHEDULE_HOSTGROUP_SVC_DOWNTIME;linux;{downtime}")),
         ("DOWNTIMESTART", "Disk", format!("SCHEDULE_SERVICEGROUP_SVC_DOWNTIME;shop;{downtime}")),
     ] {
-        let told = notification(kind, "web01", service, T);
+        let notified = notification(kind, "web01", service, T);
         let log = format!("[{}] SERVICE ALERT: web01;Disk;x\n[{T}] EXTERNAL COMMAND: {command}\nx\n", T - 9);
-        assert_eq!(by_log(&log, &told).as_deref(), Some(&*format!("eve: {HOSTILE}")), "{command}");
+        assert_eq!(by_log(&log, &notified).as_deref(), Some(&*format!("eve: {HOSTILE}")), "{command}");
         let others = [(";web01;", "web0", service), (";web01;Disk;", "web01", "Dis")];
         for (own, host, service) in others.into_iter().filter(|(own, ..)| command.contains(own)) {
             assert_eq!(by_log(&log, &notification(kind, host, service, T)), None, "{own} {command}");
@@ -46,8 +46,8 @@ fn each_command_that_a_notification_comes_of_says_who_and_what() {
         // Neither what was ordered long before, nor what was after it, is what is told of.
         let early = log.replace(&format!("[{T}]"), &format!("[{}]", T - 3600));
         let is_downtime = kind.starts_with("DOWNTIME");
-        assert_eq!(by_log(&early, &told).is_some(), is_downtime, "{command}");
-        assert_eq!(by_log(&log.replace(&format!("[{T}]"), &format!("[{}]", T + 9)), &told), None, "{command}");
+        assert_eq!(by_log(&early, &notified).is_some(), is_downtime, "{command}");
+        assert_eq!(by_log(&log.replace(&format!("[{T}]"), &format!("[{}]", T + 9)), &notified), None, "{command}");
         assert_eq!(by_log(&log, &notification("PROBLEM", "web01", service, T)), None);
     }
 }
@@ -57,19 +57,19 @@ fn of_several_the_latest_is_meant() {
     let line = |time: i64, author: &str| {
         format!("[{time}] EXTERNAL COMMAND: ACKNOWLEDGE_HOST_PROBLEM;web01;2;1;1;{author};x\n")
     };
-    let told = notification("ACKNOWLEDGEMENT", "web01", "", T);
+    let notified = notification("ACKNOWLEDGEMENT", "web01", "", T);
     let log = [line(T - 5, "alice"), line(T, "bob"), line(T, "carol"), line(T + 20, "dave")].concat();
-    assert_eq!(by_log(&log, &told).as_deref(), Some("carol: x"));
+    assert_eq!(by_log(&log, &notified).as_deref(), Some("carol: x"));
 }
 
 #[test]
 fn what_the_definition_passed_is_not_asked_for() {
-    let mut told = notification("CUSTOM", "web01", "", T);
-    told.author = Some("alice".into());
-    assert!(!is_missing(&told) && is_missing(&notification("CUSTOM", "web01", "", T)));
+    let mut notified = notification("CUSTOM", "web01", "", T);
+    notified.author = Some("alice".into());
+    assert!(!is_missing(&notified) && is_missing(&notification("CUSTOM", "web01", "", T)));
     assert!(!is_missing(&notification("FLAPPINGSTART", "web01", "", T)));
     let log = format!("[{T}] EXTERNAL COMMAND: SEND_CUSTOM_HOST_NOTIFICATION;web01;0;eve;x\n");
-    assert_eq!(by_log(&log, &told), None);
+    assert_eq!(by_log(&log, &notified), None);
 }
 
 #[test]
@@ -87,9 +87,9 @@ fn a_state_says_it_where_no_log_does_or_will_say_it_soon() {
         std::fs::write(&status, format!("info {{\n\tcreated={created}\n\t}}\n{host}{more}")).unwrap();
     };
     let look = |kind: &str| {
-        let mut told = notification(kind, "web01", "", T);
-        let later = fill(&core, &mut [&mut told]);
-        (told.author.unwrap_or_default(), told.comment.unwrap_or_default(), later[0])
+        let mut notified = notification(kind, "web01", "", T);
+        let later = fill(&core, &mut [&mut notified]);
+        (notified.author.unwrap_or_default(), notified.comment.unwrap_or_default(), later[0])
     };
     let nothing = |later| (String::new(), String::new(), later);
     assert_eq!(look("ACKNOWLEDGEMENT"), nothing(false), "nothing says when it would be there");
@@ -105,9 +105,9 @@ fn a_state_says_it_where_no_log_does_or_will_say_it_soon() {
             T + 9
         )
     };
-    let said = |author: &str, comment: &str| (author.to_owned(), comment.to_owned(), false);
+    let found = |author: &str, comment: &str| (author.to_owned(), comment.to_owned(), false);
     write(T, &[comment, downtime(T - 500, "old"), downtime(T, "new"), downtime(T + 5, "later")].concat());
-    assert_eq!([look("ACKNOWLEDGEMENT"), look("DOWNTIMESTART")], [said("eve", "x'y"), said("new", "z")]);
+    assert_eq!([look("ACKNOWLEDGEMENT"), look("DOWNTIMESTART")], [found("eve", "x'y"), found("new", "z")]);
     // A state from after it that doesn't know it never will.
     write(T + 2, "");
     assert_eq!([look("ACKNOWLEDGEMENT"), look("DOWNTIMESTART")], [nothing(false), nothing(false)]);

@@ -37,24 +37,24 @@ fn a_command_goes_by_its_typed_fields() {
 
 #[test]
 fn what_it_refuses_is_told_as_what_it_is() {
-    let said = |status: u16, body: &str| {
+    let refusal = |status: u16, body: &str| {
         let (url, _) = serve(vec![(status, body.to_owned())]);
         let action = Action::RemoveAcknowledgement;
         send(&core(url), &command(&action, HOST, None, "alice").unwrap()).unwrap_err()
     };
     for status in [302, 401] {
-        let error = said(status, "").to_string();
+        let error = refusal(status, "").to_string();
         let start = format!("the openITCOCKPIT API refuses ackbell's login ({status}, the API key isn't known there)");
         assert!(error.starts_with(&start), "{error}");
     }
-    let error = said(403, r#"{"message":"Forbidden"}"#).to_string();
+    let error = refusal(403, r#"{"message":"Forbidden"}"#).to_string();
     assert!(error.contains("(403, the API key's user group lacks the right to NagiosModule, Cmd, submit)"), "{error}");
     let message = "Could not resolve hostname \\\"web01\\\" into a UUID";
-    let error = said(400, &format!(r#"{{"message":"CmdController: {message}","code":400}}"#));
+    let error = refusal(400, &format!(r#"{{"message":"CmdController: {message}","code":400}}"#));
     let verdict = "the monitoring core refused it: Could not resolve hostname \"web01\" into a UUID";
     assert_eq!((error.to_string().as_str(), error.is_verdict()), (verdict, true));
-    assert!(said(404, r#"{"message":"Command not found"}"#).is_verdict());
-    assert!(!said(404, "<html>").is_verdict() && !said(500, r#"{"message":"x"}"#).is_verdict());
+    assert!(refusal(404, r#"{"message":"Command not found"}"#).is_verdict());
+    assert!(!refusal(404, "<html>").is_verdict() && !refusal(500, r#"{"message":"x"}"#).is_verdict());
 }
 
 #[test]

@@ -57,16 +57,16 @@ const OFLAGS_NONBLOCK: i32 = 0o4000;
 fn every_failure_of_a_fifo_has_its_sentence() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
-    let said = |path: &Path| send(&with_file(path), &acknowledge()).unwrap_err();
-    assert!(matches!(said(&path("gone")), SendError::Missing(_)));
+    let refused = |path: &Path| send(&with_file(path), &acknowledge()).unwrap_err();
+    assert!(matches!(refused(&path("gone")), SendError::Missing(_)));
     fifo(&path("idle"));
-    assert!(matches!(said(&path("idle")), SendError::NoReader(_)));
+    assert!(matches!(refused(&path("idle")), SendError::NoReader(_)));
     fs::write(path("file"), "untouched").unwrap();
     let _listener = UnixListener::bind(path("socket")).unwrap();
     std::os::unix::fs::symlink("/dev/null", path("null")).unwrap();
     fs::create_dir(path("directory")).unwrap();
     for name in ["file", "socket", "null", "directory"] {
-        assert!(matches!(said(&path(name)), SendError::NotAFifo(_)), "{name}");
+        assert!(matches!(refused(&path(name)), SendError::NotAFifo(_)), "{name}");
     }
     assert_eq!(fs::read(path("file")).unwrap(), b"untouched");
     assert!(!path("gone").exists(), "never created");
@@ -75,13 +75,13 @@ fn every_failure_of_a_fifo_has_its_sentence() {
     let _reader = fs::OpenOptions::new().read(true).custom_flags(OFLAGS_NONBLOCK).open(path("full")).unwrap();
     let mut full = fs::OpenOptions::new().write(true).custom_flags(OFLAGS_NONBLOCK).open(path("full")).unwrap();
     while full.write(&[b'\n'; 4096]).is_ok() {}
-    assert!(matches!(said(&path("full")), SendError::Full(_)));
+    assert!(matches!(refused(&path("full")), SendError::Full(_)));
 
     for (error, start) in [
-        (said(&path("gone")), "the monitoring core isn't running, or takes no commands: there is no command file /"),
-        (said(&path("idle")), "the monitoring core isn't running: nobody reads its command file /"),
-        (said(&path("full")), "the monitoring core is busy or hangs: its command file /"),
-        (said(&path("file")), "/"),
+        (refused(&path("gone")), "the monitoring core isn't running, or takes no commands: there is no command file /"),
+        (refused(&path("idle")), "the monitoring core isn't running: nobody reads its command file /"),
+        (refused(&path("full")), "the monitoring core is busy or hangs: its command file /"),
+        (refused(&path("file")), "/"),
     ] {
         assert!(error.to_string().starts_with(start), "{error}");
     }
@@ -174,7 +174,7 @@ fn an_answer_ends_with_its_nul_though_the_connection_stays_open() {
     for (answer, is_good) in [(&b"200: OK\0"[..], true), (b"400: no\n\0", false)] {
         let path = core.query_socket.as_ref().unwrap();
         let listener = UnixListener::bind(path).unwrap();
-        let held = std::thread::spawn(move || {
+        let core_thread = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             let mut request = [0; 512];
             let _ = stream.read(&mut request).unwrap();
@@ -184,7 +184,7 @@ fn an_answer_ends_with_its_nul_though_the_connection_stays_open() {
         let started = std::time::Instant::now();
         let sent = send(&core, &acknowledge());
         assert!(sent.is_ok() == is_good && started.elapsed() < std::time::Duration::from_secs(1), "{sent:?}");
-        drop(held.join().unwrap());
+        drop(core_thread.join().unwrap());
         fs::remove_file(path).unwrap();
     }
 }
@@ -328,17 +328,17 @@ pub(crate) fn icinga2(url: String) -> Core {
 
 #[test]
 fn an_api_that_is_down_or_locked_is_told() {
-    let said = |core: &Core| send(core, &acknowledge()).unwrap_err().to_string();
+    let refused = |core: &Core| send(core, &acknowledge()).unwrap_err().to_string();
     let (url, _) = serve(Vec::new());
-    assert!(said(&icinga2(url)).starts_with("the monitoring core can't be reached by its Icinga 2 API: "));
+    assert!(refused(&icinga2(url)).starts_with("the monitoring core can't be reached by its Icinga 2 API: "));
     let (url, _) = serve(vec![(401, String::new())]);
-    let locked = said(&icinga2(url));
+    let locked = refused(&icinga2(url));
     assert!(
         locked.starts_with("the Icinga 2 API refuses ackbell's login (401, unknown user or wrong password)"),
         "{locked}"
     );
     let (url, _) = serve(vec![(200, "<html>".into())]);
-    assert!(said(&icinga2(url)).ends_with("it answered 200"));
+    assert!(refused(&icinga2(url)).ends_with("it answered 200"));
     let (url, _) = serve(vec![(500, "<html>".into())]);
-    assert!(said(&icinga2(url)).ends_with("it answered 500"));
+    assert!(refused(&icinga2(url)).ends_with("it answered 500"));
 }

@@ -40,7 +40,7 @@ impl<'a> Ids<'a> {
     }
 
     /// The object of a block with these numbers.
-    pub(super) fn place(&mut self, host: u64, service: u64, part: Part) -> Block<'a> {
+    pub(super) fn block_of(&mut self, host: u64, service: u64, part: Part) -> Block<'a> {
         self.is_numbered = true;
         match self.objects.get(&(host, service)) {
             Some(object) => Block::Known { object, part },

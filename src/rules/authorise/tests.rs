@@ -153,26 +153,28 @@ fn the_author_is_the_contact_then_the_name_then_the_id() {
     assert_eq!(decided(&endless, &Access::default(), None), Ok(format!("{} (Slack U0123ABCDEF)", "ä".repeat(80))));
     // In Slack everybody may take any name, also a contact's or one with another person's id.
     let liar = Person { name: "bob (Slack U0999999999)".into(), email: None, ..person() };
-    let said = decided(&liar, &Access::default(), Some(&contacts)).unwrap();
-    assert_eq!(said, "bob (Slack U0999999999) (Slack U0123ABCDEF)");
+    let name = decided(&liar, &Access::default(), Some(&contacts)).unwrap();
+    assert_eq!(name, "bob (Slack U0999999999) (Slack U0123ABCDEF)");
 }
 
 #[test]
 fn required_contacts_are_the_objects_own() {
     let access = Access { require_contact: true, ..Access::default() };
-    let told = |contacts: Option<&[Contact]>| decided(&person(), &access, contacts);
-    assert!(told(None).unwrap_err().contains("can't be read"));
-    assert!(told(Some(&[])).unwrap_err().contains("knows no contact with your e-mail address"));
+    let with_contacts = |contacts: Option<&[Contact]>| decided(&person(), &access, contacts);
+    assert!(with_contacts(None).unwrap_err().contains("can't be read"));
+    assert!(with_contacts(Some(&[])).unwrap_err().contains("knows no contact with your e-mail address"));
     let other = contact("alice", "alice@example.com");
     assert!(
-        told(Some(std::slice::from_ref(&other))).unwrap_err().contains("MySQL on db01, and alice isn't one of them")
+        with_contacts(Some(std::slice::from_ref(&other)))
+            .unwrap_err()
+            .contains("MySQL on db01, and alice isn't one of them")
     );
     let own = Contact { is_objects: true, ..contact("alice-sms", "alice@example.com") };
-    assert_eq!(told(Some(&[other.clone(), own.clone()])), Ok("alice-sms".into()));
+    assert_eq!(with_contacts(Some(&[other.clone(), own.clone()])), Ok("alice-sms".into()));
     let mute = Contact { can_submit_commands: false, ..own };
-    assert!(told(Some(&[other, mute.clone()])).is_err());
-    let said = decided(&person(), &Access::default(), Some(&[mute])).unwrap_err();
-    assert!(said.contains("lets the contact alice-sms submit no commands"), "{said}");
+    assert!(with_contacts(Some(&[other, mute.clone()])).is_err());
+    let refusal = decided(&person(), &Access::default(), Some(&[mute])).unwrap_err();
+    assert!(refusal.contains("lets the contact alice-sms submit no commands"), "{refusal}");
 }
 
 #[test]
@@ -261,12 +263,12 @@ fn what_is_decided_before_and_about_an_object() {
 
 #[test]
 fn whose_integration_does_not_act_may_only_look() {
-    let told = Caller { acts: false, ..caller(&person()) };
+    let reader = Caller { acts: false, ..caller(&person()) };
     let access = Access { rules: vec![rule(true, Who::Everyone)], ..Access::default() };
     let acknowledge = SlashAction::Acknowledge.stand_in();
-    assert!(decide(&told, Right::View, &access, None).is_ok());
+    assert!(decide(&reader, Right::View, &access, None).is_ok());
     for right in [Right::Act(&acknowledge), Right::Subscribe] {
-        let refusal = decide(&told, right, &access, None).unwrap_err();
+        let refusal = decide(&reader, right, &access, None).unwrap_err();
         assert_eq!(refusal.reason, "Users of this workspace may only view states here");
     }
 }
@@ -359,7 +361,7 @@ fn a_subscription_reaches_no_further_than_its_rule() {
 /// 150 of each were 3.4 million objects, and half a gigabyte.
 #[test]
 fn a_filter_of_long_lists_costs_their_sum() {
-    let many = |letter: char| (0..150).map(|i| Pattern(format!("{letter}{i}"))).collect::<Vec<_>>();
+    let many = |initial: char| (0..150).map(|i| Pattern(format!("{initial}{i}"))).collect::<Vec<_>>();
     let filter = Matcher { host: many('h'), service: many('s'), core: many('c'), ..Matcher::default() };
     let access = Access { rules: vec![rule(true, Who::Everyone)], ..Access::default() };
     let (caller, started) = (caller(&person()), std::time::Instant::now());

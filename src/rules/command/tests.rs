@@ -95,8 +95,8 @@ fn what_a_person_wrote_is_harmless_in_every_shell_and_read_back_as_it_was_sent()
         let made = command(&action, "web01", None, hostile).unwrap();
         assert!(made.lines()[0].ends_with(&format!(";{harmless};{harmless}\n")), "{:?}", made.lines());
         let expected = crate::rules::confirm::Expectation::from_command(&made, None);
-        let said = serde_json::to_string(&expected.effect).unwrap();
-        assert!(expected.author == harmless && said.contains(harmless), "{expected:?}");
+        let effect = serde_json::to_string(&expected.effect).unwrap();
+        assert!(expected.author == harmless && effect.contains(harmless), "{expected:?}");
         // Icinga 2's API leads to no shell.
         let made = worded(&action, "web01", None, hostile, Wording::AsTyped).unwrap();
         assert!(made.lines()[0].ends_with(&format!(";{hostile};{hostile}\n")), "{:?}", made.lines());
@@ -127,25 +127,25 @@ fn each_core_gets_what_it_understands() {
     };
     let knows = Dialect { knows_expiry: true, services_include_host: true };
     let knows_not = Dialect { knows_expiry: false, services_include_host: false };
-    let said = |action: &Action, service, dialect| {
+    let lines_of = |action: &Action, service, dialect| {
         command(action, "web01", service, "alice").unwrap().towards(dialect).lines().concat()
     };
     assert_eq!(
-        said(&until, Some("Disk"), knows),
+        lines_of(&until, Some("Disk"), knows),
         "[1795240000] ACKNOWLEDGE_SVC_PROBLEM_EXPIRE;web01;Disk;2;0;1;1795240060;alice;x\n"
     );
     assert_eq!(
-        said(&until, None, knows),
+        lines_of(&until, None, knows),
         "[1795240000] ACKNOWLEDGE_HOST_PROBLEM_EXPIRE;web01;2;0;1;1795240060;alice;x\n"
     );
-    assert_eq!(said(&until, None, knows_not), "[1795240000] ACKNOWLEDGE_HOST_PROBLEM;web01;2;0;1;alice;x\n");
+    assert_eq!(lines_of(&until, None, knows_not), "[1795240000] ACKNOWLEDGE_HOST_PROBLEM;web01;2;0;1;alice;x\n");
     // Icinga 2 schedules the host's, too: with both the host would have two.
-    let lines = said(&downtime(true, None), None, knows);
+    let lines = lines_of(&downtime(true, None), None, knows);
     assert!(
         lines.starts_with("[1795240000] SCHEDULE_HOST_SVC_DOWNTIME;web01;") && lines.lines().count() == 1,
         "{lines}"
     );
-    assert_eq!(said(&downtime(true, None), None, knows_not).lines().count(), 2);
+    assert_eq!(lines_of(&downtime(true, None), None, knows_not).lines().count(), 2);
 }
 
 #[test]
@@ -267,9 +267,9 @@ proptest! {
             let name = rest.split(';').next().unwrap();
             prop_assert_eq!(rest.matches(';').count(), semicolons(name), "{}", rest);
             prop_assert!(!rest.ends_with(';'), "{}", rest);
-            let said = rest.replacen(&host, "", 1).replacen(service.as_deref().unwrap_or_default(), "", 1);
+            let fields = rest.replacen(&host, "", 1).replacen(service.as_deref().unwrap_or_default(), "", 1);
             let is_text = matches!(action, Action::Acknowledge { .. } | Action::Downtime { .. } | Action::Comment { .. });
-            prop_assert!(!is_text || !said.contains(|c| SPECIAL.contains(c)), "{}", rest);
+            prop_assert!(!is_text || !fields.contains(|c| SPECIAL.contains(c)), "{}", rest);
         }
     }
 }

@@ -25,8 +25,8 @@ fn snapshot(created: i64, state: State) -> Snapshot {
     Snapshot { created, program: Program::default(), states: [(object, state)].into() }
 }
 
-fn held() -> Confirmation {
-    Confirmation::Held { author: "alice".into() }
+fn confirmed() -> Confirmation {
+    Confirmation::Confirmed { author: "alice".into() }
 }
 
 #[test]
@@ -36,9 +36,9 @@ fn an_acknowledgement_is_held_when_the_core_names_us() {
         acknowledgements: vec![by("bob", "mine", SENT - 100), by("alice", "on it", SENT)],
         ..critical()
     };
-    assert_eq!(judge(&expected(acknowledged()), &snapshot(SENT + 1, state.clone()), false), held());
+    assert_eq!(judge(&expected(acknowledged()), &snapshot(SENT + 1, state.clone()), false), confirmed());
     // An effect that is there counts, whatever the file's time.
-    assert_eq!(judge(&expected(acknowledged()), &snapshot(SENT, state), false), held());
+    assert_eq!(judge(&expected(acknowledged()), &snapshot(SENT, state), false), confirmed());
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn a_leftover_comment_is_no_acknowledgement() {
 fn where_a_comment_names_no_object_only_our_own_words_count() {
     let acked = |unplaced: Vec<Acknowledgement>| State { acknowledged: Acknowledged::Sticky, unplaced, ..critical() };
     let judged = |state: State, is_last| judge(&expected(acknowledged()), &snapshot(SENT + 30, state), is_last);
-    assert_eq!(judged(acked(vec![by("bob", "mine", SENT + 1), by("alice", "on it", SENT + 1)]), false), held());
+    assert_eq!(judged(acked(vec![by("bob", "mine", SENT + 1), by("alice", "on it", SENT + 1)]), false), confirmed());
     // There before, or somebody else's since: not ours, and nobody says whose.
     for others in [vec![], vec![by("alice", "on it", SENT - 86_400)], vec![by("bob", "mine", SENT + 1)]] {
         assert_eq!(judged(acked(others.clone()), false), Confirmation::NotYet);
@@ -70,7 +70,7 @@ fn where_a_comment_names_no_object_only_our_own_words_count() {
     let removed = State { unplaced: vec![by("alice", "on it", SENT + 1)], ..critical() };
     assert_eq!(judged(removed, false), Confirmation::NotYet);
     let commented = snapshot(SENT + 30, State { unplaced: vec![by("alice", "hi", SENT)], ..critical() });
-    assert_eq!(judge(&expected(Effect::Comment { comment: "hi".into() }), &commented, false), held());
+    assert_eq!(judge(&expected(Effect::Comment { comment: "hi".into() }), &commented, false), confirmed());
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_state_from_before_says_nothing_although_a_clock_set_back_makes_it_look_late
     assert_eq!(judge(&expected, &snapshot(SENT + 30, good.clone()), false), Confirmation::NotYet);
     expected.effect = Effect::NotAcknowledged;
     assert_eq!(judge(&expected, &snapshot(SENT + 30, good.clone()), false), Confirmation::NotYet);
-    assert_eq!(judge(&expected, &snapshot(SENT + 1, good), false), held());
+    assert_eq!(judge(&expected, &snapshot(SENT + 1, good), false), confirmed());
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn every_other_effect_is_seen() {
     let in_downtime = || State { downtimes: vec![ours.clone()], ..critical() };
     let acked = || State { acknowledged: Acknowledged::Normal, ..critical() };
     let checked = |last_check, next_check| State { last_check, next_check, ..critical() };
-    for (effect, state, is_held) in [
+    for (effect, state, is_confirmed) in [
         (Effect::NotAcknowledged, critical(), true),
         (Effect::NotAcknowledged, acked(), false),
         (downtime("upgrade"), in_downtime(), true),
@@ -155,10 +155,14 @@ fn every_other_effect_is_seen() {
         ),
     ] {
         let found = judge(&expected(effect.clone()), &snapshot(SENT + 1, state), false);
-        assert_eq!(found, if is_held { held() } else { Confirmation::NotYet }, "{effect:?}");
+        assert_eq!(found, if is_confirmed { confirmed() } else { Confirmation::NotYet }, "{effect:?}");
     }
     let planned = snapshot(SENT + 1, checked(SENT - 60, SENT));
-    assert_eq!(judge(&expected(Effect::Checked { at: SENT }), &planned, true), held(), "in the end that has to do");
+    assert_eq!(
+        judge(&expected(Effect::Checked { at: SENT }), &planned, true),
+        confirmed(),
+        "in the end that has to do"
+    );
 }
 
 #[test]
@@ -168,7 +172,7 @@ fn what_is_gone_is_gone_only_in_a_later_state() {
         [Effect::NotAcknowledged, Effect::NoDowntime { id: "7".into() }, Effect::Notifications { enabled: true }];
     for effect in effects.map(expected) {
         assert_eq!(judge(&effect, &snapshot(SENT, critical()), false), Confirmation::NotYet, "{effect:?}");
-        assert_eq!(judge(&effect, &snapshot(SENT + 1, critical()), false), held(), "{effect:?}");
+        assert_eq!(judge(&effect, &snapshot(SENT + 1, critical()), false), confirmed(), "{effect:?}");
     }
 }
 

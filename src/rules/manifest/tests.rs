@@ -5,63 +5,63 @@ use std::path::Path;
 
 /// The mistakes that <https://docs.slack.dev/reference/app-manifest> refuses, by path.
 fn complaints(manifest: &Value) -> Vec<String> {
-    let mut said = Vec::new();
-    known(manifest, "", &["_metadata", "display_information", "features", "oauth_config", "settings"], &mut said);
+    let mut faults = Vec::new();
+    known(manifest, "", &["_metadata", "display_information", "features", "oauth_config", "settings"], &mut faults);
     let information = &manifest["display_information"];
     known(
         information,
         "display_information",
         &["name", "description", "long_description", "background_color"],
-        &mut said,
+        &mut faults,
     );
-    within(&information["name"], "name", 1, 35, &mut said);
-    within(&information["description"], "description", 0, 140, &mut said);
-    within(&information["long_description"], "long_description", 174, 4000, &mut said);
-    features_fit(manifest, &mut said);
-    oauth_fits(&manifest["oauth_config"], &mut said);
-    settings_fit(manifest, &mut said);
-    said
+    within(&information["name"], "name", 1, 35, &mut faults);
+    within(&information["description"], "description", 0, 140, &mut faults);
+    within(&information["long_description"], "long_description", 174, 4000, &mut faults);
+    features_fit(manifest, &mut faults);
+    oauth_fits(&manifest["oauth_config"], &mut faults);
+    settings_fit(manifest, &mut faults);
+    faults
 }
 
-fn features_fit(manifest: &Value, said: &mut Vec<String>) {
+fn features_fit(manifest: &Value, faults: &mut Vec<String>) {
     let features = &manifest["features"];
-    known(features, "features", &["app_home", "bot_user", "slash_commands", "shortcuts"], said);
+    known(features, "features", &["app_home", "bot_user", "slash_commands", "shortcuts"], faults);
     let bot = features["bot_user"]["display_name"].as_str().unwrap_or_default();
-    within(&features["bot_user"]["display_name"], "bot_user", 1, 80, said);
+    within(&features["bot_user"]["display_name"], "bot_user", 1, 80, faults);
     if !bot.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c)) {
-        said.push("bot_user.display_name has other characters".to_owned());
+        faults.push("bot_user.display_name has other characters".to_owned());
     }
     let home = ["home_tab_enabled", "messages_tab_enabled", "messages_tab_read_only_enabled"];
-    known(&features["app_home"], "app_home", &home, said);
+    known(&features["app_home"], "app_home", &home, faults);
     let is_socket = manifest["settings"]["socket_mode_enabled"] == true;
     for command in features["slash_commands"].as_array().into_iter().flatten() {
-        known(command, "slash_command", &["command", "description", "usage_hint", "should_escape", "url"], said);
-        within(&command["command"], "command", 2, 32, said);
-        within(&command["description"], "command.description", 1, 2000, said);
-        within(&command["usage_hint"], "usage_hint", 0, 1000, said);
+        known(command, "slash_command", &["command", "description", "usage_hint", "should_escape", "url"], faults);
+        within(&command["command"], "command", 2, 32, faults);
+        within(&command["description"], "command.description", 1, 2000, faults);
+        within(&command["usage_hint"], "usage_hint", 0, 1000, faults);
         if !command["command"].as_str().unwrap_or_default().starts_with('/') {
-            said.push("a command begins with a slash".to_owned());
+            faults.push("a command begins with a slash".to_owned());
         }
         if command["url"].is_null() != is_socket {
-            said.push("a command has an address, except in Socket Mode".to_owned());
+            faults.push("a command has an address, except in Socket Mode".to_owned());
         }
-        https(&command["url"], "command.url", said);
+        https(&command["url"], "command.url", faults);
     }
 }
 
-fn oauth_fits(oauth: &Value, said: &mut Vec<String>) {
-    known(oauth, "oauth_config", &["redirect_urls", "scopes", "token_management_enabled"], said);
-    known(&oauth["scopes"], "scopes", &["bot", "user", "bot_optional", "user_optional"], said);
+fn oauth_fits(oauth: &Value, faults: &mut Vec<String>) {
+    known(oauth, "oauth_config", &["redirect_urls", "scopes", "token_management_enabled"], faults);
+    known(&oauth["scopes"], "scopes", &["bot", "user", "bot_optional", "user_optional"], faults);
     let scopes = oauth["scopes"]["bot"].as_array().map_or(0, Vec::len);
     if !(1..=255).contains(&scopes) {
-        said.push(format!("{scopes} scopes"));
+        faults.push(format!("{scopes} scopes"));
     }
     for url in oauth["redirect_urls"].as_array().into_iter().flatten() {
-        https(url, "redirect_url", said);
+        https(url, "redirect_url", faults);
     }
 }
 
-fn settings_fit(manifest: &Value, said: &mut Vec<String>) {
+fn settings_fit(manifest: &Value, faults: &mut Vec<String>) {
     let settings = &manifest["settings"];
     let keys = [
         "event_subscriptions",
@@ -71,22 +71,22 @@ fn settings_fit(manifest: &Value, said: &mut Vec<String>) {
         "token_rotation_enabled",
         "allowed_ip_address_ranges",
     ];
-    known(settings, "settings", &keys, said);
+    known(settings, "settings", &keys, faults);
     let is_socket = settings["socket_mode_enabled"] == true;
     let (events, interactivity) = (&settings["event_subscriptions"], &settings["interactivity"]);
-    known(events, "event_subscriptions", &["request_url", "bot_events", "user_events"], said);
-    known(interactivity, "interactivity", &["is_enabled", "request_url", "message_menu_options_url"], said);
+    known(events, "event_subscriptions", &["request_url", "bot_events", "user_events"], faults);
+    known(interactivity, "interactivity", &["is_enabled", "request_url", "message_menu_options_url"], faults);
     for part in [events, interactivity] {
-        https(&part["request_url"], "request_url", said);
+        https(&part["request_url"], "request_url", faults);
         if part.is_object() && part["request_url"].is_null() && !is_socket {
-            said.push("neither a request URL nor Socket Mode".to_owned());
+            faults.push("neither a request URL nor Socket Mode".to_owned());
         }
     }
     if events["bot_events"].as_array().is_some_and(|events| events.len() > 100) {
-        said.push("too many events".to_owned());
+        faults.push("too many events".to_owned());
     }
     if !manifest["features"]["slash_commands"].is_null() && !has_scope(manifest, "commands") {
-        said.push("a command without the scope commands".to_owned());
+        faults.push("a command without the scope commands".to_owned());
     }
 }
 
@@ -94,22 +94,22 @@ fn has_scope(manifest: &Value, scope: &str) -> bool {
     manifest["oauth_config"]["scopes"]["bot"].as_array().unwrap().iter().any(|found| found == scope)
 }
 
-fn known(value: &Value, place: &str, keys: &[&str], said: &mut Vec<String>) {
+fn known(value: &Value, key_path: &str, keys: &[&str], faults: &mut Vec<String>) {
     for key in value.as_object().into_iter().flat_map(|map| map.keys()).filter(|key| !keys.contains(&key.as_str())) {
-        said.push(format!("{place}.{key} is unknown"));
+        faults.push(format!("{key_path}.{key} is unknown"));
     }
 }
 
-fn within(value: &Value, place: &str, least: usize, most: usize, said: &mut Vec<String>) {
+fn within(value: &Value, key_path: &str, least: usize, most: usize, faults: &mut Vec<String>) {
     let length = value.as_str().map_or(0, |text| text.chars().count());
     if !value.is_null() && !(least..=most).contains(&length) || value.is_null() && least == 1 {
-        said.push(format!("{place}: {length} characters"));
+        faults.push(format!("{key_path}: {length} characters"));
     }
 }
 
-fn https(value: &Value, place: &str, said: &mut Vec<String>) {
+fn https(value: &Value, key_path: &str, faults: &mut Vec<String>) {
     if value.as_str().is_some_and(|url| !url.starts_with("https://")) {
-        said.push(format!("{place} isn't https"));
+        faults.push(format!("{key_path} isn't https"));
     }
 }
 
@@ -218,7 +218,7 @@ fn the_samples_are_in_step() {
 }
 
 /// The methods that the code names.
-fn calls(directory: &Path, found: &mut BTreeSet<String>) {
+fn collect_methods(directory: &Path, found: &mut BTreeSet<String>) {
     let method = regex_lite::Regex::new(
         r#"["}]((?:chat|conversations|users|usergroups|views|reactions|files|auth|apps|oauth)\.[a-zA-Z0-9.]+)""#,
     );
@@ -226,7 +226,7 @@ fn calls(directory: &Path, found: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(directory).unwrap().flatten() {
         let path = entry.path();
         if path.is_dir() && !path.ends_with("sandbox") {
-            calls(&path, found);
+            collect_methods(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
             let text = std::fs::read_to_string(&path).unwrap();
             let code = text.split("#[cfg(test)]").next().unwrap();
@@ -239,7 +239,7 @@ fn calls(directory: &Path, found: &mut BTreeSet<String>) {
 #[test]
 fn every_call_is_covered_and_every_scope_is_used() {
     let mut made = BTreeSet::new();
-    calls(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut made);
+    collect_methods(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut made);
     assert!(made.contains("users.lookupByEmail") && made.contains("oauth.v2.access"), "{made:?}");
     let scopes = AppFeatures::everything().scopes();
     let mut used = BTreeSet::from([

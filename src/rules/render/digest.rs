@@ -20,8 +20,8 @@ pub(crate) struct Digest {
     pub(crate) lines: Vec<Line>,
     /// What the list leaves out, in words.
     pub(crate) rest: Option<String>,
-    pub(crate) note: Option<String>,
-    pub(crate) offers: Vec<AvailableAction>,
+    pub(crate) annotation: Option<String>,
+    pub(crate) available_actions: Vec<AvailableAction>,
     /// By which number a click names the message.
     pub(crate) post: i64,
 }
@@ -43,7 +43,7 @@ pub(crate) struct Line {
 pub(crate) fn digest(
     stats: &DigestStats,
     config: &Config,
-    note: Option<&str>,
+    annotation: Option<&str>,
     (interactivity, post): (Interactivity, i64),
 ) -> Digest {
     let lines = stats
@@ -65,25 +65,30 @@ pub(crate) fn digest(
     let rest = (stats.unnamed > 0).then(|| format!("… and {} more, in the thread", stats.unnamed));
     let can_acknowledge =
         interactivity != Interactivity::Nothing && stats.recovered + stats.acknowledged < stats.problems;
-    let offers = can_acknowledge.then_some(AvailableAction::AcknowledgeAll).into_iter().collect();
-    Digest { lines, rest, offers, post, ..plain(stats, note) }
+    let available_actions = can_acknowledge.then_some(AvailableAction::AcknowledgeAll).into_iter().collect();
+    Digest { lines, rest, available_actions, post, ..plain(stats, annotation) }
 }
 
 /// Where messages can't be edited: what came together, as a list.
-pub(crate) fn list(stats: &DigestStats, said: &[&Notification], config: &Config, note: Option<&str>) -> Digest {
-    let lines = said.iter().map(|notification| line(notification, config)).collect();
-    Digest { lines, ..plain(stats, note) }
+pub(crate) fn list(
+    stats: &DigestStats,
+    notifications: &[&Notification],
+    config: &Config,
+    annotation: Option<&str>,
+) -> Digest {
+    let lines = notifications.iter().map(|notification| line(notification, config)).collect();
+    Digest { lines, ..plain(stats, annotation) }
 }
 
-fn plain(stats: &DigestStats, note: Option<&str>) -> Digest {
+fn plain(stats: &DigestStats, annotation: Option<&str>) -> Digest {
     Digest {
         tone: tone(stats),
         title: title(stats),
         counts: counts(stats),
         lines: Vec::new(),
         rest: None,
-        note: note.map(str::to_owned),
-        offers: Vec::new(),
+        annotation: annotation.map(str::to_owned),
+        available_actions: Vec::new(),
         post: 0,
     }
 }

@@ -75,9 +75,9 @@ pub(super) fn all(notification: &Notification, page: Option<&str>, core: Option<
         ("Action", passed(&notification.action_url)),
         ("Notes", passed(&notification.notes_url)),
     ];
-    let said =
+    let links =
         found.into_iter().filter_map(|(label, url)| Some((label.to_owned(), url.filter(|url| !url.is_empty())?)));
-    let (web, other) = said.partition(|(_, url)| is_web(url));
+    let (web, other) = links.partition(|(_, url)| is_web(url));
     Links { web, other }
 }
 

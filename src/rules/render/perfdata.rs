@@ -82,8 +82,8 @@ fn label(text: &str) -> (String, &str) {
 /// last of them counts.
 fn unquoted(text: &str) -> (String, &str) {
     let end = text.find('=').unwrap_or(text.len());
-    let words = text[..end].split_whitespace();
-    let label: Vec<&str> = words.rev().take_while(|word| !word.contains([';', '\''])).collect();
+    let tokens = text[..end].split_whitespace();
+    let label: Vec<&str> = tokens.rev().take_while(|token| !token.contains([';', '\''])).collect();
     (label.into_iter().rev().collect::<Vec<_>>().join(" "), &text[end..])
 }
 
@@ -97,8 +97,8 @@ fn metric(label: &str, entry: &str) -> Option<Metric> {
     let top = max.or(if unit == "%" { Some(100.0) } else { None }).or_else(|| upper(&crit)).or_else(|| upper(&warn));
     let bottom = min.unwrap_or(0.0);
     let level = top.filter(|top| *top > bottom).map(|top| (value - bottom) / (top - bottom));
-    let said = |name: &str, range: &str| (!range.is_empty()).then(|| format!("{name} {}", threshold(range, &unit)));
-    let limits: Vec<String> = [said("warn", &warn), said("crit", &crit)].into_iter().flatten().collect();
+    let limit = |name: &str, range: &str| (!range.is_empty()).then(|| format!("{name} {}", threshold(range, &unit)));
+    let limits: Vec<String> = [limit("warn", &warn), limit("crit", &crit)].into_iter().flatten().collect();
     Some(Metric { label: shortened(label), value: human(value, &unit), level, limits: limits.join(", ") })
 }
 
@@ -200,8 +200,8 @@ mod tests {
 
     #[test]
     fn labels_whose_quotes_the_core_deleted_are_whole() {
-        let said = lines(r"C:\ Used Space=75.48Gb;90;95;0;100 D:\ Used Space=5GB;6;7;0;10 Memory usage=50%;80;90");
-        let labels: Vec<&str> = said.iter().map(|line| line.trim_start_matches(['▓', '░', ' '])).collect();
+        let limit = lines(r"C:\ Used Space=75.48Gb;90;95;0;100 D:\ Used Space=5GB;6;7;0;10 Memory usage=50%;80;90");
+        let labels: Vec<&str> = limit.iter().map(|line| line.trim_start_matches(['▓', '░', ' '])).collect();
         assert_eq!(
             labels,
             [

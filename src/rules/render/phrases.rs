@@ -55,10 +55,10 @@ pub(super) fn head(notification: &Notification) -> String {
         Kind::DowntimeScheduled => format!("DOWNTIME SCHEDULED, {state}"),
         Kind::NotificationsStopped => format!("NOTIFICATIONS STOPPED, {state}"),
         Kind::NotificationsResumed => format!("NOTIFICATIONS RESUMED, {state}"),
-        Kind::Other(word) if word.is_empty() => state.to_owned(),
-        Kind::Other(word) => match notification.state_name() {
-            Some(state) => format!("{word}, {state}"),
-            None => word.clone(),
+        Kind::Other(kind) if kind.is_empty() => state.to_owned(),
+        Kind::Other(kind) => match notification.state_name() {
+            Some(state) => format!("{kind}, {state}"),
+            None => kind.clone(),
         },
     }
 }

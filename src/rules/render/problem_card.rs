@@ -18,15 +18,15 @@ pub(crate) fn problem_card(problem: &Problem, facts: &RenderContext<'_>) -> Card
         [card.lead.take().filter(|_| has_more_to_show(problem)), lasted(problem)].into_iter().flatten().collect();
     card.lead = (!parts.is_empty()).then(|| parts.join("; "));
     card.comment = None;
-    card.offers = offers(problem, facts.interactivity);
-    for (what, word) in [
+    card.available_actions = available_actions(problem, facts.interactivity);
+    for (what, remark) in [
         ("acknowledged", &problem.acknowledged),
         ("in downtime, scheduled", &problem.downtime),
         ("the core's notifications about it were stopped", &problem.silenced),
     ] {
-        if let Some(word) = word {
-            card.marks.push(TimelineEntry { what: by(what, word), at: word.at, holds: true });
-            card.comment = word.comment.clone().or(card.comment);
+        if let Some(remark) = remark {
+            card.marks.push(TimelineEntry { what: by(what, remark), at: remark.at, holds: true });
+            card.comment = remark.comment.clone().or(card.comment);
         }
     }
     card
@@ -40,7 +40,7 @@ pub(crate) fn combined_card(problem: &Problem, updates: &[&Notification], facts:
     };
     if before.is_empty() {
         let mut card = card(last, facts);
-        card.offers = offers(problem, facts.interactivity);
+        card.available_actions = available_actions(problem, facts.interactivity);
         if let (Kind::Recovery, Some(began)) = (&last.kind, problem.began) {
             card.lead = lasted(problem);
             card.marks.push(TimelineEntry { what: "recovers the problem of".to_owned(), at: began, holds: false });
@@ -55,31 +55,33 @@ pub(crate) fn combined_card(problem: &Problem, updates: &[&Notification], facts:
 }
 
 /// What makes sense in this state and can work.
-fn offers(problem: &Problem, interactivity: Interactivity) -> Vec<AvailableAction> {
+fn available_actions(problem: &Problem, interactivity: Interactivity) -> Vec<AvailableAction> {
     if interactivity == Interactivity::Nothing || problem.is_superseded {
         return Vec::new();
     }
     let has_forms = interactivity == Interactivity::Forms;
-    let mut offers = Vec::new();
+    let mut available_actions = Vec::new();
     if problem.is_bad {
         match problem.acknowledged {
-            Some(_) => offers.push(AvailableAction::RemoveAcknowledgement),
-            None if has_forms => offers.extend([AvailableAction::Acknowledge, AvailableAction::AcknowledgeWith]),
-            None => offers.push(AvailableAction::Acknowledge),
+            Some(_) => available_actions.push(AvailableAction::RemoveAcknowledgement),
+            None if has_forms => {
+                available_actions.extend([AvailableAction::Acknowledge, AvailableAction::AcknowledgeWith]);
+            }
+            None => available_actions.push(AvailableAction::Acknowledge),
         }
-        offers.extend(has_forms.then_some(AvailableAction::Downtime));
-        offers.push(AvailableAction::Recheck);
+        available_actions.extend(has_forms.then_some(AvailableAction::Downtime));
+        available_actions.push(AvailableAction::Recheck);
     }
     match problem.silenced {
-        Some(_) => offers.push(AvailableAction::ResumeNotifications),
-        None if problem.is_bad => offers.push(AvailableAction::StopNotifications),
+        Some(_) => available_actions.push(AvailableAction::ResumeNotifications),
+        None if problem.is_bad => available_actions.push(AvailableAction::StopNotifications),
         None => {}
     }
-    offers
+    available_actions
 }
 
-fn by(what: &str, word: &Remark) -> String {
-    match &word.author {
+fn by(what: &str, remark: &Remark) -> String {
+    match &remark.author {
         Some(author) => format!("{what} by {author}"),
         None => what.to_owned(),
     }

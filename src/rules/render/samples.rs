@@ -147,7 +147,7 @@ pub(crate) fn failing_sample(source: &str) -> Option<String> {
 
 /// Problems as their messages show them some time after they began.
 pub(crate) fn problem_samples() -> Vec<(String, Problem)> {
-    let said = |kind: &str, state: &str, minutes: i64, more: &[(&'static str, &str)]| {
+    let notified = |kind: &str, state: &str, minutes: i64, more: &[(&'static str, &str)]| {
         let mut fields = Fields::example();
         for (key, value) in [("servicedesc", "Disk"), ("notificationtype", kind), ("servicestate", state)] {
             fields.put(key, value);
@@ -159,13 +159,16 @@ pub(crate) fn problem_samples() -> Vec<(String, Problem)> {
     };
     let output = ("output", "DISK CRITICAL - free space: / 1043 MB (3% inode=94%)");
     let ack = [("author", "Alice Example"), ("comment", "Looking into it, old logs most likely"), output];
-    let mut problem = Problem::begin(&said("PROBLEM", "1", 0, &[output]));
+    let mut problem = Problem::begin(&notified("PROBLEM", "1", 0, &[output]));
     let mut shown = Vec::new();
     for (name, next) in [
-        ("living-worse", said("PROBLEM", "2", 5, &[output, ("perfdata", "/=34957MB;30000;33000;0;36000")])),
-        ("living-acknowledged", said("ACKNOWLEDGEMENT", "2", 9, &ack)),
-        ("living-in-downtime", said("DOWNTIMESTART", "2", 20, &[("author", "Bob Example"), ("comment", "new disk")])),
-        ("living-recovered", said("RECOVERY", "0", 42, &[("output", "DISK OK - free space: / 15 GB (42%)")])),
+        ("living-worse", notified("PROBLEM", "2", 5, &[output, ("perfdata", "/=34957MB;30000;33000;0;36000")])),
+        ("living-acknowledged", notified("ACKNOWLEDGEMENT", "2", 9, &ack)),
+        (
+            "living-in-downtime",
+            notified("DOWNTIMESTART", "2", 20, &[("author", "Bob Example"), ("comment", "new disk")]),
+        ),
+        ("living-recovered", notified("RECOVERY", "0", 42, &[("output", "DISK OK - free space: / 15 GB (42%)")])),
     ] {
         let mut changed = problem.clone();
         let _ = changed.apply(&next);

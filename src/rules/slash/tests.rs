@@ -7,8 +7,8 @@ fn what(text: &str) -> SlashOrder {
     parse("/mon", text).unwrap().what
 }
 
-fn named(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
+fn named(tokens: &[&str]) -> Vec<String> {
+    tokens.iter().map(|token| (*token).to_owned()).collect()
 }
 
 #[test]
@@ -140,7 +140,7 @@ proptest! {
     }
 
     #[test]
-    fn a_quoted_word_is_one_word(word in "[a-z '/=]{1,12}") {
-        prop_assert_eq!(tokens(&quoted(&word)), Ok(vec![word]));
+    fn a_quoted_word_is_one_word(token in "[a-z '/=]{1,12}") {
+        prop_assert_eq!(tokens(&quoted(&token)), Ok(vec![token]));
     }
 }

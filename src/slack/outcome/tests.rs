@@ -11,7 +11,7 @@ fn class(outcome: &Outcome) -> &'static str {
         Outcome::Plain { .. } => "plain",
         Outcome::MessageNever { .. } => "message",
         Outcome::PostAnew { .. } => "anew",
-        Outcome::PlaceNever { .. } => "place",
+        Outcome::DestinationNever { .. } => "destination",
         Outcome::TokenNever { .. } => "token",
     }
 }
@@ -32,11 +32,11 @@ fn every_webhook_answer_has_its_class() {
         (400, "invalid_blocks", "plain"),
         (400, "invalid_attachments", "plain"),
         (400, "too_many_attachments", "plain"),
-        (400, "user_not_found", "place"),
-        (404, "channel_not_found", "place"),
-        (410, "channel_is_archived", "place"),
-        (403, "action_prohibited", "place"),
-        (403, "posting_to_general_channel_denied", "place"),
+        (400, "user_not_found", "destination"),
+        (404, "channel_not_found", "destination"),
+        (410, "channel_is_archived", "destination"),
+        (403, "action_prohibited", "destination"),
+        (403, "posting_to_general_channel_denied", "destination"),
         (404, "no_service", "token"),
         (404, "no_service_id", "token"),
         (404, "no_active_hooks", "token"),
@@ -87,7 +87,7 @@ fn every_web_api_code_has_its_class() {
             "channel_not_found not_in_channel is_archived is_inactive restricted_action \
              restricted_action_read_only_channel restricted_action_thread_only_channel messages_tab_disabled \
              user_not_found users_not_found user_disabled not_enabled user_not_in_channel team_not_found",
-            "place",
+            "destination",
         ),
         (
             "invalid_auth not_authed account_inactive token_revoked token_expired missing_scope \

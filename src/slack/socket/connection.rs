@@ -23,7 +23,7 @@ pub(super) const ACKNOWLEDGEMENT_BYTES_END: usize = 20 * 1024;
 
 /// The messages to a supervisor: from its connections, and from others.
 #[derive(Debug)]
-pub(super) enum ConnectionReport {
+pub(super) enum ConnectionEvent {
     /// Slack greets, and counts the app's connections.
     Hello {
         id: u64,
@@ -60,7 +60,7 @@ pub(super) enum Disconnect {
 }
 
 /// Connects and serves until the end. `waker`'s other end closes the connection by being dropped.
-pub(super) fn run(id: u64, shared: &Shared, waker: UnixStream, reports: &Sender<ConnectionReport>) -> Disconnect {
+pub(super) fn run(id: u64, shared: &Shared, waker: UnixStream, events: &Sender<ConnectionEvent>) -> Disconnect {
     let client = match Client::new(&shared.integration, &shared.env) {
         Ok(client) => client,
         Err(e) => return Disconnect::Hopeless(e.to_string()),
@@ -71,7 +71,7 @@ pub(super) fn run(id: u64, shared: &Shared, waker: UnixStream, reports: &Sender<
     };
     drop(client); // an idle connection should cost little
     match connect(&url, &shared.integration, &shared.env, waker) {
-        Ok(socket) => Connection::new(id, shared, socket, reports).serve(),
+        Ok(socket) => Connection::new(id, shared, socket, events).serve(),
         Err(ConnectError::Client(e)) => Disconnect::Hopeless(e.to_string()),
         Err(e) => Disconnect::Lost(redact(&e.to_string())),
     }
@@ -92,7 +92,7 @@ struct Connection<'a> {
     id: u64,
     shared: &'a Shared,
     socket: WebSocket<Stream>,
-    reports: &'a Sender<ConnectionReport>,
+    events: &'a Sender<ConnectionEvent>,
     is_greeted: bool,
     /// Whether silence was answered with a ping of ours that nothing followed yet.
     is_pinged: bool,
@@ -101,9 +101,9 @@ struct Connection<'a> {
 }
 
 impl<'a> Connection<'a> {
-    fn new(id: u64, shared: &'a Shared, socket: WebSocket<Stream>, reports: &'a Sender<ConnectionReport>) -> Self {
+    fn new(id: u64, shared: &'a Shared, socket: WebSocket<Stream>, events: &'a Sender<ConnectionEvent>) -> Self {
         let deadline = Instant::now() + shared.timing.hello;
-        Self { id, shared, socket, reports, is_greeted: false, is_pinged: false, deadline }
+        Self { id, shared, socket, events, is_greeted: false, is_pinged: false, deadline }
     }
 
     fn serve(&mut self) -> Disconnect {
@@ -174,7 +174,7 @@ impl<'a> Connection<'a> {
                 self.is_greeted = true;
                 self.deadline = Instant::now() + self.shared.timing.silence;
                 let num_connections = frame.get("num_connections").and_then(Value::as_u64).unwrap_or(1);
-                let _ = self.reports.send(ConnectionReport::Hello { id: self.id, num_connections });
+                let _ = self.events.send(ConnectionEvent::Hello { id: self.id, num_connections });
                 Ok(None)
             }
             // Already closing.
@@ -184,7 +184,7 @@ impl<'a> Connection<'a> {
                 Some("link_disabled") => Some(self.close("link disabled", Disconnect::LinkDisabled)),
                 // `warning`, `refresh_requested` and whatever else: this one serves on until the next one is there.
                 _ => {
-                    let _ = self.reports.send(ConnectionReport::Renew { id: self.id });
+                    let _ = self.events.send(ConnectionEvent::Renew { id: self.id });
                     None
                 }
             }),

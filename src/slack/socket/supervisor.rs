@@ -1,7 +1,7 @@
 //! Keeps one serving connection, and knows when to open the next.
 
 use super::Shared;
-use super::connection::{ConnectionReport, Disconnect, run};
+use super::connection::{ConnectionEvent, Disconnect, run};
 use crate::rules::retry::backoff;
 use crate::state_dir::listener_status::SocketStatus;
 use crate::system::clock;
@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 pub(super) struct Supervisor {
     shared: Arc<Shared>,
-    inbox: Receiver<ConnectionReport>,
-    reports: Sender<ConnectionReport>,
+    inbox: Receiver<ConnectionEvent>,
+    events: Sender<ConnectionEvent>,
     status: Arc<Mutex<SocketStatus>>,
     connections: Vec<ConnectionSlot>,
     /// When the next connection is opened.
@@ -47,15 +47,15 @@ enum Phase {
 impl Supervisor {
     pub(super) fn new(
         shared: Arc<Shared>,
-        inbox: Receiver<ConnectionReport>,
-        reports: Sender<ConnectionReport>,
+        inbox: Receiver<ConnectionEvent>,
+        events: Sender<ConnectionEvent>,
         status: Arc<Mutex<SocketStatus>>,
     ) -> Self {
         let next = Some(Instant::now());
         Self {
             shared,
             inbox,
-            reports,
+            events,
             status,
             connections: Vec::new(),
             next,
@@ -71,28 +71,28 @@ impl Supervisor {
             if self.next.is_some_and(|next| next <= Instant::now()) {
                 self.open();
             }
-            match self.next_report() {
-                Some(ConnectionReport::Stop) => return self.stop(),
-                Some(ConnectionReport::Hello { id, num_connections }) => self.greeted(id, num_connections),
-                Some(ConnectionReport::Renew { id }) => self.renew(id),
-                Some(ConnectionReport::Ended { id, end }) => self.ended(id, end),
-                Some(ConnectionReport::Retry) => self.next = self.next.map(|_| Instant::now()),
+            match self.next_event() {
+                Some(ConnectionEvent::Stop) => return self.stop(),
+                Some(ConnectionEvent::Hello { id, num_connections }) => self.greeted(id, num_connections),
+                Some(ConnectionEvent::Renew { id }) => self.renew(id),
+                Some(ConnectionEvent::Ended { id, end }) => self.ended(id, end),
+                Some(ConnectionEvent::Retry) => self.next = self.next.map(|_| Instant::now()),
                 None => {}
             }
         }
     }
 
-    /// The next report; `None` when it is time to open a connection.
-    fn next_report(&self) -> Option<ConnectionReport> {
+    /// The next event; `None` when it is time to open a connection.
+    fn next_event(&self) -> Option<ConnectionEvent> {
         let received = match self.next {
             Some(next) => self.inbox.recv_timeout(next.saturating_duration_since(Instant::now())),
             None => self.inbox.recv().map_err(RecvTimeoutError::from),
         };
         match received {
-            Ok(report) => Some(report),
+            Ok(event) => Some(event),
             Err(RecvTimeoutError::Timeout) => None,
-            // Never: a sender is slot here.
-            Err(RecvTimeoutError::Disconnected) => Some(ConnectionReport::Stop),
+            // Never: one sender is kept here.
+            Err(RecvTimeoutError::Disconnected) => Some(ConnectionEvent::Stop),
         }
     }
 
@@ -100,13 +100,13 @@ impl Supervisor {
         self.next = None;
         self.last_id += 1;
         let id = self.last_id;
-        let (shared, reports) = (Arc::clone(&self.shared), self.reports.clone());
+        let (shared, events) = (Arc::clone(&self.shared), self.events.clone());
         let spawned = UnixStream::pair().and_then(|(waker, woken)| {
             Builder::new().name("socket-conn".into()).spawn(move || {
                 // A panic ends this connection only; its envelope isn't acknowledged.
-                let end = catch_unwind(AssertUnwindSafe(|| run(id, &shared, woken, &reports)));
+                let end = catch_unwind(AssertUnwindSafe(|| run(id, &shared, woken, &events)));
                 let end = end.unwrap_or_else(|_| Disconnect::Lost("an error inside ackbell (a panic)".into()));
-                let _ = reports.send(ConnectionReport::Ended { id, end });
+                let _ = events.send(ConnectionEvent::Ended { id, end });
             })?;
             Ok(waker)
         });
@@ -135,16 +135,16 @@ impl Supervisor {
         if !status.connected {
             status.since = clock::wall_ms();
         }
-        let before = status.strangers();
+        let before = status.other_connections();
         let since = status.since;
         *status = SocketStatus { connected: true, since, num_connections, ours, last_error: None };
         let name = &self.shared.integration.name;
         info!("socket mode connected integration={name} connections={num_connections}");
-        if status.strangers() > before {
+        if status.other_connections() > before {
             warn!(
                 "socket mode has other connections integration={name} others={} clicks=some_lost \
                  cause=\"another listener uses this app token, or Slack hasn't closed an old connection yet\"",
-                status.strangers()
+                status.other_connections()
             );
         }
     }
@@ -229,7 +229,7 @@ impl Supervisor {
         let until = Instant::now() + self.shared.timing.close * 2;
         while !self.connections.is_empty() {
             match self.inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(ConnectionReport::Ended { id, .. }) => self.connections.retain(|slot| slot.id != id),
+                Ok(ConnectionEvent::Ended { id, .. }) => self.connections.retain(|slot| slot.id != id),
                 Ok(_) => {}
                 Err(_) => break,
             }

@@ -3,7 +3,7 @@ mod stand_in;
 
 use super::*;
 use serde_json::json;
-use stand_in::{QUICK, StandIn, click, eventually, hear, hear_close, tell};
+use stand_in::{QUICK, StandIn, click, eventually, hear, hear_close, send_frame};
 use std::time::Instant;
 use tungstenite::protocol::frame::Frame;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -23,7 +23,7 @@ fn a_click_is_taken_and_acknowledged_with_its_answer() {
     let (socket, taken) = slack.run(CALM, |_| EnvelopeReply::Payload(json!({ "response_action": "clear" })));
     let mut server = slack.greet(1);
     assert!(slack.call().1.to_ascii_lowercase().contains("authorization: bearer xapp-1-a1"));
-    tell(&mut server, &click("e1"));
+    send_frame(&mut server, &click("e1"));
     assert_eq!(hear(&mut server), json!({ "envelope_id": "e1", "payload": { "response_action": "clear" } }));
     let envelope = taken.recv_timeout(SOON).unwrap();
     let payload = json!({ "type": "block_actions" });
@@ -31,7 +31,7 @@ fn a_click_is_taken_and_acknowledged_with_its_answer() {
 
     let mut event = click("e2");
     event["accepts_response_payload"] = json!(false);
-    tell(&mut server, &event);
+    send_frame(&mut server, &event);
     assert_eq!(hear(&mut server), json!({ "envelope_id": "e2" }), "nobody asked for a payload");
     let status = eventually(|| Some(socket.status()).filter(|status| status.connected));
     assert_eq!(status.last_error, None);
@@ -45,14 +45,14 @@ fn what_comes_twice_acts_once_and_what_was_refused_may_come_again() {
     let (_socket, taken) =
         slack.run(CALM, move |_| if *full.lock().unwrap() { EnvelopeReply::Refused } else { EnvelopeReply::Empty });
     let mut server = slack.greet(1);
-    tell(&mut server, &click("e1"));
+    send_frame(&mut server, &click("e1"));
     taken.recv_timeout(SOON).unwrap();
     *is_full.lock().unwrap() = false;
     for _ in 0..2 {
-        tell(&mut server, &click("e1"));
+        send_frame(&mut server, &click("e1"));
         assert_eq!(hear(&mut server), json!({ "envelope_id": "e1" }));
     }
-    tell(&mut server, &click("e2"));
+    send_frame(&mut server, &click("e2"));
     hear(&mut server);
     let ids: Vec<String> = taken.try_iter().map(|envelope| envelope.id).collect();
     assert_eq!(ids, ["e1", "e2"]);
@@ -67,9 +67,9 @@ fn an_answer_of_20_kib_is_left_out() {
         EnvelopeReply::Payload(json!("x".repeat(bytes)))
     });
     let mut server = slack.greet(1);
-    tell(&mut server, &click("e1"));
+    send_frame(&mut server, &click("e1"));
     assert_eq!(hear(&mut server)["payload"].as_str().unwrap().len(), 20 * 1024 - overhead - 1);
-    tell(&mut server, &click("e2"));
+    send_frame(&mut server, &click("e2"));
     assert_eq!(hear(&mut server), json!({ "envelope_id": "e2" }));
 }
 
@@ -93,7 +93,7 @@ fn fragments_pauses_and_noise_are_put_up_with() {
     for noise in ["", "[", "5", "{\"type\":5}", "{\"envelope_id\":7}", &"[".repeat(100_000)] {
         server.send(Message::text(noise)).unwrap();
     }
-    tell(&mut server, &click("e2"));
+    send_frame(&mut server, &click("e2"));
     assert_eq!(hear(&mut server), json!({ "envelope_id": "e2" }));
 }
 
@@ -117,7 +117,7 @@ fn a_message_of_more_than_a_mebibyte_ends_the_connection_and_the_next_serves() {
     huge["payload"]["text"] = json!("x".repeat(connect::MESSAGE_BYTES_MAX));
     let _ = server.send(Message::text(huge.to_string()));
     let mut server = slack.greet(1);
-    tell(&mut server, &click("e2"));
+    send_frame(&mut server, &click("e2"));
     assert_eq!(hear(&mut server), json!({ "envelope_id": "e2" }));
     assert_eq!(taken.recv_timeout(SOON).unwrap().id, "e2");
 }
@@ -128,18 +128,18 @@ fn the_next_connection_is_greeted_before_the_old_one_is_closed() {
         let slack = StandIn::start();
         let (socket, _taken) = slack.run(CALM, nothing);
         let mut old = slack.greet(1);
-        tell(&mut old, &click("e1"));
+        send_frame(&mut old, &click("e1"));
         hear(&mut old);
-        tell(&mut old, &json!({ "type": "disconnect", "reason": reason, "debug_info": { "host": "h" } }));
+        send_frame(&mut old, &json!({ "type": "disconnect", "reason": reason, "debug_info": { "host": "h" } }));
         let mut new = slack.accept();
-        tell(&mut old, &click("e2"));
+        send_frame(&mut old, &click("e2"));
         assert_eq!(hear(&mut old), json!({ "envelope_id": "e2" }), "the old one still serves");
-        tell(&mut new, &json!({ "type": "hello", "num_connections": 2 }));
+        send_frame(&mut new, &json!({ "type": "hello", "num_connections": 2 }));
         assert_eq!(hear_close(&mut old), "closed by ackbell");
-        tell(&mut new, &click("e3"));
+        send_frame(&mut new, &click("e3"));
         assert_eq!(hear(&mut new), json!({ "envelope_id": "e3" }));
         let status = eventually(|| Some(socket.status()).filter(|status| status.num_connections == 2));
-        assert_eq!((status.connected, status.strangers()), (true, 0));
+        assert_eq!((status.connected, status.other_connections()), (true, 0));
     }
 }
 
@@ -159,7 +159,7 @@ fn a_click_that_crosses_our_close_is_taken_still() {
 fn peek_close(server: &mut stand_in::Server) -> Message {
     let mut byte = [0];
     server.get_ref().peek(&mut byte).unwrap();
-    tell(server, &click("late"));
+    send_frame(server, &click("late"));
     server.read().unwrap()
 }
 
@@ -175,7 +175,7 @@ fn a_dead_peer_is_pinged_then_left() {
     // It stays open, but nobody answers on it any more.
     let mut next = slack.greet(2);
     let status = eventually(|| Some(socket.status()).filter(|status| status.connected && status.num_connections == 2));
-    assert_eq!(status.strangers(), 1, "Slack still counts the dead one");
+    assert_eq!(status.other_connections(), 1, "Slack still counts the dead one");
     // This one answers the pings, and lives.
     next.get_ref().set_read_timeout(Some(Duration::from_millis(50))).unwrap();
     let until = Instant::now() + QUICK.silence * 5;
@@ -195,7 +195,7 @@ fn too_many_connections_are_backed_off_from() {
     for _ in 0..5 {
         let mut server = slack.accept();
         times.push(slack.call().0);
-        tell(&mut server, &json!({ "type": "disconnect", "reason": "too_many_websockets" }));
+        send_frame(&mut server, &json!({ "type": "disconnect", "reason": "too_many_websockets" }));
         assert_eq!(hear_close(&mut server), "too many");
     }
     let pauses: Vec<Duration> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
@@ -211,7 +211,7 @@ fn a_switched_off_socket_mode_is_asked_rarely_or_when_told() {
     let (socket, _taken) = slack.run(Timing { link_disabled: Duration::from_secs(60), ..CALM }, nothing);
     let mut server = slack.greet(1);
     slack.call();
-    tell(&mut server, &json!({ "type": "disconnect", "reason": "link_disabled" }));
+    send_frame(&mut server, &json!({ "type": "disconnect", "reason": "link_disabled" }));
     hear_close(&mut server);
     assert!(slack.is_quiet(CALM.retry_max));
     socket.retry_now();
@@ -275,9 +275,9 @@ fn a_panic_costs_one_connection_and_acknowledges_nothing() {
         EnvelopeReply::Empty
     });
     let mut server = slack.greet(1);
-    tell(&mut server, &click("bad"));
+    send_frame(&mut server, &click("bad"));
     assert!(server.read().is_err());
     let mut server = slack.greet(1);
-    tell(&mut server, &click("e1"));
+    send_frame(&mut server, &click("e1"));
     assert_eq!(hear(&mut server), json!({ "envelope_id": "e1" }));
 }

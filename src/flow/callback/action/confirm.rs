@@ -106,10 +106,10 @@ impl ActionWorker {
         let next = self.spool.oldest(1).ok().and_then(|oldest| oldest.into_iter().next());
         for one in waiting {
             match judge(&one.expected, &snapshot, is_over(one)) {
-                Confirmation::Held { .. } if self.is_behind(one.kept.id, next.as_ref()) && !is_over(one) => {
+                Confirmation::Confirmed { .. } if self.is_behind(one.kept.id, next.as_ref()) && !is_over(one) => {
                     self.state_reads.forget(core);
                 }
-                Confirmation::Held { .. } => self.confirmed_one(one, &snapshot, results)?,
+                Confirmation::Confirmed { .. } => self.confirmed_one(one, &snapshot, results)?,
                 Confirmation::NotYet => {}
                 Confirmation::Never(reason) => {
                     let logged =

@@ -262,7 +262,7 @@ fn nothing_to_do(action: &Action, problem: Option<&Problem>) -> Option<String> {
             let object = problem.latest.object_label();
             Some(format!("Too late: {object} has recovered, there is nothing to acknowledge."))
         }
-        Action::Acknowledge { .. } => problem.acknowledged.as_ref().map(|word| match &word.author {
+        Action::Acknowledge { .. } => problem.acknowledged.as_ref().map(|remark| match &remark.author {
             Some(author) => format!("It is acknowledged already, by {author}."),
             None => "It is acknowledged already.".to_owned(),
         }),

@@ -70,9 +70,9 @@ impl ActionWorker {
     fn reply_that_it_takes_time(&mut self) -> Result<(), StoreError> {
         let now = clock::wall_ms();
         let waiting: Vec<ActionRequest> = self.store.requests(ActionState::Sent, i64::MAX, 100)?;
-        self.told_to_wait.retain(|id| waiting.iter().any(|kept| kept.id == *id));
+        self.informed.retain(|id| waiting.iter().any(|kept| kept.id == *id));
         for kept in waiting.iter().filter(|kept| kept.parent.is_none() && now - kept.at > PATIENCE_MS) {
-            if !self.has_due_request()? && self.told_to_wait.insert(kept.id) {
+            if !self.has_due_request()? && self.informed.insert(kept.id) {
                 let requester = request_of(kept)?.requester;
                 let _ = send_ephemeral(
                     &mut self.lookup,

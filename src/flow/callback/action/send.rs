@@ -78,7 +78,7 @@ impl ActionWorker {
     pub(in crate::flow::callback) fn send_all(&self, ready: Vec<Ready>) -> Vec<Sent> {
         let send_one = |one: Ready| {
             let sent = send_patiently(&one.core, &one.command);
-            self.status.note(|status| match &sent {
+            self.status.update(|status| match &sent {
                 Err(e) if !e.is_verdict() => {
                     drop(status.commands.insert(one.core.name.clone(), StatusNote::now(e.to_string())));
                 }

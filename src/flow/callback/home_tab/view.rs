@@ -48,7 +48,7 @@ impl HomeWorker {
             Err(refusal) => return Ok(Ok(text_only(&refusal.to_string(), now))),
         };
         self.learn(&requester.integration, &permission)?;
-        let reach = interactivity(&config, &requester.integration);
+        let interactivity = interactivity(&config, &requester.integration);
         let mut home: [(&str, Vec<Entry>); 5] =
             ["Yours", "Critical", "Warning", "Unknown", "Acknowledged or in downtime"].map(|name| (name, Vec::new()));
         let is_partial = permission.differs_by_object();
@@ -61,7 +61,7 @@ impl HomeWorker {
                 continue;
             }
             let facts = RenderContext {
-                interactivity: reach,
+                interactivity,
                 post: known.post,
                 ..RenderContext::bare(&config.message, core.as_ref(), now)
             };

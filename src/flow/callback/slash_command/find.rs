@@ -9,7 +9,7 @@ use crate::monitoring::error::ReadError;
 use crate::monitoring::objects::Names;
 use crate::monitoring::{object_list, paths};
 use crate::rules::authorise::{KnownNames, Permission};
-use crate::rules::slash::NAME_WORDS_MAX;
+use crate::rules::slash::NAME_TOKENS_MAX;
 use crate::rules::slash::tokens::quoted;
 use crate::slack::mrkdwn;
 use std::collections::BTreeMap;
@@ -79,7 +79,7 @@ fn in_core(
     permission: &Permission<'_>,
 ) -> Result<Option<Found>, ReadError> {
     let mut candidates: Vec<(Object, usize)> = Vec::new();
-    for count in (1..=tokens.len().min(NAME_WORDS_MAX)).rev() {
+    for count in (1..=tokens.len().min(NAME_TOKENS_MAX)).rev() {
         let written = tokens[..count].join(" ");
         candidates.extend(readings(&written, &core.name).into_iter().map(|object| (object, count)));
     }
@@ -215,7 +215,7 @@ fn by_display_name(
             }
         }
     }
-    for count in (1..=tokens.len().min(NAME_WORDS_MAX)).rev() {
+    for count in (1..=tokens.len().min(NAME_TOKENS_MAX)).rev() {
         match known.get(&tokens[..count].join(" ").to_lowercase()).map(Vec::as_slice) {
             Some([one]) => return Ok(Found { object: one.clone(), tokens: count }),
             Some([one, others @ ..]) => return Err(ambiguous(one, others)),

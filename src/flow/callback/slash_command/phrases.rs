@@ -146,7 +146,7 @@ pub(super) fn whoami(admitted: Admitted<'_>, config: &Config, contacts: Option<&
     let anything = Object::default();
     let may = |right| admitted.ask(right)?.may(&ObjectNames::bare(&anything), contacts);
     let (may, may_not): (Vec<_>, Vec<_>) = rights.iter().partition(|(_, right)| may(*right).is_ok());
-    let list = |rights: &[&(&str, Right<'_>)]| rights.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+    let list = |rights: &[&(&str, Right<'_>)]| rights.iter().map(|(phrase, _)| *phrase).collect::<Vec<_>>().join(", ");
     if !may.is_empty() {
         lines.push(format!("Here you may: {}.", list(&may)));
     }

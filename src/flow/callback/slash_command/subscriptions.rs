@@ -81,7 +81,7 @@ impl SlashWorker {
                 let is = |name: &str| answer["channel"][name].as_bool().unwrap_or(false);
                 if is("is_member") || is("is_im") || is("is_mpim") { Ok(channel) } else { Err(NOT_IN.to_owned()) }
             }
-            Err(Outcome::PlaceNever { .. }) => Err(NOT_IN.to_owned()),
+            Err(Outcome::DestinationNever { .. }) => Err(NOT_IN.to_owned()),
             // Without the scope to look, delivery finds out.
             Err(outcome) if outcome.is_missing_scope() => Ok(channel),
             Err(other) => {

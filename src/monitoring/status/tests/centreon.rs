@@ -68,13 +68,13 @@ fn its_comments_are_an_objects_by_number() {
     let [web, db, host] = [object("web01", Some("Disk")), object("db01", Some("Disk")), object("db01", None)];
     let snapshot = parsed(file(true).as_bytes(), &[web.clone(), db.clone(), host.clone()]);
     assert_eq!((snapshot.created, snapshot.program.pid), (1_795_240_030, Some(4711)));
-    let said = |object: &Object| {
+    let authors = |object: &Object| {
         let state = &snapshot.states[object];
         assert!(state.unplaced.is_empty());
         state.acknowledgements.iter().map(|one| one.author.clone()).collect::<Vec<_>>()
     };
-    assert_eq!(said(&web), ["bob", "alice"], "the latest is last, whatever the file's order");
-    assert_eq!((said(&db), said(&host)), (vec!["bob".to_owned()], vec!["carol".to_owned()]));
+    assert_eq!(authors(&web), ["bob", "alice"], "the latest is last, whatever the file's order");
+    assert_eq!((authors(&db), authors(&host)), (vec!["bob".to_owned()], vec!["carol".to_owned()]));
     let state = &snapshot.states[&web];
     assert_eq!((state.code, state.acknowledged, state.problem_id.as_str()), (2, Acknowledged::Sticky, "7"));
     assert_eq!(state.comments[0].comment, "a word");

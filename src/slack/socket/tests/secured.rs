@@ -107,15 +107,15 @@ fn a_foreign_certificate_and_a_refusing_proxy_are_told() {
     slack.answer_next(&[&json!({ "ok": true, "url": url }).to_string()]);
     slack.integration.ca_file = Some(ca_file);
     let (socket, _taken) = slack.run(QUICK, |_| EnvelopeReply::Empty);
-    let told = eventually(|| socket.status().last_error);
-    assert!(told.starts_with("no WebSocket with localhost: ") && told.contains("certificate"), "{told}");
-    assert!(!told.contains("secret"));
+    let error = eventually(|| socket.status().last_error);
+    assert!(error.starts_with("no WebSocket with localhost: ") && error.contains("certificate"), "{error}");
+    assert!(!error.contains("secret"));
 
     let (proxy_port, _) = proxy();
     let mut slack = StandIn::start();
     slack.integration.proxy = Proxy::Url(Secret::new(format!("http://user:wrong@127.0.0.1:{proxy_port}")));
     let (socket, _taken) = slack.run(QUICK, |_| EnvelopeReply::Empty);
-    let told = eventually(|| socket.status().last_error);
-    assert!(told.contains("407") || told.contains("proxy"), "{told}");
-    assert!(!told.contains("wrong"), "{told}");
+    let error = eventually(|| socket.status().last_error);
+    assert!(error.contains("407") || error.contains("proxy"), "{error}");
+    assert!(!error.contains("wrong"), "{error}");
 }

@@ -32,7 +32,7 @@ pub(super) struct StandIn {
     /// Bodies for the next calls of apps.connections.open, before the good ones.
     answers: Arc<Mutex<VecDeque<String>>>,
     /// When it was called, and with which request.
-    calls: Receiver<(Instant, String)>,
+    requests: Receiver<(Instant, String)>,
     pub(super) integration: Integration,
 }
 
@@ -43,7 +43,7 @@ impl StandIn {
         let api = TcpListener::bind("127.0.0.1:0").unwrap();
         let integration = integration(&format!("http://{}/api/", api.local_addr().unwrap()));
         let answers = Arc::new(Mutex::new(VecDeque::new()));
-        let (sender, calls) = channel();
+        let (sender, requests) = channel();
         let script = Arc::clone(&answers);
         std::thread::spawn(move || {
             for connection in api.incoming() {
@@ -63,7 +63,7 @@ impl StandIn {
                 );
             }
         });
-        Self { sockets, answers, calls, integration }
+        Self { sockets, answers, requests, integration }
     }
 
     pub(super) fn answer_next(&self, bodies: &[&str]) {
@@ -72,12 +72,12 @@ impl StandIn {
 
     /// The next call of apps.connections.open.
     pub(super) fn call(&self) -> (Instant, String) {
-        self.calls.recv_timeout(PATIENCE).unwrap()
+        self.requests.recv_timeout(PATIENCE).unwrap()
     }
 
     /// Whether there is no call for so long.
     pub(super) fn is_quiet(&self, time: Duration) -> bool {
-        self.calls.recv_timeout(time).is_err()
+        self.requests.recv_timeout(time).is_err()
     }
 
     /// The next connection, before its greeting.
@@ -92,7 +92,7 @@ impl StandIn {
     /// The next connection, greeted.
     pub(super) fn greet(&self, num_connections: u64) -> Server {
         let mut server = self.accept();
-        tell(&mut server, &json!({ "type": "hello", "num_connections": num_connections }));
+        send_frame(&mut server, &json!({ "type": "hello", "num_connections": num_connections }));
         server
     }
 
@@ -136,7 +136,7 @@ pub(super) fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-pub(super) fn tell(server: &mut Server, frame: &Value) {
+pub(super) fn send_frame(server: &mut Server, frame: &Value) {
     server.send(Message::text(frame.to_string())).unwrap();
 }
 

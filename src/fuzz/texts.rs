@@ -45,9 +45,9 @@ fn bounded(filter: &Filter) {
 }
 
 fn named(tokens: &[String]) {
-    let name = tokens.iter().take(slash::NAME_WORDS_MAX);
-    assert!(name.map(|word| word.matches('/').count()).sum::<usize>() <= 20, "a name of a thousand readings");
-    assert!(!tokens.iter().any(|word| word.contains(char::is_control)), "a name of several lines");
+    let name = tokens.iter().take(slash::NAME_TOKENS_MAX);
+    assert!(name.map(|token| token.matches('/').count()).sum::<usize>() <= 20, "a name of a thousand readings");
+    assert!(!tokens.iter().any(|token| token.contains(char::is_control)), "a name of several lines");
 }
 
 /// The words of a command line, a line each: whatever is taken of it can be kept and shown.
