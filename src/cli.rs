@@ -137,7 +137,7 @@ fn prepare(config: Option<&Path>, verb: &mut Verb, env: &Environment, out: &mut 
     if let Verb::Preview(args) = verb
         && let Some(file) = args.html.as_ref().filter(|file| file.as_path() != Path::new("-"))
     {
-        // Named by root on the command line, so it is root's to write. What can't be opened is told when it is written.
+        // Named by root on the command line, so it is root's to write. A failure to open it is reported when it is written.
         args.opened = OpenOptions::new().write(true).create(true).truncate(false).open(file).ok();
     }
     if matches!(verb, Verb::Listen) {
@@ -154,7 +154,7 @@ fn prepare(config: Option<&Path>, verb: &mut Verb, env: &Environment, out: &mut 
     Ok(env.clone().with("ACKBELL_STATE_DIR", dirs.state_dir).with("ACKBELL_RUNTIME_DIR", dirs.runtime_dir))
 }
 
-/// The configuration, its warnings told; or the reason and the exit code.
+/// The configuration, its warnings printed; or the reason and the exit code.
 fn load(path: Option<&Path>, env: &Environment, out: &mut Output) -> Result<Config, Exit> {
     match crate::config::load(path, env) {
         Ok((config, warnings)) => {
@@ -172,7 +172,7 @@ fn refuse(error: &LoadError, out: &mut Output) -> Exit {
     Exit::Config
 }
 
-/// A remedy whose commands of ours name the configuration that this one was told to use.
+/// A remedy whose commands of ours name the configuration that this one was started with.
 fn pasteable(remedy: &str, config: Option<&Path>) -> String {
     let Some(config) = config else {
         return remedy.to_owned();

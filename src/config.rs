@@ -357,7 +357,7 @@ pub(crate) enum ApiLogin {
 pub(crate) struct Acknowledge {
     /// It lasts until the recovery, not only until the next change of state.
     pub(crate) sticky: bool,
-    /// The core tells the contacts.
+    /// The core notifies the contacts.
     pub(crate) notify: bool,
     /// The comment outlives the acknowledgement.
     pub(crate) persistent: bool,

@@ -23,7 +23,7 @@
 //! | 6 | [`slack`] | Slack's wire: calls, answers, blocks, forms, Socket Mode |
 //! | 6 | [`monitoring`] | the monitoring core: its files, sockets and APIs |
 //! | 5 | [`rules`] | what is decided; pure |
-//! | 4 | [`config`] | the configuration: read strictly, every problem told at once |
+//! | 4 | [`config`] | the configuration: read strictly, every problem reported at once |
 //! | 3 | [`state_dir`] | the files in the state and runtime directories, but for the database |
 //! | 2 | [`model`] | the nouns; pure |
 //! | 1 | [`system`] | the machine below: clock, JSON, log, secrets, TLS roots, systemd |

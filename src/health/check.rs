@@ -1,5 +1,5 @@
 //! `check`: a monitoring plugin over ackbell itself. Facts are gathered within a deadline ([`gather`]), judged here
-//! without looking at anything else, and told by the plugin guidelines
+//! without looking at anything else, and printed as the plugin guidelines want it
 //! (<https://www.monitoring-plugins.org/doc/guidelines.html>).
 
 pub(crate) mod gather;

@@ -59,7 +59,7 @@ pub(super) fn send(
     Ok(Receipt { transport: NAME, answer: None })
 }
 
-/// Silence is a yes. The core may have run what it was given when no answer can be read: the state will tell.
+/// Silence is a yes. The core may have run what it was given when no answer can be read: the state will show it.
 fn run(address: &LivestatusAddress, line: &str) -> Result<(), SendError> {
     const ANSWER_BYTES_MAX: usize = 16 * 1024;
     let unreachable = |e: std::io::Error| SendError::Unreachable { transport: NAME, reason: format!("{address}: {e}") };

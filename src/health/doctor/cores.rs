@@ -48,7 +48,7 @@ pub(super) fn core(core: &Core) -> Vec<Step> {
 }
 
 /// The machine's own core, which nobody configured and nobody's click is to reach: what it runs us with is looked at
-/// all the same, and told only when it is dangerous.
+/// all the same, and reported only when it is dangerous.
 pub(super) fn unconfigured() -> Vec<Step> {
     let steps = shell_steps("shell lines", &paths::found());
     steps.into_iter().filter(|step| step.mark != Mark::Good).collect()

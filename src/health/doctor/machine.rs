@@ -118,7 +118,7 @@ pub(super) fn state(path: Option<&Path>, env: &Environment) -> Vec<Step> {
     steps
 }
 
-/// Whether a listener runs, and what it noted.
+/// Whether a listener runs, and its status.
 pub(super) fn listener(config: &Config) -> Vec<Step> {
     const HOP: &str = "listener";
     let now = clock::wall_ms() / 1000;
