@@ -8,6 +8,7 @@
 
 mod access;
 mod core;
+mod core_kind;
 mod credentials;
 mod excerpt;
 pub(crate) mod filter;
@@ -25,6 +26,7 @@ pub(crate) mod suggest;
 mod tree;
 mod values;
 
+pub(crate) use core_kind::{ApiLoginKind, CoreKind, Expiry, ShellLines};
 pub(crate) use credentials::{INSTALL_PATH, Missing};
 pub(crate) use integration::{COMMAND, SecretKind, blank as blank_integration};
 pub(crate) use listen::{Http, Listen, TlsFiles};
@@ -311,18 +313,6 @@ pub(crate) enum IcingaWeb {
     #[default]
     Monitoring,
     IcingaDb,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum CoreKind {
-    #[default]
-    Nagios,
-    Naemon,
-    Icinga2,
-    #[value(name = "openitcockpit")]
-    OpenItCockpit,
-    Checkmk,
-    Centreon,
 }
 
 /// The address of Livestatus.

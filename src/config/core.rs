@@ -3,7 +3,7 @@
 use super::problem::{Mistake, Problems};
 use super::reader::Table;
 use super::secrets::{self, LoadContext};
-use super::{Api, ApiLogin, Core, CoreKind, IcingaWeb, LivestatusAddress, values};
+use super::{Api, ApiLogin, ApiLoginKind, Core, CoreKind, IcingaWeb, LivestatusAddress, values};
 use crate::system::environment::Environment;
 use std::path::{Path, PathBuf};
 
@@ -101,13 +101,13 @@ fn api(
         let mistake = Mistake::new(format!("api_ca_file {}: {e}", path.display()));
         problems.error(Some(*span), mistake.remedy("name a PEM file with the CA's certificate"));
     }
-    let (wanted, login) = match kind {
-        CoreKind::Icinga2 => (
+    let (wanted, login) = match kind.facts().api_login {
+        Some(ApiLoginKind::Basic) => (
             "api_user and api_password",
             user.zip(password).map(|(user, password)| ApiLogin::Basic { user: user.text.to_owned(), password }),
         ),
-        CoreKind::OpenItCockpit => ("api_key", key.map(ApiLogin::Key)),
-        CoreKind::Nagios | CoreKind::Naemon | CoreKind::Checkmk | CoreKind::Centreon => {
+        Some(ApiLoginKind::Key) => ("api_key", key.map(ApiLogin::Key)),
+        None => {
             if url.is_some() {
                 let remedy = "only kind = \"icinga2\" and \"openitcockpit\" have one; remove it or set the kind";
                 problems.error(table.span, Mistake::new("api_url: this kind of core has no API").remedy(remedy));

@@ -104,7 +104,7 @@ pub(super) fn thread(text: &str) -> Result<Thread, Mistake> {
 }
 
 pub(super) fn core_kind(text: &str) -> Result<CoreKind, Mistake> {
-    choice(text, &names::CORE_KINDS)
+    choice(text, &CoreKind::named())
 }
 
 /// One of the known words, in any case.

@@ -36,10 +36,7 @@ pub(super) enum Backslashes {
 
 impl Backslashes {
     pub(super) fn from_kind(kind: CoreKind) -> Self {
-        match kind {
-            CoreKind::Naemon | CoreKind::OpenItCockpit => Self::Undone,
-            CoreKind::Nagios | CoreKind::Icinga2 | CoreKind::Checkmk | CoreKind::Centreon => Self::Kept,
-        }
+        if kind.facts().undoes_backslashes { Self::Undone } else { Self::Kept }
     }
 }
 

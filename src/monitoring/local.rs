@@ -48,25 +48,18 @@ pub(crate) fn locals() -> Vec<Local> {
 /// The core with this main configuration.
 pub(crate) fn local(kind: CoreKind, main_config: &Path) -> Local {
     let core = Core { kind, main_config: Some(main_config.to_owned()), ..Core::default() };
-    let (user, group, definitions) = match kind {
-        CoreKind::Icinga2 => {
-            let user = ["nagios", "icinga"].into_iter().find(|name| account(name, None).is_some());
-            let directory = main_config.parent().unwrap_or(Path::new("/")).join("conf.d");
-            (user.map(str::to_owned), None, directory.is_dir().then(|| directory.join("ackbell.conf")))
-        }
-        CoreKind::Nagios | CoreKind::Naemon | CoreKind::OpenItCockpit | CoreKind::Checkmk | CoreKind::Centreon => {
-            let main = MainConfig::read(main_config).unwrap_or_default();
-            let own = main.object_dirs.iter().find(|dir| dir.ends_with("conf.d")).or(main.object_dirs.first());
-            let is_by_hand = matches!(kind, CoreKind::Nagios | CoreKind::Naemon);
-            let definitions = own.filter(|dir| is_by_hand && dir.is_dir()).map(|dir| dir.join("ackbell.cfg"));
-            let usual = match kind {
-                CoreKind::Naemon => "naemon",
-                CoreKind::Centreon => "centreon-engine",
-                _ => "nagios",
-            };
-            (Some(main.user.unwrap_or_else(|| usual.to_owned())), main.group, definitions)
-        }
+    let facts = kind.facts();
+    let main = MainConfig::read(main_config).unwrap_or_default();
+    let (own, user) = if kind == CoreKind::Icinga2 {
+        // Its configuration is a program; the users are its packages'.
+        let user = facts.users.iter().find(|name| account(name, None).is_some());
+        (Some(main_config.parent().unwrap_or(Path::new("/")).join("conf.d")), user.map(ToString::to_string))
+    } else {
+        let own = main.object_dirs.iter().find(|dir| dir.ends_with("conf.d")).or(main.object_dirs.first());
+        (own.cloned(), main.user.or_else(|| facts.users.first().map(ToString::to_string)))
     };
+    let definitions = facts.definitions_file.and_then(|file| Some(own.filter(|dir| dir.is_dir())?.join(file)));
+    let group = main.group.filter(|_| kind != CoreKind::Icinga2);
     let account = user.and_then(|user| account(&user, group.as_deref()));
     Local { kind, main_config: main_config.to_owned(), paths: Paths::find(&core), account, definitions }
 }
@@ -105,17 +98,13 @@ impl Local {
     /// The command that verifies the configuration, for a person to paste; `None` for a core that has none.
     pub(crate) fn verify_command(&self) -> Option<Vec<String>> {
         let main = self.main_config.display().to_string();
-        let (programs, arguments): (&[&str], Vec<String>) = match self.kind {
-            CoreKind::Nagios => (&["nagios4", "nagios"], vec!["-v".into(), main]),
-            CoreKind::Naemon => (&["naemon"], vec!["-v".into(), main]),
-            CoreKind::Icinga2 => (&["icinga2"], vec!["daemon".into(), "-C".into(), "-c".into(), main]),
-            CoreKind::OpenItCockpit | CoreKind::Checkmk | CoreKind::Centreon => return None,
-        };
+        let (programs, arguments) = self.kind.facts().verify?;
         let program = programs.iter().find_map(|name| {
             let candidates = PROGRAM_DIRS.iter().map(|dir| Path::new(dir).join(name));
             candidates.into_iter().find(|path| path.is_file())
         })?;
-        Some(std::iter::once(program.display().to_string()).chain(arguments).collect())
+        let words = std::iter::once(program.display().to_string()).chain(arguments.iter().map(ToString::to_string));
+        Some(words.chain([main]).collect())
     }
 
     /// Whose process a verification by root becomes; root's own only where nobody else may write the configuration.

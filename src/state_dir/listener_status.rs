@@ -218,4 +218,11 @@ mod tests {
         fs::write(path(directory.path()), "{").unwrap();
         assert_eq!(read(directory.path()).unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
+
+    #[test]
+    fn the_file_keeps_the_first_releases_name_for_other_connections() {
+        let socket = Socket { other_connections: 2, ..Socket::default() };
+        assert_eq!(serde_json::to_value(&socket).unwrap()["strangers"], 2);
+        assert_eq!(serde_json::from_str::<Socket>(r#"{"strangers":2}"#).unwrap(), socket);
+    }
 }

@@ -1,7 +1,7 @@
 //! The test message, the files, the core's definitions, and what is left to do.
 
 use super::definitions::Definitions;
-use super::{End, Exit, Prompt, SetupContext, name, slack};
+use super::{End, Exit, Prompt, SetupContext, slack};
 use crate::config::{CoreKind, lenient};
 use crate::setup::systemd_dropin::{DropIn, plan_dropin};
 use crate::setup::write_files::{self, Planned};
@@ -52,7 +52,7 @@ fn test_message(context: &SetupContext<'_>, choices: &Choices, prompt: &mut Prom
     let integration = choices.integration(slack::present(context));
     let channel = integration.channel.as_ref().filter(|_| choices.way == Connection::App).map(ToString::to_string);
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let core = choices.core.as_ref().map_or("the core", |local| name(local.kind));
+    let core = choices.core.as_ref().map_or("the core", |local| local.kind.facts().title);
     let text = format!("ackbell is connected: notifications of {core} on {host} come here.");
     loop {
         let posted =

@@ -103,18 +103,8 @@ fn transport_step(hop: &str, core: &Core) -> Step {
     }
 }
 
-/// How a core's unit is called, and its main configuration.
-fn unit(kind: CoreKind) -> (&'static str, &'static str) {
-    match kind {
-        CoreKind::Centreon => {
-            ("centengine", "centengine.cfg, by the poller's engine configuration in Centreon's web page")
-        }
-        _ => ("nagios4 (nagios, naemon)", "nagios.cfg"),
-    }
-}
-
 fn remedy(error: &SendError, kind: CoreKind) -> String {
-    let (unit, main_config) = unit(kind);
+    let (unit, main_config) = (kind.facts().unit, kind.facts().main_config);
     match error {
         SendError::NoTransport => "set command_file or api_url in [core]; ackbell config check".to_owned(),
         SendError::Disabled => {
@@ -157,7 +147,7 @@ fn state_steps(hop: &str, core: &Core) -> Vec<Step> {
                 Trouble::Unreachable,
                 hop,
                 found,
-                format!("systemctl status {}; correct status_file", unit(core.kind).0),
+                format!("systemctl status {}; correct status_file", core.kind.facts().unit),
             )
         }
         _ => Step::good(hop, format!("read back, {} old", span(age))),
@@ -167,7 +157,10 @@ fn state_steps(hop: &str, core: &Core) -> Vec<Step> {
         steps.push(Step::warning(
             hop,
             found,
-            format!("in {}: enable_notifications=1, or enable them in its web interface", unit(core.kind).1),
+            format!(
+                "in {}: enable_notifications=1, or enable them in its web interface",
+                core.kind.facts().main_config
+            ),
         ));
     }
     steps
