@@ -17,6 +17,7 @@ pub(crate) mod keys;
 pub(crate) mod lenient;
 mod listen;
 mod load;
+mod matcher;
 mod names;
 mod problem;
 mod reader;
@@ -31,10 +32,10 @@ pub(crate) use credentials::{INSTALL_PATH, Missing};
 pub(crate) use integration::{COMMAND, SecretKind, blank as blank_integration};
 pub(crate) use listen::{Http, Listen, TlsFiles};
 pub(crate) use load::{LoadError, Stamp, load, secret_files, stamp};
+pub(crate) use matcher::Matcher;
 pub(crate) use problem::Problem;
 pub(crate) use show::{show, show_json};
 
-use crate::model::notification::Kind;
 use crate::model::pattern::Pattern;
 use crate::state_dir::installation::Install;
 use crate::system::secret::Secret;
@@ -182,26 +183,6 @@ pub(crate) struct Limits {
     pub(crate) threshold: u32,
     /// Within which time they must have come; after as long without a new one the digest takes no more.
     pub(crate) window: Duration,
-}
-
-/// The conditions of a route; every given part must match, an empty one matches all.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Matcher {
-    pub(crate) host: Vec<Pattern>,
-    pub(crate) service: Vec<Pattern>,
-    pub(crate) host_group: Vec<Pattern>,
-    pub(crate) service_group: Vec<Pattern>,
-    pub(crate) contact: Vec<Pattern>,
-    pub(crate) contact_group: Vec<Pattern>,
-    pub(crate) core: Vec<Pattern>,
-    /// Upper-case state names.
-    pub(crate) state: Vec<String>,
-    pub(crate) kind: Vec<Kind>,
-    /// Keys in lower case.
-    pub(crate) vars: BTreeMap<String, Vec<Pattern>>,
-    pub(crate) time: Option<TimeWindows>,
-    /// Further conditions: of a filter that names one kind more than once.
-    pub(crate) also: Vec<Matcher>,
 }
 
 /// `Mon-Fri 08:00-18:00`, several separated by commas, in the machine's time zone.

@@ -15,6 +15,18 @@ pub(super) const THREADS: [(&str, Thread); 3] =
 pub(super) const COMMENT_RULES: [(&str, CommentRule); 2] =
     [("optional", CommentRule::Optional), ("required", CommentRule::Required)];
 
+/// All but `var:KEY`.
+pub(super) const FIELDS: [(&str, Field); 8] = [
+    ("address", Field::Address),
+    ("alias", Field::Alias),
+    ("duration", Field::Duration),
+    ("attempt", Field::Attempt),
+    ("contact", Field::Contact),
+    ("hostgroups", Field::HostGroups),
+    ("servicegroups", Field::ServiceGroups),
+    ("time", Field::Time),
+];
+
 fn name<T: PartialEq>(names: &[(&'static str, T)], value: &T) -> &'static str {
     names.iter().find(|(_, known)| known == value).map_or("?", |(name, _)| name)
 }
@@ -40,15 +52,8 @@ impl CommentRule {
 impl Field {
     pub(crate) fn name(&self) -> String {
         match self {
-            Self::Address => "address".to_owned(),
-            Self::Alias => "alias".to_owned(),
-            Self::Duration => "duration".to_owned(),
-            Self::Attempt => "attempt".to_owned(),
-            Self::Contact => "contact".to_owned(),
-            Self::HostGroups => "hostgroups".to_owned(),
-            Self::ServiceGroups => "servicegroups".to_owned(),
-            Self::Time => "time".to_owned(),
             Self::Var(key) => format!("var:{key}"),
+            plain => name(&FIELDS, plain).to_owned(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The configuration in force, for people and scripts, without its secrets.
 
-use super::{Access, AccessRule, ApiLogin, Config, Core, Http, Integration, Listen, Proxy, Route};
+use super::{Access, AccessRule, ApiLogin, Config, Core, Http, Integration, Listen, Proxy, Route, matcher};
 use crate::model::pattern::Pattern;
 use serde_json::{Map, Value, json};
 
@@ -109,18 +109,9 @@ fn integration(integration: &Integration) -> Value {
 }
 
 fn route(route: &Route) -> Value {
-    let m = &route.matches;
-    let patterns = |patterns: &[Pattern]| patterns.iter().map(|p| p.0.clone()).collect::<Vec<_>>();
     json!({
         "line": route.line,
-        "match": {
-            "host": patterns(&m.host), "service": patterns(&m.service),
-            "hostgroup": patterns(&m.host_group), "servicegroup": patterns(&m.service_group),
-            "contact": patterns(&m.contact), "contact_group": patterns(&m.contact_group), "core": patterns(&m.core),
-            "state": m.state, "type": m.kind.iter().map(|kind| kind.name().to_lowercase()).collect::<Vec<_>>(),
-            "var": m.vars.iter().map(|(key, values)| (key.clone(), json!(patterns(values)))).collect::<Map<_, _>>(),
-            "time": m.time.is_some(),
-        },
+        "match": matcher::show(&route.matches),
         "to": route.to.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "mention": route.mention.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "integration": route.integration,

@@ -144,30 +144,18 @@ pub(super) fn kind(text: &str) -> Result<Kind, Mistake> {
 
 /// A piece of the context line.
 pub(super) fn field(text: &str) -> Result<Field, Mistake> {
-    const NAMES: [&str; 8] =
-        ["address", "alias", "duration", "attempt", "contact", "hostgroups", "servicegroups", "time"];
     if let Some(key) = text.strip_prefix("var:").filter(|key| !key.is_empty()) {
         return Ok(Field::Var(key.to_ascii_lowercase()));
     }
-    let fields = [
-        Field::Address,
-        Field::Alias,
-        Field::Duration,
-        Field::Attempt,
-        Field::Contact,
-        Field::HostGroups,
-        Field::ServiceGroups,
-        Field::Time,
-    ];
-    let known: Vec<(&str, usize)> = NAMES.iter().enumerate().map(|(i, name)| (*name, i)).collect();
+    let known: Vec<(&str, usize)> = names::FIELDS.iter().enumerate().map(|(i, (name, _))| (*name, i)).collect();
     let index = choice(text, &known).map_err(|mistake| {
         if mistake.remedy.as_deref().is_some_and(|remedy| remedy.starts_with("did")) {
             return mistake;
         }
-        let names = suggest::one_of(&NAMES);
+        let names = suggest::one_of(&names::FIELDS.map(|(name, _)| name));
         mistake.remedy(format!("{names}, or \"var:KEY\" for a custom variable"))
     })?;
-    Ok(fields[index].clone())
+    Ok(names::FIELDS[index].1.clone())
 }
 
 pub(super) fn pattern(text: &str) -> Result<Pattern, Mistake> {
