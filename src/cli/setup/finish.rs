@@ -160,20 +160,17 @@ fn put(context: &SetupContext<'_>, choices: &Choices, planned: &[Planned]) -> Re
 fn show_remaining_steps(context: &SetupContext<'_>, choices: &Choices, dropin: &DropIn, prompt: &mut Prompt<'_>) {
     let mut steps = Vec::new();
     if let Some(local) = &choices.core {
-        match local.kind {
-            CoreKind::Nagios | CoreKind::Naemon => {
-                steps.push("in the core's configuration, add the contact slack to your contact groups".to_owned());
-                let unit = match local.main_config.parent().and_then(Path::file_name) {
-                    Some(name) if name == "nagios4" => "nagios4",
-                    _ if local.kind == CoreKind::Naemon => "naemon",
-                    _ => "nagios",
-                };
-                steps.push(format!("reload the core: systemctl reload {unit}"));
-            }
-            CoreKind::Icinga2 => steps.push("reload the core: systemctl reload icinga2".to_owned()),
-            CoreKind::OpenItCockpit | CoreKind::Checkmk | CoreKind::Centreon => {
-                steps.push("make the notification commands in the core's interface, as shown above".to_owned());
-            }
+        if local.kind.facts().definitions_file.is_none() {
+            steps.push("make the notification commands in the core's interface, as shown above".to_owned());
+        } else if local.kind == CoreKind::Icinga2 {
+            steps.push("reload the core: systemctl reload icinga2".to_owned());
+        } else {
+            steps.push("in the core's configuration, add the contact slack to your contact groups".to_owned());
+            let unit = match local.main_config.parent().and_then(Path::file_name) {
+                Some(name) if name == "nagios4" => "nagios4",
+                _ => local.kind.name(),
+            };
+            steps.push(format!("reload the core: systemctl reload {unit}"));
         }
     }
     if *dropin == DropIn::ByHand {
