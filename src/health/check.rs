@@ -3,7 +3,7 @@
 //! (<https://www.monitoring-plugins.org/doc/guidelines.html>).
 
 pub(crate) mod gather;
-mod listener;
+pub(crate) mod listener;
 
 use crate::config::Missing;
 use crate::model::time_text::{Unit, short_span};

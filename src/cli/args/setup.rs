@@ -138,7 +138,7 @@ pub(crate) struct SandboxArgs {
     /// The certificate's key
     #[arg(long, value_name = "PEM", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
-    /// Where clicks go; without it, POST /_sandbox/state says so later
+    /// Where clicks go; without it they go over Socket Mode
     #[arg(long, value_name = "URL")]
     pub(crate) request_url: Option<String>,
     /// Messages a channel takes at once before its pace of one a second holds
