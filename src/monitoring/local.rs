@@ -2,7 +2,8 @@
 //! themselves say of them.
 
 use super::paths::{MainConfig, Paths, main_configs};
-use crate::config::{Core, CoreKind};
+use crate::config::lenient::STATE_DIR;
+use crate::config::{Config, Core, CoreKind};
 use crate::state_dir::owner;
 use rustix::process::geteuid;
 use std::os::unix::process::CommandExt;
@@ -43,6 +44,20 @@ pub(crate) fn locals() -> Vec<Local> {
         found.push(local(CoreKind::Icinga2, Path::new(ICINGA2)));
     }
     found
+}
+
+/// The user that the state directory has to belong to: of the configured core; else, at the usual place, of the core that
+/// this machine has. `None` where neither is known.
+pub(crate) fn account_of_core(config: Option<&Config>, state_dir: &Path) -> Option<Account> {
+    let configured = config.into_iter().flat_map(|config| &config.cores);
+    let named = configured.filter_map(|core| Some(local(core.kind, core.main_config.as_deref()?)));
+    let is_usual = state_dir == Path::new(STATE_DIR);
+    named.chain(is_usual.then(locals).into_iter().flatten()).find_map(|local| local.account)
+}
+
+/// A user of this machine and the group of that name, else the user's own.
+pub(crate) fn account_named(group: u32) -> Option<Account> {
+    account(getent("group", &group.to_string())?.first()?, None)
 }
 
 /// The core with this main configuration.
