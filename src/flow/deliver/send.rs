@@ -297,8 +297,8 @@ pub(crate) fn directly(config: &Config, env: &Environment, notification: &Notifi
         let outcome = Client::new(integration, env).map(|c| c.post(channel, message, config.outbox.time_budget));
         match outcome {
             Ok(Outcome::Delivered(_)) => posted += 1,
-            Ok(other) => error!("direct post failed integration={} outcome=\"{other:?}\"", integration.name),
-            Err(e) => error!("direct post failed integration={} reason=\"{e}\"", integration.name),
+            Ok(other) => error!("direct post failed integration={} reason={:?}", integration.name, other.reason()),
+            Err(e) => error!("direct post failed integration={} reason={:?}", integration.name, e.to_string()),
         }
     }
     posted
