@@ -421,3 +421,13 @@ fn an_app_whose_socket_mode_is_off_is_told_by_doctor_and_check_with_the_same_rem
     assert!(said.contains("→ api.slack.com/apps, Socket Mode: switch it on; then: systemctl reload ackbell"), "{said}");
     drop(listener);
 }
+
+#[test]
+fn a_configuration_as_the_package_brings_it_delivers_nothing_and_doctor_says_so() {
+    let site = Site::new("[slack]\nenabled = false\n");
+    let (code, said) = examine(&site, &[]);
+    assert_eq!(code, 78, "{said}");
+    let found = "no integration is enabled: nothing can be delivered, every notification waits";
+    let remedy = "sudo ackbell setup; or give [slack] webhook_url or bot_token, and remove enabled = false";
+    assert_said(&said, "✗", "integration", found, remedy);
+}
