@@ -156,7 +156,7 @@ pub(crate) fn subscriptions(store: &Store) -> Result<Vec<Route>, StoreError> {
     let route = |kept: Subscription| match Filter::of(&kept.filter) {
         Ok(filter) => Config::subscription(&kept.integration, &kept.channel, filter.matches),
         Err(e) => {
-            warn!("subscription not read channel={} filter={:?} reason={:?}", kept.channel, kept.filter, e.to_string());
+            warn!("subscription not read channel={} filter={:?} reason={e:?}", kept.channel, kept.filter);
             None
         }
     };
