@@ -12,6 +12,7 @@ mod demo;
 mod doctor;
 mod listen;
 mod manifest;
+mod missing_state_dir;
 pub(crate) mod notify;
 mod output;
 mod pages;
@@ -128,6 +129,15 @@ fn prepare(config: Option<&Path>, verb: &mut Verb, env: &Environment, out: &mut 
         return Ok(env.clone());
     }
     let (dirs, path) = (lenient::state_dirs_at_once(config, env), lenient::config_path(config));
+    let is_dry = matches!(verb, Verb::Notify(NotifyVerb::Notify(args)) if args.dry_run);
+    if matches!(verb, Verb::Notify(_) | Verb::Listen | Verb::Queue(_)) && !is_dry {
+        let made = missing_state_dir::make_for_owner(&dirs.state_dir, &path, env);
+        // `notify` asks again, and then still posts.
+        if let Err(why) = made.or_else(|why| if matches!(verb, Verb::Notify(_)) { Ok(()) } else { Err(why) }) {
+            out.error(&why);
+            return Err(Exit::CantWrite);
+        }
+    }
     let Some(owner) = owner::to_become(&dirs, &path) else { return Ok(env.clone()) };
     // `notify` does what the core's own would: what it may not read waits for the listener.
     let is_notify = matches!(verb, Verb::Notify(_));

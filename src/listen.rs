@@ -195,7 +195,7 @@ impl Current {
                 true
             }
             Err(e) => {
-                error!("configuration refused in_force=old reason={e}");
+                error!("configuration refused in_force=old reason={:?}", e.to_string());
                 self.status.update(|status| status.refused = Some(StatusNote::now(e.to_string())));
                 false
             }

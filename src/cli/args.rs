@@ -268,7 +268,7 @@ pub(crate) struct CheckArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct AuditArgs {
-    /// Only the last so long: 90m, 24h, 7d
+    /// Only rows that are newer than this: 90m, 24h, 7d
     #[arg(long, value_name = "TIME", value_parser = span)]
     pub(crate) since: Option<std::time::Duration>,
     /// Only this person: a part of the Slack id, name or e-mail address

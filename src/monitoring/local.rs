@@ -2,8 +2,10 @@
 //! themselves say of them.
 
 use super::paths::{MainConfig, Paths, main_configs};
-use crate::config::{Core, CoreKind};
+use crate::config::lenient::STATE_DIR;
+use crate::config::{Config, Core, CoreKind};
 use crate::state_dir::owner;
+use nix::unistd::{Group, User};
 use rustix::process::geteuid;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -45,6 +47,20 @@ pub(crate) fn locals() -> Vec<Local> {
     found
 }
 
+/// The user that the state directory has to belong to: of the configured core; else, at the usual place, of the core that
+/// this machine has. `None` where neither is known.
+pub(crate) fn account_of_core(config: Option<&Config>, state_dir: &Path) -> Option<Account> {
+    let configured = config.into_iter().flat_map(|config| &config.cores);
+    let named = configured.filter_map(|core| Some(local(core.kind, core.main_config.as_deref()?)));
+    let is_usual = state_dir == Path::new(STATE_DIR);
+    named.chain(is_usual.then(locals).into_iter().flatten()).find_map(|local| local.account)
+}
+
+/// A user of this machine and the group of that name, else the user's own.
+pub(crate) fn account_named(group: u32) -> Option<Account> {
+    account(&Group::from_gid(group.into()).ok().flatten()?.name, None)
+}
+
 /// The core with this main configuration.
 pub(crate) fn local(kind: CoreKind, main_config: &Path) -> Local {
     let core = Core { kind, main_config: Some(main_config.to_owned()), ..Core::default() };
@@ -64,24 +80,13 @@ pub(crate) fn local(kind: CoreKind, main_config: &Path) -> Local {
     Local { kind, main_config: main_config.to_owned(), paths: Paths::find(&core), account, definitions }
 }
 
-/// A user by name, with a group of that name or the user's own. Asked of `getent`: users may come from a directory.
+/// A user by name or number, with a group of that name or the user's own.
 fn account(user: &str, group: Option<&str>) -> Option<Account> {
-    let passwd = getent("passwd", user)?;
-    let (uid, own) = (passwd.get(2)?.parse().ok()?, passwd.get(3)?.clone());
-    let group = getent("group", group.unwrap_or(&own)).or_else(|| getent("group", &own))?;
-    Some(Account {
-        user: passwd.first()?.clone(),
-        uid,
-        group: group.first()?.clone(),
-        gid: group.get(2)?.parse().ok()?,
-    })
-}
-
-fn getent(database: &str, key: &str) -> Option<Vec<String>> {
-    let answer = Command::new("getent").args([database, "--", key]).stdin(Stdio::null()).output().ok()?;
-    let text = String::from_utf8_lossy(&answer.stdout).into_owned();
-    let line = text.lines().next().filter(|_| answer.status.success())?;
-    Some(line.split(':').map(str::to_owned).collect())
+    let by_number = || User::from_uid(user.parse::<u32>().ok()?.into()).ok().flatten();
+    let user = User::from_name(user).ok().flatten().or_else(by_number)?;
+    let group = group.and_then(|name| Group::from_name(name).ok().flatten());
+    let group = group.or_else(|| Group::from_gid(user.gid).ok().flatten())?;
+    Some(Account { user: user.name, uid: user.uid.as_raw(), group: group.name, gid: group.gid.as_raw() })
 }
 
 /// The core's own check of its configuration.

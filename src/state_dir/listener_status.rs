@@ -20,6 +20,10 @@ const FILE: &str = "listener.json";
 /// A status is far smaller.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
 
+/// The [`Socket::error`] of an app whose Socket Mode is switched off: Slack opens connections for it all the same, so only
+/// the listener knows.
+pub(crate) const SOCKET_MODE_OFF: &str = "Socket Mode is switched off in the app";
+
 /// The listener's status. Times are Unix seconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

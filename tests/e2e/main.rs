@@ -27,6 +27,7 @@ mod install;
 mod intake;
 mod kills;
 mod living;
+mod log_lines;
 mod matrix;
 mod model;
 mod mutations;

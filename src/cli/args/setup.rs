@@ -18,7 +18,7 @@ pub(crate) struct CommandsArgs {
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag by itself")]
 pub(crate) struct ManifestArgs {
-    /// Print JSON, as without this
+    /// Print JSON, which is the default
     #[arg(long, conflicts_with_all = ["yaml", "link"])]
     pub(crate) json: bool,
     /// Print YAML
@@ -138,10 +138,10 @@ pub(crate) struct SandboxArgs {
     /// The certificate's key
     #[arg(long, value_name = "PEM", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
-    /// Where clicks go; without it, POST /_sandbox/state says so later
+    /// Where clicks go; without it they go over Socket Mode
     #[arg(long, value_name = "URL")]
     pub(crate) request_url: Option<String>,
-    /// Messages a channel takes at once before its pace of one a second holds
+    /// How many messages a channel takes at once; after them it takes one a second
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) burst: u32,
 }

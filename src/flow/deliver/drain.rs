@@ -108,8 +108,12 @@ impl Deliverer {
             Err(ReadError::Exhausted(e)) => return Err(e.into()),
             Err(why @ (ReadError::Garbage(_) | ReadError::Newer(_) | ReadError::Io(_))) => {
                 match self.spool.set_aside(id) {
-                    Ok(()) => error!("spool file put aside file=spool/bad/{id} reason=\"{why}\""),
-                    Err(e) => error!("spool file not put aside file=spool/new/{id} reason=\"{why}\" error=\"{e}\""),
+                    Ok(()) => error!("spool file put aside file=spool/bad/{id} reason={:?}", why.to_string()),
+                    Err(e) => error!(
+                        "spool file not put aside file=spool/new/{id} reason={:?} error={:?}",
+                        why.to_string(),
+                        e.to_string()
+                    ),
                 }
                 return Ok(None);
             }
@@ -152,7 +156,7 @@ pub(crate) fn subscriptions(store: &Store) -> Result<Vec<Route>, StoreError> {
     let route = |kept: Subscription| match Filter::of(&kept.filter) {
         Ok(filter) => Config::subscription(&kept.integration, &kept.channel, filter.matches),
         Err(e) => {
-            warn!("subscription not read channel={} filter={:?} reason=\"{e}\"", kept.channel, kept.filter);
+            warn!("subscription not read channel={} filter={:?} reason={e:?}", kept.channel, kept.filter);
             None
         }
     };

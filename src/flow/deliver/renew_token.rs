@@ -128,7 +128,7 @@ impl Deliverer {
         self.clients.remove(name);
         self.config = self.config.with_installation(name, install);
         if let Err(e) = self.store.end_integration_pauses() {
-            warn!("pause not ended integration={name} reason=\"{e}\"");
+            warn!("pause not ended integration={name} reason={:?}", e.to_string());
         }
     }
 }

@@ -3,16 +3,19 @@
 //! One thread looks, part after part; whoever waits takes what is there when the time is up. A disk that hangs hangs
 //! that thread alone, and the process ends without it.
 
-use super::{CommandTransport, Configured, Facts, Listener, Spool};
+use super::{ClosedState, CommandTransport, Configured, Facts, Listener, Spool};
 use crate::config::lenient::state_dirs;
 use crate::config::{self, Config, Flavor, Integration, LivestatusAddress, LoadError};
 use crate::monitoring::error::SendError;
+use crate::monitoring::local::account_of_core;
 use crate::monitoring::{send, shell};
 use crate::state_dir::listener_status::{self, ListenerStatus};
+use crate::state_dir::owner::closed_by_root;
 use crate::state_dir::{StateDirs, delivery_lock, spool};
 use crate::store::{Health, Store};
 use crate::system::clock;
 use crate::system::environment::Environment;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -58,6 +61,8 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, 
     }
     let (configured, config) = configured(path.map(PathBuf::as_path), env);
     put(&mut |facts| facts.config = Some(configured.clone()));
+    let closed = closed_state(config.as_ref(), &state_dir);
+    put(&mut |facts| facts.closed_state.clone_from(&closed));
     let mut outbox = outbox(&state_dir, now);
     if let (Ok(health), Some(config)) = (&mut outbox, &config) {
         // The others are said already, or nobody wants them any more.
@@ -89,6 +94,16 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, 
         let dangers = shell::dangers(core).unwrap_or_default();
         put(&mut |facts| facts.dangers.extend(dangers.iter().cloned()));
     }
+}
+
+/// Whether the state directory is root's and closed to the core's user.
+pub(crate) fn closed_state(config: Option<&Config>, state_dir: &Path) -> Option<ClosedState> {
+    if std::fs::symlink_metadata(state_dir).ok()?.uid() != 0 {
+        return None;
+    }
+    let account = account_of_core(config, state_dir).filter(|account| account.uid != 0)?;
+    let path = closed_by_root(state_dir, account.gid)?;
+    Some(ClosedState { state_dir: state_dir.to_owned(), path, account })
 }
 
 /// Who delivers, by the status, the delivery lock and the process.

@@ -28,6 +28,7 @@ fn well() -> Facts {
         outbox: Some(Ok(Health::default())),
         config: Some(Configured::Good { takes_callbacks: true, template: None, missing: Vec::new() }),
         cores: BTreeMap::from([(String::new(), CommandTransport::Open)]),
+        closed_state: None,
         dangers: Vec::new(),
     }
 }

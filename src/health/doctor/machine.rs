@@ -77,6 +77,11 @@ pub(super) fn state(path: Option<&Path>, env: &Environment) -> Vec<Step> {
             return vec![Step::bad(Trouble::State, "state directory", format!("can't see {shown}: {e}"), remedy)];
         }
     };
+    let config = config::load(path, env).ok().map(|(config, _)| config);
+    if let Some(closed) = gather::closed_state(config.as_ref(), &state_dir) {
+        let (found, remedy) = closed.judge();
+        return vec![Step::bad(Trouble::State, "state directory", found, remedy)];
+    }
     let (owner, me) = (user_name(directory.uid()), user_name(rustix::process::geteuid().as_raw()));
     let mut steps = Vec::new();
     let unwritable = ["", "spool/tmp", "spool/new"].into_iter().map(|inside| state_dir.join(inside)).find(|path| {

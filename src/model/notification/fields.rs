@@ -32,7 +32,7 @@ const fn field(
 
 /// Every field, in the order of `--help`.
 pub(crate) const FIELDS: [Field; 36] = [
-    field("type", "Host|Service", "What it is about; a --servicedesc makes it a service; also -t", "", ""),
+    field("type", "Host|Service", "What it is about; a --servicedesc makes it a service", "", ""),
     field(
         "notificationtype",
         "TYPE",
