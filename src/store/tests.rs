@@ -32,9 +32,8 @@ fn waiting(mode: MessageMode) -> NewDelivery {
 
 /// The next step that may be taken.
 fn claim(store: &Store, now: i64) -> Option<Claimed> {
-    let planned = store.plan(&ops(), EDITABLE, QUIET, now).unwrap()?;
-    let ready = planned.ready.max(store.paused_until(&ops()).unwrap());
-    (ready <= now).then(|| store.claim(&ops(), planned, EDITABLE, now).unwrap())
+    let is_paused = store.paused_until(&ops()).unwrap() > now;
+    if is_paused { None } else { store.claim(&ops(), EDITABLE, QUIET, now).unwrap() }
 }
 
 fn record(store: &mut Store, claimed: &Claimed, outcome: &RecordedOutcome, now: i64) {
