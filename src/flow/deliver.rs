@@ -28,7 +28,7 @@ use crate::monitoring::objects::DisplayNames;
 use crate::slack::api::Client;
 use crate::state_dir::delivery_lock::DeliveryLock;
 use crate::state_dir::spool::{Spool, SpoolError};
-use crate::store::{PURGE_BATCH, Store, StoreError};
+use crate::store::{PURGE_BATCH, Planned, Store, StoreError};
 use crate::system::clock::{SteadyClock, millis};
 use crate::system::environment::Environment;
 use log::{error, warn};
@@ -208,13 +208,13 @@ impl Deliverer {
                 round.next.get_or_insert(self.now_ms());
                 return Ok(round);
             }
-            let mut planned = self.plan(&queue)?;
-            if planned.is_some_and(|planned| planned.ready <= self.now_ms()) {
+            let Some(Planned { ready, .. }) = self.plan(&queue)? else { continue };
+            if ready <= self.now_ms() {
                 round.rerouted |= self.send(&queue, budget)?;
                 round.attempts += 1;
-                planned = self.plan(&queue)?;
+            } else {
+                round.next = Some(round.next.map_or(ready, |next| next.min(ready)));
             }
-            round.next = [round.next, planned.map(|planned| planned.ready)].into_iter().flatten().min();
         }
         if round.attempts > 0 {
             // A recorded outcome may have opened a queue that this round didn't see.

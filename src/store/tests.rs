@@ -493,3 +493,56 @@ fn what_was_refused_is_soon_forgotten() {
     store.purge_requests(0, 2000).unwrap();
     assert_eq!(count(&store), 1);
 }
+
+/// What another thread imports while a message is being sent is no part of that attempt, however it ends.
+#[test]
+fn what_comes_while_a_message_is_sent_is_left_to_the_next_step() {
+    let dead = || RecordedOutcome::Dead { reason: "no".to_owned().into() };
+    let (directory, mut store) = store(&[(0, of_host("a", "PROBLEM", "1"))]);
+    let claimed = claim(&store, 0).unwrap();
+    add(&directory, &mut store, &[of_host("a", "RECOVERY", "0")], 1);
+    record(&mut store, &claimed, &dead(), 2);
+    let states = |store: &Store| store.rows(true, 99, |_| true).unwrap().into_iter().map(|row| row.state).collect();
+    let left: Vec<DeliveryState> = states(&store);
+    assert_eq!(left, [DeliveryState::Dead, DeliveryState::Waiting]);
+    assert_eq!(run(&mut store, 10_000), ["post"]);
+
+    add(&directory, &mut store, &[of_host("b", "PROBLEM", "1")], 20_000);
+    let claimed = claim(&store, 20_000).unwrap();
+    add(&directory, &mut store, &[of_host("b", "RECOVERY", "0")], 20_001);
+    record(&mut store, &claimed, &delivered(), 20_002);
+    assert_eq!(run(&mut store, 30_000), ["update", "reply"], "its end is shown, too");
+
+    add(&directory, &mut store, &[of_host("c", "PROBLEM", "1")], 40_000);
+    let claimed = claim(&store, 40_000).unwrap();
+    add(&directory, &mut store, &[of_host("c", "RECOVERY", "0")], 40_001);
+    let queue = DeliveryQueue { integration: "default".to_owned(), target: Target::Webhook };
+    let elsewhere = RecordedOutcome::Reroute {
+        queue: queue.clone(),
+        mode: MessageMode::WriteOnce,
+        annotation: String::new(),
+        reason: "gone".to_owned().into(),
+    };
+    record(&mut store, &claimed, &elsewhere, 40_002);
+    assert_eq!(store.queues().unwrap(), [queue, ops()], "the one goes elsewhere, the other is tried here first");
+}
+
+#[test]
+fn a_problem_that_comes_back_while_its_digest_is_closed_keeps_it_open() {
+    let hosts: Vec<String> = (0..7).map(|i| format!("h{i}")).collect();
+    let all = |kind, state| hosts.iter().map(|host| of_host(host, kind, state)).collect::<Vec<_>>();
+    let (directory, mut store) = store(&[]);
+    add(&directory, &mut store, &all("PROBLEM", "1"), 0);
+    store.begin_digest(&ops(), 0).unwrap();
+    assert_eq!(run(&mut store, 0), ["head", "lines"]);
+    add(&directory, &mut store, &all("RECOVERY", "0"), 20_000);
+    let edit = claim(&store, 90_000).unwrap();
+    record(&mut store, &edit, &delivered(), 90_000);
+    let close = claim(&store, 100_000).unwrap();
+    assert_eq!(step(&close), "close");
+    add(&directory, &mut store, &[of_host("h3", "PROBLEM", "1")], 100_001);
+    record(&mut store, &close, &delivered(), 100_002);
+    assert_eq!(run(&mut store, 120_000), ["edit", "lines"], "it is told");
+    add(&directory, &mut store, &[of_host("h3", "RECOVERY", "0")], 180_000);
+    assert_eq!(run(&mut store, 200_000), ["edit", "close"]);
+}

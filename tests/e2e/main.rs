@@ -39,6 +39,7 @@ mod root;
 mod screen;
 mod secrets;
 mod seeds;
+mod senders;
 mod setup;
 mod slash;
 mod stories;
