@@ -4,7 +4,10 @@
 //! one. An acknowledgement, a downtime or flapping stays with the problem until the core says that it is over.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod origins;
+
 use crate::model::notification::{Contact, Kind, Notification, Severity};
+use origins::Origins;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -41,6 +44,25 @@ pub(crate) struct Problem {
     /// Another problem of the same object began before the end of this one was heard.
     #[serde(default)]
     pub(crate) is_superseded: bool,
+    /// The hosts that notify for its core.
+    #[serde(default, skip_serializing_if = "Origins::is_empty")]
+    origins: Origins,
+}
+
+/// What a notification means beside those that came from other origins of the same core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Word {
+    /// It counts.
+    News,
+    /// Another origin said it, or it is about an end that people know.
+    Known,
+    /// The core has said something newer through another origin: history, not state.
+    Older,
+    /// A recovery that doesn't count yet: another core still calls it bad.
+    Waits,
+    /// The problem that seemed to be over goes on.
+    GoesOn,
 }
 
 /// A state and when it was reached.
@@ -99,9 +121,66 @@ impl Problem {
             is_bad: false,
             recovered: None,
             is_superseded: false,
+            origins: Origins::default(),
         };
         problem.apply(first);
         problem
+    }
+
+    /// Takes note of who says it, at `now` by our clock in Unix seconds, and tells what that means. [`Self::apply`] is for
+    /// what counts.
+    pub(crate) fn hear(&mut self, notification: &Notification, now: i64) -> Word {
+        let origin = notification.origin.as_str();
+        if origin.is_empty() {
+            return Word::News;
+        }
+        let (called_it_bad, continues) = (self.origins.calls_it_bad(origin), self.continues(notification));
+        let is_known = self.origins.note(notification, now);
+        let others_call_it_bad = self.origins.others_call_it_bad(origin);
+        let is_recovery = notification.kind == Kind::Recovery;
+        match notification.is_redundant {
+            // Each has to say it for itself, although the others have.
+            true if is_recovery && self.is_bad && called_it_bad && others_call_it_bad => Word::Waits,
+            true if is_recovery && self.is_bad && called_it_bad => Word::News,
+            _ if is_known => Word::Known,
+            false if self.is_history(notification, now) => Word::Older,
+            false => Word::News,
+            true if is_recovery && self.is_over() => Word::Known,
+            true if notification.kind == Kind::Problem && continues => Word::GoesOn,
+            true if notification.kind == Kind::Custom => Word::News,
+            // Others call it bad: it isn't over by what this one says of a downtime, or of another problem.
+            true if others_call_it_bad && notification.severity() == Severity::Good => Word::Known,
+            true => Word::News,
+        }
+    }
+
+    /// Whether the origins of it disagree: a recovery waits then.
+    pub(crate) fn is_disputed(&self) -> bool {
+        self.is_bad && self.origins.disagree()
+    }
+
+    /// Whether an end that people saw wasn't one: an origin that was silent until then still calls it bad, or called it bad
+    /// before another one's recovery and is only heard now.
+    fn continues(&self, notification: &Notification) -> bool {
+        let origin = notification.origin.as_str();
+        let is_same = match (self.origins.problem_id(origin), &notification.ids.problem) {
+            (Some(Some(ours)), Some(new)) => ours == new,
+            _ => true,
+        };
+        let is_late = self.origins.problem_id(origin).is_none() && self.latest.origin != origin;
+        let ended = self.recovered.filter(|_| !self.is_bad);
+        ended.is_some_and(|ended| {
+            (self.origins.calls_it_bad(origin) && is_same) || (is_late && notification.time <= ended)
+        })
+    }
+
+    /// Whether the core has said something newer through another origin. A time that is yet to come proves nothing.
+    fn is_history(&self, notification: &Notification, now: i64) -> bool {
+        let is_others = !self.latest.origin.is_empty() && self.latest.origin != notification.origin;
+        is_others
+            && notification.kind != Kind::Custom
+            && notification.time < self.latest.time
+            && self.latest.time <= now
     }
 
     /// Takes one more notification into account.
@@ -152,9 +231,18 @@ impl Problem {
 
     /// Whether the notification speaks of another problem than this one, by the core's own ids. A core whose ids
     /// start anew after a restart makes a new card then, rather than one that nobody sees.
+    ///
+    /// Each origin counts for itself. Of redundant cores, one that sees the problem anew while another sees it all the time
+    /// speaks of the same.
     pub(crate) fn is_another(&self, notification: &Notification) -> bool {
         let new = notification.ids.problem.as_ref().filter(|_| notification.kind == Kind::Problem);
-        matches!((&self.latest.ids.problem, new), (Some(ours), Some(new)) if ours != new)
+        let ours = if self.origins.is_empty() || notification.origin.is_empty() {
+            self.latest.ids.problem.as_ref()
+        } else {
+            self.origins.problem_id(&notification.origin).flatten()
+        };
+        let is_anothers = notification.is_redundant && self.origins.others_call_it_bad(&notification.origin);
+        matches!((ours, new), (Some(ours), Some(new)) if ours != new) && !is_anothers
     }
 
     /// Whether a notification is news that its own line says best: not the same state once more.
@@ -233,6 +321,7 @@ impl ActionTaken {
         (notification.kind, notification.time) = (self.kind.clone(), self.time);
         (notification.author, notification.comment) = (Some(self.author.clone()), self.comment.clone());
         notification.ids.notification = None;
+        notification.origin = String::new();
         notification.contact = Contact::default();
         notification.vars.extend(self.vars.clone());
         notification
