@@ -5,7 +5,7 @@
 //! its message, and until then nobody else takes its integrations. One that panics or meets an error of the disk is
 //! started again after a pause; the others go on.
 
-use super::{ERROR_PAUSE, SCAN_INTERVAL};
+use super::ERROR_PAUSE;
 use crate::config::Config;
 use crate::flow::deliver::{DeliverError, Deliverer, PATIENCE_LONG, Share};
 use crate::state_dir::listener_status::StatusNote;
@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 
 /// How many threads at most; more integrations share them.
 const THREADS_MAX: usize = 16;
+/// The bell is rung for whatever is new. A change that nobody told of, as when a hint was lost, is seen after this.
+const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 /// A message takes some seconds at most. A thread of which nothing was heard for so long hangs.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
 
@@ -220,7 +222,7 @@ fn send(mut deliverer: Deliverer, orders: &Orders, bell: &Bell) -> Result<(), De
             bell.ring();
         }
         let until_next = round.next.map_or(i64::MAX, |next| next.saturating_sub(deliverer.now_ms()));
-        let pause = Duration::from_millis(u64::try_from(until_next).unwrap_or(0)).min(SCAN_INTERVAL);
+        let pause = Duration::from_millis(u64::try_from(until_next).unwrap_or(0)).min(LOOK_INTERVAL);
         bell.wait(&mut heard, pause);
     }
     Ok(())

@@ -35,6 +35,7 @@ mod nagios;
 mod page;
 mod proxy;
 mod readme;
+mod redundant;
 mod root;
 mod screen;
 mod secrets;
