@@ -29,7 +29,7 @@ pub(super) fn run(args: NotifyArgs, config: Option<&Path>, env: &Environment, ou
     }
     // Of several hosts that notify for one core, each counts its problems for itself.
     let host = rustix::system::uname();
-    let notification = fields.into_notification(received / 1000).from_origin(&host.nodename().to_string_lossy());
+    let notification = fields.into_notification(received / 1000).with_origin(&host.nodename().to_string_lossy());
     if dry_run {
         return preview::dry_run(&notification, config, env, out);
     }

@@ -168,7 +168,7 @@ pub(crate) fn addresses(email: &str) -> Vec<&str> {
 impl Notification {
     /// Says which host it comes from: the one that ran `notify`.
     #[must_use]
-    pub(crate) fn from_origin(mut self, origin: &str) -> Self {
+    pub(crate) fn with_origin(mut self, origin: &str) -> Self {
         self.origin = clean_line(origin);
         self
     }

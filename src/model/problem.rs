@@ -4,7 +4,10 @@
 //! one. An acknowledgement, a downtime or flapping stays with the problem until the core says that it is over.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod hear;
 mod origins;
+
+pub(crate) use hear::Word;
 
 use crate::model::notification::{Contact, Kind, Notification, Severity};
 use origins::Origins;
@@ -47,22 +50,6 @@ pub(crate) struct Problem {
     /// The hosts that notify for its core.
     #[serde(default, skip_serializing_if = "Origins::is_empty")]
     origins: Origins,
-}
-
-/// What a notification means beside those that came from other origins of the same core.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use]
-pub(crate) enum Word {
-    /// It counts.
-    News,
-    /// Another origin said it, or it is about an end that people know.
-    Known,
-    /// The core has said something newer through another origin: history, not state.
-    Older,
-    /// A recovery that doesn't count yet: another core still calls it bad.
-    Waits,
-    /// The problem that seemed to be over goes on.
-    GoesOn,
 }
 
 /// A state and when it was reached.
@@ -127,62 +114,6 @@ impl Problem {
         problem
     }
 
-    /// Takes note of who says it, at `now` by our clock in Unix seconds, and tells what that means. [`Self::apply`] is for
-    /// what counts.
-    pub(crate) fn hear(&mut self, notification: &Notification, now: i64) -> Word {
-        let origin = notification.origin.as_str();
-        if origin.is_empty() {
-            return Word::News;
-        }
-        let (called_it_bad, continues) = (self.origins.calls_it_bad(origin), self.continues(notification));
-        let is_known = self.origins.note(notification, now);
-        let others_call_it_bad = self.origins.others_call_it_bad(origin);
-        let is_recovery = notification.kind == Kind::Recovery;
-        match notification.is_redundant {
-            // Each has to say it for itself, although the others have.
-            true if is_recovery && self.is_bad && called_it_bad && others_call_it_bad => Word::Waits,
-            true if is_recovery && self.is_bad && called_it_bad => Word::News,
-            _ if is_known => Word::Known,
-            false if self.is_history(notification, now) => Word::Older,
-            false => Word::News,
-            true if is_recovery && self.is_over() => Word::Known,
-            true if notification.kind == Kind::Problem && continues => Word::GoesOn,
-            true if notification.kind == Kind::Custom => Word::News,
-            // Others call it bad: it isn't over by what this one says of a downtime, or of another problem.
-            true if others_call_it_bad && notification.severity() == Severity::Good => Word::Known,
-            true => Word::News,
-        }
-    }
-
-    /// Whether the origins of it disagree: a recovery waits then.
-    pub(crate) fn is_disputed(&self) -> bool {
-        self.is_bad && self.origins.disagree()
-    }
-
-    /// Whether an end that people saw wasn't one: an origin that was silent until then still calls it bad, or called it bad
-    /// before another one's recovery and is only heard now.
-    fn continues(&self, notification: &Notification) -> bool {
-        let origin = notification.origin.as_str();
-        let is_same = match (self.origins.problem_id(origin), &notification.ids.problem) {
-            (Some(Some(ours)), Some(new)) => ours == new,
-            _ => true,
-        };
-        let is_late = self.origins.problem_id(origin).is_none() && self.latest.origin != origin;
-        let ended = self.recovered.filter(|_| !self.is_bad);
-        ended.is_some_and(|ended| {
-            (self.origins.calls_it_bad(origin) && is_same) || (is_late && notification.time <= ended)
-        })
-    }
-
-    /// Whether the core has said something newer through another origin. A time that is yet to come proves nothing.
-    fn is_history(&self, notification: &Notification, now: i64) -> bool {
-        let is_others = !self.latest.origin.is_empty() && self.latest.origin != notification.origin;
-        is_others
-            && notification.kind != Kind::Custom
-            && notification.time < self.latest.time
-            && self.latest.time <= now
-    }
-
     /// Takes one more notification into account.
     pub(crate) fn apply(&mut self, notification: &Notification) -> Change {
         let was = self.latest.severity();
@@ -227,22 +158,6 @@ impl Problem {
     /// Whether nothing more is to be expected of it.
     pub(crate) fn is_over(&self) -> bool {
         !self.is_bad && !self.is_flapping && self.downtime.is_none()
-    }
-
-    /// Whether the notification speaks of another problem than this one, by the core's own ids. A core whose ids
-    /// start anew after a restart makes a new card then, rather than one that nobody sees.
-    ///
-    /// Each origin counts for itself. Of redundant cores, one that sees the problem anew while another sees it all the time
-    /// speaks of the same.
-    pub(crate) fn is_another(&self, notification: &Notification) -> bool {
-        let new = notification.ids.problem.as_ref().filter(|_| notification.kind == Kind::Problem);
-        let ours = if self.origins.is_empty() || notification.origin.is_empty() {
-            self.latest.ids.problem.as_ref()
-        } else {
-            self.origins.problem_id(&notification.origin).flatten()
-        };
-        let is_anothers = notification.is_redundant && self.origins.others_call_it_bad(&notification.origin);
-        matches!((ours, new), (Some(ours), Some(new)) if ours != new) && !is_anothers
     }
 
     /// Whether a notification is news that its own line says best: not the same state once more.

@@ -84,10 +84,10 @@ impl PostAssigner<'_> {
         let word = if is_another { Word::News } else { newest.problem.hear(notification, self.now / 1000) };
         match word {
             Word::News if newest.accepts(notification, self.mode, is_another) => {
-                return self.join(newest, notification);
+                return self.join(&newest, notification);
             }
             Word::News => {}
-            Word::GoesOn => return self.join(newest, notification),
+            Word::GoesOn => return self.join(&newest, notification),
             Word::Known | Word::Older | Word::Waits => return self.note(&newest, notification, word),
         }
         let old = newest.id;
@@ -140,7 +140,7 @@ impl PostAssigner<'_> {
         }
     }
 
-    fn join(self, newest: Newest, notification: &Notification) -> Result<PostPlacement, StoreError> {
+    fn join(self, newest: &Newest, notification: &Notification) -> Result<PostPlacement, StoreError> {
         let mut problem = newest.problem.clone();
         let is_turn = problem.is_turn(notification);
         let change = problem.apply(notification);
@@ -165,7 +165,7 @@ impl PostAssigner<'_> {
         if !self.mode.is_editable() && self.is_being_acknowledged(notification)? {
             return Ok(PostPlacement::Known);
         }
-        let has_line = self.has_line(&newest, notification, is_turn);
+        let has_line = self.has_line(newest, notification, is_turn);
         let assignment =
             Assignment { post: newest.id, digest: newest.digest, has_line, urgency: urgency(notification) };
         Ok(PostPlacement::Waiting { assignment, has_mentions: change == Change::Worse, superseded: None })

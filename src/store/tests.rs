@@ -561,7 +561,7 @@ fn told_by(origin: &str, kind: &str, state: &str, problem: &str, time: i64) -> N
     ] {
         fields.put(name, value);
     }
-    let mut told = fields.into_notification(time).from_origin(origin);
+    let mut told = fields.into_notification(time).with_origin(origin);
     // As it comes from the core: the time is that of the word.
     told.time = time;
     told

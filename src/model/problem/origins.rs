@@ -94,8 +94,13 @@ impl Origins {
         self.0.values().any(|word| word.is_bad) && self.0.values().any(|word| !word.is_bad)
     }
 
-    /// The origin's own id of the problem. `None`: it hasn't said anything of it.
-    pub(crate) fn problem_id(&self, origin: &str) -> Option<Option<&String>> {
-        self.0.get(origin).map(|word| word.problem.as_ref())
+    /// Whether this origin said anything of it.
+    pub(crate) fn knows(&self, origin: &str) -> bool {
+        self.0.contains_key(origin)
+    }
+
+    /// The origin's own id of the problem, if it has said one.
+    pub(crate) fn problem_id(&self, origin: &str) -> Option<&String> {
+        self.0.get(origin)?.problem.as_ref()
     }
 }

@@ -158,7 +158,7 @@ impl Pair {
         ] {
             fields.put(name, value);
         }
-        let notification = fields.into_notification(time).from_origin(["one", "two"][core]);
+        let notification = fields.into_notification(time).with_origin(["one", "two"][core]);
         let entry = Entry { received: time * 1000, incoming: Incoming::Notification(notification) };
         Spool::new(&self.evening.config.state_dir).put(&entry).unwrap();
         let now = self.now();
