@@ -285,6 +285,8 @@ pub(crate) struct Core {
     pub(crate) log_file: Option<PathBuf>,
     pub(crate) livestatus: Option<LivestatusAddress>,
     pub(crate) api: Option<Api>,
+    /// Whether each of several hosts that notify for it checks by itself; `None` where nobody said it.
+    pub(crate) redundant: Option<bool>,
 }
 
 /// A module of Icinga Web 2.

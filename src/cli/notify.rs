@@ -27,7 +27,9 @@ pub(super) fn run(args: NotifyArgs, config: Option<&Path>, env: &Environment, ou
         );
         return Exit::Usage;
     }
-    let notification = fields.into_notification(received / 1000);
+    // Of several hosts that notify for one core, each counts its problems for itself.
+    let host = rustix::system::uname();
+    let notification = fields.into_notification(received / 1000).with_origin(&host.nodename().to_string_lossy());
     if dry_run {
         return preview::dry_run(&notification, config, env, out);
     }

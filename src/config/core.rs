@@ -45,6 +45,7 @@ fn read(
         log_file,
         livestatus: table.parsed("livestatus", problems, |text| livestatus(text, base)),
         api: api(&mut table, kind, base, sources, problems),
+        redundant: table.flag("redundant", problems),
     };
     table.finish(problems);
     core

@@ -426,7 +426,7 @@ const SLACK: [Key; 26] = [
     key("timeout", SPAN, "10s", "\"10s\"", "The time limit of a whole call."),
 ];
 
-const CORE: [Key; 17] = [
+const CORE: [Key; 18] = [
     key("kind", TEXT, "nagios", "\"naemon\"", "nagios, naemon, icinga2, openitcockpit, checkmk, centreon."),
     key(
         "main_config",
@@ -492,6 +492,14 @@ const CORE: [Key; 17] = [
     key("api_key", TEXT, "", "\"0123456789abcdef\"", "openITCOCKPIT's API key."),
     key("api_key_file", FILE, "", "\"api-key\"", "A file with the value of the key above."),
     key("api_ca_file", FILE, "", "\"/var/lib/icinga2/certs/ca.crt\"", "The CA of the API's certificate."),
+    key(
+        "redundant",
+        FLAG,
+        "",
+        "true",
+        "Several hosts notify for this core: true if each checks by itself, so that a problem is over when all of them say so, \
+         or 5 minutes after one did and the others are silent; false if they speak for one core, as the masters of an Icinga cluster do.",
+    ),
 ];
 
 #[cfg(test)]

@@ -142,6 +142,7 @@ fn core(core: &Core) -> Value {
         "api_password": password,
         "api_key": key,
         "api_ca_file": core.api.as_ref().and_then(|api| api.ca_file.clone()),
+        "redundant": core.redundant,
     })
 }
 

@@ -70,6 +70,8 @@ pub(crate) struct Facts {
     pub(crate) closed_state: Option<ClosedState>,
     /// Definitions by which a text reaches a core's shell.
     pub(crate) dangers: Vec<Danger>,
+    /// By core: the hosts that notify for it, where they are several and nobody said what they are to each other.
+    pub(crate) origins: BTreeMap<String, Vec<String>>,
 }
 
 /// A state directory that is root's, or has such a spool, where the core's user can't store a notification.
@@ -166,6 +168,7 @@ pub(crate) fn judge(facts: &Facts, thresholds: &Thresholds) -> Verdict {
     listener::judge(facts, &mut findings);
     configuration(facts, &mut findings);
     cores(facts, &mut findings);
+    origins(facts, &mut findings);
     // The remedy has a bar in it, which a plugin can't say.
     let danger =
         |danger: &Danger| Finding::new(Level::Warning, &danger.found).remedy("ackbell doctor says what to set");
@@ -260,6 +263,21 @@ fn audit_head(facts: &Facts, findings: &mut Vec<Finding>) {
             findings.push(Finding::new(Level::Critical, text).remedy(remedy));
         }
         Some(Err(e)) => findings.push(Finding::new(Level::Unknown, format!("the audit can't be seen: {e}"))),
+    }
+}
+
+fn origins(facts: &Facts, findings: &mut Vec<Finding>) {
+    for (core, hosts) in &facts.origins {
+        let (whose, table) = match core.as_str() {
+            "" => ("the core".to_owned(), "[core]".to_owned()),
+            name => (format!("core \"{name}\""), format!("[cores.{name}]")),
+        };
+        let text = format!("{} hosts notify for {whose}: {}", hosts.len(), hosts.join(", "));
+        let remedy = format!(
+            "if each is a core that checks by itself, write redundant = true in {table}; if they speak for one core, \
+             redundant = false; if they have nothing to do with each other, give each its name: ackbell notify --core NAME"
+        );
+        findings.push(Finding::new(Level::Warning, text).remedy(remedy));
     }
 }
 

@@ -38,7 +38,8 @@ const AUTHOR_WAIT: Duration = Duration::from_secs(5);
 const AUTHOR_LOOK: Duration = Duration::from_millis(250);
 
 impl Deliverer {
-    /// Imports what is in the spool; returns how many notifications are new. With no integration configured at all
+    /// Imports what is in the spool, and lets the recoveries count that waited long enough for the other cores; returns how
+    /// many notifications are to be sent. With no integration configured at all
     /// everything stays in the spool: there is nowhere to route it yet.
     pub(crate) fn drain(&mut self) -> Result<usize, DeliverError> {
         if self.config.integrations.is_empty() {
@@ -51,7 +52,7 @@ impl Deliverer {
             self.subscriptions = subscriptions(&self.store)?;
         }
         self.awaited = None;
-        let (mut imported, mut waiting) = (0, HashSet::new());
+        let (mut imported, mut waiting) = (self.store.count_recoveries(self.now_ms())?, HashSet::new());
         for batch in ids.chunks(BATCH) {
             imported += self.import(batch, &mut waiting)?;
         }
@@ -148,6 +149,8 @@ pub(crate) fn complete(notification: &mut Notification, config: &Config) {
     if notification.long_output_is_raw {
         notification.read_long_output(crate::monitoring::long_output(config, &notification.core));
     }
+    let core = config.cores.iter().find(|core| core.name == notification.core);
+    notification.is_redundant = core.is_some_and(|core| core.redundant == Some(true));
     redact(notification, &config.message.redact);
 }
 

@@ -15,6 +15,7 @@ use crate::state_dir::{StateDirs, delivery_lock, spool};
 use crate::store::{Health, Store};
 use crate::system::clock;
 use crate::system::environment::Environment;
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -72,6 +73,8 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, 
     }
     put(&mut |facts| facts.outbox = Some(outbox.clone()));
     let Some(config) = config else { return };
+    let origins = origins(&state_dir, &config, now);
+    put(&mut |facts| facts.origins.clone_from(&origins));
     let mut cores = config.cores.clone();
     if cores.is_empty() {
         cores.push(crate::monitoring::paths::found());
@@ -147,6 +150,15 @@ fn outbox(state_dir: &Path, now: i64) -> Result<Health, String> {
         Some(store) => store.health(now.saturating_mul(1000)).map_err(|e| e.to_string()),
         None => Ok(Health::default()),
     }
+}
+
+/// Several hosts that notify for one core, of which the configuration doesn't say what they are to each other. An outbox
+/// that can't be read is told elsewhere.
+fn origins(state_dir: &Path, config: &Config, now: i64) -> BTreeMap<String, Vec<String>> {
+    let store = Store::open_for_reading(state_dir, PATIENCE).ok().flatten();
+    let found = store.and_then(|store| store.origins(now.saturating_mul(1000)).ok()).unwrap_or_default();
+    let is_said = |name: &str| config.cores.iter().any(|core| core.name == name && core.redundant.is_some());
+    found.into_iter().filter(|(core, hosts)| hosts.len() > 1 && !is_said(core)).collect()
 }
 
 fn has_audit_head(state_dir: &Path, head: &str) -> Result<bool, String> {

@@ -30,6 +30,7 @@ fn well() -> Facts {
         cores: BTreeMap::from([(String::new(), CommandTransport::Open)]),
         closed_state: None,
         dangers: Vec::new(),
+        origins: BTreeMap::new(),
     }
 }
 
@@ -231,4 +232,14 @@ fn what_lets_a_text_reach_a_shell_is_a_warning_with_its_remedy() {
     assert!(text.starts_with("ACKBELL WARNING - no line; a quote | "), "{text}");
     let remedy = "ackbell doctor says what to set";
     assert!(text.ends_with(&format!("\nWARNING: no line\n  {remedy}\nWARNING: a quote\n  {remedy}")), "{text}");
+}
+
+#[test]
+fn a_second_host_that_notifies_is_told_with_the_three_remedies() {
+    let origins = BTreeMap::from([("main".to_owned(), vec!["mon1".to_owned(), "mon2".to_owned()])]);
+    let text = judge(&Facts { origins, ..well() }, &THRESHOLDS).text();
+    assert!(text.starts_with("ACKBELL WARNING - 2 hosts notify for core \"main\": mon1, mon2 | "), "{text}");
+    for remedy in ["redundant = true in [cores.main]", "redundant = false", "ackbell notify --core NAME"] {
+        assert!(text.contains(remedy), "{text}");
+    }
 }

@@ -159,6 +159,8 @@ impl Fields {
         let (output, long_output, long_output_is_raw) = self.output();
         let mut notification = Notification {
             core: self.line("core").unwrap_or_default(),
+            origin: String::new(),
+            is_redundant: false,
             kind: Kind::Problem,
             host,
             service,

@@ -12,19 +12,32 @@ use std::process::{Command, Stdio};
 pub(crate) struct Nagios {
     directory: PathBuf,
     process: Option<Running>,
+    /// The name of the machine that it thinks it is on; without one it is on this.
+    host: Option<&'static str>,
 }
 
 impl Nagios {
     /// In the site's directory, as whose configuration it runs the program; by the definitions of that name.
     pub(crate) fn start(site: &Site, command: &str, environment_macros: bool) -> Self {
-        let core = Self { directory: site.dir.path().to_owned(), process: None };
+        let core = Self { directory: site.dir.path().to_owned(), process: None, host: None };
         core.lay_out(command, environment_macros);
+        core.run()
+    }
+
+    /// One more core of the same objects that checks by itself, on a host of that name, in a directory of its own, with the
+    /// other's spool.
+    pub(crate) fn beside(first: &Site, own: &Site, host: &'static str) -> Self {
+        let core = Self { directory: own.dir.path().to_owned(), process: None, host: Some(host) };
+        let state = format!("state_dir = \"{}\"", first.state("").display());
+        let config = fs::read_to_string(first.config()).unwrap();
+        fs::write(own.config(), config.replace("state_dir = \"state\"", &state)).unwrap();
+        core.lay_out("ackbell", false);
         core.run()
     }
 
     /// A core that knows nothing of ackbell yet and doesn't run; it reads `conf.d`, too.
     pub(crate) fn without_ackbell(site: &Site) -> Self {
-        let core = Self { directory: site.dir.path().to_owned(), process: None };
+        let core = Self { directory: site.dir.path().to_owned(), process: None, host: None };
         core.lay_out("nobody", false);
         for ours in ["ackbell.toml", "ackbell.cfg"] {
             fs::remove_file(core.path(ours)).unwrap();
@@ -83,11 +96,18 @@ impl Nagios {
         let config = self.path("nagios.cfg");
         let verified = Command::new("nagios4").arg("-v").arg(&config).output().unwrap();
         assert!(verified.status.success(), "{}", text(&verified.stdout));
-        let process = Command::new("nagios4").arg(&config).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let process = self.program().arg(&config).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         self.process = Some(Running(process));
         let log = self.path("status.dat");
         wait::until("nagios4", || log.exists() && self.path("rw/nagios.cmd").exists());
         self
+    }
+
+    fn program(&self) -> Command {
+        let Some(host) = self.host else { return Command::new("nagios4") };
+        let mut command = Command::new("unshare");
+        command.args(["--uts", "sh", "-c", "hostname \"$0\" && exec nagios4 \"$@\"", host]);
+        command
     }
 
     /// The core dies; its command file stays behind.
@@ -102,8 +122,8 @@ impl Nagios {
     pub(crate) fn restart(&mut self) {
         let _ = fs::remove_file(self.path("rw/nagios.cmd"));
         let _ = fs::remove_file(self.path("nagios.pid"));
-        let mut command = Command::new("nagios4");
-        let process = command.arg(self.path("nagios.cfg")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let process =
+            self.program().arg(self.path("nagios.cfg")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         self.process = Some(Running(process));
         wait::until("nagios4", || self.path("rw/nagios.cmd").exists());
     }
