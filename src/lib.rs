@@ -44,6 +44,8 @@
 //!   single call of `deliver` is its only way to `SQLite`, TLS, templates and time zones.
 //! - `Verified` has private fields and one constructor: an unsigned request stops in `listen/http`. Async code is in
 //!   `listen/http` alone.
+//! - The listener's main thread imports, and each integration has a thread that sends (`listen/senders`). No two threads send
+//!   from one queue ([`flow::deliver::Share`]); the outbox is all that they share.
 //! - The wake-up datagram is a hint: without it messages come later, and nothing else changes.
 //! - One retry layer (`rules/retry`), one place that classifies answers (`slack/outcome`), one table of Slack's limits
 //!   (`slack/limits`), one redaction (`system/secret`).

@@ -174,7 +174,7 @@ fn deliver(
         let longest = if housekeeping.is_some() { SCAN_INTERVAL } else { Duration::ZERO };
         let pause = Duration::from_millis(u64::try_from(until_next).unwrap_or(0)).min(longest);
         // A hint may be about something else than the spool: a click, or `queue retry`.
-        if !pause.is_zero() && signals.wait(wake, pause) {
+        if !pause.is_zero() && (signals.wait(wake, pause) || wake.is_none()) {
             senders.ring();
         }
     }

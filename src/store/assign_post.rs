@@ -84,6 +84,10 @@ impl PostAssigner<'_> {
         let word = if is_another { Word::News } else { newest.problem.hear(notification, self.now / 1000) };
         match word {
             Word::News if newest.accepts(notification, self.mode, is_another) => {
+                if is_another {
+                    // One message for both, as nobody has seen anything of the first: from now on it is the second's.
+                    let _ = newest.problem.hear(notification, self.now / 1000);
+                }
                 return self.join(&newest, notification);
             }
             Word::News => {}

@@ -596,10 +596,24 @@ fn two_hosts_that_notify_for_one_core_make_one_card() {
 }
 
 #[test]
+fn a_problem_that_comes_again_through_a_third_worker_is_news() {
+    let words = [("w1", "PROBLEM", "2"), ("w2", "RECOVERY", "0"), ("w3", "PROBLEM", "2"), ("w1", "RECOVERY", "0")];
+    let told = |((worker, kind, state), time)| told_by(worker, kind, state, "", time);
+    let words: Vec<Notification> = words.into_iter().zip(100..).map(told).collect();
+    assert_eq!(hears(&words), ["post", "update", "reply", "post", "update", "reply"]);
+}
+
+#[test]
 fn ids_are_compared_within_one_host_only() {
     let word = |origin, id, time| told_by(origin, "PROBLEM", "2", id, time);
     assert_eq!(hears(&[word("m1", "1", 100), word("m1", "2", 110)]), ["post", "update", "post"], "its end was lost");
     assert_eq!(hears(&[word("m1", "1", 100), word("m2", "2", 110)]), ["post"]);
+    // Both before anybody saw anything: one message, and the reminder of the second belongs to it.
+    let (directory, mut store) = store(&[]);
+    add(&directory, &mut store, &[word("m1", "1", 100), word("m1", "2", 110)], 1_000_000);
+    assert_eq!(run(&mut store, 1_010_000), ["post", "reply"]);
+    add(&directory, &mut store, &[word("m1", "2", 120)], 1_020_000);
+    assert_eq!(run(&mut store, 1_030_000), ["update", "reply"]);
 }
 
 #[test]

@@ -41,17 +41,19 @@ impl Origins {
     /// Takes note of a word, heard at `now`; `true` when another origin has said the same just before.
     ///
     /// Each word of one origin covers one of another: so a reminder of both shows once, and isn't taken for the one before
-    /// it. What another origin said before this one's own last word covers nothing: it is about what was then.
+    /// it. What was said before somebody said something else covers nothing: it is about what was then.
     pub(crate) fn note(&mut self, notification: &Notification, now: i64) -> bool {
         let said = (notification.kind.name().to_owned(), notification.state_name().unwrap_or_default().to_owned());
         let own = self.0.get(&notification.origin);
         let is_recent = |word: &LastWord| now.saturating_sub(word.heard).abs() <= SAME_WORD_SECONDS;
         let times = own.filter(|own| own.said == said && is_recent(own)).map_or(1, |own| own.times.saturating_add(1));
+        let turn = self.0.values().filter(|word| word.said != said).map(|word| word.order).max().unwrap_or(0);
         let covers = |(origin, other): (&String, &LastWord)| {
             *origin != notification.origin
                 && other.said == said
                 && other.times >= times
                 && is_recent(other)
+                && other.order > turn
                 && own.is_none_or(|own| own.order < other.order)
         };
         let is_known = self.0.iter().any(covers);
