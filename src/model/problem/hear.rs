@@ -27,7 +27,7 @@ impl Problem {
             return Word::News;
         }
         let (called_it_bad, continues) = (self.origins.calls_it_bad(origin), self.continues(notification));
-        let is_known = self.origins.note(notification, now);
+        let is_known = self.origins.record(notification, now);
         let is_recovery = notification.kind == Kind::Recovery;
         if notification.is_redundant && is_recovery && self.is_bad && called_it_bad {
             // Each has to say it for itself, although the others have.

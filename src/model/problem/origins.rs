@@ -42,7 +42,7 @@ impl Origins {
     ///
     /// Each word of one origin covers one of another: so a reminder of both shows once, and isn't taken for the one before
     /// it. What was said before somebody said something else covers nothing: it is about what was then.
-    pub(crate) fn note(&mut self, notification: &Notification, now: i64) -> bool {
+    pub(crate) fn record(&mut self, notification: &Notification, now: i64) -> bool {
         let said = (notification.kind.name().to_owned(), notification.state_name().unwrap_or_default().to_owned());
         let own = self.0.get(&notification.origin);
         let is_recent = |word: &LastWord| now.saturating_sub(word.heard).abs() <= SAME_WORD_SECONDS;
