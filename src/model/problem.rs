@@ -7,7 +7,7 @@
 mod hear;
 mod origins;
 
-pub(crate) use hear::Word;
+pub(crate) use hear::Novelty;
 
 use crate::model::notification::{Contact, Kind, Notification, Severity};
 use origins::Origins;

@@ -8,7 +8,7 @@ use super::digest::{problem_changed, problem_joined, taking_new_problems};
 use super::{StoreError, from_json, recovery, to_json};
 use crate::model::incoming::{DirectMessage, Incoming};
 use crate::model::notification::{Kind, Notification, Severity};
-use crate::model::problem::{Change, Problem, Word};
+use crate::model::problem::{Change, Novelty, Problem};
 use crate::system::clock::millis;
 use rusqlite::{Connection, Row, named_params, params};
 use std::time::Duration;
@@ -81,18 +81,18 @@ impl PostAssigner<'_> {
         // A digest that can't be edited is a list of the problems that came together; a later one has its own message.
         newest.digest = newest.digest.filter(|id| self.mode.is_editable() || taking == Some(*id));
         let is_another = newest.problem.is_another(notification);
-        let word = if is_another { Word::News } else { newest.problem.hear(notification, self.now / 1000) };
-        match word {
-            Word::News if newest.accepts(notification, self.mode, is_another) => {
+        let novelty = if is_another { Novelty::News } else { newest.problem.hear(notification, self.now / 1000) };
+        match novelty {
+            Novelty::News if newest.accepts(notification, self.mode, is_another) => {
                 if is_another {
                     // One message for both, as nobody has seen anything of the first: from now on it is the second's.
                     let _ = newest.problem.hear(notification, self.now / 1000);
                 }
                 return self.join(&newest, notification);
             }
-            Word::News => {}
-            Word::GoesOn => return self.join(&newest, notification),
-            Word::Known | Word::Older | Word::Waits => return self.note(&newest, notification, word),
+            Novelty::News => {}
+            Novelty::GoesOn => return self.join(&newest, notification),
+            Novelty::Known | Novelty::Older | Novelty::Waits => return self.record(&newest, notification, novelty),
         }
         let old = newest.id;
         let supersedes = newest.is_open && newest.was_shown && is_another;
@@ -117,7 +117,12 @@ impl PostAssigner<'_> {
     }
 
     /// A word that changes nothing of what its message shows: only who said it is kept.
-    fn note(self, newest: &Newest, notification: &Notification, word: Word) -> Result<PostPlacement, StoreError> {
+    fn record(
+        self,
+        newest: &Newest,
+        notification: &Notification,
+        novelty: Novelty,
+    ) -> Result<PostPlacement, StoreError> {
         let sql = "UPDATE post SET problem = ?2 WHERE id = ?1";
         self.db.prepare_cached(sql)?.execute(params![newest.id, to_json(&newest.problem)?])?;
         recovery::heard(self.db, newest.id, newest.problem.is_disputed(), self.now)?;
@@ -125,10 +130,10 @@ impl PostAssigner<'_> {
         let assignment =
             Assignment { post: newest.id, digest: newest.digest, has_line, urgency: urgency(notification) };
         let is_threaded = self.mode == MessageMode::Editable { threaded: true };
-        match word {
-            Word::Waits => Ok(PostPlacement::Recovers(assignment)),
+        match novelty {
+            Novelty::Waits => Ok(PostPlacement::Recovers(assignment)),
             // A line of its own tells it; without a thread it would look like news.
-            Word::Older if is_threaded && newest.digest.is_none() => {
+            Novelty::Older if is_threaded && newest.digest.is_none() => {
                 Ok(PostPlacement::Waiting { assignment, has_mentions: false, superseded: None })
             }
             _ => Ok(PostPlacement::Known),

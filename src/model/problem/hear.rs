@@ -6,7 +6,7 @@ use crate::model::notification::{Kind, Notification, Severity};
 /// What a notification means. [`Problem::apply`] is for what counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub(crate) enum Word {
+pub(crate) enum Novelty {
     /// It counts.
     News,
     /// Another origin said it, or it is about an end that people know.
@@ -21,32 +21,32 @@ pub(crate) enum Word {
 
 impl Problem {
     /// Takes note of who says it, at `now` by our clock in Unix seconds, and tells what that means.
-    pub(crate) fn hear(&mut self, notification: &Notification, now: i64) -> Word {
+    pub(crate) fn hear(&mut self, notification: &Notification, now: i64) -> Novelty {
         let origin = notification.origin.as_str();
         if origin.is_empty() {
-            return Word::News;
+            return Novelty::News;
         }
         let (called_it_bad, continues) = (self.origins.calls_it_bad(origin), self.continues(notification));
         let is_known = self.origins.record(notification, now);
         let is_recovery = notification.kind == Kind::Recovery;
         if notification.is_redundant && is_recovery && self.is_bad && called_it_bad {
             // Each has to say it for itself, although the others have.
-            return if self.origins.others_call_it_bad(origin) { Word::Waits } else { Word::News };
+            return if self.origins.others_call_it_bad(origin) { Novelty::Waits } else { Novelty::News };
         }
         if is_known {
-            return Word::Known;
+            return Novelty::Known;
         }
         if !notification.is_redundant {
-            return if self.is_history(notification, now) { Word::Older } else { Word::News };
+            return if self.is_history(notification, now) { Novelty::Older } else { Novelty::News };
         }
         if notification.kind == Kind::Problem && continues {
-            return Word::GoesOn;
+            return Novelty::GoesOn;
         }
         // It isn't over by what this one says of a downtime, or of another problem, while the others call it bad.
-        let says_nothing = self.origins.others_call_it_bad(origin)
+        let is_uninformative = self.origins.others_call_it_bad(origin)
             && notification.severity() == Severity::Good
             && notification.kind != Kind::Custom;
-        if says_nothing || (is_recovery && self.is_over()) { Word::Known } else { Word::News }
+        if is_uninformative || (is_recovery && self.is_over()) { Novelty::Known } else { Novelty::News }
     }
 
     /// Whether the origins of it disagree: a recovery waits then.

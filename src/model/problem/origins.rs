@@ -9,18 +9,18 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Two origins that say the same within this time say one thing.
-const SAME_WORD_SECONDS: i64 = 5 * 60;
+const SAME_NEWS_SECONDS: i64 = 5 * 60;
 
 /// The origins, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Origins(BTreeMap<String, LastWord>);
+pub(crate) struct Origins(BTreeMap<String, LastNews>);
 
 /// The last word of one origin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct LastWord {
+struct LastNews {
     /// Type and state.
-    said: (String, String),
+    reported: (String, String),
     /// How many times in a row.
     times: u32,
     /// Its place among the words of all origins.
@@ -43,14 +43,15 @@ impl Origins {
     /// Each word of one origin covers one of another: so a reminder of both shows once, and isn't taken for the one before
     /// it. What was said before somebody said something else covers nothing: it is about what was then.
     pub(crate) fn record(&mut self, notification: &Notification, now: i64) -> bool {
-        let said = (notification.kind.name().to_owned(), notification.state_name().unwrap_or_default().to_owned());
+        let reported = (notification.kind.name().to_owned(), notification.state_name().unwrap_or_default().to_owned());
         let own = self.0.get(&notification.origin);
-        let is_recent = |word: &LastWord| now.saturating_sub(word.heard).abs() <= SAME_WORD_SECONDS;
-        let times = own.filter(|own| own.said == said && is_recent(own)).map_or(1, |own| own.times.saturating_add(1));
-        let turn = self.0.values().filter(|word| word.said != said).map(|word| word.order).max().unwrap_or(0);
-        let covers = |(origin, other): (&String, &LastWord)| {
+        let is_recent = |news: &LastNews| now.saturating_sub(news.heard).abs() <= SAME_NEWS_SECONDS;
+        let times =
+            own.filter(|own| own.reported == reported && is_recent(own)).map_or(1, |own| own.times.saturating_add(1));
+        let turn = self.0.values().filter(|news| news.reported != reported).map(|news| news.order).max().unwrap_or(0);
+        let covers = |(origin, other): (&String, &LastNews)| {
             *origin != notification.origin
-                && other.said == said
+                && other.reported == reported
                 && other.times >= times
                 && is_recent(other)
                 && other.order > turn
@@ -75,25 +76,25 @@ impl Origins {
             | Kind::Other(_) => own.is_some_and(|own| own.is_bad),
         };
         let problem = notification.ids.problem.clone().or_else(|| own.and_then(|own| own.problem.clone()));
-        let order = self.0.values().map(|word| word.order).max().unwrap_or(0).saturating_add(1);
-        let word = LastWord { said, times, order, heard: now, is_bad, problem };
-        self.0.insert(notification.origin.clone(), word);
+        let order = self.0.values().map(|news| news.order).max().unwrap_or(0).saturating_add(1);
+        let news = LastNews { reported, times, order, heard: now, is_bad, problem };
+        self.0.insert(notification.origin.clone(), news);
         is_known
     }
 
     /// Whether this origin calls it bad.
     pub(crate) fn calls_it_bad(&self, origin: &str) -> bool {
-        self.0.get(origin).is_some_and(|word| word.is_bad)
+        self.0.get(origin).is_some_and(|news| news.is_bad)
     }
 
     /// Whether any other does.
     pub(crate) fn others_call_it_bad(&self, origin: &str) -> bool {
-        self.0.iter().any(|(name, word)| name != origin && word.is_bad)
+        self.0.iter().any(|(name, news)| name != origin && news.is_bad)
     }
 
     /// Whether some call it bad and some say that it has recovered.
     pub(crate) fn disagree(&self) -> bool {
-        self.0.values().any(|word| word.is_bad) && self.0.values().any(|word| !word.is_bad)
+        self.0.values().any(|news| news.is_bad) && self.0.values().any(|news| !news.is_bad)
     }
 
     /// Whether this origin said anything of it.
