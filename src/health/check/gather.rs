@@ -157,8 +157,8 @@ fn outbox(state_dir: &Path, now: i64) -> Result<Health, String> {
 fn origins(state_dir: &Path, config: &Config, now: i64) -> BTreeMap<String, Vec<String>> {
     let store = Store::open_for_reading(state_dir, PATIENCE).ok().flatten();
     let found = store.and_then(|store| store.origins(now.saturating_mul(1000)).ok()).unwrap_or_default();
-    let is_said = |name: &str| config.cores.iter().any(|core| core.name == name && core.redundant.is_some());
-    found.into_iter().filter(|(core, hosts)| hosts.len() > 1 && !is_said(core)).collect()
+    let is_reported = |name: &str| config.cores.iter().any(|core| core.name == name && core.redundant.is_some());
+    found.into_iter().filter(|(core, hosts)| hosts.len() > 1 && !is_reported(core)).collect()
 }
 
 fn has_audit_head(state_dir: &Path, head: &str) -> Result<bool, String> {
