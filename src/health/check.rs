@@ -268,11 +268,11 @@ fn audit_head(facts: &Facts, findings: &mut Vec<Finding>) {
 
 fn origins(facts: &Facts, findings: &mut Vec<Finding>) {
     for (core, hosts) in &facts.origins {
-        let (whose, table) = match core.as_str() {
+        let (core_label, table) = match core.as_str() {
             "" => ("the core".to_owned(), "[core]".to_owned()),
             name => (format!("core \"{name}\""), format!("[cores.{name}]")),
         };
-        let text = format!("{} hosts notify for {whose}: {}", hosts.len(), hosts.join(", "));
+        let text = format!("{} hosts notify for {core_label}: {}", hosts.len(), hosts.join(", "));
         let remedy = format!(
             "if each is a core that checks by itself, write redundant = true in {table}; if they speak for one core, \
              redundant = false; if they have nothing to do with each other, give each its name: ackbell notify --core NAME"
