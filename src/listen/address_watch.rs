@@ -50,12 +50,15 @@ fn look(cores: &[Core], status: &StatusWriter) {
     }
     status.update(|status| {
         for (core, down) in &mut found {
-            for (address, note) in down {
+            for (address, failure) in down {
                 match status.addresses_down.get(core).and_then(|before| before.get(address)) {
                     // Since when, not since the last look.
-                    Some(before) => note.at = before.at,
+                    Some(before) => failure.at = before.at,
                     None => {
-                        warn!("an address of a core is down core={core:?} address={address} reason={:?}", note.reason);
+                        warn!(
+                            "an address of a core is down core={core:?} address={address} reason={:?}",
+                            failure.reason
+                        );
                     }
                 }
             }

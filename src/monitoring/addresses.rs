@@ -44,6 +44,6 @@ pub(crate) fn probe_each(core: &Core) -> Vec<Address> {
 
 /// What was found counts for the next command, too.
 fn of(name: String, answers: Result<(), String>) -> Address {
-    alternatives::note(&name, answers.is_ok());
+    alternatives::remember(&name, answers.is_ok());
     Address { name, answers }
 }

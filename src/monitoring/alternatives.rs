@@ -48,7 +48,7 @@ pub(super) fn first<A: Display, T, E>(
     let mut reasons = Vec::new();
     for address in awake.into_iter().chain(resting) {
         let result = attempt(address);
-        note(&name(address), result.is_ok());
+        remember(&name(address), result.is_ok());
         match result {
             Err(Attempt::Next(reason)) => reasons.push(format!("{}: {reason}", name(address))),
             other => return other,
@@ -58,7 +58,7 @@ pub(super) fn first<A: Display, T, E>(
 }
 
 /// Remembers whether it answered.
-pub(super) fn note(address: &str, answered: bool) {
+pub(super) fn remember(address: &str, answered: bool) {
     if answered {
         failed().remove(address);
     } else {

@@ -83,8 +83,8 @@ fn tables(of: &str, found: &[Found]) -> String {
             (None, false) => None,
         };
         let _ = writeln!(text, "\n# line {}", core.line);
-        for note in &notes {
-            let _ = writeln!(text, "# {}", clean_line(note));
+        for remark in &notes {
+            let _ = writeln!(text, "# {}", clean_line(remark));
         }
         if let Some(why) = &hidden {
             let _ = writeln!(text, "# Not in force: {}", clean_line(why));

@@ -128,7 +128,7 @@ fn checkmks_site_is_the_core_where_the_configuration_has_it() {
                 ("NOTIFY_OMD_SITE", site),
             ],
         );
-        told["core"].as_str().unwrap_or_default().to_owned()
+        told["notification"]["core"].as_str().unwrap_or_default().to_owned()
     };
     for line in ["[cores.paris]", " [ cores.paris]", "[cores.\"paris\"]"] {
         let expected = if line.contains("[ ") { "" } else { "paris" };

@@ -61,7 +61,7 @@ pub(super) fn configuration(path: Option<&Path>, env: &Environment) -> (Option<C
     }
 }
 
-/// The file systems over a network, by the number that `statfs(2)` lists. SQLite's write-ahead log needs memory that all its
+/// The file systems over a network, by the number that `statfs(2)` lists. `SQLite`'s write-ahead log needs memory that all its
 /// processes share (<https://sqlite.org/wal.html>), which they don't have across machines.
 fn network_file_system(number: i128) -> Option<&'static str> {
     // The kernel's numbers have 32 bits; some machines have them signed.

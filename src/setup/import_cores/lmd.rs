@@ -19,7 +19,8 @@ pub(super) fn read(text: &str) -> Result<Vec<Found>, Fault> {
                 return Err(at(connection.span().start, "a connection isn't a table: write [[Connections]]"));
             };
             found.push(
-                core(table, line_of(text, connection.span().start)).map_err(|(place, message)| at(place, &message))?,
+                core(table, line_of(text, connection.span().start))
+                    .map_err(|(position, message)| at(position, &message))?,
             );
         }
     }

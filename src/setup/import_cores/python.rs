@@ -89,7 +89,7 @@ impl<'a> Reader<'a> {
         if self.take(text) { Ok(()) } else { Err(self.fault(&format!("\"{text}\" is missing"))) }
     }
 
-    fn word(&mut self) -> &'a str {
+    fn identifier(&mut self) -> &'a str {
         self.skip();
         let rest = self.rest();
         let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
@@ -99,13 +99,13 @@ impl<'a> Reader<'a> {
 
     fn statement(&mut self) -> Result<(&'a str, Item), Fault> {
         const ONLY: &str = "only values are read here (sites.update({...}), sites = {...})";
-        let variable = self.word();
+        let variable = self.identifier();
         if variable.is_empty() {
             return Err(self.fault(ONLY));
         }
         if self.take(".") {
             let start = self.at;
-            if self.word() != "update" {
+            if self.identifier() != "update" {
                 self.at = start;
                 return Err(self.fault(ONLY));
             }
@@ -153,7 +153,7 @@ impl<'a> Reader<'a> {
             _ if self.starts_text() => self.texts()?,
             _ => {
                 let start = self.at;
-                match self.word() {
+                match self.identifier() {
                     "None" => Value::None,
                     "True" => Value::True,
                     "False" => Value::False,
