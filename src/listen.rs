@@ -7,6 +7,7 @@
 //!
 //! Imports `flow` and below. Never in here: the handling of a click, the delivery of a message.
 
+mod address_watch;
 mod audit_head;
 mod endpoints;
 mod http;
@@ -26,6 +27,7 @@ use crate::state_dir::wake;
 use crate::system::clock;
 use crate::system::environment::Environment;
 use crate::system::systemd::Notifier;
+use address_watch::AddressWatch;
 use audit_head::AuditHeadLog;
 use endpoints::Endpoints;
 use listeners::Listeners;
@@ -92,7 +94,8 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
     info!("listening state_dir={} integrations={}", config.state_dir.display(), config.integrations.len());
     notifier.say("READY=1\nSTATUS=delivering");
     let mut ended = Ok(());
-    let mut current = Current { stamp: config::stamp(&config), config, listeners, status, endpoints };
+    let addresses = AddressWatch::default();
+    let mut current = Current { stamp: config::stamp(&config), config, listeners, status, endpoints, addresses };
     while !signals.stopped() {
         // After an error the outbox is opened again: somebody else makes room on the disk or restores the database.
         if let Err(e) = deliver(&mut current, env, &lock, &signals, wake.as_ref(), notifier) {
@@ -124,6 +127,7 @@ struct Current {
     listeners: Listeners,
     status: StatusWriter,
     endpoints: Arc<Endpoints>,
+    addresses: AddressWatch,
 }
 
 /// Delivers until a signal to stop (`Ok`) or until the disk or the database fails.
@@ -162,6 +166,7 @@ fn deliver(
             senders.ring();
         }
         current.listeners.check(&current.config);
+        current.addresses.check(&current.config, &current.status);
         let interrupted = senders.interrupted().cloned();
         current.status.update(|status| status.interrupted = interrupted);
         audit_head.borrow_mut().log_changes();
