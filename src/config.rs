@@ -283,7 +283,7 @@ pub(crate) struct Core {
     /// The query handler's socket; only Naemon's takes commands.
     pub(crate) query_socket: Option<PathBuf>,
     pub(crate) log_file: Option<PathBuf>,
-    pub(crate) livestatus: Option<LivestatusAddress>,
+    pub(crate) livestatus: Option<Livestatus>,
     pub(crate) api: Option<Api>,
 }
 
@@ -296,7 +296,11 @@ pub(crate) enum IcingaWeb {
     IcingaDb,
 }
 
-/// The address of Livestatus.
+/// The addresses of one core's Livestatus, at least one: alternatives, the preferred one first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Livestatus(pub(crate) Vec<LivestatusAddress>);
+
+/// One address of Livestatus.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LivestatusAddress {
     Unix(PathBuf),
@@ -307,8 +311,8 @@ pub(crate) enum LivestatusAddress {
 /// The HTTP API of an Icinga 2 or openITCOCKPIT.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Api {
-    /// Without a slash at its end.
-    pub(crate) url: String,
+    /// At least one, each without a slash at its end: alternatives, the preferred one first.
+    pub(crate) urls: Vec<String>,
     pub(crate) login: ApiLogin,
     /// Icinga 2 has a CA of its own.
     pub(crate) ca_file: Option<PathBuf>,

@@ -7,6 +7,7 @@
 //!
 //! Imports `flow` and below. Never in here: the handling of a click, the delivery of a message.
 
+mod address_watch;
 mod audit_head;
 mod endpoints;
 mod http;
@@ -25,6 +26,7 @@ use crate::state_dir::wake;
 use crate::system::clock;
 use crate::system::environment::Environment;
 use crate::system::systemd::Notifier;
+use address_watch::AddressWatch;
 use audit_head::AuditHeadLog;
 use endpoints::Endpoints;
 use listeners::Listeners;
@@ -90,7 +92,8 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
     info!("listening state_dir={} integrations={}", config.state_dir.display(), config.integrations.len());
     notifier.say("READY=1\nSTATUS=delivering");
     let mut ended = Ok(());
-    let mut current = Current { stamp: config::stamp(&config), config, listeners, status, endpoints };
+    let addresses = AddressWatch::default();
+    let mut current = Current { stamp: config::stamp(&config), config, listeners, status, endpoints, addresses };
     while !signals.stopped() {
         // After an error the outbox is opened again: somebody else makes room on the disk or restores the database.
         if let Err(e) = deliver(&mut current, env, &lock, &signals, wake.as_ref(), notifier) {
@@ -122,6 +125,7 @@ struct Current {
     listeners: Listeners,
     status: StatusWriter,
     endpoints: Arc<Endpoints>,
+    addresses: AddressWatch,
 }
 
 /// Delivers until a signal to stop (`Ok`) or until the disk or the database fails.
@@ -152,6 +156,7 @@ fn deliver(
         };
         let round = deliverer.round(None, &beat)?;
         current.listeners.check(&current.config);
+        current.addresses.check(&current.config, &current.status);
         current.status.update(|status| status.interrupted = None);
         current.status.beat();
         audit_head.borrow_mut().log_changes();

@@ -5,6 +5,8 @@
 //!
 //! Imports `rules` and below. Never in here: Slack, the database, the decision who may act (a command or a `Permission` shows that it was made).
 
+pub(crate) mod addresses;
+mod alternatives;
 pub(crate) mod author;
 pub(crate) mod contacts;
 pub(crate) mod details;

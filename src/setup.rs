@@ -6,6 +6,7 @@
 
 pub(crate) mod checks;
 mod edit_config;
+pub(crate) mod import_cores;
 pub(crate) mod systemd_dropin;
 pub(crate) mod try_click;
 pub(crate) mod write_files;

@@ -6,7 +6,7 @@ mod setup;
 use clap::{ArgAction, Args, Parser, Subcommand};
 pub(crate) use notify::{HOST_OUTPUT, IGNORED_FLAGS, IGNORED_VALUES, NotifyArgs};
 pub(super) use setup::channel;
-pub(crate) use setup::{CommandsArgs, DemoArgs, ManifestArgs, SandboxArgs, SetupArgs};
+pub(crate) use setup::{CommandsArgs, CommandsVerb, DemoArgs, ManifestArgs, SandboxArgs, SetupArgs};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -136,7 +136,8 @@ pub(crate) enum Verb {
     /// Print what a monitoring core needs: notification commands, a contact, a check of ackbell
     #[command(after_help = "Examples:\n  ackbell commands nagios | sudo tee /etc/nagios4/conf.d/ackbell.cfg\n  \
         ackbell commands icinga2 | sudo tee /etc/icinga2/conf.d/ackbell.conf\n  \
-        ackbell commands checkmk >~/local/share/check_mk/notifications/ackbell\n\n\
+        ackbell commands checkmk >~/local/share/check_mk/notifications/ackbell\n  \
+        ackbell commands cores /etc/thruk/thruk_local.conf\n\n\
         The output says where to put it and how to check it.")]
     Commands(CommandsArgs),
     /// Print the manifest of the Slack app that this configuration needs

@@ -136,13 +136,20 @@ fn core(core: &Core) -> Value {
         "status_file": core.status_file,
         "query_socket": core.query_socket,
         "log_file": core.log_file,
-        "livestatus": core.livestatus.as_ref().map(ToString::to_string),
-        "api_url": core.api.as_ref().map(|api| crate::system::secret::redact(&api.url)),
+        "livestatus": core.livestatus.as_ref().map(|livestatus| one_or_list(&livestatus.0)),
+        "api_url": core.api.as_ref().map(|api| one_or_list(&api.urls)),
         "api_user": user,
         "api_password": password,
         "api_key": key,
         "api_ca_file": core.api.as_ref().and_then(|api| api.ca_file.clone()),
     })
+}
+
+/// As they can be written in the file.
+fn one_or_list(addresses: &[impl ToString]) -> Value {
+    let mut shown: Vec<String> =
+        addresses.iter().map(|address| crate::system::secret::redact(&address.to_string())).collect();
+    if shown.len() == 1 { json!(shown.pop()) } else { json!(shown) }
 }
 
 fn access(access: &Access) -> Value {

@@ -44,6 +44,8 @@ pub(crate) struct ListenerStatus {
     pub(crate) skew: Option<Skew>,
     /// By core: why the last command couldn't be handed over; cleared by the next that could.
     pub(crate) commands: BTreeMap<String, StatusNote>,
+    /// By core, then by address: those of several that didn't answer when they were asked last.
+    pub(crate) addresses_down: BTreeMap<String, BTreeMap<String, StatusNote>>,
     /// By integration.
     pub(crate) sockets: BTreeMap<String, Socket>,
 }

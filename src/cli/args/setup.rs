@@ -1,18 +1,37 @@
 //! The arguments of the first day: what sets ackbell up, and what shows it without Slack.
 
 use crate::config::CoreKind;
-use clap::Args;
+use clap::{Args, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct CommandsArgs {
     /// The core
-    #[arg(value_name = "CORE")]
-    pub(crate) core: CoreKind,
+    #[arg(value_name = "CORE", required = true)]
+    pub(crate) core: Option<CoreKind>,
+    #[command(subcommand)]
+    pub(crate) verb: Option<CommandsVerb>,
     /// Where the core finds ackbell
     #[arg(long, default_value = "/usr/bin/ackbell", value_name = "PATH", value_parser = plain_path)]
     pub(crate) binary: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CommandsVerb {
+    /// Print the configuration's [cores.NAME] for the cores that LMD, Thruk or Checkmk knows
+    #[command(after_help = "Examples:\n  ackbell commands cores /etc/lmd/lmd.ini\n  \
+        ackbell commands cores /etc/thruk/thruk_local.conf\n  \
+        ackbell commands cores /omd/sites/SITE/etc/check_mk/multisite.d/sites.mk\n\n\
+        What can't be taken over stands in a comment, with the reason. LMD and Thruk don't say which core it is: correct\n\
+        kind (nagios, naemon, icinga2, checkmk). naemon is the safe guess: only its Livestatus undoes backslashes.\n\
+        Exit status: 0 done; 64 the file can't be read, with its line.")]
+    Cores {
+        /// The file of the other program; - for the standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]

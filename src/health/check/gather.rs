@@ -79,7 +79,12 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, 
     let is_asked = takes_callbacks(&config) || !config.cores.is_empty();
     // Only `doctor` looks beyond this machine.
     let is_local = |core: &&config::Core| {
-        let over_tcp = matches!(core.livestatus, Some(LivestatusAddress::Tcp(_))) && core.command_file.is_none();
+        let over_tcp = core.command_file.is_none()
+            && core
+                .livestatus
+                .iter()
+                .flat_map(|all| &all.0)
+                .any(|address| matches!(address, LivestatusAddress::Tcp(_)));
         core.api.is_none() && !over_tcp
     };
     for core in cores.iter().filter(|core| is_asked && is_local(core)) {

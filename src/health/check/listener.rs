@@ -111,6 +111,13 @@ fn running(status: &ListenerStatus, now: i64, findings: &mut Vec<Finding>) {
             add(level, text, "timedatectl set-ntp true");
         }
     }
+    for (core, down) in &status.addresses_down {
+        let table = if core.is_empty() { "[core]".to_owned() } else { format!("[cores.{core}]") };
+        for (address, failure) in down {
+            let text = format!("{table} {address} hasn't answered for {}: {}", span(now - failure.at), failure.reason);
+            add(Level::Warning, text, "ackbell doctor; another address of that core is used while one answers");
+        }
+    }
     for (name, failure) in &status.commands {
         let core = if name.is_empty() { String::new() } else { format!(" to \"{name}\"") };
         let text =

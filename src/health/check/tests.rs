@@ -177,6 +177,13 @@ fn what_the_listener_noted_is_judged() {
             runs(|status| drop(status.commands.insert(String::new(), failure("nobody reads it").unwrap()))),
             "WARNING - the last command wasn't handed over 60 s ago: nobody reads it",
         ),
+        (
+            runs(|status| {
+                let down = BTreeMap::from([("tcp:b:6557".to_owned(), failure("refused").unwrap())]);
+                status.addresses_down.insert("branch".into(), down);
+            }),
+            "WARNING - [cores.branch] tcp:b:6557 hasn't answered for 60 s: refused",
+        ),
     ] {
         assert_eq!(head(&facts).strip_prefix("ACKBELL "), Some(expected));
     }

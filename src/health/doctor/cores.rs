@@ -4,6 +4,7 @@ use super::{Mark, Step, Trouble};
 use crate::config::{Config, Core, CoreKind};
 use crate::health::check::gather::takes_callbacks;
 use crate::health::check::span;
+use crate::monitoring::addresses::{self, Address};
 use crate::monitoring::error::{ReadError, SendError};
 use crate::monitoring::shell::{self, Danger, DangerKind};
 use crate::monitoring::{log_readable, objects_readable, paths, send, state};
@@ -23,6 +24,7 @@ pub(super) fn of(config: &Config) -> Vec<Core> {
 pub(super) fn core(core: &Core) -> Vec<Step> {
     let hop = |what: &str| if core.name.is_empty() { what.to_owned() } else { format!("[{}] {what}", core.name) };
     let mut steps = vec![transport_step(&hop("commands"), core)];
+    steps.extend(addresses::probe_each(core).into_iter().map(|address| address_step(&hop("address"), address)));
     steps.extend(state_steps(&hop("state"), core));
     if let Some((path, readable)) = objects_readable(core) {
         steps.push(match readable {
@@ -99,6 +101,17 @@ fn transport_step(hop: &str, core: &Core) -> Step {
                 | SendError::Half(_) => Trouble::Unreachable,
             };
             Step::bad(trouble, hop, e.to_string(), remedy(&e, core.kind))
+        }
+    }
+}
+
+/// Whether one of several answers; that another one does is said by the step of the commands.
+fn address_step(hop: &str, Address { name, answers }: Address) -> Step {
+    match answers {
+        Ok(()) => Step::good(hop, format!("{name} answers")),
+        Err(reason) => {
+            let found = format!("{name} doesn't answer: {reason}");
+            Step::warning(hop, found, "repair it, or remove it from the list; the others are used meanwhile")
         }
     }
 }
