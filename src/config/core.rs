@@ -159,6 +159,10 @@ fn alternatives<T: PartialEq>(
 
 /// A socket's path, `tcp:host:port` or `host:port`.
 fn livestatus(text: &str, base: &Path) -> Result<LivestatusAddress, Mistake> {
+    if text.starts_with("tls:") {
+        return Err(Mistake::new(format!("\"{text}\": ackbell speaks no TLS to Livestatus"))
+            .remedy("let stunnel or ssh -L carry it, and write the address on this machine"));
+    }
     if text.contains('/') || !text.contains(':') {
         let path = text.strip_prefix("unix:").unwrap_or(text);
         return Ok(LivestatusAddress::Unix(base.join(path)));

@@ -84,6 +84,7 @@ fn single_mistakes_have_their_remedies() {
         ("[core]\nkind = \"nagois\"", "did you mean \"nagios\"?"),
         ("[core]\nurl = \"monitoring\"", "url: \"monitoring\" isn't a web address"),
         ("[core]\nlivestatus = \"host:port\"", "livestatus: \"host:port\" isn't a Livestatus address"),
+        ("[core]\nlivestatus = \"tls://h:6557\"", "livestatus: \"tls://h:6557\": ackbell speaks no TLS to Livestatus"),
         ("[core]\napi_url = \"https://h\"", "api_url: this kind of core has no API"),
         ("[core]\nkind = \"icinga2\"\napi_url = \"https://h\"", "add api_user and api_password (or its _file)"),
         ("[core]\nkind = \"icinga2\"\napi_url = \"http://h\"", "plain http would send the secret readable"),
