@@ -84,7 +84,6 @@ fn single_mistakes_have_their_remedies() {
         ("[core]\nkind = \"nagois\"", "did you mean \"nagios\"?"),
         ("[core]\nurl = \"monitoring\"", "url: \"monitoring\" isn't a web address"),
         ("[core]\nlivestatus = \"host:port\"", "livestatus: \"host:port\" isn't a Livestatus address"),
-        ("[core]\nlivestatus = \"tls://h:6557\"", "livestatus: \"tls://h:6557\": ackbell speaks no TLS to Livestatus"),
         ("[core]\napi_url = \"https://h\"", "api_url: this kind of core has no API"),
         ("[core]\nkind = \"icinga2\"\napi_url = \"https://h\"", "add api_user and api_password (or its _file)"),
         ("[core]\nkind = \"icinga2\"\napi_url = \"http://h\"", "plain http would send the secret readable"),
@@ -318,6 +317,7 @@ fn a_core_may_have_several_addresses() {
     assert_eq!(shown["livestatus"], serde_json::json!(["/live", "tcp:h:6557"]));
     for (lines, expected) in [
         ("api_url = [\"https://a\", \"https://a/\"]\n", "5:25: api_url: \"https://a/\" is in the list twice"),
+        ("livestatus = \"tls://h:6557\"\n", "livestatus: \"tls://h:6557\": ackbell speaks no TLS to Livestatus"),
         ("api_url = \"https://a\"\nlivestatus = []\n", "livestatus: the list is empty"),
         ("api_url = [\"https://a\", \"http://b\"]\n", "plain http would send the secret"),
         ("api_url = [\"https://a\"]\nlivestatus = [\"h:6557\", 7]\n", "must be a string or a list of strings"),
