@@ -108,8 +108,8 @@ impl Local {
             let candidates = PROGRAM_DIRS.iter().map(|dir| Path::new(dir).join(name));
             candidates.into_iter().find(|path| path.is_file())
         })?;
-        let words = std::iter::once(program.display().to_string()).chain(arguments.iter().map(ToString::to_string));
-        Some(words.chain([main]).collect())
+        let command = std::iter::once(program.display().to_string()).chain(arguments.iter().map(ToString::to_string));
+        Some(command.chain([main]).collect())
     }
 
     /// Whose process a verification by root becomes; root's own only where nobody else may write the configuration.
