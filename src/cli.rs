@@ -26,7 +26,7 @@ use crate::config::{Config, LoadError, lenient};
 use crate::state_dir::owner;
 use crate::system::environment::Environment;
 use crate::system::logging::{self, Reader};
-use args::{Cli, NotifyVerb, Verb};
+use args::{Cli, NotifyVerb, QueueVerb, Verb};
 use log::LevelFilter;
 use output::Output;
 use std::ffi::OsString;
@@ -129,8 +129,12 @@ fn prepare(config: Option<&Path>, verb: &mut Verb, env: &Environment, out: &mut 
         return Ok(env.clone());
     }
     let (dirs, path) = (lenient::state_dirs_at_once(config, env), lenient::config_path(config));
-    let is_dry = matches!(verb, Verb::Notify(NotifyVerb::Notify(args)) if args.dry_run);
-    if matches!(verb, Verb::Notify(_) | Verb::Listen | Verb::Queue(_)) && !is_dry {
+    let makes_state_dir = match &*verb {
+        Verb::Notify(NotifyVerb::Notify(args)) => !args.dry_run,
+        Verb::Queue(args) => matches!(args.what, QueueVerb::Flush),
+        other => matches!(other, Verb::Notify(_) | Verb::Listen),
+    };
+    if makes_state_dir {
         let made = missing_state_dir::make_for_owner(&dirs.state_dir, &path, env);
         // `notify` asks again, and then still posts.
         if let Err(why) = made.or_else(|why| if matches!(verb, Verb::Notify(_)) { Ok(()) } else { Err(why) }) {
