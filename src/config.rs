@@ -25,7 +25,7 @@ mod secrets;
 mod show;
 pub(crate) mod suggest;
 mod tree;
-mod values;
+pub(crate) mod values;
 
 pub(crate) use core_kind::{ApiLoginKind, CoreKind, Expiry, ShellLines};
 pub(crate) use credentials::{INSTALL_PATH, Missing};

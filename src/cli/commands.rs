@@ -44,7 +44,7 @@ fn read(path: &Path) -> io::Result<String> {
         File::open(path)?.take(limit).read_to_end(&mut bytes)?;
     }
     if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(io::Error::other("it is larger than 4 MB: this is no file of LMD, Thruk or Checkmk"));
+        return Err(io::Error::other("it is larger than 4 MB, so it is not a file of LMD, Thruk or Checkmk"));
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -61,10 +61,14 @@ pub(super) fn url(text: &str) -> Result<String, Mistake> {
     }
 }
 
-/// A link for people: http or https, without a slash at its end.
+/// Whether a link for people is http or https.
+pub(crate) fn is_link(text: &str) -> bool {
+    (text.starts_with("https://") || text.starts_with("http://")) && !text.contains(char::is_whitespace)
+}
+
+/// A link for people, without a slash at its end.
 pub(super) fn link(text: &str) -> Result<String, Mistake> {
-    let is_link = (text.starts_with("https://") || text.starts_with("http://")) && !text.contains(char::is_whitespace);
-    if !is_link {
+    if !is_link(text) {
         return Err(
             Mistake::new(format!("\"{text}\" isn't a web address")).remedy("it starts with https:// or http://")
         );

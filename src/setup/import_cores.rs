@@ -141,7 +141,7 @@ fn address(source: &str) -> Result<String, &'static str> {
     }
     let rest = match source.split_once("://") {
         Some(("tcp" | "unix", rest)) => rest,
-        Some(("tls", _)) => {
+        _ if source.starts_with("tls:") => {
             return Err("ackbell doesn't speak TLS to Livestatus; a tunnel on this machine does (stunnel, ssh -L)");
         }
         Some(("http" | "https", _)) => return Err("that is a Thruk; ackbell needs the core's own Livestatus"),

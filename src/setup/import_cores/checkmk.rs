@@ -3,6 +3,7 @@
 
 use super::python::{self, Item, Value};
 use super::{Fault, Found};
+use crate::config::values::is_link;
 
 pub(super) fn read(text: &str) -> Result<Vec<Found>, Fault> {
     let mut found = Vec::new();
@@ -33,7 +34,7 @@ fn core(name: &str, line: usize, keys: &[(Item, Item)]) -> Found {
     if let Some(Value::Text(url)) = get("multisiteurl") {
         // As http://central/paris/check_mk/; a path alone says no host.
         let page = url.trim_end_matches('/').trim_end_matches("/check_mk");
-        core.url = page.starts_with("http").then(|| page.to_owned());
+        core.url = is_link(page).then(|| page.to_owned());
     }
     match get("socket") {
         None | Some(Value::None) => core.addresses.push(own(name)),
