@@ -12,8 +12,7 @@ use std::time::Duration;
 pub(crate) fn spool(site: &Site, number: usize, host: &str, to: &str) {
     let entry = json!({"ackbell": 1, "received": 1_795_234_312_000_i64, "notification": {"kind": "PROBLEM",
         "host": {"name": host}, "service": {"name": "S", "state": "CRITICAL"}, "time": 1_795_234_312, "output": "x", "to": [to]}});
-    fs::create_dir_all(site.state("spool/new")).unwrap();
-    fs::write(site.state("spool/new").join(format!("{number:020}.1.{number:016x}")), entry.to_string()).unwrap();
+    site.spool(&format!("{number:020}.1.{number:016x}"), &entry);
 }
 
 #[test]

@@ -6,7 +6,6 @@ use crate::harness::site::Site;
 use crate::harness::wait;
 use serde_json::json;
 use std::fmt::Write;
-use std::fs;
 use std::time::{Duration, Instant};
 
 /// So many workspaces, each a stand-in of its own with an integration `w0`, `w1`, …, and a route for each of its channels.
@@ -33,15 +32,12 @@ fn configuration(sandboxes: &[Sandbox], channels: usize) -> String {
 /// Leaves a problem of each host in the spool, as `notify` does.
 fn spool(site: &Site, hosts: impl Iterator<Item = String>) {
     let now = std::time::UNIX_EPOCH.elapsed().unwrap();
-    for directory in ["tmp", "new", "bad"] {
-        fs::create_dir_all(site.state("spool").join(directory)).unwrap();
-    }
     for (number, host) in hosts.enumerate() {
         let notification = json!({"kind": "PROBLEM", "host": {"name": host, "state": "DOWN"}, "time": now.as_secs(),
             "output": "no ping", "contact": {}, "ids": {}, "progress": {}});
         let entry = json!({"ackbell": 1, "received": now.as_secs() * 1000, "notification": notification});
         let name = format!("{:020}.1.{number:016x}", now.as_nanos() + number as u128);
-        fs::write(site.state("spool/new").join(name), entry.to_string()).unwrap();
+        site.spool(&name, &entry);
     }
 }
 

@@ -48,6 +48,17 @@ impl Site {
         self.dir.path().join("state").join(inside)
     }
 
+    /// Leaves an entry in the spool as `notify` does: a listener that looks meanwhile never sees a part of it, which it
+    /// would put aside as one that isn't a notification.
+    pub(crate) fn spool(&self, name: &str, entry: &Value) {
+        for directory in ["spool/tmp", "spool/new", "spool/bad"] {
+            fs::create_dir_all(self.state(directory)).unwrap();
+        }
+        let written = self.state("spool/tmp").join(name);
+        fs::write(&written, entry.to_string()).unwrap();
+        fs::rename(written, self.state("spool/new").join(name)).unwrap();
+    }
+
     /// The program with this site's configuration and nothing of ours in its environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(ACKBELL);
