@@ -10,6 +10,7 @@ mod access;
 mod core;
 mod core_kind;
 mod credentials;
+mod deadman;
 mod excerpt;
 pub(crate) mod filter;
 mod integration;
@@ -69,6 +70,7 @@ pub(crate) struct Config {
     pub(crate) access: Access,
     pub(crate) audit: Audit,
     pub(crate) listen: Listen,
+    pub(crate) deadman: Option<DeadMan>,
     /// Files whose change means the configuration changed: itself every `..._file`, and what `[listen]` needs for TLS.
     pub(crate) sources: Vec<PathBuf>,
 }
@@ -174,6 +176,19 @@ pub(crate) struct Route {
     /// All integrations with this label.
     pub(crate) label: Option<String>,
     pub(crate) continue_: bool,
+}
+
+/// `[deadman]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DeadMan {
+    span: Option<tree::Span>,
+    /// By name; else the first one.
+    pub(crate) integration: Option<String>,
+    pub(crate) channel: Destination,
+    /// After which silence Slack speaks.
+    pub(crate) after: Duration,
+    /// This host, as the message names it.
+    pub(crate) name: String,
 }
 
 /// `[storm]`

@@ -3,5 +3,6 @@
 //! Imports every room below. Never in here: a rule, SQL, a protocol.
 
 pub(crate) mod callback;
+pub(crate) mod deadman;
 pub(crate) mod deliver;
 pub(crate) mod notify;

@@ -9,6 +9,7 @@
 
 mod address_watch;
 mod audit_head;
+mod deadman;
 mod endpoints;
 mod http;
 mod listeners;
@@ -29,6 +30,7 @@ use crate::system::environment::Environment;
 use crate::system::systemd::Notifier;
 use address_watch::AddressWatch;
 use audit_head::AuditHeadLog;
+use deadman::DeadManThread;
 use endpoints::Endpoints;
 use listeners::Listeners;
 use log::{error, info, warn};
@@ -95,7 +97,9 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
     notifier.say("READY=1\nSTATUS=delivering");
     let mut ended = Ok(());
     let addresses = AddressWatch::default();
-    let mut current = Current { stamp: config::stamp(&config), config, listeners, status, endpoints, addresses };
+    let deadman = DeadManThread::start(&config, env, &status);
+    let stamp = config::stamp(&config);
+    let mut current = Current { config, stamp, listeners, status, endpoints, addresses, deadman };
     while !signals.stopped() {
         // After an error the outbox is opened again: somebody else makes room on the disk or restores the database.
         if let Err(e) = deliver(&mut current, env, &lock, &signals, wake.as_ref(), notifier) {
@@ -128,6 +132,7 @@ struct Current {
     status: StatusWriter,
     endpoints: Arc<Endpoints>,
     addresses: AddressWatch,
+    deadman: DeadManThread,
 }
 
 /// Delivers until a signal to stop (`Ok`) or until the disk or the database fails.
@@ -212,6 +217,7 @@ impl Current {
                 self.config = config;
                 self.endpoints.reconfigure(&self.config);
                 self.listeners.reconfigure(&self.config);
+                self.deadman.reconfigure(&self.config);
                 true
             }
             Err(e) => {

@@ -5,6 +5,7 @@
 pub(crate) mod api;
 pub(crate) mod blocks;
 pub(crate) mod buttons;
+pub(crate) mod deadman;
 pub(crate) mod direct_message;
 pub(crate) mod forms;
 pub(crate) mod home;

@@ -19,6 +19,7 @@ mod action;
 mod assign_post;
 mod audit;
 mod claim;
+mod deadman;
 mod delivery_queue;
 mod digest;
 mod duplicate;

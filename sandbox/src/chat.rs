@@ -156,6 +156,14 @@ pub(super) fn post_message(state: &mut State, call: &Call, exchange: &Exchange, 
     Ok(body)
 }
 
+/// Only that it can be read is checked now; it is sent later.
+pub(super) fn schedule(state: &mut State, call: &Call, exchange: &Exchange, scopes: &[String]) -> Reply {
+    known_fields(state, call, exchange, &[&POST_FIELDS[..], &["post_at"]].concat());
+    let channel = postable(state, exchange, call, scopes)?;
+    let given = structured(call)?;
+    super::schedule::add(state, call, exchange, &channel, &given)
+}
+
 /// What is to be changed: `channel` must be an id here, and the message this bot's.
 fn own_message(state: &State, call: &Call, foreign: &str) -> Result<(String, String), Refusal> {
     let channel = call.text("channel").ok_or_else(|| Refusal::missing("channel"))?;

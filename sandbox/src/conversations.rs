@@ -69,7 +69,7 @@ fn list(state: &State, call: &Call, scopes: &[String]) -> Reply {
     page(call, &all, "channels")
 }
 
-fn page(call: &Call, all: &[Value], field: &str) -> Reply {
+pub(super) fn page(call: &Call, all: &[Value], field: &str) -> Reply {
     let start: usize = match call.text("cursor") {
         Some(cursor) => {
             let number = cursor.strip_prefix("after_").and_then(|number| number.parse().ok());

@@ -52,6 +52,7 @@ mod reactions;
 mod receivers;
 mod respond;
 mod response_url;
+mod schedule;
 mod server;
 mod sockets;
 mod state;

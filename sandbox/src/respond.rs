@@ -10,7 +10,7 @@ use super::pace::{Pace, Verdict};
 use super::state::State;
 use super::web_api::Call;
 use super::wire::{Answer, Request, form_fields};
-use super::{control, oauth, receivers, response_url, web_api, webhook};
+use super::{control, oauth, receivers, response_url, schedule, web_api, webhook};
 
 /// Which part of Slack, or of a server that plays it, a path belongs to.
 #[derive(Debug)]
@@ -103,6 +103,7 @@ pub(super) struct Exchange {
 /// Answers a request and writes down what happened.
 pub(super) fn respond(state: &mut State, request: &Request) -> Response {
     let now_ms = state.clock.unix_ms();
+    schedule::send_due(state);
     if request.path.starts_with("/_sandbox/") {
         return Response::answer(control::answer(state, request).with_header("date", &state.clock.http_date()));
     }

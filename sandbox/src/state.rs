@@ -11,6 +11,7 @@ use super::oauth::Oauth;
 use super::pace::Pace;
 use super::page::Extra;
 use super::response_url::ResponseUrls;
+use super::schedule::Schedule;
 use super::sockets::Sockets;
 use super::traffic::Traffic;
 use super::views::Views;
@@ -30,6 +31,7 @@ pub(super) struct State {
     /// Whose buttons are clicked.
     pub(super) app: App,
     pub(super) oauth: Oauth,
+    pub(super) schedule: Schedule,
     pub(super) sockets: Sockets,
     pub(super) traffic: Traffic,
     /// Grows with every request that may have changed something.
@@ -50,6 +52,7 @@ impl State {
             faults: Faults::default(),
             views: Views::default(),
             response_urls: ResponseUrls::default(),
+            schedule: Schedule::default(),
             sockets: Sockets::default(),
             oauth: Oauth::default(),
             traffic: Traffic::default(),

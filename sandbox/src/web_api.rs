@@ -9,7 +9,7 @@ use super::respond::Exchange;
 use super::state::State;
 use super::wire::{Answer, Request, form_fields};
 use super::workspace::Token;
-use super::{chat, conversations, directory, oauth, reactions, views};
+use super::{chat, conversations, directory, oauth, reactions, schedule, views};
 
 /// A method: its name, whether it takes JSON, how often a minute it may be called (0: as often as one likes), and the
 /// scopes of which one is enough.
@@ -38,7 +38,7 @@ const HISTORY: &[&str] = &["channels:history", "groups:history", "im:history", "
 const CONNECT: &str = "apps.connections.open";
 
 /// What is played, with the scopes of <https://docs.slack.dev/reference/methods>.
-const METHODS: [Method; 26] = [
+const METHODS: [Method; 29] = [
     method("auth.test", true, SPECIAL, &[]),
     method(CONNECT, true, T3, &["connections:write"]),
     method(oauth::ACCESS, false, SPECIAL, &[]),
@@ -47,6 +47,9 @@ const METHODS: [Method; 26] = [
     method("chat.postMessage", true, SPECIAL, &["chat:write"]),
     method("chat.update", true, T3, &["chat:write"]),
     method("chat.delete", true, T3, &["chat:write"]),
+    method("chat.scheduleMessage", true, T3, &["chat:write"]),
+    method("chat.deleteScheduledMessage", true, T3, &["chat:write"]),
+    method("chat.scheduledMessages.list", true, T3, &[]),
     method("chat.postEphemeral", true, T4, &["chat:write"]),
     method("chat.getPermalink", false, SPECIAL, &[]),
     method("conversations.info", false, T3, READ),
@@ -336,6 +339,9 @@ fn dispatch(state: &mut State, call: &Call, exchange: &Exchange, scopes: &[Strin
         "chat.update" => chat::update(state, call, exchange),
         "chat.delete" => chat::delete(state, call),
         "chat.postEphemeral" => chat::post_ephemeral(state, call, exchange),
+        "chat.scheduleMessage" => chat::schedule(state, call, exchange, scopes),
+        "chat.deleteScheduledMessage" => schedule::delete(state, call, exchange),
+        "chat.scheduledMessages.list" => schedule::list(state, call),
         "chat.getPermalink" => chat::get_permalink(state, call),
         "users.info" => directory::info(state, call),
         "users.lookupByEmail" => directory::lookup_by_email(state, call),

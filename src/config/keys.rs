@@ -42,7 +42,7 @@ const PATTERNS: &str = "pattern or list of patterns";
 const COUNT: &str = "number";
 
 /// All tables, in the order of the manual.
-pub(crate) const SECTIONS: [Section; 13] = [
+pub(crate) const SECTIONS: [Section; 14] = [
     Section {
         header: "",
         about: "At the top of the file, each on a line of its own before the first table: they are found even when the rest has mistakes.",
@@ -286,6 +286,18 @@ pub(crate) const SECTIONS: [Section; 13] = [
             "\"400d\"",
             "How long its rows are kept, at least a day. The chain of hashes stays valid: its new start is recorded.",
         )],
+    },
+    Section {
+        header: "[deadman]",
+        about: "A message that lies scheduled at Slack, and is sent when nothing is heard of this host, its core or ackbell any more. Needs a bot \
+            token and a listener. When all live again, a second message says how long the silence was; with the scope channels:history (in \
+            a private channel groups:history) the first one is edited instead.",
+        keys: &[
+            key("channel", TEXT, "", "\"#ops\"", "Where Slack says it."),
+            key("after", SPAN, "15m", "\"15m\"", "After which silence; from 5m to 24h."),
+            key("name", TEXT, "the host's name", "\"mon1\"", "This host, as the message names it."),
+            key("integration", TEXT, "the first one", "\"default\"", "Whose bot token schedules it."),
+        ],
     },
     Section {
         header: "[listen]",

@@ -4,8 +4,8 @@ use super::problem::{Mistake, Problem, Problems};
 use super::reader::Table;
 use super::secrets::LoadContext;
 use super::{
-    Config, Field, Limits, Message, Outbox, Route, Thread, access, core, credentials, integration, lenient, listen,
-    matcher, tree, values,
+    Config, Field, Limits, Message, Outbox, Route, Thread, access, core, credentials, deadman, integration, lenient,
+    listen, matcher, tree, values,
 };
 use crate::state_dir::owner;
 use crate::system::environment::Environment;
@@ -163,12 +163,14 @@ fn read_config(
         access: access::access(top, problems),
         audit: access::audit(top, problems),
         listen: listen::read(top, &base, (env, &integrations), &mut sources, problems),
+        deadman: deadman::read(top, problems),
         sources,
         integrations,
     };
     credentials::check(&mut config, problems);
     integration::check_routes(&config, problems);
     access::check(&config, problems);
+    deadman::check(&config, problems);
     config
 }
 

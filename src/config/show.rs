@@ -32,6 +32,12 @@ pub(crate) fn show_json(config: &Config) -> Value {
         "access": access(&config.access),
         "audit": { "keep": config.audit.keep.map(seconds) },
         "listen": listen(&config.listen, &config.integrations),
+        "deadman": config.deadman.as_ref().map(|wanted| json!({
+            "integration": wanted.integration,
+            "channel": wanted.channel.to_string(),
+            "after": seconds(wanted.after),
+            "name": wanted.name,
+        })),
     })
 }
 

@@ -14,6 +14,20 @@ pub(crate) fn written(core: &Core) -> Option<i64> {
     Paths::find(core).status_file.and_then(|path| status::created(&path))
 }
 
+/// When the core lived last, by its own clock: when it wrote its state file, else the moment at which its memory
+/// answered. Unix seconds.
+pub(crate) fn sign_of_life(core: &Core) -> Result<i64, ReadError> {
+    let paths = Paths::find(core);
+    let source = StateSource::new(core, &paths)?;
+    match (&paths.status_file, source) {
+        // The process behind a Livestatus may answer while the core itself hangs.
+        (Some(path), StateSource::LivestatusElseFile(..) | StateSource::StatusFile(_)) => {
+            status::created(path).ok_or_else(|| ReadError::NoStatus(path.clone()))
+        }
+        _ => read(core, &[]).map(|snapshot| snapshot.created),
+    }
+}
+
 /// The version of a Naemon, its first two numbers; `None` where neither its state file nor Livestatus says it.
 pub(super) fn version(core: &Core) -> Option<(u32, u32)> {
     let paths = Paths::find(core);

@@ -19,6 +19,8 @@ pub(crate) enum Context {
     SetupSocket,
     /// The log, when the Home tab can't be published.
     HomeTab,
+    /// The log and `check`, when the dead man's switch can't be renewed.
+    DeadMan,
 }
 
 /// The remedy as a clause without a full stop; `None` where nothing is known to help. `error` is `None` when it wasn't
@@ -30,12 +32,12 @@ pub(crate) fn remedy(error: Option<&SlackError>, context: Context) -> Option<&'s
             Some("api.slack.com/apps, Basic Information, App-Level Tokens: one with connections:write into app_token")
         }
         Context::DoctorPost => Some("ackbell doctor without --send names the cause in an earlier line"),
-        Context::Reroute | Context::Setup | Context::SetupSocket | Context::HomeTab => None,
+        Context::Reroute | Context::Setup | Context::SetupSocket | Context::HomeTab | Context::DeadMan => None,
     })
 }
 
 fn by_error(error: &SlackError, context: Context) -> Option<&'static str> {
-    use Context::{DoctorPost, DoctorToken, HomeTab, Reroute, Setup, SetupSocket};
+    use Context::{DeadMan, DoctorPost, DoctorToken, HomeTab, Reroute, Setup, SetupSocket};
     use SlackError as E;
     Some(match (error, context) {
         (E::InvalidAuth, DoctorToken) => {
@@ -81,6 +83,14 @@ fn by_error(error: &SlackError, context: Context) -> Option<&'static str> {
             "in Slack: unarchive the channel, or name another one in the configuration"
         }
         (E::IsArchived | E::ChannelIsArchived, Setup) => "name another channel",
+        (E::NotInChannel | E::ChannelNotFound, DeadMan) => {
+            "in the channel of [deadman] type /invite and the app's name"
+        }
+        (E::Other(code), DeadMan) => match code.as_str() {
+            "time_in_past" => "this host's clock is behind Slack's: set it",
+            "restricted_too_many" => "other programs schedule messages for that channel, too: choose another one",
+            _ => return None,
+        },
         (E::NotEnabled, HomeTab) => "enable the Home Tab (App Home, in the app's settings)",
         _ => return None,
     })

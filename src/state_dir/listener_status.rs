@@ -36,6 +36,8 @@ pub(crate) struct ListenerStatus {
     pub(crate) heartbeat: i64,
     /// Why delivery is interrupted: the disk or the database.
     pub(crate) interrupted: Option<StatusNote>,
+    /// Why the dead man's switch can't be renewed.
+    pub(crate) deadman: Option<StatusNote>,
     /// The configuration that it was to load and refused.
     pub(crate) refused: Option<StatusNote>,
     /// Why the HTTP listener can't be opened.

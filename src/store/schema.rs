@@ -4,7 +4,7 @@ use super::StoreError;
 use rusqlite::Connection;
 
 /// Each entry brings a database one version further. Never change one that was released; add another.
-const VERSIONS: [&str; 9] = [
+const VERSIONS: [&str; 10] = [
     "
 CREATE TABLE notification (
     seq INTEGER PRIMARY KEY,             -- order of import
@@ -186,16 +186,23 @@ CREATE TRIGGER audit_stays BEFORE DELETE ON audit
 ",
     VERSION_8,
     VERSION_9,
+    VERSION_10,
 ];
-pub(super) const VERSION_8: &str = include_str!("schema/version_8.sql");
-pub(super) const VERSION_9: &str = include_str!("schema/version_9.sql");
+const VERSION_8: &str = include_str!("schema/version_8.sql");
+const VERSION_9: &str = include_str!("schema/version_9.sql");
+const VERSION_10: &str = include_str!("schema/version_10.sql");
 /// From this version on reasons have their codes.
 const WITH_CODES: i64 = 8;
+
+/// The version that this program knows.
+pub(super) fn known() -> i64 {
+    i64::try_from(VERSIONS.len()).unwrap_or(i64::MAX)
+}
 
 /// Brings the schema up to date in one transaction: a crash in it leaves the database as it was. Refuses one from the
 /// future.
 pub(super) fn migrate(db: &Connection) -> Result<(), StoreError> {
-    let known = i64::try_from(VERSIONS.len()).unwrap_or(i64::MAX);
+    let known = known();
     let version = |db: &Connection| db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
     match version(db)? {
         found if found == known => return Ok(()),
@@ -221,12 +228,18 @@ pub(super) fn migrate(db: &Connection) -> Result<(), StoreError> {
 
 /// Whether the schema is the one this program knows.
 pub(super) fn check(db: &Connection) -> Result<(), StoreError> {
-    let known = i64::try_from(VERSIONS.len()).unwrap_or(i64::MAX);
+    let known = known();
     match db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))? {
         found if found == known => Ok(()),
         found if found > known => Err(StoreError::Newer { found, known }),
         _ => Err(StoreError::Older),
     }
+}
+
+/// The statements of the versions after that one.
+#[cfg(test)]
+pub(super) fn after(version: usize) -> String {
+    VERSIONS[version..].concat()
 }
 
 /// A database as the first version made it.

@@ -115,6 +115,26 @@ def life_of_a_message(web):
     refused("no text", "no_text", web.chat_postMessage, channel=channel, text="")
 
 
+def scheduled_messages(web):
+    now = int(time.time())
+    answer = web.chat_scheduleMessage(channel="#ops", text="still here?", post_at=now + 600)
+    message = answer["scheduled_message_id"]
+    check("chat.scheduleMessage gives an id and no ts", answer["channel"] == "C0OPS00001" and "ts" not in answer.data, answer.data)
+    lies = [one["id"] for page in web.chat_scheduledMessages_list(limit=1) for one in page["scheduled_messages"]]
+    check("chat.scheduledMessages.list", message in lies, lies)
+    refused("a time that is over", "time_in_past", web.chat_scheduleMessage, channel="#ops", text="a", post_at=now - 1)
+    refused("121 days", "time_too_far", web.chat_scheduleMessage, channel="#ops", text="a", post_at=now + 121 * 86400)
+    delete = web.chat_deleteScheduledMessage
+    check("chat.deleteScheduledMessage", delete(channel="C0OPS00001", scheduled_message_id=message)["ok"])
+    refused("twice", "invalid_scheduled_message_id", delete, channel="C0OPS00001", scheduled_message_id=message)
+    soon = web.chat_scheduleMessage(channel="#ops", text="soon", post_at=now + 30)["scheduled_message_id"]
+    refused("too late", "invalid_scheduled_message_id", delete, channel="C0OPS00001", scheduled_message_id=soon)
+    for _ in range(29):
+        web.chat_scheduleMessage(channel="#db-alerts", text="a", post_at=now + 3600)
+    web.chat_scheduleMessage(channel="#db-alerts", text="a", post_at=now + 3600)
+    refused("31 of one channel", "restricted_too_many", web.chat_scheduleMessage, channel="#db-alerts", text="a", post_at=now + 3650)
+
+
 def places(web):
     refused("an unknown channel", "channel_not_found", web.chat_postMessage, channel="#nowhere", text="a")
     refused("a private channel", "channel_not_found", web.chat_postMessage, channel="C0SECRET01", text="a")
@@ -465,6 +485,7 @@ def main():
     web = client()
     tokens_and_auth(web)
     life_of_a_message(web)
+    scheduled_messages(web)
     places(web)
     limits(web)
     webhooks()

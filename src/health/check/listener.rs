@@ -81,6 +81,11 @@ fn running(status: &ListenerStatus, now: i64, findings: &mut Vec<Finding>) {
     if let Some(failure) = &status.http {
         add(Level::Critical, format!("the HTTP listener isn't open: {}", failure.reason), "ss -ltnp shows who listens");
     }
+    if let Some(failure) = &status.deadman {
+        let text =
+            format!("the dead man's switch hasn't been renewed for {}: {}", span(now - failure.at), failure.reason);
+        add(Level::Warning, text, "ackbell doctor; Slack will say that this host is silent");
+    }
     for (name, socket) in &status.sockets {
         let silent = now - socket.since;
         if !socket.connected && silent >= SOCKET_WARNING {

@@ -249,6 +249,8 @@ fn every_call_is_covered_and_every_scope_is_used() {
     ]);
     // Its token is another one.
     made.remove("apps.connections.open");
+    // A right to read what people write is only for who gives it: a dead man's message is corrected without it, too.
+    made.remove("conversations.history");
     for method in &made {
         let taken = ackbell_sandbox::scopes_taken(method).unwrap_or_else(|| panic!("{method}?"));
         assert!(taken.is_empty() || taken.iter().any(|scope| scopes.contains(scope)), "{method}");

@@ -1,0 +1,7 @@
+-- What lies scheduled at Slack, and is sent when nobody replaces it any more.
+CREATE TABLE deadman (
+    integration TEXT NOT NULL,
+    channel TEXT NOT NULL,                     -- as it is configured
+    switch TEXT NOT NULL,                      -- JSON
+    PRIMARY KEY (integration, channel)
+) STRICT, WITHOUT ROWID;
