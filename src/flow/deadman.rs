@@ -170,7 +170,7 @@ impl DeadManWorker {
     /// The configuration has no switch there any more: nothing of it may be sent.
     fn take_back(&mut self, destination: &[String; 2], mut switch: Switch, sight: &Sight) -> Result<(), StoreError> {
         for _ in 0..STEPS_MAX {
-            let Some(step) = switch.next_of_end() else {
+            let Some(step) = switch.next_of_end(sight.now) else {
                 info!("dead man's switch taken back integration={} channel={}", destination[0], destination[1]);
                 return self.store.drop_switch(destination);
             };
@@ -262,7 +262,7 @@ impl DeadManWorker {
             self.last_logged.clone_from(&sentence);
         }
         self.status.update(|status| {
-            let before = status.deadman.take().filter(|note| note.reason == sentence);
+            let before = status.deadman.take().filter(|failure| failure.reason == sentence);
             status.deadman = Some(before.unwrap_or_else(|| StatusNote::now(sentence)));
         });
         if matches!(outcome, Outcome::Temporary { .. }) { Answer::Unknown } else { Answer::Refused }

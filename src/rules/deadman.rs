@@ -115,12 +115,12 @@ impl Switch {
         old.cloned().map(Step::Delete).or_else(|| over().cloned().map(Step::Correct))
     }
 
-    /// The next call when nobody wants the switch any more; `None` when all is taken back.
-    pub(crate) fn next_of_end(&self) -> Option<Step> {
-        if self.begun.is_some() {
+    /// The next call when nobody wants the switch any more; `None` when all is taken back, or was sent meanwhile.
+    pub(crate) fn next_of_end(&self, now: i64) -> Option<Step> {
+        if self.begun.as_ref().is_some_and(|begun| begun.post_at > now) {
             return Some(Step::List);
         }
-        self.scheduled.first().cloned().map(Step::Delete)
+        self.scheduled.iter().find(|message| message.post_at > now).cloned().map(Step::Delete)
     }
 
     /// The message that must lie at Slack, unless one like it does.
