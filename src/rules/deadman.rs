@@ -125,8 +125,8 @@ impl Switch {
 
     /// The message that must lie at Slack, unless one like it does.
     fn wanted(&self, sight: &Sight) -> Option<Scheduled> {
-        let told = |core: &String| self.sent.iter().any(|sent| sent.cores.contains(core) && !sent.is_over(sight));
-        let age = sight.ages.iter().filter(|(core, _)| !told(core)).map(|(_, age)| *age).max()?;
+        let is_covered = |core: &String| self.sent.iter().any(|sent| sent.cores.contains(core) && !sent.is_over(sight));
+        let age = sight.ages.iter().filter(|(core, _)| !is_covered(core)).map(|(_, age)| *age).max()?;
         let (since, due) = (sight.now - age, sight.now - age + sight.after);
         let message = |post_at| Scheduled { post_at, since, ..Scheduled::default() };
         match self.scheduled.last() {
