@@ -187,8 +187,8 @@ impl Switch {
 
     /// Slack's list is the truth: of a call that was begun, and of those that are due by a clock that may be wrong.
     fn listed(&mut self, found: &[Scheduled], sight: &Sight) {
-        let lies = |message: &Scheduled| found.iter().any(|found| found.id == message.id);
-        for missing in self.scheduled.clone().iter().filter(|message| !lies(message)) {
+        let is_there = |message: &Scheduled| found.iter().any(|found| found.id == message.id);
+        for missing in self.scheduled.clone().iter().filter(|message| !is_there(message)) {
             self.gone(missing, sight);
         }
         if let Some(begun) = self.begun.take() {
@@ -208,8 +208,8 @@ impl Switch {
 impl Sent {
     /// Whether all that it was about live again.
     fn is_over(&self, sight: &Sight) -> bool {
-        let lives = |core: &String| sight.ages.get(core).is_none_or(|age| sight.now - age > self.message.post_at);
-        self.cores.iter().all(lives)
+        let is_back = |core: &String| sight.ages.get(core).is_none_or(|age| sight.now - age > self.message.post_at);
+        self.cores.iter().all(is_back)
     }
 }
 
