@@ -10,6 +10,7 @@ mod access;
 mod core;
 mod core_kind;
 mod credentials;
+mod escalate;
 mod excerpt;
 pub(crate) mod filter;
 mod integration;
@@ -29,6 +30,7 @@ pub(crate) mod values;
 
 pub(crate) use core_kind::{ApiLoginKind, CoreKind, Expiry, ShellLines};
 pub(crate) use credentials::{INSTALL_PATH, Missing};
+pub(crate) use escalate::EscalationStep;
 pub(crate) use integration::{COMMAND, SecretKind, blank as blank_integration};
 pub(crate) use listen::{Http, Listen, TlsFiles};
 pub(crate) use load::{LoadError, Stamp, load, secret_files, stamp};
@@ -60,6 +62,8 @@ pub(crate) struct Config {
     /// `[slack]` first (named `default`), then `[integrations.*]` by name.
     pub(crate) integrations: Vec<Integration>,
     pub(crate) routes: Vec<Route>,
+    /// `[[escalate]]`, in order.
+    pub(crate) escalation: Vec<EscalationStep>,
     pub(crate) message: Message,
     pub(crate) storm: Limits,
     pub(crate) outbox: Outbox,

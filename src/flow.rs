@@ -5,3 +5,4 @@
 pub(crate) mod callback;
 pub(crate) mod deliver;
 pub(crate) mod notify;
+pub(crate) mod timers;

@@ -42,7 +42,7 @@ const PATTERNS: &str = "pattern or list of patterns";
 const COUNT: &str = "number";
 
 /// All tables, in the order of the manual.
-pub(crate) const SECTIONS: [Section; 13] = [
+pub(crate) const SECTIONS: [Section; 14] = [
     Section {
         header: "",
         about: "At the top of the file, each on a line of its own before the first table: they are found even when the rest has mistakes.",
@@ -127,6 +127,26 @@ pub(crate) const SECTIONS: [Section; 13] = [
                 "\"Mon-Fri 08:00-18:00\"",
                 "Times of the week, several separated by commas, in the machine's zone.",
             ),
+        ],
+    },
+    Section {
+        header: "[[escalate]]",
+        about: "A step that is told when nobody answers a problem: a reply in its thread that the channel sees, and a direct message to each person. \
+            An acknowledgement (in Slack or in the core), a downtime, stopped notifications or the recovery ends it. All steps whose conditions match are told, each after its own time. \
+            A storm is escalated once. `ackbell preview --explain` shows the steps of a problem.",
+        keys: &[
+            key(
+                "match",
+                "table",
+                "matches all",
+                "{ hostgroup = \"databases\", state = [\"critical\", \"down\"] }",
+                "The conditions, as those of a route; \"time\" is looked at when the step is due.",
+            ),
+            key("after", SPAN, "must be given", "\"10m\"", "So long after the message was delivered."),
+            key("mention", TEXTS, "", "[\"@dba-lead\", \"@alice@example.com\"]", "Who is mentioned in the thread. A person gets a direct message, too."),
+            key("to", TEXTS, "", "[\"@alice@example.com\", \"#managers\"]", "People and channels that get the problem as a message of their own, which then follows it."),
+            key("repeat", SPAN, "told once", "\"15m\"", "It is told again after so long."),
+            key("times", COUNT, "3 with repeat, else 1", "3", "How often it is told in all."),
         ],
     },
     Section {

@@ -4,7 +4,7 @@ use super::problem::{Mistake, Problem, Problems};
 use super::reader::Table;
 use super::secrets::LoadContext;
 use super::{
-    Config, Field, Limits, Message, Outbox, Route, Thread, access, core, credentials, integration, lenient, listen,
+    Config, Field, Limits, Message, Outbox, Route, Thread, access, core, credentials, escalate, integration, lenient, listen,
     matcher, tree, values,
 };
 use crate::state_dir::owner;
@@ -155,6 +155,7 @@ fn read_config(
         state_dir: dirs.state_dir,
         runtime_dir: dirs.runtime_dir,
         routes: routes(top, problems),
+        escalation: escalate::read(top, problems),
         message: message(top, problems),
         storm: storm(top, problems),
         outbox: outbox(top, problems),

@@ -12,6 +12,7 @@ pub(crate) fn show_json(config: &Config) -> Value {
         "runtime_dir": config.runtime_dir,
         "integrations": config.integrations.iter().map(integration).collect::<Vec<_>>(),
         "routes": config.routes.iter().map(route).collect::<Vec<_>>(),
+        "escalate": config.escalation.iter().map(super::escalate::show).collect::<Vec<_>>(),
         "message": {
             "title": config.message.title,
             "body": config.message.body,
@@ -187,7 +188,7 @@ fn listen(listen: &Listen, integrations: &[Integration]) -> Value {
     })
 }
 
-fn seconds(duration: std::time::Duration) -> Value {
+pub(super) fn seconds(duration: std::time::Duration) -> Value {
     if duration.subsec_millis() == 0 {
         json!(format!("{}s", duration.as_secs()))
     } else {

@@ -178,7 +178,8 @@ pub(crate) fn card(notification: &Notification, facts: &RenderContext<'_>) -> Ca
             .map(|at| TimelineEntry { what: "it begins".to_owned(), at, holds: false })
             .into_iter()
             .collect(),
-        comment: notification.comment.clone(),
+        // Of a step it is our own sentence, the lead.
+        comment: notification.comment.clone().filter(|_| notification.kind != Kind::Unanswered),
         output: notification.output.clone(),
         long_output: notification.long_output.clone(),
         metrics: Vec::new(),
@@ -288,7 +289,8 @@ fn is_about_state(kind: &Kind) -> bool {
         | Kind::Unacknowledged
         | Kind::DowntimeScheduled
         | Kind::NotificationsStopped
-        | Kind::NotificationsResumed => false,
+        | Kind::NotificationsResumed
+        | Kind::Unanswered => false,
     }
 }
 

@@ -65,7 +65,7 @@ impl Deliverer {
         let mut unrouted: Vec<Unrouted> =
             ids.iter().filter_map(|id| self.read(id).transpose()).collect::<Result<_, _>>()?;
         self.ask_the_cores(&mut unrouted, waiting);
-        let batch: Vec<NewEntry> = unrouted.into_iter().map(|one| self.route(one)).collect();
+        let batch: Vec<NewEntry> = unrouted.into_iter().map(|one| self.route(one)).collect::<Result<_, _>>()?;
         self.store.import(&batch, self.config.storm.window, now)?;
         for entry in &batch {
             self.spool.remove(&entry.id)?;
@@ -123,7 +123,7 @@ impl Deliverer {
     }
 
     /// Finds its destinations.
-    fn route(&self, Unrouted { id, received, mut incoming }: Unrouted) -> NewEntry {
+    fn route(&self, Unrouted { id, received, mut incoming }: Unrouted) -> Result<NewEntry, DeliverError> {
         let decision = match &mut incoming {
             Incoming::Notification(notification) => {
                 complete(notification, &self.config);
@@ -134,13 +134,27 @@ impl Deliverer {
                 route::decide_direct_message(message, &self.config)
             }
         };
-        let deliveries = deliveries(&decision, &incoming, &self.config);
+        let mut deliveries = deliveries(&decision, &incoming, &self.config);
+        self.add_followers(&incoming, &mut deliveries)?;
         for delivery in &deliveries {
             if let NewDelivery::Dead { reason } = delivery {
                 warn!("no destination object={:?} reason={reason:?}", incoming.label());
             }
         }
-        NewEntry { id, received, incoming, deliveries }
+        Ok(NewEntry { id, received, incoming, deliveries })
+    }
+
+    /// Whoever a step of an escalation brought the problem to hears how it goes on.
+    fn add_followers(&self, incoming: &Incoming, deliveries: &mut Vec<NewDelivery>) -> Result<(), DeliverError> {
+        let Some(notification) = incoming.notification() else { return Ok(()) };
+        for queue in self.store.followers(&notification.object_key())? {
+            let is_there = |one: &NewDelivery| matches!(one, NewDelivery::Waiting { queue: other, .. } if *other == queue);
+            if !deliveries.iter().any(is_there) {
+                let mode = message_mode(&self.config, &queue);
+                deliveries.push(NewDelivery::Waiting { queue, mentions: Vec::new(), annotation: None, mode });
+            }
+        }
+        Ok(())
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     DowntimeScheduled,
     NotificationsStopped,
     NotificationsResumed,
+    /// Ours, too: nobody has answered a problem, and the next people are told.
+    Unanswered,
     /// A type this program doesn't know: carried as it was given.
     Other(String),
 }
@@ -44,6 +46,7 @@ impl Kind {
             Self::DowntimeScheduled => "DOWNTIMESCHEDULED",
             Self::NotificationsStopped => "NOTIFICATIONSSTOPPED",
             Self::NotificationsResumed => "NOTIFICATIONSRESUMED",
+            Self::Unanswered => "UNANSWERED",
             Self::Other(text) => text,
         }
     }
@@ -67,6 +70,7 @@ impl From<String> for Kind {
             "DOWNTIMESCHEDULED" => Self::DowntimeScheduled,
             "NOTIFICATIONSSTOPPED" => Self::NotificationsStopped,
             "NOTIFICATIONSRESUMED" => Self::NotificationsResumed,
+            "UNANSWERED" => Self::Unanswered,
             _ => Self::Other(text),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{AvailableAction, Card, Interactivity, RenderContext, TimelineEntry, Tone, card, phrases};
 use crate::model::notification::{Kind, Notification};
-use crate::model::problem::{Problem, Remark};
+use crate::model::problem::{Problem, Remark, Unanswered};
 use crate::model::time_text::span;
 
 /// The problem as it is now.
@@ -29,7 +29,18 @@ pub(crate) fn problem_card(problem: &Problem, facts: &RenderContext<'_>) -> Card
             card.comment = remark.comment.clone().or(card.comment);
         }
     }
+    card.marks.extend(problem.unanswered.as_ref().map(unanswered));
     card
+}
+
+/// `unanswered for 12 min; next: @dba-lead`, with the time of the next step; without one, since when.
+fn unanswered(unanswered: &Unanswered) -> TimelineEntry {
+    let seconds = |until: i64| span(u64::try_from(until.saturating_sub(unanswered.since)).unwrap_or(0));
+    let (what, at) = match &unanswered.next {
+        Some((whom, at)) => (format!("unanswered for {}; next: {whom} at", seconds(unanswered.at)), *at),
+        None => (format!("unanswered for {}; nobody else is told; first seen", seconds(unanswered.at)), unanswered.since),
+    };
+    TimelineEntry { what, at, holds: true }
 }
 
 /// The message that shows several notifications of one problem at once, or a later one of a problem that has messages
@@ -119,7 +130,7 @@ fn head(problem: &Problem) -> String {
 /// Whether the last notification's own sentence adds to what the marks say.
 fn has_more_to_show(problem: &Problem) -> bool {
     match problem.latest.kind {
-        Kind::Acknowledgement | Kind::DowntimeStart | Kind::NotificationsStopped => false,
+        Kind::Acknowledgement | Kind::DowntimeStart | Kind::NotificationsStopped | Kind::Unanswered => false,
         Kind::Unacknowledged
         | Kind::DowntimeScheduled
         | Kind::NotificationsResumed
