@@ -20,6 +20,7 @@ mod listen;
 mod load;
 mod matcher;
 mod names;
+mod oncall;
 mod problem;
 mod reader;
 mod secrets;
@@ -35,6 +36,7 @@ pub(crate) use integration::{COMMAND, SecretKind, blank as blank_integration};
 pub(crate) use listen::{Http, Listen, TlsFiles};
 pub(crate) use load::{LoadError, Stamp, load, secret_files, stamp};
 pub(crate) use matcher::Matcher;
+pub(crate) use oncall::{CalendarAddress, CalendarSource, OnCall, Rotation, Shifts};
 pub(crate) use problem::Problem;
 pub(crate) use show::{show, show_json};
 
@@ -64,6 +66,8 @@ pub(crate) struct Config {
     pub(crate) routes: Vec<Route>,
     /// `[[escalate]]`, in order.
     pub(crate) escalation: Vec<EscalationStep>,
+    /// `[oncall.NAME]`, by name.
+    pub(crate) on_call: Vec<OnCall>,
     pub(crate) message: Message,
     pub(crate) storm: Limits,
     pub(crate) outbox: Outbox,
@@ -161,6 +165,8 @@ pub(crate) enum Destination {
     Email(String),
     /// `contact`: a direct message to the notification's contact, by e-mail.
     Contact,
+    /// `@oncall:NAME`: a direct message to whoever is on call then.
+    OnCall(String),
 }
 
 /// One `[[route]]`: first match wins unless `continue_` is set.
@@ -217,6 +223,8 @@ pub(crate) enum Mention {
     Handle(String),
     /// `@alice@example.com`, looked up when needed.
     Email(String),
+    /// `@oncall:NAME`: whoever is on call then.
+    OnCall(String),
 }
 
 /// `[message]`: how a message looks.

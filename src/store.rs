@@ -26,6 +26,7 @@ mod escalation;
 mod home;
 mod message;
 mod new_delivery;
+mod on_call;
 mod origin;
 mod outbox;
 mod pause;
@@ -44,6 +45,7 @@ pub(crate) use claim::{Claimed, Planned, Work};
 pub(crate) use delivery_queue::{DeliveryQueue, MessageMode, Target};
 pub(crate) use escalation::{Escalation, StepTold};
 pub(crate) use home::Opened;
+pub(crate) use on_call::{Handover, OnDuty};
 pub(crate) use outbox::{NewDelivery, NewEntry, PURGE_BATCH};
 #[cfg(test)]
 pub(crate) use queue::PausedIntegration;

@@ -42,7 +42,7 @@ const PATTERNS: &str = "pattern or list of patterns";
 const COUNT: &str = "number";
 
 /// All tables, in the order of the manual.
-pub(crate) const SECTIONS: [Section; 14] = [
+pub(crate) const SECTIONS: [Section; 15] = [
     Section {
         header: "",
         about: "At the top of the file, each on a line of its own before the first table: they are found even when the rest has mistakes.",
@@ -147,6 +147,27 @@ pub(crate) const SECTIONS: [Section; 14] = [
             key("to", TEXTS, "", "[\"@alice@example.com\", \"#managers\"]", "People and channels that get the problem as a message of their own, which then follows it."),
             key("repeat", SPAN, "told once", "\"15m\"", "It is told again after so long."),
             key("times", COUNT, "3 with repeat, else 1", "3", "How often it is told in all."),
+        ],
+    },
+    Section {
+        header: "[oncall.NAME]",
+        about: "Who is on call: by a calendar, or by people who take turns. @oncall:NAME stands for them in mention, to, [access] and [[escalate]]; \
+            `/ackbell oncall` says who they are.",
+        keys: &[
+            key("ical", "path or address", "", "\"https://calendar.example.com/dba.ics\"", "The calendar, in iCalendar's format. The people of a shift are its attendees, else the addresses or names in its title."),
+            key("override", "path or address", "", "\"https://calendar.example.com/swaps.ics\"", "Another calendar: while it has a shift, that replaces those of the plan."),
+            key("ical_user", TEXT, "", "\"ackbell\"", "The user, where the calendars need a password."),
+            key("ical_password", TEXT, "", "\"...\"", "The password; better in a file of its own."),
+            key("ical_password_file", FILE, "", "\"calendar-password\"", "The file with the password."),
+            key("names", "table", "", "{ \"Alice A.\" = \"alice@example.com\" }", "People by the names that the calendar uses."),
+            key("people", TEXTS, "", "[\"alice@example.com\", \"bob@example.com\"]", "Instead of a calendar: people who take turns, by e-mail address or Slack id."),
+            key("start", TEXT, "", "\"2026-11-02 09:00\"", "When the first one's first shift begins, in the machine's zone."),
+            key("every", SPAN, "", "\"7d\"", "How long a shift is."),
+            key("time", TEXT, "always", "\"Mon-Fri 08:00-18:00\"", "When the rotation holds; outside of it the fallback is on call."),
+            key("fallback", TEXTS, "", "\"carol@example.com\"", "Who is on call when nobody has a shift."),
+            key("usergroup", TEXT, "", "\"S0123ABCDEF\"", "A user group of Slack that is kept equal, by its id."),
+            key("channel", TEXT, "", "\"#dba\"", "Where the handover is told when the shift changes."),
+            key("integration", TEXT, "the first", "\"default\"", "Whose token keeps the group and posts the handover."),
         ],
     },
     Section {
@@ -571,8 +592,8 @@ mod tests {
             if section.header.is_empty() {
                 // Tables are sections of their own.
                 read.retain(|name| !SECTIONS.iter().any(|other| other.header.trim_matches(['[', ']']) == *name));
-                assert_eq!(read.iter().filter(|name| ["integrations", "cores"].contains(name)).count(), 2);
-                read.retain(|name| !["integrations", "cores"].contains(name));
+                assert_eq!(read.iter().filter(|name| ["integrations", "cores", "oncall"].contains(name)).count(), 3);
+                read.retain(|name| !["integrations", "cores", "oncall"].contains(name));
             }
             assert_eq!(documented, read, "{}", section.header);
             assert_eq!(documented.len(), section.keys.len(), "{}: twice", section.header);

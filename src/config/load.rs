@@ -5,7 +5,7 @@ use super::reader::Table;
 use super::secrets::LoadContext;
 use super::{
     Config, Field, Limits, Message, Outbox, Route, Thread, access, core, credentials, escalate, integration, lenient, listen,
-    matcher, tree, values,
+    matcher, oncall, tree, values,
 };
 use crate::state_dir::owner;
 use crate::system::environment::Environment;
@@ -156,6 +156,7 @@ fn read_config(
         runtime_dir: dirs.runtime_dir,
         routes: routes(top, problems),
         escalation: escalate::read(top, problems),
+        on_call: oncall::read_all(top, &base, &mut sources, problems),
         message: message(top, problems),
         storm: storm(top, problems),
         outbox: outbox(top, problems),
@@ -170,6 +171,7 @@ fn read_config(
     credentials::check(&mut config, problems);
     integration::check_routes(&config, problems);
     access::check(&config, problems);
+    oncall::check(&config, problems);
     config
 }
 

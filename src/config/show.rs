@@ -13,6 +13,7 @@ pub(crate) fn show_json(config: &Config) -> Value {
         "integrations": config.integrations.iter().map(integration).collect::<Vec<_>>(),
         "routes": config.routes.iter().map(route).collect::<Vec<_>>(),
         "escalate": config.escalation.iter().map(super::escalate::show).collect::<Vec<_>>(),
+        "oncall": config.on_call.iter().map(super::oncall::show).collect::<Vec<_>>(),
         "message": {
             "title": config.message.title,
             "body": config.message.body,

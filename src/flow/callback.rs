@@ -18,7 +18,7 @@
 mod access_lookup;
 mod action;
 mod clicked_message;
-mod clients;
+pub(crate) mod clients;
 mod dispatch;
 mod ephemeral;
 mod form_opener;

@@ -5,7 +5,7 @@ use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::new_delivery::{Ended, NOBODY, NewDeliveryRow};
 use super::state::DeliveryState;
 use super::{HISTORY, Store, StoreError, duplicate, escalation, message, origin, pause, recovery, to_json};
-use crate::model::incoming::Incoming;
+use crate::model::incoming::{DirectMessage, Incoming};
 use crate::state_dir::spool::SpoolId;
 use crate::system::clock::millis;
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
@@ -167,6 +167,21 @@ impl Store {
         transaction.commit()?;
         Ok(purged)
     }
+}
+
+/// Keeps a message of our own, in the caller's transaction. Two with one key are one message.
+pub(super) fn keep_direct_message(
+    db: &Transaction<'_>,
+    message: &DirectMessage,
+    (queue, mode, mentions): (&DeliveryQueue, MessageMode, &[String]),
+    quiet: Duration,
+    now: i64,
+) -> Result<(), StoreError> {
+    let waiting =
+        NewDelivery::Waiting { queue: queue.clone(), mentions: mentions.to_vec(), annotation: None, mode };
+    let incoming = Incoming::DirectMessage(message.clone());
+    let entry = NewEntry { id: SpoolId::fresh(), received: now, incoming, deliveries: vec![waiting] };
+    Import { db, quiet, now }.entry(&entry).map(drop)
 }
 
 /// A batch that is being imported.

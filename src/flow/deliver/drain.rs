@@ -6,12 +6,13 @@
 
 use super::mentions::{mention_texts, message_mode, queue_of};
 use super::{DeliverError, Deliverer};
-use crate::config::{Config, Route};
+use crate::config::{Config, Destination, Route};
+use crate::flow::people;
 use crate::model::incoming::Incoming;
 use crate::model::notification::Notification;
 use crate::monitoring::{author, paths};
 use crate::rules::render::{redact, redact_direct_message};
-use crate::rules::route::{self, Decision, LocalTime};
+use crate::rules::route::{self, Decision, LocalTime, Routed};
 use crate::rules::slash::Filter;
 use crate::state_dir::spool::{Entry, ReadError, SpoolId};
 use crate::store::{NewDelivery, NewEntry, Store, StoreError, Subscription};
@@ -127,7 +128,9 @@ impl Deliverer {
         let decision = match &mut incoming {
             Incoming::Notification(notification) => {
                 complete(notification, &self.config);
-                route::decide(notification, &self.config, &self.subscriptions, local_time(received))
+                let mut decision = route::decide(notification, &self.config, &self.subscriptions, local_time(received));
+                self.name_people_on_call(&mut decision)?;
+                decision
             }
             Incoming::DirectMessage(message) => {
                 redact_direct_message(message, &self.config.message.redact);
@@ -142,6 +145,31 @@ impl Deliverer {
             }
         }
         Ok(NewEntry { id, received, incoming, deliveries })
+    }
+
+    /// Puts the people who are on call now into the place of their plan.
+    fn name_people_on_call(&self, decision: &mut Decision) -> Result<(), DeliverError> {
+        let is_plan = |routed: &Routed| matches!(&routed.to, route::Target::Destination(Destination::OnCall(_)));
+        if !decision.routed.iter().any(is_plan) {
+            return Ok(());
+        }
+        for routed in std::mem::take(&mut decision.routed) {
+            let route::Target::Destination(Destination::OnCall(name)) = &routed.to else {
+                decision.routed.push(routed);
+                continue;
+            };
+            let people = self.store.on_duty(name)?.map(|duty| duty.people).unwrap_or_default();
+            let mut to: Vec<Destination> =
+                people.iter().filter_map(|person| people::as_mention(person).parse().ok()).collect();
+            if to.is_empty() {
+                decision.complaints.push(format!("meant for @oncall:{name}, and nobody is on call"));
+                let integration = self.config.integrations.iter().find(|found| found.name == routed.integration);
+                to.extend(integration.and_then(|integration| integration.channel.clone()));
+            }
+            let to = to.into_iter().map(route::Target::Destination);
+            decision.routed.extend(to.map(|to| Routed { to, ..routed.clone() }));
+        }
+        Ok(())
     }
 
     /// Whoever a step of an escalation brought the problem to hears how it goes on.

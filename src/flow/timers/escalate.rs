@@ -184,14 +184,25 @@ impl Timers {
                 match mention {
                     Mention::User(id) => add(Target::Channel(id.clone())),
                     Mention::Email(email) => add(Target::Email(email.clone())),
+                    Mention::OnCall(name) => self.people_on_call(name).iter().for_each(|person| add(person_target(person))),
                     Mention::Here | Mention::Channel | Mention::Everyone | Mention::UserGroup(_) | Mention::Handle(_) => {}
                 }
             }
-            for destination in step.to.iter().filter(|to| **to != Destination::Contact) {
-                add(Target::from(destination));
+            for destination in &step.to {
+                match destination {
+                    Destination::Contact => {}
+                    Destination::OnCall(name) => {
+                        self.people_on_call(name).iter().for_each(|person| add(person_target(person)));
+                    }
+                    other => add(Target::from(other)),
+                }
             }
         }
         (mentions, to)
+    }
+
+    fn people_on_call(&self, plan: &str) -> Vec<String> {
+        self.store.on_duty(plan).ok().flatten().map(|duty| duty.people).unwrap_or_default()
     }
 
     /// The notification of a step.
@@ -225,6 +236,11 @@ impl Timers {
             vars: unanswered.to_vars(),
         }
     }
+}
+
+/// The direct messages of a person who is given by id or address.
+fn person_target(person: &str) -> Target {
+    if person.contains('@') { Target::Email(person.to_owned()) } else { Target::Channel(person.to_owned()) }
 }
 
 /// As the matchers of steps see it: every step is about a problem.

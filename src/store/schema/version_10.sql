@@ -19,3 +19,11 @@ CREATE TABLE setting_in_force (          -- since when a part of the configurati
     fingerprint TEXT NOT NULL,
     since INTEGER NOT NULL               -- Unix ms
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE on_duty (                   -- who is on call, by plan
+    name TEXT PRIMARY KEY,
+    people TEXT NOT NULL,                -- JSON: e-mail addresses or Slack ids
+    is_fallback INTEGER NOT NULL,        -- 1: nobody has a shift
+    since INTEGER NOT NULL,              -- Unix seconds
+    until INTEGER,
+    problem TEXT                         -- what is wrong with the plan
+) STRICT, WITHOUT ROWID;
