@@ -353,6 +353,10 @@ pub(crate) struct Acknowledge {
     pub(crate) comment: CommentRule,
     /// The expiry times that the form offers, beside never.
     pub(crate) expire: Vec<Duration>,
+    /// So long after it whoever acknowledged is asked whether they are still on it.
+    pub(crate) still: Option<Duration>,
+    /// How long they have to answer.
+    pub(crate) still_wait: Duration,
 }
 
 /// Whether the form wants a comment. The one-tap acknowledgement needs none: it opens the form where one is wanted.

@@ -37,6 +37,7 @@ mod refusal;
 mod schema;
 mod shown_message;
 mod state;
+mod still;
 mod subscription;
 
 pub(crate) use action::{ActionOutcome, ActionRequest, Children, NewActionRequest, Transition};
@@ -53,6 +54,7 @@ pub(crate) use queue::{Health, Row, Summary};
 pub(crate) use record_outcome::{Pace, RecordedOutcome};
 pub(crate) use shown_message::{NewActionTaken, ShownMessage};
 pub(crate) use state::{ActionState, AuditStep, DeliveryState};
+pub(crate) use still::{Still, StillTold};
 pub(crate) use subscription::{PER_CHANNEL_MAX, Subscription};
 
 use crate::model::incoming::Incoming;

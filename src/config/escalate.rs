@@ -99,7 +99,7 @@ fn read_step(mut table: Table<'_>, problems: &mut Problems<'_>) -> EscalationSte
     step
 }
 
-fn long_enough(text: &str) -> Result<Duration, Mistake> {
+pub(super) fn long_enough(text: &str) -> Result<Duration, Mistake> {
     match values::duration(text)? {
         short if short < SPAN_MIN => Err(Mistake::new(format!("\"{text}\" is too short")).remedy("at least \"1s\"; people need some minutes")),
         good => Ok(good),

@@ -254,6 +254,8 @@ pub(crate) const SECTIONS: [Section; 15] = [
                 "[\"1h\", \"4h\", \"1d\"]",
                 "The expiry times the form offers, beside never.",
             ),
+            key("still", SPAN, "nobody is asked", "\"4h\"", "So long after it whoever acknowledged is asked whether they are still on it."),
+            key("still_wait", SPAN, "30m", "\"30m\"", "How long they have to answer before the people of all steps are told."),
         ],
     },
     Section {

@@ -29,6 +29,8 @@ pub(crate) fn show_json(config: &Config) -> Value {
             "notify": config.acknowledge.notify,
             "persistent": config.acknowledge.persistent,
             "comment": config.acknowledge.comment.name(),
+            "still": config.acknowledge.still.map(seconds),
+            "still_wait": seconds(config.acknowledge.still_wait),
             "expire": config.acknowledge.expire.iter().map(|d| seconds(*d)).collect::<Vec<_>>(),
         },
         "access": access(&config.access),

@@ -8,6 +8,7 @@
 
 mod escalate;
 mod on_call;
+mod still;
 
 use crate::config::Config;
 use crate::store::{DeliveryQueue, MessageMode, Store, StoreError};
@@ -60,7 +61,7 @@ impl Timers {
     pub(crate) fn run_due(&mut self) -> Result<Look, StoreError> {
         self.store.check_file_identity()?;
         // Who is on call first: the steps name them.
-        let looks = [self.on_call()?, self.escalate()?];
+        let looks = [self.on_call()?, self.escalate()?, self.still()?];
         let next = looks.iter().filter_map(|look| look.next).min();
         Ok(Look { told: looks.iter().any(|look| look.told), next })
     }

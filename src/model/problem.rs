@@ -42,6 +42,9 @@ pub(crate) struct Problem {
     /// For how long nobody has answered it, as of the last step that was told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unanswered: Option<Unanswered>,
+    /// Whoever acknowledged it is asked by this message whether they are still on it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_asked: bool,
     /// It goes on: the object is not well.
     pub(crate) is_bad: bool,
     /// It ended.
@@ -104,6 +107,9 @@ pub(crate) enum Change {
     Worse,
 }
 
+/// The custom variable that says to whom a problem was handed over.
+pub(crate) const NEW_OWNER: &str = "handed_over_to";
+
 /// How many states are remembered of one that goes to and fro.
 const STATES_MAX: usize = 50;
 
@@ -120,6 +126,7 @@ impl Problem {
             silenced: None,
             is_flapping: false,
             unanswered: None,
+            is_asked: false,
             is_bad: false,
             recovered: None,
             is_superseded: false,
@@ -149,6 +156,18 @@ impl Problem {
             }
             Kind::Acknowledgement if is_known(self.acknowledged.as_ref(), notification) => return Change::None,
             Kind::DowntimeStart if is_known(self.downtime.as_ref(), notification) => return Change::None,
+            Kind::StillAsked | Kind::StillOnIt | Kind::HandedOver | Kind::Forgotten if self.acknowledged.is_none() => {
+                return Change::None;
+            }
+            Kind::StillAsked => self.is_asked = true,
+            Kind::StillOnIt => self.is_asked = false,
+            Kind::HandedOver => {
+                self.is_asked = false;
+                let comment = notification.author.as_ref().map(|author| format!("handed over by {author}"));
+                let author = notification.vars.get(NEW_OWNER).cloned();
+                self.acknowledged = Some(Remark { author, comment, at: notification.time });
+            }
+            Kind::Forgotten => {}
             Kind::Unacknowledged => self.acknowledged = None,
             Kind::DowntimeScheduled if starts_now(notification) => self.downtime = Some(remark()),
             Kind::NotificationsStopped => self.silenced = Some(remark()),
@@ -177,9 +196,10 @@ impl Problem {
         if !self.is_unanswered() {
             self.unanswered = None;
         }
+        self.is_asked = self.is_asked && self.acknowledged.is_some() && self.is_bad;
         // Whoever is to be told that nobody answers is mentioned.
         let worse = (notification.kind == Kind::Problem && notification.severity() > was)
-            || notification.kind == Kind::Unanswered;
+            || matches!(notification.kind, Kind::Unanswered | Kind::HandedOver | Kind::Forgotten);
         if worse { Change::Worse } else { Change::Shown }
     }
 
@@ -321,7 +341,11 @@ pub(crate) fn is_action_taken(kind: &Kind) -> bool {
         | Kind::DowntimeScheduled
         | Kind::NotificationsStopped
         | Kind::NotificationsResumed
-        | Kind::Unanswered => true,
+        | Kind::Unanswered
+        | Kind::StillAsked
+        | Kind::StillOnIt
+        | Kind::HandedOver
+        | Kind::Forgotten => true,
         Kind::Problem
         | Kind::Recovery
         | Kind::Acknowledgement
@@ -334,6 +358,15 @@ pub(crate) fn is_action_taken(kind: &Kind) -> bool {
         | Kind::Custom
         | Kind::Other(_) => false,
     }
+}
+
+/// Whether its comment is a sentence of ours.
+pub(crate) fn is_told_by_a_timer(kind: &Kind) -> bool {
+    is_action_taken(kind)
+        && !matches!(
+            kind,
+            Kind::Unacknowledged | Kind::DowntimeScheduled | Kind::NotificationsStopped | Kind::NotificationsResumed
+        )
 }
 
 /// When the notification's state began, as the core says; or when it was sent, if the core's time can't be true.

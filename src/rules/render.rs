@@ -71,6 +71,9 @@ pub(crate) enum AvailableAction {
     ResumeNotifications,
     /// Of a digest.
     AcknowledgeAll,
+    StillOnIt,
+    /// By a form.
+    HandOver,
 }
 
 impl<'a> RenderContext<'a> {
@@ -179,7 +182,7 @@ pub(crate) fn card(notification: &Notification, facts: &RenderContext<'_>) -> Ca
             .into_iter()
             .collect(),
         // Of a step it is our own sentence, the lead.
-        comment: notification.comment.clone().filter(|_| notification.kind != Kind::Unanswered),
+        comment: notification.comment.clone().filter(|_| !crate::model::problem::is_told_by_a_timer(&notification.kind)),
         output: notification.output.clone(),
         long_output: notification.long_output.clone(),
         metrics: Vec::new(),
@@ -290,7 +293,11 @@ fn is_about_state(kind: &Kind) -> bool {
         | Kind::DowntimeScheduled
         | Kind::NotificationsStopped
         | Kind::NotificationsResumed
-        | Kind::Unanswered => false,
+        | Kind::Unanswered
+        | Kind::StillAsked
+        | Kind::StillOnIt
+        | Kind::HandedOver
+        | Kind::Forgotten => false,
     }
 }
 

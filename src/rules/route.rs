@@ -307,6 +307,10 @@ fn mentions_people(notification: &Notification) -> bool {
         | Kind::NotificationsStopped
         | Kind::NotificationsResumed
         | Kind::Unanswered
+        | Kind::StillAsked
+        | Kind::StillOnIt
+        | Kind::HandedOver
+        | Kind::Forgotten
         | Kind::Other(_) => false,
     }
 }

@@ -5,7 +5,7 @@
 
 use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::digest::{problem_changed, problem_joined, taking_new_problems};
-use super::{StoreError, escalation, from_json, recovery, to_json};
+use super::{StoreError, escalation, from_json, recovery, still, to_json};
 use crate::model::incoming::{DirectMessage, Incoming};
 use crate::model::notification::{Kind, Notification, Severity};
 use crate::model::problem::{Change, Novelty, Problem};
@@ -171,6 +171,11 @@ impl PostAssigner<'_> {
             })?;
         recovery::heard(self.db, newest.id, problem.is_disputed(), self.now)?;
         escalation::heard(self.db, newest.id, notification, (was_unanswered, problem.is_unanswered()))?;
+        let object = notification.object_key();
+        still::heard(self.db, &object, &newest.problem, &problem, self.now)?;
+        if notification.kind == Kind::StillOnIt {
+            still::answered(self.db, &object, self.now)?;
+        }
         if let Some(digest) = newest.digest {
             problem_changed(self.db, digest)?;
         }

@@ -217,11 +217,11 @@ impl Store {
         let seq = transaction.last_insert_rowid();
         let writer = StepWriter { db: &transaction, step, incoming: &incoming, object: &object, seq, quiet, now };
         for queue in writer.threads(&posts) {
-            writer.tell(queue, mode(queue), to_json(&step.mentions)?)?;
+            writer.tell(queue, mode(queue), &to_json(&step.mentions)?, false)?;
         }
         for queue in step.to {
-            writer.tell(queue, mode(queue), NOBODY.to_owned())?;
-            writer.follow(queue)?;
+            let mentions = if queue.target.is_person() { NOBODY.to_owned() } else { to_json(&step.mentions)? };
+            writer.tell(queue, mode(queue), &mentions, true)?;
         }
         transaction.commit()?;
         Ok(true)
@@ -261,30 +261,45 @@ impl StepWriter<'_> {
         queues
     }
 
-    fn tell(&self, queue: &DeliveryQueue, mode: MessageMode, mentions: String) -> Result<(), StoreError> {
-        let assigner = PostAssigner { db: self.db, queue, mode, quiet: self.quiet, now: self.now };
-        let row = NewDeliveryRow {
-            seq: self.seq,
-            queue: queue.clone(),
-            object: self.object.to_owned(),
-            mentions,
-            annotation: None,
-            since: self.now,
-        };
-        row.enqueue(&assigner, self.incoming)
+    fn tell(&self, queue: &DeliveryQueue, mode: MessageMode, mentions: &str, follows: bool) -> Result<(), StoreError> {
+        let about = (self.step.problem, self.incoming, self.seq);
+        tell(self.db, about, (queue, mode, mentions, follows), self.quiet, self.now)
     }
+}
 
-    /// The queue's message shows the whole problem, and follows it.
-    fn follow(&self, queue: &DeliveryQueue) -> Result<(), StoreError> {
-        let mut problem = self.step.problem.clone();
-        if let Some(notification) = self.incoming.notification() {
-            let _ = problem.apply(notification);
+/// Puts a notification of ours into a queue. Where that is to follow the problem, its message shows all of it.
+pub(super) fn tell(
+    db: &Connection,
+    (problem, incoming, seq): (&Problem, &Incoming, i64),
+    (queue, mode, mentions, follows): (&DeliveryQueue, MessageMode, &str, bool),
+    quiet: Duration,
+    now: i64,
+) -> Result<(), StoreError> {
+    let object = incoming.object_key();
+    let assigner = PostAssigner { db, queue, mode, quiet, now };
+    let row = NewDeliveryRow {
+        seq,
+        queue: queue.clone(),
+        object: object.clone(),
+        mentions: mentions.to_owned(),
+        annotation: None,
+        since: now,
+    };
+    let known = "SELECT EXISTS (SELECT 1 FROM post WHERE integration = ?1 AND target = ?2 AND object = ?3 AND open = 1)";
+    let is_known: bool =
+        db.query_row(known, params![queue.integration, queue.target, object], |row| row.get(0))?;
+    row.enqueue(&assigner, incoming)?;
+    if follows && !is_known {
+        let mut whole = problem.clone();
+        if let Some(notification) = incoming.notification() {
+            let _ = whole.apply(notification);
         }
-        let sql = "UPDATE post SET follows = 1, watched = 1, problem = ?4
-                   WHERE integration = ?1 AND target = ?2 AND object = ?3 AND open = 1";
-        self.db.execute(sql, params![queue.integration, queue.target, self.object, to_json(&problem)?])?;
-        Ok(())
+        let sql = "UPDATE post SET follows = 1, watched = 1, problem = ?3, open = 1, rank = MAX(rank, 1), acknowledged = ?4
+                   WHERE id = (SELECT MAX(id) FROM post WHERE integration = ?1 AND target = ?2 AND object = ?5)";
+        let is_acknowledged = whole.acknowledged.is_some();
+        db.execute(sql, params![queue.integration, queue.target, to_json(&whole)?, is_acknowledged, object])?;
     }
+    Ok(())
 }
 
 fn unanswered_posts(db: &Connection, row: &Escalation) -> Result<Vec<UnansweredPost>, StoreError> {

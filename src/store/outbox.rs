@@ -4,7 +4,7 @@ use super::assign_post::PostAssigner;
 use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::new_delivery::{Ended, NOBODY, NewDeliveryRow};
 use super::state::DeliveryState;
-use super::{HISTORY, Store, StoreError, duplicate, escalation, message, origin, pause, recovery, to_json};
+use super::{HISTORY, Store, StoreError, duplicate, escalation, message, origin, pause, recovery, still, to_json};
 use crate::model::incoming::{DirectMessage, Incoming};
 use crate::state_dir::spool::SpoolId;
 use crate::system::clock::millis;
@@ -78,6 +78,7 @@ impl Store {
         message::follow_clock(&self.db, now)?;
         recovery::follow_clock(&self.db, now)?;
         escalation::follow_clock(&self.db, now)?;
+        still::follow_clock(&self.db, now)?;
         Ok(orphans)
     }
 

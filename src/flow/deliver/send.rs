@@ -266,7 +266,7 @@ impl Claimed {
 
     /// Whether it says that nobody answers.
     fn is_step(&self) -> bool {
-        self.notifications().iter().any(|one| one.kind == Kind::Unanswered)
+        self.notifications().iter().any(|one| matches!(one.kind, Kind::Unanswered | Kind::Forgotten))
     }
 
     fn is_lines(&self) -> bool {

@@ -86,14 +86,19 @@ impl Timers {
             }
         }
         let queue = posts.iter().find(|post| post.queue.target != Target::Webhook).unwrap_or(worst).queue.clone();
-        let (mentions, to) = self.addressees(&told, &queue);
+        let (mentions, mut to) = self.addressees(&told, &queue);
+        let mut mentions = mentions;
+        let mut rest = self.undisturbed(&to);
+        if !rest.is_empty() {
+            rest.push(self.tell_the_next_as_well((&coming, due.len()), &steps, &queue, (&mut mentions, &mut to)));
+        }
         let next = next.zip(next_at).map(|(next, at)| (steps[next.step].whom(), at / 1000));
         let step = StepTold {
             row,
             problem: &worst.problem,
             offset: last.offset,
             due: next_at,
-            action: self.telling(row, &due, (&told, all.len()), next),
+            action: self.telling(row, &due, (&told, all.len()), next, &rest),
             mentions: &mentions,
             to: &to,
         };
@@ -108,7 +113,7 @@ impl Timers {
     }
 
     /// The steps whose `match` takes one of the problems, whatever the time of day.
-    fn steps(&self, problems: &[&Problem]) -> Vec<EscalationStep> {
+    pub(super) fn steps(&self, problems: &[&Problem]) -> Vec<EscalationStep> {
         let takes = |step: &&EscalationStep| {
             let mut matches = step.matches.clone();
             matches.time = None;
@@ -164,7 +169,7 @@ impl Timers {
     }
 
     /// Who is mentioned in the threads, and the queues of the people and channels that get the problem themselves.
-    fn addressees(&self, steps: &[&EscalationStep], queue: &DeliveryQueue) -> (Vec<String>, Vec<DeliveryQueue>) {
+    pub(super) fn addressees(&self, steps: &[&EscalationStep], queue: &DeliveryQueue) -> (Vec<String>, Vec<DeliveryQueue>) {
         let (mut mentions, mut to) = (Vec::new(), Vec::new());
         let integrations = &self.config.integrations;
         let is_bot = integrations.iter().any(|found| found.name == queue.integration && found.is_bot());
@@ -201,6 +206,25 @@ impl Timers {
         (mentions, to)
     }
 
+    /// Whoever was to be told is in Do Not Disturb: the people of the next step learn it now. A sentence says so.
+    fn tell_the_next_as_well(
+        &self,
+        (coming, told): (&[Telling], usize),
+        steps: &[EscalationStep],
+        queue: &DeliveryQueue,
+        (mentions, to): (&mut Vec<String>, &mut Vec<DeliveryQueue>),
+    ) -> String {
+        let now_told: Vec<usize> = coming[..told].iter().map(|telling| telling.step).collect();
+        let next = coming[told..].iter().map(|telling| telling.step).find(|step| !now_told.contains(step));
+        let Some(step) = next.and_then(|step| steps.get(step)) else {
+            return "nobody else is left to be told".to_owned();
+        };
+        let (more_mentions, more_to) = self.addressees(&[step], queue);
+        mentions.extend(more_mentions.into_iter().filter(|one| !mentions.contains(one)).collect::<Vec<_>>());
+        to.extend(more_to.into_iter().filter(|one| !to.contains(one)).collect::<Vec<_>>());
+        format!("told {} as well", step.whom())
+    }
+
     fn people_on_call(&self, plan: &str) -> Vec<String> {
         self.store.on_duty(plan).ok().flatten().map(|duty| duty.people).unwrap_or_default()
     }
@@ -212,6 +236,7 @@ impl Timers {
         due: &[Telling],
         (told, problems): (&[&EscalationStep], usize),
         next: Option<(String, i64)>,
+        rest: &[String],
     ) -> ActionTaken {
         let now = self.now_ms();
         let offset = due.last().map_or(0, |telling| telling.offset);
@@ -223,6 +248,9 @@ impl Timers {
         }
         let whom: Vec<String> = told.iter().map(|step| step.whom()).collect();
         comment.push_str(&format!("; told: {}", whom.join(", ")));
+        for sentence in rest {
+            comment.push_str(&format!("; {sentence}"));
+        }
         let behind = now.saturating_sub(at);
         if behind > LATE_AFTER_MS {
             comment.push_str(&format!("; this comes {} late", seconds(behind)));

@@ -77,12 +77,7 @@ impl Feature {
                 }
             }
             Self::Rest => {
-                const {
-                    &[
-                        optional("dnd:read", "seeing who is in Do Not Disturb before a step relies on them"),
-                        optional("users:read", "seeing who is away before a step relies on them"),
-                    ]
-                }
+                const { &[optional("dnd:read", "seeing who is in Do Not Disturb before a step relies on them")] }
             }
             Self::Clicks => {
                 const {

@@ -29,6 +29,9 @@ pub(crate) fn problem_card(problem: &Problem, facts: &RenderContext<'_>) -> Card
             card.comment = remark.comment.clone().or(card.comment);
         }
     }
+    if problem.is_asked {
+        card.lead = Some("are you still on it?".to_owned());
+    }
     card.marks.extend(problem.unanswered.as_ref().map(unanswered));
     card
 }
@@ -72,6 +75,9 @@ fn available_actions(problem: &Problem, interactivity: Interactivity) -> Vec<Ava
     }
     let has_forms = interactivity == Interactivity::Forms;
     let mut available_actions = Vec::new();
+    if problem.is_asked && problem.is_bad && has_forms {
+        return vec![AvailableAction::StillOnIt, AvailableAction::HandOver, AvailableAction::RemoveAcknowledgement];
+    }
     if problem.is_bad {
         match problem.acknowledged {
             Some(_) => available_actions.push(AvailableAction::RemoveAcknowledgement),
@@ -130,7 +136,8 @@ fn head(problem: &Problem) -> String {
 /// Whether the last notification's own sentence adds to what the marks say.
 fn has_more_to_show(problem: &Problem) -> bool {
     match problem.latest.kind {
-        Kind::Acknowledgement | Kind::DowntimeStart | Kind::NotificationsStopped | Kind::Unanswered => false,
+        Kind::Acknowledgement | Kind::DowntimeStart | Kind::NotificationsStopped => false,
+        Kind::Unanswered | Kind::StillAsked | Kind::StillOnIt | Kind::HandedOver | Kind::Forgotten => false,
         Kind::Unacknowledged
         | Kind::DowntimeScheduled
         | Kind::NotificationsResumed

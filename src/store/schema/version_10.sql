@@ -27,3 +27,8 @@ CREATE TABLE on_duty (                   -- who is on call, by plan
     until INTEGER,
     problem TEXT                         -- what is wrong with the plan
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE still (                     -- an acknowledged problem, whose owner is asked now and then
+    object TEXT PRIMARY KEY,
+    since INTEGER NOT NULL,              -- acknowledged, or answered last; Unix ms
+    asked INTEGER                        -- asked then, and not answered yet
+) STRICT, WITHOUT ROWID;
