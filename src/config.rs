@@ -11,6 +11,7 @@ mod core;
 mod core_kind;
 mod credentials;
 mod deadman;
+mod escalate;
 mod excerpt;
 pub(crate) mod filter;
 mod integration;
@@ -20,6 +21,7 @@ mod listen;
 mod load;
 mod matcher;
 mod names;
+mod oncall;
 mod problem;
 mod reader;
 mod secrets;
@@ -30,10 +32,12 @@ pub(crate) mod values;
 
 pub(crate) use core_kind::{ApiLoginKind, CoreKind, Expiry, ShellLines};
 pub(crate) use credentials::{INSTALL_PATH, Missing};
+pub(crate) use escalate::EscalationStep;
 pub(crate) use integration::{COMMAND, SecretKind, blank as blank_integration};
 pub(crate) use listen::{Http, Listen, TlsFiles};
 pub(crate) use load::{LoadError, Stamp, load, secret_files, stamp};
 pub(crate) use matcher::Matcher;
+pub(crate) use oncall::{CalendarAddress, CalendarSource, OnCall, Rotation, Shifts};
 pub(crate) use problem::Problem;
 pub(crate) use show::{show, show_json};
 
@@ -61,6 +65,10 @@ pub(crate) struct Config {
     /// `[slack]` first (named `default`), then `[integrations.*]` by name.
     pub(crate) integrations: Vec<Integration>,
     pub(crate) routes: Vec<Route>,
+    /// `[[escalate]]`, in order.
+    pub(crate) escalation: Vec<EscalationStep>,
+    /// `[oncall.NAME]`, by name.
+    pub(crate) on_call: Vec<OnCall>,
     pub(crate) message: Message,
     pub(crate) storm: Limits,
     pub(crate) outbox: Outbox,
@@ -159,6 +167,8 @@ pub(crate) enum Destination {
     Email(String),
     /// `contact`: a direct message to the notification's contact, by e-mail.
     Contact,
+    /// `@oncall:NAME`: a direct message to whoever is on call then.
+    OnCall(String),
 }
 
 /// One `[[route]]`: first match wins unless `continue_` is set.
@@ -228,6 +238,8 @@ pub(crate) enum Mention {
     Handle(String),
     /// `@alice@example.com`, looked up when needed.
     Email(String),
+    /// `@oncall:NAME`: whoever is on call then.
+    OnCall(String),
 }
 
 /// `[message]`: how a message looks.
@@ -356,6 +368,10 @@ pub(crate) struct Acknowledge {
     pub(crate) comment: CommentRule,
     /// The expiry times that the form offers, beside never.
     pub(crate) expire: Vec<Duration>,
+    /// So long after it whoever acknowledged is asked whether they are still on it.
+    pub(crate) still: Option<Duration>,
+    /// How long they have to answer.
+    pub(crate) still_wait: Duration,
 }
 
 /// Whether the form wants a comment. The one-tap acknowledgement needs none: it opens the form where one is wanted.

@@ -6,3 +6,6 @@ pub(crate) mod callback;
 pub(crate) mod deadman;
 pub(crate) mod deliver;
 pub(crate) mod notify;
+pub(crate) mod on_call;
+pub(crate) mod people;
+pub(crate) mod timers;

@@ -18,6 +18,7 @@ mod metrics;
 pub(crate) mod oauth;
 mod senders;
 mod sockets;
+mod timers;
 
 use crate::config::{self, Config, Stamp};
 use crate::flow::deliver::{DeliverError, Deliverer, PATIENCE_LONG};
@@ -44,6 +45,7 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use timers::TimerThread;
 
 /// How often the spool and the configuration are looked at without a hint.
 const SCAN_INTERVAL: Duration = Duration::from_secs(2);
@@ -147,12 +149,14 @@ fn deliver(
     let mut deliverer = Deliverer::open(current.config.clone(), env.clone(), PATIENCE_LONG, lock)?;
     current.endpoints.start_callback(&current.config, env);
     let mut senders = Senders::new(&current.config);
+    let timers = TimerThread::start(&deliverer, &current.config)?;
     let mut housekeeping: Option<Instant> = None;
     let audit_head = RefCell::new(AuditHeadLog::new(&current.config.state_dir));
     while !signals.stopped() {
         if current.reload(env, signals) {
             deliverer.reconfigure(current.config.clone())?;
             senders.reconfigure(&current.config);
+            timers.reconfigure(&current.config);
         }
         if housekeeping.is_none_or(|last| last.elapsed() > HOUSEKEEPING) {
             housekeeping = (!deliverer.tidy(0)?).then(Instant::now);

@@ -7,6 +7,7 @@ pub(crate) mod command;
 pub(crate) mod confirm;
 pub(crate) mod deadman;
 pub(crate) mod digest;
+pub(crate) mod escalate;
 pub(crate) mod manifest;
 pub(crate) mod remedy;
 pub(crate) mod render;

@@ -23,9 +23,11 @@ mod deadman;
 mod delivery_queue;
 mod digest;
 mod duplicate;
+mod escalation;
 mod home;
 mod message;
 mod new_delivery;
+mod on_call;
 mod origin;
 mod outbox;
 mod pause;
@@ -36,13 +38,16 @@ mod refusal;
 mod schema;
 mod shown_message;
 mod state;
+mod still;
 mod subscription;
 
 pub(crate) use action::{ActionOutcome, ActionRequest, Children, NewActionRequest, Transition};
 pub(crate) use audit::{Chain, Head};
 pub(crate) use claim::{Claimed, Planned, Work};
 pub(crate) use delivery_queue::{DeliveryQueue, MessageMode, Target};
+pub(crate) use escalation::{Escalation, StepTold};
 pub(crate) use home::Opened;
+pub(crate) use on_call::{Handover, OnDuty};
 pub(crate) use outbox::{NewDelivery, NewEntry, PURGE_BATCH};
 #[cfg(test)]
 pub(crate) use queue::PausedIntegration;
@@ -50,6 +55,7 @@ pub(crate) use queue::{Health, Row, Summary};
 pub(crate) use record_outcome::{Pace, RecordedOutcome};
 pub(crate) use shown_message::{NewActionTaken, ShownMessage};
 pub(crate) use state::{ActionState, AuditStep, DeliveryState};
+pub(crate) use still::{Still, StillTold};
 pub(crate) use subscription::{PER_CHANNEL_MAX, Subscription};
 
 use crate::model::incoming::Incoming;

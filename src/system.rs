@@ -6,6 +6,7 @@
 pub(crate) mod beneath;
 pub(crate) mod clock;
 pub(crate) mod environment;
+pub(crate) mod fetch;
 pub(crate) mod json;
 pub(crate) mod logging;
 pub(crate) mod secret;

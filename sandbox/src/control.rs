@@ -111,7 +111,13 @@ fn reset(state: &mut State) {
 fn shown(state: &State) -> Value {
     let channels: Vec<Value> = state.workspace.channels().map(super::workspace::Channel::as_slack).collect();
     let users: Vec<Value> = state.workspace.users.iter().map(super::workspace::User::as_slack).collect();
-    json!({"team_id": "T0SANDBOX", "channels": channels, "users": users, "app": state.app.json(),
+    let groups: Vec<Value> = state
+        .workspace
+        .groups
+        .iter()
+        .map(|group| json!({"id": group.id, "handle": group.handle, "users": group.users}))
+        .collect();
+    json!({"team_id": "T0SANDBOX", "usergroups": groups, "channels": channels, "users": users, "app": state.app.json(),
         "oauth": state.oauth.json(),
         "signing_secret": state.app.signing_secret})
 }

@@ -38,7 +38,7 @@ const HISTORY: &[&str] = &["channels:history", "groups:history", "im:history", "
 const CONNECT: &str = "apps.connections.open";
 
 /// What is played, with the scopes of <https://docs.slack.dev/reference/methods>.
-const METHODS: [Method; 29] = [
+const METHODS: [Method; 32] = [
     method("auth.test", true, SPECIAL, &[]),
     method(CONNECT, true, T3, &["connections:write"]),
     method(oauth::ACCESS, false, SPECIAL, &[]),
@@ -63,6 +63,9 @@ const METHODS: [Method; 29] = [
     method("users.lookupByEmail", false, T3, &["users:read.email"]),
     method("usergroups.list", false, T2, &["usergroups:read"]),
     method("usergroups.users.list", false, T2, &["usergroups:read"]),
+    method("usergroups.users.update", true, T2, &["usergroups:write"]),
+    method("users.getPresence", false, T3, &["users:read"]),
+    method("dnd.info", false, T3, &["dnd:read"]),
     method("views.open", true, T4, &[]),
     method("views.push", true, T4, &[]),
     method("views.update", true, T4, &[]),
@@ -347,6 +350,9 @@ fn dispatch(state: &mut State, call: &Call, exchange: &Exchange, scopes: &[Strin
         "users.lookupByEmail" => directory::lookup_by_email(state, call),
         "usergroups.list" => Ok(directory::groups(state, call)),
         "usergroups.users.list" => directory::group_users(state, call),
+        "usergroups.users.update" => directory::set_group_users(state, call),
+        "users.getPresence" => directory::presence(state, call),
+        "dnd.info" => directory::do_not_disturb(state, call),
         name if name.starts_with("views.") => views::answer(state, call, exchange.now_ms),
         _ => conversations::answer(state, call, scopes),
     }

@@ -13,7 +13,7 @@ const OTHER_TEAM: &str = "T0OTHER001";
 /// The scopes the sample token has: what an app needs for everything but posting under other names.
 const SCOPES: &str = "chat:write,chat:write.public,channels:read,channels:join,channels:history,groups:read,\
 groups:history,im:read,im:write,im:history,mpim:read,mpim:write,mpim:history,users:read,users:read.email,\
-usergroups:read,commands,incoming-webhook,reactions:write,files:write";
+usergroups:read,usergroups:write,dnd:read,commands,incoming-webhook,reactions:write,files:write";
 
 /// A channel, or a direct message.
 #[derive(Debug, Clone, Default)]
@@ -63,6 +63,10 @@ pub(super) struct User {
     pub(super) deleted: bool,
     pub(super) guest: Guest,
     pub(super) bot: bool,
+    /// Not active, as `users.getPresence` says.
+    pub(super) away: bool,
+    /// From when until when they are in Do Not Disturb next, or are now; Unix seconds, zero for never.
+    pub(super) dnd: (i64, i64),
     /// The workspace they belong to; another one's people come through a shared channel.
     pub(super) team: String,
 }
@@ -165,7 +169,16 @@ impl Workspace {
         for (id, name, guest, team) in people {
             let (deleted, bot) = (name == "gone", id == BOT_USER);
             let (id, name, email) = (id.to_owned(), name.to_owned(), format!("{name}@example.com"));
-            workspace.users.push(User { id, name, email, deleted, guest, bot, team: team.to_owned() });
+            workspace.users.push(User {
+                id,
+                name,
+                email,
+                deleted,
+                guest,
+                bot,
+                team: team.to_owned(),
+                ..User::default()
+            });
         }
         let users = vec!["U0ALICE001".to_owned(), "U0BOB00001".to_owned()];
         workspace.groups.push(UserGroup { id: "S0ONCALL01".to_owned(), handle: "oncall".to_owned(), users });
@@ -336,6 +349,10 @@ impl Workspace {
             TEAM.clone_into(&mut user.team);
         }
         user.bot = row["bot"].as_bool().unwrap_or(user.bot);
+        user.away = row["away"].as_bool().unwrap_or(user.away);
+        if let (Some(start), Some(end)) = (row["dnd"][0].as_i64(), row["dnd"][1].as_i64()) {
+            user.dnd = (start, end);
+        }
         self.users.push(user);
     }
 

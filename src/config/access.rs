@@ -19,6 +19,8 @@ pub(super) fn acknowledge(top: &mut Table<'_>, problems: &mut Problems<'_>) -> A
         persistent: false,
         comment: CommentRule::Optional,
         expire: vec![HOUR, HOUR * 4, HOUR * 24],
+        still: None,
+        still_wait: HOUR / 2,
     };
     let Some(mut table) = top.table("acknowledge", problems) else {
         return acknowledge;
@@ -31,6 +33,9 @@ pub(super) fn acknowledge(top: &mut Table<'_>, problems: &mut Problems<'_>) -> A
     if table.node("expire").is_some() {
         acknowledge.expire = table.parsed_list("expire", problems, expiry);
     }
+    acknowledge.still = table.parsed("still", problems, super::escalate::long_enough);
+    acknowledge.still_wait =
+        table.parsed("still_wait", problems, super::escalate::long_enough).unwrap_or(acknowledge.still_wait);
     table.finish(problems);
     acknowledge
 }

@@ -42,7 +42,7 @@ const PATTERNS: &str = "pattern or list of patterns";
 const COUNT: &str = "number";
 
 /// All tables, in the order of the manual.
-pub(crate) const SECTIONS: [Section; 14] = [
+pub(crate) const SECTIONS: [Section; 16] = [
     Section {
         header: "",
         about: "At the top of the file, each on a line of its own before the first table: they are found even when the rest has mistakes.",
@@ -130,6 +130,95 @@ pub(crate) const SECTIONS: [Section; 14] = [
         ],
     },
     Section {
+        header: "[[escalate]]",
+        about: "A step that is told when nobody answers a problem: a reply in its thread that the channel sees, and a direct message to each person. \
+            An acknowledgement (in Slack or in the core), a downtime, stopped notifications or the recovery ends it. All steps whose conditions match are told, each after its own time. \
+            A storm is escalated once. `ackbell preview --explain` shows the steps of a problem.",
+        keys: &[
+            key(
+                "match",
+                "table",
+                "matches all",
+                "{ hostgroup = \"databases\", state = [\"critical\", \"down\"] }",
+                "The conditions, as those of a route; \"time\" is looked at when the step is due.",
+            ),
+            key("after", SPAN, "must be given", "\"10m\"", "So long after the message was delivered."),
+            key(
+                "mention",
+                TEXTS,
+                "",
+                "[\"@dba-lead\", \"@alice@example.com\"]",
+                "Who is mentioned in the thread. A person gets a direct message, too.",
+            ),
+            key(
+                "to",
+                TEXTS,
+                "",
+                "[\"@alice@example.com\", \"#managers\"]",
+                "People and channels that get the problem as a message of their own, which then follows it.",
+            ),
+            key("repeat", SPAN, "told once", "\"15m\"", "It is told again after so long."),
+            key("times", COUNT, "3 with repeat, else 1", "3", "How often it is told in all."),
+        ],
+    },
+    Section {
+        header: "[oncall.NAME]",
+        about: "Who is on call: by a calendar, or by people who take turns. @oncall:NAME stands for them in mention, to, [access] and [[escalate]]; \
+            `/ackbell oncall` says who they are.",
+        keys: &[
+            key(
+                "ical",
+                "path or address",
+                "",
+                "\"https://calendar.example.com/dba.ics\"",
+                "The calendar, in iCalendar's format. The people of a shift are its attendees, else the addresses or names in its title.",
+            ),
+            key(
+                "override",
+                "path or address",
+                "",
+                "\"https://calendar.example.com/swaps.ics\"",
+                "Another calendar: while it has a shift, that replaces those of the plan.",
+            ),
+            key("ical_user", TEXT, "", "\"ackbell\"", "The user, where the calendars need a password."),
+            key("ical_password", TEXT, "", "\"...\"", "The password; better in a file of its own."),
+            key("ical_password_file", FILE, "", "\"calendar-password\"", "The file with the password."),
+            key(
+                "names",
+                "table",
+                "",
+                "{ \"Alice A.\" = \"alice@example.com\" }",
+                "People by the names that the calendar uses.",
+            ),
+            key(
+                "people",
+                TEXTS,
+                "",
+                "[\"alice@example.com\", \"bob@example.com\"]",
+                "Instead of a calendar: people who take turns, by e-mail address or Slack id.",
+            ),
+            key(
+                "start",
+                TEXT,
+                "",
+                "\"2026-11-02 09:00\"",
+                "When the first one's first shift begins, in the machine's zone.",
+            ),
+            key("every", SPAN, "", "\"7d\"", "How long a shift is."),
+            key(
+                "time",
+                TEXT,
+                "always",
+                "\"Mon-Fri 08:00-18:00\"",
+                "When the rotation holds; outside of it the fallback is on call.",
+            ),
+            key("fallback", TEXTS, "", "\"carol@example.com\"", "Who is on call when nobody has a shift."),
+            key("usergroup", TEXT, "", "\"S0123ABCDEF\"", "A user group of Slack that is kept equal, by its id."),
+            key("channel", TEXT, "", "\"#dba\"", "Where the handover is told when the shift changes."),
+            key("integration", TEXT, "the first", "\"default\"", "Whose token keeps the group and posts the handover."),
+        ],
+    },
+    Section {
         header: "[message]",
         about: "How a message looks.",
         keys: &[
@@ -212,6 +301,20 @@ pub(crate) const SECTIONS: [Section; 14] = [
                 "1h, 4h, 1d",
                 "[\"1h\", \"4h\", \"1d\"]",
                 "The expiry times the form offers, beside never.",
+            ),
+            key(
+                "still",
+                SPAN,
+                "nobody is asked",
+                "\"4h\"",
+                "So long after it whoever acknowledged is asked whether they are still on it.",
+            ),
+            key(
+                "still_wait",
+                SPAN,
+                "30m",
+                "\"30m\"",
+                "How long they have to answer before the people of all steps are told.",
             ),
         ],
     },
@@ -563,8 +666,8 @@ mod tests {
             if section.header.is_empty() {
                 // Tables are sections of their own.
                 read.retain(|name| !SECTIONS.iter().any(|other| other.header.trim_matches(['[', ']']) == *name));
-                assert_eq!(read.iter().filter(|name| ["integrations", "cores"].contains(name)).count(), 2);
-                read.retain(|name| !["integrations", "cores"].contains(name));
+                assert_eq!(read.iter().filter(|name| ["integrations", "cores", "oncall"].contains(name)).count(), 3);
+                read.retain(|name| !["integrations", "cores", "oncall"].contains(name));
             }
             assert_eq!(documented, read, "{}", section.header);
             assert_eq!(documented.len(), section.keys.len(), "{}: twice", section.header);

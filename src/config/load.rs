@@ -4,8 +4,8 @@ use super::problem::{Mistake, Problem, Problems};
 use super::reader::Table;
 use super::secrets::LoadContext;
 use super::{
-    Config, Field, Limits, Message, Outbox, Route, Thread, access, core, credentials, deadman, integration, lenient,
-    listen, matcher, tree, values,
+    Config, Field, Limits, Message, Outbox, Route, Thread, access, core, credentials, deadman, escalate, integration,
+    lenient, listen, matcher, oncall, tree, values,
 };
 use crate::state_dir::owner;
 use crate::system::environment::Environment;
@@ -155,6 +155,8 @@ fn read_config(
         state_dir: dirs.state_dir,
         runtime_dir: dirs.runtime_dir,
         routes: routes(top, problems),
+        escalation: escalate::read(top, problems),
+        on_call: oncall::read_all(top, &base, &mut sources, problems),
         message: message(top, problems),
         storm: storm(top, problems),
         outbox: outbox(top, problems),
@@ -171,6 +173,7 @@ fn read_config(
     integration::check_routes(&config, problems);
     access::check(&config, problems);
     deadman::check(&config, problems);
+    oncall::check(&config, problems);
     config
 }
 

@@ -12,6 +12,8 @@ pub(crate) fn show_json(config: &Config) -> Value {
         "runtime_dir": config.runtime_dir,
         "integrations": config.integrations.iter().map(integration).collect::<Vec<_>>(),
         "routes": config.routes.iter().map(route).collect::<Vec<_>>(),
+        "escalate": config.escalation.iter().map(super::escalate::show).collect::<Vec<_>>(),
+        "oncall": config.on_call.iter().map(super::oncall::show).collect::<Vec<_>>(),
         "message": {
             "title": config.message.title,
             "body": config.message.body,
@@ -27,6 +29,8 @@ pub(crate) fn show_json(config: &Config) -> Value {
             "notify": config.acknowledge.notify,
             "persistent": config.acknowledge.persistent,
             "comment": config.acknowledge.comment.name(),
+            "still": config.acknowledge.still.map(seconds),
+            "still_wait": seconds(config.acknowledge.still_wait),
             "expire": config.acknowledge.expire.iter().map(|d| seconds(*d)).collect::<Vec<_>>(),
         },
         "access": access(&config.access),
@@ -193,7 +197,7 @@ fn listen(listen: &Listen, integrations: &[Integration]) -> Value {
     })
 }
 
-fn seconds(duration: std::time::Duration) -> Value {
+pub(super) fn seconds(duration: std::time::Duration) -> Value {
     if duration.subsec_millis() == 0 {
         json!(format!("{}s", duration.as_secs()))
     } else {

@@ -229,6 +229,14 @@ pub(super) fn is_email(text: &str) -> bool {
         .is_some_and(|(who, host)| !who.is_empty() && host.contains('.') && !text.contains(char::is_whitespace))
 }
 
+/// Before the name of a shift plan.
+pub(crate) const ON_CALL: &str = "oncall:";
+
+/// The shift plan that `oncall:NAME` names.
+pub(super) fn on_call(text: &str) -> Option<&str> {
+    text.strip_prefix(ON_CALL).filter(|name| !name.is_empty() && !name.contains(char::is_whitespace))
+}
+
 impl FromStr for Destination {
     type Err = Mistake;
 
@@ -247,6 +255,7 @@ impl FromStr for Destination {
         }
         match text.strip_prefix('@').unwrap_or(text) {
             "contact" => Ok(Self::Contact),
+            name if on_call(name).is_some() => Ok(Self::OnCall(on_call(name).unwrap_or_default().to_owned())),
             email if is_email(email) => Ok(Self::Email(email.to_owned())),
             id if is_id(id, &['C', 'G', 'D']) => Ok(Self::ChannelId(id.to_owned())),
             id if is_id(id, &['U', 'W']) => Ok(Self::User(id.to_owned())),
@@ -264,6 +273,7 @@ impl fmt::Display for Destination {
             Self::ChannelId(id) | Self::User(id) => f.write_str(id),
             Self::Email(email) => write!(f, "@{email}"),
             Self::Contact => f.write_str("contact"),
+            Self::OnCall(name) => write!(f, "@{ON_CALL}{name}"),
         }
     }
 }
@@ -277,6 +287,7 @@ impl FromStr for Mention {
             "here" => Ok(Self::Here),
             "channel" => Ok(Self::Channel),
             "everyone" => Ok(Self::Everyone),
+            name if on_call(name).is_some() => Ok(Self::OnCall(on_call(name).unwrap_or_default().to_owned())),
             email if is_email(email) => Ok(Self::Email(email.to_owned())),
             id if is_id(id, &['U', 'W']) => Ok(Self::User(id.to_owned())),
             id if is_id(id, &['S']) => Ok(Self::UserGroup(id.to_owned())),
@@ -299,6 +310,7 @@ impl fmt::Display for Mention {
             Self::Everyone => f.write_str("everyone"),
             Self::User(id) | Self::UserGroup(id) => f.write_str(id),
             Self::Handle(name) | Self::Email(name) => write!(f, "@{name}"),
+            Self::OnCall(name) => write!(f, "@{ON_CALL}{name}"),
         }
     }
 }
@@ -319,10 +331,10 @@ mod tests {
 
     #[test]
     fn destinations_and_mentions_read_back() {
-        for text in ["#ops", "C0123ABCDEF", "U0123ABCDEF", "@alice@example.com", "contact"] {
+        for text in ["#ops", "C0123ABCDEF", "U0123ABCDEF", "@alice@example.com", "contact", "@oncall:dba"] {
             assert_eq!(text.parse::<Destination>().unwrap().to_string(), text);
         }
-        for text in ["here", "channel", "@oncall", "U0123ABCDEF", "S0123ABCDEF", "@alice@example.com"] {
+        for text in ["here", "channel", "@oncall", "@oncall:dba", "U0123ABCDEF", "S0123ABCDEF", "@alice@example.com"] {
             assert_eq!(text.parse::<Mention>().unwrap().to_string(), text);
         }
         for text in ["", "ops", "#", "#a b", "@oncall", "C1"] {

@@ -18,7 +18,7 @@
 mod access_lookup;
 mod action;
 mod clicked_message;
-mod clients;
+pub(crate) mod clients;
 mod dispatch;
 mod ephemeral;
 mod form_opener;
@@ -136,6 +136,7 @@ impl ActionWorker {
     fn prepare(&mut self, kept: &ActionRequest, request: &Request) -> Result<Ready, Stop> {
         self.check_expiry(kept, request)?;
         let caller = self.identify(&request.requester)?;
+        let request = &self.name_new_owner(request)?;
         let (config, action) = (self.lookup.config(), request.requested_action.action());
         let permission = action::prepare::permit(&caller, &config, &action)?;
         self.split_digest(kept, request, &permission)?;

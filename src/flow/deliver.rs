@@ -23,6 +23,7 @@ pub(crate) use send::directly;
 pub(crate) use share::Share;
 
 use crate::config::{Config, Integration, Route};
+use crate::flow::timers::Timers;
 use crate::monitoring::details::Details;
 use crate::monitoring::objects::DisplayNames;
 use crate::slack::api::Client;
@@ -167,6 +168,11 @@ impl Deliverer {
             last_logged: HashMap::new(),
             renewals: HashMap::new(),
         })
+    }
+
+    /// What runs the timers, with a connection to the same outbox, by the same clock.
+    pub(crate) fn timers(&self, patience: Duration) -> Result<Timers, DeliverError> {
+        Ok(Timers::new(self.config.clone(), self.env.clone(), self.store.beside(patience)?, self.clock))
     }
 
     /// Sends from these queues only.

@@ -41,6 +41,8 @@ fn run_flow(interaction: &Interaction) {
         persistent: false,
         comment: CommentRule::Optional,
         expire: vec![Duration::from_secs(3600)],
+        still: None,
+        still_wait: Duration::from_secs(1800),
     };
     match interaction {
         Interaction::BlockActions(click) => match request::click(click, "default", &rules, NOW) {

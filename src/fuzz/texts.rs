@@ -26,7 +26,11 @@ pub fn slash(bytes: &[u8]) {
                 }
             }
             SlashOrder::Status(tokens) => named(&tokens),
-            SlashOrder::Help | SlashOrder::Unsubscribe(None) | SlashOrder::Subscriptions | SlashOrder::Whoami => {}
+            SlashOrder::Help
+            | SlashOrder::Unsubscribe(None)
+            | SlashOrder::Subscriptions
+            | SlashOrder::OnCall
+            | SlashOrder::Whoami => {}
         },
         Err(sentence) => assert!(!sentence.is_empty(), "refused without a word"),
     }

@@ -39,6 +39,12 @@ pub(crate) struct Problem {
     pub(crate) silenced: Option<Remark>,
     #[serde(default)]
     pub(crate) is_flapping: bool,
+    /// For how long nobody has answered it, as of the last step that was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unanswered: Option<Unanswered>,
+    /// Whoever acknowledged it is asked by this message whether they are still on it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_asked: bool,
     /// It goes on: the object is not well.
     pub(crate) is_bad: bool,
     /// It ended.
@@ -67,6 +73,17 @@ pub(crate) struct Remark {
     pub(crate) at: i64,
 }
 
+/// That nobody has answered a problem. Times are Unix seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Unanswered {
+    /// When people could first see it.
+    pub(crate) since: i64,
+    /// When this was counted.
+    pub(crate) at: i64,
+    /// Who is told next, and when.
+    pub(crate) next: Option<(String, i64)>,
+}
+
 /// An action that a person took and that the core's state shows. It becomes a notification of our own, with the state
 /// that is known by then.
 #[derive(Debug, Clone)]
@@ -90,6 +107,9 @@ pub(crate) enum Change {
     Worse,
 }
 
+/// The custom variable that says to whom a problem was handed over.
+pub(crate) const NEW_OWNER: &str = "handed_over_to";
+
 /// How many states are remembered of one that goes to and fro.
 const STATES_MAX: usize = 50;
 
@@ -105,6 +125,8 @@ impl Problem {
             downtime: None,
             silenced: None,
             is_flapping: false,
+            unanswered: None,
+            is_asked: false,
             is_bad: false,
             recovered: None,
             is_superseded: false,
@@ -124,8 +146,28 @@ impl Problem {
         };
         match &notification.kind {
             Kind::Custom => return Change::None,
+            // Told to one who was told nothing of it before; the message that it goes to begins with it.
+            Kind::Unanswered if self.latest != *notification && !self.is_unanswered() => return Change::None,
+            Kind::Unanswered => {
+                self.unanswered = Unanswered::from_vars(notification);
+                if notification.severity() != Severity::Good {
+                    self.turn_bad(notification);
+                }
+            }
             Kind::Acknowledgement if is_known(self.acknowledged.as_ref(), notification) => return Change::None,
             Kind::DowntimeStart if is_known(self.downtime.as_ref(), notification) => return Change::None,
+            Kind::StillAsked | Kind::StillOnIt | Kind::HandedOver | Kind::Forgotten if self.acknowledged.is_none() => {
+                return Change::None;
+            }
+            Kind::StillAsked => self.is_asked = true,
+            Kind::StillOnIt => self.is_asked = false,
+            Kind::HandedOver => {
+                self.is_asked = false;
+                let comment = notification.author.as_ref().map(|author| format!("handed over by {author}"));
+                let author = notification.vars.get(NEW_OWNER).cloned();
+                self.acknowledged = Some(Remark { author, comment, at: notification.time });
+            }
+            Kind::Forgotten => {}
             Kind::Unacknowledged => self.acknowledged = None,
             Kind::DowntimeScheduled if starts_now(notification) => self.downtime = Some(remark()),
             Kind::NotificationsStopped => self.silenced = Some(remark()),
@@ -151,13 +193,26 @@ impl Problem {
         }
         self.follow_state(notification);
         self.show_latest(notification);
-        let worse = notification.kind == Kind::Problem && notification.severity() > was;
+        if !self.is_unanswered() {
+            self.unanswered = None;
+        }
+        self.is_asked = self.is_asked && self.acknowledged.is_some() && self.is_bad;
+        // Whoever is to be told that nobody answers is mentioned.
+        let worse = (notification.kind == Kind::Problem && notification.severity() > was)
+            || matches!(notification.kind, Kind::Unanswered | Kind::HandedOver | Kind::Forgotten);
         if worse { Change::Worse } else { Change::Shown }
     }
 
     /// Whether nothing more is to be expected of it.
     pub(crate) fn is_over(&self) -> bool {
         !self.is_bad && !self.is_flapping && self.downtime.is_none()
+    }
+
+    /// Whether it waits for somebody's answer: it goes on, and nobody has acknowledged it, planned for it, or stopped its
+    /// notifications.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        let is_answered = self.acknowledged.is_some() || self.downtime.is_some() || self.silenced.is_some();
+        self.is_bad && !is_answered && !self.is_superseded
     }
 
     /// Whether a notification is news that its own line says best: not the same state once more.
@@ -229,6 +284,27 @@ impl Problem {
     }
 }
 
+impl Unanswered {
+    /// The custom variables that carry it in a notification of our own.
+    const SINCE: &'static str = "unanswered_since";
+    const NEXT: &'static str = "unanswered_next";
+    const NEXT_AT: &'static str = "unanswered_next_at";
+
+    fn from_vars(notification: &Notification) -> Option<Self> {
+        let number = |key: &str| notification.vars.get(key).and_then(|text| text.parse::<i64>().ok());
+        let next = notification.vars.get(Self::NEXT).cloned().zip(number(Self::NEXT_AT));
+        Some(Self { since: number(Self::SINCE)?, at: notification.time, next })
+    }
+
+    /// As custom variables of a notification.
+    pub(crate) fn to_vars(&self) -> BTreeMap<String, String> {
+        // Empty ones replace those of the step before.
+        let (whom, at) = self.next.clone().map_or_else(Default::default, |(whom, at)| (whom, at.to_string()));
+        let vars = [(Self::SINCE, self.since.to_string()), (Self::NEXT, whom), (Self::NEXT_AT, at)];
+        vars.map(|(key, value)| (key.to_owned(), value)).into()
+    }
+}
+
 impl ActionTaken {
     /// The notification of it, about an object with this latest notification.
     pub(crate) fn as_notification(&self, latest: &Notification) -> Notification {
@@ -261,9 +337,15 @@ fn starts_now(notification: &Notification) -> bool {
 /// Whether the type is one of ours, about an action that a person took.
 pub(crate) fn is_action_taken(kind: &Kind) -> bool {
     match kind {
-        Kind::Unacknowledged | Kind::DowntimeScheduled | Kind::NotificationsStopped | Kind::NotificationsResumed => {
-            true
-        }
+        Kind::Unacknowledged
+        | Kind::DowntimeScheduled
+        | Kind::NotificationsStopped
+        | Kind::NotificationsResumed
+        | Kind::Unanswered
+        | Kind::StillAsked
+        | Kind::StillOnIt
+        | Kind::HandedOver
+        | Kind::Forgotten => true,
         Kind::Problem
         | Kind::Recovery
         | Kind::Acknowledgement
@@ -276,6 +358,15 @@ pub(crate) fn is_action_taken(kind: &Kind) -> bool {
         | Kind::Custom
         | Kind::Other(_) => false,
     }
+}
+
+/// Whether its comment is a sentence of ours.
+pub(crate) fn is_told_by_a_timer(kind: &Kind) -> bool {
+    is_action_taken(kind)
+        && !matches!(
+            kind,
+            Kind::Unacknowledged | Kind::DowntimeScheduled | Kind::NotificationsStopped | Kind::NotificationsResumed
+        )
 }
 
 /// When the notification's state began, as the core says; or when it was sent, if the core's time can't be true.

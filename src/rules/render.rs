@@ -71,6 +71,9 @@ pub(crate) enum AvailableAction {
     ResumeNotifications,
     /// Of a digest.
     AcknowledgeAll,
+    StillOnIt,
+    /// By a form.
+    HandOver,
 }
 
 impl<'a> RenderContext<'a> {
@@ -178,7 +181,11 @@ pub(crate) fn card(notification: &Notification, facts: &RenderContext<'_>) -> Ca
             .map(|at| TimelineEntry { what: "it begins".to_owned(), at, holds: false })
             .into_iter()
             .collect(),
-        comment: notification.comment.clone(),
+        // Of a step it is our own sentence, the lead.
+        comment: notification
+            .comment
+            .clone()
+            .filter(|_| !crate::model::problem::is_told_by_a_timer(&notification.kind)),
         output: notification.output.clone(),
         long_output: notification.long_output.clone(),
         metrics: Vec::new(),
@@ -288,7 +295,12 @@ fn is_about_state(kind: &Kind) -> bool {
         | Kind::Unacknowledged
         | Kind::DowntimeScheduled
         | Kind::NotificationsStopped
-        | Kind::NotificationsResumed => false,
+        | Kind::NotificationsResumed
+        | Kind::Unanswered
+        | Kind::StillAsked
+        | Kind::StillOnIt
+        | Kind::HandedOver
+        | Kind::Forgotten => false,
     }
 }
 

@@ -4,9 +4,10 @@
 
 pub(crate) mod matcher;
 
-use crate::config::{Config, Destination, Flavor, Integration, Mention, Route};
+use crate::config::{Config, Destination, EscalationStep, Flavor, Integration, Matcher, Mention, Route};
 use crate::model::incoming::DirectMessage;
 use crate::model::notification::{Kind, Notification, Severity};
+use crate::model::time_text::span;
 
 /// The machine's local time, as far as routes look at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +60,11 @@ pub(crate) fn decide(notification: &Notification, config: &Config, subscriptions
         }
     }
     decision
+}
+
+/// Why a matcher doesn't take a notification, in words; `None` when it does.
+pub(crate) fn mismatch(matches: &Matcher, notification: &Notification, at: LocalTime) -> Option<String> {
+    matcher::mismatch(matches, notification, at)
 }
 
 /// Where another program's message goes: to the one destination that it names, whatever the routes say.
@@ -114,7 +120,30 @@ pub(crate) fn explain(
     if decision.routed.is_empty() {
         lines.push("→ nowhere: it would be kept as dead".to_owned());
     }
+    lines.extend(explain_steps(notification, config));
     lines
+}
+
+/// Who would be told if nobody answered.
+fn explain_steps(notification: &Notification, config: &Config) -> Vec<String> {
+    let is_problem = notification.kind == Kind::Problem && notification.severity() != Severity::Good;
+    let told = |step: &EscalationStep| {
+        let mut matches = step.matches.clone();
+        let is_at_times = matches.time.take().is_some();
+        if let Some(why) = mismatch(&matches, notification, LocalTime { weekday: 0, minute_of_day: 0 }) {
+            return format!("step at line {}: no, {why}", step.line);
+        }
+        let again = step.repeat.filter(|_| step.times > 1).map_or_else(String::new, |pause| {
+            format!(", and again after {} until told {} times", span(pause.as_secs()), step.times)
+        });
+        let at_times = if is_at_times { ", at the times of its match" } else { "" };
+        format!(
+            "unanswered: would be escalated to {} after {}{again}{at_times}",
+            step.whom(),
+            span(step.after.as_secs())
+        )
+    };
+    config.escalation.iter().filter(|_| is_problem).map(told).collect()
 }
 
 /// The subscriptions that match the notification: a channel gets its subscriptions whatever the routes say.
@@ -281,6 +310,11 @@ fn mentions_people(notification: &Notification) -> bool {
         | Kind::DowntimeScheduled
         | Kind::NotificationsStopped
         | Kind::NotificationsResumed
+        | Kind::Unanswered
+        | Kind::StillAsked
+        | Kind::StillOnIt
+        | Kind::HandedOver
+        | Kind::Forgotten
         | Kind::Other(_) => false,
     }
 }

@@ -50,6 +50,8 @@ pub(crate) enum SlashOrder {
     Unsubscribe(Option<Filter>),
     Subscriptions,
     Whoami,
+    /// Who is on call now.
+    OnCall,
 }
 
 /// Tokens that begin with an object's name, and the text behind each of them, as typed.
@@ -129,7 +131,7 @@ impl Filter {
 }
 
 /// Each verb with its arguments and its help; also the suggestions for a mistyped verb.
-pub(crate) const VERBS: [(&str, &str, &str); 12] = [
+pub(crate) const VERBS: [(&str, &str, &str); 13] = [
     ("problems", "[FILTER]", "open problems; `problems critical`, `problems db*`, `problems web*/Disk*`"),
     ("status", "HOST[/SERVICE]", "current state, acknowledgement and downtimes"),
     ("ack", "HOST[/SERVICE] [COMMENT]", "acknowledge the problem"),
@@ -140,6 +142,7 @@ pub(crate) const VERBS: [(&str, &str, &str); 12] = [
     ("me", "[FILTER]", "send matching notifications to you alone; `unsubscribe` in the app's own tab ends it"),
     ("unsubscribe", "[FILTER]", "stop matching notifications; without FILTER, all of them"),
     ("subscriptions", "", "list the subscriptions of this channel"),
+    ("oncall", "", "who is on call now, and until when"),
     ("whoami", "", "your identity in the monitoring, and your rights here"),
     ("help", "", "this help"),
 ];
@@ -186,6 +189,7 @@ pub(crate) fn parse(command: &str, text: &str) -> Result<Order, String> {
         "unsubscribe" if tokens.is_empty() => SlashOrder::Unsubscribe(None),
         "unsubscribe" => SlashOrder::Unsubscribe(Some(Filter::bounded(&tokens)?)),
         "subscriptions" => SlashOrder::Subscriptions,
+        "oncall" | "on-call" => SlashOrder::OnCall,
         "whoami" => SlashOrder::Whoami,
         other => return Err(unknown_verb(command, other)),
     };

@@ -50,7 +50,7 @@ fn button(action: AvailableAction, subject: &Object) -> Value {
         button["value"] = Value::from(value);
     }
     match action {
-        AvailableAction::Acknowledge => button["style"] = Value::from("primary"),
+        AvailableAction::Acknowledge | AvailableAction::StillOnIt => button["style"] = Value::from("primary"),
         AvailableAction::AcknowledgeAll => {
             button["style"] = Value::from("primary");
             button["confirm"] =
@@ -86,7 +86,7 @@ fn label(action: AvailableAction) -> &'static str {
     AVAILABLE_ACTIONS.iter().find(|(known, ..)| *known == action).map_or("", |(.., label)| label)
 }
 
-const AVAILABLE_ACTIONS: [(AvailableAction, &str, &str); 8] = [
+const AVAILABLE_ACTIONS: [(AvailableAction, &str, &str); 10] = [
     (AvailableAction::Acknowledge, "acknowledge", "Acknowledge"),
     (AvailableAction::AcknowledgeWith, "acknowledge_with", "Acknowledge…"),
     (AvailableAction::RemoveAcknowledgement, "unacknowledge", "Remove acknowledgement"),
@@ -95,6 +95,8 @@ const AVAILABLE_ACTIONS: [(AvailableAction, &str, &str); 8] = [
     (AvailableAction::StopNotifications, "stop_notifications", "Stop notifications"),
     (AvailableAction::ResumeNotifications, "resume_notifications", "Resume notifications"),
     (AvailableAction::AcknowledgeAll, "acknowledge_all", "Acknowledge all"),
+    (AvailableAction::StillOnIt, "still_on_it", "Yes, still on it"),
+    (AvailableAction::HandOver, "hand_over", "Hand over…"),
 ];
 
 /// The action of a click, by its action id or the chosen option.

@@ -29,6 +29,9 @@ pub(crate) struct About {
 /// Which form was submitted, in its `callback_id`.
 const ACKNOWLEDGE: &str = "acknowledge";
 const DOWNTIME: &str = "downtime";
+const HAND_OVER: &str = "hand_over";
+/// How a comment begins that hands a problem over.
+pub(crate) const HANDED_OVER: &str = "handed over to ";
 /// A comment's length: all of it fits into a command with the longest names.
 const COMMENT_MAX: usize = 1000;
 /// The lengths that the downtime form offers, in seconds.
@@ -54,6 +57,7 @@ pub(crate) fn form(
     let (callback, title, submit, blocks) = match available_action {
         AvailableAction::AcknowledgeWith => (ACKNOWLEDGE, "Acknowledge", "Acknowledge", acknowledge(label, rules)),
         AvailableAction::Downtime => (DOWNTIME, "Schedule a downtime", "Schedule", downtime(label, about, now)),
+        AvailableAction::HandOver => (HAND_OVER, "Hand over", "Hand over", hand_over(label)),
         _ => return None,
     };
     Some(json!({
@@ -124,6 +128,11 @@ fn downtime(label: &str, about: &About, now: i64) -> Vec<Value> {
     blocks
 }
 
+fn hand_over(label: &str) -> Vec<Value> {
+    let person = json!({ "type": "users_select", "action_id": "person", "placeholder": plain_text("Who takes it?") });
+    vec![about_text(label), input("person", "Hand over to", &person, false)]
+}
+
 fn about_text(label: &str) -> Value {
     json!({ "type": "section", "text": plain_text(&cut(label, 500).0) })
 }
@@ -152,6 +161,7 @@ pub(crate) fn parse(view: &View, rules: &Acknowledge, now: i64) -> Option<Result
     let action = match view.callback.as_ref()?.as_ref() {
         ACKNOWLEDGE => parse_acknowledge(view, rules, now),
         DOWNTIME => parse_downtime(view, now),
+        HAND_OVER => parse_hand_over(view),
         _ => return None,
     };
     Some(action.map(|action| (about, action)))
@@ -177,6 +187,16 @@ fn parse_acknowledge(view: &View, rules: &Acknowledge, now: i64) -> Result<Actio
         comment,
         expiry,
     })
+}
+
+/// The comment names the person by id; before it goes to the core, their name is put beside it.
+fn parse_hand_over(view: &View) -> Result<Action, Errors> {
+    match text(view, "person") {
+        person if person.starts_with(['U', 'W']) => {
+            Ok(Action::Comment { persistent: false, comment: format!("{HANDED_OVER}{person}") })
+        }
+        _ => Err(error("person", "Please choose who takes it.")),
+    }
 }
 
 fn parse_downtime(view: &View, now: i64) -> Result<Action, Errors> {

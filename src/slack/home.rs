@@ -26,6 +26,8 @@ pub(crate) struct Entry {
 pub(crate) struct Home {
     /// Headings with their problems; none of them is empty.
     pub(crate) groups: Vec<(&'static str, Vec<Entry>)>,
+    /// Who is on call now, as markup; empty without a shift plan.
+    pub(crate) on_call: String,
     /// Rules restrict what the person sees.
     pub(crate) is_partial: bool,
 }
@@ -40,6 +42,9 @@ pub(crate) fn view(home: &Home, now: i64) -> Value {
         total => format!("*{total} problems*"),
     };
     let (mut blocks, mut bytes, mut shown) = (vec![section(&headline), as_of(now)], 0, 0);
+    if !home.on_call.is_empty() {
+        blocks.push(section(&cut(&format!("On call now\n{}", home.on_call), SECTION_TEXT_MAX).0));
+    }
     'all: for (heading, entries) in &home.groups {
         let mut heading = Some(json!({ "type": "header", "text": { "type": "plain_text", "text": heading } }));
         for entry in entries {

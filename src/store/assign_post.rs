@@ -5,7 +5,7 @@
 
 use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::digest::{problem_changed, problem_joined, taking_new_problems};
-use super::{StoreError, from_json, recovery, to_json};
+use super::{StoreError, escalation, from_json, recovery, still, to_json};
 use crate::model::incoming::{DirectMessage, Incoming};
 use crate::model::notification::{Kind, Notification, Severity};
 use crate::model::problem::{Change, Novelty, Problem};
@@ -101,6 +101,7 @@ impl PostAssigner<'_> {
             let sql =
                 "UPDATE post SET problem = ?2, open = 0, rank = 0, version = version + 1, updated = ?3 WHERE id = ?1";
             self.db.execute(sql, params![newest.id, to_json(&newest.problem)?, self.now])?;
+            escalation::superseded(self.db, notification)?;
         }
         self.begin(notification, taking, supersedes.then_some(old))
     }
@@ -143,7 +144,7 @@ impl PostAssigner<'_> {
     /// Whether it gets a line of its own in the thread of the problem's message or of its digest.
     fn has_line(self, newest: &Newest, notification: &Notification, is_turn: bool) -> bool {
         match (newest.digest, self.mode) {
-            (Some(_), _) => is_turn && notification.kind == Kind::Problem,
+            (Some(_), _) => (is_turn && notification.kind == Kind::Problem) || notification.kind == Kind::Unanswered,
             (None, MessageMode::Editable { threaded }) => threaded,
             (None, MessageMode::WriteOnce) => true,
         }
@@ -151,6 +152,7 @@ impl PostAssigner<'_> {
 
     fn join(self, newest: &Newest, notification: &Notification) -> Result<PostPlacement, StoreError> {
         let mut problem = newest.problem.clone();
+        let was_unanswered = problem.is_unanswered();
         let is_turn = problem.is_turn(notification);
         let change = problem.apply(notification);
         let is_custom = notification.kind == Kind::Custom;
@@ -168,6 +170,12 @@ impl PostAssigner<'_> {
                 ":now": self.now,
             })?;
         recovery::heard(self.db, newest.id, problem.is_disputed(), self.now)?;
+        escalation::heard(self.db, newest.id, notification, (was_unanswered, problem.is_unanswered()))?;
+        let object = notification.object_key();
+        still::heard(self.db, &object, &newest.problem, &problem, self.now)?;
+        if notification.kind == Kind::StillOnIt {
+            still::answered(self.db, &object, self.now)?;
+        }
         if let Some(digest) = newest.digest {
             problem_changed(self.db, digest)?;
         }
@@ -275,7 +283,7 @@ fn severity_rank(severity: Severity) -> i64 {
 fn urgency(notification: &Notification) -> i64 {
     match notification.kind {
         Kind::Custom => URGENCY_CUSTOM,
-        Kind::Problem => severity_rank(notification.severity()),
+        Kind::Problem | Kind::Unanswered => severity_rank(notification.severity()),
         _ => 0,
     }
 }

@@ -70,6 +70,15 @@ impl Target {
         }
     }
 
+    /// Whether it is a direct message.
+    pub(crate) fn is_person(&self) -> bool {
+        match self {
+            Self::Email(_) => true,
+            Self::Channel(channel) => channel.starts_with(['U', 'W', 'D']),
+            Self::Webhook => false,
+        }
+    }
+
     fn from_text(text: &str) -> Self {
         match text.strip_prefix('@') {
             Some(email) => Self::Email(email.to_owned()),

@@ -4,8 +4,8 @@ use super::assign_post::PostAssigner;
 use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::new_delivery::{Ended, NOBODY, NewDeliveryRow};
 use super::state::DeliveryState;
-use super::{HISTORY, Store, StoreError, duplicate, message, origin, pause, recovery, to_json};
-use crate::model::incoming::Incoming;
+use super::{HISTORY, Store, StoreError, duplicate, escalation, message, origin, pause, recovery, still, to_json};
+use crate::model::incoming::{DirectMessage, Incoming};
 use crate::state_dir::spool::SpoolId;
 use crate::system::clock::millis;
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
@@ -77,6 +77,8 @@ impl Store {
         pause::follow_clock(&self.db, now)?;
         message::follow_clock(&self.db, now)?;
         recovery::follow_clock(&self.db, now)?;
+        escalation::follow_clock(&self.db, now)?;
+        still::follow_clock(&self.db, now)?;
         Ok(orphans)
     }
 
@@ -166,6 +168,20 @@ impl Store {
         transaction.commit()?;
         Ok(purged)
     }
+}
+
+/// Keeps a message of our own, in the caller's transaction. Two with one key are one message.
+pub(super) fn keep_direct_message(
+    db: &Transaction<'_>,
+    message: &DirectMessage,
+    (queue, mode, mentions): (&DeliveryQueue, MessageMode, &[String]),
+    quiet: Duration,
+    now: i64,
+) -> Result<(), StoreError> {
+    let waiting = NewDelivery::Waiting { queue: queue.clone(), mentions: mentions.to_vec(), annotation: None, mode };
+    let incoming = Incoming::DirectMessage(message.clone());
+    let entry = NewEntry { id: SpoolId::fresh(), received: now, incoming, deliveries: vec![waiting] };
+    Import { db, quiet, now }.entry(&entry).map(drop)
 }
 
 /// A batch that is being imported.

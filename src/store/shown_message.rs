@@ -1,11 +1,12 @@
 //! The messages that people click on, as the outbox knows them.
 
 use super::assign_post::PostAssigner;
-use super::delivery_queue::{DeliveryQueue, MessageMode};
+use super::delivery_queue::{DeliveryQueue, MessageMode, Target};
 use super::new_delivery::{NOBODY, NewDeliveryRow};
-use super::{Store, StoreError, from_json, to_json};
+use super::{Store, StoreError, escalation, from_json, to_json};
 use crate::model::incoming::Incoming;
-use crate::model::problem::{ActionTaken, Problem};
+use crate::model::notification::Kind;
+use crate::model::problem::{ActionTaken, NEW_OWNER, Problem};
 use crate::rules::authorise::Permission;
 use crate::rules::confirm::Expectation;
 use rusqlite::{Connection, Row, TransactionBehavior, params};
@@ -104,9 +105,18 @@ impl Store {
                 continue;
             }
             let seq = transaction.last_insert_rowid();
-            for queue in &queues_of(&transaction, object)? {
+            let owner = new_owner(&incoming);
+            let queues = queues_of(&transaction, object)?;
+            for queue in &queues {
                 let assigner = PostAssigner { db: &transaction, queue, mode: mode(queue), quiet, now };
-                show_in(&assigner, seq, object, &incoming)?;
+                show_in(&assigner, seq, object, &incoming, owner.as_deref())?;
+            }
+            if let (Some(owner), Some(first)) = (owner, queues.first()) {
+                let queue = DeliveryQueue { target: Target::Channel(owner), ..first.clone() };
+                let about = (&problem, &incoming, seq);
+                if !queues.contains(&queue) {
+                    escalation::tell(&transaction, about, (&queue, mode(&queue), NOBODY, true), quiet, now)?;
+                }
             }
         }
         Ok(transaction.commit()?)
@@ -114,23 +124,34 @@ impl Store {
 }
 
 /// The queues with a message about the object's open problem.
-fn queues_of(db: &Connection, object: &str) -> Result<Vec<DeliveryQueue>, StoreError> {
+pub(super) fn queues_of(db: &Connection, object: &str) -> Result<Vec<DeliveryQueue>, StoreError> {
     let sql = "SELECT DISTINCT integration, target FROM post WHERE object = ?1 AND open = 1";
     let mut statement = db.prepare_cached(sql)?;
     let queues = statement.query_map([object], DeliveryQueue::from_row)?;
     Ok(queues.collect::<Result<_, _>>()?)
 }
 
-fn show_in(assigner: &PostAssigner<'_>, seq: i64, object: &str, incoming: &Incoming) -> Result<(), StoreError> {
+/// The Slack id of the person whom a problem was handed over to: they are mentioned, and get it as a direct message.
+fn new_owner(incoming: &Incoming) -> Option<String> {
+    let notification = incoming.notification().filter(|one| one.kind == Kind::HandedOver)?;
+    let id = notification.vars.get(NEW_OWNER)?.strip_suffix(')')?.rsplit('(').next()?;
+    Some(id.to_owned())
+}
+
+fn show_in(
+    assigner: &PostAssigner<'_>,
+    seq: i64,
+    object: &str,
+    incoming: &Incoming,
+    mention: Option<&str>,
+) -> Result<(), StoreError> {
     let PostAssigner { db, queue, mode, now, .. } = *assigner;
-    let row = NewDeliveryRow {
-        seq,
-        queue: queue.clone(),
-        object: object.to_owned(),
-        mentions: NOBODY.to_owned(),
-        annotation: None,
-        since: now,
+    let mentions = match mention {
+        Some(person) => to_json(&[person])?,
+        None => NOBODY.to_owned(),
     };
+    let row =
+        NewDeliveryRow { seq, queue: queue.clone(), object: object.to_owned(), mentions, annotation: None, since: now };
     row.enqueue(assigner, incoming)?;
     if !mode.is_editable() {
         let sql = "UPDATE delivery SET state = 'merged', reason = 'shown by the click', recorded = ?2

@@ -49,4 +49,5 @@ mod stories;
 mod storm;
 mod tables;
 mod tree;
+mod unanswered;
 mod what_is_left_out;

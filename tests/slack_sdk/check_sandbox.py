@@ -148,6 +148,17 @@ def places(web):
     refused("nobody's address", "users_not_found", web.users_lookupByEmail, email="nobody@example.com")
     check("usergroups.list", web.usergroups_list()["usergroups"][0]["id"] == "S0ONCALL01")
     check("usergroups.users.list", "U0BOB00001" in web.usergroups_users_list(usergroup="S0ONCALL01")["users"])
+    # A group is the list that was given last; nobody at all is refused.
+    changed = web.usergroups_users_update(usergroup="S0ONCALL01", users=["U0BOB00001"])["usergroup"]
+    check("usergroups.users.update", changed["users"] == ["U0BOB00001"] and changed["user_count"] == 1, changed)
+    check("the group is that list", web.usergroups_users_list(usergroup="S0ONCALL01")["users"] == ["U0BOB00001"])
+    refused("an unknown group", "no_such_subteam", web.usergroups_users_update, usergroup="S0NOBODY01", users=["U0BOB00001"])
+    refused("an unknown member", "invalid_users", web.usergroups_users_update, usergroup="S0ONCALL01", users=["U0NOBODY01"])
+    web.usergroups_users_update(usergroup="S0ONCALL01", users=["U0ALICE001", "U0BOB00001"])
+    dnd = web.dnd_info(user="U0ALICE001")
+    check("dnd.info", dnd["dnd_enabled"] is False and "snooze_enabled" not in dnd.data, dnd.data)
+    refused("nobody's rest", "user_not_found", web.dnd_info, user="U0NOBODY01")
+    check("users.getPresence", web.users_getPresence(user="U0ALICE001")["presence"] == "active")
     names = []
     for page in web.conversations_list(limit=2):
         names += [one["name"] for one in page["channels"]]

@@ -1,16 +1,19 @@
 //! The look-ups behind a decision of [`crate::rules::authorise`]: the identity of the requester, and an object's names.
 
+use super::DATABASE_PATIENCE;
 use super::clients::Clients;
 use super::request::Requester;
 use super::requester::{IdentityError, KnownPeople};
-use crate::config::{Config, Core};
+use crate::config::values::ON_CALL;
+use crate::config::{Config, Core, Who};
 use crate::model::notification::Notification;
 use crate::model::object::Object;
 use crate::monitoring::contacts::Contacts;
 use crate::monitoring::labels::{self, Labels};
 use crate::monitoring::{objects, paths};
-use crate::rules::authorise::{Caller, Contact, ObjectNames};
+use crate::rules::authorise::{Caller, Contact, ObjectNames, Person};
 use crate::slack::api::Client;
+use crate::store::Store;
 use crate::system::environment::Environment;
 use std::sync::Arc;
 
@@ -79,7 +82,8 @@ impl AccessLookup {
         let integration = known.ok_or_else(|| LookupError::NoIntegration(requester.integration.clone()))?;
         let client = self.clients.get(&requester.integration).ok_or(LookupError::NoClient)?;
         let team_id = self.people.team(integration, client, requester)?;
-        let person = self.people.person(requester, integration, &team_id, &config, client)?;
+        let mut person = self.people.person(requester, integration, &team_id, &config, client)?;
+        person.groups.extend(plans_of(&person, &config));
         Ok(Caller { person, team_id, channel: requester.channel.clone(), acts: integration.acts })
     }
 
@@ -111,6 +115,22 @@ impl AccessLookup {
     pub(super) fn contacts_of(&mut self, core: &Core, object: &Object) -> Option<Vec<Contact>> {
         self.contacts.of(core, object)
     }
+}
+
+/// The shift plans by which a person is on call now, as groups: only where a rule names one.
+fn plans_of(person: &Person, config: &Config) -> Vec<String> {
+    let names_a_plan = |who: &Who| matches!(who, Who::Group(group) if group.starts_with(ON_CALL));
+    if !config.access.rules.iter().any(|rule| rule.who.iter().any(names_a_plan)) {
+        return Vec::new();
+    }
+    // Without the outbox nobody is on call: a rule that allows then allows nobody.
+    let store = Store::open_for_reading(&config.state_dir, DATABASE_PATIENCE).ok().flatten();
+    let duties = store.and_then(|store| store.all_on_duty().ok()).unwrap_or_default();
+    let is = |who: &String| {
+        *who == person.user_id || person.email.as_deref().is_some_and(|email| email.eq_ignore_ascii_case(who))
+    };
+    let own = duties.into_iter().filter(|duty| duty.people.iter().any(is));
+    own.map(|duty| format!("{ON_CALL}{}", duty.name.to_lowercase())).collect()
 }
 
 /// The display names of one core's objects.

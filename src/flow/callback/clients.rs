@@ -7,19 +7,19 @@ use log::error;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-pub(super) struct Clients {
+pub(crate) struct Clients {
     config: Arc<Config>,
     env: Environment,
     known: HashMap<String, Client>,
 }
 
 impl Clients {
-    pub(super) fn new(config: Arc<Config>, env: Environment) -> Self {
+    pub(crate) fn new(config: Arc<Config>, env: Environment) -> Self {
         Self { config, env, known: HashMap::new() }
     }
 
     /// Puts a configuration in force; nothing happens when it is the same.
-    pub(super) fn reconfigure(&mut self, config: &Arc<Config>) {
+    pub(crate) fn reconfigure(&mut self, config: &Arc<Config>) {
         if !Arc::ptr_eq(&self.config, config) {
             self.config = Arc::clone(config);
             self.known.clear();
@@ -27,7 +27,7 @@ impl Clients {
     }
 
     /// The client of an integration; `None` when the integration is gone, or its client can't be created.
-    pub(super) fn get(&mut self, integration: &str) -> Option<&Client> {
+    pub(crate) fn get(&mut self, integration: &str) -> Option<&Client> {
         if !self.known.contains_key(integration) {
             let found = self.config.integrations.iter().find(|found| found.name == integration)?;
             match Client::new(found, &self.env) {

@@ -143,6 +143,7 @@ fn action(available_action: AvailableAction, rules: &Acknowledge) -> Action {
         AvailableAction::Downtime => {
             Action::Downtime { start: 0, end: 1, flexible: None, comment: String::new(), host_services: false }
         }
+        AvailableAction::HandOver => Action::Comment { persistent: false, comment: String::new() },
         _ => Action::Acknowledge {
             sticky: rules.sticky,
             notify: rules.notify,

@@ -115,6 +115,9 @@ pub(crate) enum Click {
     Nothing,
 }
 
+/// The comment in the core by which an owner answers. The messages show it once the core has it.
+pub(crate) const STILL_ON_IT: &str = "still on it";
+
 /// Decodes a click.
 pub(crate) fn click(click: &BlockActions, integration: &str, rules: &Acknowledge, now: i64) -> Click {
     let Some(action) = click.actions.first().filter(|action| !action.is_url) else {
@@ -132,7 +135,12 @@ pub(crate) fn click(click: &BlockActions, integration: &str, rules: &Acknowledge
     }
     let subject = Subject { post, mark, object };
     let needs_comment = available_action == AvailableAction::Acknowledge && rules.comment == CommentRule::Required;
-    if needs_comment || matches!(available_action, AvailableAction::AcknowledgeWith | AvailableAction::Downtime) {
+    if needs_comment
+        || matches!(
+            available_action,
+            AvailableAction::AcknowledgeWith | AvailableAction::Downtime | AvailableAction::HandOver
+        )
+    {
         let available_action = if needs_comment { AvailableAction::AcknowledgeWith } else { available_action };
         return Click::Form { available_action, requester, subject };
     }
@@ -171,7 +179,8 @@ fn requested_action(
         AvailableAction::AcknowledgeAll => {
             return Some(RequestedAction::AcknowledgeAll { digest: post?, action: acknowledge() });
         }
-        AvailableAction::AcknowledgeWith | AvailableAction::Downtime => return None,
+        AvailableAction::StillOnIt => Action::Comment { persistent: false, comment: STILL_ON_IT.to_owned() },
+        AvailableAction::AcknowledgeWith | AvailableAction::Downtime | AvailableAction::HandOver => return None,
     };
     match (object, post) {
         (Some(object), _) => Some(RequestedAction::One { post, object, action }),

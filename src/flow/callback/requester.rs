@@ -1,6 +1,7 @@
 //! The identity of the requester, as Slack knows it; remembered for some minutes.
 
 use super::request::Requester;
+use crate::config::values::ON_CALL;
 use crate::config::{Config, Integration, Who};
 use crate::model::notification::clean_line;
 use crate::model::outcome::Outcome;
@@ -129,7 +130,7 @@ impl KnownPeople {
         };
         // It is kept, written into the core, and printed.
         person.name = clean_line(&person.name);
-        if config.access.rules.iter().any(|rule| rule.who.iter().any(|who| matches!(who, Who::Group(_)))) {
+        if config.access.rules.iter().any(|rule| rule.who.iter().any(is_group_in_slack)) {
             person.groups = self.groups_of(requester, client)?;
         }
         Ok(person)
@@ -155,6 +156,11 @@ impl KnownPeople {
         let own = groups.iter().filter(|group| group.members.contains(&requester.user));
         Ok(own.flat_map(|group| [group.id.clone(), group.handle.clone()]).collect())
     }
+}
+
+/// A shift plan is no group of Slack's.
+fn is_group_in_slack(who: &Who) -> bool {
+    matches!(who, Who::Group(group) if !group.starts_with(ON_CALL))
 }
 
 /// Slack's user object (<https://docs.slack.dev/reference/objects/user-object>).

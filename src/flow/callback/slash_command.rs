@@ -9,6 +9,8 @@ mod phrases;
 mod problems;
 mod subscriptions;
 
+pub(super) use phrases::on_duty;
+
 use super::access_lookup::AccessLookup;
 use super::action::WorkerMessage;
 use super::ephemeral::own_url;
@@ -142,6 +144,11 @@ impl SlashWorker {
                 let permission = admitted.ask(Right::Subscribe)?;
                 self.unsubscribe(request, &permission, filter.as_ref())
             }
+            SlashOrder::OnCall => {
+                admitted.ask(Right::View)?;
+                let duties = self.store.all_on_duty().map_err(|e| not_kept(&e))?;
+                Ok(SlashAnswer::Text(phrases::on_call(&config, &duties)))
+            }
             SlashOrder::Subscriptions => {
                 admitted.ask(Right::View)?;
                 Ok(SlashAnswer::Text(self.subscriptions(&request.requester)?))
@@ -159,6 +166,7 @@ impl SlashWorker {
             | SlashOrder::Problems(_)
             | SlashOrder::Status(_)
             | SlashOrder::Subscriptions
+            | SlashOrder::OnCall
             | SlashOrder::Whoami => return,
         };
         let row = super::refusal_row(&request.requester, &caller.person, name, &refusal.to_string());

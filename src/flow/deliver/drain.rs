@@ -6,12 +6,13 @@
 
 use super::mentions::{mention_texts, message_mode, queue_of};
 use super::{DeliverError, Deliverer};
-use crate::config::{Config, Route};
+use crate::config::{Config, Destination, Route};
+use crate::flow::people;
 use crate::model::incoming::Incoming;
 use crate::model::notification::Notification;
 use crate::monitoring::{author, paths};
 use crate::rules::render::{redact, redact_direct_message};
-use crate::rules::route::{self, Decision, LocalTime};
+use crate::rules::route::{self, Decision, LocalTime, Routed};
 use crate::rules::slash::Filter;
 use crate::state_dir::spool::{Entry, ReadError, SpoolId};
 use crate::store::{NewDelivery, NewEntry, Store, StoreError, Subscription};
@@ -65,7 +66,7 @@ impl Deliverer {
         let mut unrouted: Vec<Unrouted> =
             ids.iter().filter_map(|id| self.read(id).transpose()).collect::<Result<_, _>>()?;
         self.ask_the_cores(&mut unrouted, waiting);
-        let batch: Vec<NewEntry> = unrouted.into_iter().map(|one| self.route(one)).collect();
+        let batch: Vec<NewEntry> = unrouted.into_iter().map(|one| self.route(one)).collect::<Result<_, _>>()?;
         self.store.import(&batch, self.config.storm.window, now)?;
         for entry in &batch {
             self.spool.remove(&entry.id)?;
@@ -123,24 +124,66 @@ impl Deliverer {
     }
 
     /// Finds its destinations.
-    fn route(&self, Unrouted { id, received, mut incoming }: Unrouted) -> NewEntry {
+    fn route(&self, Unrouted { id, received, mut incoming }: Unrouted) -> Result<NewEntry, DeliverError> {
         let decision = match &mut incoming {
             Incoming::Notification(notification) => {
                 complete(notification, &self.config);
-                route::decide(notification, &self.config, &self.subscriptions, local_time(received))
+                let mut decision = route::decide(notification, &self.config, &self.subscriptions, local_time(received));
+                self.name_people_on_call(&mut decision)?;
+                decision
             }
             Incoming::DirectMessage(message) => {
                 redact_direct_message(message, &self.config.message.redact);
                 route::decide_direct_message(message, &self.config)
             }
         };
-        let deliveries = deliveries(&decision, &incoming, &self.config);
+        let mut deliveries = deliveries(&decision, &incoming, &self.config);
+        self.add_followers(&incoming, &mut deliveries)?;
         for delivery in &deliveries {
             if let NewDelivery::Dead { reason } = delivery {
                 warn!("no destination object={:?} reason={reason:?}", incoming.label());
             }
         }
-        NewEntry { id, received, incoming, deliveries }
+        Ok(NewEntry { id, received, incoming, deliveries })
+    }
+
+    /// Puts the people who are on call now into the place of their plan.
+    fn name_people_on_call(&self, decision: &mut Decision) -> Result<(), DeliverError> {
+        let is_plan = |routed: &Routed| matches!(&routed.to, route::Target::Destination(Destination::OnCall(_)));
+        if !decision.routed.iter().any(is_plan) {
+            return Ok(());
+        }
+        for routed in std::mem::take(&mut decision.routed) {
+            let route::Target::Destination(Destination::OnCall(name)) = &routed.to else {
+                decision.routed.push(routed);
+                continue;
+            };
+            let people = self.store.on_duty(name)?.map(|duty| duty.people).unwrap_or_default();
+            let mut to: Vec<Destination> =
+                people.iter().filter_map(|person| people::as_mention(person).parse().ok()).collect();
+            if to.is_empty() {
+                decision.complaints.push(format!("meant for @oncall:{name}, and nobody is on call"));
+                let integration = self.config.integrations.iter().find(|found| found.name == routed.integration);
+                to.extend(integration.and_then(|integration| integration.channel.clone()));
+            }
+            let to = to.into_iter().map(route::Target::Destination);
+            decision.routed.extend(to.map(|to| Routed { to, ..routed.clone() }));
+        }
+        Ok(())
+    }
+
+    /// Whoever a step of an escalation brought the problem to hears how it goes on.
+    fn add_followers(&self, incoming: &Incoming, deliveries: &mut Vec<NewDelivery>) -> Result<(), DeliverError> {
+        let Some(notification) = incoming.notification() else { return Ok(()) };
+        for queue in self.store.followers(&notification.object_key())? {
+            let is_there =
+                |one: &NewDelivery| matches!(one, NewDelivery::Waiting { queue: other, .. } if *other == queue);
+            if !deliveries.iter().any(is_there) {
+                let mode = message_mode(&self.config, &queue);
+                deliveries.push(NewDelivery::Waiting { queue, mentions: Vec::new(), annotation: None, mode });
+            }
+        }
+        Ok(())
     }
 }
 

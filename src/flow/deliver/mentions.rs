@@ -2,18 +2,14 @@
 
 use super::Deliverer;
 use crate::config::{Config, Destination, Flavor, Mention, Thread};
+use crate::flow::people;
 use crate::model::outcome::Outcome;
 use crate::model::slack_error::{Reason, SlackError};
 use crate::rules::render::ResolvedMention;
 use crate::rules::route::{self, Routed};
 use crate::store::{DeliveryQueue, MessageMode, Target};
-use crate::system::clock::millis;
 use log::warn;
 use std::time::Duration;
-
-/// How long a found person or group is remembered, and how long that there is none.
-const FOUND_FOR: Duration = Duration::from_secs(24 * 60 * 60);
-const NOBODY_FOR: Duration = Duration::from_secs(5 * 60);
 
 /// The queue of a routed notification; `email` is its contact's.
 pub(super) fn queue_of(routed: &Routed, email: Option<&str>) -> DeliveryQueue {
@@ -77,7 +73,7 @@ impl Deliverer {
     /// The people to mention; one that can't be looked up is left out, as the message matters more.
     pub(super) fn mentions(&self, queue: &DeliveryQueue, texts: &[String], budget: Duration) -> Vec<ResolvedMention> {
         let mut resolved = Vec::new();
-        for mention in texts.iter().filter_map(|text| text.parse::<Mention>().ok()) {
+        for mention in self.named(texts) {
             let found = match mention {
                 Mention::Here => Some(ResolvedMention::Here),
                 Mention::Channel => Some(ResolvedMention::Channel),
@@ -87,6 +83,8 @@ impl Deliverer {
                 Mention::Email(email) => {
                     self.person(&queue.integration, &email, budget).ok().flatten().map(ResolvedMention::User)
                 }
+                // Nobody is on call, or was taken for nobody before.
+                Mention::OnCall(_) => None,
                 Mention::Handle(handle) => {
                     self.group(&queue.integration, &handle, budget).ok().flatten().map(ResolvedMention::UserGroup)
                 }
@@ -99,23 +97,43 @@ impl Deliverer {
         resolved
     }
 
-    /// The user id behind an e-mail address (<https://docs.slack.dev/reference/methods/users.lookupByEmail>).
-    fn person(&self, integration: &str, email: &str, budget: Duration) -> Result<Option<String>, Outcome> {
-        self.remembered(integration, email, || {
-            let Some(client) = self.clients.get(integration) else {
-                return Ok(None);
+    /// The mentions that the texts name; a shift plan's are those of the people who are on call now.
+    fn named(&self, texts: &[String]) -> Vec<Mention> {
+        let mut named: Vec<Mention> = Vec::new();
+        for mention in texts.iter().filter_map(|text| text.parse::<Mention>().ok()) {
+            let people = match &mention {
+                Mention::OnCall(name) => self.store.on_duty(name).ok().flatten().map(|duty| duty.people),
+                _ => None,
             };
-            match client.look_up("users.lookupByEmail", &[("email", email)], budget) {
-                Ok(answer) => Ok(answer["user"]["id"].as_str().map(str::to_owned)),
-                Err(Outcome::DestinationNever { .. }) => Ok(None),
-                Err(other) => Err(other),
+            let people = people.unwrap_or_default();
+            let people = people.iter().filter_map(|person| people::as_mention(person).parse().ok());
+            let before = named.len();
+            named.extend(people);
+            if named.len() == before {
+                named.push(mention);
             }
-        })
+        }
+        let mut once = Vec::new();
+        named.retain(|mention| {
+            !once.contains(mention) && {
+                once.push(mention.clone());
+                true
+            }
+        });
+        named
+    }
+
+    /// The user id behind an e-mail address.
+    fn person(&self, integration: &str, email: &str, budget: Duration) -> Result<Option<String>, Outcome> {
+        let Some(client) = self.clients.get(integration) else {
+            return Ok(None);
+        };
+        people::user_id(&self.store, client, (integration, email), self.now_ms(), budget)
     }
 
     /// The id of a user group by its handle (<https://docs.slack.dev/reference/methods/usergroups.list>).
     fn group(&self, integration: &str, handle: &str, budget: Duration) -> Result<Option<String>, Outcome> {
-        self.remembered(integration, &format!("@{handle}"), || {
+        people::remembered(&self.store, (integration, &format!("@{handle}")), self.now_ms(), || {
             let Some(client) = self.clients.get(integration) else {
                 return Ok(None);
             };
@@ -124,24 +142,5 @@ impl Deliverer {
             let found = groups.iter().find(|group| group["handle"].as_str() == Some(handle));
             Ok(found.and_then(|group| group["id"].as_str()).map(str::to_owned))
         })
-    }
-
-    /// The remembered answer, else a fresh one.
-    fn remembered(
-        &self,
-        integration: &str,
-        name: &str,
-        ask: impl FnOnce() -> Result<Option<String>, Outcome>,
-    ) -> Result<Option<String>, Outcome> {
-        let now = self.now_ms();
-        if let Ok(Some(known)) = self.store.looked_up(integration, name, now) {
-            return Ok(known.0);
-        }
-        let found = ask()?;
-        let keep = if found.is_some() { FOUND_FOR } else { NOBODY_FOR };
-        if let Err(e) = self.store.remember(integration, name, found.as_deref(), now.saturating_add(millis(keep))) {
-            warn!("look-up not remembered reason={:?}", e.to_string());
-        }
-        Ok(found)
     }
 }

@@ -4,7 +4,7 @@ use super::compose::{Composed, Composer, message};
 use super::mentions::{literal, message_mode, queue_of};
 use super::{DeliverError, Deliverer};
 use crate::config::{Config, Integration};
-use crate::model::notification::Notification;
+use crate::model::notification::{Kind, Notification};
 use crate::model::outcome::Outcome;
 use crate::model::slack_error::{Reason, SlackError};
 use crate::monitoring::details::Details;
@@ -141,7 +141,9 @@ impl Deliverer {
             }
             (Work::Reply(_) | Work::Digest(DigestStep::Lines | DigestStep::Close, _), Some(channel), Some(ts)) => {
                 message["thread_ts"] = Value::from(ts.as_str());
-                if self.config.message.thread == crate::config::Thread::Broadcast && !claimed.is_lines() {
+                let is_broadcast =
+                    self.config.message.thread == crate::config::Thread::Broadcast && !claimed.is_lines();
+                if is_broadcast || (claimed.is_step() && !claimed.queue.target.is_person()) {
                     message["reply_broadcast"] = Value::from(true);
                 }
                 client.post(Some(channel), message, budget)
@@ -258,8 +260,14 @@ impl Claimed {
         };
         mentions.sort();
         mentions.dedup();
-        mentions.retain(|mention| !self.message.mentioned.contains(mention));
+        // Whoever was mentioned for a storm is, once more, when nobody answers it.
+        mentions.retain(|mention| self.is_step() || !self.message.mentioned.contains(mention));
         mentions
+    }
+
+    /// Whether it says that nobody answers.
+    fn is_step(&self) -> bool {
+        self.notifications().iter().any(|one| matches!(one.kind, Kind::Unanswered | Kind::Forgotten))
     }
 
     fn is_lines(&self) -> bool {

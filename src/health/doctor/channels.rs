@@ -89,7 +89,8 @@ impl Look<'_> {
             Destination::User(id) => Some(self.person(&hop, "users.info", ("user", id))),
             Destination::Email(email) => Some(self.person(&hop, "users.lookupByEmail", ("email", email))),
             // Whoever the notification names.
-            Destination::Contact => None,
+            // Whoever is on call is looked at with the shift plan.
+            Destination::Contact | Destination::OnCall(_) => None,
         }
     }
 
@@ -196,7 +197,7 @@ pub(super) fn send(config: &Config, own: &Integration, client: &Client, steps: &
             std::thread::sleep(PACE);
         }
         steps.push(match destination {
-            Destination::Contact => continue,
+            Destination::Contact | Destination::OnCall(_) => continue,
             Destination::Email(email) => match client.look_up("users.lookupByEmail", &[("email", email)], CALL_MAX) {
                 Ok(answer) => post(&hop, answer["user"]["id"].as_str()),
                 Err(outcome) => sent(&hop, &outcome),

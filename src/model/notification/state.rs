@@ -22,6 +22,16 @@ pub(crate) enum Kind {
     DowntimeScheduled,
     NotificationsStopped,
     NotificationsResumed,
+    /// Ours, too: nobody has answered a problem, and the next people are told.
+    Unanswered,
+    /// Ours: whoever acknowledged is asked whether they are still on it.
+    StillAsked,
+    /// Ours: they are.
+    StillOnIt,
+    /// Ours: they gave the problem to somebody else.
+    HandedOver,
+    /// Ours: they didn't answer, and the next people are told.
+    Forgotten,
     /// A type this program doesn't know: carried as it was given.
     Other(String),
 }
@@ -44,6 +54,11 @@ impl Kind {
             Self::DowntimeScheduled => "DOWNTIMESCHEDULED",
             Self::NotificationsStopped => "NOTIFICATIONSSTOPPED",
             Self::NotificationsResumed => "NOTIFICATIONSRESUMED",
+            Self::Unanswered => "UNANSWERED",
+            Self::StillAsked => "STILLASKED",
+            Self::StillOnIt => "STILLONIT",
+            Self::HandedOver => "HANDEDOVER",
+            Self::Forgotten => "FORGOTTEN",
             Self::Other(text) => text,
         }
     }
@@ -67,6 +82,11 @@ impl From<String> for Kind {
             "DOWNTIMESCHEDULED" => Self::DowntimeScheduled,
             "NOTIFICATIONSSTOPPED" => Self::NotificationsStopped,
             "NOTIFICATIONSRESUMED" => Self::NotificationsResumed,
+            "UNANSWERED" => Self::Unanswered,
+            "STILLASKED" => Self::StillAsked,
+            "STILLONIT" => Self::StillOnIt,
+            "HANDEDOVER" => Self::HandedOver,
+            "FORGOTTEN" => Self::Forgotten,
             _ => Self::Other(text),
         }
     }

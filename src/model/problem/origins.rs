@@ -73,6 +73,11 @@ impl Origins {
             | Kind::DowntimeScheduled
             | Kind::NotificationsStopped
             | Kind::NotificationsResumed
+            | Kind::Unanswered
+            | Kind::StillAsked
+            | Kind::StillOnIt
+            | Kind::HandedOver
+            | Kind::Forgotten
             | Kind::Other(_) => own.is_some_and(|own| own.is_bad),
         };
         let problem = notification.ids.problem.clone().or_else(|| own.and_then(|own| own.problem.clone()));

@@ -15,6 +15,10 @@ pub(crate) enum Feature {
     Emails,
     /// Calls a user group by its handle, or lets its members act.
     Groups,
+    /// Keeps a user group equal to a shift plan.
+    KeptGroups,
+    /// Sees who is not to be disturbed, before a step relies on them.
+    Rest,
     /// Knows who clicked.
     Clicks,
     /// Listens to the slash command; a channel can subscribe.
@@ -64,6 +68,17 @@ impl Feature {
                 }
             }
             Self::Groups => const { &[need("usergroups:read", "user groups in mention and [access]")] },
+            Self::KeptGroups => {
+                const {
+                    &[
+                        need("usergroups:write", "keeping a user group equal to who is on call"),
+                        need("usergroups:read", "seeing whether the group is equal to who is on call"),
+                    ]
+                }
+            }
+            Self::Rest => {
+                const { &[optional("dnd:read", "seeing who is in Do Not Disturb before a step relies on them")] }
+            }
             Self::Clicks => {
                 const {
                     &[
@@ -90,7 +105,7 @@ impl Feature {
         match self {
             Self::Webhook | Self::Messages => &["app_uninstalled", "tokens_revoked"],
             Self::Home => &["app_home_opened"],
-            Self::Emails | Self::Groups | Self::Clicks | Self::Command => &[],
+            Self::Emails | Self::Groups | Self::KeptGroups | Self::Rest | Self::Clicks | Self::Command => &[],
         }
     }
 
@@ -130,6 +145,30 @@ pub(crate) fn of_bot(config: &Config, integration: &Integration, is_heard: bool)
     }
     if groups || mentions().any(|mention| matches!(mention, Mention::Handle(_))) {
         features.insert(Feature::Groups);
+    }
+    features.extend(after_the_message(config));
+    features
+}
+
+/// What steps and shift plans take. They are told by the integration of the message that they are about.
+fn after_the_message(config: &Config) -> BTreeSet<Feature> {
+    let mut features = BTreeSet::new();
+    let to = || config.escalation.iter().flat_map(|step| &step.to);
+    let mentions = || config.escalation.iter().flat_map(|step| &step.mention);
+    let names_a_person = to()
+        .any(|to| matches!(to, Destination::Email(_) | Destination::User(_) | Destination::OnCall(_)))
+        || mentions().any(|who| matches!(who, Mention::Email(_) | Mention::User(_) | Mention::OnCall(_)));
+    if names_a_person {
+        features.extend([Feature::Emails, Feature::Rest]);
+    }
+    if !config.on_call.is_empty() {
+        features.insert(Feature::Emails);
+    }
+    if mentions().any(|mention| matches!(mention, Mention::Handle(_))) {
+        features.insert(Feature::Groups);
+    }
+    if config.on_call.iter().any(|plan| plan.usergroup.is_some()) {
+        features.insert(Feature::KeptGroups);
     }
     features
 }

@@ -19,7 +19,10 @@ pub(super) fn tone(notification: &Notification) -> Tone {
         | Kind::DowntimeScheduled
         | Kind::NotificationsStopped
         | Kind::NotificationsResumed => Tone::Quiet,
-        Kind::Unacknowledged | Kind::Problem | Kind::Custom | Kind::Other(_) => tone_of(notification.severity()),
+        Kind::StillAsked | Kind::StillOnIt | Kind::HandedOver => Tone::Acknowledged,
+        Kind::Forgotten | Kind::Unacknowledged | Kind::Unanswered | Kind::Problem | Kind::Custom | Kind::Other(_) => {
+            tone_of(notification.severity())
+        }
     }
 }
 
@@ -55,6 +58,11 @@ pub(super) fn head(notification: &Notification) -> String {
         Kind::DowntimeScheduled => format!("DOWNTIME SCHEDULED, {state}"),
         Kind::NotificationsStopped => format!("NOTIFICATIONS STOPPED, {state}"),
         Kind::NotificationsResumed => format!("NOTIFICATIONS RESUMED, {state}"),
+        Kind::Unanswered => format!("UNANSWERED, {state}"),
+        Kind::StillAsked => format!("STILL ON IT?, {state}"),
+        Kind::StillOnIt => format!("STILL ON IT, {state}"),
+        Kind::HandedOver => format!("HANDED OVER, {state}"),
+        Kind::Forgotten => format!("NO ANSWER, {state}"),
         Kind::Other(kind) if kind.is_empty() => state.to_owned(),
         Kind::Other(kind) => match notification.state_name() {
             Some(state) => format!("{kind}, {state}"),
@@ -90,6 +98,9 @@ pub(super) fn lead(notification: &Notification) -> Option<String> {
         Kind::DowntimeScheduled => Some(by(&planned(notification))),
         Kind::NotificationsStopped => Some(by("the core's notifications about it were stopped")),
         Kind::NotificationsResumed => Some(by("the core's notifications about it were resumed")),
+        Kind::Unanswered | Kind::StillAsked | Kind::StillOnIt | Kind::HandedOver | Kind::Forgotten => {
+            notification.comment.clone()
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{AvailableAction, Card, Interactivity, RenderContext, TimelineEntry, Tone, card, phrases};
 use crate::model::notification::{Kind, Notification};
-use crate::model::problem::{Problem, Remark};
+use crate::model::problem::{Problem, Remark, Unanswered};
 use crate::model::time_text::span;
 
 /// The problem as it is now.
@@ -29,7 +29,23 @@ pub(crate) fn problem_card(problem: &Problem, facts: &RenderContext<'_>) -> Card
             card.comment = remark.comment.clone().or(card.comment);
         }
     }
+    if problem.is_asked {
+        card.lead = Some("are you still on it?".to_owned());
+    }
+    card.marks.extend(problem.unanswered.as_ref().map(unanswered));
     card
+}
+
+/// `unanswered for 12 min; next: @dba-lead`, with the time of the next step; without one, since when.
+fn unanswered(unanswered: &Unanswered) -> TimelineEntry {
+    let seconds = |until: i64| span(u64::try_from(until.saturating_sub(unanswered.since)).unwrap_or(0));
+    let (what, at) = match &unanswered.next {
+        Some((whom, at)) => (format!("unanswered for {}; next: {whom} at", seconds(unanswered.at)), *at),
+        None => {
+            (format!("unanswered for {}; nobody else is told; first seen", seconds(unanswered.at)), unanswered.since)
+        }
+    };
+    TimelineEntry { what, at, holds: true }
 }
 
 /// The message that shows several notifications of one problem at once, or a later one of a problem that has messages
@@ -61,6 +77,9 @@ fn available_actions(problem: &Problem, interactivity: Interactivity) -> Vec<Ava
     }
     let has_forms = interactivity == Interactivity::Forms;
     let mut available_actions = Vec::new();
+    if problem.is_asked && problem.is_bad && has_forms {
+        return vec![AvailableAction::StillOnIt, AvailableAction::HandOver, AvailableAction::RemoveAcknowledgement];
+    }
     if problem.is_bad {
         match problem.acknowledged {
             Some(_) => available_actions.push(AvailableAction::RemoveAcknowledgement),
@@ -120,6 +139,7 @@ fn head(problem: &Problem) -> String {
 fn has_more_to_show(problem: &Problem) -> bool {
     match problem.latest.kind {
         Kind::Acknowledgement | Kind::DowntimeStart | Kind::NotificationsStopped => false,
+        Kind::Unanswered | Kind::StillAsked | Kind::StillOnIt | Kind::HandedOver | Kind::Forgotten => false,
         Kind::Unacknowledged
         | Kind::DowntimeScheduled
         | Kind::NotificationsResumed

@@ -7,7 +7,7 @@ use crate::rules::digest::{DigestStats, DigestStep};
 use crate::store::claim::{Claimed, Work};
 use crate::store::pause::end_outage;
 use crate::store::state::DeliveryState;
-use crate::store::{StoreError, to_json};
+use crate::store::{StoreError, escalation, to_json};
 use rusqlite::params;
 
 /// The reason of deliveries that a digest's message covers.
@@ -92,7 +92,8 @@ impl Recorder<'_> {
     /// People see the newest version now.
     fn mark_shown(self) -> Result<(), StoreError> {
         let message = &self.claimed.message;
-        message.id.update(self.db, "shown = ?2, edited = ?3, plain = 0", &[&message.version, &self.now])
+        message.id.update(self.db, "shown = ?2, edited = ?3, plain = 0", &[&message.version, &self.now])?;
+        escalation::seen(self.db, message.id, self.now)
     }
 
     fn keep_message_ref(self, posted: Option<&Posted>) -> Result<(), StoreError> {

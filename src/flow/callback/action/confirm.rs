@@ -3,15 +3,16 @@
 use super::send::patience_ms;
 use super::{ActionWorker, IDLE_PAUSE, audit_row, expiry, finished, request_of};
 use crate::config::Core;
-use crate::flow::callback::request::{Request, RequestedAction};
+use crate::flow::callback::request::{Request, RequestedAction, STILL_ON_IT};
 use crate::model::action::Action;
 use crate::model::core_snapshot::Snapshot;
 use crate::model::notification::Kind;
 use crate::model::object::Object;
-use crate::model::problem::ActionTaken;
+use crate::model::problem::{ActionTaken, NEW_OWNER};
 use crate::model::time_text::span;
 use crate::monitoring::{log as core_log, state};
 use crate::rules::confirm::{Confirmation, Effect, Expectation, judge};
+use crate::slack::forms::HANDED_OVER;
 use crate::state_dir::spool::SpoolId;
 use crate::store::{
     ActionOutcome, ActionRequest, ActionState, Children, DeliveryQueue, MessageMode, NewActionRequest, NewActionTaken,
@@ -301,7 +302,8 @@ fn action_taken(expected: &Expectation, now: i64) -> Option<ActionTaken> {
         Effect::Downtime { comment, .. } => (Kind::DowntimeScheduled, Some(comment)),
         Effect::Notifications { enabled: true } => (Kind::NotificationsResumed, None),
         Effect::Notifications { enabled: false } => (Kind::NotificationsStopped, None),
-        Effect::NoDowntime { .. } | Effect::Checked { .. } | Effect::Comment { .. } => return None,
+        Effect::Comment { comment } => return owners_answer(&expected.author, comment, now),
+        Effect::NoDowntime { .. } | Effect::Checked { .. } => return None,
     };
     let mut vars = BTreeMap::new();
     if let Effect::Downtime { start, end, flexible, .. } = &expected.effect {
@@ -310,6 +312,20 @@ fn action_taken(expected: &Expectation, now: i64) -> Option<ActionTaken> {
         vars.insert("end".to_owned(), end.to_string());
     }
     Some(ActionTaken { kind, time: now, author: expected.author.clone(), comment: comment.cloned(), vars })
+}
+
+/// An owner's answer to the question whether they are still on it.
+fn owners_answer(author: &str, comment: &str, now: i64) -> Option<ActionTaken> {
+    let mut vars = BTreeMap::new();
+    let (kind, sentence) = match comment.strip_prefix(HANDED_OVER) {
+        Some(owner) => {
+            vars.insert(NEW_OWNER.to_owned(), owner.to_owned());
+            (Kind::HandedOver, format!("{author} handed it over to {owner}"))
+        }
+        None if comment == STILL_ON_IT => (Kind::StillOnIt, format!("{author} is still on it")),
+        None => return None,
+    };
+    Some(ActionTaken { kind, time: now, author: author.to_owned(), comment: Some(sentence), vars })
 }
 
 /// The reply to a slash command once the core has applied it.

@@ -12,6 +12,7 @@ use crate::model::problem::Problem;
 use crate::monitoring::{dialect, knows_expiry, wording};
 use crate::rules::authorise::{Authorised, Caller, Permission, Person, Refusal, Right, authorise};
 use crate::rules::command::ExternalCommand;
+use crate::slack::forms::HANDED_OVER;
 use crate::store::{
     ActionRequest, ActionState, DeliveryQueue, NewActionRequest, NewActionTaken, ShownMessage, StoreError,
 };
@@ -165,6 +166,30 @@ impl ActionWorker {
             LookupError::Identity(e) => Stop::refused(format!("{e}."), None),
             e @ (LookupError::NoIntegration(_) | LookupError::NoClient) => Stop::failed(format!("{e}.")),
         })
+    }
+
+    /// Puts the name of the person whom a problem is handed over to beside their id. It must be somebody who may act here.
+    pub(in crate::flow::callback) fn name_new_owner(&mut self, request: &Request) -> Result<Request, Stop> {
+        let mut named = request.clone();
+        let (RequestedAction::One { action, .. } | RequestedAction::Card { action, .. }) = &mut named.requested_action
+        else {
+            return Ok(named);
+        };
+        let Action::Comment { comment, .. } = action else { return Ok(named) };
+        let Some(id) = comment.strip_prefix(HANDED_OVER).filter(|id| !id.contains(' ')).map(str::to_owned) else {
+            return Ok(named);
+        };
+        let requester = Requester { user: id.clone(), user_name: None, user_team: None, ..request.requester.clone() };
+        let owner = self.identify(&requester)?;
+        let config = self.lookup.config();
+        if owner.person.is_bot || owner.admit(&config.access).is_err() {
+            return Err(Stop::refused(
+                format!("It can't be handed over to {}: they may not act here.", owner.person.name),
+                None,
+            ));
+        }
+        *comment = format!("{HANDED_OVER}{} ({id})", owner.person.name);
+        Ok(named)
     }
 
     /// The object that the request is about, and its core.

@@ -4,6 +4,7 @@ use super::{HomeWorker, Next, OWNERS_MAX, PERSON_PACE};
 use crate::flow::callback::access_lookup::LookupError;
 use crate::flow::callback::request::Requester;
 use crate::flow::callback::requester::IdentityError;
+use crate::flow::callback::slash_command::on_duty;
 use crate::flow::deliver::interactivity;
 use crate::model::notification::Severity;
 use crate::model::object::Object;
@@ -69,7 +70,8 @@ impl HomeWorker {
             home[group(known, is_contact(&caller.person, &config.access, known.contacts.as_deref()))].1.push(entry);
         }
         let groups = home.into_iter().filter(|(_, entries)| !entries.is_empty()).collect();
-        Ok(Ok(view(&Home { groups, is_partial }, now)))
+        let on_call = self.store.all_on_duty()?.iter().map(on_duty).collect::<Vec<_>>().join("\n");
+        Ok(Ok(view(&Home { groups, on_call, is_partial }, now)))
     }
 
     /// Reads the open problems, unless they are known.

@@ -7,6 +7,7 @@ use crate::model::object::Object;
 use crate::model::time_text::{span, utc};
 use crate::rules::authorise::{Admitted, Caller, Contact, ObjectNames, Person, Refusal, Right, contact_name};
 use crate::slack::mrkdwn::{bold, date, escape, fence, plain};
+use crate::store::OnDuty;
 
 /// The key of a filter that a core's state can't be filtered by.
 pub(super) fn unsupported_key(matcher: &Matcher) -> Option<&'static str> {
@@ -154,4 +155,34 @@ pub(super) fn whoami(admitted: Admitted<'_>, config: &Config, contacts: Option<&
         lines.push(format!("Here you may not, or not everywhere: {}.", list(&may_not)));
     }
     lines.join("\n")
+}
+
+/// Who is on call now, a line for each plan, as Slack's markup.
+pub(super) fn on_call(config: &Config, duties: &[OnDuty]) -> String {
+    if config.on_call.is_empty() {
+        return "No shift plan is configured: see [oncall.NAME] in `man ackbell.toml`.".to_owned();
+    }
+    let lines = config.on_call.iter().map(|plan| match duties.iter().find(|duty| duty.name == plan.name) {
+        None => format!("{}: not known yet; ask again in a minute", bold(&plan.name)),
+        Some(duty) => on_duty(duty),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// `*dba*: alice@example.com until today at 09:00`
+pub(in crate::flow::callback) fn on_duty(duty: &OnDuty) -> String {
+    let person = |person: &String| if person.contains('@') { plain(person) } else { format!("<@{person}>") };
+    let people: Vec<String> = duty.people.iter().map(person).collect();
+    let mut text = match (people.is_empty(), duty.is_fallback) {
+        (true, _) => format!("{}: nobody", bold(&duty.name)),
+        (false, true) => format!("{}: nobody has a shift; the fallback is {}", bold(&duty.name), people.join(", ")),
+        (false, false) => format!("{}: {}", bold(&duty.name), people.join(", ")),
+    };
+    if let Some(until) = duty.until {
+        text.push_str(&format!(" until {}", date(until, &utc(until))));
+    }
+    if let Some(problem) = &duty.problem {
+        text.push_str(&format!("\n:warning: {}", plain(problem)));
+    }
+    text
 }

@@ -1,0 +1,80 @@
+//! The thread of the timers: looks every second, or when something is due, whichever is later by little.
+//!
+//! It ends with the deliverer, after the look in hand. After an error of the disk or the database it rests and looks again.
+
+use super::ERROR_PAUSE;
+use crate::config::Config;
+use crate::flow::deliver::{DeliverError, Deliverer, PATIENCE_LONG};
+use crate::flow::timers::Timers;
+use crate::state_dir::wake;
+use log::error;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How often the outbox is looked at: a problem that people see gets its row then.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The running thread. Dropped, it ends.
+#[derive(Debug)]
+pub(super) struct TimerThread {
+    orders: Option<Sender<Config>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl TimerThread {
+    /// Starts it, with a connection of its own to the deliverer's outbox.
+    pub(super) fn start(deliverer: &Deliverer, config: &Config) -> Result<Self, DeliverError> {
+        let (orders, inbox) = channel();
+        let timers = deliverer.timers(PATIENCE_LONG)?;
+        let runtime_dir = config.runtime_dir.clone();
+        let work = move || run(timers, &inbox, &runtime_dir);
+        match std::thread::Builder::new().name("timers".to_owned()).spawn(work) {
+            Ok(thread) => Ok(Self { orders: Some(orders), thread: Some(thread) }),
+            Err(e) => {
+                error!("timers not started reason={:?} action=none_until_restart", e.to_string());
+                Ok(Self { orders: None, thread: None })
+            }
+        }
+    }
+
+    /// Puts a changed configuration in force.
+    pub(super) fn reconfigure(&self, config: &Config) {
+        // The thread ends only with us.
+        let _ = self.orders.as_ref().map(|orders| orders.send(config.clone()));
+    }
+}
+
+impl Drop for TimerThread {
+    fn drop(&mut self) {
+        drop(self.orders.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(mut timers: Timers, inbox: &Receiver<Config>, runtime_dir: &std::path::Path) {
+    let mut pause = Duration::ZERO;
+    loop {
+        match inbox.recv_timeout(pause) {
+            Ok(config) => timers.reconfigure(config),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        pause = match timers.run_due() {
+            Ok(look) => {
+                if look.told {
+                    wake::hint(runtime_dir);
+                }
+                let until = look.next.map_or(i64::MAX, |next| next.saturating_sub(timers.now_ms()));
+                Duration::from_millis(u64::try_from(until).unwrap_or(0).max(50)).min(LOOK_INTERVAL)
+            }
+            // Whether the database is of any use, the importing thread finds out by itself.
+            Err(e) => {
+                error!("timers interrupted reason={:?} action=retry kept=all", e.to_string());
+                ERROR_PAUSE
+            }
+        };
+    }
+}

@@ -1,0 +1,59 @@
+//! Fetches one file over https: bounded in bytes, time and redirects.
+
+use super::environment::Environment;
+use super::secret::{Secret, redact};
+use super::tls;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use std::io::Read;
+use std::time::Duration;
+
+/// For all of it, redirects included.
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// Calendars redirect once or twice to where they are kept.
+const REDIRECTS_MAX: u32 = 3;
+
+/// The file behind an address; the error is a reason in words, without the address. `login`: only for the first address, not
+/// for those that it redirects to.
+pub(crate) fn get(
+    url: &Secret,
+    login: Option<(&str, &Secret)>,
+    bytes_max: u64,
+    env: &Environment,
+) -> Result<Vec<u8>, String> {
+    let tls = tls::config(None, env).map_err(|e| e.to_string())?;
+    let is_plain = url.expose().starts_with("http://");
+    let config = ureq::Agent::config_builder()
+        .tls_config(tls)
+        // Where it is on this machine it stays there; else no redirect leads away from https.
+        .https_only(!is_plain)
+        .http_status_as_error(false)
+        .max_redirects(REDIRECTS_MAX)
+        .timeout_global(Some(TIMEOUT))
+        .user_agent(concat!("ackbell/", env!("CARGO_PKG_VERSION")))
+        .build();
+    let agent: ureq::Agent = config.into();
+    let mut request = agent.get(url.expose());
+    if let Some((user, password)) = login {
+        let login = BASE64_STANDARD.encode(format!("{user}:{}", password.expose()));
+        request = request.header("Authorization", format!("Basic {login}"));
+    }
+    let mut response = request.call().map_err(|e| match e {
+        ureq::Error::TooManyRedirects => format!("it redirects more than {REDIRECTS_MAX} times"),
+        other => redact(&other.to_string()),
+    })?;
+    match response.status().as_u16() {
+        200 => {}
+        401 | 403 => {
+            return Err(format!("it answered {}: it needs another user or password", response.status().as_u16()));
+        }
+        status => return Err(format!("it answered {status}")),
+    }
+    let mut bytes = Vec::new();
+    let mut reader = response.body_mut().as_reader().take(bytes_max.saturating_add(1));
+    reader.read_to_end(&mut bytes).map_err(|e| format!("the answer was cut off: {e}"))?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > bytes_max {
+        return Err(format!("it has more than {} MB", bytes_max / 1_000_000));
+    }
+    Ok(bytes)
+}

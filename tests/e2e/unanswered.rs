@@ -1,0 +1,313 @@
+//! Nobody answers: the steps of an escalation, and everything that ends them.
+
+use crate::harness::on_call::{Card, OnCall, Way};
+use crate::harness::process::signal;
+use crate::harness::sandbox::Sandbox;
+use crate::harness::site::Site;
+use crate::harness::wait;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Two steps, soon after each other.
+const STEPS: &str = "[[escalate]]\nafter = \"2s\"\nmention = \"@oncall\"\n[[escalate]]\nafter = \"4s\"\nmention = \"@bob@example.com\"\n";
+
+/// The texts of the replies that say that nobody answers.
+fn told(sandbox: &Sandbox) -> Vec<Value> {
+    let is_told = |message: &Value| message["text"].as_str().is_some_and(|text| text.starts_with("UNANSWERED"));
+    sandbox.messages().into_iter().filter(is_told).collect()
+}
+
+fn channel_told(sandbox: &Sandbox) -> Vec<String> {
+    let in_ops = told(sandbox).into_iter().filter(|message| message["channel_name"] == "ops");
+    in_ops.map(|message| message["text"].as_str().unwrap().to_owned()).collect()
+}
+
+#[track_caller]
+fn wait_for_steps(site: &Site, sandbox: &Sandbox, count: usize) {
+    wait::until(&format!("{count} steps"), || {
+        let told = channel_told(sandbox);
+        if told.len() >= count { Ok(()) } else { Err(format!("{:?}\n{}", sandbox.texts(), site.log())) }
+    });
+}
+
+#[test]
+fn a_problem_that_nobody_answers_climbs_its_steps_and_ends_with_the_answer() {
+    let sandbox = Sandbox::start(&["--burst", "99"]);
+    let site = Site::with_token(&sandbox, STEPS);
+    let _listener = site.listen();
+    site.service("PROBLEM", "web01", "Disk", "2", "full");
+    wait_for_steps(&site, &sandbox, 1);
+    let card = sandbox.messages().into_iter().next().unwrap();
+    let first = told(&sandbox).remove(0);
+    assert_eq!(first["thread_ts"], card["ts"], "{first}");
+    assert_eq!(first["reply_broadcast"], true, "{first}");
+    assert!(first["blocks"].to_string().contains("<!subteam^"), "{first}");
+    wait::until("the card's line", || {
+        let card = sandbox.messages().into_iter().next().unwrap().to_string();
+        if card.contains("unanswered for 2 s; next: @bob@example.com at") { Ok(()) } else { Err(card) }
+    });
+    wait_for_steps(&site, &sandbox, 2);
+    // The second names a person, who gets the problem as a message of their own.
+    let direct = wait::until("the direct message", || {
+        let is_direct = |message: &Value| message["channel"].as_str().is_some_and(|id| id.starts_with('D'));
+        sandbox.messages().into_iter().find(is_direct).ok_or_else(|| format!("{:?}\n{}", sandbox.texts(), site.log()))
+    });
+    assert!(direct["text"].as_str().unwrap().starts_with("CRITICAL: Disk on web01"), "{direct}");
+    // It follows the problem to its end.
+    site.service("RECOVERY", "web01", "Disk", "0", "fine");
+    wait::until("the end in both", || {
+        let ended = sandbox.texts().into_iter().filter(|text| text.starts_with("RECOVERED, OK: Disk on web01")).count();
+        if ended >= 4 { Ok(()) } else { Err(format!("{:?}\n{}", sandbox.texts(), site.log())) }
+    });
+    assert_eq!(site.sql("SELECT COUNT(*) FROM escalation").unwrap(), "0");
+    sandbox.assert_respected();
+    site.assert_all_delivered();
+}
+
+#[test]
+fn an_acknowledgement_a_downtime_and_the_recovery_each_end_it() {
+    let sandbox = Sandbox::start(&["--burst", "99"]);
+    let site =
+        Site::with_token(&sandbox, "[storm]\nthreshold = 99\n[[escalate]]\nafter = \"4s\"\nmention = \"@oncall\"\n");
+    let _listener = site.listen();
+    for (host, kind, state) in
+        [("a", "ACKNOWLEDGEMENT", "2"), ("b", "DOWNTIMESTART", "2"), ("c", "RECOVERY", "0"), ("d", "PROBLEM", "2")]
+    {
+        site.service("PROBLEM", host, "Disk", "2", "full");
+        wait::until("the card", || {
+            sandbox.texts().iter().any(|text| text.starts_with(&format!("CRITICAL: Disk on {host}")))
+        });
+        if host != "d" {
+            site.service(kind, host, "Disk", state, "x");
+        }
+    }
+    wait_for_steps(&site, &sandbox, 1);
+    // One more that comes later than any other would have.
+    site.service("PROBLEM", "e", "Disk", "2", "full");
+    wait_for_steps(&site, &sandbox, 2);
+    let texts = channel_told(&sandbox);
+    assert_eq!(texts.len(), 2, "{texts:?}");
+    assert!(texts[0].contains("Disk on d") && texts[1].contains("Disk on e"), "{texts:?}");
+}
+
+#[test]
+fn a_storm_escalates_once_in_its_own_thread() {
+    let sandbox = Sandbox::start(&["--burst", "99"]);
+    let site = Site::with_token(
+        &sandbox,
+        "[storm]\nthreshold = 3\nwindow = \"5s\"\n[[escalate]]\nafter = \"3s\"\nmention = \"@oncall\"\n",
+    );
+    for i in 0..8 {
+        // They wait in the spool, and come together.
+        crate::answers::spool(&site, i, &format!("h{i}"), "#ops");
+    }
+    let _listener = site.listen();
+    wait::until("the step", || {
+        let step = sandbox.messages().into_iter().find(|message| message.to_string().contains("UNANSWERED"));
+        step.map(|step| assert!(!step["thread_ts"].is_null(), "{step}"))
+            .ok_or_else(|| format!("{:?}\n{}", sandbox.texts(), site.log()))
+    });
+    site.service("PROBLEM", "later", "Disk", "2", "full");
+    wait::until("the one that came later", || {
+        sandbox.messages().iter().any(|m| m.to_string().contains("Disk on later"))
+    });
+    let steps = sandbox.messages().iter().filter(|message| message.to_string().contains("UNANSWERED")).count();
+    assert_eq!(steps, 1, "{:?}", sandbox.texts());
+}
+
+/// What is late says so, whatever happened meanwhile: the listener was killed while the steps were due.
+#[test]
+fn steps_that_were_due_while_the_listener_was_dead_are_told_once_and_late() {
+    let sandbox = Sandbox::start(&["--burst", "99"]);
+    let site = Site::with_token(&sandbox, STEPS);
+    let listener = site.listen();
+    site.service("PROBLEM", "web01", "Disk", "2", "full");
+    wait::until("its row", || site.sql("SELECT COUNT(*) FROM escalation").is_ok_and(|count| count == "1"));
+    signal(listener.0.id(), "KILL");
+    drop(listener);
+    std::thread::sleep(Duration::from_secs(5));
+    let _listener = site.listen();
+    wait_for_steps(&site, &sandbox, 1);
+    let texts = channel_told(&sandbox);
+    assert_eq!(texts.len(), 1, "both steps in one: {texts:?}");
+    assert!(texts[0].contains("told: @oncall, @bob@example.com"), "{texts:?}");
+}
+
+/// The message of a person's direct messages about this object.
+#[track_caller]
+fn direct(night: &OnCall<impl Sized>, person: &str, start: &str) -> Card {
+    let channel = format!("D{}", person.trim_start_matches('U'));
+    let message = wait::until(&format!("\"{start}\" to {person}"), || {
+        let is_it = |message: &Value| {
+            message["channel"] == channel.as_str() && message["text"].as_str().is_some_and(|text| text.contains(start))
+        };
+        let found = night.sandbox.messages().into_iter().find(is_it);
+        found.ok_or_else(|| format!("{:?}\n{}", night.sandbox.texts(), night.site.log()))
+    });
+    night.card(message)
+}
+
+#[test]
+#[ignore = "needs nagios4 and root: tests/run"]
+fn an_evening_climbs_two_steps_is_acknowledged_forgotten_asked_after_handed_over_and_recovers() {
+    let more = format!(
+        "[acknowledge]\nstill = \"4s\"\nstill_wait = \"60s\"\n[access.people]\n\"alice@example.com\" = \"nightshift\"\n{}",
+        "[[escalate]]\nafter = \"2s\"\nmention = \"@oncall\"\n[[escalate]]\nafter = \"5s\"\nmention = \"@bob@example.com\"\n"
+    );
+    let night = OnCall::with_nagios(Way::SocketMode, &more);
+    let card = night.falls_ill("Disk", "full");
+    wait_for_steps(&night.site, &night.sandbox, 2);
+    direct(&night, "U0BOB00001", "CRITICAL: Disk on Web 01");
+    // Acknowledged by the core's own command file, by somebody who isn't in Slack's mind at all.
+    night.core.order("ACKNOWLEDGE_SVC_PROBLEM;web01;Disk;2;1;0;nightshift;on my way");
+    card.becomes("ACKNOWLEDGED, CRITICAL: Disk on Web 01");
+    // Forgotten: asked after, in private.
+    let asked = direct(&night, "U0ALICE001", "are you still on it?");
+    assert!(asked.to_string().contains("Yes, still on it"), "{asked}");
+    asked.fill_in("hand_over", None, &json!({"person": "U0BOB00001"}));
+    wait::until("the new owner", || {
+        let now = card.now().to_string();
+        if now.contains("acknowledged by bob (U0BOB00001)") {
+            Ok(())
+        } else {
+            Err(format!("{now}\n{}", night.site.log()))
+        }
+    });
+    assert!(card.replies().iter().any(|reply| reply.contains("handed it over to bob")), "{:?}", card.replies());
+    let comments = night.core.status("servicecomment", "service_description=Disk\n");
+    assert!(comments.iter().any(|comment| comment.contains("handed over to bob (U0BOB00001)")), "{comments:?}");
+    // The new owner is asked, too, and says yes.
+    let asked = direct(&night, "U0BOB00001", "are you still on it?");
+    asked.click_as("U0BOB00001", "still_on_it");
+    wait::until("the answer in the thread", || {
+        let replies = card.replies();
+        if replies.iter().any(|reply| reply.contains("is still on it")) {
+            Ok(())
+        } else {
+            Err(format!("{replies:?}\n{}", night.site.log()))
+        }
+    });
+    night.core.set("Disk", 0, "fine");
+    card.becomes("RECOVERED, OK: Disk on Web 01");
+    night.rests();
+    assert_eq!(night.site.sql("SELECT COUNT(*) FROM still").unwrap(), "0");
+    assert_eq!(night.site.sql("SELECT COUNT(*) FROM escalation").unwrap(), "0");
+    night.sandbox.assert_respected();
+}
+
+#[test]
+fn without_an_answer_the_people_of_the_steps_are_told() {
+    let sandbox = Sandbox::start(&["--burst", "99"]);
+    let more =
+        "[acknowledge]\nstill = \"2s\"\nstill_wait = \"2s\"\n[[escalate]]\nafter = \"1h\"\nmention = \"@oncall\"\n";
+    let site = Site::with_token(&sandbox, more);
+    let _listener = site.listen();
+    site.service("PROBLEM", "web01", "Disk", "2", "full");
+    let acknowledged = [
+        "notify",
+        "--type",
+        "Service",
+        "--notificationtype",
+        "ACKNOWLEDGEMENT",
+        "--hostname",
+        "web01",
+        "--servicedesc",
+        "Disk",
+        "--servicestate",
+        "2",
+        "--author",
+        "Alice (U0ALICE001)",
+        "--comment",
+        "looking",
+    ];
+    assert_eq!(site.run(&acknowledged).status.code(), Some(0));
+    let said = |words: &str| {
+        wait::until(&format!("\"{words}\""), || {
+            let found = sandbox.messages().into_iter().find(|message| message.to_string().contains(words));
+            found.ok_or_else(|| format!("{:?}\n{}", sandbox.texts(), site.log()))
+        })
+    };
+    assert!(said("are you still on it?")["channel"].as_str().unwrap().starts_with('D'));
+    let told = said("have not answered");
+    assert!(told["channel_name"] == "ops" && told["reply_broadcast"] == true, "{told}");
+    assert!(told.to_string().contains("<!subteam^S0ONCALL01>"), "{told}");
+}
+
+#[test]
+fn somebody_in_do_not_disturb_isnt_relied_on_alone() {
+    let sandbox = Sandbox::start(&["--burst", "99"]);
+    let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
+    sandbox.tell(
+        "state",
+        &json!({
+            "users": [{"id": "U0ALICE001", "dnd": [now - 3600, now + 3600]}],
+            "tokens": {crate::harness::sandbox::TOKEN: {}},
+        }),
+    );
+    let more = "[[escalate]]\nafter = \"1s\"\nmention = \"@alice@example.com\"\n[[escalate]]\nafter = \"1h\"\nmention = \"@bob@example.com\"\n";
+    let site = Site::with_token(&sandbox, more);
+    let _listener = site.listen();
+    site.service("PROBLEM", "web01", "Disk", "2", "full");
+    wait_for_steps(&site, &sandbox, 1);
+    let text = channel_told(&sandbox).remove(0);
+    assert!(text.contains("alice@example.com is in Do Not Disturb until "), "{text}");
+    assert!(text.contains("told @bob@example.com as well"), "{text}");
+    let to_bob = |message: &Value| message["channel"] == "D0BOB00001";
+    wait::until("the message to Bob", || sandbox.messages().iter().any(to_bob));
+}
+
+#[test]
+fn whoever_is_on_call_is_mentioned_and_the_group_and_the_channel_follow_the_calendar() {
+    let sandbox = Sandbox::start(&["--burst", "99"]);
+    sandbox.tell("state", &json!({"tokens": {crate::harness::sandbox::TOKEN: {}}}));
+    let more = "[oncall.dba]\nical = \"dba.ics\"\nusergroup = \"S0ONCALL01\"\nchannel = \"#db-alerts\"\nfallback = \"bob@example.com\"\n\
+        [[route]]\nmention = [\"@oncall:dba\"]\n";
+    let site = Site::new("");
+    let shift = |who: &str| {
+        let text = format!(
+            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART:20200101T000000Z\r\n\
+            DTEND:20200102T000000Z\r\nRRULE:FREQ=DAILY\r\nSUMMARY:{who}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+        );
+        std::fs::write(site.dir.path().join("dba.ics"), text).unwrap();
+    };
+    shift("alice@example.com");
+    site.configure(&(crate::harness::sandbox::by_token(&sandbox.url) + more));
+    let _listener = site.listen();
+    let on_duty = |who: &str| {
+        wait::until(&format!("{who} on call"), || {
+            let found = site.sql("SELECT people FROM on_duty").unwrap_or_default();
+            if found.contains(who) { Ok(()) } else { Err(format!("{found}\n{}", site.log())) }
+        });
+    };
+    on_duty("alice@example.com");
+    site.service("PROBLEM", "web01", "Disk", "2", "full");
+    let first = sandbox.wait_for_messages(1).remove(0);
+    assert!(first["blocks"].to_string().contains("<@U0ALICE001>"), "{first}");
+    wait::until("the group", || {
+        let state = sandbox.get("state")["usergroups"].to_string();
+        if state.contains("U0ALICE001") && !state.contains("U0BOB00001") {
+            Ok(())
+        } else {
+            Err(format!("{state}\n{}", site.log()))
+        }
+    });
+    // The calendar changes: the handover is told once, with what is open.
+    shift("bob@example.com");
+    on_duty("bob@example.com");
+    let handover = wait::until("the handover", || {
+        let is_it = |message: &Value| message["text"].as_str().is_some_and(|text| text.starts_with("On call for dba"));
+        sandbox.messages().into_iter().find(is_it).ok_or_else(|| format!("{:?}\n{}", sandbox.texts(), site.log()))
+    });
+    assert_eq!(handover["channel_name"], "db-alerts");
+    let text = handover["text"].as_str().unwrap();
+    assert!(
+        text.contains("bob@example.com after alice@example.com")
+            && text.contains("CRITICAL: Disk on web01, unanswered"),
+        "{text}"
+    );
+    // A calendar that isn't one changes nobody's shift.
+    std::fs::write(site.dir.path().join("dba.ics"), "<html>moved</html>").unwrap();
+    wait::until("the complaint", || site.log().contains("the last good copy is used"));
+    assert_eq!(site.sql("SELECT people FROM on_duty").unwrap(), "[\"bob@example.com\"]");
+    sandbox.assert_respected();
+}
