@@ -23,6 +23,7 @@ mod matcher;
 mod names;
 mod oncall;
 mod problem;
+mod reactions;
 mod reader;
 mod secrets;
 mod show;
@@ -79,6 +80,7 @@ pub(crate) struct Config {
     pub(crate) audit: Audit,
     pub(crate) listen: Listen,
     pub(crate) deadman: Option<DeadMan>,
+    pub(crate) reactions: Reactions,
     /// Files whose change means the configuration changed: itself every `..._file`, and what `[listen]` needs for TLS.
     pub(crate) sources: Vec<PathBuf>,
 }
@@ -186,6 +188,13 @@ pub(crate) struct Route {
     /// All integrations with this label.
     pub(crate) label: Option<String>,
     pub(crate) continue_: bool,
+}
+
+/// `[reactions]`: the names of the emojis that act; none without the table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Reactions {
+    pub(crate) acknowledge: Option<String>,
+    pub(crate) recheck: Option<String>,
 }
 
 /// `[deadman]`

@@ -54,6 +54,7 @@ mod respond;
 mod response_url;
 mod schedule;
 mod server;
+mod shortcuts;
 mod sockets;
 mod state;
 mod submit;

@@ -76,6 +76,19 @@ pub(super) fn event(state: &mut State, order: Order) -> Result<Parcel, Refused> 
     Ok(Parcel { kind: Kind::Event, payload, headers })
 }
 
+/// `{"emoji", "channel", "ts", "user"?, "removed"?}`: what Slack sends when a person puts an emoji on a message, or takes
+/// it back. <https://docs.slack.dev/reference/events/reaction_added>
+pub(super) fn reaction(state: &mut State, order: Order) -> Result<Parcel, Refused> {
+    let (channel, ts, emoji) = (order.required("channel")?, order.required("ts")?, order.required("emoji")?);
+    let channel = state.workspace.find(channel).ok_or_else(|| format!("there is no channel {channel:?}"))?;
+    state.journal.message(&channel, ts).ok_or("there is no such message")?;
+    let kind = if order.given["removed"] == true { "reaction_removed" } else { "reaction_added" };
+    let mut given = order.given.clone();
+    given["event"] = json!({"type": kind, "user": order.user_or(None), "reaction": emoji, "item_user": BOT_USER,
+        "item": {"type": "message", "channel": channel, "ts": ts}});
+    event(state, Order { given: &given, ..order })
+}
+
 /// `{"kind": "url_verification" | "ssl_check"}`.
 /// <https://docs.slack.dev/apis/events-api/using-http-request-urls>
 pub(super) fn check(state: &mut State, order: Order) -> Result<Parcel, Refused> {

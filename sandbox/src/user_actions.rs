@@ -10,7 +10,7 @@ use super::respond::Exchange;
 use super::response_url::{self, ResponseUrl};
 use super::state::{State, lock};
 use super::wire::{Answer, Request};
-use super::{notices, submit};
+use super::{notices, shortcuts, submit};
 
 /// Why nothing was sent.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ pub(super) fn answer(state: &Mutex<State>, request: &Request) -> Option<Answer> 
         "submit" => submit::submission,
         "close" => submit::closing,
         "slash" => notices::slash,
+        "shortcut" => shortcuts::prepare,
+        "react" => notices::reaction,
         "event" => notices::event,
         "send" => notices::check,
         _ => return None,

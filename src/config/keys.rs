@@ -42,7 +42,7 @@ const PATTERNS: &str = "pattern or list of patterns";
 const COUNT: &str = "number";
 
 /// All tables, in the order of the manual.
-pub(crate) const SECTIONS: [Section; 16] = [
+pub(crate) const SECTIONS: [Section; 17] = [
     Section {
         header: "",
         about: "At the top of the file, each on a line of its own before the first table: they are found even when the rest has mistakes.",
@@ -389,6 +389,21 @@ pub(crate) const SECTIONS: [Section; 16] = [
             "\"400d\"",
             "How long its rows are kept, at least a day. The chain of hashes stays valid: its new start is recorded.",
         )],
+    },
+    Section {
+        header: "[reactions]",
+        about: "Emojis on a card that act, for people who may. The table alone switches both on. Needs the scope reactions:read, and the events \
+            reaction_added and reaction_removed: `ackbell manifest` has them.",
+        keys: &[
+            key(
+                "acknowledge",
+                TEXT,
+                "eyes",
+                "\"eyes\"",
+                "Acknowledges; taken back, it removes that acknowledgement. \"none\" for no emoji.",
+            ),
+            key("recheck", TEXT, "repeat", "\"repeat\"", "Has the object checked again."),
+        ],
     },
     Section {
         header: "[deadman]",

@@ -5,7 +5,7 @@ use super::reader::Table;
 use super::secrets::LoadContext;
 use super::{
     Config, Field, Limits, Message, Outbox, Route, Thread, access, core, credentials, deadman, escalate, integration,
-    lenient, listen, matcher, oncall, tree, values,
+    lenient, listen, matcher, oncall, reactions, tree, values,
 };
 use crate::state_dir::owner;
 use crate::system::environment::Environment;
@@ -166,6 +166,7 @@ fn read_config(
         audit: access::audit(top, problems),
         listen: listen::read(top, &base, (env, &integrations), &mut sources, problems),
         deadman: deadman::read(top, problems),
+        reactions: reactions::read(top, problems),
         sources,
         integrations,
     };

@@ -36,6 +36,7 @@ pub(crate) fn show_json(config: &Config) -> Value {
         "access": access(&config.access),
         "audit": { "keep": config.audit.keep.map(seconds) },
         "listen": listen(&config.listen, &config.integrations),
+        "reactions": { "acknowledge": config.reactions.acknowledge, "recheck": config.reactions.recheck },
         "deadman": config.deadman.as_ref().map(|wanted| json!({
             "integration": wanted.integration,
             "channel": wanted.channel.to_string(),

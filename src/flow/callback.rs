@@ -142,6 +142,7 @@ impl ActionWorker {
         self.split_digest(kept, request, &permission)?;
         let found = self.find(kept, request, &permission)?;
         let authorised = self.authorise(&found, &permission, &caller)?;
+        Self::check_own(request, &found, &authorised)?;
         self.check_needed(kept, &found)?;
         action::split::split_host_downtime(kept, &found, &permission)?;
         let command = action::prepare::external_command(&authorised, &found.core, &caller)?;

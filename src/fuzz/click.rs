@@ -74,7 +74,9 @@ fn keep(request: &Request) {
     assert_eq!(&kept, request, "the outbox changes a request");
     let (object, action) = match &request.requested_action {
         RequestedAction::One { object, action, .. } => (object.clone(), action),
-        RequestedAction::AcknowledgeAll { action, .. } | RequestedAction::Card { action, .. } => (web01(), action),
+        RequestedAction::AcknowledgeAll { action, .. }
+        | RequestedAction::Card { action, .. }
+        | RequestedAction::Reaction { action } => (web01(), action),
         RequestedAction::Expire { object, .. } => (object.clone(), &Action::RemoveAcknowledgement),
     };
     if let Ok(command) = command(&request.requester, &object, action)

@@ -140,6 +140,9 @@ pub(crate) fn manifest(wanted: &AppFeatures) -> Value {
             "usage_hint": "problems | status HOST | ack HOST comment | help", "should_escape": false,
         });
         made["features"]["slash_commands"] = json!([with_url(command, "url")]);
+        made["features"]["shortcuts"] = json!(SHORTCUTS.map(|(name, kind, callback, description)| json!({
+            "name": name, "type": kind, "callback_id": callback, "description": description,
+        })));
     }
     if let Some(public) = &wanted.install_at {
         made["oauth_config"]["redirect_urls"] = json!([format!("{public}{REDIRECT_PATH}")]);
@@ -152,6 +155,13 @@ pub(crate) fn manifest(wanted: &AppFeatures) -> Value {
     }
     made
 }
+
+/// Name, kind, `callback_id` ([`crate::slack::interaction::ShortcutName`]), description.
+pub(crate) const SHORTCUTS: [(&str, &str, &str, &str); 3] = [
+    ("Acknowledge…", "message", "acknowledge", "Acknowledges the problem that this message is about"),
+    ("Downtime…", "message", "downtime", "Schedules a downtime for what this message is about"),
+    ("What is wrong?", "global", "problems", "Shows the open problems that you may see"),
+];
 
 const LONG: &str = "ackbell carries the notifications of a Nagios-style monitoring core into Slack. One problem is \
 one message that changes as the problem does. A click acknowledges it, sets a downtime or asks for another check, and \

@@ -1,7 +1,7 @@
 //! App Home: the open problems, with the buttons of the cards (<https://docs.slack.dev/surfaces/app-home>).
 
 use super::blocks::{section, sentences, text, title};
-use super::buttons::actions;
+use super::buttons::{actions, plain_text};
 use super::limits::{SECTION_TEXT_MAX, VIEW_BLOCKS_MAX, cut};
 use super::mrkdwn;
 use crate::model::time_text::utc;
@@ -12,6 +12,14 @@ use serde_json::{Value, json};
 const VIEW_BYTES_MAX: usize = 200_000;
 /// So much of a plugin's output is shown.
 const OUTPUT_MAX: usize = 160;
+
+/// The view as a modal: the same blocks under a title.
+pub(crate) fn as_modal(mut view: Value) -> Value {
+    view["type"] = "modal".into();
+    view["title"] = plain_text("What is wrong?");
+    view["close"] = plain_text("Close");
+    view
+}
 
 /// One problem of the list.
 #[derive(Debug, Clone, PartialEq)]

@@ -27,7 +27,9 @@ pub(crate) enum Interaction {
     /// Somebody submitted a modal.
     ViewSubmission(ViewAction),
     SlashCommand(SlashCommand),
-    /// An attachment's button, as old modules posted them, or a shortcut: ackbell has neither, so the person gets a reply.
+    /// Somebody chose one of our entries in a message's menu, or in the menu beside the message field.
+    Shortcut(Shortcut),
+    /// An attachment's button, as old modules posted them, or another's shortcut: the person gets a reply.
     Unsupported(Unsupported),
     Event(Event),
     /// Any other kind: answered, logged, ignored.
@@ -43,6 +45,7 @@ impl Interaction {
             Self::BlockActions(_) => "block_actions",
             Self::ViewSubmission(_) => "view_submission",
             Self::SlashCommand(_) => "slash_command",
+            Self::Shortcut(_) => "shortcut",
             Self::Unsupported(used) => used.kind,
             Self::Event(_) => "event",
             Self::Unknown { kind } => kind,
@@ -55,6 +58,7 @@ impl Interaction {
             Self::BlockActions(BlockActions { origin, .. })
             | Self::ViewSubmission(ViewAction { origin, .. })
             | Self::SlashCommand(SlashCommand { origin, .. })
+            | Self::Shortcut(Shortcut { origin, .. })
             | Self::Unsupported(Unsupported { origin, .. }) => origin.team.as_ref(),
             Self::Event(event) => event.team.as_ref(),
             Self::Unknown { .. } => None,
@@ -154,6 +158,38 @@ pub(crate) struct Unsupported {
     pub(crate) message: Option<MessageTs>,
 }
 
+/// A shortcut of ours (<https://docs.slack.dev/interactivity/implementing-shortcuts>).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shortcut {
+    pub(crate) name: ShortcutName,
+    pub(crate) origin: Origin,
+    /// The message in whose menu it was chosen; of a reply, the thread's first one.
+    pub(crate) message: Option<MessageTs>,
+}
+
+/// Its `callback_id` in the manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ShortcutName {
+    Acknowledge,
+    Downtime,
+    /// *What is wrong?*: it belongs to no message.
+    Problems,
+}
+
+impl ShortcutName {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Acknowledge, Self::Downtime, Self::Problems];
+
+    /// As the manifest and Slack's requests call it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Acknowledge => "acknowledge",
+            Self::Downtime => "downtime",
+            Self::Problems => "problems",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SlashCommand {
     pub(crate) origin: Origin,
@@ -186,9 +222,22 @@ pub(crate) enum EventKind {
         user: UserId,
         tab: String,
     },
+    /// Somebody put an emoji on a message, or took it back (<https://docs.slack.dev/reference/events/reaction_added>).
+    Reaction(Reaction),
     Other {
         kind: String,
     },
+}
+
+/// An emoji on a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reaction {
+    pub(crate) user: UserId,
+    /// The emoji's name without colons; a skin tone's suffix is part of it.
+    pub(crate) emoji: String,
+    pub(crate) is_added: bool,
+    pub(crate) channel: ChannelId,
+    pub(crate) message: MessageTs,
 }
 
 /// The body isn't anything Slack sends; the reply is a 400. The error's text quotes nothing of the body.

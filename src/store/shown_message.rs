@@ -55,6 +55,30 @@ impl Store {
         rows.next()?.map(read).transpose()
     }
 
+    /// The message about a problem that Slack has there: its channel and `ts`.
+    pub(crate) fn post_at(&self, message: [&str; 2], _: &Permission<'_>) -> Result<Option<i64>, StoreError> {
+        self.at("SELECT id FROM post WHERE ts = ?2 AND channel = ?1 ORDER BY id DESC LIMIT 1", message)
+    }
+
+    /// The digest that Slack has there.
+    pub(crate) fn digest_at(&self, message: [&str; 2], _: &Permission<'_>) -> Result<Option<i64>, StoreError> {
+        self.at("SELECT id FROM digest WHERE ts = ?2 AND channel = ?1 ORDER BY id DESC LIMIT 1", message)
+    }
+
+    /// Whether Slack has a message of ours there. It says nothing of what it is about, so no permission is needed: an
+    /// emoji on anybody's message comes here.
+    pub(crate) fn is_ours(&self, message: [&str; 2]) -> Result<bool, StoreError> {
+        let sql = "SELECT id FROM post WHERE ts = ?2 AND channel = ?1
+                   UNION ALL SELECT id FROM digest WHERE ts = ?2 AND channel = ?1 LIMIT 1";
+        Ok(self.at(sql, message)?.is_some())
+    }
+
+    fn at(&self, sql: &str, message: [&str; 2]) -> Result<Option<i64>, StoreError> {
+        let mut statement = self.db.prepare_cached(sql)?;
+        let mut rows = statement.query(message)?;
+        Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
+    }
+
     /// The message that stands for an object's open problem, whichever it is.
     pub(crate) fn shown_of(&self, object: &str, _: &Permission<'_>) -> Result<Option<ShownMessage>, StoreError> {
         shown_of(&self.db, object)

@@ -20,6 +20,7 @@ mod demo;
 mod disk;
 mod doctor;
 mod door;
+mod emojis;
 mod faults;
 mod home;
 mod icinga;

@@ -23,6 +23,7 @@ pub(super) fn find(
         }
         RequestedAction::One { post, object, .. } => Subject { post: *post, mark: None, object: Some(object.clone()) },
         RequestedAction::Card { post, mark, .. } => Subject { post: Some(*post), mark: mark.clone(), object: None },
+        RequestedAction::Reaction { .. } => Subject::default(),
         RequestedAction::AcknowledgeAll { .. } => return Ok(Err(forgotten(None))),
     };
     find_subject(store, &subject, requester, permission)
@@ -36,9 +37,14 @@ pub(super) fn find_subject(
     permission: &Permission<'_>,
 ) -> Result<Result<(Object, Option<ShownMessage>), String>, StoreError> {
     let named = subject.object.as_ref();
-    let Some(post) = subject.post else {
-        let Some(object) = named else { return Ok(Err(forgotten(None))) };
-        return Ok(Ok((object.clone(), store.shown_of(&object.key(), permission)?)));
+    let post = match (subject.post, named) {
+        (Some(post), _) => post,
+        (None, Some(object)) => return Ok(Ok((object.clone(), store.shown_of(&object.key(), permission)?))),
+        // A shortcut and an emoji know the message alone.
+        (None, None) => match store.post_at(requester.message_ref(), permission)? {
+            Some(post) => post,
+            None => return Ok(Err(NOT_OURS.to_owned())),
+        },
     };
     let Some(shown) = store.shown(post, permission)? else {
         return Ok(Err(forgotten(named)));
@@ -55,6 +61,19 @@ pub(super) fn find_subject(
         None if is_it && is_named => Ok((object, Some(shown))),
         Some(_) | None => Err(forgotten(named)),
     })
+}
+
+/// For a message that no problem of ours is shown in.
+const NOT_OURS: &str =
+    "That message isn't about one host or service that ackbell knows. The slash command works for any of them.";
+
+/// The digest that is that message.
+pub(super) fn digest_at(
+    store: &Store,
+    requester: &Requester,
+    permission: &Permission<'_>,
+) -> Result<Option<i64>, StoreError> {
+    store.digest_at(requester.message_ref(), permission)
 }
 
 /// Whether the message that was clicked on is that digest.

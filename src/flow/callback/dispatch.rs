@@ -14,7 +14,8 @@ use crate::rules::render::AvailableAction;
 use crate::rules::slash::{self, Filter, Order, SlashOrder};
 use crate::rules::verify::Verified;
 use crate::slack::interaction::{
-    BlockActions, DecodeError, Event, EventKind, Interaction, SlashCommand, TeamId, Unsupported, UserId, ViewAction,
+    BlockActions, DecodeError, Event, EventId, EventKind, Interaction, Reaction, Shortcut, ShortcutName, SlashCommand,
+    TeamId, TriggerId, Unsupported, UserId, ViewAction,
 };
 use crate::slack::slash_reply::{self, PageButton};
 use crate::slack::{forms, mrkdwn};
@@ -67,6 +68,10 @@ impl Callback {
             Interaction::Event(Event { team, kind: EventKind::AppHomeOpened { user, tab }, .. }) if tab == "home" => {
                 self.home_opened(&context, team.as_ref(), &user).into()
             }
+            Interaction::Event(Event { id, team, kind: EventKind::Reaction(reaction), .. }) => {
+                self.reacted(&context, (id.as_ref(), team.as_ref()), &reaction)
+            }
+            Interaction::Shortcut(shortcut) => self.shortcut(&context, &shortcut).into(),
             Interaction::Event(event) => self.installation_event(&event, integration, &config).into(),
             Interaction::Unsupported(used) => self.unsupported(&context, &used).into(),
             Interaction::Unknown { kind } => {
@@ -96,7 +101,7 @@ impl Callback {
                 return Dispatched::ActionRequested(Box::new(new));
             }
             Click::Form { available_action, requester, subject } => {
-                self.open_form(context, click, (available_action, requester, subject));
+                self.open_form(context, click.origin.trigger.as_ref(), (available_action, requester, subject));
             }
         }
         HttpReply::ok().into()
@@ -106,7 +111,7 @@ impl Callback {
     fn open_form(
         &self,
         context: &RequestContext,
-        click: &BlockActions,
+        trigger: Option<&TriggerId>,
         (available_action, requester, subject): (AvailableAction, Requester, Subject),
     ) {
         if let Pace::TooFast(sentence) = self.paces.count(&requester) {
@@ -115,7 +120,7 @@ impl Callback {
             }
             return;
         }
-        let Some(trigger) = &click.origin.trigger else {
+        let Some(trigger) = trigger else {
             return self.reply_privately(context, &requester, "Slack can't open a form from there.");
         };
         if !self.threads.open_forms.begin(&requester) {
@@ -127,6 +132,60 @@ impl Callback {
             self.threads.open_forms.end(&requester);
             self.reply_privately(context, &requester, "Too many forms are being opened; tap again in a moment.");
         }
+    }
+
+    /// An emoji on any message of any channel that the app is in: most are none of ours. The event's id is its own, so
+    /// one that Slack sends again is the same request.
+    fn reacted(
+        &self,
+        context: &RequestContext,
+        (id, team): (Option<&EventId>, Option<&TeamId>),
+        reaction: &Reaction,
+    ) -> Dispatched {
+        let now = clock::wall_ms() / 1000;
+        let Some(requested_action) = request::reaction(reaction, &context.config, now) else {
+            return HttpReply::ok().into();
+        };
+        let requester = Requester {
+            integration: context.integration.clone(),
+            team: team.map(|id| id.as_ref().to_owned()),
+            user: reaction.user.as_ref().to_owned(),
+            channel: Some(reaction.channel.as_ref().to_owned()),
+            message: Some(reaction.message.as_ref().to_owned()),
+            ..Requester::default()
+        };
+        match locked(&self.store).is_ours(requester.message_ref()) {
+            Ok(true) => {}
+            Ok(false) => return HttpReply::ok().into(),
+            // Slack sends the event again.
+            Err(e) => {
+                error!("can't look for the message of an emoji reason={:?}", e.to_string());
+                return HttpReply::text(500, "the event can't be kept").into();
+            }
+        }
+        let own = id.map_or_else(|| clock::wall_ns().to_string(), |id| id.as_ref().to_owned());
+        let key = format!("{} {} reaction {own}", context.integration, requester.user);
+        let (config, name) = (Arc::clone(&context.config), requested_action.name().to_owned());
+        let request = Request { name, requester, requested_action };
+        Dispatched::ActionRequested(Box::new(NewRequest { config, key, request, source: ActionSource::Message }))
+    }
+
+    /// An entry of ours in a menu of Slack: a form about the message, or the list of problems.
+    fn shortcut(&self, context: &RequestContext, shortcut: &Shortcut) -> HttpReply {
+        let requester = Requester::new(&context.integration, &shortcut.origin, shortcut.message.as_ref());
+        let available_action = match shortcut.name {
+            ShortcutName::Acknowledge => AvailableAction::AcknowledgeWith,
+            ShortcutName::Downtime => AvailableAction::Downtime,
+            ShortcutName::Problems => {
+                if let (Some(trigger), Pace::Human) = (&shortcut.origin.trigger, self.paces.count(&requester)) {
+                    self.threads.problems_asked(requester, trigger.as_ref().to_owned());
+                }
+                return HttpReply::ok();
+            }
+        };
+        let trigger = shortcut.origin.trigger.as_ref();
+        self.open_form(context, trigger, (available_action, requester, Subject::default()));
+        HttpReply::ok()
     }
 
     /// A button or a shortcut that no message or manifest of ackbell has.

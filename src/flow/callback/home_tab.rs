@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::model::outcome::Outcome;
 use crate::monitoring::objects::DisplayNames;
 use crate::rules::remedy::{Context, remedy};
-use crate::slack::home::without_timestamps;
+use crate::slack::home::{self, without_timestamps};
 use crate::store::{Opened, Store, StoreError};
 use crate::system::clock;
 use log::{error, info, warn};
@@ -44,6 +44,8 @@ const OWNERS_MAX: usize = 200;
 #[derive(Debug)]
 pub(super) enum HomeMessage {
     Opened(Requester),
+    /// The same list as a view of its own, which this trigger opens.
+    Asked(Requester, String),
     Configuration(Arc<Config>),
 }
 
@@ -109,6 +111,11 @@ impl HomeWorker {
     fn handle(&mut self, message: HomeMessage) {
         match message {
             HomeMessage::Opened(requester) => self.opened(requester),
+            HomeMessage::Asked(requester, trigger) => {
+                if let Err(e) = self.open_list(&requester, &trigger) {
+                    self.log_failure("", &e.to_string(), Next::WhenOpened);
+                }
+            }
             HomeMessage::Configuration(config) => {
                 self.lookup.reconfigure(&config);
                 self.seen = -1;
@@ -165,6 +172,22 @@ impl HomeWorker {
             is_asked: true,
             shown: None,
         });
+    }
+
+    /// Opens the list; a trigger that is over by now opens nothing, and the person asks again.
+    fn open_list(&mut self, requester: &Requester, trigger: &str) -> Result<(), StoreError> {
+        if self.store.changes()? != self.seen {
+            self.problems.clear();
+        }
+        let Ok(home) = self.view(requester)? else { return Ok(()) };
+        let view = home::as_modal(home);
+        let Some(client) = self.lookup.client(&requester.integration) else { return Ok(()) };
+        let opened = client.call("views.open", &json!({ "trigger_id": trigger, "view": view }), BUDGET);
+        if let Err(outcome) = opened {
+            let (integration, reason) = (&requester.integration, outcome.reason());
+            warn!("can't open the list of problems integration={integration} dropped=view reason={reason:?}");
+        }
+        Ok(())
     }
 
     /// Publishes the views that are due, one for each integration.

@@ -8,7 +8,7 @@ use crate::model::object::Object;
 use crate::rules::render::AvailableAction;
 use crate::slack::buttons;
 use crate::slack::forms::About;
-use crate::slack::interaction::{BlockActions, MessageTs, Origin};
+use crate::slack::interaction::{BlockActions, MessageTs, Origin, Reaction};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -58,6 +58,11 @@ pub(crate) enum RequestedAction {
     },
     AcknowledgeAll {
         digest: i64,
+        action: Action,
+    },
+    /// By an emoji on a message: what it is about is looked up once the requester is known. Taking an emoji back removes
+    /// only an acknowledgement of the same person.
+    Reaction {
         action: Action,
     },
     /// The end of an acknowledgement that the core doesn't end by itself.
@@ -156,6 +161,35 @@ pub(crate) fn click(click: &BlockActions, integration: &str, rules: &Acknowledge
     }
 }
 
+/// What an emoji asks for, if it is one of those that act.
+pub(crate) fn reaction(reaction: &Reaction, config: &Config, now: i64) -> Option<RequestedAction> {
+    let is = |emoji: &Option<String>| emoji.as_deref() == Some(without_skin_tone(&reaction.emoji));
+    let action = if is(&config.reactions.acknowledge) {
+        if reaction.is_added { acknowledgement(&config.acknowledge) } else { Action::RemoveAcknowledgement }
+    } else if is(&config.reactions.recheck) && reaction.is_added {
+        Action::Recheck { at: now }
+    } else {
+        return None;
+    };
+    Some(RequestedAction::Reaction { action })
+}
+
+/// `wave::skin-tone-2` is a `wave`.
+fn without_skin_tone(emoji: &str) -> &str {
+    emoji.split("::").next().unwrap_or(emoji)
+}
+
+/// An acknowledgement without a comment, as the configuration wants it.
+fn acknowledgement(rules: &Acknowledge) -> Action {
+    Action::Acknowledge {
+        sticky: rules.sticky,
+        notify: rules.notify,
+        persistent: rules.persistent,
+        comment: String::new(),
+        expiry: None,
+    }
+}
+
 fn requested_action(
     available_action: AvailableAction,
     subject: Subject,
@@ -163,13 +197,7 @@ fn requested_action(
     now: i64,
 ) -> Option<RequestedAction> {
     let Subject { post, mark, object } = subject;
-    let acknowledge = || Action::Acknowledge {
-        sticky: rules.sticky,
-        notify: rules.notify,
-        persistent: rules.persistent,
-        comment: String::new(),
-        expiry: None,
-    };
+    let acknowledge = || acknowledgement(rules);
     let action = match available_action {
         AvailableAction::Acknowledge => acknowledge(),
         AvailableAction::RemoveAcknowledgement => Action::RemoveAcknowledgement,
@@ -193,7 +221,10 @@ impl RequestedAction {
     /// The action's name in rules and in the audit.
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Self::One { action, .. } | Self::Card { action, .. } | Self::AcknowledgeAll { action, .. } => action.name(),
+            Self::One { action, .. }
+            | Self::Card { action, .. }
+            | Self::AcknowledgeAll { action, .. }
+            | Self::Reaction { action } => action.name(),
             Self::Expire { .. } => Action::RemoveAcknowledgement.name(),
         }
     }
@@ -201,9 +232,10 @@ impl RequestedAction {
     /// The action itself.
     pub(crate) fn action(&self) -> Action {
         match self {
-            Self::One { action, .. } | Self::Card { action, .. } | Self::AcknowledgeAll { action, .. } => {
-                action.clone()
-            }
+            Self::One { action, .. }
+            | Self::Card { action, .. }
+            | Self::AcknowledgeAll { action, .. }
+            | Self::Reaction { action } => action.clone(),
             Self::Expire { .. } => Action::RemoveAcknowledgement,
         }
     }
@@ -212,7 +244,7 @@ impl RequestedAction {
     pub(crate) fn object(&self) -> Option<Object> {
         match self {
             Self::One { object, .. } | Self::Expire { object, .. } => Some(object.clone()),
-            Self::Card { .. } | Self::AcknowledgeAll { .. } => None,
+            Self::Card { .. } | Self::AcknowledgeAll { .. } | Self::Reaction { .. } => None,
         }
     }
 
@@ -220,7 +252,7 @@ impl RequestedAction {
     pub(crate) fn object_key(&self) -> String {
         match self {
             Self::One { object, .. } | Self::Expire { object, .. } => object.key(),
-            Self::Card { .. } | Self::AcknowledgeAll { .. } => String::new(),
+            Self::Card { .. } | Self::AcknowledgeAll { .. } | Self::Reaction { .. } => String::new(),
         }
     }
 }
@@ -230,6 +262,11 @@ impl Requester {
     pub(crate) fn about(&self, post: Option<i64>, object: Object) -> About {
         let Self { channel, message, response_url, .. } = self.clone();
         About { post, object, channel, message, response_url }
+    }
+
+    /// The channel and `ts` of the message that it is about; empty where there is none, which no message has.
+    pub(crate) fn message_ref(&self) -> [&str; 2] {
+        [self.channel.as_deref().unwrap_or_default(), self.message.as_deref().unwrap_or_default()]
     }
 
     /// Integration and user, as one text.

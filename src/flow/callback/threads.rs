@@ -83,6 +83,12 @@ impl Threads {
         let _ = locked(&self.homes).send(HomeMessage::Opened(requester));
     }
 
+    /// A person asked what is wrong; `trigger` opens one view within 3 s.
+    pub(super) fn problems_asked(&self, requester: Requester, trigger: String) {
+        // The thread ends only with the process.
+        let _ = locked(&self.homes).send(HomeMessage::Asked(requester, trigger));
+    }
+
     /// Puts a changed configuration in force; the other threads get it with each request.
     pub(super) fn reconfigure(&self, config: Arc<Config>) {
         // The thread ends only with the process.

@@ -63,7 +63,7 @@ pub(super) fn handle(
             }
             "tokens_revoked"
         }
-        EventKind::AppHomeOpened { .. } | EventKind::Other { .. } => return Ok(()),
+        EventKind::AppHomeOpened { .. } | EventKind::Reaction(_) | EventKind::Other { .. } => return Ok(()),
     };
     let now = clock::wall_ms();
     let at = event.time.unwrap_or(now / 1000);

@@ -25,6 +25,8 @@ pub(crate) enum Feature {
     Command,
     /// Shows what is wrong in the app's own tab.
     Home,
+    /// Acts on emojis.
+    Reactions,
 }
 
 /// A bot scope that a feature needs (<https://docs.slack.dev/reference/scopes>).
@@ -97,6 +99,7 @@ impl Feature {
                 }
             }
             Self::Home => &[],
+            Self::Reactions => const { &[need("reactions:read", "emojis that act, of [reactions]")] },
         }
     }
 
@@ -105,6 +108,7 @@ impl Feature {
         match self {
             Self::Webhook | Self::Messages => &["app_uninstalled", "tokens_revoked"],
             Self::Home => &["app_home_opened"],
+            Self::Reactions => &["reaction_added", "reaction_removed"],
             Self::Emails | Self::Groups | Self::KeptGroups | Self::Rest | Self::Clicks | Self::Command => &[],
         }
     }
@@ -130,6 +134,9 @@ pub(crate) fn of_bot(config: &Config, integration: &Integration, is_heard: bool)
     let mut groups = false;
     if is_heard && integration.interactive != Some(false) {
         features.extend([Feature::Clicks, Feature::Command, Feature::Home]);
+        if config.reactions.acknowledge.is_some() || config.reactions.recheck.is_some() {
+            features.insert(Feature::Reactions);
+        }
         groups = config.access.rules.iter().flat_map(|rule| &rule.who).any(|who| matches!(who, Who::Group(_)));
         if config.access.people.keys().any(|who| matches!(who, Who::Email(_))) {
             features.insert(Feature::Emails);

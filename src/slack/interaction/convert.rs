@@ -1,10 +1,10 @@
 //! From the shapes on the wire to their meaning.
 
-use super::wire::{AppHome, Callback, Element, Payload, Revoked, Slash, WireView};
+use super::wire::{AppHome, Callback, Element, Payload, ReactionEvent, Revoked, Slash, WireView};
 use super::{
     Action, ActionId, BlockActions, BlockId, CallbackId, ChannelId, DecodeError, Event, EventId, EventKind, Input,
-    Interaction, MessageTs, Origin, SlashCommand, TeamId, TriggerId, Unsupported, UserId, View, ViewAction, ViewId,
-    brief_kind,
+    Interaction, MessageTs, Origin, Reaction, Shortcut, ShortcutName, SlashCommand, TeamId, TriggerId, Unsupported,
+    UserId, View, ViewAction, ViewId, brief_kind,
 };
 use crate::system::secret::Secret;
 use serde::de::DeserializeOwned;
@@ -21,8 +21,8 @@ pub(super) fn payload(value: Value) -> Result<Interaction, DecodeError> {
         "block_actions" => block_actions(value),
         "view_submission" => view_action("view_submission", value).map(Interaction::ViewSubmission),
         "interactive_message" => unsupported("interactive_message", value),
-        "shortcut" => unsupported("shortcut", value),
-        "message_action" => unsupported("message_action", value),
+        "shortcut" => shortcut("shortcut", value),
+        "message_action" => shortcut("message_action", value),
         "event_callback" => event(value),
         _ => Ok(Interaction::Unknown { kind }),
     }
@@ -120,6 +120,18 @@ fn unsupported(kind: &'static str, value: Value) -> Result<Interaction, DecodeEr
     Ok(Interaction::Unsupported(Unsupported { kind, message: message(&wire), origin: origin(kind, wire)? }))
 }
 
+/// One that isn't in our manifest is answered as a button that isn't ours.
+fn shortcut(kind: &'static str, value: Value) -> Result<Interaction, DecodeError> {
+    let wire: Payload = from_object(kind, value.clone())?;
+    let is_it = |name: &ShortcutName| wire.callback_id.as_deref() == Some(name.as_str());
+    let Some(name) = ShortcutName::ALL.into_iter().find(is_it) else {
+        return unsupported(kind, value);
+    };
+    let thread = wire.message.as_ref().and_then(|message| message.thread_ts.clone()).and_then(MessageTs::new);
+    let message = thread.or_else(|| message(&wire));
+    Ok(Interaction::Shortcut(Shortcut { name, message, origin: origin(kind, wire)? }))
+}
+
 fn origin(kind: &'static str, wire: Payload) -> Result<Origin, DecodeError> {
     let user = wire.user.unwrap_or_default();
     let team = wire.team.and_then(|team| team.id).and_then(TeamId::new);
@@ -169,8 +181,21 @@ fn event_kind(event: Value) -> Result<EventKind, DecodeError> {
             let user = required(wire.user.and_then(UserId::new), "app_home_opened", "user")?;
             EventKind::AppHomeOpened { user, tab: wire.tab.unwrap_or_default() }
         }
+        "reaction_added" | "reaction_removed" => reaction(kind, event)?,
         _ => EventKind::Other { kind },
     })
+}
+
+/// One on anything but a message is of no use here.
+fn reaction(kind: String, event: Value) -> Result<EventKind, DecodeError> {
+    let is_added = kind == "reaction_added";
+    let wire: ReactionEvent = from_object("reaction", event)?;
+    let item = wire.item.unwrap_or_default();
+    let Some((channel, message)) = item.channel.and_then(ChannelId::new).zip(item.ts.and_then(MessageTs::new)) else {
+        return Ok(EventKind::Other { kind });
+    };
+    let user = required(wire.user.and_then(UserId::new), "reaction", "user")?;
+    Ok(EventKind::Reaction(Reaction { user, emoji: wire.reaction.unwrap_or_default(), is_added, channel, message }))
 }
 
 fn from_object<T: DeserializeOwned>(kind: &'static str, value: Value) -> Result<T, DecodeError> {

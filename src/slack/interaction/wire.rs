@@ -24,6 +24,7 @@ pub(super) struct User {
 #[serde(default)]
 pub(super) struct Message {
     pub(super) ts: Option<String>,
+    pub(super) thread_ts: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -43,6 +44,7 @@ pub(super) struct Payload {
     pub(super) container: Option<Container>,
     pub(super) message: Option<Message>,
     pub(super) message_ts: Option<String>,
+    pub(super) callback_id: Option<String>,
     pub(super) trigger_id: Option<String>,
     pub(super) response_url: Option<String>,
     pub(super) actions: Option<Vec<Element>>,
@@ -120,6 +122,22 @@ pub(super) struct Callback {
 pub(super) struct AppHome {
     pub(super) user: Option<String>,
     pub(super) tab: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ReactionEvent {
+    pub(super) user: Option<String>,
+    pub(super) reaction: Option<String>,
+    pub(super) item: Option<ReactionItem>,
+}
+
+/// A message; files had reactions once.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ReactionItem {
+    pub(super) channel: Option<String>,
+    pub(super) ts: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

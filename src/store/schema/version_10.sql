@@ -5,3 +5,5 @@ CREATE TABLE deadman (
     switch TEXT NOT NULL,                      -- JSON
     PRIMARY KEY (integration, channel)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX post_ts ON post (ts) WHERE ts IS NOT NULL;     -- an emoji names the message alone
+CREATE INDEX digest_ts ON digest (ts) WHERE ts IS NOT NULL;

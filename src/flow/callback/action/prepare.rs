@@ -211,11 +211,12 @@ impl ActionWorker {
 
     /// The request, naming the object that its message is about.
     fn with_object(&mut self, kept: &ActionRequest, request: &Request, object: &Object) -> Result<Request, StoreError> {
-        let RequestedAction::Card { post, action, .. } = &request.requested_action else {
-            return Ok(request.clone());
+        let (post, action) = match &request.requested_action {
+            RequestedAction::Card { post, action, .. } => (Some(*post), action),
+            RequestedAction::Reaction { action } => (None, action),
+            _ => return Ok(request.clone()),
         };
-        let requested_action =
-            RequestedAction::One { post: Some(*post), object: object.clone(), action: action.clone() };
+        let requested_action = RequestedAction::One { post, object: object.clone(), action: action.clone() };
         let request = Request { requested_action, ..request.clone() };
         let text = serde_json::to_string(&request).map_err(|e| StoreError::Content(e.to_string()))?;
         self.store.resolve_request(kept.id, &object.key(), &text)?;
@@ -242,6 +243,23 @@ impl ActionWorker {
             removal.may(&known, contacts.as_deref()).map_err(refused)?;
         }
         authorise(permission, &known, contacts.as_deref()).map_err(refused)
+    }
+
+    /// Whoever takes an emoji back ends their own acknowledgement, and nobody else's.
+    pub(in crate::flow::callback) fn check_own(
+        request: &Request,
+        found: &Found,
+        authorised: &Authorised,
+    ) -> Result<(), Stop> {
+        let is_taken_back =
+            matches!(request.requested_action, RequestedAction::Reaction { action: Action::RemoveAcknowledgement });
+        let remark = found.problem().and_then(|problem| problem.acknowledged.as_ref());
+        match remark.map(|remark| remark.author.as_deref()) {
+            _ if !is_taken_back => Ok(()),
+            Some(Some(author)) if author == authorised.author() => Ok(()),
+            Some(Some(author)) => Err(Stop::nothing_to_do(format!("It stays acknowledged, by {author}."))),
+            _ => Err(Stop::nothing_to_do("Nothing of yours is acknowledged there.")),
+        }
     }
 
     /// Whether there is still something to do, as far as ackbell knows.

@@ -18,11 +18,22 @@ impl ActionWorker {
         request: &Request,
         permission: &Permission<'_>,
     ) -> Result<(), Stop> {
-        let RequestedAction::AcknowledgeAll { digest, action } = &request.requested_action else {
-            return Ok(());
+        let requester = &request.requester;
+        let (digest, action) = match &request.requested_action {
+            RequestedAction::AcknowledgeAll { digest, action } => (*digest, action),
+            RequestedAction::Reaction { action } => {
+                match clicked_message::digest_at(&self.store, requester, permission)? {
+                    Some(digest) if matches!(action, Action::Acknowledge { .. }) => (digest, action),
+                    Some(_) => {
+                        return Err(Stop::nothing_to_do("For many problems at once only an acknowledgement works."));
+                    }
+                    None => return Ok(()),
+                }
+            }
+            _ => return Ok(()),
         };
-        clicked_message::is_digest(&self.store, *digest, &request.requester, permission)?.map_err(Stop::failed)?;
-        let problems = self.store.unacknowledged(*digest, permission)?;
+        clicked_message::is_digest(&self.store, digest, requester, permission)?.map_err(Stop::failed)?;
+        let problems = self.store.unacknowledged(digest, permission)?;
         if problems.is_empty() {
             let sentence = "Nothing is left to acknowledge: everything recovered or is acknowledged.";
             return Err(Stop::nothing_to_do(sentence));
