@@ -149,10 +149,15 @@ fn events_are_known_by_their_id() {
     assert_eq!(revoked, EventKind::TokensRevoked { people: users("U1"), bots: users("U2") });
     let opened = kind(json!({ "type": "app_home_opened", "user": "U1", "channel": "D1", "tab": "home" }));
     assert_eq!(opened, EventKind::AppHomeOpened { user: UserId::new("U1").unwrap(), tab: "home".into() });
-    assert_eq!(
-        kind(json!({ "type": "reaction_added", "user": 5 })),
-        EventKind::Other { kind: "reaction_added".into() }
-    );
+    let item = json!({ "type": "message", "channel": "C1", "ts": "1.2" });
+    let reaction = |user: &Value, item: &Value| json!({ "type": "reaction_removed", "user": user, "reaction": "eyes", "item": item });
+    let EventKind::Reaction(removed) = kind(reaction(&json!("U1"), &item)) else { panic!() };
+    assert_eq!((removed.is_added, removed.emoji.as_str(), removed.message.as_ref()), (false, "eyes", "1.2"));
+    let of_a_file = kind(reaction(&json!("U1"), &json!({ "type": "file", "file": "F1" })));
+    assert_eq!(of_a_file, EventKind::Other { kind: "reaction_removed".into() });
+    let bad = json!({ "type": "event_callback", "event": reaction(&json!(5), &item) });
+    assert!(decode_envelope("events_api", bad).is_err());
+    assert_eq!(kind(json!({ "type": "emoji_changed", "user": 5 })), EventKind::Other { kind: "emoji_changed".into() });
 }
 
 #[test]
