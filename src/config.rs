@@ -11,6 +11,7 @@ mod core;
 mod core_kind;
 mod credentials;
 mod excerpt;
+mod history;
 pub(crate) mod filter;
 mod integration;
 pub(crate) mod keys;
@@ -68,6 +69,9 @@ pub(crate) struct Config {
     pub(crate) acknowledge: Acknowledge,
     pub(crate) access: Access,
     pub(crate) audit: Audit,
+    pub(crate) history: History,
+    /// The summary that is posted every week; nothing is posted where it isn't configured.
+    pub(crate) weekly: Option<Weekly>,
     pub(crate) listen: Listen,
     /// Files whose change means the configuration changed: itself every `..._file`, and what `[listen]` needs for TLS.
     pub(crate) sources: Vec<PathBuf>,
@@ -369,6 +373,30 @@ pub(crate) struct Access {
 pub(crate) struct Audit {
     /// How long its rows are kept; for good where nothing is said.
     pub(crate) keep: Option<Duration>,
+}
+
+/// `[history]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct History {
+    /// How long problems that ended are remembered.
+    pub(crate) keep: Duration,
+}
+
+/// `[report]`: the week's summary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Weekly {
+    pub(crate) channel: Destination,
+    /// By name; else the default one.
+    pub(crate) integration: Option<String>,
+    pub(crate) at: WeeklyTime,
+}
+
+/// A time of the week in the machine's time zone: `Mon 08:00`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WeeklyTime {
+    /// Monday is 0.
+    pub(crate) weekday: u8,
+    pub(crate) minute_of_day: u16,
 }
 
 /// One `[[access.rule]]`; every given part must match, an empty one matches all.

@@ -22,6 +22,7 @@ mod claim;
 mod delivery_queue;
 mod digest;
 mod duplicate;
+mod history;
 mod home;
 mod message;
 mod new_delivery;
@@ -41,6 +42,7 @@ pub(crate) use action::{ActionOutcome, ActionRequest, Children, NewActionRequest
 pub(crate) use audit::{Chain, Head};
 pub(crate) use claim::{Claimed, Planned, Work};
 pub(crate) use delivery_queue::{DeliveryQueue, MessageMode, Target};
+pub(crate) use history::Verdicts;
 pub(crate) use home::Opened;
 pub(crate) use outbox::{NewDelivery, NewEntry, PURGE_BATCH};
 #[cfg(test)]

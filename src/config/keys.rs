@@ -42,7 +42,7 @@ const PATTERNS: &str = "pattern or list of patterns";
 const COUNT: &str = "number";
 
 /// All tables, in the order of the manual.
-pub(crate) const SECTIONS: [Section; 13] = [
+pub(crate) const SECTIONS: [Section; 15] = [
     Section {
         header: "",
         about: "At the top of the file, each on a line of its own before the first table: they are found even when the rest has mistakes.",
@@ -286,6 +286,21 @@ pub(crate) const SECTIONS: [Section; 13] = [
             "\"400d\"",
             "How long its rows are kept, at least a day. The chain of hashes stays valid: its new start is recorded.",
         )],
+    },
+    Section {
+        header: "[history]",
+        about: "The problems that ended: `ackbell history`, and a line on the next card.",
+        keys: &[key("keep", SPAN, "365d", "\"365d\"", "How long they are remembered, at least a day.")],
+    },
+    Section {
+        header: "[report]",
+        about: "The week's summary, as `ackbell report` prints it: posted once a week where a channel is given. Cards of problems that are \
+            over then have the buttons Worth it and Noise, which are counted.",
+        keys: &[
+            key("channel", TEXT, "", "\"#ops\"", "Where it is posted: as `channel` of [slack]."),
+            key("integration", TEXT, "default", "\"second\"", "By which integration."),
+            key("at", TEXT, "Mon 08:00", "\"Mon 08:00\"", "When, in the machine's time zone."),
+        ],
     },
     Section {
         header: "[listen]",

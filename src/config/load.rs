@@ -4,7 +4,7 @@ use super::problem::{Mistake, Problem, Problems};
 use super::reader::Table;
 use super::secrets::LoadContext;
 use super::{
-    Config, Field, Limits, Message, Outbox, Route, Thread, access, core, credentials, integration, lenient, listen,
+    Config, Field, Limits, Message, Outbox, Route, Thread, access, core, credentials, history, integration, lenient, listen,
     matcher, tree, values,
 };
 use crate::state_dir::owner;
@@ -162,6 +162,8 @@ fn read_config(
         acknowledge: access::acknowledge(top, problems),
         access: access::access(top, problems),
         audit: access::audit(top, problems),
+        history: history::history(top, problems),
+        weekly: history::weekly(top, problems),
         listen: listen::read(top, &base, (env, &integrations), &mut sources, problems),
         sources,
         integrations,
@@ -169,6 +171,7 @@ fn read_config(
     credentials::check(&mut config, problems);
     integration::check_routes(&config, problems);
     access::check(&config, problems);
+    history::check(&config, problems);
     config
 }
 

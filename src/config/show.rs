@@ -31,6 +31,10 @@ pub(crate) fn show_json(config: &Config) -> Value {
         },
         "access": access(&config.access),
         "audit": { "keep": config.audit.keep.map(seconds) },
+        "history": { "keep": seconds(config.history.keep) },
+        "report": config.weekly.as_ref().map(|weekly| json!({
+            "channel": weekly.channel.to_string(), "integration": weekly.integration, "at": weekly.at.to_string(),
+        })),
         "listen": listen(&config.listen, &config.integrations),
     })
 }

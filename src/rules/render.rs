@@ -5,6 +5,7 @@
 
 mod digest;
 pub(crate) mod links;
+pub(crate) mod memory;
 mod perfdata;
 pub(crate) mod phrases;
 mod problem_card;
@@ -20,6 +21,7 @@ use crate::model::notification::{Kind, Notification};
 use crate::model::object::Object;
 use crate::model::template;
 use crate::model::time_text::span;
+use memory::{Earlier, Memory};
 
 /// A notification whose core was this far behind is called late.
 const LATE_AFTER_SECONDS: i64 = 60;
@@ -44,6 +46,10 @@ pub(crate) struct RenderContext<'a> {
     pub(crate) interactivity: Interactivity,
     /// The message's number in the outbox.
     pub(crate) post: i64,
+    /// How it went before, where that is known.
+    pub(crate) earlier: Option<&'a Earlier>,
+    /// People are asked whether the notification was worth it.
+    pub(crate) asks_verdict: bool,
 }
 
 /// By what means people act from a message.
@@ -71,6 +77,11 @@ pub(crate) enum AvailableAction {
     ResumeNotifications,
     /// Of a digest.
     AcknowledgeAll,
+    /// Shows the earlier problems to the person alone.
+    LastTimes,
+    /// Of one that is over: the notification was worth it, or wasn't.
+    WorthIt,
+    Noise,
 }
 
 impl<'a> RenderContext<'a> {
@@ -86,6 +97,8 @@ impl<'a> RenderContext<'a> {
             outage: None,
             interactivity: Interactivity::Nothing,
             post: 0,
+            earlier: None,
+            asks_verdict: false,
         }
     }
 }
@@ -149,6 +162,8 @@ pub(crate) struct Card {
     pub(crate) time: i64,
     pub(crate) late: Option<String>,
     pub(crate) annotation: Option<String>,
+    /// How it went before.
+    pub(crate) memory: Memory,
     /// Label and address.
     pub(crate) links: Vec<(String, String)>,
     pub(crate) mentions: Vec<ResolvedMention>,
@@ -188,6 +203,7 @@ pub(crate) fn card(notification: &Notification, facts: &RenderContext<'_>) -> Ca
         time: notification.time,
         late: late(facts.oldest.unwrap_or(notification.time), facts),
         annotation: facts.annotation.map(str::to_owned),
+        memory: Memory::default(),
         links: links.web,
         page,
         mentions: facts.mentions.to_vec(),
@@ -244,6 +260,13 @@ pub(crate) fn redact(notification: &mut Notification, patterns: &[String]) {
         notification.comment.iter_mut().for_each(&cut);
         notification.vars.values_mut().for_each(&cut);
         notification.host.display_name.iter_mut().for_each(&cut);
+    }
+}
+
+/// The same for the comments of earlier problems, which may be older than the patterns.
+pub(crate) fn redact_remarks(past: &mut [crate::model::past_problem::PastProblem], patterns: &[String]) {
+    for cut in cutters(patterns) {
+        past.iter_mut().filter_map(|past| past.answer.as_mut()?.remark.as_mut()).for_each(&cut);
     }
 }
 

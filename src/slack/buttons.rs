@@ -86,7 +86,7 @@ fn label(action: AvailableAction) -> &'static str {
     AVAILABLE_ACTIONS.iter().find(|(known, ..)| *known == action).map_or("", |(.., label)| label)
 }
 
-const AVAILABLE_ACTIONS: [(AvailableAction, &str, &str); 8] = [
+const AVAILABLE_ACTIONS: [(AvailableAction, &str, &str); 11] = [
     (AvailableAction::Acknowledge, "acknowledge", "Acknowledge"),
     (AvailableAction::AcknowledgeWith, "acknowledge_with", "Acknowledge…"),
     (AvailableAction::RemoveAcknowledgement, "unacknowledge", "Remove acknowledgement"),
@@ -95,6 +95,9 @@ const AVAILABLE_ACTIONS: [(AvailableAction, &str, &str); 8] = [
     (AvailableAction::StopNotifications, "stop_notifications", "Stop notifications"),
     (AvailableAction::ResumeNotifications, "resume_notifications", "Resume notifications"),
     (AvailableAction::AcknowledgeAll, "acknowledge_all", "Acknowledge all"),
+    (AvailableAction::LastTimes, "last_times", "Last times"),
+    (AvailableAction::WorthIt, "worth_it", "Worth it"),
+    (AvailableAction::Noise, "noise", "Noise"),
 ];
 
 /// The action of a click, by its action id or the chosen option.

@@ -74,6 +74,7 @@ fn text(card: &Card) -> String {
         let metrics: Vec<String> = card.metrics.iter().map(|metric| harmless(&metric.line())).collect();
         parts.push(metrics.join("\n"));
     }
+    parts.extend(card.memory.line.iter().chain(&card.memory.more).map(|line| harmless(line)));
     parts.extend(card.annotation.as_deref().map(harmless));
     let mut details: Vec<String> = card.details().iter().map(|piece| harmless(piece)).collect();
     details.push(utc(card.time));

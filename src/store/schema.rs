@@ -4,7 +4,7 @@ use super::StoreError;
 use rusqlite::Connection;
 
 /// Each entry brings a database one version further. Never change one that was released; add another.
-const VERSIONS: [&str; 9] = [
+const VERSIONS: [&str; 10] = [
     "
 CREATE TABLE notification (
     seq INTEGER PRIMARY KEY,             -- order of import
@@ -186,9 +186,11 @@ CREATE TRIGGER audit_stays BEFORE DELETE ON audit
 ",
     VERSION_8,
     VERSION_9,
+    VERSION_10,
 ];
 pub(super) const VERSION_8: &str = include_str!("schema/version_8.sql");
 pub(super) const VERSION_9: &str = include_str!("schema/version_9.sql");
+pub(super) const VERSION_10: &str = include_str!("schema/version_10.sql");
 /// From this version on reasons have their codes.
 const WITH_CODES: i64 = 8;
 

@@ -2,6 +2,7 @@
 
 use super::assign_post::PostAssigner;
 use super::delivery_queue::{DeliveryQueue, MessageMode};
+use super::history::{self, Heard};
 use super::new_delivery::{NOBODY, NewDeliveryRow};
 use super::{Store, StoreError, from_json, to_json};
 use crate::model::incoming::Incoming;
@@ -104,6 +105,10 @@ impl Store {
                 continue;
             }
             let seq = transaction.last_insert_rowid();
+            if let Incoming::Notification(notification) = &incoming {
+                let heard = Heard { notification, duplicate_key: id, contact: "", destination: None, now };
+                history::hear(&transaction, &heard)?;
+            }
             for queue in &queues_of(&transaction, object)? {
                 let assigner = PostAssigner { db: &transaction, queue, mode: mode(queue), quiet, now };
                 show_in(&assigner, seq, object, &incoming)?;

@@ -6,6 +6,9 @@ use crate::config::{Acknowledge, CommentRule, Config};
 use crate::model::action::Action;
 use crate::model::object::Object;
 use crate::rules::render::AvailableAction;
+/// The object of a click, as far as the click names it. Nothing of it is looked up before the requester is known.
+pub(crate) use crate::rules::slash::ClickedCard as Subject;
+use crate::rules::slash::ClickedQuestion;
 use crate::slack::buttons;
 use crate::slack::forms::About;
 use crate::slack::interaction::{BlockActions, MessageTs, Origin};
@@ -69,17 +72,6 @@ pub(crate) enum RequestedAction {
     },
 }
 
-/// The object of a click, as far as the click names it. Nothing of it is looked up before the requester is known.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Subject {
-    /// Our message that was clicked on, by its number.
-    pub(crate) post: Option<i64>,
-    /// The mark of the object that the message is about.
-    pub(crate) mark: Option<String>,
-    /// The object that a button names.
-    pub(crate) object: Option<Object>,
-}
-
 /// An action request that isn't kept yet.
 pub(crate) struct NewRequest {
     pub(crate) config: Arc<Config>,
@@ -109,6 +101,12 @@ pub(crate) enum Click {
         requester: Requester,
         subject: Subject,
     },
+    /// Needs no command for the core.
+    Question {
+        question: ClickedQuestion,
+        requester: Requester,
+        subject: Subject,
+    },
     /// One of our buttons, but it names neither message nor object.
     Lost(Requester),
     /// A link, or nothing of ours.
@@ -131,6 +129,9 @@ pub(crate) fn click(click: &BlockActions, integration: &str, rules: &Acknowledge
         return Click::Lost(requester);
     }
     let subject = Subject { post, mark, object };
+    if let Some(question) = question(available_action) {
+        return Click::Question { question, requester, subject };
+    }
     let needs_comment = available_action == AvailableAction::Acknowledge && rules.comment == CommentRule::Required;
     if needs_comment || matches!(available_action, AvailableAction::AcknowledgeWith | AvailableAction::Downtime) {
         let available_action = if needs_comment { AvailableAction::AcknowledgeWith } else { available_action };
@@ -145,6 +146,15 @@ pub(crate) fn click(click: &BlockActions, integration: &str, rules: &Acknowledge
     Click::Ask {
         key,
         request: Box::new(Request { name: requested_action.name().to_owned(), requester, requested_action }),
+    }
+}
+
+fn question(available_action: AvailableAction) -> Option<ClickedQuestion> {
+    match available_action {
+        AvailableAction::LastTimes => Some(ClickedQuestion::LastTimes),
+        AvailableAction::WorthIt => Some(ClickedQuestion::WorthIt),
+        AvailableAction::Noise => Some(ClickedQuestion::Noise),
+        _ => None,
     }
 }
 
@@ -171,7 +181,11 @@ fn requested_action(
         AvailableAction::AcknowledgeAll => {
             return Some(RequestedAction::AcknowledgeAll { digest: post?, action: acknowledge() });
         }
-        AvailableAction::AcknowledgeWith | AvailableAction::Downtime => return None,
+        AvailableAction::AcknowledgeWith
+        | AvailableAction::Downtime
+        | AvailableAction::LastTimes
+        | AvailableAction::WorthIt
+        | AvailableAction::Noise => return None,
     };
     match (object, post) {
         (Some(object), _) => Some(RequestedAction::One { post, object, action }),

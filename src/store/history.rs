@@ -1,0 +1,399 @@
+//! The memory: one row for each problem that ended, whichever messages showed it.
+//!
+//! A problem that goes on has a row in `open_problem`, which follows its notifications by the same rules as a card
+//! ([`Problem`]). When it ends, its row in `history` is written in the transaction that imports its end. A row of an imported
+//! log and one that was heard are the same problem if they overlap: the first that was written stays.
+
+use super::{Store, StoreError, from_json, to_json};
+use crate::model::notification::{Kind, Notification};
+use crate::model::object::Object;
+use crate::model::past_problem::{Answer, Ending, PastProblem, Worst};
+use crate::model::problem::{Novelty, Problem};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params, params};
+
+/// So much of a comment and of a name is kept.
+const REMARK_CHARS_MAX: usize = 500;
+const NAME_CHARS_MAX: usize = 200;
+/// How many open problems of one service are looked at for a card's neighbours.
+const NEIGHBOURS_LOOKED_AT: i64 = 200;
+
+/// One more notification, as it is imported.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Heard<'a> {
+    pub(super) notification: &'a Notification,
+    /// Equal for the runs for several contacts.
+    pub(super) duplicate_key: &'a str,
+    pub(super) contact: &'a str,
+    /// Where it is sent first.
+    pub(super) destination: Option<&'a str>,
+    /// Unix ms.
+    pub(super) now: i64,
+}
+
+/// A problem that goes on.
+struct OpenProblem {
+    began: i64,
+    notified: u32,
+    has_flapped: bool,
+    counted: String,
+    counted_contact: String,
+    answer: Option<Answer>,
+    destination: Option<String>,
+    problem: Problem,
+}
+
+/// Takes one notification into account. To be used in the transaction that imports it.
+pub(super) fn hear(db: &Connection, heard: &Heard<'_>) -> Result<(), StoreError> {
+    let notification = heard.notification;
+    let object = Object::of(notification);
+    let begins = matches!(notification.kind, Kind::Problem | Kind::FlappingStart);
+    let Some(id) = (if begins { Some(object_id(db, &object)?) } else { known_object(db, &object)? }) else {
+        return Ok(());
+    };
+    let Some(mut open) = load(db, id)? else {
+        return if begins { begin(db, id, heard) } else { Ok(()) };
+    };
+    if open.problem.is_another(notification) {
+        finish(db, id, &open, (notification.time, Ending::Unseen))?;
+        return begin(db, id, heard);
+    }
+    match open.problem.hear(notification, heard.now / 1000) {
+        Novelty::News | Novelty::GoesOn => {
+            let _ = open.problem.apply(notification);
+            open.count(heard);
+        }
+        Novelty::Known | Novelty::Older | Novelty::Waits => {}
+    }
+    if open.problem.is_over() { finish(db, id, &open, end(&open.problem, notification)) } else { save(db, id, &open, heard) }
+}
+
+/// A recovery counts that waited for the other cores of a redundant core.
+pub(super) fn recovered(db: &Connection, notification: &Notification) -> Result<(), StoreError> {
+    let Some(id) = known_object(db, &Object::of(notification))? else { return Ok(()) };
+    match load(db, id)? {
+        Some(open) => finish(db, id, &open, (notification.time, Ending::Recovered)),
+        None => Ok(()),
+    }
+}
+
+fn begin(db: &Connection, id: i64, heard: &Heard<'_>) -> Result<(), StoreError> {
+    let notification = heard.notification;
+    // The copy for another contact may come after the end.
+    let sql = "SELECT COUNT(*) FROM history WHERE object = ?1 AND began <= ?2 AND (ended > ?2 OR began = ?2)";
+    if db.prepare_cached(sql)?.query_row([id, notification.time], |row| row.get::<_, i64>(0))? > 0 {
+        return Ok(());
+    }
+    let mut problem = Problem::begin(notification);
+    let _ = problem.hear(notification, heard.now / 1000);
+    let mut open = OpenProblem {
+        began: notification.time,
+        notified: 0,
+        has_flapped: false,
+        counted: String::new(),
+        counted_contact: String::new(),
+        answer: None,
+        destination: heard.destination.map(str::to_owned),
+        problem,
+    };
+    open.count(heard);
+    save(db, id, &open, heard)
+}
+
+/// When and how it ended, by the notification that ended it.
+fn end(problem: &Problem, last: &Notification) -> (i64, Ending) {
+    match (problem.recovered, &last.kind) {
+        (Some(at), _) => (at, Ending::Recovered),
+        (None, Kind::FlappingStop | Kind::FlappingDisabled) => (last.time, Ending::Recovered),
+        (None, _) => (last.time, Ending::Unseen),
+    }
+}
+
+impl OpenProblem {
+    fn count(&mut self, heard: &Heard<'_>) {
+        let Heard { notification, duplicate_key, contact, .. } = *heard;
+        let is_for_another =
+            self.counted == duplicate_key && !contact.is_empty() && contact != self.counted_contact;
+        if matches!(notification.kind, Kind::Problem | Kind::FlappingStart) && !is_for_another {
+            self.notified = self.notified.saturating_add(1);
+            duplicate_key.clone_into(&mut self.counted);
+            contact.clone_into(&mut self.counted_contact);
+        }
+        self.has_flapped |= notification.kind == Kind::FlappingStart;
+        if self.answer.is_none()
+            && let Some(remark) = &self.problem.acknowledged
+        {
+            self.answer = Some(Answer { at: remark.at, by: remark.author.clone(), remark: remark.comment.clone() });
+        }
+    }
+}
+
+fn load(db: &Connection, id: i64) -> Result<Option<OpenProblem>, StoreError> {
+    let sql = "SELECT began, notified, flapped, counted, counted_contact, answered, person, remark, destination, problem
+               FROM open_problem WHERE object = ?1";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([id])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let at: Option<i64> = row.get(5)?;
+    let (by, remark) = (row.get(6)?, row.get(7)?);
+    Ok(Some(OpenProblem {
+        began: row.get(0)?,
+        notified: row.get(1)?,
+        has_flapped: row.get(2)?,
+        counted: row.get(3)?,
+        counted_contact: row.get(4)?,
+        answer: at.map(|at| Answer { at, by, remark }),
+        destination: row.get(8)?,
+        problem: from_json(&row.get::<_, String>(9)?)?,
+    }))
+}
+
+fn save(db: &Connection, id: i64, open: &OpenProblem, heard: &Heard<'_>) -> Result<(), StoreError> {
+    let answer = open.answer.as_ref();
+    let mut problem = open.problem.clone();
+    // What it said is in the messages; here it would only take room.
+    for text in [&mut problem.latest.output, &mut problem.latest.long_output, &mut problem.latest.perfdata] {
+        text.clear();
+    }
+    problem.latest.vars.clear();
+    let service = problem.latest.service.as_ref().map_or("", |service| service.name.as_str());
+    db.prepare_cached(
+        "INSERT INTO open_problem (object, service, began, heard, notified, flapped, counted, counted_contact, answered,
+           person, remark, destination, problem) VALUES (:object, :service, :began, :heard, :notified, :flapped, :counted,
+           :contact, :answered, :person, :remark, :destination, :problem)
+         ON CONFLICT (object) DO UPDATE SET began = excluded.began, heard = excluded.heard, notified = excluded.notified,
+           flapped = excluded.flapped, counted = excluded.counted, counted_contact = excluded.counted_contact,
+           answered = excluded.answered, person = excluded.person, remark = excluded.remark,
+           destination = excluded.destination, problem = excluded.problem",
+    )?
+    .execute(named_params! {
+        ":object": id, ":service": service, ":began": open.began, ":heard": heard.now / 1000, ":notified": open.notified,
+        ":flapped": open.has_flapped, ":counted": open.counted, ":contact": open.counted_contact,
+        ":answered": answer.map(|answer| answer.at), ":person": answer.and_then(|answer| answer.by.as_deref()),
+        ":remark": answer.and_then(|answer| answer.remark.as_deref()), ":destination": open.destination,
+        ":problem": to_json(&problem)?,
+    })?;
+    Ok(())
+}
+
+/// Moves an open problem into the memory. One of which nothing but an acknowledgement was heard is not kept.
+fn finish(db: &Connection, id: i64, open: &OpenProblem, (ended, ending): (i64, Ending)) -> Result<(), StoreError> {
+    db.prepare_cached("DELETE FROM open_problem WHERE object = ?1")?.execute([id])?;
+    if open.notified == 0 {
+        return Ok(());
+    }
+    let past = PastProblem {
+        began: open.began,
+        ended: ended.max(open.began),
+        worst: open.problem.worst.as_deref().map_or(Worst::NotKnown, Worst::from_state),
+        notified: open.notified,
+        has_flapped: open.has_flapped,
+        ending,
+        answer: open.answer.clone(),
+        destination: open.destination.clone(),
+    };
+    add(db, id, &past).map(drop)
+}
+
+/// Writes a row, unless one that overlaps is there; whether it was written.
+fn add(db: &Connection, object: i64, past: &PastProblem) -> Result<bool, StoreError> {
+    let answer = past.answer.as_ref();
+    let person = answer.and_then(|answer| answer.by.as_deref()).map(|name| name_id(db, name)).transpose()?;
+    let destination = past.destination.as_deref().map(|name| name_id(db, name)).transpose()?;
+    // Rows of one object don't overlap, so that the last one that began before the end decides.
+    let added = db
+        .prepare_cached(
+            "INSERT INTO history (object, began, ended, worst, notified, flapped, unseen, answered, person, remark, destination)
+             SELECT :object, :began, :ended, :worst, :notified, :flapped, :unseen, :answered, :person, :remark, :destination
+             WHERE COALESCE((SELECT h.ended FROM history h WHERE h.object = :object AND h.began < :ended
+                             ORDER BY h.began DESC LIMIT 1), :began) <= :began
+             ON CONFLICT (object, began) DO NOTHING",
+        )?
+        .execute(named_params! {
+            ":object": object, ":began": past.began, ":ended": past.ended, ":worst": past.worst.code(),
+            ":notified": past.notified, ":flapped": past.has_flapped, ":unseen": past.ending == Ending::Unseen,
+            ":answered": answer.map(|answer| answer.at), ":person": person,
+            ":remark": answer.and_then(|answer| answer.remark.as_deref()).map(|text| first(text, REMARK_CHARS_MAX)),
+            ":destination": destination,
+        })?;
+    Ok(added > 0)
+}
+
+fn first(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
+}
+
+fn known_object(db: &Connection, object: &Object) -> Result<Option<i64>, StoreError> {
+    let sql = "SELECT id FROM history_object WHERE core = ?1 AND host = ?2 AND service = ?3";
+    let values = params![object.core, object.host, object.service.as_deref().unwrap_or_default()];
+    Ok(db.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?)
+}
+
+fn object_id(db: &Connection, object: &Object) -> Result<i64, StoreError> {
+    if let Some(known) = known_object(db, object)? {
+        return Ok(known);
+    }
+    let sql = "INSERT INTO history_object (core, host, service) VALUES (?1, ?2, ?3)";
+    let values = params![object.core, object.host, object.service.as_deref().unwrap_or_default()];
+    db.prepare_cached(sql)?.execute(values)?;
+    Ok(db.last_insert_rowid())
+}
+
+fn name_id(db: &Connection, name: &str) -> Result<i64, StoreError> {
+    let name = first(name, NAME_CHARS_MAX);
+    let known = "SELECT id FROM history_name WHERE name = ?1";
+    if let Some(known) = db.prepare_cached(known)?.query_row([&name], |row| row.get(0)).optional()? {
+        return Ok(known);
+    }
+    db.prepare_cached("INSERT INTO history_name (name) VALUES (?1)")?.execute([&name])?;
+    Ok(db.last_insert_rowid())
+}
+
+/// The columns that [`past`] decodes, from `history h`.
+const COLUMNS: &str = "h.began, h.ended, h.worst, h.notified, h.flapped, h.unseen, h.answered, h.remark,
+    (SELECT n.name FROM history_name n WHERE n.id = h.person), (SELECT n.name FROM history_name n WHERE n.id = h.destination)";
+
+fn past(row: &Row<'_>) -> rusqlite::Result<PastProblem> {
+    let at: Option<i64> = row.get(6)?;
+    let (remark, by) = (row.get(7)?, row.get(8)?);
+    Ok(PastProblem {
+        began: row.get(0)?,
+        ended: row.get(1)?,
+        worst: Worst::from_code(row.get(2)?),
+        notified: row.get(3)?,
+        has_flapped: row.get(4)?,
+        ending: if row.get(5)? { Ending::Unseen } else { Ending::Recovered },
+        answer: at.map(|at| Answer { at, by, remark }),
+        destination: row.get(9)?,
+    })
+}
+
+impl Store {
+    /// The problems of an object that began before `before`, the newest first.
+    pub(crate) fn past_problems(&self, object: &Object, before: i64, most: usize) -> Result<Vec<PastProblem>, StoreError> {
+        let Some(id) = known_object(&self.db, object)? else { return Ok(Vec::new()) };
+        let sql = format!("SELECT {COLUMNS} FROM history h WHERE h.object = ?1 AND h.began < ?2 ORDER BY h.began DESC LIMIT ?3");
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let mut statement = self.db.prepare_cached(&sql)?;
+        Ok(statement.query_map([id, before, most], past)?.collect::<Result<_, _>>()?)
+    }
+
+    /// The objects with these names, in any core or in the named one.
+    pub(crate) fn remembered_objects(&self, host: &str, service: Option<&str>) -> Result<Vec<Object>, StoreError> {
+        let sql = "SELECT core, host, service FROM history_object WHERE host = ?1 AND service = ?2 ORDER BY core";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let rows = statement.query_map([host, service.unwrap_or_default()], object)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The problems that ended or began within a time, of all objects; the core, in order of their objects.
+    pub(crate) fn each_past_problem(
+        &self,
+        from: i64,
+        to: i64,
+        mut each: impl FnMut(Object, PastProblem, Verdicts),
+    ) -> Result<(), StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS}, o.core, o.host, o.service,
+               (SELECT COUNT(*) FROM verdict v WHERE v.object = h.object AND v.began = h.began AND v.noise = 1),
+               (SELECT COUNT(*) FROM verdict v WHERE v.object = h.object AND v.began = h.began AND v.noise = 0)
+             FROM history h JOIN history_object o ON o.id = h.object
+             WHERE h.ended >= ?1 AND h.began >= ?1 AND h.began < ?2 ORDER BY h.object, h.began"
+        );
+        let mut statement = self.db.prepare(&sql)?;
+        let mut rows = statement.query([from, to])?;
+        while let Some(row) = rows.next()? {
+            let service: String = row.get(12)?;
+            let service = Some(service).filter(|service| !service.is_empty());
+            let object = Object { core: row.get(10)?, host: row.get(11)?, service };
+            each(object, past(row)?, Verdicts { noise: row.get(13)?, worth_it: row.get(14)? });
+        }
+        Ok(())
+    }
+
+    /// The latest notifications of the same service on other hosts whose problem this queue shows now.
+    pub(crate) fn neighbours(
+        &self,
+        queue: &super::DeliveryQueue,
+        object: &Object,
+        most: usize,
+    ) -> Result<Vec<Notification>, StoreError> {
+        let Some(service) = object.service.as_deref() else { return Ok(Vec::new()) };
+        let sql = "SELECT q.problem FROM (SELECT o.core, o.host, o.service FROM open_problem p
+                     JOIN history_object o ON o.id = p.object
+                     WHERE p.service = ?1 AND p.service <> '' AND o.core = ?2 AND o.host <> ?3 ORDER BY p.began DESC LIMIT ?7) n
+                   JOIN post q ON q.integration = ?4 AND q.target = ?5 AND q.open = 1
+                     AND q.object = n.core || ?6 || n.host || ?6 || n.service
+                   WHERE q.rank > 0 ORDER BY n.host LIMIT ?8";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let values = params![
+            service, object.core, object.host, queue.integration, queue.target, "\u{1f}", NEIGHBOURS_LOOKED_AT, most
+        ];
+        let texts = statement.query_map(values, |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+        texts.iter().map(|text| from_json::<Problem>(text).map(|problem| problem.latest)).collect()
+    }
+
+    /// Adds problems of an imported log, in one transaction; how many were not there yet.
+    pub(crate) fn add_past(&mut self, batch: &[(Object, PastProblem)]) -> Result<usize, StoreError> {
+        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut added = 0;
+        for (object, past) in batch {
+            let id = object_id(&transaction, object)?;
+            added += usize::from(add(&transaction, id, past)?);
+        }
+        transaction.commit()?;
+        Ok(added)
+    }
+
+    /// Forgets problems that ended before, so many at most; how many.
+    pub(crate) fn purge_history(&self, before: i64, most: usize) -> Result<usize, StoreError> {
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let sql = "DELETE FROM history WHERE (object, began) IN
+                     (SELECT h.object, h.began FROM history h WHERE h.ended < ?1 ORDER BY h.ended LIMIT ?2)";
+        let purged = self.db.prepare_cached(sql)?.execute([before, most])?;
+        if purged == 0 {
+            return Ok(0);
+        }
+        for table in ["verdict WHERE at < ?1", "open_problem WHERE heard < ?1"] {
+            self.db.execute(&format!("DELETE FROM {table}"), [before])?;
+        }
+        Ok(purged)
+    }
+
+    /// Keeps a person's verdict on the last problem of an object that began before; a second one replaces the first. The
+    /// verdicts on it so far, or `None` where no problem is known.
+    pub(crate) fn judge(
+        &self,
+        object: &Object,
+        before: i64,
+        person: &str,
+        is_noise: bool,
+        now: i64,
+    ) -> Result<Option<Verdicts>, StoreError> {
+        let Some(id) = known_object(&self.db, object)? else { return Ok(None) };
+        let sql = "SELECT began FROM history WHERE object = ?1 AND began <= ?2 ORDER BY began DESC LIMIT 1";
+        let Some(began) = self.db.prepare_cached(sql)?.query_row([id, before], |row| row.get::<_, i64>(0)).optional()?
+        else {
+            return Ok(None);
+        };
+        let sql = "INSERT INTO verdict (object, began, person, noise, at) VALUES (?1, ?2, ?3, ?4, ?5)
+                   ON CONFLICT (object, began, person) DO UPDATE SET noise = excluded.noise, at = excluded.at";
+        self.db.prepare_cached(sql)?.execute(params![id, began, first(person, NAME_CHARS_MAX), is_noise, now])?;
+        let sql = "SELECT COALESCE(SUM(noise), 0), COUNT(*) - COALESCE(SUM(noise), 0) FROM verdict
+                   WHERE object = ?1 AND began = ?2";
+        let verdicts = |row: &Row<'_>| Ok(Verdicts { noise: row.get(0)?, worth_it: row.get(1)? });
+        Ok(Some(self.db.prepare_cached(sql)?.query_row([id, began], verdicts)?))
+    }
+}
+
+/// How many people found a notification worth it, and how many found it noise.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Verdicts {
+    pub(crate) noise: u32,
+    pub(crate) worth_it: u32,
+}
+
+fn object(row: &Row<'_>) -> rusqlite::Result<Object> {
+    let service: String = row.get(2)?;
+    Ok(Object { core: row.get(0)?, host: row.get(1)?, service: Some(service).filter(|service| !service.is_empty()) })
+}
