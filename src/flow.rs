@@ -4,4 +4,6 @@
 
 pub(crate) mod callback;
 pub(crate) mod deliver;
+pub(crate) mod import_history;
 pub(crate) mod notify;
+pub(crate) mod weekly;

@@ -37,6 +37,7 @@ mod schema;
 mod shown_message;
 mod state;
 mod subscription;
+mod weekly;
 
 pub(crate) use action::{ActionOutcome, ActionRequest, Children, NewActionRequest, Transition};
 pub(crate) use audit::{Chain, Head};
@@ -52,6 +53,7 @@ pub(crate) use record_outcome::{Pace, RecordedOutcome};
 pub(crate) use shown_message::{NewActionTaken, ShownMessage};
 pub(crate) use state::{ActionState, AuditStep, DeliveryState};
 pub(crate) use subscription::{PER_CHANNEL_MAX, Subscription};
+pub(crate) use weekly::WeeklyPost;
 
 use crate::model::incoming::Incoming;
 use crate::system::beneath::Directory;

@@ -30,7 +30,8 @@ pub(super) fn weekly(top: &mut Table<'_>, problems: &mut Problems<'_>) -> Option
     let integration = table.text("integration", problems).map(|text| text.text.to_owned());
     let at = table.parsed("at", problems, weekly_time).unwrap_or(WeeklyTime { weekday: 0, minute_of_day: 8 * 60 });
     if table.node("channel").is_none() {
-        let mistake = Mistake::new("[report] without a channel").remedy("write channel = \"#ops\", or remove the table");
+        let mistake =
+            Mistake::new("[report] without a channel").remedy("write channel = \"#ops\", or remove the table");
         problems.error(table.span, mistake);
     }
     table.finish(problems);

@@ -4,8 +4,8 @@ use super::problem::{Mistake, Problem, Problems};
 use super::reader::Table;
 use super::secrets::LoadContext;
 use super::{
-    Config, Field, Limits, Message, Outbox, Route, Thread, access, core, credentials, history, integration, lenient, listen,
-    matcher, tree, values,
+    Config, Field, Limits, Message, Outbox, Route, Thread, access, core, credentials, history, integration, lenient,
+    listen, matcher, tree, values,
 };
 use crate::state_dir::owner;
 use crate::system::environment::Environment;

@@ -1,7 +1,9 @@
 //! Single values: from the text in the file to the strict type, with a remedy for each mistake.
 
 use super::problem::Mistake;
-use super::{CoreKind, Destination, Field, Flavor, Mention, Proxy, Thread, TimeWindow, TimeWindows, WeeklyTime, names, suggest};
+use super::{
+    CoreKind, Destination, Field, Flavor, Mention, Proxy, Thread, TimeWindow, TimeWindows, WeeklyTime, names, suggest,
+};
 use crate::model::notification::Kind;
 use crate::model::pattern::Pattern;
 use crate::system::secret::Secret;

@@ -25,8 +25,12 @@ pub fn slash(bytes: &[u8]) {
                     drop(slash::downtime("/ackbell", name.behind(length)));
                 }
             }
-            SlashOrder::Status(tokens) => named(&tokens),
-            SlashOrder::Help | SlashOrder::Unsubscribe(None) | SlashOrder::Subscriptions | SlashOrder::Whoami => {}
+            SlashOrder::Status(tokens) | SlashOrder::History(tokens) => named(&tokens),
+            SlashOrder::Clicked(..)
+            | SlashOrder::Help
+            | SlashOrder::Unsubscribe(None)
+            | SlashOrder::Subscriptions
+            | SlashOrder::Whoami => {}
         },
         Err(sentence) => assert!(!sentence.is_empty(), "refused without a word"),
     }

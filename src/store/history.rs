@@ -64,7 +64,11 @@ pub(super) fn hear(db: &Connection, heard: &Heard<'_>) -> Result<(), StoreError>
         }
         Novelty::Known | Novelty::Older | Novelty::Waits => {}
     }
-    if open.problem.is_over() { finish(db, id, &open, end(&open.problem, notification)) } else { save(db, id, &open, heard) }
+    if open.problem.is_over() {
+        finish(db, id, &open, end(&open.problem, notification))
+    } else {
+        save(db, id, &open, heard)
+    }
 }
 
 /// A recovery counts that waited for the other cores of a redundant core.
@@ -111,8 +115,7 @@ fn end(problem: &Problem, last: &Notification) -> (i64, Ending) {
 impl OpenProblem {
     fn count(&mut self, heard: &Heard<'_>) {
         let Heard { notification, duplicate_key, contact, .. } = *heard;
-        let is_for_another =
-            self.counted == duplicate_key && !contact.is_empty() && contact != self.counted_contact;
+        let is_for_another = self.counted == duplicate_key && !contact.is_empty() && contact != self.counted_contact;
         if matches!(notification.kind, Kind::Problem | Kind::FlappingStart) && !is_for_another {
             self.notified = self.notified.saturating_add(1);
             duplicate_key.clone_into(&mut self.counted);
@@ -128,7 +131,8 @@ impl OpenProblem {
 }
 
 fn load(db: &Connection, id: i64) -> Result<Option<OpenProblem>, StoreError> {
-    let sql = "SELECT began, notified, flapped, counted, counted_contact, answered, person, remark, destination, problem
+    let sql =
+        "SELECT began, notified, flapped, counted, counted_contact, answered, person, remark, destination, problem
                FROM open_problem WHERE object = ?1";
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query([id])?;
@@ -269,9 +273,16 @@ fn past(row: &Row<'_>) -> rusqlite::Result<PastProblem> {
 
 impl Store {
     /// The problems of an object that began before `before`, the newest first.
-    pub(crate) fn past_problems(&self, object: &Object, before: i64, most: usize) -> Result<Vec<PastProblem>, StoreError> {
+    pub(crate) fn past_problems(
+        &self,
+        object: &Object,
+        before: i64,
+        most: usize,
+    ) -> Result<Vec<PastProblem>, StoreError> {
         let Some(id) = known_object(&self.db, object)? else { return Ok(Vec::new()) };
-        let sql = format!("SELECT {COLUMNS} FROM history h WHERE h.object = ?1 AND h.began < ?2 ORDER BY h.began DESC LIMIT ?3");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM history h WHERE h.object = ?1 AND h.began < ?2 ORDER BY h.began DESC LIMIT ?3"
+        );
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let mut statement = self.db.prepare_cached(&sql)?;
         Ok(statement.query_map([id, before, most], past)?.collect::<Result<_, _>>()?)
@@ -285,7 +296,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The problems that ended or began within a time, of all objects; the core, in order of their objects.
+    /// The ended problems that began within a time, of all objects.
     pub(crate) fn each_past_problem(
         &self,
         from: i64,
@@ -327,7 +338,14 @@ impl Store {
         let mut statement = self.db.prepare_cached(sql)?;
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let values = params![
-            service, object.core, object.host, queue.integration, queue.target, "\u{1f}", NEIGHBOURS_LOOKED_AT, most
+            service,
+            object.core,
+            object.host,
+            queue.integration,
+            queue.target,
+            "\u{1f}",
+            NEIGHBOURS_LOOKED_AT,
+            most
         ];
         let texts = statement.query_map(values, |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
         texts.iter().map(|text| from_json::<Problem>(text).map(|problem| problem.latest)).collect()
@@ -372,7 +390,8 @@ impl Store {
     ) -> Result<Option<Verdicts>, StoreError> {
         let Some(id) = known_object(&self.db, object)? else { return Ok(None) };
         let sql = "SELECT began FROM history WHERE object = ?1 AND began <= ?2 ORDER BY began DESC LIMIT 1";
-        let Some(began) = self.db.prepare_cached(sql)?.query_row([id, before], |row| row.get::<_, i64>(0)).optional()?
+        let Some(began) =
+            self.db.prepare_cached(sql)?.query_row([id, before], |row| row.get::<_, i64>(0)).optional()?
         else {
             return Ok(None);
         };

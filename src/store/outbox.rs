@@ -2,9 +2,9 @@
 
 use super::assign_post::PostAssigner;
 use super::delivery_queue::{DeliveryQueue, MessageMode};
+use super::history::{self, Heard};
 use super::new_delivery::{Ended, NOBODY, NewDeliveryRow};
 use super::state::DeliveryState;
-use super::history::{self, Heard};
 use super::{HISTORY, Store, StoreError, duplicate, message, origin, pause, recovery, to_json};
 use crate::model::incoming::Incoming;
 use crate::state_dir::spool::SpoolId;

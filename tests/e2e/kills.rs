@@ -333,6 +333,9 @@ fn a_migration_killed_at_any_call_loses_nothing() {
         let version = site.sql("PRAGMA user_version").unwrap();
         assert!(version == "7" || version == "9", "{version}");
         assert_eq!(listed(site), expected);
-        assert_eq!(site.sql("PRAGMA integrity_check; PRAGMA foreign_key_check; PRAGMA user_version").unwrap(), "ok\n10");
+        assert_eq!(
+            site.sql("PRAGMA integrity_check; PRAGMA foreign_key_check; PRAGMA user_version").unwrap(),
+            "ok\n10"
+        );
     });
 }

@@ -95,7 +95,7 @@ impl Callback {
                 let new = NewRequest { config, key, request: *request, source: ActionSource::Message };
                 return Dispatched::ActionRequested(Box::new(new));
             }
-            Click::Question { question, requester, subject } => self.asked(context, question, requester, subject),
+            Click::Question { question, requester, subject } => self.asked(context, question, &requester, subject),
             Click::Form { available_action, requester, subject } => {
                 self.open_form(context, click, (available_action, requester, subject));
             }
@@ -104,13 +104,13 @@ impl Callback {
     }
 
     /// A button that is answered to the person alone: by the same threads as the slash command.
-    fn asked(&self, context: &RequestContext, question: ClickedQuestion, requester: Requester, subject: Subject) {
+    fn asked(&self, context: &RequestContext, question: ClickedQuestion, requester: &Requester, subject: Subject) {
         let what = SlashOrder::Clicked(question, subject);
         let order = Order { what, is_public: false, command: String::new(), core: None };
         let (config, key) = (Arc::clone(&context.config), String::new());
         let request = SlashRequest { config, requester: requester.clone(), order, from: 0, replaces: false, key };
         if let Err(Some(sentence)) = self.queue_slash_request(request) {
-            self.reply_privately(context, &requester, sentence);
+            self.reply_privately(context, requester, sentence);
         }
     }
 

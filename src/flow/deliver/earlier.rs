@@ -42,11 +42,11 @@ impl Deliverer {
         let has_more_neighbours = neighbours.len() >= NEIGHBOURS_LOOKED_AT;
         let shared = Arc::clone(&self.names);
         let mut names = shared.lock().unwrap_or_else(PoisonError::into_inner);
-        let named = neighbours.into_iter().map(|mut latest| {
+        let labels = neighbours.into_iter().map(|mut latest| {
             names.fill(&mut latest, &self.config);
             latest.host_label().into_owned()
         });
-        let neighbours = named.collect();
+        let neighbours = labels.collect();
         let with_wall_time = |past: crate::model::past_problem::PastProblem| {
             let at = wall_time(past.began, began);
             (past, at)

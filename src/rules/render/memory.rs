@@ -69,7 +69,10 @@ impl Earlier {
             (None, last) => (last, Vec::new()),
         };
         more.extend(self.neighbours());
-        Memory { line: line.map(|line| format!("{line}.")), more: more.into_iter().map(|text| format!("{text}.")).collect() }
+        Memory {
+            line: line.map(|line| format!("{line}.")),
+            more: more.into_iter().map(|text| format!("{text}.")).collect(),
+        }
     }
 
     /// The hour in which most of them began, and how many were over by themselves; of a list without a present problem.
@@ -99,7 +102,9 @@ fn last_time((past, at): &(PastProblem, WallTime)) -> String {
     } else {
         match past.ending {
             crate::model::past_problem::Ending::Recovered => format!("it was over after {}", span(past.lasted())),
-            crate::model::past_problem::Ending::Unseen => format!("its end, within {}, was not reported", span(past.lasted())),
+            crate::model::past_problem::Ending::Unseen => {
+                format!("its end, within {}, was not reported", span(past.lasted()))
+            }
         }
     };
     match &past.answer {

@@ -67,8 +67,7 @@ impl SlashWorker {
 
     fn last_times(&mut self, request: &SlashRequest, object: &Object, label: &str) -> Result<String, NoAnswer> {
         let now = clock::wall_ms() / 1000;
-        let mut past =
-            self.store.past_problems(object, now.saturating_add(1), LOOKED_AT).map_err(|e| not_kept(&e))?;
+        let mut past = self.store.past_problems(object, now.saturating_add(1), LOOKED_AT).map_err(|e| not_kept(&e))?;
         redact_remarks(&mut past, &request.config.message.redact);
         Ok(listed(&past, label, now))
     }
@@ -109,12 +108,14 @@ fn line(past: &PastProblem) -> String {
         Ending::Recovered => format!("for {}", span(past.lasted())),
         Ending::Unseen => format!("for {} at most, the end was not reported", span(past.lasted())),
     };
-    let times = if past.notified == 1 { "notified once".to_owned() } else { format!("notified {} times", past.notified) };
+    let times =
+        if past.notified == 1 { "notified once".to_owned() } else { format!("notified {} times", past.notified) };
     let answer = past.answer.as_ref().map_or_else(
         || "nobody acknowledged it".to_owned(),
         |answer| {
             let remark = answer.remark.as_deref().filter(|remark| !remark.is_empty());
-            let remark = remark.map(|remark| format!(": \"{}\"", remark.split_whitespace().collect::<Vec<_>>().join(" ")));
+            let remark =
+                remark.map(|remark| format!(": \"{}\"", remark.split_whitespace().collect::<Vec<_>>().join(" ")));
             let by = answer.by.as_deref().unwrap_or("somebody");
             let remark: String = remark.unwrap_or_default().chars().take(160).collect();
             format!("{by} answered after {}{remark}", span(answer.after(past.began)))

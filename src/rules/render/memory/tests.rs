@@ -89,10 +89,7 @@ fn neighbours_are_named_and_the_rest_is_mentioned() {
 #[test]
 fn numbers_are_written_in_english() {
     let numbers = [1, 2, 3, 4, 11, 12, 13, 21, 102, 111];
-    assert_eq!(
-        numbers.map(ordinal),
-        ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "102nd", "111th"]
-    );
+    assert_eq!(numbers.map(ordinal), ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "102nd", "111th"]);
     assert_eq!(median(&mut [5, 1, 9, 3]), Some(3));
     assert_eq!(median(&mut []), None);
 }
