@@ -226,10 +226,20 @@ pub(crate) struct Message {
     pub(crate) title: Option<String>,
     /// A minijinja template in place of the default body.
     pub(crate) body: Option<String>,
+    /// The custom variable that names a formatter, in lower case.
+    pub(crate) formatter: String,
+    pub(crate) formatters: BTreeMap<String, Formatter>,
     pub(crate) fields: Vec<Field>,
     /// Regular expressions; what they match is cut out before anything is stored or sent.
     pub(crate) redact: Vec<String>,
     pub(crate) thread: Thread,
+}
+
+/// `[formatters.NAME]`: the templates of the services that name it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Formatter {
+    pub(crate) title: Option<String>,
+    pub(crate) body: Option<String>,
 }
 
 /// Whether what is said of a problem also goes into the thread of its message, where messages can be edited.

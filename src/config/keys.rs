@@ -42,7 +42,7 @@ const PATTERNS: &str = "pattern or list of patterns";
 const COUNT: &str = "number";
 
 /// All tables, in the order of the manual.
-pub(crate) const SECTIONS: [Section; 15] = [
+pub(crate) const SECTIONS: [Section; 16] = [
     Section {
         header: "",
         about: "At the top of the file, each on a line of its own before the first table: they are found even when the rest has mistakes.",
@@ -136,6 +136,14 @@ pub(crate) const SECTIONS: [Section; 15] = [
             key("title", "template", "ackbell's own", "\"{{ state }}: {{ host }}\"", "The title, in minijinja."),
             key("body", "template", "ackbell's own", "\"{{ output }}\"", "The body, in minijinja."),
             key(
+                "formatter",
+                TEXT,
+                "formatter",
+                "\"slack_formatter\"",
+                "The custom variable of a service or host (_FORMATTER) that names its formatter: disk, load or http, which are \
+                    shipped, or one of [formatters.NAME].",
+            ),
+            key(
                 "fields",
                 TEXTS,
                 "address, duration, attempt, contact",
@@ -155,6 +163,20 @@ pub(crate) const SECTIONS: [Section; 15] = [
                 "replies",
                 "\"broadcast\"",
                 "Whether changes are also replies in the thread: replies, broadcast, off.",
+            ),
+        ],
+    },
+    Section {
+        header: "[formatters.NAME]",
+        about: "The templates of the services whose custom variable names it.",
+        keys: &[
+            key("title", "template", "of [message]", "\"{{ state }}: {{ object }}\"", "The title, in minijinja."),
+            key(
+                "body",
+                "template",
+                "of [message]",
+                "\"{% for metric in metrics %}{{ metric.line }}\\n{% endfor %}\"",
+                "The body; `metrics` has label, value, number, level, limits and line of each measurement.",
             ),
         ],
     },
@@ -566,8 +588,9 @@ mod tests {
             if section.header.is_empty() {
                 // Tables are sections of their own.
                 read.retain(|name| !SECTIONS.iter().any(|other| other.header.trim_matches(['[', ']']) == *name));
-                assert_eq!(read.iter().filter(|name| ["integrations", "cores"].contains(name)).count(), 2);
-                read.retain(|name| !["integrations", "cores"].contains(name));
+                let named = ["integrations", "cores", "formatters"];
+                assert_eq!(read.iter().filter(|name| named.contains(name)).count(), named.len());
+                read.retain(|name| !named.contains(name));
             }
             assert_eq!(documented, read, "{}", section.header);
             assert_eq!(documented.len(), section.keys.len(), "{}: twice", section.header);

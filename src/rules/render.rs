@@ -4,6 +4,8 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod digest;
+mod fix;
+mod formatter;
 pub(crate) mod links;
 pub(crate) mod memory;
 mod perfdata;
@@ -12,6 +14,7 @@ mod problem_card;
 mod samples;
 
 pub(crate) use digest::{Digest, Line, closing, digest, line, list};
+pub(crate) use fix::KNOWN_FIX_VARS;
 pub(crate) use perfdata::Metric;
 pub(crate) use problem_card::{combined_card, problem_card};
 pub(crate) use samples::{failing_sample, problem_samples, samples, storm};
@@ -21,6 +24,7 @@ use crate::model::notification::{Kind, Notification};
 use crate::model::object::Object;
 use crate::model::template;
 use crate::model::time_text::span;
+use fix::KnownFix;
 use memory::{Earlier, Memory};
 
 /// A notification whose core was this far behind is called late.
@@ -164,6 +168,8 @@ pub(crate) struct Card {
     pub(crate) annotation: Option<String>,
     /// How it went before.
     pub(crate) memory: Memory,
+    /// What is known to help, shown first.
+    pub(crate) fix: KnownFix,
     /// Label and address.
     pub(crate) links: Vec<(String, String)>,
     pub(crate) mentions: Vec<ResolvedMention>,
@@ -178,11 +184,18 @@ pub(crate) struct Card {
 /// Renders; never fails. A template that does is left out and said so.
 pub(crate) fn card(notification: &Notification, facts: &RenderContext<'_>) -> Card {
     let page = facts.core.and_then(|core| links::page(notification, core));
-    let links = links::all(notification, page.as_deref(), facts.core);
+    let mut links = links::all(notification, page.as_deref(), facts.core);
+    let fix = KnownFix::take(notification, &mut links.web);
     let fields = facts.style.fields.iter().filter_map(|field| phrases::field(field, notification));
     let context = fields.chain(links.other.iter().map(|(label, url)| format!("{label}: {url}"))).collect();
-    let (title, title_error) = template::render(facts.style.title.as_deref(), notification);
-    let (body, body_error) = template::render(facts.style.body.as_deref(), notification);
+    let templates = formatter::templates(notification, facts.style);
+    let metrics = if templates.title.is_some() || templates.body.is_some() {
+        formatter::metrics(&perfdata::parse(&notification.perfdata))
+    } else {
+        minijinja::Value::UNDEFINED
+    };
+    let (title, title_error) = template::render(templates.title.as_deref(), notification, &metrics);
+    let (body, body_error) = template::render(templates.body.as_deref(), notification, &metrics);
     let mut card = Card {
         tone: phrases::tone(notification),
         head: phrases::head(notification),
@@ -204,13 +217,14 @@ pub(crate) fn card(notification: &Notification, facts: &RenderContext<'_>) -> Ca
         late: late(facts.oldest.unwrap_or(notification.time), facts),
         annotation: facts.annotation.map(str::to_owned),
         memory: Memory::default(),
+        fix,
         links: links.web,
         page,
         mentions: facts.mentions.to_vec(),
         available_actions: Vec::new(),
         subject: Object::of(notification),
         post: facts.post,
-        template_error: title_error.or(body_error),
+        template_error: templates.error.or(title_error).or(body_error),
     };
     if is_about_state(&notification.kind) {
         card.measure(&notification.perfdata);
@@ -317,3 +331,5 @@ fn is_about_state(kind: &Kind) -> bool {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_support;

@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 /// How much of the first line and of the rest of an output is shown, in characters of markup.
 const OUTPUT_MAX: usize = 2900;
 const LONG_OUTPUT_MAX: usize = 2900;
+/// How much of an object's notes is shown.
+const FIX_MAX: usize = 600;
 /// How much of an object's earlier problems is shown.
 const MEMORY_MAX: usize = 1000;
 /// How many earlier states a message lists.
@@ -39,8 +41,11 @@ pub(crate) fn plain(card: &Card) -> Value {
     let mut text = summary(card);
     let long = if card.body.is_some() { String::new() } else { card.long_output.clone() };
     let memory = card.memory.line.iter().chain(&card.memory.more).cloned().collect::<Vec<_>>().join("\n");
+    let fix = card.fix.text.as_deref().into_iter().chain(card.fix.links.iter().map(|(_, url)| url.as_str()));
+    let fix = fix.collect::<Vec<_>>().join(" · ");
     let annotation = card.annotation.as_deref().unwrap_or("");
-    for part in [card.body.as_deref().unwrap_or(&long), &memory, &card.details().join(" · "), annotation] {
+    for part in [fix.as_str(), card.body.as_deref().unwrap_or(&long), &memory, &card.details().join(" · "), annotation]
+    {
         if !part.is_empty() {
             text.push('\n');
             text.push_str(&mrkdwn::escape(part));
@@ -194,6 +199,7 @@ pub(super) fn title(card: &Card) -> String {
 /// The blocks beside the bar; never empty, as the time always shows.
 fn body(card: &Card) -> Vec<Value> {
     let mut blocks = Vec::new();
+    blocks.extend(known_fix(card));
     let sentences = sentences(card);
     if !sentences.is_empty() {
         blocks.push(section(&cut(&sentences.join("\n"), SECTION_TEXT_MAX).0));
@@ -218,6 +224,14 @@ fn body(card: &Card) -> Vec<Value> {
     blocks.push(json!({ "type": "context", "elements": elements }));
     blocks.extend(actions(&card.available_actions, card.post, &card.subject));
     blocks
+}
+
+/// The object's notes and runbook, above all else.
+fn known_fix(card: &Card) -> Option<Value> {
+    let links = card.fix.links.iter().filter(|(_, url)| url.len() <= 900).map(|(label, url)| mrkdwn::link(url, label));
+    let text = card.fix.text.as_deref().map(|text| mrkdwn::plain(&cut(text, FIX_MAX).0));
+    let parts: Vec<String> = text.into_iter().chain(links).collect();
+    (!parts.is_empty()).then(|| section(&cut(&format!(":book: {}", parts.join("  ·  ")), SECTION_TEXT_MAX).0))
 }
 
 /// How it went before: one block, which Slack folds where it is long.

@@ -61,6 +61,8 @@ pub(crate) fn direct_message(message: &DirectMessage, annotation: Option<&str>) 
 
 fn text(card: &Card) -> String {
     let mut parts = Vec::new();
+    parts.extend(card.fix.text.as_deref().map(harmless));
+    parts.extend(card.fix.links.iter().map(|(label, url)| link(label, url)));
     parts.extend(card.lead.as_deref().map(harmless));
     parts.extend(card.marks.iter().map(|mark| format!("{} {}", harmless(&mark.what), utc(mark.at))));
     parts.extend(card.comment.as_deref().map(|comment| format!("> {}", harmless(comment).replace('\n', "\n> "))));

@@ -83,7 +83,7 @@ fn a_problem_that_ends_leaves_one_row_however_many_were_notified() {
 
 #[test]
 fn an_answer_from_slack_counts_as_one_of_the_core() {
-    let (_directory, mut store) = store(&[disk("web01", 100, "PROBLEM", "2", &[])]);
+    let (directory, mut store) = store(&[disk("web01", 100, "PROBLEM", "2", &[])]);
     let action = ActionTaken {
         kind: crate::model::notification::Kind::Acknowledgement,
         time: 160,
@@ -95,7 +95,7 @@ fn an_answer_from_slack_counts_as_one_of_the_core() {
     for _ in 0..2 {
         store.show_actions_taken(&taken, &|_| EDITABLE, QUIET, 161_000).unwrap();
     }
-    let spool = Spool::new(_directory.path());
+    let spool = Spool::new(directory.path());
     let recovery = disk("web01", 300, "RECOVERY", "0", &[]);
     store.import(&[new_entry(&spool, 300_000, &recovery.1, waiting(EDITABLE))], QUIET, 300_000).unwrap();
     assert_eq!(remembered(&store, "web01"), ["100-300 CRITICAL x1 Alice (Slack U1)@160:restarted"]);
@@ -205,5 +205,4 @@ fn a_million_rows_take_less_than_150_megabytes() {
     let rows: i64 = store.db.query_row("SELECT COUNT(*) FROM history", [], |row| row.get(0)).unwrap();
     let bytes = std::fs::metadata(directory.path().join(NAME)).unwrap().len();
     assert!(rows == 1_000_000 && bytes < 150_000_000, "{rows} rows, {bytes} bytes");
-    eprintln!("{rows} rows in {bytes} bytes");
 }
