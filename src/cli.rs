@@ -136,6 +136,7 @@ fn prepare(config: Option<&Path>, verb: &mut Verb, env: &Environment, out: &mut 
     let makes_state_dir = match &*verb {
         Verb::Notify(NotifyVerb::Notify(args)) => !args.dry_run,
         Verb::Queue(args) => matches!(args.what, QueueVerb::Flush),
+        Verb::History(args) => args.what.is_some(),
         other => matches!(other, Verb::Notify(_) | Verb::Listen),
     };
     if makes_state_dir {

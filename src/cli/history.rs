@@ -16,6 +16,8 @@ use crate::system::clock;
 use crate::system::environment::Environment;
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -132,7 +134,13 @@ fn import_logs(args: &ImportArgs, config: &Config, out: &mut Output) -> Result<E
     let name = args.core.clone().unwrap_or_default();
     let Some(core) = paths::core(config, &name) else {
         let known: Vec<&str> = config.cores.iter().map(|core| core.name.as_str()).collect();
-        out.error(&format!("--core: there is no [cores.{name}]; known: {}", suggest::one_of(&known)));
+        let known = known.into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>();
+        let known = if known.is_empty() {
+            "no core has a name".to_owned()
+        } else {
+            format!("known: {}", suggest::one_of(&known))
+        };
+        out.error(&format!("--core: there is no [cores.{name}]; {known}"));
         return Ok(Exit::Usage);
     };
     let given = if args.files.is_empty() { log_files::of_core(&core) } else { args.files.clone() };
@@ -144,6 +152,10 @@ fn import_logs(args: &ImportArgs, config: &Config, out: &mut Output) -> Result<E
     let latest = now.saturating_add(DAY_SECONDS);
     let found = log_files::find(&given, latest);
     found.complaints.iter().for_each(|complaint| out.error(complaint));
+    if let Err(e) = make_state_dir(&config.state_dir) {
+        out.error(&format!("can't make the state directory {}: {e}", config.state_dir.display()));
+        return Ok(Exit::CantWrite);
+    }
     let (mut store, _) = Store::open(&config.state_dir, Duration::from_secs(30))?;
     let from = now.saturating_sub(clock::millis(config.history.keep) / 1000);
     let options = ImportOptions { core: name, from, latest };
@@ -163,12 +175,20 @@ fn import_logs(args: &ImportArgs, config: &Config, out: &mut Output) -> Result<E
     });
     out.progress("");
     let state = state?;
+    if found.empty > 0 {
+        out.error(&format!("files without a line of a core's log: {}", found.empty));
+    }
     summarise(&state, found.files.len(), config, out);
     Ok(match state {
         ImportState { was_stopped: true, .. } => Exit::Later,
         _ if found.complaints.is_empty() && state.remarks.iter().all(|(_, _, error)| error.is_none()) => Exit::Done,
         _ => Exit::Usage,
     })
+}
+
+/// It may be the first thing that is done after the installation.
+fn make_state_dir(state_dir: &Path) -> std::io::Result<()> {
+    if state_dir.is_dir() { Ok(()) } else { DirBuilder::new().recursive(true).mode(0o770).create(state_dir) }
 }
 
 fn progress(state: &ImportState, total: u64, elapsed: Duration) -> String {
@@ -184,21 +204,19 @@ fn summarise(state: &ImportState, files: usize, config: &Config, out: &mut Outpu
     }
     let stopped = if state.was_stopped { "Stopped. " } else { "" };
     let known = state.found.saturating_sub(state.added).saturating_sub(usize::try_from(state.too_old).unwrap_or(0));
+    let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
     out.line(&format!(
-        "{stopped}{files} files, {} lines: {} problems found, {} added, {known} known already",
+        "{stopped}{files}, {} lines: {} problems found, {} added, {known} known already",
         state.lines, state.found, state.added
     ));
     let keep = span(config.history.keep.as_secs());
     for (count, text) in [
-        (state.too_old, format!("ended more than {keep} ago and were left out; [history] keep decides")),
-        (state.unnotified, "were left out because nobody was notified of them".to_owned()),
-        (
-            u64::try_from(state.open).unwrap_or(0),
-            "go on at the end of the last log; each is added when it ends".to_owned(),
-        ),
+        (state.too_old, format!("ended more than {keep} ago: left out, as [history] keep says")),
+        (state.unnotified, "were never notified: left out".to_owned()),
+        (u64::try_from(state.open).unwrap_or(0), "had not ended when the log ended: left out".to_owned()),
     ] {
         if count > 0 {
-            out.line(&format!("{count} problems {text}"));
+            out.line(&format!("{count} of the problems in the logs {text}"));
         }
     }
 }

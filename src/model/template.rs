@@ -29,7 +29,16 @@ pub(crate) fn check_template(source: &str) -> Result<(), String> {
 
 /// Whether the template can be used for this notification; if not, why.
 pub(crate) fn try_on(source: &str, notification: &Notification) -> Result<(), String> {
-    expand(source, notification, &Value::from(Vec::<Value>::new())).map(drop).map_err(|e| describe(&e))
+    expand(source, notification, &example_metrics()).map(drop).map_err(|e| describe(&e))
+}
+
+/// One measurement, as a template is tried on.
+fn example_metrics() -> Value {
+    let one = context! {
+        label => "/", value => "97 %", number => 97.0, level => 0.97, limits => "warn 80 %, crit 90 %",
+        line => "▓▓▓▓▓▓▓▓▓▓  / 97 %  (warn 80 %, crit 90 %)",
+    };
+    Value::from(vec![one])
 }
 
 fn expand(source: &str, notification: &Notification, metrics: &Value) -> Result<String, minijinja::Error> {

@@ -222,6 +222,23 @@ fn add(db: &Connection, object: i64, past: &PastProblem) -> Result<bool, StoreEr
     Ok(added > 0)
 }
 
+/// An acknowledgement of which the core notifies nobody is only in its log: it is added to the row that is there.
+fn add_answer(db: &Connection, object: i64, past: &PastProblem) -> Result<(), StoreError> {
+    let Some(answer) = &past.answer else { return Ok(()) };
+    let person = answer.by.as_deref().map(|name| name_id(db, name)).transpose()?;
+    db.prepare_cached(
+        "UPDATE history SET answered = :answered, person = :person, remark = :remark
+         WHERE object = :object AND answered IS NULL AND ended >= :answered
+           AND began = (SELECT h.began FROM history h WHERE h.object = :object AND h.began <= :answered
+                        ORDER BY h.began DESC LIMIT 1)",
+    )?
+    .execute(named_params! {
+        ":object": object, ":answered": answer.at, ":person": person,
+        ":remark": answer.remark.as_deref().map(|text| first(text, REMARK_CHARS_MAX)),
+    })?;
+    Ok(())
+}
+
 fn first(text: &str, most: usize) -> String {
     text.chars().take(most).collect()
 }
@@ -357,7 +374,11 @@ impl Store {
         let mut added = 0;
         for (object, past) in batch {
             let id = object_id(&transaction, object)?;
-            added += usize::from(add(&transaction, id, past)?);
+            if add(&transaction, id, past)? {
+                added += 1;
+            } else {
+                add_answer(&transaction, id, past)?;
+            }
         }
         transaction.commit()?;
         Ok(added)

@@ -20,6 +20,7 @@ mod disk;
 mod doctor;
 mod door;
 mod faults;
+mod history;
 mod home;
 mod icinga;
 mod injection;

@@ -138,6 +138,18 @@ fn an_import_adds_no_row_that_overlaps_one_that_is_there() {
 }
 
 #[test]
+fn an_import_adds_the_acknowledgement_that_nobody_was_notified_of() {
+    let (_directory, mut store) =
+        store(&[disk("web01", 100, "PROBLEM", "2", &[]), disk("web01", 400, "RECOVERY", "0", &[])]);
+    let answer = |at: i64, by: &str| Some(Answer { at, by: Some(by.into()), remark: Some("on it".into()) });
+    for (at, by) in [(200, "carol"), (201, "eve")] {
+        let imported = PastProblem { answer: answer(at, by), ..past(101, 400) };
+        assert_eq!(store.add_past(&[(object("web01"), imported)]).unwrap(), 0);
+        assert_eq!(remembered(&store, "web01"), ["100-400 CRITICAL x1 carol@200:on it"], "the first stays");
+    }
+}
+
+#[test]
 fn what_is_older_than_it_is_to_be_kept_is_forgotten_in_steps() {
     let (_directory, mut store) = store(&[]);
     let batch: Vec<_> = (0..10).map(|i| (object("web01"), past(i * 100, i * 100 + 50))).collect();
