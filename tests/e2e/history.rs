@@ -390,25 +390,26 @@ fn what_a_card_says_is_what_awk_counts_in_the_log_of_a_real_core() {
 fn stretched(log: &Path, services: u32, rounds: usize) {
     let sandbox = Sandbox::start(&["--burst", "99"]);
     let site = Site::with_token(&sandbox, "");
-    let (long, now) = (site.dir.path().join("long.log"), now());
+    let (stretched_log, now) = (site.dir.path().join("long.log"), now());
     let stretch = format!(
         r#"NR == 1 {{ first = substr($1, 2, length($1) - 2) }}
            /^\[/ {{ t = substr($1, 2, length($1) - 2); last = t; line[NR] = substr($0, length($1) + 1); at[NR] = t }}
            END {{ f = 20 * 86400 / (last - first + 1);
                  for (i = 1; i <= NR; i++) if (i in at) printf "[%d]%s\n", {now} - 20 * 86400 + (at[i] - first) * f, line[i] }}"#
     );
-    fs::write(&long, awk(&stretch, log).join("\n") + "\n").unwrap();
-    let done = site.run(&["history", "import", long.to_str().unwrap()]);
+    fs::write(&stretched_log, awk(&stretch, log).join("\n") + "\n").unwrap();
+    let done = site.run(&["history", "import", stretched_log.to_str().unwrap()]);
     let all = services as usize * rounds;
     assert!(text(&done.stdout).contains(&format!("{all} problems found, {all} added")), "{done:?}");
-    let mut counted = awk(BY_AWK, &long);
+    let mut counted = awk(BY_AWK, &stretched_log);
     counted.sort();
     let rows = "SELECT 'S ' || o.service || ' ' || h.began || ' ' || h.ended FROM history h
                 JOIN history_object o ON o.id = h.object";
     let mut imported: Vec<String> = site.sql(rows).unwrap().lines().map(str::to_owned).collect();
     imported.sort();
     assert_eq!(imported, counted, "row by row");
-    let answered = awk("/EXTERNAL COMMAND: ACKNOWLEDGE_SVC_PROBLEM;web02;S003/ { n++ } END { print n + 0 }", &long);
+    let answered =
+        awk("/EXTERNAL COMMAND: ACKNOWLEDGE_SVC_PROBLEM;web02;S003/ { n++ } END { print n + 0 }", &stretched_log);
     let answered: usize = answered[0].parse().unwrap();
     let _listener = site.listen();
     for service in ["S003", "S001"] {
@@ -418,7 +419,8 @@ fn stretched(log: &Path, services: u32, rounds: usize) {
     }
     let messages = sandbox.wait_for_messages(2);
     for (service, by_itself) in [("S003", rounds - answered), ("S001", rounds)] {
-        let times = awk(&format!("/SERVICE ALERT: web02;{service};CRITICAL/ {{ n++ }} END {{ print n + 1 }}"), &long);
+        let times =
+            awk(&format!("/SERVICE ALERT: web02;{service};CRITICAL/ {{ n++ }} END {{ print n + 1 }}"), &stretched_log);
         let is_it = |message: &&Value| message["text"].as_str().unwrap().contains(service);
         let card = shown(messages.iter().find(is_it).unwrap());
         assert!(card.contains(&format!("{}th time in 30 days", times[0])), "{card}");
