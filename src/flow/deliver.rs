@@ -19,7 +19,7 @@ mod share;
 
 pub(crate) use compose::{interactivity, message, replacement};
 pub(crate) use drain::{complete, local_time, subscriptions};
-pub(crate) use earlier::wall_time;
+pub(crate) use earlier::{earlier, wall_time};
 pub(crate) use mentions::message_mode;
 pub(crate) use send::directly;
 pub(crate) use share::Share;

@@ -183,12 +183,18 @@ pub(crate) fn message(
 }
 
 /// The message that replaces a clicked one where messages can't be edited otherwise.
-pub(crate) fn replacement(problem: &Problem, config: &Config, queue: &DeliveryQueue, post: i64) -> Value {
+pub(crate) fn replacement(
+    problem: &Problem,
+    config: &Config,
+    queue: &DeliveryQueue,
+    (post, earlier): (i64, Option<&Earlier>),
+) -> Value {
     let latest = &problem.latest;
     let core = config.cores.iter().find(|core| core.name == latest.core);
     let context = RenderContext {
         interactivity: interactivity(config, &queue.integration),
         post,
+        earlier,
         ..RenderContext::bare(&config.message, core, latest.time)
     };
     blocks::message(&render::problem_card(problem, &context))

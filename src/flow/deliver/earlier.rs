@@ -1,11 +1,14 @@
 //! How it went before, for a card: looked up when the card is about to be sent.
 
 use super::Deliverer;
+use crate::config::Config;
+use crate::model::notification::Notification;
 use crate::model::object::Object;
+use crate::model::past_problem::PastProblem;
 use crate::model::problem::Problem;
 use crate::rules::render::memory::{Earlier, LOOKED_AT, WallTime};
 use crate::rules::render::redact_remarks;
-use crate::store::{Claimed, DeliveryQueue, Work};
+use crate::store::{Claimed, DeliveryQueue, Store, StoreError, Work};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use log::warn;
@@ -23,41 +26,52 @@ impl Deliverer {
         let (Work::Post(problem) | Work::Update(problem) | Work::PostOnce(problem)) = &claimed.work else {
             return None;
         };
-        match self.look_up(problem, &claimed.queue) {
-            Ok(earlier) => Some(earlier),
-            Err(e) => {
-                warn!("history not read object={:?} reason={:?}", problem.latest.object_label(), e.to_string());
-                None
-            }
-        }
-    }
-
-    fn look_up(&mut self, problem: &Problem, queue: &DeliveryQueue) -> Result<Earlier, crate::store::StoreError> {
-        let object = Object::of(&problem.latest);
-        let began = problem.began.unwrap_or(problem.latest.time);
-        let mut past = self.store.past_problems(&object, began, LOOKED_AT)?;
-        redact_remarks(&mut past, &self.config.message.redact);
-        let neighbours =
-            if problem.is_bad { self.store.neighbours(queue, &object, NEIGHBOURS_LOOKED_AT)? } else { Vec::new() };
-        let has_more_neighbours = neighbours.len() >= NEIGHBOURS_LOOKED_AT;
         let shared = Arc::clone(&self.names);
         let mut names = shared.lock().unwrap_or_else(PoisonError::into_inner);
-        let labels = neighbours.into_iter().map(|mut latest| {
-            names.fill(&mut latest, &self.config);
-            latest.host_label().into_owned()
-        });
-        let neighbours = labels.collect();
-        let with_wall_time = |past: crate::model::past_problem::PastProblem| {
-            let at = wall_time(past.began, began);
-            (past, at)
-        };
-        Ok(Earlier {
-            problems: past.into_iter().map(with_wall_time).collect(),
-            own: Some((began, wall_time(began, began))),
-            neighbours,
-            has_more_neighbours,
-        })
+        earlier(&self.store, &self.config, problem, &claimed.queue, &mut |latest| names.fill(latest, &self.config))
     }
+}
+
+/// The earlier problems of a problem's object, as a card in this queue shows them; `name` fills in display names.
+pub(crate) fn earlier(
+    store: &Store,
+    config: &Config,
+    problem: &Problem,
+    queue: &DeliveryQueue,
+    name: &mut dyn FnMut(&mut Notification),
+) -> Option<Earlier> {
+    let found = look_up(store, config, problem, queue, name);
+    found
+        .inspect_err(|e| {
+            warn!("history not read object={:?} reason={:?}", problem.latest.object_label(), e.to_string());
+        })
+        .ok()
+}
+
+fn look_up(
+    store: &Store,
+    config: &Config,
+    problem: &Problem,
+    queue: &DeliveryQueue,
+    name: &mut dyn FnMut(&mut Notification),
+) -> Result<Earlier, StoreError> {
+    let object = Object::of(&problem.latest);
+    let began = problem.began.unwrap_or(problem.latest.time);
+    let mut past = store.past_problems(&object, began, LOOKED_AT)?;
+    redact_remarks(&mut past, &config.message.redact);
+    let mut neighbours =
+        if problem.is_bad { store.neighbours(queue, &object, NEIGHBOURS_LOOKED_AT)? } else { Vec::new() };
+    neighbours.iter_mut().for_each(name);
+    let with_wall_time = |past: PastProblem| {
+        let at = wall_time(past.began, began);
+        (past, at)
+    };
+    Ok(Earlier {
+        problems: past.into_iter().map(with_wall_time).collect(),
+        own: Some((began, wall_time(began, began))),
+        has_more_neighbours: neighbours.len() >= NEIGHBOURS_LOOKED_AT,
+        neighbours: neighbours.iter().map(|latest| latest.host_label().into_owned()).collect(),
+    })
 }
 
 /// A time in Unix seconds as the machine's clock on the wall shows it; with the year where it is long before `now`.
