@@ -280,6 +280,18 @@ mod tests {
         assert_eq!(twice[0], twice[1]);
     }
 
+    /// Counted by hand in the sample of a real core: `grep -c "NOTIFICATION: alice;web01;Disk;"` and so on.
+    #[test]
+    fn a_real_cores_log_has_the_problems_that_grep_finds() {
+        let found = problems(include_str!("../../tests/samples/nagios-4.4.6-nagios.log"));
+        let expected = [
+            "Disk on web01 1795234314-1795234458 CRITICAL x36 false",
+            "HTTP on web01 1795234314-1795234458 CRITICAL x12 false alice@1795234359:Ack via Slack: with; semicolons \"q\" | p",
+            "web01 1795234459-1795234468 DOWN x2 false carol@1795234461:on it",
+        ];
+        assert_eq!(found, expected);
+    }
+
     #[test]
     fn what_flaps_is_one_problem_until_it_is_calm() {
         let flaps = "[150] SERVICE FLAPPING ALERT: web01;Disk;STARTED; x\n\
