@@ -87,6 +87,31 @@ fn a_card_says_how_it_went_before_and_last_times_are_a_click_away() {
     night.sandbox.assert_respected();
 }
 
+/// What the core's log has went through no filter yet.
+#[test]
+fn a_comment_of_an_imported_log_is_text_and_redacted() {
+    let mut night = OnCall::prepare(Way::Http, "500");
+    night.begin("[message]\nredact = ['secret=\\S+']\n");
+    let (now, log) = (now(), night.site.dir.path().join("nagios.log"));
+    let at = |offset: i64| now - DAY + offset;
+    let lines = [
+        format!("[{}] SERVICE ALERT: web01;Disk;CRITICAL;HARD;3;full", at(0)),
+        format!("[{}] SERVICE NOTIFICATION: ops;web01;Disk;CRITICAL;cmd;full", at(0)),
+        format!("[{}] EXTERNAL COMMAND: ACKNOWLEDGE_SVC_PROBLEM;web01;Disk;2;1;0;Eve;<!here> secret=y", at(60)),
+        format!("[{}] SERVICE ALERT: web01;Disk;OK;HARD;3;fine\n", at(120)),
+    ];
+    fs::write(&log, lines.join("\n")).unwrap();
+    night.run(&["history", "import", log.to_str().unwrap()]);
+    disk(&night.site, "web01", now, "PROBLEM", "2", &["--output", "again"]);
+    let card = night.expect("CRITICAL: Disk on web01 · again");
+    let memory = shown(&card);
+    assert!(memory.contains("Eve answered after 60 s: \"&lt;!here&gt; [redacted]\"; it was over after"), "{memory}");
+    card.choose("last_times");
+    let answer = night.sandbox.expect_whisper("1 problem remembered");
+    assert!(answer.contains("[redacted]") && !answer.contains("secret=y"), "{answer}");
+    night.sandbox.assert_respected();
+}
+
 #[test]
 fn below_three_occurrences_only_the_last_one_is_named() {
     let mut night = OnCall::prepare(Way::Http, "500");
