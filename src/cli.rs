@@ -10,6 +10,7 @@ mod commands;
 mod config;
 mod demo;
 mod doctor;
+mod history;
 mod listen;
 mod manifest;
 mod missing_state_dir;
@@ -21,6 +22,7 @@ mod queue;
 mod sandbox;
 mod setup;
 pub(crate) mod terminal;
+mod weekly;
 
 use crate::config::{Config, LoadError, lenient};
 use crate::state_dir::owner;
@@ -107,6 +109,8 @@ fn run(mut cli: Cli, env: &Environment, out: &mut Output) -> Exit {
         Verb::Doctor(args) => doctor::run(&args, config, env, out),
         Verb::Check(args) => check::run(&args, config, env, out),
         Verb::Audit(args) => audit::run(&args, config, env, out),
+        Verb::History(args) => history::run(&args, config, env, out),
+        Verb::Weekly(args) => weekly::run(&args, config, env, out),
         Verb::Preview(args) => preview::run(&args, config, env, out),
         Verb::Config(args) => config::run(&args, config, env, out),
         Verb::Setup(args) => setup::run(&args, config, env, out),
@@ -132,6 +136,7 @@ fn prepare(config: Option<&Path>, verb: &mut Verb, env: &Environment, out: &mut 
     let makes_state_dir = match &*verb {
         Verb::Notify(NotifyVerb::Notify(args)) => !args.dry_run,
         Verb::Queue(args) => matches!(args.what, QueueVerb::Flush),
+        Verb::History(args) => args.what.is_some(),
         other => matches!(other, Verb::Notify(_) | Verb::Listen),
     };
     if makes_state_dir {

@@ -14,6 +14,7 @@ mod deadman;
 mod escalate;
 mod excerpt;
 pub(crate) mod filter;
+mod history;
 mod integration;
 pub(crate) mod keys;
 pub(crate) mod lenient;
@@ -78,6 +79,9 @@ pub(crate) struct Config {
     pub(crate) acknowledge: Acknowledge,
     pub(crate) access: Access,
     pub(crate) audit: Audit,
+    pub(crate) history: History,
+    /// The summary that is posted every week; nothing is posted where it isn't configured.
+    pub(crate) weekly: Option<Weekly>,
     pub(crate) listen: Listen,
     pub(crate) deadman: Option<DeadMan>,
     pub(crate) reactions: Reactions,
@@ -258,10 +262,20 @@ pub(crate) struct Message {
     pub(crate) title: Option<String>,
     /// A minijinja template in place of the default body.
     pub(crate) body: Option<String>,
+    /// The custom variable that names a formatter, in lower case.
+    pub(crate) formatter: String,
+    pub(crate) formatters: BTreeMap<String, Formatter>,
     pub(crate) fields: Vec<Field>,
     /// Regular expressions; what they match is cut out before anything is stored or sent.
     pub(crate) redact: Vec<String>,
     pub(crate) thread: Thread,
+}
+
+/// `[formatters.NAME]`: the templates of the services that name it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Formatter {
+    pub(crate) title: Option<String>,
+    pub(crate) body: Option<String>,
 }
 
 /// Whether what is said of a problem also goes into the thread of its message, where messages can be edited.
@@ -409,6 +423,30 @@ pub(crate) struct Access {
 pub(crate) struct Audit {
     /// How long its rows are kept; for good where nothing is said.
     pub(crate) keep: Option<Duration>,
+}
+
+/// `[history]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct History {
+    /// How long problems that ended are remembered.
+    pub(crate) keep: Duration,
+}
+
+/// `[report]`: the week's summary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Weekly {
+    pub(crate) channel: Destination,
+    /// By name; else the default one.
+    pub(crate) integration: Option<String>,
+    pub(crate) at: WeeklyTime,
+}
+
+/// A time of the week in the machine's time zone: `Mon 08:00`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WeeklyTime {
+    /// Monday is 0.
+    pub(crate) weekday: u8,
+    pub(crate) minute_of_day: u16,
 }
 
 /// One `[[access.rule]]`; every given part must match, an empty one matches all.

@@ -5,7 +5,9 @@
 pub(crate) mod callback;
 pub(crate) mod deadman;
 pub(crate) mod deliver;
+pub(crate) mod import_history;
 pub(crate) mod notify;
 pub(crate) mod on_call;
 pub(crate) mod people;
 pub(crate) mod timers;
+pub(crate) mod weekly;

@@ -9,6 +9,7 @@ pub(crate) mod incoming;
 pub(crate) mod notification;
 pub(crate) mod object;
 pub(crate) mod outcome;
+pub(crate) mod past_problem;
 pub(crate) mod pattern;
 pub(crate) mod problem;
 pub(crate) mod slack_error;

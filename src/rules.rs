@@ -15,3 +15,4 @@ pub(crate) mod retry;
 pub(crate) mod route;
 pub(crate) mod slash;
 pub(crate) mod verify;
+pub(crate) mod weekly;

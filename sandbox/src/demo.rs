@@ -11,6 +11,7 @@
 //! Nothing outlives the demo: the listener is kept by a shell that ends it as soon as the demo is gone, killed or not.
 
 mod accept_command;
+mod archive;
 mod fake_core;
 mod files;
 mod hosts;
@@ -121,6 +122,8 @@ impl Demo {
             other => other.map_err(failed)?,
         }
         write_config(&files, &page_url, app_port).map_err(failed)?;
+        archive::import(&options.program, &files)
+            .map_err(|source| DemoError::Start { what: "the import of the core's archive", source })?;
         let supervisor = supervise::Supervisor::start(&options.program, &files, options.keep)
             .map_err(|source| DemoError::Start { what: "the listener", source })?;
         wait_for_listener(app_port, &files)?;

@@ -1,9 +1,11 @@
 //! clap's definitions. `--help`, the man pages and the completions all come from here.
 
+mod history;
 mod notify;
 mod setup;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+pub(crate) use history::{HistoryArgs, HistoryVerb, ImportArgs, WeeklyArgs};
 pub(crate) use notify::{HOST_OUTPUT, IGNORED_FLAGS, IGNORED_VALUES, NotifyArgs};
 pub(super) use setup::channel;
 pub(crate) use setup::{CommandsArgs, CommandsVerb, DemoArgs, ManifestArgs, SandboxArgs, SetupArgs};
@@ -111,6 +113,12 @@ pub(crate) enum Verb {
         last row's hash: kept on another machine, it shows later that the end wasn't cut off."
     )]
     Audit(AuditArgs),
+    /// Show the earlier problems of a host or service; fill this memory from the core's logs
+    #[command(after_help = history::HISTORY_EXAMPLES)]
+    History(HistoryArgs),
+    /// Summarise a time: which objects notified most, and which of it was noise
+    #[command(name = "report", after_help = history::WEEKLY_EXAMPLES)]
+    Weekly(WeeklyArgs),
     /// Show what a notification would look like, without sending it
     #[command(after_help = "Takes the arguments of `notify`. Without any, it shows a sample of every kind.\n\n\
         Examples:\n  ackbell preview\n  ackbell preview --html preview.html\n  ackbell preview --link --hostname web01 --hoststate DOWN\n  ackbell preview --hostname web01 --hoststate DOWN --output 'no ping'\n  \
@@ -170,6 +178,8 @@ impl Verb {
             | Self::Doctor(_)
             | Self::Check(_)
             | Self::Audit(_)
+            | Self::History(_)
+            | Self::Weekly(_)
             | Self::Preview(_)
             | Self::Manifest(_) => true,
             Self::Config(args) => !matches!(args.what, ConfigVerb::Init { .. }),

@@ -12,6 +12,8 @@ pub(crate) fn preview(card: &Card, colours: bool, width: usize) -> String {
     let bar = paint(bar_code(card.tone), "┃");
     let mut lines = vec![format!("{} {}", icon(card.tone), paint("1", &card.heading()))];
     let mut body: Vec<String> = Vec::new();
+    body.extend(card.fix.text.clone());
+    body.extend(card.fix.links.iter().map(|(label, url)| format!("{label}: {}", paint("4", url))));
     body.extend(card.lead.clone());
     body.extend(card.marks.iter().map(|mark| format!("{} {}", mark.what, utc(mark.at))));
     body.extend(card.comment.iter().flat_map(|comment| comment.lines().map(|line| format!("❝ {line}"))));
@@ -26,6 +28,7 @@ pub(crate) fn preview(card: &Card, colours: bool, width: usize) -> String {
             body.push(format!("… and {} more", card.metrics_more));
         }
     }
+    body.extend(card.memory.line.iter().chain(&card.memory.more).cloned());
     body.extend(card.annotation.iter().map(|annotation| format!("ℹ {annotation}")));
     let mut details = card.details();
     details.push(utc(card.time));

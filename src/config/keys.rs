@@ -42,7 +42,7 @@ const PATTERNS: &str = "pattern or list of patterns";
 const COUNT: &str = "number";
 
 /// All tables, in the order of the manual.
-pub(crate) const SECTIONS: [Section; 17] = [
+pub(crate) const SECTIONS: [Section; 20] = [
     Section {
         header: "",
         about: "At the top of the file, each on a line of its own before the first table: they are found even when the rest has mistakes.",
@@ -225,6 +225,14 @@ pub(crate) const SECTIONS: [Section; 17] = [
             key("title", "template", "ackbell's own", "\"{{ state }}: {{ host }}\"", "The title, in minijinja."),
             key("body", "template", "ackbell's own", "\"{{ output }}\"", "The body, in minijinja."),
             key(
+                "formatter",
+                TEXT,
+                "formatter",
+                "\"slack_formatter\"",
+                "The custom variable of a service or host (_FORMATTER) that names its formatter: disk, load or http, which are \
+                    shipped, or one of [formatters.NAME].",
+            ),
+            key(
                 "fields",
                 TEXTS,
                 "address, duration, attempt, contact",
@@ -244,6 +252,20 @@ pub(crate) const SECTIONS: [Section; 17] = [
                 "replies",
                 "\"broadcast\"",
                 "Whether changes are also replies in the thread: replies, broadcast, off.",
+            ),
+        ],
+    },
+    Section {
+        header: "[formatters.NAME]",
+        about: "The templates of the services whose custom variable names it.",
+        keys: &[
+            key("title", "template", "of [message]", "\"{{ state }}: {{ object }}\"", "The title, in minijinja."),
+            key(
+                "body",
+                "template",
+                "of [message]",
+                "\"{% for metric in metrics %}{{ metric.line }}\\n{% endfor %}\"",
+                "The body; `metrics` has label, value, number, level, limits and line of each measurement.",
             ),
         ],
     },
@@ -415,6 +437,21 @@ pub(crate) const SECTIONS: [Section; 17] = [
             key("after", SPAN, "15m", "\"15m\"", "After which silence; from 5m to 24h."),
             key("name", TEXT, "the host's name", "\"mon1\"", "This host, as the message names it."),
             key("integration", TEXT, "the first one", "\"default\"", "Whose bot token schedules it."),
+        ],
+    },
+    Section {
+        header: "[history]",
+        about: "The problems that ended: `ackbell history`, and a line on the next card.",
+        keys: &[key("keep", SPAN, "365d", "\"365d\"", "How long they are remembered, at least a day.")],
+    },
+    Section {
+        header: "[report]",
+        about: "The week's summary, as `ackbell report` prints it: posted once a week where a channel is given. Cards of problems that are \
+            over then have the buttons Worth it and Noise, which are counted.",
+        keys: &[
+            key("channel", TEXT, "", "\"#ops\"", "Where it is posted: as `channel` of [slack]."),
+            key("integration", TEXT, "default", "\"second\"", "By which integration."),
+            key("at", TEXT, "Mon 08:00", "\"Mon 08:00\"", "When, in the machine's time zone."),
         ],
     },
     Section {
@@ -681,8 +718,9 @@ mod tests {
             if section.header.is_empty() {
                 // Tables are sections of their own.
                 read.retain(|name| !SECTIONS.iter().any(|other| other.header.trim_matches(['[', ']']) == *name));
-                assert_eq!(read.iter().filter(|name| ["integrations", "cores", "oncall"].contains(name)).count(), 3);
-                read.retain(|name| !["integrations", "cores", "oncall"].contains(name));
+                let named = ["integrations", "cores", "formatters", "oncall"];
+                assert_eq!(read.iter().filter(|name| named.contains(name)).count(), named.len());
+                read.retain(|name| !named.contains(name));
             }
             assert_eq!(documented, read, "{}", section.header);
             assert_eq!(documented.len(), section.keys.len(), "{}: twice", section.header);

@@ -4,11 +4,12 @@ use super::problem::{Mistake, Problem, Problems};
 use super::reader::Table;
 use super::secrets::LoadContext;
 use super::{
-    Config, Field, Limits, Message, Outbox, Route, Thread, access, core, credentials, deadman, escalate, integration,
-    lenient, listen, matcher, oncall, reactions, tree, values,
+    Config, Field, Formatter, Limits, Message, Outbox, Route, Thread, access, core, credentials, deadman, escalate,
+    history, integration, lenient, listen, matcher, oncall, reactions, tree, values,
 };
 use crate::state_dir::owner;
 use crate::system::environment::Environment;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -56,6 +57,9 @@ fn remedy(source: &std::io::Error) -> &'static str {
         _ => "",
     }
 }
+
+/// The custom variable that names a formatter where nothing else is configured: `_FORMATTER`.
+const FORMATTER: &str = "formatter";
 
 /// Reads and checks the configuration; the second half of the answer is what works, but hardly as meant.
 pub(crate) fn load(argument: Option<&Path>, env: &Environment) -> Result<(Config, Vec<Problem>), LoadError> {
@@ -164,6 +168,8 @@ fn read_config(
         acknowledge: access::acknowledge(top, problems),
         access: access::access(top, problems),
         audit: access::audit(top, problems),
+        history: history::history(top, problems),
+        weekly: history::weekly(top, problems),
         listen: listen::read(top, &base, (env, &integrations), &mut sources, problems),
         deadman: deadman::read(top, problems),
         reactions: reactions::read(top, problems),
@@ -175,6 +181,7 @@ fn read_config(
     access::check(&config, problems);
     deadman::check(&config, problems);
     oncall::check(&config, problems);
+    history::check(&config, problems);
     config
 }
 
@@ -207,21 +214,44 @@ fn routes(top: &mut Table<'_>, problems: &mut Problems<'_>) -> Vec<Route> {
 
 fn message(top: &mut Table<'_>, problems: &mut Problems<'_>) -> Message {
     let default = [Field::Address, Field::Duration, Field::Attempt, Field::Contact];
+    let formatters = formatters(top, problems);
     let Some(mut table) = top.table("message", problems) else {
-        let fields = default.to_vec();
-        return Message { title: None, body: None, fields, redact: Vec::new(), thread: Thread::Replies };
+        return Message {
+            title: None,
+            body: None,
+            formatter: FORMATTER.to_owned(),
+            formatters,
+            fields: default.to_vec(),
+            redact: Vec::new(),
+            thread: Thread::Replies,
+        };
     };
+    let formatter = table.text("formatter", problems).map(|text| text.text.trim_start_matches('_').to_lowercase());
     let has_fields = table.node("fields").is_some();
     let fields = table.parsed_list("fields", problems, values::field);
     let message = Message {
         title: table.parsed("title", problems, values::template),
         body: table.parsed("body", problems, values::template),
+        formatter: formatter.unwrap_or_else(|| FORMATTER.to_owned()),
+        formatters,
         fields: if has_fields { fields } else { default.to_vec() },
         redact: table.parsed_list("redact", problems, values::regex),
         thread: table.parsed("thread", problems, values::thread).unwrap_or(Thread::Replies),
     };
     table.finish(problems);
     message
+}
+
+/// The templates by the names that services choose them by.
+fn formatters(top: &mut Table<'_>, problems: &mut Problems<'_>) -> BTreeMap<String, Formatter> {
+    let mut formatters = BTreeMap::new();
+    for (name, mut table) in top.named_tables("formatters", problems) {
+        let title = table.parsed("title", problems, values::template);
+        let body = table.parsed("body", problems, values::template);
+        table.finish(problems);
+        formatters.insert(name.to_owned(), Formatter { title, body });
+    }
+    formatters
 }
 
 fn storm(top: &mut Table<'_>, problems: &mut Problems<'_>) -> Limits {

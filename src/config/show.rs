@@ -17,10 +17,14 @@ pub(crate) fn show_json(config: &Config) -> Value {
         "message": {
             "title": config.message.title,
             "body": config.message.body,
+            "formatter": config.message.formatter,
             "fields": config.message.fields.iter().map(super::Field::name).collect::<Vec<_>>(),
             "redact": config.message.redact,
             "thread": config.message.thread.name(),
         },
+        "formatters": config.message.formatters.iter().map(|(name, formatter)| {
+            (name.clone(), json!({ "title": formatter.title, "body": formatter.body }))
+        }).collect::<Map<_, _>>(),
         "storm": { "threshold": config.storm.threshold, "window": seconds(config.storm.window) },
         "outbox": { "time_budget": seconds(config.outbox.time_budget), "max_age": seconds(config.outbox.max_age) },
         "cores": config.cores.iter().map(core).collect::<Vec<_>>(),
@@ -35,6 +39,10 @@ pub(crate) fn show_json(config: &Config) -> Value {
         },
         "access": access(&config.access),
         "audit": { "keep": config.audit.keep.map(seconds) },
+        "history": { "keep": seconds(config.history.keep) },
+        "report": config.weekly.as_ref().map(|weekly| json!({
+            "channel": weekly.channel.to_string(), "integration": weekly.integration, "at": weekly.at.to_string(),
+        })),
         "listen": listen(&config.listen, &config.integrations),
         "reactions": { "acknowledge": config.reactions.acknowledge, "recheck": config.reactions.recheck },
         "deadman": config.deadman.as_ref().map(|wanted| json!({

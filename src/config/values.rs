@@ -1,7 +1,9 @@
 //! Single values: from the text in the file to the strict type, with a remedy for each mistake.
 
 use super::problem::Mistake;
-use super::{CoreKind, Destination, Field, Flavor, Mention, Proxy, Thread, TimeWindow, TimeWindows, names, suggest};
+use super::{
+    CoreKind, Destination, Field, Flavor, Mention, Proxy, Thread, TimeWindow, TimeWindows, WeeklyTime, names, suggest,
+};
 use crate::model::notification::Kind;
 use crate::model::pattern::Pattern;
 use crate::system::secret::Secret;
@@ -206,6 +208,13 @@ fn time_window(text: &str) -> Option<TimeWindow> {
         day = (day + 1) % 7;
     }
     Some(TimeWindow { days: chosen, from_minute: minute(from)?, to_minute: minute(to)? })
+}
+
+/// `Mon 08:00`
+pub(super) fn weekly_time(text: &str) -> Option<WeeklyTime> {
+    let (day, time) = text.trim().split_once(' ')?;
+    let minute_of_day = minute(time).filter(|&minute| minute < 1440)?;
+    Some(WeeklyTime { weekday: u8::try_from(weekday(day)?).ok()?, minute_of_day })
 }
 
 fn weekday(text: &str) -> Option<usize> {

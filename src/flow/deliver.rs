@@ -10,6 +10,7 @@
 
 mod compose;
 mod drain;
+mod earlier;
 mod log_outcome;
 mod mentions;
 mod renew_token;
@@ -18,6 +19,7 @@ mod share;
 
 pub(crate) use compose::{interactivity, message, replacement};
 pub(crate) use drain::{complete, local_time, subscriptions};
+pub(crate) use earlier::{earlier, wall_time};
 pub(crate) use mentions::message_mode;
 pub(crate) use send::directly;
 pub(crate) use share::Share;
@@ -195,7 +197,10 @@ impl Deliverer {
     /// more. In steps, so that no new message waits for it.
     pub(crate) fn tidy(&self, worth: usize) -> Result<bool, DeliverError> {
         self.spool.sweep();
-        Ok(self.store.purge(self.now_ms(), worth, |id| self.spool.holds(id))? == PURGE_BATCH)
+        let forgotten = self.now_ms().saturating_sub(millis(self.config.history.keep)) / 1000;
+        let has_more_history = self.store.purge_history(forgotten, PURGE_BATCH)? == PURGE_BATCH;
+        let purged = self.store.purge(self.now_ms(), worth, |id| self.spool.holds(id))?;
+        Ok(purged == PURGE_BATCH || has_more_history)
     }
 
     pub(crate) fn now_ms(&self) -> i64 {

@@ -54,7 +54,7 @@ fn run_flow(interaction: &Interaction) {
                     assert!(metadata.chars().count() <= METADATA_MAX, "a form that Slack refuses");
                 }
             }
-            Click::Nothing | Click::Lost(_) => {}
+            Click::Nothing | Click::Lost(_) | Click::Question { .. } => {}
         },
         Interaction::ViewSubmission(form) => {
             if let Some(Ok((about, action))) = forms::parse(&form.view, &rules, NOW) {

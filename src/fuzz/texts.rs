@@ -25,8 +25,9 @@ pub fn slash(bytes: &[u8]) {
                     drop(slash::downtime("/ackbell", name.behind(length)));
                 }
             }
-            SlashOrder::Status(tokens) => named(&tokens),
-            SlashOrder::Help
+            SlashOrder::Status(tokens) | SlashOrder::History(tokens) => named(&tokens),
+            SlashOrder::Clicked(..)
+            | SlashOrder::Help
             | SlashOrder::Unsubscribe(None)
             | SlashOrder::Subscriptions
             | SlashOrder::OnCall

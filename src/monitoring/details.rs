@@ -11,6 +11,7 @@ use super::objects::{FILE_BYTES_MAX, Piece, walk};
 use super::paths::{self, Paths};
 use crate::config::{Config, Core, CoreKind, Field, Route};
 use crate::model::notification::{Notification, clean_line, is_uuid, present};
+use crate::rules::render::KNOWN_FIX_VARS;
 use crate::rules::render::links::encode;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
@@ -185,9 +186,14 @@ fn put_list(field: &mut Vec<String>, values: &[String]) {
 /// Whether anything asks for this variable: others stay where they are, as passwords stand in some.
 fn is_used(key: &str, config: &Config, subscriptions: &[Route]) -> bool {
     let mut routes = config.routes.iter().chain(subscriptions);
-    let mut templates = [&config.message.title, &config.message.body].into_iter().flatten();
+    let message = &config.message;
+    let own = message.formatters.values().flat_map(|formatter| [&formatter.title, &formatter.body]);
+    let mut templates = [&message.title, &message.body].into_iter().chain(own).flatten();
     routes.any(|route| route.matches.vars.contains_key(key))
         || config.message.fields.iter().any(|field| matches!(field, Field::Var(name) if name == key))
+        || key == message.formatter
+        || KNOWN_FIX_VARS.contains(&key)
+        || (key == "url" && !message.formatter.is_empty())
         || templates.any(|template| template.contains("vars"))
 }
 
@@ -284,6 +290,7 @@ impl Block {
             "email" => &mut facts.email,
             "action_url" => &mut facts.action_url,
             "notes_url" => &mut facts.notes_url,
+            "notes" => facts.vars.entry("notes".to_owned()).or_default(),
             _ => match key.strip_prefix('_') {
                 Some(key) => facts.vars.entry(key.to_ascii_lowercase()).or_default(),
                 None => return,

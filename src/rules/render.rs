@@ -4,13 +4,17 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod digest;
+mod fix;
+mod formatter;
 pub(crate) mod links;
+pub(crate) mod memory;
 mod perfdata;
 pub(crate) mod phrases;
 mod problem_card;
 mod samples;
 
 pub(crate) use digest::{Digest, Line, closing, digest, line, list};
+pub(crate) use fix::KNOWN_FIX_VARS;
 pub(crate) use perfdata::Metric;
 pub(crate) use problem_card::{combined_card, problem_card};
 pub(crate) use samples::{failing_sample, problem_samples, samples, storm};
@@ -20,6 +24,8 @@ use crate::model::notification::{Kind, Notification};
 use crate::model::object::Object;
 use crate::model::template;
 use crate::model::time_text::span;
+use fix::KnownFix;
+use memory::{Earlier, Memory};
 
 /// A notification whose core was this far behind is called late.
 const LATE_AFTER_SECONDS: i64 = 60;
@@ -44,6 +50,10 @@ pub(crate) struct RenderContext<'a> {
     pub(crate) interactivity: Interactivity,
     /// The message's number in the outbox.
     pub(crate) post: i64,
+    /// How it went before, where that is known.
+    pub(crate) earlier: Option<&'a Earlier>,
+    /// People are asked whether the notification was worth it.
+    pub(crate) asks_verdict: bool,
 }
 
 /// By what means people act from a message.
@@ -74,6 +84,11 @@ pub(crate) enum AvailableAction {
     StillOnIt,
     /// By a form.
     HandOver,
+    /// Shows the earlier problems to the person alone.
+    LastTimes,
+    /// Of one that is over: the notification was worth it, or wasn't.
+    WorthIt,
+    Noise,
 }
 
 impl<'a> RenderContext<'a> {
@@ -89,6 +104,8 @@ impl<'a> RenderContext<'a> {
             outage: None,
             interactivity: Interactivity::Nothing,
             post: 0,
+            earlier: None,
+            asks_verdict: false,
         }
     }
 }
@@ -152,6 +169,10 @@ pub(crate) struct Card {
     pub(crate) time: i64,
     pub(crate) late: Option<String>,
     pub(crate) annotation: Option<String>,
+    /// How it went before.
+    pub(crate) memory: Memory,
+    /// What is known to help, shown first.
+    pub(crate) fix: KnownFix,
     /// Label and address.
     pub(crate) links: Vec<(String, String)>,
     pub(crate) mentions: Vec<ResolvedMention>,
@@ -166,11 +187,18 @@ pub(crate) struct Card {
 /// Renders; never fails. A template that does is left out and said so.
 pub(crate) fn card(notification: &Notification, facts: &RenderContext<'_>) -> Card {
     let page = facts.core.and_then(|core| links::page(notification, core));
-    let links = links::all(notification, page.as_deref(), facts.core);
+    let mut links = links::all(notification, page.as_deref(), facts.core);
+    let fix = KnownFix::take(notification, &mut links.web);
     let fields = facts.style.fields.iter().filter_map(|field| phrases::field(field, notification));
     let context = fields.chain(links.other.iter().map(|(label, url)| format!("{label}: {url}"))).collect();
-    let (title, title_error) = template::render(facts.style.title.as_deref(), notification);
-    let (body, body_error) = template::render(facts.style.body.as_deref(), notification);
+    let templates = formatter::templates(notification, facts.style);
+    let metrics = if templates.title.is_some() || templates.body.is_some() {
+        formatter::metrics(&perfdata::parse(&notification.perfdata))
+    } else {
+        minijinja::Value::UNDEFINED
+    };
+    let (title, title_error) = template::render(templates.title.as_deref(), notification, &metrics);
+    let (body, body_error) = template::render(templates.body.as_deref(), notification, &metrics);
     let mut card = Card {
         tone: phrases::tone(notification),
         head: phrases::head(notification),
@@ -195,13 +223,15 @@ pub(crate) fn card(notification: &Notification, facts: &RenderContext<'_>) -> Ca
         time: notification.time,
         late: late(facts.oldest.unwrap_or(notification.time), facts),
         annotation: facts.annotation.map(str::to_owned),
+        memory: Memory::default(),
+        fix,
         links: links.web,
         page,
         mentions: facts.mentions.to_vec(),
         available_actions: Vec::new(),
         subject: Object::of(notification),
         post: facts.post,
-        template_error: title_error.or(body_error),
+        template_error: templates.error.or(title_error).or(body_error),
     };
     if is_about_state(&notification.kind) {
         card.measure(&notification.perfdata);
@@ -251,6 +281,13 @@ pub(crate) fn redact(notification: &mut Notification, patterns: &[String]) {
         notification.comment.iter_mut().for_each(&cut);
         notification.vars.values_mut().for_each(&cut);
         notification.host.display_name.iter_mut().for_each(&cut);
+    }
+}
+
+/// The same for the comments of earlier problems, which may be older than the patterns.
+pub(crate) fn redact_remarks(past: &mut [crate::model::past_problem::PastProblem], patterns: &[String]) {
+    for cut in cutters(patterns) {
+        past.iter_mut().filter_map(|past| past.answer.as_mut()?.remark.as_mut()).for_each(&cut);
     }
 }
 
@@ -306,3 +343,5 @@ fn is_about_state(kind: &Kind) -> bool {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_support;

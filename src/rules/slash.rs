@@ -8,6 +8,7 @@ pub(crate) mod tokens;
 
 use crate::config::{Matcher, duration, filter, suggest};
 use crate::model::action::Action;
+use crate::model::object::Object;
 use std::time::Duration;
 use tokens::{Token, quoted, split, tokens, unformatted};
 
@@ -52,6 +53,29 @@ pub(crate) enum SlashOrder {
     Whoami,
     /// Who is on call now.
     OnCall,
+    /// The earlier problems of an object; the tokens begin with its name.
+    History(Vec<String>),
+    /// A button of a card that changes nothing in the core.
+    Clicked(ClickedQuestion, ClickedCard),
+}
+
+/// What a button asks that needs no command for the core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClickedQuestion {
+    LastTimes,
+    WorthIt,
+    Noise,
+}
+
+/// The card that was clicked on, as far as the click names it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ClickedCard {
+    /// Our message, by its number.
+    pub(crate) post: Option<i64>,
+    /// The mark of the object that the message is about.
+    pub(crate) mark: Option<String>,
+    /// The object that a button names.
+    pub(crate) object: Option<Object>,
 }
 
 /// Tokens that begin with an object's name, and the text behind each of them, as typed.
@@ -131,9 +155,10 @@ impl Filter {
 }
 
 /// Each verb with its arguments and its help; also the suggestions for a mistyped verb.
-pub(crate) const VERBS: [(&str, &str, &str); 13] = [
+pub(crate) const VERBS: [(&str, &str, &str); 14] = [
     ("problems", "[FILTER]", "open problems; `problems critical`, `problems db*`, `problems web*/Disk*`"),
     ("status", "HOST[/SERVICE]", "current state, acknowledgement and downtimes"),
+    ("history", "HOST[/SERVICE]", "its earlier problems: when, how long, who answered"),
     ("ack", "HOST[/SERVICE] [COMMENT]", "acknowledge the problem"),
     ("unack", "HOST[/SERVICE]", "remove the acknowledgement"),
     ("downtime", "HOST[/SERVICE] 2h [COMMENT]", "schedule a downtime from now on"),
@@ -181,6 +206,7 @@ pub(crate) fn parse(command: &str, text: &str) -> Result<Order, String> {
         "problems" | "list" => SlashOrder::Problems(Filter::bounded(&tokens)?),
         "status" | "show" => SlashOrder::Status(named(command, &verb, tokens)?),
         "ack" | "acknowledge" => SlashOrder::Action(SlashAction::Acknowledge, name()?),
+        "history" => SlashOrder::History(named(command, &verb, tokens)?),
         "unack" | "unacknowledge" => SlashOrder::Action(SlashAction::RemoveAcknowledgement, name()?),
         "downtime" => SlashOrder::Action(SlashAction::Downtime, name()?),
         "recheck" | "check" => SlashOrder::Action(SlashAction::Recheck, name()?),

@@ -15,6 +15,10 @@ use serde_json::{Value, json};
 /// How much of the first line and of the rest of an output is shown, in characters of markup.
 const OUTPUT_MAX: usize = 2900;
 const LONG_OUTPUT_MAX: usize = 2900;
+/// How much of an object's notes is shown.
+const FIX_MAX: usize = 600;
+/// How much of an object's earlier problems is shown.
+const MEMORY_MAX: usize = 1000;
 /// How many earlier states a message lists.
 const MARKS_MAX: usize = 6;
 /// How many sections of lines one message has; how much Slack takes in all isn't documented.
@@ -36,8 +40,11 @@ pub(crate) fn message(card: &Card) -> Value {
 pub(crate) fn plain(card: &Card) -> Value {
     let mut text = summary(card);
     let long = if card.body.is_some() { String::new() } else { card.long_output.clone() };
-    for part in
-        [card.body.as_deref().unwrap_or(&long), &card.details().join(" · "), card.annotation.as_deref().unwrap_or("")]
+    let memory = card.memory.line.iter().chain(&card.memory.more).cloned().collect::<Vec<_>>().join("\n");
+    let fix = card.fix.text.as_deref().into_iter().chain(card.fix.links.iter().map(|(_, url)| url.as_str()));
+    let fix = fix.collect::<Vec<_>>().join(" · ");
+    let annotation = card.annotation.as_deref().unwrap_or("");
+    for part in [fix.as_str(), card.body.as_deref().unwrap_or(&long), &memory, &card.details().join(" · "), annotation]
     {
         if !part.is_empty() {
             text.push('\n');
@@ -192,6 +199,7 @@ pub(super) fn title(card: &Card) -> String {
 /// The blocks beside the bar; never empty, as the time always shows.
 fn body(card: &Card) -> Vec<Value> {
     let mut blocks = Vec::new();
+    blocks.extend(known_fix(card));
     let sentences = sentences(card);
     if !sentences.is_empty() {
         blocks.push(section(&cut(&sentences.join("\n"), SECTION_TEXT_MAX).0));
@@ -200,6 +208,7 @@ fn body(card: &Card) -> Vec<Value> {
         Some(body) => blocks.push(section(&cut(&mrkdwn::plain(body), SECTION_TEXT_MAX).0)),
         None => blocks.extend(measured(card)),
     }
+    blocks.extend(memory(card));
     if let Some(annotation) = &card.annotation {
         blocks.push(section(&cut(&format!(":information_source: {}", mrkdwn::plain(annotation)), SECTION_TEXT_MAX).0));
     }
@@ -215,6 +224,20 @@ fn body(card: &Card) -> Vec<Value> {
     blocks.push(json!({ "type": "context", "elements": elements }));
     blocks.extend(actions(&card.available_actions, card.post, &card.subject));
     blocks
+}
+
+/// The object's notes and runbook, above all else.
+fn known_fix(card: &Card) -> Option<Value> {
+    let links = card.fix.links.iter().filter(|(_, url)| url.len() <= 900).map(|(label, url)| mrkdwn::link(url, label));
+    let text = card.fix.text.as_deref().map(|text| mrkdwn::plain(&cut(text, FIX_MAX).0));
+    let parts: Vec<String> = text.into_iter().chain(links).collect();
+    (!parts.is_empty()).then(|| section(&cut(&format!(":book: {}", parts.join("  ·  ")), SECTION_TEXT_MAX).0))
+}
+
+/// How it went before: one block, which Slack folds where it is long.
+fn memory(card: &Card) -> Option<Value> {
+    let lines: Vec<String> = card.memory.line.iter().chain(&card.memory.more).map(|line| mrkdwn::plain(line)).collect();
+    (!lines.is_empty()).then(|| section(&cut(&lines.join("\n"), MEMORY_MAX).0))
 }
 
 /// What is said under the title: the lead, what happened when, a person's words.

@@ -86,7 +86,7 @@ fn label(action: AvailableAction) -> &'static str {
     AVAILABLE_ACTIONS.iter().find(|(known, ..)| *known == action).map_or("", |(.., label)| label)
 }
 
-const AVAILABLE_ACTIONS: [(AvailableAction, &str, &str); 10] = [
+const AVAILABLE_ACTIONS: [(AvailableAction, &str, &str); 13] = [
     (AvailableAction::Acknowledge, "acknowledge", "Acknowledge"),
     (AvailableAction::AcknowledgeWith, "acknowledge_with", "Acknowledge…"),
     (AvailableAction::RemoveAcknowledgement, "unacknowledge", "Remove acknowledgement"),
@@ -97,6 +97,9 @@ const AVAILABLE_ACTIONS: [(AvailableAction, &str, &str); 10] = [
     (AvailableAction::AcknowledgeAll, "acknowledge_all", "Acknowledge all"),
     (AvailableAction::StillOnIt, "still_on_it", "Yes, still on it"),
     (AvailableAction::HandOver, "hand_over", "Hand over…"),
+    (AvailableAction::LastTimes, "last_times", "Last times"),
+    (AvailableAction::WorthIt, "worth_it", "Worth it"),
+    (AvailableAction::Noise, "noise", "Noise"),
 ];
 
 /// The action of a click, by its action id or the chosen option.

@@ -61,6 +61,8 @@ pub(crate) fn direct_message(message: &DirectMessage, annotation: Option<&str>) 
 
 fn text(card: &Card) -> String {
     let mut parts = Vec::new();
+    parts.extend(card.fix.text.as_deref().map(harmless));
+    parts.extend(card.fix.links.iter().map(|(label, url)| link(label, url)));
     parts.extend(card.lead.as_deref().map(harmless));
     parts.extend(card.marks.iter().map(|mark| format!("{} {}", harmless(&mark.what), utc(mark.at))));
     parts.extend(card.comment.as_deref().map(|comment| format!("> {}", harmless(comment).replace('\n', "\n> "))));
@@ -74,6 +76,7 @@ fn text(card: &Card) -> String {
         let metrics: Vec<String> = card.metrics.iter().map(|metric| harmless(&metric.line())).collect();
         parts.push(metrics.join("\n"));
     }
+    parts.extend(card.memory.line.iter().chain(&card.memory.more).map(|line| harmless(line)));
     parts.extend(card.annotation.as_deref().map(harmless));
     let mut details: Vec<String> = card.details().iter().map(|piece| harmless(piece)).collect();
     details.push(utc(card.time));

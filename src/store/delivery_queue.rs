@@ -47,6 +47,14 @@ impl DeliveryQueue {
         Self { integration: String::new(), target: Target::Webhook }
     }
 
+    /// As people know it: the channel, and the integration unless it is the default one.
+    pub(super) fn label(&self) -> String {
+        match self.integration.as_str() {
+            "default" => self.target.to_string(),
+            other => format!("{} ({other})", self.target),
+        }
+    }
+
     /// From the columns `integration` and `target`, the first two of the row.
     pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self { integration: row.get(0)?, target: row.get(1)? })

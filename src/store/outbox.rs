@@ -2,6 +2,7 @@
 
 use super::assign_post::PostAssigner;
 use super::delivery_queue::{DeliveryQueue, MessageMode};
+use super::history::{self, Heard};
 use super::new_delivery::{Ended, NOBODY, NewDeliveryRow};
 use super::state::DeliveryState;
 use super::{HISTORY, Store, StoreError, duplicate, escalation, message, origin, pause, recovery, still, to_json};
@@ -40,6 +41,16 @@ pub(crate) enum NewDelivery {
     },
     /// It has no destination: kept and alarmed.
     Dead { reason: String },
+}
+
+impl NewDelivery {
+    /// Where it goes, as people know it.
+    fn destination(&self) -> Option<String> {
+        match self {
+            Self::Waiting { queue, .. } => Some(queue.label()),
+            Self::Dead { .. } => None,
+        }
+    }
 }
 
 /// A remembered look-up: the id, or that nobody has that name.
@@ -215,6 +226,17 @@ impl Import<'_> {
             return Ok(Imported::Known);
         }
         let seq = self.db.last_insert_rowid();
+        if let Incoming::Notification(notification) = incoming {
+            let first = deliveries.iter().find_map(NewDelivery::destination);
+            let heard = Heard {
+                notification,
+                duplicate_key: &duplicate::key(incoming),
+                contact: duplicate::contact(incoming),
+                destination: first.as_deref(),
+                now: self.now,
+            };
+            history::hear(self.db, &heard)?;
+        }
         for delivery in deliveries {
             self.delivery(entry, seq, &object, delivery)?;
         }

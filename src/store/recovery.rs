@@ -5,7 +5,7 @@
 //! into its queue after all.
 
 use super::digest::problem_changed;
-use super::{Store, StoreError, from_json, incoming, to_json};
+use super::{Store, StoreError, from_json, history, incoming, to_json};
 use crate::model::problem::Problem;
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 
@@ -85,6 +85,7 @@ fn count(db: &Connection, due: &Due, now: i64) -> Result<(), StoreError> {
     let mut problem = due.problem.clone();
     if let Some(notification) = incoming(&due.body)?.notification() {
         let _ = problem.apply(notification);
+        history::recovered(db, notification)?;
     }
     let sql = "UPDATE post SET problem = ?2, open = ?3, rank = 0, version = version + 1, updated = ?4, recovers = NULL
                WHERE id = ?1";

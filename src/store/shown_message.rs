@@ -2,6 +2,7 @@
 
 use super::assign_post::PostAssigner;
 use super::delivery_queue::{DeliveryQueue, MessageMode, Target};
+use super::history::{self, Heard};
 use super::new_delivery::{NOBODY, NewDeliveryRow};
 use super::{Store, StoreError, escalation, from_json, to_json};
 use crate::model::incoming::Incoming;
@@ -129,6 +130,10 @@ impl Store {
                 continue;
             }
             let seq = transaction.last_insert_rowid();
+            if let Incoming::Notification(notification) = &incoming {
+                let heard = Heard { notification, duplicate_key: id, contact: "", destination: None, now };
+                history::hear(&transaction, &heard)?;
+            }
             let owner = new_owner(&incoming);
             let queues = queues_of(&transaction, object)?;
             for queue in &queues {

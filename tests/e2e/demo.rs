@@ -127,6 +127,11 @@ fn a_click_in_the_demo_goes_the_real_way() {
     assert_eq!(mode & 0o777, 0o700);
     assert!(show.directory().starts_with(show.home.path()), "{}", show.places);
     let card = show.wait("CRITICAL: Mail queue on mail01");
+    let memory = card.to_string();
+    assert!(memory.contains("5th time in 30 days, mostly ") && memory.contains("in 3 of 4."), "{memory}");
+    assert!(memory.contains("Alice answered after 4 min: \\\"restarted postfix, the relay was away\\\""), "{memory}");
+    show.sandbox.click(&card, "more", &json!({"option": "last_times"}));
+    show.sandbox.expect_whisper("4 problems remembered");
     show.sandbox.click(&card, "acknowledge", &json!({}));
     let shown = show.wait("ACKNOWLEDGED, CRITICAL: Mail queue on mail01");
     assert_eq!(shown["ts"], card["ts"], "the same message");

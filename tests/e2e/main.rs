@@ -22,6 +22,7 @@ mod doctor;
 mod door;
 mod emojis;
 mod faults;
+mod history;
 mod home;
 mod icinga;
 mod injection;

@@ -11,7 +11,7 @@ use super::slash_request::SlashRequest;
 use super::{Callback, locked, uninstalled};
 use crate::config::{Config, Integration};
 use crate::rules::render::AvailableAction;
-use crate::rules::slash::{self, Filter, Order, SlashOrder};
+use crate::rules::slash::{self, ClickedQuestion, Filter, Order, SlashOrder};
 use crate::rules::verify::Verified;
 use crate::slack::interaction::{
     BlockActions, DecodeError, Event, EventId, EventKind, Interaction, Reaction, Shortcut, ShortcutName, SlashCommand,
@@ -100,11 +100,23 @@ impl Callback {
                 let new = NewRequest { config, key, request: *request, source: ActionSource::Message };
                 return Dispatched::ActionRequested(Box::new(new));
             }
+            Click::Question { question, requester, subject } => self.asked(context, question, &requester, subject),
             Click::Form { available_action, requester, subject } => {
                 self.open_form(context, click.origin.trigger.as_ref(), (available_action, requester, subject));
             }
         }
         HttpReply::ok().into()
+    }
+
+    /// A button that is answered to the person alone: by the same threads as the slash command.
+    fn asked(&self, context: &RequestContext, question: ClickedQuestion, requester: &Requester, subject: Subject) {
+        let what = SlashOrder::Clicked(question, subject);
+        let order = Order { what, is_public: false, command: String::new(), core: None };
+        let (config, key) = (Arc::clone(&context.config), String::new());
+        let request = SlashRequest { config, requester: requester.clone(), order, from: 0, replaces: false, key };
+        if let Err(Some(sentence)) = self.queue_slash_request(request) {
+            self.reply_privately(context, requester, sentence);
+        }
     }
 
     /// Has a form opened. While one is being opened, another tap of the same person asks for the same form.

@@ -6,6 +6,9 @@ use crate::config::{Acknowledge, CommentRule, Config};
 use crate::model::action::Action;
 use crate::model::object::Object;
 use crate::rules::render::AvailableAction;
+/// The object of a click, as far as the click names it. Nothing of it is looked up before the requester is known.
+pub(crate) use crate::rules::slash::ClickedCard as Subject;
+use crate::rules::slash::ClickedQuestion;
 use crate::slack::buttons;
 use crate::slack::forms::About;
 use crate::slack::interaction::{BlockActions, MessageTs, Origin, Reaction};
@@ -74,17 +77,6 @@ pub(crate) enum RequestedAction {
     },
 }
 
-/// The object of a click, as far as the click names it. Nothing of it is looked up before the requester is known.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Subject {
-    /// Our message that was clicked on, by its number.
-    pub(crate) post: Option<i64>,
-    /// The mark of the object that the message is about.
-    pub(crate) mark: Option<String>,
-    /// The object that a button names.
-    pub(crate) object: Option<Object>,
-}
-
 /// An action request that isn't kept yet.
 pub(crate) struct NewRequest {
     pub(crate) config: Arc<Config>,
@@ -114,6 +106,12 @@ pub(crate) enum Click {
         requester: Requester,
         subject: Subject,
     },
+    /// Needs no command for the core.
+    Question {
+        question: ClickedQuestion,
+        requester: Requester,
+        subject: Subject,
+    },
     /// One of our buttons, but it names neither message nor object.
     Lost(Requester),
     /// A link, or nothing of ours.
@@ -139,6 +137,9 @@ pub(crate) fn click(click: &BlockActions, integration: &str, rules: &Acknowledge
         return Click::Lost(requester);
     }
     let subject = Subject { post, mark, object };
+    if let Some(question) = question(available_action) {
+        return Click::Question { question, requester, subject };
+    }
     let needs_comment = available_action == AvailableAction::Acknowledge && rules.comment == CommentRule::Required;
     if needs_comment
         || matches!(
@@ -190,6 +191,15 @@ fn acknowledgement(rules: &Acknowledge) -> Action {
     }
 }
 
+fn question(available_action: AvailableAction) -> Option<ClickedQuestion> {
+    match available_action {
+        AvailableAction::LastTimes => Some(ClickedQuestion::LastTimes),
+        AvailableAction::WorthIt => Some(ClickedQuestion::WorthIt),
+        AvailableAction::Noise => Some(ClickedQuestion::Noise),
+        _ => None,
+    }
+}
+
 fn requested_action(
     available_action: AvailableAction,
     subject: Subject,
@@ -208,7 +218,12 @@ fn requested_action(
             return Some(RequestedAction::AcknowledgeAll { digest: post?, action: acknowledge() });
         }
         AvailableAction::StillOnIt => Action::Comment { persistent: false, comment: STILL_ON_IT.to_owned() },
-        AvailableAction::AcknowledgeWith | AvailableAction::Downtime | AvailableAction::HandOver => return None,
+        AvailableAction::AcknowledgeWith
+        | AvailableAction::Downtime
+        | AvailableAction::HandOver
+        | AvailableAction::LastTimes
+        | AvailableAction::WorthIt
+        | AvailableAction::Noise => return None,
     };
     match (object, post) {
         (Some(object), _) => Some(RequestedAction::One { post, object, action }),

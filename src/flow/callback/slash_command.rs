@@ -4,6 +4,7 @@
 //! [`Request`](super::request::Request) like a click's, which survives a restart; questions don't.
 
 mod find;
+mod history;
 mod orders;
 mod phrases;
 mod problems;
@@ -125,6 +126,15 @@ impl SlashWorker {
                 let cores = find::cores(&config, named)?;
                 self.status(&permission, &cores, tokens).map(SlashAnswer::Text)
             }
+            SlashOrder::History(tokens) => {
+                let permission = admitted.ask(Right::View)?;
+                let cores = find::cores(&config, named)?;
+                self.history(request, &permission, &cores, tokens).map(SlashAnswer::Text)
+            }
+            SlashOrder::Clicked(question, subject) => {
+                let permission = admitted.ask(Right::View)?;
+                self.clicked(request, &permission, (*question, subject)).map(SlashAnswer::Text)
+            }
             SlashOrder::Action(verb, name) => {
                 let action = verb.stand_in();
                 let permission = admitted.ask(Right::Act(&action))?;
@@ -165,6 +175,8 @@ impl SlashWorker {
             SlashOrder::Help
             | SlashOrder::Problems(_)
             | SlashOrder::Status(_)
+            | SlashOrder::History(_)
+            | SlashOrder::Clicked(..)
             | SlashOrder::Subscriptions
             | SlashOrder::OnCall
             | SlashOrder::Whoami => return,

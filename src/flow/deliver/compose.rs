@@ -7,6 +7,7 @@ use crate::model::incoming::DirectMessage;
 use crate::model::notification::Notification;
 use crate::model::problem::Problem;
 use crate::rules::digest::DigestStep;
+use crate::rules::render::memory::Earlier;
 use crate::rules::render::{self, Card, Interactivity, RenderContext, ResolvedMention};
 use crate::slack::{blocks, direct_message, legacy};
 use crate::store::{Claimed, DeliveryQueue, Work};
@@ -22,6 +23,8 @@ pub(super) struct Composer<'a> {
     pub(super) mentions: &'a [ResolvedMention],
     /// Why the integration failed lately.
     pub(super) outage: Option<&'a str>,
+    /// How it went before, of the problem of a card.
+    pub(super) earlier: Option<&'a Earlier>,
 }
 
 /// A message ready to be sent.
@@ -100,6 +103,8 @@ impl<'a> Composer<'a> {
             outage: self.outage,
             interactivity: interactivity(self.config, &claimed.queue.integration),
             post: claimed.message.id.number(),
+            earlier: self.earlier,
+            asks_verdict: self.config.weekly.is_some(),
         }
     }
 
@@ -178,12 +183,18 @@ pub(crate) fn message(
 }
 
 /// The message that replaces a clicked one where messages can't be edited otherwise.
-pub(crate) fn replacement(problem: &Problem, config: &Config, queue: &DeliveryQueue, post: i64) -> Value {
+pub(crate) fn replacement(
+    problem: &Problem,
+    config: &Config,
+    queue: &DeliveryQueue,
+    (post, earlier): (i64, Option<&Earlier>),
+) -> Value {
     let latest = &problem.latest;
     let core = config.cores.iter().find(|core| core.name == latest.core);
     let context = RenderContext {
         interactivity: interactivity(config, &queue.integration),
         post,
+        earlier,
         ..RenderContext::bare(&config.message, core, latest.time)
     };
     blocks::message(&render::problem_card(problem, &context))

@@ -16,9 +16,10 @@ use crate::rules::route::{self, Decision, LocalTime, Routed};
 use crate::rules::slash::Filter;
 use crate::state_dir::spool::{Entry, ReadError, SpoolId};
 use crate::store::{NewDelivery, NewEntry, Store, StoreError, Subscription};
-use crate::system::clock::millis;
+use crate::system::clock::{self, millis};
 use log::{error, warn};
 use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// How many names are listed at once: bounds memory with a million files, and the directory is read only now and then.
@@ -54,10 +55,21 @@ impl Deliverer {
         }
         self.awaited = None;
         let (mut imported, mut waiting) = (self.store.count_recoveries(self.now_ms())?, HashSet::new());
+        imported += usize::from(self.post_weekly()?);
         for batch in ids.chunks(BATCH) {
             imported += self.import(batch, &mut waiting)?;
         }
         Ok(imported)
+    }
+
+    /// Enqueues the week's summary when it is due. What keeps it from being counted keeps no notification back.
+    fn post_weekly(&mut self) -> Result<bool, DeliverError> {
+        if self.config.weekly.is_none() {
+            return Ok(false);
+        }
+        let shared = Arc::clone(&self.names);
+        let mut names = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(crate::flow::weekly::post_if_due(&mut self.store, &self.config, &mut names, clock::wall_ms())?)
     }
 
     /// `waiting`: the objects of which nothing is imported now.

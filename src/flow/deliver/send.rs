@@ -104,12 +104,14 @@ impl Deliverer {
         let oldest = claimed.queued.iter().map(|queued| queued.incoming.time()).min().unwrap_or(0).saturating_mul(1000);
         let outage = self.store.outage_since(&claimed.queue.integration, oldest).unwrap_or_default();
         let now = clock::wall_ms() / 1000;
+        let earlier = self.earlier(claimed);
         let composer = Composer {
             config: &self.config,
             flavor: integration.flavor,
             now,
             mentions: &mentions,
             outage: outage.as_deref(),
+            earlier: earlier.as_ref(),
         };
         // A bug met by one message must not end the deliverer, again and again, with all others behind it.
         let caught = std::panic::catch_unwind(AssertUnwindSafe(|| composer.compose(claimed)));

@@ -13,6 +13,8 @@ pub(crate) struct Metric {
     pub(crate) label: String,
     /// `72 %`, `1.2 GiB`
     pub(crate) value: String,
+    /// As it was measured, in the plugin's own unit.
+    pub(crate) number: f64,
     /// How full it is, against maximum or the critical threshold: 0 to 1.
     pub(crate) level: Option<f64>,
     /// `warn 80 %, crit 90 %`
@@ -99,7 +101,13 @@ fn metric(label: &str, entry: &str) -> Option<Metric> {
     let level = top.filter(|top| *top > bottom).map(|top| (value - bottom) / (top - bottom));
     let limit = |name: &str, range: &str| (!range.is_empty()).then(|| format!("{name} {}", threshold(range, &unit)));
     let limits: Vec<String> = [limit("warn", &warn), limit("crit", &crit)].into_iter().flatten().collect();
-    Some(Metric { label: shortened(label), value: human(value, &unit), level, limits: limits.join(", ") })
+    Some(Metric {
+        label: shortened(label),
+        value: human(value, &unit),
+        number: value,
+        level,
+        limits: limits.join(", "),
+    })
 }
 
 /// A number and its unit; some locales write a decimal comma.

@@ -18,7 +18,8 @@ pub(crate) fn problem_card(problem: &Problem, facts: &RenderContext<'_>) -> Card
         [card.lead.take().filter(|_| has_more_to_show(problem)), lasted(problem)].into_iter().flatten().collect();
     card.lead = (!parts.is_empty()).then(|| parts.join("; "));
     card.comment = None;
-    card.available_actions = available_actions(problem, facts.interactivity);
+    card.available_actions = available_actions(problem, facts);
+    card.memory = facts.earlier.map(super::memory::Earlier::memory).unwrap_or_default();
     for (what, remark) in [
         ("acknowledged", &problem.acknowledged),
         ("in downtime, scheduled", &problem.downtime),
@@ -56,7 +57,10 @@ pub(crate) fn combined_card(problem: &Problem, updates: &[&Notification], facts:
     };
     if before.is_empty() {
         let mut card = card(last, facts);
-        card.available_actions = available_actions(problem, facts.interactivity);
+        card.available_actions = available_actions(problem, facts);
+        if last.kind == Kind::Problem {
+            card.memory = facts.earlier.map(super::memory::Earlier::memory).unwrap_or_default();
+        }
         if let (Kind::Recovery, Some(began)) = (&last.kind, problem.began) {
             card.lead = lasted(problem);
             card.marks.push(TimelineEntry { what: "recovers the problem of".to_owned(), at: began, holds: false });
@@ -71,7 +75,8 @@ pub(crate) fn combined_card(problem: &Problem, updates: &[&Notification], facts:
 }
 
 /// What makes sense in this state and can work.
-fn available_actions(problem: &Problem, interactivity: Interactivity) -> Vec<AvailableAction> {
+fn available_actions(problem: &Problem, facts: &RenderContext<'_>) -> Vec<AvailableAction> {
+    let interactivity = facts.interactivity;
     if interactivity == Interactivity::Nothing || problem.is_superseded {
         return Vec::new();
     }
@@ -96,6 +101,11 @@ fn available_actions(problem: &Problem, interactivity: Interactivity) -> Vec<Ava
         None if problem.is_bad => available_actions.push(AvailableAction::StopNotifications),
         None => {}
     }
+    if facts.asks_verdict && !problem.is_bad && problem.recovered.is_some() {
+        available_actions.extend([AvailableAction::WorthIt, AvailableAction::Noise]);
+    }
+    let has_earlier = facts.earlier.is_some_and(|earlier| !earlier.problems.is_empty());
+    available_actions.extend(has_earlier.then_some(AvailableAction::LastTimes));
     available_actions
 }
 

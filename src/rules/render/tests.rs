@@ -1,23 +1,14 @@
 //! Golden files of every type and state, and what must hold whatever comes in.
 
+use super::tests_support::style;
 use super::*;
 use crate::cli::terminal;
-use crate::config::{Field, Flavor};
+use crate::config::Flavor;
 use crate::slack::{blocks, legacy, limits};
 use proptest::prelude::*;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-
-fn style() -> Message {
-    Message {
-        title: None,
-        body: None,
-        fields: vec![Field::Address, Field::Duration, Field::Attempt, Field::Contact],
-        redact: Vec::new(),
-        thread: crate::config::Thread::Replies,
-    }
-}
 
 fn core() -> Core {
     let url = Some("https://monitoring.example.com/nagios4".to_owned());

@@ -4,6 +4,7 @@ use super::send::patience_ms;
 use super::{ActionWorker, IDLE_PAUSE, audit_row, expiry, finished, request_of};
 use crate::config::Core;
 use crate::flow::callback::request::{Request, RequestedAction, STILL_ON_IT};
+use crate::flow::deliver;
 use crate::model::action::Action;
 use crate::model::core_snapshot::Snapshot;
 use crate::model::notification::Kind;
@@ -214,7 +215,7 @@ impl ActionWorker {
         let now = clock::wall_ms();
         self.store.keep_requests(&results.timers, now)?;
         let config = self.lookup.config();
-        let mode = |queue: &DeliveryQueue| crate::flow::deliver::message_mode(&config, queue);
+        let mode = |queue: &DeliveryQueue| deliver::message_mode(&config, queue);
         self.store.show_actions_taken(&results.actions_taken, &mode, config.storm.window, now)?;
         self.store.advance_requests(&results.moves, &results.rows)?;
         self.wake_deliverer();
@@ -230,10 +231,12 @@ impl ActionWorker {
             return Ok(());
         };
         let config = self.lookup.config();
-        if crate::flow::deliver::message_mode(&config, &shown.queue) == MessageMode::WriteOnce
+        if deliver::message_mode(&config, &shown.queue) == MessageMode::WriteOnce
             && let (Some(problem), RequestedAction::One { post, .. }) = (shown.problem, &request.requested_action)
         {
-            let message = crate::flow::deliver::replacement(&problem, &config, &shown.queue, post.unwrap_or(0));
+            let earlier = deliver::earlier(&self.store, &config, &problem, &shown.queue, &mut |_| {});
+            let about = (post.unwrap_or(0), earlier.as_ref());
+            let message = deliver::replacement(&problem, &config, &shown.queue, about);
             self.respond(&request.requester, message);
         }
         Ok(())
