@@ -19,6 +19,7 @@ mod load;
 mod names;
 mod problem;
 mod reader;
+mod relay;
 mod secrets;
 mod show;
 pub(crate) mod suggest;
@@ -66,6 +67,8 @@ pub(crate) struct Config {
     pub(crate) access: Access,
     pub(crate) audit: Audit,
     pub(crate) listen: Listen,
+    /// Where the notifications of this machine go in place of Slack.
+    pub(crate) relay: Option<Relay>,
     /// Files whose change means the configuration changed: itself every `..._file`, and what `[listen]` needs for TLS.
     pub(crate) sources: Vec<PathBuf>,
 }
@@ -302,6 +305,25 @@ pub(crate) struct Core {
     pub(crate) log_file: Option<PathBuf>,
     pub(crate) livestatus: Option<LivestatusAddress>,
     pub(crate) api: Option<Api>,
+    /// The tokens of its relays: then everything about it is asked of them. Several while one is replaced.
+    pub(crate) relay_tokens: Vec<Secret>,
+}
+
+impl Core {
+    /// Whether a relay stands between us and this core.
+    pub(crate) fn is_remote(&self) -> bool {
+        !self.relay_tokens.is_empty()
+    }
+}
+
+/// `[relay]`: this machine hands its notifications to a listener that reaches Slack, and answers its questions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Relay {
+    /// The centre's addresses without a slash at their ends; several where several listeners share one outbox.
+    pub(crate) to: Vec<String>,
+    pub(crate) token: Secret,
+    /// The CA of the centre's certificate; else the distribution's.
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 /// A module of Icinga Web 2.

@@ -2,6 +2,8 @@
 //!
 //! Imports every room below. Never in here: a rule, SQL, a protocol.
 
+mod ask_cores;
 pub(crate) mod callback;
 pub(crate) mod deliver;
 pub(crate) mod notify;
+pub(crate) mod relay;

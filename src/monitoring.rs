@@ -22,6 +22,7 @@ pub(crate) mod objects;
 mod openitcockpit;
 pub(crate) mod paths;
 mod query_handler;
+pub(crate) mod relay;
 mod scope;
 pub(crate) mod send;
 pub(crate) mod shell;
@@ -43,6 +44,9 @@ const NAEMON_WITH_EXPIRY: (u32, u32) = (1, 4);
 
 /// Whether an acknowledgement's expiry is the core's own business; else whoever set it must remove it in time.
 pub(crate) fn knows_expiry(core: &Core) -> bool {
+    if core.is_remote() {
+        return relay::knows_expiry(core);
+    }
     match (core.kind, &core.api) {
         (CoreKind::Icinga2, _) => true,
         // Its API has no such command.

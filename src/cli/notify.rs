@@ -66,6 +66,12 @@ fn deliver_here(lock: DeliveryLock, config: Option<&Path>, env: &Environment) {
             return;
         }
     };
+    if let Some(relay) = &config.relay {
+        if let Err(e) = crate::flow::relay::here(&config, relay, env, lock, config.outbox.time_budget) {
+            error!("kept, not handed in yet: {e}");
+        }
+        return;
+    }
     if config.integrations.is_empty() {
         warn!("kept in the spool: no [slack] integration is configured and no listener runs");
         return;

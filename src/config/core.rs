@@ -3,7 +3,7 @@
 use super::problem::{Mistake, Problems};
 use super::reader::Table;
 use super::secrets::{self, LoadContext};
-use super::{Api, ApiLogin, Core, CoreKind, IcingaWeb, LivestatusAddress, values};
+use super::{Api, ApiLogin, Core, CoreKind, IcingaWeb, LivestatusAddress, relay, values};
 use crate::system::environment::Environment;
 use std::path::{Path, PathBuf};
 
@@ -26,6 +26,8 @@ fn read(
     sources: &mut Vec<PathBuf>,
     problems: &mut Problems<'_>,
 ) -> Core {
+    let mut context = LoadContext { base, state_dir: base, env: Environment::default(), sources: &mut *sources };
+    let relay_tokens = relay::tokens(&mut table, name, &mut context, problems);
     let kind = table.parsed("kind", problems, values::core_kind).unwrap_or_default();
     let mut path = |key| table.text(key, problems).map(|text| base.join(text.text));
     let [objects_file, main_config, command_file] = ["objects_file", "main_config", "command_file"].map(&mut path);
@@ -45,6 +47,7 @@ fn read(
         log_file,
         livestatus: table.parsed("livestatus", problems, |text| livestatus(text, base)),
         api: api(&mut table, kind, base, sources, problems),
+        relay_tokens,
     };
     table.finish(problems);
     core

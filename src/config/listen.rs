@@ -27,12 +27,14 @@ pub(crate) struct Listen {
     pub(crate) intake_users: Vec<String>,
     /// `/metrics` and `/healthz` answer everybody who reaches the listener, not only this machine.
     pub(crate) metrics_for_all: bool,
+    /// Relays of cores hand in here.
+    pub(crate) has_relays: bool,
 }
 
 /// Where the HTTP listener binds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Http {
-    /// Not said: [`HTTP_DEFAULT`] when there is a signing secret or an intake token, else nowhere, as nobody could be
+    /// Not said: [`HTTP_DEFAULT`] when there is a signing secret, an intake token or a relay, else nowhere, as nobody could be
     /// believed.
     Default,
     /// `http = "none"`
@@ -58,7 +60,7 @@ impl Listen {
         let is_signed = integrations.iter().any(|i| !i.signing_secrets.is_empty() || i.enabled && can_install(i));
         match self.http {
             Http::At(address) => Some(address),
-            Http::Default if is_signed || self.intake_token.is_some() => Some(HTTP_DEFAULT),
+            Http::Default if is_signed || self.has_relays || self.intake_token.is_some() => Some(HTTP_DEFAULT),
             Http::Default | Http::Off => None,
         }
     }
@@ -81,6 +83,7 @@ pub(super) fn read(
         intake_without_token: false,
         intake_users: Vec::new(),
         metrics_for_all: false,
+        has_relays: false,
     };
     let table = top.table("listen", problems).unwrap_or_else(|| Table::new("the environment", None, &[]));
     let mut table = table.passing_over_emptied();

@@ -5,7 +5,7 @@ use super::reader::Table;
 use super::secrets::LoadContext;
 use super::{
     Config, Field, Limits, Matcher, Message, Outbox, Route, Thread, access, core, credentials, integration, lenient,
-    listen, tree, values,
+    listen, relay, tree, values,
 };
 use crate::model::pattern::Pattern;
 use crate::state_dir::owner;
@@ -165,10 +165,13 @@ fn read_config(
         access: access::access(top, problems),
         audit: access::audit(top, problems),
         listen: listen::read(top, &base, (env, &integrations), &mut sources, problems),
+        relay: relay::read(top, &base, &mut sources, problems),
         sources,
         integrations,
     };
+    config.listen.has_relays = config.cores.iter().any(super::Core::is_remote);
     credentials::check(&mut config, problems);
+    relay::check(&config, problems);
     integration::check_routes(&config, problems);
     access::check(&config, problems);
     config

@@ -31,6 +31,9 @@ pub(crate) fn show_json(config: &Config) -> Value {
         },
         "access": access(&config.access),
         "audit": { "keep": config.audit.keep.map(seconds) },
+        "relay": config.relay.as_ref().map(|relay| json!({
+            "to": relay.to, "token": "[redacted]", "ca_file": relay.ca_file,
+        })),
         "listen": listen(&config.listen, &config.integrations),
     })
 }
@@ -146,6 +149,7 @@ fn core(core: &Core) -> Value {
         "query_socket": core.query_socket,
         "log_file": core.log_file,
         "livestatus": core.livestatus.as_ref().map(ToString::to_string),
+        "relay_token": core.is_remote().then_some("[redacted]"),
         "api_url": core.api.as_ref().map(|api| crate::system::secret::redact(&api.url)),
         "api_user": user,
         "api_password": password,

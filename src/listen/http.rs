@@ -10,6 +10,7 @@ mod body;
 mod connections;
 mod message_api;
 mod post;
+mod relay;
 mod reply;
 mod request;
 mod request_stats;
@@ -61,6 +62,8 @@ pub(crate) struct Access {
     pub(crate) intake_uids: Vec<u32>,
     /// `/metrics` and `/healthz` answer everybody.
     pub(crate) metrics_for_all: bool,
+    /// The tokens of relays, each with the core that it speaks for.
+    pub(crate) relays: Arc<Vec<(String, Secret)>>,
 }
 
 /// Who is at the other end.
@@ -121,6 +124,8 @@ struct Shared {
     installing: Arc<Semaphore>,
     /// Room for large bodies.
     big_bodies: Arc<Semaphore>,
+    /// Ends the calls of relays, which would wait.
+    stopped: watch::Receiver<bool>,
 }
 
 impl Debug for Shared {
@@ -142,8 +147,10 @@ impl HttpServer {
     /// Serves a listening socket, until stopped or dropped.
     pub(crate) fn start(bound: Bound, settings: Settings, endpoints: Arc<Endpoints>) -> Result<Self, HttpError> {
         let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
+        let (stop, stopped) = watch::channel(false);
         let shared = Arc::new(Shared {
             endpoints,
+            stopped: stopped.clone(),
             signers: Mutex::new(Arc::new(settings.signers)),
             access: Mutex::new(settings.access),
             tls: Mutex::new(tls),
@@ -156,7 +163,6 @@ impl HttpServer {
         });
         let address = if let Bound::Tcp(listener) = &bound { Some(listener.local_addr()?) } else { None };
         bound.set_nonblocking()?;
-        let (stop, stopped) = watch::channel(false);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()

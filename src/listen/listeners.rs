@@ -6,10 +6,12 @@ use super::http::{Access, Bound, HttpError, HttpServer, Settings};
 use crate::config::{Config, Flavor, Integration};
 use crate::rules::verify::Signer;
 use crate::slack::socket::{SocketMode, Timing};
-use crate::state_dir::listener_status::{StatusNote, StatusWriter};
+use crate::monitoring::relay;
+use crate::state_dir::listener_status::{RelayLink, StatusNote, StatusWriter};
 use crate::state_dir::owner;
 use crate::system::environment::Environment;
 use log::{error, info, warn};
+use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
@@ -150,7 +152,22 @@ impl Listeners {
         }
         let sockets = self.endpoints.sockets().lock().unwrap_or_else(PoisonError::into_inner);
         let sockets = sockets.iter().map(|(name, (_, socket))| (name.clone(), socket.status().into())).collect();
-        self.status.update(|status| status.sockets = sockets);
+        let links = relay::statuses().into_iter().map(|link| {
+            let relay::RelayStatus { core, about, seen, is_connected, ahead } = link;
+            let link = RelayLink {
+                seen: seen.unwrap_or(0),
+                connected: is_connected,
+                version: about.version,
+                kind: about.kind,
+                waiting: about.waiting,
+                oldest: about.oldest,
+                bad: about.bad,
+                ahead,
+            };
+            (core, link)
+        });
+        let links: BTreeMap<String, RelayLink> = links.collect();
+        self.status.update(|status| (status.sockets, status.relays) = (sockets, links));
     }
 
     /// Serves HTTP at another address; if that fails it stays at the old one.
@@ -206,11 +223,15 @@ fn settings(config: &Config) -> Settings {
     let signers =
         config.integrations.iter().map(|i| Signer { integration: i.name.clone(), secrets: i.signing_secrets.clone() });
     let listen = &config.listen;
+    let relays = config.cores.iter().flat_map(|core| {
+        core.relay_tokens.iter().map(|token| (core.name.clone(), token.clone()))
+    });
     let access = Access {
         intake_token: listen.intake_token.clone(),
         intake_without_token: listen.intake_without_token,
         intake_uids: Vec::new(),
         metrics_for_all: listen.metrics_for_all,
+        relays: Arc::new(relays.collect()),
     };
     Settings { signers: signers.collect(), tls: listen.tls.clone(), access }
 }

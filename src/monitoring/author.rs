@@ -35,6 +35,10 @@ pub(crate) fn is_missing(notification: &Notification) -> bool {
 /// Fills in what the core says of these, all of one core. Returns of which it may still say it: for those another look
 /// is worth the while.
 pub(crate) fn fill(core: &Core, notifications: &mut [&mut Notification]) -> Vec<bool> {
+    // Its relay has looked.
+    if core.is_remote() {
+        return vec![false; notifications.len()];
+    }
     let paths = Paths::find(core);
     let log = paths.log_file.as_deref().and_then(log::tail).unwrap_or_default();
     for notification in notifications.iter_mut() {

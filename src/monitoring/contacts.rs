@@ -7,6 +7,7 @@
 use super::livestatus;
 use super::objects::{FILE_BYTES_MAX, Piece, walk};
 use super::paths::Paths;
+use super::relay;
 use crate::config::Core;
 use crate::model::object::Object;
 use crate::rules::authorise::Contact;
@@ -47,6 +48,9 @@ impl Contacts {
     /// All contacts of the core, each with whether it belongs to the object; `None` where that isn't known, as there
     /// is no file. [`Contacts::prepare`] first when many objects are asked about.
     pub(crate) fn of(&mut self, core: &Core, object: &Object) -> Option<Vec<Contact>> {
+        if core.is_remote() {
+            return relay::contacts(core, object);
+        }
         let paths = Paths::find(core);
         if let (None, Some(address)) = (&paths.objects_file, &paths.livestatus) {
             return livestatus::contacts(address, object);

@@ -12,7 +12,7 @@ use super::paths::{self, Paths};
 use crate::config::{Config, Core, CoreKind, Field, Route};
 use crate::model::notification::{Notification, clean_line, is_uuid, present};
 use crate::rules::render::links::encode;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io::Read;
 use std::time::{Duration, Instant, SystemTime};
@@ -42,7 +42,7 @@ struct Known {
 
 impl Details {
     /// Fills in what the notifications don't say. One pass over the core's file for all of them, if it must be read.
-    pub(crate) fn fill(&mut self, notifications: &mut [&mut Notification], config: &Config, subscriptions: &[Route]) {
+    pub(crate) fn fill(&mut self, notifications: &mut [&mut Notification], config: &Config, used: &UsedVars) {
         let mut by_core: BTreeMap<String, Vec<&mut Notification>> = BTreeMap::new();
         for notification in notifications.iter_mut() {
             by_core.entry(notification.core.clone()).or_default().push(notification);
@@ -52,7 +52,7 @@ impl Details {
             let known = self.cores.entry(name).or_default();
             known.learn(&core, &notifications);
             for notification in &mut notifications {
-                known.fill_in(notification, config, subscriptions);
+                known.fill_in(notification, used);
             }
         }
     }
@@ -120,7 +120,7 @@ impl Known {
     }
 
     /// Fills in one notification.
-    fn fill_in(&self, notification: &mut Notification, config: &Config, subscriptions: &[Route]) {
+    fn fill_in(&self, notification: &mut Notification, used: &UsedVars) {
         let unknown = Facts::default();
         let host_name = notification.host.name.clone();
         let Answers { objects, contacts } = &self.answers;
@@ -149,7 +149,7 @@ impl Known {
         }
         // The nearest owner's wins, as from the environment.
         for facts in [service, host, contact] {
-            for (key, value) in facts.vars.iter().filter(|(key, _)| is_used(key, config, subscriptions)) {
+            for (key, value) in facts.vars.iter().filter(|(key, _)| used.takes(key)) {
                 if let Some(value) = present(value) {
                     notification.vars.entry(clean_line(key)).or_insert_with(|| clean_line(value));
                 }
@@ -182,13 +182,44 @@ fn put_list(field: &mut Vec<String>, values: &[String]) {
     }
 }
 
-/// Whether anything asks for this variable: others stay where they are, as passwords stand in some.
-fn is_used(key: &str, config: &Config, subscriptions: &[Route]) -> bool {
-    let mut routes = config.routes.iter().chain(subscriptions);
-    let mut templates = [&config.message.title, &config.message.body].into_iter().flatten();
-    routes.any(|route| route.matches.vars.contains_key(key))
-        || config.message.fields.iter().any(|field| matches!(field, Field::Var(name) if name == key))
-        || templates.any(|template| template.contains("vars"))
+/// The custom variables that something asks for: others stay where they are, as passwords stand in some.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct UsedVars {
+    names: BTreeSet<String>,
+    /// A template may use any.
+    are_all: bool,
+}
+
+impl UsedVars {
+    pub(crate) fn of(config: &Config, subscriptions: &[Route]) -> Self {
+        let routes = config.routes.iter().chain(subscriptions);
+        let in_routes = routes.flat_map(|route| route.matches.parts()).flat_map(|part| part.vars.keys().cloned());
+        let in_fields = config.message.fields.iter().filter_map(|field| match field {
+            Field::Var(name) => Some(name.clone()),
+            _ => None,
+        });
+        let mut templates = [&config.message.title, &config.message.body].into_iter().flatten();
+        let are_all = templates.any(|template| template.contains("vars"));
+        Self { names: in_routes.chain(in_fields).collect(), are_all }
+    }
+
+    fn takes(&self, key: &str) -> bool {
+        self.are_all || self.names.contains(key)
+    }
+
+    /// As a header has them: names between commas, percent-encoded; `*` for all.
+    pub(crate) fn to_header(&self) -> String {
+        if self.are_all {
+            return "*".to_owned();
+        }
+        self.names.iter().map(|name| encode(name)).collect::<Vec<_>>().join(",")
+    }
+
+    pub(crate) fn from_header(text: &str) -> Self {
+        let decoded = |name: &str| percent_encoding::percent_decode_str(name).decode_utf8_lossy().into_owned();
+        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty() && *name != "*").map(decoded);
+        Self { names: names.collect(), are_all: text.trim() == "*" }
+    }
 }
 
 /// The values of the macros in a link.

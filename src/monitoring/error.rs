@@ -46,6 +46,9 @@ pub(crate) enum SendError {
     /// The core's own verdict.
     #[error("the monitoring core refused it: {0}")]
     Refused(String),
+    /// The relay isn't connected, or this is what it said.
+    #[error("{0}")]
+    Relay(String),
     #[error("only the first of two commands could be submitted: {0}")]
     Half(Box<SendError>),
 }
@@ -70,6 +73,9 @@ pub(crate) enum ReadError {
     File { path: PathBuf, source: std::io::Error },
     #[error("{} isn't a core's status file, or is cut off", .0.display())]
     NoStatus(PathBuf),
+    /// The relay isn't connected, or this is what it said.
+    #[error("{0}")]
+    Relay(String),
     #[error("can't get the core's state from {origin}: {reason}")]
     Unreadable { origin: String, reason: String },
 }

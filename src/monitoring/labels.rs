@@ -5,7 +5,7 @@
 
 use super::objects::{DisplayNames, Names};
 use super::paths::Paths;
-use super::{icinga2, livestatus};
+use super::{icinga2, livestatus, relay};
 use crate::config::{Core, CoreKind};
 use log::warn;
 use std::collections::HashMap;
@@ -27,11 +27,12 @@ impl Labels {
     pub(crate) fn of_core(&mut self, core: &Core) -> Option<&Names> {
         let paths = Paths::find(core);
         let from_api = core.api.as_ref().filter(|_| core.kind == CoreKind::Icinga2);
-        if from_api.is_none() && (paths.objects_file.is_some() || paths.livestatus.is_none()) {
+        if !core.is_remote() && from_api.is_none() && (paths.objects_file.is_some() || paths.livestatus.is_none()) {
             return self.files.of_core(core);
         }
         if self.asked.get(&core.name).is_none_or(|(at, _)| at.elapsed() > REMEMBERED_FOR) {
             let all = match (from_api, &paths.livestatus) {
+                _ if core.is_remote() => relay::labels(core),
                 (Some(api), _) => icinga2::state::labels(api),
                 (None, Some(address)) => livestatus::labels(address),
                 (None, None) => None,
@@ -48,5 +49,5 @@ impl Labels {
 /// Whether there is anybody to ask, a file that can't be read included.
 pub(crate) fn has_source(core: &Core) -> bool {
     let paths = Paths::find(core);
-    core.api.is_some() || paths.livestatus.is_some() || paths.objects_file.is_some_and(|path| path.exists())
+    core.is_remote() || core.api.is_some() || paths.livestatus.is_some() || paths.objects_file.is_some_and(|path| path.exists())
 }

@@ -2,7 +2,9 @@
 //! changed.
 
 use super::paths::Paths;
+use super::relay;
 use crate::config::Core;
+use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -11,7 +13,7 @@ use std::path::Path;
 const TAIL_BYTES: u64 = 256 * 1024;
 
 /// The result of a command, from the core's log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum CommandLogResult {
     /// It was read, and nothing more is said: it had its effect, or there was nothing to have one on.
     Taken,
@@ -36,6 +38,9 @@ impl std::fmt::Display for CommandLogResult {
 /// Looks for one command, `[UNIX] NAME;...` as it was written, among the log's lines since then (Unix seconds).
 /// `None`: no log, or the log says nothing of it.
 pub(crate) fn command_result(core: &Core, line: &str, since: i64) -> Option<CommandLogResult> {
+    if core.is_remote() {
+        return relay::command_result(core, line, since);
+    }
     let path = Paths::find(core).log_file?;
     result_in(&tail(&path)?, line, since)
 }

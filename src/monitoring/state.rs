@@ -4,13 +4,16 @@
 use super::error::ReadError;
 use super::paths::Paths;
 use super::transport::StateSource;
-use super::{icinga2, livestatus, status};
+use super::{icinga2, livestatus, relay, status};
 use crate::config::Core;
 use crate::model::core_snapshot::Snapshot;
 use crate::model::object::Object;
 
 /// When the core wrote the state file that is there now, in Unix seconds by its clock; `None` without one.
 pub(crate) fn written(core: &Core) -> Option<i64> {
+    if core.is_remote() {
+        return relay::written(core);
+    }
     Paths::find(core).status_file.and_then(|path| status::created(&path))
 }
 
@@ -25,6 +28,9 @@ pub(super) fn version(core: &Core) -> Option<(u32, u32)> {
 
 /// Reads the state of the wanted objects of one core, all at once; the core's name in them is not looked at.
 pub(crate) fn read(core: &Core, wanted: &[Object]) -> Result<Snapshot, ReadError> {
+    if core.is_remote() {
+        return relay::state(core, wanted);
+    }
     let paths = Paths::find(core);
     let mut snapshot = match StateSource::new(core, &paths)? {
         StateSource::Icinga2(api) => return icinga2::state::read(api, wanted),

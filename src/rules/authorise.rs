@@ -26,6 +26,7 @@ use crate::config::{Access, Matcher, Who};
 use crate::model::action::Action;
 use crate::model::notification::{clean_field, is_uuid};
 use crate::model::object::Object;
+use serde::{Deserialize, Serialize};
 pub(crate) use rules::KnownNames;
 
 /// An author's name is cut to so many characters.
@@ -55,7 +56,7 @@ pub(crate) struct Person {
 }
 
 /// A contact of the core.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Contact {
     pub(crate) name: String,
     /// As the core has it: several are separated by commas.

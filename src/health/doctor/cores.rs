@@ -96,6 +96,7 @@ fn transport_step(hop: &str, core: &Core) -> Step {
                 | SendError::Broken(_)
                 | SendError::Write { .. }
                 | SendError::Unreachable { .. }
+                | SendError::Relay(_)
                 | SendError::Half(_) => Trouble::Unreachable,
             };
             Step::bad(trouble, hop, e.to_string(), remedy(&e, core.kind))
@@ -143,6 +144,7 @@ fn state_steps(hop: &str, core: &Core) -> Vec<Step> {
                 ReadError::File { path, .. } | ReadError::NoStatus(path) => {
                     format!("ls -l {}; it must be readable for ackbell's user", path.display())
                 }
+                ReadError::Relay(_) => "ackbell doctor on the relay's machine".to_owned(),
                 ReadError::Unreadable { .. } => "correct livestatus or api_url in [core]".to_owned(),
             };
             let found = format!("no acknowledgement can be confirmed: {e}");

@@ -22,7 +22,7 @@ fn by(author: &str, comment: &str, time: i64) -> Acknowledgement {
 
 fn snapshot(created: i64, state: State) -> Snapshot {
     let object = expected(acknowledged()).object;
-    Snapshot { created, program: Program::default(), states: [(object, state)].into() }
+    Snapshot { created, program: Program::default(), states: [(object, state)].into(), relay: None }
 }
 
 fn confirmed() -> Confirmation {

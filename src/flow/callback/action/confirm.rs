@@ -5,7 +5,7 @@ use super::{ActionWorker, IDLE_PAUSE, audit_row, expiry, finished, request_of};
 use crate::config::Core;
 use crate::flow::callback::request::{Request, RequestedAction};
 use crate::model::action::Action;
-use crate::model::core_snapshot::Snapshot;
+use crate::model::core_snapshot::{RelaySpool, Snapshot};
 use crate::model::notification::Kind;
 use crate::model::object::Object;
 use crate::model::problem::ActionTaken;
@@ -106,7 +106,7 @@ impl ActionWorker {
         let next = self.spool.oldest(1).ok().and_then(|oldest| oldest.into_iter().next());
         for one in waiting {
             match judge(&one.expected, &snapshot, is_over(one)) {
-                Confirmation::Confirmed { .. } if self.is_behind(one.kept.id, next.as_ref()) && !is_over(one) => {
+                Confirmation::Confirmed { .. } if self.is_behind(one.kept.id, next.as_ref(), snapshot.relay.as_ref()) && !is_over(one) => {
                     self.state_reads.forget(core);
                 }
                 Confirmation::Confirmed { .. } => self.confirmed_one(one, &snapshot, results)?,
@@ -127,9 +127,13 @@ impl ActionWorker {
     /// Whether a notification that `notify` accepted before the effect was seen isn't imported yet. If the messages
     /// showed the acknowledgement first, that notification would end it there, and a core sends nothing more about an
     /// acknowledged problem.
-    fn is_behind(&mut self, id: i64, next: Option<&SpoolId>) -> bool {
-        let seen = self.seen.entry(id).or_insert_with(SpoolId::fresh);
-        next.is_some_and(|next| *next <= *seen)
+    ///
+    /// Behind a relay it may wait there, or have come from there into our spool, under its name and by its clock in both.
+    fn is_behind(&mut self, id: i64, next: Option<&SpoolId>, relay: Option<&RelaySpool>) -> bool {
+        let now = || relay.and_then(|relay| SpoolId::parse(&relay.now)).unwrap_or_else(SpoolId::fresh);
+        let seen = self.seen.entry(id).or_insert_with(now);
+        let waits_there = relay.and_then(|relay| relay.oldest.as_deref()).is_some_and(|oldest| *oldest <= *seen.as_str());
+        waits_there || next.is_some_and(|next| *next <= *seen)
     }
 
     fn confirmed_one(

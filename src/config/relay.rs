@@ -1,0 +1,135 @@
+//! `[relay]`, and what a core behind a relay needs of the rest of the configuration.
+
+use super::problem::{Mistake, Problems};
+use super::reader::{Table, Text};
+use super::secrets::{self, LoadContext};
+use super::{Config, Core, Relay, values};
+use crate::system::environment::Environment;
+use crate::system::secret::Secret;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+/// A token that nobody guesses; `ackbell relay-token` makes one of 64.
+const TOKEN_CHARS_MIN: usize = 32;
+/// What a core's table may not have beside a relay's token: the relay finds these where the core is.
+const BESIDE_THE_CORE: [&str; 8] = [
+    "main_config",
+    "objects_file",
+    "command_file",
+    "status_file",
+    "query_socket",
+    "log_file",
+    "livestatus",
+    "api_url",
+];
+
+pub(super) fn read(
+    top: &mut Table<'_>,
+    base: &Path,
+    sources: &mut Vec<PathBuf>,
+    problems: &mut Problems<'_>,
+) -> Option<Relay> {
+    let mut table = top.table("relay", problems)?.passing_over_emptied();
+    let to = table.parsed_list("to", problems, address);
+    let mut context = LoadContext { base, state_dir: base, env: Environment::default(), sources };
+    let names = ("token", "token_file");
+    let token = secrets::one_secret(&mut table, names, &[], token, &mut context, problems);
+    let ca_file = table.text("ca_file", problems).map(|text| (base.join(text.text), text));
+    if let Some((path, text)) = &ca_file
+        && let Err(e) = std::fs::metadata(path)
+    {
+        let mistake = Mistake::new(format!("ca_file {}: {e}", path.display()));
+        problems.error(Some(text.span), mistake.remedy("name a PEM file with the CA's certificate"));
+    }
+    let span = table.span;
+    table.finish(problems);
+    if to.is_empty() {
+        let mistake = Mistake::new("[relay] has no \"to\"");
+        problems.error(span, mistake.remedy("add to = \"https://...\", the address of the listener that reaches Slack"));
+    }
+    let Some(token) = token else {
+        let mistake = Mistake::new("[relay] has no token");
+        problems.error(span, mistake.remedy("add token_file = \"relay-token\"; `ackbell relay-token` makes one"));
+        return None;
+    };
+    Some(Relay { to, token, ca_file: ca_file.map(|(path, _)| path) })
+}
+
+/// The tokens of a core's relays.
+pub(super) fn tokens(
+    table: &mut Table<'_>,
+    name: &str,
+    context: &mut LoadContext<'_>,
+    problems: &mut Problems<'_>,
+) -> Vec<Secret> {
+    let tokens = secrets::secrets(table, ("relay_token", "relay_token_file"), &[], token, context, problems);
+    if tokens.is_empty() {
+        return tokens;
+    }
+    if name.is_empty() {
+        let mistake = Mistake::new("[core] can't have a relay: the relay's notifications need the core's name");
+        problems.error(table.span, mistake.remedy("write [cores.NAME]"));
+    }
+    let beside: Vec<(&str, Option<Text<'_>>)> =
+        BESIDE_THE_CORE.iter().map(|key| (*key, table.text(key, problems))).collect();
+    for (key, text) in beside.into_iter().filter_map(|(key, text)| Some((key, text?))) {
+        let mistake = Mistake::new(format!("\"{key}\" has no effect beside relay_token: the relay finds it at the core"));
+        problems.error(Some(text.span), mistake.remedy("move it to [core] in the relay's configuration"));
+    }
+    tokens
+}
+
+/// Checks across the tables.
+pub(super) fn check(config: &Config, problems: &mut Problems<'_>) {
+    let remote: Vec<&Core> = config.cores.iter().filter(|core| core.is_remote()).collect();
+    for (nth, core) in remote.iter().enumerate() {
+        let shared = |other: &&&Core| core.relay_tokens.iter().any(|token| other.relay_tokens.contains(token));
+        if let Some(other) = remote[..nth].iter().find(shared) {
+            let text = format!("[cores.{}] and [cores.{}] have the same relay token", other.name, core.name);
+            problems.error(None, Mistake::new(text).remedy("a token says which core its relay speaks for: make another"));
+        }
+    }
+    let Some(core) = remote.first() else { return };
+    if config.relay.is_some() {
+        let text = format!("both [relay] and [cores.{}] relay_token are given", core.name);
+        problems.error(None, Mistake::new(text).remedy("a relay has no relays of its own: remove one of the two"));
+    }
+    match config.listen.address(&config.integrations) {
+        None => {
+            let text = format!("[cores.{}] has a relay, but no HTTP listener that it could reach", core.name);
+            problems.error(None, Mistake::new(text).remedy("set [listen] http, tls_cert and tls_key"));
+        }
+        Some(address) if !is_loopback(address.ip()) && config.listen.tls.is_none() => {
+            let text = format!("relay tokens would be sent unencrypted to {address}");
+            let remedy = "set [listen] tls_cert and tls_key, or http = \"127.0.0.1:9277\" behind a proxy with TLS";
+            problems.error(None, Mistake::new(text).remedy(remedy));
+        }
+        Some(_) => {}
+    }
+}
+
+fn is_loopback(ip: IpAddr) -> bool {
+    ip.to_canonical().is_loopback()
+}
+
+/// The centre's address: TLS, or this machine.
+fn address(text: &str) -> Result<String, Mistake> {
+    let url = values::url(text)?.trim_end_matches('/').to_owned();
+    if url.starts_with("https://") {
+        return Ok(url);
+    }
+    let authority = url.strip_prefix("http://").unwrap_or(&url).split('/').next().unwrap_or_default();
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    if host == "localhost" || host.parse().is_ok_and(is_loopback) {
+        return Ok(url);
+    }
+    Err(Mistake::new("the token would be sent unencrypted").remedy("write https://; http:// only to this machine"))
+}
+
+fn token(text: &str) -> Result<(), Mistake> {
+    if text.len() >= TOKEN_CHARS_MIN && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
+    Err(Mistake::new("it must have 32 or more letters, digits and signs").remedy("make one with `ackbell relay-token`"))
+}

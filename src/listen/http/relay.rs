@@ -1,0 +1,159 @@
+//! `POST /v1/spool` and `POST /v1/core-request`: the relays of cores. The token says which core one speaks for; it is
+//! looked at before a byte of the body is read.
+
+use super::lock;
+use super::post::Post;
+use super::reply::{Reply, reply, status};
+use crate::flow::callback::http_reply::HttpReply;
+use crate::listen::relays::HandedIn;
+use crate::monitoring::relay::wire::{BODY_BYTES_MAX, CLOCK_HEADER, Call, PROTOCOL, PROTOCOL_HEADER, VARS_HEADER};
+use crate::monitoring::relay::{self, Waiting};
+use crate::system::secret::Secret;
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use subtle::ConstantTimeEq;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+/// How long the disk may take to make a batch durable.
+const KEPT_WITHIN: Duration = Duration::from_secs(20);
+/// How long a call waits for a request. Less than a connection may take for its last request.
+const WAIT: Duration = Duration::from_secs(10);
+
+impl Post<'_> {
+    /// A batch of spool files.
+    pub(super) async fn spool(&self, headers: &HeaderMap, body: Incoming) -> Reply {
+        let core = match self.relay(headers, "/v1/spool") {
+            Ok(core) => core,
+            Err(refusal) => return *refusal,
+        };
+        let (bytes, permit) = match self.read(BODY_BYTES_MAX, "batch over 9 MiB", body).await {
+            Ok(read) => read,
+            Err(refusal) => return *refusal,
+        };
+        let in_progress = match self.permit() {
+            Ok(in_progress) => in_progress,
+            Err(refusal) => return *refusal,
+        };
+        let clock = headers.get(CLOCK_HEADER).and_then(|clock| clock.to_str().ok()?.parse().ok());
+        let ahead = relay::handed_in(&core, clock);
+        let endpoints = Arc::clone(&self.shared.endpoints);
+        self.slot.set_busy(true);
+        let task = spawn_blocking(move || {
+            let _permits = (in_progress, permit);
+            (endpoints.relays().hand_in(&core, ahead, &bytes), endpoints.relays().vars())
+        });
+        let kept = timeout(KEPT_WITHIN, task).await;
+        self.slot.set_busy(false);
+        let (handed_in, vars) = match kept {
+            Ok(Ok(done)) => done,
+            Ok(Err(_)) => return self.refuse(500, "panicked", "path=/v1/spool reason=\"a bug\""),
+            Err(_) => {
+                self.shared.stats.log_rejected("late", "path=/v1/spool reason=\"the disk takes too long\"");
+                return status(503);
+            }
+        };
+        let mut reply = match handed_in {
+            HandedIn::All => status(204),
+            HandedIn::Without(named) => reply(HttpReply::text(400, named)),
+            HandedIn::No(code, reason) => {
+                self.shared.stats.count("not_handed_in");
+                reply(HttpReply::text(code, reason))
+            }
+        };
+        if let Ok(vars) = HeaderValue::from_str(&vars) {
+            reply.headers_mut().insert(VARS_HEADER, vars);
+        }
+        reply
+    }
+
+    /// A relay asks for a request, takes one or answers it.
+    pub(super) async fn core_request(&self, headers: &HeaderMap, body: Incoming) -> Reply {
+        let core = match self.relay(headers, "/v1/core-request") {
+            Ok(core) => core,
+            Err(refusal) => return *refusal,
+        };
+        let (bytes, permit) = match self.read(BODY_BYTES_MAX, "answer over 9 MiB", body).await {
+            Ok(read) => read,
+            Err(refusal) => return *refusal,
+        };
+        self.slot.set_busy(true);
+        let reply = self.called(&core, bytes).await;
+        self.slot.set_busy(false);
+        drop(permit);
+        reply
+    }
+
+    async fn called(&self, core: &str, bytes: Vec<u8>) -> Reply {
+        // Large answers are read where they stop nobody.
+        let Ok(parsed) = spawn_blocking(move || serde_json::from_slice::<Call>(&bytes)).await else {
+            return self.refuse(500, "panicked", "path=/v1/core-request reason=\"a bug\"");
+        };
+        let call = match parsed {
+            Ok(call) => call,
+            Err(e) => {
+                let reason = e.to_string();
+                return self.refuse(400, "broken_body", format_args!("path=/v1/core-request reason={reason:?}"));
+            }
+        };
+        let given = match relay::called(core, call) {
+            Some(Ok(given)) => Some(given),
+            Some(Err(relay::Gone)) => return status(410),
+            None => {
+                let waiting = Waiting::new(core);
+                let next = poll_fn(|context| waiting.next(context.waker()).map_or(Poll::Pending, Poll::Ready));
+                let mut stopped = self.shared.stopped.clone();
+                tokio::select! {
+                    given = timeout(WAIT, next) => given.ok(),
+                    _ = stopped.wait_for(|stop| *stop) => None,
+                }
+            }
+        };
+        match given.map(|given| serde_json::to_value(&given)) {
+            Some(Ok(value)) => reply(HttpReply::json(value)),
+            Some(Err(_)) | None => status(204),
+        }
+    }
+
+    /// The core that the token speaks for.
+    fn relay(&self, headers: &HeaderMap, path: &str) -> Result<String, Box<Reply>> {
+        let relays = Arc::clone(&lock(&self.shared.access).relays);
+        let shown = headers.get(AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
+        let shown = match shown.split_at_checked("Bearer ".len()) {
+            Some((scheme, shown)) if scheme.eq_ignore_ascii_case(b"Bearer ") => shown.trim_ascii(),
+            _ => &b""[..],
+        };
+        let Some(core) = core_of(&relays, shown) else {
+            let mut reply =
+                self.refuse(401, "no_relay_token", format_args!("path={path} reason=\"no token, or a wrong one\""));
+            reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            return Err(Box::new(reply));
+        };
+        let version = headers.get(PROTOCOL_HEADER).and_then(|version| version.to_str().ok()?.parse().ok());
+        match version {
+            Some(version) if (PROTOCOL.saturating_sub(1).max(1)..=PROTOCOL).contains(&version) => Ok(core.to_owned()),
+            version => {
+                let version: u32 = version.unwrap_or(0);
+                let detail = format_args!("path={path} core={core:?} reason=\"protocol {version}\"");
+                self.shared.stats.log_rejected("relay_protocol", detail);
+                let text = format!("the centre speaks protocol {PROTOCOL}, the relay {version}");
+                Err(Box::new(reply(HttpReply::text(409, text))))
+            }
+        }
+    }
+}
+
+/// Every token is compared, and each in constant time.
+fn core_of<'a>(relays: &'a [(String, Secret)], shown: &[u8]) -> Option<&'a str> {
+    let mut found = None;
+    for (core, token) in relays {
+        if bool::from(shown.ct_eq(token.expose().as_bytes())) {
+            found = Some(core.as_str());
+        }
+    }
+    found
+}
