@@ -35,6 +35,7 @@ mod nagios;
 mod page;
 mod proxy;
 mod readme;
+mod relay;
 mod root;
 mod screen;
 mod secrets;
