@@ -132,6 +132,8 @@ pub(crate) fn examine(
     };
     let asked = Arc::clone(&config);
     hop("listener", move |steps| steps.extend(machine::listener(&asked)), &mut show_step);
+    let (asked, early_env) = (Arc::clone(&config), env.clone());
+    hop("centre", move |steps| steps.extend(cores::centres(&asked, &early_env)), &mut show_step);
     for own in chosen(&config, options) {
         let (asked, env, own, send) = (Arc::clone(&config), env.clone(), own.clone(), options.send);
         let (name, api_url) = (format!("[{}]", own.name), own.api_url.clone());
@@ -147,6 +149,11 @@ pub(crate) fn examine(
             hop("core", |steps| steps.extend(cores::unconfigured()), &mut show_step);
         }
         for core in looked_at {
+            let asked = Arc::clone(&config);
+            if core.is_remote() {
+                hop("relay", move |steps| steps.extend(cores::remote(&asked, &core)), &mut show_step);
+                continue;
+            }
             hop("core", move |steps| steps.extend(cores::core(&core)), &mut show_step);
         }
         let (asked, env) = (Arc::clone(&config), env.clone());

@@ -166,6 +166,10 @@ impl Listeners {
             };
             (core, link)
         });
+        let called: BTreeMap<String, RelayLink> = links.collect();
+        let remote = config.cores.iter().filter(|core| core.is_remote());
+        // One that never called is shown, too.
+        let links = remote.map(|core| (core.name.clone(), called.get(&core.name).cloned().unwrap_or_default()));
         let links: BTreeMap<String, RelayLink> = links.collect();
         self.status.update(|status| (status.sockets, status.relays) = (sockets, links));
     }

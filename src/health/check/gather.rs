@@ -75,7 +75,7 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, 
     // Only `doctor` looks beyond this machine.
     let is_local = |core: &&config::Core| {
         let over_tcp = matches!(core.livestatus, Some(LivestatusAddress::Tcp(_))) && core.command_file.is_none();
-        core.api.is_none() && !over_tcp
+        core.api.is_none() && !over_tcp && !core.is_remote()
     };
     for core in cores.iter().filter(|core| is_asked && is_local(core)) {
         let transport = match send::probe(core) {
@@ -159,6 +159,10 @@ fn configured(path: Option<&Path>, env: &Environment) -> (Configured, Option<Con
 
 /// Whether clicks are to come in.
 pub(crate) fn takes_callbacks(config: &Config) -> bool {
+    // The centre's clicks reach a core through its relay.
+    if config.relay.is_some() {
+        return true;
+    }
     let over_socket = config.integrations.iter().any(|integration| {
         config.listen.socket_mode
             && integration.enabled

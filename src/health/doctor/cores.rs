@@ -2,12 +2,18 @@
 
 use super::{Mark, Step, Trouble};
 use crate::config::{Config, Core, CoreKind};
-use crate::health::check::gather::takes_callbacks;
-use crate::health::check::span;
+use crate::health::check::gather::{self, takes_callbacks};
+use crate::health::check::{Listener, span};
 use crate::monitoring::error::{ReadError, SendError};
+use crate::monitoring::relay::centre::{Centre, CentreError};
 use crate::monitoring::shell::{self, Danger, DangerKind};
 use crate::monitoring::{log_readable, objects_readable, paths, send, state};
 use crate::system::clock;
+use crate::system::environment::Environment;
+use std::time::Duration;
+
+/// For asking the centre.
+const CENTRE_WITHIN: Duration = Duration::from_secs(10);
 
 /// A core writes its state every 10 s, some every minute; what is older comes from one that stopped or hangs.
 const STATE_AGE_MAX: i64 = 5 * 60;
@@ -18,6 +24,59 @@ pub(super) fn of(config: &Config) -> Vec<Core> {
         [] if takes_callbacks(config) => vec![paths::found()],
         configured => configured.to_vec(),
     }
+}
+
+/// A core behind a relay: only the listener speaks to that.
+pub(super) fn remote(config: &Config, core: &Core) -> Vec<Step> {
+    let (hop, name) = (format!("[{}] relay", core.name), &core.name);
+    let now = clock::wall_ms() / 1000;
+    let link = match gather::listener(&config.state_dir, &config.runtime_dir, now) {
+        Ok(Listener::Runs(status)) => status.relays.get(name).cloned(),
+        _ => {
+            let found = "no listener runs that could say whether it is connected";
+            return vec![Step::warning(&hop, found, "systemctl start ackbell")];
+        }
+    };
+    let on_the_relay = "on the relay's machine: systemctl status ackbell; ackbell doctor";
+    let Some(link) = link.filter(|link| link.seen > 0) else {
+        let found = format!("the relay of {name} has not called since the listener started");
+        let remedy = format!("{on_the_relay}; does [relay] token there match [cores.{name}] relay_token here?");
+        return vec![Step::bad(Trouble::Unreachable, &hop, found, remedy)];
+    };
+    let seen = span(now - link.seen);
+    let mut steps = vec![if link.connected {
+        let found = format!("ackbell {} is connected, last heard of {seen} ago; {} waiting there", link.version, link.waiting);
+        Step::good(&hop, found)
+    } else {
+        Step::bad(Trouble::Unreachable, &hop, format!("not connected, last seen {seen} ago"), on_the_relay)
+    }];
+    if link.kind != core.kind.name() {
+        let found = format!("its core is a {}, [cores.{name}] is configured as {}", link.kind, core.kind.name());
+        steps.push(Step::warning(&hop, found, format!("set [cores.{name}] kind = \"{}\"", link.kind)));
+    }
+    steps
+}
+
+/// The centre that this relay hands in to.
+pub(super) fn centres(config: &Config, env: &Environment) -> Vec<Step> {
+    let Some(relay) = &config.relay else { return Vec::new() };
+    let step = |url: &String| {
+        let asked = Centre::new(relay, url, env).and_then(|centre| centre.hand_in("", CENTRE_WITHIN));
+        match asked {
+            Ok(_) => Step::good("centre", format!("{url} takes this relay's token")),
+            Err(e) => {
+                let (trouble, remedy) = match &e {
+                    CentreError::Token { .. } => {
+                        (Trouble::Refused, "[relay] token must be one of [cores.NAME] relay_token at the centre")
+                    }
+                    CentreError::Protocol { .. } => (Trouble::Refused, "upgrade the older one of the two"),
+                    _ => (Trouble::Unreachable, "curl -v that address; its certificate's CA: [relay] ca_file"),
+                };
+                Step::bad(trouble, "centre", e.to_string(), remedy)
+            }
+        }
+    };
+    relay.to.iter().map(step).collect()
 }
 
 pub(super) fn core(core: &Core) -> Vec<Step> {
