@@ -22,7 +22,7 @@ impl Ahead {
         if ahead.saturating_sub(self.0.saturating_mul(1000)).abs() < NOTICED_MS {
             return self;
         }
-        Self(ahead / 1000)
+        Self(ahead.saturating_add(ahead.signum() * 500) / 1000)
     }
 
     pub(crate) fn seconds(self) -> i64 {
@@ -83,12 +83,12 @@ mod tests {
     #[test]
     fn five_minutes_apart_a_downtime_comes_back_as_it_was_sent() {
         let ahead = Ahead::default().measured(1_000_300_900, 1_000_000_000);
-        assert_eq!(ahead.seconds(), 300);
+        assert_eq!(ahead.seconds(), 301, "rounded");
         let flexible = None;
         let mut sent = Action::Downtime { start: 1000, end: 4600, flexible, comment: "x".into(), host_services: false };
         ahead.action_to_relay(&mut sent);
         let Action::Downtime { start, end, .. } = sent else { panic!("{sent:?}") };
-        assert_eq!((start, end), (1300, 4900));
+        assert_eq!((start, end), (1301, 4901));
         // The next measurement differs by the length of a way: what was sent still compares.
         let later = ahead.measured(1_000_302_000, 1_000_000_000);
         assert_eq!([later.to_own(start), later.to_own(end), later.to_own(0)], [1000, 4600, 0]);

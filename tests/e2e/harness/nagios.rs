@@ -12,19 +12,33 @@ use std::process::{Command, Stdio};
 pub(crate) struct Nagios {
     directory: PathBuf,
     process: Option<Running>,
+    /// The network namespace it runs in.
+    namespace: Option<String>,
 }
 
 impl Nagios {
     /// In the site's directory, as whose configuration it runs the program; by the definitions of that name.
     pub(crate) fn start(site: &Site, command: &str, environment_macros: bool) -> Self {
-        let core = Self { directory: site.dir.path().to_owned(), process: None };
+        Self::start_in(site, command, environment_macros, None)
+    }
+
+    /// In a network namespace.
+    pub(crate) fn start_in(site: &Site, command: &str, environment_macros: bool, namespace: Option<String>) -> Self {
+        let core = Self { directory: site.dir.path().to_owned(), process: None, namespace };
         core.lay_out(command, environment_macros);
         core.run()
     }
 
+    fn program(&self) -> Command {
+        let Some(namespace) = &self.namespace else { return Command::new("nagios4") };
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", namespace, "nagios4"]);
+        command
+    }
+
     /// A core that knows nothing of ackbell yet and doesn't run; it reads `conf.d`, too.
     pub(crate) fn without_ackbell(site: &Site) -> Self {
-        let core = Self { directory: site.dir.path().to_owned(), process: None };
+        let core = Self { directory: site.dir.path().to_owned(), process: None, namespace: None };
         core.lay_out("nobody", false);
         for ours in ["ackbell.toml", "ackbell.cfg"] {
             fs::remove_file(core.path(ours)).unwrap();
@@ -83,7 +97,7 @@ impl Nagios {
         let config = self.path("nagios.cfg");
         let verified = Command::new("nagios4").arg("-v").arg(&config).output().unwrap();
         assert!(verified.status.success(), "{}", text(&verified.stdout));
-        let process = Command::new("nagios4").arg(&config).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let process = self.program().arg(&config).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         self.process = Some(Running(process));
         let log = self.path("status.dat");
         wait::until("nagios4", || log.exists() && self.path("rw/nagios.cmd").exists());
@@ -102,7 +116,7 @@ impl Nagios {
     pub(crate) fn restart(&mut self) {
         let _ = fs::remove_file(self.path("rw/nagios.cmd"));
         let _ = fs::remove_file(self.path("nagios.pid"));
-        let mut command = Command::new("nagios4");
+        let mut command = self.program();
         let process = command.arg(self.path("nagios.cfg")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         self.process = Some(Running(process));
         wait::until("nagios4", || self.path("rw/nagios.cmd").exists());
