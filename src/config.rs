@@ -452,6 +452,13 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     values::duration(text).map_err(Mistake::sentence)
 }
 
+/// A centre's address and a relay's token, checked as `[relay]` checks them; the error is a sentence.
+pub(crate) fn relay(to: &str, token: &str, ca_file: Option<PathBuf>) -> Result<Relay, String> {
+    let to = vec![relay::address(to).map_err(Mistake::sentence)?];
+    relay::token(token).map_err(|mistake| format!("the token: {}", mistake.sentence()))?;
+    Ok(Relay { to, token: Secret::new(token.to_owned()), ca_file })
+}
+
 /// A destination as `channel` takes it, for the command line; the error is a sentence.
 pub(crate) fn destination(text: &str) -> Result<Destination, String> {
     text.parse().map_err(Mistake::sentence)

@@ -46,6 +46,7 @@ Examples:
   sudo ackbell setup --yes --webhook-url-file /root/webhook
   sudo ackbell setup --yes --bot-token-file /root/bot --app-token-file /root/app --channel '#ops'
   sudo SLACK_BOT_TOKEN=xoxb-... ackbell setup --yes --channel '#ops' --definitions -
+  sudo ackbell setup --relay https://mon.example.com:9277      (a machine that doesn't reach Slack; asks for its token)
 
 It asks which way into Slack, for the secrets (they aren't echoed), for the channel, and whether to write. Nothing is written
 before that; Ctrl-C leaves everything as it was. Run again, it shows what is there, keeps the values you keep, and leaves a

@@ -12,16 +12,8 @@ use std::path::{Path, PathBuf};
 /// A token that nobody guesses; `ackbell relay-token` makes one of 64.
 const TOKEN_CHARS_MIN: usize = 32;
 /// What a core's table may not have beside a relay's token: the relay finds these where the core is.
-const BESIDE_THE_CORE: [&str; 8] = [
-    "main_config",
-    "objects_file",
-    "command_file",
-    "status_file",
-    "query_socket",
-    "log_file",
-    "livestatus",
-    "api_url",
-];
+const BESIDE_THE_CORE: [&str; 8] =
+    ["main_config", "objects_file", "command_file", "status_file", "query_socket", "log_file", "livestatus", "api_url"];
 
 pub(super) fn read(
     top: &mut Table<'_>,
@@ -45,7 +37,8 @@ pub(super) fn read(
     table.finish(problems);
     if to.is_empty() {
         let mistake = Mistake::new("[relay] has no \"to\"");
-        problems.error(span, mistake.remedy("add to = \"https://...\", the address of the listener that reaches Slack"));
+        problems
+            .error(span, mistake.remedy("add to = \"https://...\", the address of the listener that reaches Slack"));
     }
     let Some(token) = token else {
         let mistake = Mistake::new("[relay] has no token");
@@ -73,7 +66,8 @@ pub(super) fn tokens(
     let beside: Vec<(&str, Option<Text<'_>>)> =
         BESIDE_THE_CORE.iter().map(|key| (*key, table.text(key, problems))).collect();
     for (key, text) in beside.into_iter().filter_map(|(key, text)| Some((key, text?))) {
-        let mistake = Mistake::new(format!("\"{key}\" has no effect beside relay_token: the relay finds it at the core"));
+        let mistake =
+            Mistake::new(format!("\"{key}\" has no effect beside relay_token: the relay finds it at the core"));
         problems.error(Some(text.span), mistake.remedy("move it to [core] in the relay's configuration"));
     }
     tokens
@@ -86,7 +80,8 @@ pub(super) fn check(config: &Config, problems: &mut Problems<'_>) {
         let shared = |other: &&&Core| core.relay_tokens.iter().any(|token| other.relay_tokens.contains(token));
         if let Some(other) = remote[..nth].iter().find(shared) {
             let text = format!("[cores.{}] and [cores.{}] have the same relay token", other.name, core.name);
-            problems.error(None, Mistake::new(text).remedy("a token says which core its relay speaks for: make another"));
+            problems
+                .error(None, Mistake::new(text).remedy("a token says which core its relay speaks for: make another"));
         }
     }
     let Some(core) = remote.first() else { return };
@@ -113,7 +108,7 @@ fn is_loopback(ip: IpAddr) -> bool {
 }
 
 /// The centre's address: TLS, or this machine.
-fn address(text: &str) -> Result<String, Mistake> {
+pub(super) fn address(text: &str) -> Result<String, Mistake> {
     let url = values::url(text)?.trim_end_matches('/').to_owned();
     if url.starts_with("https://") {
         return Ok(url);
@@ -127,7 +122,7 @@ fn address(text: &str) -> Result<String, Mistake> {
     Err(Mistake::new("the token would be sent unencrypted").remedy("write https://; http:// only to this machine"))
 }
 
-fn token(text: &str) -> Result<(), Mistake> {
+pub(super) fn token(text: &str) -> Result<(), Mistake> {
     if text.len() >= TOKEN_CHARS_MIN && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(());
     }

@@ -2,8 +2,8 @@
 
 use super::message_api::submit::MessageApi;
 use super::metrics;
-use super::relays::Relays;
 use super::oauth::{Installer, Page, Step};
+use super::relays::Relays;
 use super::sockets::Sockets;
 use crate::config::Config;
 use crate::flow::callback::Callback;

@@ -4,9 +4,9 @@
 use super::endpoints::Endpoints;
 use super::http::{Access, Bound, HttpError, HttpServer, Settings};
 use crate::config::{Config, Flavor, Integration};
+use crate::monitoring::relay;
 use crate::rules::verify::Signer;
 use crate::slack::socket::{SocketMode, Timing};
-use crate::monitoring::relay;
 use crate::state_dir::listener_status::{RelayLink, StatusNote, StatusWriter};
 use crate::state_dir::owner;
 use crate::system::environment::Environment;
@@ -227,9 +227,8 @@ fn settings(config: &Config) -> Settings {
     let signers =
         config.integrations.iter().map(|i| Signer { integration: i.name.clone(), secrets: i.signing_secrets.clone() });
     let listen = &config.listen;
-    let relays = config.cores.iter().flat_map(|core| {
-        core.relay_tokens.iter().map(|token| (core.name.clone(), token.clone()))
-    });
+    let relays =
+        config.cores.iter().flat_map(|core| core.relay_tokens.iter().map(|token| (core.name.clone(), token.clone())));
     let access = Access {
         intake_token: listen.intake_token.clone(),
         intake_without_token: listen.intake_without_token,

@@ -49,5 +49,8 @@ impl Labels {
 /// Whether there is anybody to ask, a file that can't be read included.
 pub(crate) fn has_source(core: &Core) -> bool {
     let paths = Paths::find(core);
-    core.is_remote() || core.api.is_some() || paths.livestatus.is_some() || paths.objects_file.is_some_and(|path| path.exists())
+    core.is_remote()
+        || core.api.is_some()
+        || paths.livestatus.is_some()
+        || paths.objects_file.is_some_and(|path| path.exists())
 }

@@ -26,8 +26,8 @@ use crate::config::{Access, Matcher, Who};
 use crate::model::action::Action;
 use crate::model::notification::{clean_field, is_uuid};
 use crate::model::object::Object;
-use serde::{Deserialize, Serialize};
 pub(crate) use rules::KnownNames;
+use serde::{Deserialize, Serialize};
 
 /// An author's name is cut to so many characters.
 const AUTHOR_CHARS_MAX: usize = 100;

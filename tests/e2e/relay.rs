@@ -122,7 +122,8 @@ fn while_the_centre_is_away_all_waits_in_order() {
     branch.night.expect("CRITICAL: ");
     wait::until("the spool to be handed in", || branch.site.spooled("new") == 0);
     branch.night.rests();
-    let seqs = branch.night.site.sql("SELECT json_extract(body, '$.service.name') FROM notification ORDER BY seq").unwrap();
+    let seqs =
+        branch.night.site.sql("SELECT json_extract(body, '$.service.name') FROM notification ORDER BY seq").unwrap();
     let expected: Vec<String> = (0..30).map(|nth| format!("S{nth:02}")).collect();
     assert_eq!(seqs.lines().collect::<Vec<_>>(), expected);
 }
@@ -192,7 +193,8 @@ fn a_token_lies_about_its_own_core_only() {
 fn a_file_that_is_no_notification_is_put_aside_and_the_rest_is_handed_in() {
     let branch = Branch::new();
     std::fs::write(branch.site.state("spool/new/00000000000000000001.1.0123456789abcdef"), "{}").unwrap();
-    let named = json!({"ackbell": 1, "received": 1, "notification": {"kind": "PROBLEM", "host": {"name": "h"}, "time": 1}});
+    let named =
+        json!({"ackbell": 1, "received": 1, "notification": {"kind": "PROBLEM", "host": {"name": "h"}, "time": 1}});
     std::fs::write(branch.site.state("spool/new/00000000000000000002-mine"), named.to_string()).unwrap();
     branch.falls_ill("Disk");
     wait::until("the spool to be handed in", || branch.site.spooled("new") == 0);
@@ -215,7 +217,11 @@ fn clocks_five_minutes_apart_change_nothing() {
         card.click("acknowledge");
         card.becomes("ACKNOWLEDGED, CRITICAL: Disk on web01");
         let doctor = branch.night.site.run(&["check"]);
-        assert!(text(&doctor.stdout).contains("the clock of the relay of branch is 300 s "), "{}", text(&doctor.stdout));
+        assert!(
+            text(&doctor.stdout).contains("the clock of the relay of branch is 300 s "),
+            "{}",
+            text(&doctor.stdout)
+        );
     }
 }
 
@@ -225,7 +231,12 @@ fn of_two_centres_the_one_that_answers_gets_it() {
     branch.relay = None;
     let config = std::fs::read_to_string(branch.site.config()).unwrap();
     let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    branch.site.configure(&config.replace("state_dir = \"state\"\n", "").replace("to = ", &format!("to = [\"http://{dead}\", ")).replace("\"\ntoken", "\"]\ntoken"));
+    branch.site.configure(
+        &config
+            .replace("state_dir = \"state\"\n", "")
+            .replace("to = ", &format!("to = [\"http://{dead}\", "))
+            .replace("\"\ntoken", "\"]\ntoken"),
+    );
     branch.start();
     let card = branch.falls_ill("Disk");
     card.click("acknowledge");
@@ -296,7 +307,11 @@ impl Branch {
                 "kind": "PROBLEM", "host": {"name": format!("h{nth}"), "state": "DOWN"}, "time": 1_795_000_000,
                 "output": "CRITICAL - Host Unreachable (10.1.2.3)", "progress": {}, "ids": {}, "contact": {"name": "alice"},
             }});
-            std::fs::write(new.join(format!("{:020}.1.{nth:016x}", 1_795_000_000_000_000_000_u64 + nth as u64)), entry.to_string()).unwrap();
+            std::fs::write(
+                new.join(format!("{:020}.1.{nth:016x}", 1_795_000_000_000_000_000_u64 + nth as u64)),
+                entry.to_string(),
+            )
+            .unwrap();
         }
     }
 }

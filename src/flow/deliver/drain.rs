@@ -70,10 +70,8 @@ impl Deliverer {
 
     /// Fills in the fields that only the cores know; takes out the notifications that wait for one of them.
     fn ask_the_cores(&mut self, unrouted: &mut Vec<Unrouted>, waiting: &mut HashSet<String>) {
-        let mut all: Vec<(i64, &mut Notification)> = unrouted
-            .iter_mut()
-            .filter_map(|one| Some((one.received, one.incoming.notification_mut()?)))
-            .collect();
+        let mut all: Vec<(i64, &mut Notification)> =
+            unrouted.iter_mut().filter_map(|one| Some((one.received, one.incoming.notification_mut()?))).collect();
         let now = self.now_ms();
         let used = UsedVars::of(&self.config, &self.subscriptions);
         ask_the_cores(&mut self.details, &mut all, &self.config, (&used, now), waiting);

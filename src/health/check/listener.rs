@@ -122,7 +122,8 @@ fn relays(status: &ListenerStatus, now: i64, add: &mut impl FnMut(Level, String,
         let silent = now - if *seen == 0 { status.since } else { *seen };
         if !connected && silent >= RELAY_WARNING {
             let level = if silent >= RELAY_CRITICAL { Level::Critical } else { Level::Warning };
-            let when = if *seen == 0 { "never called".to_owned() } else { format!("was last seen {} ago", span(silent)) };
+            let when =
+                if *seen == 0 { "never called".to_owned() } else { format!("was last seen {} ago", span(silent)) };
             let text = format!("the relay of {name} isn't connected: it {when}; clicks don't reach that core");
             add(level, text, "on the relay's machine: systemctl status ackbell; ackbell doctor");
             continue;
@@ -141,7 +142,10 @@ fn relays(status: &ListenerStatus, now: i64, add: &mut impl FnMut(Level, String,
         }
         if ahead.abs() >= SKEW_WARNING {
             let side = if *ahead > 0 { "ahead of" } else { "behind" };
-            let text = format!("the clock of the relay of {name} is {} s {side} ours; times are corrected by that", ahead.abs());
+            let text = format!(
+                "the clock of the relay of {name} is {} s {side} ours; times are corrected by that",
+                ahead.abs()
+            );
             add(Level::Warning, text, "on both machines: timedatectl set-ntp true");
         }
     }

@@ -45,7 +45,8 @@ pub(super) fn remote(config: &Config, core: &Core) -> Vec<Step> {
     };
     let seen = span(now - link.seen);
     let mut steps = vec![if link.connected {
-        let found = format!("ackbell {} is connected, last heard of {seen} ago; {} waiting there", link.version, link.waiting);
+        let found =
+            format!("ackbell {} is connected, last heard of {seen} ago; {} waiting there", link.version, link.waiting);
         Step::good(&hop, found)
     } else {
         Step::bad(Trouble::Unreachable, &hop, format!("not connected, last seen {seen} ago"), on_the_relay)

@@ -1,6 +1,6 @@
 //! Beside the core: the HTTP client for the centre. Bounded in time and size, without redirects.
 
-use super::wire::{Call, Given, PROTOCOL, PROTOCOL_HEADER, CLOCK_HEADER, CORE_REQUEST_PATH, SPOOL_PATH, VARS_HEADER};
+use super::wire::{CLOCK_HEADER, CORE_REQUEST_PATH, Call, Given, PROTOCOL, PROTOCOL_HEADER, SPOOL_PATH, VARS_HEADER};
 use crate::config::Relay;
 use crate::system::environment::Environment;
 use crate::system::{clock, tls};
@@ -37,7 +37,9 @@ pub(crate) struct Reply {
 pub(crate) enum CentreError {
     #[error("the centre {url} can't be reached: {reason}")]
     Unreachable { url: String, reason: String },
-    #[error("the centre {url} refuses this relay's token ({status}); compare [relay] token with [cores.NAME] relay_token there")]
+    #[error(
+        "the centre {url} refuses this relay's token ({status}); compare [relay] token with [cores.NAME] relay_token there"
+    )]
     Token { url: String, status: u16 },
     #[error("the centre {url} is older or newer than this relay: {reason}; upgrade the older one")]
     Protocol { url: String, reason: String },

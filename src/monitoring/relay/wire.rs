@@ -60,8 +60,13 @@ pub(crate) enum Step {
     /// Answered by a [`Given`], or by nothing when there is none for a while.
     Wait,
     /// A command is only sent after this, so that one whose offer was lost on the way is never sent late.
-    Take { id: u64 },
-    Answer { id: u64, answer: Box<Answer> },
+    Take {
+        id: u64,
+    },
+    Answer {
+        id: u64,
+        answer: Box<Answer>,
+    },
 }
 
 /// A request for the relay.
@@ -97,7 +102,10 @@ pub(crate) enum Question {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Answer {
     /// The core has the command, or would take one.
-    Sent { transport: String, answer: Option<String> },
+    Sent {
+        transport: String,
+        answer: Option<String>,
+    },
     /// It couldn't be done; `is_verdict`: the core was there and refused.
     Failed {
         reason: String,

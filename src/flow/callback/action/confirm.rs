@@ -106,7 +106,9 @@ impl ActionWorker {
         let next = self.spool.oldest(1).ok().and_then(|oldest| oldest.into_iter().next());
         for one in waiting {
             match judge(&one.expected, &snapshot, is_over(one)) {
-                Confirmation::Confirmed { .. } if self.is_behind(one.kept.id, next.as_ref(), snapshot.relay.as_ref()) && !is_over(one) => {
+                Confirmation::Confirmed { .. }
+                    if self.is_behind(one.kept.id, next.as_ref(), snapshot.relay.as_ref()) && !is_over(one) =>
+                {
                     self.state_reads.forget(core);
                 }
                 Confirmation::Confirmed { .. } => self.confirmed_one(one, &snapshot, results)?,
@@ -132,7 +134,8 @@ impl ActionWorker {
     fn is_behind(&mut self, id: i64, next: Option<&SpoolId>, relay: Option<&RelaySpool>) -> bool {
         let now = || relay.and_then(|relay| SpoolId::parse(&relay.now)).unwrap_or_else(SpoolId::fresh);
         let seen = self.seen.entry(id).or_insert_with(now);
-        let waits_there = relay.and_then(|relay| relay.oldest.as_deref()).is_some_and(|oldest| *oldest <= *seen.as_str());
+        let waits_there =
+            relay.and_then(|relay| relay.oldest.as_deref()).is_some_and(|oldest| *oldest <= *seen.as_str());
         waits_there || next.is_some_and(|next| *next <= *seen)
     }
 
