@@ -85,7 +85,10 @@ fn deliver_here(lock: DeliveryLock, config: Option<&Path>, env: &Environment) {
 /// The last resort when the disk refuses: one post each, at once. Returns how many were taken.
 fn post_directly(notification: &Notification, received: i64, config: Option<&Path>, env: &Environment) -> usize {
     match crate::config::load(config, env) {
-        Ok((config, _)) => deliver::directly(&config, env, notification, received),
+        Ok((config, _)) => match &config.relay {
+            Some(relay) => usize::from(crate::flow::relay::directly((&config, relay), env, notification, received)),
+            None => deliver::directly(&config, env, notification, received),
+        },
         Err(e) => {
             error!("no direct post, as the configuration can't be used: {}", e.first_line());
             0

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// `[listen]`
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key by itself, or follows from one")]
 pub(crate) struct Listen {
     pub(crate) http: Http,
     /// The public address of the HTTP listener, without a slash at its end.

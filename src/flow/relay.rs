@@ -9,6 +9,7 @@ pub(crate) mod questions;
 
 use super::ask_cores::{AUTHOR_LOOK, ask_the_cores};
 use crate::config::{Config, Relay};
+use crate::model::incoming::Incoming;
 use crate::model::notification::Notification;
 use crate::monitoring::details::{Details, UsedVars};
 use crate::monitoring::relay::centre::{Centre, CentreError, Reply};
@@ -108,7 +109,7 @@ impl HandIn {
             let entries = self.read(now, &mut waiting)?;
             let mut entries = entries.into_iter().peekable();
             while let Some(batch) = self.batch(&mut entries) {
-                self.send(batch, until)?;
+                self.send(&batch, until)?;
             }
             rest = later;
         }
@@ -179,7 +180,7 @@ impl HandIn {
     }
 
     /// Hands in one batch; what the centre has, or will never take, leaves the spool.
-    fn send(&mut self, batch: Batch, until: Instant) -> Result<(), HandInError> {
+    fn send(&mut self, batch: &Batch, until: Instant) -> Result<(), HandInError> {
         let reply = match self.post(&batch.lines, until) {
             // Nothing smaller can be made of it.
             Err(HandInError::Centre(e @ CentreError::TooLarge { .. })) if batch.ids.len() == 1 => {
@@ -265,6 +266,30 @@ pub(crate) fn here(
         match DeliveryLock::try_take(&config.state_dir) {
             Ok(Some(again)) => lock = again,
             _ => return Ok(()),
+        }
+    }
+}
+
+/// The last resort when the disk refuses: one try to hand it in, at once. `true`: the centre has it durably.
+pub(crate) fn directly(
+    (config, relay): (&Config, &Relay),
+    env: &Environment,
+    notification: &Notification,
+    received: i64,
+) -> bool {
+    let mut notification = notification.clone();
+    super::deliver::complete(&mut notification, config);
+    let entry = Entry { received, incoming: Incoming::Notification(notification) };
+    let sent = HandIn::new(config, relay, env).and_then(|mut hand_in| {
+        let batch = hand_in.batch(&mut std::iter::once((SpoolId::fresh(), entry)).peekable());
+        let lines = batch.map(|batch| batch.lines).unwrap_or_default();
+        hand_in.post(&lines, Instant::now() + config.outbox.time_budget)
+    });
+    match sent {
+        Ok(reply) => reply.status == 204,
+        Err(e) => {
+            error!("can't hand it in directly: {e}");
+            false
         }
     }
 }

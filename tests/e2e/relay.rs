@@ -83,7 +83,7 @@ fn while_the_relay_is_away_nothing_is_lost_and_who_clicks_learns_which_relay_it_
     branch.relay = None;
     branch.connected(false);
     card.click("acknowledge");
-    branch.night.told("he relay of branch isn't connected (last seen ");
+    branch.night.told("The relay of branch isn't connected (last seen ");
     assert_eq!(branch.core.count("ACKNOWLEDGE_SVC_PROBLEM", "web01", "Disk"), 0);
     // Its centre is there all the same: `notify` hands in by itself.
     branch.falls_ill("Load");
@@ -101,7 +101,7 @@ fn a_relay_that_hangs_sends_no_command_late() {
     let pid = branch.relay.as_ref().unwrap().0.id();
     signal(pid, "STOP");
     card.click("acknowledge");
-    branch.night.told("he relay of branch isn't connected (last seen ");
+    branch.night.told("The relay of branch isn't connected (last seen ");
     signal(pid, "CONT");
     branch.connected(true);
     let other = branch.falls_ill("Load");

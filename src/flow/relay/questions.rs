@@ -29,15 +29,14 @@ impl Questions {
     pub(crate) fn next(&mut self) -> Result<(), CentreError> {
         let Some(given) = self.call(Step::Wait)? else { return Ok(()) };
         let id = given.id;
-        let (question, until) = match given.question {
-            Some(question) => (question, Instant::now() + Duration::from_millis(given.within_ms)),
-            None => {
-                // Counted from before it was asked for, so that what was long on the way is over.
-                let asked = Instant::now();
-                let Some(taken) = self.call(Step::Take { id })? else { return Ok(()) };
-                let Some(question) = taken.question else { return Ok(()) };
-                (question, asked + Duration::from_millis(taken.within_ms))
-            }
+        let (question, until) = if let Some(question) = given.question {
+            (question, Instant::now() + Duration::from_millis(given.within_ms))
+        } else {
+            // Counted from before it was asked for, so that what was long on the way is over.
+            let asked = Instant::now();
+            let Some(taken) = self.call(Step::Take { id })? else { return Ok(()) };
+            let Some(question) = taken.question else { return Ok(()) };
+            (question, asked + Duration::from_millis(taken.within_ms))
         };
         let answer = match paths::core(&self.config, "") {
             Some(core) => {

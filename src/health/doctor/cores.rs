@@ -30,13 +30,11 @@ pub(super) fn of(config: &Config) -> Vec<Core> {
 pub(super) fn remote(config: &Config, core: &Core) -> Vec<Step> {
     let (hop, name) = (format!("[{}] relay", core.name), &core.name);
     let now = clock::wall_ms() / 1000;
-    let link = match gather::listener(&config.state_dir, &config.runtime_dir, now) {
-        Ok(Listener::Runs(status)) => status.relays.get(name).cloned(),
-        _ => {
-            let found = "no listener runs that could say whether it is connected";
-            return vec![Step::warning(&hop, found, "systemctl start ackbell")];
-        }
+    let Ok(Listener::Runs(status)) = gather::listener(&config.state_dir, &config.runtime_dir, now) else {
+        let found = "no listener runs that could say whether it is connected";
+        return vec![Step::warning(&hop, found, "systemctl start ackbell")];
     };
+    let link = status.relays.get(name).cloned();
     let on_the_relay = "on the relay's machine: systemctl status ackbell; ackbell doctor";
     let Some(link) = link.filter(|link| link.seen > 0) else {
         let found = format!("the relay of {name} has not called since the listener started");

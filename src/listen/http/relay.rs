@@ -60,9 +60,9 @@ impl Post<'_> {
         let mut reply = match handed_in {
             HandedIn::All => status(204),
             HandedIn::Without(named) => reply(HttpReply::text(400, named)),
-            HandedIn::No(code, reason) => {
+            HandedIn::No(refusal, reason) => {
                 self.shared.stats.count("not_handed_in");
-                reply(HttpReply::text(code, reason))
+                reply(HttpReply::text(refusal, reason))
             }
         };
         if let Ok(vars) = HeaderValue::from_str(&vars) {

@@ -82,7 +82,7 @@ impl Centre {
         let reply = self.post(SPOOL_PATH, batch, "application/x-ndjson", within.min(SPOOL_TIMEOUT))?;
         match reply.status {
             204 | 400 => Ok(reply),
-            _ => Err(self.refused(reply)),
+            _ => Err(self.refused(&reply)),
         }
     }
 
@@ -96,11 +96,11 @@ impl Centre {
                 reason: format!("its request can't be read: {e}"),
             }),
             204 | 410 => Ok(None),
-            _ => Err(self.refused(reply)),
+            _ => Err(self.refused(&reply)),
         }
     }
 
-    fn refused(&self, reply: Reply) -> CentreError {
+    fn refused(&self, reply: &Reply) -> CentreError {
         let (url, status) = (self.url.clone(), reply.status);
         let mut reason: String = crate::model::notification::clean_line(&reply.body).chars().take(200).collect();
         if reason.is_empty() {

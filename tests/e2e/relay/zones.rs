@@ -158,7 +158,7 @@ fn two_cores_in_zones_of_their_own_share_one_slack() {
         wait::until("the core to notify", || south.core.log().contains(&format!("web01;{service};{line}")));
     }
     before.click("acknowledge");
-    night.told("he relay of south isn't connected (last seen ");
+    night.told("The relay of south isn't connected (last seen ");
     assert_eq!(south.commands("Big"), 0);
     // The north goes on meanwhile.
     north.core.set("Disk", 0, "fine again");
@@ -167,7 +167,7 @@ fn two_cores_in_zones_of_their_own_share_one_slack() {
     std::thread::sleep(Duration::from_secs(5));
     south.zone.mend();
     second.becomes("RECOVERED, OK: Disk on Web 01");
-    let load = cards(&night, "CRITICAL: Load on Web 01 · while cut off 2", 1).remove(0);
+    let load = cards(&night, "CRITICAL: Load on Web 01 · 2nd notification · while cut off 2", 1).remove(0);
     wait::until("the spool to be handed in", || south.site.spooled("new") == 0);
     load.click("acknowledge");
     load.becomes("ACKNOWLEDGED, CRITICAL: Load on Web 01");

@@ -99,11 +99,23 @@ impl ActionWorker {
                 Err(e) => {
                     let (lines, reason) = (command.lines(), e.to_string());
                     rows.push(audit_row(&kept, &request, Some(&person), &lines, "failed", &reason));
-                    moves.push((kept.id, finished(&kept, &reason)));
+                    moves.push((kept.id, finished(&kept, &sentence(&e))));
                 }
             }
         }
         self.store.advance_requests(&moves, &rows)
+    }
+}
+
+/// What the person reads. A relay's reasons are whole sentences.
+fn sentence(e: &SendError) -> String {
+    let text = e.to_string();
+    let mut chars = text.chars();
+    match (e, chars.next()) {
+        (SendError::Relay(_), Some(first)) => {
+            format!("{}{}.", first.to_uppercase(), chars.as_str().trim_end_matches('.'))
+        }
+        _ => text,
     }
 }
 
