@@ -66,8 +66,9 @@ fn deliver_here(lock: DeliveryLock, config: Option<&Path>, env: &Environment) {
             return;
         }
     };
+    let budget = config.outbox.time_budget;
     if let Some(relay) = &config.relay {
-        if let Err(e) = crate::flow::relay::here(&config, relay, env, lock, config.outbox.time_budget) {
+        if let Err(e) = crate::flow::relay::here(&config, relay, env, lock, budget) {
             error!("kept, not handed in yet: {e}");
         }
         return;
@@ -76,7 +77,7 @@ fn deliver_here(lock: DeliveryLock, config: Option<&Path>, env: &Environment) {
         warn!("kept in the spool: no [slack] integration is configured and no listener runs");
         return;
     }
-    match deliver::here(&config, env, lock, config.outbox.time_budget) {
+    match deliver::here(&config, env, lock, budget) {
         Ok(_) => {}
         Err(e) => error!("kept, not delivered yet: {e}"),
     }

@@ -84,6 +84,10 @@ pub(super) fn check(config: &Config, problems: &mut Problems<'_>) {
                 .error(None, Mistake::new(text).remedy("a token says which core its relay speaks for: make another"));
         }
     }
+    if config.relay.is_some() && config.integrations.iter().any(|integration| integration.enabled) {
+        let mistake = Mistake::new("[slack] has no effect beside [relay]: the centre posts");
+        problems.warning(None, mistake.remedy("remove one of the two"));
+    }
     let Some(core) = remote.first() else { return };
     if config.relay.is_some() {
         let text = format!("both [relay] and [cores.{}] relay_token are given", core.name);

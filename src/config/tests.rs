@@ -50,7 +50,7 @@ a.toml:6:15: time_budget: \"1m\" is too long
 a.toml:7:2: unknown key \"stage\" in the file
   7 | [stage]
     |  ^^^^^
-  known here: state_dir, runtime_dir, slack, integrations, route, message, storm, outbox, core, cores, acknowledge, access, audit, listen";
+  known here: state_dir, runtime_dir, slack, integrations, route, message, storm, outbox, core, cores, acknowledge, access, audit, listen, relay";
     assert_eq!(problems("a.toml", text), expected);
 }
 
@@ -81,6 +81,28 @@ fn single_mistakes_have_their_remedies() {
         ("[storm]\nthreshold = \"5\"", "a whole number of at least 1"),
         ("[message]\nfields = \"adress\"", "did you mean \"address\"?"),
         ("[outbox]\nmax_age = \"3 weeks\"", "max_age: \"3 weeks\" isn't a duration"),
+        ("[relay]\ntoken = \"0123456789abcdef0123456789abcdef\"", "[relay] has no \"to\""),
+        ("[relay]\nto = \"https://h\"", "[relay] has no token"),
+        ("[relay]\nto = \"http://h\"", "to: the token would be sent unencrypted"),
+        ("[relay]\nto = \"https://h\"\ntoken = \"short\"", "make one with `ackbell relay-token`"),
+        ("[core]\nrelay_token = \"0123456789abcdef0123456789abcdef\"", "write [cores.NAME]"),
+        (
+            "[cores.a]\nrelay_token = \"0123456789abcdef0123456789abcdef\"\nmain_config = \"n.cfg\"",
+            "move it to [core] in the relay's configuration",
+        ),
+        (
+            "[cores.a]\nrelay_token = \"0123456789abcdef0123456789abcdef\"\n[listen]\nhttp = \"0.0.0.0:1\"",
+            "relay tokens would be sent unencrypted to 0.0.0.0:1",
+        ),
+        (
+            "[cores.a]\nrelay_token = \"0123456789abcdef0123456789abcdef\"\n[listen]\nhttp = \"none\"",
+            "no HTTP listener that it could reach",
+        ),
+        (
+            "[cores.a]\nrelay_token = \"0123456789abcdef0123456789abcdef\"\n\
+             [cores.b]\nrelay_token = \"0123456789abcdef0123456789abcdef\"",
+            "have the same relay token",
+        ),
         ("[core]\nkind = \"nagois\"", "did you mean \"nagios\"?"),
         ("[core]\nurl = \"monitoring\"", "url: \"monitoring\" isn't a web address"),
         ("[core]\nlivestatus = \"host:port\"", "livestatus: \"host:port\" isn't a Livestatus address"),
@@ -255,6 +277,7 @@ fn the_default_is_good_and_so_are_its_samples() {
         ("app-token", "xapp-1"),
         ("intake-token", "0123456789abcdef"),
         ("client-secret", "s"),
+        ("far.token", "0123456789abcdef0123456789abcdef"),
     ] {
         fs::write(directory.path().join(name), value).unwrap();
         fs::set_permissions(directory.path().join(name), fs::Permissions::from_mode(0o640)).unwrap();

@@ -39,6 +39,8 @@ const WORKERS_MAX: usize = 4;
 const IN_PROGRESS_MAX: usize = 256;
 /// How many browsers may be installing at once: fewer than there are threads, so that clicks always have one.
 const INSTALLING_MAX: usize = 2;
+/// How many relays may be handing in at once, for the same reason; the others wait for their turn.
+const HANDING_IN_MAX: usize = 2;
 /// How long a stop waits for the requests in progress.
 const STOP_WAIT: Duration = Duration::from_secs(5);
 
@@ -122,6 +124,8 @@ struct Shared {
     in_progress: Arc<Semaphore>,
     /// An installation waits for Slack, and anybody may begin one: it gets few of the threads.
     installing: Arc<Semaphore>,
+    /// A relay's batch is synced to the disk file by file: clicks always have a thread.
+    handing_in: Arc<Semaphore>,
     /// Room for large bodies.
     big_bodies: Arc<Semaphore>,
     /// Ends the calls of relays, which would wait.
@@ -159,6 +163,7 @@ impl HttpServer {
             connections: Connections::default(),
             in_progress: Arc::new(Semaphore::new(IN_PROGRESS_MAX)),
             installing: Arc::new(Semaphore::new(INSTALLING_MAX)),
+            handing_in: Arc::new(Semaphore::new(HANDING_IN_MAX)),
             big_bodies: Arc::new(Semaphore::new(body::BIG_BODIES_MAX)),
         });
         let address = if let Bound::Tcp(listener) = &bound { Some(listener.local_addr()?) } else { None };

@@ -30,7 +30,9 @@ impl Labels {
         if !core.is_remote() && from_api.is_none() && (paths.objects_file.is_some() || paths.livestatus.is_none()) {
             return self.files.of_core(core);
         }
-        if self.asked.get(&core.name).is_none_or(|(at, _)| at.elapsed() > REMEMBERED_FOR) {
+        let is_old = |at: &Instant| at.elapsed() > REMEMBERED_FOR;
+        // A relay that isn't connected is known at once, and may be back at any time.
+        if self.asked.get(&core.name).is_none_or(|(at, all)| is_old(at) || core.is_remote() && all.is_none()) {
             let all = match (from_api, &paths.livestatus) {
                 _ if core.is_remote() => relay::labels(core),
                 (Some(api), _) => icinga2::state::labels(api),

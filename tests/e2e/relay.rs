@@ -72,6 +72,7 @@ fn a_click_reaches_the_core_behind_the_relay_and_is_confirmed() {
     card.becomes("RECOVERED, OK: Disk on web01");
     branch.night.ask("problems", "No problems.");
     assert_eq!(branch.site.spooled("new"), 0);
+    branch.night.rests();
     branch.night.site.assert_all_delivered();
     branch.night.sandbox.assert_respected();
 }
@@ -261,6 +262,67 @@ fn a_relay_killed_while_it_hands_in_loses_nothing_and_shows_nothing_twice() {
     wait::until("the centre to import", || branch.night.site.spooled("new") == 0);
     let count = branch.night.site.sql("SELECT COUNT(*), COUNT(DISTINCT id) FROM notification").unwrap();
     assert_eq!(count, "2000|2000");
+}
+
+#[test]
+fn a_new_satellite_is_set_up_by_two_commands() {
+    let night = OnCall::prepare(Way::Http, "500");
+    let printed = text(&night.site.run(&["relay-token", "branch"]).stdout);
+    let token = printed.lines().find(|line| line.len() == 64).unwrap().to_owned();
+    assert!(printed.contains("[cores.branch]\nrelay_token_file = \"branch.token\""), "{printed}");
+    assert_eq!(night.site.run(&["relay-token", "bran/ch"]).status.code(), Some(64));
+    let mut night = night;
+    night.begin(&format!("[cores.branch]\nrelay_token = \"{token}\"\n"));
+    let config = std::fs::read_to_string(night.site.config()).unwrap();
+    let address = config.lines().find_map(|line| line.strip_prefix("http = ")).unwrap().trim_matches('"');
+    let there = Site::new("");
+    std::fs::remove_file(there.config()).unwrap();
+    let (file, main) = (there.dir.path().join("t"), there.dir.path().join("nagios.cfg"));
+    std::fs::write(&main, "command_file=core.cmd\nstatus_file=status.dat\n").unwrap();
+    let state = there.dir.path().join("state").display().to_string();
+    let url = format!("http://{address}");
+    let setup = |token: &str| {
+        std::fs::write(&file, token).unwrap();
+        let (file, main) = (file.to_str().unwrap(), main.to_str().unwrap());
+        let asked = ["setup", "--yes", "--relay", &url, "--relay-token-file", file, "--main-config", main];
+        there.run(&[&asked[..], &["--definitions", "-", "--state-dir", &state]].concat())
+    };
+    let refused = setup(&"0".repeat(64));
+    assert_eq!(refused.status.code(), Some(69), "{}", text(&refused.stdout));
+    assert!(text(&refused.stderr).contains("refuses this relay's token") && !there.config().exists());
+    let done = setup(&token);
+    assert_eq!(done.status.code(), Some(0), "{}{}", text(&done.stdout), text(&done.stderr));
+    assert!(!text(&done.stdout).contains(&token), "no secret is shown");
+    let _relay = there.listen();
+    there.service("PROBLEM", "web01", "Disk", "CRITICAL", "it broke");
+    night.expect("CRITICAL: Disk on web01");
+    wait::until("doctor at the centre to know it", || {
+        let doctor = text(&night.site.run(&["doctor"]).stdout);
+        if doctor.contains("is connected, last heard of") { Ok(()) } else { Err(doctor) }
+    });
+    assert!(text(&there.run(&["doctor"]).stdout).contains("takes this relay's token"));
+}
+
+#[test]
+fn notify_costs_beside_a_relay_what_it_costs_without() {
+    let branch = Branch::new();
+    let plain = OnCall::prepare(Way::Http, "5000");
+    let mut plain = plain;
+    plain.begin("");
+    let cost = |site: &Site| {
+        let started = Instant::now();
+        site.service("PROBLEM", "web01", "Cost", "CRITICAL", "x");
+        started.elapsed()
+    };
+    // In turns, so that both meet the same machine.
+    let mut costs: Vec<[Duration; 2]> = (0..60).map(|_| [cost(&branch.site), cost(&plain.site)]).collect();
+    let mut median = |which: usize| {
+        costs.sort_by_key(|pair| pair[which]);
+        costs[costs.len() / 2][which]
+    };
+    let [relay, without] = [median(0), median(1)];
+    println!("notify beside a relay {relay:?}, without {without:?}");
+    assert!(relay < without * 3 / 2, "{relay:?} {without:?}");
 }
 
 #[test]

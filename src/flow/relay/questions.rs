@@ -5,7 +5,7 @@ use crate::model::core_snapshot::RelaySpool;
 use crate::monitoring::paths;
 use crate::monitoring::relay::answer::{Answers, about};
 use crate::monitoring::relay::centre::{Centre, CentreError};
-use crate::monitoring::relay::wire::{About, Answer, Call, Step};
+use crate::monitoring::relay::wire::{About, Answer, BODY_BYTES_MAX, Call, Given, Step};
 use crate::state_dir::spool::{Spool, SpoolId};
 use crate::system::clock;
 use std::time::{Duration, Instant};
@@ -45,12 +45,16 @@ impl Questions {
             }
             None => Answer::Failed { reason: "the relay has no [core]".to_owned(), is_verdict: false },
         };
+        // More than the centre takes at once.
+        let is_too_long = serde_json::to_string(&answer).is_ok_and(|text| text.len() > BODY_BYTES_MAX - 10_000);
+        let too_long = || Answer::Failed { reason: "the relay's answer is too long".to_owned(), is_verdict: false };
+        let answer = if is_too_long { too_long() } else { answer };
         let step = || Step::Answer { id, answer: Box::new(answer.clone()) };
         // Once more where the connection broke: the centre takes the first that comes.
         self.call(step()).or_else(|_| self.call(step())).map(drop)
     }
 
-    fn call(&self, step: Step) -> Result<Option<crate::monitoring::relay::wire::Given>, CentreError> {
+    fn call(&self, step: Step) -> Result<Option<Given>, CentreError> {
         self.centre.call(&Call { now_ms: clock::wall_ms(), about: self.about(), step })
     }
 

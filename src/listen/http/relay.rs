@@ -21,6 +21,8 @@ use tokio::time::timeout;
 
 /// How long the disk may take to make a batch durable.
 const KEPT_WITHIN: Duration = Duration::from_secs(20);
+/// An answer of more bytes isn't read between two other requests.
+const LARGE_BYTES: usize = 32 * 1024;
 /// How long a call waits for a request. Less than a connection may take for its last request.
 const WAIT: Duration = Duration::from_secs(10);
 
@@ -43,8 +45,11 @@ impl Post<'_> {
         let ahead = relay::handed_in(&core, clock);
         let endpoints = Arc::clone(&self.shared.endpoints);
         self.slot.set_busy(true);
+        let Ok(Ok(turn)) = timeout(KEPT_WITHIN, Arc::clone(&self.shared.handing_in).acquire_owned()).await else {
+            return self.refuse(503, "too_many", "path=/v1/spool reason=\"other relays hand in\"");
+        };
         let task = spawn_blocking(move || {
-            let _permits = (in_progress, permit);
+            let _permits = (in_progress, permit, turn);
             (endpoints.relays().hand_in(&core, ahead, &bytes), endpoints.relays().vars())
         });
         let kept = timeout(KEPT_WITHIN, task).await;
@@ -89,8 +94,11 @@ impl Post<'_> {
     }
 
     async fn called(&self, core: &str, bytes: Vec<u8>) -> Reply {
+        let is_large = bytes.len() > LARGE_BYTES;
+        let parse = move || serde_json::from_slice::<Call>(&bytes);
         // Large answers are read where they stop nobody.
-        let Ok(parsed) = spawn_blocking(move || serde_json::from_slice::<Call>(&bytes)).await else {
+        let parsed = if is_large { spawn_blocking(parse).await.ok() } else { Some(parse()) };
+        let Some(parsed) = parsed else {
             return self.refuse(500, "panicked", "path=/v1/core-request reason=\"a bug\"");
         };
         let call = match parsed {

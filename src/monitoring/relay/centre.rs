@@ -6,6 +6,7 @@ use crate::system::environment::Environment;
 use crate::system::{clock, tls};
 use std::fmt::Write as _;
 use std::io::Read;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 /// For a batch: the centre makes it durable first.
@@ -121,7 +122,9 @@ impl Centre {
         let request = request.header(PROTOCOL_HEADER, PROTOCOL.to_string());
         let request = request.header(CLOCK_HEADER, clock::wall_ms().to_string());
         let redacted = |e: ureq::Error| unreachable(crate::system::secret::redact(&e.to_string()));
-        let mut response = request.send(body).map_err(redacted)?;
+        // ureq resolves names in a thread, and panics where the system allows none more (`ulimit -u`, TasksMax).
+        let sent = std::panic::catch_unwind(AssertUnwindSafe(|| request.send(body)));
+        let mut response = sent.map_err(|_| unreachable("no thread could be started".to_owned()))?.map_err(redacted)?;
         let status = response.status().as_u16();
         let vars = response.headers().get(VARS_HEADER).and_then(|vars| vars.to_str().ok()).map(str::to_owned);
         let mut bytes = Vec::new();

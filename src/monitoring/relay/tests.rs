@@ -1,10 +1,15 @@
 //! The requests that wait for a relay: who gets one, once, and in time.
 
+use super::requests::RELAYS;
+use super::wire::{About, Call, Given, Step};
 use super::*;
 use crate::config::Core;
 use crate::rules::command::tests::command;
+use crate::system::clock;
 use crate::system::secret::Secret;
+use std::task::Waker;
 use std::thread;
+use std::time::{Duration, Instant};
 
 fn core(name: &str) -> Core {
     Core { name: name.into(), relay_tokens: vec![Secret::new("x".into())], ..Core::default() }
