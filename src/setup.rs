@@ -101,7 +101,9 @@ pub(crate) fn plan(
     let mut changes = Vec::new();
     let mut change =
         |table, key: &str, value: Option<String>| changes.push(Change { table, key: key.to_owned(), value });
-    if slack.is_some_and(|slack| slack.get("enabled").is_some_and(|value| value.as_bool() == Some(false))) {
+    let uses_slack = choices.way != Connection::Relay;
+    if uses_slack && slack.is_some_and(|slack| slack.get("enabled").is_some_and(|value| value.as_bool() == Some(false)))
+    {
         change("slack", "enabled", None);
     }
     if choices.way == Connection::Webhook {

@@ -10,6 +10,7 @@ use crate::harness::wait;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -266,12 +267,11 @@ fn a_relay_killed_while_it_hands_in_loses_nothing_and_shows_nothing_twice() {
 
 #[test]
 fn a_new_satellite_is_set_up_by_two_commands() {
-    let night = OnCall::prepare(Way::Http, "500");
+    let mut night = OnCall::prepare(Way::Http, "500");
     let printed = text(&night.site.run(&["relay-token", "branch"]).stdout);
     let token = printed.lines().find(|line| line.len() == 64).unwrap().to_owned();
     assert!(printed.contains("[cores.branch]\nrelay_token_file = \"branch.token\""), "{printed}");
     assert_eq!(night.site.run(&["relay-token", "bran/ch"]).status.code(), Some(64));
-    let mut night = night;
     night.begin(&format!("[cores.branch]\nrelay_token = \"{token}\"\n"));
     let config = std::fs::read_to_string(night.site.config()).unwrap();
     let address = config.lines().find_map(|line| line.strip_prefix("http = ")).unwrap().trim_matches('"');
@@ -287,6 +287,9 @@ fn a_new_satellite_is_set_up_by_two_commands() {
         let asked = ["setup", "--yes", "--relay", &url, "--relay-token-file", file, "--main-config", main];
         there.run(&[&asked[..], &["--definitions", "-", "--state-dir", &state]].concat())
     };
+    // The core's user reads what root writes.
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(there.dir.path(), open).unwrap();
     let refused = setup(&"0".repeat(64));
     assert_eq!(refused.status.code(), Some(69), "{}", text(&refused.stdout));
     assert!(text(&refused.stderr).contains("refuses this relay's token") && !there.config().exists());
@@ -306,8 +309,7 @@ fn a_new_satellite_is_set_up_by_two_commands() {
 #[test]
 fn notify_costs_beside_a_relay_what_it_costs_without() {
     let branch = Branch::new();
-    let plain = OnCall::prepare(Way::Http, "5000");
-    let mut plain = plain;
+    let mut plain = OnCall::prepare(Way::Http, "5000");
     plain.begin("");
     let cost = |site: &Site| {
         let started = Instant::now();
