@@ -81,28 +81,6 @@ fn single_mistakes_have_their_remedies() {
         ("[storm]\nthreshold = \"5\"", "a whole number of at least 1"),
         ("[message]\nfields = \"adress\"", "did you mean \"address\"?"),
         ("[outbox]\nmax_age = \"3 weeks\"", "max_age: \"3 weeks\" isn't a duration"),
-        ("[relay]\ntoken = \"0123456789abcdef0123456789abcdef\"", "[relay] has no \"to\""),
-        ("[relay]\nto = \"https://h\"", "[relay] has no token"),
-        ("[relay]\nto = \"http://h\"", "to: the token would be sent unencrypted"),
-        ("[relay]\nto = \"https://h\"\ntoken = \"short\"", "make one with `ackbell relay-token`"),
-        ("[core]\nrelay_token = \"0123456789abcdef0123456789abcdef\"", "write [cores.NAME]"),
-        (
-            "[cores.a]\nrelay_token = \"0123456789abcdef0123456789abcdef\"\nmain_config = \"n.cfg\"",
-            "move it to [core] in the relay's configuration",
-        ),
-        (
-            "[cores.a]\nrelay_token = \"0123456789abcdef0123456789abcdef\"\n[listen]\nhttp = \"0.0.0.0:1\"",
-            "relay tokens would be sent unencrypted to 0.0.0.0:1",
-        ),
-        (
-            "[cores.a]\nrelay_token = \"0123456789abcdef0123456789abcdef\"\n[listen]\nhttp = \"none\"",
-            "no HTTP listener that it could reach",
-        ),
-        (
-            "[cores.a]\nrelay_token = \"0123456789abcdef0123456789abcdef\"\n\
-             [cores.b]\nrelay_token = \"0123456789abcdef0123456789abcdef\"",
-            "have the same relay token",
-        ),
         ("[core]\nkind = \"nagois\"", "did you mean \"nagios\"?"),
         ("[core]\nurl = \"monitoring\"", "url: \"monitoring\" isn't a web address"),
         ("[core]\nlivestatus = \"host:port\"", "livestatus: \"host:port\" isn't a Livestatus address"),
@@ -236,6 +214,41 @@ fn what_is_shown_has_no_secret() {
     let (config, _) = load(Some(&path), &Environment::default()).unwrap_or_else(|e| panic!("{e}"));
     for shown in [show(&config), show_json(&config).to_string(), format!("{config:?}")] {
         assert!(!shown.contains("hidden"), "{shown}");
+    }
+}
+
+#[test]
+fn mistakes_about_relays_have_their_remedies() {
+    for (text, expected) in [
+        ("[relay]\ntoken = \"0123456789abcdef0123456789abcdef\"", "[relay] has no \"to\""),
+        ("[relay]\nto = \"https://h\"", "[relay] has no token"),
+        ("[relay]\nto = \"http://h\"", "to: the token would be sent unencrypted"),
+        ("[relay]\nto = \"https://h\"\ntoken = \"short\"", "make one with `ackbell relay-token`"),
+        ("[core]\nrelay_token = \"0123456789abcdef0123456789abcdef\"", "write [cores.NAME]"),
+        (
+            "[cores.a]\nrelay_token = \"0123456789abcdef0123456789abcdef\"\nmain_config = \"n.cfg\"",
+            "move it to [core] in the relay's configuration",
+        ),
+        (
+            "[cores.a]\nrelay_token = \"0123456789abcdef0123456789abcdef\"\n[listen]\nhttp = \"0.0.0.0:1\"",
+            "relay tokens would be sent unencrypted to 0.0.0.0:1",
+        ),
+        (
+            "[cores.a]\nrelay_token = \"0123456789abcdef0123456789abcdef\"\n[listen]\nhttp = \"none\"",
+            "no HTTP listener that it could reach",
+        ),
+        (
+            "[cores.a]\nrelay_token = \"0123456789abcdef0123456789abcdef\"\n\
+             [cores.b]\nrelay_token = \"0123456789abcdef0123456789abcdef\"",
+            "have the same relay token",
+        ),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.toml");
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let e = load(Some(&path), &Environment::default()).unwrap_err().to_string();
+        assert!(e.contains(expected), "{text}: {e}");
     }
 }
 

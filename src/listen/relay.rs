@@ -128,9 +128,9 @@ fn failed(status: &StatusWriter, e: &HandInError) {
     let needs_repair = matches!(e, HandInError::Centre(e) if e.needs_repair());
     status.update(|status| {
         if let Some(centre) = &mut status.centre {
-            let at = centre.error.as_ref().map(|note| note.at);
-            let note = StatusNote::now(e.to_string());
-            centre.error = Some(StatusNote { at: at.unwrap_or(note.at), ..note });
+            let failure = StatusNote::now(e.to_string());
+            let since = centre.error.as_ref().map_or(failure.at, |earlier| earlier.at);
+            centre.error = Some(StatusNote { at: since, ..failure });
             centre.needs_repair = needs_repair;
         }
     });
