@@ -222,7 +222,7 @@ fn mistakes_about_relays_have_their_remedies() {
     for (text, expected) in [
         ("[relay]\ntoken = \"0123456789abcdef0123456789abcdef\"", "[relay] has no \"to\""),
         ("[relay]\nto = \"https://h\"", "[relay] has no token"),
-        ("[relay]\nto = \"http://h\"", "to: the token would be sent unencrypted"),
+        ("[relay]\nto = \"http://h\"", "to: plain http would send the secret readable"),
         ("[relay]\nto = \"https://h\"\ntoken = \"short\"", "make one with `ackbell relay-token`"),
         ("[core]\nrelay_token = \"0123456789abcdef0123456789abcdef\"", "write [cores.NAME]"),
         (
