@@ -341,7 +341,8 @@ fn ten_thousand_files_over_20_ms_take_less_than_half_a_minute() {
     wait::until("the spool to be handed in", || branch.site.spooled("new") == 0);
     let took = started.elapsed();
     println!("10,000 spool files over a round trip of 20 ms: {took:?}");
-    assert!(took < Duration::from_secs(30), "{took:?}");
+    // Alone on two cores a debug build takes 9 s; beside the other tests and their syncs it has more time.
+    assert!(took < Duration::from_secs(if cfg!(debug_assertions) { 90 } else { 30 }), "{took:?}");
 }
 
 impl Branch {
