@@ -12,6 +12,7 @@ mod demo;
 mod doctor;
 mod listen;
 mod manifest;
+mod missing_state_dir;
 pub(crate) mod notify;
 mod output;
 mod pages;
@@ -26,7 +27,7 @@ use crate::config::{Config, LoadError, lenient};
 use crate::state_dir::owner;
 use crate::system::environment::Environment;
 use crate::system::logging::{self, Reader};
-use args::{Cli, NotifyVerb, Verb};
+use args::{Cli, NotifyVerb, QueueVerb, Verb};
 use log::LevelFilter;
 use output::Output;
 use std::ffi::OsString;
@@ -130,6 +131,19 @@ fn prepare(config: Option<&Path>, verb: &mut Verb, env: &Environment, out: &mut 
         return Ok(env.clone());
     }
     let (dirs, path) = (lenient::state_dirs_at_once(config, env), lenient::config_path(config));
+    let makes_state_dir = match &*verb {
+        Verb::Notify(NotifyVerb::Notify(args)) => !args.dry_run,
+        Verb::Queue(args) => matches!(args.what, QueueVerb::Flush),
+        other => matches!(other, Verb::Notify(_) | Verb::Listen),
+    };
+    if makes_state_dir {
+        let made = missing_state_dir::make_for_owner(&dirs.state_dir, &path, env);
+        // `notify` asks again, and then still posts.
+        if let Err(why) = made.or_else(|why| if matches!(verb, Verb::Notify(_)) { Ok(()) } else { Err(why) }) {
+            out.error(&why);
+            return Err(Exit::CantWrite);
+        }
+    }
     let Some(owner) = owner::to_become(&dirs, &path) else { return Ok(env.clone()) };
     // `notify` does what the core's own would: what it may not read waits for the listener.
     let is_notify = matches!(verb, Verb::Notify(_));
@@ -139,7 +153,7 @@ fn prepare(config: Option<&Path>, verb: &mut Verb, env: &Environment, out: &mut 
     if let Verb::Preview(args) = verb
         && let Some(file) = args.html.as_ref().filter(|file| file.as_path() != Path::new("-"))
     {
-        // Named by root on the command line, so it is root's to write. What can't be opened is told when it is written.
+        // Named by root on the command line, so it is root's to write. A failure to open it is reported when it is written.
         args.opened = OpenOptions::new().write(true).create(true).truncate(false).open(file).ok();
     }
     if matches!(verb, Verb::Listen) {
@@ -156,7 +170,7 @@ fn prepare(config: Option<&Path>, verb: &mut Verb, env: &Environment, out: &mut 
     Ok(env.clone().with("ACKBELL_STATE_DIR", dirs.state_dir).with("ACKBELL_RUNTIME_DIR", dirs.runtime_dir))
 }
 
-/// The configuration, its warnings told; or the reason and the exit code.
+/// The configuration, its warnings printed; or the reason and the exit code.
 fn load(path: Option<&Path>, env: &Environment, out: &mut Output) -> Result<Config, Exit> {
     match crate::config::load(path, env) {
         Ok((config, warnings)) => {
@@ -174,7 +188,7 @@ fn refuse(error: &LoadError, out: &mut Output) -> Exit {
     Exit::Config
 }
 
-/// A remedy whose commands of ours name the configuration that this one was told to use.
+/// A remedy whose commands of ours name the configuration that this one was started with.
 fn pasteable(remedy: &str, config: Option<&Path>) -> String {
     let Some(config) = config else {
         return remedy.to_owned();

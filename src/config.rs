@@ -8,6 +8,7 @@
 
 mod access;
 mod core;
+mod core_kind;
 mod credentials;
 mod excerpt;
 pub(crate) mod filter;
@@ -16,6 +17,7 @@ pub(crate) mod keys;
 pub(crate) mod lenient;
 mod listen;
 mod load;
+mod matcher;
 mod names;
 mod problem;
 mod reader;
@@ -24,16 +26,17 @@ mod secrets;
 mod show;
 pub(crate) mod suggest;
 mod tree;
-mod values;
+pub(crate) mod values;
 
+pub(crate) use core_kind::{ApiLoginKind, CoreKind, Expiry, ShellLines};
 pub(crate) use credentials::{INSTALL_PATH, Missing};
 pub(crate) use integration::{COMMAND, SecretKind, blank as blank_integration};
 pub(crate) use listen::{Http, Listen, TlsFiles};
 pub(crate) use load::{LoadError, Stamp, load, secret_files, stamp};
+pub(crate) use matcher::Matcher;
 pub(crate) use problem::Problem;
 pub(crate) use show::{show, show_json};
 
-use crate::model::notification::Kind;
 use crate::model::pattern::Pattern;
 use crate::state_dir::installation::Install;
 use crate::system::secret::Secret;
@@ -185,26 +188,6 @@ pub(crate) struct Limits {
     pub(crate) window: Duration,
 }
 
-/// The conditions of a route; every given part must match, an empty one matches all.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Matcher {
-    pub(crate) host: Vec<Pattern>,
-    pub(crate) service: Vec<Pattern>,
-    pub(crate) host_group: Vec<Pattern>,
-    pub(crate) service_group: Vec<Pattern>,
-    pub(crate) contact: Vec<Pattern>,
-    pub(crate) contact_group: Vec<Pattern>,
-    pub(crate) core: Vec<Pattern>,
-    /// Upper-case state names.
-    pub(crate) state: Vec<String>,
-    pub(crate) kind: Vec<Kind>,
-    /// Keys in lower case.
-    pub(crate) vars: BTreeMap<String, Vec<Pattern>>,
-    pub(crate) time: Option<TimeWindows>,
-    /// Further conditions: of a filter that names one kind more than once.
-    pub(crate) also: Vec<Matcher>,
-}
-
 /// `Mon-Fri 08:00-18:00`, several separated by commas, in the machine's time zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TimeWindows(pub(crate) Vec<TimeWindow>);
@@ -303,10 +286,12 @@ pub(crate) struct Core {
     /// The query handler's socket; only Naemon's takes commands.
     pub(crate) query_socket: Option<PathBuf>,
     pub(crate) log_file: Option<PathBuf>,
-    pub(crate) livestatus: Option<LivestatusAddress>,
+    pub(crate) livestatus: Option<Livestatus>,
     pub(crate) api: Option<Api>,
     /// The tokens of its relays: then everything about it is asked of them. Several while one is replaced.
     pub(crate) relay_tokens: Vec<Secret>,
+    /// Whether each of several hosts that notify for it checks by itself; `None` where nobody said it.
+    pub(crate) redundant: Option<bool>,
 }
 
 impl Core {
@@ -335,19 +320,11 @@ pub(crate) enum IcingaWeb {
     IcingaDb,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum CoreKind {
-    #[default]
-    Nagios,
-    Naemon,
-    Icinga2,
-    #[value(name = "openitcockpit")]
-    OpenItCockpit,
-    Checkmk,
-    Centreon,
-}
+/// The addresses of one core's Livestatus, at least one: alternatives, the preferred one first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Livestatus(pub(crate) Vec<LivestatusAddress>);
 
-/// The address of Livestatus.
+/// One address of Livestatus.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LivestatusAddress {
     Unix(PathBuf),
@@ -358,8 +335,8 @@ pub(crate) enum LivestatusAddress {
 /// The HTTP API of an Icinga 2 or openITCOCKPIT.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Api {
-    /// Without a slash at its end.
-    pub(crate) url: String,
+    /// At least one, each without a slash at its end: alternatives, the preferred one first.
+    pub(crate) urls: Vec<String>,
     pub(crate) login: ApiLogin,
     /// Icinga 2 has a CA of its own.
     pub(crate) ca_file: Option<PathBuf>,
@@ -379,7 +356,7 @@ pub(crate) enum ApiLogin {
 pub(crate) struct Acknowledge {
     /// It lasts until the recovery, not only until the next change of state.
     pub(crate) sticky: bool,
-    /// The core tells the contacts.
+    /// The core notifies the contacts.
     pub(crate) notify: bool,
     /// The comment outlives the acknowledgement.
     pub(crate) persistent: bool,

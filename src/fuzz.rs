@@ -1,4 +1,4 @@
-//! The ways in for the fuzzer (`fuzz/run`): each takes any bytes, as a stranger or a broken disk would give them, and
+//! The ways in for the fuzzer (`fuzz/run`): each takes any bytes, as an outsider or a broken disk would give them, and
 //! panics where ackbell breaks a promise. Only there, with `cfg(fuzzing)`, and in the tests, which try a bounded number
 //! of inputs without a fuzzer, does this module exist.
 

@@ -26,7 +26,7 @@
 //! | 6 | [`slack`] | Slack's wire: calls, answers, blocks, forms, Socket Mode |
 //! | 6 | [`monitoring`] | the monitoring core: its files, sockets and APIs |
 //! | 5 | [`rules`] | what is decided; pure |
-//! | 4 | [`config`] | the configuration: read strictly, every problem told at once |
+//! | 4 | [`config`] | the configuration: read strictly, every problem reported at once |
 //! | 3 | [`state_dir`] | the files in the state and runtime directories, but for the database |
 //! | 2 | [`model`] | the nouns; pure |
 //! | 1 | [`system`] | the machine below: clock, JSON, log, secrets, TLS roots, systemd |
@@ -48,6 +48,8 @@
 //!   single call of `deliver` is its only way to `SQLite`, TLS, templates and time zones.
 //! - `Verified` has private fields and one constructor: an unsigned request stops in `listen/http`. Async code is in
 //!   `listen/http` alone.
+//! - The listener's main thread imports, and each integration has a thread that sends (`listen/senders`). No two threads send
+//!   from one queue ([`flow::deliver::Share`]); the outbox is all that they share.
 //! - The wake-up datagram is a hint: without it messages come later, and nothing else changes.
 //! - One retry layer (`rules/retry`), one place that classifies answers (`slack/outcome`), one table of Slack's limits
 //!   (`slack/limits`), one redaction (`system/secret`).

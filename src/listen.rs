@@ -1,12 +1,13 @@
 //! The daemon: holds the delivery lock and delivers, woken by `notify`'s hint and by scanning the spool; and receives the
-//! requests of Slack, over HTTP and Socket Mode.
+//! requests of Slack, over HTTP and Socket Mode. The main thread imports; a thread for each integration sends (`senders`).
 //!
-//! It may be killed at any time: the message being sent is a row with a lease, and the next deliverer takes it up. A
-//! clean stop (SIGTERM) finishes the message in progress, as a courtesy. SIGHUP, or a change of the configuration or of
+//! It may be killed at any time: a message being sent is a row with a lease, and the next deliverer takes it up. A
+//! clean stop (SIGTERM) finishes the messages in progress, as a courtesy. SIGHUP, or a change of the configuration or of
 //! a secret file, reloads; a configuration that is refused changes nothing.
 //!
 //! Imports `flow` and below. Never in here: the handling of a click, the delivery of a message.
 
+mod address_watch;
 mod audit_head;
 mod endpoints;
 mod http;
@@ -16,6 +17,7 @@ mod metrics;
 pub(crate) mod oauth;
 mod relay;
 mod relays;
+mod senders;
 mod sockets;
 
 use crate::config::{self, Config, Stamp};
@@ -27,11 +29,13 @@ use crate::state_dir::wake;
 use crate::system::clock;
 use crate::system::environment::Environment;
 use crate::system::systemd::Notifier;
+use address_watch::AddressWatch;
 use audit_head::AuditHeadLog;
 use endpoints::Endpoints;
 use listeners::Listeners;
 use log::{error, info, warn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use senders::Senders;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::cell::RefCell;
 use std::io::Read;
@@ -99,7 +103,8 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
     info!("listening state_dir={} integrations={}", config.state_dir.display(), config.integrations.len());
     notifier.say("READY=1\nSTATUS=delivering");
     let mut ended = Ok(());
-    let mut current = Current { stamp: config::stamp(&config), config, listeners, status, endpoints };
+    let addresses = AddressWatch::default();
+    let mut current = Current { stamp: config::stamp(&config), config, listeners, status, endpoints, addresses };
     while !signals.stopped() {
         // After an error the outbox is opened again: somebody else makes room on the disk or restores the database.
         if let Err(e) = deliver(&mut current, env, &lock, &signals, wake.as_ref(), notifier) {
@@ -131,6 +136,7 @@ struct Current {
     listeners: Listeners,
     status: StatusWriter,
     endpoints: Arc<Endpoints>,
+    addresses: AddressWatch,
 }
 
 /// Delivers until a signal to stop (`Ok`) or until the disk or the database fails.
@@ -144,32 +150,46 @@ fn deliver(
 ) -> Result<(), DeliverError> {
     let mut deliverer = Deliverer::open(current.config.clone(), env.clone(), PATIENCE_LONG, lock)?;
     current.endpoints.start_callback(&current.config, env);
+    let mut senders = Senders::new(&current.config);
     let mut housekeeping: Option<Instant> = None;
     let audit_head = RefCell::new(AuditHeadLog::new(&current.config.state_dir));
     while !signals.stopped() {
         if current.reload(env, signals) {
             deliverer.reconfigure(current.config.clone())?;
+            senders.reconfigure(&current.config);
         }
         if housekeeping.is_none_or(|last| last.elapsed() > HOUSEKEEPING) {
             housekeeping = (!deliverer.tidy(0)?).then(Instant::now);
         }
-        deliverer.drain()?;
+        if deliverer.drain()? > 0 {
+            senders.ring();
+        }
+        senders.check(&mut deliverer)?;
         let beat = || {
             current.status.beat();
             audit_head.borrow_mut().log_changes();
             signals.stopped()
         };
         let round = deliverer.round(None, &beat)?;
+        if round.rerouted {
+            senders.ring();
+        }
         current.listeners.check(&current.config);
-        current.status.update(|status| status.interrupted = None);
-        current.status.beat();
+        current.addresses.check(&current.config, &current.status);
+        let interrupted = senders.interrupted().cloned();
+        current.status.update(|status| status.interrupted = interrupted);
         audit_head.borrow_mut().log_changes();
-        notifier.say("WATCHDOG=1");
+        // Neither `check` nor systemd is told that all is well while a thread that sends hangs.
+        if senders.are_alive() {
+            current.status.beat();
+            notifier.say("WATCHDOG=1");
+        }
         let until_next = round.next.map_or(i64::MAX, |next| next.saturating_sub(deliverer.now_ms()));
         let longest = if housekeeping.is_some() { SCAN_INTERVAL } else { Duration::ZERO };
         let pause = Duration::from_millis(u64::try_from(until_next).unwrap_or(0)).min(longest);
-        if !pause.is_zero() {
-            signals.wait(wake, pause);
+        // A hint may be about something else than the spool: a click, or `queue retry`.
+        if !pause.is_zero() && (signals.wait(wake, pause) || wake.is_none()) {
+            senders.ring();
         }
     }
     Ok(())
@@ -204,7 +224,7 @@ impl Current {
                 true
             }
             Err(e) => {
-                error!("configuration refused in_force=old reason={e}");
+                error!("configuration refused in_force=old reason={:?}", e.to_string());
                 self.status.update(|status| status.refused = Some(StatusNote::now(e.to_string())));
                 false
             }
@@ -228,18 +248,19 @@ impl Signals {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// Waits for a signal, a hint, or the time to pass.
-    fn wait(&self, wake: Option<&UnixDatagram>, time: Duration) {
+    /// Waits for a signal, a hint (`true`), or the time to pass.
+    fn wait(&self, wake: Option<&UnixDatagram>, time: Duration) -> bool {
         let mut watched = vec![PollFd::from_borrowed_fd(self.pipe.as_fd(), PollFlags::IN)];
         watched.extend(wake.map(|socket| PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN)));
         let timeout = Timespec::try_from(time).unwrap_or(Timespec { tv_sec: 2, tv_nsec: 0 });
         // Interrupted or not: the caller looks at everything again.
-        let _ = poll(&mut watched, Some(&timeout));
+        let came = poll(&mut watched, Some(&timeout));
         let mut bytes = [0; 64];
         let _ = (&self.pipe).read(&mut bytes);
         if let Some(socket) = wake {
             wake::drain(socket);
         }
+        came.is_ok_and(|came| came > 0)
     }
 }
 
@@ -269,7 +290,9 @@ fn wait_for_lock(config: &Config, signals: &Signals) -> Result<Option<DeliveryLo
             Err(_) if clock::wall_ms() - started > clock::millis(LOCK_WAIT) => {
                 return Err(ListenError::AnotherRuns(path));
             }
-            Err(_) => signals.wait(None, Duration::from_millis(20)),
+            Err(_) => {
+                signals.wait(None, Duration::from_millis(20));
+            }
         }
     }
     Ok(None)

@@ -5,6 +5,8 @@
 //!
 //! Imports `rules` and below. Never in here: Slack, the database, the decision who may act (a command or a `Permission` shows that it was made).
 
+pub(crate) mod addresses;
+mod alternatives;
 pub(crate) mod author;
 pub(crate) mod contacts;
 pub(crate) mod details;
@@ -31,7 +33,7 @@ pub(crate) mod state;
 pub(crate) mod status;
 mod transport;
 
-use crate::config::{Config, Core, CoreKind};
+use crate::config::{Config, Core, CoreKind, Expiry};
 use crate::model::action::Action;
 use crate::model::notification::LongOutput;
 use crate::rules::command::{Dialect, Wording};
@@ -39,20 +41,17 @@ use paths::Paths;
 use std::fs::File;
 use std::path::PathBuf;
 
-/// The first version of Naemon with `ACKNOWLEDGE_*_PROBLEM_EXPIRE`.
-const NAEMON_WITH_EXPIRY: (u32, u32) = (1, 4);
-
 /// Whether an acknowledgement's expiry is the core's own business; else whoever set it must remove it in time.
 pub(crate) fn knows_expiry(core: &Core) -> bool {
     if core.is_remote() {
         return relay::knows_expiry(core);
     }
-    match (core.kind, &core.api) {
-        (CoreKind::Icinga2, _) => true,
-        // Its API has no such command.
-        (CoreKind::OpenItCockpit, Some(_)) | (CoreKind::Nagios | CoreKind::Checkmk | CoreKind::Centreon, _) => false,
-        (CoreKind::Naemon | CoreKind::OpenItCockpit, _) => {
-            state::version(core).is_some_and(|version| version >= NAEMON_WITH_EXPIRY)
+    match core.kind.facts().expiry {
+        Expiry::Always => true,
+        Expiry::Never => false,
+        // openITCOCKPIT's API has no such command.
+        Expiry::Since(major, minor) => {
+            core.api.is_none() && state::version(core).is_some_and(|version| version >= (major, minor))
         }
     }
 }
@@ -68,12 +67,7 @@ pub(crate) fn dialect(core: &Core, action: &Action) -> Dialect {
 /// How the core of that name writes a plugin's long output into an argument; the machine's own where none is configured.
 pub(crate) fn long_output(config: &Config, name: &str) -> LongOutput {
     let configured = config.cores.iter().find(|core| core.name == name).map(|core| core.kind);
-    match configured.unwrap_or_else(|| paths::found().kind) {
-        CoreKind::Nagios => LongOutput::Nagios,
-        CoreKind::Naemon | CoreKind::OpenItCockpit => LongOutput::Naemon,
-        // Centreon Engine escapes newlines as a Naemon does, and undoes that itself where it cuts the line into arguments.
-        CoreKind::Icinga2 | CoreKind::Checkmk | CoreKind::Centreon => LongOutput::AsItIs,
-    }
+    configured.unwrap_or_else(|| paths::found().kind).facts().long_output
 }
 
 /// How what people write is said to this core. Only Icinga 2's API leads to nothing but a core without a shell; its command

@@ -6,6 +6,7 @@
 
 pub(crate) mod checks;
 mod edit_config;
+pub(crate) mod import_cores;
 pub(crate) mod systemd_dropin;
 pub(crate) mod try_click;
 pub(crate) mod write_files;
@@ -161,22 +162,10 @@ fn is_configured(local: &Local, existing: Option<&Config>) -> bool {
     })
 }
 
-/// The definitions in `contrib/` for a core.
-pub(crate) fn contrib(kind: CoreKind) -> &'static str {
-    match kind {
-        CoreKind::Nagios => include_str!("../contrib/nagios/ackbell.cfg"),
-        CoreKind::Naemon => include_str!("../contrib/naemon/ackbell.cfg"),
-        CoreKind::Icinga2 => include_str!("../contrib/icinga2/ackbell.conf"),
-        CoreKind::OpenItCockpit => include_str!("../contrib/openitcockpit/ackbell.txt"),
-        CoreKind::Checkmk => include_str!("../contrib/checkmk/ackbell"),
-        CoreKind::Centreon => include_str!("../contrib/centreon/ackbell.txt"),
-    }
-}
-
 /// The definitions for this core, as this program and configuration are called; `None` for a core whose are made by
 /// hand. The second is without the check of ackbell itself, for a core that has no host for it.
 pub(crate) fn definitions(kind: CoreKind, program: &Path, path: &Path) -> Option<(String, String)> {
-    let text = contrib(kind);
+    let text = kind.facts().definitions;
     let (program, path) = (plain(program)?, plain(path)?);
     let called = if path == config::lenient::CONFIG {
         program.to_owned()

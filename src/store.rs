@@ -2,6 +2,8 @@
 //!
 //! # Promises
 //! - Only the holder of the delivery lock imports and delivers. `queue retry` and `queue drop` write too, a row each.
+//!   A listener imports in one thread and sends an integration's messages in another, each with a connection of its own: a
+//!   step of sending takes what is there when it begins, and ends no more than that.
 //! - Each step is one transaction, synced (WAL, `synchronous=FULL`). A crash leaves a state from before or after a step,
 //!   never between.
 //! - A message that was being sent when the process died is found by its lease and sent again.
@@ -23,10 +25,12 @@ mod duplicate;
 mod home;
 mod message;
 mod new_delivery;
+mod origin;
 mod outbox;
 mod pause;
 mod queue;
 mod record_outcome;
+mod recovery;
 mod refusal;
 mod schema;
 mod shown_message;
@@ -139,6 +143,15 @@ impl Store {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Another connection to the same file, for another thread; an error if that isn't there any more.
+    pub(crate) fn beside(&self, patience: Duration) -> Result<Self, StoreError> {
+        self.check_file_identity()?;
+        let opened = self.file.as_ref().map(|(path, _)| path);
+        let path = opened.ok_or_else(|| StoreError::Content("the database is open for reading only".to_owned()))?;
+        let beside = Self::open_checked(path, patience)?;
+        if beside.file == self.file { Ok(beside) } else { Err(StoreError::Moved(path.to_owned())) }
     }
 
     /// Opens an outbox that exists for looking at it; `None` when there is none yet.

@@ -25,8 +25,9 @@ pub(super) struct App {
     /// Per name of [`URLS`]; the first stands for the others.
     urls: [Option<String>; 3],
     pub(super) signing_secret: String,
-    /// While it is on, nothing goes to the URLs and nothing is signed.
-    pub(super) socket_mode: bool,
+    /// While it is on, nothing goes to the URLs and nothing is signed. `None` until the control API says: then it is on
+    /// in an app without any URL.
+    socket_mode: Option<bool>,
     /// The last request, for `again`.
     last: Option<(Parcel, u64)>,
     made: u64,
@@ -67,7 +68,7 @@ pub(super) struct Delivered {
 }
 
 impl App {
-    /// The app at this address; without one, every click fails.
+    /// The app at this address; without one it has Socket Mode.
     pub(super) fn new(request_url: Option<String>, signing_secret: String) -> Self {
         Self { urls: [request_url, None, None], signing_secret, ..Self::default() }
     }
@@ -78,7 +79,7 @@ impl App {
             let text = value.as_str().map(str::to_owned);
             match name.as_str() {
                 "signing_secret" => self.signing_secret = text.ok_or("signing_secret must be a text")?,
-                "socket_mode" => self.socket_mode = value.as_bool().ok_or("socket_mode must be a boolean")?,
+                "socket_mode" => self.socket_mode = Some(value.as_bool().ok_or("socket_mode must be a boolean")?),
                 name => {
                     let index = URLS.iter().position(|url| *url == name);
                     let index = index.ok_or_else(|| format!("unknown key app.{name}"))?;
@@ -96,7 +97,12 @@ impl App {
     pub(super) fn json(&self) -> Value {
         let [request_url, slash_url, events_url] = &self.urls;
         json!({"request_url": request_url, "slash_url": slash_url, "events_url": events_url,
-            "signing_secret": self.signing_secret, "socket_mode": self.socket_mode})
+            "signing_secret": self.signing_secret, "socket_mode": self.has_socket_mode()})
+    }
+
+    /// Whether clicks go over Socket Mode.
+    pub(super) fn has_socket_mode(&self) -> bool {
+        self.socket_mode.unwrap_or_else(|| self.urls.iter().all(Option::is_none))
     }
 
     fn url(&self, kind: Kind) -> Option<String> {
@@ -175,9 +181,9 @@ pub(super) fn deliver(state: &Mutex<State>, parcel: &Parcel, time_ms: u64) -> De
     let (url, secret) = {
         let app = &mut lock(state).app;
         app.last = Some((parcel.clone(), time_ms));
-        (app.url(parcel.kind).filter(|_| !app.socket_mode), app.signing_secret.clone())
+        (app.url(parcel.kind).filter(|_| !app.has_socket_mode()), app.signing_secret.clone())
     };
-    if lock(state).app.socket_mode {
+    if lock(state).app.has_socket_mode() {
         return sockets::deliver(state, parcel);
     }
     let Some(url) = url else {

@@ -87,7 +87,7 @@ pub struct Options {
     pub app_token: String,
     /// What requests to the app are signed with.
     pub signing_secret: String,
-    /// Where clicks go; the control API can change it.
+    /// Where clicks go; without it they go over Socket Mode. The control API can change both.
     pub request_url: Option<String>,
     /// Whether one message a second and channel is enforced.
     pub strict_pace: bool,

@@ -47,7 +47,7 @@ pub(super) fn serve<S: Read + Write + FaultyStream>(
     let mut socket = WebSocket::from_partially_read(stream, early, Role::Server, None);
     let greeting = {
         let state = &mut *lock(state);
-        let (enabled, now_ms) = (state.app.socket_mode, state.clock.unix_ms());
+        let (enabled, now_ms) = (state.app.has_socket_mode(), state.clock.unix_ms());
         state.sockets.join(enabled, now_ms)
     };
     match greeting {

@@ -79,7 +79,7 @@ pub(super) fn event(state: &mut State, order: Order) -> Result<Parcel, Refused> 
 /// `{"kind": "url_verification" | "ssl_check"}`.
 /// <https://docs.slack.dev/apis/events-api/using-http-request-urls>
 pub(super) fn check(state: &mut State, order: Order) -> Result<Parcel, Refused> {
-    if state.app.socket_mode {
+    if state.app.has_socket_mode() {
         return Err("in Socket Mode there is no address to check".into());
     }
     let (kind, payload) = match order.required("kind")? {

@@ -201,6 +201,8 @@ fn an_old_button_is_answered_with_the_new_message() {
 fn an_app_that_is_silent_or_away_is_an_error_for_the_person() {
     let sandbox = start();
     let click = json!({"channel": "#ops", "ts": card(&sandbox), "action_id": "ack"});
+    assert_eq!(get_control(&sandbox, "state")["app"]["socket_mode"], true, "without an address it is on");
+    post_control(&sandbox, "state", &json!({"app": {"socket_mode": false}}));
     let unconfigured = post_control(&sandbox, "click", &click)["error"].to_string();
     assert!(unconfigured.contains("not configured"), "{unconfigured}");
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -313,6 +315,7 @@ fn socket_mode_delivers_to_one_connection_and_takes_its_word_only() {
 #[test]
 fn a_connection_can_be_renewed_cut_fragmented_or_dead() {
     let sandbox = start();
+    post_control(&sandbox, "state", &json!({"app": {"socket_mode": false}}));
     let mut early = connect(&sandbox);
     assert_eq!(next(&mut early)["reason"], "link_disabled", "Socket Mode is off");
     post_control(&sandbox, "state", &json!({"app": {"socket_mode": true}}));

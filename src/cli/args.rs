@@ -6,7 +6,7 @@ mod setup;
 use clap::{ArgAction, Args, Parser, Subcommand};
 pub(crate) use notify::{HOST_OUTPUT, IGNORED_FLAGS, IGNORED_VALUES, NotifyArgs};
 pub(super) use setup::channel;
-pub(crate) use setup::{CommandsArgs, DemoArgs, ManifestArgs, SandboxArgs, SetupArgs};
+pub(crate) use setup::{CommandsArgs, CommandsVerb, DemoArgs, ManifestArgs, SandboxArgs, SetupArgs};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -137,7 +137,8 @@ pub(crate) enum Verb {
     /// Print what a monitoring core needs: notification commands, a contact, a check of ackbell
     #[command(after_help = "Examples:\n  ackbell commands nagios | sudo tee /etc/nagios4/conf.d/ackbell.cfg\n  \
         ackbell commands icinga2 | sudo tee /etc/icinga2/conf.d/ackbell.conf\n  \
-        ackbell commands checkmk >~/local/share/check_mk/notifications/ackbell\n\n\
+        ackbell commands checkmk >~/local/share/check_mk/notifications/ackbell\n  \
+        ackbell commands cores /etc/thruk/thruk_local.conf\n\n\
         The output says where to put it and how to check it.")]
     Commands(CommandsArgs),
     /// Make a token for a relay, and print what goes into the two configurations
@@ -294,7 +295,7 @@ pub(crate) struct CheckArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct AuditArgs {
-    /// Only the last so long: 90m, 24h, 7d
+    /// Only rows that are newer than this: 90m, 24h, 7d
     #[arg(long, value_name = "TIME", value_parser = span)]
     pub(crate) since: Option<std::time::Duration>,
     /// Only this person: a part of the Slack id, name or e-mail address

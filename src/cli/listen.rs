@@ -7,7 +7,7 @@ use crate::system::environment::Environment;
 use crate::system::systemd::Notifier;
 use std::path::Path;
 
-/// Runs the daemon until it is told to stop.
+/// Runs the daemon until a signal stops it.
 pub(super) fn run(config: Option<&Path>, env: &Environment, out: &mut Output) -> Exit {
     let config = match load(config, env, out) {
         Ok(config) => config,

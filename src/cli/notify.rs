@@ -1,7 +1,7 @@
 //! `ackbell notify`: from arguments and macros to a durable notification.
 
 use super::args::{Cli, HOST_OUTPUT, IGNORED_FLAGS, IGNORED_VALUES, NotifyArgs, NotifyVerb};
-use super::{Exit, Output, Verb, preview};
+use super::{Exit, Output, Verb, missing_state_dir, preview};
 use crate::config::lenient;
 use crate::flow::deliver;
 use crate::flow::notify::notify;
@@ -27,7 +27,9 @@ pub(super) fn run(args: NotifyArgs, config: Option<&Path>, env: &Environment, ou
         );
         return Exit::Usage;
     }
-    let notification = fields.into_notification(received / 1000);
+    // Of several hosts that notify for one core, each counts its problems for itself.
+    let host = rustix::system::uname();
+    let notification = fields.into_notification(received / 1000).with_origin(&host.nodename().to_string_lossy());
     if dry_run {
         return preview::dry_run(&notification, config, env, out);
     }
@@ -41,7 +43,10 @@ fn take(entry: &Entry, config: Option<&Path>, env: &Environment) -> Exit {
         logging::start(Reader::Core, LevelFilter::Warn);
         error!("{problem}; the notification is kept in {}", dirs.state_dir.display());
     }
-    let put = notify(entry, &dirs, |lock| deliver_here(lock, config, env));
+    let is_ready = missing_state_dir::make_for_owner(&dirs.state_dir, &lenient::config_path(config), env);
+    let put = is_ready.and_then(|()| {
+        notify(entry, &dirs, |lock| deliver_here(lock, config, env)).map(drop).map_err(|e| e.to_string())
+    });
     let Err(e) = put else {
         return Exit::Done;
     };

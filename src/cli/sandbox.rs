@@ -30,7 +30,6 @@ pub(super) fn run(args: SandboxArgs, out: &mut Output) -> Exit {
             out.line("channel = \"#ops\"");
             out.line(&format!("app_token = \"{APP_TOKEN}\""));
             out.line(&format!("signing_secret = \"{SIGNING_SECRET}\""));
-            out.line(&format!("Socket Mode on: curl -d '{{\"app\": {{\"socket_mode\": true}}}}' {url}/_sandbox/state"));
             out.line(&format!("watch it, and click: {url}/ in a browser"));
             out.line(&format!("messages it received: curl -s {url}/_sandbox/messages"));
             sandbox.wait();

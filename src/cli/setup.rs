@@ -118,7 +118,7 @@ fn core(context: &SetupContext<'_>, prompt: &mut Prompt<'_>) -> Result<Option<Lo
     if found.len() > 1 {
         prompt.out.line("There are several cores on this machine:");
         for (i, local) in found.iter().enumerate() {
-            prompt.out.line(&format!("  {}  {}, {}", i + 1, name(local.kind), local.main_config.display()));
+            prompt.out.line(&format!("  {}  {}, {}", i + 1, local.kind.facts().title, local.main_config.display()));
         }
         which = prompt.choice("Which one", found.len(), 0)?;
     }
@@ -132,7 +132,7 @@ fn show_core(local: &Local, prompt: &mut Prompt<'_>) {
         Some(account) => format!("runs as {}:{}", account.user, account.group),
         None => "runs as a user this machine doesn't know".to_owned(),
     };
-    prompt.out.line(&format!("Core: {}, {}, {account}", name(local.kind), local.main_config.display()));
+    prompt.out.line(&format!("Core: {}, {}, {account}", local.kind.facts().title, local.main_config.display()));
     if local.kind == CoreKind::Icinga2 {
         prompt.out.line(
             "      Acknowledgements from Slack need its API: set api_url, api_user and api_password_file in [core]",
@@ -165,16 +165,5 @@ fn kind_of(main_config: &Path) -> CoreKind {
         () if text.ends_with("centengine.cfg") => CoreKind::Centreon,
         () if text.starts_with("/opt/openitc") => CoreKind::OpenItCockpit,
         () => CoreKind::Nagios,
-    }
-}
-
-fn name(kind: CoreKind) -> &'static str {
-    match kind {
-        CoreKind::Nagios => "Nagios",
-        CoreKind::Naemon => "Naemon",
-        CoreKind::Icinga2 => "Icinga 2",
-        CoreKind::OpenItCockpit => "openITCOCKPIT",
-        CoreKind::Checkmk => "Checkmk",
-        CoreKind::Centreon => "Centreon",
     }
 }

@@ -150,7 +150,7 @@ pub(super) fn audit(top: &mut Table<'_>, problems: &mut Problems<'_>) -> Audit {
     audit
 }
 
-/// By id: a click tells the channel's id, and its name may change.
+/// By id: a click names the channel by its id, and its name may change.
 fn channel(text: &str) -> Result<String, Mistake> {
     if values::is_id(text, &['C', 'G', 'D']) {
         return Ok(text.to_owned());

@@ -3,7 +3,7 @@
 use super::problem::{Mistake, Problems};
 use super::reader::Table;
 use super::secrets::{self, LoadContext};
-use super::{Api, ApiLogin, Core, CoreKind, IcingaWeb, LivestatusAddress, relay, values};
+use super::{Api, ApiLogin, ApiLoginKind, Core, CoreKind, IcingaWeb, Livestatus, LivestatusAddress, relay, values};
 use crate::system::environment::Environment;
 use std::path::{Path, PathBuf};
 
@@ -45,9 +45,10 @@ fn read(
         status_file,
         query_socket,
         log_file,
-        livestatus: table.parsed("livestatus", problems, |text| livestatus(text, base)),
+        livestatus: alternatives(&mut table, "livestatus", problems, |text| livestatus(text, base)).map(Livestatus),
         api: api(&mut table, kind, base, sources, problems),
         relay_tokens,
+        redundant: table.flag("redundant", problems),
     };
     table.finish(problems);
     core
@@ -90,8 +91,8 @@ fn api(
     sources: &mut Vec<PathBuf>,
     problems: &mut Problems<'_>,
 ) -> Option<Api> {
-    let url =
-        table.parsed("api_url", problems, |text| values::url(text).map(|url| url.trim_end_matches('/').to_owned()));
+    let url = |text: &str| values::url(text).map(|url| url.trim_end_matches('/').to_owned());
+    let urls = alternatives(table, "api_url", problems, url);
     let user = table.text("api_user", problems);
     let mut context = LoadContext { base, state_dir: base, env: Environment::default(), sources };
     let mut secret = |keys, check| secrets::one_secret(table, keys, &[], check, &mut context, problems);
@@ -104,22 +105,22 @@ fn api(
         let mistake = Mistake::new(format!("api_ca_file {}: {e}", path.display()));
         problems.error(Some(*span), mistake.remedy("name a PEM file with the CA's certificate"));
     }
-    let (wanted, login) = match kind {
-        CoreKind::Icinga2 => (
+    let (wanted, login) = match kind.facts().api_login {
+        Some(ApiLoginKind::Basic) => (
             "api_user and api_password",
             user.zip(password).map(|(user, password)| ApiLogin::Basic { user: user.text.to_owned(), password }),
         ),
-        CoreKind::OpenItCockpit => ("api_key", key.map(ApiLogin::Key)),
-        CoreKind::Nagios | CoreKind::Naemon | CoreKind::Checkmk | CoreKind::Centreon => {
-            if url.is_some() {
+        Some(ApiLoginKind::Key) => ("api_key", key.map(ApiLogin::Key)),
+        None => {
+            if urls.is_some() {
                 let remedy = "only kind = \"icinga2\" and \"openitcockpit\" have one; remove it or set the kind";
                 problems.error(table.span, Mistake::new("api_url: this kind of core has no API").remedy(remedy));
             }
             return None;
         }
     };
-    match (url, login) {
-        (Some(url), Some(login)) => Some(Api { url, login, ca_file: ca_file.map(|(path, _)| path) }),
+    match (urls, login) {
+        (Some(urls), Some(login)) => Some(Api { urls, login, ca_file: ca_file.map(|(path, _)| path) }),
         (Some(_), None) => {
             let mistake = Mistake::new(format!("{} has api_url, but no login", table.name));
             problems.error(table.span, mistake.remedy(format!("add {wanted} (or its _file)")));
@@ -134,8 +135,38 @@ fn api(
     }
 }
 
+/// The addresses under one key, a string or a list of them; each once.
+fn alternatives<T: PartialEq>(
+    table: &mut Table<'_>,
+    key: &'static str,
+    problems: &mut Problems<'_>,
+    parse: impl Fn(&str) -> Result<T, Mistake>,
+) -> Option<Vec<T>> {
+    let texts = table.texts(key, problems)?;
+    if texts.is_empty() && table.is_list(key) {
+        let remedy = format!("name an address, or remove {key}");
+        problems.error(table.span, Mistake::new(format!("{key}: the list is empty")).remedy(remedy));
+    }
+    let mut found = Vec::with_capacity(texts.len());
+    for text in texts {
+        match parse(text.text) {
+            Ok(address) if found.contains(&address) => {
+                let mistake = Mistake::new(format!("{key}: \"{}\" is in the list twice", text.text));
+                problems.error(Some(text.span), mistake.remedy("remove one of them"));
+            }
+            Ok(address) => found.push(address),
+            Err(mistake) => problems.error(Some(text.span), mistake.about(key)),
+        }
+    }
+    Some(found).filter(|found| !found.is_empty())
+}
+
 /// A socket's path, `tcp:host:port` or `host:port`.
 fn livestatus(text: &str, base: &Path) -> Result<LivestatusAddress, Mistake> {
+    if text.starts_with("tls:") {
+        return Err(Mistake::new(format!("\"{text}\": ackbell speaks no TLS to Livestatus"))
+            .remedy("let stunnel or ssh -L carry it, and write the address on this machine"));
+    }
     if text.contains('/') || !text.contains(':') {
         let path = text.strip_prefix("unix:").unwrap_or(text);
         return Ok(LivestatusAddress::Unix(base.join(path)));
@@ -149,6 +180,19 @@ fn livestatus(text: &str, base: &Path) -> Result<LivestatusAddress, Mistake> {
     }
     Err(Mistake::new(format!("\"{text}\" isn't a Livestatus address"))
         .remedy("write the socket's path, as \"/var/cache/naemon/live\", or \"host:6557\""))
+}
+
+impl From<LivestatusAddress> for Livestatus {
+    fn from(address: LivestatusAddress) -> Self {
+        Self(vec![address])
+    }
+}
+
+impl std::fmt::Display for Livestatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let addresses: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&addresses.join(", "))
+    }
 }
 
 impl std::fmt::Display for LivestatusAddress {

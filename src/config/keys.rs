@@ -455,7 +455,7 @@ const SLACK: [Key; 26] = [
     key("timeout", SPAN, "10s", "\"10s\"", "The time limit of a whole call."),
 ];
 
-const CORE: [Key; 19] = [
+const CORE: [Key; 20] = [
     key("kind", TEXT, "nagios", "\"naemon\"", "nagios, naemon, icinga2, openitcockpit, checkmk, centreon."),
     key(
         "main_config",
@@ -499,7 +499,13 @@ const CORE: [Key; 19] = [
         "\"/var/lib/naemon/naemon.qh\"",
         "Naemon's query handler: takes commands and answers whether it accepted them.",
     ),
-    key("livestatus", "path or host:port", "", "\"/var/cache/naemon/live\"", "Livestatus: the state without delay."),
+    key(
+        "livestatus",
+        "path or host:port, or a list",
+        "",
+        "\"/var/cache/naemon/live\"",
+        "Livestatus: the state without delay. A list holds several addresses of this one core; the first that answers is used.",
+    ),
     key(
         "url",
         URL,
@@ -514,7 +520,13 @@ const CORE: [Key; 19] = [
         "\"icingadb\"",
         "Icinga Web 2's module at that url: icingadb or monitoring.",
     ),
-    key("api_url", URL, "", "\"https://icinga.example.com:5665\"", "The API of Icinga 2 or openITCOCKPIT."),
+    key(
+        "api_url",
+        "URL, or a list",
+        "",
+        "\"https://icinga.example.com:5665\"",
+        "The API of Icinga 2 or openITCOCKPIT. A list holds several addresses of this one core; the first that answers is used.",
+    ),
     key("api_user", TEXT, "", "\"ackbell\"", "Icinga 2's API user."),
     key("api_password", TEXT, "", "\"...\"", "The user's password."),
     key("api_password_file", FILE, "", "\"icinga-password\"", "A file with the value of the key above."),
@@ -534,6 +546,14 @@ const CORE: [Key; 19] = [
         "",
         "\"branch.token\"",
         "A file with the value of the key above; `ackbell relay-token` makes one.",
+    ),
+    key(
+        "redundant",
+        FLAG,
+        "",
+        "true",
+        "Several hosts notify for this core: true if each checks by itself, so that a problem is over when all of them say so, \
+         or 5 minutes after one did and the others are silent; false if they speak for one core, as the masters of an Icinga cluster do.",
     ),
 ];
 

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 /// The default path of the configuration.
 pub(crate) const CONFIG: &str = "/etc/ackbell/ackbell.toml";
-const STATE_DIR: &str = "/var/lib/ackbell";
+/// The default state directory, which the packages make.
+pub(crate) const STATE_DIR: &str = "/var/lib/ackbell";
 const RUNTIME_DIR: &str = "/run/ackbell";
 /// A larger file isn't a configuration.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;

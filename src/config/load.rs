@@ -4,13 +4,11 @@ use super::problem::{Mistake, Problem, Problems};
 use super::reader::Table;
 use super::secrets::LoadContext;
 use super::{
-    Config, Field, Limits, Matcher, Message, Outbox, Route, Thread, access, core, credentials, integration, lenient,
-    listen, relay, tree, values,
+    Config, Field, Limits, Message, Outbox, Route, Thread, access, core, credentials, integration, lenient, listen,
+    matcher, relay, tree, values,
 };
-use crate::model::pattern::Pattern;
 use crate::state_dir::owner;
 use crate::system::environment::Environment;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -181,7 +179,7 @@ fn routes(top: &mut Table<'_>, problems: &mut Problems<'_>) -> Vec<Route> {
     let mut routes = Vec::new();
     for mut table in top.tables("route", problems) {
         let line = table.span.map_or(0, |span| problems.line(span));
-        let matches = table.table("match", problems).map(|table| matcher(table, problems)).unwrap_or_default();
+        let matches = table.table("match", problems).map(|table| matcher::load(table, problems)).unwrap_or_default();
         let integration = table.text("integration", problems);
         let label = table.text("label", problems);
         if let (Some(_), Some(label)) = (integration, label) {
@@ -202,39 +200,6 @@ fn routes(top: &mut Table<'_>, problems: &mut Problems<'_>) -> Vec<Route> {
         table.finish(problems);
     }
     routes
-}
-
-fn matcher(mut table: Table<'_>, problems: &mut Problems<'_>) -> Matcher {
-    let mut patterns =
-        |key, table: &mut Table<'_>| -> Vec<Pattern> { table.parsed_list(key, problems, values::pattern) };
-    let (host, service) = (patterns("host", &mut table), patterns("service", &mut table));
-    let (host_group, service_group) = (patterns("hostgroup", &mut table), patterns("servicegroup", &mut table));
-    let (contact, contact_group) = (patterns("contact", &mut table), patterns("contact_group", &mut table));
-    let core = patterns("core", &mut table);
-    let mut vars = BTreeMap::new();
-    if let Some(inner) = table.table("var", problems) {
-        for entry in inner.entries() {
-            let texts = super::reader::texts_of(entry, "[route.match.var]", problems);
-            let patterns = texts.iter().map(|text| Pattern(text.text.to_owned())).collect();
-            vars.insert(entry.key.to_ascii_lowercase(), patterns);
-        }
-    }
-    let matcher = Matcher {
-        host,
-        service,
-        host_group,
-        service_group,
-        contact,
-        contact_group,
-        core,
-        state: table.parsed_list("state", problems, values::state),
-        kind: table.parsed_list("type", problems, values::kind),
-        vars,
-        time: table.parsed("time", problems, values::time_windows),
-        also: Vec::new(),
-    };
-    table.finish(problems);
-    matcher
 }
 
 fn message(top: &mut Table<'_>, problems: &mut Problems<'_>) -> Message {

@@ -1,15 +1,6 @@
 //! The words of the configuration for its enums: read by [`super::values`], and shown again as they were written.
 
-use super::{CommentRule, CoreKind, Field, Flavor, Thread};
-
-pub(super) const CORE_KINDS: [(&str, CoreKind); 6] = [
-    ("nagios", CoreKind::Nagios),
-    ("naemon", CoreKind::Naemon),
-    ("icinga2", CoreKind::Icinga2),
-    ("openitcockpit", CoreKind::OpenItCockpit),
-    ("checkmk", CoreKind::Checkmk),
-    ("centreon", CoreKind::Centreon),
-];
+use super::{CommentRule, Field, Flavor, Thread};
 
 pub(super) const FLAVORS: [(&str, Flavor); 4] = [
     ("slack", Flavor::Slack),
@@ -24,14 +15,20 @@ pub(super) const THREADS: [(&str, Thread); 3] =
 pub(super) const COMMENT_RULES: [(&str, CommentRule); 2] =
     [("optional", CommentRule::Optional), ("required", CommentRule::Required)];
 
+/// All but `var:KEY`.
+pub(super) const FIELDS: [(&str, Field); 8] = [
+    ("address", Field::Address),
+    ("alias", Field::Alias),
+    ("duration", Field::Duration),
+    ("attempt", Field::Attempt),
+    ("contact", Field::Contact),
+    ("hostgroups", Field::HostGroups),
+    ("servicegroups", Field::ServiceGroups),
+    ("time", Field::Time),
+];
+
 fn name<T: PartialEq>(names: &[(&'static str, T)], value: &T) -> &'static str {
     names.iter().find(|(_, known)| known == value).map_or("?", |(name, _)| name)
-}
-
-impl CoreKind {
-    pub(crate) fn name(self) -> &'static str {
-        name(&CORE_KINDS, &self)
-    }
 }
 
 impl Flavor {
@@ -55,15 +52,8 @@ impl CommentRule {
 impl Field {
     pub(crate) fn name(&self) -> String {
         match self {
-            Self::Address => "address".to_owned(),
-            Self::Alias => "alias".to_owned(),
-            Self::Duration => "duration".to_owned(),
-            Self::Attempt => "attempt".to_owned(),
-            Self::Contact => "contact".to_owned(),
-            Self::HostGroups => "hostgroups".to_owned(),
-            Self::ServiceGroups => "servicegroups".to_owned(),
-            Self::Time => "time".to_owned(),
             Self::Var(key) => format!("var:{key}"),
+            plain => name(&FIELDS, plain).to_owned(),
         }
     }
 }
@@ -74,9 +64,6 @@ mod tests {
 
     #[test]
     fn every_value_has_its_word() {
-        for kind in <CoreKind as clap::ValueEnum>::value_variants() {
-            assert!(CORE_KINDS.contains(&(kind.name(), *kind)), "{kind:?}");
-        }
         assert_eq!(Field::Var("run".into()).name(), "var:run");
         assert_eq!(
             [Flavor::RocketChat.name(), Thread::Off.name(), CommentRule::Required.name()],

@@ -88,6 +88,11 @@ impl<'a> Table<'a> {
         Some(texts_of(entry, &self.name, problems))
     }
 
+    /// Whether it is given as a list.
+    pub(crate) fn is_list(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.key == key && matches!(entry.node.value, Value::List(_)))
+    }
+
     /// A string read into a strict value.
     pub(crate) fn parsed<T>(
         &mut self,

@@ -1,6 +1,6 @@
 //! The configuration in force, for people and scripts, without its secrets.
 
-use super::{Access, AccessRule, ApiLogin, Config, Core, Http, Integration, Listen, Proxy, Route};
+use super::{Access, AccessRule, ApiLogin, Config, Core, Http, Integration, Listen, Proxy, Route, matcher};
 use crate::model::pattern::Pattern;
 use serde_json::{Map, Value, json};
 
@@ -112,18 +112,9 @@ fn integration(integration: &Integration) -> Value {
 }
 
 fn route(route: &Route) -> Value {
-    let m = &route.matches;
-    let patterns = |patterns: &[Pattern]| patterns.iter().map(|p| p.0.clone()).collect::<Vec<_>>();
     json!({
         "line": route.line,
-        "match": {
-            "host": patterns(&m.host), "service": patterns(&m.service),
-            "hostgroup": patterns(&m.host_group), "servicegroup": patterns(&m.service_group),
-            "contact": patterns(&m.contact), "contact_group": patterns(&m.contact_group), "core": patterns(&m.core),
-            "state": m.state, "type": m.kind.iter().map(|kind| kind.name().to_lowercase()).collect::<Vec<_>>(),
-            "var": m.vars.iter().map(|(key, values)| (key.clone(), json!(patterns(values)))).collect::<Map<_, _>>(),
-            "time": m.time.is_some(),
-        },
+        "match": matcher::show(&route.matches),
         "to": route.to.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "mention": route.mention.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "integration": route.integration,
@@ -148,14 +139,22 @@ fn core(core: &Core) -> Value {
         "status_file": core.status_file,
         "query_socket": core.query_socket,
         "log_file": core.log_file,
-        "livestatus": core.livestatus.as_ref().map(ToString::to_string),
+        "livestatus": core.livestatus.as_ref().map(|livestatus| one_or_list(&livestatus.0)),
         "relay_token": core.is_remote().then_some("[redacted]"),
-        "api_url": core.api.as_ref().map(|api| crate::system::secret::redact(&api.url)),
+        "api_url": core.api.as_ref().map(|api| one_or_list(&api.urls)),
         "api_user": user,
         "api_password": password,
         "api_key": key,
         "api_ca_file": core.api.as_ref().and_then(|api| api.ca_file.clone()),
+        "redundant": core.redundant,
     })
+}
+
+/// As they can be written in the file.
+fn one_or_list(addresses: &[impl ToString]) -> Value {
+    let mut shown: Vec<String> =
+        addresses.iter().map(|address| crate::system::secret::redact(&address.to_string())).collect();
+    if shown.len() == 1 { json!(shown.pop()) } else { json!(shown) }
 }
 
 fn access(access: &Access) -> Value {

@@ -264,10 +264,10 @@ fn cores_and_access_are_read() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     let (config, _) = load(Some(&path), &Environment::default()).unwrap_or_else(|e| panic!("{e}"));
     let [first, second] = config.cores.as_slice() else { panic!() };
-    assert_eq!(first.livestatus, Some(LivestatusAddress::Tcp("mon:6557".into())));
+    assert_eq!(first.livestatus, Some(LivestatusAddress::Tcp("mon:6557".into()).into()));
     assert_eq!(first.command_file.as_deref(), Some(directory.path().join("nagios.cmd").as_path()));
-    assert_eq!(second.livestatus, Some(LivestatusAddress::Unix("/run/live".into())));
-    assert_eq!(second.api.as_ref().unwrap().url, "https://h");
+    assert_eq!(second.livestatus, Some(LivestatusAddress::Unix("/run/live".into()).into()));
+    assert_eq!(second.api.as_ref().unwrap().urls, ["https://h"]);
     assert_eq!(config.access.people.get(&Who::Email("alice@example.com".into())).map(String::as_str), Some("alice"));
     let rule = &config.access.rules[0];
     assert_eq!((rule.allows, rule.line), (true, 13));
@@ -332,4 +332,34 @@ fn a_file_that_is_being_written_is_waited_for() {
         loaded.join().unwrap()
     });
     assert_eq!(found, 1, "not the configuration of an empty file");
+}
+
+#[test]
+fn a_core_may_have_several_addresses() {
+    let read = |lines: &str| {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.toml");
+        fs::write(&path, format!("[cores.a]\nkind = \"icinga2\"\napi_user = \"u\"\napi_password = \"p\"\n{lines}"))
+            .unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        load(Some(&path), &Environment::default()).map(|(config, _)| config).map_err(|e| e.to_string())
+    };
+    let config =
+        read("api_url = [\"https://a/\", \"https://b\"]\nlivestatus = [\"unix:/live\", \"tcp:h:6557\"]\n").unwrap();
+    assert_eq!(config.cores[0].api.as_ref().unwrap().urls, ["https://a", "https://b"]);
+    assert_eq!(config.cores[0].livestatus.as_ref().unwrap().to_string(), "/live, tcp:h:6557");
+    let shown = &show_json(&config)["cores"][0];
+    assert_eq!(shown["api_url"], serde_json::json!(["https://a", "https://b"]));
+    assert_eq!(shown["livestatus"], serde_json::json!(["/live", "tcp:h:6557"]));
+    for (lines, expected) in [
+        ("api_url = [\"https://a\", \"https://a/\"]\n", "5:25: api_url: \"https://a/\" is in the list twice"),
+        ("livestatus = \"tls://h:6557\"\n", "livestatus: \"tls://h:6557\": ackbell speaks no TLS to Livestatus"),
+        ("api_url = \"https://a\"\nlivestatus = []\n", "livestatus: the list is empty"),
+        ("api_url = [\"https://a\", \"http://b\"]\n", "plain http would send the secret"),
+        ("api_url = [\"https://a\"]\nlivestatus = [\"h:6557\", 7]\n", "must be a string or a list of strings"),
+        ("api_url = []\n", "api_url: the list is empty"),
+    ] {
+        let refused = read(lines).unwrap_err();
+        assert!(refused.contains(expected), "{refused}");
+    }
 }

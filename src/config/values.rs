@@ -61,10 +61,14 @@ pub(super) fn url(text: &str) -> Result<String, Mistake> {
     }
 }
 
-/// A link for people: http or https, without a slash at its end.
+/// Whether a link for people is http or https.
+pub(crate) fn is_link(text: &str) -> bool {
+    (text.starts_with("https://") || text.starts_with("http://")) && !text.contains(char::is_whitespace)
+}
+
+/// A link for people, without a slash at its end.
 pub(super) fn link(text: &str) -> Result<String, Mistake> {
-    let is_link = (text.starts_with("https://") || text.starts_with("http://")) && !text.contains(char::is_whitespace);
-    if !is_link {
+    if !is_link(text) {
         return Err(
             Mistake::new(format!("\"{text}\" isn't a web address")).remedy("it starts with https:// or http://")
         );
@@ -104,7 +108,7 @@ pub(super) fn thread(text: &str) -> Result<Thread, Mistake> {
 }
 
 pub(super) fn core_kind(text: &str) -> Result<CoreKind, Mistake> {
-    choice(text, &names::CORE_KINDS)
+    choice(text, &CoreKind::named())
 }
 
 /// One of the known words, in any case.
@@ -144,30 +148,18 @@ pub(super) fn kind(text: &str) -> Result<Kind, Mistake> {
 
 /// A piece of the context line.
 pub(super) fn field(text: &str) -> Result<Field, Mistake> {
-    const NAMES: [&str; 8] =
-        ["address", "alias", "duration", "attempt", "contact", "hostgroups", "servicegroups", "time"];
     if let Some(key) = text.strip_prefix("var:").filter(|key| !key.is_empty()) {
         return Ok(Field::Var(key.to_ascii_lowercase()));
     }
-    let fields = [
-        Field::Address,
-        Field::Alias,
-        Field::Duration,
-        Field::Attempt,
-        Field::Contact,
-        Field::HostGroups,
-        Field::ServiceGroups,
-        Field::Time,
-    ];
-    let known: Vec<(&str, usize)> = NAMES.iter().enumerate().map(|(i, name)| (*name, i)).collect();
+    let known: Vec<(&str, usize)> = names::FIELDS.iter().enumerate().map(|(i, (name, _))| (*name, i)).collect();
     let index = choice(text, &known).map_err(|mistake| {
         if mistake.remedy.as_deref().is_some_and(|remedy| remedy.starts_with("did")) {
             return mistake;
         }
-        let names = suggest::one_of(&NAMES);
+        let names = suggest::one_of(&names::FIELDS.map(|(name, _)| name));
         mistake.remedy(format!("{names}, or \"var:KEY\" for a custom variable"))
     })?;
-    Ok(fields[index].clone())
+    Ok(names::FIELDS[index].1.clone())
 }
 
 pub(super) fn pattern(text: &str) -> Result<Pattern, Mistake> {

@@ -1,9 +1,12 @@
 //! Flow two: `spool ─▶ outbox ─▶ route ─▶ render ─▶ Slack`.
 //!
 //! Whoever holds the delivery lock runs it: the listener all the time, else a `notify` or `queue flush` for its time
-//! budget. Every step is a transaction, so it may be killed anywhere: before the import's commit the spool file is
-//! still there; after it the outbox knows the file's name; a message that was being sent is sent again, which is the
-//! one way to a duplicate.
+//! budget. A listener imports in one thread and sends in others, one for each integration, so that no workspace waits for
+//! another; the others do everything in one thread. A queue is never in the [`Share`] of two threads.
+//!
+//! Every step is a transaction, so it may be killed anywhere: before the import's commit the spool file is still there;
+//! after it the outbox knows the file's name; a message that was being sent is sent again, which is the one way to a
+//! duplicate: one for each integration that was sending.
 
 mod compose;
 mod drain;
@@ -11,11 +14,13 @@ mod log_outcome;
 mod mentions;
 mod renew_token;
 mod send;
+mod share;
 
 pub(crate) use compose::{interactivity, message, replacement};
 pub(crate) use drain::{complete, local_time, subscriptions};
 pub(crate) use mentions::message_mode;
 pub(crate) use send::directly;
+pub(crate) use share::Share;
 
 use crate::config::{Config, Integration, Route};
 use crate::monitoring::details::Details;
@@ -23,12 +28,13 @@ use crate::monitoring::objects::DisplayNames;
 use crate::slack::api::Client;
 use crate::state_dir::delivery_lock::DeliveryLock;
 use crate::state_dir::spool::{Spool, SpoolError};
-use crate::store::{PURGE_BATCH, Store, StoreError};
+use crate::store::{PURGE_BATCH, Planned, Store, StoreError};
 use crate::system::clock::{SteadyClock, millis};
 use crate::system::environment::Environment;
 use log::{error, warn};
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A call needs at least this much of the budget, else it is left to the next deliverer.
@@ -65,6 +71,11 @@ impl DeliverError {
     pub(crate) fn is_moved(&self) -> bool {
         matches!(self, Self::Store(StoreError::Moved(_)))
     }
+
+    /// Trying again with the same database is no use.
+    pub(crate) fn needs_another_database(&self) -> bool {
+        matches!(self, Self::Store(e) if matches!(e, StoreError::Moved(_)) || e.is_corruption())
+    }
 }
 
 fn log_put_aside(aside: &Path) {
@@ -77,19 +88,23 @@ pub(crate) struct Round {
     pub(crate) attempts: usize,
     /// When something is due next, in Unix ms; `None` when nothing waits.
     pub(crate) next: Option<i64>,
+    /// Something was put into another queue, perhaps one of another share.
+    pub(crate) rerouted: bool,
 }
 
 /// The state of one deliverer: connections, caches, the open outbox.
 #[derive(Debug)]
 pub(crate) struct Deliverer {
     config: Config,
+    /// The queues that it sends from.
+    share: Share,
     /// Routes that channels gave themselves; from the outbox, not from the configuration.
     subscriptions: Vec<Route>,
     env: Environment,
     spool: Spool,
     store: Store,
     clock: SteadyClock,
-    names: DisplayNames,
+    names: Arc<Mutex<DisplayNames>>,
     details: Details,
     /// When to read again what the core may still write about something in the spool, Unix ms.
     awaited: Option<i64>,
@@ -117,30 +132,57 @@ impl Deliverer {
             warn!("messages were being sent when ackbell died count={orphans} action=resend duplicate_possible=true");
         }
         let spool = Spool::new(&config.state_dir);
-        let (names, details) = (DisplayNames::default(), Details::default());
-        let (clients, last_logged, renewals) = (HashMap::new(), HashMap::new(), HashMap::new());
-        let subscriptions = Vec::new();
         Ok(Self {
             config,
-            subscriptions,
+            share: Share::default(),
+            subscriptions: Vec::new(),
             env,
             spool,
             store,
             clock,
-            names,
-            details,
+            names: Arc::default(),
+            details: Details::default(),
             awaited: None,
-            clients,
-            last_logged,
-            renewals,
+            clients: HashMap::new(),
+            last_logged: HashMap::new(),
+            renewals: HashMap::new(),
         })
     }
 
-    /// Uses a new configuration; waiting messages follow it.
+    /// Another deliverer that sends a share of the queues in a thread of its own, with a connection to the same outbox.
+    /// The two go by one clock, and read a core's names once.
+    pub(crate) fn beside(&self, share: Share, patience: Duration) -> Result<Self, DeliverError> {
+        Ok(Self {
+            config: self.config.clone(),
+            share,
+            subscriptions: Vec::new(),
+            env: self.env.clone(),
+            spool: self.spool.clone(),
+            store: self.store.beside(patience)?,
+            clock: self.clock,
+            names: Arc::clone(&self.names),
+            details: Details::default(),
+            awaited: None,
+            clients: HashMap::new(),
+            last_logged: HashMap::new(),
+            renewals: HashMap::new(),
+        })
+    }
+
+    /// Sends from these queues only.
+    pub(crate) fn keep_to(&mut self, share: Share) {
+        self.share = share;
+    }
+
+    /// Uses a new configuration; waiting messages follow it. Each deliverer ends the pauses of its own share: a message
+    /// that another one is sending by the old configuration may pause its integration yet.
     pub(crate) fn reconfigure(&mut self, config: Config) -> Result<(), DeliverError> {
         self.config = config;
         self.clients.clear();
-        Ok(self.store.end_integration_pauses()?)
+        for integration in self.store.paused_integrations()?.iter().filter(|name| self.share.has(name)) {
+            self.store.end_integration_pause(integration)?;
+        }
+        Ok(())
     }
 
     /// Removes leftovers of killed processes and forgets some old deliveries, if that is worth it. `true`: there may be
@@ -154,24 +196,25 @@ impl Deliverer {
         self.clock.now_ms()
     }
 
-    /// Sends at most one message per queue, so that no channel waits for another's queue. `until`: Unix ms by which
+    /// Sends at most one message per queue of its share, so that no channel waits for another's queue. `until`: Unix ms by which
     /// the caller must be done. `stop` is asked between two messages.
     pub(crate) fn round(&mut self, until: Option<i64>, stop: &dyn Fn() -> bool) -> Result<Round, DeliverError> {
-        let mut round = Round { attempts: 0, next: self.awaited };
+        let mut round = Round { attempts: 0, next: self.awaited, rerouted: false };
         self.renew(self.budget(until));
-        for queue in self.store.queues()? {
+        let share = self.share.clone();
+        for queue in self.store.queues()?.into_iter().filter(|queue| share.has(&queue.integration)) {
             let budget = self.budget(until);
             if stop() || budget < CALL_MIN {
                 round.next.get_or_insert(self.now_ms());
                 return Ok(round);
             }
-            let mut planned = self.plan(&queue)?;
-            if let Some(due) = planned.filter(|planned| planned.ready <= self.now_ms()) {
-                self.send(&queue, due, budget)?;
+            let Some(Planned { ready, .. }) = self.plan(&queue)? else { continue };
+            if ready <= self.now_ms() {
+                round.rerouted |= self.send(&queue, budget)?;
                 round.attempts += 1;
-                planned = self.plan(&queue)?;
+            } else {
+                round.next = Some(round.next.map_or(ready, |next| next.min(ready)));
             }
-            round.next = [round.next, planned.map(|planned| planned.ready)].into_iter().flatten().min();
         }
         if round.attempts > 0 {
             // A recorded outcome may have opened a queue that this round didn't see.

@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 /// How many comments or downtimes of one object are kept, of each kind.
 const NOTES_MAX: usize = 1000;
 
-/// A core's `status.dat`, and its log: nothing is told of an object that nobody asked about.
+/// A core's `status.dat`, and its log: nothing is returned about an object that nobody asked about.
 pub fn status(bytes: &[u8]) {
     let wanted = wanted();
     if let Ok(Some(snapshot)) = crate::monitoring::status::read(bytes, &wanted) {
@@ -110,7 +110,7 @@ fn load(extension: &str, bytes: &[u8]) -> Result<Config, config::LoadError> {
     Ok(config)
 }
 
-/// The answers of Livestatus, one after the other with an empty line between: nothing is told of an object that nobody
+/// The answers of Livestatus, one after the other with an empty line between: nothing is returned about an object that nobody
 /// asked about.
 pub fn livestatus(bytes: &[u8]) {
     let (wanted, text) = (wanted(), String::from_utf8_lossy(bytes));
@@ -124,7 +124,7 @@ pub fn livestatus(bytes: &[u8]) {
     }
 }
 
-/// The answers of an Icinga 2 API, one after the other with an empty line between: nothing is told of an object that
+/// The answers of an Icinga 2 API, one after the other with an empty line between: nothing is returned about an object that
 /// nobody asked about, and no line of it breaks ours.
 pub fn icinga2(bytes: &[u8]) {
     let (wanted, text) = (wanted(), String::from_utf8_lossy(bytes));

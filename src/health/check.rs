@@ -1,16 +1,18 @@
 //! `check`: a monitoring plugin over ackbell itself. Facts are gathered within a deadline ([`gather`]), judged here
-//! without looking at anything else, and told by the plugin guidelines
+//! without looking at anything else, and printed as the plugin guidelines want it
 //! (<https://www.monitoring-plugins.org/doc/guidelines.html>).
 
 pub(crate) mod gather;
-mod listener;
+pub(crate) mod listener;
 
 use crate::config::Missing;
 use crate::model::time_text::{Unit, short_span};
+use crate::monitoring::local::Account;
 use crate::monitoring::shell::Danger;
 use crate::state_dir::listener_status::ListenerStatus;
 use crate::store::Health;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How bad something is. The order is that of the verdict: the worst finding speaks for all.
@@ -65,8 +67,31 @@ pub(crate) struct Facts {
     pub(crate) audit_head: Option<Result<bool, String>>,
     /// By core: what its transport said.
     pub(crate) cores: BTreeMap<String, CommandTransport>,
+    pub(crate) closed_state: Option<ClosedState>,
     /// Definitions by which a text reaches a core's shell.
     pub(crate) dangers: Vec<Danger>,
+    /// By core: the hosts that notify for it, where they are several and nobody said what they are to each other.
+    pub(crate) origins: BTreeMap<String, Vec<String>>,
+}
+
+/// A state directory that is root's, or has such a spool, where the core's user can't store a notification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ClosedState {
+    pub(crate) state_dir: PathBuf,
+    /// The directory that is root's: that one, or one in it.
+    pub(crate) path: PathBuf,
+    /// The core's.
+    pub(crate) account: Account,
+}
+
+impl ClosedState {
+    /// The finding, and its remedy.
+    pub(crate) fn judge(&self) -> (String, String) {
+        let Account { user, group, .. } = &self.account;
+        let path = self.path.display();
+        let found = format!("{path} belongs to root, and the core runs as {user}: its notifications can't be stored");
+        (found, format!("sudo chown -R {user}:{group} {}", self.state_dir.display()))
+    }
 }
 
 /// Who delivers.
@@ -136,9 +161,14 @@ pub(crate) fn judge(facts: &Facts, thresholds: &Thresholds) -> Verdict {
     let mut findings = Vec::new();
     queue(facts, thresholds, &mut findings);
     audit_head(facts, &mut findings);
+    findings.extend(facts.closed_state.iter().map(|closed| {
+        let (found, remedy) = closed.judge();
+        Finding::new(Level::Critical, found).remedy(remedy)
+    }));
     listener::judge(facts, &mut findings);
     configuration(facts, &mut findings);
     cores(facts, &mut findings);
+    origins(facts, &mut findings);
     // The remedy has a bar in it, which a plugin can't say.
     let danger =
         |danger: &Danger| Finding::new(Level::Warning, &danger.found).remedy("ackbell doctor says what to set");
@@ -233,6 +263,21 @@ fn audit_head(facts: &Facts, findings: &mut Vec<Finding>) {
             findings.push(Finding::new(Level::Critical, text).remedy(remedy));
         }
         Some(Err(e)) => findings.push(Finding::new(Level::Unknown, format!("the audit can't be seen: {e}"))),
+    }
+}
+
+fn origins(facts: &Facts, findings: &mut Vec<Finding>) {
+    for (core, hosts) in &facts.origins {
+        let (core_label, table) = match core.as_str() {
+            "" => ("the core".to_owned(), "[core]".to_owned()),
+            name => (format!("core \"{name}\""), format!("[cores.{name}]")),
+        };
+        let text = format!("{} hosts notify for {core_label}: {}", hosts.len(), hosts.join(", "));
+        let remedy = format!(
+            "if each is a core that checks by itself, write redundant = true in {table}; if they speak for one core, \
+             redundant = false; if they have nothing to do with each other, give each its name: ackbell notify --core NAME"
+        );
+        findings.push(Finding::new(Level::Warning, text).remedy(remedy));
     }
 }
 

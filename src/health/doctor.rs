@@ -134,6 +134,9 @@ pub(crate) fn examine(
     hop("listener", move |steps| steps.extend(machine::listener(&asked)), &mut show_step);
     let (asked, early_env) = (Arc::clone(&config), env.clone());
     hop("centre", move |steps| steps.extend(cores::centres(&asked, &early_env)), &mut show_step);
+    if options.integration.is_none() && config.integrations.iter().all(|integration| !integration.enabled) {
+        show_step(nothing_enabled());
+    }
     for own in chosen(&config, options) {
         let (asked, env, own, send) = (Arc::clone(&config), env.clone(), own.clone(), options.send);
         let (name, api_url) = (format!("[{}]", own.name), own.api_url.clone());
@@ -160,6 +163,13 @@ pub(crate) fn examine(
         hop("public_url", move |steps| steps.extend(slack::public_url(&asked, &env)), &mut show_step);
     }
     worst
+}
+
+/// The configuration as a package brings it.
+fn nothing_enabled() -> Step {
+    let found = "no integration is enabled: nothing can be delivered, every notification waits";
+    let remedy = "sudo ackbell setup; or give [slack] webhook_url or bot_token, and remove enabled = false";
+    Step::bad(Trouble::Configuration, "integration", found, remedy)
 }
 
 fn chosen<'a>(config: &'a Config, options: &DoctorOptions) -> Vec<&'a Integration> {

@@ -52,7 +52,7 @@ pub(super) enum Page {
 pub(super) struct Installer {
     config: Mutex<Arc<Config>>,
     env: Environment,
-    /// `None`: this machine has no randomness, so one browser couldn't be told from another.
+    /// `None`: this machine has no randomness, so one browser couldn't be distinguished from another.
     states: Option<Mutex<States>>,
 }
 

@@ -9,7 +9,7 @@ pub(crate) enum Action {
     Acknowledge {
         /// Until the recovery, not only until the next change of state.
         sticky: bool,
-        /// The core tells the contacts.
+        /// The core notifies the contacts.
         notify: bool,
         /// The comment outlives the acknowledgement.
         persistent: bool,

@@ -30,6 +30,12 @@ pub(crate) struct Notification {
     /// Which core sent it (`--core`); empty means the only or default one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) core: String,
+    /// Which host ran `notify` for the core; empty where nobody said it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) origin: String,
+    /// Each origin of its core checks by itself, as the configuration says. Whatever the spool says, it is set at the import.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_redundant: bool,
     pub(crate) kind: Kind,
     pub(crate) host: Host,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -160,6 +166,13 @@ pub(crate) fn addresses(email: &str) -> Vec<&str> {
 }
 
 impl Notification {
+    /// Says which host it comes from: the one that ran `notify`.
+    #[must_use]
+    pub(crate) fn with_origin(mut self, origin: &str) -> Self {
+        self.origin = clean_line(origin);
+        self
+    }
+
     /// What people call the host: its display name where known, else the core's name as it may be shown.
     pub(crate) fn host_label(&self) -> Cow<'_, str> {
         label(self.host.display_name.as_deref(), &self.host.name)

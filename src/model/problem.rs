@@ -4,7 +4,13 @@
 //! one. An acknowledgement, a downtime or flapping stays with the problem until the core says that it is over.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod hear;
+mod origins;
+
+pub(crate) use hear::Novelty;
+
 use crate::model::notification::{Contact, Kind, Notification, Severity};
+use origins::Origins;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -41,6 +47,9 @@ pub(crate) struct Problem {
     /// Another problem of the same object began before the end of this one was heard.
     #[serde(default)]
     pub(crate) is_superseded: bool,
+    /// The hosts that notify for its core.
+    #[serde(default, skip_serializing_if = "Origins::is_empty")]
+    origins: Origins,
 }
 
 /// A state and when it was reached.
@@ -99,6 +108,7 @@ impl Problem {
             is_bad: false,
             recovered: None,
             is_superseded: false,
+            origins: Origins::default(),
         };
         problem.apply(first);
         problem
@@ -148,13 +158,6 @@ impl Problem {
     /// Whether nothing more is to be expected of it.
     pub(crate) fn is_over(&self) -> bool {
         !self.is_bad && !self.is_flapping && self.downtime.is_none()
-    }
-
-    /// Whether the notification speaks of another problem than this one, by the core's own ids. A core whose ids
-    /// start anew after a restart makes a new card then, rather than one that nobody sees.
-    pub(crate) fn is_another(&self, notification: &Notification) -> bool {
-        let new = notification.ids.problem.as_ref().filter(|_| notification.kind == Kind::Problem);
-        matches!((&self.latest.ids.problem, new), (Some(ours), Some(new)) if ours != new)
     }
 
     /// Whether a notification is news that its own line says best: not the same state once more.
@@ -233,6 +236,7 @@ impl ActionTaken {
         (notification.kind, notification.time) = (self.kind.clone(), self.time);
         (notification.author, notification.comment) = (Some(self.author.clone()), self.comment.clone());
         notification.ids.notification = None;
+        notification.origin = String::new();
         notification.contact = Contact::default();
         notification.vars.extend(self.vars.clone());
         notification

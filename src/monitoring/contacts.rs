@@ -29,7 +29,7 @@ pub(crate) struct Contacts {
 #[derive(Debug, Default)]
 struct Known {
     stamp: Option<(SystemTime, u64)>,
-    /// In the file's order; `is_objects` is not told here.
+    /// In the file's order; `is_objects` is not set here.
     contacts: Vec<Contact>,
     /// A group's members.
     groups: HashMap<String, Vec<String>>,

@@ -7,11 +7,12 @@ mod table;
 
 pub(super) use details::details;
 
+use super::alternatives::{self, Attempt};
 use super::error::{ReadError, Receipt, SendError};
 use super::objects::Names;
 use super::scope::Scope;
 use super::socket::{End, connect_tcp, connect_unix, exchange};
-use crate::config::{CoreKind, LivestatusAddress};
+use crate::config::{CoreKind, Livestatus, LivestatusAddress};
 use crate::model::core_snapshot::{Acknowledgement, Downtime, Program, Snapshot, State};
 use crate::model::notification::clean_line;
 use crate::model::object::Object;
@@ -36,16 +37,13 @@ pub(super) enum Backslashes {
 
 impl Backslashes {
     pub(super) fn from_kind(kind: CoreKind) -> Self {
-        match kind {
-            CoreKind::Naemon | CoreKind::OpenItCockpit => Self::Undone,
-            CoreKind::Nagios | CoreKind::Icinga2 | CoreKind::Checkmk | CoreKind::Centreon => Self::Kept,
-        }
+        if kind.facts().undoes_backslashes { Self::Undone } else { Self::Kept }
     }
 }
 
 /// Each command on a connection of its own.
 pub(super) fn send(
-    address: &LivestatusAddress,
+    address: &Livestatus,
     backslashes: Backslashes,
     command: &ExternalCommand,
 ) -> Result<Receipt, SendError> {
@@ -59,27 +57,32 @@ pub(super) fn send(
     Ok(Receipt { transport: NAME, answer: None })
 }
 
-/// Silence is a yes. The core may have run what it was given when no answer can be read: the state will tell.
-fn run(address: &LivestatusAddress, line: &str) -> Result<(), SendError> {
+/// Silence is a yes. The core may have run what it was given when no answer can be read: the state will show it. So
+/// another address gets the command only when no byte of it was written.
+fn run(addresses: &Livestatus, line: &str) -> Result<(), SendError> {
     const ANSWER_BYTES_MAX: usize = 16 * 1024;
-    let unreachable = |e: std::io::Error| SendError::Unreachable { transport: NAME, reason: format!("{address}: {e}") };
     let request = format!("COMMAND {line}\n\n");
-    let answer = match address {
-        LivestatusAddress::Unix(path) => {
-            let mut stream = connect_unix(path).map_err(unreachable)?;
-            stream.write_all(request.as_bytes()).map_err(unreachable)?;
-            // There is no second request: it need not keep the connection open.
-            let _ = stream.shutdown(Shutdown::Write);
-            exchange(stream, b"", ANSWER_BYTES_MAX, End::Connection)
+    let unreachable = |reason| SendError::Unreachable { transport: NAME, reason };
+    let sent = alternatives::first(&addresses.0, |address| {
+        let written = |e: std::io::Error| Attempt::Final(unreachable(format!("{address}: {e}")));
+        // There is no second request: it need not keep the connection open.
+        match address {
+            LivestatusAddress::Unix(path) => {
+                let mut stream = connect_unix(path).map_err(Attempt::next)?;
+                stream.write_all(request.as_bytes()).map_err(written)?;
+                let _ = stream.shutdown(Shutdown::Write);
+                Ok(exchange(stream, b"", ANSWER_BYTES_MAX, End::Connection))
+            }
+            LivestatusAddress::Tcp(address) => {
+                let mut stream = connect_tcp(address).map_err(Attempt::next)?;
+                stream.write_all(request.as_bytes()).map_err(written)?;
+                let _ = stream.shutdown(Shutdown::Write);
+                Ok(exchange(stream, b"", ANSWER_BYTES_MAX, End::Connection))
+            }
         }
-        LivestatusAddress::Tcp(address) => {
-            let mut stream = connect_tcp(address).map_err(unreachable)?;
-            stream.write_all(request.as_bytes()).map_err(unreachable)?;
-            let _ = stream.shutdown(Shutdown::Write);
-            exchange(stream, b"", ANSWER_BYTES_MAX, End::Connection)
-        }
-    };
-    let answer = answer.unwrap_or_default();
+    });
+    let answer =
+        sent.map_err(|failure| failure.into_error(|reason| unreachable(at(addresses, reason))))?.unwrap_or_default();
     let answer = clean_line(&String::from_utf8_lossy(&answer));
     match answer.split_once(':').map(|(code, reason)| (code.trim().parse::<u16>(), reason.trim())) {
         Some((Ok(400..), reason)) => Err(SendError::Refused(reason.chars().take(300).collect())),
@@ -92,7 +95,7 @@ const STATE: &str = "state state_type acknowledged acknowledgement_type schedule
     last_check next_check last_state_change has_been_checked plugin_output";
 
 /// Everything in memory, or all that isn't well.
-pub(super) fn list(address: &LivestatusAddress, scope: Scope) -> Result<Vec<(Object, State)>, ReadError> {
+pub(super) fn list(address: &Livestatus, scope: Scope) -> Result<Vec<(Object, State)>, ReadError> {
     let more = match scope {
         // An object that was never checked has no state yet.
         Scope::Problems => format!(" {STATE}\nFilter: state != 0\nFilter: has_been_checked = 1"),
@@ -100,7 +103,7 @@ pub(super) fn list(address: &LivestatusAddress, scope: Scope) -> Result<Vec<(Obj
     };
     let ask = |table: &str| {
         let answer = ask(address, &format!("GET {table}{more}\n"));
-        answer.map_err(|reason| ReadError::Unreadable { origin: format!("Livestatus at {address}"), reason })
+        answer.map_err(|reason| unreadable(address, reason))
     };
     let (hosts, services) = (ask("hosts\nColumns: name name")?, ask("services\nColumns: host_name description")?);
     let object = |host: &str, service| Object { core: String::new(), host: host.to_owned(), service };
@@ -109,25 +112,39 @@ pub(super) fn list(address: &LivestatusAddress, scope: Scope) -> Result<Vec<(Obj
     Ok(hosts.chain(services).collect())
 }
 
-/// Whether it answers.
-pub(super) fn probe(address: &LivestatusAddress) -> Result<(), SendError> {
-    let asked = ask(address, "GET status\nColumns: nagios_pid\n").map(drop);
-    asked.map_err(|reason| SendError::Unreachable { transport: NAME, reason: format!("{address}: {reason}") })
+/// Whether it answers; the reason without the address.
+pub(super) fn answers(address: &Livestatus) -> Result<(), String> {
+    ask(address, "GET status\nColumns: nagios_pid\n").map(drop)
+}
+
+/// Whether one of them answers.
+pub(super) fn probe(address: &Livestatus) -> Result<(), SendError> {
+    answers(address).map_err(|reason| SendError::Unreachable { transport: NAME, reason: at(address, reason) })
+}
+
+/// The reason with its address; of several each reason has its own.
+fn at(addresses: &Livestatus, reason: String) -> String {
+    if addresses.0.len() > 1 { reason } else { format!("{addresses}: {reason}") }
+}
+
+fn unreadable(address: &Livestatus, reason: String) -> ReadError {
+    let origin = if address.0.len() > 1 { NAME.to_owned() } else { format!("{NAME} at {address}") };
+    ReadError::Unreadable { origin, reason }
 }
 
 /// The core's version.
-pub(super) fn version(address: &LivestatusAddress) -> Option<String> {
+pub(super) fn version(address: &Livestatus) -> Option<String> {
     let found = ask(address, "GET status\nColumns: program_version\n").ok()?;
     found.rows().next().map(|row| row.text(0).to_owned())
 }
 
 /// The wanted objects' state as it is in memory now.
-pub(super) fn read(address: &LivestatusAddress, wanted: &[Object]) -> Result<Snapshot, ReadError> {
+pub(super) fn read(address: &Livestatus, wanted: &[Object]) -> Result<Snapshot, ReadError> {
     // Before asking: what the core does meanwhile is later.
     let created = clock::wall_ms() / 1000;
     let ask = |query: &str| {
         let answer = ask(address, query);
-        answer.map_err(|reason| ReadError::Unreadable { origin: format!("Livestatus at {address}"), reason })
+        answer.map_err(|reason| unreadable(address, reason))
     };
     snapshot(&ask, wanted, created)
 }
@@ -168,7 +185,7 @@ fn snapshot(
 }
 
 /// All contacts, each with whether it belongs to the object; groups are resolved by the core.
-pub(super) fn contacts(address: &LivestatusAddress, object: &Object) -> Option<Vec<Contact>> {
+pub(super) fn contacts(address: &Livestatus, object: &Object) -> Option<Vec<Contact>> {
     if has_control(object) {
         return None;
     }
@@ -189,7 +206,7 @@ pub(super) fn contacts(address: &LivestatusAddress, object: &Object) -> Option<V
 }
 
 /// Display names of all hosts and services.
-pub(super) fn labels(address: &LivestatusAddress) -> Option<Names> {
+pub(super) fn labels(address: &Livestatus) -> Option<Names> {
     let hosts = ask(address, "GET hosts\nColumns: name display_name alias\n").ok()?;
     let services = ask(address, "GET services\nColumns: host_name description display_name\n").ok()?;
     let mut names = Names::default();
@@ -289,20 +306,27 @@ fn filter(objects: &[&Object], host: &str, service: &str) -> String {
     text
 }
 
-/// One query on a connection of its own.
-fn ask(address: &LivestatusAddress, query: &str) -> Result<Table, String> {
+/// One query on a connection of its own, at the first address that answers.
+fn ask(addresses: &Livestatus, query: &str) -> Result<Table, String> {
     const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
     let request = format!("{query}{FORM}\n");
     let (request, limit) = (request.as_bytes(), ANSWER_BYTES_MAX);
-    let answer = match address {
-        LivestatusAddress::Unix(path) => {
-            connect_unix(path).and_then(|stream| exchange(stream, request, limit, End::Connection))
+    let answer = alternatives::first(&addresses.0, |address| {
+        let answer = match address {
+            LivestatusAddress::Unix(path) => {
+                connect_unix(path).and_then(|stream| exchange(stream, request, limit, End::Connection))
+            }
+            LivestatusAddress::Tcp(address) => {
+                connect_tcp(address).and_then(|stream| exchange(stream, request, limit, End::Connection))
+            }
+        };
+        // Something that forwards connections takes them while the core behind it is away.
+        match answer {
+            Ok(answer) if answer.is_empty() && addresses.0.len() > 1 => Err(Attempt::next("no answer")),
+            answer => answer.map_err(Attempt::next),
         }
-        LivestatusAddress::Tcp(address) => {
-            connect_tcp(address).and_then(|stream| exchange(stream, request, limit, End::Connection))
-        }
-    };
-    Table::parse(&answer.map_err(|e| e.to_string())?, query)
+    });
+    Table::parse(&answer.map_err(|failure| failure.into_error(|reason: String| reason))?, query)
 }
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 //! themselves say of them.
 
 use super::paths::{MainConfig, Paths, main_configs};
-use crate::config::{Core, CoreKind};
+use crate::config::lenient::STATE_DIR;
+use crate::config::{Config, Core, CoreKind};
 use crate::state_dir::owner;
+use nix::unistd::{Group, User};
 use rustix::process::geteuid;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -45,50 +47,46 @@ pub(crate) fn locals() -> Vec<Local> {
     found
 }
 
+/// The user that the state directory has to belong to: of the configured core; else, at the usual place, of the core that
+/// this machine has. `None` where neither is known.
+pub(crate) fn account_of_core(config: Option<&Config>, state_dir: &Path) -> Option<Account> {
+    let configured = config.into_iter().flat_map(|config| &config.cores);
+    let named = configured.filter_map(|core| Some(local(core.kind, core.main_config.as_deref()?)));
+    let is_usual = state_dir == Path::new(STATE_DIR);
+    named.chain(is_usual.then(locals).into_iter().flatten()).find_map(|local| local.account)
+}
+
+/// A user of this machine and the group of that name, else the user's own.
+pub(crate) fn account_named(group: u32) -> Option<Account> {
+    account(&Group::from_gid(group.into()).ok().flatten()?.name, None)
+}
+
 /// The core with this main configuration.
 pub(crate) fn local(kind: CoreKind, main_config: &Path) -> Local {
     let core = Core { kind, main_config: Some(main_config.to_owned()), ..Core::default() };
-    let (user, group, definitions) = match kind {
-        CoreKind::Icinga2 => {
-            let user = ["nagios", "icinga"].into_iter().find(|name| account(name, None).is_some());
-            let directory = main_config.parent().unwrap_or(Path::new("/")).join("conf.d");
-            (user.map(str::to_owned), None, directory.is_dir().then(|| directory.join("ackbell.conf")))
-        }
-        CoreKind::Nagios | CoreKind::Naemon | CoreKind::OpenItCockpit | CoreKind::Checkmk | CoreKind::Centreon => {
-            let main = MainConfig::read(main_config).unwrap_or_default();
-            let own = main.object_dirs.iter().find(|dir| dir.ends_with("conf.d")).or(main.object_dirs.first());
-            let is_by_hand = matches!(kind, CoreKind::Nagios | CoreKind::Naemon);
-            let definitions = own.filter(|dir| is_by_hand && dir.is_dir()).map(|dir| dir.join("ackbell.cfg"));
-            let usual = match kind {
-                CoreKind::Naemon => "naemon",
-                CoreKind::Centreon => "centreon-engine",
-                _ => "nagios",
-            };
-            (Some(main.user.unwrap_or_else(|| usual.to_owned())), main.group, definitions)
-        }
+    let facts = kind.facts();
+    let main = MainConfig::read(main_config).unwrap_or_default();
+    let (own, user) = if kind == CoreKind::Icinga2 {
+        // Its configuration is a program; the users are its packages'.
+        let user = facts.users.iter().find(|name| account(name, None).is_some());
+        (Some(main_config.parent().unwrap_or(Path::new("/")).join("conf.d")), user.map(ToString::to_string))
+    } else {
+        let own = main.object_dirs.iter().find(|dir| dir.ends_with("conf.d")).or(main.object_dirs.first());
+        (own.cloned(), main.user.or_else(|| facts.users.first().map(ToString::to_string)))
     };
+    let definitions = facts.definitions_file.and_then(|file| Some(own.filter(|dir| dir.is_dir())?.join(file)));
+    let group = main.group.filter(|_| kind != CoreKind::Icinga2);
     let account = user.and_then(|user| account(&user, group.as_deref()));
     Local { kind, main_config: main_config.to_owned(), paths: Paths::find(&core), account, definitions }
 }
 
-/// A user by name, with a group of that name or the user's own. Asked of `getent`: users may come from a directory.
+/// A user by name or number, with a group of that name or the user's own.
 fn account(user: &str, group: Option<&str>) -> Option<Account> {
-    let passwd = getent("passwd", user)?;
-    let (uid, own) = (passwd.get(2)?.parse().ok()?, passwd.get(3)?.clone());
-    let group = getent("group", group.unwrap_or(&own)).or_else(|| getent("group", &own))?;
-    Some(Account {
-        user: passwd.first()?.clone(),
-        uid,
-        group: group.first()?.clone(),
-        gid: group.get(2)?.parse().ok()?,
-    })
-}
-
-fn getent(database: &str, key: &str) -> Option<Vec<String>> {
-    let answer = Command::new("getent").args([database, "--", key]).stdin(Stdio::null()).output().ok()?;
-    let text = String::from_utf8_lossy(&answer.stdout).into_owned();
-    let line = text.lines().next().filter(|_| answer.status.success())?;
-    Some(line.split(':').map(str::to_owned).collect())
+    let by_number = || User::from_uid(user.parse::<u32>().ok()?.into()).ok().flatten();
+    let user = User::from_name(user).ok().flatten().or_else(by_number)?;
+    let group = group.and_then(|name| Group::from_name(name).ok().flatten());
+    let group = group.or_else(|| Group::from_gid(user.gid).ok().flatten())?;
+    Some(Account { user: user.name, uid: user.uid.as_raw(), group: group.name, gid: group.gid.as_raw() })
 }
 
 /// The core's own check of its configuration.
@@ -105,17 +103,13 @@ impl Local {
     /// The command that verifies the configuration, for a person to paste; `None` for a core that has none.
     pub(crate) fn verify_command(&self) -> Option<Vec<String>> {
         let main = self.main_config.display().to_string();
-        let (programs, arguments): (&[&str], Vec<String>) = match self.kind {
-            CoreKind::Nagios => (&["nagios4", "nagios"], vec!["-v".into(), main]),
-            CoreKind::Naemon => (&["naemon"], vec!["-v".into(), main]),
-            CoreKind::Icinga2 => (&["icinga2"], vec!["daemon".into(), "-C".into(), "-c".into(), main]),
-            CoreKind::OpenItCockpit | CoreKind::Checkmk | CoreKind::Centreon => return None,
-        };
+        let (programs, arguments) = self.kind.facts().verify?;
         let program = programs.iter().find_map(|name| {
             let candidates = PROGRAM_DIRS.iter().map(|dir| Path::new(dir).join(name));
             candidates.into_iter().find(|path| path.is_file())
         })?;
-        Some(std::iter::once(program.display().to_string()).chain(arguments).collect())
+        let command = std::iter::once(program.display().to_string()).chain(arguments.iter().map(ToString::to_string));
+        Some(command.chain([main]).collect())
     }
 
     /// Whose process a verification by root becomes; root's own only where nobody else may write the configuration.

@@ -4,6 +4,7 @@
 use super::paths::Paths;
 use super::relay;
 use crate::config::Core;
+use crate::model::object::Object;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -43,6 +44,37 @@ pub(crate) fn command_result(core: &Core, line: &str, since: i64) -> Option<Comm
     }
     let path = Paths::find(core).log_file?;
     result_in(&tail(&path)?, line, since)
+}
+
+/// Whether the core read this command while the object had a problem, by the log: the first thing that it says about the
+/// object after the command is an acknowledgement, or the recovery.
+pub(crate) fn met_problem(core: &Core, line: &str, since: i64, object: &Object) -> bool {
+    let log = Paths::find(core).log_file.and_then(|path| tail(&path));
+    log.is_some_and(|log| met_problem_in(&log, line, since, object))
+}
+
+/// Looks in the text of a log.
+fn met_problem_in(log: &str, line: &str, since: i64, object: &Object) -> bool {
+    let whole = line.trim_end();
+    let command = whole.split_once("] ").map_or(whole, |(_, command)| command);
+    let (kind, name) = match &object.service {
+        Some(service) => ("SERVICE", format!("{};{service};", object.host)),
+        None => ("HOST", format!("{};", object.host)),
+    };
+    let (alert, notification) = (format!("{kind} ALERT: "), format!("{kind} NOTIFICATION: "));
+    let entries = log.lines().filter_map(|entry| entry.strip_prefix('[')?.split_once("] "));
+    let recent = entries.filter(|(time, _)| time.parse::<i64>().is_ok_and(|time| time >= since));
+    let mut later = recent
+        .map(|(_, text)| text.trim_end())
+        .skip_while(|text| text.strip_prefix("EXTERNAL COMMAND: ") != Some(command));
+    later.find_map(|text| {
+        if let Some(rest) = text.strip_prefix(&alert).and_then(|rest| rest.strip_prefix(&name)) {
+            return Some(rest.starts_with("OK;") || rest.starts_with("UP;"));
+        }
+        // The contact comes first.
+        let rest = text.strip_prefix(&notification)?.split_once(';')?.1.strip_prefix(&name)?;
+        rest.starts_with("ACKNOWLEDGEMENT (").then_some(true)
+    }) == Some(true)
 }
 
 /// The external commands that the core took, as the end of its log has them: when (Unix seconds), and `NAME;arg;...`.
@@ -122,6 +154,36 @@ mod tests {
         assert_eq!(result("ACKNOWLEDGE_HOST_PROBLEM;web01;2;1;1;alice;host is up"), Some(CommandLogResult::Taken));
         let text = result("ACKNOWLEDGE_SVC_PROBLEM;web01;Nope;2;1;1;alice;x").unwrap().to_string();
         assert_eq!(text, format!("the monitoring core couldn't carry it out: {invalid}"));
+    }
+
+    #[test]
+    fn a_command_met_a_problem_when_its_recovery_or_acknowledgement_comes_next() {
+        let command = "[100] ACKNOWLEDGE_SVC_PROBLEM;web01;Disk;2;1;1;alice;x";
+        let read = "[100] EXTERNAL COMMAND: ACKNOWLEDGE_SVC_PROBLEM;web01;Disk;2;1;1;alice;x";
+        let disk = Object { core: String::new(), host: "web01".into(), service: Some("Disk".into()) };
+        for (log, expected) in [
+            (format!("{read}\n[101] SERVICE ALERT: web01;Disk;OK;HARD;1;fine"), true),
+            (
+                format!("{read}\n[101] SERVICE NOTIFICATION: bob;web01;Disk;ACKNOWLEDGEMENT (CRITICAL);n;full;alice;x"),
+                true,
+            ),
+            // It was well before the command, or nobody knows.
+            (format!("[99] SERVICE ALERT: web01;Disk;OK;HARD;1;fine\n{read}"), false),
+            (
+                format!(
+                    "{read}\n[101] SERVICE ALERT: web01;Disk;CRITICAL;HARD;1;x\n[102] SERVICE ALERT: web01;Disk;OK;HARD;1;y"
+                ),
+                false,
+            ),
+            (format!("{read}\n[101] SERVICE ALERT: web01;Disk2;OK;HARD;1;fine"), false),
+            ("[101] SERVICE ALERT: web01;Disk;OK;HARD;1;fine".to_owned(), false),
+        ] {
+            assert_eq!(met_problem_in(&log, command, 100, &disk), expected, "{log}");
+        }
+        let host = Object { service: None, ..disk };
+        let down = "[100] ACKNOWLEDGE_HOST_PROBLEM;web01;2;1;1;alice;x";
+        let log = down.replacen("] ", "] EXTERNAL COMMAND: ", 1) + "\n[103] HOST ALERT: web01;UP;HARD;1;UP";
+        assert!(met_problem_in(&log, down, 100, &host));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use super::object_blocks::Lines;
 use super::relay;
-use crate::config::{Config, Core, CoreKind, LivestatusAddress};
+use crate::config::{Config, Core, CoreKind, Livestatus, LivestatusAddress};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -101,7 +101,7 @@ pub(crate) struct Paths {
     pub(crate) log_file: Option<PathBuf>,
     /// Only of a core whose query handler takes commands, or where the configuration names it.
     pub(crate) query_socket: Option<PathBuf>,
-    pub(crate) livestatus: Option<LivestatusAddress>,
+    pub(crate) livestatus: Option<Livestatus>,
     /// `check_external_commands`, where the main configuration says it.
     pub(crate) external_commands_checked: Option<bool>,
     /// `status_update_interval`, in seconds.
@@ -144,7 +144,7 @@ impl Paths {
             livestatus: core
                 .livestatus
                 .clone()
-                .or_else(|| existing(|usual| usual.livestatus).map(LivestatusAddress::Unix)),
+                .or_else(|| existing(|usual| usual.livestatus).map(|path| LivestatusAddress::Unix(path).into())),
             external_commands_checked: main.external_commands_checked,
             status_update_interval: main.status_update_interval.or(is_centreon.then_some(CENTREON_INTERVAL)),
         }

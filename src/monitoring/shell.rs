@@ -7,7 +7,7 @@
 
 use super::objects::{FILE_BYTES_MAX, Piece, walk};
 use super::paths::{self, Paths};
-use crate::config::{Core, CoreKind};
+use crate::config::{Core, CoreKind, ShellLines};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -65,11 +65,12 @@ pub(crate) enum DangerKind {
 
 /// All of a core, the worst first; `None` where nothing can be looked at, or the core starts commands without a shell.
 pub(crate) fn dangers(core: &Core) -> Option<Vec<Danger>> {
-    if matches!(core.kind, CoreKind::Icinga2 | CoreKind::Checkmk) {
+    let shell = core.kind.facts().shell;
+    if shell == ShellLines::None {
         return None;
     }
     let (path, main) = paths::main_config(core)?;
-    if core.kind == CoreKind::Centreon {
+    if shell == ShellLines::Centreon {
         return Some(unquoted(&path, main.illegal_macro_chars.as_deref()).into_iter().collect());
     }
     let mut found = Vec::new();

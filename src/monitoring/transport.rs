@@ -5,7 +5,7 @@ use super::paths::Paths;
 use super::send::command_file;
 use super::socket::connect_unix;
 use super::{livestatus, query_handler};
-use crate::config::{Api, Core, CoreKind, LivestatusAddress};
+use crate::config::{self, Api, Core, CoreKind};
 use crate::rules::command::ExternalCommand;
 use std::path::Path;
 
@@ -31,7 +31,7 @@ impl<'a> CommandApi<'a> {
 pub(super) enum Transport<'a> {
     QueryHandler(&'a Path),
     CommandFile(&'a Path),
-    Livestatus(&'a LivestatusAddress, livestatus::Backslashes),
+    Livestatus(&'a config::Livestatus, livestatus::Backslashes),
 }
 
 impl<'a> Transport<'a> {
@@ -79,9 +79,9 @@ impl<'a> Transport<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum StateSource<'a> {
     Icinga2(&'a Api),
-    Livestatus(&'a LivestatusAddress),
+    Livestatus(&'a config::Livestatus),
     /// A Livestatus socket that was found, not configured, may be a leftover: then the status file is read.
-    LivestatusElseFile(&'a LivestatusAddress, &'a Path),
+    LivestatusElseFile(&'a config::Livestatus, &'a Path),
     StatusFile(&'a Path),
 }
 

@@ -290,7 +290,7 @@ impl<'a> Permission<'a> {
         rules::cover(self.admitted, filter, known).map_err(|rule| self.admitted.may_not(self.right, rule))
     }
 
-    /// Whether rules tell one object from another, so that each must be asked about.
+    /// Whether rules distinguish one object from another, so that each must be asked about.
     pub(crate) fn differs_by_object(&self) -> bool {
         let access = self.admitted.access;
         access.require_contact || access.rules.iter().any(|rule| !rule.hosts.is_empty() || !rule.services.is_empty())

@@ -68,6 +68,9 @@ pub(crate) enum Confirmation {
     Confirmed { author: String },
     /// The state is older than the command, or doesn't show it yet: look again.
     NotYet,
+    /// The object has recovered, which ends every acknowledgement: this state can't say whether there was one. The
+    /// sentence is for the person, without its full stop, should nothing else show that the core applied it.
+    Recovered(String),
     /// It will not come: why, as a sentence for the person, without its full stop.
     Never(String),
 }
@@ -129,7 +132,7 @@ pub(crate) fn judge(expected: &Expectation, snapshot: &Snapshot, is_last: bool) 
         return Confirmation::NotYet;
     }
     match obstacle(expected, snapshot, state) {
-        Some(reason) if is_later => Confirmation::Never(reason),
+        Some(obstacle) if is_later => obstacle,
         _ if !is_last => Confirmation::NotYet,
         _ if !is_later => {
             Confirmation::Never("the monitoring core hasn't written its state since then; is it running?".to_owned())
@@ -166,15 +169,18 @@ fn is_confirmed(expected: &Expectation, state: &State, is_last: bool) -> bool {
 const CLOCK_SECONDS: i64 = 300;
 
 /// The reason in a later state why the effect can't come any more.
-fn obstacle(expected: &Expectation, snapshot: &Snapshot, state: Option<&State>) -> Option<String> {
+fn obstacle(expected: &Expectation, snapshot: &Snapshot, state: Option<&State>) -> Option<Confirmation> {
+    let never = |reason: String| Some(Confirmation::Never(reason));
     let Some(state) = state else {
-        return Some(format!("the monitoring core doesn't know {}", expected.object));
+        return never(format!("the monitoring core doesn't know {}", expected.object));
     };
     if snapshot.program.external_commands_checked == Some(false) {
-        return Some("the monitoring core takes no external commands (check_external_commands=0)".to_owned());
+        return never("the monitoring core takes no external commands (check_external_commands=0)".to_owned());
     }
     match &expected.effect {
-        Effect::Acknowledged { .. } if state.code == 0 => Some(format!("{} has already recovered", expected.object)),
+        Effect::Acknowledged { .. } if state.code == 0 => {
+            Some(Confirmation::Recovered(format!("{} has already recovered", expected.object)))
+        }
         _ => None,
     }
 }

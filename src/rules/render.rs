@@ -36,7 +36,7 @@ pub(crate) struct RenderContext<'a> {
     pub(crate) mentions: &'a [ResolvedMention],
     /// A word about the delivery itself, such as that it was meant for another channel.
     pub(crate) annotation: Option<&'a str>,
-    /// Unix seconds of the oldest that the message tells for the first time; by it the message is late.
+    /// Unix seconds of the oldest that the message shows for the first time; by it the message is late.
     pub(crate) oldest: Option<i64>,
     /// Why nothing could be delivered a while ago.
     pub(crate) outage: Option<&'a str>,

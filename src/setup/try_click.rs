@@ -32,7 +32,7 @@ pub(crate) fn wait(
     let take = move |envelope: Envelope| {
         let payload = &envelope.payload;
         if payload["actions"][0]["action_id"] != ACTION {
-            // Another message's: its listener isn't here, and the person is told so by Slack.
+            // Another message's: its listener isn't here, and Slack shows the person a warning.
             return EnvelopeReply::Refused;
         }
         let name = [&payload["user"]["username"], &payload["user"]["name"], &payload["user"]["id"]];

@@ -77,7 +77,7 @@ impl Client {
                 let outcome =
                     self.answer_of_post("chat.postMessage", &message, budget).map_or_else(|o| o, |a| of_web_api(&a));
                 match outcome {
-                    // The token may only tell who clicked: the webhook beside it takes the message.
+                    // The token may only show who clicked: the webhook beside it takes the message.
                     Outcome::TokenNever { reason } if webhook.is_some() && is_without_the_right_to_post(&reason) => {
                         Outcome::DestinationNever { reason }
                     }

@@ -39,7 +39,7 @@ fn block_id(post: i64, subject: &Object) -> String {
     if subject.host.is_empty() { format!("{BLOCK}{post}") } else { format!("{BLOCK}{post}-{}", mark(subject)) }
 }
 
-/// A short hash that tells an object from any other.
+/// A short hash that distinguishes an object from any other.
 pub(crate) fn mark(object: &Object) -> String {
     data_encoding::HEXLOWER.encode(&Sha256::digest(object.key())[..8])
 }

@@ -27,7 +27,7 @@ pub(crate) enum Interaction {
     /// Somebody submitted a modal.
     ViewSubmission(ViewAction),
     SlashCommand(SlashCommand),
-    /// An attachment's button, as old modules posted them, or a shortcut: ackbell has neither, so the person is told.
+    /// An attachment's button, as old modules posted them, or a shortcut: ackbell has neither, so the person gets a reply.
     Unsupported(Unsupported),
     Event(Event),
     /// Any other kind: answered, logged, ignored.
@@ -100,7 +100,7 @@ pub(crate) struct Action {
     pub(crate) value: Option<String>,
     /// The input of any other element.
     pub(crate) input: Input,
-    /// When, as Slack counts; tells a second click from the first.
+    /// When, as Slack counts; distinguishes a second click from the first.
     pub(crate) ts: Option<MessageTs>,
     /// A button that only opens an address: answered, nothing else.
     pub(crate) is_url: bool,
@@ -163,7 +163,7 @@ pub(crate) struct SlashCommand {
     pub(crate) text: String,
 }
 
-/// Something that happened without an interaction. An event may come more than once; its id tells.
+/// Something that happened without an interaction. An event may come more than once; its id shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) id: Option<EventId>,

@@ -84,7 +84,7 @@ impl Default for Timing {
             retry_max: Duration::from_secs(60),
             healthy: Duration::from_secs(60),
             hopeless: Duration::from_secs(60),
-            link_disabled: Duration::from_secs(10 * 60),
+            link_disabled: Duration::from_secs(60),
         }
     }
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// A larger file is none of ours.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
-/// How many ids of events are remembered: Slack tells an event again for up to a day.
+/// How many ids of events are remembered: Slack sends an event again for up to a day.
 const EVENTS_MAX: usize = 32;
 
 /// An installation in a workspace (<https://docs.slack.dev/authentication/installing-with-oauth>).
@@ -161,8 +161,8 @@ fn write(installs: &Directory, name: &str, install: &Install) -> io::Result<()> 
     installs.rename(&temporary, installs, name)
 }
 
-/// Takes Slack's word that the installation ended at a time, in Unix seconds. `false` when that is no news: it ended already, the event was told
-/// before, or is older than the installation, which came after it.
+/// Records that Slack ended the installation at a time, in Unix seconds. `false` when that isn't new: it ended already,
+/// the event was seen before, or is older than the installation, which came after it.
 pub(crate) fn revoke(
     state_dir: &Path,
     integration: &str,

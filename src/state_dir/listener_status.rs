@@ -20,6 +20,10 @@ const FILE: &str = "listener.json";
 /// A status is far smaller.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
 
+/// The [`Socket::error`] of an app whose Socket Mode is switched off: Slack opens connections for it all the same, so only
+/// the listener knows.
+pub(crate) const SOCKET_MODE_OFF: &str = "Socket Mode is switched off in the app";
+
 /// The listener's status. Times are Unix seconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -40,6 +44,8 @@ pub(crate) struct ListenerStatus {
     pub(crate) skew: Option<Skew>,
     /// By core: why the last command couldn't be handed over; cleared by the next that could.
     pub(crate) commands: BTreeMap<String, StatusNote>,
+    /// By core, then by address: those of several that didn't answer when they were asked last.
+    pub(crate) addresses_down: BTreeMap<String, BTreeMap<String, StatusNote>>,
     /// By integration.
     pub(crate) sockets: BTreeMap<String, Socket>,
     /// By core: the relays that have called.
@@ -252,5 +258,12 @@ mod tests {
         assert_eq!(read(directory.path()).unwrap().unwrap().version, "9.0.0");
         fs::write(path(directory.path()), "{").unwrap();
         assert_eq!(read(directory.path()).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn the_file_keeps_the_first_releases_name_for_other_connections() {
+        let socket = Socket { other_connections: 2, ..Socket::default() };
+        assert_eq!(serde_json::to_value(&socket).unwrap()["strangers"], 2);
+        assert_eq!(serde_json::from_str::<Socket>(r#"{"strangers":2}"#).unwrap(), socket);
     }
 }

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, fchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, fchown};
 use std::path::{Component, Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -148,6 +148,32 @@ pub(crate) fn become_owner(owner: &Owner) -> Result<(), BecomeError> {
 pub(crate) fn close_memory() {
     // Only an ancient kernel refuses.
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
+
+/// Makes a missing state directory for its owner, whom no directory on the way tells. It appears whole: under another
+/// name it is given away, then renamed, so a crash never leaves one that is root's, nor does a `notify` beside us find it.
+pub(crate) fn make_state_dir(state_dir: &Path, uid: u32, gid: u32) -> io::Result<()> {
+    let mut fresh = state_dir.as_os_str().to_owned();
+    fresh.push(format!(".{}.new", std::process::id()));
+    let fresh = PathBuf::from(fresh);
+    fs::DirBuilder::new().mode(0o750).create(&fresh)?;
+    // Root made it this instant, in a directory of root's: it isn't a link.
+    let made = File::open(&fresh).and_then(|made| fchown(&made, Some(uid), Some(gid)));
+    let made = made.and_then(|()| fs::rename(&fresh, state_dir));
+    if made.is_err() {
+        let _ = fs::remove_dir(&fresh);
+    }
+    made.and_then(|()| File::open(state_dir.parent().unwrap_or(Path::new("/")))?.sync_all())
+}
+
+/// What of the state directory is root's and closed to a user of this group: there no notification can be stored.
+pub(crate) fn closed_by_root(state_dir: &Path, gid: u32) -> Option<PathBuf> {
+    let is_closed = |found: &Metadata| {
+        let (theirs, everybodys) = (found.gid() == gid && found.mode() & 0o030 == 0o030, found.mode() & 0o003 == 0o003);
+        found.uid() == 0 && !theirs && !everybodys
+    };
+    let mut paths = ["", "spool/tmp", "spool/new"].into_iter().map(|inside| state_dir.join(inside));
+    paths.find(|path| fs::symlink_metadata(path).is_ok_and(|found| is_closed(&found)))
 }
 
 /// Makes the runtime directory for a listener that root starts by hand: only root may make one in `/run`. Nothing is

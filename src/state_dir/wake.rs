@@ -11,7 +11,7 @@ pub(crate) fn hint(runtime_dir: &Path) {
     let Ok(socket) = UnixDatagram::unbound() else {
         return;
     };
-    // A full queue means that it has been told already.
+    // A full queue means that it has been woken already.
     if socket.set_nonblocking(true).is_ok() {
         let _ = socket.send_to(b".", runtime_dir.join("wake"));
     }

@@ -5,10 +5,10 @@
 
 use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::digest::{problem_changed, problem_joined, taking_new_problems};
-use super::{StoreError, from_json, to_json};
+use super::{StoreError, from_json, recovery, to_json};
 use crate::model::incoming::{DirectMessage, Incoming};
 use crate::model::notification::{Kind, Notification, Severity};
-use crate::model::problem::{Change, Problem};
+use crate::model::problem::{Change, Novelty, Problem};
 use crate::system::clock::millis;
 use rusqlite::{Connection, Row, named_params, params};
 use std::time::Duration;
@@ -30,6 +30,8 @@ pub(super) enum PostPlacement {
     },
     /// People know it already.
     Known,
+    /// A recovery that waits for the other cores.
+    Recovers(Assignment),
 }
 
 /// The message that a delivery belongs to, and its rank there.
@@ -78,11 +80,22 @@ impl PostAssigner<'_> {
         };
         // A digest that can't be edited is a list of the problems that came together; a later one has its own message.
         newest.digest = newest.digest.filter(|id| self.mode.is_editable() || taking == Some(*id));
-        if newest.accepts(notification, self.mode) {
-            return self.join(newest, notification);
+        let is_another = newest.problem.is_another(notification);
+        let novelty = if is_another { Novelty::News } else { newest.problem.hear(notification, self.now / 1000) };
+        match novelty {
+            Novelty::News if newest.accepts(notification, self.mode, is_another) => {
+                if is_another {
+                    // One message for both, as nobody has seen anything of the first: from now on it is the second's.
+                    let _ = newest.problem.hear(notification, self.now / 1000);
+                }
+                return self.join(&newest, notification);
+            }
+            Novelty::News => {}
+            Novelty::GoesOn => return self.join(&newest, notification),
+            Novelty::Known | Novelty::Older | Novelty::Waits => return self.record(&newest, notification, novelty),
         }
         let old = newest.id;
-        let supersedes = newest.is_open && newest.was_shown && newest.problem.is_another(notification);
+        let supersedes = newest.is_open && newest.was_shown && is_another;
         if supersedes {
             newest.problem.is_superseded = true;
             let sql =
@@ -103,8 +116,41 @@ impl PostAssigner<'_> {
         Ok(PostPlacement::Waiting { assignment, has_mentions: true, superseded: None })
     }
 
-    fn join(self, newest: Newest, notification: &Notification) -> Result<PostPlacement, StoreError> {
-        let mut problem = newest.problem;
+    /// A word that changes nothing of what its message shows: only who said it is kept.
+    fn record(
+        self,
+        newest: &Newest,
+        notification: &Notification,
+        novelty: Novelty,
+    ) -> Result<PostPlacement, StoreError> {
+        let sql = "UPDATE post SET problem = ?2 WHERE id = ?1";
+        self.db.prepare_cached(sql)?.execute(params![newest.id, to_json(&newest.problem)?])?;
+        recovery::heard(self.db, newest.id, newest.problem.is_disputed(), self.now)?;
+        let has_line = self.has_line(newest, notification, true);
+        let assignment =
+            Assignment { post: newest.id, digest: newest.digest, has_line, urgency: urgency(notification) };
+        let is_threaded = self.mode == MessageMode::Editable { threaded: true };
+        match novelty {
+            Novelty::Waits => Ok(PostPlacement::Recovers(assignment)),
+            // A line of its own tells it; without a thread it would look like news.
+            Novelty::Older if is_threaded && newest.digest.is_none() => {
+                Ok(PostPlacement::Waiting { assignment, has_mentions: false, superseded: None })
+            }
+            _ => Ok(PostPlacement::Known),
+        }
+    }
+
+    /// Whether it gets a line of its own in the thread of the problem's message or of its digest.
+    fn has_line(self, newest: &Newest, notification: &Notification, is_turn: bool) -> bool {
+        match (newest.digest, self.mode) {
+            (Some(_), _) => is_turn && notification.kind == Kind::Problem,
+            (None, MessageMode::Editable { threaded }) => threaded,
+            (None, MessageMode::WriteOnce) => true,
+        }
+    }
+
+    fn join(self, newest: &Newest, notification: &Notification) -> Result<PostPlacement, StoreError> {
+        let mut problem = newest.problem.clone();
         let is_turn = problem.is_turn(notification);
         let change = problem.apply(notification);
         let is_custom = notification.kind == Kind::Custom;
@@ -121,17 +167,14 @@ impl PostAssigner<'_> {
                 ":rank": rank(&problem), ":acknowledged": problem.acknowledged.is_some(), ":newer": !is_custom,
                 ":now": self.now,
             })?;
+        recovery::heard(self.db, newest.id, problem.is_disputed(), self.now)?;
         if let Some(digest) = newest.digest {
             problem_changed(self.db, digest)?;
         }
         if !self.mode.is_editable() && self.is_being_acknowledged(notification)? {
             return Ok(PostPlacement::Known);
         }
-        let has_line = match (newest.digest, self.mode) {
-            (Some(_), _) => is_turn && notification.kind == Kind::Problem,
-            (None, MessageMode::Editable { threaded }) => threaded,
-            (None, MessageMode::WriteOnce) => true,
-        };
+        let has_line = self.has_line(newest, notification, is_turn);
         let assignment =
             Assignment { post: newest.id, digest: newest.digest, has_line, urgency: urgency(notification) };
         Ok(PostPlacement::Waiting { assignment, has_mentions: change == Change::Worse, superseded: None })
@@ -145,7 +188,8 @@ impl PostAssigner<'_> {
         superseded: Option<i64>,
     ) -> Result<PostPlacement, StoreError> {
         let digest = taking.filter(|_| notification.kind != Kind::Custom);
-        let problem = Problem::begin(notification);
+        let mut problem = Problem::begin(notification);
+        let _ = problem.hear(notification, self.now / 1000);
         self.db
             .prepare_cached(
                 "INSERT INTO post (integration, target, object, open, digest, problem, host, is_host, rank, acknowledged,
@@ -201,11 +245,11 @@ impl PostAssigner<'_> {
 }
 
 impl Newest {
-    fn accepts(&self, notification: &Notification, mode: MessageMode) -> bool {
+    fn accepts(&self, notification: &Notification, mode: MessageMode, is_another: bool) -> bool {
         if notification.kind == Kind::Custom {
             return self.is_open && mode == MessageMode::Editable { threaded: true };
         }
-        let other = self.was_shown && self.digest.is_none() && self.problem.is_another(notification);
+        let other = self.was_shown && self.digest.is_none() && is_another;
         // Nobody has seen anything of it yet: one message covers it and what follows.
         let is_unseen = !self.was_shown && self.is_waiting && self.problem.latest.kind != Kind::Custom;
         (self.is_open && !other) || self.digest.is_some() || is_unseen

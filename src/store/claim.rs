@@ -10,7 +10,7 @@ use crate::model::notification::Notification;
 use crate::model::problem::Problem;
 use crate::rules::digest::{self, DigestStats, DigestStep};
 use crate::system::clock::millis;
-use rusqlite::{OptionalExtension, Row, named_params};
+use rusqlite::{OptionalExtension, Row, Transaction, TransactionBehavior, named_params};
 use std::time::Duration;
 
 /// How many notifications one message covers at most; the rest follows.
@@ -39,6 +39,9 @@ pub(crate) struct Claimed {
     pub(crate) queued: Vec<QueuedNotification>,
     /// Unix ms; its age counts from here.
     pub(crate) since: i64,
+    /// The newest delivery that waited for the message when it was claimed. What another thread imported since then is
+    /// no part of this attempt.
+    pub(crate) newest: i64,
 }
 
 /// The message in Slack, or the one to be.
@@ -144,21 +147,29 @@ impl Store {
         Ok(found.optional()?)
     }
 
-    /// Claims a planned step, marking the message as being sent.
+    /// Plans the queue's next step and claims it, marking the message as being sent; `None` when nothing may be done now.
+    ///
+    /// One transaction, as another thread imports: what comes meanwhile is either all in the message or all left to the
+    /// step after it.
     pub(crate) fn claim(
         &self,
         queue: &DeliveryQueue,
-        planned: Planned,
         mode: MessageMode,
+        quiet: Duration,
         now: i64,
-    ) -> Result<Claimed, StoreError> {
+    ) -> Result<Option<Claimed>, StoreError> {
+        let transaction = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
+        let Some(planned) = self.plan(queue, mode, quiet, now)?.filter(|planned| planned.ready <= now) else {
+            return Ok(None);
+        };
         let (message, work, queued) = match planned.step {
             PlannedStep::Post(number) => self.claim_post(number, mode)?,
             PlannedStep::Digest(number, step) => self.claim_digest(number, step, mode)?,
         };
-        let since = self.waiting_since(message.id, now)?;
+        let (since, newest) = self.waiting_span(message.id, now)?;
         message.id.update(&self.db, "leased = ?2, attempts = attempts + 1", &[&now])?;
-        Ok(Claimed { message, queue: queue.clone(), work, queued, since })
+        transaction.commit()?;
+        Ok(Some(Claimed { message, queue: queue.clone(), work, queued, since, newest }))
     }
 
     fn claim_post(
@@ -196,10 +207,14 @@ impl Store {
         Ok((message, work, queued))
     }
 
-    fn waiting_since(&self, message: MessageId, now: i64) -> Result<i64, StoreError> {
-        let table = message.table();
-        let sql = format!("SELECT COALESCE(MIN(since), ?2) FROM delivery WHERE {table} = ?1 AND state = 'waiting'");
-        Ok(self.db.prepare_cached(&sql)?.query_row([message.number(), now], |row| row.get(0))?)
+    /// Since when something waits of a message, and the newest delivery that does.
+    fn waiting_span(&self, message: MessageId, now: i64) -> Result<(i64, i64), StoreError> {
+        let sql = format!(
+            "SELECT COALESCE(MIN(since), ?2), COALESCE(MAX(id), 0) FROM delivery WHERE {} = ?1 AND state = 'waiting'",
+            message.table()
+        );
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        Ok(self.db.prepare_cached(&sql)?.query_row([message.number(), now], read)?)
     }
 
     /// A message, and the JSON that goes with it: a post's problem, or the people that a digest mentioned.

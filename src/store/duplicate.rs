@@ -46,7 +46,13 @@ pub(super) fn contact(incoming: &Incoming) -> &str {
     incoming.notification().and_then(|notification| notification.contact.name.as_deref()).unwrap_or_default()
 }
 
-/// Whether the same notification already has a delivery in this queue, for another contact.
+/// The host that ran `notify`; empty where nobody said it.
+pub(super) fn origin(incoming: &Incoming) -> &str {
+    incoming.notification().map_or("", |notification| notification.origin.as_str())
+}
+
+/// Whether the same notification of the same origin already has a delivery in this queue, for another contact. What another
+/// origin says the problem itself tells apart ([`Problem::hear`](crate::model::problem::Problem::hear)).
 ///
 /// With the core's notification id that is certain. Without it, it must be recent, for another contact where contacts
 /// are known, and no other notification about the object may have come in between: a service that fails again within
@@ -64,11 +70,12 @@ pub(super) fn exists(
         Incoming::Notification(_) => (false, WINDOW),
     };
     let sql = "SELECT 1 FROM notification n JOIN delivery d ON d.notification = n.seq
-        WHERE n.duplicate_key = :key AND n.seq < :seq AND ABS(n.received - :received) <= :window
+        WHERE n.duplicate_key = :key AND n.seq < :seq AND ABS(n.received - :received) <= :window AND n.origin = :origin
           AND d.integration = :integration AND d.target = :target AND (d.state <> 'merged' OR d.attempts > 0)
           AND (:by_id OR ((n.contact = '' OR :contact = '' OR n.contact <> :contact)
                AND NOT EXISTS (SELECT 1 FROM notification o WHERE o.object = :object AND o.seq > n.seq
-                                 AND o.seq < :seq AND o.duplicate_key <> :key)))
+                                 AND o.seq < :seq AND o.duplicate_key <> :key
+                                 AND o.origin = :origin)))
         LIMIT 1";
     let found = db
         .prepare_cached(sql)?
@@ -76,7 +83,7 @@ pub(super) fn exists(
             named_params! {
                 ":key": key(incoming), ":seq": seq, ":received": received, ":window": millis(window),
                 ":integration": queue.integration, ":target": queue.target, ":by_id": by_id,
-                ":contact": contact(incoming), ":object": incoming.object_key(),
+                ":contact": contact(incoming), ":object": incoming.object_key(), ":origin": origin(incoming),
             },
             |_| Ok(()),
         )

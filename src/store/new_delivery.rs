@@ -1,9 +1,9 @@
 //! A delivery about to be written: into its queue, or as one that has ended already.
 
-use super::StoreError;
 use super::assign_post::{Assignment, PostAssigner, PostPlacement};
 use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::state::DeliveryState;
+use super::{StoreError, duplicate, recovery};
 use crate::model::incoming::Incoming;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::time::Duration;
@@ -42,6 +42,15 @@ impl NewDeliveryRow {
             PostPlacement::Known => {
                 let known = Ended { state: DeliveryState::Merged, attempts: 1, reason: "known already" };
                 self.write_ended(db, known, assigner.now)
+            }
+            PostPlacement::Recovers(assignment) => {
+                let waits = Ended { state: DeliveryState::Merged, attempts: 1, reason: recovery::WAITS };
+                self.write_ended(db, waits, assigner.now)?;
+                let delivery = db.last_insert_rowid();
+                let sql = "UPDATE delivery SET post = ?2, line = ?3, urgency = ?4 WHERE id = ?1";
+                let Assignment { post, has_line, urgency, .. } = assignment;
+                db.prepare_cached(sql)?.execute(params![delivery, post, has_line, urgency])?;
+                recovery::wait(db, post, delivery, assigner.now)
             }
             PostPlacement::Waiting { assignment, has_mentions, superseded } => {
                 if let Some(post) = superseded {
@@ -132,11 +141,11 @@ pub(super) fn recover_row(db: &Connection, row: &Row<'_>) -> Result<(), StoreErr
     let text = |i| row.get::<_, String>(i);
     let (id, received, object, body): (_, i64, _, _) = (text(0)?, row.get(1)?, text(2)?, text(5)?);
     // One that can't be read would stand in the way of all that come after it.
-    super::incoming(&body)?;
+    let incoming = super::incoming(&body)?;
     db.execute(
-        "INSERT OR IGNORE INTO notification (id, received, object, duplicate_key, contact, body)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![id, received, object, text(3)?, text(4)?, body],
+        "INSERT OR IGNORE INTO notification (id, received, object, duplicate_key, contact, body, origin)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![id, received, object, text(3)?, text(4)?, body, duplicate::origin(&incoming)],
     )?;
     db.execute(
         "INSERT INTO delivery (notification, integration, target, object, mentions, state, since)

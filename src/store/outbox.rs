@@ -4,7 +4,7 @@ use super::assign_post::PostAssigner;
 use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::new_delivery::{Ended, NOBODY, NewDeliveryRow};
 use super::state::DeliveryState;
-use super::{HISTORY, Store, StoreError, duplicate, message, pause, to_json};
+use super::{HISTORY, Store, StoreError, duplicate, message, origin, pause, recovery, to_json};
 use crate::model::incoming::Incoming;
 use crate::state_dir::spool::SpoolId;
 use crate::system::clock::millis;
@@ -65,6 +65,7 @@ impl Store {
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let import = Import { db: &transaction, quiet, now };
         let imported = batch.iter().map(|entry| import.entry(entry)).collect::<Result<Vec<_>, _>>()?;
+        origin::heard(&transaction, batch.iter().filter_map(|entry| entry.incoming.notification()), now)?;
         transaction.commit()?;
         Ok(imported)
     }
@@ -75,6 +76,7 @@ impl Store {
         let orphans = message::forget_leases(&self.db)?;
         pause::follow_clock(&self.db, now)?;
         message::follow_clock(&self.db, now)?;
+        recovery::follow_clock(&self.db, now)?;
         Ok(orphans)
     }
 
@@ -181,8 +183,8 @@ impl Import<'_> {
         let added = self
             .db
             .prepare_cached(
-                "INSERT OR IGNORE INTO notification (id, received, object, duplicate_key, contact, body)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT OR IGNORE INTO notification (id, received, object, duplicate_key, contact, body, origin)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
             .execute(params![
                 id.as_str(),
@@ -190,7 +192,8 @@ impl Import<'_> {
                 object,
                 duplicate::key(incoming),
                 duplicate::contact(incoming),
-                to_json(incoming)?
+                to_json(incoming)?,
+                duplicate::origin(incoming)
             ])?;
         if added == 0 {
             return Ok(Imported::Known);

@@ -140,9 +140,16 @@ impl Store {
         Pause { until, now, reason: Some(reason) }.integration(&self.db, integration, 0)
     }
 
-    /// Ends the pauses of all integrations: the configuration changed, so a token that was refused may be good now.
-    pub(crate) fn end_integration_pauses(&self) -> Result<(), StoreError> {
-        self.db.execute("DELETE FROM pause WHERE scope = 'integration'", [])?;
+    /// Ends an integration's pause: the configuration changed, so a token that was refused may be good now.
+    pub(crate) fn end_integration_pause(&self, integration: &str) -> Result<(), StoreError> {
+        self.db.execute("DELETE FROM pause WHERE scope = 'integration' AND integration = ?1", [integration])?;
         Ok(())
+    }
+
+    /// The integrations that are paused, or were lately.
+    pub(crate) fn paused_integrations(&self) -> Result<Vec<String>, StoreError> {
+        let mut statement = self.db.prepare_cached("SELECT integration FROM pause WHERE scope = 'integration'")?;
+        let found = statement.query_map([], |row| row.get(0))?;
+        Ok(found.collect::<Result<_, _>>()?)
     }
 }

@@ -162,15 +162,17 @@ impl Recorder<'_> {
         Ok(())
     }
 
-    /// Everything of a message that waits ends: all lines of a digest, or all that waits of a problem.
+    /// Everything of a message that waited when it was claimed ends: all lines of a digest, or all that waited of a
+    /// problem.
     fn end_waiting(self, state: DeliveryState, reason: &Reason) -> Result<(), StoreError> {
-        let message = &self.claimed.message;
+        let Claimed { message, newest, .. } = self.claimed;
         let sql = format!(
             "UPDATE delivery SET state = ?2, reason = ?3, code = ?4, recorded = ?5, attempts = ?6
-             WHERE state = 'waiting' AND {} = ?1",
+             WHERE state = 'waiting' AND {} = ?1 AND id <= ?7",
             message.id.table()
         );
-        let values = params![message.id.number(), state, reason.text, reason.code(), self.now, message.attempts];
+        let values =
+            params![message.id.number(), state, reason.text, reason.code(), self.now, message.attempts, newest];
         self.db.execute(&sql, values)?;
         Ok(())
     }
@@ -180,12 +182,12 @@ impl Recorder<'_> {
         let id = self.claimed.message.id;
         let sql = format!(
             "SELECT n.seq, d.object, d.mentions, d.since, n.body FROM delivery d JOIN notification n ON n.seq = d.notification
-             WHERE d.state = 'waiting' AND d.{} = ?1 ORDER BY d.id",
+             WHERE d.state = 'waiting' AND d.{} = ?1 AND d.id <= ?2 ORDER BY d.id",
             id.table()
         );
         let mut statement = self.db.prepare(&sql)?;
         let rows = statement
-            .query_map([id.number()], |row| {
+            .query_map([id.number(), self.claimed.newest], |row| {
                 Ok((
                     NewDeliveryRow {
                         seq: row.get(0)?,

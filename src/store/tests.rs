@@ -32,9 +32,8 @@ fn waiting(mode: MessageMode) -> NewDelivery {
 
 /// The next step that may be taken.
 fn claim(store: &Store, now: i64) -> Option<Claimed> {
-    let planned = store.plan(&ops(), EDITABLE, QUIET, now).unwrap()?;
-    let ready = planned.ready.max(store.paused_until(&ops()).unwrap());
-    (ready <= now).then(|| store.claim(&ops(), planned, EDITABLE, now).unwrap())
+    let is_paused = store.paused_until(&ops()).unwrap() > now;
+    if is_paused { None } else { store.claim(&ops(), EDITABLE, QUIET, now).unwrap() }
 }
 
 fn record(store: &mut Store, claimed: &Claimed, outcome: &RecordedOutcome, now: i64) {
@@ -160,7 +159,7 @@ fn what_is_long_past_is_forgotten_in_steps_and_what_waits_stays() {
     store
         .db
         .execute_batch(
-            "INSERT INTO notification SELECT n + 10, 'x' || n, n, object, duplicate_key, contact, body FROM notification,
+            "INSERT INTO notification SELECT n + 10, 'x' || n, n, object, duplicate_key, contact, body, origin FROM notification,
                (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 11500) SELECT n FROM c) WHERE seq = 1;
              INSERT INTO delivery (notification, integration, target, object, mentions, since, state, recorded)
                SELECT seq, 'default', '#ops', object, '[]', received, 'delivered', received FROM notification WHERE seq > 10;
@@ -493,4 +492,149 @@ fn what_was_refused_is_soon_forgotten() {
     store.reply_sent(requests[1].id).unwrap();
     store.purge_requests(0, 2000).unwrap();
     assert_eq!(count(&store), 1);
+}
+
+/// What another thread imports while a message is being sent is no part of that attempt, however it ends.
+#[test]
+fn what_comes_while_a_message_is_sent_is_left_to_the_next_step() {
+    let dead = || RecordedOutcome::Dead { reason: "no".to_owned().into() };
+    let (directory, mut store) = store(&[(0, of_host("a", "PROBLEM", "1"))]);
+    let claimed = claim(&store, 0).unwrap();
+    add(&directory, &mut store, &[of_host("a", "RECOVERY", "0")], 1);
+    record(&mut store, &claimed, &dead(), 2);
+    let states = |store: &Store| store.rows(true, 99, |_| true).unwrap().into_iter().map(|row| row.state).collect();
+    let left: Vec<DeliveryState> = states(&store);
+    assert_eq!(left, [DeliveryState::Dead, DeliveryState::Waiting]);
+    assert_eq!(run(&mut store, 10_000), ["post"]);
+
+    add(&directory, &mut store, &[of_host("b", "PROBLEM", "1")], 20_000);
+    let claimed = claim(&store, 20_000).unwrap();
+    add(&directory, &mut store, &[of_host("b", "RECOVERY", "0")], 20_001);
+    record(&mut store, &claimed, &delivered(), 20_002);
+    assert_eq!(run(&mut store, 30_000), ["update", "reply"], "its end is shown, too");
+
+    add(&directory, &mut store, &[of_host("c", "PROBLEM", "1")], 40_000);
+    let claimed = claim(&store, 40_000).unwrap();
+    add(&directory, &mut store, &[of_host("c", "RECOVERY", "0")], 40_001);
+    let queue = DeliveryQueue { integration: "default".to_owned(), target: Target::Webhook };
+    let elsewhere = RecordedOutcome::Reroute {
+        queue: queue.clone(),
+        mode: MessageMode::WriteOnce,
+        annotation: String::new(),
+        reason: "gone".to_owned().into(),
+    };
+    record(&mut store, &claimed, &elsewhere, 40_002);
+    assert_eq!(store.queues().unwrap(), [queue, ops()], "the one goes elsewhere, the other is tried here first");
+}
+
+#[test]
+fn a_problem_that_comes_back_while_its_digest_is_closed_keeps_it_open() {
+    let hosts: Vec<String> = (0..7).map(|i| format!("h{i}")).collect();
+    let all = |kind, state| hosts.iter().map(|host| of_host(host, kind, state)).collect::<Vec<_>>();
+    let (directory, mut store) = store(&[]);
+    add(&directory, &mut store, &all("PROBLEM", "1"), 0);
+    store.begin_digest(&ops(), 0).unwrap();
+    assert_eq!(run(&mut store, 0), ["head", "lines"]);
+    add(&directory, &mut store, &all("RECOVERY", "0"), 20_000);
+    let edit = claim(&store, 90_000).unwrap();
+    record(&mut store, &edit, &delivered(), 90_000);
+    let close = claim(&store, 100_000).unwrap();
+    assert_eq!(step(&close), "close");
+    add(&directory, &mut store, &[of_host("h3", "PROBLEM", "1")], 100_001);
+    record(&mut store, &close, &delivered(), 100_002);
+    assert_eq!(run(&mut store, 120_000), ["edit", "lines"], "it is told");
+    add(&directory, &mut store, &[of_host("h3", "RECOVERY", "0")], 180_000);
+    assert_eq!(run(&mut store, 200_000), ["edit", "close"]);
+}
+
+/// A word of a core about one service, told by one of its hosts, with that host's own id of the problem.
+fn told_by(origin: &str, kind: &str, state: &str, problem: &str, time: i64) -> Notification {
+    let mut fields = Fields::default();
+    for (name, value) in [
+        ("hostname", "web01"),
+        ("servicedesc", "Disk"),
+        ("notificationtype", kind),
+        ("servicestate", state),
+        ("problem-id", problem),
+        ("output", &format!("as {origin} has it")),
+        ("notification-number", &time.to_string()),
+    ] {
+        fields.put(name, value);
+    }
+    let mut told = fields.into_notification(time).with_origin(origin);
+    // As it comes from the core: the time is that of the word.
+    told.time = time;
+    told
+}
+
+/// What two hosts say about one problem, one word a second from `now` on, and the steps that people see.
+fn hears(words: &[Notification]) -> Vec<&'static str> {
+    let (directory, mut store) = store(&[]);
+    let (mut now, mut steps) = (1_000_000, Vec::new());
+    for word in words {
+        add(&directory, &mut store, std::slice::from_ref(word), now);
+        now += 5000;
+        steps.extend(run(&mut store, now));
+        now += 5000;
+    }
+    steps
+}
+
+#[test]
+fn two_hosts_that_notify_for_one_core_make_one_card() {
+    let both = |kind, state, time| [told_by("m1", kind, state, "1", time), told_by("m2", kind, state, "77", time)];
+    let pair = [both("PROBLEM", "2", 100), both("RECOVERY", "0", 110)].concat();
+    assert_eq!(hears(&pair), ["post", "update", "reply"], "the second one's words add nothing");
+    let reminded = [both("PROBLEM", "2", 100), both("PROBLEM", "2", 110)].concat();
+    assert_eq!(hears(&reminded), ["post", "update", "reply"], "a reminder of both shows once");
+    let again = [both("PROBLEM", "2", 100), both("RECOVERY", "0", 110), both("PROBLEM", "2", 120)].concat();
+    assert_eq!(hears(&again), ["post", "update", "reply", "post"], "the next problem is news");
+    let m1 = |kind, state, time| told_by("m1", kind, state, "1", time);
+    let other = told_by("m2", "PROBLEM", "2", "77", 105);
+    let news = [m1("PROBLEM", "2", 100), other, m1("RECOVERY", "0", 110), told_by("m1", "PROBLEM", "2", "2", 120)];
+    assert_eq!(hears(&news), ["post", "update", "reply", "post"], "the second one's old word covers no new problem");
+}
+
+#[test]
+fn a_problem_that_comes_again_through_a_third_worker_is_news() {
+    let words = [("w1", "PROBLEM", "2"), ("w2", "RECOVERY", "0"), ("w3", "PROBLEM", "2"), ("w1", "RECOVERY", "0")];
+    let told = |((worker, kind, state), time)| told_by(worker, kind, state, "", time);
+    let words: Vec<Notification> = words.into_iter().zip(100..).map(told).collect();
+    assert_eq!(hears(&words), ["post", "update", "reply", "post", "update", "reply"]);
+}
+
+#[test]
+fn ids_are_compared_within_one_host_only() {
+    let word = |origin, id, time| told_by(origin, "PROBLEM", "2", id, time);
+    assert_eq!(hears(&[word("m1", "1", 100), word("m1", "2", 110)]), ["post", "update", "post"], "its end was lost");
+    assert_eq!(hears(&[word("m1", "1", 100), word("m2", "2", 110)]), ["post"]);
+    // Both before anybody saw anything: one message, and the reminder of the second belongs to it.
+    let (directory, mut store) = store(&[]);
+    add(&directory, &mut store, &[word("m1", "1", 100), word("m1", "2", 110)], 1_000_000);
+    assert_eq!(run(&mut store, 1_010_000), ["post", "reply"]);
+    add(&directory, &mut store, &[word("m1", "2", 120)], 1_020_000);
+    assert_eq!(run(&mut store, 1_030_000), ["update", "reply"]);
+}
+
+#[test]
+fn what_a_worker_tells_late_is_history() {
+    let late = [
+        told_by("w1", "RECOVERY", "0", "", 90),
+        told_by("w1", "PROBLEM", "2", "1", 100),
+        told_by("w1", "RECOVERY", "0", "", 110),
+        told_by("w2", "PROBLEM", "1", "1", 105),
+    ];
+    assert_eq!(hears(&late), ["post", "post", "update", "reply", "reply"], "a line in the thread, and no red card");
+    // A clock that is ahead proves nothing.
+    let ahead = [told_by("w1", "PROBLEM", "1", "1", 9_000_000), told_by("w2", "PROBLEM", "2", "1", 105)];
+    assert_eq!(hears(&ahead), ["post", "update", "reply"]);
+}
+
+#[test]
+fn the_hosts_that_notify_for_a_core_are_known_for_a_day() {
+    let (directory, mut store) = store(&[]);
+    add(&directory, &mut store, &[told_by("m1", "PROBLEM", "2", "1", 100)], 0);
+    add(&directory, &mut store, &[told_by("m2", "PROBLEM", "2", "1", 100)], 1000);
+    let names = |now| store.origins(now).unwrap().remove("").unwrap_or_default();
+    assert_eq!((names(1000), names(DAY_MS + 500)), (vec!["m1".to_owned(), "m2".into()], vec!["m2".to_owned()]));
 }

@@ -7,6 +7,7 @@ use crate::harness::sandbox::Sandbox;
 use crate::harness::wait;
 use serde_json::json;
 use std::fs;
+use std::time::Duration;
 
 fn acknowledged_in_one_tap(way: Way) {
     let night = OnCall::with_nagios(way, "");
@@ -307,6 +308,33 @@ fn a_webhooks_message_is_replaced_through_its_response_url() {
     let public = night.sandbox.messages().iter().filter(|m| m["ephemeral_for"].is_null()).count();
     assert_eq!(public, 2, "{:?}", night.sandbox.texts());
     night.core.set("Disk", 0, "fine");
+    night.expect("RECOVERED, OK: Disk on Web 01");
+    night.sandbox.assert_respected();
+}
+
+/// The core ends an acknowledgement with the problem, so the state that is read back doesn't have it any more.
+#[test]
+#[ignore = "needs nagios4 and root: tests/run"]
+fn an_acknowledgement_whose_problem_recovered_before_the_read_back_is_confirmed() {
+    let mut night = OnCall::with_nagios(Way::Http, "");
+    night.core.halt();
+    night.core.set_in_main("status_update_interval=1", "status_update_interval=10");
+    night.core.restart();
+    night.core.set("Disk", 2, "full");
+    let card = night.expect("CRITICAL: Disk on Web 01");
+    let written = || fs::metadata(night.core.path("status.dat")).unwrap().modified().unwrap();
+    let before = written();
+    wait::until_within(Duration::from_secs(15), "the core to write its state", || written() != before);
+    let before = written();
+    card.click("acknowledge");
+    night.wait_for_log("EXTERNAL COMMAND: ACKNOWLEDGE_SVC_PROBLEM;web01;Disk;2;1;0;alice");
+    night.core.set("Disk", 0, "all is well");
+    night.wait_for_log("SERVICE ALERT: web01;Disk;OK;HARD");
+    assert_eq!(written(), before, "the state that is read back is the one after the recovery");
+    night.told("Acknowledged: Disk on web01 (confirmed by the core); it has recovered since.");
+    let audit = night.audit();
+    let last = audit.last().unwrap();
+    assert_eq!((&last["step"], &last["detail"]), (&json!("confirmed"), &json!("it has recovered since")), "{audit:?}");
     night.expect("RECOVERED, OK: Disk on Web 01");
     night.sandbox.assert_respected();
 }

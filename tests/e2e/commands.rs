@@ -114,6 +114,55 @@ fn own(root: &str) {
     assert!(Command::new("chmod").args(["0755", root]).status().unwrap().success());
 }
 
+#[test]
+fn checkmks_site_is_the_core_where_the_configuration_has_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let core = |configuration: &str, site: &str| {
+        fs::write(directory.path().join("none.toml"), configuration).unwrap();
+        let told = run_checkmk(
+            directory.path(),
+            &[
+                ("NOTIFY_WHAT", "HOST"),
+                ("NOTIFY_HOSTNAME", "web01"),
+                ("NOTIFY_HOSTSTATE", "DOWN"),
+                ("NOTIFY_OMD_SITE", site),
+            ],
+        );
+        told["notification"]["core"].as_str().unwrap_or_default().to_owned()
+    };
+    for line in ["[cores.paris]", " [ cores.paris]", "[cores.\"paris\"]"] {
+        let expected = if line.contains("[ ") { "" } else { "paris" };
+        assert_eq!(core(&format!("[slack]\n{line}\nkind = \"checkmk\"\n"), "paris"), expected, "{line}");
+    }
+    // A site's own listener knows one core, without a name.
+    assert_eq!(core("[core]\nkind = \"checkmk\"\n#[cores.paris]\n", "paris"), "");
+    assert_eq!(core("[cores.paris2]\n", "paris"), "");
+    assert_eq!(core("[cores.paris]\n", ""), "");
+}
+
+#[test]
+fn the_cores_of_another_program_are_printed() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("sites.mk");
+    fs::write(&file, "sites.update({'paris': {'socket': ('tcp', {'address': ('192.0.2.7', 6557)})}})\n").unwrap();
+    let run = || Command::new(ACKBELL).args(["commands", "cores"]).arg(&file).output().unwrap();
+    let done = run();
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    let printed = text(&done.stdout);
+    assert!(printed.ends_with("[cores.paris]\nkind = \"checkmk\"\nlivestatus = \"192.0.2.7:6557\"\n"), "{printed}");
+    fs::write(&file, "sites.update({\n'paris': {'socket': read()}})\n").unwrap();
+    let done = run();
+    let said = text(&done.stderr);
+    assert_eq!(done.status.code(), Some(64));
+    assert!(said.contains("sites.mk: line 2: a plain value is missing, at \"read()}})\""), "{said}");
+    fs::remove_file(&file).unwrap();
+    let done = run();
+    assert!(text(&done.stderr).contains("sites.mk: No such file"), "{}", text(&done.stderr));
+    let neither = Command::new(ACKBELL).arg("commands").output().unwrap();
+    assert_eq!(neither.status.code(), Some(64));
+    assert!(text(&neither.stderr).contains("<CORE>"), "{}", text(&neither.stderr));
+}
+
 /// The notification that `notify` keeps when Checkmk runs the method with these variables.
 fn run_checkmk(directory: &Path, variables: &[(&str, &str)]) -> Value {
     let method = directory.join("method");

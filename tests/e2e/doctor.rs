@@ -401,3 +401,33 @@ fn signs_are_ascii_where_the_locale_is_and_json_is_whole() {
     let said: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
     assert_eq!((&said["ok"], &said["steps"][0]["mark"]), (&json!(true), &json!("ok")), "{said}");
 }
+
+/// Slack opens connections for the token of such an app, too; only the listener knows that nobody is served.
+#[test]
+fn an_app_whose_socket_mode_is_off_is_told_by_doctor_and_check_with_the_same_remedy() {
+    let sandbox = Sandbox::start(&[]);
+    let site = token_site(&sandbox, "app_token = \"xapp-sandbox-0000000000\"\n");
+    sandbox.tell("state", &json!({"app": {"socket_mode": false}}));
+    let listener = site.listen();
+    let mut told = (0, String::new());
+    wait::until("doctor sees it", || {
+        told = examine(&site, &["--integration", "default"]);
+        told.1.contains("Socket Mode is switched off in the app")
+    });
+    let (code, said) = told;
+    assert_eq!(code, 77, "{said}");
+    let line = said.lines().find(|line| line.contains("socket mode")).unwrap();
+    assert!(line.starts_with("✗ [default] socket mode  Slack opens connections for the app token, but"), "{line}");
+    assert!(said.contains("→ api.slack.com/apps, Socket Mode: switch it on; then: systemctl reload ackbell"), "{said}");
+    drop(listener);
+}
+
+#[test]
+fn a_configuration_as_the_package_brings_it_delivers_nothing_and_doctor_says_so() {
+    let site = Site::new("[slack]\nenabled = false\n");
+    let (code, said) = examine(&site, &[]);
+    assert_eq!(code, 78, "{said}");
+    let found = "no integration is enabled: nothing can be delivered, every notification waits";
+    let remedy = "sudo ackbell setup; or give [slack] webhook_url or bot_token, and remove enabled = false";
+    assert_said(&said, "✗", "integration", found, remedy);
+}

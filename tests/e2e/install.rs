@@ -127,7 +127,7 @@ impl Office {
         assert!(said.contains(found) && since(&said) && said.contains(remedy), "{said}");
         let log = self.site.log();
         let line = log.lines().find(|line| line.contains("the installation ended")).unwrap();
-        assert!(line.contains("integration=default reason=tokens_revoked since=\"20"), "{line}");
+        assert!(line.contains("integration=default event=tokens_revoked since=\"20"), "{line}");
         assert!(line.ends_with(&format!("messages=waiting remedy={remedy:?}")), "{line}");
     }
 
@@ -265,7 +265,7 @@ fn uninstalled_and_installed_again_in_the_middle_loses_nothing() {
             office.sandbox.tell("state", &json!({"oauth": {"uninstalled": true}}));
             office.event(&json!({"type": "tokens_revoked", "tokens": {"bot": ["U0BOT00001"]}}), "Ev1");
             office.event(&json!({"type": "app_uninstalled"}), "Ev2");
-            office.wait_for_log("the installation ended integration=default reason=tokens_revoked");
+            office.wait_for_log("the installation ended integration=default event=tokens_revoked");
         }
     }
     office.wait_for_log("isn't installed any more (tokens_revoked, since ");

@@ -241,6 +241,7 @@ fn every_kind_of_block_and_place_is_drawn() {
     assert_eq!(browser.run("return document.querySelector('#messages [data-action=web]').target"), "_blank");
     browser.picture("kinds-light");
     // Nobody listens: the person is told.
+    sandbox.tell("state", &json!({"app": {"socket_mode": false}}));
     browser.press("#messages [data-action=stop]");
     browser.wait_for("#toasts", "not configured to handle interactive responses");
     slash_command(&sandbox, &browser);

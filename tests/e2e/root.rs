@@ -341,3 +341,67 @@ fn setup_lets_the_core_judge_as_its_own_user_and_puts_no_foreign_file_back() {
     assert_eq!(fs::metadata(&secret).unwrap().mode() & 0o7777, 0o600);
     assert_eq!(fs::read_to_string(&secret).unwrap(), "# ackbell, of root alone\n");
 }
+
+/// A site without a state directory, as root's first `sudo ackbell notify` meets it.
+fn fresh_site(sandbox: &Sandbox, more: &str, group: u32) -> Site {
+    let site = Site::new(&format!("{}{more}", by_token(&sandbox.url)));
+    let _ = fs::remove_dir_all(site.state(""));
+    chown(site.config(), Some(0), Some(group)).unwrap();
+    fs::set_permissions(site.config(), fs::Permissions::from_mode(0o640)).unwrap();
+    fs::set_permissions(site.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    site
+}
+
+#[test]
+#[ignore = "needs root: tests/run"]
+fn a_state_directory_that_root_makes_is_the_cores() {
+    let sandbox = Sandbox::start(&["--burst", "99"]);
+    let (user, group) = (number("-u", "nagios"), number("-g", "nagios"));
+    let site = fresh_site(&sandbox, "[core]\nkind = \"nagios\"\nmain_config = \"nagios.cfg\"\n", group);
+    let main_config = site.dir.path().join("nagios.cfg");
+    fs::write(&main_config, "nagios_user=nagios\nnagios_group=nagios\n").unwrap();
+    let first = site.run(&NOTIFY);
+    assert!(first.status.success(), "{}", text(&first.stderr));
+    assert_all_belong_to(&site, user);
+    let next = as_user(&site, (user, group), &NOTIFY);
+    assert!(next.status.success(), "{}", text(&next.stderr));
+    // As it was before: made by root, so that the core's notifications can't be stored.
+    fs::remove_dir_all(site.state("")).unwrap();
+    fs::DirBuilder::new().recursive(true).create(site.state("spool/new")).unwrap();
+    fs::set_permissions(site.state(""), fs::Permissions::from_mode(0o750)).unwrap();
+    let shown = site.state("").display().to_string();
+    let shown = shown.trim_end_matches('/');
+    let checked = site.run(&["check"]);
+    let said = text(&checked.stdout);
+    assert_eq!(checked.status.code(), Some(2), "{said}");
+    let found = "belongs to root, and the core runs as nagios: its notifications can't be stored";
+    assert!(said.contains(found) && said.contains(&format!("sudo chown -R nagios:nagios {shown}")), "{said}");
+    let examined = site.run(&["doctor"]);
+    assert!(text(&examined.stdout).contains(found), "{}", text(&examined.stdout));
+    // The remedy as it is said.
+    assert!(Command::new("chown").args(["-R", "nagios:nagios", shown]).status().unwrap().success());
+    assert!(!text(&site.run(&["check"]).stdout).contains(found));
+}
+
+#[test]
+#[ignore = "needs root: tests/run"]
+fn where_nobody_says_whose_the_state_is_root_makes_none_for_others_and_posts_all_the_same() {
+    let sandbox = Sandbox::start(&["--burst", "99"]);
+    let site = fresh_site(&sandbox, "", number("-g", "nagios"));
+    let refused = site.run(&NOTIFY);
+    let said = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(73), "{said}");
+    let shown = site.state("").display().to_string();
+    assert!(
+        said.contains(&format!("install -d -m 0750 -o nagios -g nagios {}", shown.trim_end_matches('/'))),
+        "{said}"
+    );
+    assert!(said.contains("not stored, but posted directly to 1 destination(s)"), "{said}");
+    assert!(!site.state("").exists());
+    assert_eq!(sandbox.messages().len(), 1);
+    // Everything is root's, as in a container.
+    chown(site.config(), Some(0), Some(0)).unwrap();
+    assert!(site.run(&NOTIFY).status.success());
+    assert_eq!(fs::metadata(site.state("")).unwrap().uid(), 0);
+    assert_eq!(sandbox.messages().len(), 2);
+}

@@ -67,7 +67,8 @@ impl Args for NotifyArgs {
         };
         let one = |field: &Field| {
             // Said in the help itself: man pages leave clap's own list of aliases out.
-            let also: String = field.aliases.iter().map(|alias| format!("; also --{alias}")).collect();
+            let names: Vec<String> = field.aliases.iter().map(|alias| format!("--{alias}")).collect();
+            let also = if names.is_empty() { String::new() } else { format!("; also {}", names.join(", ")) };
             let arg =
                 value(field.name).value_name(field.value).help(format!("{}{also}", field.help)).action(ArgAction::Set);
             let arg = if field.name == "type" { arg.short('t') } else { arg };
@@ -95,7 +96,7 @@ impl Args for NotifyArgs {
             )
             .arg(
                 flag("from-env")
-                    .help("Also read the core's NAGIOS_* or ICINGA_* macros (or Icinga 2's) from the environment"),
+                    .help("Also read the core's macros from the environment: NAGIOS_*, ICINGA_*, or Icinga 2's names"),
             )
             .arg(flag("dry-run").help("Print what would be sent; send and keep nothing"))
     }

@@ -1,24 +1,43 @@
 //! The arguments of the first day: what sets ackbell up, and what shows it without Slack.
 
 use crate::config::CoreKind;
-use clap::Args;
+use clap::{Args, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct CommandsArgs {
     /// The core
-    #[arg(value_name = "CORE")]
-    pub(crate) core: CoreKind,
+    #[arg(value_name = "CORE", required = true)]
+    pub(crate) core: Option<CoreKind>,
+    #[command(subcommand)]
+    pub(crate) verb: Option<CommandsVerb>,
     /// Where the core finds ackbell
     #[arg(long, default_value = "/usr/bin/ackbell", value_name = "PATH", value_parser = plain_path)]
     pub(crate) binary: String,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum CommandsVerb {
+    /// Print the configuration's [cores.NAME] for the cores that LMD, Thruk or Checkmk knows
+    #[command(after_help = "Examples:\n  ackbell commands cores /etc/lmd/lmd.ini\n  \
+        ackbell commands cores /etc/thruk/thruk_local.conf\n  \
+        ackbell commands cores /omd/sites/SITE/etc/check_mk/multisite.d/sites.mk\n\n\
+        What can't be taken over stands in a comment, with the reason. LMD and Thruk don't say which core it is: correct\n\
+        kind (nagios, naemon, icinga2, checkmk). naemon is the safe guess: only its Livestatus undoes backslashes.\n\
+        Exit status: 0 done; 64 the file can't be read, with its line.")]
+    Cores {
+        /// The file of the other program; - for the standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag by itself")]
 pub(crate) struct ManifestArgs {
-    /// Print JSON, as without this
+    /// Print JSON, which is the default
     #[arg(long, conflicts_with_all = ["yaml", "link"])]
     pub(crate) json: bool,
     /// Print YAML
@@ -147,10 +166,10 @@ pub(crate) struct SandboxArgs {
     /// The certificate's key
     #[arg(long, value_name = "PEM", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
-    /// Where clicks go; without it, POST /_sandbox/state says so later
+    /// Where clicks go; without it they go over Socket Mode
     #[arg(long, value_name = "URL")]
     pub(crate) request_url: Option<String>,
-    /// Messages a channel takes at once before its pace of one a second holds
+    /// How many messages a channel takes at once; after them it takes one a second
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) burst: u32,
 }

@@ -1,7 +1,7 @@
 //! The test message, the files, the core's definitions, and what is left to do.
 
 use super::definitions::Definitions;
-use super::{End, Exit, Prompt, SetupContext, name, slack};
+use super::{End, Exit, Prompt, SetupContext, slack};
 use crate::config::{CoreKind, lenient};
 use crate::setup::systemd_dropin::{DropIn, plan_dropin};
 use crate::setup::write_files::{self, Planned};
@@ -53,7 +53,7 @@ fn test_message(context: &SetupContext<'_>, choices: &Choices, prompt: &mut Prom
     let integration = choices.integration(slack::present(context));
     let channel = integration.channel.as_ref().filter(|_| choices.way == Connection::App).map(ToString::to_string);
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let core = choices.core.as_ref().map_or("the core", |local| name(local.kind));
+    let core = choices.core.as_ref().map_or("the core", |local| local.kind.facts().title);
     let text = format!("ackbell is connected: notifications of {core} on {host} come here.");
     loop {
         let posted =
@@ -164,20 +164,17 @@ fn put(context: &SetupContext<'_>, choices: &Choices, planned: &[Planned]) -> Re
 fn show_remaining_steps(context: &SetupContext<'_>, choices: &Choices, dropin: &DropIn, prompt: &mut Prompt<'_>) {
     let mut steps = Vec::new();
     if let Some(local) = &choices.core {
-        match local.kind {
-            CoreKind::Nagios | CoreKind::Naemon => {
-                steps.push("in the core's configuration, add the contact slack to your contact groups".to_owned());
-                let unit = match local.main_config.parent().and_then(Path::file_name) {
-                    Some(name) if name == "nagios4" => "nagios4",
-                    _ if local.kind == CoreKind::Naemon => "naemon",
-                    _ => "nagios",
-                };
-                steps.push(format!("reload the core: systemctl reload {unit}"));
-            }
-            CoreKind::Icinga2 => steps.push("reload the core: systemctl reload icinga2".to_owned()),
-            CoreKind::OpenItCockpit | CoreKind::Checkmk | CoreKind::Centreon => {
-                steps.push("make the notification commands in the core's interface, as shown above".to_owned());
-            }
+        if local.kind.facts().definitions_file.is_none() {
+            steps.push("make the notification commands in the core's interface, as shown above".to_owned());
+        } else if local.kind == CoreKind::Icinga2 {
+            steps.push("reload the core: systemctl reload icinga2".to_owned());
+        } else {
+            steps.push("in the core's configuration, add the contact slack to your contact groups".to_owned());
+            let unit = match local.main_config.parent().and_then(Path::file_name) {
+                Some(name) if name == "nagios4" => "nagios4",
+                _ => local.kind.name(),
+            };
+            steps.push(format!("reload the core: systemctl reload {unit}"));
         }
     }
     if *dropin == DropIn::ByHand {

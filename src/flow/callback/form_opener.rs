@@ -1,7 +1,7 @@
 //! Opens the forms that clicks ask for (<https://docs.slack.dev/reference/methods/views.open>), if the person may.
 //!
 //! A thread of its own: Slack must be asked who the person is, and the click's trigger lives 3 s. A form that can't be
-//! opened in time is dropped, and the person is told.
+//! opened in time is dropped, and the person gets a reply.
 
 use super::access_lookup::AccessLookup;
 use super::ephemeral::EphemeralSender;

@@ -88,7 +88,7 @@ pub(super) fn handle(
     if is_news {
         let since = utc(at);
         error!(
-            "the installation ended integration={name} reason={reason} since={since:?} messages=waiting remedy={remedy:?}"
+            "the installation ended integration={name} event={reason} since={since:?} messages=waiting remedy={remedy:?}"
         );
         // Only for speed: the file's stamp is looked at every few seconds anyway.
         wake::hint(&config.runtime_dir);

@@ -34,7 +34,8 @@ struct Unrouted {
 }
 
 impl Deliverer {
-    /// Imports what is in the spool; returns how many notifications are new. With no integration configured at all
+    /// Imports what is in the spool, and lets the recoveries count that waited long enough for the other cores; returns how
+    /// many notifications are to be sent. With no integration configured at all
     /// everything stays in the spool: there is nowhere to route it yet.
     pub(crate) fn drain(&mut self) -> Result<usize, DeliverError> {
         if self.config.integrations.is_empty() {
@@ -47,7 +48,7 @@ impl Deliverer {
             self.subscriptions = subscriptions(&self.store)?;
         }
         self.awaited = None;
-        let (mut imported, mut waiting) = (0, HashSet::new());
+        let (mut imported, mut waiting) = (self.store.count_recoveries(self.now_ms())?, HashSet::new());
         for batch in ids.chunks(BATCH) {
             imported += self.import(batch, &mut waiting)?;
         }
@@ -89,8 +90,12 @@ impl Deliverer {
             Err(ReadError::Exhausted(e)) => return Err(e.into()),
             Err(why @ (ReadError::Garbage(_) | ReadError::Newer(_) | ReadError::Io(_))) => {
                 match self.spool.set_aside(id) {
-                    Ok(()) => error!("spool file put aside file=spool/bad/{id} reason=\"{why}\""),
-                    Err(e) => error!("spool file not put aside file=spool/new/{id} reason=\"{why}\" error=\"{e}\""),
+                    Ok(()) => error!("spool file put aside file=spool/bad/{id} reason={:?}", why.to_string()),
+                    Err(e) => error!(
+                        "spool file not put aside file=spool/new/{id} reason={:?} error={:?}",
+                        why.to_string(),
+                        e.to_string()
+                    ),
                 }
                 return Ok(None);
             }
@@ -125,6 +130,8 @@ pub(crate) fn complete(notification: &mut Notification, config: &Config) {
     if notification.long_output_is_raw {
         notification.read_long_output(crate::monitoring::long_output(config, &notification.core));
     }
+    let core = config.cores.iter().find(|core| core.name == notification.core);
+    notification.is_redundant = core.is_some_and(|core| core.redundant == Some(true));
     redact(notification, &config.message.redact);
 }
 
@@ -133,7 +140,7 @@ pub(crate) fn subscriptions(store: &Store) -> Result<Vec<Route>, StoreError> {
     let route = |kept: Subscription| match Filter::of(&kept.filter) {
         Ok(filter) => Config::subscription(&kept.integration, &kept.channel, filter.matches),
         Err(e) => {
-            warn!("subscription not read channel={} filter={:?} reason=\"{e}\"", kept.channel, kept.filter);
+            warn!("subscription not read channel={} filter={:?} reason={e:?}", kept.channel, kept.filter);
             None
         }
     };

@@ -140,7 +140,7 @@ impl Deliverer {
         let found = ask()?;
         let keep = if found.is_some() { FOUND_FOR } else { NOBODY_FOR };
         if let Err(e) = self.store.remember(integration, name, found.as_deref(), now.saturating_add(millis(keep))) {
-            warn!("look-up not remembered reason=\"{e}\"");
+            warn!("look-up not remembered reason={:?}", e.to_string());
         }
         Ok(found)
     }

@@ -38,7 +38,7 @@ impl Deliverer {
     pub(super) fn renew(&mut self, budget: Duration) {
         let now = self.now_ms();
         let soon = now.saturating_add(millis(AHEAD)) / 1000;
-        let ending = self.config.integrations.iter().filter(|integration| integration.enabled).filter_map(|i| {
+        let ending = self.config.integrations.iter().filter(|i| i.enabled && self.share.has(&i.name)).filter_map(|i| {
             let install = i.installation().filter(|install| install.revoked.is_none())?;
             let ends_soon = install.refresh_token.is_some() && install.expires_at.is_some_and(|end| end <= soon);
             ends_soon.then(|| (i.name.clone(), install.clone()))
@@ -127,8 +127,8 @@ impl Deliverer {
         self.renewals.insert(name.to_owned(), Renewal { due, unsaved: None });
         self.clients.remove(name);
         self.config = self.config.with_installation(name, install);
-        if let Err(e) = self.store.end_integration_pauses() {
-            warn!("pause not ended integration={name} reason=\"{e}\"");
+        if let Err(e) = self.store.end_integration_pause(name) {
+            warn!("pause not ended integration={name} reason={:?}", e.to_string());
         }
     }
 }

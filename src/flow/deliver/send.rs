@@ -19,6 +19,7 @@ use log::{error, info, warn};
 use serde_json::Value;
 use std::collections::hash_map::Entry;
 use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 impl Deliverer {
@@ -37,15 +38,12 @@ impl Deliverer {
         Ok(Some(planned))
     }
 
-    /// Does a planned step.
-    pub(super) fn send(
-        &mut self,
-        queue: &DeliveryQueue,
-        planned: Planned,
-        budget: Duration,
-    ) -> Result<(), DeliverError> {
+    /// Does the queue's next step, if it may still be done. `true`: it was put into another queue.
+    pub(super) fn send(&mut self, queue: &DeliveryQueue, budget: Duration) -> Result<bool, DeliverError> {
         let mode = message_mode(&self.config, queue);
-        let mut claimed = self.store.claim(queue, planned, mode, self.now_ms())?;
+        let Some(mut claimed) = self.store.claim(queue, mode, self.config.storm.window, self.now_ms())? else {
+            return Ok(false);
+        };
         let Attempted { outcome, covered } = self.attempt(&mut claimed, budget);
         let next = retry::next(outcome, &self.attempt_facts(&claimed)?);
         self.log(&claimed, &next);
@@ -56,7 +54,7 @@ impl Deliverer {
             edits_from: now.saturating_add(millis(retry::UPDATE_PACE)),
         };
         self.store.record_outcome(&claimed, &outcome, pace, self.config.storm.window, now)?;
-        Ok(())
+        Ok(matches!(outcome, RecordedOutcome::Reroute { .. }))
     }
 
     /// Makes one call. Touches the outbox only for look-ups.
@@ -155,17 +153,19 @@ impl Deliverer {
 
     /// Fills in the display names of the objects, where the core passed only its own names.
     fn fill_names(&mut self, claimed: &mut Claimed) {
+        let shared = Arc::clone(&self.names);
+        let mut names = shared.lock().unwrap_or_else(PoisonError::into_inner);
         for notification in claimed.queued.iter_mut().filter_map(|queued| queued.incoming.notification_mut()) {
-            self.names.fill(notification, &self.config);
+            names.fill(notification, &self.config);
         }
         match &mut claimed.work {
             Work::Post(problem) | Work::Update(problem) | Work::Reply(problem) | Work::PostOnce(problem) => {
-                self.names.fill(&mut problem.latest, &self.config);
+                names.fill(&mut problem.latest, &self.config);
             }
             Work::DirectMessage(_) => {}
             Work::Digest(_, stats) | Work::List(stats) => {
                 for (problem, _) in &mut stats.worst {
-                    self.names.fill(&mut problem.latest, &self.config);
+                    names.fill(&mut problem.latest, &self.config);
                 }
             }
         }

@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 
 #[cfg(not(debug_assertions))] // figures of an unoptimised build say nothing
 mod figures;
+mod redundant;
 
 const TOKEN: &str = "xoxb-sandbox-0000000000";
 
@@ -60,6 +61,11 @@ struct Evening {
 
 impl Evening {
     fn begin() -> Self {
+        Self::with("")
+    }
+
+    /// With more of the configuration.
+    fn with(more: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let options = Options {
@@ -76,7 +82,7 @@ impl Evening {
         let path = directory.path().join("ackbell.toml");
         let api = format!("{}/api/", sandbox.base_url());
         let text = format!(
-            "state_dir = \"state\"\n[slack]\nbot_token = \"{TOKEN}\"\napi_url = \"{api}\"\nchannel = \"#ops\"\n[storm]\nthreshold = 99\n"
+            "state_dir = \"state\"\n[slack]\nbot_token = \"{TOKEN}\"\napi_url = \"{api}\"\nchannel = \"#ops\"\n[storm]\nthreshold = 99\n{more}"
         );
         std::fs::write(&path, text).unwrap();
         let (config, _) = crate::config::load(Some(&path), &Environment::default()).unwrap();

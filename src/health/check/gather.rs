@@ -3,16 +3,20 @@
 //! One thread looks, part after part; whoever waits takes what is there when the time is up. A disk that hangs hangs
 //! that thread alone, and the process ends without it.
 
-use super::{CommandTransport, Configured, Facts, Listener, Spool};
+use super::{ClosedState, CommandTransport, Configured, Facts, Listener, Spool};
 use crate::config::lenient::state_dirs;
 use crate::config::{self, Config, Flavor, Integration, LivestatusAddress, LoadError};
 use crate::monitoring::error::SendError;
+use crate::monitoring::local::account_of_core;
 use crate::monitoring::{send, shell};
 use crate::state_dir::listener_status::{self, ListenerStatus};
+use crate::state_dir::owner::closed_by_root;
 use crate::state_dir::{StateDirs, delivery_lock, spool};
 use crate::store::{Health, Store};
 use crate::system::clock;
 use crate::system::environment::Environment;
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -58,6 +62,8 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, 
     }
     let (configured, config) = configured(path.map(PathBuf::as_path), env);
     put(&mut |facts| facts.config = Some(configured.clone()));
+    let closed = closed_state(config.as_ref(), &state_dir);
+    put(&mut |facts| facts.closed_state.clone_from(&closed));
     let mut outbox = outbox(&state_dir, now);
     if let (Ok(health), Some(config)) = (&mut outbox, &config) {
         // The others are said already, or nobody wants them any more.
@@ -67,6 +73,8 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, 
     }
     put(&mut |facts| facts.outbox = Some(outbox.clone()));
     let Some(config) = config else { return };
+    let origins = origins(&state_dir, &config, now);
+    put(&mut |facts| facts.origins.clone_from(&origins));
     let mut cores = config.cores.clone();
     if cores.is_empty() {
         cores.push(crate::monitoring::paths::found());
@@ -74,7 +82,12 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, 
     let is_asked = takes_callbacks(&config) || !config.cores.is_empty();
     // Only `doctor` looks beyond this machine.
     let is_local = |core: &&config::Core| {
-        let over_tcp = matches!(core.livestatus, Some(LivestatusAddress::Tcp(_))) && core.command_file.is_none();
+        let over_tcp = core.command_file.is_none()
+            && core
+                .livestatus
+                .iter()
+                .flat_map(|all| &all.0)
+                .any(|address| matches!(address, LivestatusAddress::Tcp(_)));
         core.api.is_none() && !over_tcp && !core.is_remote()
     };
     for core in cores.iter().filter(|core| is_asked && is_local(core)) {
@@ -89,6 +102,16 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, 
         let dangers = shell::dangers(core).unwrap_or_default();
         put(&mut |facts| facts.dangers.extend(dangers.iter().cloned()));
     }
+}
+
+/// Whether the state directory is root's and closed to the core's user.
+pub(crate) fn closed_state(config: Option<&Config>, state_dir: &Path) -> Option<ClosedState> {
+    if std::fs::symlink_metadata(state_dir).ok()?.uid() != 0 {
+        return None;
+    }
+    let account = account_of_core(config, state_dir).filter(|account| account.uid != 0)?;
+    let path = closed_by_root(state_dir, account.gid)?;
+    Some(ClosedState { state_dir: state_dir.to_owned(), path, account })
 }
 
 /// Who delivers, by the status, the delivery lock and the process.
@@ -132,6 +155,15 @@ fn outbox(state_dir: &Path, now: i64) -> Result<Health, String> {
         Some(store) => store.health(now.saturating_mul(1000)).map_err(|e| e.to_string()),
         None => Ok(Health::default()),
     }
+}
+
+/// Several hosts that notify for one core, of which the configuration doesn't say what they are to each other. An outbox
+/// that can't be read is told elsewhere.
+fn origins(state_dir: &Path, config: &Config, now: i64) -> BTreeMap<String, Vec<String>> {
+    let store = Store::open_for_reading(state_dir, PATIENCE).ok().flatten();
+    let found = store.and_then(|store| store.origins(now.saturating_mul(1000)).ok()).unwrap_or_default();
+    let is_reported = |name: &str| config.cores.iter().any(|core| core.name == name && core.redundant.is_some());
+    found.into_iter().filter(|(core, hosts)| hosts.len() > 1 && !is_reported(core)).collect()
 }
 
 fn has_audit_head(state_dir: &Path, head: &str) -> Result<bool, String> {

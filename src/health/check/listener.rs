@@ -1,7 +1,7 @@
 //! Judges the listener's status.
 
 use super::{Configured, Facts, Finding, Level, Listener, count, span};
-use crate::state_dir::listener_status::{ListenerStatus, RelayLink, Skew};
+use crate::state_dir::listener_status::{ListenerStatus, RelayLink, SOCKET_MODE_OFF, Skew, Socket};
 
 /// Slack's requests are refused when the clocks are 300 s apart; before that somebody should know.
 const SKEW_WARNING: i64 = 60;
@@ -12,6 +12,8 @@ const SKEW_BELIEVED: i64 = 24 * 60 * 60;
 const SOCKET_WARNING: i64 = 30;
 const SOCKET_CRITICAL: i64 = 5 * 60;
 
+/// The remedy of an app whose Socket Mode is switched off.
+pub(crate) const SWITCH_ON: &str = "api.slack.com/apps, Socket Mode: switch it on; then: systemctl reload ackbell";
 const RESTART: &str = "systemctl restart ackbell; its log: journalctl -u ackbell";
 
 pub(super) fn judge(facts: &Facts, findings: &mut Vec<Finding>) {
@@ -52,6 +54,14 @@ pub(super) fn judge(facts: &Facts, findings: &mut Vec<Finding>) {
     }
 }
 
+/// What brings a Socket Mode connection back.
+fn socket_remedy(name: &str, socket: &Socket) -> String {
+    if socket.error.as_deref() == Some(SOCKET_MODE_OFF) {
+        return SWITCH_ON.to_owned();
+    }
+    format!("ackbell doctor --integration {name}; after the repair: systemctl reload ackbell")
+}
+
 fn running(status: &ListenerStatus, now: i64, findings: &mut Vec<Finding>) {
     let mut add = |level, text: String, remedy: &str| findings.push(Finding::new(level, text).remedy(remedy));
     let ours = env!("CARGO_PKG_VERSION");
@@ -77,7 +87,7 @@ fn running(status: &ListenerStatus, now: i64, findings: &mut Vec<Finding>) {
             let level = if silent >= SOCKET_CRITICAL { Level::Critical } else { Level::Warning };
             let why = socket.error.as_deref().unwrap_or("no answer yet");
             let text = format!("[{name}] has had no Socket Mode connection for {}: {why}", span(silent));
-            add(level, text, &format!("ackbell doctor --integration {name}"));
+            add(level, text, &socket_remedy(name, socket));
         }
         if socket.connected && socket.other_connections > 0 {
             let others = count(i64::try_from(socket.other_connections).unwrap_or(i64::MAX), "other connection");
@@ -103,6 +113,13 @@ fn running(status: &ListenerStatus, now: i64, findings: &mut Vec<Finding>) {
     }
     relays(status, now, &mut add);
     centre(status, now, &mut add);
+    for (core, down) in &status.addresses_down {
+        let table = if core.is_empty() { "[core]".to_owned() } else { format!("[cores.{core}]") };
+        for (address, failure) in down {
+            let text = format!("{table} {address} hasn't answered for {}: {}", span(now - failure.at), failure.reason);
+            add(Level::Warning, text, "ackbell doctor; another address of that core is used while one answers");
+        }
+    }
     for (name, failure) in &status.commands {
         let core = if name.is_empty() { String::new() } else { format!(" to \"{name}\"") };
         let text =

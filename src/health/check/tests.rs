@@ -28,7 +28,9 @@ fn well() -> Facts {
         outbox: Some(Ok(Health::default())),
         config: Some(Configured::Good { takes_callbacks: true, template: None, missing: Vec::new() }),
         cores: BTreeMap::from([(String::new(), CommandTransport::Open)]),
+        closed_state: None,
         dangers: Vec::new(),
+        origins: BTreeMap::new(),
     }
 }
 
@@ -176,6 +178,13 @@ fn what_the_listener_noted_is_judged() {
             runs(|status| drop(status.commands.insert(String::new(), failure("nobody reads it").unwrap()))),
             "WARNING - the last command wasn't handed over 60 s ago: nobody reads it",
         ),
+        (
+            runs(|status| {
+                let down = BTreeMap::from([("tcp:b:6557".to_owned(), failure("refused").unwrap())]);
+                status.addresses_down.insert("branch".into(), down);
+            }),
+            "WARNING - [cores.branch] tcp:b:6557 hasn't answered for 60 s: refused",
+        ),
     ] {
         assert_eq!(head(&facts).strip_prefix("ACKBELL "), Some(expected));
     }
@@ -230,4 +239,14 @@ fn what_lets_a_text_reach_a_shell_is_a_warning_with_its_remedy() {
     assert!(text.starts_with("ACKBELL WARNING - no line; a quote | "), "{text}");
     let remedy = "ackbell doctor says what to set";
     assert!(text.ends_with(&format!("\nWARNING: no line\n  {remedy}\nWARNING: a quote\n  {remedy}")), "{text}");
+}
+
+#[test]
+fn a_second_host_that_notifies_is_told_with_the_three_remedies() {
+    let origins = BTreeMap::from([("main".to_owned(), vec!["mon1".to_owned(), "mon2".to_owned()])]);
+    let text = judge(&Facts { origins, ..well() }, &THRESHOLDS).text();
+    assert!(text.starts_with("ACKBELL WARNING - 2 hosts notify for core \"main\": mon1, mon2 | "), "{text}");
+    for remedy in ["redundant = true in [cores.main]", "redundant = false", "ackbell notify --core NAME"] {
+        assert!(text.contains(remedy), "{text}");
+    }
 }

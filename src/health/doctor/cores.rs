@@ -4,6 +4,7 @@ use super::{Mark, Step, Trouble};
 use crate::config::{Config, Core, CoreKind};
 use crate::health::check::gather::{self, takes_callbacks};
 use crate::health::check::{Listener, span};
+use crate::monitoring::addresses::{self, Address};
 use crate::monitoring::error::{ReadError, SendError};
 use crate::monitoring::relay::centre::{Centre, CentreError};
 use crate::monitoring::shell::{self, Danger, DangerKind};
@@ -81,6 +82,7 @@ pub(super) fn centres(config: &Config, env: &Environment) -> Vec<Step> {
 pub(super) fn core(core: &Core) -> Vec<Step> {
     let hop = |what: &str| if core.name.is_empty() { what.to_owned() } else { format!("[{}] {what}", core.name) };
     let mut steps = vec![transport_step(&hop("commands"), core)];
+    steps.extend(addresses::probe_each(core).into_iter().map(|address| address_step(&hop("address"), address)));
     steps.extend(state_steps(&hop("state"), core));
     if let Some((path, readable)) = objects_readable(core) {
         steps.push(match readable {
@@ -106,7 +108,7 @@ pub(super) fn core(core: &Core) -> Vec<Step> {
 }
 
 /// The machine's own core, which nobody configured and nobody's click is to reach: what it runs us with is looked at
-/// all the same, and told only when it is dangerous.
+/// all the same, and reported only when it is dangerous.
 pub(super) fn unconfigured() -> Vec<Step> {
     let steps = shell_steps("shell lines", &paths::found());
     steps.into_iter().filter(|step| step.mark != Mark::Good).collect()
@@ -162,18 +164,19 @@ fn transport_step(hop: &str, core: &Core) -> Step {
     }
 }
 
-/// How a core's unit is called, and its main configuration.
-fn unit(kind: CoreKind) -> (&'static str, &'static str) {
-    match kind {
-        CoreKind::Centreon => {
-            ("centengine", "centengine.cfg, by the poller's engine configuration in Centreon's web page")
+/// Whether one of several answers; that another one does is said by the step of the commands.
+fn address_step(hop: &str, Address { name, answers }: Address) -> Step {
+    match answers {
+        Ok(()) => Step::good(hop, format!("{name} answers")),
+        Err(reason) => {
+            let found = format!("{name} doesn't answer: {reason}");
+            Step::warning(hop, found, "repair it, or remove it from the list; the others are used meanwhile")
         }
-        _ => ("nagios4 (nagios, naemon)", "nagios.cfg"),
     }
 }
 
 fn remedy(error: &SendError, kind: CoreKind) -> String {
-    let (unit, main_config) = unit(kind);
+    let (unit, main_config) = (kind.facts().unit, kind.facts().main_config);
     match error {
         SendError::NoTransport => "set command_file or api_url in [core]; ackbell config check".to_owned(),
         SendError::Disabled => {
@@ -217,7 +220,7 @@ fn state_steps(hop: &str, core: &Core) -> Vec<Step> {
                 Trouble::Unreachable,
                 hop,
                 found,
-                format!("systemctl status {}; correct status_file", unit(core.kind).0),
+                format!("systemctl status {}; correct status_file", core.kind.facts().unit),
             )
         }
         _ => Step::good(hop, format!("read back, {} old", span(age))),
@@ -227,7 +230,10 @@ fn state_steps(hop: &str, core: &Core) -> Vec<Step> {
         steps.push(Step::warning(
             hop,
             found,
-            format!("in {}: enable_notifications=1, or enable them in its web interface", unit(core.kind).1),
+            format!(
+                "in {}: enable_notifications=1, or enable them in its web interface",
+                core.kind.facts().main_config
+            ),
         ));
     }
     steps

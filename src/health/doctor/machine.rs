@@ -8,7 +8,7 @@ use crate::state_dir::StateDirs;
 use crate::store::Store;
 use crate::system::clock;
 use crate::system::environment::Environment;
-use rustix::fs::{Access, AtFlags, CWD, accessat, statvfs};
+use rustix::fs::{Access, AtFlags, CWD, accessat, statfs, statvfs};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
@@ -61,6 +61,19 @@ pub(super) fn configuration(path: Option<&Path>, env: &Environment) -> (Option<C
     }
 }
 
+/// The file systems over a network, by the number that `statfs(2)` lists. `SQLite`'s write-ahead log needs memory that all its
+/// processes share (<https://sqlite.org/wal.html>), which they don't have across machines.
+fn network_file_system(number: i128) -> Option<&'static str> {
+    // The kernel's numbers have 32 bits; some machines have them signed.
+    match number & 0xffff_ffff {
+        0x6969 => Some("NFS"),
+        0xff53_4d42 | 0xfe53_4d42 | 0x517b => Some("CIFS (SMB)"),
+        0x5346_414f => Some("AFS"),
+        0x0102_1997 => Some("9P"),
+        _ => None,
+    }
+}
+
 /// The state directory, its spool and its outbox.
 pub(super) fn state(path: Option<&Path>, env: &Environment) -> Vec<Step> {
     let StateDirs { state_dir, .. } = state_dirs(path, env);
@@ -77,6 +90,11 @@ pub(super) fn state(path: Option<&Path>, env: &Environment) -> Vec<Step> {
             return vec![Step::bad(Trouble::State, "state directory", format!("can't see {shown}: {e}"), remedy)];
         }
     };
+    let config = config::load(path, env).ok().map(|(config, _)| config);
+    if let Some(closed) = gather::closed_state(config.as_ref(), &state_dir) {
+        let (found, remedy) = closed.judge();
+        return vec![Step::bad(Trouble::State, "state directory", found, remedy)];
+    }
     let (owner, me) = (user_name(directory.uid()), user_name(rustix::process::geteuid().as_raw()));
     let mut steps = Vec::new();
     let unwritable = ["", "spool/tmp", "spool/new"].into_iter().map(|inside| state_dir.join(inside)).find(|path| {
@@ -90,6 +108,12 @@ pub(super) fn state(path: Option<&Path>, env: &Environment) -> Vec<Step> {
             Step::bad(Trouble::State, "state directory", found, remedy)
         }
     });
+    let network = statfs(&state_dir).ok().and_then(|file_system| network_file_system(i128::from(file_system.f_type)));
+    if let Some(name) = network {
+        let found = format!("{shown} is on {name}: locks and the database's shared memory don't hold there");
+        let remedy = "set state_dir to a local disk; for two machines: a disk that the cluster mounts on one at a time";
+        steps.push(Step::warning("state directory", found, remedy));
+    }
     if let Ok(space) = statvfs(&state_dir) {
         let free = space.f_bavail.saturating_mul(space.f_frsize);
         let found = format!("{} MB free", free / 1024 / 1024);
@@ -118,7 +142,7 @@ pub(super) fn state(path: Option<&Path>, env: &Environment) -> Vec<Step> {
     steps
 }
 
-/// Whether a listener runs, and what it noted.
+/// Whether a listener runs, and its status.
 pub(super) fn listener(config: &Config) -> Vec<Step> {
     const HOP: &str = "listener";
     let now = clock::wall_ms() / 1000;
@@ -149,4 +173,18 @@ fn user_name(uid: u32) -> String {
         (fields.nth(1)? == uid.to_string()).then(|| name.to_owned())
     });
     name.unwrap_or_else(|| uid.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_system_over_a_network_is_known_by_its_number() {
+        assert_eq!(network_file_system(0x6969), Some("NFS"));
+        let signed = i128::from(i32::from_ne_bytes(0xff53_4d42_u32.to_ne_bytes()));
+        assert_eq!([0xff53_4d42, signed, 0xfe53_4d42].map(network_file_system), [Some("CIFS (SMB)"); 3]);
+        // ext4, tmpfs, btrfs, overlayfs
+        assert_eq!([0xef53, 0x0102_1994, 0x9123_683e, 0x794c_7630].map(network_file_system), [None; 4]);
+    }
 }

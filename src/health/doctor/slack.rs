@@ -2,11 +2,14 @@
 
 use super::{CALL_MAX, Step, Steps, Trouble, channels};
 use crate::config::{Config, Flavor, Integration};
+use crate::health::check::listener::SWITCH_ON;
+use crate::health::check::{Listener, gather, span};
 use crate::model::outcome::Outcome;
 use crate::rules::manifest::feature::{Need, needs_of, of_bot};
 use crate::rules::remedy::{Context, remedy};
 use crate::slack::api::Client;
 use crate::slack::api::probe::{ConnectFailure, ProbeResponse, proxy_in_use};
+use crate::state_dir::listener_status::{SOCKET_MODE_OFF, Socket};
 use crate::system::clock;
 use crate::system::environment::Environment;
 use std::time::Instant;
@@ -197,7 +200,7 @@ fn callbacks(config: &Config, own: &Integration, client: &Client) -> Vec<Step> {
     let mut steps = Vec::new();
     if own.app_token.is_some() && config.listen.socket_mode {
         steps.push(match client.open_connection() {
-            Ok(_) => Step::good(&hop("socket mode"), "Slack opens connections for the app token"),
+            Ok(_) => listening_step(&hop("socket mode"), config, own),
             Err(Outcome::TokenNever { reason }) => Step::bad(
                 Trouble::Refused,
                 &hop("socket mode"),
@@ -223,6 +226,27 @@ fn callbacks(config: &Config, own: &Integration, client: &Client) -> Vec<Step> {
         }
     }
     steps
+}
+
+/// Slack opens connections for the app token: also for an app whose Socket Mode is switched off, and a firewall may still
+/// stop the WebSocket. Only a running listener knows whether one serves, so its status counts where it is worse.
+fn listening_step(hop: &str, config: &Config, own: &Integration) -> Step {
+    let now = clock::wall_ms() / 1000;
+    let opens = "Slack opens connections for the app token";
+    let Ok(Listener::Runs(status)) = gather::listener(&config.state_dir, &config.runtime_dir, now) else {
+        return Step::good(hop, opens);
+    };
+    match status.sockets.get(&own.name) {
+        Some(Socket { connected: false, since, error: Some(reason), .. }) => {
+            let found = format!("{opens}, but the listener has had none for {}: {reason}", span(now - since));
+            let remedy = match &**reason {
+                SOCKET_MODE_OFF => SWITCH_ON,
+                _ => "systemctl reload ackbell tries again at once; its log: journalctl -u ackbell",
+            };
+            Step::bad(Trouble::Refused, hop, found, remedy)
+        }
+        _ => Step::good(hop, opens),
+    }
 }
 
 /// Whether the public address leads to this listener, as seen from this machine; from outside it may differ.

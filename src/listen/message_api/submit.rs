@@ -39,7 +39,7 @@ impl MessageApi {
                 HttpReply { status: 204, body: ReplyBody::Empty }
             }
             Err(e) => {
-                error!("message not kept reason=\"{e}\" answer=503");
+                error!("message not kept reason={:?} answer=503", e.to_string());
                 HttpReply::text(503, "the message can't be kept just now; send it again\n")
             }
         }

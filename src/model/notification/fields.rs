@@ -32,7 +32,7 @@ const fn field(
 
 /// Every field, in the order of `--help`.
 pub(crate) const FIELDS: [Field; 36] = [
-    field("type", "Host|Service", "What it is about; a --servicedesc makes it a service; also -t", "", ""),
+    field("type", "Host|Service", "What it is about; a --servicedesc makes it a service", "", ""),
     field(
         "notificationtype",
         "TYPE",
@@ -159,6 +159,8 @@ impl Fields {
         let (output, long_output, long_output_is_raw) = self.output();
         let mut notification = Notification {
             core: self.line("core").unwrap_or_default(),
+            origin: String::new(),
+            is_redundant: false,
             kind: Kind::Problem,
             host,
             service,

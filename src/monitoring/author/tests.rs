@@ -43,7 +43,7 @@ fn each_command_that_a_notification_comes_of_says_who_and_what() {
         for (own, host, service) in others.into_iter().filter(|(own, ..)| command.contains(own)) {
             assert_eq!(by_log(&log, &notification(kind, host, service, T)), None, "{own} {command}");
         }
-        // Neither what was ordered long before, nor what was after it, is what is told of.
+        // Neither an order of long before nor one after it belongs to the notification.
         let early = log.replace(&format!("[{T}]"), &format!("[{}]", T - 3600));
         let is_downtime = kind.starts_with("DOWNTIME");
         assert_eq!(by_log(&early, &notified).is_some(), is_downtime, "{command}");

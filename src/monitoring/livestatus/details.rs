@@ -1,7 +1,7 @@
 //! Facts from Livestatus about objects and contacts beside their state. Livestatus expands the macros in links by itself.
 
 use super::{OBJECTS_MAX, Table, ask, filter, has_control, table::Row};
-use crate::config::LivestatusAddress;
+use crate::config::Livestatus;
 use crate::model::object::Object;
 use crate::monitoring::object_facts::{Answers, Facts};
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ const OBJECT: &str =
     "display_name action_url_expanded notes_url_expanded groups custom_variable_names custom_variable_values";
 
 /// Fills in what is asked for; `None` when it gives no answer.
-pub(in crate::monitoring) fn details(address: &LivestatusAddress, answers: &mut Answers) -> Option<()> {
+pub(in crate::monitoring) fn details(address: &Livestatus, answers: &mut Answers) -> Option<()> {
     fill(&|query: &str| ask(address, query), answers)
 }
 

@@ -80,7 +80,8 @@ fn a_naemon_undoes_backslashes_and_says_what_it_refuses() {
     ] {
         let path = directory.path().join(format!("{kind:?}"));
         let played = play(&path, b"\n\n", vec![Vec::new()]);
-        let core = crate::config::Core { kind, livestatus: Some(LivestatusAddress::Unix(path)), ..Default::default() };
+        let core =
+            crate::config::Core { kind, livestatus: Some(LivestatusAddress::Unix(path).into()), ..Default::default() };
         let nowhere = Some(directory.path().join("none"));
         let core = crate::config::Core { main_config: nowhere, ..core };
         crate::monitoring::send::send(&core, &command).unwrap();
@@ -90,7 +91,7 @@ fn a_naemon_undoes_backslashes_and_says_what_it_refuses() {
     }
     let path = directory.path().join("live");
     let _played = play(&path, b"\n\n", vec![NAEMON_REFUSAL.to_vec()]);
-    let error = send(&LivestatusAddress::Unix(path), Backslashes::Undone, &command).unwrap_err();
+    let error = send(&LivestatusAddress::Unix(path).into(), Backslashes::Undone, &command).unwrap_err();
     let verdict = "the monitoring core refused it: Failed validation of service as type service (argument 0)";
     assert_eq!((error.to_string().as_str(), error.is_verdict()), (verdict, true));
 }
@@ -116,7 +117,7 @@ fn the_state_is_read_from_memory() {
         ],
     );
     let hostile = object("a\nFilter: x", None);
-    let snapshot = read(&LivestatusAddress::Unix(path), &[host.clone(), disk.clone(), hostile]).unwrap();
+    let snapshot = read(&LivestatusAddress::Unix(path).into(), &[host.clone(), disk.clone(), hostile]).unwrap();
     let asked = played.join().unwrap();
     assert!(asked[2].starts_with("GET services\nColumns: host_name description state "), "{}", asked[2]);
     let end = "\nFilter: host_name = web01\nFilter: description = Disk\nAnd: 2\nOutputFormat: csv\nSeparators: 0 0 1 2\nResponseHeader: fixed16\n\n";
@@ -139,7 +140,7 @@ fn contacts_are_told_without_a_file() {
     let path = directory.path().join("live");
     let contacts = "[[\"alice\",\"alice@example.com\",1],[\"bob\",\"\",0]]";
     let played = play(&path, b"\n\n", vec![framed(200, "[[[\"alice\",\"eve\"]]]"), framed(200, contacts)]);
-    let livestatus = Some(LivestatusAddress::Unix(path));
+    let livestatus = Some(LivestatusAddress::Unix(path).into());
     let core = crate::config::Core { kind: CoreKind::Checkmk, livestatus, ..Default::default() };
     let found = crate::monitoring::contacts::Contacts::default().of(&core, &object("web01", Some("Disk"))).unwrap();
     assert!(played.join().unwrap()[0].starts_with("GET services\nColumns: contacts\nFilter: host_name = web01\n"));
@@ -165,7 +166,7 @@ fn what_it_refuses_is_told() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("live");
     let _played = play(&path, b"\n\n", vec![framed(452, "No such column")]);
-    let error = read(&LivestatusAddress::Unix(path.clone()), &[]).unwrap_err();
+    let error = read(&LivestatusAddress::Unix(path.clone()).into(), &[]).unwrap_err();
     assert_eq!(
         error.to_string(),
         format!("can't get the core's state from Livestatus at {}: 452 No such column", path.display())
@@ -179,10 +180,56 @@ fn a_survey_asks_for_what_is_wrong() {
     let hosts = framed(200, "[[\"web01\",\"web01\",1,1,0,0,0,1,5,6,7,1,\"down\"]]");
     let services = framed(200, "[[\"web01\",\"Disk\",2,1,1,2,1,1,5,6,7,1,\"bad\"]]");
     let played = play(&path, b"\n\n", vec![hosts, services]);
-    let found = list(&LivestatusAddress::Unix(path), Scope::Problems).unwrap();
+    let found = list(&LivestatusAddress::Unix(path).into(), Scope::Problems).unwrap();
     let asked = played.join().unwrap();
     assert!(asked[1].starts_with("GET services\nColumns: host_name description state "), "{}", asked[1]);
     assert!(asked[1].contains("\nFilter: state != 0\nFilter: has_been_checked = 1\nOutputFormat"), "{}", asked[1]);
     assert_eq!(found[0].0, object("web01", None));
     assert_eq!((&found[1].0, found[1].1.code), (&object("web01", Some("Disk")), 2));
+}
+
+fn alternatives(paths: &[&std::path::Path]) -> Livestatus {
+    Livestatus(paths.iter().map(|path| LivestatusAddress::Unix((*path).to_owned())).collect())
+}
+
+#[test]
+fn the_first_address_that_answers_is_used_and_one_that_is_down_rests() {
+    let directory = tempfile::tempdir().unwrap();
+    let [away, spare, mute] = ["away", "spare", "mute"].map(|name| directory.path().join(name));
+    let both = alternatives(&[&away, &spare]);
+    let reason = |e: ReadError| e.to_string();
+    let nobody = read(&both, &[]).map_err(reason).unwrap_err();
+    let expected = format!(
+        "can't get the core's state from Livestatus: {}: No such file or directory (os error 2); {}: No such file or directory (os error 2)",
+        away.display(),
+        spare.display()
+    );
+    assert_eq!(nobody, expected);
+    let played = play(&spare, b"\n\n", vec![framed(200, "[[17,1,1,0]]"), framed(200, "[[18,1,1,0]]")]);
+    assert_eq!(read(&both, &[]).unwrap().program.pid, Some(17));
+    // The preferred one is back, and rests still.
+    let _back = std::os::unix::net::UnixListener::bind(&away).unwrap();
+    assert_eq!(read(&both, &[]).unwrap().program.pid, Some(18));
+    assert_eq!(played.join().unwrap().len(), 2);
+    // A forwarder without a core behind it closes; the answer of a core that is asked nonsense is one.
+    let _closed = play(&mute, b"\n\n", vec![Vec::new(), Vec::new()]);
+    let nonsense = directory.path().join("nonsense");
+    let _played = play(&nonsense, b"\n\n", vec![framed(452, "no such column")]);
+    let unreadable = read(&alternatives(&[&mute, &nonsense]), &[]).map_err(reason).unwrap_err();
+    assert!(unreadable.ends_with("Livestatus: 452 no such column"), "{unreadable}");
+}
+
+#[test]
+fn a_command_goes_to_one_address_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let [away, first, spare] = ["away", "first", "spare"].map(|name| directory.path().join(name));
+    let action = crate::model::action::Action::Comment { persistent: true, comment: "x".to_owned() };
+    let command = crate::rules::command::tests::command(&action, "web01", None, "alice").unwrap();
+    // It has the command and dies: the state will show whether it ran it.
+    let played = play(&first, b"\n\n", vec![Vec::new()]);
+    let other = std::os::unix::net::UnixListener::bind(&spare).unwrap();
+    other.set_nonblocking(true).unwrap();
+    send(&alternatives(&[&away, &first, &spare]), Backslashes::Kept, &command).unwrap();
+    assert_eq!(played.join().unwrap().len(), 1);
+    assert_eq!(other.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }

@@ -9,7 +9,7 @@ use crate::system::secret::Secret;
 const HOST: &str = "c36b8048-93ce-4385-ac19-ab5c90574b77";
 
 fn core(url: String) -> Core {
-    let api = Api { url, login: ApiLogin::Key(Secret::new("k1".into())), ca_file: None };
+    let api = Api { urls: vec![url], login: ApiLogin::Key(Secret::new("k1".into())), ca_file: None };
     // Nothing of it is on this machine.
     let gone = Some("/nonexistent/ackbell".into());
     Core { kind: CoreKind::OpenItCockpit, api: Some(api), command_file: gone, ..Core::default() }

@@ -271,7 +271,7 @@ fn a_socket_that_never_answers_is_left_in_time() {
 fn without_a_handler_and_a_fifo_livestatus_is_next() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("live");
-    let livestatus = Some(LivestatusAddress::Unix(path.clone()));
+    let livestatus = Some(LivestatusAddress::Unix(path.clone()).into());
     let core = Core { livestatus, ..naemon(directory.path()) };
     let _handler = play(core.query_socket.as_ref().unwrap(), b"\0", vec![b"404: command: No such handler\0".to_vec()]);
     let _played = play(&path, b"\n\n", vec![Vec::new()]);
@@ -282,7 +282,7 @@ fn without_a_handler_and_a_fifo_livestatus_is_next() {
 fn livestatus_takes_commands_when_there_is_nothing_else() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("live");
-    let livestatus = Some(LivestatusAddress::Unix(path.clone()));
+    let livestatus = Some(LivestatusAddress::Unix(path.clone()).into());
     let core = Core { kind: CoreKind::Checkmk, livestatus, ..Core::default() };
     let played = play(&path, b"\n\n", vec![Vec::new()]);
     assert_eq!(send(&core, &acknowledge()).unwrap(), Receipt { transport: "Livestatus", answer: None });
@@ -323,7 +323,7 @@ pub(crate) fn serve(answers: Vec<(u16, String)>) -> (String, JoinHandle<Vec<Stri
 
 pub(crate) fn icinga2(url: String) -> Core {
     let login = ApiLogin::Basic { user: "ackbell".into(), password: Secret::new("s:3".into()) };
-    Core { kind: CoreKind::Icinga2, api: Some(Api { url, login, ca_file: None }), ..Core::default() }
+    Core { kind: CoreKind::Icinga2, api: Some(Api { urls: vec![url], login, ca_file: None }), ..Core::default() }
 }
 
 #[test]
@@ -341,4 +341,39 @@ fn an_api_that_is_down_or_locked_is_told() {
     assert!(refused(&icinga2(url)).ends_with("it answered 200"));
     let (url, _) = serve(vec![(500, "<html>".into())]);
     assert!(refused(&icinga2(url)).ends_with("it answered 500"));
+}
+
+fn with_urls(urls: Vec<String>) -> Core {
+    let mut core = icinga2(String::new());
+    core.api.as_mut().unwrap().urls = urls;
+    core
+}
+
+#[test]
+fn an_api_at_several_addresses_gets_a_command_once() {
+    let done = || vec![(200, r#"{"results":[{"code":200,"status":"Done."}]}"#.to_owned())];
+    // Nobody listens there: the next one takes it.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (url, served) = serve(done());
+    send(&with_urls(vec![format!("http://{nobody}"), url]), &acknowledge()).unwrap();
+    assert_eq!(served.join().unwrap().len(), 1);
+    // One takes it and dies without an answer: nobody else gets it.
+    let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = deaf.local_addr().unwrap();
+    let dies = std::thread::spawn(move || {
+        let (mut stream, _) = deaf.accept().unwrap();
+        let mut chunk = [0; 4096];
+        assert!(stream.read(&mut chunk).unwrap() > 0);
+    });
+    let spare = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    spare.set_nonblocking(true).unwrap();
+    let spare_url = format!("http://{}", spare.local_addr().unwrap());
+    let error = send(&with_urls(vec![format!("http://{address}"), spare_url]), &acknowledge()).unwrap_err();
+    dies.join().unwrap();
+    assert!(error.to_string().contains(&address.to_string()), "{error}");
+    assert_eq!(spare.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    // A question may be asked elsewhere.
+    let (away, _) = serve(vec![(503, String::new())]);
+    let (url, _) = serve(vec![(200, r#"{"results":[]}"#.into())]);
+    probe(&with_urls(vec![away, url])).unwrap();
 }

@@ -1,5 +1,4 @@
 use super::*;
-use crate::setup::contrib;
 
 /// All that a shipped line may have: names, numbers, the core's own words, and what every version takes quotes out of. Not
 /// an acknowledgement's texts: they are cleaned only where the main configuration says so, and whoever may acknowledge
@@ -42,7 +41,7 @@ const ALLOWED: [&str; 31] = [
 fn no_shipped_definition_has_free_text_on_its_shell_line() {
     for kind in [CoreKind::Nagios, CoreKind::Naemon, CoreKind::OpenItCockpit] {
         let lines: Vec<&str> =
-            contrib(kind).lines().filter(|line| is_ours(line) && line.contains("$HOSTNAME$")).collect();
+            kind.facts().definitions.lines().filter(|line| is_ours(line) && line.contains("$HOSTNAME$")).collect();
         assert_eq!(lines.len(), 2, "{kind:?}: one for hosts, one for services");
         for line in lines {
             assert_eq!(free_texts(line), [""; 0], "{kind:?}");
@@ -113,7 +112,7 @@ fn a_definition_in_force_with_free_text_is_told_and_whom_it_loses() {
         command("/usr/bin/ackbell notify --from-env"),
         command("/bin/mail -s '$HOSTALIAS$'"),
         command("/usr/bin/ackbell check '$HOSTALIAS$'"),
-        contrib(CoreKind::Nagios).to_owned(),
+        CoreKind::Nagios.facts().definitions.to_owned(),
     ] {
         assert_eq!(found(BOTH, &format!("{harmless}{host}{service}")), []);
     }
@@ -133,8 +132,12 @@ fn a_core_without_a_shell_has_no_such_danger() {
 /// closing quote, and quotes are deleted from every value. So whatever somebody may write has a blank for its last backslash.
 #[test]
 fn every_text_on_centreons_lines_ends_with_a_blank_for_its_backslash() {
-    let lines: Vec<&str> =
-        contrib(CoreKind::Centreon).lines().filter(|line| is_ours(line) && line.contains("$HOSTNAME$")).collect();
+    let lines: Vec<&str> = CoreKind::Centreon
+        .facts()
+        .definitions
+        .lines()
+        .filter(|line| is_ours(line) && line.contains("$HOSTNAME$"))
+        .collect();
     assert_eq!(lines.len(), 2, "one for hosts, one for services");
     let is_number = |name: &str| {
         ["ID", "NUMBER", "ATTEMPT", "ATTEMPTS", "SEC", "CHANGE", "TIMET", "NOTIFICATIONTYPE"]

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 pub(super) const HOST: &[u8] = b"_HOST_ID";
 pub(super) const SERVICE: &[u8] = b"_SERVICE_ID";
 
-/// The numbers of wanted objects, as far as their blocks told them.
+/// The numbers of wanted objects, as far as their blocks have them.
 #[derive(Default)]
 pub(super) struct Ids<'a> {
     hosts: HashMap<&'a str, u64>,
@@ -54,7 +54,7 @@ impl<'a> Ids<'a> {
         }
     }
 
-    /// At the file's end. Comments stand there in no order, and their numbers are used again: only time tells the latest.
+    /// At the file's end. Comments stand there in no order, and their numbers are used again: the latest is known by its time.
     pub(super) fn finish(self, states: &mut HashMap<Object, State>) {
         if !self.is_numbered {
             return;

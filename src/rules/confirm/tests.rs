@@ -101,7 +101,8 @@ fn what_forbids_it_is_said() {
     let unknown = Snapshot { created: SENT + 1, ..Snapshot::default() };
     assert_eq!(never(&unknown, false), "the monitoring core doesn't know Disk on web01");
     let recovered = snapshot(SENT + 1, State { code: 0, ..critical() });
-    assert_eq!(never(&recovered, false), "Disk on web01 has already recovered");
+    let judged = judge(&expected(acknowledged()), &recovered, false);
+    assert_eq!(judged, Confirmation::Recovered("Disk on web01 has already recovered".into()));
     let mut deaf = snapshot(SENT + 1, critical());
     deaf.program.external_commands_checked = Some(false);
     assert_eq!(never(&deaf, false), "the monitoring core takes no external commands (check_external_commands=0)");

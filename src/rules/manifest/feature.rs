@@ -135,7 +135,7 @@ pub(crate) fn of_bot(config: &Config, integration: &Integration, is_heard: bool)
 }
 
 /// Beside the webhook there is a bot token, and no destination that only the token could reach: the webhook posts, and the
-/// token tells who clicked.
+/// token shows who clicked.
 pub(crate) fn posts_by_webhook_alone(config: &Config, integration: &Integration) -> bool {
     let has_webhook = integration.webhook_url().is_some() && integration.channel.is_none();
     has_webhook && config.routes_to(integration).all(|route| route.to.is_empty())

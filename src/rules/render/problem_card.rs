@@ -32,7 +32,7 @@ pub(crate) fn problem_card(problem: &Problem, facts: &RenderContext<'_>) -> Card
     card
 }
 
-/// The message that tells several notifications of one problem at once, or a later one of a problem that has messages
+/// The message that shows several notifications of one problem at once, or a later one of a problem that has messages
 /// already: without edits there is no other way to say what belongs together.
 pub(crate) fn combined_card(problem: &Problem, updates: &[&Notification], facts: &RenderContext<'_>) -> Card {
     let Some((last, before)) = updates.split_last() else {

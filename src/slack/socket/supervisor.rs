@@ -3,7 +3,7 @@
 use super::Shared;
 use super::connection::{ConnectionEvent, Disconnect, run};
 use crate::rules::retry::backoff;
-use crate::state_dir::listener_status::SocketStatus;
+use crate::state_dir::listener_status::{SOCKET_MODE_OFF, SocketStatus};
 use crate::system::clock;
 use log::{error, info, warn};
 use std::os::unix::net::UnixStream;
@@ -186,9 +186,7 @@ impl Supervisor {
             Disconnect::Lost(reason) => (reason, pause, false),
             Disconnect::Wait(after) => ("Slack asks to wait".to_owned(), after.max(pause), false),
             Disconnect::TooMany => ("the app has all the connections Slack allows (10)".to_owned(), pause, true),
-            Disconnect::LinkDisabled => {
-                ("Socket Mode is switched off in the app".to_owned(), timing.link_disabled, true)
-            }
+            Disconnect::LinkDisabled => (SOCKET_MODE_OFF.to_owned(), timing.link_disabled, true),
             Disconnect::Hopeless(reason) => (reason, timing.hopeless, true),
         };
         self.next = Some(Instant::now() + pause);

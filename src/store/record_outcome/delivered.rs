@@ -81,7 +81,10 @@ impl Recorder<'_> {
             DigestStep::Close | DigestStep::MarkShown => {
                 let reason = Reason::from(IN_A_DIGEST.to_owned());
                 self.end_waiting(DeliveryState::Merged, &reason)?;
-                id.update(self.db, "open = ?2", &[&(step == DigestStep::MarkShown)])
+                // One of its problems may have come back while the closing line was sent: then it goes on.
+                let open =
+                    "open = ?2 OR EXISTS (SELECT 1 FROM delivery d WHERE d.digest = digest.id AND d.state = 'waiting')";
+                id.update(self.db, open, &[&(step == DigestStep::MarkShown)])
             }
         }
     }

@@ -137,9 +137,10 @@ fn deliver_all(store: &mut Store) -> BTreeMap<String, Vec<&'static str>> {
     let mut now = WEEK_MS + DAY_MS;
     for _ in 0..200 {
         for queue in store.queues().unwrap() {
-            let Some(planned) = store.plan(&queue, EDITABLE, QUIET, now).unwrap() else { continue };
-            if planned.ready.max(store.paused_until(&queue).unwrap()) <= now {
-                let claimed = store.claim(&queue, planned, EDITABLE, now).unwrap();
+            if store.paused_until(&queue).unwrap() > now {
+                continue;
+            }
+            if let Some(claimed) = store.claim(&queue, EDITABLE, QUIET, now).unwrap() {
                 steps.entry(format!("{} {}", queue.integration, queue.target)).or_default().push(step(&claimed));
                 record(store, &claimed, &delivered(), now);
             }
@@ -170,7 +171,8 @@ fn a_week_goes_on_where_it_was() {
 
 #[test]
 fn a_migration_that_ends_at_any_statement_leaves_the_week_as_it_was() {
-    let statements: Vec<&str> = schema::LATEST.split_inclusive(";\n").collect();
+    let all = [schema::VERSION_8, schema::VERSION_9].concat();
+    let statements: Vec<&str> = all.split_inclusive(";\n").collect();
     assert!(statements.len() > 20, "{}", statements.len());
     let (_directory, path) = week();
     let whole = |db: &Connection| SAME.map(|(_, sql, _)| rows(db, sql));
@@ -196,7 +198,7 @@ fn a_migration_that_ends_at_any_statement_leaves_the_week_as_it_was() {
     assert_eq!(whole(&db), before);
     db.execute_batch("DROP TABLE action_request").unwrap();
     schema::migrate(&db).unwrap();
-    assert_eq!(rows(&db, "PRAGMA user_version"), ["8"]);
+    assert_eq!(rows(&db, "PRAGMA user_version"), ["9"]);
 }
 
 #[test]
@@ -211,13 +213,13 @@ fn a_corrupt_database_of_the_old_schema_gives_its_waiting_messages() {
 #[test]
 fn a_newer_schema_is_refused() {
     let (directory, path) = week();
-    Connection::open(&path).unwrap().pragma_update(None, "user_version", 9).unwrap();
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 10).unwrap();
     assert!(matches!(
         Store::open(directory.path(), Duration::from_secs(1)),
-        Err(StoreError::Newer { found: 9, known: 8 })
+        Err(StoreError::Newer { found: 10, known: 9 })
     ));
     assert!(matches!(
         Store::open_for_reading(directory.path(), Duration::from_secs(1)),
-        Err(StoreError::Newer { found: 9, known: 8 })
+        Err(StoreError::Newer { found: 10, known: 9 })
     ));
 }

@@ -97,7 +97,9 @@ fn a_click_has_its_time_and_its_end_whatever_the_clock_says() {
         // The command waits in its file, for a core that says nothing for a while.
         night.core.pause(true);
         assert!(night.click(&card));
-        wait::until("the command", || night.site.log().contains("step=\"sending\""));
+        // Not the log's `sending`: that stands there before the command is written.
+        let is_sent = || night.site.sql("SELECT state FROM action_request").is_ok_and(|state| state == "sent");
+        wait::until("the command", is_sent);
         night.site.jump(jump);
     };
     std::thread::scope(|scope| {

@@ -14,6 +14,8 @@ pub(crate) struct Nagios {
     process: Option<Running>,
     /// The network namespace it runs in.
     namespace: Option<String>,
+    /// The name of the machine that it thinks it is on; without one it is on this.
+    host: Option<&'static str>,
 }
 
 impl Nagios {
@@ -24,21 +26,25 @@ impl Nagios {
 
     /// In a network namespace.
     pub(crate) fn start_in(site: &Site, command: &str, environment_macros: bool, namespace: Option<String>) -> Self {
-        let core = Self { directory: site.dir.path().to_owned(), process: None, namespace };
+        let core = Self { directory: site.dir.path().to_owned(), process: None, namespace, host: None };
         core.lay_out(command, environment_macros);
         core.run()
     }
 
-    fn program(&self) -> Command {
-        let Some(namespace) = &self.namespace else { return Command::new("nagios4") };
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", namespace, "nagios4"]);
-        command
+    /// One more core of the same objects that checks by itself, on a host of that name, in a directory of its own, with the
+    /// other's spool.
+    pub(crate) fn beside(first: &Site, own: &Site, host: &'static str) -> Self {
+        let core = Self { directory: own.dir.path().to_owned(), process: None, namespace: None, host: Some(host) };
+        let state = format!("state_dir = \"{}\"", first.state("").display());
+        let config = fs::read_to_string(first.config()).unwrap();
+        fs::write(own.config(), config.replace("state_dir = \"state\"", &state)).unwrap();
+        core.lay_out("ackbell", false);
+        core.run()
     }
 
     /// A core that knows nothing of ackbell yet and doesn't run; it reads `conf.d`, too.
     pub(crate) fn without_ackbell(site: &Site) -> Self {
-        let core = Self { directory: site.dir.path().to_owned(), process: None, namespace: None };
+        let core = Self { directory: site.dir.path().to_owned(), process: None, namespace: None, host: None };
         core.lay_out("nobody", false);
         for ours in ["ackbell.toml", "ackbell.cfg"] {
             fs::remove_file(core.path(ours)).unwrap();
@@ -104,6 +110,18 @@ impl Nagios {
         self
     }
 
+    fn program(&self) -> Command {
+        if let Some(namespace) = &self.namespace {
+            let mut command = Command::new("ip");
+            command.args(["netns", "exec", namespace, "nagios4"]);
+            return command;
+        }
+        let Some(host) = self.host else { return Command::new("nagios4") };
+        let mut command = Command::new("unshare");
+        command.args(["--uts", "sh", "-c", "hostname \"$0\" && exec nagios4 \"$@\"", host]);
+        command
+    }
+
     /// The core dies; its command file stays behind.
     pub(crate) fn halt(&mut self) {
         let process = self.process.take().unwrap();
@@ -116,8 +134,8 @@ impl Nagios {
     pub(crate) fn restart(&mut self) {
         let _ = fs::remove_file(self.path("rw/nagios.cmd"));
         let _ = fs::remove_file(self.path("nagios.pid"));
-        let mut command = self.program();
-        let process = command.arg(self.path("nagios.cfg")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let process =
+            self.program().arg(self.path("nagios.cfg")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         self.process = Some(Running(process));
         wait::until("nagios4", || self.path("rw/nagios.cmd").exists());
     }

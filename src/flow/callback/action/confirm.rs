@@ -113,17 +113,30 @@ impl ActionWorker {
                 }
                 Confirmation::Confirmed { .. } => self.confirmed_one(one, &snapshot, results)?,
                 Confirmation::NotYet => {}
-                Confirmation::Never(reason) => {
-                    let logged =
-                        one.expected.lines.iter().find_map(|line| {
-                            core_log::command_result(core, line, one.expected.sent_at).filter(has_reason)
-                        });
-                    let why = logged.map_or(reason, |logged| logged.to_string());
+                Confirmation::Recovered(_) if self.was_applied(core, &one.expected)? => results.end_recovered(one),
+                // The core's notification of the acknowledgement may be on its way.
+                Confirmation::Recovered(_) if !is_over(one) && logged_reason(core, one).is_none() => {
+                    self.state_reads.forget(core);
+                }
+                Confirmation::Never(reason) | Confirmation::Recovered(reason) => {
+                    let why = logged_reason(core, one).unwrap_or(reason);
                     results.end(one, "not taken", &format!("Sent, but the core has not applied it: {why}."));
                 }
             }
         }
         Ok(())
+    }
+
+    /// Whether the core acknowledged a problem that has recovered since: by its log, else by its own notification of it.
+    fn was_applied(&self, core: &Core, expected: &Expectation) -> Result<bool, StoreError> {
+        let Expectation { object, sent_at, lines, .. } = expected;
+        if lines.iter().any(|line| core_log::met_problem(core, line, *sent_at, object)) {
+            return Ok(true);
+        }
+        // Ours is shown once the request is confirmed, so this one is the core's.
+        let problem = self.store.shown_after(expected)?.and_then(|shown| shown.problem);
+        let shown = problem.and_then(|problem| problem.acknowledged);
+        Ok(shown.is_some_and(|shown| shown.author.as_ref() == Some(&expected.author) && shown.at >= *sent_at))
     }
 
     /// Whether a notification that `notify` accepted before the effect was seen isn't imported yet. If the messages
@@ -252,6 +265,13 @@ fn expectation_of(kept: &ActionRequest) -> Result<Expectation, StoreError> {
     serde_json::from_str(&kept.expectation).map_err(|e| StoreError::Content(e.to_string()))
 }
 
+/// Why the core didn't apply a command, where its log knows more than its state.
+fn logged_reason(core: &Core, one: &Unconfirmed) -> Option<String> {
+    let Expectation { lines, sent_at, .. } = &one.expected;
+    let logged = lines.iter().find_map(|line| core_log::command_result(core, line, *sent_at).filter(has_reason));
+    logged.map(|logged| logged.to_string())
+}
+
 /// Whether the core's log knows more than its state.
 fn has_reason(logged: &core_log::CommandLogResult) -> bool {
     match logged {
@@ -262,6 +282,17 @@ fn has_reason(logged: &core_log::CommandLogResult) -> bool {
 }
 
 impl Results {
+    /// The core acknowledged the problem, which has recovered since: no message shows an acknowledgement any more, and
+    /// none has to end.
+    fn end_recovered(&mut self, one: &Unconfirmed) {
+        let Unconfirmed { kept, request, expected } = one;
+        let detail = "it has recovered since";
+        self.rows.push(audit_row(kept, request, None, &expected.lines, "confirmed", detail));
+        let sentence = format!("Acknowledged: {} (confirmed by the core); {detail}.", expected.object);
+        let reply = kept.parent.is_none().then_some(sentence);
+        self.moves.push((kept.id, Transition::Done { outcome: ActionOutcome::Confirmed, reply }));
+    }
+
     /// A request ends without its effect.
     fn end(&mut self, one: &Unconfirmed, step: &str, sentence: &str) {
         self.rows.push(audit_row(&one.kept, &one.request, None, &one.expected.lines, step, sentence));

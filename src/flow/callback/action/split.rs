@@ -32,7 +32,7 @@ impl ActionWorker {
     }
 }
 
-/// A host's downtime with its services, where rules tell the objects apart: a request for the host and one for each
+/// A host's downtime with its services, where rules distinguish the objects: a request for the host and one for each
 /// service.
 pub(in crate::flow::callback) fn split_host_downtime(
     kept: &ActionRequest,

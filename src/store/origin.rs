@@ -1,0 +1,44 @@
+//! The hosts that notify for each core.
+
+use super::{Store, StoreError};
+use crate::model::notification::Notification;
+use rusqlite::{Connection, params};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A host of which nothing was heard for so long doesn't notify any more.
+const SILENCE_MAX_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// Remembers who sent these.
+pub(super) fn heard<'a>(
+    db: &Connection,
+    notifications: impl Iterator<Item = &'a Notification>,
+    now: i64,
+) -> Result<(), StoreError> {
+    let heard: BTreeSet<(&str, &str)> = notifications
+        .map(|one| (one.core.as_str(), one.origin.as_str()))
+        .filter(|(_, name)| !name.is_empty())
+        .collect();
+    let sql = "INSERT INTO origin (core, name, heard) VALUES (?1, ?2, ?3)
+               ON CONFLICT (core, name) DO UPDATE SET heard = excluded.heard";
+    let mut statement = db.prepare_cached(sql)?;
+    for (core, name) in heard {
+        statement.execute(params![core, name, now])?;
+    }
+    // Whoever makes up names fills no disk with them.
+    db.prepare_cached("DELETE FROM origin WHERE heard < ?1")?.execute([now.saturating_sub(SILENCE_MAX_MS)])?;
+    Ok(())
+}
+
+impl Store {
+    /// The hosts that notified lately, by core.
+    pub(crate) fn origins(&self, now: i64) -> Result<BTreeMap<String, Vec<String>>, StoreError> {
+        let sql = "SELECT core, name FROM origin WHERE heard >= ?1 ORDER BY core, name";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let mut rows = statement.query([now.saturating_sub(SILENCE_MAX_MS)])?;
+        let mut origins: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            origins.entry(row.get(0)?).or_default().push(row.get(1)?);
+        }
+        Ok(origins)
+    }
+}
