@@ -134,7 +134,9 @@ pub(crate) fn examine(
     hop("listener", move |steps| steps.extend(machine::listener(&asked)), &mut show_step);
     let (asked, early_env) = (Arc::clone(&config), env.clone());
     hop("centre", move |steps| steps.extend(cores::centres(&asked, &early_env)), &mut show_step);
-    if options.integration.is_none() && config.integrations.iter().all(|integration| !integration.enabled) {
+    // A relay's notifications are sent by its centre.
+    let sends = config.relay.is_none();
+    if sends && options.integration.is_none() && config.integrations.iter().all(|integration| !integration.enabled) {
         show_step(nothing_enabled());
     }
     for own in chosen(&config, options) {

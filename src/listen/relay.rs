@@ -186,7 +186,7 @@ fn reload(config: &mut Config, env: &Environment, status: &StatusWriter) {
             *config = new;
         }
         Err(e) => {
-            error!("configuration refused in_force=old reason={e}");
+            error!("configuration refused in_force=old reason={:?}", e.to_string());
             status.update(|status| status.refused = Some(StatusNote::now(e.to_string())));
         }
     }
