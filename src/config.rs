@@ -288,17 +288,53 @@ pub(crate) struct Core {
     pub(crate) log_file: Option<PathBuf>,
     pub(crate) livestatus: Option<Livestatus>,
     pub(crate) api: Option<Api>,
-    /// The tokens of its relays: then everything about it is asked of them. Several while one is replaced.
-    pub(crate) relay_tokens: Vec<Secret>,
+    /// The tokens of its relays: then everything about it is asked of them. Several where it has several relays, or while
+    /// one is replaced.
+    pub(crate) relay_tokens: Vec<RelayToken>,
     /// Whether each of several hosts that notify for it checks by itself; `None` where nobody said it.
     pub(crate) redundant: Option<bool>,
 }
 
 impl Core {
-    /// Whether a relay stands between us and this core.
+    /// Whether a relay stands between us and this core, or some of the cores that it consists of.
     pub(crate) fn is_remote(&self) -> bool {
         !self.relay_tokens.is_empty()
     }
+
+    /// The cores that it consists of, each behind its own relay; the one on this machine, where there is one, comes first.
+    /// A core without relays, or with one, is itself.
+    pub(crate) fn members(&self) -> Vec<Self> {
+        let mut names: Vec<&str> = Vec::new();
+        for token in &self.relay_tokens {
+            if !names.contains(&token.name.as_str()) {
+                names.push(&token.name);
+            }
+        }
+        let files = [&self.main_config, &self.command_file, &self.status_file, &self.objects_file, &self.log_file];
+        let has_own = files.into_iter().chain([&self.query_socket]).any(Option::is_some)
+            || self.livestatus.is_some()
+            || self.api.is_some();
+        if names.len() <= 1 && !(has_own && self.is_remote()) {
+            return vec![self.clone()];
+        }
+        let own = has_own.then(|| Self { relay_tokens: Vec::new(), ..self.clone() });
+        let behind = names.iter().map(|name| {
+            let tokens = self.relay_tokens.iter().filter(|token| token.name == *name).cloned();
+            let Self { name, kind, url, web, redundant, .. } = self.clone();
+            Self { name, kind, url, web, redundant, relay_tokens: tokens.collect(), ..Self::default() }
+        });
+        own.into_iter().chain(behind).collect()
+    }
+}
+
+/// The token of a relay, and the name of the relay: of the token's file, or made of the token. What relays with different
+/// names hand in has different origins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RelayToken {
+    pub(crate) name: String,
+    /// In sentences, "the relay of ...": the core's name, or `CORE/RELAY` where it has several.
+    pub(crate) label: String,
+    pub(crate) secret: Secret,
 }
 
 /// `[relay]`: this machine hands its notifications to a listener that reaches Slack, and answers its questions.

@@ -17,6 +17,7 @@ pub(crate) mod labels;
 pub(crate) mod livestatus;
 pub(crate) mod local;
 pub(crate) mod log;
+mod members;
 mod object_blocks;
 mod object_facts;
 pub(crate) mod object_list;
@@ -43,6 +44,9 @@ use std::path::PathBuf;
 
 /// Whether an acknowledgement's expiry is the core's own business; else whoever set it must remove it in time.
 pub(crate) fn knows_expiry(core: &Core) -> bool {
+    if let Some(members) = members::several(core) {
+        return members.iter().all(knows_expiry);
+    }
     if core.is_remote() {
         return relay::knows_expiry(core);
     }

@@ -34,7 +34,7 @@ fn read(
     let [status_file, query_socket, log_file] = ["status_file", "query_socket", "log_file"].map(&mut path);
     let (url, by_url) = without_module(table.parsed("url", problems, values::link), kind);
     let web = table.parsed("web", problems, web).or(by_url).unwrap_or_else(|| installed(kind));
-    let core = Core {
+    let mut core = Core {
         name: name.to_owned(),
         kind,
         url,
@@ -50,6 +50,8 @@ fn read(
         relay_tokens,
         redundant: table.flag("redundant", problems),
     };
+    relay::label(&mut core);
+    relay::check_beside(&core, &table, problems);
     table.finish(problems);
     core
 }

@@ -1,11 +1,13 @@
 //! `[relay]`, and what a core behind a relay needs of the rest of the configuration.
 
 use super::problem::{Mistake, Problems};
-use super::reader::{Table, Text};
+use super::reader::Table;
 use super::secrets::{self, LoadContext};
-use super::{Config, Core, Relay, values};
+use super::{Config, Core, Relay, RelayToken, values};
+use crate::model::notification::clean_line;
 use crate::system::environment::Environment;
 use crate::system::secret::Secret;
+use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -55,30 +57,60 @@ pub(super) fn tokens(
     name: &str,
     context: &mut LoadContext<'_>,
     problems: &mut Problems<'_>,
-) -> Vec<Secret> {
-    let tokens = secrets::secrets(table, ("relay_token", "relay_token_file"), &[], token, context, problems);
-    if tokens.is_empty() {
-        return tokens;
-    }
-    if name.is_empty() {
+) -> Vec<RelayToken> {
+    let keys = ("relay_token", "relay_token_file");
+    let tokens = secrets::with_files(table, keys, &[], token, context, problems);
+    if name.is_empty() && !tokens.is_empty() {
         let mistake = Mistake::new("[core] can't have a relay: the relay's notifications need the core's name");
         problems.error(table.span, mistake.remedy("write [cores.NAME]"));
     }
-    let beside: Vec<(&str, Option<Text<'_>>)> =
-        BESIDE_THE_CORE.iter().map(|key| (*key, table.text(key, problems))).collect();
-    for (key, text) in beside.into_iter().filter_map(|(key, text)| Some((key, text?))) {
+    tokens
+        .into_iter()
+        .map(|(file, secret)| RelayToken { name: name_of(file.as_deref(), &secret), label: name.to_owned(), secret })
+        .collect()
+}
+
+/// The name of a relay: of its token's file without the ending, else made of the token. It stays when another token is
+/// added or removed, and a token that replaces one may have its name, from a file of that name elsewhere.
+fn name_of(file: Option<&Path>, token: &Secret) -> String {
+    let stem = file.and_then(Path::file_stem).map(|stem| clean_line(&stem.to_string_lossy()));
+    let made = || {
+        let hash = Sha256::digest(token.expose());
+        hash[..4].iter().fold("token-".to_owned(), |name, byte| format!("{name}{byte:02x}"))
+    };
+    stem.filter(|stem| !stem.is_empty()).unwrap_or_else(made)
+}
+
+/// Where a core has several relays, each is called by its own name, too.
+pub(super) fn label(core: &mut Core) {
+    if core.members().len() > 1 {
+        for token in &mut core.relay_tokens {
+            token.label = format!("{}/{}", core.name, token.name);
+        }
+    }
+}
+
+/// A core behind relays has its files there; of redundant ones one may be here.
+pub(super) fn check_beside(core: &Core, table: &Table<'_>, problems: &mut Problems<'_>) {
+    if !core.is_remote() || core.redundant == Some(true) {
+        return;
+    }
+    for entry in table.entries().iter().filter(|entry| BESIDE_THE_CORE.contains(&entry.key.as_str())) {
+        let key = &entry.key;
         let mistake =
             Mistake::new(format!("\"{key}\" has no effect beside relay_token: the relay finds it at the core"));
-        problems.error(Some(text.span), mistake.remedy("move it to [core] in the relay's configuration"));
+        let remedy = "move it to [core] in the relay's configuration; if a second core that checks the same is on this machine, \
+                      add redundant = true";
+        problems.error(Some(entry.node.span), mistake.remedy(remedy));
     }
-    tokens
 }
 
 /// Checks across the tables.
 pub(super) fn check(config: &Config, problems: &mut Problems<'_>) {
     let remote: Vec<&Core> = config.cores.iter().filter(|core| core.is_remote()).collect();
     for (nth, core) in remote.iter().enumerate() {
-        let shared = |other: &&&Core| core.relay_tokens.iter().any(|token| other.relay_tokens.contains(token));
+        let has = |other: &Core, one: &RelayToken| other.relay_tokens.iter().any(|token| token.secret == one.secret);
+        let shared = |other: &&&Core| core.relay_tokens.iter().any(|token| has(other, token));
         if let Some(other) = remote[..nth].iter().find(shared) {
             let text = format!("[cores.{}] and [cores.{}] have the same relay token", other.name, core.name);
             problems

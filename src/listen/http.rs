@@ -20,6 +20,7 @@ pub(crate) use tls::TlsError;
 
 use super::endpoints::Endpoints;
 use crate::config::TlsFiles;
+use crate::monitoring::relay::Speaker;
 use crate::rules::verify::{ReplayGuard, Signer};
 use crate::system::secret::Secret;
 use connections::Connections;
@@ -65,7 +66,7 @@ pub(crate) struct Access {
     /// `/metrics` and `/healthz` answer everybody.
     pub(crate) metrics_for_all: bool,
     /// The tokens of relays, each with the core that it speaks for.
-    pub(crate) relays: Arc<Vec<(String, Secret)>>,
+    pub(crate) relays: Arc<Vec<(Speaker, Secret)>>,
 }
 
 /// Who is at the other end.

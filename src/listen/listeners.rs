@@ -3,8 +3,8 @@
 
 use super::endpoints::Endpoints;
 use super::http::{Access, Bound, HttpError, HttpServer, Settings};
-use crate::config::{Config, Flavor, Integration};
-use crate::monitoring::relay;
+use crate::config::{Config, Flavor, Integration, RelayToken};
+use crate::monitoring::relay::{self, Speaker};
 use crate::rules::verify::Signer;
 use crate::slack::socket::{SocketMode, Timing};
 use crate::state_dir::listener_status::{RelayLink, StatusNote, StatusWriter};
@@ -153,7 +153,7 @@ impl Listeners {
         let sockets = self.endpoints.sockets().lock().unwrap_or_else(PoisonError::into_inner);
         let sockets = sockets.iter().map(|(name, (_, socket))| (name.clone(), socket.status().into())).collect();
         let links = relay::statuses().into_iter().map(|link| {
-            let relay::RelayStatus { core, about, seen, is_connected, ahead } = link;
+            let relay::RelayStatus { speaker, about, seen, is_connected, ahead } = link;
             let link = RelayLink {
                 seen: seen.unwrap_or(0),
                 connected: is_connected,
@@ -163,14 +163,23 @@ impl Listeners {
                 oldest: about.oldest,
                 bad: about.bad,
                 ahead,
+                ..RelayLink::default()
             };
-            (core, link)
+            (speaker, link)
         });
-        let called: BTreeMap<String, RelayLink> = links.collect();
-        let remote = config.cores.iter().filter(|core| core.is_remote());
+        let called: BTreeMap<Speaker, RelayLink> = links.collect();
         // One that never called is shown, too.
-        let links = remote.map(|core| (core.name.clone(), called.get(&core.name).cloned().unwrap_or_default()));
-        let links: BTreeMap<String, RelayLink> = links.collect();
+        let links: BTreeMap<String, RelayLink> = config
+            .cores
+            .iter()
+            .flat_map(|core| core.relay_tokens.iter().map(move |token| (core, token)))
+            .map(|(core, token)| {
+                let speaker = Speaker { core: core.name.clone(), relay: token.name.clone() };
+                let link = called.get(&speaker).cloned().unwrap_or_default();
+                let is_redundant = core.redundant == Some(true);
+                (token.label.clone(), RelayLink { core: core.name.clone(), is_redundant, ..link })
+            })
+            .collect();
         self.status.update(|status| (status.sockets, status.relays) = (sockets, links));
     }
 
@@ -227,8 +236,10 @@ fn settings(config: &Config) -> Settings {
     let signers =
         config.integrations.iter().map(|i| Signer { integration: i.name.clone(), secrets: i.signing_secrets.clone() });
     let listen = &config.listen;
-    let relays =
-        config.cores.iter().flat_map(|core| core.relay_tokens.iter().map(|token| (core.name.clone(), token.clone())));
+    let relays = config.cores.iter().flat_map(|core| {
+        let speaker = |token: &RelayToken| Speaker { core: core.name.clone(), relay: token.name.clone() };
+        core.relay_tokens.iter().map(move |token| (speaker(token), token.secret.clone()))
+    });
     let access = Access {
         intake_token: listen.intake_token.clone(),
         intake_without_token: listen.intake_without_token,

@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::model::incoming::Incoming;
 use crate::model::notification::clean_line;
 use crate::monitoring::details::UsedVars;
+use crate::monitoring::relay::Speaker;
 use crate::monitoring::relay::clocks::Ahead;
 use crate::monitoring::relay::wire::{BadEntry, PROTOCOL, Refused};
 use crate::state_dir::spool::{self, Entry, ReadError, Spool, SpoolId};
@@ -63,8 +64,8 @@ impl Relays {
         self.vars.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Makes a batch durable. `core`: the one that the token speaks for.
-    pub(crate) fn hand_in(&self, core: &str, ahead: Ahead, body: &[u8]) -> HandedIn {
+    /// Makes a batch durable. `speaker`: whom the token speaks for.
+    pub(crate) fn hand_in(&self, speaker: &Speaker, ahead: Ahead, body: &[u8]) -> HandedIn {
         let Ok(text) = std::str::from_utf8(body) else {
             return HandedIn::No(400, "the batch isn't UTF-8".to_owned());
         };
@@ -73,7 +74,7 @@ impl Relays {
             let Ok(Line { name, entry }) = serde_json::from_str(line) else {
                 return HandedIn::No(400, format!("line {} of the batch is cut off, or no entry of a spool", nth + 1));
             };
-            match read(core, ahead, &name, entry.get().as_bytes()) {
+            match read(speaker, ahead, &name, entry.get().as_bytes()) {
                 Ok(entry) => entries.push(entry),
                 Err(Unreadable::Newer(reason)) => return HandedIn::No(409, reason),
                 Err(Unreadable::Bad(reason)) => refused.bad.push(BadEntry { name, reason }),
@@ -83,7 +84,7 @@ impl Relays {
             return HandedIn::No(503, reason);
         }
         for bad in &refused.bad {
-            let name = clean_line(&bad.name);
+            let (core, name) = (&speaker.core, clean_line(&bad.name));
             warn!("relay handed in what isn't a notification core={core:?} name={name:?} reason={:?}", bad.reason);
         }
         if refused.bad.is_empty() {
@@ -114,8 +115,8 @@ enum Unreadable {
     Bad(String),
 }
 
-/// An entry as it goes into our spool: of this core, whatever it claims, and by our clock.
-fn read(core: &str, ahead: Ahead, name: &str, content: &[u8]) -> Result<(SpoolId, Entry), Unreadable> {
+/// An entry as it goes into our spool: of this core and this relay, whatever it claims, and by our clock.
+fn read(speaker: &Speaker, ahead: Ahead, name: &str, content: &[u8]) -> Result<(SpoolId, Entry), Unreadable> {
     let id = SpoolId::parse(name).ok_or_else(|| Unreadable::Bad("that is no name of a spool file".to_owned()))?;
     let Entry { received, incoming } = spool::decode(content).map_err(|e| match e {
         ReadError::Newer(version) => {
@@ -127,7 +128,8 @@ fn read(core: &str, ahead: Ahead, name: &str, content: &[u8]) -> Result<(SpoolId
         // They go to any channel or person: a core's token is no right to that.
         return Err(Unreadable::Bad("a relay hands in notifications of its core only".to_owned()));
     };
-    core.clone_into(&mut notification.core);
+    speaker.core.clone_into(&mut notification.core);
+    speaker.relay.clone_into(&mut notification.origin);
     notification.time = ahead.to_own(notification.time);
     let received = received.saturating_sub(ahead.seconds().saturating_mul(1000));
     Ok((id, Entry { received, incoming: Incoming::Notification(notification) }))

@@ -65,7 +65,9 @@ fn core_of(config: &Config, name: &str, notifications: &[&mut Notification]) -> 
     if !is_configured && name.is_empty() && is_openitcockpit() {
         return Some(Core { kind: CoreKind::OpenItCockpit, ..Core::default() });
     }
-    paths::core(config, name)
+    let core = paths::core(config, name)?;
+    // What came by a relay was completed there; of several cores of that name one may be on this machine.
+    core.members().into_iter().next()
 }
 
 impl Known {

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 /// The core, or the program before it, has the command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Receipt {
     /// Which transport took it: `command file`, `query handler`, `Livestatus`, `Icinga 2 API`, `openITCOCKPIT API`.
     pub(crate) transport: &'static str,
     /// The answer, from a transport that answers; without one the command may still get lost.
     pub(crate) answer: Option<String>,
+    /// Of several cores of that name: why others don't have it.
+    pub(crate) missed: Vec<String>,
 }
 
 /// The core doesn't have the command. The text is for the person who wanted it and says what helps.

@@ -112,7 +112,9 @@ fn verdict(command: &ExternalCommand, answer: &Answer) -> Result<Receipt, SendEr
         return Err(SendError::Refused(text_of(bad)));
     }
     match (answer.status, results) {
-        (200..300, Some([good, ..])) => Ok(Receipt { transport: NAME, answer: Some(text_of(good)) }),
+        (200..300, Some([good, ..])) => {
+            Ok(Receipt { transport: NAME, answer: Some(text_of(good)), ..Receipt::default() })
+        }
         // An action that matches nothing has been seen to answer 500 with no results, by 2.13.6.
         (_, Some([])) => Err(SendError::Refused(format!("it doesn't know {object}"))),
         // The same answer as for a user without the permission, as 2.13.6 gives it.

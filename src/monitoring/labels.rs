@@ -5,7 +5,7 @@
 
 use super::objects::{DisplayNames, Names};
 use super::paths::Paths;
-use super::{icinga2, livestatus, relay};
+use super::{icinga2, livestatus, members, relay};
 use crate::config::{Core, CoreKind};
 use log::warn;
 use std::collections::HashMap;
@@ -25,6 +25,10 @@ pub(crate) struct Labels {
 impl Labels {
     /// The names of a core's objects; `None` where nobody can say now which there are.
     pub(crate) fn of_core(&mut self, core: &Core) -> Option<&Names> {
+        if let Some(members) = members::several(core) {
+            let known = members.iter().find(|member| self.of_core(member).is_some());
+            return self.of_core(known.unwrap_or(&members[0]));
+        }
         let paths = Paths::find(core);
         let from_api = core.api.as_ref().filter(|_| core.kind == CoreKind::Icinga2);
         if !core.is_remote() && from_api.is_none() && (paths.objects_file.is_some() || paths.livestatus.is_none()) {

@@ -54,7 +54,7 @@ pub(super) fn send(
             return Err(if done == 0 { error } else { SendError::Half(Box::new(error)) });
         }
     }
-    Ok(Receipt { transport: NAME, answer: None })
+    Ok(Receipt { transport: NAME, answer: None, ..Receipt::default() })
 }
 
 /// Silence is a yes. The core may have run what it was given when no answer can be read: the state will show it. So

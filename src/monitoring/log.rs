@@ -1,6 +1,7 @@
 //! The result of a command in the core's log: the only place where a core that takes commands silently says why nothing
 //! changed.
 
+use super::members;
 use super::paths::Paths;
 use super::relay;
 use crate::config::Core;
@@ -39,6 +40,9 @@ impl std::fmt::Display for CommandLogResult {
 /// Looks for one command, `[UNIX] NAME;...` as it was written, among the log's lines since then (Unix seconds).
 /// `None`: no log, or the log says nothing of it.
 pub(crate) fn command_result(core: &Core, line: &str, since: i64) -> Option<CommandLogResult> {
+    if let Some(members) = members::several(core) {
+        return members.iter().find_map(|member| command_result(member, line, since));
+    }
     if core.is_remote() {
         return relay::command_result(core, line, since);
     }

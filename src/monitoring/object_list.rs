@@ -3,7 +3,7 @@
 use super::paths::Paths;
 use super::scope::Scope;
 use super::transport::StateSource;
-use super::{icinga2, livestatus, relay, state, status};
+use super::{icinga2, livestatus, members, relay, state, status};
 use crate::config::Core;
 use crate::model::core_snapshot::{Snapshot, State};
 use crate::model::object::Object;
@@ -31,6 +31,9 @@ pub(super) fn all(core: &Core, are_problems: bool) -> Result<Vec<(Object, State)
 }
 
 fn read(core: &Core, scope: Scope) -> Result<Vec<(Object, State)>, ReadError> {
+    if let Some(members) = members::several(core) {
+        return members::objects(core, &members, |member| read(member, scope));
+    }
     if core.is_remote() {
         return relay::objects(core, scope == Scope::Problems);
     }

@@ -30,7 +30,7 @@ pub(super) fn send(api: &Api, command: &ExternalCommand) -> Result<Receipt, Send
             Err(e) => return Err(SendError::Half(Box::new(e))),
         }
     }
-    Ok(Receipt { transport: NAME, answer })
+    Ok(Receipt { transport: NAME, answer, ..Receipt::default() })
 }
 
 /// The fields by the names the API has for them.

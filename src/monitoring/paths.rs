@@ -113,7 +113,11 @@ impl Paths {
     pub(crate) fn find(core: &Core) -> Self {
         // What is in these places here belongs to another core.
         if core.is_remote() {
-            let status_update_interval = relay::status_update_interval(core);
+            let several = core.members();
+            let status_update_interval = match several.as_slice() {
+                [_] => relay::status_update_interval(core),
+                several => several.iter().filter_map(|member| Self::find(member).status_update_interval).max(),
+            };
             return Self { status_update_interval, ..Self::default() };
         }
         let usual: Vec<&Usual> = USUAL.iter().filter(|usual| usual.kind == core.kind).collect();

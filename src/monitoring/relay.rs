@@ -15,7 +15,7 @@ mod requests;
 mod tests;
 pub(crate) mod wire;
 
-pub(crate) use requests::{Gone, RelayStatus, Waiting, called, handed_in, statuses};
+pub(crate) use requests::{Gone, RelayStatus, Speaker, Waiting, called, handed_in, statuses};
 
 use super::error::{ReadError, Receipt, SendError};
 use super::log::CommandLogResult;
@@ -48,11 +48,13 @@ pub(super) fn send(core: &Core, command: &ExternalCommand) -> Result<Receipt, Se
     parts.object.core = String::new();
     ahead.action_to_relay(&mut parts.action);
     match ask(core, Question::Send(parts)) {
-        Ok(Answer::Sent { answer, .. }) => Ok(Receipt { transport: "relay", answer }),
+        Ok(Answer::Sent { answer, .. }) => Ok(Receipt { transport: "relay", answer, ..Receipt::default() }),
         Ok(Answer::Failed { reason, is_verdict: true }) => Err(SendError::Refused(reason)),
         Ok(Answer::Failed { reason, .. }) => Err(SendError::Relay(reason)),
         // The core may have it: it is looked for.
-        Ok(_) | Err(NoAnswer::Unanswered { .. }) => Ok(Receipt { transport: "relay", answer: None }),
+        Ok(_) | Err(NoAnswer::Unanswered { .. }) => {
+            Ok(Receipt { transport: "relay", answer: None, ..Receipt::default() })
+        }
         Err(e @ NoAnswer::NotConnected { .. }) => Err(SendError::Relay(e.to_string())),
     }
 }
@@ -132,6 +134,10 @@ pub(super) fn command_result(core: &Core, line: &str, since: i64) -> Option<Comm
         Ok(Answer::CommandResult(result)) => result,
         _ => None,
     }
+}
+
+pub(super) fn is_connected(core: &Core) -> bool {
+    requests::is_connected(core)
 }
 
 pub(super) fn knows_expiry(core: &Core) -> bool {

@@ -4,13 +4,17 @@
 use super::error::ReadError;
 use super::paths::Paths;
 use super::transport::StateSource;
-use super::{icinga2, livestatus, relay, status};
+use super::{icinga2, livestatus, members, relay, status};
 use crate::config::Core;
 use crate::model::core_snapshot::Snapshot;
 use crate::model::object::Object;
 
 /// When the core wrote the state file that is there now, in Unix seconds by its clock; `None` without one.
 pub(crate) fn written(core: &Core) -> Option<i64> {
+    // Each of several writes its own.
+    if members::several(core).is_some() {
+        return None;
+    }
     if core.is_remote() {
         return relay::written(core);
     }
@@ -26,8 +30,19 @@ pub(super) fn version(core: &Core) -> Option<(u32, u32)> {
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
+/// Reads the state of the wanted objects as each core of that name has it: one where there is one core.
+pub(crate) fn read_each(core: &Core, wanted: &[Object]) -> Result<Vec<Snapshot>, ReadError> {
+    match members::several(core) {
+        Some(members) => members::states(core, &members, wanted),
+        None => read(core, wanted).map(|snapshot| vec![snapshot]),
+    }
+}
+
 /// Reads the state of the wanted objects of one core, all at once; the core's name in them is not looked at.
 pub(crate) fn read(core: &Core, wanted: &[Object]) -> Result<Snapshot, ReadError> {
+    if let Some(members) = members::several(core) {
+        return members::state(core, &members, wanted);
+    }
     if core.is_remote() {
         return relay::state(core, wanted);
     }

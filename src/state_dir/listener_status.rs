@@ -48,7 +48,7 @@ pub(crate) struct ListenerStatus {
     pub(crate) addresses_down: BTreeMap<String, BTreeMap<String, StatusNote>>,
     /// By integration.
     pub(crate) sockets: BTreeMap<String, Socket>,
-    /// By core: the relays that have called.
+    /// The relays, by core; `CORE/RELAY` where a core has several.
     pub(crate) relays: BTreeMap<String, RelayLink>,
     /// Of a relay: the centre that it hands in to.
     pub(crate) centre: Option<Centre>,
@@ -58,6 +58,10 @@ pub(crate) struct ListenerStatus {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct RelayLink {
+    /// The core that it speaks for.
+    pub(crate) core: String,
+    /// Each relay of this core is beside one that checks by itself; else any of them will do.
+    pub(crate) is_redundant: bool,
     /// When it called last.
     pub(crate) seen: i64,
     pub(crate) connected: bool,

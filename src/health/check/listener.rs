@@ -141,7 +141,14 @@ fn relays(status: &ListenerStatus, now: i64, add: &mut impl FnMut(Level, String,
             let level = if silent >= RELAY_CRITICAL { Level::Critical } else { Level::Warning };
             let when =
                 if *seen == 0 { "never called".to_owned() } else { format!("was last seen {} ago", span(silent)) };
-            let text = format!("the relay of {name} isn't connected: it {when}; clicks don't reach that core");
+            let others = || status.relays.values().any(|other| other.core == link.core && other.connected);
+            let (level, effect) = match (others(), link.is_redundant) {
+                (false, _) => (level, "clicks don't reach that core"),
+                // One that was replaced, or whose core rests.
+                (true, false) => continue,
+                (true, true) => (Level::Warning, "clicks reach the other core only"),
+            };
+            let text = format!("the relay of {name} isn't connected: it {when}; {effect}");
             add(level, text, "on the relay's machine: systemctl status ackbell; ackbell doctor");
             continue;
         }

@@ -23,22 +23,23 @@ const STATE_AGE_MAX: i64 = 5 * 60;
 pub(super) fn of(config: &Config) -> Vec<Core> {
     match config.cores.as_slice() {
         [] if takes_callbacks(config) => vec![paths::found()],
-        configured => configured.to_vec(),
+        configured => configured.iter().flat_map(Core::members).collect(),
     }
 }
 
 /// A core behind a relay: only the listener speaks to that.
 pub(super) fn remote(config: &Config, core: &Core) -> Vec<Step> {
-    let (hop, name) = (format!("[{}] relay", core.name), &core.name);
+    let label = core.relay_tokens.first().map_or(&core.name, |token| &token.label);
+    let (hop, name) = (format!("[{label}] relay"), &core.name);
     let now = clock::wall_ms() / 1000;
     let Ok(Listener::Runs(status)) = gather::listener(&config.state_dir, &config.runtime_dir, now) else {
         let found = "no listener runs that could say whether it is connected";
         return vec![Step::warning(&hop, found, "systemctl start ackbell")];
     };
-    let link = status.relays.get(name).cloned();
+    let link = status.relays.get(label).cloned();
     let on_the_relay = "on the relay's machine: systemctl status ackbell; ackbell doctor";
     let Some(link) = link.filter(|link| link.seen > 0) else {
-        let found = format!("the relay of {name} has not called since the listener started");
+        let found = format!("the relay of {label} has not called since the listener started");
         let remedy = format!("{on_the_relay}; does [relay] token there match [cores.{name}] relay_token here?");
         return vec![Step::bad(Trouble::Unreachable, &hop, found, remedy)];
     };

@@ -7,7 +7,7 @@ use super::reply::{Reply, reply, status};
 use crate::flow::callback::http_reply::HttpReply;
 use crate::listen::relays::HandedIn;
 use crate::monitoring::relay::wire::{BODY_BYTES_MAX, CLOCK_HEADER, Call, PROTOCOL, PROTOCOL_HEADER, VARS_HEADER};
-use crate::monitoring::relay::{self, Waiting};
+use crate::monitoring::relay::{self, Speaker, Waiting};
 use crate::system::secret::Secret;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
@@ -29,8 +29,8 @@ const WAIT: Duration = Duration::from_secs(10);
 impl Post<'_> {
     /// A batch of spool files.
     pub(super) async fn spool(&self, headers: &HeaderMap, body: Incoming) -> Reply {
-        let core = match self.relay(headers, "/v1/spool") {
-            Ok(core) => core,
+        let speaker = match self.relay(headers, "/v1/spool") {
+            Ok(speaker) => speaker,
             Err(refusal) => return *refusal,
         };
         let (bytes, permit) = match self.read(BODY_BYTES_MAX, "batch over 9 MiB", body).await {
@@ -42,7 +42,7 @@ impl Post<'_> {
             Err(refusal) => return *refusal,
         };
         let clock = headers.get(CLOCK_HEADER).and_then(|clock| clock.to_str().ok()?.parse().ok());
-        let ahead = relay::handed_in(&core, clock);
+        let ahead = relay::handed_in(&speaker, clock);
         let endpoints = Arc::clone(&self.shared.endpoints);
         self.slot.set_busy(true);
         let Ok(Ok(turn)) = timeout(KEPT_WITHIN, Arc::clone(&self.shared.handing_in).acquire_owned()).await else {
@@ -50,7 +50,7 @@ impl Post<'_> {
         };
         let task = spawn_blocking(move || {
             let _permits = (in_progress, permit, turn);
-            (endpoints.relays().hand_in(&core, ahead, &bytes), endpoints.relays().vars())
+            (endpoints.relays().hand_in(&speaker, ahead, &bytes), endpoints.relays().vars())
         });
         let kept = timeout(KEPT_WITHIN, task).await;
         self.slot.set_busy(false);
@@ -78,8 +78,8 @@ impl Post<'_> {
 
     /// A relay asks for a request, takes one or answers it.
     pub(super) async fn core_request(&self, headers: &HeaderMap, body: Incoming) -> Reply {
-        let core = match self.relay(headers, "/v1/core-request") {
-            Ok(core) => core,
+        let speaker = match self.relay(headers, "/v1/core-request") {
+            Ok(speaker) => speaker,
             Err(refusal) => return *refusal,
         };
         let (bytes, permit) = match self.read(BODY_BYTES_MAX, "answer over 9 MiB", body).await {
@@ -87,13 +87,13 @@ impl Post<'_> {
             Err(refusal) => return *refusal,
         };
         self.slot.set_busy(true);
-        let reply = self.called(&core, bytes).await;
+        let reply = self.called(&speaker, bytes).await;
         self.slot.set_busy(false);
         drop(permit);
         reply
     }
 
-    async fn called(&self, core: &str, bytes: Vec<u8>) -> Reply {
+    async fn called(&self, speaker: &Speaker, bytes: Vec<u8>) -> Reply {
         let is_large = bytes.len() > LARGE_BYTES;
         let parse = move || serde_json::from_slice::<Call>(&bytes);
         // Large answers are read where they stop nobody.
@@ -108,11 +108,11 @@ impl Post<'_> {
                 return self.refuse(400, "broken_body", format_args!("path=/v1/core-request reason={reason:?}"));
             }
         };
-        let given = match relay::called(core, call) {
+        let given = match relay::called(speaker, call) {
             Some(Ok(given)) => Some(given),
             Some(Err(relay::Gone)) => return status(410),
             None => {
-                let waiting = Waiting::new(core);
+                let waiting = Waiting::new(speaker);
                 let next = poll_fn(|context| waiting.next(context.waker()).map_or(Poll::Pending, Poll::Ready));
                 let mut stopped = self.shared.stopped.clone();
                 tokio::select! {
@@ -127,15 +127,15 @@ impl Post<'_> {
         }
     }
 
-    /// The core that the token speaks for.
-    fn relay(&self, headers: &HeaderMap, path: &str) -> Result<String, Box<Reply>> {
+    /// Whom the token speaks for.
+    fn relay(&self, headers: &HeaderMap, path: &str) -> Result<Speaker, Box<Reply>> {
         let relays = Arc::clone(&lock(&self.shared.access).relays);
         let shown = headers.get(AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
         let shown = match shown.split_at_checked("Bearer ".len()) {
             Some((scheme, shown)) if scheme.eq_ignore_ascii_case(b"Bearer ") => shown.trim_ascii(),
             _ => &b""[..],
         };
-        let Some(core) = core_of(&relays, shown) else {
+        let Some(speaker) = speaker_of(&relays, shown) else {
             let mut reply =
                 self.refuse(401, "no_relay_token", format_args!("path={path} reason=\"no token, or a wrong one\""));
             reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -143,9 +143,10 @@ impl Post<'_> {
         };
         let version = headers.get(PROTOCOL_HEADER).and_then(|version| version.to_str().ok()?.parse().ok());
         match version {
-            Some(version) if (PROTOCOL.saturating_sub(1).max(1)..=PROTOCOL).contains(&version) => Ok(core.to_owned()),
+            Some(version) if (PROTOCOL.saturating_sub(1).max(1)..=PROTOCOL).contains(&version) => Ok(speaker.clone()),
             version => {
                 let version: u32 = version.unwrap_or(0);
+                let core = &speaker.core;
                 let detail = format_args!("path={path} core={core:?} reason=\"protocol {version}\"");
                 self.shared.stats.log_rejected("relay_protocol", detail);
                 let text = format!("the centre speaks protocol {PROTOCOL}, the relay {version}");
@@ -156,11 +157,11 @@ impl Post<'_> {
 }
 
 /// Every token is compared, and each in constant time.
-fn core_of<'a>(relays: &'a [(String, Secret)], shown: &[u8]) -> Option<&'a str> {
+fn speaker_of<'a>(relays: &'a [(Speaker, Secret)], shown: &[u8]) -> Option<&'a Speaker> {
     let mut found = None;
-    for (core, token) in relays {
+    for (speaker, token) in relays {
         if bool::from(shown.ct_eq(token.expose().as_bytes())) {
-            found = Some(core.as_str());
+            found = Some(speaker);
         }
     }
     found

@@ -19,16 +19,23 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 /// How many requests may wait for one core.
 const REQUESTS_MAX: usize = 1000;
 
-/// The one listener's relays, by core. Every thread that asks about a core and every connection of a relay meet here.
+/// A relay: the core that its token speaks for, and its name among the relays of that core.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Speaker {
+    pub(crate) core: String,
+    pub(crate) relay: String,
+}
+
+/// The one listener's relays. Every thread that asks about a core and every connection of a relay meet here.
 pub(super) static RELAYS: LazyLock<Relays> = LazyLock::new(Relays::default);
 
 #[derive(Default)]
 pub(super) struct Relays {
-    links: Mutex<HashMap<String, Link>>,
+    links: Mutex<HashMap<Speaker, Link>>,
     answered: Condvar,
 }
 
-/// What is known of a core's relay.
+/// What is known of a relay.
 #[derive(Default)]
 pub(super) struct Link {
     about: About,
@@ -64,7 +71,7 @@ enum RequestState {
 /// A relay as `check` and `doctor` show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RelayStatus {
-    pub(crate) core: String,
+    pub(crate) speaker: Speaker,
     pub(crate) about: About,
     /// When it called last, Unix seconds.
     pub(crate) seen: Option<i64>,
@@ -106,17 +113,17 @@ impl Link {
 }
 
 impl Relays {
-    pub(super) fn links(&self) -> MutexGuard<'_, HashMap<String, Link>> {
+    pub(super) fn links(&self) -> MutexGuard<'_, HashMap<Speaker, Link>> {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks the relay and waits for its answer.
-    fn ask(&self, core: &str, question: Question) -> Result<Answer, NoAnswer> {
+    fn ask(&self, speaker: &Speaker, label: &str, question: Question) -> Result<Answer, NoAnswer> {
         let mut links = self.links();
-        let link = links.entry(core.to_owned()).or_default();
+        let link = links.entry(speaker.clone()).or_default();
         let seen = link.seen;
         if !link.is_connected() || link.requests.len() >= REQUESTS_MAX {
-            return Err(NoAnswer::NotConnected { core: core.to_owned(), seen });
+            return Err(NoAnswer::NotConnected { core: label.to_owned(), seen });
         }
         link.last_id += 1;
         let id = link.last_id;
@@ -124,16 +131,16 @@ impl Relays {
         link.requests.push(Request { id, question, state: RequestState::New, deadline });
         link.wakers.drain(..).for_each(Waker::wake);
         loop {
-            let Some(link) = links.get_mut(core) else {
-                return Err(NoAnswer::NotConnected { core: core.to_owned(), seen });
+            let Some(link) = links.get_mut(speaker) else {
+                return Err(NoAnswer::NotConnected { core: label.to_owned(), seen });
             };
             let Some(at) = link.requests.iter().position(|request| request.id == id) else {
-                return Err(NoAnswer::NotConnected { core: core.to_owned(), seen: link.seen });
+                return Err(NoAnswer::NotConnected { core: label.to_owned(), seen: link.seen });
             };
             let left = link.requests[at].deadline.saturating_duration_since(Instant::now());
             if matches!(link.requests[at].state, RequestState::Answered(_)) || left.is_zero() {
                 let request = link.requests.swap_remove(at);
-                return ended(request, link, core);
+                return ended(request, link, label);
             }
             links = self.answered.wait_timeout(links, left).map_or_else(|e| e.into_inner().0, |(guard, _)| guard);
         }
@@ -156,9 +163,9 @@ fn ended(request: Request, link: &mut Link, core: &str) -> Result<Answer, NoAnsw
 }
 
 /// A relay's call; `None`: it waits, with [`next`].
-pub(crate) fn called(core: &str, call: Call) -> Option<Result<Given, Gone>> {
+pub(crate) fn called(speaker: &Speaker, call: Call) -> Option<Result<Given, Gone>> {
     let mut links = RELAYS.links();
-    let link = links.entry(core.to_owned()).or_default();
+    let link = links.entry(speaker.clone()).or_default();
     link.heard(call.now_ms);
     link.about = call.about;
     match call.step {
@@ -191,14 +198,14 @@ pub(crate) struct Gone;
 
 /// A call that waits. While it exists the relay is connected.
 #[derive(Debug)]
-pub(crate) struct Waiting<'a>(&'a str);
+pub(crate) struct Waiting<'a>(&'a Speaker);
 
 impl<'a> Waiting<'a> {
-    pub(crate) fn new(core: &'a str) -> Self {
-        if let Some(link) = RELAYS.links().get_mut(core) {
+    pub(crate) fn new(speaker: &'a Speaker) -> Self {
+        if let Some(link) = RELAYS.links().get_mut(speaker) {
             link.waiting += 1;
         }
-        Self(core)
+        Self(speaker)
     }
 
     /// The next request; `None`: the waker is called when there may be one.
@@ -247,17 +254,17 @@ fn millis(duration: Duration) -> u64 {
 }
 
 /// A relay handed in notifications. Returns how far its clock is ahead.
-pub(crate) fn handed_in(core: &str, relay_ms: Option<i64>) -> Ahead {
+pub(crate) fn handed_in(speaker: &Speaker, relay_ms: Option<i64>) -> Ahead {
     let mut links = RELAYS.links();
-    let link = links.entry(core.to_owned()).or_default();
+    let link = links.entry(speaker.clone()).or_default();
     link.heard(relay_ms.unwrap_or_else(clock::wall_ms));
     link.ahead
 }
 
 /// The relays that have called.
 pub(crate) fn statuses() -> Vec<RelayStatus> {
-    let status = |(core, link): (&String, &Link)| RelayStatus {
-        core: core.clone(),
+    let status = |(speaker, link): (&Speaker, &Link)| RelayStatus {
+        speaker: speaker.clone(),
         about: link.about.clone(),
         seen: link.seen,
         is_connected: link.is_connected(),
@@ -266,11 +273,22 @@ pub(crate) fn statuses() -> Vec<RelayStatus> {
     RELAYS.links().iter().filter(|(_, link)| link.seen.is_some()).map(status).collect()
 }
 
+/// The one relay of this core; of several [`Core::members`] has each by itself.
+fn speaker(core: &Core) -> Speaker {
+    let relay = core.relay_tokens.first().map(|token| token.name.clone()).unwrap_or_default();
+    Speaker { core: core.name.clone(), relay }
+}
+
 /// What the relay says of its core, and how far its clock is ahead.
 pub(super) fn known(core: &Core) -> (About, Ahead) {
-    RELAYS.links().get(&core.name).map(|link| (link.about.clone(), link.ahead)).unwrap_or_default()
+    RELAYS.links().get(&speaker(core)).map(|link| (link.about.clone(), link.ahead)).unwrap_or_default()
+}
+
+pub(super) fn is_connected(core: &Core) -> bool {
+    RELAYS.links().get(&speaker(core)).is_some_and(Link::is_connected)
 }
 
 pub(super) fn ask(core: &Core, question: Question) -> Result<Answer, NoAnswer> {
-    RELAYS.ask(&core.name, question)
+    let label = core.relay_tokens.first().map_or(&*core.name, |token| &token.label);
+    RELAYS.ask(&speaker(core), label, question)
 }

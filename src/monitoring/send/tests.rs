@@ -42,7 +42,7 @@ fn a_fifo_takes_whole_commands() {
     fifo(&path);
     let mut reader = fs::OpenOptions::new().read(true).custom_flags(OFLAGS_NONBLOCK).open(&path).unwrap();
     let receipt = send(&with_file(&path), &acknowledge()).unwrap();
-    assert_eq!(receipt, Receipt { transport: "command file", answer: None });
+    assert_eq!(receipt, Receipt { transport: "command file", answer: None, ..Receipt::default() });
     send(&with_file(&path), &host_with_services().unwrap()).unwrap();
     let mut read = String::new();
     reader.read_to_string(&mut read).unwrap();
@@ -158,7 +158,10 @@ fn a_query_handler_gives_its_verdict() {
         let played = play(core.query_socket.as_ref().unwrap(), b"\0", vec![answer.to_vec()]);
         match (send(&core, &acknowledge()), expected) {
             (Ok(receipt), Ok(text)) => {
-                assert_eq!(receipt, Receipt { transport: "query handler", answer: Some(text.into()) });
+                assert_eq!(
+                    receipt,
+                    Receipt { transport: "query handler", answer: Some(text.into()), ..Receipt::default() }
+                );
             }
             (Err(error), Err(text)) => assert!(error.to_string().contains(text), "{error}"),
             other => panic!("{other:?}"),
@@ -285,7 +288,10 @@ fn livestatus_takes_commands_when_there_is_nothing_else() {
     let livestatus = Some(LivestatusAddress::Unix(path.clone()).into());
     let core = Core { kind: CoreKind::Checkmk, livestatus, ..Core::default() };
     let played = play(&path, b"\n\n", vec![Vec::new()]);
-    assert_eq!(send(&core, &acknowledge()).unwrap(), Receipt { transport: "Livestatus", answer: None });
+    assert_eq!(
+        send(&core, &acknowledge()).unwrap(),
+        Receipt { transport: "Livestatus", answer: None, ..Receipt::default() }
+    );
     assert_eq!(played.join().unwrap(), [format!("COMMAND {LINE}\n\n")]);
     let error = send(&core, &acknowledge()).unwrap_err();
     assert!(error.to_string().starts_with("the monitoring core can't be reached by its Livestatus: /"), "{error}");

@@ -11,7 +11,7 @@ use crate::model::object::Object;
 use crate::model::problem::ActionTaken;
 use crate::model::time_text::span;
 use crate::monitoring::{log as core_log, state};
-use crate::rules::confirm::{Confirmation, Effect, Expectation, judge};
+use crate::rules::confirm::{Confirmation, Effect, Expectation, judge_all};
 use crate::state_dir::spool::SpoolId;
 use crate::store::{
     ActionOutcome, ActionRequest, ActionState, Children, DeliveryQueue, MessageMode, NewActionRequest, NewActionTaken,
@@ -90,8 +90,8 @@ impl ActionWorker {
             return Ok(());
         }
         let objects: Vec<Object> = waiting.iter().map(|one| one.expected.object.clone()).collect();
-        let snapshot = match state::read(core, &objects) {
-            Ok(snapshot) => snapshot,
+        let snapshots = match state::read_each(core, &objects) {
+            Ok(snapshots) => snapshots,
             Err(e) => {
                 for one in waiting.iter().filter(|one| is_over(one)) {
                     results.end(
@@ -105,13 +105,15 @@ impl ActionWorker {
         };
         let next = self.spool.oldest(1).ok().and_then(|oldest| oldest.into_iter().next());
         for one in waiting {
-            match judge(&one.expected, &snapshot, is_over(one)) {
+            let (at, confirmation) = judge_all(&one.expected, &snapshots, is_over(one));
+            let Some(snapshot) = snapshots.get(at) else { continue };
+            match confirmation {
                 Confirmation::Confirmed { .. }
                     if self.is_behind(one.kept.id, next.as_ref(), snapshot.relay.as_ref()) && !is_over(one) =>
                 {
                     self.state_reads.forget(core);
                 }
-                Confirmation::Confirmed { .. } => self.confirmed_one(one, &snapshot, results)?,
+                Confirmation::Confirmed { .. } => self.confirmed_one(one, snapshot, results)?,
                 Confirmation::NotYet => {}
                 Confirmation::Recovered(_) if self.was_applied(core, &one.expected)? => results.end_recovered(one),
                 // The core's notification of the acknowledgement may be on its way.
