@@ -374,12 +374,34 @@ fn an_api_at_several_addresses_gets_a_command_once() {
     let spare = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     spare.set_nonblocking(true).unwrap();
     let spare_url = format!("http://{}", spare.local_addr().unwrap());
-    let error = send(&with_urls(vec![format!("http://{address}"), spare_url]), &acknowledge()).unwrap_err();
+    let sent = send(&with_urls(vec![format!("http://{address}"), spare_url]), &acknowledge()).unwrap();
     dies.join().unwrap();
-    assert!(error.to_string().contains(&address.to_string()), "{error}");
+    assert_eq!(sent.answer, None, "it may have it: that is looked for");
     assert_eq!(spare.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
     // A question may be asked elsewhere.
     let (away, _) = serve(vec![(503, String::new())]);
     let (url, _) = serve(vec![(200, r#"{"results":[]}"#.into())]);
     probe(&with_urls(vec![away, url])).unwrap();
+}
+
+#[test]
+fn a_command_that_an_api_may_have_is_looked_for_and_one_that_it_cannot_have_has_failed() {
+    // A proxy that waited in vain.
+    let (url, _) = serve(vec![(504, String::new())]);
+    let receipt = send(&with_urls(vec![url]), &acknowledge()).unwrap();
+    assert_eq!(receipt, Receipt { transport: "Icinga 2 API", ..Receipt::default() });
+    // It is reloading.
+    let (url, _) = serve(vec![(503, String::new())]);
+    assert!(matches!(send(&with_urls(vec![url]), &acknowledge()), Err(SendError::Unreachable { .. })));
+    // No TLS there, so nothing was sent.
+    let plain = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", plain.local_addr().unwrap());
+    let answers = std::thread::spawn(move || {
+        let (mut stream, _) = plain.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    });
+    let error = send(&with_urls(vec![url]), &acknowledge()).unwrap_err();
+    answers.join().unwrap();
+    assert!(matches!(error, SendError::Unreachable { .. }), "{error}");
 }
