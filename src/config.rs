@@ -366,6 +366,12 @@ pub(crate) enum LivestatusAddress {
     Unix(PathBuf),
     /// `host:port`
     Tcp(String),
+    /// `host:port` over TLS. The CA's file, else the distribution's; the name in the certificate, else the host's.
+    Tls {
+        address: String,
+        ca_file: Option<PathBuf>,
+        name: Option<String>,
+    },
 }
 
 /// The HTTP API of an Icinga 2 or openITCOCKPIT.

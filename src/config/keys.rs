@@ -455,7 +455,7 @@ const SLACK: [Key; 26] = [
     key("timeout", SPAN, "10s", "\"10s\"", "The time limit of a whole call."),
 ];
 
-const CORE: [Key; 20] = [
+const CORE: [Key; 22] = [
     key("kind", TEXT, "nagios", "\"naemon\"", "nagios, naemon, icinga2, openitcockpit, checkmk, centreon."),
     key(
         "main_config",
@@ -501,10 +501,24 @@ const CORE: [Key; 20] = [
     ),
     key(
         "livestatus",
-        "path or host:port, or a list",
+        "path, host:port or tls:host:port, or a list",
         "",
         "\"/var/cache/naemon/live\"",
         "Livestatus: the state without delay. A list holds several addresses of this one core; the first that answers is used.",
+    ),
+    key(
+        "livestatus_ca_file",
+        FILE,
+        "",
+        "\"/etc/ssl/certs/monitoring-ca.pem\"",
+        "The CA of the certificates behind tls: addresses; else the distribution's.",
+    ),
+    key(
+        "livestatus_tls_name",
+        TEXT,
+        "",
+        "\"mysite\"",
+        "The name in these certificates, where it isn't the host's: a Checkmk site's certificate has the site's name.",
     ),
     key(
         "url",

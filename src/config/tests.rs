@@ -353,7 +353,13 @@ fn a_core_may_have_several_addresses() {
     assert_eq!(shown["livestatus"], serde_json::json!(["/live", "tcp:h:6557"]));
     for (lines, expected) in [
         ("api_url = [\"https://a\", \"https://a/\"]\n", "5:25: api_url: \"https://a/\" is in the list twice"),
-        ("livestatus = \"tls://h:6557\"\n", "livestatus: \"tls://h:6557\": ackbell speaks no TLS to Livestatus"),
+        ("livestatus = \"tls:h\"\n", "livestatus: \"tls:h\" isn't a Livestatus address"),
+        ("livestatus = \"h:1\"\nlivestatus_tls_name = \"x\"\n", "have no effect without TLS"),
+        ("livestatus = \"tls:h:1\"\nlivestatus_ca_file = \"/none\"\n", "livestatus_ca_file /none: No such file"),
+        (
+            "livestatus = \"tls:h:1\"\nlivestatus_tls_name = \"a b\"\n",
+            "\"a b\" isn't a name that a certificate can have",
+        ),
         ("api_url = \"https://a\"\nlivestatus = []\n", "livestatus: the list is empty"),
         ("api_url = [\"https://a\", \"http://b\"]\n", "plain http would send the secret"),
         ("api_url = [\"https://a\"]\nlivestatus = [\"h:6557\", 7]\n", "must be a string or a list of strings"),

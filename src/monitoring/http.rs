@@ -60,10 +60,9 @@ impl<'a> Client<'a> {
     /// Posts a command. It is posted once: another address gets it only when there was no connection to the one before.
     pub(super) fn command(&self, path: &str, body: &Value) -> Result<Commanded, String> {
         match self.posted(path, body, false) {
-            // A proxy that waited for the core in vain: it may have it.
-            Ok(Answer { status: 502 | 504, .. }) => Ok(Commanded::Unknown),
+            // Also a proxy that waited for the core in vain.
+            Ok(Answer { status: 502 | 504, .. }) | Err(Failure { is_unsent: false, .. }) => Ok(Commanded::Unknown),
             Ok(answer) => Ok(Commanded::Answered(answer)),
-            Err(Failure { is_unsent: false, .. }) => Ok(Commanded::Unknown),
             Err(Failure { reason, .. }) => Err(reason),
         }
     }

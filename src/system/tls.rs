@@ -1,6 +1,8 @@
 //! The trusted CA certificates: the configured file's, else the distribution's, else Mozilla's as compiled in.
 
 use super::environment::Environment;
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +23,8 @@ pub(crate) enum RootsError {
     File { path: PathBuf, source: std::io::Error },
     #[error("no CA certificate in {}", .0.display())]
     NoCertificate(PathBuf),
+    #[error("TLS can't be used: {0}")]
+    Tls(#[from] rustls::Error),
 }
 
 /// How ureq is to speak TLS.
@@ -31,6 +35,22 @@ pub(crate) fn config(ca_file: Option<&Path>, env: &Environment) -> Result<TlsCon
         .root_certs(roots)
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .build())
+}
+
+/// How rustls by itself is to speak TLS, with the same roots.
+pub(crate) fn client(ca_file: Option<&Path>, env: &Environment) -> Result<Arc<ClientConfig>, RootsError> {
+    let mut roots = RootCertStore::empty();
+    match certificates(ca_file, env)? {
+        Some(certificates) => {
+            // A bundle may hold what this TLS can't use; the rest serves.
+            let ders = certificates.iter().map(|certificate| CertificateDer::from_slice(certificate.der()));
+            roots.add_parsable_certificates(ders);
+        }
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
 }
 
 /// The certificates of one bundle file: the configured one, else the first that the distribution has.

@@ -87,7 +87,7 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, 
                 .livestatus
                 .iter()
                 .flat_map(|all| &all.0)
-                .any(|address| matches!(address, LivestatusAddress::Tcp(_)));
+                .any(|address| !matches!(address, LivestatusAddress::Unix(_)));
         core.api.is_none() && !over_tcp && !core.is_remote()
     };
     for core in cores.iter().filter(|core| is_asked && is_local(core)) {
