@@ -11,6 +11,7 @@ mod connections;
 mod message_api;
 mod post;
 mod relay;
+mod relay_calls;
 mod reply;
 mod request;
 mod request_stats;
@@ -24,6 +25,7 @@ use crate::monitoring::relay::Speaker;
 use crate::rules::verify::{ReplayGuard, Signer};
 use crate::system::secret::Secret;
 use connections::Connections;
+use relay_calls::RelayCalls;
 use request_stats::RequestStats;
 use std::fmt::{self, Debug};
 use std::net::{SocketAddr, TcpListener};
@@ -42,6 +44,8 @@ const IN_PROGRESS_MAX: usize = 256;
 const INSTALLING_MAX: usize = 2;
 /// How many relays may be handing in at once, for the same reason; the others wait for their turn.
 const HANDING_IN_MAX: usize = 2;
+/// How many calls of relays may wait without being closed for others: there is always a connection that may be.
+const WAITING_CALLS_MAX: usize = 192;
 /// How long a stop waits for the requests in progress.
 const STOP_WAIT: Duration = Duration::from_secs(5);
 
@@ -129,6 +133,10 @@ struct Shared {
     handing_in: Arc<Semaphore>,
     /// Room for large bodies.
     big_bodies: Arc<Semaphore>,
+    /// How many calls of each relay are in progress.
+    relay_calls: RelayCalls,
+    /// Calls of relays that wait and may not be closed for others.
+    waiting_calls: Arc<Semaphore>,
     /// Ends the calls of relays, which would wait.
     stopped: watch::Receiver<bool>,
 }
@@ -165,6 +173,8 @@ impl HttpServer {
             in_progress: Arc::new(Semaphore::new(IN_PROGRESS_MAX)),
             installing: Arc::new(Semaphore::new(INSTALLING_MAX)),
             handing_in: Arc::new(Semaphore::new(HANDING_IN_MAX)),
+            relay_calls: RelayCalls::default(),
+            waiting_calls: Arc::new(Semaphore::new(WAITING_CALLS_MAX)),
             big_bodies: Arc::new(Semaphore::new(body::BIG_BODIES_MAX)),
         });
         let address = if let Bound::Tcp(listener) = &bound { Some(listener.local_addr()?) } else { None };

@@ -1,5 +1,8 @@
 //! A core that doesn't reach Slack: a relay beside it, and a listener that does.
 
+mod faults;
+mod pair;
+mod wire;
 mod zones;
 
 use crate::harness::on_call::{OnCall, Way};
@@ -27,7 +30,7 @@ impl Branch {
     fn new() -> Self {
         let mut night = OnCall::prepare(Way::Http, "500");
         night.begin(&format!("[cores.branch]\nrelay_token = \"{TOKEN}\"\n"));
-        let site = satellite(&night, TOKEN);
+        let site = satellite(&night.site, TOKEN);
         let core = PlayedCore::start(site.dir.path());
         let mut branch = Self { night, core, relay: None, site };
         branch.start();
@@ -54,8 +57,9 @@ impl Branch {
     }
 }
 
-fn satellite(night: &OnCall, token: &str) -> Site {
-    let config = std::fs::read_to_string(night.site.config()).unwrap();
+/// A machine with a core, whose relay has this token for the listener of that site.
+fn satellite(centre: &Site, token: &str) -> Site {
+    let config = std::fs::read_to_string(centre.config()).unwrap();
     let address = config.lines().find_map(|line| line.strip_prefix("http = ")).unwrap().trim_matches('"').to_owned();
     Site::new(&format!("[relay]\nto = \"http://{address}\"\ntoken = \"{token}\"\n{}", PlayedCore::CONFIG))
 }
@@ -133,7 +137,7 @@ fn while_the_centre_is_away_all_waits_in_order() {
 #[test]
 fn without_a_right_token_everything_waits_and_check_is_critical() {
     let branch = Branch::new();
-    let other = satellite(&branch.night, &TOKEN.replace('0', "9"));
+    let other = satellite(&branch.night.site, &TOKEN.replace('0', "9"));
     let done = other.run(&["notify", "--hostname", "db01", "--hoststate", "DOWN", "--output", "x"]);
     assert_eq!(done.status.code(), Some(0));
     assert!(text(&done.stderr).contains("refuses this relay's token"), "{}", text(&done.stderr));

@@ -10,7 +10,7 @@ use tokio::task::AbortHandle;
 
 /// How many connections may be open. More than requests can be in progress, so there is always one that may be closed.
 const CONNECTIONS_MAX: usize = 512;
-const _: () = assert!(CONNECTIONS_MAX > super::IN_PROGRESS_MAX);
+const _: () = assert!(CONNECTIONS_MAX > super::IN_PROGRESS_MAX + super::WAITING_CALLS_MAX);
 
 /// Every open connection.
 #[derive(Debug, Clone, Default)]

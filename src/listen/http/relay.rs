@@ -3,6 +3,7 @@
 
 use super::lock;
 use super::post::Post;
+use super::relay_calls::RelayCall;
 use super::reply::{Reply, reply, status};
 use crate::flow::callback::http_reply::HttpReply;
 use crate::listen::relays::HandedIn;
@@ -29,8 +30,8 @@ const WAIT: Duration = Duration::from_secs(10);
 impl Post<'_> {
     /// A batch of spool files.
     pub(super) async fn spool(&self, headers: &HeaderMap, body: Incoming) -> Reply {
-        let speaker = match self.relay(headers, "/v1/spool") {
-            Ok(speaker) => speaker,
+        let call = match self.relay(headers, "/v1/spool") {
+            Ok(call) => call,
             Err(refusal) => return *refusal,
         };
         let (bytes, permit) = match self.read(BODY_BYTES_MAX, "batch over 9 MiB", body).await {
@@ -42,7 +43,7 @@ impl Post<'_> {
             Err(refusal) => return *refusal,
         };
         let clock = headers.get(CLOCK_HEADER).and_then(|clock| clock.to_str().ok()?.parse().ok());
-        let ahead = relay::handed_in(&speaker, clock);
+        let ahead = relay::handed_in(&call.speaker, clock);
         let endpoints = Arc::clone(&self.shared.endpoints);
         self.slot.set_busy(true);
         let Ok(Ok(turn)) = timeout(KEPT_WITHIN, Arc::clone(&self.shared.handing_in).acquire_owned()).await else {
@@ -50,7 +51,7 @@ impl Post<'_> {
         };
         let task = spawn_blocking(move || {
             let _permits = (in_progress, permit, turn);
-            (endpoints.relays().hand_in(&speaker, ahead, &bytes), endpoints.relays().vars())
+            (endpoints.relays().hand_in(&call.speaker, ahead, &bytes), endpoints.relays().vars())
         });
         let kept = timeout(KEPT_WITHIN, task).await;
         self.slot.set_busy(false);
@@ -78,16 +79,15 @@ impl Post<'_> {
 
     /// A relay asks for a request, takes one or answers it.
     pub(super) async fn core_request(&self, headers: &HeaderMap, body: Incoming) -> Reply {
-        let speaker = match self.relay(headers, "/v1/core-request") {
-            Ok(speaker) => speaker,
+        let call = match self.relay(headers, "/v1/core-request") {
+            Ok(call) => call,
             Err(refusal) => return *refusal,
         };
         let (bytes, permit) = match self.read(BODY_BYTES_MAX, "answer over 9 MiB", body).await {
             Ok(read) => read,
             Err(refusal) => return *refusal,
         };
-        self.slot.set_busy(true);
-        let reply = self.called(&speaker, bytes).await;
+        let reply = self.called(&call.speaker, bytes).await;
         self.slot.set_busy(false);
         drop(permit);
         reply
@@ -113,6 +113,8 @@ impl Post<'_> {
             Some(Err(relay::Gone)) => return status(410),
             None => {
                 let waiting = Waiting::new(speaker);
+                let stays = self.shared.waiting_calls.try_acquire();
+                self.slot.set_busy(stays.is_ok());
                 let next = poll_fn(|context| waiting.next(context.waker()).map_or(Poll::Pending, Poll::Ready));
                 let mut stopped = self.shared.stopped.clone();
                 tokio::select! {
@@ -128,7 +130,7 @@ impl Post<'_> {
     }
 
     /// Whom the token speaks for.
-    fn relay(&self, headers: &HeaderMap, path: &str) -> Result<Speaker, Box<Reply>> {
+    fn relay(&self, headers: &HeaderMap, path: &str) -> Result<RelayCall, Box<Reply>> {
         let relays = Arc::clone(&lock(&self.shared.access).relays);
         let shown = headers.get(AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
         let shown = match shown.split_at_checked("Bearer ".len()) {
@@ -143,7 +145,13 @@ impl Post<'_> {
         };
         let version = headers.get(PROTOCOL_HEADER).and_then(|version| version.to_str().ok()?.parse().ok());
         match version {
-            Some(version) if (PROTOCOL.saturating_sub(1).max(1)..=PROTOCOL).contains(&version) => Ok(speaker.clone()),
+            Some(version) if (PROTOCOL.saturating_sub(1).max(1)..=PROTOCOL).contains(&version) => {
+                self.shared.relay_calls.begin(speaker).ok_or_else(|| {
+                    let core = &speaker.core;
+                    let detail = format_args!("path={path} core={core:?} reason=\"too many calls with one token\"");
+                    Box::new(self.refuse(429, "too_many_relay_calls", detail))
+                })
+            }
             version => {
                 let version: u32 = version.unwrap_or(0);
                 let core = &speaker.core;

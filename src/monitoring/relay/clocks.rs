@@ -16,10 +16,10 @@ impl Ahead {
     /// A new measurement.
     pub(super) fn measured(self, relay_ms: i64, own_ms: i64) -> Self {
         let ahead = relay_ms.saturating_sub(own_ms);
-        if ahead.abs() < NOTICED_MS {
+        if ahead.saturating_abs() < NOTICED_MS {
             return Self(0);
         }
-        if ahead.saturating_sub(self.0.saturating_mul(1000)).abs() < NOTICED_MS {
+        if ahead.saturating_sub(self.0.saturating_mul(1000)).saturating_abs() < NOTICED_MS {
             return self;
         }
         Self(ahead.saturating_add(ahead.signum() * 500) / 1000)
@@ -99,5 +99,16 @@ mod tests {
     fn the_length_of_a_way_is_no_difference() {
         assert_eq!(Ahead::default().measured(10_000, 12_900), Ahead(0));
         assert_eq!(Ahead::default().measured(10_000, 20_000).seconds(), -10);
+    }
+
+    #[test]
+    fn a_clock_beyond_all_times_stops_nothing() {
+        for relay_ms in [i64::MIN, i64::MAX] {
+            let ahead = Ahead::default().measured(relay_ms, 1_795_000_000_000);
+            let mut sent = Action::Recheck { at: 1_795_000_000 };
+            ahead.action_to_relay(&mut sent);
+            assert_ne!((ahead.to_own(i64::MAX), ahead.to_own(i64::MIN)), (0, 0));
+            assert_eq!(ahead.measured(0, 1000).seconds(), 0);
+        }
     }
 }

@@ -167,7 +167,7 @@ pub(crate) fn called(speaker: &Speaker, call: Call) -> Option<Result<Given, Gone
     let mut links = RELAYS.links();
     let link = links.entry(speaker.clone()).or_default();
     link.heard(call.now_ms);
-    link.about = call.about;
+    link.about = call.about.cut();
     match call.step {
         Step::Wait => None,
         Step::Take { id } => {
@@ -184,7 +184,7 @@ pub(crate) fn called(speaker: &Speaker, call: Call) -> Option<Result<Given, Gone
             // One that comes too late has nobody who waits for it.
             let awaited = |request: &&mut Request| request.id == id && request.state != RequestState::New;
             if let Some(request) = link.requests.iter_mut().find(awaited) {
-                request.state = RequestState::Answered(*answer);
+                request.state = RequestState::Answered(answer.cut());
                 RELAYS.answered.notify_all();
             }
             Some(Err(Gone))

@@ -4,6 +4,7 @@
 
 use super::super::log::CommandLogResult;
 use crate::model::core_snapshot::{Program, RelaySpool, Snapshot, State};
+use crate::model::notification::clean_line;
 use crate::model::object::Object;
 use crate::rules::authorise::Contact;
 use crate::rules::command::CommandParts;
@@ -24,6 +25,10 @@ pub(crate) const CORE_REQUEST_PATH: &str = "/v1/core-request";
 /// So many files, and so many bytes, are handed in at once.
 pub(crate) const BATCH_FILES: usize = 200;
 pub(crate) const BATCH_BYTES: usize = 1024 * 1024;
+/// So much of a relay's version and kind of core is shown.
+const SHOWN_CHARS_MAX: usize = 40;
+/// So much of a relay's reason is shown to a person.
+const REASON_CHARS_MAX: usize = 300;
 /// A file of the spool has at most 8 MiB; a list of a core's objects must fit in as well.
 pub(crate) const BODY_BYTES_MAX: usize = 9 * 1024 * 1024;
 
@@ -52,6 +57,14 @@ pub(crate) struct About {
     pub(crate) waiting: usize,
     pub(crate) oldest: Option<i64>,
     pub(crate) bad: usize,
+}
+
+impl About {
+    /// As it may be shown: a stolen token says anything.
+    pub(super) fn cut(self) -> Self {
+        let short = |text: &str| clean_line(text).chars().take(SHOWN_CHARS_MAX).collect();
+        Self { version: short(&self.version), kind: short(&self.kind), ..self }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -118,6 +131,20 @@ pub(crate) enum Answer {
     Contacts(Option<Vec<Contact>>),
     Labels(Option<LabelsAnswer>),
     CommandResult(Option<CommandLogResult>),
+}
+
+impl Answer {
+    /// With reasons as a person may read them: on one line, and not endless.
+    pub(super) fn cut(self) -> Self {
+        let short = |text: &str| clean_line(text).chars().take(REASON_CHARS_MAX).collect();
+        match self {
+            Self::Failed { reason, is_verdict } => Self::Failed { reason: short(&reason), is_verdict },
+            Self::CommandResult(Some(CommandLogResult::Failed(reason))) => {
+                Self::CommandResult(Some(CommandLogResult::Failed(short(&reason))))
+            }
+            other => other,
+        }
+    }
 }
 
 /// A [`Snapshot`], whose map has keys that JSON can't have.
