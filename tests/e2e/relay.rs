@@ -1,6 +1,7 @@
 //! A core that doesn't reach Slack: a relay beside it, and a listener that does.
 
 mod faults;
+mod hostile;
 mod pair;
 mod wire;
 mod zones;
