@@ -345,6 +345,8 @@ pub(crate) struct Relay {
     pub(crate) token: Secret,
     /// The CA of the centre's certificate; else the distribution's.
     pub(crate) ca_file: Option<PathBuf>,
+    /// The certificate chain that it shows to the centre, and its key.
+    pub(crate) client: Option<(PathBuf, PathBuf)>,
 }
 
 /// A module of Icinga Web 2.
@@ -475,7 +477,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 pub(crate) fn relay(to: &str, token: &str, ca_file: Option<PathBuf>) -> Result<Relay, String> {
     let to = vec![relay::address(to).map_err(Mistake::sentence)?];
     relay::token(token).map_err(|mistake| format!("the token: {}", mistake.sentence()))?;
-    Ok(Relay { to, token: Secret::new(token.to_owned()), ca_file })
+    Ok(Relay { to, token: Secret::new(token.to_owned()), ca_file, client: None })
 }
 
 /// A destination as `channel` takes it, for the command line; the error is a sentence.

@@ -314,6 +314,14 @@ pub(crate) const SECTIONS: [Section; 14] = [
                 "\"/etc/ackbell/centre-ca.pem\"",
                 "The CA of the listener's certificate.",
             ),
+            key(
+                "client_cert",
+                FILE,
+                "",
+                "\"relay.pem\"",
+                "The certificate chain to show where the listener has a client_ca.",
+            ),
+            key("client_key", FILE, "", "\"relay.key\"", "The chain's key."),
         ],
     },
     Section {
@@ -343,6 +351,13 @@ pub(crate) const SECTIONS: [Section; 14] = [
                 "TLS without a reverse proxy: the certificate chain; a renewed one is used without a restart.",
             ),
             key("tls_key", FILE, "", "\"privkey.pem\"", "The chain's key."),
+            key(
+                "client_ca",
+                FILE,
+                "",
+                "\"relays-ca.pem\"",
+                "Relays must show a certificate of this CA beside their token; nobody else has to.",
+            ),
             key(
                 "intake_token",
                 TEXT,

@@ -48,6 +48,8 @@ pub(crate) enum Http {
 pub(crate) struct TlsFiles {
     pub(crate) cert: PathBuf,
     pub(crate) key: PathBuf,
+    /// The CA of the certificates that relays must show; without it they need none.
+    pub(crate) client_ca: Option<PathBuf>,
 }
 
 /// Only from this machine: a reverse proxy or a tunnel stands before it.
@@ -91,14 +93,23 @@ pub(super) fn read(
     listen.http = table.parsed_or("http", (env, "ACKBELL_HTTP"), problems, http).unwrap_or(Http::Default);
     listen.public_url = table.parsed_or("public_url", (env, "ACKBELL_PUBLIC_URL"), problems, public_url);
     let (cert, key) = (table.text("tls_cert", problems), table.text("tls_key", problems));
+    let client_ca = table.text("client_ca", problems);
+    if let (Some(given), None) = (client_ca, cert) {
+        let mistake = Mistake::new("client_ca has no effect without tls_cert: whoever ends TLS asks for certificates");
+        problems
+            .error(Some(given.span), mistake.remedy("set tls_cert and tls_key, or let the reverse proxy ask for them"));
+    }
     listen.tls = match (cert, key) {
-        (Some(cert), Some(key)) => Some(TlsFiles { cert: base.join(cert.text), key: base.join(key.text) }),
+        (Some(cert), Some(key)) => {
+            let client_ca = client_ca.map(|text| base.join(text.text));
+            Some(TlsFiles { cert: base.join(cert.text), key: base.join(key.text), client_ca })
+        }
         (None, None) => None,
         (Some(given), None) => half(given.span, "tls_cert", "tls_key", problems),
         (None, Some(given)) => half(given.span, "tls_key", "tls_cert", problems),
     };
     if let Some(tls) = &listen.tls {
-        sources.extend([tls.cert.clone(), tls.key.clone()]);
+        sources.extend([&tls.cert, &tls.key].into_iter().chain(&tls.client_ca).cloned());
     }
     let mut context = LoadContext { base, state_dir: base, env: env.clone(), sources };
     let (names, variable) = (("intake_token", "intake_token_file"), ["ACKBELL_INTAKE_TOKEN"]);

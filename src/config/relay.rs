@@ -36,6 +36,8 @@ pub(super) fn read(
         let mistake = Mistake::new(format!("ca_file {}: {e}", path.display()));
         problems.error(Some(text.span), mistake.remedy("name a PEM file with the CA's certificate"));
     }
+    let client = client(&mut table, base, problems);
+    sources.extend(client.iter().flat_map(|(cert, key)| [cert.clone(), key.clone()]));
     let span = table.span;
     table.finish(problems);
     if !is_given || to.is_empty() && !problems.has_errors() {
@@ -48,7 +50,20 @@ pub(super) fn read(
         problems.error(span, mistake.remedy("add token_file = \"relay-token\"; `ackbell relay-token` makes one"));
         return None;
     };
-    Some(Relay { to, token, ca_file: ca_file.map(|(path, _)| path) })
+    Some(Relay { to, token, ca_file: ca_file.map(|(path, _)| path), client })
+}
+
+/// The certificate that the relay shows, with its key.
+fn client(table: &mut Table<'_>, base: &Path, problems: &mut Problems<'_>) -> Option<(PathBuf, PathBuf)> {
+    match (table.text("client_cert", problems), table.text("client_key", problems)) {
+        (Some(cert), Some(key)) => Some((base.join(cert.text), base.join(key.text))),
+        (None, None) => None,
+        (Some(given), None) | (None, Some(given)) => {
+            let mistake = Mistake::new("client_cert and client_key belong together, and one of them is missing");
+            problems.error(Some(given.span), mistake.remedy("add the other, or remove this one"));
+            None
+        }
+    }
 }
 
 /// The tokens of a core's relays.

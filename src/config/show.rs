@@ -36,6 +36,7 @@ pub(crate) fn show_json(config: &Config) -> Value {
         "audit": { "keep": config.audit.keep.map(seconds) },
         "relay": config.relay.as_ref().map(|relay| json!({
             "to": relay.to, "token": "[redacted]", "ca_file": relay.ca_file,
+            "client_cert": relay.client.as_ref().map(|(cert, _)| cert), "client_key": relay.client.as_ref().map(|(_, key)| key),
         })),
         "listen": listen(&config.listen, &config.integrations),
     })
@@ -196,6 +197,7 @@ fn listen(listen: &Listen, integrations: &[Integration]) -> Value {
         "public_url": listen.public_url,
         "tls_cert": listen.tls.as_ref().map(|tls| &tls.cert),
         "tls_key": listen.tls.as_ref().map(|tls| &tls.key),
+        "client_ca": listen.tls.as_ref().and_then(|tls| tls.client_ca.as_ref()),
         "socket_mode": listen.socket_mode,
         "intake_token": listen.intake_token.as_ref().map(|_| "[redacted]"),
         "intake_without_token": listen.intake_without_token,

@@ -223,6 +223,11 @@ fn mistakes_about_relays_have_their_remedies() {
         ("[relay]\ntoken = \"0123456789abcdef0123456789abcdef\"", "[relay] has no \"to\""),
         ("[relay]\nto = \"https://h\"", "[relay] has no token"),
         ("[relay]\nto = \"http://h\"", "to: plain http would send the secret readable"),
+        (
+            "[relay]\nto = \"https://h\"\ntoken = \"0123456789abcdef0123456789abcdef\"\nclient_cert = \"c\"",
+            "client_cert and client_key belong together",
+        ),
+        ("[listen]\nclient_ca = \"c\"", "client_ca has no effect without tls_cert"),
         ("[relay]\nto = \"https://h\"\ntoken = \"short\"", "make one with `ackbell relay-token`"),
         ("[core]\nrelay_token = \"0123456789abcdef0123456789abcdef\"", "write [cores.NAME]"),
         (

@@ -71,6 +71,8 @@ pub(crate) struct Access {
     pub(crate) metrics_for_all: bool,
     /// The tokens of relays, each with the core that it speaks for.
     pub(crate) relays: Arc<Vec<(Speaker, Secret)>>,
+    /// They must show a certificate, too.
+    pub(crate) relays_need_certificate: bool,
 }
 
 /// Who is at the other end.

@@ -246,6 +246,7 @@ fn settings(config: &Config) -> Settings {
         intake_uids: Vec::new(),
         metrics_for_all: listen.metrics_for_all,
         relays: Arc::new(relays.collect()),
+        relays_need_certificate: listen.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()),
     };
     Settings { signers: signers.collect(), tls: listen.tls.clone(), access }
 }

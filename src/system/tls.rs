@@ -6,7 +6,7 @@ use rustls::{ClientConfig, RootCertStore};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider};
+use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, TlsProvider};
 
 /// Where the distributions keep their bundle of CAs; the first that exists is read, once.
 const CA_BUNDLES: [&str; 4] = [
@@ -23,6 +23,8 @@ pub(crate) enum RootsError {
     File { path: PathBuf, source: std::io::Error },
     #[error("no CA certificate in {}", .0.display())]
     NoCertificate(PathBuf),
+    #[error("can't use the certificate's key {}: {reason}", .path.display())]
+    Client { path: PathBuf, reason: String },
     #[error("TLS can't be used: {0}")]
     Tls(#[from] rustls::Error),
 }
@@ -34,6 +36,29 @@ pub(crate) fn config(ca_file: Option<&Path>, env: &Environment) -> Result<TlsCon
         .provider(TlsProvider::Rustls)
         .root_certs(roots)
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .build())
+}
+
+/// The same, with a certificate chain of our own and its key, where there are any.
+pub(crate) fn config_with_client(
+    ca_file: Option<&Path>,
+    client: Option<&(PathBuf, PathBuf)>,
+    env: &Environment,
+) -> Result<TlsConfig, RootsError> {
+    let config = config(ca_file, env)?;
+    let Some((cert, key)) = client else { return Ok(config) };
+    let read = |path: &PathBuf| {
+        fs::read(path).map_err(|source| RootsError::Client { path: path.clone(), reason: source.to_string() })
+    };
+    let chain = certificates(Some(cert), env)?.unwrap_or_default();
+    let unusable = |e: ureq::Error| RootsError::Client { path: key.clone(), reason: e.to_string() };
+    let own_key = PrivateKey::from_pem(&read(key)?).map_err(unusable)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(TlsConfig::builder()
+        .provider(TlsProvider::Rustls)
+        .root_certs(config.root_certs().clone())
+        .client_cert(Some(ClientCert::new_with_certs(&chain, own_key)))
+        .unversioned_rustls_crypto_provider(provider)
         .build())
 }
 

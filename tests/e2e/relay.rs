@@ -1,5 +1,6 @@
 //! A core that doesn't reach Slack: a relay beside it, and a listener that does.
 
+mod certificates;
 mod faults;
 mod hostile;
 mod pair;

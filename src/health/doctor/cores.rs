@@ -70,6 +70,9 @@ pub(super) fn centres(config: &Config, env: &Environment) -> Vec<Step> {
                     CentreError::Token { .. } => {
                         (Trouble::Refused, "[relay] token must be one of [cores.NAME] relay_token at the centre")
                     }
+                    CentreError::Forbidden { .. } => {
+                        (Trouble::Refused, "[relay] client_cert must be of the CA in the centre's [listen] client_ca")
+                    }
                     CentreError::Protocol { .. } => (Trouble::Refused, "upgrade the older one of the two"),
                     _ => (Trouble::Unreachable, "curl -v that address; its certificate's CA: [relay] ca_file"),
                 };

@@ -131,7 +131,14 @@ impl Post<'_> {
 
     /// Whom the token speaks for.
     fn relay(&self, headers: &HeaderMap, path: &str) -> Result<RelayCall, Box<Reply>> {
-        let relays = Arc::clone(&lock(&self.shared.access).relays);
+        let (relays, needs_certificate) = {
+            let access = lock(&self.shared.access);
+            (Arc::clone(&access.relays), access.relays_need_certificate)
+        };
+        if needs_certificate && !self.slot.is_certified() {
+            let detail = format_args!("path={path} reason=\"no client certificate\"");
+            return Err(Box::new(self.refuse(403, "no_relay_certificate", detail)));
+        }
         let shown = headers.get(AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
         let shown = match shown.split_at_checked("Bearer ".len()) {
             Some((scheme, shown)) if scheme.eq_ignore_ascii_case(b"Bearer ") => shown.trim_ascii(),

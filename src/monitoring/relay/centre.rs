@@ -42,6 +42,10 @@ pub(crate) enum CentreError {
         "the centre {url} refuses this relay's token ({status}); compare [relay] token with [cores.NAME] relay_token there"
     )]
     Token { url: String, status: u16 },
+    #[error(
+        "the centre {url} doesn't let this relay in (403): it wants a certificate ([relay] client_cert), or a proxy before it refuses"
+    )]
+    Forbidden { url: String },
     #[error("the centre {url} is older or newer than this relay: {reason}; upgrade the older one")]
     Protocol { url: String, reason: String },
     #[error("the centre {url} can't take it now ({status}): {reason}")]
@@ -53,13 +57,13 @@ pub(crate) enum CentreError {
 impl CentreError {
     /// Whether somebody must do something before it can work again.
     pub(crate) fn needs_repair(&self) -> bool {
-        matches!(self, Self::Token { .. } | Self::Protocol { .. })
+        matches!(self, Self::Token { .. } | Self::Forbidden { .. } | Self::Protocol { .. })
     }
 }
 
 impl Centre {
     pub(crate) fn new(relay: &Relay, url: &str, env: &Environment) -> Result<Self, CentreError> {
-        let tls = tls::config(relay.ca_file.as_deref(), env)
+        let tls = tls::config_with_client(relay.ca_file.as_deref(), relay.client.as_ref(), env)
             .map_err(|e| CentreError::Unreachable { url: url.to_owned(), reason: e.to_string() })?;
         let config = ureq::Agent::config_builder()
             .tls_config(tls)
@@ -108,7 +112,8 @@ impl Centre {
             let _ = write!(reason, "it answered {status}");
         }
         match status {
-            401 | 403 => CentreError::Token { url, status },
+            401 => CentreError::Token { url, status },
+            403 => CentreError::Forbidden { url },
             404 | 409 => CentreError::Protocol { url, reason },
             413 => CentreError::TooLarge { url },
             _ => CentreError::Later { url, status, reason },
