@@ -123,7 +123,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// What none of these files says as ackbell needs it.
-const TLS_NOTE: &str = "TLS: add livestatus_ca_file where the system doesn't know the certificate's CA, and livestatus_tls_name \
+const TLS_REMARK: &str = "TLS: add livestatus_ca_file where the system doesn't know the certificate's CA, and livestatus_tls_name \
                         where the name in it isn't the host's (of a Checkmk site it is the site's)";
 
 impl Found {
@@ -132,8 +132,8 @@ impl Found {
         match address(source) {
             Ok(address) if self.addresses.contains(&address) => {}
             Ok(address) => {
-                if address.starts_with("tls:") && !self.notes.iter().any(|note| note == TLS_NOTE) {
-                    self.notes.push(TLS_NOTE.to_owned());
+                if address.starts_with("tls:") && !self.notes.iter().any(|note| note == TLS_REMARK) {
+                    self.notes.push(TLS_REMARK.to_owned());
                 }
                 self.addresses.push(address);
             }
@@ -150,7 +150,13 @@ fn address(source: &str) -> Result<String, &'static str> {
     }
     let rest = match source.split_once("://") {
         Some(("tcp" | "unix", rest)) => rest,
-        Some(("tls", rest)) => return address(rest).map(|address| format!("tls:{address}")),
+        Some(("tls", rest)) => {
+            let host = rest.rsplit_once(':').map_or("", |(host, _)| host.trim_matches(['[', ']']));
+            return match rustls::pki_types::ServerName::try_from(host) {
+                Ok(_) => address(rest).map(|address| format!("tls:{address}")),
+                Err(_) => Err("no certificate can have such a name"),
+            };
+        }
         Some(("http" | "https", _)) => return Err("that is a Thruk; ackbell needs the core's own Livestatus"),
         Some(_) => return Err("ackbell doesn't know this kind of address"),
         None => source.strip_prefix("unix:").or_else(|| source.strip_prefix("tcp:")).unwrap_or(source),

@@ -69,8 +69,8 @@ fn the_sites_of_a_checkmk_are_tables() {
     let expected = [
         ("central", "/omd/sites/central/tmp/run/live"),
         ("paris", "tcp:192.0.2.7:6557"),
-        ("pipe", "/run/live"),
         ("rome", "tls:[2001:db8::7]:6557"),
+        ("pipe", "/run/live"),
     ];
     assert_eq!(cores(&text), pairs(&expected));
     for expected in [

@@ -182,7 +182,7 @@ fn taken_over(answers: Vec<String>) -> (String, Arc<Mutex<Vec<String>>>) {
         for mut stream in listener.incoming().flatten() {
             let (all, answers) = (Arc::clone(&all), Arc::clone(&answers));
             std::thread::spawn(move || {
-                let (mut bytes, mut chunk) = (Vec::new(), [0; 65536]);
+                let (mut bytes, mut chunk) = (Vec::new(), vec![0; 65536]);
                 stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
                 while let Ok(count @ 1..) = stream.read(&mut chunk) {
                     bytes.extend_from_slice(&chunk[..count]);
