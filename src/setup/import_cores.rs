@@ -132,7 +132,7 @@ impl Found {
         match address(source) {
             Ok(address) if self.addresses.contains(&address) => {}
             Ok(address) => {
-                if address.starts_with("tls:") && !self.notes.iter().any(|note| note == TLS_REMARK) {
+                if address.starts_with("tls:") && !self.notes.iter().any(|remark| remark == TLS_REMARK) {
                     self.notes.push(TLS_REMARK.to_owned());
                 }
                 self.addresses.push(address);

@@ -46,7 +46,7 @@ fn swallowing(url: &str) -> String {
             while reader.read_line(&mut line).is_ok_and(|count| count > 2) {
                 match line.trim_end().split_once(": ") {
                     Some((name, value)) => headers.push((name.to_ascii_lowercase(), value.to_owned())),
-                    None => path = line.split(' ').nth(1).unwrap_or_default().to_owned(),
+                    None => line.split(' ').nth(1).unwrap_or_default().clone_into(&mut path),
                 }
                 line.clear();
             }
@@ -231,12 +231,7 @@ fn what_icinga_refuses_is_told_as_what_it_is() {
     card.click("acknowledge");
     night.told("the monitoring core can't be reached by its Icinga 2 API: ");
     let steps = night.site.run(&["audit", "--json", "--step", "failed"]);
-    assert_eq!(
-        text(&steps.stdout).lines().count(),
-        4,
-        "{}",
-        text(&steps.stdout)
-    );
+    assert_eq!(text(&steps.stdout).lines().count(), 4, "{}", text(&steps.stdout));
     night.sandbox.assert_respected();
 }
 
