@@ -38,6 +38,11 @@ pub(super) fn remote(config: &Config, core: &Core) -> Vec<Step> {
     };
     let link = status.relays.get(label).cloned();
     let on_the_relay = "on the relay's machine: systemctl status ackbell; ackbell doctor";
+    let is_another_there = status.relays.values().any(|other| other.core == *name && other.connected);
+    if is_another_there && core.redundant != Some(true) && !link.as_ref().is_some_and(|link| link.connected) {
+        let found = format!("not connected, but another relay of {name} is");
+        return vec![Step::warning(&hop, found, format!("{on_the_relay}; or remove its token from [cores.{name}]"))];
+    }
     let Some(link) = link.filter(|link| link.seen > 0) else {
         let found = format!("the relay of {label} has not called since the listener started");
         let remedy = format!("{on_the_relay}; does [relay] token there match [cores.{name}] relay_token here?");
