@@ -6,7 +6,7 @@ use crate::model::notification::clean_line;
 use crate::monitoring::details::UsedVars;
 use crate::monitoring::relay::Speaker;
 use crate::monitoring::relay::clocks::Ahead;
-use crate::monitoring::relay::wire::{BadEntry, PROTOCOL, Refused};
+use crate::monitoring::relay::wire::{BATCH_FILES, BadEntry, PROTOCOL, Refused};
 use crate::state_dir::spool::{self, Entry, ReadError, Spool, SpoolId};
 use crate::state_dir::{self, wake};
 use log::{error, warn};
@@ -14,6 +14,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+
+/// So much of a name and of a reason is logged.
+const SHOWN_CHARS_MAX: usize = 200;
 
 /// What relays hand in to.
 #[derive(Debug)]
@@ -69,6 +72,9 @@ impl Relays {
         let Ok(text) = std::str::from_utf8(body) else {
             return HandedIn::No(400, "the batch isn't UTF-8".to_owned());
         };
+        if text.lines().filter(|line| !line.is_empty()).count() > BATCH_FILES {
+            return HandedIn::No(413, format!("a batch has at most {BATCH_FILES} entries"));
+        }
         let (mut entries, mut refused) = (Vec::new(), Refused::default());
         for (nth, line) in text.lines().enumerate().filter(|(_, line)| !line.is_empty()) {
             let Ok(Line { name, entry }) = serde_json::from_str(line) else {
@@ -83,9 +89,13 @@ impl Relays {
         if let Err(reason) = self.keep(&entries) {
             return HandedIn::No(503, reason);
         }
-        for bad in &refused.bad {
-            let (core, name) = (&speaker.core, clean_line(&bad.name));
-            warn!("relay handed in what isn't a notification core={core:?} name={name:?} reason={:?}", bad.reason);
+        // One line a batch, and not endless: whoever has the token hands in what he likes.
+        if let Some(bad) = refused.bad.first() {
+            let short = |text: &str| clean_line(text).chars().take(SHOWN_CHARS_MAX).collect::<String>();
+            let (core, count, name, reason) = (&speaker.core, refused.bad.len(), short(&bad.name), short(&bad.reason));
+            warn!(
+                "relay handed in what isn't a notification core={core:?} count={count} first={name:?} reason={reason:?}"
+            );
         }
         if refused.bad.is_empty() {
             return HandedIn::All;

@@ -8,10 +8,13 @@
 use super::error::{ReadError, Receipt, SendError};
 use super::{relay, send, state};
 use crate::config::Core;
-use crate::model::core_snapshot::{Acknowledged, Snapshot, State};
+use crate::model::core_snapshot::{Acknowledged, Acknowledgement, Downtime, Snapshot, State};
 use crate::model::object::Object;
 use crate::rules::command::ExternalCommand;
 use std::collections::HashMap;
+
+/// Two cores carry out the same command within this time.
+const SAME_TIME_SECONDS: i64 = 60;
 
 /// The members where there are several, the connected ones first.
 pub(super) fn several(core: &Core) -> Option<Vec<Core>> {
@@ -140,14 +143,33 @@ fn merge(states: &mut HashMap<Object, State>, object: Object, state: State) {
         Acknowledged::No => other.acknowledged,
         own => own,
     };
-    worse.acknowledgements.extend(other.acknowledgements);
-    worse.acknowledgements.sort_by_key(|one| one.time);
-    worse.comments.extend(other.comments);
-    worse.unplaced.extend(other.unplaced);
-    worse.downtimes.extend(other.downtimes);
+    add(&mut worse.acknowledgements, other.acknowledgements);
+    add(&mut worse.comments, other.comments);
+    add(&mut worse.unplaced, other.unplaced);
+    let is_same =
+        |a: &Downtime, b: &Downtime| (a.start, a.end, &a.author, &a.comment) == (b.start, b.end, &b.author, &b.comment);
+    for downtime in other.downtimes {
+        if !worse.downtimes.iter().any(|known| is_same(known, &downtime)) {
+            worse.downtimes.push(downtime);
+        }
+    }
     worse.downtime_depth = worse.downtime_depth.max(other.downtime_depth);
     worse.notifications_enabled |= other.notifications_enabled;
     *known = worse;
+}
+
+/// What one person wrote at one time is one text, though both cores have it. The latest stays the last.
+fn add(texts: &mut Vec<Acknowledgement>, others: Vec<Acknowledgement>) {
+    for other in others {
+        let is_same = |one: &Acknowledgement| {
+            (&one.author, &one.comment) == (&other.author, &other.comment)
+                && one.time.saturating_sub(other.time).saturating_abs() <= SAME_TIME_SECONDS
+        };
+        if !texts.iter().any(is_same) {
+            texts.push(other);
+        }
+    }
+    texts.sort_by_key(|one| one.time);
 }
 
 /// A host that is down is worse than one that can't be reached; a service that is critical than one of which nothing is
@@ -186,8 +208,12 @@ mod tests {
         let mut states = HashMap::new();
         merge(&mut states, object(), State { code: 1, acknowledged: Acknowledged::Sticky, ..State::default() });
         merge(&mut states, object(), State { code: 2, output: "full".into(), ..State::default() });
-        merge(&mut states, object(), State::default());
+        let own = |time| Acknowledgement { author: "alice".into(), comment: "on it".into(), time };
+        for time in [100, 101, 9000] {
+            merge(&mut states, object(), State { acknowledgements: vec![own(time)], ..State::default() });
+        }
         let merged = &states[&object()];
+        assert_eq!(merged.acknowledgements, [own(100), own(9000)]);
         assert_eq!((merged.code, &*merged.output, merged.acknowledged), (2, "full", Acknowledged::Sticky));
     }
 
