@@ -292,3 +292,22 @@ pub(super) fn ask(core: &Core, question: Question) -> Result<Answer, NoAnswer> {
     let label = core.relay_tokens.first().map_or(&*core.name, |token| &token.label);
     RELAYS.ask(&speaker(core), label, question)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever asked has been told that it isn't done, or is about to be.
+    #[test]
+    fn a_request_whose_time_is_over_is_not_taken_any_more() {
+        let speaker = Speaker { core: "over".into(), relay: "r".into() };
+        let take = |deadline: Instant| {
+            let request = Request { id: 1, question: Question::Probe, state: RequestState::Fetched, deadline };
+            RELAYS.links().entry(speaker.clone()).or_default().requests = vec![request];
+            let call = Call { now_ms: clock::wall_ms(), about: About::default(), step: Step::Take { id: 1 } };
+            called(&speaker, call).unwrap().map(|given| given.id)
+        };
+        assert_eq!(take(Instant::now()), Err(Gone));
+        assert_eq!(take(Instant::now() + FETCHED_WITHIN), Ok(1));
+    }
+}
