@@ -19,6 +19,7 @@ mod output;
 mod pages;
 mod preview;
 mod queue;
+mod relay_token;
 mod sandbox;
 mod setup;
 pub(crate) mod terminal;
@@ -120,6 +121,7 @@ fn run(mut cli: Cli, env: &Environment, out: &mut Output) -> Exit {
         }
         Verb::Demo(args) => demo::run(&args, env, out),
         Verb::Commands(args) => commands::run(&args, out),
+        Verb::RelayToken(args) => relay_token::run(&args, out),
         Verb::Manifest(args) => manifest::run(&args, config, env, out),
         Verb::Completions { shell } => pages::completions(shell, out),
         Verb::Man { directory } => pages::man(&directory, out),

@@ -26,6 +26,7 @@ mod oncall;
 mod problem;
 mod reactions;
 mod reader;
+mod relay;
 mod secrets;
 mod show;
 pub(crate) mod suggest;
@@ -85,6 +86,8 @@ pub(crate) struct Config {
     pub(crate) listen: Listen,
     pub(crate) deadman: Option<DeadMan>,
     pub(crate) reactions: Reactions,
+    /// Where the notifications of this machine go in place of Slack.
+    pub(crate) relay: Option<Relay>,
     /// Files whose change means the configuration changed: itself every `..._file`, and what `[listen]` needs for TLS.
     pub(crate) sources: Vec<PathBuf>,
 }
@@ -335,8 +338,65 @@ pub(crate) struct Core {
     pub(crate) log_file: Option<PathBuf>,
     pub(crate) livestatus: Option<Livestatus>,
     pub(crate) api: Option<Api>,
+    /// The tokens of its relays: then everything about it is asked of them. Several where it has several relays, or while
+    /// one is replaced.
+    pub(crate) relay_tokens: Vec<RelayToken>,
     /// Whether each of several hosts that notify for it checks by itself; `None` where nobody said it.
     pub(crate) redundant: Option<bool>,
+}
+
+impl Core {
+    /// Whether a relay stands between us and this core, or some of the cores that it consists of.
+    pub(crate) fn is_remote(&self) -> bool {
+        !self.relay_tokens.is_empty()
+    }
+
+    /// The cores that it consists of, each behind its own relay; the one on this machine, where there is one, comes first.
+    /// A core without relays, or with one, is itself.
+    pub(crate) fn members(&self) -> Vec<Self> {
+        let mut names: Vec<&str> = Vec::new();
+        for token in &self.relay_tokens {
+            if !names.contains(&token.name.as_str()) {
+                names.push(&token.name);
+            }
+        }
+        let files = [&self.main_config, &self.command_file, &self.status_file, &self.objects_file, &self.log_file];
+        let has_own = files.into_iter().chain([&self.query_socket]).any(Option::is_some)
+            || self.livestatus.is_some()
+            || self.api.is_some();
+        if names.len() <= 1 && !(has_own && self.is_remote()) {
+            return vec![self.clone()];
+        }
+        let own = has_own.then(|| Self { relay_tokens: Vec::new(), ..self.clone() });
+        let behind = names.iter().map(|name| {
+            let tokens = self.relay_tokens.iter().filter(|token| token.name == *name).cloned();
+            let Self { name, kind, url, web, redundant, .. } = self.clone();
+            Self { name, kind, url, web, redundant, relay_tokens: tokens.collect(), ..Self::default() }
+        });
+        own.into_iter().chain(behind).collect()
+    }
+}
+
+/// The token of a relay, and the name of the relay: of the token's file, or made of the token. What relays with different
+/// names hand in has different origins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RelayToken {
+    pub(crate) name: String,
+    /// In sentences, "the relay of ...": the core's name, or `CORE/RELAY` where it has several.
+    pub(crate) label: String,
+    pub(crate) secret: Secret,
+}
+
+/// `[relay]`: this machine hands its notifications to a listener that reaches Slack, and answers its questions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Relay {
+    /// The centre's addresses without a slash at their ends; several where several listeners share one outbox.
+    pub(crate) to: Vec<String>,
+    pub(crate) token: Secret,
+    /// The CA of the centre's certificate; else the distribution's.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// The certificate chain that it shows to the centre, and its key.
+    pub(crate) client: Option<(PathBuf, PathBuf)>,
 }
 
 /// A module of Icinga Web 2.
@@ -358,6 +418,12 @@ pub(crate) enum LivestatusAddress {
     Unix(PathBuf),
     /// `host:port`
     Tcp(String),
+    /// `host:port` over TLS. The CA's file, else the distribution's; the name in the certificate, else the host's.
+    Tls {
+        address: String,
+        ca_file: Option<PathBuf>,
+        name: Option<String>,
+    },
 }
 
 /// The HTTP API of an Icinga 2 or openITCOCKPIT.
@@ -483,6 +549,13 @@ pub(crate) enum Who {
 /// A span of time as the configuration writes it, for the command line; the error is a sentence.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     values::duration(text).map_err(Mistake::sentence)
+}
+
+/// A centre's address and a relay's token, checked as `[relay]` checks them; the error is a sentence.
+pub(crate) fn relay(to: &str, token: &str, ca_file: Option<PathBuf>) -> Result<Relay, String> {
+    let to = vec![relay::address(to).map_err(Mistake::sentence)?];
+    relay::token(token).map_err(|mistake| format!("the token: {}", mistake.sentence()))?;
+    Ok(Relay { to, token: Secret::new(token.to_owned()), ca_file, client: None })
 }
 
 /// A destination as `channel` takes it, for the command line; the error is a sentence.

@@ -2,6 +2,7 @@
 //!
 //! Imports every room below. Never in here: a rule, SQL, a protocol.
 
+mod ask_cores;
 pub(crate) mod callback;
 pub(crate) mod deadman;
 pub(crate) mod deliver;
@@ -9,5 +10,6 @@ pub(crate) mod import_history;
 pub(crate) mod notify;
 pub(crate) mod on_call;
 pub(crate) mod people;
+pub(crate) mod relay;
 pub(crate) mod timers;
 pub(crate) mod weekly;

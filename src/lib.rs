@@ -6,6 +6,9 @@
 //! callback: Slack ─▶ verified ─▶ interaction ─▶ authorised ─▶ external command ─▶ command file ─▶ confirmed ─▶ message updated
 //! ```
 //!
+//! Beside a core that doesn't reach Slack: `spool ─▶ completed ─▶ the centre's spool` ([`flow::relay`]); the callback's command
+//! goes through that relay ([`monitoring::relay`]).
+//!
 //! Each arrow is one function from the type on its left to the type on its right. [`flow::notify`], [`flow::deliver`] and
 //! [`flow::callback`] are the three flows; read them first.
 //!
@@ -36,9 +39,10 @@
 //!
 //! - `model` and `rules` are pure: no `std::fs`, `std::net`, `std::env`, no `log`, no clock and no database. `now` is an
 //!   argument.
-//! - Only `slack/api.rs` uses ureq towards Slack, only `monitoring/` towards a core, and only `monitoring/` opens a core's
-//!   files and sockets. `Authorised` and `ExternalCommand` have private fields and one constructor each: a command that
-//!   nobody allowed doesn't type-check. `Permission` likewise: nothing about an object is looked up for a person before
+//! - Only `slack/api.rs` uses ureq towards Slack, only `monitoring/` towards a core or a relay's centre, and only
+//!   `monitoring/` opens a core's files and sockets. `Authorised` and `ExternalCommand` have private fields and one
+//!   constructor each: a command that nobody allowed doesn't type-check. Beside a core a relay makes its command from the
+//!   parts that the centre sent. `Permission` likewise: nothing about an object is looked up for a person before
 //!   [`rules::authorise`] was asked.
 //! - `notify`, with a listener running, touches the spool, the wake-up datagram and the delivery lock only. Without one its
 //!   single call of `deliver` is its only way to `SQLite`, TLS, templates and time zones.

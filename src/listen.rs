@@ -16,6 +16,8 @@ mod listeners;
 pub(crate) mod message_api;
 mod metrics;
 pub(crate) mod oauth;
+mod relay;
+mod relays;
 mod senders;
 mod sockets;
 mod timers;
@@ -67,6 +69,8 @@ pub(crate) enum ListenError {
     Lock { path: String, source: std::io::Error },
     #[error("can't set up signals: {0}")]
     Signals(#[source] std::io::Error),
+    #[error("[relay] was taken out of the configuration; start ackbell again, as its systemd unit does")]
+    NoRelayAnyMore,
     #[error("{0}; start ackbell again, as its systemd unit does: it continues with a new database")]
     Database(#[source] DeliverError),
 }
@@ -91,6 +95,11 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
             warn!("no wake-up socket reason={:?} scan_every_seconds={}", e.to_string(), SCAN_INTERVAL.as_secs());
         })
         .ok();
+    if config.relay.is_some() {
+        let ended = relay::run(config, env, (&signals, wake.as_ref()), notifier);
+        drop(lock);
+        return ended;
+    }
     let status = StatusWriter::new(&config.runtime_dir);
     let endpoints = Arc::new(Endpoints::new(&config, env, status.clone()));
     endpoints.start_callback(&config, env);

@@ -20,6 +20,7 @@ pub(crate) mod log;
 pub(crate) mod log_events;
 pub(crate) mod log_files;
 pub(crate) mod log_problems;
+mod members;
 mod object_blocks;
 mod object_facts;
 pub(crate) mod object_list;
@@ -27,6 +28,7 @@ pub(crate) mod objects;
 mod openitcockpit;
 pub(crate) mod paths;
 mod query_handler;
+pub(crate) mod relay;
 mod scope;
 pub(crate) mod send;
 pub(crate) mod shell;
@@ -45,6 +47,12 @@ use std::path::PathBuf;
 
 /// Whether an acknowledgement's expiry is the core's own business; else whoever set it must remove it in time.
 pub(crate) fn knows_expiry(core: &Core) -> bool {
+    if let Some(members) = members::several(core) {
+        return members.iter().all(knows_expiry);
+    }
+    if core.is_remote() {
+        return relay::knows_expiry(core);
+    }
     match core.kind.facts().expiry {
         Expiry::Always => true,
         Expiry::Never => false,

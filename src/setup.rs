@@ -11,18 +11,23 @@ pub(crate) mod systemd_dropin;
 pub(crate) mod try_click;
 pub(crate) mod write_files;
 
-use crate::config::{self, Config, CoreKind, DEFAULT, Destination, Integration, SecretKind};
+use crate::config::{self, Config, CoreKind, DEFAULT, Destination, Integration, Relay, SecretKind};
 use crate::monitoring::local::Local;
 use crate::system::secret::Secret;
 use edit_config::{Change, UnsupportedLayout};
 use std::path::{Path, PathBuf};
 use write_files::Planned;
 
+/// The file with a relay's token, beside the configuration.
+const RELAY_TOKEN: &str = "relay-token";
+
 /// Which way into Slack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Connection {
     Webhook,
     App,
+    /// None: a centre has it.
+    Relay,
 }
 
 /// The choices; a `None` stays as it is.
@@ -34,6 +39,7 @@ pub(crate) struct Choices {
     pub(crate) channel: Option<Destination>,
     pub(crate) api_url: Option<String>,
     pub(crate) state_dir: Option<PathBuf>,
+    pub(crate) relay: Option<Relay>,
 }
 
 impl Choices {
@@ -96,7 +102,9 @@ pub(crate) fn plan(
     let mut changes = Vec::new();
     let mut change =
         |table, key: &str, value: Option<String>| changes.push(Change { table, key: key.to_owned(), value });
-    if slack.is_some_and(|slack| slack.get("enabled").is_some_and(|value| value.as_bool() == Some(false))) {
+    let uses_slack = choices.way != Connection::Relay;
+    if uses_slack && slack.is_some_and(|slack| slack.get("enabled").is_some_and(|value| value.as_bool() == Some(false)))
+    {
         change("slack", "enabled", None);
     }
     if choices.way == Connection::Webhook {
@@ -112,6 +120,14 @@ pub(crate) fn plan(
         files.push(Planned { path: base.join(&name), content, mode: 0o640, backup: None });
         change("slack", key, None);
         change("slack", &file_key, Some(name));
+    }
+    if let Some(relay) = &choices.relay {
+        let content = format!("{}\n", relay.token.expose());
+        files.push(Planned { path: base.join(RELAY_TOKEN), content, mode: 0o640, backup: None });
+        change("relay", "ca_file", relay.ca_file.as_ref().map(|path| path.display().to_string()));
+        change("relay", "token", None);
+        change("relay", "token_file", Some(RELAY_TOKEN.to_owned()));
+        change("relay", "to", relay.to.first().cloned());
     }
     if let Some(channel) = &choices.channel {
         change("slack", "channel", Some(channel.to_string()));

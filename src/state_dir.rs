@@ -10,7 +10,7 @@ pub(crate) mod owner;
 pub(crate) mod spool;
 pub(crate) mod wake;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The two directories that `notify` needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,4 +20,9 @@ pub(crate) struct StateDirs {
     pub(crate) runtime_dir: PathBuf,
     /// Why the configuration couldn't be asked, so that these are the defaults.
     pub(crate) problem: Option<String>,
+}
+
+/// Whether so little is free on its file system that what can wait elsewhere should: a twentieth is left to this machine.
+pub(crate) fn is_nearly_full(state_dir: &Path) -> bool {
+    rustix::fs::statvfs(state_dir).is_ok_and(|found| found.f_bavail < found.f_blocks / 20)
 }

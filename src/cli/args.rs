@@ -48,6 +48,7 @@ Examples:
   sudo ackbell setup --yes --webhook-url-file /root/webhook
   sudo ackbell setup --yes --bot-token-file /root/bot --app-token-file /root/app --channel '#ops'
   sudo SLACK_BOT_TOKEN=xoxb-... ackbell setup --yes --channel '#ops' --definitions -
+  sudo ackbell setup --relay https://mon.example.com:9277      (a machine that doesn't reach Slack; asks for its token)
 
 It asks which way into Slack, for the secrets (they aren't echoed), for the channel, and whether to write. Nothing is written
 before that; Ctrl-C leaves everything as it was. Run again, it shows what is there, keeps the values you keep, and leaves a
@@ -148,6 +149,11 @@ pub(crate) enum Verb {
         ackbell commands cores /etc/thruk/thruk_local.conf\n\n\
         The output says where to put it and how to check it.")]
     Commands(CommandsArgs),
+    /// Make a token for a relay, and print what goes into the two configurations
+    #[command(after_help = "Example:\n  ackbell relay-token branch --to https://mon.example.com:9277\n\n\
+        A relay is ackbell beside a core that doesn't reach Slack. Nothing is written: the token goes into a file on each \
+        of the two machines, with mode 0640.")]
+    RelayToken(RelayTokenArgs),
     /// Print the manifest of the Slack app that this configuration needs
     #[command(
         after_help = "Examples:\n  ackbell manifest --all --link\n  ackbell manifest --public-url https://alerts.example.com >manifest.json\n  \
@@ -188,6 +194,7 @@ impl Verb {
             | Self::Demo(_)
             | Self::Sandbox(_)
             | Self::Commands(_)
+            | Self::RelayToken(_)
             | Self::Completions { .. }
             | Self::Man { .. } => false,
         }
@@ -240,6 +247,25 @@ pub(crate) struct QueueFilter {
     /// Only to places like this: '#ops', a channel's id, webhook
     #[arg(long, value_name = "PATTERN")]
     pub(crate) to: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RelayTokenArgs {
+    /// The core's name at the centre: letters, digits, - and _
+    #[arg(value_parser = core_name)]
+    pub(crate) name: String,
+    /// The address where relays reach the centre
+    #[arg(long, value_name = "URL", default_value = "https://CENTRE:9277")]
+    pub(crate) to: String,
+}
+
+/// A name that can be a table's key and a file's name.
+fn core_name(text: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return Ok(text.to_owned());
+    }
+    Err("write letters, digits, - and _ only: it is the NAME in [cores.NAME]".to_owned())
 }
 
 #[derive(Debug, Args)]

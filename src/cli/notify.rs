@@ -71,11 +71,18 @@ fn deliver_here(lock: DeliveryLock, config: Option<&Path>, env: &Environment) {
             return;
         }
     };
+    let budget = config.outbox.time_budget;
+    if let Some(relay) = &config.relay {
+        if let Err(e) = crate::flow::relay::here(&config, relay, env, lock, budget) {
+            error!("kept, not handed in yet: {e}");
+        }
+        return;
+    }
     if config.integrations.is_empty() {
         warn!("kept in the spool: no [slack] integration is configured and no listener runs");
         return;
     }
-    match deliver::here(&config, env, lock, config.outbox.time_budget) {
+    match deliver::here(&config, env, lock, budget) {
         Ok(_) => {}
         Err(e) => error!("kept, not delivered yet: {e}"),
     }
@@ -84,7 +91,10 @@ fn deliver_here(lock: DeliveryLock, config: Option<&Path>, env: &Environment) {
 /// The last resort when the disk refuses: one post each, at once. Returns how many were taken.
 fn post_directly(notification: &Notification, received: i64, config: Option<&Path>, env: &Environment) -> usize {
     match crate::config::load(config, env) {
-        Ok((config, _)) => deliver::directly(&config, env, notification, received),
+        Ok((config, _)) => match &config.relay {
+            Some(relay) => usize::from(crate::flow::relay::directly((&config, relay), env, notification, received)),
+            None => deliver::directly(&config, env, notification, received),
+        },
         Err(e) => {
             error!("no direct post, as the configuration can't be used: {}", e.first_line());
             0

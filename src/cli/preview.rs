@@ -5,7 +5,7 @@ use super::{Exit, Output, load, terminal};
 use crate::config::{Config, Route};
 use crate::flow::deliver;
 use crate::model::notification::{Fields, Notification};
-use crate::monitoring::details::Details;
+use crate::monitoring::details::{Details, UsedVars};
 use crate::rules::render::{self, Interactivity, RenderContext};
 use crate::rules::route;
 use crate::slack::blocks;
@@ -177,7 +177,7 @@ pub(super) fn dry_run(notification: &Notification, path: Option<&Path>, env: &En
 /// With what the core's objects say of it: routes match on that, too.
 fn with_details(notification: &Notification, config: &Config, subscriptions: &[Route]) -> Notification {
     let mut notification = notification.clone();
-    Details::default().fill(&mut [&mut notification], config, subscriptions);
+    Details::default().fill(&mut [&mut notification], config, &UsedVars::of(config, subscriptions));
     notification
 }
 

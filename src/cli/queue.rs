@@ -6,6 +6,7 @@ use super::args::{QueueArgs, QueueVerb};
 use super::{Exit, Output, load};
 use crate::config::Config;
 use crate::flow::deliver::{self, Here};
+use crate::flow::relay;
 use crate::state_dir::delivery_lock::DeliveryLock;
 use crate::state_dir::spool::{Entry, Spool};
 use crate::state_dir::wake;
@@ -124,6 +125,24 @@ fn drop_one(config: &Config, id: &str, as_json: bool, out: &mut Output) -> Resul
     Ok(Exit::Done)
 }
 
+/// The same on a machine whose centre has Slack.
+fn hand_in(
+    config: &Config,
+    env: &Environment,
+    lock: DeliveryLock,
+    as_json: bool,
+    out: &mut Output,
+) -> Result<Exit, Failure> {
+    let Some(to) = &config.relay else { return Ok(Exit::Done) };
+    let done = with_progress(config, out, || relay::here(config, to, env, lock, FLUSH_BUDGET));
+    done.map_err(|e| Failure::Other(Exit::Unavailable, format!("{e}; all is kept")))?;
+    let count = Spool::new(&config.state_dir).waiting().0;
+    let text =
+        if count == 0 { "everything is handed in".to_owned() } else { format!("{count} waiting to be handed in") };
+    print(as_json, "waiting", count, &text, out);
+    Ok(Exit::Done)
+}
+
 fn flush(config: &Config, env: &Environment, as_json: bool, out: &mut Output) -> Result<Exit, Failure> {
     if let Some(store) = Store::open_existing(&config.state_dir)? {
         store.hurry()?;
@@ -141,6 +160,9 @@ fn flush(config: &Config, env: &Environment, as_json: bool, out: &mut Output) ->
         );
         return Ok(Exit::Done);
     };
+    if config.relay.is_some() {
+        return hand_in(config, env, lock, as_json, out);
+    }
     let here = with_progress(config, out, || deliver::here(config, env, lock, FLUSH_BUDGET));
     let waiting =
         Store::open_existing(&config.state_dir)?.map(|store| store.summary()).transpose()?.unwrap_or_default();

@@ -3,6 +3,7 @@
 mod definitions;
 mod finish;
 mod prompt;
+mod relay;
 mod slack;
 
 use super::args::SetupArgs;
@@ -63,7 +64,10 @@ pub(super) fn run(args: &SetupArgs, path: Option<&Path>, env: &Environment, out:
 fn walk(context: &SetupContext<'_>, prompt: &mut Prompt<'_>) -> Result<Exit, End> {
     show_present(context, prompt);
     let core = core(context, prompt)?;
-    let choices = slack::choose(context, core, prompt)?;
+    let choices = match &context.args.relay {
+        Some(url) => relay::choose(context, core, url, prompt)?,
+        None => slack::choose(context, core, prompt)?,
+    };
     finish::finish(context, &choices, prompt)
 }
 

@@ -3,7 +3,7 @@
 use super::problem::{Mistake, Problems};
 use super::reader::Table;
 use super::secrets::{self, LoadContext};
-use super::{Api, ApiLogin, ApiLoginKind, Core, CoreKind, IcingaWeb, Livestatus, LivestatusAddress, values};
+use super::{Api, ApiLogin, ApiLoginKind, Core, CoreKind, IcingaWeb, Livestatus, LivestatusAddress, relay, values};
 use crate::system::environment::Environment;
 use std::path::{Path, PathBuf};
 
@@ -26,13 +26,15 @@ fn read(
     sources: &mut Vec<PathBuf>,
     problems: &mut Problems<'_>,
 ) -> Core {
+    let mut context = LoadContext { base, state_dir: base, env: Environment::default(), sources: &mut *sources };
+    let relay_tokens = relay::tokens(&mut table, name, &mut context, problems);
     let kind = table.parsed("kind", problems, values::core_kind).unwrap_or_default();
     let mut path = |key| table.text(key, problems).map(|text| base.join(text.text));
     let [objects_file, main_config, command_file] = ["objects_file", "main_config", "command_file"].map(&mut path);
     let [status_file, query_socket, log_file] = ["status_file", "query_socket", "log_file"].map(&mut path);
     let (url, by_url) = without_module(table.parsed("url", problems, values::link), kind);
     let web = table.parsed("web", problems, web).or(by_url).unwrap_or_else(|| installed(kind));
-    let core = Core {
+    let mut core = Core {
         name: name.to_owned(),
         kind,
         url,
@@ -43,10 +45,13 @@ fn read(
         status_file,
         query_socket,
         log_file,
-        livestatus: alternatives(&mut table, "livestatus", problems, |text| livestatus(text, base)).map(Livestatus),
+        livestatus: livestatus(&mut table, base, problems),
         api: api(&mut table, kind, base, sources, problems),
+        relay_tokens,
         redundant: table.flag("redundant", problems),
     };
+    relay::label(&mut core);
+    relay::check_beside(&core, &table, problems);
     table.finish(problems);
     core
 }
@@ -158,25 +163,62 @@ fn alternatives<T: PartialEq>(
     Some(found).filter(|found| !found.is_empty())
 }
 
-/// A socket's path, `tcp:host:port` or `host:port`.
-fn livestatus(text: &str, base: &Path) -> Result<LivestatusAddress, Mistake> {
-    if text.starts_with("tls:") {
-        return Err(Mistake::new(format!("\"{text}\": ackbell speaks no TLS to Livestatus"))
-            .remedy("let stunnel or ssh -L carry it, and write the address on this machine"));
+/// The addresses of Livestatus, with how the certificates of those with TLS are checked.
+fn livestatus(table: &mut Table<'_>, base: &Path, problems: &mut Problems<'_>) -> Option<Livestatus> {
+    let ca_file = table.text("livestatus_ca_file", problems);
+    let name = table.parsed("livestatus_tls_name", problems, tls_name);
+    let path = ca_file.map(|text| base.join(text.text));
+    if let (Some(text), Some(Err(e))) = (&ca_file, path.as_deref().map(std::fs::metadata)) {
+        let mistake = Mistake::new(format!("livestatus_ca_file {}: {e}", base.join(text.text).display()));
+        problems.error(Some(text.span), mistake.remedy("name a PEM file with the CA's certificate"));
     }
-    if text.contains('/') || !text.contains(':') {
+    let address = |text: &str| livestatus_address(text, base, (path.as_ref(), name.as_ref()));
+    let found = alternatives(table, "livestatus", problems, address).map(Livestatus);
+    let has_tls = found.iter().flat_map(|found| &found.0).any(|one| matches!(one, LivestatusAddress::Tls { .. }));
+    if !has_tls && (path.is_some() || name.is_some()) && !problems.has_errors() {
+        let mistake = Mistake::new("livestatus_ca_file and livestatus_tls_name have no effect without TLS");
+        problems.error(table.span, mistake.remedy("write livestatus = \"tls:host:6557\", or remove them"));
+    }
+    found
+}
+
+/// A name that a certificate can have.
+fn tls_name(text: &str) -> Result<String, Mistake> {
+    match rustls::pki_types::ServerName::try_from(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err(Mistake::new(format!("\"{text}\" isn't a name that a certificate can have"))
+            .remedy("write it as `openssl x509 -text` shows it under Subject Alternative Name")),
+    }
+}
+
+/// A socket's path, `tcp:host:port`, `host:port` or `tls:host:port`.
+fn livestatus_address(
+    text: &str,
+    base: &Path,
+    (ca_file, name): (Option<&PathBuf>, Option<&String>),
+) -> Result<LivestatusAddress, Mistake> {
+    let encrypted = text.strip_prefix("tls:").map(|address| address.trim_start_matches("//"));
+    if encrypted.is_none() && (text.contains('/') || !text.contains(':')) {
         let path = text.strip_prefix("unix:").unwrap_or(text);
         return Ok(LivestatusAddress::Unix(base.join(path)));
     }
-    let address = text.strip_prefix("tcp:").unwrap_or(text);
+    let address = encrypted.unwrap_or_else(|| text.strip_prefix("tcp:").unwrap_or(text));
     let is_address = address
         .rsplit_once(':')
         .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|p| p > 0));
-    if is_address && !address.contains(char::is_whitespace) {
-        return Ok(LivestatusAddress::Tcp(address.to_owned()));
+    let host = address.rsplit_once(':').map_or("", |(host, _)| host.trim_matches(['[', ']']));
+    match encrypted {
+        _ if !is_address || address.contains(char::is_whitespace) => Err(Mistake::new(format!(
+            "\"{text}\" isn't a Livestatus address"
+        ))
+        .remedy("write the socket's path, as \"/var/cache/naemon/live\", or \"host:6557\", or \"tls:host:6557\"")),
+        None => Ok(LivestatusAddress::Tcp(address.to_owned())),
+        Some(_) => {
+            tls_name(name.map_or(host, String::as_str))?;
+            let (ca_file, name) = (ca_file.cloned(), name.cloned());
+            Ok(LivestatusAddress::Tls { address: address.to_owned(), ca_file, name })
+        }
     }
-    Err(Mistake::new(format!("\"{text}\" isn't a Livestatus address"))
-        .remedy("write the socket's path, as \"/var/cache/naemon/live\", or \"host:6557\""))
 }
 
 impl From<LivestatusAddress> for Livestatus {
@@ -197,6 +239,7 @@ impl std::fmt::Display for LivestatusAddress {
         match self {
             Self::Unix(path) => write!(f, "{}", path.display()),
             Self::Tcp(address) => write!(f, "tcp:{address}"),
+            Self::Tls { address, .. } => write!(f, "tls:{address}"),
         }
     }
 }

@@ -42,7 +42,7 @@ const PATTERNS: &str = "pattern or list of patterns";
 const COUNT: &str = "number";
 
 /// All tables, in the order of the manual.
-pub(crate) const SECTIONS: [Section; 20] = [
+pub(crate) const SECTIONS: [Section; 21] = [
     Section {
         header: "",
         about: "At the top of the file, each on a line of its own before the first table: they are found even when the rest has mistakes.",
@@ -455,6 +455,43 @@ pub(crate) const SECTIONS: [Section; 20] = [
         ],
     },
     Section {
+        header: "[relay]",
+        about: "Beside a core that doesn't reach Slack: `ackbell listen` hands the notifications to a listener that does, and \
+            answers its questions about the core. Such a machine needs no [slack].",
+        keys: &[
+            key(
+                "to",
+                "URL or list of URLs",
+                "",
+                "\"https://mon.example.com:9277\"",
+                "The listener that reaches Slack; several where any of them will do.",
+            ),
+            key(
+                "token",
+                TEXT,
+                "",
+                "\"0123456789abcdef0123456789abcdef\"",
+                "The token that the listener has as [cores.NAME] relay_token.",
+            ),
+            key("token_file", FILE, "", "\"relay.token\"", "A file with the value of the key above."),
+            key(
+                "ca_file",
+                FILE,
+                "the distribution's",
+                "\"/etc/ackbell/centre-ca.pem\"",
+                "The CA of the listener's certificate.",
+            ),
+            key(
+                "client_cert",
+                FILE,
+                "",
+                "\"relay.pem\"",
+                "The certificate chain to show where the listener has a client_ca.",
+            ),
+            key("client_key", FILE, "", "\"relay.key\"", "The chain's key."),
+        ],
+    },
+    Section {
         header: "[listen]",
         about: "How clicks in Slack reach ackbell. With an app_token the listener opens a connection to Slack (Socket Mode). Otherwise Slack calls \
             https://YOUR-NAME/slack/request, and a reverse proxy forwards the request.",
@@ -481,6 +518,13 @@ pub(crate) const SECTIONS: [Section; 20] = [
                 "TLS without a reverse proxy: the certificate chain; a renewed one is used without a restart.",
             ),
             key("tls_key", FILE, "", "\"privkey.pem\"", "The chain's key."),
+            key(
+                "client_ca",
+                FILE,
+                "",
+                "\"relays-ca.pem\"",
+                "Relays must show a certificate of this CA beside their token; nobody else has to.",
+            ),
             key(
                 "intake_token",
                 TEXT,
@@ -593,7 +637,7 @@ const SLACK: [Key; 26] = [
     key("timeout", SPAN, "10s", "\"10s\"", "The time limit of a whole call."),
 ];
 
-const CORE: [Key; 18] = [
+const CORE: [Key; 22] = [
     key("kind", TEXT, "nagios", "\"naemon\"", "nagios, naemon, icinga2, openitcockpit, checkmk, centreon."),
     key(
         "main_config",
@@ -639,10 +683,24 @@ const CORE: [Key; 18] = [
     ),
     key(
         "livestatus",
-        "path or host:port, or a list",
+        "path, host:port or tls:host:port, or a list",
         "",
         "\"/var/cache/naemon/live\"",
         "Livestatus: the state without delay. A list holds several addresses of this one core; the first that answers is used.",
+    ),
+    key(
+        "livestatus_ca_file",
+        FILE,
+        "",
+        "\"/etc/ssl/certs/monitoring-ca.pem\"",
+        "The CA of the certificates behind tls: addresses; else the distribution's.",
+    ),
+    key(
+        "livestatus_tls_name",
+        TEXT,
+        "",
+        "\"mysite\"",
+        "The name in these certificates, where it isn't the host's: a Checkmk site's certificate has the site's name.",
     ),
     key(
         "url",
@@ -671,6 +729,20 @@ const CORE: [Key; 18] = [
     key("api_key", TEXT, "", "\"0123456789abcdef\"", "openITCOCKPIT's API key."),
     key("api_key_file", FILE, "", "\"api-key\"", "A file with the value of the key above."),
     key("api_ca_file", FILE, "", "\"/var/lib/icinga2/certs/ca.crt\"", "The CA of the API's certificate."),
+    key(
+        "relay_token",
+        TEXTS,
+        "",
+        "\"0123456789abcdef0123456789abcdef\"",
+        "The token of the relay beside this core, only in [cores.NAME]; a list while one is replaced.",
+    ),
+    key(
+        "relay_token_file",
+        "path or list of paths",
+        "",
+        "\"branch.token\"",
+        "A file with the value of the key above; `ackbell relay-token` makes one.",
+    ),
     key(
         "redundant",
         FLAG,

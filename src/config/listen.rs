@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// `[listen]`
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key by itself, or follows from one")]
 pub(crate) struct Listen {
     pub(crate) http: Http,
     /// The public address of the HTTP listener, without a slash at its end.
@@ -27,12 +28,14 @@ pub(crate) struct Listen {
     pub(crate) intake_users: Vec<String>,
     /// `/metrics` and `/healthz` answer everybody who reaches the listener, not only this machine.
     pub(crate) metrics_for_all: bool,
+    /// Relays of cores hand in here.
+    pub(crate) has_relays: bool,
 }
 
 /// Where the HTTP listener binds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Http {
-    /// Not said: [`HTTP_DEFAULT`] when there is a signing secret or an intake token, else nowhere, as nobody could be
+    /// Not said: [`HTTP_DEFAULT`] when there is a signing secret, an intake token or a relay, else nowhere, as nobody could be
     /// believed.
     Default,
     /// `http = "none"`
@@ -45,6 +48,8 @@ pub(crate) enum Http {
 pub(crate) struct TlsFiles {
     pub(crate) cert: PathBuf,
     pub(crate) key: PathBuf,
+    /// The CA of the certificates that relays must show; without it they need none.
+    pub(crate) client_ca: Option<PathBuf>,
 }
 
 /// Only from this machine: a reverse proxy or a tunnel stands before it.
@@ -58,7 +63,7 @@ impl Listen {
         let is_signed = integrations.iter().any(|i| !i.signing_secrets.is_empty() || i.enabled && can_install(i));
         match self.http {
             Http::At(address) => Some(address),
-            Http::Default if is_signed || self.intake_token.is_some() => Some(HTTP_DEFAULT),
+            Http::Default if is_signed || self.has_relays || self.intake_token.is_some() => Some(HTTP_DEFAULT),
             Http::Default | Http::Off => None,
         }
     }
@@ -81,20 +86,30 @@ pub(super) fn read(
         intake_without_token: false,
         intake_users: Vec::new(),
         metrics_for_all: false,
+        has_relays: false,
     };
     let table = top.table("listen", problems).unwrap_or_else(|| Table::new("the environment", None, &[]));
     let mut table = table.passing_over_emptied();
     listen.http = table.parsed_or("http", (env, "ACKBELL_HTTP"), problems, http).unwrap_or(Http::Default);
     listen.public_url = table.parsed_or("public_url", (env, "ACKBELL_PUBLIC_URL"), problems, public_url);
     let (cert, key) = (table.text("tls_cert", problems), table.text("tls_key", problems));
+    let client_ca = table.text("client_ca", problems);
+    if let (Some(given), None) = (client_ca, cert) {
+        let mistake = Mistake::new("client_ca has no effect without tls_cert: whoever ends TLS asks for certificates");
+        problems
+            .error(Some(given.span), mistake.remedy("set tls_cert and tls_key, or let the reverse proxy ask for them"));
+    }
     listen.tls = match (cert, key) {
-        (Some(cert), Some(key)) => Some(TlsFiles { cert: base.join(cert.text), key: base.join(key.text) }),
+        (Some(cert), Some(key)) => {
+            let client_ca = client_ca.map(|text| base.join(text.text));
+            Some(TlsFiles { cert: base.join(cert.text), key: base.join(key.text), client_ca })
+        }
         (None, None) => None,
         (Some(given), None) => half(given.span, "tls_cert", "tls_key", problems),
         (None, Some(given)) => half(given.span, "tls_key", "tls_cert", problems),
     };
     if let Some(tls) = &listen.tls {
-        sources.extend([tls.cert.clone(), tls.key.clone()]);
+        sources.extend([&tls.cert, &tls.key].into_iter().chain(&tls.client_ca).cloned());
     }
     let mut context = LoadContext { base, state_dir: base, env: env.clone(), sources };
     let (names, variable) = (("intake_token", "intake_token_file"), ["ACKBELL_INTAKE_TOKEN"]);

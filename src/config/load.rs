@@ -5,7 +5,7 @@ use super::reader::Table;
 use super::secrets::LoadContext;
 use super::{
     Config, Field, Formatter, Limits, Message, Outbox, Route, Thread, access, core, credentials, deadman, escalate,
-    history, integration, lenient, listen, matcher, oncall, reactions, tree, values,
+    history, integration, lenient, listen, matcher, oncall, reactions, relay, tree, values,
 };
 use crate::state_dir::owner;
 use crate::system::environment::Environment;
@@ -173,10 +173,13 @@ fn read_config(
         listen: listen::read(top, &base, (env, &integrations), &mut sources, problems),
         deadman: deadman::read(top, problems),
         reactions: reactions::read(top, problems),
+        relay: relay::read(top, &base, &mut sources, problems),
         sources,
         integrations,
     };
+    config.listen.has_relays = config.cores.iter().any(super::Core::is_remote);
     credentials::check(&mut config, problems);
+    relay::check(&config, problems);
     integration::check_routes(&config, problems);
     access::check(&config, problems);
     deadman::check(&config, problems);

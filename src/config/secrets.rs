@@ -40,12 +40,24 @@ pub(super) fn one_secret(
 /// The values of a secret: in the file, in a file of its own, or in the environment, in that order.
 pub(super) fn secrets(
     table: &mut Table<'_>,
-    (key, file_key): (&'static str, &'static str),
+    keys: (&'static str, &'static str),
     names: &[&str],
     check: Check,
     context: &mut LoadContext<'_>,
     problems: &mut Problems<'_>,
 ) -> Vec<Secret> {
+    with_files(table, keys, names, check, context, problems).into_iter().map(|(_, secret)| secret).collect()
+}
+
+/// The same, each with the file of its own that it comes from.
+pub(super) fn with_files(
+    table: &mut Table<'_>,
+    (key, file_key): (&'static str, &'static str),
+    names: &[&str],
+    check: Check,
+    context: &mut LoadContext<'_>,
+    problems: &mut Problems<'_>,
+) -> Vec<(Option<PathBuf>, Secret)> {
     let inline = table.texts(key, problems);
     let files = table.texts(file_key, problems);
     if let (Some(_), Some(files)) = (&inline, &files) {
@@ -53,30 +65,30 @@ pub(super) fn secrets(
         problems.error(files.first().map(|text| text.span), mistake);
     }
     let mut found = Vec::new();
-    let mut take = |value: &str, span: Option<Span>, problems: &mut Problems<'_>| {
+    let mut take = |value: &str, file: Option<&Path>, span: Option<Span>, problems: &mut Problems<'_>| {
         let checked = if value.is_empty() { Err(Mistake::new("it is empty")) } else { check(value) };
         match checked {
-            Ok(()) => found.push(Secret::new(value.to_owned())),
+            Ok(()) => found.push((file.map(Path::to_owned), Secret::new(value.to_owned()))),
             Err(mistake) => problems.error(span, mistake.about(key)),
         }
     };
     if let Some(texts) = inline {
         warn_if_readable(context.sources.first().cloned().as_deref(), texts.first(), problems);
         for text in texts {
-            take(text.text.trim(), Some(text.span), problems);
+            take(text.text.trim(), None, Some(text.span), problems);
         }
     } else if let Some(texts) = files {
         for text in texts {
             let path = context.base.join(text.text);
             if let Some(value) = read_secret(&path, text, file_key, problems) {
-                take(&value, Some(text.span), problems);
+                take(&value, Some(&path), Some(text.span), problems);
             }
             context.sources.push(path);
         }
     } else if let Some((_, value)) =
         names.iter().filter_map(|name| Some((name, context.env.get(name)?))).find(|(_, v)| !v.is_empty())
     {
-        take(value.trim(), None, problems);
+        take(value.trim(), None, None, problems);
     }
     found
 }

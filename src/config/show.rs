@@ -1,8 +1,11 @@
 //! The configuration in force, for people and scripts, without its secrets.
 
-use super::{Access, AccessRule, ApiLogin, Config, Core, Http, Integration, Listen, Proxy, Route, matcher};
+use super::{
+    Access, AccessRule, ApiLogin, Config, Core, Http, Integration, Listen, LivestatusAddress, Proxy, Route, matcher,
+};
 use crate::model::pattern::Pattern;
 use serde_json::{Map, Value, json};
+use std::path::PathBuf;
 
 /// As JSON.
 pub(crate) fn show_json(config: &Config) -> Value {
@@ -42,6 +45,10 @@ pub(crate) fn show_json(config: &Config) -> Value {
         "history": { "keep": seconds(config.history.keep) },
         "report": config.weekly.as_ref().map(|weekly| json!({
             "channel": weekly.channel.to_string(), "integration": weekly.integration, "at": weekly.at.to_string(),
+        })),
+        "relay": config.relay.as_ref().map(|relay| json!({
+            "to": relay.to, "token": "[redacted]", "ca_file": relay.ca_file,
+            "client_cert": relay.client.as_ref().map(|(cert, _)| cert), "client_key": relay.client.as_ref().map(|(_, key)| key),
         })),
         "listen": listen(&config.listen, &config.integrations),
         "reactions": { "acknowledge": config.reactions.acknowledge, "recheck": config.reactions.recheck },
@@ -139,6 +146,14 @@ fn route(route: &Route) -> Value {
     })
 }
 
+/// How the certificates of Livestatus are checked: the same for all addresses.
+fn livestatus_tls(core: &Core) -> Option<(Option<&PathBuf>, Option<&String>)> {
+    core.livestatus.as_ref()?.0.iter().find_map(|address| match address {
+        LivestatusAddress::Tls { ca_file, name, .. } => Some((ca_file.as_ref(), name.as_ref())),
+        LivestatusAddress::Unix(_) | LivestatusAddress::Tcp(_) => None,
+    })
+}
+
 fn core(core: &Core) -> Value {
     let (user, password, key) = match core.api.as_ref().map(|api| &api.login) {
         Some(ApiLogin::Basic { user, .. }) => (json!(user), json!("[redacted]"), Value::Null),
@@ -156,6 +171,9 @@ fn core(core: &Core) -> Value {
         "query_socket": core.query_socket,
         "log_file": core.log_file,
         "livestatus": core.livestatus.as_ref().map(|livestatus| one_or_list(&livestatus.0)),
+        "livestatus_ca_file": livestatus_tls(core).and_then(|(ca_file, _)| ca_file),
+        "livestatus_tls_name": livestatus_tls(core).and_then(|(_, name)| name),
+        "relay_token": core.is_remote().then_some("[redacted]"),
         "api_url": core.api.as_ref().map(|api| one_or_list(&api.urls)),
         "api_user": user,
         "api_password": password,
@@ -198,6 +216,7 @@ fn listen(listen: &Listen, integrations: &[Integration]) -> Value {
         "public_url": listen.public_url,
         "tls_cert": listen.tls.as_ref().map(|tls| &tls.cert),
         "tls_key": listen.tls.as_ref().map(|tls| &tls.key),
+        "client_ca": listen.tls.as_ref().and_then(|tls| tls.client_ca.as_ref()),
         "socket_mode": listen.socket_mode,
         "intake_token": listen.intake_token.as_ref().map(|_| "[redacted]"),
         "intake_without_token": listen.intake_without_token,

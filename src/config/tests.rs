@@ -50,7 +50,7 @@ a.toml:6:15: time_budget: \"1m\" is too long
 a.toml:7:2: unknown key \"stage\" in the file
   7 | [stage]
     |  ^^^^^
-  known here: state_dir, runtime_dir, slack, integrations, route, escalate, oncall, formatters, message, storm, outbox, core, cores, acknowledge, access, audit, history, report, listen, deadman, reactions";
+  known here: state_dir, runtime_dir, slack, integrations, route, escalate, oncall, formatters, message, storm, outbox, core, cores, acknowledge, access, audit, history, report, listen, deadman, reactions, relay";
     assert_eq!(problems("a.toml", text), expected);
 }
 
@@ -218,6 +218,46 @@ fn what_is_shown_has_no_secret() {
 }
 
 #[test]
+fn mistakes_about_relays_have_their_remedies() {
+    for (text, expected) in [
+        ("[relay]\ntoken = \"0123456789abcdef0123456789abcdef\"", "[relay] has no \"to\""),
+        ("[relay]\nto = \"https://h\"", "[relay] has no token"),
+        ("[relay]\nto = \"http://h\"", "to: plain http would send the secret readable"),
+        (
+            "[relay]\nto = \"https://h\"\ntoken = \"0123456789abcdef0123456789abcdef\"\nclient_cert = \"c\"",
+            "client_cert and client_key belong together",
+        ),
+        ("[listen]\nclient_ca = \"c\"", "client_ca has no effect without tls_cert"),
+        ("[relay]\nto = \"https://h\"\ntoken = \"short\"", "make one with `ackbell relay-token`"),
+        ("[core]\nrelay_token = \"0123456789abcdef0123456789abcdef\"", "write [cores.NAME]"),
+        (
+            "[cores.a]\nrelay_token = \"0123456789abcdef0123456789abcdef\"\nmain_config = \"n.cfg\"",
+            "move it to [core] in the relay's configuration",
+        ),
+        (
+            "[cores.a]\nrelay_token = \"0123456789abcdef0123456789abcdef\"\n[listen]\nhttp = \"0.0.0.0:1\"",
+            "relay tokens would be sent unencrypted to 0.0.0.0:1",
+        ),
+        (
+            "[cores.a]\nrelay_token = \"0123456789abcdef0123456789abcdef\"\n[listen]\nhttp = \"none\"",
+            "no HTTP listener that it could reach",
+        ),
+        (
+            "[cores.a]\nrelay_token = \"0123456789abcdef0123456789abcdef\"\n\
+             [cores.b]\nrelay_token = \"0123456789abcdef0123456789abcdef\"",
+            "have the same relay token",
+        ),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.toml");
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let e = load(Some(&path), &Environment::default()).unwrap_err().to_string();
+        assert!(e.contains(expected), "{text}: {e}");
+    }
+}
+
+#[test]
 fn cores_and_access_are_read() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.toml");
@@ -255,6 +295,7 @@ fn the_default_is_good_and_so_are_its_samples() {
         ("app-token", "xapp-1"),
         ("intake-token", "0123456789abcdef"),
         ("client-secret", "s"),
+        ("far.token", "0123456789abcdef0123456789abcdef"),
     ] {
         fs::write(directory.path().join(name), value).unwrap();
         fs::set_permissions(directory.path().join(name), fs::Permissions::from_mode(0o640)).unwrap();
@@ -317,7 +358,13 @@ fn a_core_may_have_several_addresses() {
     assert_eq!(shown["livestatus"], serde_json::json!(["/live", "tcp:h:6557"]));
     for (lines, expected) in [
         ("api_url = [\"https://a\", \"https://a/\"]\n", "5:25: api_url: \"https://a/\" is in the list twice"),
-        ("livestatus = \"tls://h:6557\"\n", "livestatus: \"tls://h:6557\": ackbell speaks no TLS to Livestatus"),
+        ("livestatus = \"tls:h\"\n", "livestatus: \"tls:h\" isn't a Livestatus address"),
+        ("livestatus = \"h:1\"\nlivestatus_tls_name = \"x\"\n", "have no effect without TLS"),
+        ("livestatus = \"tls:h:1\"\nlivestatus_ca_file = \"/none\"\n", "livestatus_ca_file /none: No such file"),
+        (
+            "livestatus = \"tls:h:1\"\nlivestatus_tls_name = \"a b\"\n",
+            "\"a b\" isn't a name that a certificate can have",
+        ),
         ("api_url = \"https://a\"\nlivestatus = []\n", "livestatus: the list is empty"),
         ("api_url = [\"https://a\", \"http://b\"]\n", "plain http would send the secret"),
         ("api_url = [\"https://a\"]\nlivestatus = [\"h:6557\", 7]\n", "must be a string or a list of strings"),

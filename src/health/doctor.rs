@@ -132,7 +132,11 @@ pub(crate) fn examine(
     };
     let asked = Arc::clone(&config);
     hop("listener", move |steps| steps.extend(machine::listener(&asked)), &mut show_step);
-    if options.integration.is_none() && config.integrations.iter().all(|integration| !integration.enabled) {
+    let (asked, early_env) = (Arc::clone(&config), env.clone());
+    hop("centre", move |steps| steps.extend(cores::centres(&asked, &early_env)), &mut show_step);
+    // A relay's notifications are sent by its centre.
+    let sends = config.relay.is_none();
+    if sends && options.integration.is_none() && config.integrations.iter().all(|integration| !integration.enabled) {
         show_step(nothing_enabled());
     }
     for own in chosen(&config, options) {
@@ -150,6 +154,11 @@ pub(crate) fn examine(
             hop("core", |steps| steps.extend(cores::unconfigured()), &mut show_step);
         }
         for core in looked_at {
+            let asked = Arc::clone(&config);
+            if core.is_remote() {
+                hop("relay", move |steps| steps.extend(cores::remote(&asked, &core)), &mut show_step);
+                continue;
+            }
             hop("core", move |steps| steps.extend(cores::core(&core)), &mut show_step);
         }
         let (asked, env) = (Arc::clone(&config), env.clone());

@@ -3,6 +3,7 @@
 use super::message_api::submit::MessageApi;
 use super::metrics;
 use super::oauth::{Installer, Page, Step};
+use super::relays::Relays;
 use super::sockets::Sockets;
 use crate::config::Config;
 use crate::flow::callback::Callback;
@@ -24,6 +25,7 @@ pub(crate) struct Endpoints {
     installer: Installer,
     messages: MessageApi,
     sockets: Sockets,
+    relays: Relays,
     status: StatusWriter,
     state_dir: PathBuf,
     /// A test's own callback: one that panics, or is late.
@@ -47,6 +49,7 @@ impl Endpoints {
             installer: Installer::new(config, env),
             messages: MessageApi::new(config),
             sockets: Sockets::default(),
+            relays: Relays::new(config),
             status,
             state_dir: config.state_dir.clone(),
             #[cfg(test)]
@@ -71,6 +74,7 @@ impl Endpoints {
             callback.reconfigure(config);
         }
         self.installer.reconfigure(config);
+        self.relays.reconfigure(config);
     }
 
     /// Stops the callbacks; kept requests are done by the next listener.
@@ -83,6 +87,11 @@ impl Endpoints {
     /// The Socket Mode connections.
     pub(super) fn sockets(&self) -> &Sockets {
         &self.sockets
+    }
+
+    /// `POST /v1/spool`: what relays hand in.
+    pub(super) fn relays(&self) -> &Relays {
+        &self.relays
     }
 
     /// `POST /slack/request`: a click, a form, a slash command or an event. Quick, as Slack waits 3 s.

@@ -10,6 +10,8 @@ mod body;
 mod connections;
 mod message_api;
 mod post;
+mod relay;
+mod relay_calls;
 mod reply;
 mod request;
 mod request_stats;
@@ -19,9 +21,11 @@ pub(crate) use tls::TlsError;
 
 use super::endpoints::Endpoints;
 use crate::config::TlsFiles;
+use crate::monitoring::relay::Speaker;
 use crate::rules::verify::{ReplayGuard, Signer};
 use crate::system::secret::Secret;
 use connections::Connections;
+use relay_calls::RelayCalls;
 use request_stats::RequestStats;
 use std::fmt::{self, Debug};
 use std::net::{SocketAddr, TcpListener};
@@ -38,6 +42,10 @@ const WORKERS_MAX: usize = 4;
 const IN_PROGRESS_MAX: usize = 256;
 /// How many browsers may be installing at once: fewer than there are threads, so that clicks always have one.
 const INSTALLING_MAX: usize = 2;
+/// How many relays may be handing in at once, for the same reason; the others wait for their turn.
+const HANDING_IN_MAX: usize = 2;
+/// How many calls of relays may wait without being closed for others: there is always a connection that may be.
+const WAITING_CALLS_MAX: usize = 192;
 /// How long a stop waits for the requests in progress.
 const STOP_WAIT: Duration = Duration::from_secs(5);
 
@@ -61,6 +69,10 @@ pub(crate) struct Access {
     pub(crate) intake_uids: Vec<u32>,
     /// `/metrics` and `/healthz` answer everybody.
     pub(crate) metrics_for_all: bool,
+    /// The tokens of relays, each with the core that it speaks for.
+    pub(crate) relays: Arc<Vec<(Speaker, Secret)>>,
+    /// They must show a certificate, too.
+    pub(crate) relays_need_certificate: bool,
 }
 
 /// Who is at the other end.
@@ -119,8 +131,16 @@ struct Shared {
     in_progress: Arc<Semaphore>,
     /// An installation waits for Slack, and anybody may begin one: it gets few of the threads.
     installing: Arc<Semaphore>,
+    /// A relay's batch is synced to the disk file by file: clicks always have a thread.
+    handing_in: Arc<Semaphore>,
     /// Room for large bodies.
     big_bodies: Arc<Semaphore>,
+    /// How many calls of each relay are in progress.
+    relay_calls: RelayCalls,
+    /// Calls of relays that wait and may not be closed for others.
+    waiting_calls: Arc<Semaphore>,
+    /// Ends the calls of relays, which would wait.
+    stopped: watch::Receiver<bool>,
 }
 
 impl Debug for Shared {
@@ -142,8 +162,10 @@ impl HttpServer {
     /// Serves a listening socket, until stopped or dropped.
     pub(crate) fn start(bound: Bound, settings: Settings, endpoints: Arc<Endpoints>) -> Result<Self, HttpError> {
         let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
+        let (stop, stopped) = watch::channel(false);
         let shared = Arc::new(Shared {
             endpoints,
+            stopped: stopped.clone(),
             signers: Mutex::new(Arc::new(settings.signers)),
             access: Mutex::new(settings.access),
             tls: Mutex::new(tls),
@@ -152,11 +174,13 @@ impl HttpServer {
             connections: Connections::default(),
             in_progress: Arc::new(Semaphore::new(IN_PROGRESS_MAX)),
             installing: Arc::new(Semaphore::new(INSTALLING_MAX)),
+            handing_in: Arc::new(Semaphore::new(HANDING_IN_MAX)),
+            relay_calls: RelayCalls::default(),
+            waiting_calls: Arc::new(Semaphore::new(WAITING_CALLS_MAX)),
             big_bodies: Arc::new(Semaphore::new(body::BIG_BODIES_MAX)),
         });
         let address = if let Bound::Tcp(listener) = &bound { Some(listener.local_addr()?) } else { None };
         bound.set_nonblocking()?;
-        let (stop, stopped) = watch::channel(false);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()

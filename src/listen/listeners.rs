@@ -3,13 +3,15 @@
 
 use super::endpoints::Endpoints;
 use super::http::{Access, Bound, HttpError, HttpServer, Settings};
-use crate::config::{Config, Flavor, Integration};
+use crate::config::{Config, Flavor, Integration, RelayToken};
+use crate::monitoring::relay::{self, Speaker};
 use crate::rules::verify::Signer;
 use crate::slack::socket::{SocketMode, Timing};
-use crate::state_dir::listener_status::{StatusNote, StatusWriter};
+use crate::state_dir::listener_status::{RelayLink, StatusNote, StatusWriter};
 use crate::state_dir::owner;
 use crate::system::environment::Environment;
 use log::{error, info, warn};
+use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
@@ -150,7 +152,35 @@ impl Listeners {
         }
         let sockets = self.endpoints.sockets().lock().unwrap_or_else(PoisonError::into_inner);
         let sockets = sockets.iter().map(|(name, (_, socket))| (name.clone(), socket.status().into())).collect();
-        self.status.update(|status| status.sockets = sockets);
+        let links = relay::statuses().into_iter().map(|link| {
+            let relay::RelayStatus { speaker, about, seen, is_connected, ahead } = link;
+            let link = RelayLink {
+                seen: seen.unwrap_or(0),
+                connected: is_connected,
+                version: about.version,
+                kind: about.kind,
+                waiting: about.waiting,
+                oldest: about.oldest,
+                bad: about.bad,
+                ahead,
+                ..RelayLink::default()
+            };
+            (speaker, link)
+        });
+        let called: BTreeMap<Speaker, RelayLink> = links.collect();
+        // One that never called is shown, too.
+        let links: BTreeMap<String, RelayLink> = config
+            .cores
+            .iter()
+            .flat_map(|core| core.relay_tokens.iter().map(move |token| (core, token)))
+            .map(|(core, token)| {
+                let speaker = Speaker { core: core.name.clone(), relay: token.name.clone() };
+                let link = called.get(&speaker).cloned().unwrap_or_default();
+                let is_redundant = core.redundant == Some(true);
+                (token.label.clone(), RelayLink { core: core.name.clone(), is_redundant, ..link })
+            })
+            .collect();
+        self.status.update(|status| (status.sockets, status.relays) = (sockets, links));
     }
 
     /// Serves HTTP at another address; if that fails it stays at the old one.
@@ -206,11 +236,17 @@ fn settings(config: &Config) -> Settings {
     let signers =
         config.integrations.iter().map(|i| Signer { integration: i.name.clone(), secrets: i.signing_secrets.clone() });
     let listen = &config.listen;
+    let relays = config.cores.iter().flat_map(|core| {
+        let speaker = |token: &RelayToken| Speaker { core: core.name.clone(), relay: token.name.clone() };
+        core.relay_tokens.iter().map(move |token| (speaker(token), token.secret.clone()))
+    });
     let access = Access {
         intake_token: listen.intake_token.clone(),
         intake_without_token: listen.intake_without_token,
         intake_uids: Vec::new(),
         metrics_for_all: listen.metrics_for_all,
+        relays: Arc::new(relays.collect()),
+        relays_need_certificate: listen.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()),
     };
     Settings { signers: signers.collect(), tls: listen.tls.clone(), access }
 }

@@ -1,6 +1,7 @@
 //! The state of some of a core's objects at one moment. Filled by [`crate::monitoring::state`].
 
 use crate::model::object::Object;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 /// The core's state as far as it was asked for. Times are Unix seconds; 0 is never.
@@ -11,10 +12,22 @@ pub(crate) struct Snapshot {
     pub(crate) program: Program,
     /// Only of objects that were asked for and exist.
     pub(crate) states: HashMap<Object, State>,
+    /// The spool of the relay that read it; `None` for a core that is read from here.
+    pub(crate) relay: Option<RelaySpool>,
+}
+
+/// A relay's spool when it read the state: names of spool files, by its clock.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RelaySpool {
+    /// A name as one of that moment would have had it.
+    pub(crate) now: String,
+    /// The oldest notification that isn't handed in yet.
+    pub(crate) oldest: Option<String>,
 }
 
 /// The core as a whole.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Program {
     pub(crate) pid: Option<u32>,
     pub(crate) start: Option<i64>,
@@ -24,7 +37,8 @@ pub(crate) struct Program {
 }
 
 /// One host or service.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct State {
     /// The core's number: 0 is good; a host's 1 down, 2 unreachable; a service's 1 warning, 2 critical, 3 unknown.
     pub(crate) code: u8,
@@ -51,7 +65,7 @@ pub(crate) struct State {
     pub(crate) output: String,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Acknowledged {
     #[default]
     No,
@@ -62,7 +76,8 @@ pub(crate) enum Acknowledged {
 }
 
 /// An acknowledgement's or a person's comment.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Acknowledgement {
     pub(crate) author: String,
     pub(crate) comment: String,
@@ -70,7 +85,8 @@ pub(crate) struct Acknowledgement {
 }
 
 /// A scheduled downtime, begun or not.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Downtime {
     /// A number; Icinga 2's are names.
     pub(crate) id: String,

@@ -5,7 +5,7 @@
 //! command that isn't logged, is in the core's state, which may be written some seconds later.
 
 use super::paths::Paths;
-use super::{log, state};
+use super::{log, members, state};
 use crate::config::{Core, CoreKind};
 use crate::model::core_snapshot::State;
 use crate::model::notification::{Kind, Notification, clean_line};
@@ -35,6 +35,13 @@ pub(crate) fn is_missing(notification: &Notification) -> bool {
 /// Fills in what the core says of these, all of one core. Returns of which it may still say it: for those another look
 /// is worth the while.
 pub(crate) fn fill(core: &Core, notifications: &mut [&mut Notification]) -> Vec<bool> {
+    // Of several one may be on this machine.
+    let own = members::several(core).and_then(|members| members.into_iter().find(|member| !member.is_remote()));
+    let core = own.as_ref().unwrap_or(core);
+    // Its relay has looked.
+    if core.is_remote() {
+        return vec![false; notifications.len()];
+    }
     let paths = Paths::find(core);
     let log = paths.log_file.as_deref().and_then(log::tail).unwrap_or_default();
     for notification in notifications.iter_mut() {

@@ -5,8 +5,10 @@
 //! it starts or reloads. Contacts and groups are kept, of the objects only those that were asked about.
 
 use super::livestatus;
+use super::members;
 use super::objects::{FILE_BYTES_MAX, Piece, walk};
 use super::paths::Paths;
+use super::relay;
 use crate::config::Core;
 use crate::model::object::Object;
 use crate::rules::authorise::Contact;
@@ -47,6 +49,12 @@ impl Contacts {
     /// All contacts of the core, each with whether it belongs to the object; `None` where that isn't known, as there
     /// is no file. [`Contacts::prepare`] first when many objects are asked about.
     pub(crate) fn of(&mut self, core: &Core, object: &Object) -> Option<Vec<Contact>> {
+        if let Some(members) = members::several(core) {
+            return members.iter().find_map(|member| self.of(member, object));
+        }
+        if core.is_remote() {
+            return relay::contacts(core, object);
+        }
         let paths = Paths::find(core);
         if let (None, Some(address)) = (&paths.objects_file, &paths.livestatus) {
             return livestatus::contacts(address, object);

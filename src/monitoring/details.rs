@@ -13,7 +13,7 @@ use crate::config::{Config, Core, CoreKind, Field, Route};
 use crate::model::notification::{Notification, clean_line, is_uuid, present};
 use crate::rules::render::KNOWN_FIX_VARS;
 use crate::rules::render::links::encode;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io::Read;
 use std::time::{Duration, Instant, SystemTime};
@@ -43,7 +43,7 @@ struct Known {
 
 impl Details {
     /// Fills in what the notifications don't say. One pass over the core's file for all of them, if it must be read.
-    pub(crate) fn fill(&mut self, notifications: &mut [&mut Notification], config: &Config, subscriptions: &[Route]) {
+    pub(crate) fn fill(&mut self, notifications: &mut [&mut Notification], config: &Config, used: &UsedVars) {
         let mut by_core: BTreeMap<String, Vec<&mut Notification>> = BTreeMap::new();
         for notification in notifications.iter_mut() {
             by_core.entry(notification.core.clone()).or_default().push(notification);
@@ -53,7 +53,7 @@ impl Details {
             let known = self.cores.entry(name).or_default();
             known.learn(&core, &notifications);
             for notification in &mut notifications {
-                known.fill_in(notification, config, subscriptions);
+                known.fill_in(notification, used);
             }
         }
     }
@@ -66,7 +66,9 @@ fn core_of(config: &Config, name: &str, notifications: &[&mut Notification]) -> 
     if !is_configured && name.is_empty() && is_openitcockpit() {
         return Some(Core { kind: CoreKind::OpenItCockpit, ..Core::default() });
     }
-    paths::core(config, name)
+    let core = paths::core(config, name)?;
+    // What came by a relay was completed there; of several cores of that name one may be on this machine.
+    core.members().into_iter().next()
 }
 
 impl Known {
@@ -121,7 +123,7 @@ impl Known {
     }
 
     /// Fills in one notification.
-    fn fill_in(&self, notification: &mut Notification, config: &Config, subscriptions: &[Route]) {
+    fn fill_in(&self, notification: &mut Notification, used: &UsedVars) {
         let unknown = Facts::default();
         let host_name = notification.host.name.clone();
         let Answers { objects, contacts } = &self.answers;
@@ -150,7 +152,7 @@ impl Known {
         }
         // The nearest owner's wins, as from the environment.
         for facts in [service, host, contact] {
-            for (key, value) in facts.vars.iter().filter(|(key, _)| is_used(key, config, subscriptions)) {
+            for (key, value) in facts.vars.iter().filter(|(key, _)| used.takes(key)) {
                 if let Some(value) = present(value) {
                     notification.vars.entry(clean_line(key)).or_insert_with(|| clean_line(value));
                 }
@@ -183,18 +185,52 @@ fn put_list(field: &mut Vec<String>, values: &[String]) {
     }
 }
 
-/// Whether anything asks for this variable: others stay where they are, as passwords stand in some.
-fn is_used(key: &str, config: &Config, subscriptions: &[Route]) -> bool {
-    let mut routes = config.routes.iter().chain(subscriptions);
-    let message = &config.message;
-    let own = message.formatters.values().flat_map(|formatter| [&formatter.title, &formatter.body]);
-    let mut templates = [&message.title, &message.body].into_iter().chain(own).flatten();
-    routes.any(|route| route.matches.vars.contains_key(key))
-        || config.message.fields.iter().any(|field| matches!(field, Field::Var(name) if name == key))
-        || key == message.formatter
-        || KNOWN_FIX_VARS.contains(&key)
-        || (key == "url" && !message.formatter.is_empty())
-        || templates.any(|template| template.contains("vars"))
+/// The custom variables that something asks for: others stay where they are, as passwords stand in some.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct UsedVars {
+    names: BTreeSet<String>,
+    /// A template may use any.
+    are_all: bool,
+}
+
+impl UsedVars {
+    pub(crate) fn of(config: &Config, subscriptions: &[Route]) -> Self {
+        let routes = config.routes.iter().chain(subscriptions);
+        let matchers = routes.map(|route| &route.matches).chain(config.escalation.iter().map(|step| &step.matches));
+        let in_routes = matchers.flat_map(|matcher| matcher.parts()).flat_map(|part| part.vars.keys().cloned());
+        let in_fields = config.message.fields.iter().filter_map(|field| match field {
+            Field::Var(name) => Some(name.clone()),
+            _ => None,
+        });
+        let message = &config.message;
+        let own = message.formatters.values().flat_map(|formatter| [&formatter.title, &formatter.body]);
+        let mut templates = [&message.title, &message.body].into_iter().chain(own).flatten();
+        let are_all = templates.any(|template| template.contains("vars"));
+        let fixes = KNOWN_FIX_VARS.iter().map(|&name| name.to_owned());
+        let mut names: BTreeSet<String> = in_routes.chain(in_fields).chain(fixes).collect();
+        if !message.formatter.is_empty() {
+            names.extend([message.formatter.clone(), "url".to_owned()]);
+        }
+        Self { names, are_all }
+    }
+
+    fn takes(&self, key: &str) -> bool {
+        self.are_all || self.names.contains(key)
+    }
+
+    /// As a header has them: names between commas, percent-encoded; `*` for all.
+    pub(crate) fn to_header(&self) -> String {
+        if self.are_all {
+            return "*".to_owned();
+        }
+        self.names.iter().map(|name| encode(name)).collect::<Vec<_>>().join(",")
+    }
+
+    pub(crate) fn from_header(text: &str) -> Self {
+        let decoded = |name: &str| percent_encoding::percent_decode_str(name).decode_utf8_lossy().into_owned();
+        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty() && *name != "*").map(decoded);
+        Self { names: names.collect(), are_all: text.trim() == "*" }
+    }
 }
 
 /// The values of the macros in a link.

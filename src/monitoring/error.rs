@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 /// The core, or the program before it, has the command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Receipt {
     /// Which transport took it: `command file`, `query handler`, `Livestatus`, `Icinga 2 API`, `openITCOCKPIT API`.
     pub(crate) transport: &'static str,
     /// The answer, from a transport that answers; without one the command may still get lost.
     pub(crate) answer: Option<String>,
+    /// Of several cores of that name: why others don't have it.
+    pub(crate) missed: Vec<String>,
 }
 
 /// The core doesn't have the command. The text is for the person who wanted it and says what helps.
@@ -46,6 +48,9 @@ pub(crate) enum SendError {
     /// The core's own verdict.
     #[error("the monitoring core refused it: {0}")]
     Refused(String),
+    /// The relay isn't connected, or this is what it said.
+    #[error("{0}")]
+    Relay(String),
     #[error("only the first of two commands could be submitted: {0}")]
     Half(Box<SendError>),
 }
@@ -70,6 +75,9 @@ pub(crate) enum ReadError {
     File { path: PathBuf, source: std::io::Error },
     #[error("{} isn't a core's status file, or is cut off", .0.display())]
     NoStatus(PathBuf),
+    /// The relay isn't connected, or this is what it said.
+    #[error("{0}")]
+    Relay(String),
     #[error("can't get the core's state from {origin}: {reason}")]
     Unreadable { origin: String, reason: String },
 }

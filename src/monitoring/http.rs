@@ -24,6 +24,14 @@ pub(super) struct Answer {
     pub(super) body: Value,
 }
 
+/// What became of a command.
+#[derive(Debug)]
+pub(super) enum Commanded {
+    Answered(Answer),
+    /// No answer came after it was sent: the core may have it, and its state will show it.
+    Unknown,
+}
+
 /// A client for one core's API.
 #[derive(Debug)]
 pub(super) struct Client<'a> {
@@ -49,10 +57,23 @@ impl<'a> Client<'a> {
         Ok(Self { agent: config.into(), api })
     }
 
+    /// Posts a command. It is posted once: another address gets it only when there was no connection to the one before.
+    pub(super) fn command(&self, path: &str, body: &Value) -> Result<Commanded, String> {
+        match self.posted(path, body, false) {
+            // Also a proxy that waited for the core in vain.
+            Ok(Answer { status: 502 | 504, .. }) | Err(Failure { is_unsent: false, .. }) => Ok(Commanded::Unknown),
+            Ok(answer) => Ok(Commanded::Answered(answer)),
+            Err(Failure { reason, .. }) => Err(reason),
+        }
+    }
+
     /// Posts to the first address that answers; `is_query` asks for what a GET would, with a body
-    /// (`X-HTTP-Method-Override`). What changes something is posted once: another address gets it only when there was no
-    /// connection to the one before.
+    /// (`X-HTTP-Method-Override`).
     pub(super) fn post(&self, path: &str, body: &Value, is_query: bool) -> Result<Answer, String> {
+        self.posted(path, body, is_query).map_err(|failure| failure.reason)
+    }
+
+    fn posted(&self, path: &str, body: &Value, is_query: bool) -> Result<Answer, Failure> {
         let urls = &self.api.urls;
         let posted = alternatives::first(urls, |url| match self.post_to(url, path, body, is_query) {
             // Something that forwards connections says so while the core behind it is away.
@@ -62,11 +83,12 @@ impl<'a> Client<'a> {
             Ok(answer) => Ok(answer),
             Err(failure) if is_query || failure.is_unsent => Err(Attempt::Next(failure.reason)),
             Err(failure) if urls.len() > 1 => {
-                Err(Attempt::Final(format!("{}: {}", alternatives::name(url), failure.reason)))
+                let reason = format!("{}: {}", alternatives::name(url), failure.reason);
+                Err(Attempt::Final(Failure { reason, ..failure }))
             }
-            Err(failure) => Err(Attempt::Final(failure.reason)),
+            Err(failure) => Err(Attempt::Final(failure)),
         });
-        posted.map_err(|failure| failure.into_error(|reason| reason))
+        posted.map_err(|failure| failure.into_error(|reason| Failure { reason, is_unsent: true }))
     }
 
     fn post_to(&self, url: &str, path: &str, body: &Value, is_query: bool) -> Result<Answer, Failure> {
@@ -104,9 +126,20 @@ impl Failure {
         let is_unsent = match error {
             ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => true,
             ureq::Error::Timeout(limit) => matches!(limit, ureq::Timeout::Resolve | ureq::Timeout::Connect),
-            ureq::Error::Io(e) => matches!(e.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable),
+            ureq::Error::Rustls(e) => is_handshake(e),
+            ureq::Error::Io(e) => {
+                let tls = e.get_ref().and_then(|inner| inner.downcast_ref());
+                matches!(e.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable)
+                    || tls.is_some_and(is_handshake)
+            }
             _ => false,
         };
         Self { reason: crate::system::secret::redact(&error.to_string()), is_unsent }
     }
+}
+
+/// Whether the two didn't come to speak TLS with each other, so that no request was sent.
+fn is_handshake(error: &rustls::Error) -> bool {
+    use rustls::Error::{InvalidCertificate, InvalidMessage, NoCertificatesPresented, PeerIncompatible};
+    matches!(error, InvalidCertificate(_) | InvalidMessage(_) | PeerIncompatible(_) | NoCertificatesPresented)
 }

@@ -6,7 +6,7 @@
 pub(crate) mod state;
 
 use super::error::{Receipt, SendError};
-use super::http::{Answer, Client};
+use super::http::{Answer, Client, Commanded};
 use crate::config::Api;
 use crate::model::action::Action;
 use crate::model::object::Object;
@@ -19,8 +19,10 @@ const NAME: &str = "Icinga 2 API";
 pub(super) fn send(api: &Api, command: &ExternalCommand) -> Result<Receipt, SendError> {
     let unreachable = |reason| SendError::Unreachable { transport: NAME, reason };
     let (path, body) = request(command);
-    let answer = Client::new(api).and_then(|client| client.post(&path, &body, false)).map_err(unreachable)?;
-    verdict(command, &answer)
+    match Client::new(api).and_then(|client| client.command(&path, &body)).map_err(unreachable)? {
+        Commanded::Answered(answer) => verdict(command, &answer),
+        Commanded::Unknown => Ok(Receipt { transport: NAME, ..Receipt::default() }),
+    }
 }
 
 /// Whether it answers and knows the user (reading a type takes the permission `types`; without it the login alone is proven).
@@ -112,7 +114,9 @@ fn verdict(command: &ExternalCommand, answer: &Answer) -> Result<Receipt, SendEr
         return Err(SendError::Refused(text_of(bad)));
     }
     match (answer.status, results) {
-        (200..300, Some([good, ..])) => Ok(Receipt { transport: NAME, answer: Some(text_of(good)) }),
+        (200..300, Some([good, ..])) => {
+            Ok(Receipt { transport: NAME, answer: Some(text_of(good)), ..Receipt::default() })
+        }
         // An action that matches nothing has been seen to answer 500 with no results, by 2.13.6.
         (_, Some([])) => Err(SendError::Refused(format!("it doesn't know {object}"))),
         // The same answer as for a user without the permission, as 2.13.6 gives it.

@@ -11,7 +11,7 @@ use super::alternatives::{self, Attempt};
 use super::error::{ReadError, Receipt, SendError};
 use super::objects::Names;
 use super::scope::Scope;
-use super::socket::{End, connect_tcp, connect_unix, exchange};
+use super::socket::{Connection, End, connect_tcp, connect_tls, connect_unix, exchange};
 use crate::config::{CoreKind, Livestatus, LivestatusAddress};
 use crate::model::core_snapshot::{Acknowledgement, Downtime, Program, Snapshot, State};
 use crate::model::notification::clean_line;
@@ -19,8 +19,6 @@ use crate::model::object::Object;
 use crate::rules::authorise::Contact;
 use crate::rules::command::ExternalCommand;
 use crate::system::clock;
-use std::io::Write;
-use std::net::Shutdown;
 use table::{FORM, Table};
 
 const NAME: &str = "Livestatus";
@@ -54,7 +52,7 @@ pub(super) fn send(
             return Err(if done == 0 { error } else { SendError::Half(Box::new(error)) });
         }
     }
-    Ok(Receipt { transport: NAME, answer: None })
+    Ok(Receipt { transport: NAME, answer: None, ..Receipt::default() })
 }
 
 /// Silence is a yes. The core may have run what it was given when no answer can be read: the state will show it. So
@@ -65,21 +63,11 @@ fn run(addresses: &Livestatus, line: &str) -> Result<(), SendError> {
     let unreachable = |reason| SendError::Unreachable { transport: NAME, reason };
     let sent = alternatives::first(&addresses.0, |address| {
         let written = |e: std::io::Error| Attempt::Final(unreachable(format!("{address}: {e}")));
+        let mut stream = connect(address).map_err(Attempt::next)?;
+        stream.write_all(request.as_bytes()).and_then(|()| stream.flush()).map_err(written)?;
         // There is no second request: it need not keep the connection open.
-        match address {
-            LivestatusAddress::Unix(path) => {
-                let mut stream = connect_unix(path).map_err(Attempt::next)?;
-                stream.write_all(request.as_bytes()).map_err(written)?;
-                let _ = stream.shutdown(Shutdown::Write);
-                Ok(exchange(stream, b"", ANSWER_BYTES_MAX, End::Connection))
-            }
-            LivestatusAddress::Tcp(address) => {
-                let mut stream = connect_tcp(address).map_err(Attempt::next)?;
-                stream.write_all(request.as_bytes()).map_err(written)?;
-                let _ = stream.shutdown(Shutdown::Write);
-                Ok(exchange(stream, b"", ANSWER_BYTES_MAX, End::Connection))
-            }
-        }
+        stream.end_writing();
+        Ok(exchange(stream, b"", ANSWER_BYTES_MAX, End::Connection))
     });
     let answer =
         sent.map_err(|failure| failure.into_error(|reason| unreachable(at(addresses, reason))))?.unwrap_or_default();
@@ -93,6 +81,16 @@ fn run(addresses: &Livestatus, line: &str) -> Result<(), SendError> {
 /// The columns of [`table::Row::state`].
 const STATE: &str = "state state_type acknowledged acknowledgement_type scheduled_downtime_depth notifications_enabled \
     last_check next_check last_state_change has_been_checked plugin_output";
+
+fn connect(address: &LivestatusAddress) -> std::io::Result<Box<dyn Connection>> {
+    Ok(match address {
+        LivestatusAddress::Unix(path) => Box::new(connect_unix(path)?),
+        LivestatusAddress::Tcp(address) => Box::new(connect_tcp(address)?),
+        LivestatusAddress::Tls { address, ca_file, name } => {
+            Box::new(connect_tls(address, ca_file.as_deref(), name.as_deref())?)
+        }
+    })
+}
 
 /// Everything in memory, or all that isn't well.
 pub(super) fn list(address: &Livestatus, scope: Scope) -> Result<Vec<(Object, State)>, ReadError> {
@@ -312,14 +310,7 @@ fn ask(addresses: &Livestatus, query: &str) -> Result<Table, String> {
     let request = format!("{query}{FORM}\n");
     let (request, limit) = (request.as_bytes(), ANSWER_BYTES_MAX);
     let answer = alternatives::first(&addresses.0, |address| {
-        let answer = match address {
-            LivestatusAddress::Unix(path) => {
-                connect_unix(path).and_then(|stream| exchange(stream, request, limit, End::Connection))
-            }
-            LivestatusAddress::Tcp(address) => {
-                connect_tcp(address).and_then(|stream| exchange(stream, request, limit, End::Connection))
-            }
-        };
+        let answer = connect(address).and_then(|stream| exchange(stream, request, limit, End::Connection));
         // Something that forwards connections takes them while the core behind it is away.
         match answer {
             Ok(answer) if answer.is_empty() && addresses.0.len() > 1 => Err(Attempt::next("no answer")),

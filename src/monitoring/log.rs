@@ -1,9 +1,12 @@
 //! The result of a command in the core's log: the only place where a core that takes commands silently says why nothing
 //! changed.
 
+use super::members;
 use super::paths::Paths;
+use super::relay;
 use crate::config::Core;
 use crate::model::object::Object;
+use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -12,7 +15,7 @@ use std::path::Path;
 const TAIL_BYTES: u64 = 256 * 1024;
 
 /// The result of a command, from the core's log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum CommandLogResult {
     /// It was read, and nothing more is said: it had its effect, or there was nothing to have one on.
     Taken,
@@ -37,6 +40,12 @@ impl std::fmt::Display for CommandLogResult {
 /// Looks for one command, `[UNIX] NAME;...` as it was written, among the log's lines since then (Unix seconds).
 /// `None`: no log, or the log says nothing of it.
 pub(crate) fn command_result(core: &Core, line: &str, since: i64) -> Option<CommandLogResult> {
+    if let Some(members) = members::several(core) {
+        return members.iter().find_map(|member| command_result(member, line, since));
+    }
+    if core.is_remote() {
+        return relay::command_result(core, line, since);
+    }
     let path = Paths::find(core).log_file?;
     result_in(&tail(&path)?, line, since)
 }

@@ -3,7 +3,7 @@
 use super::paths::Paths;
 use super::scope::Scope;
 use super::transport::StateSource;
-use super::{icinga2, livestatus, state, status};
+use super::{icinga2, livestatus, members, relay, state, status};
 use crate::config::Core;
 use crate::model::core_snapshot::{Snapshot, State};
 use crate::model::object::Object;
@@ -25,7 +25,18 @@ pub(crate) fn states(core: &Core, wanted: &[Object], _: &Permission<'_>) -> Resu
     state::read(core, wanted)
 }
 
+/// For a relay: whose permission this needs, its centre has asked.
+pub(super) fn all(core: &Core, are_problems: bool) -> Result<Vec<(Object, State)>, ReadError> {
+    read(core, if are_problems { Scope::Problems } else { Scope::Names })
+}
+
 fn read(core: &Core, scope: Scope) -> Result<Vec<(Object, State)>, ReadError> {
+    if let Some(members) = members::several(core) {
+        return members::objects(core, &members, |member| read(member, scope));
+    }
+    if core.is_remote() {
+        return relay::objects(core, scope == Scope::Problems);
+    }
     let paths = Paths::find(core);
     let mut found = match StateSource::new(core, &paths)? {
         StateSource::Icinga2(api) => icinga2::state::list(api, scope)?,

@@ -49,6 +49,10 @@ impl Names {
         self.aliases.get(host)
     }
 
+    pub(super) fn aliases(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.aliases.iter()
+    }
+
     pub(super) fn put(&mut self, (host, service): (String, String), label: &str) {
         let label = clean_line(label);
         let own = if service.is_empty() { &host } else { &service };

@@ -5,7 +5,7 @@
 //! (<https://github.com/openITCOCKPIT/openITCOCKPIT/blob/development/plugins/NagiosModule/src/Controller/CmdController.php>)
 
 use super::error::{Receipt, SendError};
-use super::http::Client;
+use super::http::{Client, Commanded};
 use crate::config::Api;
 use crate::model::action::Action;
 use crate::rules::command::ExternalCommand;
@@ -25,12 +25,12 @@ pub(super) fn send(api: &Api, command: &ExternalCommand) -> Result<Receipt, Send
     let mut answer = None;
     for (done, line) in command.lines().iter().enumerate() {
         match post(&client, &body(command, line)) {
-            Ok(reply) => answer = Some(reply),
+            Ok(reply) => answer = reply,
             Err(e) if done == 0 => return Err(e),
             Err(e) => return Err(SendError::Half(Box::new(e))),
         }
     }
-    Ok(Receipt { transport: NAME, answer })
+    Ok(Receipt { transport: NAME, answer, ..Receipt::default() })
 }
 
 /// The fields by the names the API has for them.
@@ -81,13 +81,14 @@ pub(super) fn probe(api: &Api) -> Result<(), SendError> {
     }
 }
 
-fn post(client: &Client<'_>, body: &Value) -> Result<String, SendError> {
+/// The answer, if one came.
+fn post(client: &Client<'_>, body: &Value) -> Result<Option<String>, SendError> {
     let unreachable = |reason| SendError::Unreachable { transport: NAME, reason };
-    let answer = client.post(PATH, body, false).map_err(unreachable)?;
+    let Commanded::Answered(answer) = client.command(PATH, body).map_err(unreachable)? else { return Ok(None) };
     let message = answer.body["message"].as_str().unwrap_or_default();
     let message: String = crate::model::notification::clean_line(message).chars().take(300).collect();
     match answer.status {
-        200 if answer.body["command"] == body["command"] => Ok(message),
+        200 if answer.body["command"] == body["command"] => Ok(Some(message)),
         status @ (401 | 403 | 301..=308) => Err(login(status)),
         // An object that isn't there, a command that this version doesn't know.
         400 | 404 if !message.is_empty() => {

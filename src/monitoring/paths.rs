@@ -2,6 +2,7 @@
 //! usual places of its kind, where something is there.
 
 use super::object_blocks::Lines;
+use super::relay;
 use crate::config::{Config, Core, CoreKind, Livestatus, LivestatusAddress};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -110,6 +111,15 @@ pub(crate) struct Paths {
 impl Paths {
     /// Looks for them; of the files only the main configuration is read.
     pub(crate) fn find(core: &Core) -> Self {
+        // What is in these places here belongs to another core.
+        if core.is_remote() {
+            let several = core.members();
+            let status_update_interval = match several.as_slice() {
+                [_] => relay::status_update_interval(core),
+                several => several.iter().filter_map(|member| Self::find(member).status_update_interval).max(),
+            };
+            return Self { status_update_interval, ..Self::default() };
+        }
         let usual: Vec<&Usual> = USUAL.iter().filter(|usual| usual.kind == core.kind).collect();
         let existing = |of: fn(&Usual) -> &'static str| {
             usual
@@ -147,6 +157,9 @@ impl Paths {
 
 /// The core's main configuration, where one is named or in its usual place, and where that is.
 pub(super) fn main_config(core: &Core) -> Option<(PathBuf, MainConfig)> {
+    if core.is_remote() {
+        return None;
+    }
     let mut usual = USUAL.iter().filter(|usual| usual.kind == core.kind).map(|usual| PathBuf::from(usual.main_config));
     let path = core.main_config.clone().or_else(|| usual.find(|path| path.exists()))?;
     MainConfig::read(&path).map(|main| (path, main))

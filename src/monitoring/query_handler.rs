@@ -48,7 +48,7 @@ pub(super) fn send(path: &Path, command: &ExternalCommand) -> Result<Receipt, Fa
             Err(failure) => return Err(Failure::Final(SendError::Half(Box::new(failure.into())))),
         }
     }
-    Ok(Receipt { transport: NAME, answer: answers.pop() })
+    Ok(Receipt { transport: NAME, answer: answers.pop(), ..Receipt::default() })
 }
 
 fn run(path: &Path, line: &str) -> Result<String, Failure> {

@@ -7,13 +7,19 @@ pub(super) mod command_file;
 use super::error::{Receipt, SendError};
 use super::paths::Paths;
 use super::transport::{CommandApi, Transport};
-use super::{icinga2, openitcockpit, query_handler};
+use super::{icinga2, members, openitcockpit, query_handler, relay};
 use crate::config::{Core, CoreKind};
 use crate::model::notification::clean_line;
 use crate::rules::command::ExternalCommand;
 
 /// Hands the command over.
 pub(crate) fn send(core: &Core, command: &ExternalCommand) -> Result<Receipt, SendError> {
+    if let Some(members) = members::several(core) {
+        return members::send(core, &members, command);
+    }
+    if core.is_remote() {
+        return relay::send(core, command);
+    }
     match CommandApi::from_core(core) {
         Some(CommandApi::Icinga2(api)) => return icinga2::send(api, command),
         Some(CommandApi::OpenItCockpit(api)) if openitcockpit::takes(command) => {
@@ -41,6 +47,12 @@ pub(crate) fn send(core: &Core, command: &ExternalCommand) -> Result<Receipt, Se
 
 /// Whether one of the core's transports would take a command now, and which; nothing is written.
 pub(crate) fn probe(core: &Core) -> Result<&'static str, SendError> {
+    if let Some(members) = members::several(core) {
+        return members::probe(&members);
+    }
+    if core.is_remote() {
+        return relay::probe(core).map(|()| "relay");
+    }
     match CommandApi::from_core(core) {
         Some(CommandApi::Icinga2(api)) => return icinga2::probe(api).map(|()| "Icinga 2 API"),
         // Comments take another one, which is probed as well.

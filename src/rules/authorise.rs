@@ -27,6 +27,7 @@ use crate::model::action::Action;
 use crate::model::notification::{clean_field, is_uuid};
 use crate::model::object::Object;
 pub(crate) use rules::KnownNames;
+use serde::{Deserialize, Serialize};
 
 /// An author's name is cut to so many characters.
 const AUTHOR_CHARS_MAX: usize = 100;
@@ -55,7 +56,7 @@ pub(crate) struct Person {
 }
 
 /// A contact of the core.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Contact {
     pub(crate) name: String,
     /// As the core has it: several are separated by commas.

@@ -1,6 +1,6 @@
 //! External commands: what a person wants of the core, and the lines that say it.
 //!
-//! Pure. An [`ExternalCommand`] is made only from an [`Authorised`], and no text in it can add a second command or a
+//! Pure. An [`ExternalCommand`] is made only from an [`Authorised`], or beside a core from the parts of one, and no text in it can add a second command or a
 //! field: a comment is cleaned, and a name that a transport can't carry is refused by that transport
 //! ([`ExternalCommand::unsayable`]). A core of the Nagios family puts author and
 //! comment into the shell lines of *every* notification command it has, not only of ours, and most versions as they are:
@@ -13,6 +13,7 @@ use crate::model::action::Action;
 use crate::model::notification::{clean_field, clean_line, without_controls};
 use crate::model::object::Object;
 use crate::rules::authorise::Authorised;
+use serde::{Deserialize, Serialize};
 
 /// No core has a longer name: both names and a comment must fit into one line.
 const NAME_BYTES_MAX: usize = 1000;
@@ -27,6 +28,14 @@ pub(crate) struct ExternalCommand {
     author: String,
     time: i64,
     dialect: Dialect,
+}
+
+/// The parts of a command on their way to a relay, which makes a command of them beside its core.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CommandParts {
+    pub(crate) action: Action,
+    pub(crate) object: Object,
+    pub(crate) author: String,
 }
 
 /// Differences between the cores in the same commands.
@@ -97,10 +106,27 @@ fn look_alike(c: char) -> char {
 impl ExternalCommand {
     /// Checks and cleans every part. `now` in Unix seconds stamps the command.
     pub(crate) fn new(authorised: &Authorised, wording: Wording, now: i64) -> Result<Self, CommandError> {
-        let object = authorised.object().clone();
+        let (action, object) = (authorised.action().clone(), authorised.object().clone());
+        let parts = CommandParts { action, object, author: authorised.author().to_owned() };
+        Self::checked(parts, wording, now)
+    }
+
+    /// What this command is made of.
+    pub(crate) fn parts(&self) -> CommandParts {
+        let Self { action, object, author, .. } = self.clone();
+        CommandParts { action, object, author }
+    }
+
+    /// Beside a core, from the parts that its centre sent: whether they may be said was decided there by an
+    /// [`Authorised`], everything else is checked and cleaned here again.
+    pub(crate) fn from_centre(parts: CommandParts, wording: Wording, now: i64) -> Result<Self, CommandError> {
+        Self::checked(parts, wording, now)
+    }
+
+    fn checked(parts: CommandParts, wording: Wording, now: i64) -> Result<Self, CommandError> {
+        let CommandParts { mut action, object, author } = parts;
         check_name(&object.host)?;
         object.service.as_deref().map_or(Ok(()), check_name)?;
-        let mut action = authorised.action().clone();
         check_times(&action, now)?;
         if let Action::CancelDowntime { id } = &action
             && (id.is_empty() || id.len() > NAME_BYTES_MAX || id.chars().any(char::is_control))
@@ -112,7 +138,7 @@ impl ExternalCommand {
             *comment = Some(wording.of(comment)).filter(|text| !text.is_empty()).unwrap_or_else(|| default.to_owned());
         }
         let dialect = Dialect { knows_expiry: true, services_include_host: false };
-        let author = wording.of(authorised.author());
+        let author = wording.of(&author);
         let command = Self { action, object, author, time: now, dialect };
         lines::fitted(command).ok_or(CommandError::NameTooLong)
     }

@@ -141,6 +141,32 @@ pub(crate) fn judge(expected: &Expectation, snapshot: &Snapshot, is_last: bool) 
     }
 }
 
+/// Judges the states of several cores of one name that check each by themselves. One that shows our mark is enough: a
+/// standby whose core rests shows nothing. That something is gone must not be said by one that never had it, so all that
+/// have written their state since then must agree.
+///
+/// Returns which of the states the judgement is about.
+pub(crate) fn judge_all(expected: &Expectation, snapshots: &[Snapshot], is_last: bool) -> (usize, Confirmation) {
+    let judged: Vec<Confirmation> = snapshots.iter().map(|snapshot| judge(expected, snapshot, is_last)).collect();
+    let is_later = |snapshot: &Snapshot| snapshot.created > expected.sent_at;
+    let is_confirmed = |judgement: &Confirmation| matches!(judgement, Confirmation::Confirmed { .. });
+    let objects = |(snapshot, judgement): (&Snapshot, &Confirmation)| is_later(snapshot) && !is_confirmed(judgement);
+    let confirmed = judged.iter().position(is_confirmed);
+    let is_agreed = expected.effect.names_us() || !snapshots.iter().zip(&judged).any(objects);
+    let rank = |judgement: &Confirmation| match judgement {
+        // While one may still come to it nothing is said.
+        Confirmation::NotYet => 0,
+        Confirmation::Recovered(_) => 1,
+        Confirmation::Never(_) => 2,
+        Confirmation::Confirmed { .. } => 3,
+    };
+    let at = confirmed.filter(|_| is_agreed).or_else(|| (0..judged.len()).min_by_key(|at| rank(&judged[*at])));
+    let Some((at, judgement)) = at.and_then(|at| Some((at, judged.into_iter().nth(at)?))) else {
+        return (0, Confirmation::NotYet);
+    };
+    (at, judgement)
+}
+
 /// Whether the core's state is as wanted.
 fn is_confirmed(expected: &Expectation, state: &State, is_last: bool) -> bool {
     let is_ours = |found: &&Acknowledgement, comment: &str| {

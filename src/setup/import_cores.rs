@@ -122,12 +122,21 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(clean_line(text)).to_string()
 }
 
+/// What none of these files says as ackbell needs it.
+const TLS_REMARK: &str = "TLS: add livestatus_ca_file where the system doesn't know the certificate's CA, and livestatus_tls_name \
+                        where the name in it isn't the host's (of a Checkmk site it is the site's)";
+
 impl Found {
     /// Takes over an address of Livestatus, or says why not.
     fn add(&mut self, source: &str) {
         match address(source) {
             Ok(address) if self.addresses.contains(&address) => {}
-            Ok(address) => self.addresses.push(address),
+            Ok(address) => {
+                if address.starts_with("tls:") && !self.notes.iter().any(|remark| remark == TLS_REMARK) {
+                    self.notes.push(TLS_REMARK.to_owned());
+                }
+                self.addresses.push(address);
+            }
             Err(why) => self.notes.push(format!("Not taken over: {source}: {why}")),
         }
     }
@@ -141,8 +150,12 @@ fn address(source: &str) -> Result<String, &'static str> {
     }
     let rest = match source.split_once("://") {
         Some(("tcp" | "unix", rest)) => rest,
-        _ if source.starts_with("tls:") => {
-            return Err("ackbell doesn't speak TLS to Livestatus; a tunnel on this machine does (stunnel, ssh -L)");
+        Some(("tls", rest)) => {
+            let host = rest.rsplit_once(':').map_or("", |(host, _)| host.trim_matches(['[', ']']));
+            return match rustls::pki_types::ServerName::try_from(host) {
+                Ok(_) => address(rest).map(|address| format!("tls:{address}")),
+                Err(_) => Err("no certificate can have such a name"),
+            };
         }
         Some(("http" | "https", _)) => return Err("that is a Thruk; ackbell needs the core's own Livestatus"),
         Some(_) => return Err("ackbell doesn't know this kind of address"),

@@ -4,7 +4,7 @@ use crate::system::environment::Environment;
 
 fn choices(way: Connection, secrets: &[(SecretKind, &str)]) -> Choices {
     let secrets = secrets.iter().map(|(kind, text)| (*kind, kind.parse(text).unwrap())).collect();
-    Choices { way, core: None, secrets, channel: None, api_url: None, state_dir: None }
+    Choices { way, core: None, secrets, channel: None, api_url: None, state_dir: None, relay: None }
 }
 
 /// The configuration that a plan writes, loaded like any other.

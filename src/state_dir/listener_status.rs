@@ -50,6 +50,45 @@ pub(crate) struct ListenerStatus {
     pub(crate) addresses_down: BTreeMap<String, BTreeMap<String, StatusNote>>,
     /// By integration.
     pub(crate) sockets: BTreeMap<String, Socket>,
+    /// The relays, by core; `CORE/RELAY` where a core has several.
+    pub(crate) relays: BTreeMap<String, RelayLink>,
+    /// Of a relay: the centre that it hands in to.
+    pub(crate) centre: Option<Centre>,
+}
+
+/// A relay, as its centre sees it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct RelayLink {
+    /// The core that it speaks for.
+    pub(crate) core: String,
+    /// Each relay of this core is beside one that checks by itself; else any of them will do.
+    pub(crate) is_redundant: bool,
+    /// When it called last.
+    pub(crate) seen: i64,
+    pub(crate) connected: bool,
+    pub(crate) version: String,
+    /// The kind of its core.
+    pub(crate) kind: String,
+    /// How many files wait there, since when by its clock, and how many it put aside.
+    pub(crate) waiting: usize,
+    pub(crate) oldest: Option<i64>,
+    pub(crate) bad: usize,
+    /// How many seconds its clock is ahead of ours.
+    pub(crate) ahead: i64,
+}
+
+/// The centre, as a relay sees it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Centre {
+    pub(crate) to: Vec<String>,
+    /// When it took the last batch, or would have.
+    pub(crate) handed_in: i64,
+    /// Why it takes nothing, and since when.
+    pub(crate) error: Option<StatusNote>,
+    /// Somebody must do something: the token, or a version.
+    pub(crate) needs_repair: bool,
 }
 
 /// A failure as a text, with its time.

@@ -103,6 +103,16 @@ impl SpoolId {
         i64::try_from(nanoseconds / 1_000_000_000).ok()
     }
 
+    /// A name that came from another machine; `None` where it is no spool file's.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        let mut parts = name.split('.');
+        let [time, pid, random] = [parts.next()?, parts.next()?, parts.next()?];
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_hex = random.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let is_whole = time.len() == 20 && is_number(time) && pid.len() <= 10 && is_number(pid);
+        (is_whole && is_hex && random.len() == 16 && parts.next().is_none()).then(|| Self(name.to_owned()))
+    }
+
     /// A name that sorts after all that were given before, as long as the clock doesn't jump.
     pub(crate) fn fresh() -> Self {
         Self(format!("{:020}.{}.{:016x}", clock::wall_ns(), std::process::id(), clock::random()))
@@ -122,29 +132,47 @@ impl Spool {
 
     /// Makes the entry durable. When this returns `Ok`, it survives a crash of the machine.
     pub(crate) fn put(&self, entry: &Entry) -> Result<SpoolId, SpoolError> {
-        let envelope = Envelope { ackbell: VERSION, received: entry.received, notification: &entry.incoming };
-        let mut bytes = serde_json::to_vec(&envelope).map_err(|e| self.error("encode", "tmp", e.into()))?;
-        bytes.push(b'\n');
         let id = SpoolId::fresh();
-        let (tmp, mut file) = self.create(&id)?;
-        let written = file.write_all(&bytes).and_then(|()| file.sync_data());
-        drop(file);
-        let renamed = written.and_then(|()| match self.move_to_new(&tmp, &id) {
-            // Whoever made the directories was killed between `tmp/` and `new/`.
-            Err(e) if e.kind() == ErrorKind::NotFound => {
-                self.make_directories().map_err(|e| e.source)?;
-                self.move_to_new(&tmp, &id)
-            }
-            other => other,
-        });
-        let new = renamed.map_err(|source| {
-            // The leftover would be swept anyway; on a full disk its bytes are wanted now.
-            let _ = tmp.remove(id.as_str());
-            SpoolError { what: "write the spool file", path: self.path("tmp", &id), source }
-        })?;
+        let new = self.write(entry, &id)?;
         // Without this the rename itself may be lost with the power.
         new.sync().map_err(|e| self.error("sync the spool directory", "new", e))?;
         Ok(id)
+    }
+
+    /// Makes entries durable under the names that they have on another machine, all with one sync of the directory. One
+    /// that is there already stays. After an error some may be durable: the whole may be put again.
+    pub(crate) fn put_all(&self, entries: &[(SpoolId, Entry)]) -> Result<(), SpoolError> {
+        let mut new = None;
+        for (id, entry) in entries {
+            if !self.holds(id.as_str()) {
+                new = Some(self.write(entry, id)?);
+            }
+        }
+        new.map_or(Ok(()), |new| new.sync()).map_err(|e| self.error("sync the spool directory", "new", e))
+    }
+
+    /// Writes a file into `new/`, whole or not at all; the caller syncs the directory, which it returns.
+    fn write(&self, entry: &Entry, id: &SpoolId) -> Result<Directory, SpoolError> {
+        let mut bytes = encode(entry).map_err(|e| self.error("encode", "tmp", e.into()))?;
+        bytes.push(b'\n');
+        // A name of its own: another process may be writing the same entry.
+        let leftover = SpoolId::fresh();
+        let (tmp, mut file) = self.create(&leftover)?;
+        let written = file.write_all(&bytes).and_then(|()| file.sync_data());
+        drop(file);
+        let renamed = written.and_then(|()| match self.move_to_new(&tmp, &leftover, id) {
+            // Whoever made the directories was killed between `tmp/` and `new/`.
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                self.make_directories().map_err(|e| e.source)?;
+                self.move_to_new(&tmp, &leftover, id)
+            }
+            other => other,
+        });
+        renamed.map_err(|source| {
+            // The leftover would be swept anyway; on a full disk its bytes are wanted now.
+            let _ = tmp.remove(leftover.as_str());
+            SpoolError { what: "write the spool file", path: self.path("tmp", id), source }
+        })
     }
 
     /// The oldest files in `new/`, at most `most` of them, oldest first. Memory is bounded by `most`.
@@ -264,9 +292,9 @@ impl Spool {
     }
 
     /// Renames a file that is written whole into `new/`.
-    fn move_to_new(&self, tmp: &Directory, id: &SpoolId) -> io::Result<Directory> {
+    fn move_to_new(&self, tmp: &Directory, leftover: &SpoolId, id: &SpoolId) -> io::Result<Directory> {
         let new = self.directory("new")?;
-        tmp.rename(id.as_str(), &new, id.as_str())?;
+        tmp.rename(leftover.as_str(), &new, id.as_str())?;
         Ok(new)
     }
 
@@ -328,6 +356,11 @@ impl Spool {
     fn error(&self, what: &'static str, directory: &str, source: io::Error) -> SpoolError {
         SpoolError { what, path: self.root.join(directory), source }
     }
+}
+
+/// The content of a spool file, without its newline.
+pub(crate) fn encode(entry: &Entry) -> serde_json::Result<Vec<u8>> {
+    serde_json::to_vec(&Envelope { ackbell: VERSION, received: entry.received, notification: &entry.incoming })
 }
 
 /// Reads the content of a spool file.

@@ -1,10 +1,12 @@
 //! The trusted CA certificates: the configured file's, else the distribution's, else Mozilla's as compiled in.
 
 use super::environment::Environment;
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider};
+use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, TlsProvider};
 
 /// Where the distributions keep their bundle of CAs; the first that exists is read, once.
 const CA_BUNDLES: [&str; 4] = [
@@ -21,6 +23,10 @@ pub(crate) enum RootsError {
     File { path: PathBuf, source: std::io::Error },
     #[error("no CA certificate in {}", .0.display())]
     NoCertificate(PathBuf),
+    #[error("can't use the certificate's key {}: {reason}", .path.display())]
+    Client { path: PathBuf, reason: String },
+    #[error("TLS can't be used: {0}")]
+    Tls(#[from] rustls::Error),
 }
 
 /// How ureq is to speak TLS.
@@ -31,6 +37,45 @@ pub(crate) fn config(ca_file: Option<&Path>, env: &Environment) -> Result<TlsCon
         .root_certs(roots)
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .build())
+}
+
+/// The same, with a certificate chain of our own and its key, where there are any.
+pub(crate) fn config_with_client(
+    ca_file: Option<&Path>,
+    client: Option<&(PathBuf, PathBuf)>,
+    env: &Environment,
+) -> Result<TlsConfig, RootsError> {
+    let config = config(ca_file, env)?;
+    let Some((cert, key)) = client else { return Ok(config) };
+    let read = |path: &PathBuf| {
+        fs::read(path).map_err(|source| RootsError::Client { path: path.clone(), reason: source.to_string() })
+    };
+    let chain = certificates(Some(cert), env)?.unwrap_or_default();
+    let unusable = |e: ureq::Error| RootsError::Client { path: key.clone(), reason: e.to_string() };
+    let own_key = PrivateKey::from_pem(&read(key)?).map_err(unusable)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(TlsConfig::builder()
+        .provider(TlsProvider::Rustls)
+        .root_certs(config.root_certs().clone())
+        .client_cert(Some(ClientCert::new_with_certs(&chain, own_key)))
+        .unversioned_rustls_crypto_provider(provider)
+        .build())
+}
+
+/// How rustls by itself is to speak TLS, with the same roots.
+pub(crate) fn client(ca_file: Option<&Path>, env: &Environment) -> Result<Arc<ClientConfig>, RootsError> {
+    let mut roots = RootCertStore::empty();
+    match certificates(ca_file, env)? {
+        Some(certificates) => {
+            // A bundle may hold what this TLS can't use; the rest serves.
+            let ders = certificates.iter().map(|certificate| CertificateDer::from_slice(certificate.der()));
+            roots.add_parsable_certificates(ders);
+        }
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
 }
 
 /// The certificates of one bundle file: the configured one, else the first that the distribution has.

@@ -40,6 +40,7 @@ mod page;
 mod proxy;
 mod readme;
 mod redundant;
+mod relay;
 mod root;
 mod screen;
 mod secrets;

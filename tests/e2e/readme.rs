@@ -1,22 +1,30 @@
 //! Every command of the README and of the pages that it links is run, on a machine that has `/etc/ackbell` and the rest in a directory of the test's.
 
+use crate::harness::on_call::{OnCall, Way};
 use crate::harness::process::{ACKBELL, script, text};
 use crate::harness::sandbox::Sandbox;
+use crate::harness::site::Site;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// The README, and the pages that it links. The directories are made first, as the packages do.
 const PAGES: [&str; 5] = ["docs/install.md", "README.md", "docs/slack.md", "docs/cores.md", "docs/operate.md"];
 
 fn blocks() -> Vec<String> {
-    let blocks_of = |page: &str| {
-        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
-        let starts = text.split("```sh\n").skip(1);
-        starts.map(|rest| rest.split("```").next().unwrap().to_owned()).collect::<Vec<_>>()
-    };
-    PAGES.into_iter().flat_map(blocks_of).collect()
+    PAGES.into_iter().flat_map(|page| blocks_of(page, "sh")).collect()
+}
+
+/// What stands in a page in this language, without the indentation of a list.
+fn blocks_of(page: &str, language: &str) -> Vec<String> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
+    let start = format!("```{language}\n");
+    let blocks = text.split(&start).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned());
+    blocks
+        .map(|block| block.lines().map(|line| line.strip_prefix("   ").unwrap_or(line).to_owned() + "\n").collect())
+        .collect()
 }
 
 #[test]
@@ -104,4 +112,59 @@ fn the_first_command_shows_the_main_job() {
         said.contains("CRITICAL: Disk on web01 · DISK CRITICAL - free space: / 1043 MB (3%)"),
         "what the stand-in got: {said}"
     );
+}
+
+/// docs/relay.md alone, from nothing to a notification: every command of the page as it stands there, with what a person does
+/// between them.
+#[test]
+#[ignore = "needs root: tests/run"]
+fn the_page_about_relays_sets_one_up_in_less_than_three_minutes() {
+    let mut night = OnCall::prepare(Way::Http, "500");
+    let started = Instant::now();
+    let machine = tempfile::tempdir().unwrap();
+    let there = machine.path().display().to_string();
+    fs::set_permissions(machine.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir(machine.path().join("bin")).unwrap();
+    fs::write(machine.path().join("nagios.cfg"), "command_file=core.cmd\nstatus_file=status.dat\n").unwrap();
+    script(&machine.path().join("bin/sudo"), "#!/bin/sh\nexec \"$@\"\n");
+    script(&machine.path().join("bin/systemctl"), "#!/bin/sh\nexit 0\n");
+    // This machine's own core stays out of it.
+    let own = format!(
+        "#!/bin/sh\n[ \"$1\" != setup ] || set -- \"$@\" --main-config {there}/nagios.cfg --definitions - --state-dir {there}/state\n\
+         exec {ACKBELL} \"$@\"\n"
+    );
+    script(&machine.path().join("bin/ackbell"), &own);
+    let address = fs::read_to_string(night.site.config()).unwrap();
+    let address = address.lines().find_map(|line| line.strip_prefix("http = ")).unwrap().trim_matches('"').to_owned();
+    let run = |block: &str| {
+        let block = block.replace("https://mon.example.com:9277", &format!("http://{address}"));
+        let path = format!("{there}/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        let mut command = Command::new("bash");
+        command.args(["-eux", "-c", &block]).current_dir(machine.path()).env("PATH", path);
+        command.env("ACKBELL_CONFIG", machine.path().join("ackbell.toml")).output().unwrap()
+    };
+    let pages = blocks_of("docs/relay.md", "sh");
+    let [token, setup, doctor] = &pages[..] else { panic!("{pages:?}") };
+    let printed = run(token);
+    assert!(printed.status.success(), "{}", text(&printed.stderr));
+    let token = text(&printed.stdout).lines().find(|line| line.len() == 64).unwrap().to_owned();
+    for file in [night.site.dir.path().join("branch.token"), machine.path().join("branch.token")] {
+        fs::write(&file, &token).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    }
+    // The page's tables for the centre; its certificate is this machine's loopback here.
+    let tables = blocks_of("docs/relay.md", "toml").remove(0);
+    night.begin(&tables[tables.find("[cores.branch]").unwrap()..]);
+    let done = run(setup);
+    assert!(done.status.success(), "{}{}", text(&done.stdout), text(&done.stderr));
+    // There is no core behind these paths, so the doctor isn't content; of the centre it is.
+    let steps = text(&run(doctor).stdout);
+    assert!(steps.contains("takes this relay's token"), "{steps}");
+    let site = Site { dir: machine };
+    let _relay = site.listen();
+    site.service("PROBLEM", "web01", "Disk", "CRITICAL", "it broke");
+    night.expect("CRITICAL: Disk on web01");
+    let took = started.elapsed();
+    println!("from docs/relay.md to a notification: {took:?}");
+    assert!(took < Duration::from_secs(180), "{took:?}");
 }

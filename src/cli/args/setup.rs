@@ -99,6 +99,15 @@ pub(crate) struct SetupArgs {
     /// A file with the app's signing secret: clicks come to a public address
     #[arg(long, value_name = "FILE")]
     pub(crate) signing_secret_file: Option<PathBuf>,
+    /// No way into Slack from here: hand everything to the listener at this address
+    #[arg(long, value_name = "URL", conflicts_with_all = ["webhook_url_file", "bot_token_file", "app_token_file", "signing_secret_file", "channel", "api_url"])]
+    pub(crate) relay: Option<String>,
+    /// A file with the token that `ackbell relay-token` made
+    #[arg(long, value_name = "FILE", requires = "relay")]
+    pub(crate) relay_token_file: Option<PathBuf>,
+    /// A PEM file with the CA of that listener's certificate, where the system doesn't know it
+    #[arg(long, value_name = "FILE", requires = "relay")]
+    pub(crate) relay_ca_file: Option<PathBuf>,
     /// Where notifications go: '#ops', or a channel's id
     #[arg(long, value_name = "CHANNEL", value_parser = channel)]
     pub(crate) channel: Option<crate::config::Destination>,

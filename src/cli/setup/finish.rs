@@ -46,7 +46,8 @@ pub(super) fn finish(context: &SetupContext<'_>, choices: &Choices, prompt: &mut
 }
 
 fn test_message(context: &SetupContext<'_>, choices: &Choices, prompt: &mut Prompt<'_>) -> Result<(), End> {
-    if context.args.dry_run || context.args.no_message || !prompt.yes("\nPost a test message", true)? {
+    let is_silent = context.args.no_message || choices.way == Connection::Relay;
+    if context.args.dry_run || is_silent || !prompt.yes("\nPost a test message", true)? {
         return Ok(());
     }
     let integration = choices.integration(slack::present(context));
@@ -80,6 +81,9 @@ fn test_message(context: &SetupContext<'_>, choices: &Choices, prompt: &mut Prom
 
 /// Whether a click comes in, where the app opens Socket Mode and somebody is there to click.
 fn test_button(context: &SetupContext<'_>, choices: &Choices, prompt: &mut Prompt<'_>) -> Result<(), End> {
+    if choices.way == Connection::Relay {
+        return Ok(());
+    }
     let integration = choices.integration(slack::present(context));
     let Some(channel) = integration.channel.as_ref().filter(|_| integration.app_token.is_some()) else { return Ok(()) };
     if context.args.dry_run

@@ -29,12 +29,15 @@ pub(super) fn choose(context: &SetupContext<'_>, core: Option<Local>, prompt: &m
         channel: None,
         api_url: args.api_url.clone(),
         state_dir: args.state_dir.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())),
+        relay: None,
     };
     match way {
         Connection::Webhook => {
             secret(SecretKind::WebhookUrl, true, context, &mut choices, prompt)?;
             secret(SecretKind::SigningSecret, false, context, &mut choices, prompt)?;
         }
+        // Another one's questions.
+        Connection::Relay => {}
         Connection::App => {
             secret(SecretKind::BotToken, true, context, &mut choices, prompt)?;
             secret(SecretKind::AppToken, false, context, &mut choices, prompt)?;

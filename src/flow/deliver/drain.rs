@@ -7,10 +7,11 @@
 use super::mentions::{mention_texts, message_mode, queue_of};
 use super::{DeliverError, Deliverer};
 use crate::config::{Config, Destination, Route};
+use crate::flow::ask_cores::{AUTHOR_LOOK, ask_the_cores};
 use crate::flow::people;
 use crate::model::incoming::Incoming;
 use crate::model::notification::Notification;
-use crate::monitoring::{author, paths};
+use crate::monitoring::details::UsedVars;
 use crate::rules::render::{redact, redact_direct_message};
 use crate::rules::route::{self, Decision, LocalTime, Routed};
 use crate::rules::slash::Filter;
@@ -18,9 +19,8 @@ use crate::state_dir::spool::{Entry, ReadError, SpoolId};
 use crate::store::{NewDelivery, NewEntry, Store, StoreError, Subscription};
 use crate::system::clock::{self, millis};
 use log::{error, warn};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 /// How many names are listed at once: bounds memory with a million files, and the directory is read only now and then.
 const LIST_MAX: usize = 20_000;
@@ -34,10 +34,6 @@ struct Unrouted {
     received: i64,
     incoming: Incoming,
 }
-
-/// How long the core may take to write down an author, and how often its log is read meanwhile.
-const AUTHOR_WAIT: Duration = Duration::from_secs(5);
-const AUTHOR_LOOK: Duration = Duration::from_millis(250);
 
 impl Deliverer {
     /// Imports what is in the spool, and lets the recoveries count that waited long enough for the other cores; returns how
@@ -88,26 +84,11 @@ impl Deliverer {
 
     /// Fills in the fields that only the cores know; takes out the notifications that wait for one of them.
     fn ask_the_cores(&mut self, unrouted: &mut Vec<Unrouted>, waiting: &mut HashSet<String>) {
-        let mut all: Vec<&mut Notification> =
-            unrouted.iter_mut().filter_map(|one| one.incoming.notification_mut()).collect();
-        self.details.fill(&mut all, &self.config, &self.subscriptions);
+        let mut all: Vec<(i64, &mut Notification)> =
+            unrouted.iter_mut().filter_map(|one| Some((one.received, one.incoming.notification_mut()?))).collect();
         let now = self.now_ms();
-        // A clock that was set back must not make anything wait until it is right again.
-        let is_young = |received: i64| (0..millis(AUTHOR_WAIT)).contains(&now.saturating_sub(received));
-        let mut by_core: BTreeMap<String, Vec<(i64, &mut Notification)>> = BTreeMap::new();
-        for Unrouted { received, incoming, .. } in unrouted.iter_mut() {
-            if let Some(notification) = incoming.notification_mut().filter(|one| author::is_missing(one)) {
-                by_core.entry(notification.core.clone()).or_default().push((*received, notification));
-            }
-        }
-        for (name, entries) in by_core {
-            let Some(core) = paths::core(&self.config, &name) else { continue };
-            let (times, mut notifications): (Vec<i64>, Vec<&mut Notification>) = entries.into_iter().unzip();
-            let may_come = author::fill(&core, &mut notifications);
-            let awaited = may_come.into_iter().zip(times).zip(notifications);
-            let awaited = awaited.filter(|((may_come, received), _)| *may_come && is_young(*received));
-            waiting.extend(awaited.map(|(_, notification)| notification.object_key()));
-        }
+        let used = UsedVars::of(&self.config, &self.subscriptions);
+        ask_the_cores(&mut self.details, &mut all, &self.config, (&used, now), waiting);
         if !waiting.is_empty() {
             self.awaited = Some(now.saturating_add(millis(AUTHOR_LOOK)));
             unrouted.retain(|one| !waiting.contains(&one.incoming.object_key()));

@@ -7,7 +7,7 @@ use crate::config::{Config, Integration};
 use crate::model::notification::{Kind, Notification};
 use crate::model::outcome::Outcome;
 use crate::model::slack_error::{Reason, SlackError};
-use crate::monitoring::details::Details;
+use crate::monitoring::details::{Details, UsedVars};
 use crate::rules::digest::{self, DigestStep};
 use crate::rules::remedy::{Context, remedy};
 use crate::rules::retry::{self, Attempt, Next};
@@ -300,7 +300,7 @@ fn why_rerouted(target: &Target, reason: &Reason) -> String {
 /// Returns how many destinations accepted it.
 pub(crate) fn directly(config: &Config, env: &Environment, notification: &Notification, received: i64) -> usize {
     let notification = &mut notification.clone();
-    Details::default().fill(&mut [notification], config, &[]);
+    Details::default().fill(&mut [notification], config, &UsedVars::of(config, &[]));
     super::complete(notification, config);
     let decision = crate::rules::route::decide(notification, config, &[], super::drain::local_time(received));
     let mut posted = 0;

@@ -75,7 +75,7 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, 
     let Some(config) = config else { return };
     let origins = origins(&state_dir, &config, now);
     put(&mut |facts| facts.origins.clone_from(&origins));
-    let mut cores = config.cores.clone();
+    let mut cores: Vec<config::Core> = config.cores.iter().flat_map(config::Core::members).collect();
     if cores.is_empty() {
         cores.push(crate::monitoring::paths::found());
     }
@@ -87,8 +87,8 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, 
                 .livestatus
                 .iter()
                 .flat_map(|all| &all.0)
-                .any(|address| matches!(address, LivestatusAddress::Tcp(_)));
-        core.api.is_none() && !over_tcp
+                .any(|address| !matches!(address, LivestatusAddress::Unix(_)));
+        core.api.is_none() && !over_tcp && !core.is_remote()
     };
     for core in cores.iter().filter(|core| is_asked && is_local(core)) {
         let transport = match send::probe(core) {
@@ -162,7 +162,9 @@ fn outbox(state_dir: &Path, now: i64) -> Result<Health, String> {
 fn origins(state_dir: &Path, config: &Config, now: i64) -> BTreeMap<String, Vec<String>> {
     let store = Store::open_for_reading(state_dir, PATIENCE).ok().flatten();
     let found = store.and_then(|store| store.origins(now.saturating_mul(1000)).ok()).unwrap_or_default();
-    let is_reported = |name: &str| config.cores.iter().any(|core| core.name == name && core.redundant.is_some());
+    // A relay's token says for which core it speaks.
+    let is_known = |core: &config::Core| core.redundant.is_some() || core.is_remote();
+    let is_reported = |name: &str| config.cores.iter().any(|core| core.name == name && is_known(core));
     found.into_iter().filter(|(core, hosts)| hosts.len() > 1 && !is_reported(core)).collect()
 }
 
@@ -191,6 +193,10 @@ fn configured(path: Option<&Path>, env: &Environment) -> (Configured, Option<Con
 
 /// Whether clicks are to come in.
 pub(crate) fn takes_callbacks(config: &Config) -> bool {
+    // The centre's clicks reach a core through its relay.
+    if config.relay.is_some() {
+        return true;
+    }
     let over_socket = config.integrations.iter().any(|integration| {
         config.listen.socket_mode
             && integration.enabled

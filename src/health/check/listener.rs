@@ -1,7 +1,7 @@
 //! Judges the listener's status.
 
 use super::{Configured, Facts, Finding, Level, Listener, count, span};
-use crate::state_dir::listener_status::{ListenerStatus, SOCKET_MODE_OFF, Skew, Socket};
+use crate::state_dir::listener_status::{ListenerStatus, RelayLink, SOCKET_MODE_OFF, Skew, Socket};
 
 /// Slack's requests are refused when the clocks are 300 s apart; before that somebody should know.
 const SKEW_WARNING: i64 = 60;
@@ -116,6 +116,8 @@ fn running(status: &ListenerStatus, now: i64, findings: &mut Vec<Finding>) {
             add(level, text, "timedatectl set-ntp true");
         }
     }
+    relays(status, now, &mut add);
+    centre(status, now, &mut add);
     for (core, down) in &status.addresses_down {
         let table = if core.is_empty() { "[core]".to_owned() } else { format!("[cores.{core}]") };
         for (address, failure) in down {
@@ -129,4 +131,68 @@ fn running(status: &ListenerStatus, now: i64, findings: &mut Vec<Finding>) {
             format!("the last command{core} wasn't handed over {} ago: {}", span(now - failure.at), failure.reason);
         add(Level::Warning, text, "ackbell doctor");
     }
+}
+
+/// How long the way between a relay and its centre may be cut before somebody should know.
+const RELAY_WARNING: i64 = 30;
+const RELAY_CRITICAL: i64 = 5 * 60;
+
+/// The relays of this listener's cores.
+fn relays(status: &ListenerStatus, now: i64, add: &mut impl FnMut(Level, String, &str)) {
+    for (name, link) in &status.relays {
+        let RelayLink { seen, connected, waiting, bad, ahead, .. } = link;
+        let silent = now - if *seen == 0 { status.since } else { *seen };
+        if !connected && silent >= RELAY_WARNING {
+            let level = if silent >= RELAY_CRITICAL { Level::Critical } else { Level::Warning };
+            let when =
+                if *seen == 0 { "never called".to_owned() } else { format!("was last seen {} ago", span(silent)) };
+            let others = || status.relays.values().any(|other| other.core == link.core && other.connected);
+            let (level, effect) = match (others(), link.is_redundant) {
+                (false, _) => (level, "clicks don't reach that core"),
+                // One that was replaced, or whose core rests.
+                (true, false) => continue,
+                (true, true) => (Level::Warning, "clicks reach the other core only"),
+            };
+            let text = format!("the relay of {name} isn't connected: it {when}; {effect}");
+            add(level, text, "on the relay's machine: systemctl status ackbell; ackbell doctor");
+            continue;
+        }
+        // By the relay's clock.
+        let age = link.oldest.map_or(0, |oldest| now.saturating_add(*ahead).saturating_sub(oldest));
+        if *connected && age >= RELAY_CRITICAL {
+            let count = count(i64::try_from(*waiting).unwrap_or(i64::MAX), "notification");
+            let text = format!("{count} at the relay of {name} not handed in, the oldest for {}", span(age));
+            add(Level::Warning, text, "on the relay's machine: ackbell check");
+        }
+        if *bad > 0 {
+            let files = count(i64::try_from(*bad).unwrap_or(i64::MAX), "spool file");
+            let text = format!("{files} put aside at the relay of {name}, as it isn't a notification");
+            add(Level::Warning, text, "on the relay's machine: ackbell queue list");
+        }
+        if ahead.abs() >= SKEW_WARNING {
+            let side = if *ahead > 0 { "ahead of" } else { "behind" };
+            let text = format!(
+                "the clock of the relay of {name} is {} s {side} ours; times are corrected by that",
+                ahead.abs()
+            );
+            add(Level::Warning, text, "on both machines: timedatectl set-ntp true");
+        }
+    }
+}
+
+/// The centre of this relay.
+fn centre(status: &ListenerStatus, now: i64, add: &mut impl FnMut(Level, String, &str)) {
+    let Some((centre, failure)) = status.centre.as_ref().and_then(|centre| Some((centre, centre.error.as_ref()?)))
+    else {
+        return;
+    };
+    let since = now - failure.at;
+    let level = match since {
+        _ if centre.needs_repair => Level::Critical,
+        RELAY_CRITICAL.. => Level::Critical,
+        RELAY_WARNING.. => Level::Warning,
+        _ => Level::Info,
+    };
+    let text = format!("nothing has been handed in for {}, all is kept: {}", span(since), failure.reason);
+    add(level, text, "ackbell doctor");
 }

@@ -2,13 +2,19 @@
 
 use super::{Mark, Step, Trouble};
 use crate::config::{Config, Core, CoreKind};
-use crate::health::check::gather::takes_callbacks;
-use crate::health::check::span;
+use crate::health::check::gather::{self, takes_callbacks};
+use crate::health::check::{Listener, span};
 use crate::monitoring::addresses::{self, Address};
 use crate::monitoring::error::{ReadError, SendError};
+use crate::monitoring::relay::centre::{Centre, CentreError};
 use crate::monitoring::shell::{self, Danger, DangerKind};
 use crate::monitoring::{log_readable, objects_readable, paths, send, state};
 use crate::system::clock;
+use crate::system::environment::Environment;
+use std::time::Duration;
+
+/// For asking the centre.
+const CENTRE_WITHIN: Duration = Duration::from_secs(10);
 
 /// A core writes its state every 10 s, some every minute; what is older comes from one that stopped or hangs.
 const STATE_AGE_MAX: i64 = 5 * 60;
@@ -17,8 +23,69 @@ const STATE_AGE_MAX: i64 = 5 * 60;
 pub(super) fn of(config: &Config) -> Vec<Core> {
     match config.cores.as_slice() {
         [] if takes_callbacks(config) => vec![paths::found()],
-        configured => configured.to_vec(),
+        configured => configured.iter().flat_map(Core::members).collect(),
     }
+}
+
+/// A core behind a relay: only the listener speaks to that.
+pub(super) fn remote(config: &Config, core: &Core) -> Vec<Step> {
+    let label = core.relay_tokens.first().map_or(&core.name, |token| &token.label);
+    let (hop, name) = (format!("[{label}] relay"), &core.name);
+    let now = clock::wall_ms() / 1000;
+    let Ok(Listener::Runs(status)) = gather::listener(&config.state_dir, &config.runtime_dir, now) else {
+        let found = "no listener runs that could say whether it is connected";
+        return vec![Step::warning(&hop, found, "systemctl start ackbell")];
+    };
+    let link = status.relays.get(label).cloned();
+    let on_the_relay = "on the relay's machine: systemctl status ackbell; ackbell doctor";
+    let is_another_there = status.relays.values().any(|other| other.core == *name && other.connected);
+    if is_another_there && core.redundant != Some(true) && !link.as_ref().is_some_and(|link| link.connected) {
+        let found = format!("not connected, but another relay of {name} is");
+        return vec![Step::warning(&hop, found, format!("{on_the_relay}; or remove its token from [cores.{name}]"))];
+    }
+    let Some(link) = link.filter(|link| link.seen > 0) else {
+        let found = format!("the relay of {label} has not called since the listener started");
+        let remedy = format!("{on_the_relay}; does [relay] token there match [cores.{name}] relay_token here?");
+        return vec![Step::bad(Trouble::Unreachable, &hop, found, remedy)];
+    };
+    let seen = span(now - link.seen);
+    let mut steps = vec![if link.connected {
+        let found =
+            format!("ackbell {} is connected, last heard of {seen} ago; {} waiting there", link.version, link.waiting);
+        Step::good(&hop, found)
+    } else {
+        Step::bad(Trouble::Unreachable, &hop, format!("not connected, last seen {seen} ago"), on_the_relay)
+    }];
+    if link.kind != core.kind.name() {
+        let found = format!("its core is a {}, [cores.{name}] is configured as {}", link.kind, core.kind.name());
+        steps.push(Step::warning(&hop, found, format!("set [cores.{name}] kind = \"{}\"", link.kind)));
+    }
+    steps
+}
+
+/// The centre that this relay hands in to.
+pub(super) fn centres(config: &Config, env: &Environment) -> Vec<Step> {
+    let Some(relay) = &config.relay else { return Vec::new() };
+    let step = |url: &String| {
+        let asked = Centre::new(relay, url, env).and_then(|centre| centre.hand_in("", CENTRE_WITHIN));
+        match asked {
+            Ok(_) => Step::good("centre", format!("{url} takes this relay's token")),
+            Err(e) => {
+                let (trouble, remedy) = match &e {
+                    CentreError::Token { .. } => {
+                        (Trouble::Refused, "[relay] token must be one of [cores.NAME] relay_token at the centre")
+                    }
+                    CentreError::Forbidden { .. } => {
+                        (Trouble::Refused, "[relay] client_cert must be of the CA in the centre's [listen] client_ca")
+                    }
+                    CentreError::Protocol { .. } => (Trouble::Refused, "upgrade the older one of the two"),
+                    _ => (Trouble::Unreachable, "curl -v that address; its certificate's CA: [relay] ca_file"),
+                };
+                Step::bad(trouble, "centre", e.to_string(), remedy)
+            }
+        }
+    };
+    relay.to.iter().map(step).collect()
 }
 
 pub(super) fn core(core: &Core) -> Vec<Step> {
@@ -98,6 +165,7 @@ fn transport_step(hop: &str, core: &Core) -> Step {
                 | SendError::Broken(_)
                 | SendError::Write { .. }
                 | SendError::Unreachable { .. }
+                | SendError::Relay(_)
                 | SendError::Half(_) => Trouble::Unreachable,
             };
             Step::bad(trouble, hop, e.to_string(), remedy(&e, core.kind))
@@ -146,6 +214,7 @@ fn state_steps(hop: &str, core: &Core) -> Vec<Step> {
                 ReadError::File { path, .. } | ReadError::NoStatus(path) => {
                     format!("ls -l {}; it must be readable for ackbell's user", path.display())
                 }
+                ReadError::Relay(_) => "ackbell doctor on the relay's machine".to_owned(),
                 ReadError::Unreadable { .. } => "correct livestatus or api_url in [core]".to_owned(),
             };
             let found = format!("no acknowledgement can be confirmed: {e}");

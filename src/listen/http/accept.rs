@@ -118,7 +118,10 @@ async fn connection(
         return serve_http(stream, peer, shared, slot, stopped).await;
     };
     match timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => serve_http(stream, peer, shared, slot, stopped).await,
+        Ok(Ok(stream)) => {
+            slot.set_certified(stream.get_ref().1.peer_certificates().is_some());
+            serve_http(stream, peer, shared, slot, stopped).await;
+        }
         Ok(Err(e)) => {
             shared.stats.log_rejected("tls_handshake", format_args!("from={peer} reason={:?}", e.to_string()));
         }

@@ -5,12 +5,13 @@
 
 use super::lock;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::task::AbortHandle;
 
 /// How many connections may be open. More than requests can be in progress, so there is always one that may be closed.
 const CONNECTIONS_MAX: usize = 512;
-const _: () = assert!(CONNECTIONS_MAX > super::IN_PROGRESS_MAX);
+const _: () = assert!(CONNECTIONS_MAX > super::IN_PROGRESS_MAX + super::WAITING_CALLS_MAX);
 
 /// Every open connection.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +39,8 @@ struct Open {
 pub(super) struct ConnectionSlot {
     connections: Connections,
     number: u64,
+    /// The other end has shown a certificate of the CA for relays.
+    is_certified: AtomicBool,
 }
 
 impl Connections {
@@ -54,7 +57,7 @@ impl Connections {
         table.clock += 1;
         let number = table.clock;
         table.open.insert(number, Open { used: number, busy: false, task: None });
-        Arc::new(ConnectionSlot { connections: self.clone(), number })
+        Arc::new(ConnectionSlot { connections: self.clone(), number, is_certified: AtomicBool::new(false) })
     }
 
     /// Closes the connection that has been idle longest; `false` when there is none.
@@ -76,6 +79,14 @@ impl ConnectionSlot {
         if let Some(open) = lock(&self.connections.0).open.get_mut(&self.number) {
             open.task = Some(task);
         }
+    }
+
+    pub(super) fn set_certified(&self, is_certified: bool) {
+        self.is_certified.store(is_certified, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_certified(&self) -> bool {
+        self.is_certified.load(Ordering::Relaxed)
     }
 
     /// Whether a verified request is in progress.

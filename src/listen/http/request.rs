@@ -9,6 +9,7 @@ use crate::config::INSTALL_PATH;
 use crate::flow::callback::http_reply::HttpReply;
 use crate::listen::endpoints::Endpoints;
 use crate::listen::oauth::Step;
+use crate::monitoring::relay::wire::{CORE_REQUEST_PATH, SPOOL_PATH};
 use crate::rules::manifest::REDIRECT_PATH;
 use crate::rules::verify::{Proof, Refusal, Signer, Verified, verify};
 use crate::system::clock;
@@ -41,6 +42,10 @@ enum Target<'a> {
     Callback(Option<&'a str>),
     /// Messages of other programs.
     Message,
+    /// A relay hands in its spool.
+    Spool,
+    /// A relay asks for, takes or answers a request about its core.
+    CoreRequest,
     /// A browser begins to install an integration.
     Install(Option<&'a str>),
     /// It comes back from Slack.
@@ -50,9 +55,9 @@ enum Target<'a> {
 }
 
 impl Target<'_> {
-    /// Only Slack calls it, or a browser that Slack redirects.
-    fn is_slacks(&self) -> bool {
-        matches!(self, Self::Callback(_) | Self::Install(_) | Self::Installed)
+    /// Only Slack calls it, or a browser that Slack redirects, or a relay.
+    fn is_remote(&self) -> bool {
+        matches!(self, Self::Callback(_) | Self::Install(_) | Self::Installed | Self::Spool | Self::CoreRequest)
     }
 }
 
@@ -60,6 +65,8 @@ fn target(path: &str) -> Option<Target<'_>> {
     match path {
         "/slack/request" | "/webhooks/slack" => Some(Target::Callback(None)),
         "/v1/webhook" => Some(Target::Message),
+        SPOOL_PATH => Some(Target::Spool),
+        CORE_REQUEST_PATH => Some(Target::CoreRequest),
         INSTALL_PATH => Some(Target::Install(None)),
         REDIRECT_PATH => Some(Target::Installed),
         "/healthz" => Some(Target::Health),
@@ -82,8 +89,8 @@ pub(super) async fn answer(
     let (head, body) = request.into_parts();
     let is_get = matches!(head.method, Method::GET | Method::HEAD);
     let target = target(head.uri.path());
-    // Neither Slack nor a browser comes through a socket of this machine.
-    let target = target.filter(|target| matches!(peer, Peer::Network(_)) || !target.is_slacks());
+    // Neither Slack nor a browser nor a relay comes through a socket of this machine.
+    let target = target.filter(|target| matches!(peer, Peer::Network(_)) || !target.is_remote());
     Ok(match target {
         Some(Target::Callback(name)) if head.method == Method::POST => {
             let post = Post { shared: &shared, peer, slot: &slot, started: Instant::now() };
@@ -92,6 +99,13 @@ pub(super) async fn answer(
         Some(Target::Message) if head.method == Method::POST => {
             let post = Post { shared: &shared, peer, slot: &slot, started: Instant::now() };
             post.message(&head.headers, body).await
+        }
+        Some(target @ (Target::Spool | Target::CoreRequest)) if head.method == Method::POST => {
+            let post = Post { shared: &shared, peer, slot: &slot, started: Instant::now() };
+            match target {
+                Target::Spool => post.spool(&head.headers, body).await,
+                _ => post.core_request(&head.headers, body).await,
+            }
         }
         // Slack checks the certificate of a slash command's address this way at times.
         Some(Target::Callback(_)) if is_get && head.uri.query().is_some_and(is_ssl_check) => status(200),
@@ -113,7 +127,7 @@ pub(super) async fn answer(
         Some(target) => {
             shared.stats.count("wrong_method");
             let allowed = match target {
-                Target::Callback(_) | Target::Message => "POST",
+                Target::Callback(_) | Target::Message | Target::Spool | Target::CoreRequest => "POST",
                 Target::Install(_) | Target::Installed => "GET",
                 Target::Health | Target::Metrics => "GET, HEAD",
             };

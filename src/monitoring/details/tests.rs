@@ -19,7 +19,7 @@ fn filled(objects: &str, config: &str, pairs: &[(&'static str, &str)]) -> Notifi
     fs::write(&path, format!("[core]\nobjects_file = \"objects.cache\"\n{config}")).unwrap();
     let (config, _) = crate::config::load(Some(&path), &crate::system::environment::Environment::default()).unwrap();
     let mut made = notification(pairs);
-    Details::default().fill(&mut [&mut made], &config, &[]);
+    Details::default().fill(&mut [&mut made], &config, &UsedVars::of(&config, &[]));
     made
 }
 
@@ -82,7 +82,7 @@ fn a_file_that_changed_is_read_again_and_one_that_did_not_is_not() {
     let mut details = Details::default();
     let alias = |details: &mut Details| {
         let mut made = notification(&MYSQL);
-        details.fill(&mut [&mut made], &config, &[]);
+        details.fill(&mut [&mut made], &config, &UsedVars::of(&config, &[]));
         made.host.alias.unwrap_or_default()
     };
     assert_eq!(alias(&mut details), "Database 1");

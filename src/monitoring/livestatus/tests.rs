@@ -233,3 +233,70 @@ fn a_command_goes_to_one_address_only() {
     assert_eq!(played.join().unwrap().len(), 1);
     assert_eq!(other.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }
+
+/// A certificate for that name, as a file, and the TLS of somebody who has it.
+fn certificate(directory: &std::path::Path, name: &str) -> (std::path::PathBuf, std::sync::Arc<rustls::ServerConfig>) {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    let file = directory.join(name);
+    std::fs::write(&file, made.cert.pem()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let config = builder.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap();
+    (file, std::sync::Arc::new(config))
+}
+
+/// Answers one request over TLS, and closes without a word of TLS, as many do. What it was asked; nothing without a handshake.
+fn play_tls(
+    config: std::sync::Arc<rustls::ServerConfig>,
+    answer: Vec<u8>,
+) -> (String, std::thread::JoinHandle<String>) {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let played = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut stream = rustls::StreamOwned::new(rustls::ServerConnection::new(config).unwrap(), stream);
+        let (mut asked, mut chunk) = (Vec::new(), [0; 4096]);
+        while !asked.ends_with(b"\n\n") {
+            match stream.read(&mut chunk) {
+                Ok(count @ 1..) => asked.extend_from_slice(&chunk[..count]),
+                _ => return String::new(),
+            }
+        }
+        let _ = stream.write_all(&answer);
+        let _ = stream.flush();
+        String::from_utf8(asked).unwrap()
+    });
+    (address, played)
+}
+
+#[test]
+fn over_tls_the_right_one_gets_the_command_and_nobody_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, own) = certificate(directory.path(), "mysite");
+    let (_, strangers) = certificate(directory.path(), "elsewhere");
+    let tls = |address: String, name: &str| LivestatusAddress::Tls {
+        address,
+        ca_file: Some(file.clone()),
+        name: Some(name.to_owned()),
+    };
+    let (address, asked) = play_tls(std::sync::Arc::clone(&own), framed(200, "[[17,1,1,0]]"));
+    assert_eq!(read(&tls(address, "mysite").into(), &[]).unwrap().program.pid, Some(17));
+    assert!(asked.join().unwrap().starts_with("GET status\n"));
+    let action = crate::model::action::Action::Comment { persistent: true, comment: "x".to_owned() };
+    let command = crate::rules::command::tests::command(&action, "web01", None, "alice").unwrap();
+    // The first has another certificate, the second another name: the third gets it.
+    let (first, no_first) = play_tls(strangers, Vec::new());
+    let (second, no_second) = play_tls(std::sync::Arc::clone(&own), Vec::new());
+    let (third, asked) = play_tls(own, Vec::new());
+    let addresses = Livestatus(vec![tls(first, "mysite"), tls(second, "yoursite"), tls(third, "mysite")]);
+    send(&addresses, Backslashes::Kept, &command).unwrap();
+    assert_eq!([no_first, no_second].map(|asked| asked.join().unwrap()), [String::new(), String::new()]);
+    assert_eq!(asked.join().unwrap(), format!("COMMAND {}\n\n", command.lines()[0].trim_end()));
+    // Nobody who speaks TLS.
+    let plain = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = tls(plain.local_addr().unwrap().to_string(), "mysite");
+    let error = read(&silent.into(), &[]).unwrap_err().to_string();
+    assert!(error.ends_with("no answer within 2 s"), "{error}");
+}

@@ -23,7 +23,7 @@ fn a_command_goes_by_its_typed_fields() {
     let action = Action::Acknowledge { sticky: true, notify: false, persistent: true, comment, expiry: None };
     let receipt = send(&core(url), &command(&action, HOST, Some("u-2"), "alice").unwrap()).unwrap();
     let answer = Some("Command added successfully to queue".to_owned());
-    assert_eq!(receipt, Receipt { transport: "openITCOCKPIT API", answer });
+    assert_eq!(receipt, Receipt { transport: "openITCOCKPIT API", answer, ..Receipt::default() });
     let request = served.join().unwrap().remove(0);
     assert!(request.starts_with("POST /nagios_module/cmd/submit.json HTTP/1.1\r\n"), "{request}");
     assert!(request.contains("X-OITC-API k1\r\n"), "{request}");

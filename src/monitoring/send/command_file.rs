@@ -16,7 +16,9 @@ pub(in crate::monitoring) fn send(path: &Path, command: &ExternalCommand) -> Res
     let mut file = open(path)?;
     let lines = command.lines().concat();
     match file.write(lines.as_bytes()) {
-        Ok(written) if written == lines.len() => Ok(Receipt { transport: "command file", answer: None }),
+        Ok(written) if written == lines.len() => {
+            Ok(Receipt { transport: "command file", answer: None, ..Receipt::default() })
+        }
         Ok(_) => Err(SendError::Full(path.to_owned())),
         Err(e) if e.kind() == ErrorKind::WouldBlock => Err(SendError::Full(path.to_owned())),
         Err(e) if e.kind() == ErrorKind::BrokenPipe => Err(SendError::Broken(path.to_owned())),

@@ -22,7 +22,7 @@ fn by(author: &str, comment: &str, time: i64) -> Acknowledgement {
 
 fn snapshot(created: i64, state: State) -> Snapshot {
     let object = expected(acknowledged()).object;
-    Snapshot { created, program: Program::default(), states: [(object, state)].into() }
+    Snapshot { created, program: Program::default(), states: [(object, state)].into(), relay: None }
 }
 
 fn confirmed() -> Confirmation {
@@ -187,4 +187,38 @@ fn an_expectation_survives_a_restart() {
     assert_eq!((expected.sent_at, expected.lines.len()), (command.time(), 1));
     let kept = serde_json::to_string(&expected).unwrap();
     assert_eq!(serde_json::from_str::<Expectation>(&kept).unwrap(), expected);
+}
+
+/// Two cores of one name that check each by themselves.
+#[test]
+fn of_several_cores_one_that_shows_our_mark_is_enough() {
+    let mark =
+        State { acknowledged: Acknowledged::Sticky, acknowledgements: vec![by("alice", "on it", SENT)], ..critical() };
+    let shows = snapshot(SENT + 1, mark);
+    let [not_yet, well, resting] = [
+        snapshot(SENT + 1, critical()),
+        snapshot(SENT + 1, State { code: 0, ..critical() }),
+        snapshot(SENT - 9000, critical()),
+    ];
+    let ack = expected(acknowledged());
+    let judged = |snapshots: &[&Snapshot], is_last| {
+        judge_all(&ack, &snapshots.iter().map(|one| (*one).clone()).collect::<Vec<_>>(), is_last)
+    };
+    assert_eq!(judged(&[&well, &shows], false), (1, confirmed()));
+    assert_eq!(judged(&[&resting, &shows], false), (1, confirmed()));
+    assert_eq!(judged(&[&well, &not_yet], false), (1, Confirmation::NotYet), "one may still come to it");
+    assert!(matches!(judged(&[&well, &well], false), (0, Confirmation::Recovered(_))));
+    assert!(matches!(judged(&[&resting, &not_yet], true), (_, Confirmation::Never(_))));
+    assert_eq!(judge_all(&ack, &[], true), (0, Confirmation::NotYet));
+}
+
+#[test]
+fn of_several_cores_one_that_never_had_it_does_not_say_that_it_is_gone() {
+    let removal = expected(Effect::NotAcknowledged);
+    let still = snapshot(SENT + 1, State { acknowledged: Acknowledged::Sticky, ..critical() });
+    let [never, gone] = [snapshot(SENT + 1, critical()), snapshot(SENT + 2, critical())];
+    let resting = Snapshot { created: SENT - 9000, ..still.clone() };
+    assert_eq!(judge_all(&removal, &[never.clone(), still], false), (1, Confirmation::NotYet));
+    assert_eq!(judge_all(&removal, &[never, gone.clone()], false), (0, confirmed()));
+    assert_eq!(judge_all(&removal, &[resting, gone], false), (1, confirmed()), "a standby whose core rests");
 }

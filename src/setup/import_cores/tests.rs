@@ -38,11 +38,14 @@ fn the_cores_of_an_lmd_are_tables() {
     let text = translate(LMD).unwrap();
     assert_eq!(
         cores(&text),
-        pairs(&[("Site A", "tcp:192.0.2.10:6557, tcp:192.0.2.30:6557"), ("local", "/var/tmp/live.sock")])
+        pairs(&[
+            ("Site A", "tcp:192.0.2.10:6557, tls:192.0.2.20:6557, tcp:192.0.2.30:6557"),
+            ("local", "/var/tmp/live.sock")
+        ])
     );
     for expected in [
-        "# Not taken over: tls://192.0.2.20:6557: ",
         "# Not taken over: tlsSkipVerify\n",
+        "# TLS: add livestatus_ca_file",
         "# another core is named \"local\", too",
         "# Not taken over: https://web/thruk/: that is a Thruk",
         "# Not in force: it has no address that ackbell can use\n#[cores.\"local 2\"]\n",
@@ -63,13 +66,16 @@ fn the_backends_of_a_thruk_are_tables() {
 #[test]
 fn the_sites_of_a_checkmk_are_tables() {
     let text = translate(CHECKMK).unwrap();
-    let expected =
-        [("central", "/omd/sites/central/tmp/run/live"), ("paris", "tcp:192.0.2.7:6557"), ("pipe", "/run/live")];
+    let expected = [
+        ("central", "/omd/sites/central/tmp/run/live"),
+        ("paris", "tcp:192.0.2.7:6557"),
+        ("rome", "tls:[2001:db8::7]:6557"),
+        ("pipe", "/run/live"),
+    ];
     assert_eq!(cores(&text), pairs(&expected));
     for expected in [
         "# The \u{201c}central\u{201d}\n[cores.central]\nkind = \"checkmk\"\n",
         "url = \"https://paris.example.com/paris\"\n",
-        "# Not taken over: tls://[2001:db8::7]:6557: ",
         "# Not in force: the site is disabled there\n#[cores.old]\n",
     ] {
         assert!(text.contains(expected), "{expected}\n{text}");

@@ -6,9 +6,8 @@ use crate::model::outcome::Outcome;
 use crate::slack::outcome::of_lookup;
 use crate::system::environment::Environment;
 use crate::system::secret::Secret;
-use crate::system::tls::certificates;
-use rustls::pki_types::CertificateDer;
-use rustls::{ClientConfig, RootCertStore};
+use crate::system::tls;
+use rustls::ClientConfig;
 use serde_json::Value;
 use std::sync::Arc;
 use ureq::{ProxyProtocol, http::Uri};
@@ -37,19 +36,7 @@ impl Client {
 
 /// TLS with the roots that the client uses.
 pub(crate) fn tls(integration: &Integration, env: &Environment) -> Result<Arc<ClientConfig>, ClientError> {
-    let mut roots = RootCertStore::empty();
-    match certificates(integration.ca_file.as_deref(), env)? {
-        Some(certificates) => {
-            // A bundle may hold what this TLS can't use; the rest serves.
-            let ders = certificates.iter().map(|certificate| CertificateDer::from_slice(certificate.der()));
-            roots.add_parsable_certificates(ders);
-        }
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = versions.map_err(|e| ClientError::Tls(e.to_string()))?;
-    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+    Ok(tls::client(integration.ca_file.as_deref(), env)?)
 }
 
 /// The proxy towards `target`, by the rules of the client; `None` where none is to be used.

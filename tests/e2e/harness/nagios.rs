@@ -12,6 +12,8 @@ use std::process::{Command, Stdio};
 pub(crate) struct Nagios {
     directory: PathBuf,
     process: Option<Running>,
+    /// The network namespace it runs in.
+    namespace: Option<String>,
     /// The name of the machine that it thinks it is on; without one it is on this.
     host: Option<&'static str>,
 }
@@ -19,7 +21,12 @@ pub(crate) struct Nagios {
 impl Nagios {
     /// In the site's directory, as whose configuration it runs the program; by the definitions of that name.
     pub(crate) fn start(site: &Site, command: &str, environment_macros: bool) -> Self {
-        let core = Self { directory: site.dir.path().to_owned(), process: None, host: None };
+        Self::start_in(site, command, environment_macros, None)
+    }
+
+    /// In a network namespace.
+    pub(crate) fn start_in(site: &Site, command: &str, environment_macros: bool, namespace: Option<String>) -> Self {
+        let core = Self { directory: site.dir.path().to_owned(), process: None, namespace, host: None };
         core.lay_out(command, environment_macros);
         core.run()
     }
@@ -27,7 +34,7 @@ impl Nagios {
     /// One more core of the same objects that checks by itself, on a host of that name, in a directory of its own, with the
     /// other's spool.
     pub(crate) fn beside(first: &Site, own: &Site, host: &'static str) -> Self {
-        let core = Self { directory: own.dir.path().to_owned(), process: None, host: Some(host) };
+        let core = Self { directory: own.dir.path().to_owned(), process: None, namespace: None, host: Some(host) };
         let state = format!("state_dir = \"{}\"", first.state("").display());
         let config = fs::read_to_string(first.config()).unwrap();
         fs::write(own.config(), config.replace("state_dir = \"state\"", &state)).unwrap();
@@ -37,7 +44,7 @@ impl Nagios {
 
     /// A core that knows nothing of ackbell yet and doesn't run; it reads `conf.d`, too.
     pub(crate) fn without_ackbell(site: &Site) -> Self {
-        let core = Self { directory: site.dir.path().to_owned(), process: None, host: None };
+        let core = Self { directory: site.dir.path().to_owned(), process: None, namespace: None, host: None };
         core.lay_out("nobody", false);
         for ours in ["ackbell.toml", "ackbell.cfg"] {
             fs::remove_file(core.path(ours)).unwrap();
@@ -104,6 +111,11 @@ impl Nagios {
     }
 
     fn program(&self) -> Command {
+        if let Some(namespace) = &self.namespace {
+            let mut command = Command::new("ip");
+            command.args(["netns", "exec", namespace, "nagios4"]);
+            return command;
+        }
         let Some(host) = self.host else { return Command::new("nagios4") };
         let mut command = Command::new("unshare");
         command.args(["--uts", "sh", "-c", "hostname \"$0\" && exec nagios4 \"$@\"", host]);

@@ -6,13 +6,13 @@ use crate::config::Core;
 use crate::flow::callback::request::{Request, RequestedAction, STILL_ON_IT};
 use crate::flow::deliver;
 use crate::model::action::Action;
-use crate::model::core_snapshot::Snapshot;
+use crate::model::core_snapshot::{RelaySpool, Snapshot};
 use crate::model::notification::Kind;
 use crate::model::object::Object;
 use crate::model::problem::{ActionTaken, NEW_OWNER};
 use crate::model::time_text::span;
 use crate::monitoring::{log as core_log, state};
-use crate::rules::confirm::{Confirmation, Effect, Expectation, judge};
+use crate::rules::confirm::{Confirmation, Effect, Expectation, judge_all};
 use crate::slack::forms::HANDED_OVER;
 use crate::state_dir::spool::SpoolId;
 use crate::store::{
@@ -92,8 +92,8 @@ impl ActionWorker {
             return Ok(());
         }
         let objects: Vec<Object> = waiting.iter().map(|one| one.expected.object.clone()).collect();
-        let snapshot = match state::read(core, &objects) {
-            Ok(snapshot) => snapshot,
+        let snapshots = match state::read_each(core, &objects) {
+            Ok(snapshots) => snapshots,
             Err(e) => {
                 for one in waiting.iter().filter(|one| is_over(one)) {
                     results.end(
@@ -107,11 +107,15 @@ impl ActionWorker {
         };
         let next = self.spool.oldest(1).ok().and_then(|oldest| oldest.into_iter().next());
         for one in waiting {
-            match judge(&one.expected, &snapshot, is_over(one)) {
-                Confirmation::Confirmed { .. } if self.is_behind(one.kept.id, next.as_ref()) && !is_over(one) => {
+            let (at, confirmation) = judge_all(&one.expected, &snapshots, is_over(one));
+            let Some(snapshot) = snapshots.get(at) else { continue };
+            match confirmation {
+                Confirmation::Confirmed { .. }
+                    if self.is_behind(one.kept.id, next.as_ref(), snapshot.relay.as_ref()) && !is_over(one) =>
+                {
                     self.state_reads.forget(core);
                 }
-                Confirmation::Confirmed { .. } => self.confirmed_one(one, &snapshot, results)?,
+                Confirmation::Confirmed { .. } => self.confirmed_one(one, snapshot, results)?,
                 Confirmation::NotYet => {}
                 Confirmation::Recovered(_) if self.was_applied(core, &one.expected)? => results.end_recovered(one),
                 // The core's notification of the acknowledgement may be on its way.
@@ -142,9 +146,14 @@ impl ActionWorker {
     /// Whether a notification that `notify` accepted before the effect was seen isn't imported yet. If the messages
     /// showed the acknowledgement first, that notification would end it there, and a core sends nothing more about an
     /// acknowledged problem.
-    fn is_behind(&mut self, id: i64, next: Option<&SpoolId>) -> bool {
-        let seen = self.seen.entry(id).or_insert_with(SpoolId::fresh);
-        next.is_some_and(|next| *next <= *seen)
+    ///
+    /// Behind a relay it may wait there, or have come from there into our spool, under its name and by its clock in both.
+    fn is_behind(&mut self, id: i64, next: Option<&SpoolId>, relay: Option<&RelaySpool>) -> bool {
+        let now = || relay.and_then(|relay| SpoolId::parse(&relay.now)).unwrap_or_else(SpoolId::fresh);
+        let seen = self.seen.entry(id).or_insert_with(now);
+        let waits_there =
+            relay.and_then(|relay| relay.oldest.as_deref()).is_some_and(|oldest| *oldest <= *seen.as_str());
+        waits_there || next.is_some_and(|next| *next <= *seen)
     }
 
     fn confirmed_one(

@@ -4,6 +4,7 @@
 use super::prepare::{Ended, NOTHING_TO_DO, Prepared, REFUSED, Ready, Stop};
 use super::{ActionWorker, audit_row, finished};
 use crate::config::Core;
+use crate::flow::callback::ephemeral::send_ephemeral;
 use crate::flow::callback::request::RequestedAction;
 use crate::monitoring::error::SendError;
 use crate::monitoring::{paths, send, state};
@@ -21,8 +22,8 @@ const CONFIRM_MS: i64 = 15_000;
 const FULL_RETRIES: u32 = 20;
 const FULL_PAUSE: Duration = Duration::from_millis(100);
 
-/// A command, and whether the core got it.
-pub(in crate::flow::callback) type Sent = (Ready, Result<(), SendError>);
+/// A command, and whether the core got it; of several cores of that name, why others didn't.
+pub(in crate::flow::callback) type Sent = (Ready, Result<Vec<String>, SendError>);
 
 impl ActionWorker {
     /// Records the result of each preparation: `sending`, split, or ended. Returns the commands to be sent.
@@ -91,19 +92,43 @@ impl ActionWorker {
 
     /// Records which commands the cores got; the others have failed.
     pub(in crate::flow::callback) fn record_sent(&mut self, sent: Vec<Sent>) -> Result<(), StoreError> {
-        let (mut moves, mut rows) = (Vec::new(), Vec::new());
+        let (mut moves, mut rows, mut notices) = (Vec::new(), Vec::new(), Vec::new());
         for (one, result) in sent {
             let Ready { kept, request, person, command, .. } = one;
             match result {
-                Ok(()) => moves.push((kept.id, Transition::Sent)),
+                Ok(missed) => {
+                    moves.push((kept.id, Transition::Sent));
+                    if !missed.is_empty() {
+                        let sentence =
+                            format!("Sent, but not to all cores of {}: {}.", one.core.name, missed.join("; "));
+                        rows.push(audit_row(&kept, &request, Some(&person), &command.lines(), "sent", &sentence));
+                        notices.push((request.requester, sentence));
+                    }
+                }
                 Err(e) => {
                     let (lines, reason) = (command.lines(), e.to_string());
                     rows.push(audit_row(&kept, &request, Some(&person), &lines, "failed", &reason));
-                    moves.push((kept.id, finished(&kept, &reason)));
+                    moves.push((kept.id, finished(&kept, &sentence(&e))));
                 }
             }
         }
-        self.store.advance_requests(&moves, &rows)
+        self.store.advance_requests(&moves, &rows)?;
+        for (requester, sentence) in notices {
+            let _ = send_ephemeral(&mut self.lookup, &requester, &sentence);
+        }
+        Ok(())
+    }
+}
+
+/// What the person reads. A relay's reasons are whole sentences.
+fn sentence(e: &SendError) -> String {
+    let text = e.to_string();
+    let mut chars = text.chars();
+    match (e, chars.next()) {
+        (SendError::Relay(_), Some(first)) => {
+            format!("{}{}.", first.to_uppercase(), chars.as_str().trim_end_matches('.'))
+        }
+        _ => text,
     }
 }
 
@@ -113,14 +138,14 @@ fn refused_move(kept: &ActionRequest, sentence: &str) -> Transition {
     if kept.parent.is_some() { finished(kept, sentence) } else { Transition::Refused { reply: sentence.to_owned() } }
 }
 
-fn send_patiently(core: &Core, command: &ExternalCommand) -> Result<(), SendError> {
+fn send_patiently(core: &Core, command: &ExternalCommand) -> Result<Vec<String>, SendError> {
     for _ in 0..FULL_RETRIES {
         match send::send(core, command) {
             Err(SendError::Full(_)) => std::thread::sleep(FULL_PAUSE),
-            other => return other.map(drop),
+            other => return other.map(|receipt| receipt.missed),
         }
     }
-    send::send(core, command).map(drop)
+    send::send(core, command).map(|receipt| receipt.missed)
 }
 
 /// How long to watch for the effect: a core that writes its state seldom needs two of its intervals.
