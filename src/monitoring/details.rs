@@ -9,7 +9,7 @@ use super::livestatus;
 use super::object_facts::{Answers, Facts};
 use super::objects::{FILE_BYTES_MAX, Piece, walk};
 use super::paths::{self, Paths};
-use crate::config::{Config, Core, CoreKind, Field, Route};
+use crate::config::{Config, Core, CoreKind, Field, Matcher, Route};
 use crate::model::notification::{Notification, clean_line, is_uuid, present};
 use crate::rules::render::KNOWN_FIX_VARS;
 use crate::rules::render::links::encode;
@@ -197,7 +197,7 @@ impl UsedVars {
     pub(crate) fn of(config: &Config, subscriptions: &[Route]) -> Self {
         let routes = config.routes.iter().chain(subscriptions);
         let matchers = routes.map(|route| &route.matches).chain(config.escalation.iter().map(|step| &step.matches));
-        let in_routes = matchers.flat_map(|matcher| matcher.parts()).flat_map(|part| part.vars.keys().cloned());
+        let in_routes = matchers.flat_map(Matcher::parts).flat_map(|part| part.vars.keys().cloned());
         let in_fields = config.message.fields.iter().filter_map(|field| match field {
             Field::Var(name) => Some(name.clone()),
             _ => None,
