@@ -184,6 +184,20 @@ pub(crate) struct Route {
     /// All integrations with this label.
     pub(crate) label: Option<String>,
     pub(crate) continue_: bool,
+    /// When what isn't urgent is sent, as one message.
+    pub(crate) hold: Option<HoldTimes>,
+}
+
+/// `Mon-Fri 08:00`, several separated by commas, in the machine's time zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HoldTimes(pub(crate) Vec<HoldTime>);
+
+/// A time of day on some days.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HoldTime {
+    /// Monday first.
+    pub(crate) days: [bool; 7],
+    pub(crate) minute: u16,
 }
 
 /// `[storm]`
@@ -457,6 +471,7 @@ impl Config {
             integration: Some(integration.to_owned()),
             label: None,
             continue_: true,
+            hold: None,
         })
     }
 

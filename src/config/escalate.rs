@@ -71,7 +71,8 @@ fn read_step(mut table: Table<'_>, problems: &mut Problems<'_>) -> EscalationSte
     let repeat = table.parsed("repeat", problems, long_enough);
     let times = table.count("times", problems);
     if times.is_some_and(|times| times > 1) && repeat.is_none() {
-        let mistake = Mistake::new("\"times\" without \"repeat\"").remedy("write the pause too, as in repeat = \"15m\"");
+        let mistake =
+            Mistake::new("\"times\" without \"repeat\"").remedy("write the pause too, as in repeat = \"15m\"");
         problems.error(span, mistake);
     }
     if times.is_some_and(|times| !(1..=TIMES_MAX).contains(&times)) {
@@ -101,7 +102,9 @@ fn read_step(mut table: Table<'_>, problems: &mut Problems<'_>) -> EscalationSte
 
 pub(super) fn long_enough(text: &str) -> Result<Duration, Mistake> {
     match values::duration(text)? {
-        short if short < SPAN_MIN => Err(Mistake::new(format!("\"{text}\" is too short")).remedy("at least \"1s\"; people need some minutes")),
+        short if short < SPAN_MIN => {
+            Err(Mistake::new(format!("\"{text}\" is too short")).remedy("at least \"1s\"; people need some minutes"))
+        }
         good => Ok(good),
     }
 }

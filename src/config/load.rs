@@ -4,8 +4,8 @@ use super::problem::{Mistake, Problem, Problems};
 use super::reader::Table;
 use super::secrets::LoadContext;
 use super::{
-    Config, Field, Limits, Message, Outbox, Route, Thread, access, core, credentials, escalate, integration, lenient, listen,
-    matcher, oncall, tree, values,
+    Config, Field, Limits, Message, Outbox, Route, Thread, access, core, credentials, escalate, integration, lenient,
+    listen, matcher, oncall, tree, values,
 };
 use crate::state_dir::owner;
 use crate::system::environment::Environment;
@@ -196,6 +196,7 @@ fn routes(top: &mut Table<'_>, problems: &mut Problems<'_>) -> Vec<Route> {
             integration: integration.map(|text| text.text.to_owned()),
             label: label.map(|text| text.text.to_owned()),
             continue_: table.flag("continue", problems).unwrap_or(false),
+            hold: table.parsed("hold", problems, values::hold_times),
         });
         table.finish(problems);
     }

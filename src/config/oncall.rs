@@ -253,9 +253,7 @@ fn person(text: &str) -> Result<String, Mistake> {
 fn moment(text: &str) -> Result<DateTime, Mistake> {
     let formats = ["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S"];
     let found = formats.iter().find_map(|format| DateTime::strptime(format, text).ok());
-    found.ok_or_else(|| {
-        Mistake::new(format!("\"{text}\" isn't a date and time")).remedy("write \"2026-11-02 09:00\"")
-    })
+    found.ok_or_else(|| Mistake::new(format!("\"{text}\" isn't a date and time")).remedy("write \"2026-11-02 09:00\""))
 }
 
 /// Checks that need the whole configuration: every plan that is named is there.

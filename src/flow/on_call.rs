@@ -47,13 +47,17 @@ pub(crate) struct Calendars {
 
 /// Fetches a plan's calendars, or takes their last good copies and says why.
 pub(crate) fn fetch_calendars(plan: &OnCall, state_dir: &Path, env: &Environment) -> Calendars {
+    look_up(plan, state_dir, env, true)
+}
+
+fn look_up(plan: &OnCall, state_dir: &Path, env: &Environment, is_kept: bool) -> Calendars {
     let mut calendars = Calendars::default();
     let mut problems = Vec::new();
     let mut one = |source: &CalendarSource, what: &str| {
         let copy = format!("{}.{what}", file_name(&plan.name));
         match fetch_checked(source, env) {
             Ok(text) => {
-                if let Err(e) = keep_copy(state_dir, &copy, &text) {
+                if let Err(e) = if is_kept { keep_copy(state_dir, &copy, &text) } else { Ok(()) } {
                     problems.push(format!("the copy of {} can't be kept: {e}", source.address.shown()));
                 }
                 Some(text)
@@ -74,6 +78,11 @@ pub(crate) fn fetch_calendars(plan: &OnCall, state_dir: &Path, env: &Environment
     }
     calendars.problem = (!problems.is_empty()).then(|| problems.join("; "));
     calendars
+}
+
+/// The same without keeping a copy, for whoever only looks.
+pub(crate) fn read_calendars(plan: &OnCall, state_dir: &Path, env: &Environment) -> Calendars {
+    look_up(plan, state_dir, env, false)
 }
 
 /// Who is on call at `now` (Unix seconds).
@@ -126,7 +135,9 @@ fn person(plan: &OnCall, name: &str) -> Option<String> {
     if let Some(person) = plan.names.get(&lower) {
         return Some(person.clone());
     }
-    let is_id = name.len() >= 9 && name.starts_with(['U', 'W']) && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    let is_id = name.len() >= 9
+        && name.starts_with(['U', 'W'])
+        && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
     if name.contains('@') || is_id {
         return Some(name.to_owned());
     }
@@ -175,7 +186,8 @@ fn within(turn: &Shift, windows: &TimeWindows, now: i64, zone: &TimeZone) -> Vec
             };
             // One that ends before it starts runs past midnight.
             let past_midnight = if window.to_minute <= window.from_minute { 1440 } else { 0 };
-            let (Some(start), Some(end)) = (instant(window.from_minute), instant(window.to_minute + past_midnight)) else {
+            let (Some(start), Some(end)) = (instant(window.from_minute), instant(window.to_minute + past_midnight))
+            else {
                 continue;
             };
             let (start, end) = (start.max(turn.start), end.min(turn.end));

@@ -11,10 +11,10 @@ mod on_call;
 mod still;
 
 use crate::config::Config;
+use crate::flow::callback::clients::Clients;
 use crate::store::{DeliveryQueue, MessageMode, Store, StoreError};
 use crate::system::clock::SteadyClock;
 use crate::system::environment::Environment;
-use crate::flow::callback::clients::Clients;
 use on_call::PlanState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

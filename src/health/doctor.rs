@@ -6,6 +6,7 @@
 mod channels;
 mod cores;
 mod machine;
+mod on_call;
 mod slack;
 
 use crate::config::{Config, Integration};
@@ -150,7 +151,15 @@ pub(crate) fn examine(
             hop("core", |steps| steps.extend(cores::unconfigured()), &mut show_step);
         }
         for core in looked_at {
+            let core_again = core.clone();
+            let asked = Arc::clone(&config);
             hop("core", move |steps| steps.extend(cores::core(&core)), &mut show_step);
+            let core = core_again;
+            hop("core", move |steps| steps.extend(on_call::escalated_twice(&asked, &core)), &mut show_step);
+        }
+        if !config.on_call.is_empty() {
+            let (asked, env) = (Arc::clone(&config), env.clone());
+            hop("on call", move |steps| steps.extend(on_call::plans(&asked, &env)), &mut show_step);
         }
         let (asked, env) = (Arc::clone(&config), env.clone());
         hop("public_url", move |steps| steps.extend(slack::public_url(&asked, &env)), &mut show_step);

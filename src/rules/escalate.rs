@@ -42,7 +42,8 @@ mod tests {
     #[test]
     fn steps_are_told_in_order_each_as_often_as_it_says() {
         let (first, second) = (step(600, Some(900), 3), step(1800, None, 1));
-        let told = |after| tellings(&[&first, &second], after).iter().map(|t| (t.offset / 1000, t.step)).collect::<Vec<_>>();
+        let told =
+            |after| tellings(&[&first, &second], after).iter().map(|t| (t.offset / 1000, t.step)).collect::<Vec<_>>();
         assert_eq!(told(-1), [(600, 0), (1500, 0), (1800, 1), (2400, 0)]);
         assert_eq!(told(600_000), [(1500, 0), (1800, 1), (2400, 0)]);
         assert_eq!(told(2_400_000), []);

@@ -50,7 +50,9 @@ pub(crate) fn channel(client: &Client, wanted: &Destination) -> Result<Channel, 
         Destination::ChannelId(id) => client
             .look_up("conversations.info", &[("channel", id)], BUDGET)
             .map(|answer| Some(answer["channel"].clone())),
-        Destination::User(_) | Destination::Email(_) | Destination::Contact | Destination::OnCall(_) => return Ok(Channel::Unseen),
+        Destination::User(_) | Destination::Email(_) | Destination::Contact | Destination::OnCall(_) => {
+            return Ok(Channel::Unseen);
+        }
     };
     match found {
         Err(outcome) if outcome.is_missing_scope() => Ok(Channel::Unseen),

@@ -126,7 +126,8 @@ impl Store {
                  (SELECT MIN(o.digest) FROM post o JOIN digest g ON g.id = o.digest
                   WHERE o.object = post.object AND o.open = 1 AND g.open = 1)
                FROM post WHERE watched = 0 AND open = 1 AND rank > 0 AND seen IS NOT NULL ORDER BY id LIMIT ?1";
-        let some = "SELECT EXISTS (SELECT 1 FROM post WHERE watched = 0 AND open = 1 AND rank > 0 AND seen IS NOT NULL)";
+        let some =
+            "SELECT EXISTS (SELECT 1 FROM post WHERE watched = 0 AND open = 1 AND rank > 0 AND seen IS NOT NULL)";
         if !self.db.prepare_cached(some)?.query_row([], |row| row.get::<_, bool>(0))? {
             return Ok(0);
         }
@@ -134,7 +135,13 @@ impl Store {
         let mut statement = transaction.prepare_cached(unwatched)?;
         let rows = statement.query_map([BATCH], |row| {
             let digest: Option<i64> = row.get(4)?;
-            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?, row.get::<_, i64>(3)?, digest))
+            Ok((
+                row.get::<_, i64>(0)?,
+                row.get::<_, String>(1)?,
+                row.get::<_, String>(2)?,
+                row.get::<_, i64>(3)?,
+                digest,
+            ))
         })?;
         let rows = rows.collect::<Result<Vec<_>, _>>()?;
         for (post, object, problem, seen, digest) in &rows {
@@ -196,7 +203,8 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let StepTold { row, .. } = step;
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let sql = "UPDATE escalation SET told = ?4, due = ?5, due_set = ?6 WHERE subject = ?1 AND since = ?2 AND told = ?3";
+        let sql =
+            "UPDATE escalation SET told = ?4, due = ?5, due_set = ?6 WHERE subject = ?1 AND since = ?2 AND told = ?3";
         let due = step.due.unwrap_or(NEVER);
         let values = params![row.subject, row.since, row.told, step.offset, due, now];
         if transaction.execute(sql, values)? == 0 {
@@ -276,7 +284,7 @@ pub(super) fn tell(
     now: i64,
 ) -> Result<(), StoreError> {
     let object = incoming.object_key();
-    let assigner = PostAssigner { db, queue, mode, quiet, now };
+    let assigner = PostAssigner { db, queue, mode, quiet, now, hold: None };
     let row = NewDeliveryRow {
         seq,
         queue: queue.clone(),
@@ -285,16 +293,17 @@ pub(super) fn tell(
         annotation: None,
         since: now,
     };
-    let known = "SELECT EXISTS (SELECT 1 FROM post WHERE integration = ?1 AND target = ?2 AND object = ?3 AND open = 1)";
-    let is_known: bool =
-        db.query_row(known, params![queue.integration, queue.target, object], |row| row.get(0))?;
+    let known =
+        "SELECT EXISTS (SELECT 1 FROM post WHERE integration = ?1 AND target = ?2 AND object = ?3 AND open = 1)";
+    let is_known: bool = db.query_row(known, params![queue.integration, queue.target, object], |row| row.get(0))?;
     row.enqueue(&assigner, incoming)?;
     if follows && !is_known {
         let mut whole = problem.clone();
         if let Some(notification) = incoming.notification() {
             let _ = whole.apply(notification);
         }
-        let sql = "UPDATE post SET follows = 1, watched = 1, problem = ?3, open = 1, rank = MAX(rank, 1), acknowledged = ?4
+        let sql =
+            "UPDATE post SET follows = 1, watched = 1, problem = ?3, open = 1, rank = MAX(rank, 1), acknowledged = ?4
                    WHERE id = (SELECT MAX(id) FROM post WHERE integration = ?1 AND target = ?2 AND object = ?5)";
         let is_acknowledged = whole.acknowledged.is_some();
         db.execute(sql, params![queue.integration, queue.target, to_json(&whole)?, is_acknowledged, object])?;
@@ -315,7 +324,8 @@ fn unanswered_posts(db: &Connection, row: &Escalation) -> Result<Vec<UnansweredP
     let mut rows = statement.query(values)?;
     let mut posts = Vec::new();
     while let Some(row) = rows.next()? {
-        let post = UnansweredPost { queue: DeliveryQueue::from_row(row)?, problem: from_json(&row.get::<_, String>(2)?)? };
+        let post =
+            UnansweredPost { queue: DeliveryQueue::from_row(row)?, problem: from_json(&row.get::<_, String>(2)?)? };
         if post.problem.is_unanswered() {
             posts.push(post);
         }

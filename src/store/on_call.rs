@@ -72,7 +72,8 @@ impl Store {
         if self.on_duty(&duty.name)?.as_ref() != was {
             return Ok(false);
         }
-        let sql = "INSERT INTO on_duty (name, people, is_fallback, since, until, problem) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        let sql =
+            "INSERT INTO on_duty (name, people, is_fallback, since, until, problem) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                    ON CONFLICT (name) DO UPDATE SET people = excluded.people, is_fallback = excluded.is_fallback,
                      since = excluded.since, until = excluded.until, problem = excluded.problem";
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -107,5 +108,4 @@ impl Store {
         let problems = texts.iter().take(most).map(|text| from_json(text)).collect::<Result<_, _>>()?;
         Ok((problems, more))
     }
-
 }

@@ -108,7 +108,7 @@ impl Store {
             let owner = new_owner(&incoming);
             let queues = queues_of(&transaction, object)?;
             for queue in &queues {
-                let assigner = PostAssigner { db: &transaction, queue, mode: mode(queue), quiet, now };
+                let assigner = PostAssigner { db: &transaction, queue, mode: mode(queue), quiet, now, hold: None };
                 show_in(&assigner, seq, object, &incoming, owner.as_deref())?;
             }
             if let (Some(owner), Some(first)) = (owner, queues.first()) {
@@ -150,14 +150,8 @@ fn show_in(
         Some(person) => to_json(&[person])?,
         None => NOBODY.to_owned(),
     };
-    let row = NewDeliveryRow {
-        seq,
-        queue: queue.clone(),
-        object: object.to_owned(),
-        mentions,
-        annotation: None,
-        since: now,
-    };
+    let row =
+        NewDeliveryRow { seq, queue: queue.clone(), object: object.to_owned(), mentions, annotation: None, since: now };
     row.enqueue(assigner, incoming)?;
     if !mode.is_editable() {
         let sql = "UPDATE delivery SET state = 'merged', reason = 'shown by the click', recorded = ?2

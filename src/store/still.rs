@@ -63,7 +63,10 @@ pub(super) fn answered(db: &Connection, object: &str, now: i64) -> Result<(), St
 
 /// The clock went back: nobody was asked, and nobody acknowledged, in times to come.
 pub(super) fn follow_clock(db: &Connection, now: i64) -> Result<(), StoreError> {
-    db.execute("UPDATE still SET since = MIN(since, ?1), asked = MIN(asked, ?1) WHERE since > ?1 OR asked > ?1", [now])?;
+    db.execute(
+        "UPDATE still SET since = MIN(since, ?1), asked = MIN(asked, ?1) WHERE since > ?1 OR asked > ?1",
+        [now],
+    )?;
     Ok(())
 }
 

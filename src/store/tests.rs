@@ -27,7 +27,7 @@ fn ops() -> DeliveryQueue {
 const EDITABLE: MessageMode = MessageMode::Editable { threaded: true };
 
 fn waiting(mode: MessageMode) -> NewDelivery {
-    NewDelivery::Waiting { queue: ops(), mentions: Vec::new(), annotation: None, mode }
+    NewDelivery::Waiting { queue: ops(), mentions: Vec::new(), annotation: None, mode, hold: None }
 }
 
 /// The next step that may be taken.

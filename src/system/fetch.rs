@@ -44,7 +44,9 @@ pub(crate) fn get(
     })?;
     match response.status().as_u16() {
         200 => {}
-        401 | 403 => return Err(format!("it answered {}: it needs another user or password", response.status().as_u16())),
+        401 | 403 => {
+            return Err(format!("it answered {}: it needs another user or password", response.status().as_u16()));
+        }
         status => return Err(format!("it answered {status}")),
     }
     let mut bytes = Vec::new();

@@ -135,7 +135,12 @@ pub(crate) fn click(click: &BlockActions, integration: &str, rules: &Acknowledge
     }
     let subject = Subject { post, mark, object };
     let needs_comment = available_action == AvailableAction::Acknowledge && rules.comment == CommentRule::Required;
-    if needs_comment || matches!(available_action, AvailableAction::AcknowledgeWith | AvailableAction::Downtime | AvailableAction::HandOver) {
+    if needs_comment
+        || matches!(
+            available_action,
+            AvailableAction::AcknowledgeWith | AvailableAction::Downtime | AvailableAction::HandOver
+        )
+    {
         let available_action = if needs_comment { AvailableAction::AcknowledgeWith } else { available_action };
         return Click::Form { available_action, requester, subject };
     }
@@ -174,9 +179,7 @@ fn requested_action(
         AvailableAction::AcknowledgeAll => {
             return Some(RequestedAction::AcknowledgeAll { digest: post?, action: acknowledge() });
         }
-        AvailableAction::StillOnIt => {
-            Action::Comment { persistent: false, comment: STILL_ON_IT.to_owned() }
-        }
+        AvailableAction::StillOnIt => Action::Comment { persistent: false, comment: STILL_ON_IT.to_owned() },
         AvailableAction::AcknowledgeWith | AvailableAction::Downtime | AvailableAction::HandOver => return None,
     };
     match (object, post) {

@@ -114,7 +114,12 @@ impl Deliverer {
             }
         }
         let mut once = Vec::new();
-        named.retain(|mention| !once.contains(mention) && { once.push(mention.clone()); true });
+        named.retain(|mention| {
+            !once.contains(mention) && {
+                once.push(mention.clone());
+                true
+            }
+        });
         named
     }
 

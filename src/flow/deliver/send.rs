@@ -141,7 +141,8 @@ impl Deliverer {
             }
             (Work::Reply(_) | Work::Digest(DigestStep::Lines | DigestStep::Close, _), Some(channel), Some(ts)) => {
                 message["thread_ts"] = Value::from(ts.as_str());
-                let is_broadcast = self.config.message.thread == crate::config::Thread::Broadcast && !claimed.is_lines();
+                let is_broadcast =
+                    self.config.message.thread == crate::config::Thread::Broadcast && !claimed.is_lines();
                 if is_broadcast || (claimed.is_step() && !claimed.queue.target.is_person()) {
                     message["reply_broadcast"] = Value::from(true);
                 }

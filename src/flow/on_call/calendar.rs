@@ -43,7 +43,10 @@ pub(crate) fn shifts(text: &str, from: i64, to: i64, local: &TimeZone) -> Result
     }
     let unfolded = unfold(start);
     let calendar = read_calendar(&unfolded).map_err(|e| {
-        format!("it isn't a calendar that can be read: {}", e.lines().next().unwrap_or_default().chars().take(200).collect::<String>())
+        format!(
+            "it isn't a calendar that can be read: {}",
+            e.lines().next().unwrap_or_default().chars().take(200).collect::<String>()
+        )
     })?;
     let own_zone = calendar.properties.iter().find(|property| property.name == "X-WR-TIMEZONE");
     let zones = Zones::new(&calendar.components, own_zone.map(|property| property.val.as_str()), local, to);
@@ -171,7 +174,8 @@ pub(super) fn occurrences(
     let rule_on_the_wall = upper.split(';').map(until).collect::<Vec<_>>().join(";");
     // The clock on the wall stands for a zone without changes: which instant it is, the zone says afterwards.
     let text = format!("DTSTART:{}Z\nRRULE:{rule_on_the_wall}", start.at.strftime("%Y%m%dT%H%M%S"));
-    let set: rrule::RRuleSet = text.parse().map_err(|e| format!("\"{rule}\" isn't a rule that can be followed: {e}"))?;
+    let set: rrule::RRuleSet =
+        text.parse().map_err(|e| format!("\"{rule}\" isn't a rule that can be followed: {e}"))?;
     let mut found = Vec::new();
     // A day on either side: the wall's time isn't the instant's.
     let (from, to) = (from.saturating_sub(86_400), to.saturating_add(86_400));

@@ -26,7 +26,8 @@ fn plan(shifts: Shifts) -> OnCall {
 fn by_calendar(events: &str, now: &str) -> Duty {
     let source = CalendarSource { address: CalendarAddress::File("x".into()), login: None };
     let plan = plan(Shifts::Calendar(source));
-    let text = format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n{}END:VCALENDAR\r\n", events.replace('\n', "\r\n"));
+    let text =
+        format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n{}END:VCALENDAR\r\n", events.replace('\n', "\r\n"));
     duty(&plan, &Calendars { plan: Some(text), ..Calendars::default() }, at(now), &berlin())
 }
 
@@ -114,7 +115,11 @@ fn whatever_a_calendar_says_the_work_is_bounded_and_the_reason_said() {
     let read = |text: &str| shifts(text, 1_790_000_000, 1_796_000_000, &berlin());
     assert!(read("<html>").unwrap_err().contains("it isn't a calendar"));
     assert!(read("").is_err() && read("BEGIN:VCALENDAR\nnonsense").is_err());
-    let event = |rule: &str| format!("BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART:19700101T000000Z\r\nDTEND:19700101T010000Z\r\n{rule}\r\nSUMMARY:a@b.c\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n");
+    let event = |rule: &str| {
+        format!(
+            "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART:19700101T000000Z\r\nDTEND:19700101T010000Z\r\n{rule}\r\nSUMMARY:a@b.c\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+        )
+    };
     assert!(read(&event("RRULE:FREQ=SECONDLY")).unwrap_err().contains("too often"));
     assert!(read(&event("RRULE:FREQ=HOURLY")).unwrap_err().contains("occurrences"));
     assert!(read(&event("RRULE:FREQ=NEVER")).unwrap_err().contains("isn't a rule"));
@@ -123,4 +128,57 @@ fn whatever_a_calendar_says_the_work_is_bounded_and_the_reason_said() {
     let _ = read(&event("RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"));
     assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
     assert!(!read(&event("RRULE:FREQ=DAILY")).unwrap().is_empty());
+}
+
+/// Calendars as they are exported: shifts of a day, a night, a week; weekdays, the last of a month, ends, counts, exceptions,
+/// moved and cancelled ones, one that a zone of the calendar's own defines.
+const EXPORTED: [&str; 8] = [
+    "DTSTART;TZID=Europe/Berlin:20251229T090000\nDTEND;TZID=Europe/Berlin:20260105T090000\nRRULE:FREQ=WEEKLY;INTERVAL=3\n",
+    "DTSTART;TZID=Europe/Berlin:20260101T200000\nDTEND;TZID=Europe/Berlin:20260102T080000\nRRULE:FREQ=DAILY\n\
+     EXDATE;TZID=Europe/Berlin:20260328T200000,20261024T200000\n",
+    "DTSTART;TZID=America/New_York:20260101T080000\nDTEND;TZID=America/New_York:20260101T170000\n\
+     RRULE:FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;UNTIL=20261030T120000Z\n",
+    "DTSTART:20260131T000000Z\nDTEND:20260201T000000Z\nRRULE:FREQ=MONTHLY;BYDAY=-1SA;COUNT=9\n",
+    "DTSTART;TZID=Europe/London:20260101T023000\nDTEND;TZID=Europe/London:20260101T043000\nRRULE:FREQ=DAILY;INTERVAL=2\n",
+    "DTSTART;TZID=Europe/Berlin:20260105T070000\nDTEND;TZID=Europe/Berlin:20260105T190000\nRRULE:FREQ=MONTHLY;BYMONTHDAY=5,20;BYMONTH=1,2,3,10,11\n\
+     RDATE;TZID=Europe/Berlin:20260713T070000\n",
+    "DTSTART;TZID=Australia/Lord_Howe:20260301T220000\nDTEND;TZID=Australia/Lord_Howe:20260302T100000\nRRULE:FREQ=WEEKLY;BYDAY=SU,WE\n",
+    "DTSTART;TZID=Europe/Berlin:20260301T120000\nDTEND;TZID=Europe/Berlin:20260302T120000\nRRULE:FREQ=YEARLY;BYDAY=1SU;BYMONTH=3,9\n",
+];
+
+#[test]
+#[ignore = "needs Python's recurring-ical-events: tests/run"]
+fn a_year_of_shifts_is_what_an_independent_expander_finds() {
+    let mut text = "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//ackbell//test//EN\n".to_owned();
+    for (number, event) in EXPORTED.iter().enumerate() {
+        text.push_str(&format!(
+            "BEGIN:VEVENT\nUID:{number}\nDTSTAMP:20260101T000000Z\nSUMMARY:{number}\n{event}END:VEVENT\n"
+        ));
+    }
+    // One night is moved, another cancelled.
+    text.push_str("BEGIN:VEVENT\nUID:1\nDTSTAMP:20260101T000000Z\nSUMMARY:moved\nRECURRENCE-ID;TZID=Europe/Berlin:20260410T200000\n\
+        DTSTART;TZID=Europe/Berlin:20260411T100000\nDTEND;TZID=Europe/Berlin:20260411T180000\nEND:VEVENT\nEND:VCALENDAR\n");
+    let text = text.replace('\n', "\r\n");
+    let (from, to) = (at("2026-01-01T00:00:00Z"), at("2027-01-01T00:00:00Z"));
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("year.ics");
+    std::fs::write(&file, &text).unwrap();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = std::process::Command::new(root.join("target/venv/bin/python"))
+        .arg(root.join("tests/calendar/expand.py"))
+        .arg(&file)
+        .args([from.to_string(), to.to_string()])
+        .output()
+        .unwrap();
+    assert!(python.status.success(), "{}", String::from_utf8_lossy(&python.stderr));
+    let expected: Vec<(i64, i64, String)> = serde_json::from_slice(&python.stdout).unwrap();
+    let found: Vec<(i64, i64, String)> = shifts(&text, from, to, &berlin())
+        .unwrap()
+        .into_iter()
+        .map(|shift| (shift.start, shift.end, shift.who.join(",")))
+        .collect();
+    let missing: Vec<_> = expected.iter().filter(|shift| !found.contains(shift)).take(10).collect();
+    let others: Vec<_> = found.iter().filter(|shift| !expected.contains(shift)).take(10).collect();
+    assert!(missing.is_empty() && others.is_empty(), "missing {missing:?}, too many {others:?}");
+    assert!(found.len() > 900, "{}", found.len());
 }

@@ -43,7 +43,8 @@ impl<'a> Zones<'a> {
         match self.named.get(name) {
             Some(Zone::Known(zone)) => in_zone(zone),
             Some(Zone::Defined(first, changes)) => {
-                let offset = changes.iter().rev().find(|(from, _)| *from <= wall.at).map_or(*first, |(_, offset)| *offset);
+                let offset =
+                    changes.iter().rev().find(|(from, _)| *from <= wall.at).map_or(*first, |(_, offset)| *offset);
                 offset.to_timestamp(wall.at).ok().map(jiff::Timestamp::as_second)
             }
             None if name == "UTC" => in_zone(&TimeZone::UTC),
@@ -59,9 +60,8 @@ impl<'a> Zones<'a> {
         match self.named.get(name) {
             Some(Zone::Known(zone)) => zone.to_datetime(at),
             Some(Zone::Defined(first, changes)) => {
-                let began = |(from, offset): &&(DateTime, Offset)| {
-                    offset.to_timestamp(*from).is_ok_and(|from| from <= at)
-                };
+                let began =
+                    |(from, offset): &&(DateTime, Offset)| offset.to_timestamp(*from).is_ok_and(|from| from <= at);
                 changes.iter().rev().find(began).map_or(*first, |(_, offset)| *offset).to_datetime(at)
             }
             None if name == "UTC" => TimeZone::UTC.to_datetime(at),

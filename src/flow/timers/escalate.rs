@@ -127,7 +127,8 @@ impl Timers {
     /// The tellings that are still to come, in order: those whose step holds at their time of day.
     fn coming(&self, row: &Escalation, steps: &[EscalationStep], problem: &Problem) -> Vec<Telling> {
         let holds = |telling: &Telling| {
-            let matches = crate::config::Matcher { time: steps[telling.step].matches.time.clone(), ..Default::default() };
+            let matches =
+                crate::config::Matcher { time: steps[telling.step].matches.time.clone(), ..Default::default() };
             let at = local_time(row.since.saturating_add(telling.offset));
             route::mismatch(&matches, &problem.latest, at).is_none()
         };
@@ -169,7 +170,11 @@ impl Timers {
     }
 
     /// Who is mentioned in the threads, and the queues of the people and channels that get the problem themselves.
-    pub(super) fn addressees(&self, steps: &[&EscalationStep], queue: &DeliveryQueue) -> (Vec<String>, Vec<DeliveryQueue>) {
+    pub(super) fn addressees(
+        &self,
+        steps: &[&EscalationStep],
+        queue: &DeliveryQueue,
+    ) -> (Vec<String>, Vec<DeliveryQueue>) {
         let (mut mentions, mut to) = (Vec::new(), Vec::new());
         let integrations = &self.config.integrations;
         let is_bot = integrations.iter().any(|found| found.name == queue.integration && found.is_bot());
@@ -189,8 +194,14 @@ impl Timers {
                 match mention {
                     Mention::User(id) => add(Target::Channel(id.clone())),
                     Mention::Email(email) => add(Target::Email(email.clone())),
-                    Mention::OnCall(name) => self.people_on_call(name).iter().for_each(|person| add(person_target(person))),
-                    Mention::Here | Mention::Channel | Mention::Everyone | Mention::UserGroup(_) | Mention::Handle(_) => {}
+                    Mention::OnCall(name) => {
+                        self.people_on_call(name).iter().for_each(|person| add(person_target(person)))
+                    }
+                    Mention::Here
+                    | Mention::Channel
+                    | Mention::Everyone
+                    | Mention::UserGroup(_)
+                    | Mention::Handle(_) => {}
                 }
             }
             for destination in &step.to {

@@ -97,7 +97,8 @@ impl Timers {
     /// Writes who is on call; `true`: somebody else than before.
     fn put_on_duty(&mut self, plan: &OnCall, found: Duty, now: i64) -> Result<bool, StoreError> {
         let was = self.store.on_duty(&plan.name)?;
-        let is_same = was.as_ref().is_some_and(|was| was.people == found.people && was.is_fallback == found.is_fallback);
+        let is_same =
+            was.as_ref().is_some_and(|was| was.people == found.people && was.is_fallback == found.is_fallback);
         let since = was.as_ref().filter(|_| is_same).map_or(now / 1000, |was| was.since);
         let Duty { people, is_fallback, until, problem } = found;
         let duty = OnDuty { name: plan.name.clone(), people, is_fallback, since, until, problem };
@@ -160,7 +161,8 @@ impl Timers {
             for (object, state) in snapshot.iter().flat_map(|snapshot| &snapshot.states) {
                 let ends = |end: i64| end > duty.since && duty.until.is_none_or(|until| end <= until);
                 for downtime in state.downtimes.iter().filter(|downtime| ends(downtime.end)) {
-                    let at = TimeZone::system().to_datetime(jiff::Timestamp::from_second(downtime.end).unwrap_or_default());
+                    let at =
+                        TimeZone::system().to_datetime(jiff::Timestamp::from_second(downtime.end).unwrap_or_default());
                     lines.push(format!("Downtime of {object} ends {} ({})", at.strftime("%a %H:%M"), downtime.author));
                 }
             }
@@ -220,7 +222,8 @@ impl Timers {
 /// `CRITICAL: Disk on web01, acknowledged by Alice`
 fn line(problem: &Problem) -> String {
     let state = problem.latest.state_name().unwrap_or("UNKNOWN STATE");
-    let by = |what: &str, author: Option<&String>| author.map_or(what.to_owned(), |author| format!("{what} by {author}"));
+    let by =
+        |what: &str, author: Option<&String>| author.map_or(what.to_owned(), |author| format!("{what} by {author}"));
     let answer = match problem {
         Problem { acknowledged: Some(remark), .. } => by("acknowledged", remark.author.as_ref()),
         Problem { downtime: Some(remark), .. } => by("in downtime, scheduled", remark.author.as_ref()),

@@ -62,8 +62,13 @@ impl Timers {
             },
             (None, asked) => {
                 let why = match asked {
-                    Some(asked) => format!("they were asked {asked} ago whether they are still on it, and have not answered"),
-                    None => "ackbell doesn't know who that is in Slack, so nobody was asked whether they are still on it".to_owned(),
+                    Some(asked) => {
+                        format!("they were asked {asked} ago whether they are still on it, and have not answered")
+                    }
+                    None => {
+                        "ackbell doesn't know who that is in Slack, so nobody was asked whether they are still on it"
+                            .to_owned()
+                    }
                 };
                 let comment = format!("acknowledged by {author} {held} ago; {why}");
                 let action = at(Kind::Forgotten, comment);
@@ -73,7 +78,11 @@ impl Timers {
         let mode = self.mode();
         let is_told = self.store.tell_still(&told, &mode, self.config.storm.window, now)?;
         if is_told {
-            info!("still on it object={:?} author={author:?} asked={}", problem.latest.object_label(), person.is_some());
+            info!(
+                "still on it object={:?} author={author:?} asked={}",
+                problem.latest.object_label(),
+                person.is_some()
+            );
         }
         Ok(is_told)
     }
@@ -140,7 +149,8 @@ impl Timers {
 /// The Slack id at the end of `Alice (U0123ABCDEF)`.
 fn id_in(author: &str) -> Option<&str> {
     let id = author.strip_suffix(')')?.rsplit('(').next()?;
-    let is_id = id.len() >= 9 && id.starts_with(['U', 'W']) && id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    let is_id =
+        id.len() >= 9 && id.starts_with(['U', 'W']) && id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
     is_id.then_some(id)
 }
 

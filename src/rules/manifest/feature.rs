@@ -155,7 +155,8 @@ fn after_the_message(config: &Config) -> BTreeSet<Feature> {
     let mut features = BTreeSet::new();
     let to = || config.escalation.iter().flat_map(|step| &step.to);
     let mentions = || config.escalation.iter().flat_map(|step| &step.mention);
-    let names_a_person = to().any(|to| matches!(to, Destination::Email(_) | Destination::User(_) | Destination::OnCall(_)))
+    let names_a_person = to()
+        .any(|to| matches!(to, Destination::Email(_) | Destination::User(_) | Destination::OnCall(_)))
         || mentions().any(|who| matches!(who, Mention::Email(_) | Mention::User(_) | Mention::OnCall(_)));
     if names_a_person {
         features.extend([Feature::Emails, Feature::Rest]);

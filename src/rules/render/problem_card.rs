@@ -41,7 +41,9 @@ fn unanswered(unanswered: &Unanswered) -> TimelineEntry {
     let seconds = |until: i64| span(u64::try_from(until.saturating_sub(unanswered.since)).unwrap_or(0));
     let (what, at) = match &unanswered.next {
         Some((whom, at)) => (format!("unanswered for {}; next: {whom} at", seconds(unanswered.at)), *at),
-        None => (format!("unanswered for {}; nobody else is told; first seen", seconds(unanswered.at)), unanswered.since),
+        None => {
+            (format!("unanswered for {}; nobody else is told; first seen", seconds(unanswered.at)), unanswered.since)
+        }
     };
     TimelineEntry { what, at, holds: true }
 }

@@ -32,3 +32,4 @@ CREATE TABLE still (                     -- an acknowledged problem, whose owner
     since INTEGER NOT NULL,              -- acknowledged, or answered last; Unix ms
     asked INTEGER                        -- asked then, and not answered yet
 ) STRICT, WITHOUT ROWID;
+ALTER TABLE digest ADD COLUMN held_until INTEGER; -- its problems can wait until then; Unix ms

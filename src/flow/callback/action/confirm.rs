@@ -11,8 +11,8 @@ use crate::model::object::Object;
 use crate::model::problem::{ActionTaken, NEW_OWNER};
 use crate::model::time_text::span;
 use crate::monitoring::{log as core_log, state};
-use crate::slack::forms::HANDED_OVER;
 use crate::rules::confirm::{Confirmation, Effect, Expectation, judge};
+use crate::slack::forms::HANDED_OVER;
 use crate::state_dir::spool::SpoolId;
 use crate::store::{
     ActionOutcome, ActionRequest, ActionState, Children, DeliveryQueue, MessageMode, NewActionRequest, NewActionTaken,

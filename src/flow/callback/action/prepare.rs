@@ -183,7 +183,10 @@ impl ActionWorker {
         let owner = self.identify(&requester)?;
         let config = self.lookup.config();
         if owner.person.is_bot || owner.admit(&config.access).is_err() {
-            return Err(Stop::refused(format!("It can't be handed over to {}: they may not act here.", owner.person.name), None));
+            return Err(Stop::refused(
+                format!("It can't be handed over to {}: they may not act here.", owner.person.name),
+                None,
+            ));
         }
         *comment = format!("{HANDED_OVER}{} ({id})", owner.person.name);
         Ok(named)

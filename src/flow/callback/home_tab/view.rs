@@ -3,8 +3,8 @@
 use super::{HomeWorker, Next, OWNERS_MAX, PERSON_PACE};
 use crate::flow::callback::access_lookup::LookupError;
 use crate::flow::callback::request::Requester;
-use crate::flow::callback::slash_command::on_duty;
 use crate::flow::callback::requester::IdentityError;
+use crate::flow::callback::slash_command::on_duty;
 use crate::flow::deliver::interactivity;
 use crate::model::notification::Severity;
 use crate::model::object::Object;

@@ -6,8 +6,8 @@ use crate::model::core_snapshot::{Acknowledged, State};
 use crate::model::object::Object;
 use crate::model::time_text::{span, utc};
 use crate::rules::authorise::{Admitted, Caller, Contact, ObjectNames, Person, Refusal, Right, contact_name};
-use crate::store::OnDuty;
 use crate::slack::mrkdwn::{bold, date, escape, fence, plain};
+use crate::store::OnDuty;
 
 /// The key of a filter that a core's state can't be filtered by.
 pub(super) fn unsupported_key(matcher: &Matcher) -> Option<&'static str> {
@@ -186,4 +186,3 @@ pub(in crate::flow::callback) fn on_duty(duty: &OnDuty) -> String {
     }
     text
 }
-
