@@ -40,8 +40,10 @@ impl TimerThread {
 
     /// Puts a changed configuration in force.
     pub(super) fn reconfigure(&self, config: &Config) {
-        // The thread ends only with us.
-        let _ = self.orders.as_ref().map(|orders| orders.send(config.clone()));
+        if let Some(orders) = &self.orders {
+            // The thread ends only with us.
+            let _ = orders.send(config.clone());
+        }
     }
 }
 

@@ -59,6 +59,7 @@ pub(super) struct PostAssigner<'a> {
 }
 
 /// The newest message about an object in a queue.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Newest {
     id: i64,
     is_open: bool,

@@ -163,7 +163,7 @@ fn a_year_of_shifts_is_what_an_independent_expander_finds() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("year.ics");
     std::fs::write(&file, &text).unwrap();
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = std::process::Command::new(root.join("target/venv/bin/python"))
         .arg(root.join("tests/calendar/expand.py"))
         .arg(&file)

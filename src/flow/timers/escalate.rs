@@ -61,7 +61,7 @@ impl Timers {
         let mut all: Vec<&Problem> = posts.iter().map(|post| &post.problem).collect();
         all.dedup_by_key(|problem| problem.latest.object_key());
         let steps = self.steps(&all);
-        let coming = self.coming(row, &steps, &worst.problem);
+        let coming = coming(row, &steps, &worst.problem);
         let due: Vec<Telling> =
             coming.iter().copied().take_while(|telling| row.since.saturating_add(telling.offset) <= now).collect();
         let next = coming.get(due.len()).copied();
@@ -124,17 +124,6 @@ impl Timers {
 }
 
 impl Timers {
-    /// The tellings that are still to come, in order: those whose step holds at their time of day.
-    fn coming(&self, row: &Escalation, steps: &[EscalationStep], problem: &Problem) -> Vec<Telling> {
-        let holds = |telling: &Telling| {
-            let matches =
-                crate::config::Matcher { time: steps[telling.step].matches.time.clone(), ..Default::default() };
-            let at = local_time(row.since.saturating_add(telling.offset));
-            route::mismatch(&matches, &problem.latest, at).is_none()
-        };
-        tellings(&steps.iter().collect::<Vec<_>>(), row.told).into_iter().filter(holds).collect()
-    }
-
     /// Whether somebody answered in the core without a notification of it: nobody is told what isn't so.
     fn answer(&mut self, row: &Escalation, problems: &[&Problem]) -> Answer {
         // A digest is answered problem by problem; each of them is looked at when the core notifies.
@@ -195,7 +184,7 @@ impl Timers {
                     Mention::User(id) => add(Target::Channel(id.clone())),
                     Mention::Email(email) => add(Target::Email(email.clone())),
                     Mention::OnCall(name) => {
-                        self.people_on_call(name).iter().for_each(|person| add(person_target(person)))
+                        self.people_on_call(name).iter().for_each(|person| add(person_target(person)));
                     }
                     Mention::Here
                     | Mention::Channel
@@ -275,6 +264,16 @@ impl Timers {
             vars: unanswered.to_vars(),
         }
     }
+}
+
+/// The tellings that are still to come, in order: those whose step holds at their time of day.
+fn coming(row: &Escalation, steps: &[EscalationStep], problem: &Problem) -> Vec<Telling> {
+    let holds = |telling: &Telling| {
+        let matches = crate::config::Matcher { time: steps[telling.step].matches.time.clone(), ..Default::default() };
+        let at = local_time(row.since.saturating_add(telling.offset));
+        route::mismatch(&matches, &problem.latest, at).is_none()
+    };
+    tellings(&steps.iter().collect::<Vec<_>>(), row.told).into_iter().filter(holds).collect()
 }
 
 /// The direct messages of a person who is given by id or address.

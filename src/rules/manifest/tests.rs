@@ -220,7 +220,7 @@ fn the_samples_are_in_step() {
 /// The methods that the code names.
 fn collect_methods(directory: &Path, found: &mut BTreeSet<String>) {
     let method = regex_lite::Regex::new(
-        r#"["}]((?:chat|conversations|users|usergroups|views|reactions|files|auth|apps|oauth)\.[a-zA-Z0-9.]+)""#,
+        r#"["}]((?:chat|conversations|users|usergroups|views|reactions|files|auth|apps|oauth|dnd)\.[a-zA-Z0-9.]+)""#,
     );
     let method = method.unwrap();
     for entry in std::fs::read_dir(directory).unwrap().flatten() {
