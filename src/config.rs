@@ -185,16 +185,16 @@ pub(crate) struct Route {
     pub(crate) label: Option<String>,
     pub(crate) continue_: bool,
     /// When what isn't urgent is sent, as one message.
-    pub(crate) hold: Option<HoldTimes>,
+    pub(crate) deferred: Option<SendTimes>,
 }
 
 /// `Mon-Fri 08:00`, several separated by commas, in the machine's time zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct HoldTimes(pub(crate) Vec<HoldTime>);
+pub(crate) struct SendTimes(pub(crate) Vec<SendTime>);
 
 /// A time of day on some days.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct HoldTime {
+pub(crate) struct SendTime {
     /// Monday first.
     pub(crate) days: [bool; 7],
     pub(crate) minute: u16,
@@ -471,7 +471,7 @@ impl Config {
             integration: Some(integration.to_owned()),
             label: None,
             continue_: true,
-            hold: None,
+            deferred: None,
         })
     }
 

@@ -121,7 +121,7 @@ fn route(route: &Route) -> Value {
         "integration": route.integration,
         "label": route.label,
         "continue": route.continue_,
-        "hold": route.hold.is_some(),
+        "hold": route.deferred.is_some(),
     })
 }
 

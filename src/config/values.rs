@@ -2,7 +2,7 @@
 
 use super::problem::Mistake;
 use super::{
-    CoreKind, Destination, Field, Flavor, HoldTime, HoldTimes, Mention, Proxy, Thread, TimeWindow, TimeWindows, names,
+    CoreKind, Destination, Field, Flavor, Mention, Proxy, SendTime, SendTimes, Thread, TimeWindow, TimeWindows, names,
     suggest,
 };
 use crate::model::notification::Kind;
@@ -195,13 +195,13 @@ pub(super) fn time_windows(text: &str) -> Result<TimeWindows, Mistake> {
 }
 
 /// `Mon-Fri 08:00, Sat 10:00`
-pub(super) fn hold_times(text: &str) -> Result<HoldTimes, Mistake> {
+pub(super) fn send_times(text: &str) -> Result<SendTimes, Mistake> {
     let one = |part: &str| {
         let (days, time) = part.trim().split_once(' ').unwrap_or(("Mon-Sun", part.trim()));
         let minute = minute(time).filter(|minute| *minute < 1440)?;
-        Some(HoldTime { days: weekdays(days)?, minute })
+        Some(SendTime { days: weekdays(days)?, minute })
     };
-    text.split(',').map(one).collect::<Option<Vec<_>>>().map(HoldTimes).ok_or_else(|| {
+    text.split(',').map(one).collect::<Option<Vec<_>>>().map(SendTimes).ok_or_else(|| {
         Mistake::new(format!("\"{text}\" isn't a time of the week")).remedy("write \"Mon-Fri 08:00\" or \"08:00\"")
     })
 }

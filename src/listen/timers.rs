@@ -66,7 +66,7 @@ fn run(mut timers: Timers, inbox: &Receiver<Config>, runtime_dir: &std::path::Pa
         }
         pause = match timers.run_due() {
             Ok(look) => {
-                if look.told {
+                if look.notified {
                     wake::hint(runtime_dir);
                 }
                 let until = look.next.map_or(i64::MAX, |next| next.saturating_sub(timers.now_ms()));

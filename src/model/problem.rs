@@ -361,7 +361,7 @@ pub(crate) fn is_action_taken(kind: &Kind) -> bool {
 }
 
 /// Whether its comment is a sentence of ours.
-pub(crate) fn is_told_by_a_timer(kind: &Kind) -> bool {
+pub(crate) fn is_by_a_timer(kind: &Kind) -> bool {
     is_action_taken(kind)
         && !matches!(
             kind,

@@ -76,7 +76,7 @@ pub(crate) struct DigestStats {
     /// The last waiting delivery that this takes into account.
     pub(crate) covers: i64,
     /// They waited until a time of their route, and didn't come together.
-    pub(crate) was_held: bool,
+    pub(crate) was_deferred: bool,
 }
 
 /// The next step of a digest in a channel where messages can be edited, and when it may be done. `edits_from`: when

@@ -4,7 +4,7 @@
 
 pub(crate) mod matcher;
 
-use crate::config::{Config, Destination, EscalationStep, Flavor, HoldTimes, Integration, Matcher, Mention, Route};
+use crate::config::{Config, Destination, EscalationStep, Flavor, Integration, Matcher, Mention, Route, SendTimes};
 use crate::model::incoming::DirectMessage;
 use crate::model::notification::{Kind, Notification, Severity};
 use crate::model::time_text::span;
@@ -24,7 +24,7 @@ pub(crate) struct Routed {
     pub(crate) to: Target,
     pub(crate) mentions: Vec<Mention>,
     /// It can wait until one of these times.
-    pub(crate) hold: Option<HoldTimes>,
+    pub(crate) deferred: Option<SendTimes>,
 }
 
 /// The address of a message within its integration.
@@ -117,8 +117,9 @@ pub(crate) fn explain(
         let mentions: Vec<String> = routed.mentions.iter().map(ToString::to_string).collect();
         let mentioning =
             if mentions.is_empty() { String::new() } else { format!(", mentioning {}", mentions.join(", ")) };
-        let hold = if routed.hold.is_some() { ", held until the route's next time, unless it gets worse" } else { "" };
-        lines.push(format!("→ {to} by integration \"{}\"{mentioning}{hold}", routed.integration));
+        let deferred =
+            if routed.deferred.is_some() { ", held until the route's next time, unless it gets worse" } else { "" };
+        lines.push(format!("→ {to} by integration \"{}\"{mentioning}{deferred}", routed.integration));
     }
     if decision.routed.is_empty() {
         lines.push("→ nowhere: it would be kept as dead".to_owned());
@@ -130,7 +131,7 @@ pub(crate) fn explain(
 /// Who would be told if nobody answered.
 fn explain_steps(notification: &Notification, config: &Config) -> Vec<String> {
     let is_problem = notification.kind == Kind::Problem && notification.severity() != Severity::Good;
-    let told = |step: &EscalationStep| {
+    let notified = |step: &EscalationStep| {
         let mut matches = step.matches.clone();
         let is_at_times = matches.time.take().is_some();
         if let Some(why) = mismatch(&matches, notification, LocalTime { weekday: 0, minute_of_day: 0 }) {
@@ -146,7 +147,7 @@ fn explain_steps(notification: &Notification, config: &Config) -> Vec<String> {
             span(step.after.as_secs())
         )
     };
-    config.escalation.iter().filter(|_| is_problem).map(told).collect()
+    config.escalation.iter().filter(|_| is_problem).map(notified).collect()
 }
 
 /// The subscriptions that match the notification: a channel gets its subscriptions whatever the routes say.
@@ -182,9 +183,9 @@ impl Decision {
         let before = std::mem::take(&mut self.routed);
         self.add_route_at_once(route, notification, config);
         let own = std::mem::replace(&mut self.routed, before);
-        let hold = route.hold.as_ref().filter(|_| can_wait(route, notification));
+        let deferred = route.deferred.as_ref().filter(|_| can_wait(route, notification));
         for routed in own {
-            self.merge(Routed { hold: hold.cloned(), ..routed });
+            self.merge(Routed { deferred: deferred.cloned(), ..routed });
         }
     }
 
@@ -293,7 +294,7 @@ impl Decision {
 
     fn add(&mut self, integration: &Integration, to: Target, mentions: &[Mention]) {
         let integration = integration.name.clone();
-        self.merge(Routed { integration, to, mentions: mentions.to_vec(), hold: None });
+        self.merge(Routed { integration, to, mentions: mentions.to_vec(), deferred: None });
     }
 
     /// Each destination once, with everybody who is to be mentioned there. It waits only if every route lets it wait.
@@ -303,7 +304,7 @@ impl Decision {
             self.routed.push(new);
             return;
         };
-        known.hold = known.hold.take().filter(|_| new.hold.is_some());
+        known.deferred = known.deferred.take().filter(|_| new.deferred.is_some());
         for mention in new.mentions {
             if !known.mentions.contains(&mention) {
                 known.mentions.push(mention);

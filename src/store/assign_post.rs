@@ -4,7 +4,7 @@
 //! long the messages about it wait. What people see lags behind by `post.version - post.shown`.
 
 use super::delivery_queue::{DeliveryQueue, MessageMode};
-use super::digest::{held_digest, problem_changed, problem_joined, release, taking_new_problems};
+use super::digest::{deferred_digest, problem_changed, problem_joined, release, taking_new_problems};
 use super::{StoreError, escalation, from_json, recovery, still, to_json};
 use crate::model::incoming::{DirectMessage, Incoming};
 use crate::model::notification::{Kind, Notification, Severity};
@@ -55,7 +55,7 @@ pub(super) struct PostAssigner<'a> {
     /// Unix ms.
     pub(super) now: i64,
     /// A new problem can wait until then, with others; Unix ms.
-    pub(super) hold: Option<i64>,
+    pub(super) deferred: Option<i64>,
 }
 
 /// The newest message about an object in a queue.
@@ -68,7 +68,7 @@ struct Newest {
     was_shown: bool,
     is_waiting: bool,
     /// Its digest waits for its time.
-    is_held: bool,
+    is_deferred: bool,
     problem: Problem,
 }
 
@@ -79,15 +79,15 @@ impl PostAssigner<'_> {
             Incoming::Notification(notification) => notification,
             Incoming::DirectMessage(message) => return self.assign_direct_message(message),
         };
-        let taking = match self.hold {
-            Some(until) => Some(held_digest(self.db, self.queue, until, self.now)?),
+        let taking = match self.deferred {
+            Some(until) => Some(deferred_digest(self.db, self.queue, until, self.now)?),
             None => taking_new_problems(self.db, self.queue, self.now.saturating_sub(millis(self.quiet)))?,
         };
         let Some(mut newest) = self.newest(&notification.object_key())? else {
             return self.begin(notification, taking, None);
         };
         // A digest that can't be edited is a list of the problems that came together; a later one has its own message.
-        newest.digest = newest.digest.filter(|id| self.mode.is_editable() || newest.is_held || taking == Some(*id));
+        newest.digest = newest.digest.filter(|id| self.mode.is_editable() || newest.is_deferred || taking == Some(*id));
         let is_another = newest.problem.is_another(notification);
         let novelty = if is_another { Novelty::News } else { newest.problem.hear(notification, self.now / 1000) };
         match novelty {
@@ -161,9 +161,9 @@ impl PostAssigner<'_> {
     fn join(self, newest: &Newest, notification: &Notification) -> Result<PostPlacement, StoreError> {
         let mut problem = newest.problem.clone();
         let is_worse = notification.kind == Kind::Problem && notification.severity() > problem.latest.severity();
-        if newest.is_held && notification.kind == Kind::Problem && (is_worse || self.hold.is_none()) {
+        if newest.is_deferred && notification.kind == Kind::Problem && (is_worse || self.deferred.is_none()) {
             release(self.db, newest.id)?;
-            return self.join(&Newest { digest: None, is_held: false, problem, ..*newest }, notification);
+            return self.join(&Newest { digest: None, is_deferred: false, problem, ..*newest }, notification);
         }
         let was_unanswered = problem.is_unanswered();
         let is_turn = problem.is_turn(notification);
@@ -237,7 +237,7 @@ impl PostAssigner<'_> {
     fn newest(self, object: &str) -> Result<Option<Newest>, StoreError> {
         let sql = "SELECT p.id, p.open, (SELECT g.id FROM digest g WHERE g.id = p.digest AND g.open = 1), p.shown > 0,
               EXISTS (SELECT 1 FROM delivery w WHERE w.post = p.id AND w.state = 'waiting'), p.problem,
-              EXISTS (SELECT 1 FROM digest g WHERE g.id = p.digest AND g.held_until IS NOT NULL AND g.shown = 0)
+              EXISTS (SELECT 1 FROM digest g WHERE g.id = p.digest AND g.deferred_until IS NOT NULL AND g.shown = 0)
             FROM post p WHERE p.integration = ?1 AND p.target = ?2 AND p.object = ?3
             ORDER BY p.open DESC, p.id DESC LIMIT 1";
         let mut statement = self.db.prepare_cached(sql)?;
@@ -250,7 +250,7 @@ impl PostAssigner<'_> {
                 was_shown: row.get(3)?,
                 is_waiting: row.get(4)?,
                 problem: from_json(&row.get::<_, String>(5)?)?,
-                is_held: row.get(6)?,
+                is_deferred: row.get(6)?,
             })
         };
         rows.next()?.map(read).transpose()

@@ -345,7 +345,7 @@ fn a_listener_that_is_killed_all_the_time_tells_each_step_once_in_the_outbox() {
     let of =
         |host: &str| format!("SELECT COUNT(*) FROM notification WHERE id LIKE 'step %' AND object LIKE '%{host}%'");
     wait::until("the last step", || {
-        site.sql("SELECT COUNT(*) FROM escalation WHERE told < 6000").is_ok_and(|left| left == "0")
+        site.sql("SELECT COUNT(*) FROM escalation WHERE done < 6000").is_ok_and(|left| left == "0")
     });
     wait::until("the rest", || site.queue()["waiting"] == 0);
     // Late ones are told together, so there may be fewer; no offset is told twice.

@@ -6,7 +6,7 @@
 
 use super::mentions::{mention_texts, message_mode, queue_of};
 use super::{DeliverError, Deliverer};
-use crate::config::{Config, Destination, HoldTime, HoldTimes, Route};
+use crate::config::{Config, Destination, Route, SendTime, SendTimes};
 use crate::flow::people;
 use crate::model::incoming::Incoming;
 use crate::model::notification::Notification;
@@ -185,7 +185,7 @@ impl Deliverer {
                     mentions: Vec::new(),
                     annotation: None,
                     mode,
-                    hold: None,
+                    deferred: None,
                 });
             }
         }
@@ -225,10 +225,10 @@ fn deliveries(decision: &Decision, incoming: &Incoming, received: i64, config: &
         .map(|routed| {
             let queue = queue_of(routed, email);
             let (mentions, mode) = (mention_texts(&routed.mentions), message_mode(config, &queue));
-            let hold = routed.hold.as_ref().and_then(|times| next_time(times, received));
-            let waits = hold.map(|until| format!("held until {}", wall(until).strftime("%a %H:%M")));
+            let deferred = routed.deferred.as_ref().and_then(|times| next_time(times, received));
+            let waits = deferred.map(|until| format!("held until {}", wall(until).strftime("%a %H:%M")));
             let annotation = annotation.clone().or(waits);
-            NewDelivery::Waiting { queue, mentions, annotation, mode, hold }
+            NewDelivery::Waiting { queue, mentions, annotation, mode, deferred }
         })
         .collect();
     if found.is_empty() {
@@ -239,12 +239,12 @@ fn deliveries(decision: &Decision, incoming: &Incoming, received: i64, config: &
 }
 
 /// The first of these times after a moment; Unix ms.
-fn next_time(times: &HoldTimes, after: i64) -> Option<i64> {
+fn next_time(times: &SendTimes, after: i64) -> Option<i64> {
     let today = wall(after).date();
     let of_day = |day: i64| {
         let date = today.checked_add(jiff::Span::new().days(day)).ok()?;
         let weekday = usize::try_from(date.weekday().to_monday_zero_offset()).ok()?;
-        let at = |time: &HoldTime| {
+        let at = |time: &SendTime| {
             let time = date.at(0, 0, 0, 0).checked_add(jiff::SignedDuration::from_mins(i64::from(time.minute))).ok()?;
             Some(jiff::tz::TimeZone::system().to_timestamp(time).ok()?.as_millisecond())
         };

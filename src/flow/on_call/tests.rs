@@ -180,5 +180,5 @@ fn a_year_of_shifts_is_what_an_independent_expander_finds() {
     let missing: Vec<_> = expected.iter().filter(|shift| !found.contains(shift)).take(10).collect();
     let others: Vec<_> = found.iter().filter(|shift| !expected.contains(shift)).take(10).collect();
     assert!(missing.is_empty() && others.is_empty(), "missing {missing:?}, too many {others:?}");
-    assert!(found.len() > 900, "{}", found.len());
+    assert!(found.len() > 850, "{}", found.len());
 }
