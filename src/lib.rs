@@ -6,6 +6,9 @@
 //! callback: Slack ─▶ verified ─▶ interaction ─▶ authorised ─▶ external command ─▶ command file ─▶ confirmed ─▶ message updated
 //! ```
 //!
+//! After the message, `timers`: rows that are due (a step nobody answered, a question, the end of a shift) become messages
+//! in the outbox.
+//!
 //! Each arrow is one function from the type on its left to the type on its right. [`flow::notify`], [`flow::deliver`] and
 //! [`flow::callback`] are the three flows; read them first.
 //!

@@ -10,10 +10,11 @@ use crate::config::{CalendarAddress, CalendarSource, OnCall, Rotation, Shifts, T
 use crate::system::beneath::Directory;
 use crate::system::environment::Environment;
 use crate::system::fetch;
-use calendar::{Shift, shifts};
+use calendar::Shift;
 use jiff::tz::TimeZone;
 use std::fs::File;
 use std::io::{Read, Write};
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 
 /// A calendar's size.
@@ -220,6 +221,12 @@ fn fetch_checked(source: &CalendarSource, env: &Environment) -> Result<String, S
     // Whether it can be read at all; that nobody has a shift now is no reason to use an old one.
     shifts(&text, 0, 1, &TimeZone::UTC)?;
     Ok(text)
+}
+
+/// The shifts of a calendar. Whatever a text of somebody else leads the libraries to, the other timers go on.
+fn shifts(text: &str, from: i64, to: i64, zone: &TimeZone) -> Result<Vec<Shift>, String> {
+    let caught = std::panic::catch_unwind(AssertUnwindSafe(|| calendar::shifts(text, from, to, zone)));
+    caught.unwrap_or_else(|_| Err("it can't be read: a bug of ackbell, please report it with the calendar".to_owned()))
 }
 
 /// A plan's name as the name of a file.

@@ -223,7 +223,7 @@ fn without_an_answer_the_people_of_the_steps_are_told() {
         "--servicestate",
         "2",
         "--author",
-        "Alice (U0ALICE001)",
+        "Alice (Slack U0ALICE001)",
         "--comment",
         "looking",
     ];

@@ -182,3 +182,65 @@ fn a_year_of_shifts_is_what_an_independent_expander_finds() {
     assert!(missing.is_empty() && others.is_empty(), "missing {missing:?}, too many {others:?}");
     assert!(found.len() > 850, "{}", found.len());
 }
+
+/// Answers every request with this, byte for byte; gives its address.
+fn serve(answer: Vec<u8>) -> String {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let own = address.clone();
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let _ = connection.read(&mut [0; 4096]);
+            let answer = String::from_utf8_lossy(&answer).replace("SELF", &own);
+            let _ = connection.write_all(answer.as_bytes());
+        }
+    });
+    address
+}
+
+#[test]
+fn a_calendar_that_cant_be_used_says_why_and_the_last_good_copy_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |url: &str| {
+        let address = CalendarAddress::Url(crate::system::secret::Secret::new(format!("{url}/private-secret/x.ics")));
+        plan(Shifts::Calendar(CalendarSource { address, login: None }))
+    };
+    let fetch = |url: &str| fetch_calendars(&at(url), directory.path(), &Environment::default());
+    let ok = |body: &str| {
+        format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    };
+    let status = |line: &str, more: &str| {
+        format!("HTTP/1.1 {line}\r\nConnection: close\r\nContent-Length: 0\r\n{more}\r\n").into_bytes()
+    };
+    let none = fetch("http://127.0.0.1:1");
+    assert!(none.problem.unwrap().contains("there is no copy of it yet"));
+    let good = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nEND:VCALENDAR\r\n";
+    let first = fetch(&serve(ok(good)));
+    assert_eq!((first.plan.as_deref(), first.problem), (Some(good), None));
+    let large = format!("{good}{}", "x".repeat(6_000_000));
+    for (answer, reason) in [
+        (ok("<html>log in</html>"), "it isn't a calendar"),
+        (ok(&large), "more than 5 MB"),
+        (status("401 Unauthorized", ""), "needs another user or password"),
+        (status("404 Not Found", ""), "it answered 404"),
+        (status("302 Found", "Location: SELF/again\r\n"), "redirects more than 3 times"),
+    ] {
+        let found = fetch(&serve(answer));
+        let problem = found.problem.unwrap_or_else(|| panic!("{reason}"));
+        assert!(problem.contains(reason) && problem.contains("the last good copy is used"), "{problem}");
+        assert!(!problem.contains("secret"), "{problem}");
+        assert_eq!(found.plan.as_deref(), Some(good), "{reason}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_calendar_ends_the_program(cut in 0_usize..2000, with in "[ -~\r\n]{0,40}") {
+        let text = format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n{}END:VCALENDAR\r\n", WEEKLY.replace('\n', "\r\n"));
+        let at = cut.min(text.len());
+        let broken = format!("{}{with}{}", &text[..at], &text[(at + with.len() / 2).min(text.len())..]);
+        let _ = calendar::shifts(&broken, 1_790_000_000, 1_796_000_000, &TimeZone::UTC);
+    }
+}

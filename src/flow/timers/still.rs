@@ -146,9 +146,9 @@ impl Timers {
     }
 }
 
-/// The Slack id at the end of `Alice (U0123ABCDEF)`.
+/// The Slack id at the end of `Alice (Slack U0123ABCDEF)`, and of an owner whom it was handed over to.
 fn id_in(author: &str) -> Option<&str> {
-    let id = author.strip_suffix(')')?.rsplit('(').next()?;
+    let id = author.strip_suffix(')')?.rsplit('(').next()?.rsplit(' ').next()?;
     let is_id =
         id.len() >= 9 && id.starts_with(['U', 'W']) && id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
     is_id.then_some(id)
@@ -160,6 +160,7 @@ mod tests {
 
     #[test]
     fn an_author_of_ours_has_the_id_at_its_end() {
+        assert_eq!(id_in("Alice (Slack U0123ABCDEF)"), Some("U0123ABCDEF"));
         assert_eq!(id_in("Alice (U0123ABCDEF)"), Some("U0123ABCDEF"));
         assert_eq!([id_in("alice"), id_in("Alice (night)"), id_in("(U01)")], [None, None, None]);
     }
