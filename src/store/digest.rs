@@ -113,7 +113,7 @@ impl Store {
         let sql = "SELECT g.ts IS NOT NULL, g.shown < g.version,
               g.joined < ?2 AND NOT EXISTS (SELECT 1 FROM post m WHERE m.digest = g.id AND m.open = 1),
               EXISTS (SELECT 1 FROM delivery d WHERE d.digest = g.id AND d.state = 'waiting' AND d.line = 1),
-              g.edited, MAX(g.due, COALESCE(g.deferred_until, 0))
+              g.edited, CASE WHEN g.deferred_until > g.due THEN g.deferred_until ELSE g.due END
             FROM digest g WHERE g.id = ?1";
         let read = |row: &Row<'_>| {
             Ok(Digest {

@@ -89,6 +89,20 @@ pub(super) fn superseded(db: &Connection, notification: &Notification) -> Result
     Ok(())
 }
 
+/// Forgets rows whose messages are forgotten.
+pub(super) fn purge(db: &Connection) -> Result<(), StoreError> {
+    for sql in [
+        "DELETE FROM escalation WHERE digest IS NULL
+           AND NOT EXISTS (SELECT 1 FROM post p WHERE p.object = escalation.subject AND p.open = 1)",
+        "DELETE FROM escalation WHERE digest IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM digest g WHERE g.id = escalation.digest AND g.open = 1)",
+        "DELETE FROM still WHERE NOT EXISTS (SELECT 1 FROM post p WHERE p.object = still.object AND p.open = 1)",
+    ] {
+        db.execute(sql, [])?;
+    }
+    Ok(())
+}
+
 /// The clock went back: every span lasts as long as it was meant to, from now on.
 pub(super) fn follow_clock(db: &Connection, now: i64) -> Result<(), StoreError> {
     let sql = "UPDATE escalation SET since = since + (?1 - due_set), due = CASE WHEN due = ?2 THEN due
@@ -309,7 +323,7 @@ pub(super) fn enqueue_notice(
             let _ = whole.apply(notification);
         }
         let sql =
-            "UPDATE post SET follows = 1, watched = 1, problem = ?3, open = 1, rank = MAX(rank, 1), acknowledged = ?4
+            "UPDATE post SET follows = 1, watched = 1, problem = ?3, open = 1, rank = CASE WHEN rank > 1 THEN rank ELSE 1 END, acknowledged = ?4
                    WHERE id = (SELECT MAX(id) FROM post WHERE integration = ?1 AND target = ?2 AND object = ?5)";
         let is_acknowledged = whole.acknowledged.is_some();
         db.execute(sql, params![queue.integration, queue.target, to_json(&whole)?, is_acknowledged, object])?;

@@ -167,6 +167,7 @@ impl Store {
         ] {
             transaction.execute(&format!("DELETE FROM {table_and_use}"), params![before, forgotten, most])?;
         }
+        escalation::purge(&transaction)?;
         transaction.commit()?;
         Ok(purged)
     }

@@ -65,7 +65,8 @@ pub(super) fn answered(db: &Connection, object: &str, now: i64) -> Result<(), St
 /// The clock went back: nobody was asked, and nobody acknowledged, in times to come.
 pub(super) fn follow_clock(db: &Connection, now: i64) -> Result<(), StoreError> {
     db.execute(
-        "UPDATE still SET since = MIN(since, ?1), asked = MIN(asked, ?1) WHERE since > ?1 OR asked > ?1",
+        "UPDATE still SET since = CASE WHEN since > ?1 THEN ?1 ELSE since END,
+           asked = CASE WHEN asked > ?1 THEN ?1 ELSE asked END WHERE since > ?1 OR asked > ?1",
         [now],
     )?;
     Ok(())

@@ -73,10 +73,16 @@ impl Timers {
         match self.answer(row, &all) {
             Answer::Nothing => {}
             Answer::Recovered => {
-                self.store.postpone_escalation(row, Some(now.saturating_add(millis(RECOVERY_WAIT))), now)?;
+                // Later and later: a core may never notify of it.
+                let wait = millis(RECOVERY_WAIT).max(now.saturating_sub(row.since) / 4);
+                self.store.postpone_escalation(row, Some(now.saturating_add(wait)), now)?;
                 return Ok(false);
             }
-            Answer::Taken(action) => return self.show_answer(row, &worst.problem, action).map(|()| true),
+            Answer::Taken(action) => {
+                // Showing it ends the row; if that can't be shown, it is looked at again.
+                self.store.postpone_escalation(row, Some(now.saturating_add(millis(RECOVERY_WAIT))), now)?;
+                return self.show_answer(row, &worst.problem, action).map(|()| true);
+            }
         }
         // Several that are late are told as one.
         let mut notified: Vec<&EscalationStep> = Vec::new();
@@ -98,7 +104,7 @@ impl Timers {
             problem: &worst.problem,
             offset: last.offset,
             due: next_at,
-            action: self.step_time(row, &due, (&notified, all.len()), next, &rest),
+            action: self.notice(row, &due, (&notified, all.len()), next, &rest),
             mentions: &mentions,
             to: &to,
         };
@@ -214,8 +220,8 @@ impl Timers {
         queue: &DeliveryQueue,
         (mentions, to): (&mut Vec<String>, &mut Vec<DeliveryQueue>),
     ) -> String {
-        let now_told: Vec<usize> = coming[..notified].iter().map(|step_time| step_time.step).collect();
-        let next = coming[notified..].iter().map(|step_time| step_time.step).find(|step| !now_told.contains(step));
+        let due_now: Vec<usize> = coming[..notified].iter().map(|step_time| step_time.step).collect();
+        let next = coming[notified..].iter().map(|step_time| step_time.step).find(|step| !due_now.contains(step));
         let Some(step) = next.and_then(|step| steps.get(step)) else {
             return "nobody else is left to be told".to_owned();
         };
@@ -230,7 +236,7 @@ impl Timers {
     }
 
     /// The notification of a step.
-    fn step_time(
+    fn notice(
         &self,
         row: &Escalation,
         due: &[StepTime],
