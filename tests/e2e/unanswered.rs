@@ -420,6 +420,10 @@ fn what_can_wait_is_one_message_at_its_time_and_what_gets_worse_comes_at_once() 
     site.service("PROBLEM", "c", "Disk", "1", "nearly full");
     site.service("RECOVERY", "b", "Disk", "0", "fine");
     site.service("PROBLEM", "c", "Disk", "2", "full");
+    // Nothing is late that can wait, and the queue says until when.
+    wait::until("the reason", || site.queue().to_string().contains("held until "));
+    let check = site.run(&["check", "-w", "0s", "-c", "0s"]);
+    assert!(!crate::harness::process::text(&check.stdout).contains("oldest=-"), "{check:?}");
     // The worst isn't held at all.
     site.service("PROBLEM", "d", "Disk", "2", "full");
     let first = sandbox.wait_for_messages(2);
