@@ -195,6 +195,20 @@ pub(crate) struct Route {
     /// All integrations with this label.
     pub(crate) label: Option<String>,
     pub(crate) continue_: bool,
+    /// When what isn't urgent is sent, as one message.
+    pub(crate) deferred: Option<SendTimes>,
+}
+
+/// `Mon-Fri 08:00`, several separated by commas, in the machine's time zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SendTimes(pub(crate) Vec<SendTime>);
+
+/// A time of day on some days.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SendTime {
+    /// Monday first.
+    pub(crate) days: [bool; 7],
+    pub(crate) minute: u16,
 }
 
 /// `[reactions]`: the names of the emojis that act; none without the table.
@@ -592,6 +606,7 @@ impl Config {
             integration: Some(integration.to_owned()),
             label: None,
             continue_: true,
+            deferred: None,
         })
     }
 

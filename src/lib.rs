@@ -9,6 +9,9 @@
 //! Beside a core that doesn't reach Slack: `spool ─▶ completed ─▶ the centre's spool` ([`flow::relay`]); the callback's command
 //! goes through that relay ([`monitoring::relay`]).
 //!
+//! After the message, `timers`: rows that are due (a step nobody answered, a question, the end of a shift) become messages
+//! in the outbox.
+//!
 //! Each arrow is one function from the type on its left to the type on its right. [`flow::notify`], [`flow::deliver`] and
 //! [`flow::callback`] are the three flows; read them first.
 //!

@@ -11,6 +11,7 @@ pub(crate) mod author;
 pub(crate) mod contacts;
 pub(crate) mod details;
 pub(crate) mod error;
+pub(crate) mod escalations;
 mod http;
 pub(crate) mod icinga2;
 pub(crate) mod labels;

@@ -47,7 +47,7 @@ pub(crate) use action::{ActionOutcome, ActionRequest, Children, NewActionRequest
 pub(crate) use audit::{Chain, Head};
 pub(crate) use claim::{Claimed, Planned, Work};
 pub(crate) use delivery_queue::{DeliveryQueue, MessageMode, Target};
-pub(crate) use escalation::{Escalation, StepTold};
+pub(crate) use escalation::{Escalation, StepNotice};
 pub(crate) use history::Verdicts;
 pub(crate) use home::Opened;
 pub(crate) use on_call::{Handover, OnDuty};
@@ -58,7 +58,7 @@ pub(crate) use queue::{Health, Row, Summary};
 pub(crate) use record_outcome::{Pace, RecordedOutcome};
 pub(crate) use shown_message::{NewActionTaken, ShownMessage};
 pub(crate) use state::{ActionState, AuditStep, DeliveryState};
-pub(crate) use still::{Still, StillTold};
+pub(crate) use still::{Still, StillNotice};
 pub(crate) use subscription::{PER_CHANNEL_MAX, Subscription};
 pub(crate) use weekly::WeeklyPost;
 

@@ -92,6 +92,10 @@ fn read_step(mut table: Table<'_>, problems: &mut Problems<'_>) -> EscalationSte
         let mistake = Mistake::new("a step that names nobody");
         problems.error(span, mistake.remedy("write mention = \"@group\" or to = \"@alice@example.com\""));
     }
+    if step.to.contains(&Destination::Contact) {
+        let mistake = Mistake::new("a step can't be for \"contact\": a core notifies several, and a step has none");
+        problems.error(span, mistake.remedy("name people, or a shift plan as in to = \"@oncall:dba\""));
+    }
     if !step.matches.kind.is_empty() {
         let mistake = Mistake::new("\"type\" in the match of a step: every step is about problems");
         problems.error(span, mistake.remedy("leave it out"));

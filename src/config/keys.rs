@@ -98,6 +98,14 @@ pub(crate) const SECTIONS: [Section; 21] = [
             key("integration", TEXT, "default", "\"default\"", "The integration that sends it."),
             key("label", TEXT, "", "\"prod\"", "Instead of integration: every integration with that label sends it."),
             key("continue", FLAG, "false", "true", "Go on with the next route."),
+            key(
+                "hold",
+                TEXT,
+                "sent at once",
+                "\"Mon-Fri 08:00\"",
+                "When what can wait is sent, as one message. A problem that gets worse is sent at once. \
+                 CRITICAL, DOWN and UNREACHABLE wait only where the route's \"state\" names them.",
+            ),
         ],
     },
     Section {

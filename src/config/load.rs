@@ -209,6 +209,7 @@ fn routes(top: &mut Table<'_>, problems: &mut Problems<'_>) -> Vec<Route> {
             integration: integration.map(|text| text.text.to_owned()),
             label: label.map(|text| text.text.to_owned()),
             continue_: table.flag("continue", problems).unwrap_or(false),
+            deferred: table.parsed("hold", problems, values::send_times),
         });
         table.finish(problems);
     }

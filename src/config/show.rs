@@ -143,6 +143,7 @@ fn route(route: &Route) -> Value {
         "integration": route.integration,
         "label": route.label,
         "continue": route.continue_,
+        "hold": route.deferred.is_some(),
     })
 }
 

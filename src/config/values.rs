@@ -2,7 +2,8 @@
 
 use super::problem::Mistake;
 use super::{
-    CoreKind, Destination, Field, Flavor, Mention, Proxy, Thread, TimeWindow, TimeWindows, WeeklyTime, names, suggest,
+    CoreKind, Destination, Field, Flavor, Mention, Proxy, SendTime, SendTimes, Thread, TimeWindow, TimeWindows,
+    WeeklyTime, names, suggest,
 };
 use crate::model::notification::Kind;
 use crate::model::pattern::Pattern;
@@ -193,9 +194,26 @@ pub(super) fn time_windows(text: &str) -> Result<TimeWindows, Mistake> {
     })
 }
 
+/// `Mon-Fri 08:00, Sat 10:00`
+pub(super) fn send_times(text: &str) -> Result<SendTimes, Mistake> {
+    let one = |part: &str| {
+        let (days, time) = part.trim().split_once(' ').unwrap_or(("Mon-Sun", part.trim()));
+        let minute = minute(time).filter(|minute| *minute < 1440)?;
+        Some(SendTime { days: weekdays(days)?, minute })
+    };
+    text.split(',').map(one).collect::<Option<Vec<_>>>().map(SendTimes).ok_or_else(|| {
+        Mistake::new(format!("\"{text}\" isn't a time of the week")).remedy("write \"Mon-Fri 08:00\" or \"08:00\"")
+    })
+}
+
 fn time_window(text: &str) -> Option<TimeWindow> {
     let (days, span) = text.split_once(' ').unwrap_or(("Mon-Sun", text));
     let (from, to) = span.trim().split_once('-')?;
+    Some(TimeWindow { days: weekdays(days)?, from_minute: minute(from)?, to_minute: minute(to)? })
+}
+
+/// `Mon-Fri`, `Sat`
+fn weekdays(days: &str) -> Option<[bool; 7]> {
     let (first, last) = days.split_once('-').unwrap_or((days, days));
     let (first, last) = (weekday(first)?, weekday(last)?);
     let mut chosen = [false; 7];
@@ -203,11 +221,10 @@ fn time_window(text: &str) -> Option<TimeWindow> {
     loop {
         chosen[day] = true;
         if day == last {
-            break;
+            return Some(chosen);
         }
         day = (day + 1) % 7;
     }
-    Some(TimeWindow { days: chosen, from_minute: minute(from)?, to_minute: minute(to)? })
 }
 
 /// `Mon 08:00`

@@ -10,10 +10,11 @@ use crate::config::{CalendarAddress, CalendarSource, OnCall, Rotation, Shifts, T
 use crate::system::beneath::Directory;
 use crate::system::environment::Environment;
 use crate::system::fetch;
-use calendar::{Shift, shifts};
+use calendar::Shift;
 use jiff::tz::TimeZone;
 use std::fs::File;
 use std::io::{Read, Write};
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 
 /// A calendar's size.
@@ -47,13 +48,17 @@ pub(crate) struct Calendars {
 
 /// Fetches a plan's calendars, or takes their last good copies and says why.
 pub(crate) fn fetch_calendars(plan: &OnCall, state_dir: &Path, env: &Environment) -> Calendars {
+    look_up(plan, state_dir, env, true)
+}
+
+fn look_up(plan: &OnCall, state_dir: &Path, env: &Environment, is_kept: bool) -> Calendars {
     let mut calendars = Calendars::default();
     let mut problems = Vec::new();
     let mut one = |source: &CalendarSource, what: &str| {
         let copy = format!("{}.{what}", file_name(&plan.name));
         match fetch_checked(source, env) {
             Ok(text) => {
-                if let Err(e) = keep_copy(state_dir, &copy, &text) {
+                if let Err(e) = if is_kept { keep_copy(state_dir, &copy, &text) } else { Ok(()) } {
                     problems.push(format!("the copy of {} can't be kept: {e}", source.address.shown()));
                 }
                 Some(text)
@@ -74,6 +79,11 @@ pub(crate) fn fetch_calendars(plan: &OnCall, state_dir: &Path, env: &Environment
     }
     calendars.problem = (!problems.is_empty()).then(|| problems.join("; "));
     calendars
+}
+
+/// The same without keeping a copy, for whoever only looks.
+pub(crate) fn read_calendars(plan: &OnCall, state_dir: &Path, env: &Environment) -> Calendars {
+    look_up(plan, state_dir, env, false)
 }
 
 /// Who is on call at `now` (Unix seconds).
@@ -211,6 +221,12 @@ fn fetch_checked(source: &CalendarSource, env: &Environment) -> Result<String, S
     // Whether it can be read at all; that nobody has a shift now is no reason to use an old one.
     shifts(&text, 0, 1, &TimeZone::UTC)?;
     Ok(text)
+}
+
+/// The shifts of a calendar. Whatever a text of somebody else leads the libraries to, the other timers go on.
+fn shifts(text: &str, from: i64, to: i64, zone: &TimeZone) -> Result<Vec<Shift>, String> {
+    let caught = std::panic::catch_unwind(AssertUnwindSafe(|| calendar::shifts(text, from, to, zone)));
+    caught.unwrap_or_else(|_| Err("it can't be read: a bug of ackbell, please report it with the calendar".to_owned()))
 }
 
 /// A plan's name as the name of a file.

@@ -36,7 +36,7 @@ pub(crate) struct Timers {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Look {
     /// Something was put into the outbox.
-    pub(crate) told: bool,
+    pub(crate) notified: bool,
     /// When something is due next, in Unix ms; `None` when nothing waits.
     pub(crate) next: Option<i64>,
 }
@@ -63,7 +63,7 @@ impl Timers {
         // Who is on call first: the steps name them.
         let looks = [self.on_call()?, self.escalate()?, self.still()?];
         let next = looks.iter().filter_map(|look| look.next).min();
-        Ok(Look { told: looks.iter().any(|look| look.told), next })
+        Ok(Look { notified: looks.iter().any(|look| look.notified), next })
     }
 
     /// Unix milliseconds, by the deliverer's clock.

@@ -6,6 +6,7 @@
 mod channels;
 mod cores;
 mod machine;
+mod on_call;
 mod slack;
 
 use crate::config::{Config, Integration};
@@ -149,22 +150,34 @@ pub(crate) fn examine(
         hop(&name, move |steps| slack::integration(&asked, &own, &env, send, steps), &mut show_step);
     }
     if options.integration.is_none() {
-        let looked_at = cores::of(&config);
-        if looked_at.is_empty() {
-            hop("core", |steps| steps.extend(cores::unconfigured()), &mut show_step);
-        }
-        for core in looked_at {
-            let asked = Arc::clone(&config);
-            if core.is_remote() {
-                hop("relay", move |steps| steps.extend(cores::remote(&asked, &core)), &mut show_step);
-                continue;
-            }
-            hop("core", move |steps| steps.extend(cores::core(&core)), &mut show_step);
+        examine_cores(&config, &mut show_step);
+        if !config.on_call.is_empty() {
+            let (asked, env) = (Arc::clone(&config), env.clone());
+            hop("on call", move |steps| steps.extend(on_call::plans(&asked, &env)), &mut show_step);
         }
         let (asked, env) = (Arc::clone(&config), env.clone());
         hop("public_url", move |steps| steps.extend(slack::public_url(&asked, &env)), &mut show_step);
     }
     worst
+}
+
+/// Each core, and what is configured beside it.
+fn examine_cores(config: &Arc<Config>, show_step: &mut dyn FnMut(Step)) {
+    let looked_at = cores::of(config);
+    if looked_at.is_empty() {
+        hop("core", |steps| steps.extend(cores::unconfigured()), show_step);
+    }
+    for core in looked_at {
+        let asked = Arc::clone(config);
+        if core.is_remote() {
+            hop("relay", move |steps| steps.extend(cores::remote(&asked, &core)), show_step);
+            continue;
+        }
+        let core_again = core.clone();
+        hop("core", move |steps| steps.extend(cores::core(&core)), show_step);
+        let core = core_again;
+        hop("core", move |steps| steps.extend(on_call::escalated_twice(&asked, &core)), show_step);
+    }
 }
 
 /// The configuration as a package brings it.

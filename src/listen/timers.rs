@@ -8,6 +8,7 @@ use crate::flow::deliver::{DeliverError, Deliverer, PATIENCE_LONG};
 use crate::flow::timers::Timers;
 use crate::state_dir::wake;
 use log::error;
+use std::panic::AssertUnwindSafe;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -40,8 +41,10 @@ impl TimerThread {
 
     /// Puts a changed configuration in force.
     pub(super) fn reconfigure(&self, config: &Config) {
-        // The thread ends only with us.
-        let _ = self.orders.as_ref().map(|orders| orders.send(config.clone()));
+        if let Some(orders) = &self.orders {
+            // The thread ends only with us.
+            let _ = orders.send(config.clone());
+        }
     }
 }
 
@@ -62,9 +65,16 @@ fn run(mut timers: Timers, inbox: &Receiver<Config>, runtime_dir: &std::path::Pa
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        pause = match timers.run_due() {
+        // A bug met by one row must not end the others.
+        let caught = std::panic::catch_unwind(AssertUnwindSafe(|| timers.run_due()));
+        let Ok(done) = caught else {
+            error!("timers interrupted reason=\"a bug of ackbell, please report it\" action=retry kept=all");
+            pause = ERROR_PAUSE;
+            continue;
+        };
+        pause = match done {
             Ok(look) => {
-                if look.told {
+                if look.notified {
                     wake::hint(runtime_dir);
                 }
                 let until = look.next.map_or(i64::MAX, |next| next.saturating_sub(timers.now_ms()));

@@ -19,6 +19,7 @@ const SAME_REMARK_SECONDS: i64 = 10 * 60;
 
 /// A problem as far as it is known. Times are Unix seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Problem {
     /// The last notification about the state; the message shows its output and figures.
     pub(crate) latest: Notification,
@@ -167,7 +168,6 @@ impl Problem {
                 let author = notification.vars.get(NEW_OWNER).cloned();
                 self.acknowledged = Some(Remark { author, comment, at: notification.time });
             }
-            Kind::Forgotten => {}
             Kind::Unacknowledged => self.acknowledged = None,
             Kind::DowntimeScheduled if starts_now(notification) => self.downtime = Some(remark()),
             Kind::NotificationsStopped => self.silenced = Some(remark()),
@@ -189,7 +189,7 @@ impl Problem {
             Kind::FlappingStop | Kind::FlappingDisabled => self.is_flapping = false,
             Kind::DowntimeStart => self.downtime = Some(remark()),
             Kind::DowntimeEnd | Kind::DowntimeCancelled => self.downtime = None,
-            Kind::DowntimeScheduled | Kind::Other(_) => {}
+            Kind::DowntimeScheduled | Kind::Forgotten | Kind::Other(_) => {}
         }
         self.follow_state(notification);
         self.show_latest(notification);
@@ -361,7 +361,7 @@ pub(crate) fn is_action_taken(kind: &Kind) -> bool {
 }
 
 /// Whether its comment is a sentence of ours.
-pub(crate) fn is_told_by_a_timer(kind: &Kind) -> bool {
+pub(crate) fn is_by_a_timer(kind: &Kind) -> bool {
     is_action_taken(kind)
         && !matches!(
             kind,

@@ -75,6 +75,8 @@ pub(crate) struct DigestStats {
     pub(crate) unnamed: u32,
     /// The last waiting delivery that this takes into account.
     pub(crate) covers: i64,
+    /// They waited until a time of their route, and didn't come together.
+    pub(crate) was_deferred: bool,
 }
 
 /// The next step of a digest in a channel where messages can be edited, and when it may be done. `edits_from`: when

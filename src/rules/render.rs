@@ -210,10 +210,7 @@ pub(crate) fn card(notification: &Notification, facts: &RenderContext<'_>) -> Ca
             .into_iter()
             .collect(),
         // Of a step it is our own sentence, the lead.
-        comment: notification
-            .comment
-            .clone()
-            .filter(|_| !crate::model::problem::is_told_by_a_timer(&notification.kind)),
+        comment: notification.comment.clone().filter(|_| !crate::model::problem::is_by_a_timer(&notification.kind)),
         output: notification.output.clone(),
         long_output: notification.long_output.clone(),
         metrics: Vec::new(),

@@ -4,7 +4,7 @@
 
 pub(crate) mod matcher;
 
-use crate::config::{Config, Destination, EscalationStep, Flavor, Integration, Matcher, Mention, Route};
+use crate::config::{Config, Destination, EscalationStep, Flavor, Integration, Matcher, Mention, Route, SendTimes};
 use crate::model::incoming::DirectMessage;
 use crate::model::notification::{Kind, Notification, Severity};
 use crate::model::time_text::span;
@@ -23,6 +23,8 @@ pub(crate) struct Routed {
     pub(crate) integration: String,
     pub(crate) to: Target,
     pub(crate) mentions: Vec<Mention>,
+    /// It can wait until one of these times.
+    pub(crate) deferred: Option<SendTimes>,
 }
 
 /// The address of a message within its integration.
@@ -115,7 +117,9 @@ pub(crate) fn explain(
         let mentions: Vec<String> = routed.mentions.iter().map(ToString::to_string).collect();
         let mentioning =
             if mentions.is_empty() { String::new() } else { format!(", mentioning {}", mentions.join(", ")) };
-        lines.push(format!("→ {to} by integration \"{}\"{mentioning}", routed.integration));
+        let deferred =
+            if routed.deferred.is_some() { ", held until the route's next time, unless it gets worse" } else { "" };
+        lines.push(format!("→ {to} by integration \"{}\"{mentioning}{deferred}", routed.integration));
     }
     if decision.routed.is_empty() {
         lines.push("→ nowhere: it would be kept as dead".to_owned());
@@ -127,7 +131,7 @@ pub(crate) fn explain(
 /// Who would be told if nobody answered.
 fn explain_steps(notification: &Notification, config: &Config) -> Vec<String> {
     let is_problem = notification.kind == Kind::Problem && notification.severity() != Severity::Good;
-    let told = |step: &EscalationStep| {
+    let notified = |step: &EscalationStep| {
         let mut matches = step.matches.clone();
         let is_at_times = matches.time.take().is_some();
         if let Some(why) = mismatch(&matches, notification, LocalTime { weekday: 0, minute_of_day: 0 }) {
@@ -143,7 +147,7 @@ fn explain_steps(notification: &Notification, config: &Config) -> Vec<String> {
             span(step.after.as_secs())
         )
     };
-    config.escalation.iter().filter(|_| is_problem).map(told).collect()
+    config.escalation.iter().filter(|_| is_problem).map(notified).collect()
 }
 
 /// The subscriptions that match the notification: a channel gets its subscriptions whatever the routes say.
@@ -176,6 +180,16 @@ fn matching<'a>(notification: &Notification, config: &'a Config, at: LocalTime) 
 
 impl Decision {
     fn add_route(&mut self, route: &Route, notification: &Notification, config: &Config) {
+        let before = std::mem::take(&mut self.routed);
+        self.add_route_at_once(route, notification, config);
+        let own = std::mem::replace(&mut self.routed, before);
+        let deferred = route.deferred.as_ref().filter(|_| can_wait(route, notification));
+        for routed in own {
+            self.merge(Routed { deferred: deferred.cloned(), ..routed });
+        }
+    }
+
+    fn add_route_at_once(&mut self, route: &Route, notification: &Notification, config: &Config) {
         let mut to = config.integrations_of(route);
         if to.iter().any(|integration| integration.enabled) {
             to.retain(|integration| integration.enabled);
@@ -278,19 +292,30 @@ impl Decision {
         }
     }
 
-    /// Each destination once, with everybody who is to be mentioned there.
     fn add(&mut self, integration: &Integration, to: Target, mentions: &[Mention]) {
-        let known = self.routed.iter_mut().find(|one| one.integration == integration.name && one.to == to);
+        let integration = integration.name.clone();
+        self.merge(Routed { integration, to, mentions: mentions.to_vec(), deferred: None });
+    }
+
+    /// Each destination once, with everybody who is to be mentioned there. It waits only if every route lets it wait.
+    fn merge(&mut self, new: Routed) {
+        let known = self.routed.iter_mut().find(|one| one.integration == new.integration && one.to == new.to);
         let Some(known) = known else {
-            self.routed.push(Routed { integration: integration.name.clone(), to, mentions: mentions.to_vec() });
+            self.routed.push(new);
             return;
         };
-        for mention in mentions {
-            if !known.mentions.contains(mention) {
-                known.mentions.push(mention.clone());
+        known.deferred = known.deferred.take().filter(|_| new.deferred.is_some());
+        for mention in new.mentions {
+            if !known.mentions.contains(&mention) {
+                known.mentions.push(mention);
             }
         }
     }
+}
+
+/// Whether the route lets it wait: the worst states only where it names them.
+fn can_wait(route: &Route, notification: &Notification) -> bool {
+    notification.severity() < Severity::Critical || !route.matches.state.is_empty()
 }
 
 /// Whether people are mentioned: for a problem, and for a notification that a person sent by hand.

@@ -43,6 +43,19 @@ const AHEAD_MAX: i64 = 366 * 86_400;
 /// So long a form may stay open before its start counts as in the past.
 const OPEN_SECONDS_MAX: i64 = 3600;
 
+/// The choice of the next morning as the end of an acknowledgement.
+const MORNING: &str = "morning";
+
+/// The next eight o'clock by the machine's clock on the wall: which day that is, and its Unix time.
+fn morning(now: i64) -> (&'static str, i64) {
+    let zone = jiff::tz::TimeZone::system();
+    let wall = zone.to_datetime(jiff::Timestamp::from_second(now).unwrap_or_default());
+    let is_today = wall.hour() < 8;
+    let date = if is_today { wall.date() } else { wall.date().tomorrow().unwrap_or(wall.date()) };
+    let at = zone.to_timestamp(date.at(8, 0, 0, 0)).map_or(now + 86_400, jiff::Timestamp::as_second);
+    (if is_today { "today" } else { "tomorrow" }, at)
+}
+
 /// The mistakes in a form: by block, a sentence each.
 pub(crate) type Errors = BTreeMap<String, String>;
 
@@ -55,7 +68,7 @@ pub(crate) fn form(
     now: i64,
 ) -> Option<Value> {
     let (callback, title, submit, blocks) = match available_action {
-        AvailableAction::AcknowledgeWith => (ACKNOWLEDGE, "Acknowledge", "Acknowledge", acknowledge(label, rules)),
+        AvailableAction::AcknowledgeWith => (ACKNOWLEDGE, "Acknowledge", "Acknowledge", acknowledge(label, rules, now)),
         AvailableAction::Downtime => (DOWNTIME, "Schedule a downtime", "Schedule", downtime(label, about, now)),
         AvailableAction::HandOver => (HAND_OVER, "Hand over", "Hand over", hand_over(label)),
         _ => return None,
@@ -71,7 +84,7 @@ pub(crate) fn form(
     }))
 }
 
-fn acknowledge(label: &str, rules: &Acknowledge) -> Vec<Value> {
+fn acknowledge(label: &str, rules: &Acknowledge, now: i64) -> Vec<Value> {
     let options = [
         ("sticky", "Until it recovers", "Otherwise it ends with the next change of state", rules.sticky),
         ("notify", "Tell the contacts", "The monitoring notifies them of the acknowledgement", rules.notify),
@@ -95,7 +108,9 @@ fn acknowledge(label: &str, rules: &Acknowledge) -> Vec<Value> {
             .expire
             .iter()
             .map(|time| option(&time.as_secs().to_string(), &format!("after {}", span(time.as_secs()))));
-        let all: Vec<Value> = std::iter::once(never.clone()).chain(times).collect();
+        let (day, _) = morning(now);
+        let until_morning = option(MORNING, &format!("until {day} 8:00"));
+        let all: Vec<Value> = std::iter::once(never.clone()).chain(times).chain([until_morning]).collect();
         let select = json!({ "type": "static_select", "action_id": "expire", "options": all, "initial_option": never });
         blocks.push(input("expire", "Ends", &select, false));
     }
@@ -175,6 +190,7 @@ fn parse_acknowledge(view: &View, rules: &Acknowledge, now: i64) -> Result<Actio
     let chosen = |name: &str| values(view, "options").iter().any(|value| value == name);
     let expiry = match text(view, "expire").as_str() {
         "" | "never" => None,
+        MORNING if !rules.expire.is_empty() => Some(morning(now).1),
         seconds => match rules.expire.iter().find(|time| time.as_secs().to_string() == seconds) {
             Some(time) => Some(now.saturating_add(crate::system::clock::millis(*time) / 1000)),
             None => return Err(error("expire", "This choice is no longer offered; please choose again.")),

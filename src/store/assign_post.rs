@@ -4,7 +4,7 @@
 //! long the messages about it wait. What people see lags behind by `post.version - post.shown`.
 
 use super::delivery_queue::{DeliveryQueue, MessageMode};
-use super::digest::{problem_changed, problem_joined, taking_new_problems};
+use super::digest::{deferred_digest, problem_changed, problem_joined, release, taking_new_problems};
 use super::{StoreError, escalation, from_json, recovery, still, to_json};
 use crate::model::incoming::{DirectMessage, Incoming};
 use crate::model::notification::{Kind, Notification, Severity};
@@ -54,9 +54,12 @@ pub(super) struct PostAssigner<'a> {
     pub(super) quiet: Duration,
     /// Unix ms.
     pub(super) now: i64,
+    /// A new problem can wait until then, with others; Unix ms.
+    pub(super) deferred: Option<i64>,
 }
 
 /// The newest message about an object in a queue.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Newest {
     id: i64,
     is_open: bool,
@@ -64,6 +67,8 @@ struct Newest {
     digest: Option<i64>,
     was_shown: bool,
     is_waiting: bool,
+    /// Its digest waits for its time.
+    is_deferred: bool,
     problem: Problem,
 }
 
@@ -74,12 +79,15 @@ impl PostAssigner<'_> {
             Incoming::Notification(notification) => notification,
             Incoming::DirectMessage(message) => return self.assign_direct_message(message),
         };
-        let taking = taking_new_problems(self.db, self.queue, self.now.saturating_sub(millis(self.quiet)))?;
+        let taking = match self.deferred {
+            Some(until) => Some(deferred_digest(self.db, self.queue, until, self.now)?),
+            None => taking_new_problems(self.db, self.queue, self.now.saturating_sub(millis(self.quiet)))?,
+        };
         let Some(mut newest) = self.newest(&notification.object_key())? else {
             return self.begin(notification, taking, None);
         };
         // A digest that can't be edited is a list of the problems that came together; a later one has its own message.
-        newest.digest = newest.digest.filter(|id| self.mode.is_editable() || taking == Some(*id));
+        newest.digest = newest.digest.filter(|id| self.mode.is_editable() || newest.is_deferred || taking == Some(*id));
         let is_another = newest.problem.is_another(notification);
         let novelty = if is_another { Novelty::News } else { newest.problem.hear(notification, self.now / 1000) };
         match novelty {
@@ -152,6 +160,11 @@ impl PostAssigner<'_> {
 
     fn join(self, newest: &Newest, notification: &Notification) -> Result<PostPlacement, StoreError> {
         let mut problem = newest.problem.clone();
+        let is_worse = notification.kind == Kind::Problem && notification.severity() > problem.latest.severity();
+        if newest.is_deferred && notification.kind == Kind::Problem && (is_worse || self.deferred.is_none()) {
+            release(self.db, newest.id)?;
+            return self.join(&Newest { digest: None, is_deferred: false, problem, ..*newest }, notification);
+        }
         let was_unanswered = problem.is_unanswered();
         let is_turn = problem.is_turn(notification);
         let change = problem.apply(notification);
@@ -223,7 +236,8 @@ impl PostAssigner<'_> {
     /// The open one, else the last that was.
     fn newest(self, object: &str) -> Result<Option<Newest>, StoreError> {
         let sql = "SELECT p.id, p.open, (SELECT g.id FROM digest g WHERE g.id = p.digest AND g.open = 1), p.shown > 0,
-              EXISTS (SELECT 1 FROM delivery w WHERE w.post = p.id AND w.state = 'waiting'), p.problem
+              EXISTS (SELECT 1 FROM delivery w WHERE w.post = p.id AND w.state = 'waiting'), p.problem,
+              EXISTS (SELECT 1 FROM digest g WHERE g.id = p.digest AND g.deferred_until IS NOT NULL AND g.shown = 0)
             FROM post p WHERE p.integration = ?1 AND p.target = ?2 AND p.object = ?3
             ORDER BY p.open DESC, p.id DESC LIMIT 1";
         let mut statement = self.db.prepare_cached(sql)?;
@@ -236,6 +250,7 @@ impl PostAssigner<'_> {
                 was_shown: row.get(3)?,
                 is_waiting: row.get(4)?,
                 problem: from_json(&row.get::<_, String>(5)?)?,
+                is_deferred: row.get(6)?,
             })
         };
         rows.next()?.map(read).transpose()

@@ -17,9 +17,35 @@ pub(super) fn taking_new_problems(
     since: i64,
 ) -> Result<Option<i64>, StoreError> {
     let sql = "SELECT id FROM digest WHERE integration = ?1 AND target = ?2 AND open = 1 AND joined >= ?3
-               ORDER BY id DESC LIMIT 1";
+                 AND deferred_until IS NULL ORDER BY id DESC LIMIT 1";
     let mut statement = db.prepare_cached(sql)?;
     Ok(statement.query_row(params![queue.integration, queue.target, since], |row| row.get(0)).optional()?)
+}
+
+/// The queue's digest that waits until then, made where there is none.
+pub(super) fn deferred_digest(db: &Connection, queue: &DeliveryQueue, until: i64, now: i64) -> Result<i64, StoreError> {
+    let sql = "SELECT id FROM digest WHERE integration = ?1 AND target = ?2 AND deferred_until = ?3 AND open = 1 AND shown = 0";
+    let known = params![queue.integration, queue.target, until];
+    if let Some(known) = db.prepare_cached(sql)?.query_row(known, |row| row.get(0)).optional()? {
+        return Ok(known);
+    }
+    let sql = "INSERT INTO digest (integration, target, joined, updated, deferred_until) VALUES (?1, ?2, ?3, ?3, ?4)";
+    db.prepare_cached(sql)?.execute(params![queue.integration, queue.target, now, until])?;
+    Ok(db.last_insert_rowid())
+}
+
+/// A problem waits no longer: it gets a message of its own.
+pub(super) fn release(db: &Connection, post: i64) -> Result<(), StoreError> {
+    let sql = "UPDATE digest SET version = version + 1 WHERE id = (SELECT digest FROM post WHERE id = ?1)";
+    db.prepare_cached(sql)?.execute([post])?;
+    db.prepare_cached("UPDATE post SET digest = NULL WHERE id = ?1")?.execute([post])?;
+    let sql = "UPDATE delivery SET digest = NULL, line = 1, annotation = NULL WHERE post = ?1 AND state = 'waiting'";
+    db.prepare_cached(sql)?.execute([post])?;
+    // One that holds nothing any more is no message.
+    let sql = "UPDATE digest SET open = 0 WHERE deferred_until IS NOT NULL AND shown = 0
+                 AND NOT EXISTS (SELECT 1 FROM post m WHERE m.digest = digest.id)";
+    db.prepare_cached(sql)?.execute([])?;
+    Ok(())
 }
 
 /// One of its problems changed.
@@ -87,7 +113,7 @@ impl Store {
         let sql = "SELECT g.ts IS NOT NULL, g.shown < g.version,
               g.joined < ?2 AND NOT EXISTS (SELECT 1 FROM post m WHERE m.digest = g.id AND m.open = 1),
               EXISTS (SELECT 1 FROM delivery d WHERE d.digest = g.id AND d.state = 'waiting' AND d.line = 1),
-              g.edited, g.due
+              g.edited, CASE WHEN g.deferred_until > g.due THEN g.deferred_until ELSE g.due END
             FROM digest g WHERE g.id = ?1";
         let read = |row: &Row<'_>| {
             Ok(Digest {
@@ -131,7 +157,8 @@ impl Store {
               COALESCE(SUM(open = 1 AND rank = 2), 0), COALESCE(SUM(open = 1 AND rank = 3), 0),
               (SELECT COALESCE(MIN(since), 0) FROM delivery f JOIN post q ON q.id = f.post WHERE q.digest = ?1),
               COALESCE(MAX(updated), 0),
-              (SELECT COALESCE(MAX(id), 0) FROM delivery d WHERE d.digest = ?1 AND d.state = 'waiting')
+              (SELECT COALESCE(MAX(id), 0) FROM delivery d WHERE d.digest = ?1 AND d.state = 'waiting'),
+              (SELECT deferred_until IS NOT NULL FROM digest WHERE id = ?1)
             FROM post WHERE digest = ?1";
         let read = |row: &Row<'_>| {
             Ok(DigestStats {
@@ -145,6 +172,7 @@ impl Store {
                 worst: Vec::new(),
                 unnamed: 0,
                 covers: row.get(9)?,
+                was_deferred: row.get(10)?,
             })
         };
         Ok(self.db.prepare_cached(sql)?.query_row([id], read)?)

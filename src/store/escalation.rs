@@ -27,8 +27,8 @@ pub(crate) struct Escalation {
     pub(crate) digest: Option<i64>,
     /// When people could first see it; Unix ms.
     pub(crate) since: i64,
-    /// The last step that was told: so many ms later; -1: none.
-    pub(crate) told: i64,
+    /// The last step that was done: so many ms later; -1: none.
+    pub(crate) done: i64,
 }
 
 /// A message about an unanswered problem.
@@ -40,7 +40,7 @@ pub(crate) struct UnansweredPost {
 
 /// A step about to be told.
 #[derive(Debug)]
-pub(crate) struct StepTold<'a> {
+pub(crate) struct StepNotice<'a> {
     pub(crate) row: &'a Escalation,
     /// The problem that it is told of: the object's, or one for all of the digest.
     pub(crate) problem: &'a Problem,
@@ -86,6 +86,20 @@ pub(super) fn heard(
 /// Another problem of the same object began: its steps count from when people can see that one.
 pub(super) fn superseded(db: &Connection, notification: &Notification) -> Result<(), StoreError> {
     db.execute("DELETE FROM escalation WHERE subject = ?1", [notification.object_key()])?;
+    Ok(())
+}
+
+/// Forgets rows whose messages are forgotten.
+pub(super) fn purge(db: &Connection) -> Result<(), StoreError> {
+    for sql in [
+        "DELETE FROM escalation WHERE digest IS NULL
+           AND NOT EXISTS (SELECT 1 FROM post p WHERE p.object = escalation.subject AND p.open = 1)",
+        "DELETE FROM escalation WHERE digest IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM digest g WHERE g.id = escalation.digest AND g.open = 1)",
+        "DELETE FROM still WHERE NOT EXISTS (SELECT 1 FROM post p WHERE p.object = still.object AND p.open = 1)",
+    ] {
+        db.execute(sql, [])?;
+    }
     Ok(())
 }
 
@@ -160,10 +174,10 @@ impl Store {
 
     /// The rows that are due.
     pub(crate) fn due_escalations(&self, now: i64) -> Result<Vec<Escalation>, StoreError> {
-        let sql = "SELECT subject, digest, since, told FROM escalation WHERE due <= ?1 ORDER BY due LIMIT ?2";
+        let sql = "SELECT subject, digest, since, done FROM escalation WHERE due <= ?1 ORDER BY due LIMIT ?2";
         let mut statement = self.db.prepare_cached(sql)?;
         let rows = statement.query_map(params![now, BATCH], |row| {
-            Ok(Escalation { subject: row.get(0)?, digest: row.get(1)?, since: row.get(2)?, told: row.get(3)? })
+            Ok(Escalation { subject: row.get(0)?, digest: row.get(1)?, since: row.get(2)?, done: row.get(3)? })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -194,19 +208,19 @@ impl Store {
     }
 
     /// Tells a step and plans the next one, in one transaction. `false`: somebody answered, or it was told meanwhile.
-    pub(crate) fn tell_step(
+    pub(crate) fn record_step(
         &mut self,
-        step: &StepTold<'_>,
+        step: &StepNotice<'_>,
         mode: &dyn Fn(&DeliveryQueue) -> MessageMode,
         quiet: Duration,
         now: i64,
     ) -> Result<bool, StoreError> {
-        let StepTold { row, .. } = step;
+        let StepNotice { row, .. } = step;
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let sql =
-            "UPDATE escalation SET told = ?4, due = ?5, due_set = ?6 WHERE subject = ?1 AND since = ?2 AND told = ?3";
+            "UPDATE escalation SET done = ?4, due = ?5, due_set = ?6 WHERE subject = ?1 AND since = ?2 AND done = ?3";
         let due = step.due.unwrap_or(NEVER);
-        let values = params![row.subject, row.since, row.told, step.offset, due, now];
+        let values = params![row.subject, row.since, row.done, step.offset, due, now];
         if transaction.execute(sql, values)? == 0 {
             return Ok(false);
         }
@@ -225,11 +239,11 @@ impl Store {
         let seq = transaction.last_insert_rowid();
         let writer = StepWriter { db: &transaction, step, incoming: &incoming, object: &object, seq, quiet, now };
         for queue in writer.threads(&posts) {
-            writer.tell(queue, mode(queue), &to_json(&step.mentions)?, false)?;
+            writer.enqueue_notice(queue, mode(queue), &to_json(&step.mentions)?, false)?;
         }
         for queue in step.to {
             let mentions = if queue.target.is_person() { NOBODY.to_owned() } else { to_json(&step.mentions)? };
-            writer.tell(queue, mode(queue), &mentions, true)?;
+            writer.enqueue_notice(queue, mode(queue), &mentions, true)?;
         }
         transaction.commit()?;
         Ok(true)
@@ -247,7 +261,7 @@ impl Store {
 /// One step that is being told.
 struct StepWriter<'a> {
     db: &'a Connection,
-    step: &'a StepTold<'a>,
+    step: &'a StepNotice<'a>,
     incoming: &'a Incoming,
     object: &'a str,
     seq: i64,
@@ -269,14 +283,20 @@ impl StepWriter<'_> {
         queues
     }
 
-    fn tell(&self, queue: &DeliveryQueue, mode: MessageMode, mentions: &str, follows: bool) -> Result<(), StoreError> {
+    fn enqueue_notice(
+        &self,
+        queue: &DeliveryQueue,
+        mode: MessageMode,
+        mentions: &str,
+        follows: bool,
+    ) -> Result<(), StoreError> {
         let about = (self.step.problem, self.incoming, self.seq);
-        tell(self.db, about, (queue, mode, mentions, follows), self.quiet, self.now)
+        enqueue_notice(self.db, about, (queue, mode, mentions, follows), self.quiet, self.now)
     }
 }
 
 /// Puts a notification of ours into a queue. Where that is to follow the problem, its message shows all of it.
-pub(super) fn tell(
+pub(super) fn enqueue_notice(
     db: &Connection,
     (problem, incoming, seq): (&Problem, &Incoming, i64),
     (queue, mode, mentions, follows): (&DeliveryQueue, MessageMode, &str, bool),
@@ -284,7 +304,7 @@ pub(super) fn tell(
     now: i64,
 ) -> Result<(), StoreError> {
     let object = incoming.object_key();
-    let assigner = PostAssigner { db, queue, mode, quiet, now };
+    let assigner = PostAssigner { db, queue, mode, quiet, now, deferred: None };
     let row = NewDeliveryRow {
         seq,
         queue: queue.clone(),
@@ -303,7 +323,7 @@ pub(super) fn tell(
             let _ = whole.apply(notification);
         }
         let sql =
-            "UPDATE post SET follows = 1, watched = 1, problem = ?3, open = 1, rank = MAX(rank, 1), acknowledged = ?4
+            "UPDATE post SET follows = 1, watched = 1, problem = ?3, open = 1, rank = CASE WHEN rank > 1 THEN rank ELSE 1 END, acknowledged = ?4
                    WHERE id = (SELECT MAX(id) FROM post WHERE integration = ?1 AND target = ?2 AND object = ?5)";
         let is_acknowledged = whole.acknowledged.is_some();
         db.execute(sql, params![queue.integration, queue.target, to_json(&whole)?, is_acknowledged, object])?;

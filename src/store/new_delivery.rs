@@ -122,7 +122,14 @@ fn assign_orphan(db: &Connection, row: &Row<'_>) -> Result<(), StoreError> {
     let queue = DeliveryQueue { integration: row.get(2)?, target: row.get(3)? };
     let since = row.get(7)?;
     let incoming = super::incoming(&row.get::<_, String>(8)?)?;
-    let assigner = PostAssigner { db, queue: &queue, mode: MessageMode::WriteOnce, quiet: Duration::ZERO, now: since };
+    let assigner = PostAssigner {
+        db,
+        queue: &queue,
+        mode: MessageMode::WriteOnce,
+        quiet: Duration::ZERO,
+        now: since,
+        deferred: None,
+    };
     let new = NewDeliveryRow {
         seq: row.get(1)?,
         queue: queue.clone(),

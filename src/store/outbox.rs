@@ -38,6 +38,8 @@ pub(crate) enum NewDelivery {
         /// Shown with the message.
         annotation: Option<String>,
         mode: MessageMode,
+        /// It can wait until then, with others; Unix ms.
+        deferred: Option<i64>,
     },
     /// It has no destination: kept and alarmed.
     Dead { reason: String },
@@ -176,6 +178,7 @@ impl Store {
         ] {
             transaction.execute(&format!("DELETE FROM {table_and_use}"), params![before, forgotten, most])?;
         }
+        escalation::purge(&transaction)?;
         transaction.commit()?;
         Ok(purged)
     }
@@ -189,7 +192,13 @@ pub(super) fn keep_direct_message(
     quiet: Duration,
     now: i64,
 ) -> Result<(), StoreError> {
-    let waiting = NewDelivery::Waiting { queue: queue.clone(), mentions: mentions.to_vec(), annotation: None, mode };
+    let waiting = NewDelivery::Waiting {
+        queue: queue.clone(),
+        mentions: mentions.to_vec(),
+        annotation: None,
+        mode,
+        deferred: None,
+    };
     let incoming = Incoming::DirectMessage(message.clone());
     let entry = NewEntry { id: SpoolId::fresh(), received: now, incoming, deliveries: vec![waiting] };
     Import { db, quiet, now }.entry(&entry).map(drop)
@@ -254,8 +263,10 @@ impl Import<'_> {
             since: now,
         };
         match delivery {
-            NewDelivery::Waiting { queue, mentions, annotation, mode } => {
-                let row = row(queue, to_json(mentions)?, annotation);
+            NewDelivery::Waiting { queue, mentions, annotation, mode, deferred } => {
+                let mut row = row(queue, to_json(mentions)?, annotation);
+                // Nothing is late, and nothing given up, because it could wait.
+                row.since = deferred.unwrap_or(row.since);
                 if duplicate::exists(db, &entry.incoming, seq, entry.received, queue)? {
                     let reason = match entry.incoming {
                         Incoming::Notification(_) => "shown once for all contacts",
@@ -263,7 +274,7 @@ impl Import<'_> {
                     };
                     return row.write_ended(db, Ended { state: DeliveryState::Merged, attempts: 0, reason }, now);
                 }
-                row.enqueue(&PostAssigner { db, queue, mode: *mode, quiet, now }, &entry.incoming)
+                row.enqueue(&PostAssigner { db, queue, mode: *mode, quiet, now, deferred: *deferred }, &entry.incoming)
             }
             NewDelivery::Dead { reason } => {
                 let row = row(&DeliveryQueue::nowhere(), NOBODY.to_owned(), &None);

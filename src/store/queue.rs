@@ -58,13 +58,14 @@ pub(crate) struct PausedIntegration {
 }
 
 const COLUMNS: &str = "SELECT d.id, d.state, d.integration, d.target, n.received,
-    MAX(COALESCE(g.due, p.due, 0),
+    MAX(COALESCE(g.due, p.due, 0), COALESCE(g.deferred_until, 0),
       COALESCE((SELECT until FROM pause h WHERE h.integration = d.integration AND h.scope = 'integration'
         AND h.channel = ''), 0),
       COALESCE((SELECT until FROM pause h WHERE h.integration = d.integration AND h.scope = 'channel'
         AND h.channel = d.target), 0)),
     MAX(d.attempts, CASE d.state WHEN 'waiting' THEN COALESCE(g.attempts, p.attempts, 0) ELSE 0 END),
-    COALESCE(d.reason, CASE d.state WHEN 'waiting' THEN COALESCE(g.reason, p.reason, NULLIF(
+    COALESCE(d.reason, CASE d.state WHEN 'waiting' THEN COALESCE(g.reason, p.reason,
+      CASE WHEN g.deferred_until IS NOT NULL AND g.shown = 0 THEN d.annotation END, NULLIF(
       (SELECT reason FROM pause h WHERE h.integration = d.integration AND h.scope = 'integration'
         AND h.channel = ''), '')) END),
     n.id, n.body, d.channel, d.ts, d.code
@@ -97,7 +98,9 @@ impl Store {
             let sql = format!("SELECT COUNT(*) FROM delivery WHERE state = '{}'", state.name());
             self.db.query_row(&sql, [], |row| row.get::<_, i64>(0))
         };
-        let oldest = "SELECT MIN(n.received) FROM delivery d JOIN notification n ON n.seq = d.notification
+        // What can wait until its route's time isn't late before.
+        let oldest = "SELECT MIN(CASE WHEN g.deferred_until > n.received THEN g.deferred_until ELSE n.received END)
+                      FROM delivery d JOIN notification n ON n.seq = d.notification LEFT JOIN digest g ON g.id = d.digest
                       WHERE d.state = 'waiting'";
         Ok(Summary {
             waiting: count(DeliveryState::Waiting)?,

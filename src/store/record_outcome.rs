@@ -203,7 +203,7 @@ impl Recorder<'_> {
             .collect::<Result<Vec<_>, _>>()?;
         let there =
             "SELECT 1 FROM delivery WHERE notification = ?1 AND integration = ?2 AND target = ?3 AND state <> 'dead'";
-        let assigner = PostAssigner { db: self.db, queue, mode, quiet: self.quiet, now: self.now };
+        let assigner = PostAssigner { db: self.db, queue, mode, quiet: self.quiet, now: self.now, deferred: None };
         for (row, body) in rows {
             let values = params![row.seq, queue.integration, queue.target];
             if self.db.query_row(there, values, |_| Ok(())).optional()?.is_none() {

@@ -137,14 +137,14 @@ impl Store {
             let owner = new_owner(&incoming);
             let queues = queues_of(&transaction, object)?;
             for queue in &queues {
-                let assigner = PostAssigner { db: &transaction, queue, mode: mode(queue), quiet, now };
+                let assigner = PostAssigner { db: &transaction, queue, mode: mode(queue), quiet, now, deferred: None };
                 show_in(&assigner, seq, object, &incoming, owner.as_deref())?;
             }
             if let (Some(owner), Some(first)) = (owner, queues.first()) {
                 let queue = DeliveryQueue { target: Target::Channel(owner), ..first.clone() };
                 let about = (&problem, &incoming, seq);
                 if !queues.contains(&queue) {
-                    escalation::tell(&transaction, about, (&queue, mode(&queue), NOBODY, true), quiet, now)?;
+                    escalation::enqueue_notice(&transaction, about, (&queue, mode(&queue), NOBODY, true), quiet, now)?;
                 }
             }
         }

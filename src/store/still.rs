@@ -4,7 +4,7 @@
 //! nobody answered it, go into the outbox in the transaction that plans the next time.
 
 use super::delivery_queue::{DeliveryQueue, MessageMode};
-use super::escalation::tell;
+use super::escalation::enqueue_notice;
 use super::{Store, StoreError, from_json, to_json};
 use crate::model::incoming::Incoming;
 use crate::model::problem::{ActionTaken, Problem};
@@ -25,7 +25,7 @@ pub(crate) struct Still {
 
 /// A question or the news that nobody answered it, about to be told.
 #[derive(Debug)]
-pub(crate) struct StillTold<'a> {
+pub(crate) struct StillNotice<'a> {
     pub(crate) row: &'a Still,
     /// The row afterwards.
     pub(crate) next: (i64, Option<i64>),
@@ -39,8 +39,9 @@ pub(crate) struct StillTold<'a> {
 
 /// A message's problem changed.
 pub(super) fn heard(db: &Connection, object: &str, was: &Problem, is: &Problem, now: i64) -> Result<(), StoreError> {
-    let held = |problem: &Problem| problem.acknowledged.as_ref().filter(|_| problem.is_bad).map(|remark| remark.at);
-    match (held(was), held(is)) {
+    let acknowledged_at =
+        |problem: &Problem| problem.acknowledged.as_ref().filter(|_| problem.is_bad).map(|remark| remark.at);
+    match (acknowledged_at(was), acknowledged_at(is)) {
         (before, Some(after)) if before != Some(after) => {
             let sql = "INSERT INTO still (object, since, asked) VALUES (?1, ?2, NULL)
                        ON CONFLICT (object) DO UPDATE SET since = excluded.since, asked = NULL";
@@ -64,7 +65,8 @@ pub(super) fn answered(db: &Connection, object: &str, now: i64) -> Result<(), St
 /// The clock went back: nobody was asked, and nobody acknowledged, in times to come.
 pub(super) fn follow_clock(db: &Connection, now: i64) -> Result<(), StoreError> {
     db.execute(
-        "UPDATE still SET since = MIN(since, ?1), asked = MIN(asked, ?1) WHERE since > ?1 OR asked > ?1",
+        "UPDATE still SET since = CASE WHEN since > ?1 THEN ?1 ELSE since END,
+           asked = CASE WHEN asked > ?1 THEN ?1 ELSE asked END WHERE since > ?1 OR asked > ?1",
         [now],
     )?;
     Ok(())
@@ -99,24 +101,24 @@ impl Store {
     }
 
     /// Tells it, in one transaction with the row. `false`: it was answered, ended or told meanwhile.
-    pub(crate) fn tell_still(
+    pub(crate) fn record_still_notice(
         &mut self,
-        told: &StillTold<'_>,
+        notified: &StillNotice<'_>,
         mode: &dyn Fn(&DeliveryQueue) -> MessageMode,
         quiet: Duration,
         now: i64,
     ) -> Result<bool, StoreError> {
-        let Still { object, since, asked } = told.row;
+        let Still { object, since, asked } = notified.row;
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let sql = "UPDATE still SET since = ?4, asked = ?5 WHERE object = ?1 AND since = ?2
                      AND ((asked IS NULL AND ?3 IS NULL) OR asked = ?3)";
-        if transaction.execute(sql, params![object, since, asked, told.next.0, told.next.1])? == 0 {
+        if transaction.execute(sql, params![object, since, asked, notified.next.0, notified.next.1])? == 0 {
             return Ok(false);
         }
         let Some((_, problem)) = acknowledged_problem(&transaction, object)? else {
             return Ok(false);
         };
-        let incoming = Incoming::Notification(told.action.as_notification(&problem.latest));
+        let incoming = Incoming::Notification(notified.action.as_notification(&problem.latest));
         let id = format!("still {object} {since} {}", asked.unwrap_or(0));
         let sql = "INSERT INTO notification (id, received, object, duplicate_key, contact, body)
                    VALUES (?1, ?2, ?3, ?1, '', ?4) ON CONFLICT (id) DO NOTHING";
@@ -125,16 +127,16 @@ impl Store {
         }
         let seq = transaction.last_insert_rowid();
         let about = (&problem, &incoming, seq);
-        let mentions = to_json(&told.mentions)?;
-        let queues = match told.only {
+        let mentions = to_json(&notified.mentions)?;
+        let queues = match notified.only {
             Some(_) => Vec::new(),
             None => super::shown_message::queues_of(&transaction, object)?,
         };
-        for queue in queues.iter().filter(|queue| !told.to.contains(queue)) {
-            tell(&transaction, about, (queue, mode(queue), &mentions, false), quiet, now)?;
+        for queue in queues.iter().filter(|queue| !notified.to.contains(queue)) {
+            enqueue_notice(&transaction, about, (queue, mode(queue), &mentions, false), quiet, now)?;
         }
-        for queue in told.only.into_iter().chain(told.to) {
-            tell(&transaction, about, (queue, mode(queue), super::new_delivery::NOBODY, true), quiet, now)?;
+        for queue in notified.only.into_iter().chain(notified.to) {
+            enqueue_notice(&transaction, about, (queue, mode(queue), super::new_delivery::NOBODY, true), quiet, now)?;
         }
         transaction.commit()?;
         Ok(true)

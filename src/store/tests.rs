@@ -28,7 +28,7 @@ fn ops() -> DeliveryQueue {
 const EDITABLE: MessageMode = MessageMode::Editable { threaded: true };
 
 fn waiting(mode: MessageMode) -> NewDelivery {
-    NewDelivery::Waiting { queue: ops(), mentions: Vec::new(), annotation: None, mode }
+    NewDelivery::Waiting { queue: ops(), mentions: Vec::new(), annotation: None, mode, deferred: None }
 }
 
 /// The next step that may be taken.
@@ -562,10 +562,10 @@ fn told_by(origin: &str, kind: &str, state: &str, problem: &str, time: i64) -> N
     ] {
         fields.put(name, value);
     }
-    let mut told = fields.into_notification(time).with_origin(origin);
+    let mut notified = fields.into_notification(time).with_origin(origin);
     // As it comes from the core: the time is that of the word.
-    told.time = time;
-    told
+    notified.time = time;
+    notified
 }
 
 /// What two hosts say about one problem, one word a second from `now` on, and the steps that people see.
@@ -599,8 +599,8 @@ fn two_hosts_that_notify_for_one_core_make_one_card() {
 #[test]
 fn a_problem_that_comes_again_through_a_third_worker_is_news() {
     let words = [("w1", "PROBLEM", "2"), ("w2", "RECOVERY", "0"), ("w3", "PROBLEM", "2"), ("w1", "RECOVERY", "0")];
-    let told = |((worker, kind, state), time)| told_by(worker, kind, state, "", time);
-    let words: Vec<Notification> = words.into_iter().zip(100..).map(told).collect();
+    let notified = |((worker, kind, state), time)| told_by(worker, kind, state, "", time);
+    let words: Vec<Notification> = words.into_iter().zip(100..).map(notified).collect();
     assert_eq!(hears(&words), ["post", "update", "reply", "post", "update", "reply"]);
 }
 

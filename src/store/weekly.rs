@@ -57,8 +57,14 @@ impl Store {
                 annotation: None,
                 since: now,
             };
-            let assigner =
-                PostAssigner { db: &transaction, queue: &post.queue, mode: post.mode, quiet: Duration::ZERO, now };
+            let assigner = PostAssigner {
+                db: &transaction,
+                queue: &post.queue,
+                mode: post.mode,
+                quiet: Duration::ZERO,
+                now,
+                deferred: None,
+            };
             row.enqueue(&assigner, &incoming)?;
         }
         transaction.commit()?;

@@ -173,7 +173,14 @@ fn an_evening_climbs_two_steps_is_acknowledged_forgotten_asked_after_handed_over
             Err(format!("{now}\n{}", night.site.log()))
         }
     });
-    assert!(card.replies().iter().any(|reply| reply.contains("handed it over to bob")), "{:?}", card.replies());
+    wait::until("the handover in the thread", || {
+        let replies = card.replies();
+        if replies.iter().any(|reply| reply.contains("handed it over to bob")) {
+            Ok(())
+        } else {
+            Err(format!("{replies:?}"))
+        }
+    });
     let comments = night.core.status("servicecomment", "service_description=Disk\n");
     assert!(comments.iter().any(|comment| comment.contains("handed over to bob (U0BOB00001)")), "{comments:?}");
     // The new owner is asked, too, and says yes.
@@ -216,7 +223,7 @@ fn without_an_answer_the_people_of_the_steps_are_told() {
         "--servicestate",
         "2",
         "--author",
-        "Alice (U0ALICE001)",
+        "Alice (Slack U0ALICE001)",
         "--comment",
         "looking",
     ];
@@ -310,4 +317,128 @@ fn whoever_is_on_call_is_mentioned_and_the_group_and_the_channel_follow_the_cale
     wait::until("the complaint", || site.log().contains("the last good copy is used"));
     assert_eq!(site.sql("SELECT people FROM on_duty").unwrap(), "[\"bob@example.com\"]");
     sandbox.assert_respected();
+}
+
+/// Killed again and again, at whatever call it is: each step once, and none after the end. Slack may have a reply twice only
+/// where the process died between its word and our note, which is one reply for each death.
+#[test]
+fn a_listener_that_is_killed_all_the_time_tells_each_step_once_in_the_outbox() {
+    let sandbox = Sandbox::start(&["--burst", "999"]);
+    let steps: String = (1..=6).map(|n| format!("[[escalate]]\nafter = \"{n}s\"\nmention = \"@oncall\"\n")).collect();
+    let site = Site::with_token(&sandbox, &format!("[storm]\nthreshold = 99\n{steps}"));
+    for host in ["a", "b", "c"] {
+        site.service("PROBLEM", host, "Disk", "2", "full");
+    }
+    let mut lot = 7_u64;
+    let started = std::time::Instant::now();
+    let mut kills = 0;
+    while started.elapsed() < Duration::from_secs(12) {
+        let listener = site.listen();
+        lot = lot.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        std::thread::sleep(Duration::from_millis(20 + (lot >> 33) % 900));
+        signal(listener.0.id(), "KILL");
+        drop(listener);
+        kills += 1;
+    }
+    site.service("RECOVERY", "a", "Disk", "0", "fine");
+    let _listener = site.listen();
+    let of =
+        |host: &str| format!("SELECT COUNT(*) FROM notification WHERE id LIKE 'step %' AND object LIKE '%{host}%'");
+    wait::until("the last step", || {
+        site.sql("SELECT COUNT(*) FROM escalation WHERE done < 6000").is_ok_and(|left| left == "0")
+    });
+    wait::until("the rest", || site.queue()["waiting"] == 0);
+    // Late ones are told together, so there may be fewer; no offset is told twice.
+    let offsets = site.sql("SELECT id FROM notification WHERE id LIKE 'step %' ORDER BY id").unwrap();
+    let all: Vec<&str> = offsets.lines().collect();
+    let mut once = all.clone();
+    once.dedup();
+    assert_eq!(all, once);
+    assert!(site.sql(&of("b")).unwrap().parse::<u32>().unwrap() >= 1, "{offsets}");
+    for host in ["b", "c"] {
+        let told: usize = site.sql(&of(host)).unwrap().parse().unwrap();
+        let shown = channel_told(&sandbox).iter().filter(|text| text.contains(&format!("Disk on {host}"))).count();
+        assert!((1..=told + kills).contains(&shown), "{host}: {shown} of {told}, {kills} kills");
+    }
+    assert_eq!(site.sql("SELECT COUNT(*) FROM escalation").unwrap(), "2", "nothing of what has recovered");
+    println!("killed {kills} times");
+}
+
+#[test]
+#[ignore = "needs faketime: tests/run"]
+fn a_clock_that_jumps_an_hour_between_two_runs_tells_each_step_once() {
+    for jump in ["-3600", "+3600"] {
+        let sandbox = Sandbox::start(&["--burst", "99"]);
+        let site = Site::with_token(&sandbox, STEPS);
+        site.jump("+0");
+        let listener = site.listen();
+        site.service("PROBLEM", "web01", "Disk", "2", "full");
+        wait_for_steps(&site, &sandbox, 1);
+        assert_eq!(listener.stop(), Some(0));
+        site.jump(jump);
+        let _listener = site.listen();
+        let second = || channel_told(&sandbox).iter().filter(|text| text.contains("told: @bob@example.com")).count();
+        wait::until(&format!("the second step, {jump}"), || {
+            if second() > 0 { Ok(()) } else { Err(format!("{:?}\n{}", sandbox.texts(), site.log())) }
+        });
+        site.service("PROBLEM", "later", "Disk", "2", "full");
+        wait_for_steps(&site, &sandbox, 3);
+        let of_first = channel_told(&sandbox).iter().filter(|text| text.contains("Disk on web01")).count();
+        assert_eq!(of_first, 2, "{jump}: {:?}", channel_told(&sandbox));
+    }
+}
+
+#[test]
+fn a_changed_configuration_tells_what_is_still_to_come_and_nothing_twice() {
+    let sandbox = Sandbox::start(&["--burst", "99"]);
+    let site = Site::with_token(&sandbox, STEPS);
+    let listener = site.listen();
+    site.service("PROBLEM", "web01", "Disk", "2", "full");
+    wait_for_steps(&site, &sandbox, 1);
+    // The second step comes later now, and calls others.
+    let changed = STEPS.replace("after = \"4s\"\nmention = \"@bob@example.com\"", "after = \"7s\"\nmention = \"here\"");
+    site.configure(&(crate::harness::sandbox::by_token(&sandbox.url) + &changed));
+    signal(listener.0.id(), "HUP");
+    wait_for_steps(&site, &sandbox, 2);
+    let texts = channel_told(&sandbox);
+    assert!(texts[1].contains("told: @here"), "{texts:?}");
+    assert_eq!(texts.len(), 2, "{texts:?}");
+}
+
+#[test]
+fn what_can_wait_is_one_message_at_its_time_and_what_gets_worse_comes_at_once() {
+    let sandbox = Sandbox::start(&["--burst", "99"]);
+    let site = Site::new("");
+    // In a minute and a half at most, and not before the last of them came.
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let at = ((now + 20) / 60 + 1) % 1440;
+    let hold = format!("[[route]]\nhold = \"{:02}:{:02}\"\n[storm]\nwindow = \"2s\"\n", at / 60, at % 60);
+    site.configure(&(crate::harness::sandbox::by_token(&sandbox.url) + &hold));
+    let _listener = site.listen();
+    site.service("PROBLEM", "a", "Disk", "1", "nearly full");
+    site.service("PROBLEM", "b", "Disk", "1", "nearly full");
+    site.service("PROBLEM", "c", "Disk", "1", "nearly full");
+    site.service("RECOVERY", "b", "Disk", "0", "fine");
+    site.service("PROBLEM", "c", "Disk", "2", "full");
+    // Nothing is late that can wait, and the queue says until when.
+    wait::until("the reason", || site.queue().to_string().contains("held until "));
+    let check = site.run(&["check", "-w", "0s", "-c", "0s"]);
+    assert!(!crate::harness::process::text(&check.stdout).contains("oldest=-"), "{check:?}");
+    // The worst isn't held at all.
+    site.service("PROBLEM", "d", "Disk", "2", "full");
+    let first = sandbox.wait_for_messages(2);
+    let mut texts: Vec<&str> = first.iter().map(|message| message["text"].as_str().unwrap()).collect();
+    texts.sort_unstable();
+    assert!(texts[0].contains("CRITICAL: Disk on c") && texts[1].contains("CRITICAL: Disk on d"), "{texts:?}");
+    assert!(!sandbox.texts().iter().any(|text| text.contains("Disk on a")), "{:?}", sandbox.texts());
+    let digest = wait::until_within(Duration::from_secs(100), "the digest", || {
+        let is_it =
+            |message: &Value| message["text"].as_str().is_some_and(|text| text.starts_with("2 problems on 2 hosts"));
+        sandbox.messages().into_iter().find(is_it).ok_or_else(|| format!("{:?}\n{}", sandbox.texts(), site.log()))
+    });
+    assert!(digest.to_string().contains("1 recovered") && digest.to_string().contains("held until"), "{digest}");
+    wait::until("the rest", || site.queue()["waiting"] == 0);
+    let of_a = sandbox.messages().iter().filter(|message| message["thread_ts"].is_null()).count();
+    assert_eq!(of_a, 3, "{:?}", sandbox.texts());
+    site.assert_all_delivered();
 }

@@ -6,7 +6,7 @@
 
 use super::mentions::{mention_texts, message_mode, queue_of};
 use super::{DeliverError, Deliverer};
-use crate::config::{Config, Destination, Route};
+use crate::config::{Config, Destination, Route, SendTime, SendTimes};
 use crate::flow::ask_cores::{AUTHOR_LOOK, ask_the_cores};
 use crate::flow::people;
 use crate::model::incoming::Incoming;
@@ -130,7 +130,7 @@ impl Deliverer {
                 route::decide_direct_message(message, &self.config)
             }
         };
-        let mut deliveries = deliveries(&decision, &incoming, &self.config);
+        let mut deliveries = deliveries(&decision, &incoming, received, &self.config);
         self.add_followers(&incoming, &mut deliveries)?;
         for delivery in &deliveries {
             if let NewDelivery::Dead { reason } = delivery {
@@ -173,7 +173,13 @@ impl Deliverer {
                 |one: &NewDelivery| matches!(one, NewDelivery::Waiting { queue: other, .. } if *other == queue);
             if !deliveries.iter().any(is_there) {
                 let mode = message_mode(&self.config, &queue);
-                deliveries.push(NewDelivery::Waiting { queue, mentions: Vec::new(), annotation: None, mode });
+                deliveries.push(NewDelivery::Waiting {
+                    queue,
+                    mentions: Vec::new(),
+                    annotation: None,
+                    mode,
+                    deferred: None,
+                });
             }
         }
         Ok(())
@@ -203,7 +209,7 @@ pub(crate) fn subscriptions(store: &Store) -> Result<Vec<Route>, StoreError> {
 }
 
 /// The destinations, as rows of the outbox. Never empty: without a destination the notification is dead, not gone.
-fn deliveries(decision: &Decision, incoming: &Incoming, config: &Config) -> Vec<NewDelivery> {
+fn deliveries(decision: &Decision, incoming: &Incoming, received: i64, config: &Config) -> Vec<NewDelivery> {
     let annotation = (!decision.complaints.is_empty()).then(|| decision.complaints.join("; "));
     let email = incoming.notification().and_then(|notification| notification.contact.email.as_deref());
     let mut found: Vec<_> = decision
@@ -212,7 +218,10 @@ fn deliveries(decision: &Decision, incoming: &Incoming, config: &Config) -> Vec<
         .map(|routed| {
             let queue = queue_of(routed, email);
             let (mentions, mode) = (mention_texts(&routed.mentions), message_mode(config, &queue));
-            NewDelivery::Waiting { queue, mentions, annotation: annotation.clone(), mode }
+            let deferred = routed.deferred.as_ref().and_then(|times| next_time(times, received));
+            let waits = deferred.map(|until| format!("held until {}", wall(until).strftime("%a %H:%M")));
+            let annotation = annotation.clone().or(waits);
+            NewDelivery::Waiting { queue, mentions, annotation, mode, deferred }
         })
         .collect();
     if found.is_empty() {
@@ -220,6 +229,26 @@ fn deliveries(decision: &Decision, incoming: &Incoming, config: &Config) -> Vec<
         found.push(NewDelivery::Dead { reason });
     }
     found
+}
+
+/// The first of these times after a moment; Unix ms.
+fn next_time(times: &SendTimes, after: i64) -> Option<i64> {
+    let today = wall(after).date();
+    let of_day = |day: i64| {
+        let date = today.checked_add(jiff::Span::new().days(day)).ok()?;
+        let weekday = usize::try_from(date.weekday().to_monday_zero_offset()).ok()?;
+        let at = |time: &SendTime| {
+            let time = date.at(0, 0, 0, 0).checked_add(jiff::SignedDuration::from_mins(i64::from(time.minute))).ok()?;
+            Some(jiff::tz::TimeZone::system().to_timestamp(time).ok()?.as_millisecond())
+        };
+        times.0.iter().filter(|time| time.days[weekday]).filter_map(at).filter(|at| *at > after).min()
+    };
+    (0..=8).find_map(of_day)
+}
+
+fn wall(unix_ms: i64) -> jiff::civil::DateTime {
+    let instant = jiff::Timestamp::from_millisecond(unix_ms).unwrap_or_default();
+    jiff::tz::TimeZone::system().to_datetime(instant)
 }
 
 /// The machine's local time of day, for routes that hold only at certain hours.

@@ -266,7 +266,7 @@ fn people(event: &Component<'_>) -> Vec<String> {
     let is_separator = |c: char| c.is_whitespace() || "<>,;()[]\"|".contains(c);
     let addresses: BTreeSet<String> = title
         .split(is_separator)
-        .filter(|word| word.split_once('@').is_some_and(|(who, host)| !who.is_empty() && host.contains('.')))
+        .filter(|part| part.split_once('@').is_some_and(|(who, host)| !who.is_empty() && host.contains('.')))
         .map(str::to_lowercase)
         .collect();
     if addresses.is_empty() { vec![title.trim().to_owned()] } else { addresses.into_iter().collect() }

@@ -129,3 +129,118 @@ fn whatever_a_calendar_says_the_work_is_bounded_and_the_reason_said() {
     assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
     assert!(!read(&event("RRULE:FREQ=DAILY")).unwrap().is_empty());
 }
+
+/// Calendars as they are exported: shifts of a day, a night, a week; weekdays, the last of a month, ends, counts, exceptions,
+/// moved and cancelled ones, one that a zone of the calendar's own defines.
+const EXPORTED: [&str; 8] = [
+    "DTSTART;TZID=Europe/Berlin:20251229T090000\nDTEND;TZID=Europe/Berlin:20260105T090000\nRRULE:FREQ=WEEKLY;INTERVAL=3\n",
+    "DTSTART;TZID=Europe/Berlin:20260101T200000\nDTEND;TZID=Europe/Berlin:20260102T080000\nRRULE:FREQ=DAILY\n\
+     EXDATE;TZID=Europe/Berlin:20260328T200000,20261024T200000\n",
+    "DTSTART;TZID=America/New_York:20260101T080000\nDTEND;TZID=America/New_York:20260101T170000\n\
+     RRULE:FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;UNTIL=20261030T120000Z\n",
+    "DTSTART:20260131T000000Z\nDTEND:20260201T000000Z\nRRULE:FREQ=MONTHLY;BYDAY=-1SA;COUNT=9\n",
+    "DTSTART;TZID=Europe/London:20260101T023000\nDTEND;TZID=Europe/London:20260101T043000\nRRULE:FREQ=DAILY;INTERVAL=2\n",
+    "DTSTART;TZID=Europe/Berlin:20260105T070000\nDTEND;TZID=Europe/Berlin:20260105T190000\nRRULE:FREQ=MONTHLY;BYMONTHDAY=5,20;BYMONTH=1,2,3,10,11\n\
+     RDATE;TZID=Europe/Berlin:20260713T070000\n",
+    "DTSTART;TZID=Australia/Lord_Howe:20260301T220000\nDTEND;TZID=Australia/Lord_Howe:20260302T100000\nRRULE:FREQ=WEEKLY;BYDAY=SU,WE\n",
+    "DTSTART;TZID=Europe/Berlin:20260301T120000\nDTEND;TZID=Europe/Berlin:20260302T120000\nRRULE:FREQ=YEARLY;BYDAY=1SU;BYMONTH=3,9\n",
+];
+
+#[test]
+#[ignore = "needs Python's recurring-ical-events: tests/run"]
+fn a_year_of_shifts_is_what_an_independent_expander_finds() {
+    let mut text = "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//ackbell//test//EN\n".to_owned();
+    for (number, event) in EXPORTED.iter().enumerate() {
+        text.push_str(&format!(
+            "BEGIN:VEVENT\nUID:{number}\nDTSTAMP:20260101T000000Z\nSUMMARY:{number}\n{event}END:VEVENT\n"
+        ));
+    }
+    // One night is moved, another cancelled.
+    text.push_str("BEGIN:VEVENT\nUID:1\nDTSTAMP:20260101T000000Z\nSUMMARY:moved\nRECURRENCE-ID;TZID=Europe/Berlin:20260410T200000\n\
+        DTSTART;TZID=Europe/Berlin:20260411T100000\nDTEND;TZID=Europe/Berlin:20260411T180000\nEND:VEVENT\nEND:VCALENDAR\n");
+    let text = text.replace('\n', "\r\n");
+    let (from, to) = (at("2026-01-01T00:00:00Z"), at("2027-01-01T00:00:00Z"));
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("year.ics");
+    std::fs::write(&file, &text).unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = std::process::Command::new(root.join("target/venv/bin/python"))
+        .arg(root.join("tests/calendar/expand.py"))
+        .arg(&file)
+        .args([from.to_string(), to.to_string()])
+        .output()
+        .unwrap();
+    assert!(python.status.success(), "{}", String::from_utf8_lossy(&python.stderr));
+    let expected: Vec<(i64, i64, String)> = serde_json::from_slice(&python.stdout).unwrap();
+    let found: Vec<(i64, i64, String)> = shifts(&text, from, to, &berlin())
+        .unwrap()
+        .into_iter()
+        .map(|shift| (shift.start, shift.end, shift.who.join(",")))
+        .collect();
+    let missing: Vec<_> = expected.iter().filter(|shift| !found.contains(shift)).take(10).collect();
+    let others: Vec<_> = found.iter().filter(|shift| !expected.contains(shift)).take(10).collect();
+    assert!(missing.is_empty() && others.is_empty(), "missing {missing:?}, too many {others:?}");
+    assert!(found.len() > 850, "{}", found.len());
+}
+
+/// Answers every request with this, byte for byte; gives its address.
+fn serve(answer: Vec<u8>) -> String {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let own = address.clone();
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let _ = connection.read(&mut [0; 4096]);
+            let answer = String::from_utf8_lossy(&answer).replace("SELF", &own);
+            let _ = connection.write_all(answer.as_bytes());
+        }
+    });
+    address
+}
+
+#[test]
+fn a_calendar_that_cant_be_used_says_why_and_the_last_good_copy_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |url: &str| {
+        let address = CalendarAddress::Url(crate::system::secret::Secret::new(format!("{url}/private-secret/x.ics")));
+        plan(Shifts::Calendar(CalendarSource { address, login: None }))
+    };
+    let fetch = |url: &str| fetch_calendars(&at(url), directory.path(), &Environment::default());
+    let ok = |body: &str| {
+        format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    };
+    let status = |line: &str, more: &str| {
+        format!("HTTP/1.1 {line}\r\nConnection: close\r\nContent-Length: 0\r\n{more}\r\n").into_bytes()
+    };
+    let none = fetch("http://127.0.0.1:1");
+    assert!(none.problem.unwrap().contains("there is no copy of it yet"));
+    let good = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nEND:VCALENDAR\r\n";
+    let first = fetch(&serve(ok(good)));
+    assert_eq!((first.plan.as_deref(), first.problem), (Some(good), None));
+    let large = format!("{good}{}", "x".repeat(6_000_000));
+    for (answer, reason) in [
+        (ok("<html>log in</html>"), "it isn't a calendar"),
+        (ok(&large), "more than 5 MB"),
+        (status("401 Unauthorized", ""), "needs another user or password"),
+        (status("404 Not Found", ""), "it answered 404"),
+        (status("302 Found", "Location: SELF/again\r\n"), "redirects more than 3 times"),
+    ] {
+        let found = fetch(&serve(answer));
+        let problem = found.problem.unwrap_or_else(|| panic!("{reason}"));
+        assert!(problem.contains(reason) && problem.contains("the last good copy is used"), "{problem}");
+        assert!(!problem.contains("secret"), "{problem}");
+        assert_eq!(found.plan.as_deref(), Some(good), "{reason}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_calendar_ends_the_program(cut in 0_usize..2000, with in "[ -~\r\n]{0,40}") {
+        let text = format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n{}END:VCALENDAR\r\n", WEEKLY.replace('\n', "\r\n"));
+        let at = cut.min(text.len());
+        let broken = format!("{}{with}{}", &text[..at], &text[(at + with.len() / 2).min(text.len())..]);
+        let _ = calendar::shifts(&broken, 1_790_000_000, 1_796_000_000, &TimeZone::UTC);
+    }
+}

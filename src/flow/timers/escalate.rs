@@ -9,9 +9,9 @@ use crate::model::object::Object;
 use crate::model::problem::{ActionTaken, Problem, Unanswered};
 use crate::model::time_text::span;
 use crate::monitoring::{paths, state};
-use crate::rules::escalate::{Telling, tellings};
+use crate::rules::escalate::{StepTime, step_times};
 use crate::rules::route;
-use crate::store::{DeliveryQueue, Escalation, NewActionTaken, StepTold, StoreError, Target};
+use crate::store::{DeliveryQueue, Escalation, NewActionTaken, StepNotice, StoreError, Target};
 use crate::system::clock::millis;
 use log::{info, warn};
 use std::collections::BTreeMap;
@@ -37,17 +37,17 @@ impl Timers {
     /// Tells every step that is due.
     pub(super) fn escalate(&mut self) -> Result<Look, StoreError> {
         if self.config.escalation.is_empty() {
-            return Ok(Look { told: false, next: None });
+            return Ok(Look { notified: false, next: None });
         }
         let now = self.now_ms();
         let fingerprint = format!("{:?}", self.config.escalation);
         let floor = self.store.escalation_in_force(&fingerprint, now)?;
         self.store.watch_unanswered(floor, now)?;
-        let mut told = false;
+        let mut notified = false;
         for row in self.store.due_escalations(now)? {
-            told |= self.climb(&row)?;
+            notified |= self.climb(&row)?;
         }
-        Ok(Look { told, next: self.store.next_escalation()? })
+        Ok(Look { notified, next: self.store.next_escalation()? })
     }
 
     /// Does what is due of one row. `true`: something was put into the outbox.
@@ -61,9 +61,9 @@ impl Timers {
         let mut all: Vec<&Problem> = posts.iter().map(|post| &post.problem).collect();
         all.dedup_by_key(|problem| problem.latest.object_key());
         let steps = self.steps(&all);
-        let coming = self.coming(row, &steps, &worst.problem);
-        let due: Vec<Telling> =
-            coming.iter().copied().take_while(|telling| row.since.saturating_add(telling.offset) <= now).collect();
+        let coming = coming(row, &steps, &worst.problem);
+        let due: Vec<StepTime> =
+            coming.iter().copied().take_while(|step_time| row.since.saturating_add(step_time.offset) <= now).collect();
         let next = coming.get(due.len()).copied();
         let next_at = next.map(|next| row.since.saturating_add(next.offset));
         let Some(last) = due.last().copied() else {
@@ -73,43 +73,49 @@ impl Timers {
         match self.answer(row, &all) {
             Answer::Nothing => {}
             Answer::Recovered => {
-                self.store.postpone_escalation(row, Some(now.saturating_add(millis(RECOVERY_WAIT))), now)?;
+                // Later and later: a core may never notify of it.
+                let wait = millis(RECOVERY_WAIT).max(now.saturating_sub(row.since) / 4);
+                self.store.postpone_escalation(row, Some(now.saturating_add(wait)), now)?;
                 return Ok(false);
             }
-            Answer::Taken(action) => return self.show_answer(row, &worst.problem, action).map(|()| true),
+            Answer::Taken(action) => {
+                // Showing it ends the row; if that can't be shown, it is looked at again.
+                self.store.postpone_escalation(row, Some(now.saturating_add(millis(RECOVERY_WAIT))), now)?;
+                return self.show_answer(row, &worst.problem, action).map(|()| true);
+            }
         }
         // Several that are late are told as one.
-        let mut told: Vec<&EscalationStep> = Vec::new();
-        for step in due.iter().map(|telling| &steps[telling.step]) {
-            if !told.contains(&step) {
-                told.push(step);
+        let mut notified: Vec<&EscalationStep> = Vec::new();
+        for step in due.iter().map(|step_time| &steps[step_time.step]) {
+            if !notified.contains(&step) {
+                notified.push(step);
             }
         }
         let queue = posts.iter().find(|post| post.queue.target != Target::Webhook).unwrap_or(worst).queue.clone();
-        let (mentions, mut to) = self.addressees(&told, &queue);
+        let (mentions, mut to) = self.addressees(&notified, &queue);
         let mut mentions = mentions;
         let mut rest = self.undisturbed(&to);
         if !rest.is_empty() {
-            rest.push(self.tell_the_next_as_well((&coming, due.len()), &steps, &queue, (&mut mentions, &mut to)));
+            rest.push(self.add_the_next((&coming, due.len()), &steps, &queue, (&mut mentions, &mut to)));
         }
         let next = next.zip(next_at).map(|(next, at)| (steps[next.step].whom(), at / 1000));
-        let step = StepTold {
+        let step = StepNotice {
             row,
             problem: &worst.problem,
             offset: last.offset,
             due: next_at,
-            action: self.telling(row, &due, (&told, all.len()), next, &rest),
+            action: self.notice(row, &due, (&notified, all.len()), next, &rest),
             mentions: &mentions,
             to: &to,
         };
         let mode = self.mode();
-        let is_told = self.store.tell_step(&step, &mode, self.config.storm.window, now)?;
-        if is_told {
+        let is_new = self.store.record_step(&step, &mode, self.config.storm.window, now)?;
+        if is_new {
             let seconds = now.saturating_sub(row.since) / 1000;
             let object = worst.problem.latest.object_label();
-            info!("escalated object={object:?} unanswered_seconds={seconds} lines={:?}", lines(&told));
+            info!("escalated object={object:?} unanswered_seconds={seconds} lines={:?}", lines(&notified));
         }
-        Ok(is_told)
+        Ok(is_new)
     }
 
     /// The steps whose `match` takes one of the problems, whatever the time of day.
@@ -124,17 +130,6 @@ impl Timers {
 }
 
 impl Timers {
-    /// The tellings that are still to come, in order: those whose step holds at their time of day.
-    fn coming(&self, row: &Escalation, steps: &[EscalationStep], problem: &Problem) -> Vec<Telling> {
-        let holds = |telling: &Telling| {
-            let matches =
-                crate::config::Matcher { time: steps[telling.step].matches.time.clone(), ..Default::default() };
-            let at = local_time(row.since.saturating_add(telling.offset));
-            route::mismatch(&matches, &problem.latest, at).is_none()
-        };
-        tellings(&steps.iter().collect::<Vec<_>>(), row.told).into_iter().filter(holds).collect()
-    }
-
     /// Whether somebody answered in the core without a notification of it: nobody is told what isn't so.
     fn answer(&mut self, row: &Escalation, problems: &[&Problem]) -> Answer {
         // A digest is answered problem by problem; each of them is looked at when the core notifies.
@@ -195,7 +190,7 @@ impl Timers {
                     Mention::User(id) => add(Target::Channel(id.clone())),
                     Mention::Email(email) => add(Target::Email(email.clone())),
                     Mention::OnCall(name) => {
-                        self.people_on_call(name).iter().for_each(|person| add(person_target(person)))
+                        self.people_on_call(name).iter().for_each(|person| add(person_target(person)));
                     }
                     Mention::Here
                     | Mention::Channel
@@ -218,15 +213,15 @@ impl Timers {
     }
 
     /// Whoever was to be told is in Do Not Disturb: the people of the next step learn it now. A sentence says so.
-    fn tell_the_next_as_well(
+    fn add_the_next(
         &self,
-        (coming, told): (&[Telling], usize),
+        (coming, notified): (&[StepTime], usize),
         steps: &[EscalationStep],
         queue: &DeliveryQueue,
         (mentions, to): (&mut Vec<String>, &mut Vec<DeliveryQueue>),
     ) -> String {
-        let now_told: Vec<usize> = coming[..told].iter().map(|telling| telling.step).collect();
-        let next = coming[told..].iter().map(|telling| telling.step).find(|step| !now_told.contains(step));
+        let due_now: Vec<usize> = coming[..notified].iter().map(|step_time| step_time.step).collect();
+        let next = coming[notified..].iter().map(|step_time| step_time.step).find(|step| !due_now.contains(step));
         let Some(step) = next.and_then(|step| steps.get(step)) else {
             return "nobody else is left to be told".to_owned();
         };
@@ -241,23 +236,23 @@ impl Timers {
     }
 
     /// The notification of a step.
-    fn telling(
+    fn notice(
         &self,
         row: &Escalation,
-        due: &[Telling],
-        (told, problems): (&[&EscalationStep], usize),
+        due: &[StepTime],
+        (notified, problems): (&[&EscalationStep], usize),
         next: Option<(String, i64)>,
         rest: &[String],
     ) -> ActionTaken {
         let now = self.now_ms();
-        let offset = due.last().map_or(0, |telling| telling.offset);
+        let offset = due.last().map_or(0, |step_time| step_time.offset);
         let at = row.since.saturating_add(offset);
         let seconds = |ms: i64| span(u64::try_from(ms / 1000).unwrap_or(0));
         let mut comment = format!("nobody has answered for {}", seconds(now.saturating_sub(row.since)));
         if row.digest.is_some() && problems > 1 {
             comment.push_str(&format!("; {problems} problems of this storm wait"));
         }
-        let whom: Vec<String> = told.iter().map(|step| step.whom()).collect();
+        let whom: Vec<String> = notified.iter().map(|step| step.whom()).collect();
         comment.push_str(&format!("; told: {}", whom.join(", ")));
         for sentence in rest {
             comment.push_str(&format!("; {sentence}"));
@@ -275,6 +270,16 @@ impl Timers {
             vars: unanswered.to_vars(),
         }
     }
+}
+
+/// The tellings that are still to come, in order: those whose step holds at their time of day.
+fn coming(row: &Escalation, steps: &[EscalationStep], problem: &Problem) -> Vec<StepTime> {
+    let holds = |step_time: &StepTime| {
+        let matches = crate::config::Matcher { time: steps[step_time.step].matches.time.clone(), ..Default::default() };
+        let at = local_time(row.since.saturating_add(step_time.offset));
+        route::mismatch(&matches, &problem.latest, at).is_none()
+    };
+    step_times(&steps.iter().collect::<Vec<_>>(), row.done).into_iter().filter(holds).collect()
 }
 
 /// The direct messages of a person who is given by id or address.

@@ -47,13 +47,13 @@ impl Timers {
             let names: Vec<&str> = config.on_call.iter().map(|plan| plan.name.as_str()).collect();
             self.store.keep_plans(&names)?;
         }
-        let mut look = Look { told: false, next: None };
+        let mut look = Look { notified: false, next: None };
         for plan in &config.on_call {
             let mut known = self.plans.remove(&plan.name).unwrap_or_default();
             let done = self.plan(plan, &mut known);
             let next = known.fetch.min(known.look).min(known.group);
             self.plans.insert(plan.name.clone(), known);
-            look.told |= done?;
+            look.notified |= done?;
             look.next = Some(look.next.map_or(next, |other| other.min(next)));
         }
         Ok(look)
@@ -71,7 +71,7 @@ impl Timers {
                 (known.calendars, known.look) = (calendars, 0);
             }
         }
-        let mut told = false;
+        let mut notified = false;
         if known.look <= now {
             let found = duty(plan, &known.calendars, now / 1000, &TimeZone::system());
             let until = found.until.map_or(i64::MAX, |until| until.saturating_mul(1000));
@@ -82,8 +82,8 @@ impl Timers {
                 }
                 known.logged.clone_from(&found.problem);
             }
-            told = self.put_on_duty(plan, found, now)?;
-            if told {
+            notified = self.put_on_duty(plan, found, now)?;
+            if notified {
                 known.group = 0;
             }
         }
@@ -91,7 +91,7 @@ impl Timers {
             known.group = if plan.usergroup.is_some() { now + GROUP_INTERVAL_MS } else { i64::MAX };
             self.keep_group(plan)?;
         }
-        Ok(told)
+        Ok(notified)
     }
 
     /// Writes who is on call; `true`: somebody else than before.

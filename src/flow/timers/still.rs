@@ -8,7 +8,7 @@ use crate::model::object::Object;
 use crate::model::problem::{ActionTaken, Problem};
 use crate::model::time_text::span;
 use crate::monitoring::paths;
-use crate::store::{DeliveryQueue, Still, StillTold, StoreError, Target};
+use crate::store::{DeliveryQueue, Still, StillNotice, StoreError, Target};
 use crate::system::clock::millis;
 use log::info;
 use std::collections::BTreeMap;
@@ -18,16 +18,16 @@ impl Timers {
     /// Asks every question that is due, and tells every one that was not answered in time.
     pub(super) fn still(&mut self) -> Result<Look, StoreError> {
         let Some(after) = self.config.acknowledge.still.map(millis) else {
-            return Ok(Look { told: false, next: None });
+            return Ok(Look { notified: false, next: None });
         };
         let (wait, now) = (millis(self.config.acknowledge.still_wait), self.now_ms());
-        let mut told = false;
+        let mut notified = false;
         for row in self.store.due_still(now.saturating_sub(after), now.saturating_sub(wait))? {
-            told |= self.ask(&row)?;
+            notified |= self.ask(&row)?;
         }
         let (question, answer) = self.store.next_still()?;
         let due = [question.map(|since| since.saturating_add(after)), answer.map(|asked| asked.saturating_add(wait))];
-        Ok(Look { told, next: due.into_iter().flatten().min() })
+        Ok(Look { notified, next: due.into_iter().flatten().min() })
     }
 
     fn ask(&mut self, row: &Still) -> Result<bool, StoreError> {
@@ -38,8 +38,8 @@ impl Timers {
         let now = self.now_ms();
         let remark = problem.acknowledged.as_ref();
         let author = remark.and_then(|remark| remark.author.clone()).unwrap_or_else(|| "somebody".to_owned());
-        let held = now / 1000 - remark.map_or(now / 1000, |remark| remark.at);
-        let held = span(u64::try_from(held).unwrap_or(0));
+        let lasted = now / 1000 - remark.map_or(now / 1000, |remark| remark.at);
+        let lasted = span(u64::try_from(lasted).unwrap_or(0));
         let asked = row.asked.map(|asked| span(u64::try_from((now - asked) / 1000).unwrap_or(0)));
         let person = if row.asked.is_none() { self.person_of(&problem, &author, &queue) } else { None };
         let steps: Vec<EscalationStep> = self.steps(&[&problem]);
@@ -51,11 +51,11 @@ impl Timers {
             comment: Some(comment),
             vars: BTreeMap::new(),
         };
-        let told = match (&person, asked) {
-            (Some(person), _) => StillTold {
+        let notified = match (&person, asked) {
+            (Some(person), _) => StillNotice {
                 row,
                 next: (row.since, Some(now)),
-                action: at(Kind::StillAsked, format!("you acknowledged it {held} ago; are you still on it?")),
+                action: at(Kind::StillAsked, format!("you acknowledged it {lasted} ago; are you still on it?")),
                 mentions: &[],
                 only: Some(person),
                 to: &[],
@@ -70,21 +70,21 @@ impl Timers {
                             .to_owned()
                     }
                 };
-                let comment = format!("acknowledged by {author} {held} ago; {why}");
+                let comment = format!("acknowledged by {author} {lasted} ago; {why}");
                 let action = at(Kind::Forgotten, comment);
-                StillTold { row, next: (now, None), action, mentions: &mentions, only: None, to: &to }
+                StillNotice { row, next: (now, None), action, mentions: &mentions, only: None, to: &to }
             }
         };
         let mode = self.mode();
-        let is_told = self.store.tell_still(&told, &mode, self.config.storm.window, now)?;
-        if is_told {
+        let is_new = self.store.record_still_notice(&notified, &mode, self.config.storm.window, now)?;
+        if is_new {
             info!(
                 "still on it object={:?} author={author:?} asked={}",
                 problem.latest.object_label(),
                 person.is_some()
             );
         }
-        Ok(is_told)
+        Ok(is_new)
     }
 
     /// The direct messages of whoever acknowledged: named with their id by our own click, else the person whom the
@@ -146,9 +146,9 @@ impl Timers {
     }
 }
 
-/// The Slack id at the end of `Alice (U0123ABCDEF)`.
+/// The Slack id at the end of `Alice (Slack U0123ABCDEF)`, and of an owner whom it was handed over to.
 fn id_in(author: &str) -> Option<&str> {
-    let id = author.strip_suffix(')')?.rsplit('(').next()?;
+    let id = author.strip_suffix(')')?.rsplit('(').next()?.rsplit(' ').next()?;
     let is_id =
         id.len() >= 9 && id.starts_with(['U', 'W']) && id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
     is_id.then_some(id)
@@ -160,6 +160,7 @@ mod tests {
 
     #[test]
     fn an_author_of_ours_has_the_id_at_its_end() {
+        assert_eq!(id_in("Alice (Slack U0123ABCDEF)"), Some("U0123ABCDEF"));
         assert_eq!(id_in("Alice (U0123ABCDEF)"), Some("U0123ABCDEF"));
         assert_eq!([id_in("alice"), id_in("Alice (night)"), id_in("(U01)")], [None, None, None]);
     }

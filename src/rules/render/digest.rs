@@ -97,7 +97,8 @@ fn plain(stats: &DigestStats, annotation: Option<&str>) -> Digest {
 pub(crate) fn closing(stats: &DigestStats) -> String {
     let seconds = stats.last.saturating_sub(stats.first) / 1000;
     let span = span(u64::try_from(seconds).unwrap_or(0));
-    format!("the storm is over: {} of {} recovered, after {span}", stats.recovered, stats.problems)
+    let what = if stats.was_deferred { "all is over" } else { "the storm is over" };
+    format!("{what}: {} of {} recovered, after {span}", stats.recovered, stats.problems)
 }
 
 /// One notification in one line.

@@ -9,7 +9,7 @@ use crate::model::time_text::span;
 pub(super) fn tone(notification: &Notification) -> Tone {
     match &notification.kind {
         Kind::Recovery => Tone::Good,
-        Kind::Acknowledgement => Tone::Acknowledged,
+        Kind::Acknowledgement | Kind::StillAsked | Kind::StillOnIt | Kind::HandedOver => Tone::Acknowledged,
         Kind::FlappingStart
         | Kind::FlappingStop
         | Kind::FlappingDisabled
@@ -19,7 +19,6 @@ pub(super) fn tone(notification: &Notification) -> Tone {
         | Kind::DowntimeScheduled
         | Kind::NotificationsStopped
         | Kind::NotificationsResumed => Tone::Quiet,
-        Kind::StillAsked | Kind::StillOnIt | Kind::HandedOver => Tone::Acknowledged,
         Kind::Forgotten | Kind::Unacknowledged | Kind::Unanswered | Kind::Problem | Kind::Custom | Kind::Other(_) => {
             tone_of(notification.severity())
         }

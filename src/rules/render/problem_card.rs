@@ -148,8 +148,14 @@ fn head(problem: &Problem) -> String {
 /// Whether the last notification's own sentence adds to what the marks say.
 fn has_more_to_show(problem: &Problem) -> bool {
     match problem.latest.kind {
-        Kind::Acknowledgement | Kind::DowntimeStart | Kind::NotificationsStopped => false,
-        Kind::Unanswered | Kind::StillAsked | Kind::StillOnIt | Kind::HandedOver | Kind::Forgotten => false,
+        Kind::Acknowledgement
+        | Kind::DowntimeStart
+        | Kind::NotificationsStopped
+        | Kind::Unanswered
+        | Kind::StillAsked
+        | Kind::StillOnIt
+        | Kind::HandedOver
+        | Kind::Forgotten => false,
         Kind::Unacknowledged
         | Kind::DowntimeScheduled
         | Kind::NotificationsResumed

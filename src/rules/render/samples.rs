@@ -215,5 +215,6 @@ pub(crate) fn storm() -> DigestStats {
         ],
         unnamed: 14,
         covers: 0,
+        was_deferred: false,
     }
 }

@@ -9,7 +9,7 @@ CREATE TABLE escalation (                -- a problem, or the problems of a dige
     subject TEXT PRIMARY KEY,            -- the object's key; of a digest its number after a tab
     digest INTEGER,                      -- the digest's number
     since INTEGER NOT NULL,              -- when people could first see it; Unix ms
-    told INTEGER NOT NULL DEFAULT -1,    -- the last step that was told: so long after since; -1: none
+    done INTEGER NOT NULL DEFAULT -1,    -- the last step that was done: so long after since; -1: none
     due INTEGER NOT NULL,                -- when to look at it next; Unix ms
     due_set INTEGER NOT NULL             -- when that was decided
 ) STRICT, WITHOUT ROWID;
@@ -32,3 +32,4 @@ CREATE TABLE still (                     -- an acknowledged problem, whose owner
     since INTEGER NOT NULL,              -- acknowledged, or answered last; Unix ms
     asked INTEGER                        -- asked then, and not answered yet
 ) STRICT, WITHOUT ROWID;
+ALTER TABLE digest ADD COLUMN deferred_until INTEGER; -- its problems can wait until then; Unix ms

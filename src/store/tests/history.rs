@@ -167,7 +167,8 @@ fn a_neighbour_is_named_only_where_its_own_card_is() {
         disk("web03", 130, "RECOVERY", "0", &[]),
     ]);
     let secret = DeliveryQueue { integration: "default".into(), target: Target::Channel("#board".into()) };
-    let elsewhere = NewDelivery::Waiting { queue: secret, mentions: Vec::new(), annotation: None, mode: EDITABLE };
+    let elsewhere =
+        NewDelivery::Waiting { queue: secret, mentions: Vec::new(), annotation: None, mode: EDITABLE, deferred: None };
     let spool = Spool::new(directory.path());
     let other = disk("board01", 140, "PROBLEM", "2", &[]);
     store.import(&[new_entry(&spool, 140_000, &other.1, elsewhere)], QUIET, 140_000).unwrap();
