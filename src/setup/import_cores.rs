@@ -148,15 +148,16 @@ fn address(source: &str) -> Result<String, &'static str> {
     if source.contains('$') || source.starts_with('~') {
         return Err("write the path without a variable");
     }
+    // With and without slashes, as the configuration takes it.
+    if let Some(rest) = source.strip_prefix("tls:").map(|rest| rest.trim_start_matches("//")) {
+        let host = rest.rsplit_once(':').map_or("", |(host, _)| host.trim_matches(['[', ']']));
+        return match rustls::pki_types::ServerName::try_from(host) {
+            Ok(_) => address(rest).map(|address| format!("tls:{address}")),
+            Err(_) => Err("no certificate can have such a name"),
+        };
+    }
     let rest = match source.split_once("://") {
         Some(("tcp" | "unix", rest)) => rest,
-        Some(("tls", rest)) => {
-            let host = rest.rsplit_once(':').map_or("", |(host, _)| host.trim_matches(['[', ']']));
-            return match rustls::pki_types::ServerName::try_from(host) {
-                Ok(_) => address(rest).map(|address| format!("tls:{address}")),
-                Err(_) => Err("no certificate can have such a name"),
-            };
-        }
         Some(("http" | "https", _)) => return Err("that is a Thruk; ackbell needs the core's own Livestatus"),
         Some(_) => return Err("ackbell doesn't know this kind of address"),
         None => source.strip_prefix("unix:").or_else(|| source.strip_prefix("tcp:")).unwrap_or(source),
