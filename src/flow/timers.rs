@@ -57,6 +57,12 @@ impl Timers {
         self.plans.clear();
     }
 
+    /// Whether the configuration has any of it.
+    pub(crate) fn are_wanted(&self) -> bool {
+        let config = &self.config;
+        !config.escalation.is_empty() || !config.on_call.is_empty() || config.acknowledge.still.is_some()
+    }
+
     /// Does everything that is due.
     pub(crate) fn run_due(&mut self) -> Result<Look, StoreError> {
         self.store.check_file_identity()?;

@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// How often the outbox is looked at: a problem that people see gets its row then.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// Where nothing is configured only another configuration matters.
+const IDLE: Duration = Duration::from_secs(60 * 60);
 
 /// The running thread. Dropped, it ends.
 #[derive(Debug)]
@@ -78,7 +80,11 @@ fn run(mut timers: Timers, inbox: &Receiver<Config>, runtime_dir: &std::path::Pa
                     wake::hint(runtime_dir);
                 }
                 let until = look.next.map_or(i64::MAX, |next| next.saturating_sub(timers.now_ms()));
-                Duration::from_millis(u64::try_from(until).unwrap_or(0).max(50)).min(LOOK_INTERVAL)
+                Duration::from_millis(u64::try_from(until).unwrap_or(0).max(50)).min(if timers.are_wanted() {
+                    LOOK_INTERVAL
+                } else {
+                    IDLE
+                })
             }
             // Whether the database is of any use, the importing thread finds out by itself.
             Err(e) => {

@@ -108,7 +108,8 @@ fn no_number_of_bodies_fills_the_memory() {
     wait::until("the door to have read everything", || is_read(&door));
     let after = resident(&door);
     println!("500 unfinished bodies: {before} kB, then {after} kB");
-    assert!(after < 64 * 1024, "{after} kB");
+    // Of the bodies: the program itself is as large as its debug build.
+    assert!(after - before < 48 * 1024, "{before} kB, then {after} kB");
     let refused = door.metric("ackbell_http_total{kind=\"no_room\"}");
     assert!((30..=32).contains(&refused), "{refused}");
     assert_eq!(statuses(&hear(large.last_mut().unwrap())), [503]);
