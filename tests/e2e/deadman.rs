@@ -50,7 +50,10 @@ fn a_night(sandbox: &Sandbox, is_edited: bool) {
         let found = sandbox.texts().into_iter().find(|text| text.contains("was silent"));
         found.ok_or_else(|| format!("{:?}\n{}", sandbox.texts(), site.log()))
     });
-    assert!(corrected.starts_with("*The monitoring host mon1 was silent* for 22 min, from "), "{corrected}");
+    // A slow machine adds a minute.
+    let length =
+        corrected.strip_prefix("*The monitoring host mon1 was silent* for ").unwrap_or_else(|| panic!("{corrected}"));
+    assert!(["22 min, from ", "23 min, from "].iter().any(|expected| length.starts_with(expected)), "{corrected}");
     assert!(corrected.ends_with("1 notification came late."), "{corrected}");
     let about = sandbox.texts().iter().filter(|text| text.contains("mon1")).count();
     assert_eq!(about, if is_edited { 1 } else { 2 }, "{:?}", sandbox.texts());
