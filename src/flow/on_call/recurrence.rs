@@ -279,3 +279,6 @@ fn weekday(text: &str) -> Option<(i16, Weekday)> {
         if number.is_empty() { 0 } else { number.parse().ok().filter(|n: &i16| *n != 0 && (-53..=53).contains(n))? };
     Some((number, weekday))
 }
+
+#[cfg(test)]
+mod tests;
