@@ -158,12 +158,21 @@ fn an_evening_climbs_two_steps_is_acknowledged_forgotten_asked_after_handed_over
     let card = night.falls_ill("Disk", "full");
     wait_for_steps(&night.site, &night.sandbox, 2);
     direct(&night, "U0BOB00001", "CRITICAL: Disk on Web 01");
+    crate::home::open(&night.sandbox, "U0BOB00001", "home");
+    let home = crate::home::shows(&night.sandbox, "U0BOB00001", "Waiting for you");
+    assert_eq!(crate::home::outline(&home)[..2], ["*One problem*", "Waiting for you"], "{home}");
     // Acknowledged by the core's own command file, by somebody who isn't in Slack's mind at all.
     night.core.order("ACKNOWLEDGE_SVC_PROBLEM;web01;Disk;2;1;0;nightshift;on my way");
     card.becomes("ACKNOWLEDGED, CRITICAL: Disk on Web 01");
     // Forgotten: asked after, in private.
     let asked = direct(&night, "U0ALICE001", "are you still on it?");
     assert!(asked.to_string().contains("Yes, still on it"), "{asked}");
+    crate::home::open(&night.sandbox, "U0ALICE001", "home");
+    crate::home::shows(&night.sandbox, "U0ALICE001", "Waiting for you");
+    wait::until("Bob, who isn't waited for any more", || {
+        let home = crate::home::shows(&night.sandbox, "U0BOB00001", "ACKNOWLEDGED").to_string();
+        if home.contains("Waiting for you") { Err(home) } else { Ok(()) }
+    });
     asked.fill_in("hand_over", None, &json!({"person": "U0BOB00001"}));
     wait::until("the new owner", || {
         let now = card.now().to_string();
