@@ -4,6 +4,7 @@
 //! any more, changes nobody's shift.
 
 mod calendar;
+mod recurrence;
 mod zones;
 
 use crate::config::{CalendarAddress, CalendarSource, OnCall, Rotation, Shifts, TimeWindows};

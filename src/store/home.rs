@@ -1,9 +1,11 @@
 //! For App Home: the open problems as our messages know them, as people must not wait for a core; and who has it open.
 
+use super::delivery_queue::DeliveryQueue;
 use super::{Store, StoreError, from_json};
 use crate::model::problem::Problem;
 use crate::rules::authorise::Permission;
 use rusqlite::params;
+use std::collections::HashSet;
 
 /// So many are read: whoever has more problems needs another view.
 const PROBLEMS_MAX: u32 = 2000;
@@ -59,5 +61,26 @@ impl Store {
         let mut statement = self.db.prepare_cached(&sql)?;
         let rows = statement.query_map([integration], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
         rows.map(|row| row.map_err(StoreError::from).and_then(|(id, text)| Ok((id, from_json(&text)?)))).collect()
+    }
+
+    /// The objects that wait for this person's answer: a step named them and nobody has answered, or they were asked whether
+    /// they are still on it. Both came as a message of their own, which is still open.
+    pub(crate) fn waiting_for(&self, person: &[DeliveryQueue]) -> Result<HashSet<String>, StoreError> {
+        let sql = "SELECT DISTINCT p.object, p.problem,
+                     EXISTS (SELECT 1 FROM still s WHERE s.object = p.object AND s.asked IS NOT NULL)
+                   FROM post p WHERE p.integration = ?1 AND p.target = ?2 AND p.follows = 1 AND p.open = 1 AND p.rank > 0
+                   LIMIT ?3";
+        let mut found = HashSet::new();
+        let mut statement = self.db.prepare_cached(sql)?;
+        for queue in person {
+            let mut rows = statement.query(params![queue.integration, queue.target, PROBLEMS_MAX])?;
+            while let Some(row) = rows.next()? {
+                let (problem, is_asked): (Problem, bool) = (from_json(&row.get::<_, String>(1)?)?, row.get(2)?);
+                if problem.is_unanswered() || is_asked && problem.acknowledged.is_some() {
+                    found.insert(row.get(0)?);
+                }
+            }
+        }
+        Ok(found)
     }
 }

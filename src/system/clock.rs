@@ -35,6 +35,14 @@ impl SteadyClock {
         self.wall_ms.saturating_add(millis(self.started.elapsed()))
     }
 
+    /// Stands still from now on, but for what is skipped: two looks at it are of one moment, however slow the machine is.
+    #[cfg(test)]
+    pub(crate) fn stop(&mut self) {
+        self.wall_ms = self.now_ms();
+        // As long as that moment is to come, nothing has passed since it.
+        self.started = Instant::now() + Duration::from_secs(86_400);
+    }
+
     /// Lets time pass.
     #[cfg(test)]
     pub(crate) fn skip(&mut self, time: Duration) {

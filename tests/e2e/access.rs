@@ -237,6 +237,31 @@ fn an_integration_that_is_only_told_has_no_buttons_and_no_orders() {
 }
 
 #[test]
+#[ignore = "needs nagios4 and root: tests/run"]
+fn whoever_is_on_call_may_act_and_after_the_shift_no_more() {
+    let plan = |who: &str| {
+        format!(
+            "[oncall.dba]\npeople = [\"{who}@example.com\"]\nstart = \"2020-01-01 00:00\"\nevery = \"7d\"\n[[access.rule]]\nallow = \"@oncall:dba\"\n"
+        )
+    };
+    let mut night = OnCall::with_nagios(Way::SocketMode, &plan("alice"));
+    let card = night.falls_ill("Disk", "full");
+    let said = told_after(&night, BOB, "a click", || drop(card.click_as(BOB, "acknowledge")));
+    assert!(said.contains("You may not acknowledge"), "{said}");
+    assert!(!night.core.log().contains("EXTERNAL COMMAND"), "{}", night.core.log());
+    // The shift changes: so does who may.
+    let config = night.site.config();
+    let written = fs::read_to_string(&config).unwrap().replace("[\"alice@example.com\"]", "[\"bob@example.com\"]");
+    fs::write(&config, written).unwrap();
+    night.listen();
+    wait::until("Bob's shift", || night.site.sql("SELECT people FROM on_duty").is_ok_and(|who| who.contains("bob")));
+    let said = told_after(&night, ALICE, "a click", || drop(card.click_as(ALICE, "acknowledge")));
+    assert!(said.contains("You may not acknowledge"), "{said}");
+    card.click_as(BOB, "acknowledge");
+    card.becomes("ACKNOWLEDGED, CRITICAL: Disk on Web 01");
+}
+
+#[test]
 fn with_only_a_webhook_there_are_buttons_once_guests_may_act() {
     let sandbox = Sandbox::start(&["--burst", "99"]);
     let webhook = format!(

@@ -11,7 +11,7 @@ const BOB: &str = "U0BOB00001";
 
 /// Somebody opens it, and Slack has its answer in time.
 #[track_caller]
-fn open(sandbox: &Sandbox, user: &str, tab: &str) {
+pub(crate) fn open(sandbox: &Sandbox, user: &str, tab: &str) {
     let event = json!({"type": "app_home_opened", "user": user, "channel": "D0HOME00001", "tab": tab});
     let answer = sandbox.order("event", &json!({"event": event}));
     assert_eq!((&answer["ok"], &answer["status"]), (&json!(true), &json!(200)), "{answer}");
@@ -23,7 +23,7 @@ fn home(sandbox: &Sandbox, user: &str) -> Option<Value> {
 
 /// Waits until a person's Home holds these words.
 #[track_caller]
-fn shows(sandbox: &Sandbox, user: &str, words: &str) -> Value {
+pub(crate) fn shows(sandbox: &Sandbox, user: &str, words: &str) -> Value {
     wait::until(&format!("\"{words}\" in the Home of {user}"), || {
         let found = home(sandbox, user).unwrap_or_default();
         if found.to_string().contains(words) { Ok(found) } else { Err(found.to_string()) }
@@ -31,7 +31,7 @@ fn shows(sandbox: &Sandbox, user: &str, words: &str) -> Value {
 }
 
 /// The headings and the first lines of what stands under them.
-fn outline(home: &Value) -> Vec<String> {
+pub(crate) fn outline(home: &Value) -> Vec<String> {
     let blocks = home["blocks"].as_array().unwrap().iter();
     let texts = blocks.filter_map(|block| block["text"]["text"].as_str());
     texts.map(|text| text.lines().next().unwrap_or_default().to_owned()).collect()

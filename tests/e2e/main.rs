@@ -51,6 +51,7 @@ mod slash;
 mod stories;
 mod storm;
 mod tables;
+mod timer_kills;
 mod tree;
 mod unanswered;
 mod what_is_left_out;

@@ -1,8 +1,9 @@
 //! From a calendar's text (RFC 5545) to the shifts of a span of time.
 //!
-//! Recurring shifts are reckoned by `rrule` on the clock on the wall, as the RFC wants it; `jiff` says which instant
-//! that is. Whatever the text says, the work is bounded.
+//! Recurring shifts are reckoned by the clock on the wall, as the RFC wants it ([`super::recurrence`]); `jiff` says which
+//! instant that is. Whatever the text says, the work is bounded.
 
+use super::recurrence::Rule;
 use super::zones::Zones;
 use icalendar::parser::{Component, Property, read_calendar, unfold};
 use jiff::civil::DateTime;
@@ -12,8 +13,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A calendar has at most so many events.
 const EVENTS_MAX: usize = 20_000;
-/// A recurring event is followed through so many occurrences, those of the past included.
-const OCCURRENCES_MAX: usize = 50_000;
 /// All events together have at most so many shifts in the span.
 const SHIFTS_MAX: usize = 20_000;
 
@@ -163,44 +162,25 @@ pub(super) fn occurrences(
     zones: &Zones<'_>,
     (from, to): (i64, i64),
 ) -> Result<Vec<WallTime>, String> {
-    let upper = rule.to_ascii_uppercase();
-    if ["FREQ=SECONDLY", "FREQ=MINUTELY"].iter().any(|often| upper.contains(often)) {
-        return Err(format!("\"{rule}\" recurs too often for a shift"));
-    }
-    let until = |part: &str| match part.strip_prefix("UNTIL=") {
-        Some(until) => format!("UNTIL={}", on_the_wall(until, start, zones)),
-        None => part.to_owned(),
+    let rule = Rule::parse(rule, start.at)?;
+    let until = match &rule.until {
+        Some(until) => Some(on_the_wall(until, start, zones).ok_or_else(|| format!("\"{until}\" isn't a time"))?),
+        None => None,
     };
-    let rule_on_the_wall = upper.split(';').map(until).collect::<Vec<_>>().join(";");
-    // The clock on the wall stands for a zone without changes: which instant it is, the zone says afterwards.
-    let text = format!("DTSTART:{}Z\nRRULE:{rule_on_the_wall}", start.at.strftime("%Y%m%dT%H%M%S"));
-    let set: rrule::RRuleSet =
-        text.parse().map_err(|e| format!("\"{rule}\" isn't a rule that can be followed: {e}"))?;
-    let mut found = Vec::new();
     // A day on either side: the wall's time isn't the instant's.
-    let (from, to) = (from.saturating_sub(86_400), to.saturating_add(86_400));
-    for (number, at) in (&set.limit()).into_iter().enumerate() {
-        if number >= OCCURRENCES_MAX {
-            return Err(format!("\"{rule}\" has more than {OCCURRENCES_MAX} occurrences until now"));
-        }
-        let wall = at.timestamp();
-        if wall >= to {
-            break;
-        }
-        if wall >= from
-            && let Ok(instant) = jiff::Timestamp::from_second(wall)
-        {
-            found.push(WallTime { at: TimeZone::UTC.to_datetime(instant), ..start.clone() });
-        }
-    }
-    Ok(found)
+    let wall = |instant: i64, otherwise| {
+        jiff::Timestamp::from_second(instant).map_or(otherwise, |at| TimeZone::UTC.to_datetime(at))
+    };
+    let span = (wall(from.saturating_sub(86_400), DateTime::MIN), wall(to.saturating_add(86_400), DateTime::MAX));
+    let found = rule.occurrences(start.at, until, span, &zones.days_left)?;
+    Ok(found.into_iter().map(|at| WallTime { at, ..start.clone() }).collect())
 }
 
 /// The end of a rule as the clock on the wall shows it there.
-fn on_the_wall(until: &str, start: &WallTime, zones: &Zones<'_>) -> String {
+fn on_the_wall(until: &str, start: &WallTime, zones: &Zones<'_>) -> Option<DateTime> {
     let is_utc = until.ends_with('Z');
-    let Some(parsed) = moment(until.trim_end_matches('Z'), None) else { return until.to_owned() };
-    let end = if is_utc {
+    let parsed = moment(until.trim_end_matches('Z'), None)?;
+    Some(if is_utc {
         let instant = WallTime { zone: Some("UTC".to_owned()), ..parsed };
         zones.instant(&instant).map_or(instant.at, |at| zones.on_the_wall(at, start))
     } else if parsed.is_date && !start.is_date {
@@ -208,8 +188,7 @@ fn on_the_wall(until: &str, start: &WallTime, zones: &Zones<'_>) -> String {
         parsed.at.checked_add(SignedDuration::from_secs(86_399)).unwrap_or(parsed.at)
     } else {
         parsed.at
-    };
-    format!("{}Z", end.strftime("%Y%m%dT%H%M%S"))
+    })
 }
 
 fn dates(event: &Component<'_>, name: &str) -> Vec<WallTime> {

@@ -5,13 +5,19 @@ use super::calendar::{WallTime, occurrences, wall_time};
 use icalendar::parser::Component;
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
+use std::cell::Cell;
 use std::collections::BTreeMap;
+
+/// All rules of a calendar together look at so many days: some seconds, however far they reach back.
+const DAYS_MAX: u32 = 10_000_000;
 
 /// The zones of one calendar.
 pub(super) struct Zones<'a> {
     /// Of times without a zone.
     own: TimeZone,
     named: BTreeMap<&'a str, Zone>,
+    /// So many days the rules of the calendar may still look at.
+    pub(super) days_left: Cell<u32>,
 }
 
 enum Zone {
@@ -24,7 +30,7 @@ impl<'a> Zones<'a> {
     /// `until`: the end of the span of interest, in Unix seconds.
     pub(super) fn new(components: &'a [Component<'_>], own: Option<&str>, local: &TimeZone, until: i64) -> Self {
         let own = own.and_then(|name| TimeZone::get(name).ok()).unwrap_or_else(|| local.clone());
-        let mut zones = Self { own, named: BTreeMap::new() };
+        let mut zones = Self { own, named: BTreeMap::new(), days_left: Cell::new(DAYS_MAX) };
         for component in components.iter().filter(|component| component.name == "VTIMEZONE") {
             let Some(name) = component.find_prop("TZID").map(|property| property.val.as_str()) else { continue };
             let location = component.find_prop("X-LIC-LOCATION").map(|property| property.val.as_str());
@@ -80,7 +86,7 @@ impl<'a> Zones<'a> {
             before = before.or(offset("TZOFFSETFROM"));
             changes.push((start.at, to));
             if let Some(repeats) = rule.find_prop("RRULE") {
-                let all = occurrences(&start, repeats.val.as_str(), self, (i64::MIN / 4, until)).ok()?;
+                let all = occurrences(&start, repeats.val.as_str(), self, (0, until)).ok()?;
                 changes.extend(all.into_iter().map(|at| (at.at, to)));
             }
         }

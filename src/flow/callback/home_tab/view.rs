@@ -9,10 +9,10 @@ use crate::flow::deliver::interactivity;
 use crate::model::notification::Severity;
 use crate::model::object::Object;
 use crate::model::problem::Problem;
-use crate::rules::authorise::{Contact, Permission, Right, is_contact};
+use crate::rules::authorise::{Contact, Permission, Person, Right, is_contact};
 use crate::rules::render::{RenderContext, problem_card};
 use crate::slack::home::{Entry, Home, text_only, view};
-use crate::store::StoreError;
+use crate::store::{DeliveryQueue, StoreError, Target};
 use crate::system::clock;
 use serde_json::Value;
 use std::collections::HashSet;
@@ -50,8 +50,10 @@ impl HomeWorker {
         };
         self.learn(&requester.integration, &permission)?;
         let interactivity = interactivity(&config, &requester.integration);
-        let mut home: [(&str, Vec<Entry>); 5] =
-            ["Yours", "Critical", "Warning", "Unknown", "Acknowledged or in downtime"].map(|name| (name, Vec::new()));
+        let waiting = self.store.waiting_for(&direct_messages(&caller.person))?;
+        let mut home: [(&str, Vec<Entry>); 6] =
+            ["Waiting for you", "Yours", "Critical", "Warning", "Unknown", "Acknowledged or in downtime"]
+                .map(|name| (name, Vec::new()));
         let is_partial = permission.differs_by_object();
         for known in self.problems.get(&requester.integration).map(Vec::as_slice).unwrap_or_default() {
             let latest = &known.problem.latest;
@@ -67,7 +69,9 @@ impl HomeWorker {
                 ..RenderContext::bare(&config.message, core.as_ref(), now)
             };
             let entry = Entry { card: problem_card(&known.problem, &facts), since: known.problem.began };
-            home[group(known, is_contact(&caller.person, &config.access, known.contacts.as_deref()))].1.push(entry);
+            let is_own = is_contact(&caller.person, &config.access, known.contacts.as_deref());
+            let is_waiting = waiting.contains(&latest.object_key());
+            home[if is_waiting { 0 } else { group(known, is_own) }].1.push(entry);
         }
         let groups = home.into_iter().filter(|(_, entries)| !entries.is_empty()).collect();
         let on_call = self.store.all_on_duty()?.iter().map(on_duty).collect::<Vec<_>>().join("\n");
@@ -103,15 +107,22 @@ impl HomeWorker {
     }
 }
 
-/// The index of the problem's heading.
+/// The index of the problem's heading, where nothing waits for the person.
 fn group(known: &OpenProblem, is_own: bool) -> usize {
     let problem = &known.problem;
     let is_quiet = problem.acknowledged.is_some() || problem.downtime.is_some();
     match problem.latest.severity() {
-        _ if is_own => 0,
-        _ if is_quiet => 4,
-        Severity::Critical => 1,
-        Severity::Warning => 2,
-        Severity::Unknown | Severity::Good => 3,
+        _ if is_own => 1,
+        _ if is_quiet => 5,
+        Severity::Critical => 2,
+        Severity::Warning => 3,
+        Severity::Unknown | Severity::Good => 4,
     }
+}
+
+/// The queues of a person's direct messages: a step or a question may know them by id or by address.
+fn direct_messages(person: &Person) -> Vec<DeliveryQueue> {
+    let by_email = person.email.clone().map(Target::Email);
+    let targets = [Some(Target::Channel(person.user_id.clone())), by_email].into_iter().flatten();
+    targets.map(|target| DeliveryQueue { integration: person.integration.clone(), target }).collect()
 }
