@@ -9,5 +9,6 @@ pub(crate) mod import_history;
 pub(crate) mod notify;
 pub(crate) mod on_call;
 pub(crate) mod people;
+pub(crate) mod replay;
 pub(crate) mod timers;
 pub(crate) mod weekly;

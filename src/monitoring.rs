@@ -19,6 +19,7 @@ pub(crate) mod local;
 pub(crate) mod log;
 pub(crate) mod log_events;
 pub(crate) mod log_files;
+pub(crate) mod log_notifications;
 pub(crate) mod log_problems;
 mod object_blocks;
 mod object_facts;
