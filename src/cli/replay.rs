@@ -207,7 +207,9 @@ fn listed(call: &SimulatedCall, is_json: bool) -> String {
         .to_string();
     }
     let text = call.message["text"].as_str().unwrap_or_default();
-    format!("{}  {:<7}  {}  {}", local_text(call.at / 1000), kind, call.queue.target, clean_line(text))
+    // As Slack shows it.
+    let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+    format!("{}  {:<7}  {}  {}", local_text(call.at / 1000), kind, call.queue.target, clean_line(&text))
 }
 
 fn progress(state: &ReplayState, total: u64, elapsed: Duration) -> String {

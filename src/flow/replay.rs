@@ -26,9 +26,9 @@ const KNOWN_BEFORE_SECONDS: i64 = 7 * 86_400;
 /// After the last notification whatever waits has so long to be sent.
 const AFTERWARDS_MS: i64 = 86_400_000;
 /// So many notifications are held at a time: one pass over the core's objects serves them all.
-const BATCH: usize = 2000;
+const BATCH: usize = 500;
 /// How many events lie between two looks at the clock and at Ctrl-C.
-const EVENTS_BETWEEN: u64 = 20_000;
+const EVENTS_BETWEEN: u64 = 500;
 const COMMANDS_MAX: usize = 100;
 /// The hours in which people sleep, by the machine's clock.
 const NIGHT_FROM_MINUTE: u16 = 22 * 60;
@@ -72,7 +72,7 @@ struct Replay<'a> {
     each: &'a mut dyn FnMut(&SimulatedCall),
 }
 
-/// Replays the files. `each` gets every call; `goes_on` is asked every some thousand lines.
+/// Replays the files. `each` gets every call; `goes_on` is asked every some hundred events.
 pub(crate) fn replay(
     (config, env, subscriptions): (&Config, &Environment, &[Route]),
     files: &[LogFile],

@@ -40,6 +40,7 @@ mod page;
 mod proxy;
 mod readme;
 mod redundant;
+mod replay;
 mod root;
 mod screen;
 mod secrets;

@@ -90,11 +90,11 @@ impl Shown<'_> {
 
     fn head(&self, since: &str, files: usize) -> Vec<String> {
         let counts = &self.state.counts;
-        let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
-        let lines = self.state.lines;
         let mut head = vec![format!(
-            "The last {since}: {files}, {lines} lines, {} notifications. Nothing was sent. {NIGHT}",
-            counts.notifications
+            "The last {since}: {}, {}, {}. Nothing was sent. {NIGHT}",
+            counted(u64::try_from(files).unwrap_or(u64::MAX), "file"),
+            counted(self.state.lines, "line"),
+            counted(counts.notifications, "notification")
         )];
         if let Some((before, _)) = self.before {
             head.push(format!("In parentheses: the difference to the configuration in force, {}.", named(before)));
@@ -164,6 +164,10 @@ impl Shown<'_> {
         }
         lines
     }
+}
+
+fn counted(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 fn named(config: &Config) -> String {
