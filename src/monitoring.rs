@@ -34,6 +34,7 @@ pub(crate) mod shell;
 mod socket;
 pub(crate) mod state;
 pub(crate) mod status;
+pub(crate) mod topologies;
 mod transport;
 
 use crate::config::{Config, Core, CoreKind, Expiry};

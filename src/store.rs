@@ -18,6 +18,7 @@
 mod action;
 mod assign_post;
 mod audit;
+mod cause;
 mod claim;
 mod deadman;
 mod delivery_queue;
@@ -45,6 +46,7 @@ mod weekly;
 
 pub(crate) use action::{ActionOutcome, ActionRequest, Children, NewActionRequest, Transition};
 pub(crate) use audit::{Chain, Head};
+pub(crate) use cause::HostProblem;
 pub(crate) use claim::{Claimed, Planned, Work};
 pub(crate) use delivery_queue::{DeliveryQueue, MessageMode, Target};
 pub(crate) use escalation::{Escalation, StepTold};

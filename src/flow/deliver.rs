@@ -8,6 +8,7 @@
 //! after it the outbox knows the file's name; a message that was being sent is sent again, which is the one way to a
 //! duplicate: one for each integration that was sending.
 
+mod cause;
 mod compose;
 mod drain;
 mod earlier;
@@ -30,6 +31,7 @@ use crate::config::{Config, Integration, Route};
 use crate::flow::timers::Timers;
 use crate::monitoring::details::Details;
 use crate::monitoring::objects::DisplayNames;
+use crate::monitoring::topologies::Topologies;
 use crate::slack::api::Client;
 use crate::state_dir::delivery_lock::DeliveryLock;
 use crate::state_dir::spool::{Spool, SpoolError};
@@ -112,6 +114,8 @@ pub(crate) struct Deliverer {
     clock: SteadyClock,
     names: Arc<Mutex<DisplayNames>>,
     details: Details,
+    /// Which hosts hang below which, read by whoever imports.
+    topologies: Arc<Mutex<Topologies>>,
     /// When to read again what the core may still write about something in the spool, Unix ms.
     awaited: Option<i64>,
     clients: HashMap<String, Client>,
@@ -150,6 +154,7 @@ impl Deliverer {
             clock,
             names: Arc::default(),
             details: Details::default(),
+            topologies: Arc::default(),
             awaited: None,
             clients: HashMap::new(),
             last_logged: HashMap::new(),
@@ -171,6 +176,7 @@ impl Deliverer {
             clock: self.clock,
             names: Arc::clone(&self.names),
             details: Details::default(),
+            topologies: Arc::clone(&self.topologies),
             awaited: None,
             clients: HashMap::new(),
             last_logged: HashMap::new(),

@@ -10,6 +10,7 @@ mod acknowledge;
 mod answers;
 mod browser;
 mod cases;
+mod cause;
 mod centreon;
 mod check;
 mod command_line;

@@ -78,6 +78,7 @@ impl Deliverer {
         let mut unrouted: Vec<Unrouted> =
             ids.iter().filter_map(|id| self.read(id).transpose()).collect::<Result<_, _>>()?;
         self.ask_the_cores(&mut unrouted, waiting);
+        self.read_topologies(unrouted.iter().filter_map(|one| one.incoming.notification()));
         let batch: Vec<NewEntry> = unrouted.into_iter().map(|one| self.route(one)).collect::<Result<_, _>>()?;
         self.store.import(&batch, self.config.storm.window, now)?;
         for entry in &batch {
@@ -156,7 +157,8 @@ impl Deliverer {
                 warn!("no destination object={:?} reason={reason:?}", incoming.label());
             }
         }
-        Ok(NewEntry { id, received, incoming, deliveries })
+        let behind = incoming.notification().map(|notification| self.behind(notification)).unwrap_or_default();
+        Ok(NewEntry { id, received, incoming, deliveries, behind })
     }
 
     /// Puts the people who are on call now into the place of their plan.

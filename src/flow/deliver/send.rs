@@ -106,6 +106,7 @@ impl Deliverer {
         let outage = self.store.outage_since(&claimed.queue.integration, oldest).unwrap_or_default();
         let now = self.clock.wall_ms() / 1000;
         let earlier = self.earlier(claimed);
+        let cause = self.cause(claimed);
         let composer = Composer {
             config: &self.config,
             flavor: integration.flavor,
@@ -113,6 +114,7 @@ impl Deliverer {
             mentions: &mentions,
             outage: outage.as_deref(),
             earlier: earlier.as_ref(),
+            cause: cause.as_ref(),
         };
         // A bug met by one message must not end the deliverer, again and again, with all others behind it.
         let caught = std::panic::catch_unwind(AssertUnwindSafe(|| composer.compose(claimed)));

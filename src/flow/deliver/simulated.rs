@@ -95,6 +95,7 @@ impl Deliverer {
             if core.livestatus.as_ref().is_some_and(Livestatus::is_remote) {
                 core.livestatus = None;
             }
+            core.api = None;
         }
         let spool = Spool::new(&config.state_dir);
         Ok(Self {
@@ -107,6 +108,7 @@ impl Deliverer {
             clock: SteadyClock::simulated(now),
             names: Arc::default(),
             details: Details::default(),
+            topologies: Arc::default(),
             awaited: None,
             clients: HashMap::new(),
             last_logged: HashMap::new(),
@@ -118,6 +120,7 @@ impl Deliverer {
     /// Fills in what the core's files say of these objects now, as the import does. In one pass for all of them.
     pub(crate) fn add_details(&mut self, notifications: &mut [&mut Notification]) {
         self.details.fill(notifications, &self.config, &self.subscriptions);
+        self.read_topologies(notifications.iter().map(|notification| &**notification));
     }
 
     /// Imports one notification into the outbox, as if the core had sent it now: the lines of the routes that took it, and

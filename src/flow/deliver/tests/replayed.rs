@@ -183,7 +183,6 @@ fn evening_of(seed: u64) -> [usize; 2] {
 fn assert_eventful(evenings: &[[usize; 2]]) {
     let sum = |column: usize| evenings.iter().map(|evening| evening[column]).sum::<usize>();
     let (messages, storms) = (sum(0), sum(1));
-    println!("{} evenings, {messages} messages, {storms} of them for a storm", evenings.len());
     assert!(messages > evenings.len() * 5 && storms * 10 > evenings.len(), "{messages} messages, {storms} storms");
 }
 
