@@ -74,22 +74,21 @@ impl<'a> CauseChange<'a> {
         if rank(self.db, self.queue, &self.object)? == self.rank {
             return Ok(());
         }
-        let sql = "SELECT id, object, host FROM post WHERE integration = ?1 AND target = ?2 AND open = 1
-                     AND digest IS NULL AND shown > 0 AND ts IS NOT NULL AND object <> ?3 AND object > ?4 AND object < ?5 ORDER BY id DESC";
-        let mut statement = self.db.prepare_cached(sql)?;
-        // All of one core.
+        // By the index of objects: a storm of hosts must not look at every card of the channel each time.
+        let sql = "SELECT id, object FROM post WHERE integration = ?1 AND target = ?2 AND object >= ?3 AND object < ?4
+                     AND open = 1 AND digest IS NULL AND shown > 0 AND ts IS NOT NULL AND object <> ?5";
         let core = self.object.split('\u{1f}').next().unwrap_or_default();
-        let (from, to) = (format!("{core}\u{1f}"), format!("{core}\u{20}"));
-        let mut rows = statement.query(params![self.queue.integration, self.queue.target, self.object, from, to])?;
         let mut cards: Vec<(i64, String)> = Vec::new();
-        while let Some(found) = rows.next()? {
-            let host: String = found.get(2)?;
-            if host == self.host || self.behind.contains(&host) {
-                cards.push((found.get(0)?, found.get(1)?));
-            }
+        for host in std::iter::once(self.host).chain(self.behind.iter().map(String::as_str)) {
             if cards.len() >= CARDS_MAX {
                 break;
             }
+            // The host's own key and those of its services: a blank is the first sign behind the separator.
+            let (from, to) = (format!("{core}\u{1f}{host}\u{1f}"), format!("{core}\u{1f}{host}\u{20}"));
+            let mut statement = self.db.prepare_cached(sql)?;
+            let values = params![self.queue.integration, self.queue.target, from, to, self.object];
+            let found = statement.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
+            cards.extend(found.collect::<Result<Vec<_>, _>>()?);
         }
         for (post, object) in cards {
             let sql = "UPDATE post SET version = version + 1, updated = ?2 WHERE id = ?1";

@@ -10,12 +10,12 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// So many hosts, each below one before it; every seventh below two.
 const HOSTS: usize = 50;
-/// How long `tests/run` cuts and mends; `CAUSE_ROUNDS=200` says how often instead.
-const TIME: Duration = Duration::from_secs(90);
+/// How many times it is cut and mended.
+const ROUNDS: usize = 200;
 /// What follows a cut lies so far apart in the log that is replayed: the messages of one phase are sent before the next.
 const PHASE_SECONDS: i64 = 600;
 
@@ -99,10 +99,8 @@ struct Phase {
 
 /// Cuts and mends a real core: first the node goes, then it is back and what is behind it isn't yet, then all is.
 fn rounds(core: &Nagios, tree: &[BTreeSet<usize>], lot: &mut Lot) -> Vec<Phase> {
-    #[expect(clippy::disallowed_methods, reason = "how a person asks a test for more")]
-    let wanted: Option<usize> = std::env::var("CAUSE_ROUNDS").ok().map(|text| text.parse().unwrap());
     let (started, mut phases, mut seen) = (Instant::now(), Vec::new(), 0);
-    while wanted.map_or(started.elapsed() < TIME, |wanted| phases.len() < wanted * 3) {
+    for _ in 0..ROUNDS {
         let cut = lot.below(HOSTS - 1);
         let behind = cut_off(tree, cut);
         let all: BTreeSet<usize> = behind.iter().copied().chain([cut]).collect();
@@ -121,7 +119,7 @@ fn rounds(core: &Nagios, tree: &[BTreeSet<usize>], lot: &mut Lot) -> Vec<Phase> 
             seen = found.len();
         }
     }
-    println!("{} rounds, {seen} notifications, in {:?}", phases.len() / 3, started.elapsed());
+    println!("{ROUNDS} rounds, {seen} notifications, in {:?}", started.elapsed());
     phases
 }
 
@@ -222,7 +220,7 @@ fn judge_storms(calls: &[Value], phases: &[Phase], tree: &[BTreeSet<usize>]) {
     }
     let storms = phases.iter().step_by(3).filter(|phase| cut_off(tree, phase.cut).len() > 8).count();
     assert!(closed >= storms, "{closed} of {storms} storms are over");
-    assert!(folded > 0 || storms == 0, "{storms} storms, none folded");
+    assert!(storms > 5 && folded >= storms, "{storms} storms, {folded} messages with lines that stand for others");
     println!("{closed} storms, {folded} messages of them with lines that stand for others");
 }
 

@@ -52,7 +52,7 @@ impl Deliverer {
                 Some(self.cause_of(problem, &claimed.queue))
             }
             Work::Digest(_, stats) => {
-                self.fold(stats);
+                self.fold(stats, &claimed.queue);
                 None
             }
             _ => None,
@@ -95,19 +95,46 @@ impl Deliverer {
         Cause { behind, above }
     }
 
-    /// Lets the hosts of a digest that are down stand for what hangs below them.
-    fn fold(&self, stats: &mut DigestStats) {
+    /// Lets hosts that are down stand for what hangs below them in a digest; one that has a message of its own gets a line
+    /// there, too.
+    fn fold(&self, stats: &mut DigestStats, queue: &DeliveryQueue) {
         let key = |problem: &Problem| (problem.latest.core.clone(), problem.latest.host.name.clone());
-        let down = stats.worst.iter().filter(|(problem, _)| problem.latest.service.is_none() && is_down(problem));
-        let down: HashSet<(String, String)> = down.map(|(problem, _)| key(problem)).collect();
+        let own = stats.worst.iter().filter(|(problem, _)| problem.latest.service.is_none());
+        let own: HashMap<(String, String), bool> = own.map(|(problem, _)| (key(problem), is_down(problem))).collect();
+        let mut others: HashMap<(String, String), Option<Problem>> = HashMap::new();
+        let mut above: HashMap<(String, String, bool), String> = HashMap::new();
+        for (problem, _) in &stats.worst {
+            let ((core, host), is_service) = (key(problem), problem.latest.service.is_some());
+            let mut look = |name: &str| {
+                let object = Object { core: core.clone(), host: name.to_owned(), service: None };
+                let name = (core.clone(), name.to_owned());
+                own.get(&name).copied().unwrap_or_else(|| {
+                    let other = others.entry(name).or_insert_with(|| self.host_that_is_down(queue, &object));
+                    other.is_some()
+                })
+            };
+            let found = if is_service && look(&host) {
+                Some(host.clone())
+            } else {
+                self.topology(&core).cause(&host, &mut look).map(str::to_owned)
+            };
+            above.extend(found.map(|found| ((core, host, is_service), found)));
+        }
+        let is_named = |problem: &Problem| {
+            let (core, host) = key(problem);
+            above.iter().any(|((of, _, _), found)| *of == core && *found == host)
+        };
+        let others = others.into_values().flatten().filter(is_named).map(|problem| (problem, Below::default()));
+        stats.worst.splice(0..0, others);
         stats.fold(&|problem| {
             let (core, host) = key(problem);
-            let mut is_in_it = |name: &str| down.contains(&(core.clone(), name.to_owned()));
-            if problem.latest.service.is_some() && is_in_it(&host) {
-                return Some(host);
-            }
-            self.topology(&core).cause(&host, &mut is_in_it).map(str::to_owned)
+            above.get(&(core, host, problem.latest.service.is_some())).cloned()
         });
+    }
+
+    fn host_that_is_down(&self, queue: &DeliveryQueue, host: &Object) -> Option<Problem> {
+        let found = self.store.host_problem(queue, &host.key()).ok().flatten()?;
+        is_down(&found.problem).then_some(found.problem)
     }
 }
 

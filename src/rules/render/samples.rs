@@ -208,7 +208,7 @@ pub(crate) fn storm() -> DigestStats {
         first: EXAMPLE_TIME * 1000,
         last: EXAMPLE_TIME * 1000 + 90_000,
         worst: vec![
-            (down("switch-3"), below(3, 8)),
+            (down("switch-3"), below(0, 0)),
             (down("db01"), below(0, 9)),
             (down("db02"), below(0, 7)),
             (service("2", "HTTP CRITICAL - No data received from host"), below(0, 0)),

@@ -109,8 +109,13 @@ impl Said {
 type Shown = (Option<usize>, Value);
 
 fn shown(message: &Value) -> Value {
-    let empty = |key: &str| message[key].as_array().cloned().unwrap_or_default();
-    json!([message["text"], empty("blocks"), empty("attachments")])
+    let or_empty = |key: &str| message[key].as_array().cloned().unwrap_or_default();
+    let shown = json!([message["text"], or_empty("blocks"), or_empty("attachments")]).to_string();
+    // Slack chooses the address of a message.
+    let mut parts = shown.split("https://slack.com/archives/");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let rest = parts.map(|part| part.split_once('|').unwrap().1);
+    serde_json::from_str(&rest.fold(first, |text, part| format!("{text}ADDRESS|{part}"))).unwrap()
 }
 
 /// What the stand-in has.
