@@ -11,7 +11,7 @@ use super::{Store, StoreError, from_json};
 use crate::model::notification::Kind;
 use crate::model::problem::Problem;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 /// So many cards are edited when a host above them goes down or comes back: Slack takes about one edit a second, and more
 /// together are a storm, which has a message of its own.
@@ -46,7 +46,7 @@ pub(super) struct CauseChange<'a> {
     queue: &'a DeliveryQueue,
     object: String,
     host: &'a str,
-    behind: &'a HashSet<String>,
+    behind: &'a BTreeSet<String>,
     /// How bad the host was before.
     rank: i64,
 }

@@ -11,7 +11,7 @@ use crate::model::incoming::{DirectMessage, Incoming};
 use crate::state_dir::spool::SpoolId;
 use crate::system::clock::millis;
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// A problem of which nothing more is heard is remembered so long: its object may be gone from the core.
@@ -30,7 +30,7 @@ pub(crate) struct NewEntry {
     pub(crate) incoming: Incoming,
     pub(crate) deliveries: Vec<NewDelivery>,
     /// The hosts that have no way but through this one, if it is about a host.
-    pub(crate) behind: HashSet<String>,
+    pub(crate) behind: BTreeSet<String>,
 }
 
 /// A delivery to be made of an imported entry.
@@ -196,7 +196,7 @@ pub(super) fn keep_direct_message(
     let waiting = NewDelivery::Waiting { queue: queue.clone(), mentions: mentions.to_vec(), annotation: None, mode };
     let incoming = Incoming::DirectMessage(message.clone());
     let entry =
-        NewEntry { id: SpoolId::fresh(), received: now, incoming, deliveries: vec![waiting], behind: HashSet::new() };
+        NewEntry { id: SpoolId::fresh(), received: now, incoming, deliveries: vec![waiting], behind: BTreeSet::new() };
     Import { db, quiet, now }.entry(&entry).map(drop)
 }
 

@@ -11,7 +11,7 @@ use crate::rules::digest::{Below, DigestStats};
 use crate::rules::render::cause::{Above, Cause, message_link};
 use crate::store::{Claimed, DeliveryQueue, HostProblem, Work};
 use log::warn;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError};
 
 /// A core may see that a host is down so much later than what is behind it.
@@ -21,7 +21,7 @@ impl Deliverer {
     /// Reads the parents anew of the cores whose hosts these notifications are about, if they changed. The lock isn't held
     /// meanwhile: whoever sends goes on.
     pub(super) fn read_topologies<'a>(&self, notifications: impl Iterator<Item = &'a Notification>) {
-        let cores: HashSet<&str> = notifications
+        let cores: BTreeSet<&str> = notifications
             .filter(|notification| notification.service.is_none())
             .map(|notification| notification.core.as_str())
             .collect();
@@ -37,9 +37,9 @@ impl Deliverer {
     }
 
     /// The hosts that have no way but through this notification's.
-    pub(super) fn behind(&self, notification: &Notification) -> HashSet<String> {
+    pub(super) fn behind(&self, notification: &Notification) -> BTreeSet<String> {
         if notification.service.is_some() {
-            return HashSet::new();
+            return BTreeSet::new();
         }
         let topology = self.topologies.lock().unwrap_or_else(PoisonError::into_inner).of_core(&notification.core);
         topology.behind(&notification.host.name).into_iter().map(str::to_owned).collect()
@@ -124,8 +124,9 @@ impl Deliverer {
             let (core, host) = key(problem);
             above.iter().any(|((of, _, _), found)| *of == core && *found == host)
         };
-        let others = others.into_values().flatten().filter(is_named).map(|problem| (problem, Below::default()));
-        stats.worst.splice(0..0, others);
+        let mut others: Vec<Problem> = others.into_values().flatten().filter(is_named).collect();
+        others.sort_by_cached_key(|problem| (problem.acknowledged.is_some(), problem.latest.time, key(problem)));
+        stats.worst.splice(0..0, others.into_iter().map(|problem| (problem, Below::default())));
         stats.fold(&|problem| {
             let (core, host) = key(problem);
             above.get(&(core, host, problem.latest.service.is_some())).cloned()
