@@ -20,6 +20,7 @@ mod pages;
 mod preview;
 mod queue;
 mod relay_token;
+mod replay;
 mod sandbox;
 mod setup;
 pub(crate) mod terminal;
@@ -111,6 +112,7 @@ fn run(mut cli: Cli, env: &Environment, out: &mut Output) -> Exit {
         Verb::Check(args) => check::run(&args, config, env, out),
         Verb::Audit(args) => audit::run(&args, config, env, out),
         Verb::History(args) => history::run(&args, config, env, out),
+        Verb::Replay(args) => replay::run(&args, config, env, out),
         Verb::Weekly(args) => weekly::run(&args, config, env, out),
         Verb::Preview(args) => preview::run(&args, config, env, out),
         Verb::Config(args) => config::run(&args, config, env, out),

@@ -426,6 +426,13 @@ pub(crate) enum IcingaWeb {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Livestatus(pub(crate) Vec<LivestatusAddress>);
 
+impl Livestatus {
+    /// Whether one of them is another machine's, as far as the address says.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.0.iter().any(|address| matches!(address, LivestatusAddress::Tcp(_)))
+    }
+}
+
 /// One address of Livestatus.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LivestatusAddress {

@@ -11,5 +11,6 @@ pub(crate) mod notify;
 pub(crate) mod on_call;
 pub(crate) mod people;
 pub(crate) mod relay;
+pub(crate) mod replay;
 pub(crate) mod timers;
 pub(crate) mod weekly;

@@ -15,3 +15,4 @@ pub(crate) mod problem;
 pub(crate) mod slack_error;
 pub(crate) mod template;
 pub(crate) mod time_text;
+pub(crate) mod topology;

@@ -20,6 +20,7 @@ pub(crate) mod local;
 pub(crate) mod log;
 pub(crate) mod log_events;
 pub(crate) mod log_files;
+pub(crate) mod log_notifications;
 pub(crate) mod log_problems;
 mod members;
 mod object_blocks;
@@ -36,6 +37,7 @@ pub(crate) mod shell;
 mod socket;
 pub(crate) mod state;
 pub(crate) mod status;
+pub(crate) mod topologies;
 mod transport;
 
 use crate::config::{Config, Core, CoreKind, Expiry};

@@ -11,6 +11,7 @@ pub(crate) mod escalate;
 pub(crate) mod manifest;
 pub(crate) mod remedy;
 pub(crate) mod render;
+pub(crate) mod replay;
 pub(crate) mod retry;
 pub(crate) mod route;
 pub(crate) mod slash;

@@ -18,6 +18,7 @@
 mod action;
 mod assign_post;
 mod audit;
+mod cause;
 mod claim;
 mod deadman;
 mod delivery_queue;
@@ -45,11 +46,13 @@ mod weekly;
 
 pub(crate) use action::{ActionOutcome, ActionRequest, Children, NewActionRequest, Transition};
 pub(crate) use audit::{Chain, Head};
+pub(crate) use cause::HostProblem;
 pub(crate) use claim::{Claimed, Planned, Work};
 pub(crate) use delivery_queue::{DeliveryQueue, MessageMode, Target};
 pub(crate) use escalation::{Escalation, StepNotice};
 pub(crate) use history::Verdicts;
 pub(crate) use home::Opened;
+pub(crate) use message::MessageId;
 pub(crate) use on_call::{Handover, OnDuty};
 pub(crate) use outbox::{NewDelivery, NewEntry, PURGE_BATCH};
 #[cfg(test)]
@@ -185,6 +188,16 @@ impl Store {
         db.busy_timeout(patience)?;
         schema::check(&db)?;
         Ok(Some(Self { db, file: None }))
+    }
+
+    /// An outbox that nobody else sees and that is gone with the process, however that ends: `SQLite` keeps what doesn't fit
+    /// into memory in a file without a name.
+    pub(crate) fn temporary() -> Result<Self, StoreError> {
+        let db = Connection::open("")?;
+        db.pragma_update(None, "synchronous", "OFF")?;
+        schema::migrate(&db)?;
+        db.pragma_update(None, "foreign_keys", true)?;
+        Ok(Self { db, file: None })
     }
 
     fn open_checked(path: &Path, patience: Duration) -> Result<Self, StoreError> {

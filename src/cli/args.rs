@@ -2,11 +2,13 @@
 
 mod history;
 mod notify;
+mod replay;
 mod setup;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 pub(crate) use history::{HistoryArgs, HistoryVerb, ImportArgs, WeeklyArgs};
 pub(crate) use notify::{HOST_OUTPUT, IGNORED_FLAGS, IGNORED_VALUES, NotifyArgs};
+pub(crate) use replay::ReplayArgs;
 pub(super) use setup::channel;
 pub(crate) use setup::{CommandsArgs, CommandsVerb, DemoArgs, ManifestArgs, SandboxArgs, SetupArgs};
 use std::ffi::OsString;
@@ -120,6 +122,9 @@ pub(crate) enum Verb {
     /// Summarise a time: which objects notified most, and which of it was noise
     #[command(name = "report", after_help = history::WEEKLY_EXAMPLES)]
     Weekly(WeeklyArgs),
+    /// Show what a configuration would have sent of the core's logs, and what another one would; nothing is sent
+    #[command(after_help = replay::EXAMPLES)]
+    Replay(ReplayArgs),
     /// Show what a notification would look like, without sending it
     #[command(after_help = "Takes the arguments of `notify`. Without any, it shows a sample of every kind.\n\n\
         Examples:\n  ackbell preview\n  ackbell preview --html preview.html\n  ackbell preview --link --hostname web01 --hoststate DOWN\n  ackbell preview --hostname web01 --hoststate DOWN --output 'no ping'\n  \
@@ -186,6 +191,7 @@ impl Verb {
             | Self::Audit(_)
             | Self::History(_)
             | Self::Weekly(_)
+            | Self::Replay(_)
             | Self::Preview(_)
             | Self::Manifest(_) => true,
             Self::Config(args) => !matches!(args.what, ConfigVerb::Init { .. }),

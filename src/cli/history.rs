@@ -3,7 +3,7 @@
 use super::args::{HistoryArgs, HistoryVerb, ImportArgs};
 use super::{Exit, Output, load};
 use crate::cli::terminal::table::{Column, Table, number_column, text_column};
-use crate::config::{Config, suggest};
+use crate::config::{Config, Core, suggest};
 use crate::flow::import_history::{ImportOptions, ImportState, import};
 use crate::model::notification::clean_line;
 use crate::model::object::Object;
@@ -33,8 +33,8 @@ const COLUMNS: [Column; 5] = [
 /// A problem a minute for a year; who wants more has `--json` and a shorter memory.
 const LISTED_MAX: usize = 500_000;
 /// A clock that is ahead by less is not called wrong.
-const DAY_SECONDS: i64 = 86_400;
-const PROGRESS_EVERY: Duration = Duration::from_millis(300);
+pub(super) const DAY_SECONDS: i64 = 86_400;
+pub(super) const PROGRESS_EVERY: Duration = Duration::from_millis(300);
 
 pub(super) fn run(args: &HistoryArgs, path: Option<&Path>, env: &Environment, out: &mut Output) -> Exit {
     let config = match load(path, env, out) {
@@ -132,17 +132,7 @@ fn problem_json(object: &Object, past: &PastProblem) -> Value {
 
 fn import_logs(args: &ImportArgs, config: &Config, out: &mut Output) -> Result<Exit, StoreError> {
     let name = args.core.clone().unwrap_or_default();
-    let Some(core) = paths::core(config, &name) else {
-        let known: Vec<&str> = config.cores.iter().map(|core| core.name.as_str()).collect();
-        let known = known.into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>();
-        let known = if known.is_empty() {
-            "no core has a name".to_owned()
-        } else {
-            format!("known: {}", suggest::one_of(&known))
-        };
-        out.error(&format!("--core: there is no [cores.{name}]; {known}"));
-        return Ok(Exit::Usage);
-    };
+    let Some(core) = named_core(&name, config, out) else { return Ok(Exit::Usage) };
     let given = if args.files.is_empty() { log_files::of_core(&core) } else { args.files.clone() };
     if given.is_empty() {
         out.error("the core's log isn't known; name the files: ackbell history import /var/log/nagios4/nagios.log");
@@ -186,6 +176,22 @@ fn import_logs(args: &ImportArgs, config: &Config, out: &mut Output) -> Result<E
     })
 }
 
+/// The core of that name, or a complaint that names the cores there are.
+pub(super) fn named_core(name: &str, config: &Config, out: &mut Output) -> Option<Core> {
+    let core = paths::core(config, name);
+    if core.is_none() {
+        let known: Vec<&str> = config.cores.iter().map(|core| core.name.as_str()).collect();
+        let known = known.into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>();
+        let known = if known.is_empty() {
+            "no core has a name".to_owned()
+        } else {
+            format!("known: {}", suggest::one_of(&known))
+        };
+        out.error(&format!("--core: there is no [cores.{name}]; {known}"));
+    }
+    core
+}
+
 /// It may be the first thing that is done after the installation.
 fn make_state_dir(state_dir: &Path) -> std::io::Result<()> {
     if state_dir.is_dir() { Ok(()) } else { DirBuilder::new().recursive(true).mode(0o770).create(state_dir) }
@@ -221,7 +227,8 @@ fn summarise(state: &ImportState, files: usize, config: &Config, out: &mut Outpu
     }
 }
 
-fn remark(path: &Path, skipped: &Skipped, error: Option<&str>) -> String {
+/// What was skipped of a file, and why it couldn't be read to its end.
+pub(super) fn remark(path: &Path, skipped: &Skipped, error: Option<&str>) -> String {
     let path = path.display();
     let mut parts = Vec::new();
     for (count, text) in [

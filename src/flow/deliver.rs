@@ -8,6 +8,7 @@
 //! after it the outbox knows the file's name; a message that was being sent is sent again, which is the one way to a
 //! duplicate: one for each integration that was sending.
 
+mod cause;
 mod compose;
 mod drain;
 mod earlier;
@@ -16,6 +17,7 @@ mod mentions;
 mod renew_token;
 mod send;
 mod share;
+mod simulated;
 
 pub(crate) use compose::{interactivity, message, replacement};
 pub(crate) use drain::{complete, local_time, subscriptions};
@@ -23,11 +25,13 @@ pub(crate) use earlier::{earlier, wall_time};
 pub(crate) use mentions::message_mode;
 pub(crate) use send::directly;
 pub(crate) use share::Share;
+pub(crate) use simulated::{CallKind, SimulatedCall};
 
 use crate::config::{Config, Integration, Route};
 use crate::flow::timers::Timers;
 use crate::monitoring::details::Details;
 use crate::monitoring::objects::DisplayNames;
+use crate::monitoring::topologies::Topologies;
 use crate::slack::api::Client;
 use crate::state_dir::delivery_lock::DeliveryLock;
 use crate::state_dir::spool::{Spool, SpoolError};
@@ -35,6 +39,7 @@ use crate::store::{PURGE_BATCH, Planned, Store, StoreError};
 use crate::system::clock::{SteadyClock, millis};
 use crate::system::environment::Environment;
 use log::{error, warn};
+use simulated::Simulated;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -109,12 +114,16 @@ pub(crate) struct Deliverer {
     clock: SteadyClock,
     names: Arc<Mutex<DisplayNames>>,
     details: Details,
+    /// Which hosts hang below which, read by whoever imports.
+    topologies: Arc<Mutex<Topologies>>,
     /// When to read again what the core may still write about something in the spool, Unix ms.
     awaited: Option<i64>,
     clients: HashMap<String, Client>,
     /// The last reason logged per integration: a failure is logged again only when it differs.
     last_logged: HashMap<String, String>,
     renewals: HashMap<String, renew_token::Renewal>,
+    /// Takes the calls in Slack's place; nothing is sent then.
+    simulated: Option<Simulated>,
 }
 
 impl Deliverer {
@@ -145,10 +154,12 @@ impl Deliverer {
             clock,
             names: Arc::default(),
             details: Details::default(),
+            topologies: Arc::default(),
             awaited: None,
             clients: HashMap::new(),
             last_logged: HashMap::new(),
             renewals: HashMap::new(),
+            simulated: None,
         })
     }
 
@@ -165,10 +176,12 @@ impl Deliverer {
             clock: self.clock,
             names: Arc::clone(&self.names),
             details: Details::default(),
+            topologies: Arc::clone(&self.topologies),
             awaited: None,
             clients: HashMap::new(),
             last_logged: HashMap::new(),
             renewals: HashMap::new(),
+            simulated: None,
         })
     }
 
@@ -197,9 +210,14 @@ impl Deliverer {
     /// more. In steps, so that no new message waits for it.
     pub(crate) fn tidy(&self, worth: usize) -> Result<bool, DeliverError> {
         self.spool.sweep();
+        self.forget(worth, |id| self.spool.holds(id))
+    }
+
+    /// Forgets some of what was delivered long ago.
+    fn forget(&self, worth: usize, in_spool: impl Fn(&str) -> bool) -> Result<bool, DeliverError> {
         let forgotten = self.now_ms().saturating_sub(millis(self.config.history.keep)) / 1000;
         let has_more_history = self.store.purge_history(forgotten, PURGE_BATCH)? == PURGE_BATCH;
-        let purged = self.store.purge(self.now_ms(), worth, |id| self.spool.holds(id))?;
+        let purged = self.store.purge(self.now_ms(), worth, in_spool)?;
         Ok(purged == PURGE_BATCH || has_more_history)
     }
 
@@ -211,7 +229,9 @@ impl Deliverer {
     /// the caller must be done. `stop` is asked between two messages.
     pub(crate) fn round(&mut self, until: Option<i64>, stop: &dyn Fn() -> bool) -> Result<Round, DeliverError> {
         let mut round = Round { attempts: 0, next: self.awaited, rerouted: false };
-        self.renew(self.budget(until));
+        if self.simulated.is_none() {
+            self.renew(self.budget(until));
+        }
         let share = self.share.clone();
         for queue in self.store.queues()?.into_iter().filter(|queue| share.has(&queue.integration)) {
             let budget = self.budget(until);

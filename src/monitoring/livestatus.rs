@@ -16,6 +16,7 @@ use crate::config::{CoreKind, Livestatus, LivestatusAddress};
 use crate::model::core_snapshot::{Acknowledgement, Downtime, Program, Snapshot, State};
 use crate::model::notification::clean_line;
 use crate::model::object::Object;
+use crate::model::topology::Topology;
 use crate::rules::authorise::Contact;
 use crate::rules::command::ExternalCommand;
 use crate::system::clock;
@@ -216,6 +217,18 @@ pub(super) fn labels(address: &Livestatus) -> Option<Names> {
         names.put((row.text(0).to_owned(), row.text(1).to_owned()), row.text(2));
     }
     Some(names)
+}
+
+/// The parents of all hosts, and the number of their services.
+pub(super) fn topology(address: &Livestatus) -> Option<Topology> {
+    let hosts = ask(address, "GET hosts\nColumns: name parents\n").ok()?;
+    let services = ask(address, "GET services\nColumns: host_name\n").ok()?;
+    let mut topology = Topology::default();
+    for row in hosts.rows() {
+        row.texts(1).into_iter().for_each(|parent| topology.add_parent(row.text(0), parent));
+    }
+    services.rows().for_each(|row| topology.add_service(row.text(0)));
+    Some(topology)
 }
 
 fn has_control(object: &Object) -> bool {

@@ -41,6 +41,8 @@ pub(crate) enum LogEntry<'a> {
         /// As a notification has it: `PROBLEM`, `RECOVERY`, `ACKNOWLEDGEMENT`, ...
         kind: &'a str,
         state: &'a str,
+        /// The notification command that the core ran.
+        command: &'a str,
         output: &'a str,
         /// With an acknowledgement, a downtime or a custom one; `None` where semicolons make it ambiguous.
         author_and_comment: Option<(&'a str, &'a str)>,
@@ -265,7 +267,7 @@ fn notification(text: &str, is_service: bool) -> Option<LogEntry<'_>> {
     let (contact, rest) = text.split_once(';')?;
     let (object, rest) = object(rest, is_service)?;
     let mut fields = rest.splitn(3, ';');
-    let (what, _command, rest) = (fields.next()?, fields.next()?, fields.next().unwrap_or_default());
+    let (what, command, rest) = (fields.next()?, fields.next()?, fields.next().unwrap_or_default());
     let (kind, state) = match what.split_once(" (") {
         Some((kind, state)) => (kind, state.trim_end_matches(')')),
         None if matches!(what, "OK" | "UP") => ("RECOVERY", what),
@@ -280,7 +282,7 @@ fn notification(text: &str, is_service: bool) -> Option<LogEntry<'_>> {
         let both = parts.next().zip(parts.next()).filter(|_| parts.next().is_none());
         (output, both)
     };
-    Some(LogEntry::Notification { contact, object, kind, state, output, author_and_comment })
+    Some(LogEntry::Notification { contact, object, kind, state, command, output, author_and_comment })
 }
 
 fn flapping(text: &str, is_service: bool) -> Option<LogEntry<'_>> {

@@ -95,7 +95,7 @@ impl LogFile {
         let file = File::open(&self.path)?;
         let found = file.metadata()?;
         if (found.dev(), found.ino()) != self.identity {
-            return Err(io::Error::other("it was rotated meanwhile; run the import again"));
+            return Err(io::Error::other("it was rotated meanwhile; run this again"));
         }
         LogReader::new(Counted { file, read: Rc::clone(read) }, latest)
     }
@@ -168,6 +168,6 @@ mod tests {
             .unwrap();
         assert_eq!((times, read.get() > 0), (vec![1_790_000_000], true));
         let again = found.files[0].open(NOW, &read).unwrap_err();
-        assert!(again.to_string().contains("rotated meanwhile; run the import again"), "{again}");
+        assert!(again.to_string().contains("rotated meanwhile; run this again"), "{again}");
     }
 }

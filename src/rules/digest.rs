@@ -5,6 +5,7 @@
 use crate::config::Limits;
 use crate::model::problem::Problem;
 use crate::rules::retry::CHANNEL_PACE;
+use std::collections::HashMap;
 
 /// A digest's message is edited at most this often; its thread gets the time between.
 const EDIT_PACE_MS: i64 = 5_000;
@@ -57,6 +58,77 @@ pub(crate) enum DigestStep {
     MarkShown,
 }
 
+/// So many problems a digest's message names.
+pub(crate) const NAMED_MAX: usize = 20;
+
+/// Hosts and services that are below a host.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Below {
+    pub(crate) hosts: u32,
+    pub(crate) services: u32,
+}
+
+impl Below {
+    /// `41 hosts and 212 services`; `None` for nothing.
+    pub(crate) fn text(self) -> Option<String> {
+        let count = |number: u32, noun: &str| match number {
+            0 => None,
+            1 => Some(format!("1 {noun}")),
+            more => Some(format!("{more} {noun}s")),
+        };
+        let parts: Vec<String> =
+            [count(self.hosts, "host"), count(self.services, "service")].into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| parts.join(" and "))
+    }
+}
+
+impl DigestStats {
+    /// Lets a problem stand for those that hang below its host: `above` names the host that another one hangs below. Then
+    /// keeps as many as a message names.
+    pub(crate) fn fold(&mut self, above: &dyn Fn(&Problem) -> Option<String>) {
+        let key = |core: &str, host: &str| (core.to_owned(), host.to_owned());
+        let of = |problem: &Problem| key(&problem.latest.core, &problem.latest.host.name);
+        let lines: HashMap<(String, String), usize> = self
+            .worst
+            .iter()
+            .enumerate()
+            .filter(|(_, (problem, _))| problem.latest.service.is_none())
+            .map(|(at, (problem, _))| (of(problem), at))
+            .collect();
+        let uppers: Vec<Option<usize>> = self
+            .worst
+            .iter()
+            .map(|(problem, _)| lines.get(&key(&problem.latest.core, &above(problem)?)).copied())
+            .collect();
+        // The topmost stands for all; within a ring nothing is topmost.
+        let topmost = |at: usize| {
+            let way = std::iter::successors(uppers[at], |upper| uppers[*upper]);
+            way.take(self.worst.len()).last().filter(|top| uppers[*top].is_none())
+        };
+        let tops: Vec<Option<usize>> = (0..self.worst.len()).map(topmost).collect();
+        for (at, top) in tops.iter().enumerate() {
+            let Some(top) = *top else { continue };
+            let (problem, below) = &self.worst[at];
+            let is_host = problem.latest.service.is_none();
+            let more =
+                Below { hosts: below.hosts + u32::from(is_host), services: below.services + u32::from(!is_host) };
+            let stands_for = &mut self.worst[top].1;
+            stands_for.hosts += more.hosts;
+            stands_for.services += more.services;
+        }
+        let mut tops = tops.into_iter();
+        self.worst.retain(|_| tops.next().flatten().is_none());
+        self.name_only(NAMED_MAX);
+    }
+
+    /// Keeps so many of the worst; the others count as not named.
+    fn name_only(&mut self, most: usize) {
+        let left_out = self.worst.len().saturating_sub(most);
+        self.worst.truncate(most);
+        self.unnamed = self.unnamed.saturating_add(u32::try_from(left_out).unwrap_or(u32::MAX));
+    }
+}
+
 /// A digest in numbers, and its worst problems.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct DigestStats {
@@ -69,8 +141,8 @@ pub(crate) struct DigestStats {
     /// When the first and the last of them began, and the last ended: Unix ms of the import.
     pub(crate) first: i64,
     pub(crate) last: i64,
-    /// The worst that go on, each with the number of its host's services that it stands for.
-    pub(crate) worst: Vec<(Problem, u32)>,
+    /// The worst that go on, each with what it stands for: its host's services, and what is behind that host.
+    pub(crate) worst: Vec<(Problem, Below)>,
     /// How many that go on are neither named nor stood for.
     pub(crate) unnamed: u32,
     /// The last waiting delivery that this takes into account.
@@ -105,6 +177,43 @@ pub(crate) fn next_list(digest: Digest) -> i64 {
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    #[test]
+    fn the_topmost_host_stands_for_all_that_hangs_below_it() {
+        let problem = |host: &str, service: &str| {
+            let mut fields = crate::model::notification::Fields::default();
+            for (key, value) in [("hostname", host), ("servicedesc", service), ("state", "1")] {
+                fields.put(key, value);
+            }
+            Problem::begin(&fields.into_notification(7))
+        };
+        let own = Below { hosts: 0, services: 2 };
+        let worst = [("sw1", ""), ("sw2", ""), ("web", ""), ("db", "Disk"), ("a", ""), ("b", ""), ("far", "")];
+        let worst =
+            worst.map(|(host, service)| (problem(host, service), if host == "web" { own } else { Below::default() }));
+        let mut stats = DigestStats { worst: worst.to_vec(), unnamed: 1, ..DigestStats::default() };
+        stats.fold(&|problem| {
+            let above = match problem.latest.host.name.as_str() {
+                "sw2" => "sw1",
+                "web" | "db" => "sw2",
+                // Rings, and a host that isn't in the digest.
+                "a" => "b",
+                "b" => "a",
+                "far" => "elsewhere",
+                _ => return None,
+            };
+            Some(above.to_owned())
+        });
+        let named: Vec<(&str, Below)> =
+            stats.worst.iter().map(|(problem, below)| (problem.latest.host.name.as_str(), *below)).collect();
+        let none = Below::default();
+        assert_eq!(named, [("sw1", Below { hosts: 2, services: 3 }), ("a", none), ("b", none), ("far", none)]);
+        assert_eq!(stats.worst[0].1.text().as_deref(), Some("2 hosts and 3 services"));
+        let many = (0..30).map(|n| (problem(&format!("h{n}"), ""), none)).collect();
+        let mut stats = DigestStats { worst: many, unnamed: 1, ..DigestStats::default() };
+        stats.fold(&|_| None);
+        assert_eq!((stats.worst.len(), stats.unnamed), (NAMED_MAX, 11));
+    }
 
     const LIMITS: Limits = Limits { threshold: 5, window: Duration::from_secs(30) };
     const POSTED: Digest =

@@ -3,6 +3,7 @@
 //! Pure. Escaping, markup and limits are [`crate::slack`]'s business.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub(crate) mod cause;
 mod digest;
 mod fix;
 mod formatter;
@@ -24,6 +25,7 @@ use crate::model::notification::{Kind, Notification};
 use crate::model::object::Object;
 use crate::model::template;
 use crate::model::time_text::span;
+use cause::Cause;
 use fix::KnownFix;
 use memory::{Earlier, Memory};
 
@@ -52,6 +54,8 @@ pub(crate) struct RenderContext<'a> {
     pub(crate) post: i64,
     /// How it went before, where that is known.
     pub(crate) earlier: Option<&'a Earlier>,
+    /// What it hangs below and what hangs below it, where that is known.
+    pub(crate) cause: Option<&'a Cause>,
     /// People are asked whether the notification was worth it.
     pub(crate) asks_verdict: bool,
 }
@@ -105,6 +109,7 @@ impl<'a> RenderContext<'a> {
             interactivity: Interactivity::Nothing,
             post: 0,
             earlier: None,
+            cause: None,
             asks_verdict: false,
         }
     }

@@ -64,6 +64,11 @@ pub(crate) fn decide(notification: &Notification, config: &Config, subscriptions
     decision
 }
 
+/// The lines of the routes that take a notification, in order.
+pub(crate) fn matched(notification: &Notification, config: &Config, at: LocalTime) -> Vec<usize> {
+    matching(notification, config, at).into_iter().map(|route| route.line).collect()
+}
+
 /// Why a matcher doesn't take a notification, in words; `None` when it does.
 pub(crate) fn mismatch(matches: &Matcher, notification: &Notification, at: LocalTime) -> Option<String> {
     matcher::mismatch(matches, notification, at)

@@ -2,13 +2,13 @@
 
 use super::delivery_queue::DeliveryQueue;
 use super::{Store, StoreError, from_json};
-use crate::rules::digest::{Digest, DigestStats, Waiting};
+use crate::rules::digest::{Below, Digest, DigestStats, Waiting};
 use crate::system::clock::millis;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::time::Duration;
 
-/// How many problems a digest's message names.
-const NAMED_MAX: u32 = 20;
+/// How many problems are read for a digest's message: it names fewer, as some stand for others.
+const READ_MAX: u32 = 200;
 
 /// The digest of the queue that takes new problems, if there is one: it took the last one at or after `since`.
 pub(super) fn taking_new_problems(
@@ -140,12 +140,13 @@ impl Store {
             "SELECT m.problem, CASE m.is_host WHEN 1 THEN (SELECT COUNT(*) FROM post s WHERE s.digest = m.digest
                  AND s.host = m.host AND s.is_host = 0 AND s.open = 1) ELSE 0 END
              FROM post m WHERE m.digest = ?1 AND m.open = 1 AND ({own_line})
-             ORDER BY m.acknowledged, m.rank DESC, m.is_host DESC, m.id LIMIT {NAMED_MAX}"
+             ORDER BY m.acknowledged, m.rank DESC, m.is_host DESC, m.id LIMIT {READ_MAX}"
         );
         let mut statement = self.db.prepare_cached(&named)?;
         let mut rows = statement.query([id])?;
         while let Some(row) = rows.next()? {
-            stats.worst.push((from_json(&row.get::<_, String>(0)?)?, row.get(1)?));
+            let below = Below { hosts: 0, services: row.get(1)? };
+            stats.worst.push((from_json(&row.get::<_, String>(0)?)?, below));
         }
         stats.unnamed = lines.saturating_sub(u32::try_from(stats.worst.len()).unwrap_or(u32::MAX));
         Ok(stats)

@@ -63,7 +63,12 @@ impl NewDeliveryRow {
         }
     }
 
-    fn write_waiting(&self, db: &Connection, mentions: &str, assignment: &Assignment) -> Result<(), StoreError> {
+    pub(super) fn write_waiting(
+        &self,
+        db: &Connection,
+        mentions: &str,
+        assignment: &Assignment,
+    ) -> Result<(), StoreError> {
         let sql = "INSERT INTO delivery (notification, integration, target, object, mentions, annotation, state, since,
                      post, digest, line, urgency) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'waiting', ?7, ?8, ?9, ?10, ?11)";
         let DeliveryQueue { integration, target } = &self.queue;

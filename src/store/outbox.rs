@@ -1,6 +1,7 @@
 //! The flow through the outbox: import, recovery after a crash, and the history that is forgotten.
 
 use super::assign_post::PostAssigner;
+use super::cause::CauseChange;
 use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::history::{self, Heard};
 use super::new_delivery::{Ended, NOBODY, NewDeliveryRow};
@@ -10,6 +11,7 @@ use crate::model::incoming::{DirectMessage, Incoming};
 use crate::state_dir::spool::SpoolId;
 use crate::system::clock::millis;
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// A problem of which nothing more is heard is remembered so long: its object may be gone from the core.
@@ -27,6 +29,8 @@ pub(crate) struct NewEntry {
     pub(crate) received: i64,
     pub(crate) incoming: Incoming,
     pub(crate) deliveries: Vec<NewDelivery>,
+    /// The hosts that have no way but through this one, if it is about a host.
+    pub(crate) behind: BTreeSet<String>,
 }
 
 /// A delivery to be made of an imported entry.
@@ -200,7 +204,8 @@ pub(super) fn keep_direct_message(
         deferred: None,
     };
     let incoming = Incoming::DirectMessage(message.clone());
-    let entry = NewEntry { id: SpoolId::fresh(), received: now, incoming, deliveries: vec![waiting] };
+    let entry =
+        NewEntry { id: SpoolId::fresh(), received: now, incoming, deliveries: vec![waiting], behind: BTreeSet::new() };
     Import { db, quiet, now }.entry(&entry).map(drop)
 }
 
@@ -214,7 +219,7 @@ struct Import<'a> {
 
 impl Import<'_> {
     fn entry(self, entry: &NewEntry) -> Result<Imported, StoreError> {
-        let NewEntry { id, received, incoming, deliveries } = entry;
+        let NewEntry { id, received, incoming, deliveries, .. } = entry;
         let object = incoming.object_key();
         let added = self
             .db
@@ -274,7 +279,12 @@ impl Import<'_> {
                     };
                     return row.write_ended(db, Ended { state: DeliveryState::Merged, attempts: 0, reason }, now);
                 }
-                row.enqueue(&PostAssigner { db, queue, mode: *mode, quiet, now, deferred: *deferred }, &entry.incoming)
+                let cause = CauseChange::watch(db, queue, entry, *mode)?;
+                row.enqueue(
+                    &PostAssigner { db, queue, mode: *mode, quiet, now, deferred: *deferred },
+                    &entry.incoming,
+                )?;
+                cause.map_or(Ok(()), |cause| cause.show(&row, now))
             }
             NewDelivery::Dead { reason } => {
                 let row = row(&DeliveryQueue::nowhere(), NOBODY.to_owned(), &None);

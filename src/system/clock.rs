@@ -22,25 +22,41 @@ pub(crate) fn wall_ns() -> u128 {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SteadyClock {
     wall_ms: i64,
-    started: Instant,
+    /// `None`: the time is a simulated one, which stands until it is set.
+    started: Option<Instant>,
 }
 
 impl SteadyClock {
     pub(crate) fn start() -> Self {
-        Self { wall_ms: wall_ms(), started: Instant::now() }
+        Self { wall_ms: wall_ms(), started: Some(Instant::now()) }
+    }
+
+    /// A clock that stands at this time.
+    pub(crate) fn simulated(now_ms: i64) -> Self {
+        Self { wall_ms: now_ms, started: None }
+    }
+
+    /// Lets the simulated time become this one. It never goes back, and the machine's own is nobody's to set.
+    pub(crate) fn advance_to(&mut self, now_ms: i64) {
+        if self.started.is_none() {
+            self.wall_ms = self.wall_ms.max(now_ms);
+        }
     }
 
     /// Unix milliseconds.
     pub(crate) fn now_ms(&self) -> i64 {
-        self.wall_ms.saturating_add(millis(self.started.elapsed()))
+        self.wall_ms.saturating_add(self.started.map_or(0, |started| millis(started.elapsed())))
+    }
+
+    /// Unix milliseconds by the machine's wall clock as it is now; by the simulated time where that is simulated.
+    pub(crate) fn wall_ms(&self) -> i64 {
+        if self.started.is_some() { wall_ms() } else { self.wall_ms }
     }
 
     /// Stands still from now on, but for what is skipped: two looks at it are of one moment, however slow the machine is.
     #[cfg(test)]
     pub(crate) fn stop(&mut self) {
-        self.wall_ms = self.now_ms();
-        // As long as that moment is to come, nothing has passed since it.
-        self.started = Instant::now() + Duration::from_secs(86_400);
+        *self = Self::simulated(self.now_ms());
     }
 
     /// Lets time pass.

@@ -7,6 +7,7 @@ use crate::model::incoming::DirectMessage;
 use crate::model::notification::Notification;
 use crate::model::problem::Problem;
 use crate::rules::digest::DigestStep;
+use crate::rules::render::cause::Cause;
 use crate::rules::render::memory::Earlier;
 use crate::rules::render::{self, Card, Interactivity, RenderContext, ResolvedMention};
 use crate::slack::{blocks, direct_message, legacy};
@@ -25,6 +26,8 @@ pub(super) struct Composer<'a> {
     pub(super) outage: Option<&'a str>,
     /// How it went before, of the problem of a card.
     pub(super) earlier: Option<&'a Earlier>,
+    /// What it hangs below, of the problem of a card.
+    pub(super) cause: Option<&'a Cause>,
 }
 
 /// A message ready to be sent.
@@ -104,6 +107,7 @@ impl<'a> Composer<'a> {
             interactivity: interactivity(self.config, &claimed.queue.integration),
             post: claimed.message.id.number(),
             earlier: self.earlier,
+            cause: self.cause,
             asks_verdict: self.config.weekly.is_some(),
         }
     }

@@ -17,7 +17,7 @@ use crate::rules::route::{self, Decision, LocalTime, Routed};
 use crate::rules::slash::Filter;
 use crate::state_dir::spool::{Entry, ReadError, SpoolId};
 use crate::store::{NewDelivery, NewEntry, Store, StoreError, Subscription};
-use crate::system::clock::{self, millis};
+use crate::system::clock::millis;
 use log::{error, warn};
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
@@ -28,11 +28,11 @@ const LIST_MAX: usize = 20_000;
 const BATCH: usize = 500;
 
 /// A spool file that isn't routed yet.
-struct Unrouted {
-    id: SpoolId,
+pub(super) struct Unrouted {
+    pub(super) id: SpoolId,
     /// Unix ms.
-    received: i64,
-    incoming: Incoming,
+    pub(super) received: i64,
+    pub(super) incoming: Incoming,
 }
 
 impl Deliverer {
@@ -65,7 +65,7 @@ impl Deliverer {
         }
         let shared = Arc::clone(&self.names);
         let mut names = shared.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(crate::flow::weekly::post_if_due(&mut self.store, &self.config, &mut names, clock::wall_ms())?)
+        Ok(crate::flow::weekly::post_if_due(&mut self.store, &self.config, &mut names, self.clock.wall_ms())?)
     }
 
     /// `waiting`: the objects of which nothing is imported now.
@@ -74,6 +74,7 @@ impl Deliverer {
         let mut unrouted: Vec<Unrouted> =
             ids.iter().filter_map(|id| self.read(id).transpose()).collect::<Result<_, _>>()?;
         self.ask_the_cores(&mut unrouted, waiting);
+        self.read_topologies(unrouted.iter().filter_map(|one| one.incoming.notification()));
         let batch: Vec<NewEntry> = unrouted.into_iter().map(|one| self.route(one)).collect::<Result<_, _>>()?;
         self.store.import(&batch, self.config.storm.window, now)?;
         for entry in &batch {
@@ -117,7 +118,7 @@ impl Deliverer {
     }
 
     /// Finds its destinations.
-    fn route(&self, Unrouted { id, received, mut incoming }: Unrouted) -> Result<NewEntry, DeliverError> {
+    pub(super) fn route(&self, Unrouted { id, received, mut incoming }: Unrouted) -> Result<NewEntry, DeliverError> {
         let decision = match &mut incoming {
             Incoming::Notification(notification) => {
                 complete(notification, &self.config);
@@ -137,11 +138,15 @@ impl Deliverer {
                 warn!("no destination object={:?} reason={reason:?}", incoming.label());
             }
         }
-        Ok(NewEntry { id, received, incoming, deliveries })
+        let behind = incoming.notification().map(|notification| self.behind(notification)).unwrap_or_default();
+        Ok(NewEntry { id, received, incoming, deliveries, behind })
     }
 
     /// Puts the people who are on call now into the place of their plan.
     fn name_people_on_call(&self, decision: &mut Decision) -> Result<(), DeliverError> {
+        if self.simulated.is_some() {
+            return Ok(());
+        }
         let is_plan = |routed: &Routed| matches!(&routed.to, route::Target::Destination(Destination::OnCall(_)));
         if !decision.routed.iter().any(is_plan) {
             return Ok(());

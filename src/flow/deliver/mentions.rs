@@ -125,6 +125,9 @@ impl Deliverer {
 
     /// The user id behind an e-mail address.
     fn person(&self, integration: &str, email: &str, budget: Duration) -> Result<Option<String>, Outcome> {
+        if self.simulated.is_some() {
+            return Ok(Some(email.to_owned()));
+        }
         let Some(client) = self.clients.get(integration) else {
             return Ok(None);
         };
@@ -133,6 +136,9 @@ impl Deliverer {
 
     /// The id of a user group by its handle (<https://docs.slack.dev/reference/methods/usergroups.list>).
     fn group(&self, integration: &str, handle: &str, budget: Duration) -> Result<Option<String>, Outcome> {
+        if self.simulated.is_some() {
+            return Ok(Some(handle.to_owned()));
+        }
         people::remembered(&self.store, (integration, &format!("@{handle}")), self.now_ms(), || {
             let Some(client) = self.clients.get(integration) else {
                 return Ok(None);

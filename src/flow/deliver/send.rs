@@ -85,7 +85,8 @@ impl Deliverer {
             return Err(Outcome::MessageNever { reason });
         }
         let is_the_webhooks = claimed.queue.target == Target::Webhook && integration.webhook_url().is_some();
-        if let Some(missing) = integration.missing_token().filter(|_| !is_the_webhooks) {
+        let is_simulated = self.simulated.is_some();
+        if let Some(missing) = integration.missing_token().filter(|_| !is_the_webhooks && !is_simulated) {
             let reason = missing.to_string().into();
             let is_taken_over = self.stand_in(&integration).is_some();
             return Err(if is_taken_over {
@@ -94,7 +95,7 @@ impl Deliverer {
                 Outcome::TokenNever { reason }
             });
         }
-        if let Entry::Vacant(vacant) = self.clients.entry(integration.name.clone()) {
+        if !is_simulated && let Entry::Vacant(vacant) = self.clients.entry(integration.name.clone()) {
             let client = Client::new(&integration, &self.env);
             vacant.insert(client.map_err(|e| Outcome::TokenNever { reason: e.to_string().into() })?);
         }
@@ -103,8 +104,9 @@ impl Deliverer {
         self.fill_names(claimed);
         let oldest = claimed.queued.iter().map(|queued| queued.incoming.time()).min().unwrap_or(0).saturating_mul(1000);
         let outage = self.store.outage_since(&claimed.queue.integration, oldest).unwrap_or_default();
-        let now = clock::wall_ms() / 1000;
+        let now = self.clock.wall_ms() / 1000;
         let earlier = self.earlier(claimed);
+        let cause = self.cause(claimed);
         let composer = Composer {
             config: &self.config,
             flavor: integration.flavor,
@@ -112,6 +114,7 @@ impl Deliverer {
             mentions: &mentions,
             outage: outage.as_deref(),
             earlier: earlier.as_ref(),
+            cause: cause.as_ref(),
         };
         // A bug met by one message must not end the deliverer, again and again, with all others behind it.
         let caught = std::panic::catch_unwind(AssertUnwindSafe(|| composer.compose(claimed)));
@@ -127,19 +130,35 @@ impl Deliverer {
         Ok(Call { channel, message, covered })
     }
 
-    fn call(&self, claimed: &Claimed, call: Call, budget: Duration) -> Attempted {
-        let Call { channel, mut message, covered } = call;
+    fn call(&mut self, claimed: &Claimed, call: Call, budget: Duration) -> Attempted {
+        let covered = call.covered;
+        let addressed = self.addressed(claimed, call);
+        if let Some(simulated) = &mut self.simulated {
+            let outcome = simulated.call(claimed, addressed, covered, self.clock.now_ms());
+            return Attempted { outcome, covered };
+        }
         let Some(client) = self.clients.get(&claimed.queue.integration) else {
             let outcome = Outcome::Temporary { reason: "no client".into(), slow: false };
             return Attempted { outcome, covered: 0 };
         };
-        let outcome = match (&claimed.work, &claimed.message.channel, &claimed.message.ts) {
+        let Addressed { channel, edits, message, .. } = addressed;
+        let outcome = match (channel, edits) {
             // The bot token was taken out of the configuration: its messages can't be edited, a webhook posts another.
-            (_, Some(_), Some(_)) if claimed.refers() && !client.has_token() => {
+            (Some(_), _) if claimed.is_in_slack() && claimed.refers() && !client.has_token() => {
                 Outcome::PostAnew { reason: "there is no bot token any more to edit it with".into() }
             }
+            (Some(channel), Some(ts)) => client.update(&channel, &ts, message, budget),
+            (channel, _) => client.post(channel.as_deref(), message, budget),
+        };
+        Attempted { outcome, covered }
+    }
+
+    /// The message with where it goes: into the channel, into the thread of its message, or in that message's place.
+    fn addressed(&self, claimed: &Claimed, call: Call) -> Addressed {
+        let Call { channel, mut message, .. } = call;
+        match (&claimed.work, &claimed.message.channel, &claimed.message.ts) {
             (Work::Update(_) | Work::Digest(DigestStep::Edit, _), Some(channel), Some(ts)) => {
-                client.update(channel, ts, message, budget)
+                Addressed { channel: Some(channel.clone()), edits: Some(ts.clone()), is_reply: false, message }
             }
             (Work::Reply(_) | Work::Digest(DigestStep::Lines | DigestStep::Close, _), Some(channel), Some(ts)) => {
                 message["thread_ts"] = Value::from(ts.as_str());
@@ -148,11 +167,10 @@ impl Deliverer {
                 if is_broadcast || (claimed.is_step() && !claimed.queue.target.is_person()) {
                     message["reply_broadcast"] = Value::from(true);
                 }
-                client.post(Some(channel), message, budget)
+                Addressed { channel: Some(channel.clone()), edits: None, is_reply: true, message }
             }
-            _ => client.post(channel.as_deref(), message, budget),
-        };
-        Attempted { outcome, covered }
+            _ => Addressed { channel, edits: None, is_reply: false, message },
+        }
     }
 
     /// Fills in the display names of the objects, where the core passed only its own names.
@@ -244,6 +262,15 @@ struct Call {
     covered: usize,
 }
 
+/// A message with where it goes.
+pub(super) struct Addressed {
+    pub(super) channel: Option<String>,
+    /// The message that it replaces.
+    pub(super) edits: Option<String>,
+    pub(super) is_reply: bool,
+    pub(super) message: Value,
+}
+
 /// A call that was made, or couldn't be.
 struct Attempted {
     outcome: Outcome,
@@ -253,7 +280,7 @@ struct Attempted {
 
 impl Claimed {
     /// The people that it mentions: for a problem that is new or worse, and once.
-    fn mentions(&self) -> Vec<String> {
+    pub(super) fn mentions(&self) -> Vec<String> {
         let mut mentions: Vec<String> = match self.work {
             Work::Update(_) | Work::Digest(DigestStep::Edit | DigestStep::Close | DigestStep::MarkShown, _) => {
                 Vec::new()
@@ -274,6 +301,11 @@ impl Claimed {
 
     fn is_lines(&self) -> bool {
         matches!(self.work, Work::Digest(DigestStep::Lines, _))
+    }
+
+    /// Whether Slack has its message, so that it can be named there.
+    fn is_in_slack(&self) -> bool {
+        self.message.channel.is_some() && self.message.ts.is_some()
     }
 
     /// Whether it edits a message or replies to one.

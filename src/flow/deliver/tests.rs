@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 #[cfg(not(debug_assertions))] // figures of an unoptimised build say nothing
 mod figures;
 mod redundant;
+mod replayed;
 
 const TOKEN: &str = "xoxb-sandbox-0000000000";
 
@@ -64,8 +65,13 @@ impl Evening {
         Self::with("")
     }
 
-    /// With more of the configuration.
+    /// With more of the configuration, and no storms.
     fn with(more: &str) -> Self {
+        Self::configured(&format!("[storm]\nthreshold = 99\n{more}"))
+    }
+
+    /// With this beside `[slack]`.
+    fn configured(more: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let options = Options {
@@ -82,7 +88,7 @@ impl Evening {
         let path = directory.path().join("ackbell.toml");
         let api = format!("{}/api/", sandbox.base_url());
         let text = format!(
-            "state_dir = \"state\"\n[slack]\nbot_token = \"{TOKEN}\"\napi_url = \"{api}\"\nchannel = \"#ops\"\n[storm]\nthreshold = 99\n{more}"
+            "state_dir = \"state\"\n[slack]\nbot_token = \"{TOKEN}\"\napi_url = \"{api}\"\nchannel = \"#ops\"\n{more}"
         );
         std::fs::write(&path, text).unwrap();
         let (config, _) = crate::config::load(Some(&path), &Environment::default()).unwrap();

@@ -3,6 +3,7 @@
 use crate::config::Api;
 use crate::model::core_snapshot::{Acknowledged, Acknowledgement, Downtime, Program, Snapshot, State};
 use crate::model::object::Object;
+use crate::model::topology::Topology;
 use crate::monitoring::error::ReadError;
 use crate::monitoring::http::{Answer, Client};
 use crate::monitoring::objects::Names;
@@ -136,6 +137,29 @@ pub(in crate::monitoring) fn labels(api: &Api) -> Option<Names> {
         }
     }
     Some(names)
+}
+
+/// Which hosts depend on which, by its dependencies, and the number of their services. A service's own dependencies say nothing
+/// of hosts.
+pub(in crate::monitoring) fn topology(api: &Api) -> Option<Topology> {
+    let client = Client::new(api).ok()?;
+    let ask = |path: &str, body: &Value| client.post(path, body, true);
+    let attrs = ["parent_host_name", "parent_service_name", "child_host_name", "child_service_name"];
+    let dependencies = query(&ask, "/v1/objects/dependencies", &json!({ "attrs": attrs })).ok()?;
+    let services = query(&ask, "/v1/objects/services", &json!({ "attrs": ["host_name"] })).ok()?;
+    let mut topology = Topology::default();
+    for dependency in dependencies {
+        let attrs = &dependency["attrs"];
+        let is_of_hosts =
+            text(&attrs["parent_service_name"]).is_empty() && text(&attrs["child_service_name"]).is_empty();
+        if is_of_hosts {
+            topology.add_parent(&text(&attrs["child_host_name"]), &text(&attrs["parent_host_name"]));
+        }
+    }
+    for service in services {
+        topology.add_service(&text(&service["attrs"]["host_name"]));
+    }
+    Some(topology)
 }
 
 /// The comments and downtimes of the objects found.

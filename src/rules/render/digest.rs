@@ -49,15 +49,15 @@ pub(crate) fn digest(
     let lines = stats
         .worst
         .iter()
-        .map(|(problem, services)| {
+        .map(|(problem, below)| {
             let mut line = line(&problem.latest, config);
             line.head = super::problem_card::problem_card(
                 problem,
                 &RenderContext::bare(&config.message, None, problem.latest.time),
             )
             .head;
-            if *services > 0 {
-                line.object.push_str(&format!(" and {}", count(*services, "service", "services")));
+            if let Some(below) = below.text() {
+                line.object.push_str(&format!(" and {below}"));
             }
             line
         })

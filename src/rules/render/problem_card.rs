@@ -17,6 +17,9 @@ pub(crate) fn problem_card(problem: &Problem, facts: &RenderContext<'_>) -> Card
     let parts: Vec<String> =
         [card.lead.take().filter(|_| has_more_to_show(problem)), lasted(problem)].into_iter().flatten().collect();
     card.lead = (!parts.is_empty()).then(|| parts.join("; "));
+    if problem.is_bad {
+        card.add_cause(facts);
+    }
     card.comment = None;
     card.available_actions = available_actions(problem, facts);
     card.memory = facts.earlier.map(super::memory::Earlier::memory).unwrap_or_default();
@@ -59,6 +62,7 @@ pub(crate) fn combined_card(problem: &Problem, updates: &[&Notification], facts:
         let mut card = card(last, facts);
         card.available_actions = available_actions(problem, facts);
         if last.kind == Kind::Problem {
+            card.add_cause(facts);
             card.memory = facts.earlier.map(super::memory::Earlier::memory).unwrap_or_default();
         }
         if let (Kind::Recovery, Some(began)) = (&last.kind, problem.began) {
@@ -72,6 +76,16 @@ pub(crate) fn combined_card(problem: &Problem, updates: &[&Notification], facts:
         before.iter().map(|update| TimelineEntry { what: phrases::head(update), at: update.time, holds: false });
     card.marks = history.chain(card.marks).collect();
     card
+}
+
+impl Card {
+    /// Says what hangs below it and what it hangs below.
+    fn add_cause(&mut self, facts: &RenderContext<'_>) {
+        let Some(cause) = facts.cause else { return };
+        let parts: Vec<String> = self.lead.take().into_iter().chain(cause.sentences()).collect();
+        self.lead = (!parts.is_empty()).then(|| parts.join("; "));
+        self.links.extend(cause.link());
+    }
 }
 
 /// What makes sense in this state and can work.

@@ -3,7 +3,7 @@
 use crate::model::notification::{EXAMPLE_TIME, Fields, Notification};
 use crate::model::problem::Problem;
 use crate::model::template;
-use crate::rules::digest::DigestStats;
+use crate::rules::digest::{Below, DigestStats};
 
 /// The first is an ordinary service problem.
 #[expect(clippy::too_many_lines, reason = "a table")]
@@ -198,6 +198,7 @@ pub(crate) fn storm() -> DigestStats {
         }
         Problem::begin(&fields.into_notification(EXAMPLE_TIME + 20))
     };
+    let below = |hosts, services| Below { hosts, services };
     DigestStats {
         problems: 47,
         hosts: 31,
@@ -207,11 +208,11 @@ pub(crate) fn storm() -> DigestStats {
         first: EXAMPLE_TIME * 1000,
         last: EXAMPLE_TIME * 1000 + 90_000,
         worst: vec![
-            (down("switch-3"), 0),
-            (down("db01"), 9),
-            (down("db02"), 7),
-            (service("2", "HTTP CRITICAL - No data received from host"), 0),
-            (service("1", "HTTP WARNING: 4.2 s response time"), 0),
+            (down("switch-3"), below(0, 0)),
+            (down("db01"), below(0, 9)),
+            (down("db02"), below(0, 7)),
+            (service("2", "HTTP CRITICAL - No data received from host"), below(0, 0)),
+            (service("1", "HTTP WARNING: 4.2 s response time"), below(0, 0)),
         ],
         unnamed: 14,
         covers: 0,

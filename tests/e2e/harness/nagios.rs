@@ -31,6 +31,16 @@ impl Nagios {
         core.run()
     }
 
+    /// With other objects, and these lines in its main configuration.
+    pub(crate) fn with_objects(site: &Site, objects: &str, more: &str) -> Self {
+        let core = Self { directory: site.dir.path().to_owned(), process: None, host: None, namespace: None };
+        core.lay_out("ackbell", false);
+        fs::write(core.path("objects.cfg"), always() + objects).unwrap();
+        let main = fs::read_to_string(core.path("nagios.cfg")).unwrap();
+        fs::write(core.path("nagios.cfg"), main + more).unwrap();
+        core.run()
+    }
+
     /// One more core of the same objects that checks by itself, on a host of that name, in a directory of its own, with the
     /// other's spool.
     pub(crate) fn beside(first: &Site, own: &Site, host: &'static str) -> Self {
