@@ -3,6 +3,7 @@
 //! Imports every room below. Never in here: a rule, SQL, a protocol.
 
 pub(crate) mod callback;
+pub(crate) mod curves;
 pub(crate) mod deadman;
 pub(crate) mod deliver;
 pub(crate) mod import_history;

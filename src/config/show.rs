@@ -43,6 +43,7 @@ pub(crate) fn show_json(config: &Config) -> Value {
         "report": config.weekly.as_ref().map(|weekly| json!({
             "channel": weekly.channel.to_string(), "integration": weekly.integration, "at": weekly.at.to_string(),
         })),
+        "curve": config.curve.as_ref().map(super::curve::show),
         "listen": listen(&config.listen, &config.integrations),
         "reactions": { "acknowledge": config.reactions.acknowledge, "recheck": config.reactions.recheck },
         "deadman": config.deadman.as_ref().map(|wanted| json!({

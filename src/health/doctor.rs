@@ -5,6 +5,7 @@
 
 mod channels;
 mod cores;
+mod curves;
 mod machine;
 mod slack;
 
@@ -152,6 +153,8 @@ pub(crate) fn examine(
         for core in looked_at {
             hop("core", move |steps| steps.extend(cores::core(&core)), &mut show_step);
         }
+        let (asked, own_env) = (Arc::clone(&config), env.clone());
+        hop("curve", move |steps| steps.extend(curves::sources(&asked, &own_env)), &mut show_step);
         let (asked, env) = (Arc::clone(&config), env.clone());
         hop("public_url", move |steps| steps.extend(slack::public_url(&asked, &env)), &mut show_step);
     }

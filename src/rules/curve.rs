@@ -5,6 +5,8 @@
 mod trend;
 
 use crate::model::curve::{Curve, Series};
+use crate::model::notification::Kind;
+use crate::model::problem::Problem;
 use crate::model::time_text::span;
 use crate::rules::render::perfdata::{Measurement, Range, human, measurements};
 
@@ -18,6 +20,8 @@ const BARS: [char; 5] = ['▁', '▂', '▃', '▅', '▇'];
 const GAP: char = '·';
 /// From here on the threshold is broken.
 const MARK: char = '┊';
+/// A problem that is notified once more after so long gets a new one.
+const AGE_MAX_SECONDS: i64 = 1800;
 const LABEL_CHARS_MAX: usize = 40;
 
 /// The value whose curve is shown.
@@ -60,6 +64,21 @@ pub(crate) fn watched(perfdata: &str) -> Option<Watched> {
     // A counter's threshold is about its whole, its curve about its pace.
     let limit = limit.filter(|_| one.unit != "c");
     Some(Watched { label: one.label, position: at + 1, unit: one.unit, limit, min: one.min, max: one.max })
+}
+
+/// The value of a label in other perfdata of the same plugin.
+pub(crate) fn value_of(perfdata: &str, label: &str) -> Option<f64> {
+    measurements(perfdata).into_iter().find(|one| one.label == label).map(|one| one.value)
+}
+
+/// Whether a problem that was just shown wants a curve: it is new, or in another state, or its curve is old. `now` in Unix
+/// seconds.
+pub(crate) fn is_wanted(problem: &Problem, now: i64) -> bool {
+    let latest = &problem.latest;
+    let is_new = problem.curve.as_ref().is_none_or(|curve| {
+        Some(curve.state.as_str()) != latest.state_name() || now.saturating_sub(curve.at) > AGE_MAX_SECONDS
+    });
+    problem.is_bad && latest.kind == Kind::Problem && is_new && watched(&latest.perfdata).is_some()
 }
 
 /// The end that the value went over; of a forbidden range (`@`) there is none.

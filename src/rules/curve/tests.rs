@@ -60,14 +60,21 @@ fn gaps_and_too_few_values_are_shown_as_such() {
 #[test]
 fn a_pace_is_named_toward_each_end() {
     let up = line(73, 300, |hours| 80.0 + 2.0 * hours);
-    assert!(sentence("used=92%;70;90", &up).ends_with("Full in 4 h at this pace."), "{}", sentence("used=92%;70;90", &up));
+    assert!(
+        sentence("used=92%;70;90", &up).ends_with("Full in 4 h at this pace."),
+        "{}",
+        sentence("used=92%;70;90", &up)
+    );
     let warn = sentence("used=92%;90;95", &up);
     assert!(warn.ends_with("Critical (95 %) in 1 h 30 min at this pace."), "{warn}");
     let down = line(73, 300, |hours| 98.0 - 0.5 * hours);
     let again = sentence("used=95%;80;90", &down);
     assert!(again.ends_with("Below 90 % again in 10 h at this pace."), "{again}");
     let free = sentence("free=4GB;20:;10:", &line(73, 300, |hours| 16.0 - 2.0 * hours));
-    assert!(free.contains("Below 10 GiB (crit) for 2 h 55 min") && free.ends_with("At 0 B in 2 h at this pace."), "{free}");
+    assert!(
+        free.contains("Below 10 GiB (crit) for 2 h 55 min") && free.ends_with("At 0 B in 2 h at this pace."),
+        "{free}"
+    );
     let load = sentence("load=12;5;10", &line(73, 300, |hours| 2.0 * hours));
     assert!(!load.contains("pace"), "a load is never full: {load}");
     let far = sentence("used=92%;70;90", &line(73, 300, |hours| 91.0 + 0.05 * hours));

@@ -54,7 +54,9 @@ fn targets(watched: &Watched, line: Line) -> Vec<(f64, String)> {
             let side = if is_upper { "Below" } else { "Above" };
             targets.push((value, format!("{side} {} again", watched.shown(value))));
         }
-        if is_upper == is_rising && let Some(critical) = critical {
+        if is_upper == is_rising
+            && let Some(critical) = critical
+        {
             targets.push((critical, format!("Critical ({})", watched.shown(critical))));
         }
     }
@@ -64,7 +66,10 @@ fn targets(watched: &Watched, line: Line) -> Vec<(f64, String)> {
         targets.push((top, what));
     }
     let lower = watched.limit.is_some_and(|limit| !limit.is_upper);
-    if !is_rising && lower && let Some(bottom) = watched.min.or(is_filled.then_some(0.0)) {
+    if !is_rising
+        && lower
+        && let Some(bottom) = watched.min.or(is_filled.then_some(0.0))
+    {
         targets.push((bottom, format!("At {}", watched.shown(bottom))));
     }
     targets
@@ -90,8 +95,7 @@ fn fit(points: &[(i64, f64)]) -> Option<Line> {
     let points: Vec<(f64, f64)> = points.iter().map(|(at, value)| ((at - origin) as f64, *value)).collect();
     #[expect(clippy::cast_precision_loss, reason = "some thousand values")]
     let count = points.len() as f64;
-    let (mean_x, mean_y) =
-        points.iter().fold((0.0, 0.0), |sum, (x, y)| (sum.0 + x / count, sum.1 + y / count));
+    let (mean_x, mean_y) = points.iter().fold((0.0, 0.0), |sum, (x, y)| (sum.0 + x / count, sum.1 + y / count));
     let [mut xx, mut xy, mut yy] = [0.0; 3];
     for (x, y) in &points {
         let (x, y) = (x - mean_x, y - mean_y);

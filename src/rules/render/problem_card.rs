@@ -62,8 +62,8 @@ pub(crate) fn combined_card(problem: &Problem, updates: &[&Notification], facts:
         card.available_actions = available_actions(problem, facts);
         if last.kind == Kind::Problem {
             card.memory = facts.earlier.map(super::memory::Earlier::memory).unwrap_or_default();
-    // Of one that is over, a pace would be wrong.
-    card.curve = problem.curve.clone().filter(|_| problem.is_bad);
+            // Of one that is over, a pace would be wrong.
+            card.curve = problem.curve.clone().filter(|_| problem.is_bad);
         }
         if let (Kind::Recovery, Some(began)) = (&last.kind, problem.began) {
             card.lead = lasted(problem);
