@@ -792,6 +792,10 @@ mod tests {
                 assert_eq!(read.iter().filter(|name| named.contains(name)).count(), named.len());
                 read.retain(|name| !named.contains(name));
             }
+            let inner = |name: &str| format!("{}.{name}]", section.header.trim_end_matches(']'));
+            if section.header == "[curve]" {
+                read.retain(|name| !SECTIONS.iter().any(|other| other.header == inner(name)));
+            }
             assert_eq!(documented, read, "{}", section.header);
             assert_eq!(documented.len(), section.keys.len(), "{}: twice", section.header);
         }

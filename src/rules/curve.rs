@@ -7,7 +7,6 @@ mod trend;
 use crate::model::curve::{Curve, Series};
 use crate::model::notification::Kind;
 use crate::model::problem::Problem;
-use crate::model::time_text::span;
 use crate::rules::render::perfdata::{Measurement, Range, human, measurements};
 
 /// Cells of the bars: they fit on a phone in one line.
@@ -142,7 +141,7 @@ fn range(watched: &Watched, points: &[(i64, f64)], length: i64) -> String {
     let high = points.iter().map(|(_, value)| *value).fold(f64::NEG_INFINITY, f64::max);
     let much = (high - low) / 10.0;
     let [first_text, last_text] = [first, last].map(|value| watched.shown(value));
-    let mut text = format!("Last {}: ", span(length.unsigned_abs()));
+    let mut text = format!("Last {}: ", trend::rounded(length));
     if first_text == last_text {
         text.push_str(&last_text);
     } else {
@@ -165,7 +164,7 @@ fn beyond(watched: &Watched, since: i64, (first, last): (i64, i64)) -> String {
     let side = if limit.is_upper { "Above" } else { "Below" };
     let name = if limit.is_critical { "crit" } else { "warn" };
     let value = watched.shown(limit.value);
-    let length = span((last - since).unsigned_abs());
+    let length = trend::rounded(last - since);
     if since > first {
         format!("{side} {value} ({name}) for {length}, from {MARK} on.")
     } else {

@@ -76,9 +76,6 @@ pub(crate) fn get_within(
         request = request.header("Authorization", value);
     }
     let mut response = request.call().map_err(|e| match e {
-        ureq::Error::TooManyRedirects if redirects_max == 0 => {
-            "it redirects to another address: write that one".to_owned()
-        }
         ureq::Error::TooManyRedirects => format!("it redirects more than {redirects_max} times"),
         ureq::Error::Timeout(_) => format!("no answer within {} s", timeout.as_secs()),
         other => redact(&other.to_string()),
@@ -88,6 +85,7 @@ pub(crate) fn get_within(
         401 | 403 => {
             return Err(format!("it answered {}: it needs another user or password", response.status().as_u16()));
         }
+        300..=399 => return Err("it redirects to another address: write that one".to_owned()),
         status => return Err(format!("it answered {status}")),
     }
     let mut bytes = Vec::new();

@@ -15,6 +15,7 @@ mod check;
 mod command_line;
 mod commands;
 mod cores;
+mod curve;
 mod deadman;
 mod demo;
 mod disk;

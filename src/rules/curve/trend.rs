@@ -39,7 +39,9 @@ pub(super) fn sentence(watched: &Watched, series: &Series) -> Option<String> {
     targets(watched, line).into_iter().find_map(|(target, what)| {
         let seconds = (target - line.end) / line.slope;
         let most = line.seconds * AHEAD_MAX;
-        (AHEAD_MIN_SECONDS..=most).contains(&seconds).then(|| format!("{what} in {} at this pace.", rounded(seconds)))
+        #[expect(clippy::cast_possible_truncation, reason = "some days at most")]
+        let shown = |seconds: f64| rounded(seconds.round() as i64);
+        (AHEAD_MIN_SECONDS..=most).contains(&seconds).then(|| format!("{what} in {} at this pace.", shown(seconds)))
     })
 }
 
@@ -106,14 +108,12 @@ fn fit(points: &[(i64, f64)]) -> Option<Line> {
     is_usable.then_some(Line { slope, end: mean_y - slope * mean_x, fit, seconds: -points[0].0 })
 }
 
-/// No more exact than a line through some hours is.
-fn rounded(seconds: f64) -> String {
+/// A length of time, no more exact than a line through some hours is.
+pub(super) fn rounded(seconds: i64) -> String {
     let unit = match seconds {
-        short if short < 3600.0 => 60.0,
-        medium if medium < 3.0 * 3600.0 => 600.0,
-        _ => 3600.0,
+        ..3600 => 60,
+        3600..10_800 => 600,
+        _ => 3600,
     };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between a minute and some days")]
-    let seconds = ((seconds / unit).round() * unit) as u64;
-    span(seconds)
+    span(((seconds.max(0) + unit / 2) / unit * unit).unsigned_abs())
 }
