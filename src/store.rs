@@ -47,7 +47,7 @@ mod weekly;
 pub(crate) use action::{ActionOutcome, ActionRequest, Children, NewActionRequest, Transition};
 pub(crate) use audit::{Chain, Head};
 pub(crate) use claim::{Claimed, Planned, Work};
-pub(crate) use curve::WantedCurve;
+pub(crate) use curve::{Drawn, WantedCurve, WantedPicture};
 pub(crate) use delivery_queue::{DeliveryQueue, MessageMode, Target};
 pub(crate) use escalation::{Escalation, StepTold};
 pub(crate) use history::Verdicts;

@@ -5,17 +5,21 @@
 //! once more within its minute, and one after it nothing. A source that is slow or dead costs its time limit here, in a
 //! thread of its own: no message waits for it, and after some time-outs it is left alone for a while.
 
+mod pictures;
+
 use crate::config::{Config, CurveSources};
+use crate::flow::callback::clients::Clients;
 use crate::flow::deliver::message_mode;
 use crate::model::curve::{Curve, Series};
 use crate::model::notification::{Kind, Notification};
 use crate::monitoring::curve::{Found, Wanted, ask};
 use crate::rules::curve::{Watched, describe, value_of, watched};
-use crate::store::{Store, StoreError, WantedCurve};
+use crate::store::{Drawn, Store, StoreError, WantedCurve};
 use crate::system::clock::{SteadyClock, millis};
 use crate::system::environment::Environment;
 use log::{info, warn};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The source that is the outbox itself.
 const NOTIFICATIONS: &str = "notifications";
@@ -28,13 +32,13 @@ const REST_MS: i64 = 60_000;
 const LOGGED_MAX: usize = 200;
 
 /// The state of the thread.
-#[derive(Debug)]
 pub(crate) struct Curves {
     config: Config,
     env: Environment,
     store: Store,
     clock: SteadyClock,
     slow: BTreeMap<&'static str, Slow>,
+    clients: Clients,
     /// Why a source has nothing; each reason is logged once.
     logged: BTreeSet<String>,
 }
@@ -50,11 +54,13 @@ struct Slow {
 impl Curves {
     /// `clock`: the deliverer's, by which the rows were made.
     pub(crate) fn new(config: Config, env: Environment, store: Store, clock: SteadyClock) -> Self {
-        Self { config, env, store, clock, slow: BTreeMap::new(), logged: BTreeSet::new() }
+        let clients = Clients::new(Arc::new(config.clone()), env.clone());
+        Self { config, env, store, clock, slow: BTreeMap::new(), clients, logged: BTreeSet::new() }
     }
 
     /// Puts a changed configuration in force.
     pub(crate) fn reconfigure(&mut self, config: Config) {
+        self.clients.reconfigure(&Arc::new(config.clone()));
         self.config = config;
         self.slow.clear();
         self.logged.clear();
@@ -71,7 +77,7 @@ impl Curves {
         let Some(sources) = self.config.curve.clone() else { return Ok(false) };
         let mut is_any_shown = false;
         // What was found for one message is the same for those of other channels.
-        let mut known: BTreeMap<String, Option<Curve>> = BTreeMap::new();
+        let mut known: BTreeMap<String, Option<(Curve, Drawn)>> = BTreeMap::new();
         for wanted in self.store.wanted_curves(self.clock.now_ms())? {
             if stop() || self.clock.now_ms() >= wanted.until {
                 break;
@@ -86,20 +92,23 @@ impl Curves {
                 curve
             };
             match curve {
-                Some(curve) => is_any_shown |= self.show(&wanted, &curve)?,
+                Some((curve, drawn)) => is_any_shown |= self.show(&wanted, &curve, &drawn)?,
                 None => self.store.end_curve(&wanted)?,
             }
         }
+        self.upload_pictures(stop)?;
         Ok(is_any_shown)
     }
 
-    fn show(&mut self, wanted: &WantedCurve, curve: &Curve) -> Result<bool, StoreError> {
+    fn show(&mut self, wanted: &WantedCurve, curve: &Curve, drawn: &Drawn) -> Result<bool, StoreError> {
         let mode = message_mode(&self.config, &wanted.queue);
-        self.store.show_curve(wanted, curve, mode, self.clock.now_ms())
+        let has_picture = self.config.curve.as_ref().is_some_and(|sources| sources.picture);
+        let drawn = Some(drawn).filter(|_| has_picture && mode.is_editable());
+        self.store.show_curve(wanted, (curve, drawn), mode, self.clock.now_ms())
     }
 
     /// The curve of the first source that has one.
-    fn look_up(&mut self, sources: &CurveSources, latest: &Notification) -> Result<Option<Curve>, StoreError> {
+    fn look_up(&mut self, sources: &CurveSources, latest: &Notification) -> Result<Option<(Curve, Drawn)>, StoreError> {
         let Some(watched) = watched(&latest.perfdata) else { return Ok(None) };
         let now_ms = self.clock.now_ms();
         let state = latest.state_name().unwrap_or_default();
@@ -112,16 +121,18 @@ impl Curves {
             }
             let Some(found) = ask(sources, number, &wanted(latest, &watched, times), &self.env) else { break };
             self.remember(&found, now_ms);
-            let curve = found.series.as_ref().ok().and_then(|series| describe(&watched, series, times, state));
-            if curve.is_some() {
-                return Ok(curve);
+            if let Ok(series) = found.series
+                && let Some(curve) = describe(&watched, &series, times, state)
+            {
+                return Ok(Some(drawn(curve, series, times, latest)));
             }
         }
         if !sources.notifications {
             return Ok(None);
         }
         let series = notified(&self.store, latest, &watched, now_ms)?;
-        Ok(describe(&watched, &series, (times.0, DAY_SECONDS), state))
+        let times = (times.0, DAY_SECONDS);
+        Ok(describe(&watched, &series, times, state).map(|curve| drawn(curve, series, times, latest)))
     }
 
     /// Keeps in mind whether a source answers, and logs why it has nothing.
@@ -139,6 +150,12 @@ impl Curves {
             info!("no curve source={} reason={reason:?}", found.source);
         }
     }
+}
+
+/// With what a picture of it shows.
+fn drawn(curve: Curve, Series(points): Series, times: (i64, i64), latest: &Notification) -> (Curve, Drawn) {
+    let text = format!("{}: {}", latest.object_label(), curve.sentence);
+    (curve, Drawn { perfdata: latest.perfdata.clone(), times, points, text })
 }
 
 fn name_of(sources: &CurveSources, number: usize) -> Option<&'static str> {

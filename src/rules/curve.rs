@@ -2,6 +2,7 @@
 //!
 //! Pure. Everything that is said follows from the values alone; where they don't say it, nothing is.
 
+pub(crate) mod picture;
 mod trend;
 
 use crate::model::curve::{Curve, Series};

@@ -5,12 +5,14 @@
 
 use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::message::MessageId;
+use super::pause::Pause;
 use super::{Store, StoreError, from_json, to_json};
 use crate::model::curve::Curve;
 use crate::model::incoming::Incoming;
 use crate::model::notification::Notification;
 use crate::model::problem::Problem;
 use rusqlite::{Connection, Row, TransactionBehavior, params};
+use serde::{Deserialize, Serialize};
 
 /// A card without its curve after this time stays without.
 pub(crate) const BUDGET_MS: i64 = 60_000;
@@ -30,6 +32,30 @@ pub(crate) struct WantedCurve {
     pub(crate) queue: DeliveryQueue,
     /// As the message knows it now.
     pub(crate) problem: Problem,
+}
+
+/// What a picture shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Drawn {
+    pub(crate) perfdata: String,
+    /// Unix seconds, and how far back it goes.
+    pub(crate) times: (i64, i64),
+    pub(crate) points: Vec<(i64, f64)>,
+    /// For who can't see it.
+    pub(crate) text: String,
+}
+
+/// A picture that is to be uploaded into a message's thread.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct WantedPicture {
+    pub(crate) post: i64,
+    /// Unix ms.
+    pub(crate) until: i64,
+    pub(crate) queue: DeliveryQueue,
+    /// Where Slack has the message.
+    pub(crate) channel: String,
+    pub(crate) ts: String,
+    pub(crate) drawn: Drawn,
 }
 
 /// The message was shown, and a curve of its problem's value is wanted.
@@ -90,7 +116,7 @@ impl Store {
     pub(crate) fn show_curve(
         &mut self,
         wanted: &WantedCurve,
-        curve: &Curve,
+        (curve, picture): (&Curve, Option<&Drawn>),
         mode: MessageMode,
         now: i64,
     ) -> Result<bool, StoreError> {
@@ -100,8 +126,57 @@ impl Store {
             return Ok(false);
         }
         let is_shown = show(&transaction, wanted.post, curve, mode, now)?;
+        if let Some(picture) = picture.filter(|_| is_shown) {
+            let sql = "INSERT INTO curve (post, due, until, picture) VALUES (?1, ?2, ?3, ?4)";
+            transaction.execute(sql, params![wanted.post, now, wanted.until, to_json(picture)?])?;
+        }
         transaction.commit()?;
         Ok(is_shown)
+    }
+
+    /// The pictures that are to be uploaded now.
+    pub(crate) fn wanted_pictures(&self, now: i64) -> Result<Vec<WantedPicture>, StoreError> {
+        let sql = "SELECT p.integration, p.target, c.post, c.until, p.channel, p.ts, c.picture
+                   FROM curve c JOIN post p ON p.id = c.post
+                   WHERE c.due <= ?1 AND c.until > ?1 AND c.picture IS NOT NULL AND p.channel IS NOT NULL AND p.ts IS NOT NULL
+                   ORDER BY c.due, c.post LIMIT ?2";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let read = |row: &Row<'_>| {
+            let (queue, drawn) = (DeliveryQueue::from_row(row)?, row.get::<_, String>(6)?);
+            Ok((row.get(2)?, row.get(3)?, queue, row.get(4)?, row.get(5)?, drawn))
+        };
+        let rows = statement.query_map(params![now, BATCH], read)?;
+        rows.map(|row| {
+            let (post, until, queue, channel, ts, drawn) = row?;
+            Ok(WantedPicture { post, until, queue, channel, ts, drawn: from_json(&drawn)? })
+        })
+        .collect()
+    }
+
+    /// The picture was given up.
+    pub(crate) fn end_picture(&self, wanted: &WantedPicture) -> Result<(), StoreError> {
+        self.db.execute("DELETE FROM curve WHERE post = ?1 AND until = ?2", params![wanted.post, wanted.until])?;
+        Ok(())
+    }
+
+    /// Ends the row of a picture that is about to be shown in its thread, and takes the channel's turn for it: whoever dies
+    /// now leaves the thread without a picture, never with two. `false`: the channel holds still, or something is being sent
+    /// in it; ask again.
+    pub(crate) fn take_picture(&mut self, wanted: &WantedPicture, pace: i64, now: i64) -> Result<bool, StoreError> {
+        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let busy = "SELECT EXISTS (SELECT 1 FROM post WHERE leased IS NOT NULL AND integration = ?1)
+                      OR EXISTS (SELECT 1 FROM digest WHERE leased IS NOT NULL AND integration = ?1)
+                      OR EXISTS (SELECT 1 FROM pause WHERE integration = ?1 AND until > ?4 AND (scope = 'integration'
+                           OR (scope = 'channel' AND channel IN (?2, ?3))))";
+        let WantedPicture { queue, channel, .. } = wanted;
+        let values = params![queue.integration, queue.target, channel, now];
+        if transaction.query_row(busy, values, |row| row.get(0))? {
+            return Ok(false);
+        }
+        Pause { until: now.saturating_add(pace), now, reason: None }.channel(&transaction, queue, Some(channel))?;
+        transaction.execute("DELETE FROM curve WHERE post = ?1 AND until = ?2", params![wanted.post, wanted.until])?;
+        transaction.commit()?;
+        Ok(true)
     }
 
     /// The newest notification of a problem that `is_wanted` takes, of the last thousand.

@@ -71,10 +71,7 @@ fn a_pace_is_named_toward_each_end() {
     let again = sentence("used=95%;80;90", &down);
     assert!(again.ends_with("Below 90 % again in 10 h at this pace."), "{again}");
     let free = sentence("free=4GB;20:;10:", &line(73, 300, |hours| 16.0 - 2.0 * hours));
-    assert!(
-        free.contains("Below 10 GiB (crit) for 3 h") && free.ends_with("At 0 B in 2 h at this pace."),
-        "{free}"
-    );
+    assert!(free.contains("Below 10 GiB (crit) for 3 h") && free.ends_with("At 0 B in 2 h at this pace."), "{free}");
     let load = sentence("load=12;5;10", &line(73, 300, |hours| 2.0 * hours));
     assert!(!load.contains("pace"), "a load is never full: {load}");
     let far = sentence("used=92%;70;90", &line(73, 300, |hours| 91.0 + 0.05 * hours));
