@@ -2,7 +2,7 @@
 
 use crate::harness::on_call::{Card, OnCall, Way};
 use crate::harness::process::{signal, text};
-use crate::harness::sandbox::by_token;
+use crate::harness::sandbox::{TOKEN, by_token};
 use crate::harness::site::Site;
 use crate::harness::wait;
 use serde_json::{Value, json};
@@ -396,6 +396,45 @@ fn a_listener_that_is_killed_during_the_look_up_adds_the_curve_once() {
     night.expect("CRITICAL: Other on web01");
     night.rests();
     assert_eq!(night.site.log().matches("step=curve").count(), 1, "{}", night.site.log());
+    night.sandbox.assert_respected();
+}
+
+#[test]
+fn a_picture_goes_into_the_thread_once_and_only_where_the_token_may_write_files() {
+    let server = Server::start(|_| ok(graphite()));
+    let mut night = OnCall::prepare(Way::Http, "500");
+    let scopes = |more: &str| {
+        let manifest: Value = serde_json::from_str(include_str!("../../contrib/slack/socket-mode.json")).unwrap();
+        let known = manifest["oauth_config"]["scopes"]["bot"].as_array().unwrap().clone();
+        let known: Vec<&str> = known.iter().filter_map(|scope| scope.as_str()).collect();
+        let scopes = format!("{}{more}", known.join(","));
+        night.sandbox.tell("state", &json!({"tokens": {TOKEN: {"scopes": scopes}}}));
+    };
+    let pictures = |night: &OnCall| -> Vec<Value> {
+        night.sandbox.messages().into_iter().filter(|message| message["raw"]["files"].is_array()).collect()
+    };
+    scopes(",files:write");
+    let config =
+        format!("[curve]\npicture = true\n[curve.graphite]\nurl = \"{}\"\ntarget = \"{{host}}\"\n", server.url);
+    night.begin(&config);
+    notify(&night.site, "Disk", "used=95%;80;90", &[]);
+    let card = night.expect("CRITICAL: Disk on web01");
+    shows(&night, &card, "Last 1 h: from 70 % to 95 %.");
+    let picture = wait::until("the picture", || pictures(&night).pop());
+    assert_eq!(picture["thread_ts"], card["ts"], "{picture}");
+    let file = &night.sandbox.get("files")[0];
+    assert!(file["alt_txt"].as_str().unwrap().starts_with("Disk on web01: Last 1 h: from 70 % to 95 %"), "{file}");
+    assert!(file["bytes"].as_str().unwrap().starts_with("iVBORw0KGgo"), "a PNG: {file}");
+    // Without the right the card says what it knows, and nothing else.
+    night.sandbox.tell("state", &json!({"tokens": {TOKEN: {"scopes": "chat:write,chat:write.public"}}}));
+    notify(&night.site, "Other", "used=95%;80;90", &[]);
+    let other = night.expect("CRITICAL: Other on web01");
+    shows(&night, &other, "Last 1 h: from 70 % to 95 %.");
+    wait::until("the reason", || night.site.log().contains("no picture of a curve integration=default"));
+    night.rests();
+    assert_eq!(pictures(&night).len(), 1);
+    let doctor = text(&night.site.run(&["doctor"]).stdout);
+    assert!(doctor.contains("files:write"), "{doctor}");
     night.sandbox.assert_respected();
 }
 
