@@ -92,7 +92,7 @@ pub(super) fn complete(state: &mut State, call: &Call, exchange: &Exchange) -> R
     if wanted.is_empty() || !wanted.iter().all(|(id, _)| is_there(id)) {
         return Err(Refusal::new("file_not_found"));
     }
-    let place = channel_and_thread(state, call, exchange)?;
+    let shown_in = channel_and_thread(state, call, exchange)?;
     let mut shown = Vec::new();
     for (id, title) in wanted {
         if let Some(file) = state.files.all.iter_mut().find(|file| file.id == id) {
@@ -100,7 +100,7 @@ pub(super) fn complete(state: &mut State, call: &Call, exchange: &Exchange) -> R
             shown.push(json!({"id": file.id, "title": title, "name": file.name}));
         }
     }
-    if let Some((channel, thread_ts)) = place {
+    if let Some((channel, thread_ts)) = shown_in {
         let ts = state.journal.next_ts(exchange.now_ms);
         let name = state.workspace.channel(&channel).map(|channel| channel.name.clone()).unwrap_or_default();
         state.journal.store(Message {
