@@ -206,7 +206,7 @@ pub(crate) fn explain(
         let count = series.0.len();
         match describe(&watched, series, (now, length), "") {
             Some(curve) => Ok(format!("{} {} ({count} values)", curve.bars, curve.sentence)),
-            None => Err(format!("{count} values of \"{}\" are too few or too old for a curve", watched.label)),
+            None => Err(format!("too few or too old values of \"{}\" for a curve: {count}", watched.label)),
         }
     };
     let mut explained = Vec::new();

@@ -328,7 +328,7 @@ fn a_source_that_fails_leaves_the_card_as_it_is_and_doctor_says_why() {
     for (n, (reason, _)) in answers.iter().enumerate() {
         which.store(n, Ordering::Relaxed);
         let found = text(&night.site.run(&["doctor"]).stdout);
-        assert!(found.contains(&format!("graphite has nothing for Load on web01: {reason}")), "{found}");
+        assert!(found.contains(&format!("graphite: nothing for Load on web01: {reason}")), "{found}");
     }
     wait::until("the look-up", || night.site.log().contains("no curve source=graphite reason="));
     night.rests();

@@ -54,9 +54,9 @@ pub(super) fn sources(config: &Config, env: &Environment) -> Vec<Step> {
     let object = newest.object_label();
     for (source, found) in curves::explain(config, env, store.as_ref(), &newest, clock::wall_ms() / 1000) {
         steps.push(match found {
-            Ok(text) => Step::good(HOP, format!("{source} has {object}: {text}")),
+            Ok(text) => Step::good(HOP, format!("{source}: {object}: {text}")),
             Err(reason) => {
-                Step::warning(HOP, format!("{source} has nothing for {object}: {reason}"), remedy(source, &reason))
+                Step::warning(HOP, format!("{source}: nothing for {object}: {reason}"), remedy(source, &reason))
             }
         });
     }
