@@ -68,10 +68,10 @@ def fill(site, posts):
     db.close()
 
 
-def arrival(site, number):
+def arrival(site, number, *more):
     """From the start of a notify to its message."""
     before, started = len(site.messages()), time.monotonic()
-    assert shared.run(site.notify(number))[3] == 0
+    assert shared.run(site.notify(number, *more))[3] == 0
     shared.wait_until("its message", 600, lambda: len(site.messages()) > before)
     return (time.monotonic() - started) * 1000
 

@@ -10,6 +10,7 @@ mod access;
 mod core;
 mod core_kind;
 mod credentials;
+mod curve;
 mod deadman;
 mod escalate;
 mod excerpt;
@@ -35,6 +36,7 @@ pub(crate) mod values;
 
 pub(crate) use core_kind::{ApiLoginKind, CoreKind, Expiry, ShellLines};
 pub(crate) use credentials::{INSTALL_PATH, Missing};
+pub(crate) use curve::{CurveSources, HttpSource, PLACEHOLDERS, RrdSource, SourceLogin};
 pub(crate) use escalate::EscalationStep;
 pub(crate) use integration::{COMMAND, SecretKind, blank as blank_integration};
 pub(crate) use listen::{Http, Listen, TlsFiles};
@@ -83,6 +85,8 @@ pub(crate) struct Config {
     pub(crate) history: History,
     /// The summary that is posted every week; nothing is posted where it isn't configured.
     pub(crate) weekly: Option<Weekly>,
+    /// Curves of the values that break their thresholds; none where it isn't configured.
+    pub(crate) curve: Option<CurveSources>,
     pub(crate) listen: Listen,
     pub(crate) deadman: Option<DeadMan>,
     pub(crate) reactions: Reactions,

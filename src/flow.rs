@@ -4,6 +4,7 @@
 
 mod ask_cores;
 pub(crate) mod callback;
+pub(crate) mod curves;
 pub(crate) mod deadman;
 pub(crate) mod deliver;
 pub(crate) mod import_history;

@@ -9,6 +9,7 @@
 
 mod address_watch;
 mod audit_head;
+mod curves;
 mod deadman;
 mod endpoints;
 mod http;
@@ -33,6 +34,7 @@ use crate::system::environment::Environment;
 use crate::system::systemd::Notifier;
 use address_watch::AddressWatch;
 use audit_head::AuditHeadLog;
+use curves::CurveThread;
 use deadman::DeadManThread;
 use endpoints::Endpoints;
 use listeners::Listeners;
@@ -159,6 +161,7 @@ fn deliver(
     current.endpoints.start_callback(&current.config, env);
     let mut senders = Senders::new(&current.config);
     let timers = TimerThread::start(&deliverer, &current.config)?;
+    let curves = CurveThread::start(&deliverer, &current.config)?;
     let mut housekeeping: Option<Instant> = None;
     let audit_head = RefCell::new(AuditHeadLog::new(&current.config.state_dir));
     while !signals.stopped() {
@@ -166,6 +169,7 @@ fn deliver(
             deliverer.reconfigure(current.config.clone())?;
             senders.reconfigure(&current.config);
             timers.reconfigure(&current.config);
+            curves.reconfigure(&current.config);
         }
         if housekeeping.is_none_or(|last| last.elapsed() > HOUSEKEEPING) {
             housekeeping = (!deliverer.tidy(0)?).then(Instant::now);

@@ -5,6 +5,7 @@
 
 pub(crate) mod action;
 pub(crate) mod core_snapshot;
+pub(crate) mod curve;
 pub(crate) mod incoming;
 pub(crate) mod notification;
 pub(crate) mod object;

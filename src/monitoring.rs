@@ -9,6 +9,7 @@ pub(crate) mod addresses;
 mod alternatives;
 pub(crate) mod author;
 pub(crate) mod contacts;
+pub(crate) mod curve;
 pub(crate) mod details;
 pub(crate) mod error;
 pub(crate) mod escalations;

@@ -5,6 +5,7 @@
 pub(crate) mod authorise;
 pub(crate) mod command;
 pub(crate) mod confirm;
+pub(crate) mod curve;
 pub(crate) mod deadman;
 pub(crate) mod digest;
 pub(crate) mod escalate;

@@ -20,6 +20,7 @@ mod assign_post;
 mod audit;
 mod cause;
 mod claim;
+mod curve;
 mod deadman;
 mod delivery_queue;
 mod digest;
@@ -48,6 +49,7 @@ pub(crate) use action::{ActionOutcome, ActionRequest, Children, NewActionRequest
 pub(crate) use audit::{Chain, Head};
 pub(crate) use cause::HostProblem;
 pub(crate) use claim::{Claimed, Planned, Work};
+pub(crate) use curve::{Drawn, WantedCurve, WantedPicture};
 pub(crate) use delivery_queue::{DeliveryQueue, MessageMode, Target};
 pub(crate) use escalation::{Escalation, StepNotice};
 pub(crate) use history::Verdicts;

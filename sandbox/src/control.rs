@@ -38,6 +38,7 @@ pub(super) fn answer(state: &mut State, request: &Request) -> Answer {
         ("GET", "/_sandbox/requests") => Answer::json(200, &state.journal.requests_json(since)),
         ("GET", "/_sandbox/violations") => Answer::json(200, &state.journal.violations_json()),
         ("GET", "/_sandbox/scheduled") => Answer::json(200, &state.schedule.json()),
+        ("GET", "/_sandbox/files") => Answer::json(200, &state.files.json()),
         ("GET", "/_sandbox/views") => Answer::json(200, &state.views.json()),
         ("GET", "/_sandbox/sockets") => Answer::json(200, &state.sockets.json(state.clock.unix_ms())),
         ("GET", "/_sandbox/stats") => Answer::json(200, &state.journal.stats_json()),

@@ -42,6 +42,7 @@ mod directory;
 mod elements;
 mod fault_script;
 mod faults;
+mod files;
 mod journal;
 mod link;
 mod notices;

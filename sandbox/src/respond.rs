@@ -10,7 +10,7 @@ use super::pace::{Pace, Verdict};
 use super::state::State;
 use super::web_api::Call;
 use super::wire::{Answer, Request, form_fields};
-use super::{control, oauth, receivers, response_url, schedule, web_api, webhook};
+use super::{control, files, oauth, receivers, response_url, schedule, web_api, webhook};
 
 /// Which part of Slack, or of a server that plays it, a path belongs to.
 #[derive(Debug)]
@@ -20,6 +20,7 @@ enum Endpoint {
     ResponseUrl,
     Receiver(receivers::Receiver),
     Authorize,
+    Upload,
     Redirected,
     Nowhere,
 }
@@ -34,6 +35,8 @@ impl Endpoint {
             Self::Webhook
         } else if path.starts_with("/actions/") || path.starts_with("/commands/") {
             Self::ResponseUrl
+        } else if path.starts_with(files::UPLOAD_PATH) {
+            Self::Upload
         } else if path == AUTHORIZE_PATH {
             Self::Authorize
         } else if path == REDIRECT_PATH {
@@ -50,6 +53,7 @@ impl Endpoint {
             Self::ResponseUrl => "response_url",
             Self::Receiver(receiver) => receiver.label(),
             Self::Authorize => "authorize",
+            Self::Upload => "upload",
             Self::Redirected => "redirected",
             Self::Nowhere => "nowhere",
         }
@@ -58,18 +62,19 @@ impl Endpoint {
     fn channel(&self, state: &mut State, path: &str) -> Option<String> {
         match self {
             Self::Webhook => state.workspace.hook_channel(path),
+            Self::WebApi(call) if call.method == files::COMPLETE => call.text("channel_id").map(str::to_owned),
             Self::WebApi(call) => call.args["channel"].as_str().and_then(|name| state.workspace.find(name)),
             Self::Receiver(_) => Some(path.to_owned()),
-            Self::ResponseUrl | Self::Authorize | Self::Redirected | Self::Nowhere => None,
+            Self::ResponseUrl | Self::Authorize | Self::Upload | Self::Redirected | Self::Nowhere => None,
         }
     }
 
     /// Whether it counts as a message of the channel: 1 message/s/channel, whatever the way.
     fn posts(&self) -> bool {
         match self {
-            Self::WebApi(call) => call.method == "chat.postMessage",
+            Self::WebApi(call) => call.method == "chat.postMessage" || call.method == files::COMPLETE,
             Self::Webhook | Self::Receiver(_) => true,
-            Self::ResponseUrl | Self::Authorize | Self::Redirected | Self::Nowhere => false,
+            Self::ResponseUrl | Self::Authorize | Self::Upload | Self::Redirected | Self::Nowhere => false,
         }
     }
 
@@ -80,6 +85,7 @@ impl Endpoint {
             Self::ResponseUrl => response_url::answer(state, request, exchange),
             Self::Receiver(receiver) => receiver.answer(state, request, exchange),
             Self::Authorize => oauth::authorize(state, request, exchange),
+            Self::Upload => files::upload(state, request, exchange),
             Self::Redirected => Answer::html(200, "You should not have come here"),
             Self::Nowhere => {
                 state.journal.violate(exchange.seq, "unknown_path", format!("{} {}", request.method, request.path));
@@ -200,7 +206,7 @@ fn watch(state: &mut State, request: &Request, seq: u64) {
             found.push(("secret_in_query", name));
         }
     }
-    if std::str::from_utf8(&request.body).is_err() {
+    if !request.path.starts_with(files::UPLOAD_PATH) && std::str::from_utf8(&request.body).is_err() {
         found.push(("body_not_utf8", request.path.clone()));
     }
     for (kind, detail) in found {

@@ -6,6 +6,7 @@ use super::Options;
 use super::app::App;
 use super::clock::Clock;
 use super::faults::Faults;
+use super::files::Files;
 use super::journal::Journal;
 use super::oauth::Oauth;
 use super::pace::Pace;
@@ -32,6 +33,7 @@ pub(super) struct State {
     pub(super) app: App,
     pub(super) oauth: Oauth,
     pub(super) schedule: Schedule,
+    pub(super) files: Files,
     pub(super) sockets: Sockets,
     pub(super) traffic: Traffic,
     /// Grows with every request that may have changed something.
@@ -53,6 +55,7 @@ impl State {
             views: Views::default(),
             response_urls: ResponseUrls::default(),
             schedule: Schedule::default(),
+            files: Files::default(),
             sockets: Sockets::default(),
             oauth: Oauth::default(),
             traffic: Traffic::default(),

@@ -9,7 +9,7 @@ use super::respond::Exchange;
 use super::state::State;
 use super::wire::{Answer, Request, form_fields};
 use super::workspace::Token;
-use super::{chat, conversations, directory, oauth, reactions, schedule, views};
+use super::{chat, conversations, directory, files, oauth, reactions, schedule, views};
 
 /// A method: its name, whether it takes JSON, how often a minute it may be called (0: as often as one likes), and the
 /// scopes of which one is enough.
@@ -38,7 +38,7 @@ const HISTORY: &[&str] = &["channels:history", "groups:history", "im:history", "
 const CONNECT: &str = "apps.connections.open";
 
 /// What is played, with the scopes of <https://docs.slack.dev/reference/methods>.
-const METHODS: [Method; 32] = [
+const METHODS: [Method; 34] = [
     method("auth.test", true, SPECIAL, &[]),
     method(CONNECT, true, T3, &["connections:write"]),
     method(oauth::ACCESS, false, SPECIAL, &[]),
@@ -66,6 +66,9 @@ const METHODS: [Method; 32] = [
     method("usergroups.users.update", true, T2, &["usergroups:write"]),
     method("users.getPresence", false, T3, &["users:read"]),
     method("dnd.info", false, T3, &["dnd:read"]),
+    // It takes no JSON.
+    method(files::GET_URL, false, T4, &["files:write"]),
+    method(files::COMPLETE, true, T4, &["files:write"]),
     method("views.open", true, T4, &[]),
     method("views.push", true, T4, &[]),
     method("views.update", true, T4, &[]),
@@ -353,6 +356,8 @@ fn dispatch(state: &mut State, call: &Call, exchange: &Exchange, scopes: &[Strin
         "usergroups.users.update" => directory::set_group_users(state, call),
         "users.getPresence" => directory::presence(state, call),
         "dnd.info" => directory::do_not_disturb(state, call),
+        files::GET_URL => files::get_url(state, call, exchange),
+        files::COMPLETE => files::complete(state, call, exchange),
         name if name.starts_with("views.") => views::answer(state, call, exchange.now_ms),
         _ => conversations::answer(state, call, scopes),
     }

@@ -3,7 +3,7 @@
 use super::args::{NotifyArgs, PreviewArgs};
 use super::{Exit, Output, load, terminal};
 use crate::config::{Config, Route};
-use crate::flow::deliver;
+use crate::flow::{curves, deliver};
 use crate::model::notification::{Fields, Notification};
 use crate::monitoring::details::{Details, UsedVars};
 use crate::rules::render::{self, Interactivity, RenderContext};
@@ -46,7 +46,7 @@ pub(super) fn run(args: &PreviewArgs, path: Option<&Path>, env: &Environment, ou
         }
         show(&notification, &config, look, out);
         if args.explain {
-            explain(&notification, &config, &subscriptions, out);
+            explain(&notification, &config, &subscriptions, env, out);
         }
     }
     if all {
@@ -169,7 +169,7 @@ pub(super) fn dry_run(notification: &Notification, path: Option<&Path>, env: &En
     let subscriptions = subscriptions(&config);
     let notification = with_details(notification, &config, &subscriptions);
     show(&notification, &config, Look::Terminal, out);
-    explain(&notification, &config, &subscriptions, out);
+    explain(&notification, &config, &subscriptions, env, out);
     out.line("(nothing was sent or kept)");
     Exit::Done
 }
@@ -197,9 +197,16 @@ fn show(notification: &Notification, config: &Config, look: Look, out: &mut Outp
     out.line(&terminal::preview(&card, out.colours, out.width));
 }
 
-fn explain(notification: &Notification, config: &Config, subscriptions: &[Route], out: &mut Output) {
+fn explain(notification: &Notification, config: &Config, subscriptions: &[Route], env: &Environment, out: &mut Output) {
     let at = deliver::local_time(clock::wall_ms());
     for line in route::explain(notification, config, subscriptions, at) {
         out.line(&line);
+    }
+    let store = Store::open_existing(&config.state_dir).ok().flatten();
+    for (source, found) in curves::explain(config, env, store.as_ref(), notification, clock::wall_ms() / 1000) {
+        match found {
+            Ok(text) => out.line(&format!("curve from {source}: {text}")),
+            Err(reason) => out.line(&format!("no curve from {source}: {reason}")),
+        }
     }
 }

@@ -28,6 +28,7 @@ pub(crate) fn preview(card: &Card, colours: bool, width: usize) -> String {
             body.push(format!("… and {} more", card.metrics_more));
         }
     }
+    body.extend(card.curve.iter().flat_map(|curve| [curve.bars.clone(), curve.sentence.clone()]));
     body.extend(card.memory.line.iter().chain(&card.memory.more).cloned());
     body.extend(card.annotation.iter().map(|annotation| format!("ℹ {annotation}")));
     let mut details = card.details();

@@ -4,8 +4,8 @@ use super::problem::{Mistake, Problem, Problems};
 use super::reader::Table;
 use super::secrets::LoadContext;
 use super::{
-    Config, Field, Formatter, Limits, Message, Outbox, Route, Thread, access, core, credentials, deadman, escalate,
-    history, integration, lenient, listen, matcher, oncall, reactions, relay, tree, values,
+    Config, Field, Formatter, Limits, Message, Outbox, Route, Thread, access, core, credentials, curve, deadman,
+    escalate, history, integration, lenient, listen, matcher, oncall, reactions, relay, tree, values,
 };
 use crate::state_dir::owner;
 use crate::system::environment::Environment;
@@ -170,6 +170,7 @@ fn read_config(
         audit: access::audit(top, problems),
         history: history::history(top, problems),
         weekly: history::weekly(top, problems),
+        curve: curve::read(top, &base, &mut sources, problems),
         listen: listen::read(top, &base, (env, &integrations), &mut sources, problems),
         deadman: deadman::read(top, problems),
         reactions: reactions::read(top, problems),

@@ -50,6 +50,7 @@ pub(crate) fn show_json(config: &Config) -> Value {
             "to": relay.to, "token": "[redacted]", "ca_file": relay.ca_file,
             "client_cert": relay.client.as_ref().map(|(cert, _)| cert), "client_key": relay.client.as_ref().map(|(_, key)| key),
         })),
+        "curve": config.curve.as_ref().map(super::curve::show),
         "listen": listen(&config.listen, &config.integrations),
         "reactions": { "acknowledge": config.reactions.acknowledge, "recheck": config.reactions.recheck },
         "deadman": config.deadman.as_ref().map(|wanted| json!({

@@ -50,7 +50,7 @@ a.toml:6:15: time_budget: \"1m\" is too long
 a.toml:7:2: unknown key \"stage\" in the file
   7 | [stage]
     |  ^^^^^
-  known here: state_dir, runtime_dir, slack, integrations, route, escalate, oncall, formatters, message, storm, outbox, core, cores, acknowledge, access, audit, history, report, listen, deadman, reactions, relay";
+  known here: state_dir, runtime_dir, slack, integrations, route, escalate, oncall, formatters, message, storm, outbox, core, cores, acknowledge, access, audit, history, report, curve, listen, deadman, reactions, relay";
     assert_eq!(problems("a.toml", text), expected);
 }
 

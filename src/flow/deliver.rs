@@ -28,6 +28,7 @@ pub(crate) use share::Share;
 pub(crate) use simulated::{CallKind, SimulatedCall};
 
 use crate::config::{Config, Integration, Route};
+use crate::flow::curves::Curves;
 use crate::flow::timers::Timers;
 use crate::monitoring::details::Details;
 use crate::monitoring::objects::DisplayNames;
@@ -188,6 +189,11 @@ impl Deliverer {
     /// What runs the timers, with a connection to the same outbox, by the same clock.
     pub(crate) fn timers(&self, patience: Duration) -> Result<Timers, DeliverError> {
         Ok(Timers::new(self.config.clone(), self.env.clone(), self.store.beside(patience)?, self.clock))
+    }
+
+    /// What looks up the curves, likewise.
+    pub(crate) fn curves(&self, patience: Duration) -> Result<Curves, DeliverError> {
+        Ok(Curves::new(self.config.clone(), self.env.clone(), self.store.beside(patience)?, self.clock))
     }
 
     /// Sends from these queues only.

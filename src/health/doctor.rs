@@ -5,6 +5,7 @@
 
 mod channels;
 mod cores;
+mod curves;
 mod machine;
 mod on_call;
 mod slack;
@@ -155,6 +156,8 @@ pub(crate) fn examine(
             let (asked, env) = (Arc::clone(&config), env.clone());
             hop("on call", move |steps| steps.extend(on_call::plans(&asked, &env)), &mut show_step);
         }
+        let (asked, own_env) = (Arc::clone(&config), env.clone());
+        hop("curve", move |steps| steps.extend(curves::sources(&asked, &own_env)), &mut show_step);
         let (asked, env) = (Arc::clone(&config), env.clone());
         hop("public_url", move |steps| steps.extend(slack::public_url(&asked, &env)), &mut show_step);
     }

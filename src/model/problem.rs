@@ -9,6 +9,7 @@ mod origins;
 
 pub(crate) use hear::Novelty;
 
+use crate::model::curve::Curve;
 use crate::model::notification::{Contact, Kind, Notification, Severity};
 use origins::Origins;
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,9 @@ pub(crate) struct Problem {
     /// Whoever acknowledged it is asked by this message whether they are still on it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) is_asked: bool,
+    /// The last hours of the value that broke its threshold, where a source has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) curve: Option<Curve>,
     /// It goes on: the object is not well.
     pub(crate) is_bad: bool,
     /// It ended.
@@ -128,6 +132,7 @@ impl Problem {
             is_flapping: false,
             unanswered: None,
             is_asked: false,
+            curve: None,
             is_bad: false,
             recovered: None,
             is_superseded: false,

@@ -9,7 +9,7 @@ mod fix;
 mod formatter;
 pub(crate) mod links;
 pub(crate) mod memory;
-mod perfdata;
+pub(crate) mod perfdata;
 pub(crate) mod phrases;
 mod problem_card;
 mod samples;
@@ -21,6 +21,7 @@ pub(crate) use problem_card::{combined_card, problem_card};
 pub(crate) use samples::{failing_sample, problem_samples, samples, storm};
 
 use crate::config::{Core, Message};
+use crate::model::curve::Curve;
 use crate::model::notification::{Kind, Notification};
 use crate::model::object::Object;
 use crate::model::template;
@@ -176,6 +177,8 @@ pub(crate) struct Card {
     pub(crate) annotation: Option<String>,
     /// How it went before.
     pub(crate) memory: Memory,
+    /// The last hours of the value that broke its threshold.
+    pub(crate) curve: Option<Curve>,
     /// What is known to help, shown first.
     pub(crate) fix: KnownFix,
     /// Label and address.
@@ -226,6 +229,7 @@ pub(crate) fn card(notification: &Notification, facts: &RenderContext<'_>) -> Ca
         late: late(facts.oldest.unwrap_or(notification.time), facts),
         annotation: facts.annotation.map(str::to_owned),
         memory: Memory::default(),
+        curve: None,
         fix,
         links: links.web,
         page,

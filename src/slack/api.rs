@@ -6,6 +6,7 @@
 
 pub(crate) mod probe;
 pub(crate) mod socket;
+pub(crate) mod upload;
 
 use super::outcome::{Answer, brief, of_lookup, of_web_api, of_webhook};
 use crate::config::{Integration, Proxy};

@@ -19,6 +19,8 @@ const LONG_OUTPUT_MAX: usize = 2900;
 const FIX_MAX: usize = 600;
 /// How much of an object's earlier problems is shown.
 const MEMORY_MAX: usize = 1000;
+/// How much of a curve is shown; it has about 200.
+const CURVE_MAX: usize = 600;
 /// How many earlier states a message lists.
 const MARKS_MAX: usize = 6;
 /// How many sections of lines one message has; how much Slack takes in all isn't documented.
@@ -44,8 +46,9 @@ pub(crate) fn plain(card: &Card) -> Value {
     let fix = card.fix.text.as_deref().into_iter().chain(card.fix.links.iter().map(|(_, url)| url.as_str()));
     let fix = fix.collect::<Vec<_>>().join(" · ");
     let annotation = card.annotation.as_deref().unwrap_or("");
-    for part in [fix.as_str(), card.body.as_deref().unwrap_or(&long), &memory, &card.details().join(" · "), annotation]
-    {
+    let curve = card.curve.as_ref().map(|curve| format!("{}\n{}", curve.bars, curve.sentence)).unwrap_or_default();
+    let (body, details) = (card.body.as_deref().unwrap_or(&long), card.details().join(" · "));
+    for part in [fix.as_str(), body, &curve, &memory, &details, annotation] {
         if !part.is_empty() {
             text.push('\n');
             text.push_str(&mrkdwn::escape(part));
@@ -208,6 +211,7 @@ fn body(card: &Card) -> Vec<Value> {
         Some(body) => blocks.push(section(&cut(&mrkdwn::plain(body), SECTION_TEXT_MAX).0)),
         None => blocks.extend(measured(card)),
     }
+    blocks.extend(curve(card));
     blocks.extend(memory(card));
     if let Some(annotation) = &card.annotation {
         blocks.push(section(&cut(&format!(":information_source: {}", mrkdwn::plain(annotation)), SECTION_TEXT_MAX).0));
@@ -232,6 +236,14 @@ fn known_fix(card: &Card) -> Option<Value> {
     let text = card.fix.text.as_deref().map(|text| mrkdwn::plain(&cut(text, FIX_MAX).0));
     let parts: Vec<String> = text.into_iter().chain(links).collect();
     (!parts.is_empty()).then(|| section(&cut(&format!(":book: {}", parts.join("  ·  ")), SECTION_TEXT_MAX).0))
+}
+
+/// The last hours of the value that broke its threshold. It keeps its time, as it stays while the problem goes on.
+fn curve(card: &Card) -> Option<Value> {
+    let curve = card.curve.as_ref()?;
+    let at = mrkdwn::date(curve.at, &utc(curve.at));
+    let text = format!("{}\n{}", mrkdwn::plain(&curve.bars), mrkdwn::plain(&curve.sentence));
+    Some(section(&format!("{} _({at})_", cut(&text, CURVE_MAX).0)))
 }
 
 /// How it went before: one block, which Slack folds where it is long.

@@ -76,6 +76,8 @@ fn text(card: &Card) -> String {
         let metrics: Vec<String> = card.metrics.iter().map(|metric| harmless(&metric.line())).collect();
         parts.push(metrics.join("\n"));
     }
+    let curve = card.curve.iter().flat_map(|curve| [harmless(&curve.bars), harmless(&curve.sentence)]);
+    parts.extend(curve);
     parts.extend(card.memory.line.iter().chain(&card.memory.more).map(|line| harmless(line)));
     parts.extend(card.annotation.as_deref().map(harmless));
     let mut details: Vec<String> = card.details().iter().map(|piece| harmless(piece)).collect();

@@ -42,6 +42,10 @@ pub(crate) struct Claimed {
     /// The newest delivery that waited for the message when it was claimed. What another thread imported since then is
     /// no part of this attempt.
     pub(crate) newest: i64,
+    /// The message gets a curve when it was shown.
+    pub(crate) wants_curve: bool,
+    /// When people saw its last version, in Unix ms.
+    pub(crate) edited: i64,
 }
 
 /// The message in Slack, or the one to be.
@@ -70,6 +74,8 @@ pub(crate) struct QueuedNotification {
     pub(crate) annotation: Option<String>,
     /// It gets a line of its own in the thread.
     pub(crate) has_line: bool,
+    /// Its message shows it already: only a curve is added.
+    pub(crate) is_curve: bool,
 }
 
 /// The call to be made.
@@ -94,6 +100,11 @@ impl Claimed {
     /// The notifications it is about; a direct message has none.
     pub(crate) fn notifications(&self) -> Vec<&Notification> {
         self.queued.iter().filter_map(|queued| queued.incoming.notification()).collect()
+    }
+
+    /// Whether the message is edited for a curve alone: done at once, or not at all.
+    pub(crate) fn is_only_a_curve(&self) -> bool {
+        !self.queued.is_empty() && self.queued.iter().all(|queued| queued.is_curve)
     }
 }
 
@@ -169,7 +180,8 @@ impl Store {
         let (since, newest) = self.waiting_span(message.id, now)?;
         message.id.update(&self.db, "leased = ?2, attempts = attempts + 1", &[&now])?;
         transaction.commit()?;
-        Ok(Some(Claimed { message, queue: queue.clone(), work, queued, since, newest }))
+        let edited = message.id.edited(&self.db)?;
+        Ok(Some(Claimed { message, queue: queue.clone(), work, queued, since, newest, wants_curve: false, edited }))
     }
 
     fn claim_post(
@@ -244,7 +256,7 @@ impl Store {
     /// `which` is one of this module's own texts.
     fn queued(&self, which: &str, number: i64) -> Result<Vec<QueuedNotification>, StoreError> {
         let sql = format!(
-            "SELECT d.id, n.body, d.mentions, d.annotation, d.line FROM delivery d JOIN notification n ON n.seq = d.notification
+            "SELECT d.id, n.body, d.mentions, d.annotation, d.line, d.curve FROM delivery d JOIN notification n ON n.seq = d.notification
              WHERE d.state = 'waiting' AND {which} LIMIT {COVERED_MAX}"
         );
         let mut statement = self.db.prepare_cached(&sql)?;
@@ -257,6 +269,7 @@ impl Store {
                 mentions: serde_json::from_str(&row.get::<_, String>(2)?).unwrap_or_default(),
                 annotation: row.get(3)?,
                 has_line: row.get(4)?,
+                is_curve: row.get(5)?,
             });
         }
         Ok(queued)

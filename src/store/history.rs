@@ -158,6 +158,7 @@ fn save(db: &Connection, id: i64, open: &OpenProblem, heard: &Heard<'_>) -> Resu
         text.clear();
     }
     problem.latest.vars.clear();
+    problem.curve = None;
     let service = problem.latest.service.as_ref().map_or("", |service| service.name.as_str());
     db.prepare_cached(
         "INSERT INTO open_problem (object, service, began, heard, notified, flapped, counted, counted_contact, answered,

@@ -3,7 +3,7 @@
 use super::assign_post::{Assignment, PostAssigner, PostPlacement};
 use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::state::DeliveryState;
-use super::{StoreError, duplicate, recovery};
+use super::{StoreError, curve, duplicate, recovery};
 use crate::model::incoming::Incoming;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::time::Duration;
@@ -73,6 +73,7 @@ impl NewDeliveryRow {
                      post, digest, line, urgency) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'waiting', ?7, ?8, ?9, ?10, ?11)";
         let DeliveryQueue { integration, target } = &self.queue;
         let Assignment { post, digest, has_line, urgency } = assignment;
+        curve::covered(db, *post)?;
         db.prepare_cached(sql)?.execute(params![
             self.seq,
             integration,

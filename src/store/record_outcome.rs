@@ -3,7 +3,7 @@
 mod delivered;
 
 use super::assign_post::PostAssigner;
-use super::claim::{Claimed, Work};
+use super::claim::{Claimed, Message, Work};
 use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::message::MessageId;
 use super::new_delivery::NewDeliveryRow;
@@ -78,7 +78,11 @@ impl Store {
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let recorder = Recorder { db: &transaction, claimed, quiet, now };
         recorder.pace(outcome, pace)?;
-        recorder.record(outcome)?;
+        if claimed.is_only_a_curve() {
+            recorder.record_curve(outcome)?;
+        } else {
+            recorder.record(outcome)?;
+        }
         transaction.commit()?;
         Ok(())
     }
@@ -111,6 +115,26 @@ impl Recorder<'_> {
                 pause(pace.posts_from).channel(self.db, queue, channel)
             }
         }
+    }
+
+    /// An edit for a curve alone: Slack's wishes are kept, and what isn't done now is not done at all. Nothing of it is dead,
+    /// waits, is posted elsewhere, or keeps the message's next edit waiting.
+    fn record_curve(self, outcome: &RecordedOutcome) -> Result<(), StoreError> {
+        let Claimed { message: Message { id, .. }, newest, .. } = self.claimed;
+        match outcome {
+            RecordedOutcome::Delivered { .. }
+            | RecordedOutcome::PauseChannel { .. }
+            | RecordedOutcome::PauseIntegration { .. }
+            | RecordedOutcome::Retry { .. } => self.record(outcome)?,
+            RecordedOutcome::RetryPlain { .. }
+            | RecordedOutcome::PostAnew { .. }
+            | RecordedOutcome::Reroute { .. }
+            | RecordedOutcome::Dead { .. } => {}
+        }
+        id.update(self.db, "leased = NULL, attempts = 0, due = 0, reason = NULL", &[])?;
+        let sql = "DELETE FROM delivery WHERE post = ?1 AND curve = 1 AND id <= ?2";
+        self.db.prepare_cached(sql)?.execute(params![id.number(), newest])?;
+        Ok(())
     }
 
     fn record(self, outcome: &RecordedOutcome) -> Result<(), StoreError> {

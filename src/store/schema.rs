@@ -4,7 +4,7 @@ use super::StoreError;
 use rusqlite::Connection;
 
 /// Each entry brings a database one version further. Never change one that was released; add another.
-const VERSIONS: [&str; 12] = [
+const VERSIONS: [&str; 13] = [
     "
 CREATE TABLE notification (
     seq INTEGER PRIMARY KEY,             -- order of import
@@ -189,12 +189,14 @@ CREATE TRIGGER audit_stays BEFORE DELETE ON audit
     VERSION_10,
     VERSION_11,
     VERSION_12,
+    VERSION_13,
 ];
 const VERSION_8: &str = include_str!("schema/version_8.sql");
 const VERSION_9: &str = include_str!("schema/version_9.sql");
 const VERSION_10: &str = include_str!("schema/version_10.sql");
 const VERSION_11: &str = include_str!("schema/version_11.sql");
 const VERSION_12: &str = include_str!("schema/version_12.sql");
+const VERSION_13: &str = include_str!("schema/version_13.sql");
 /// From this version on reasons have their codes.
 const WITH_CODES: i64 = 8;
 

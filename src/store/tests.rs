@@ -1,5 +1,6 @@
 //! The outbox when clocks jump and histories grow; the flows are tested from outside.
 
+mod curve;
 mod history;
 mod migration;
 

@@ -6,12 +6,31 @@ use super::tls;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use std::io::Read;
+use std::path::Path;
 use std::time::Duration;
 
 /// For all of it, redirects included.
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// Calendars redirect once or twice to where they are kept.
 const REDIRECTS_MAX: u32 = 3;
+
+/// Who asks, where the address wants to know.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Login<'a> {
+    Basic(&'a str, &'a Secret),
+    Bearer(&'a Secret),
+}
+
+/// The bounds of one request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds<'a> {
+    pub(crate) bytes_max: u64,
+    /// For all of it, redirects included.
+    pub(crate) timeout: Duration,
+    pub(crate) redirects_max: u32,
+    /// Certificates of those to trust; else the system's.
+    pub(crate) ca_file: Option<&'a Path>,
+}
 
 /// The file behind an address; the error is a reason in words, without the address. `login`: only for the first address, not
 /// for those that it redirects to.
@@ -21,25 +40,44 @@ pub(crate) fn get(
     bytes_max: u64,
     env: &Environment,
 ) -> Result<Vec<u8>, String> {
-    let tls = tls::config(None, env).map_err(|e| e.to_string())?;
-    let is_plain = url.expose().starts_with("http://");
+    let login = login.map(|(user, password)| Login::Basic(user, password));
+    let bounds = Bounds { bytes_max, timeout: TIMEOUT, redirects_max: REDIRECTS_MAX, ca_file: None };
+    get_within(url.expose(), login, &bounds, env)
+}
+
+/// The same within other bounds.
+pub(crate) fn get_within(
+    url: &str,
+    login: Option<Login<'_>>,
+    bounds: &Bounds<'_>,
+    env: &Environment,
+) -> Result<Vec<u8>, String> {
+    let Bounds { bytes_max, timeout, redirects_max, ca_file } = *bounds;
+    let tls = tls::config(ca_file, env).map_err(|e| e.to_string())?;
+    let is_plain = url.starts_with("http://");
     let config = ureq::Agent::config_builder()
         .tls_config(tls)
         // Where it is on this machine it stays there; else no redirect leads away from https.
         .https_only(!is_plain)
         .http_status_as_error(false)
-        .max_redirects(REDIRECTS_MAX)
-        .timeout_global(Some(TIMEOUT))
+        .max_redirects(redirects_max)
+        .timeout_global(Some(timeout))
         .user_agent(concat!("ackbell/", env!("CARGO_PKG_VERSION")))
         .build();
     let agent: ureq::Agent = config.into();
-    let mut request = agent.get(url.expose());
-    if let Some((user, password)) = login {
-        let login = BASE64_STANDARD.encode(format!("{user}:{}", password.expose()));
-        request = request.header("Authorization", format!("Basic {login}"));
+    let mut request = agent.get(url);
+    if let Some(login) = login {
+        let value = match login {
+            Login::Basic(user, password) => {
+                format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{}", password.expose())))
+            }
+            Login::Bearer(token) => format!("Bearer {}", token.expose()),
+        };
+        request = request.header("Authorization", value);
     }
     let mut response = request.call().map_err(|e| match e {
-        ureq::Error::TooManyRedirects => format!("it redirects more than {REDIRECTS_MAX} times"),
+        ureq::Error::TooManyRedirects => format!("it redirects more than {redirects_max} times"),
+        ureq::Error::Timeout(_) => format!("no answer within {} s", timeout.as_secs()),
         other => redact(&other.to_string()),
     })?;
     match response.status().as_u16() {
@@ -47,6 +85,7 @@ pub(crate) fn get(
         401 | 403 => {
             return Err(format!("it answered {}: it needs another user or password", response.status().as_u16()));
         }
+        300..=399 => return Err("it redirects to another address: write that one".to_owned()),
         status => return Err(format!("it answered {status}")),
     }
     let mut bytes = Vec::new();

@@ -16,6 +16,7 @@ mod check;
 mod command_line;
 mod commands;
 mod cores;
+mod curve;
 mod deadman;
 mod demo;
 mod disk;

@@ -5,6 +5,7 @@
 Prints one line for each check, `N passed, M failed` at the end, and exits 1 if any failed.
 """
 
+import base64
 import json
 import sys
 import threading
@@ -490,6 +491,28 @@ def socket_mode(web):
     control("state", {"app": {"socket_mode": False}})
 
 
+def files(web):
+    parent = web.chat_postMessage(channel="C0OPS00001", text="a thread")["ts"]
+    png = b"\x89PNG\r\n\x1a\n\x00\xff"
+    answer = web.files_upload_v2(channel="C0OPS00001", thread_ts=parent, content=png, filename="curve.png", title="used",
+                                 alt_txt="used: 70 % to 95 %")
+    check("files_upload_v2", answer["files"][0]["title"] == "used", answer.data)
+    kept = control("files")[-1]
+    check("the bytes are those", base64.b64decode(kept["bytes"]) == png and kept["alt_txt"] == "used: 70 % to 95 %", kept)
+    check("it is in the thread", messages()[-1]["thread_ts"] == parent, messages()[-1])
+    refused("no length", "invalid_arguments", web.files_getUploadURLExternal, filename="a", length="")
+    asked = web.files_getUploadURLExternal(filename="a", length=3)
+    show = [{"id": asked["file_id"], "title": "a"}]
+    refused("nothing was uploaded yet", "file_not_found", web.files_completeUploadExternal, files=show)
+    check("other bytes than announced", raw(urllib.parse.urlparse(asked["upload_url"]).path, b"four", {})[0] == 400)
+    check("the announced ones", raw(urllib.parse.urlparse(asked["upload_url"]).path, b"one", {})[0] == 200)
+    refused("a name is no channel id", "channel_not_found", web.files_completeUploadExternal, files=show, channel_id="#ops")
+    check("shown nowhere", web.files_completeUploadExternal(files=show)["ok"])
+    refused("twice", "file_not_found", web.files_completeUploadExternal, files=show)
+    control("state", {"tokens": {"xoxb-none": {"scopes": "chat:write"}}})
+    refused("without files:write", "missing_scope", client("xoxb-none").files_getUploadURLExternal, filename="a", length=3)
+
+
 def main():
     control("reset", {})
     control("state", {"pace": {"enabled": False}})
@@ -497,6 +520,7 @@ def main():
     tokens_and_auth(web)
     life_of_a_message(web)
     scheduled_messages(web)
+    files(web)
     places(web)
     limits(web)
     webhooks()

@@ -96,8 +96,10 @@ impl<'a> Composer<'a> {
     }
 
     fn context(self, claimed: &'a Claimed, notification: &Notification) -> RenderContext<'a> {
+        // With a curve added the message is as late as it was.
+        let now = if claimed.is_only_a_curve() { claimed.edited / 1000 } else { self.now };
         RenderContext {
-            now: self.now,
+            now,
             core: self.config.cores.iter().find(|core| core.name == notification.core),
             style: &self.config.message,
             mentions: self.mentions,

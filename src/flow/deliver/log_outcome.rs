@@ -16,6 +16,10 @@ impl Deliverer {
         let Claimed { queue: DeliveryQueue { integration, target }, message, .. } = claimed;
         let (id, attempts) = (claimed.queued.first().map_or(0, |queued| queued.id), message.attempts);
         let (object, step) = (claimed.object(), claimed.step());
+        if claimed.is_only_a_curve() && !matches!(next, Next::Delivered(_)) {
+            info!("curve not added integration={integration} target={target} object={object:?} shown=without_curve");
+            return;
+        }
         let reason = match next {
             Next::Delivered(posted) => {
                 self.last_logged.remove(integration);
@@ -73,6 +77,7 @@ impl Claimed {
     fn step(&self) -> &'static str {
         match self.work {
             Work::Post(_) | Work::PostOnce(_) | Work::DirectMessage(_) => "post",
+            Work::Update(_) if self.is_only_a_curve() => "curve",
             Work::Update(_) => "edit",
             Work::Reply(_) => "reply",
             Work::Digest(DigestStep::Post, _) => "digest",

@@ -49,6 +49,7 @@ impl Deliverer {
         self.log(&claimed, &next);
         let outcome = self.outcome_to_record(&claimed, next, covered);
         let now = self.now_ms();
+        claimed.wants_curve = self.config.curve.is_some() && mode.is_editable() && claimed.wants_curve_of(now / 1000);
         let pace = Pace {
             posts_from: now.saturating_add(millis(retry::CHANNEL_PACE)),
             edits_from: now.saturating_add(millis(retry::UPDATE_PACE)),
@@ -282,6 +283,10 @@ impl Claimed {
     /// The people that it mentions: for a problem that is new or worse, and once.
     pub(super) fn mentions(&self) -> Vec<String> {
         let mut mentions: Vec<String> = match self.work {
+            // An edit for a curve changes nothing else.
+            Work::Update(_) if self.is_only_a_curve() => {
+                self.queued.iter().flat_map(|queued| queued.mentions.clone()).collect()
+            }
             Work::Update(_) | Work::Digest(DigestStep::Edit | DigestStep::Close | DigestStep::MarkShown, _) => {
                 Vec::new()
             }
@@ -292,6 +297,16 @@ impl Claimed {
         // Whoever was mentioned for a storm is, once more, when nobody answers it.
         mentions.retain(|mention| self.is_step() || !self.message.mentioned.contains(mention));
         mentions
+    }
+
+    /// Whether its message gets a curve next; `now` in Unix seconds.
+    fn wants_curve_of(&self, now: i64) -> bool {
+        match &self.work {
+            Work::Post(problem) | Work::Update(problem) => {
+                !self.is_only_a_curve() && crate::rules::curve::is_wanted(problem, now)
+            }
+            _ => false,
+        }
     }
 
     /// Whether it says that nobody answers.

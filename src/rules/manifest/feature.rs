@@ -27,6 +27,8 @@ pub(crate) enum Feature {
     Home,
     /// Acts on emojis.
     Reactions,
+    /// Uploads pictures of curves.
+    Pictures,
 }
 
 /// A bot scope that a feature needs (<https://docs.slack.dev/reference/scopes>).
@@ -100,6 +102,7 @@ impl Feature {
             }
             Self::Home => &[],
             Self::Reactions => const { &[need("reactions:read", "emojis that act, of [reactions]")] },
+            Self::Pictures => const { &[optional("files:write", "pictures of curves, of [curve]")] },
         }
     }
 
@@ -109,7 +112,13 @@ impl Feature {
             Self::Webhook | Self::Messages => &["app_uninstalled", "tokens_revoked"],
             Self::Home => &["app_home_opened"],
             Self::Reactions => &["reaction_added", "reaction_removed"],
-            Self::Emails | Self::Groups | Self::KeptGroups | Self::Rest | Self::Clicks | Self::Command => &[],
+            Self::Emails
+            | Self::Groups
+            | Self::KeptGroups
+            | Self::Rest
+            | Self::Clicks
+            | Self::Command
+            | Self::Pictures => &[],
         }
     }
 
@@ -152,6 +161,9 @@ pub(crate) fn of_bot(config: &Config, integration: &Integration, is_heard: bool)
     }
     if groups || mentions().any(|mention| matches!(mention, Mention::Handle(_))) {
         features.insert(Feature::Groups);
+    }
+    if config.curve.as_ref().is_some_and(|sources| sources.picture) {
+        features.insert(Feature::Pictures);
     }
     features.extend(after_the_message(config));
     features

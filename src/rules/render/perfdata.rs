@@ -38,12 +38,70 @@ impl Metric {
     }
 }
 
+/// One measurement as numbers, to be compared.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Measurement {
+    /// As the plugin wrote it.
+    pub(crate) label: String,
+    pub(crate) unit: String,
+    pub(crate) value: f64,
+    pub(crate) warn: Option<Range>,
+    pub(crate) crit: Option<Range>,
+    pub(crate) min: Option<f64>,
+    pub(crate) max: Option<f64>,
+}
+
+/// A threshold: which values raise an alert (<https://www.monitoring-plugins.org/doc/guidelines.html#THRESHOLDFORMAT>).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Range {
+    /// Infinite where there is no such end.
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+    /// `@`: the values inside of it raise an alert, else those outside.
+    pub(crate) is_inside: bool,
+}
+
+impl Range {
+    fn parse(text: &str) -> Option<Self> {
+        let (is_inside, ends) = text.strip_prefix('@').map_or((false, text), |ends| (true, ends));
+        let (low, high) = ends.split_once(':').unwrap_or(("", ends));
+        let end = |text: &str, none: f64| if text.is_empty() { Some(none) } else { text.parse::<f64>().ok() };
+        let low = if low == "~" { f64::NEG_INFINITY } else { end(low, 0.0)? };
+        let high = end(high, f64::INFINITY)?;
+        (!text.is_empty() && low <= high).then_some(Self { low, high, is_inside })
+    }
+
+    pub(crate) fn is_broken_by(self, value: f64) -> bool {
+        (self.low <= value && value <= self.high) == self.is_inside
+    }
+}
+
+/// The measurements as numbers; what isn't one is passed over.
+pub(crate) fn measurements(perfdata: &str) -> Vec<Measurement> {
+    entries(perfdata).into_iter().filter_map(|(label, entry)| measurement(label, &entry)).collect()
+}
+
+fn measurement(label: String, entry: &str) -> Option<Measurement> {
+    let mut parts = entry.split(';');
+    let (value, unit) = measured(parts.next()?)?;
+    let mut bound = || plain_bound(parts.next().unwrap_or_default(), &unit);
+    let (warn, crit) = (Range::parse(&bound()), Range::parse(&bound()));
+    let number = |text: String| text.parse::<f64>().ok().filter(|value| value.is_finite());
+    let (min, max) = (number(bound()), number(bound()));
+    Some(Measurement { label, unit, value, warn, crit, min, max })
+}
+
 /// Reads `'label'=value[UOM];warn;crit;min;max` entries; what isn't one is passed over.
+pub(super) fn parse(perfdata: &str) -> Vec<Metric> {
+    entries(perfdata).iter().filter_map(|(label, entry)| metric(label, entry)).collect()
+}
+
+/// The labels, each with what stands behind its `=`.
 ///
 /// Nagios deletes the quotes before anybody sees them, so that `'C:\ Used Space'=5GB` arrives as `C:\ Used Space=5GB`: words
 /// without `=` belong to the next label.
-pub(super) fn parse(perfdata: &str) -> Vec<Metric> {
-    let mut metrics = Vec::new();
+fn entries(perfdata: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
     let mut rest = perfdata.trim();
     while !rest.is_empty() {
         let (label, after) = label(rest);
@@ -53,9 +111,9 @@ pub(super) fn parse(perfdata: &str) -> Vec<Metric> {
         };
         let (entry, next) = after.split_once(char::is_whitespace).unwrap_or((after, ""));
         rest = next.trim_start();
-        metrics.extend(metric(&label, entry));
+        found.push((label, entry.to_owned()));
     }
-    metrics
+    found
 }
 
 /// The label, unquoted (a doubled quote is one), and what follows it.
@@ -150,7 +208,7 @@ fn threshold(range: &str, unit: &str) -> String {
 }
 
 /// A value with its unit, in a size people read.
-fn human(value: f64, unit: &str) -> String {
+pub(crate) fn human(value: f64, unit: &str) -> String {
     const BYTES: [(&str, i32); 6] = [("B", 0), ("KB", 1), ("MB", 2), ("GB", 3), ("TB", 4), ("PB", 5)];
     if let Some((_, power)) = BYTES.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)) {
         let mut size = value * 1024_f64.powi(*power);

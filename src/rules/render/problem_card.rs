@@ -23,6 +23,8 @@ pub(crate) fn problem_card(problem: &Problem, facts: &RenderContext<'_>) -> Card
     card.comment = None;
     card.available_actions = available_actions(problem, facts);
     card.memory = facts.earlier.map(super::memory::Earlier::memory).unwrap_or_default();
+    // Of one that is over, a pace would be wrong.
+    card.curve = problem.curve.clone().filter(|_| problem.is_bad);
     for (what, remark) in [
         ("acknowledged", &problem.acknowledged),
         ("in downtime, scheduled", &problem.downtime),
@@ -64,6 +66,8 @@ pub(crate) fn combined_card(problem: &Problem, updates: &[&Notification], facts:
         if last.kind == Kind::Problem {
             card.add_cause(facts);
             card.memory = facts.earlier.map(super::memory::Earlier::memory).unwrap_or_default();
+            // Of one that is over, a pace would be wrong.
+            card.curve = problem.curve.clone().filter(|_| problem.is_bad);
         }
         if let (Kind::Recovery, Some(began)) = (&last.kind, problem.began) {
             card.lead = lasted(problem);

@@ -7,7 +7,7 @@ use crate::rules::digest::{DigestStats, DigestStep};
 use crate::store::claim::{Claimed, Work};
 use crate::store::pause::end_outage;
 use crate::store::state::DeliveryState;
-use crate::store::{StoreError, escalation, to_json};
+use crate::store::{StoreError, curve, escalation, to_json};
 use rusqlite::params;
 
 /// The reason of deliveries that a digest's message covers.
@@ -50,6 +50,9 @@ impl Recorder<'_> {
                 self.end(&self.first(covered), DeliveryState::Merged, posted)?;
             }
             Work::Digest(step, stats) => self.digest_step_done(*step, stats, posted, covered)?,
+        }
+        if self.claimed.wants_curve {
+            curve::want(self.db, message.id, self.now)?;
         }
         message.id.update(self.db, "leased = NULL, attempts = 0, due = 0, reason = NULL", &[])
     }

@@ -1,0 +1,95 @@
+//! The thread of the curves: looks every second while they are configured.
+//!
+//! It ends with the deliverer, after the look-up in hand, which its time limits end.
+
+use super::ERROR_PAUSE;
+use crate::config::Config;
+use crate::flow::curves::Curves;
+use crate::flow::deliver::{DeliverError, Deliverer, PATIENCE_LONG};
+use crate::state_dir::wake;
+use log::error;
+use std::cell::RefCell;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How often the outbox is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// Without curves only a changed configuration matters.
+const IDLE: Duration = Duration::from_secs(60 * 60);
+
+/// The running thread. Dropped, it ends.
+#[derive(Debug)]
+pub(super) struct CurveThread {
+    orders: Option<Sender<Config>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl CurveThread {
+    /// Starts it, with a connection of its own to the deliverer's outbox.
+    pub(super) fn start(deliverer: &Deliverer, config: &Config) -> Result<Self, DeliverError> {
+        let (orders, inbox) = channel();
+        let curves = deliverer.curves(PATIENCE_LONG)?;
+        let runtime_dir = config.runtime_dir.clone();
+        let work = move || run(curves, &inbox, &runtime_dir);
+        match std::thread::Builder::new().name("curves".to_owned()).spawn(work) {
+            Ok(thread) => Ok(Self { orders: Some(orders), thread: Some(thread) }),
+            Err(e) => {
+                error!("curves not started reason={:?} action=none_until_restart", e.to_string());
+                Ok(Self { orders: None, thread: None })
+            }
+        }
+    }
+
+    /// Puts a changed configuration in force.
+    pub(super) fn reconfigure(&self, config: &Config) {
+        if let Some(orders) = &self.orders {
+            // The thread ends only with us.
+            let _ = orders.send(config.clone());
+        }
+    }
+}
+
+impl Drop for CurveThread {
+    fn drop(&mut self) {
+        drop(self.orders.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(mut curves: Curves, inbox: &Receiver<Config>, runtime_dir: &Path) {
+    let mut pause = Duration::ZERO;
+    let waiting: RefCell<Option<Config>> = RefCell::new(None);
+    // A changed configuration, or the end, comes before the next look-up.
+    let is_interrupted = || match inbox.try_recv() {
+        Ok(config) => {
+            waiting.replace(Some(config));
+            true
+        }
+        Err(TryRecvError::Disconnected) => true,
+        Err(TryRecvError::Empty) => false,
+    };
+    loop {
+        match waiting.take().map_or_else(|| inbox.recv_timeout(pause), Ok) {
+            Ok(config) => curves.reconfigure(config),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        pause = match curves.run_due(&is_interrupted) {
+            Ok(is_any_shown) => {
+                if is_any_shown {
+                    wake::hint(runtime_dir);
+                }
+                if curves.is_configured() { LOOK_INTERVAL } else { IDLE }
+            }
+            // Whether the database is of any use, the importing thread finds out by itself.
+            Err(e) => {
+                error!("curves interrupted reason={:?} action=retry kept=all", e.to_string());
+                ERROR_PAUSE
+            }
+        };
+    }
+}
