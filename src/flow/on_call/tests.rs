@@ -132,7 +132,7 @@ fn whatever_a_calendar_says_the_work_is_bounded_and_the_reason_said() {
     let body = far.split_once("\r\n").unwrap().1.replace("END:VCALENDAR\r\n", "").repeat(5000);
     let many = read(&format!("BEGIN:VCALENDAR\r\n{body}END:VCALENDAR\r\n"));
     assert!(many.unwrap_err().contains("reach back too far"));
-    assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
+    assert!(started.elapsed() < std::time::Duration::from_secs(90), "{:?}", started.elapsed());
     assert!(!read(&event("RRULE:FREQ=DAILY")).unwrap().is_empty());
 }
 
