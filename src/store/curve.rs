@@ -92,7 +92,8 @@ impl Store {
         .collect()
     }
 
-    fn drop_late_curves(&self, now: i64) -> Result<(), StoreError> {
+    /// Also where no listener runs, which would look for them.
+    pub(super) fn drop_late_curves(&self, now: i64) -> Result<(), StoreError> {
         let rows = "curve WHERE until <= ?1 OR until > ?2";
         let edits = "delivery WHERE curve = 1 AND state = 'waiting' AND (since <= ?1 - ?3 OR since > ?2)
                        AND NOT EXISTS (SELECT 1 FROM post p WHERE p.id = delivery.post AND p.leased IS NOT NULL)";

@@ -150,6 +150,7 @@ impl Store {
     /// stay, and so does anything whose spool file could not be removed, or it would be imported again. Does nothing when
     /// there are fewer than `worth`. Returns how many: [`PURGE_BATCH`] when there may be more.
     pub(crate) fn purge(&self, now: i64, worth: usize, in_spool: impl Fn(&str) -> bool) -> Result<usize, StoreError> {
+        self.drop_late_curves(now)?;
         let before = now.saturating_sub(millis(HISTORY));
         let sql = "SELECT n.seq, n.id FROM notification n WHERE n.received < ?1
               AND n.seq <= (SELECT MAX(seq) FROM notification) - ?2

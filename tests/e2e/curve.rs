@@ -136,7 +136,7 @@ impl Server {
 
 /// 60 values of a line from 70 to 95 that ends now, oldest first.
 fn line() -> Vec<(i64, f64)> {
-    (0..61_i32).map(|n| (now() - HOUR + i64::from(n) * 60, 70.0 + f64::from(n) * 25.0 / 60.0)).collect()
+    (0..61_i32).map(|n| (now() - HOUR - 30 + i64::from(n) * 60, 70.0 + f64::from(n) * 25.0 / 60.0)).collect()
 }
 
 fn graphite() -> Vec<u8> {

@@ -243,7 +243,7 @@ fn every_call_is_covered_and_every_scope_is_used() {
     assert!(made.contains("users.lookupByEmail") && made.contains("oauth.v2.access"), "{made:?}");
     let mut scopes = AppFeatures::everything().scopes();
     // Asked for only where they are configured.
-    let configured = [Feature::KeptGroups, Feature::Rest];
+    let configured = [Feature::KeptGroups, Feature::Rest, Feature::Pictures];
     scopes.extend(configured.iter().flat_map(|feature| feature.needs()).map(|need| need.scope));
     let mut used = BTreeSet::from([
         // These need no call: the command itself, and public channels that the app wasn't invited to.
@@ -265,7 +265,9 @@ fn every_call_is_covered_and_every_scope_is_used() {
 
 #[test]
 fn every_need_says_what_it_is_for() {
-    let all = [Feature::Webhook, Feature::KeptGroups, Feature::Rest].into_iter().chain(Feature::of_a_bot());
+    let all = [Feature::Webhook, Feature::KeptGroups, Feature::Rest, Feature::Pictures]
+        .into_iter()
+        .chain(Feature::of_a_bot());
     for need in all.flat_map(Feature::needs) {
         assert!(need.why.len() > 10 && !need.why.contains("missing"), "{need:?}");
     }
