@@ -233,3 +233,18 @@ fn a_command_goes_to_one_address_only() {
     assert_eq!(played.join().unwrap().len(), 1);
     assert_eq!(other.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }
+
+#[test]
+fn parents_and_services_make_the_topology() {
+    let ask = |query: &str| {
+        let rows = if query.starts_with("GET hosts") {
+            r#"[["sw",[]],["web",["sw"]],["db",["sw","other"]]]"#
+        } else {
+            r#"[["web"],["web"],["db"]]"#
+        };
+        Table::parse(&framed(200, rows), query)
+    };
+    let topology = topology_from(&ask).unwrap();
+    assert_eq!(topology.count_behind("sw"), (1, 2), "db has another way");
+    assert!(topology_from(&|_: &str| Err("away".to_owned())).is_err());
+}
