@@ -221,14 +221,22 @@ pub(super) fn labels(address: &Livestatus) -> Option<Names> {
 
 /// The parents of all hosts, and the number of their services.
 pub(super) fn topology(address: &Livestatus) -> Option<Topology> {
-    let hosts = ask(address, "GET hosts\nColumns: name parents\n").ok()?;
-    let services = ask(address, "GET services\nColumns: host_name\n").ok()?;
+    topology_from(&|query: &str| ask(address, query)).ok()
+}
+
+fn topology_from(ask: &impl Fn(&str) -> Result<Table, String>) -> Result<Topology, String> {
+    let hosts = ask("GET hosts\nColumns: name parents\n")?;
+    let services = ask("GET services\nColumns: host_name\n")?;
     let mut topology = Topology::default();
     for row in hosts.rows() {
-        row.texts(1).into_iter().for_each(|parent| topology.add_parent(row.text(0), parent));
+        for parent in row.texts(1) {
+            topology.add_parent(row.text(0), parent);
+        }
     }
-    services.rows().for_each(|row| topology.add_service(row.text(0)));
-    Some(topology)
+    for row in services.rows() {
+        topology.add_service(row.text(0));
+    }
+    Ok(topology)
 }
 
 fn has_control(object: &Object) -> bool {

@@ -134,7 +134,7 @@ fn problems_from_before_the_time_are_known_in_it() {
 
 #[test]
 fn a_subscription_and_whoever_is_on_call_have_their_messages() {
-    let plan = "[oncall.db]\nical = \"db.ics\"\nfallback = \"bob@example.com\"\n";
+    let plan = "[oncall.db]\npeople = [\"bob@example.com\"]\nstart = \"2026-11-02 09:00\"\nevery = \"7d\"\n";
     let sandbox = Sandbox::start(&[]);
     let site =
         Site::with_token(&sandbox, &format!("[[route]]\nmatch = {{ host = \"db*\" }}\nto = \"@oncall:db\"\n{plan}"));
@@ -145,12 +145,14 @@ fn a_subscription_and_whoever_is_on_call_have_their_messages() {
         service(noon, "alice", "db01", "CRITICAL") + &service(noon, "alice", "web01", "CRITICAL"),
     );
     // The outbox is made by the first delivery.
-    assert_eq!(site.run(&["queue", "flush"]).status.code(), Some(0));
-    site.sql("INSERT INTO subscription (integration, channel, filter, user, at) VALUES ('default', 'C0000009', 'db*', 'U1', 0)").unwrap();
+    fs::create_dir(site.state("")).unwrap();
+    let done = site.run(&["queue", "flush"]);
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    site.sql("INSERT INTO subscription (integration, channel, filter, user, at) VALUES ('default', 'C0SUBSCR01', 'db*', 'U1', 0)").unwrap();
     let shown = json(&site, &log, &[]);
     let replayed = &shown["replayed"];
     assert_eq!(numbers(replayed, "@oncall:db"), Some([1, 0, 0, 0]), "{shown}");
-    assert_eq!(numbers(replayed, "C0000009"), Some([1, 0, 0, 0]), "{shown}");
+    assert_eq!(numbers(replayed, "C0SUBSCR01"), Some([1, 0, 0, 0]), "{shown}");
     assert_eq!(numbers(replayed, "#ops"), Some([1, 0, 0, 0]), "{shown}");
 }
 

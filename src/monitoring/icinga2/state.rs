@@ -143,10 +143,13 @@ pub(in crate::monitoring) fn labels(api: &Api) -> Option<Names> {
 /// of hosts.
 pub(in crate::monitoring) fn topology(api: &Api) -> Option<Topology> {
     let client = Client::new(api).ok()?;
-    let ask = |path: &str, body: &Value| client.post(path, body, true);
+    topology_from(&|path: &str, body: &Value| client.post(path, body, true)).ok()
+}
+
+pub(super) fn topology_from(ask: Ask<'_>) -> Result<Topology, String> {
     let attrs = ["parent_host_name", "parent_service_name", "child_host_name", "child_service_name"];
-    let dependencies = query(&ask, "/v1/objects/dependencies", &json!({ "attrs": attrs })).ok()?;
-    let services = query(&ask, "/v1/objects/services", &json!({ "attrs": ["host_name"] })).ok()?;
+    let dependencies = query(ask, "/v1/objects/dependencies", &json!({ "attrs": attrs }))?;
+    let services = query(ask, "/v1/objects/services", &json!({ "attrs": ["host_name"] }))?;
     let mut topology = Topology::default();
     for dependency in dependencies {
         let attrs = &dependency["attrs"];
@@ -159,7 +162,7 @@ pub(in crate::monitoring) fn topology(api: &Api) -> Option<Topology> {
     for service in services {
         topology.add_service(&text(&service["attrs"]["host_name"]));
     }
-    Some(topology)
+    Ok(topology)
 }
 
 /// The comments and downtimes of the objects found.

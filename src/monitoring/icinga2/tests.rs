@@ -154,3 +154,24 @@ fn what_was_never_checked_is_no_problem() {
     let snapshot = state::read(&icinga2(url), std::slice::from_ref(&never)).unwrap();
     assert_eq!(snapshot.states[&never].name(&never), "PENDING");
 }
+
+#[test]
+fn dependencies_between_hosts_make_the_topology() {
+    let ask = |path: &str, _: &Value| {
+        let attrs = |attrs: Value| json!({ "attrs": attrs });
+        let between = |child: &str, child_service: &str, parent: &str, parent_service: &str| {
+            attrs(json!({ "child_host_name": child, "child_service_name": child_service, "parent_host_name": parent,
+                "parent_service_name": parent_service }))
+        };
+        let results = if path.ends_with("dependencies") {
+            json!([between("web", "", "sw", ""), between("web", "HTTP", "db", "MySQL"), between("web", "", "sw", "")])
+        } else {
+            json!([attrs(json!({ "host_name": "web" })), attrs(json!({ "host_name": "db" }))])
+        };
+        Ok(Answer { status: 200, body: json!({ "results": results }) })
+    };
+    let topology = super::state::topology_from(&ask).unwrap();
+    assert_eq!((topology.count_behind("sw"), topology.count_behind("db")), ((1, 1), (0, 0)));
+    let refused = |_: &str, _: &Value| Ok(Answer { status: 403, body: json!({ "status": "no permission" }) });
+    assert!(super::state::topology_from(&refused).is_err());
+}

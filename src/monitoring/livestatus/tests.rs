@@ -299,4 +299,17 @@ fn over_tls_the_right_one_gets_the_command_and_nobody_else() {
     let silent = tls(plain.local_addr().unwrap().to_string(), "mysite");
     let error = read(&silent.into(), &[]).unwrap_err().to_string();
     assert!(error.ends_with("no answer within 2 s"), "{error}");
+#[test]
+fn parents_and_services_make_the_topology() {
+    let ask = |query: &str| {
+        let rows = if query.starts_with("GET hosts") {
+            r#"[["sw",[]],["web",["sw"]],["db",["sw","other"]]]"#
+        } else {
+            r#"[["web"],["web"],["db"]]"#
+        };
+        Table::parse(&framed(200, rows), query)
+    };
+    let topology = topology_from(&ask).unwrap();
+    assert_eq!(topology.count_behind("sw"), (1, 2), "db has another way");
+    assert!(topology_from(&|_: &str| Err("away".to_owned())).is_err());
 }

@@ -150,8 +150,18 @@ fn evening_of(seed: u64) -> [usize; 2] {
     let storms = lot.below(3) == 0;
     let thread = lot.one_of(&["off", "replies", "broadcast"]);
     let threshold = if storms { 3 } else { 99 };
-    let more = format!("[storm]\nthreshold = {threshold}\nwindow = \"60s\"\n[message]\nthread = \"{thread}\"\n");
+    let more = format!(
+        "[storm]\nthreshold = {threshold}\nwindow = \"60s\"\n[message]\nthread = \"{thread}\"\n[core]\nobjects_file = \"objects.cache\"\n"
+    );
     let mut evening = Evening::configured(&more);
+    // Each host hangs below the one before it, some below two.
+    let parents = |host: u64, lot: &mut Lot| match host {
+        0 => String::new(),
+        _ => format!("\tparents\th{},h{}\n", host - 1, lot.one_of(&[host - 1, host - 1, 0])),
+    };
+    let objects =
+        (0..HOSTS).map(|host| format!("define host {{\n\thost_name\th{host}\n{}\t}}\n", parents(host, &mut lot)));
+    std::fs::write(evening.directory.path().join("objects.cache"), objects.collect::<String>()).unwrap();
     let clock = |evening: &mut Evening| -> i64 { evening.deliverer.as_ref().unwrap().0.now_ms() };
     evening.deliverer.as_mut().unwrap().0.clock = SteadyClock::simulated(0);
     let (mut at, mut log) = (START, String::new());
