@@ -91,7 +91,6 @@ fn five_hundred_rules_are_followed_as_dateutil_follows_them() {
     }
     let all: usize = expected.iter().map(Vec::len).sum();
     assert!(all > 2_000, "{all}");
-    println!("{all} occurrences");
 }
 
 proptest! {
