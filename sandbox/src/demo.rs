@@ -164,13 +164,18 @@ fn free_port() -> io::Result<u16> {
 
 /// Slack's requests come signed over HTTP, as from the real one to a public address.
 fn write_config(files: &DemoFiles, sandbox_url: &str, app_port: u16) -> io::Result<()> {
+    let (host, service) = hosts::ESCALATED;
+    let matches = format!("{{ host = \"{host}\", service = \"{service}\" }}");
     let text = format!(
         "# Written by `ackbell demo`.\nstate_dir = \"state\"\n\n\
         [slack]\nbot_token = \"{BOT_TOKEN}\"\nsigning_secret = \"{SIGNING_SECRET}\"\n\
         api_url = \"{sandbox_url}/api/\"\nchannel = \"#ops\"\n\n\
         [listen]\nhttp = \"127.0.0.1:{app_port}\"\n\n\
         [core]\nkind = \"nagios\"\ncommand_file = \"core.cmd\"\nstatus_file = \"status.dat\"\n\
-        objects_file = \"objects.cache\"\nlog_file = \"core.log\"\n"
+        objects_file = \"objects.cache\"\nlog_file = \"core.log\"\n\n\
+        # Elsewhere these would be minutes.\n\
+        [[escalate]]\nmatch = {matches}\nafter = \"10s\"\nmention = \"@alice@example.com\"\n\n\
+        [[escalate]]\nmatch = {matches}\nafter = \"25s\"\nmention = \"@bob@example.com\"\n"
     );
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&files.config)?;
     io::Write::write_all(&mut file, text.as_bytes())

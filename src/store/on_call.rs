@@ -5,7 +5,7 @@ use super::outbox::keep_direct_message;
 use super::{Store, StoreError, from_json, to_json};
 use crate::model::incoming::DirectMessage;
 use crate::model::problem::Problem;
-use rusqlite::{Row, TransactionBehavior, params};
+use rusqlite::{Connection, Row, TransactionBehavior, params};
 use std::time::Duration;
 
 /// One plan's people now.
@@ -38,25 +38,7 @@ impl Store {
 
     /// All plans' people, by name.
     pub(crate) fn all_on_duty(&self) -> Result<Vec<OnDuty>, StoreError> {
-        let sql = "SELECT name, people, is_fallback, since, until, problem FROM on_duty ORDER BY name";
-        let mut statement = self.db.prepare_cached(sql)?;
-        let mut rows = statement.query([])?;
-        let read = |row: &Row<'_>| -> Result<OnDuty, StoreError> {
-            let people = from_json(&row.get::<_, String>(1)?)?;
-            Ok(OnDuty {
-                name: row.get(0)?,
-                people,
-                is_fallback: row.get(2)?,
-                since: row.get(3)?,
-                until: row.get(4)?,
-                problem: row.get(5)?,
-            })
-        };
-        let mut all = Vec::new();
-        while let Some(row) = rows.next()? {
-            all.push(read(row)?);
-        }
-        Ok(all)
+        all_on_duty(&self.db)
     }
 
     /// Writes who is on call now. Where that changes somebody's turn, the handover goes into the outbox with it: told once,
@@ -69,14 +51,14 @@ impl Store {
         (mode, quiet): (&dyn Fn(&DeliveryQueue) -> MessageMode, Duration),
         now: i64,
     ) -> Result<bool, StoreError> {
-        if self.on_duty(&duty.name)?.as_ref() != was {
-            return Ok(false);
-        }
         let sql =
             "INSERT INTO on_duty (name, people, is_fallback, since, until, problem) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                    ON CONFLICT (name) DO UPDATE SET people = excluded.people, is_fallback = excluded.is_fallback,
                      since = excluded.since, until = excluded.until, problem = excluded.problem";
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if all_on_duty(&transaction)?.into_iter().find(|other| other.name == duty.name).as_ref() != was {
+            return Ok(false);
+        }
         let people = to_json(&duty.people)?;
         let values = params![duty.name, people, duty.is_fallback, duty.since, duty.until, duty.problem];
         transaction.execute(sql, values)?;
@@ -108,4 +90,26 @@ impl Store {
         let problems = texts.iter().take(most).map(|text| from_json(text)).collect::<Result<_, _>>()?;
         Ok((problems, more))
     }
+}
+
+fn all_on_duty(db: &Connection) -> Result<Vec<OnDuty>, StoreError> {
+    let sql = "SELECT name, people, is_fallback, since, until, problem FROM on_duty ORDER BY name";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let read = |row: &Row<'_>| -> Result<OnDuty, StoreError> {
+        let people = from_json(&row.get::<_, String>(1)?)?;
+        Ok(OnDuty {
+            name: row.get(0)?,
+            people,
+            is_fallback: row.get(2)?,
+            since: row.get(3)?,
+            until: row.get(4)?,
+            problem: row.get(5)?,
+        })
+    };
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        all.push(read(row)?);
+    }
+    Ok(all)
 }

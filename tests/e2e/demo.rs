@@ -209,11 +209,16 @@ fn the_demo_in_a_browser() {
 #[ignore = "slow: tests/run"]
 fn the_demos_buttons_do_what_they_say() {
     let show = Show::begin(&[]);
-    assert_eq!(show.actions(), ["problem", "worse", "storm", "recover", "stop-core"]);
+    assert_eq!(show.actions(), ["problem", "worse", "unanswered", "storm", "recover", "stop-core"]);
     assert_eq!(show.act("problem"), json!({"ok": true}));
     show.wait("WARNING: PostgreSQL on db01");
     assert_eq!(show.act("worse"), json!({"ok": true}));
     show.wait("CRITICAL: Disk /srv on files01");
+    assert_eq!(show.act("unanswered"), json!({"ok": true}));
+    show.wait("CRITICAL: HTTPS on web01");
+    show.heard("told: @alice@example.com");
+    show.heard("told: @bob@example.com");
+    assert_eq!(show.act("unanswered")["ok"], false, "it climbs once");
     show.act("storm");
     let storm = |words: &str| {
         let messages = show.sandbox.messages();

@@ -212,7 +212,7 @@ fn a_restart_and_a_changed_configuration_ask_once() {
     told_once_after(|_, _| {}, false);
     told_once_after(
         |site, sandbox| {
-            site.configure(&(by_token(&sandbox.url) + "[acknowledge]\nstill = \"2s\"\nstill_wait = \"2h\"\n"))
+            site.configure(&(by_token(&sandbox.url) + "[acknowledge]\nstill = \"2s\"\nstill_wait = \"2h\"\n"));
         },
         false,
     );

@@ -273,6 +273,24 @@ fn somebody_in_do_not_disturb_isnt_relied_on_alone() {
 }
 
 #[test]
+fn somebody_of_a_shift_whom_slack_doesnt_know_is_named_and_the_next_are_told() {
+    let sandbox = Sandbox::start(&["--burst", "99"]);
+    sandbox.tell("state", &json!({"tokens": {crate::harness::sandbox::TOKEN: {}}}));
+    let more = "[oncall.dba]\npeople = [\"dave@example.com\"]\nstart = \"2020-01-01 00:00\"\nevery = \"7d\"\n\
+        [[escalate]]\nafter = \"1s\"\nmention = \"@oncall:dba\"\n[[escalate]]\nafter = \"1h\"\nmention = \"@bob@example.com\"\n";
+    let site = Site::with_token(&sandbox, more);
+    let listener = site.listen();
+    site.service("PROBLEM", "web01", "Disk", "2", "full");
+    wait_for_steps(&site, &sandbox, 1);
+    let text = channel_told(&sandbox).remove(0);
+    assert!(text.contains("dave@example.com isn't in this Slack workspace; told @bob@example.com as well"), "{text}");
+    wait::until("the message to Bob", || sandbox.messages().iter().any(|message| message["channel"] == "D0BOB00001"));
+    drop(listener);
+    let said = crate::harness::process::text(&site.run(&["doctor"]).stdout);
+    assert!(said.contains("not in the workspace of \"default\": dave@example.com"), "{said}");
+}
+
+#[test]
 fn whoever_is_on_call_is_mentioned_and_the_group_and_the_channel_follow_the_calendar() {
     let sandbox = Sandbox::start(&["--burst", "99"]);
     sandbox.tell("state", &json!({"tokens": {crate::harness::sandbox::TOKEN: {}}}));

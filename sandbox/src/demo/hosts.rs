@@ -39,6 +39,8 @@ const fn part(host: &'static str, service: &'static str, fine: Finding, bad: &'s
 }
 
 pub(super) const SWITCH: &str = "sw-core-01";
+/// What others learn of while nobody answers.
+pub(super) const ESCALATED: (&str, &str) = ("web01", "HTTPS");
 
 pub(super) const HOSTS: [Host; 14] = [
     host("files01", "File server", "192.0.2.11"),

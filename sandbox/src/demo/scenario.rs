@@ -1,7 +1,7 @@
 //! What happens in the demo: by itself, and when the page's buttons are pressed.
 
 use super::fake_core::{Core, Object};
-use super::hosts::{PARTS, PING_DOWN, SWITCH};
+use super::hosts::{ESCALATED, PARTS, PING_DOWN, SWITCH};
 
 /// Seconds after the start when the filling disk is full, and when the mail queue is empty again.
 const WORSE_AT: i64 = 90;
@@ -12,6 +12,7 @@ const RECOVERS_AT: i64 = 180;
 pub(super) enum Action {
     Problem,
     Worse,
+    Unanswered,
     Storm,
     Recover,
     StopCore,
@@ -19,13 +20,14 @@ pub(super) enum Action {
 }
 
 impl Action {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Problem, Self::Worse, Self::Storm, Self::Recover, Self::StopCore, Self::StartCore];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Problem, Self::Worse, Self::Unanswered, Self::Storm, Self::Recover, Self::StopCore, Self::StartCore];
 
     pub(super) fn id(self) -> &'static str {
         match self {
             Self::Problem => "problem",
             Self::Worse => "worse",
+            Self::Unanswered => "unanswered",
             Self::Storm => "storm",
             Self::Recover => "recover",
             Self::StopCore => "stop-core",
@@ -37,6 +39,7 @@ impl Action {
         match self {
             Self::Problem => "A new problem",
             Self::Worse => "A problem gets worse",
+            Self::Unanswered => "Nobody answers",
             Self::Storm => "The switch dies",
             Self::Recover => "Everything recovers",
             Self::StopCore => "Stop the core",
@@ -52,6 +55,7 @@ impl Action {
             Self::StopCore => is_running,
             Self::Problem => is_running && any(may_break),
             Self::Worse => is_running && any(may_worsen),
+            Self::Unanswered => is_running && any(|object| is_escalated(object) && object.now.code == 0),
             Self::Storm => is_running && any(|object| is_of_storm(object) && object.now.code == 0),
             Self::Recover => is_running && any(|object| object.now.code != 0),
         }
@@ -107,6 +111,11 @@ pub(super) fn perform(core: &mut Core, action: Action, now: i64) {
                 step(core, &host, service.as_deref(), now);
             }
         }
+        Action::Unanswered => {
+            if let Some(at) = core.find(ESCALATED.0, Some(ESCALATED.1)) {
+                core.check(at, core.objects[at].bad[0], now);
+            }
+        }
         Action::Storm => {
             for at in 0..core.objects.len() {
                 if is_of_storm(&core.objects[at]) {
@@ -132,6 +141,11 @@ fn step(core: &mut Core, host: &str, service: Option<&str>, now: i64) {
     if let Some(finding) = object.bad.get(next).copied() {
         core.check(at, finding, now);
     }
+}
+
+/// The service with steps.
+fn is_escalated(object: &Object) -> bool {
+    (object.host.as_str(), object.service.as_deref()) == (ESCALATED.0, Some(ESCALATED.1))
 }
 
 /// The switch and the services behind it.

@@ -94,7 +94,7 @@ impl Timers {
         let queue = posts.iter().find(|post| post.queue.target != Target::Webhook).unwrap_or(worst).queue.clone();
         let (mentions, mut to) = self.addressees(&notified, &queue);
         let mut mentions = mentions;
-        let mut rest = self.undisturbed(&to);
+        let mut rest = self.not_reached(&to);
         if !rest.is_empty() {
             rest.push(self.add_the_next((&coming, due.len()), &steps, &queue, (&mut mentions, &mut to)));
         }
@@ -212,7 +212,7 @@ impl Timers {
         (mentions, to)
     }
 
-    /// Whoever was to be told is in Do Not Disturb: the people of the next step learn it now. A sentence says so.
+    /// Whoever was to be told is in Do Not Disturb, or isn't in Slack: the people of the next step learn it now. A sentence says so.
     fn add_the_next(
         &self,
         (coming, notified): (&[StepTime], usize),

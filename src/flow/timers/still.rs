@@ -113,15 +113,22 @@ impl Timers {
         if email.contains('@') { to(Target::Email(email)) } else { None }
     }
 
-    /// Who is in Do Not Disturb of the people who get a direct message, as a sentence for each.
-    pub(super) fn undisturbed(&mut self, queues: &[DeliveryQueue]) -> Vec<String> {
+    /// Who of the people who get a direct message can't be relied on, as a sentence for each: those in Do Not Disturb, and
+    /// those whom Slack doesn't know.
+    pub(super) fn not_reached(&mut self, queues: &[DeliveryQueue]) -> Vec<String> {
         let (now, budget) = (self.now_ms(), Duration::from_secs(3));
         let mut sentences = Vec::new();
         for DeliveryQueue { integration, target } in queues.iter().filter(|queue| queue.target.is_person()) {
             let Some(client) = self.clients.get(integration) else { continue };
             let person = target.as_text().trim_start_matches('@').to_owned();
-            let Ok(Some(id)) = people::user_id(&self.store, client, (integration, &person), now, budget) else {
-                continue;
+            let id = match people::user_id(&self.store, client, (integration, &person), now, budget) {
+                Ok(Some(id)) => id,
+                Ok(None) => {
+                    sentences.push(format!("{person} isn't in this Slack workspace"));
+                    continue;
+                }
+                // Nobody knows; the message itself is tried anyway.
+                Err(_) => continue,
             };
             let rest = match client.look_up("dnd.info", &[("user", &id)], budget) {
                 Ok(rest) => rest,

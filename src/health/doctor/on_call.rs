@@ -1,14 +1,21 @@
 //! The shift plans, and the core's own escalations beside ours.
 
 use super::{Step, Trouble};
-use crate::config::{Config, Core, OnCall};
+use crate::config::{Config, Core, OnCall, Shifts};
 use crate::flow::on_call::{duty, read_calendars};
+use crate::model::outcome::Outcome;
 use crate::model::pattern::takes;
 use crate::monitoring::escalations;
+use crate::slack::api::Client;
 use crate::system::clock;
 use crate::system::environment::Environment;
 use jiff::tz::TimeZone;
+use std::time::Duration;
 
+/// For one look-up of a person.
+const CALL_MAX: Duration = Duration::from_secs(5);
+/// So many people of a plan are looked up.
+const PEOPLE_MAX: usize = 20;
 /// So many objects are named.
 const NAMED_MAX: usize = 3;
 
@@ -33,7 +40,36 @@ pub(super) fn plans(config: &Config, env: &Environment) -> Vec<Step> {
             (None, false) => Step::good(&hop, format!("on call: {people}")),
         }
     };
-    config.on_call.iter().map(step).collect()
+    config
+        .on_call
+        .iter()
+        .flat_map(|plan| std::iter::once(step(plan)).chain(unknown_people(config, plan, env)))
+        .collect()
+}
+
+/// The people of a plan who aren't in the workspace: nobody can be told through them.
+fn unknown_people(config: &Config, plan: &OnCall, env: &Environment) -> Vec<Step> {
+    let mut usable = config.integrations.iter().filter(|one| one.enabled && one.is_bot());
+    let own = usable.find(|one| plan.integration.as_ref().is_none_or(|name| *name == one.name));
+    let Some((own, client)) = own.and_then(|own| Some((own, Client::new(own, env).ok()?))) else { return Vec::new() };
+    let now = clock::wall_ms() / 1000;
+    let on_duty = duty(plan, &read_calendars(plan, &config.state_dir, env), now, &TimeZone::system()).people;
+    let rotation = if let Shifts::Rotation(rotation) = &plan.shifts { rotation.people.clone() } else { Vec::new() };
+    let mut people: Vec<String> = on_duty.into_iter().chain(rotation).chain(plan.names.values().cloned()).collect();
+    people.extend(plan.fallback.iter().cloned());
+    people.sort_unstable();
+    people.dedup();
+    let is_unknown = |person: &&String| {
+        let look_up = || client.look_up("users.lookupByEmail", &[("email", person.as_str())], CALL_MAX);
+        person.contains('@') && matches!(look_up(), Err(Outcome::DestinationNever { .. }))
+    };
+    let unknown: Vec<&str> = people.iter().take(PEOPLE_MAX).filter(is_unknown).map(String::as_str).collect();
+    if unknown.is_empty() {
+        return Vec::new();
+    }
+    let found = format!("not in the workspace of \"{}\": {}", own.name, unknown.join(", "));
+    let remedy = "correct the address in the shift plan, or invite the person into the workspace";
+    vec![Step::bad(Trouble::Refused, &format!("[oncall.{}] people", plan.name), found, remedy)]
 }
 
 /// Whether the core escalates the same objects by itself.

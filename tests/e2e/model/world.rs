@@ -10,6 +10,10 @@ use std::fs;
 use std::process::Stdio;
 use std::time::Duration;
 
+/// Two steps soon after each other, which name a group, and a question to whoever acknowledged.
+const TIMERS: &str = "[[escalate]]\nafter = \"1s\"\nmention = \"@oncall\"\n[[escalate]]\nafter = \"2s\"\nmention = \"here\"\n\
+    [acknowledge]\nstill = \"2s\"\nstill_wait = \"1h\"\n";
+
 /// What must be true of one service.
 #[derive(Debug, Clone, Default)]
 struct Promised {
@@ -27,6 +31,11 @@ pub(super) struct PlayedStory {
     config: String,
     services: Vec<Promised>,
     words: usize,
+    /// The state that each word told, also those of notifications that were killed.
+    states: Vec<u8>,
+    /// The last notification in the outbox when the clock first jumped: of later ones the order of import doesn't say which
+    /// is older.
+    moved: Option<i64>,
     /// How many early tries are excused: who is killed before it has noted Slack's word can't keep to it.
     excused: usize,
     /// The clock jumped while an act was under way: what the core noted then may look like an older one's.
@@ -35,10 +44,21 @@ pub(super) struct PlayedStory {
 
 impl PlayedStory {
     pub(super) fn new() -> Self {
-        let night = OnCall::with_played_at("+0");
-        let config = fs::read_to_string(night.site.config()).unwrap();
+        let mut night = OnCall::with_played_at("+0");
+        let config = fs::read_to_string(night.site.config()).unwrap() + "\n" + TIMERS;
+        fs::write(night.site.config(), &config).unwrap();
+        night.listen();
         let fresh = Promised { told: Some(0), ..Promised::default() };
-        Self { night, config, services: vec![fresh; SERVICES], words: 0, excused: 0, jumped: false }
+        Self {
+            night,
+            config,
+            services: vec![fresh; SERVICES],
+            words: 0,
+            states: Vec::new(),
+            moved: None,
+            excused: 0,
+            jumped: false,
+        }
     }
 
     pub(super) fn play(&mut self, step: Step) {
@@ -80,6 +100,8 @@ impl PlayedStory {
 
     fn jump(&mut self, ahead: i64) {
         self.jumped |= self.acting();
+        let newest = || self.night.site.sql("SELECT COALESCE(MAX(seq), 0) FROM notification");
+        self.moved = self.moved.or_else(|| Some(newest().ok()?.parse().unwrap_or(0)));
         self.night.core.jump(ahead);
         self.night.site.jump(&format!("{ahead:+}"));
         // Whoever starts then can't tell how long Slack's word to each channel still holds.
@@ -110,6 +132,7 @@ impl PlayedStory {
         }
         self.words += 1;
         let word = format!("word{}x", self.words);
+        self.states.push(state);
         let (kind, id) = if state == 0 { ("RECOVERY", "--last-problem-id") } else { ("PROBLEM", "--problem-id") };
         let (code, to) = (state.to_string(), format!("#load-{service}"));
         let arguments = ["notify", "--hostname", "web01", "--servicedesc", &name, "--notificationtype", kind];
@@ -138,10 +161,14 @@ impl PlayedStory {
 
     /// A service's messages at the top of its channel, oldest first.
     fn cards(&self, service: usize) -> Vec<Value> {
-        let name = format!("S{service} on web01");
+        let (name, channel) = (format!("S{service} on web01"), format!("load-{service}"));
         let mut cards: Vec<Value> = self.night.sandbox.messages();
         cards.retain(|m| {
-            m["thread_ts"].is_null() && m["ephemeral_for"].is_null() && m["text"].as_str().unwrap().contains(&name)
+            // A question is a direct message.
+            m["channel_name"] == channel.as_str()
+                && m["thread_ts"].is_null()
+                && m["ephemeral_for"].is_null()
+                && m["text"].as_str().unwrap().contains(&name)
         });
         cards
     }
@@ -190,6 +217,7 @@ impl PlayedStory {
             self.judge_order(service, &messages)?;
             self.judge_card(service, known)?;
         }
+        self.judge_steps()?;
         if self.night.site.queue()["dead"] != 0 {
             return Err(format!("dead: {}", self.night.site.queue()));
         }
@@ -214,6 +242,40 @@ impl PlayedStory {
             Some(pair) => Err(format!("{} of S{service} stands above {}", pair[1].1, pair[0].1)),
             None => Ok(()),
         }
+    }
+
+    /// Each step of a problem is in the outbox once, the steps are in order, and none comes after the recovery.
+    fn judge_steps(&self) -> Result<(), String> {
+        let until = self.moved.unwrap_or(i64::MAX);
+        let sql = format!(
+            "SELECT id, object, replace(body, char(10), ' ') FROM notification WHERE seq <= {until} ORDER BY seq"
+        );
+        let rows = self.night.site.sql(&sql).map_err(|e| e.to_string())?;
+        for service in 0..SERVICES {
+            let object = format!("\u{1f}S{service}");
+            let (mut is_well, mut last) = (false, -1_i64);
+            for (id, rest) in rows.lines().filter_map(|line| line.split_once('|')) {
+                if !rest.split_once('|').is_some_and(|(about, _)| about.ends_with(&object)) || id.starts_with("still ")
+                {
+                    continue;
+                }
+                if let Some(step) = id.strip_prefix("step ") {
+                    let offset: i64 = step.rsplit(' ').next().unwrap_or_default().parse().unwrap();
+                    if is_well || offset <= last {
+                        return Err(format!(
+                            "{id} of S{service} after {last}, well: {is_well}\n{rows}\n{}",
+                            self.night.site.log()
+                        ));
+                    }
+                    last = offset;
+                    continue;
+                }
+                let told = (1..=self.words).find(|n| rest.contains(&format!("word{n}x")));
+                is_well = told.map_or(is_well, |n| self.states[n - 1] == 0);
+                last = -1;
+            }
+        }
+        Ok(())
     }
 
     fn judge_card(&self, service: usize, known: &Promised) -> Result<(), String> {
