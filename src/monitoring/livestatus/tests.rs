@@ -299,6 +299,8 @@ fn over_tls_the_right_one_gets_the_command_and_nobody_else() {
     let silent = tls(plain.local_addr().unwrap().to_string(), "mysite");
     let error = read(&silent.into(), &[]).unwrap_err().to_string();
     assert!(error.ends_with("no answer within 2 s"), "{error}");
+}
+
 #[test]
 fn parents_and_services_make_the_topology() {
     let ask = |query: &str| {
