@@ -57,7 +57,7 @@ fn rrdtool(arguments: &[&str]) -> String {
     text(&done.stdout)
 }
 
-/// An RRD as PNP4Nagios makes it, with a value for each minute of the last hours.
+/// An RRD as `PNP4Nagios` makes it, with a value for each minute of the last hours.
 fn rrd(directory: &Path, file: &str, hours: i64, value: impl Fn(i64) -> String) {
     let host = directory.join("web01");
     fs::create_dir_all(&host).unwrap();
@@ -151,6 +151,9 @@ fn prometheus() -> Vec<u8> {
     let result = json!([{ "metric": {}, "values": points }]);
     json!({ "status": "success", "data": { "resultType": "matrix", "result": result } }).to_string().into_bytes()
 }
+
+/// The head of an answer and its body.
+type Answer = fn() -> (String, Vec<u8>);
 
 fn ok(body: Vec<u8>) -> (String, Vec<u8>) {
     ("200 OK\r\nContent-Type: application/json".to_owned(), body)
@@ -305,7 +308,7 @@ fn graphite_and_prometheus_are_asked_with_the_objects_names() {
 
 #[test]
 fn a_source_that_fails_leaves_the_card_as_it_is_and_doctor_says_why() {
-    let answers: [(&str, fn() -> (String, Vec<u8>)); 6] = [
+    let answers: [(&str, Answer); 6] = [
         ("it answered 401: it needs another user or password", || ("401 Unauthorized".to_owned(), Vec::new())),
         ("it answered a web page, not JSON", || ok(b"<!DOCTYPE html><html>Grafana</html>".to_vec())),
         ("it has more than 1 MB", || ok(vec![b' '; 10_000_000])),
