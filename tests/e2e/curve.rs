@@ -152,6 +152,9 @@ fn prometheus() -> Vec<u8> {
     json!({ "status": "success", "data": { "resultType": "matrix", "result": result } }).to_string().into_bytes()
 }
 
+/// The head of an answer and its body.
+type Answer = fn() -> (String, Vec<u8>);
+
 fn ok(body: Vec<u8>) -> (String, Vec<u8>) {
     ("200 OK\r\nContent-Type: application/json".to_owned(), body)
 }
