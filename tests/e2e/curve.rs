@@ -306,9 +306,6 @@ fn graphite_and_prometheus_are_asked_with_the_objects_names() {
     night.sandbox.assert_respected();
 }
 
-/// The status line's end with headers, and the body.
-type Answer = fn() -> (String, Vec<u8>);
-
 #[test]
 fn a_source_that_fails_leaves_the_card_as_it_is_and_doctor_says_why() {
     let answers: [(&str, Answer); 6] = [
