@@ -10,10 +10,9 @@ mod zones;
 use crate::config::{CalendarAddress, CalendarSource, OnCall, Rotation, Shifts, TimeWindows};
 use crate::system::beneath::Directory;
 use crate::system::environment::Environment;
-use crate::system::fetch;
+use crate::system::{fetch, regular_file};
 use calendar::Shift;
 use jiff::tz::TimeZone;
-use std::fs::File;
 use std::io::{Read, Write};
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
@@ -210,7 +209,7 @@ fn fetch_checked(source: &CalendarSource, env: &Environment) -> Result<String, S
         }
         CalendarAddress::File(path) => {
             let mut bytes = Vec::new();
-            let file = File::open(path).map_err(|e| e.to_string())?;
+            let file = regular_file::open(path).map_err(|e| e.to_string())?;
             file.take(CALENDAR_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
             if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > CALENDAR_BYTES_MAX {
                 return Err(format!("it has more than {} MB", CALENDAR_BYTES_MAX / 1_000_000));

@@ -371,7 +371,7 @@ fn an_rrd_that_isnt_there_or_isnt_one_is_named() {
     assert!(doctor().contains("Load.rrd isn't an RRD"), "{}", doctor());
     fs::remove_file(&file).unwrap();
     assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
-    assert!(doctor().contains("Load.rrd isn't a file"), "{}", doctor());
+    assert!(doctor().contains("Load.rrd: it isn't a file"), "{}", doctor());
     fs::remove_file(&file).unwrap();
     fs::write(&file, b"RRD\x000003\0 cut off").unwrap();
     assert!(doctor().contains("rrdtool isn't installed") && doctor().contains("apt install rrdtool"), "{}", doctor());

@@ -2,7 +2,7 @@
 //! them that says which (`process_perfdata.pl`, `sub cleanup` and `RRD_STORAGE_TYPE`).
 
 use super::Wanted;
-use std::fs::File;
+use crate::system::regular_file;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -53,9 +53,8 @@ pub(super) fn locate(directory: &Path, wanted: &Wanted<'_>) -> Result<Location, 
 }
 
 fn read(path: &Path) -> Option<String> {
-    let file = File::open(path).ok().filter(|file| file.metadata().is_ok_and(|data| data.is_file()))?;
     let mut bytes = Vec::new();
-    file.take(XML_BYTES_MAX).read_to_end(&mut bytes).ok()?;
+    regular_file::open(path).ok()?.take(XML_BYTES_MAX).read_to_end(&mut bytes).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -3,7 +3,7 @@
 use super::{ANSWER_BYTES_MAX, SLOW, TIMEOUT, Wanted, pnp};
 use crate::config::RrdSource;
 use crate::model::curve::Series;
-use std::fs::File;
+use crate::system::regular_file;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -32,12 +32,8 @@ pub(super) fn values(source: &RrdSource, wanted: &Wanted<'_>) -> Result<Series, 
 /// Says what is wrong with a file before a program is started for it.
 fn check(path: &Path) -> Result<(), String> {
     let of = |e: std::io::Error| format!("{}: {e}", path.display());
-    // A FIFO would not be opened before somebody writes to it.
-    if !std::fs::metadata(path).map_err(of)?.is_file() {
-        return Err(format!("{} isn't a file", path.display()));
-    }
     let mut start = [0; COOKIE.len()];
-    match File::open(path).map_err(of)?.read_exact(&mut start) {
+    match regular_file::open(path).map_err(of)?.read_exact(&mut start) {
         Ok(()) if start == COOKIE => Ok(()),
         _ => Err(format!("{} isn't an RRD", path.display())),
     }
