@@ -197,7 +197,7 @@ fn openitcockpits_command_lines_work_unchanged_and_uuids_become_names() {
         sandbox.texts(),
         [
             "DOWN: Web 01 · no ping",
-            "CRITICAL: Disk / on Web 01 · full",
+            "CRITICAL: Disk / on Web 01 · probably because of Web 01 · full",
             "ACKNOWLEDGED, CRITICAL: Disk / on Web 01 · acknowledged by Alice · on it · full",
         ]
     );
