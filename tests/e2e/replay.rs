@@ -278,19 +278,28 @@ fn a_replay_of_a_real_cores_log_gives_what_it_delivered() {
     assert!(delivered.len() >= 8, "{delivered:?}");
 }
 
+/// The log has whole seconds: what stands in one of them has no order there, and a channel takes one message a second.
+fn another_second() {
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+}
+
 /// Each thing is waited for, as the order within one second is the machine's to choose.
 fn evening(night: &OnCall<Nagios>) {
     for (service, output) in [("Disk", "2% free"), ("Load", "9.1")] {
         let card = night.falls_ill(service, output);
+        another_second();
         night.core.order(&format!("ACKNOWLEDGE_SVC_PROBLEM;web01;{service};2;1;0;Carol;looking"));
         card.becomes(&format!("ACKNOWLEDGED, CRITICAL: {service} on Web 01"));
         wait::until("the reply", || card.replies().iter().any(|reply| reply.starts_with("ACKNOWLEDGED")));
+        another_second();
         night.core.set(service, 0, "fine again");
         card.becomes(&format!("RECOVERED, OK: {service} on Web 01"));
         wait::until("the reply", || card.replies().iter().any(|reply| reply.starts_with("RECOVERED")));
+        another_second();
     }
     night.core.order("PROCESS_HOST_CHECK_RESULT;web01;1;no ping");
     let down = night.expect("DOWN: Web 01 · no ping");
+    another_second();
     night.core.order("PROCESS_HOST_CHECK_RESULT;web01;0;ping");
     down.becomes("RECOVERED, UP: Web 01");
 }

@@ -88,6 +88,8 @@ impl Nagios {
             fs::create_dir(self.path(directory)).unwrap();
         }
         fs::copy(ACKBELL, self.path("ackbell")).unwrap();
+        // A child that another test forked meanwhile has it open for writing until it runs its own program.
+        std::thread::sleep(std::time::Duration::from_millis(200));
         // Opened once: the file is replaced under it.
         script(&self.path("check"), "#!/bin/sh\nexec 3<\"$1\"\nread -r code <&3\ncat <&3\nexit \"$code\"\n");
         for service in ["Disk", "Load", "Flap", "Big"] {
