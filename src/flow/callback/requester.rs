@@ -158,7 +158,7 @@ impl KnownPeople {
     }
 }
 
-/// A shift plan is no group of Slack's.
+/// A shift plan isn't one of Slack's groups.
 fn is_group_in_slack(who: &Who) -> bool {
     matches!(who, Who::Group(group) if !group.starts_with(ON_CALL))
 }
