@@ -236,7 +236,14 @@ impl DeadManWorker {
                     Err(e) => Err(e),
                 }
             }
-            Step::Correct(sent) => self.correct(client, sent, name)?,
+            Step::Correct(sent) => {
+                let mut sent = sent.clone();
+                if sent.message.channel.is_empty() {
+                    // Slack's answer was lost with the process that scheduled it: only our own name of the channel is known.
+                    channel.clone_into(&mut sent.message.channel);
+                }
+                self.correct(client, &sent, name)?
+            }
         })
     }
 

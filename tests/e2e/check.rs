@@ -198,7 +198,7 @@ fn nobody_else_is_held_up_and_nothing_is_made_up() {
         assert!(Command::new("chmod").arg(mode).arg(path).status().unwrap().success());
     }
     let ackbell = site.dir.path().join("ackbell");
-    fs::copy(crate::harness::process::ACKBELL, &ackbell).unwrap();
+    crate::harness::process::copy_ackbell(&ackbell);
     let mut command = Command::new(ackbell);
     command.arg("--config").arg(site.config()).arg("check").env_clear().uid(65534).gid(65534);
     let started = Instant::now();

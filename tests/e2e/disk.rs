@@ -146,7 +146,7 @@ fn a_spool_of_somebody_else_is_said_with_its_remedy() {
     fs::create_dir_all(site.state("spool")).unwrap();
     // As nobody, who may read the configuration and run the program, but not write the state.
     let ackbell = site.dir.path().join("ackbell");
-    fs::copy(crate::harness::process::ACKBELL, &ackbell).unwrap();
+    crate::harness::process::copy_ackbell(&ackbell);
     for (path, mode) in [(site.dir.path().to_owned(), "0755"), (site.config(), "0644"), (site.state(""), "0755")] {
         assert!(Command::new("chmod").arg(mode).arg(path).status().unwrap().success());
     }

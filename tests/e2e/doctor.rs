@@ -182,7 +182,7 @@ fn a_command_file_that_is_missing_plain_or_forbidden_is_told_apart() {
 fn as_nobody(site: &Site) -> (i32, String) {
     use std::os::unix::process::CommandExt;
     let ackbell = site.dir.path().join("ackbell");
-    fs::copy(ACKBELL, &ackbell).unwrap();
+    crate::harness::process::copy_ackbell(&ackbell);
     for (path, mode) in [(site.dir.path().to_owned(), "0755"), (site.config(), "0644"), (site.state(""), "0755")] {
         assert!(Command::new("chmod").arg(mode).arg(path).status().unwrap().success());
     }

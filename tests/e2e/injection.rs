@@ -4,7 +4,7 @@
 
 use crate::cores::Program;
 use crate::harness::nagios;
-use crate::harness::process::{ACKBELL, Running, text};
+use crate::harness::process::{Running, text};
 use crate::harness::sandbox::Sandbox;
 use crate::harness::wait;
 use std::fs;
@@ -81,7 +81,7 @@ impl Story {
         for directory in ["state", "rw", "results", "tmp"] {
             fs::create_dir(self.path(directory)).unwrap();
         }
-        fs::copy(ACKBELL, self.path("ackbell")).unwrap();
+        crate::harness::process::copy_ackbell(&self.path("ackbell"));
         let slack = format!("[slack]\nwebhook_url = \"{}\"\n", self.sandbox.webhook("B0000001"));
         let config =
             format!("state_dir = \"state\"\n{slack}[core]\nmain_config = \"nagios.cfg\"\n[storm]\nthreshold = 99\n");

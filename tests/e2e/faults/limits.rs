@@ -59,7 +59,7 @@ fn no_process_more_is_needed_to_make_it_durable() {
     };
     std::fs::create_dir_all(site.state("")).unwrap();
     let ackbell = site.dir.path().join("ackbell");
-    std::fs::copy(ACKBELL, &ackbell).unwrap();
+    crate::harness::process::copy_ackbell(&ackbell);
     everybody(site.dir.path(), "0755");
     everybody(&site.config(), "0644");
     everybody(&site.state(""), "0777");

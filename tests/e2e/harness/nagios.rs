@@ -1,6 +1,6 @@
 //! A throw-away nagios4 that runs the program by the definitions that we ship.
 
-use super::process::{ACKBELL, Running, script, signal, text};
+use super::process::{Running, script, signal, text};
 use super::site::Site;
 use super::wait;
 use std::fs;
@@ -87,9 +87,7 @@ impl Nagios {
         for directory in ["state", "rw", "results", "checks", "tmp"] {
             fs::create_dir(self.path(directory)).unwrap();
         }
-        fs::copy(ACKBELL, self.path("ackbell")).unwrap();
-        // A child that another test forked meanwhile has it open for writing until it runs its own program.
-        std::thread::sleep(std::time::Duration::from_millis(200));
+        crate::harness::process::copy_ackbell(&self.path("ackbell"));
         // Opened once: the file is replaced under it.
         script(&self.path("check"), "#!/bin/sh\nexec 3<\"$1\"\nread -r code <&3\ncat <&3\nexit \"$code\"\n");
         for service in ["Disk", "Load", "Flap", "Big"] {

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -41,10 +40,18 @@ pub(crate) fn is_long() -> bool {
     std::env::var_os("LONG").is_some()
 }
 
-/// A file that must be executable.
+/// A copy of the program under test, ready to be run. Written by another process: a child that another test forks
+/// meanwhile would have a file that is open here for writing open too, and nobody can run it then ("Text file busy").
+pub(crate) fn copy_ackbell(to: &Path) {
+    assert!(Command::new("cp").arg(ACKBELL).arg(to).status().unwrap().success());
+}
+
+/// A script, ready to be run. It gets its name only when nobody has it open for writing any more, as [`copy_ackbell`] says.
 pub(crate) fn script(path: &Path, content: &str) {
-    fs::write(path, content).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    let text = path.with_extension("text");
+    fs::write(&text, content).unwrap();
+    assert!(Command::new("install").args(["-m", "0755"]).arg(&text).arg(path).status().unwrap().success());
+    fs::remove_file(text).unwrap();
 }
 
 /// A port that is free, below those that the kernel hands out: nobody else gets it before it is used.

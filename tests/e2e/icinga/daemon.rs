@@ -1,7 +1,7 @@
 //! A throw-away Icinga 2 with every directory of its own.
 
 use crate::cores::Program;
-use crate::harness::process::{ACKBELL, Running, text};
+use crate::harness::process::{Running, text};
 use crate::harness::site::Site;
 use crate::harness::wait;
 use serde_json::{Value, json};
@@ -60,7 +60,7 @@ impl Icinga {
             fs::create_dir_all(root.join("icinga").join(directory)).unwrap();
         }
         fs::create_dir(root.join("state")).unwrap();
-        fs::copy(ACKBELL, root.join("ackbell")).unwrap();
+        crate::harness::process::copy_ackbell(&root.join("ackbell"));
         certificates(&root.join("icinga/data/certs"));
         fs::write(root.join("icinga/etc/icinga2.conf"), configuration(&root.display().to_string(), port) + more)
             .unwrap();

@@ -3,7 +3,7 @@
 use super::{Held, Row, Subject, services};
 use crate::cores::Program;
 use crate::harness::nagios::{always, main_config, shipped};
-use crate::harness::process::{ACKBELL, Running, script, text};
+use crate::harness::process::{Running, script, text};
 use crate::harness::site::Site;
 use crate::harness::wait;
 use std::collections::HashMap;
@@ -54,7 +54,7 @@ impl Nagios {
         for directory in ["state", "rw", "results", "tmp", "archives"] {
             fs::create_dir_all(self.path(directory)).unwrap();
         }
-        fs::copy(ACKBELL, self.path("ackbell")).unwrap();
+        crate::harness::process::copy_ackbell(&self.path("ackbell"));
         script(&self.path("check"), "#!/bin/sh\necho checked again\nexit 1\n");
         let family = if self.is_naemon() { "naemon" } else { "nagios" };
         fs::write(self.path("ackbell.cfg"), shipped(family, &root)).unwrap();
