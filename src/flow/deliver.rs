@@ -72,7 +72,7 @@ impl DeliverError {
         if !e.is_corruption() {
             return Ok(false);
         }
-        log_put_aside(&Store::replace(&config.state_dir, patience)?.1);
+        log_put_aside(&Store::replace(config.outbox_at(), patience)?.1);
         Ok(true)
     }
 
@@ -136,7 +136,7 @@ impl Deliverer {
         _lock: &DeliveryLock,
     ) -> Result<Self, DeliverError> {
         let clock = SteadyClock::start();
-        let (store, aside) = Store::open(&config.state_dir, patience)?;
+        let (store, aside) = Store::open(config.outbox_at(), patience)?;
         if let Some(aside) = aside {
             log_put_aside(&aside);
         }

@@ -1,9 +1,9 @@
 //! The audit of all actions from Slack: rows that are only added, each with a hash over itself and the one before.
 
+use super::db::{Connection, OptionalExtension, params};
 use super::state::AuditStep;
 use super::{Store, StoreError};
 use crate::system::clock;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -40,20 +40,20 @@ pub(super) fn append(db: &Connection, entries: &[String]) -> Result<(), StoreErr
     if entries.is_empty() {
         return Ok(());
     }
-    let sql = "SELECT hash FROM audit ORDER BY seq DESC LIMIT 1";
-    let last: Option<String> = db.query_row(sql, [], |row| row.get(0)).optional()?;
-    let mut last = last.map_or_else(|| start(db).map(|(_, hash)| hash), Ok)?;
-    let mut insert = db.prepare_cached("INSERT INTO audit (entry, hash) VALUES (?1, ?2)")?;
+    let last = head(db)?.map(|head| (head.seq, head.hash));
+    let (mut seq, mut last) = last.map_or_else(|| start(db), Ok)?;
+    // Numbered here, as an engine's own numbers have gaps after a transaction that was undone.
+    let mut insert = db.prepare_cached("INSERT INTO audit (seq, entry, hash) VALUES (?1, ?2, ?3)")?;
     for entry in entries {
-        last = hash(&last, entry);
-        insert.execute([entry, &last])?;
+        (seq, last) = (seq + 1, hash(&last, entry));
+        insert.execute(params![seq, entry, last])?;
     }
     Ok(())
 }
 
 fn head(db: &Connection) -> Result<Option<Head>, StoreError> {
     let sql = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1";
-    Ok(db.query_row(sql, [], |row| Ok(Head { seq: row.get(0)?, hash: row.get(1)? })).optional()?)
+    db.query_row(sql, [], |row| Ok(Head { seq: row.get(0)?, hash: row.get(1)? })).optional()
 }
 
 /// Begins the chain of a new database with the head of the old one's: a change of the old rows would show.
@@ -107,9 +107,10 @@ impl Store {
     /// Whether a row with this hash is there: a head that was kept elsewhere, so nothing up to it was cut off. The first
     /// row of a database that goes on from another one holds that one's head.
     pub(crate) fn has_audit_head(&self, hash: &str) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS(SELECT 1 FROM audit WHERE hash = ?1 OR seq = 1 AND INSTR(entry, '\"head\":\"' || ?1 || '\"') > 0)
+        let sql =
+            "SELECT EXISTS(SELECT 1 FROM audit WHERE hash = ?1 OR seq = 1 AND entry LIKE '%\"head\":\"' || ?1 || '\"%')
                    OR EXISTS(SELECT 1 FROM audit_start WHERE hash = ?1)";
-        Ok(self.db.query_row(sql, [hash], |row| row.get(0))?)
+        self.db.query_row(sql, [hash], |row| row.get(0))
     }
 
     /// Whether every row follows from the one before. Cutting off the end can't be seen from inside: the last hash is
@@ -142,14 +143,14 @@ impl Store {
     /// Removes the rows from before a time (Unix seconds), a batch at most; how many. The remaining rows still follow each
     /// other: the number and hash of the last removed row are kept, and a row of the audit says so.
     pub(crate) fn trim_audit(&mut self, before: i64, now: i64) -> Result<usize, StoreError> {
-        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.db.write()?;
         let mut last: Option<(i64, String)> = None;
         {
             let mut statement =
                 transaction.prepare_cached("SELECT seq, entry, hash FROM audit ORDER BY seq LIMIT ?1")?;
             let mut rows = statement.query([TRIM_BATCH])?;
             while let Some(row) = rows.next()? {
-                let entry: Value = serde_json::from_str(&row.get::<_, String>(1)?).unwrap_or_default();
+                let entry: Value = serde_json::from_str(&row.get::<String>(1)?).unwrap_or_default();
                 if entry["at"].as_i64().unwrap_or(0) >= before {
                     break;
                 }
