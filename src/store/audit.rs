@@ -88,15 +88,28 @@ fn hash(before: &str, entry: &str) -> String {
 impl Store {
     /// The entries, oldest first, each given to `each` with its number until it says stop (`false`).
     pub(crate) fn audit(&self, mut each: impl FnMut(i64, &str) -> bool) -> Result<(), StoreError> {
-        let mut statement = self.db.prepare("SELECT seq, entry FROM audit ORDER BY seq")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let entry: String = row.get(1)?;
-            if !each(row.get(0)?, &entry) {
-                break;
+        self.each_audit_row(|seq, entry, _| each(seq, entry))
+    }
+
+    /// The rows, oldest first, each given to `each` with its number and hash until it says stop (`false`).
+    fn each_audit_row(&self, mut each: impl FnMut(i64, &str, &str) -> bool) -> Result<(), StoreError> {
+        let (piece, mut after) = (self.db.piece(), i64::MIN);
+        let sql = "SELECT seq, entry, hash FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+        let mut statement = self.db.prepare(sql)?;
+        loop {
+            let mut rows = statement.query([after, piece])?;
+            let mut count = 0;
+            while let Some(row) = rows.next()? {
+                let (seq, entry, hash): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                if !each(seq, &entry, &hash) {
+                    return Ok(());
+                }
+                (after, count) = (seq, count + 1);
+            }
+            if count < piece {
+                return Ok(());
             }
         }
-        Ok(())
     }
 
     /// The last row; `None` when there is none yet.
@@ -118,26 +131,37 @@ impl Store {
     ///
     /// `progress` is called with each row's number.
     pub(crate) fn verify_audit(&self, mut progress: impl FnMut(i64)) -> Result<Chain, StoreError> {
-        let mut statement = self.db.prepare("SELECT seq, entry, hash FROM audit ORDER BY seq")?;
-        let mut rows = statement.query([])?;
-        let start = start(&self.db)?;
+        loop {
+            let began = start(&self.db)?;
+            let chain = self.verify_audit_from(&began, &mut progress)?;
+            // Rows that another process let go of meanwhile are no break.
+            if matches!(chain, Chain::Whole { .. }) || start(&self.db)? == began {
+                return Ok(chain);
+            }
+        }
+    }
+
+    fn verify_audit_from(&self, start: &(i64, String), progress: &mut impl FnMut(i64)) -> Result<Chain, StoreError> {
         let (mut last, mut count, mut expected_seq) = (start.1.clone(), 0, start.0 + 1);
         // A later row of the chain says which rows were removed before the first.
         let mut start_is_known = start.0 == 0;
-        while let Some(row) = rows.next()? {
-            let (seq, entry, found): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            last = hash(&last, &entry);
+        let mut broken = None;
+        self.each_audit_row(|seq, entry, found| {
+            last = hash(&last, entry);
             if found != last || seq != expected_seq {
-                return Ok(Chain::Broken { seq });
+                broken = Some(seq);
+                return false;
             }
-            start_is_known |= entry.contains(CUT) && cut_of(&entry).as_ref() == Some(&start);
+            start_is_known |= entry.contains(CUT) && cut_of(entry).as_ref() == Some(start);
             progress(seq);
             (count, expected_seq) = (count + 1, seq + 1);
+            true
+        })?;
+        match broken {
+            Some(seq) => Ok(Chain::Broken { seq }),
+            None if !start_is_known => Ok(Chain::Broken { seq: start.0 + 1 }),
+            None => Ok(Chain::Whole { rows: count, last }),
         }
-        if !start_is_known {
-            return Ok(Chain::Broken { seq: start.0 + 1 });
-        }
-        Ok(Chain::Whole { rows: count, last })
     }
 
     /// Removes the rows from before a time (Unix seconds), a batch at most; how many. The remaining rows still follow each

@@ -1,8 +1,7 @@
 //! Moves an outbox from its file into a database on a server, with the messages that are open in Slack.
 
-use super::db::{Connection, ToSql};
+use super::db::{Connection, ToSql, Value};
 use super::{Store, StoreError};
-use rusqlite::types::Value;
 
 /// The tables, each after those that it refers to. What says who delivers now (`lease`, `node`) isn't copied.
 pub(super) const TABLES: [&str; 26] = [

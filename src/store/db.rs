@@ -12,7 +12,7 @@ pub(super) mod postgres;
 pub(super) mod sqlite;
 
 use super::StoreError;
-pub(super) use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+pub(super) use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Value, ValueRef};
 pub(super) use rusqlite::{named_params, params};
 
 /// What a conversion to a stored value gives.
@@ -22,7 +22,7 @@ pub(super) type ToSqlResult<'a> = rusqlite::Result<ToSqlOutput<'a>>;
 #[derive(Debug)]
 pub(super) enum Connection {
     Sqlite(rusqlite::Connection),
-    Postgres(postgres::Link),
+    Postgres(Box<postgres::Link>),
 }
 
 /// A statement's parameters.
@@ -102,6 +102,14 @@ impl Connection {
         read: impl FnOnce(Row<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.prepare(sql)?.query_row(values, read)
+    }
+
+    /// So many rows of a table that grows are asked for at once: `SQLite` gives one after the other, a server all of them.
+    pub(super) fn piece(&self) -> i64 {
+        match self {
+            Self::Sqlite(_) => i64::MAX,
+            Self::Postgres(_) => 2000,
+        }
     }
 
     /// Begins a transaction that may write: nobody else writes until it ends.

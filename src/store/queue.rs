@@ -77,14 +77,21 @@ const COLUMNS: &str = "SELECT d.id, d.state, d.integration, d.target, n.received
 impl Store {
     /// Deliveries that wait or are dead and are wanted, oldest first, at most `most`; with `all` the ones that ended too.
     pub(crate) fn rows(&self, all: bool, most: usize, wanted: impl Fn(&Row) -> bool) -> Result<Vec<Row>, StoreError> {
-        let which = if all { "" } else { "WHERE d.state IN ('waiting', 'dead')" };
-        let mut statement = self.db.prepare(&format!("{COLUMNS} {which} ORDER BY d.id"))?;
-        let mut rows = statement.query([])?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()?.filter(|_| found.len() < most) {
-            found.extend(Some(read(row)?).filter(&wanted));
+        let which = if all { "" } else { "AND d.state IN ('waiting', 'dead')" };
+        let (piece, mut after, mut found) = (self.db.piece(), i64::MIN, Vec::new());
+        let mut statement = self.db.prepare(&format!("{COLUMNS} WHERE d.id > ?1 {which} ORDER BY d.id LIMIT ?2"))?;
+        loop {
+            let mut rows = statement.query([after, piece])?;
+            let mut count = 0;
+            while let Some(row) = rows.next()?.filter(|_| found.len() < most) {
+                let row = read(row)?;
+                (after, count) = (row.id, count + 1);
+                found.extend(Some(row).filter(&wanted));
+            }
+            if count < piece || found.len() >= most {
+                return Ok(found);
+            }
         }
-        Ok(found)
     }
 
     /// One delivery by its number.

@@ -4,6 +4,7 @@ mod both;
 mod curve;
 mod history;
 mod migration;
+mod server;
 mod statements;
 
 use super::*;

@@ -26,6 +26,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, SimpleQueryMessage};
@@ -57,6 +58,8 @@ enum State {
 
 struct Session {
     client: Client,
+    /// The half that reads and writes. It would wait for the answers that it owes, were it not ended.
+    connection: AbortHandle,
     /// By their text: a statement is prepared once.
     statements: HashMap<String, Prepared>,
 }
@@ -66,6 +69,12 @@ struct Prepared {
     statement: tokio_postgres::Statement,
     /// The names of its parameters, in their order; none where they are numbered.
     names: Arc<[String]>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
 }
 
 /// A call failed.
@@ -170,7 +179,8 @@ impl Link {
         if self.transaction.get() != State::Idle {
             return Err(StoreError::Content("a transaction within another one".to_owned()));
         }
-        let lock_ms = self.limit.min(IDLE_MAX).as_millis();
+        // The server says so before we give up.
+        let lock_ms = (self.limit * 4 / 5).min(IDLE_MAX).as_millis();
         let idle_ms = IDLE_MAX.as_millis();
         let sql = format!(
             "BEGIN; SET LOCAL lock_timeout = {lock_ms}; SET LOCAL statement_timeout = {idle_ms};
@@ -184,11 +194,11 @@ impl Link {
                 Ok(())
             }
             Ok(_) => {
-                self.session.take();
+                self.close(self.session.take());
                 Err(self.server.away("its row of the write lock is missing; `ackbell database init` makes it"))
             }
             Err(e) => {
-                self.session.take();
+                self.close(self.session.take());
                 Err(e)
             }
         }
@@ -206,9 +216,18 @@ impl Link {
                 self.session.replace(Some(session));
                 Ok(())
             }
-            // The server's own word: it was undone. After any other answer, and after none, nobody knows.
-            Err(Failure::Postgres(e)) if e.as_db_error().is_some_and(server::is_certain) => Err(self.server.error(&e)),
-            Err(_) => Err(StoreError::Unknown(self.server.to_string())),
+            Err(failure) => {
+                self.close(Some(session));
+                Err(self.uncommitted(failure))
+            }
+        }
+    }
+
+    /// The server's own word says that it was undone. After any other answer, and after none, nobody knows.
+    fn uncommitted(&self, failure: Failure) -> StoreError {
+        match failure {
+            Failure::Postgres(e) if e.as_db_error().is_some_and(server::is_certain) => self.server.error(&e),
+            _ => StoreError::Unknown(self.server.to_string()),
         }
     }
 
@@ -221,8 +240,9 @@ impl Link {
         let undone =
             self.wait(Instant::now() + self.limit, async { Ok(session.client.batch_execute("ROLLBACK").await?) });
         // Closing the connection undoes it as well.
-        if undone.is_ok() {
-            self.session.replace(Some(session));
+        match undone {
+            Ok(()) => drop(self.session.replace(Some(session))),
+            Err(_) => self.close(Some(session)),
         }
     }
 
@@ -291,9 +311,7 @@ impl Link {
         }
         let mut session = match held {
             Some(session) => session,
-            None => self.wait(until, async {
-                Ok(Session { client: self.server.connect().await?, statements: HashMap::new() })
-            })?,
+            None => self.wait(until, self.connect())?,
         };
         let done = self.wait(until, work(&mut session));
         // What was sent and not answered could be taken for the answer to the next call.
@@ -304,8 +322,21 @@ impl Link {
         };
         if is_sound {
             self.session.replace(Some(session));
+        } else {
+            self.close(Some(session));
         }
         done
+    }
+
+    async fn connect(&self) -> Result<Session, Failure> {
+        let (client, connection) = self.server.connect().await?;
+        Ok(Session { client, connection, statements: HashMap::new() })
+    }
+
+    /// Closes a connection now, and with it whatever the server holds for it.
+    fn close(&self, session: Option<Session>) {
+        drop(session);
+        self.runtime.block_on(tokio::task::yield_now());
     }
 
     fn wait<T>(&self, until: Instant, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {

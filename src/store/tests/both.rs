@@ -48,14 +48,23 @@ pub(super) fn open(directory: &Path) -> Store {
 
 /// A schema of the server, made if it isn't there.
 pub(super) fn database(schema: &str) -> Database {
-    let url = format!("postgres://postgres@127.0.0.1:{}/postgres?options=-csearch_path%3D{schema}", server().port);
-    let database = crate::config::database_from_url(&url, None, Path::new("/"), &Environment::default()).unwrap();
+    let database = at_port(port(), schema);
     let server = Arc::new(postgres::Server::new(&database).unwrap());
     let link = postgres::Link::new(server, Duration::from_secs(5)).unwrap();
     link.begin_making().unwrap();
     link.batch(&format!("CREATE SCHEMA IF NOT EXISTS {schema}")).unwrap();
     link.commit().unwrap();
     database
+}
+
+/// The schema as it is reached through a port of this machine.
+pub(super) fn at_port(port: u16, schema: &str) -> Database {
+    let url = format!("postgres://postgres@127.0.0.1:{port}/postgres?options=-csearch_path%3D{schema}");
+    crate::config::database_from_url(&url, None, Path::new("/"), &Environment::default()).unwrap()
+}
+
+pub(super) fn port() -> u16 {
+    server().port
 }
 
 /// Takes away what keeps the audit as it is, as somebody with the database in hand does.

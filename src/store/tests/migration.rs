@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 /// audit whose first rows were let go.
 const WEEK: &str = include_str!("../../../tests/samples/outbox-schema-7.sql");
 
-const WEEK_MS: i64 = 1_795_000_000_000;
+pub(super) const WEEK_MS: i64 = 1_795_000_000_000;
 
-fn week() -> (tempfile::TempDir, PathBuf) {
+pub(super) fn week() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(NAME);
     File::open(&path).unwrap().execute_batch(WEEK).unwrap();
@@ -138,7 +138,7 @@ fn every_row_of_a_week_arrives() {
 }
 
 /// Every queue until nothing waits; the steps it took.
-fn deliver_all(store: &mut Store) -> BTreeMap<String, Vec<&'static str>> {
+pub(super) fn deliver_all(store: &mut Store) -> BTreeMap<String, Vec<&'static str>> {
     let mut steps: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
     let mut now = WEEK_MS + DAY_MS;
     for _ in 0..200 {

@@ -38,7 +38,7 @@ const PARTS: &[(&str, &str, &[&str])] = &[
         ],
     ),
     ("queue.rs", "", &["waiting"]),
-    ("queue.rs", "which", &["", "WHERE d.state IN ('waiting', 'dead')"]),
+    ("queue.rs", "which", &["", "AND d.state IN ('waiting', 'dead')"]),
     ("record_outcome.rs", "", &["post", "digest"]),
     ("refusal.rs", "due", &["(until <= ?1 OR until > ?2) AND person = COALESCE(?3, person)"]),
 ];

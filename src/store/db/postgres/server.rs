@@ -8,6 +8,7 @@ use crate::system::tls;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::AbortHandle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::{Client, NoTls};
@@ -38,15 +39,13 @@ impl Server {
     }
 
     /// Connects, and lets the connection's own half run on this thread whenever somebody waits here.
-    pub(super) async fn connect(&self) -> Result<Client, tokio_postgres::Error> {
+    pub(super) async fn connect(&self) -> Result<(Client, AbortHandle), tokio_postgres::Error> {
         if let Some(tls) = &self.tls {
             let (client, connection) = self.config.connect(MakeTls(tls.clone())).await?;
-            tokio::spawn(connection);
-            Ok(client)
+            Ok((client, tokio::spawn(connection).abort_handle()))
         } else {
             let (client, connection) = self.config.connect(NoTls).await?;
-            tokio::spawn(connection);
-            Ok(client)
+            Ok((client, tokio::spawn(connection).abort_handle()))
         }
     }
 
