@@ -8,8 +8,6 @@ use std::sync::OnceLock;
 /// A server. It ends when the process does that started it, as then nobody holds the other end of its input.
 pub(crate) struct Postgres {
     pub(crate) port: u16,
-    /// Of its files.
-    pub(crate) directory: String,
     process: Child,
 }
 
@@ -27,9 +25,8 @@ impl Postgres {
         let mut process = command.args(settings).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let [port, directory, _] = words[..] else { panic!("PostgreSQL doesn't start") };
-        Self { port: port.parse().unwrap(), directory: directory.to_owned(), process }
+        let port = line.split_whitespace().next().expect("PostgreSQL starts").parse().unwrap();
+        Self { port, process }
     }
 
     /// The one that all tests share.
