@@ -69,7 +69,8 @@ impl DeliverError {
     /// `true` when that was done.
     pub(crate) fn mend(&self, config: &Config, patience: Duration, _lock: &DeliveryLock) -> Result<bool, Self> {
         let Self::Store(e) = self else { return Ok(false) };
-        if !e.is_corruption() {
+        // A database on a server is others' as well: nobody puts it aside.
+        if !e.is_corruption() || config.database.is_some() {
             return Ok(false);
         }
         log_put_aside(&Store::replace(config.outbox_at(), patience)?.1);

@@ -59,6 +59,8 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, 
     let (configured, config) = configured(path.map(PathBuf::as_path), env);
     put(&mut |facts| facts.config = Some(configured.clone()));
     let at = OutboxAt::of(&state_dir, config.as_ref().and_then(|config| config.database.as_ref()));
+    let has_database = matches!(at, OutboxAt::Database(_));
+    put(&mut |facts| facts.has_database = has_database);
     if let Some(head) = audit_head {
         let seen = has_audit_head(at, head);
         put(&mut |facts| facts.audit_head = Some(seen.clone()));
