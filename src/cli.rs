@@ -8,6 +8,7 @@ mod audit;
 mod check;
 mod commands;
 mod config;
+mod database;
 mod demo;
 mod doctor;
 mod history;
@@ -91,6 +92,12 @@ pub(crate) fn main() -> ExitCode {
 /// The verb's function. Reads like the table of verbs in the manual.
 fn run(mut cli: Cli, env: &Environment, out: &mut Output) -> Exit {
     let config = cli.config.as_deref();
+    if let Verb::Database(args) = &mut cli.verb
+        && let Err(why) = args.read_password()
+    {
+        out.error(&why);
+        return Exit::Usage;
+    }
     let prepared =
         if cli.verb.works_on_the_state() { prepare(config, &mut cli.verb, env, out) } else { Ok(env.clone()) };
     let env = &match prepared {
@@ -123,6 +130,7 @@ fn run(mut cli: Cli, env: &Environment, out: &mut Output) -> Exit {
         }
         Verb::Demo(args) => demo::run(&args, env, out),
         Verb::Commands(args) => commands::run(&args, out),
+        Verb::Database(args) => database::run(&args, config, env, out),
         Verb::RelayToken(args) => relay_token::run(&args, out),
         Verb::Manifest(args) => manifest::run(&args, config, env, out),
         Verb::Completions { shell } => pages::completions(shell, out),

@@ -11,6 +11,7 @@ mod core;
 mod core_kind;
 mod credentials;
 mod curve;
+mod database;
 mod deadman;
 mod escalate;
 mod excerpt;
@@ -37,6 +38,7 @@ pub(crate) mod values;
 pub(crate) use core_kind::{ApiLoginKind, CoreKind, Expiry, ShellLines};
 pub(crate) use credentials::{INSTALL_PATH, Missing};
 pub(crate) use curve::{CurveSources, HttpSource, PLACEHOLDERS, RrdSource, SourceLogin};
+pub(crate) use database::from_url as database_from_url;
 pub(crate) use escalate::EscalationStep;
 pub(crate) use integration::{COMMAND, SecretKind, blank as blank_integration};
 pub(crate) use listen::{Http, Listen, TlsFiles};
@@ -51,7 +53,7 @@ use crate::state_dir::installation::Install;
 use crate::system::secret::Secret;
 use problem::Mistake;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The name of the integration that `[slack]` and the environment configure.
@@ -77,6 +79,8 @@ pub(crate) struct Config {
     pub(crate) message: Message,
     pub(crate) storm: Limits,
     pub(crate) outbox: Outbox,
+    /// Where the outbox is, if several listeners share it; else in the state directory.
+    pub(crate) database: Option<Database>,
     /// `[core]` (named with the empty string), then `[cores.*]` by name.
     pub(crate) cores: Vec<Core>,
     pub(crate) acknowledge: Acknowledge,
@@ -94,6 +98,54 @@ pub(crate) struct Config {
     pub(crate) relay: Option<Relay>,
     /// Files whose change means the configuration changed: itself every `..._file`, and what `[listen]` needs for TLS.
     pub(crate) sources: Vec<PathBuf>,
+}
+
+impl Config {
+    /// Where the outbox is.
+    pub(crate) fn outbox_at(&self) -> OutboxAt<'_> {
+        OutboxAt::of(&self.state_dir, self.database.as_ref())
+    }
+}
+
+/// Where the outbox is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum OutboxAt<'a> {
+    /// A file there, for this machine alone.
+    StateDir(&'a Path),
+    /// Shared by several listeners.
+    Database(&'a Database),
+}
+
+impl<'a> OutboxAt<'a> {
+    /// In the database, if there is one.
+    pub(crate) fn of(state_dir: &'a Path, database: Option<&'a Database>) -> Self {
+        database.map_or(Self::StateDir(state_dir), Self::Database)
+    }
+}
+
+impl<'a> From<&'a Path> for OutboxAt<'a> {
+    fn from(state_dir: &'a Path) -> Self {
+        Self::StateDir(state_dir)
+    }
+}
+
+impl<'a> From<&'a PathBuf> for OutboxAt<'a> {
+    fn from(state_dir: &'a PathBuf) -> Self {
+        Self::StateDir(state_dir)
+    }
+}
+
+/// `[database]`
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Database {
+    /// Host, user, database and password.
+    pub(crate) postgres: tokio_postgres::Config,
+    /// By TLS, with a certificate for the host's name.
+    pub(crate) encrypts: bool,
+    /// The CAs that count; else those of the distribution.
+    pub(crate) root_cert: Option<PathBuf>,
+    /// As people know it, without user and password.
+    pub(crate) label: String,
 }
 
 /// One way into Slack: a workspace's app or webhook, or a compatible receiver.

@@ -50,7 +50,7 @@
 //! - `notify`, with a listener running, touches the spool, the wake-up datagram and the delivery lock only. Without one its
 //!   single call of `deliver` is its only way to `SQLite`, TLS, templates and time zones.
 //! - `Verified` has private fields and one constructor: an unsigned request stops in `listen/http`. Async code is in
-//!   `listen/http` alone.
+//!   `listen/http` alone, and in the driver of PostgreSQL, whose callers wait (`store/db/postgres`).
 //! - The listener's main thread imports, and each integration has a thread that sends (`listen/senders`). No two threads send
 //!   from one queue ([`flow::deliver::Share`]); the outbox is all that they share.
 //! - The wake-up datagram is a hint: without it messages come later, and nothing else changes.

@@ -163,7 +163,7 @@ fn deliver(
     let timers = TimerThread::start(&deliverer, &current.config)?;
     let curves = CurveThread::start(&deliverer, &current.config)?;
     let mut housekeeping: Option<Instant> = None;
-    let audit_head = RefCell::new(AuditHeadLog::new(&current.config.state_dir));
+    let audit_head = RefCell::new(AuditHeadLog::new(&current.config));
     while !signals.stopped() {
         if current.reload(env, signals) {
             deliverer.reconfigure(current.config.clone())?;
@@ -223,8 +223,11 @@ impl Current {
                     warn!("{warning}");
                 }
                 self.status.update(|status| status.refused = None);
-                if config.state_dir != self.config.state_dir || config.runtime_dir != self.config.runtime_dir {
-                    let reason = "state_dir and runtime_dir change only with a restart";
+                let has_moved = config.state_dir != self.config.state_dir
+                    || config.runtime_dir != self.config.runtime_dir
+                    || config.database != self.config.database;
+                if has_moved {
+                    let reason = "state_dir, runtime_dir and [database] change only with a restart";
                     error!("configuration refused reason={reason:?}");
                     self.status.update(|status| status.refused = Some(StatusNote::now(reason)));
                     return false;

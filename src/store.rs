@@ -20,7 +20,9 @@ mod assign_post;
 mod audit;
 mod cause;
 mod claim;
+mod copy;
 mod curve;
+mod db;
 mod deadman;
 mod delivery_queue;
 mod digest;
@@ -67,11 +69,12 @@ pub(crate) use still::{Still, StillNotice};
 pub(crate) use subscription::{PER_CHANNEL_MAX, Subscription};
 pub(crate) use weekly::WeeklyPost;
 
+use crate::config::{Database, OutboxAt};
 use crate::model::incoming::Incoming;
-use crate::system::beneath::Directory;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
-use std::os::unix::fs::MetadataExt;
+use db::sqlite::{self, OpenedFile};
+use db::{Connection, postgres};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 const NAME: &str = "ackbell.db";
@@ -82,8 +85,8 @@ const HISTORY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 #[derive(Debug)]
 pub(crate) struct Store {
     db: Connection,
-    /// The file that was opened, with its identity; `None` if it was opened for reading.
-    file: Option<(PathBuf, (u64, u64))>,
+    /// The file that was opened; `None` if it was opened for reading, or is a database on a server.
+    file: Option<OpenedFile>,
 }
 
 /// The outbox can't be used.
@@ -101,6 +104,21 @@ pub(crate) enum StoreError {
     Newer { found: i64, known: i64 },
     #[error("database: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// The server refused a statement.
+    #[error("database: {message} (SQLSTATE {code})")]
+    Postgres { message: String, code: String },
+    /// The server isn't reached, or can't work: nothing of the step was kept, and it may work later. With the remedy.
+    #[error("{0}")]
+    Away(String),
+    /// Nobody here knows whether the last step was kept.
+    #[error("the database {0} gave no answer to a COMMIT; the next look at it shows whether that step was kept")]
+    Unknown(String),
+    #[error("the database {0} is from an older ackbell; run `ackbell database init` as its owner")]
+    NeedsInit(String),
+    #[error("{database} isn't empty: there are rows in {table}; copy into a new database")]
+    NotEmpty { database: String, table: &'static str },
+    #[error("no such row")]
+    NoRow,
     #[error("the database {} was taken away", .0.display())]
     Moved(PathBuf),
     #[error("can't put the corrupt database aside: {0}")]
@@ -113,37 +131,37 @@ impl StoreError {
     /// Whether the database can't be relied on any more, and [`Store::replace`] is due.
     pub(crate) fn is_corruption(&self) -> bool {
         match self {
-            // SQLite keeps no checksums: noise in a text shows where it no longer reads as what was written.
-            Self::Content(_) | Self::Sqlite(rusqlite::Error::Utf8Error(..)) => true,
-            Self::Sqlite(e) => {
-                matches!(e.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
-            }
+            Self::Content(_) => true,
+            Self::Sqlite(e) => sqlite::is_corruption(e),
             _ => false,
         }
     }
 }
 
 impl Store {
-    /// Opens the outbox in the state directory, making it or bringing its schema up to date.
+    /// Opens the outbox, making it in the state directory or bringing its schema up to date.
     ///
-    /// `patience`: how long to wait for another writer. A corrupt database is put aside; the `Some` beside the store
-    /// is where it went.
-    pub(crate) fn open(state_dir: &Path, patience: Duration) -> Result<(Self, Option<PathBuf>), StoreError> {
-        let path = state_dir.join(NAME);
-        match Self::open_checked(&path, patience) {
-            Err(e) if e.is_corruption() => {
-                Self::replace(state_dir, patience).map(|(store, aside)| (store, Some(aside)))
-            }
+    /// `patience`: how long to wait for another writer. A corrupt file is put aside; the `Some` beside the store is where
+    /// it went.
+    pub(crate) fn open<'a>(
+        at: impl Into<OutboxAt<'a>>,
+        patience: Duration,
+    ) -> Result<(Self, Option<PathBuf>), StoreError> {
+        let at = at.into();
+        let OutboxAt::StateDir(state_dir) = at else { return Ok((Self::open_server(at, patience)?, None)) };
+        match Self::open_file(&state_dir.join(NAME), patience) {
+            Err(e) if e.is_corruption() => Self::replace(at, patience).map(|(store, aside)| (store, Some(aside))),
             opened => opened.map(|store| (store, None)),
         }
     }
 
-    /// Puts a corrupt database aside, and opens a new one with what could be read of the waiting messages. Noise in the
-    /// middle of the file shows only when it is read, long after the opening. Also gives where the old one went.
-    pub(crate) fn replace(state_dir: &Path, patience: Duration) -> Result<(Self, PathBuf), StoreError> {
-        let path = state_dir.join(NAME);
-        let aside = put_aside(&path)?;
-        let store = Self::open_checked(&path, patience)?;
+    /// Puts a corrupt file aside, and opens a new one with what could be read of the waiting messages. Noise in the middle
+    /// of the file shows only when it is read, long after the opening. Also gives where the old one went. An error with a
+    /// server: its database isn't ours to put aside.
+    pub(crate) fn replace<'a>(at: impl Into<OutboxAt<'a>>, patience: Duration) -> Result<(Self, PathBuf), StoreError> {
+        let path = sqlite::path_in(at.into())?;
+        let aside = sqlite::put_aside(&path)?;
+        let store = Self::open_file(&path, patience)?;
         store.recover_rows(&aside);
         Ok((store, aside))
     }
@@ -152,95 +170,84 @@ impl Store {
     /// process.
     pub(crate) fn check_file_identity(&self) -> Result<(), StoreError> {
         match &self.file {
-            Some((path, identity))
-                if std::fs::metadata(path).ok().map(|found| file_identity(&found)) != Some(*identity) =>
-            {
-                Err(StoreError::Moved(path.clone()))
-            }
+            Some(file) if !file.is_there() => Err(StoreError::Moved(file.path.clone())),
             _ => Ok(()),
         }
     }
 
-    /// Another connection to the same file, for another thread; an error if that isn't there any more.
+    /// Another connection to the same database, for another thread; an error if its file isn't there any more.
     pub(crate) fn beside(&self, patience: Duration) -> Result<Self, StoreError> {
+        if let Connection::Postgres(link) = &self.db {
+            return Ok(Self { db: Connection::Postgres(Box::new(link.beside(patience)?)), file: None });
+        }
         self.check_file_identity()?;
-        let opened = self.file.as_ref().map(|(path, _)| path);
-        let path = opened.ok_or_else(|| StoreError::Content("the database is open for reading only".to_owned()))?;
-        let beside = Self::open_checked(path, patience)?;
-        if beside.file == self.file { Ok(beside) } else { Err(StoreError::Moved(path.to_owned())) }
+        let file = self.file.as_ref();
+        let file = file.ok_or_else(|| StoreError::Content("the database is open for reading only".to_owned()))?;
+        let beside = Self::open_file(&file.path, patience)?;
+        if beside.file == self.file { Ok(beside) } else { Err(StoreError::Moved(file.path.clone())) }
     }
 
     /// Opens an outbox that exists for looking at it; `None` when there is none yet.
-    pub(crate) fn open_existing(state_dir: &Path) -> Result<Option<Self>, StoreError> {
-        let path = state_dir.join(NAME);
-        if path.exists() { Self::open_checked(&path, Duration::from_secs(30)).map(Some) } else { Ok(None) }
+    pub(crate) fn open_existing<'a>(at: impl Into<OutboxAt<'a>>) -> Result<Option<Self>, StoreError> {
+        let patience = Duration::from_secs(30);
+        match at.into() {
+            OutboxAt::StateDir(state_dir) if !state_dir.join(NAME).exists() => Ok(None),
+            OutboxAt::StateDir(state_dir) => Self::open_file(&state_dir.join(NAME), patience).map(Some),
+            at @ OutboxAt::Database(_) => Self::open_server(at, patience).map(Some),
+        }
     }
 
     /// Opens an outbox that exists without changing anything, with read rights alone; `None` when there is none yet.
-    pub(crate) fn open_for_reading(state_dir: &Path, patience: Duration) -> Result<Option<Self>, StoreError> {
-        let path = database_path(state_dir)?;
-        match rustix::fs::access(&path, rustix::fs::Access::READ_OK) {
-            Err(rustix::io::Errno::NOENT) => return Ok(None),
-            Err(e) => return Err(StoreError::Read { path, source: e.into() }),
-            Ok(()) => {}
-        }
-        let flags =
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let db = Connection::open_with_flags(path, flags)?;
-        db.busy_timeout(patience)?;
-        schema::check(&db)?;
-        Ok(Some(Self { db, file: None }))
-    }
-
-    /// An outbox that nobody else sees and that is gone with the process, however that ends: `SQLite` keeps what doesn't fit
-    /// into memory in a file without a name.
-    pub(crate) fn temporary() -> Result<Self, StoreError> {
-        let db = Connection::open("")?;
-        db.pragma_update(None, "synchronous", "OFF")?;
-        schema::migrate(&db)?;
-        db.pragma_update(None, "foreign_keys", true)?;
-        Ok(Self { db, file: None })
-    }
-
-    fn open_checked(path: &Path, patience: Duration) -> Result<Self, StoreError> {
-        // SQLite would create it by its own mode; its -wal and -shm copy ours. Opened by us only to be made: closing any
-        // descriptor of a file lets go of all locks that this process has on it, those of other connections too, and
-        // then whoever looks with `sqlite3` takes the log away (<https://sqlite.org/howtocorrupt.html>, section 2.2).
-        let made = Directory::open(path.parent().unwrap_or(path)).and_then(|directory| directory.create(NAME, 0o660));
-        match made.map(drop) {
-            Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
-                return Err(StoreError::Create { path: path.to_owned(), source: e });
+    pub(crate) fn open_for_reading<'a>(
+        at: impl Into<OutboxAt<'a>>,
+        patience: Duration,
+    ) -> Result<Option<Self>, StoreError> {
+        match at.into() {
+            OutboxAt::StateDir(state_dir) => {
+                Ok(sqlite::open_for_reading(state_dir, patience)?.map(|db| Self { db, file: None }))
             }
-            _ => {}
+            at @ OutboxAt::Database(_) => Self::open_server(at, patience).map(Some),
         }
-        let path = &database_path(path.parent().unwrap_or(path))?;
-        let metadata = std::fs::metadata(path).map_err(|source| StoreError::Read { path: path.clone(), source })?;
-        let flags =
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let db = Connection::open_with_flags(path, flags)?;
-        db.busy_timeout(patience)?;
-        db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        db.pragma_update(None, "journal_mode", "WAL")?;
-        db.pragma_update(None, "synchronous", "FULL")?;
-        // Noise in a page is rather found than believed.
-        db.pragma_update(None, "cell_size_check", true)?;
-        schema::migrate(&db)?;
-        db.pragma_update(None, "foreign_keys", true)?;
-        Ok(Self { db, file: Some((path.to_owned(), file_identity(&metadata))) })
+    }
+
+    /// An outbox that nobody else sees and that is gone with the process, however that ends.
+    pub(crate) fn temporary() -> Result<Self, StoreError> {
+        Ok(Self { db: sqlite::temporary()?, file: None })
+    }
+
+    /// Makes the outbox on a server or brings it up to date; whether there was anything to do. For the owner.
+    pub(crate) fn init(database: &Database) -> Result<(Self, bool), StoreError> {
+        let server = Arc::new(postgres::Server::new(database)?);
+        let db = Connection::Postgres(Box::new(postgres::Link::new(server, Duration::from_secs(30))?));
+        let is_new = schema::init_server(&db)?;
+        Ok((Self { db, file: None }, is_new))
+    }
+
+    fn open_file(path: &Path, patience: Duration) -> Result<Self, StoreError> {
+        let (db, file) = sqlite::open(path, patience)?;
+        Ok(Self { db, file: Some(file) })
+    }
+
+    /// Connects to the server and looks whether its outbox is one that this program may use. It makes nothing there:
+    /// that is for the owner, by `ackbell database init`.
+    fn open_server(at: OutboxAt<'_>, patience: Duration) -> Result<Self, StoreError> {
+        let OutboxAt::Database(database) = at else { return Self::open(at, patience).map(|(store, _)| store) };
+        let server = Arc::new(postgres::Server::new(database)?);
+        let db = Connection::Postgres(Box::new(postgres::Link::new(server, patience)?));
+        schema::check_server(&db)?;
+        Ok(Self { db, file: None })
     }
 
     /// Moves the log's content into the database file; done after a pass by short-lived processes.
     pub(crate) fn checkpoint(&self) {
-        let _ = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        if let Connection::Sqlite(db) = &self.db {
+            let _ = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        }
     }
 
     /// Recovers the waiting messages of a corrupt database, row by row, as far as they can be read.
     fn recover_rows(&self, aside: &Path) {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let Some(Ok(old)) = std::fs::canonicalize(aside).ok().map(|aside| Connection::open_with_flags(aside, flags))
-        else {
-            return;
-        };
+        let Some(old) = sqlite::open_corrupt(aside) else { return };
         let name = aside.file_name().unwrap_or_default().to_string_lossy().into_owned();
         // Whether that works or not, delivery goes on.
         let _ = audit::continue_from(&self.db, &old, &name);
@@ -279,48 +286,6 @@ fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, StoreError
 /// Reads what was imported.
 fn incoming(text: &str) -> Result<Incoming, StoreError> {
     Incoming::from_json(text).map_err(|e| StoreError::Content(e.to_string()))
-}
-
-/// Where `SQLite` is to open the database: the real path of the directory, as `SQLITE_OPEN_NOFOLLOW` refuses a link
-/// anywhere on the way, and the file there, if it is a plain one. `SQLite` itself opens the side files without following.
-fn database_path(state_dir: &Path) -> Result<PathBuf, StoreError> {
-    let given = state_dir.join(NAME);
-    let read = |source| StoreError::Read { path: given.clone(), source };
-    let directory = match Directory::open(state_dir) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(given),
-        opened => opened.map_err(read)?,
-    };
-    for side in ["-wal", "-shm"] {
-        directory.inspect(&format!("{NAME}{side}")).map_err(read)?;
-    }
-    let path = match directory.inspect(NAME) {
-        Ok(true) => std::fs::canonicalize(&given),
-        Ok(false) => std::fs::canonicalize(state_dir).map(|directory| directory.join(NAME)),
-        Err(e) if e.kind() == std::io::ErrorKind::IsADirectory => {
-            return Err(StoreError::Create { path: given.clone(), source: e });
-        }
-        Err(e) => Err(e),
-    };
-    path.map_err(read)
-}
-
-/// Device and inode: no two files share them.
-fn file_identity(file: &std::fs::Metadata) -> (u64, u64) {
-    (file.dev(), file.ino())
-}
-
-/// Renames the database and its side files to `.corrupt-N`, with the first N that is free.
-fn put_aside(path: &Path) -> Result<PathBuf, StoreError> {
-    let named = |n: u32, suffix: &str| PathBuf::from(format!("{}.corrupt-{n}{suffix}", path.display()));
-    let n = (1..u32::MAX).find(|&n| !named(n, "").exists()).unwrap_or(u32::MAX);
-    for suffix in ["-wal", "-shm", ""] {
-        let from = PathBuf::from(format!("{}{suffix}", path.display()));
-        match std::fs::rename(&from, named(n, suffix)) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(StoreError::PutAside(e)),
-            _ => {}
-        }
-    }
-    Ok(named(n, ""))
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! clap's definitions. `--help`, the man pages and the completions all come from here.
 
+mod database;
 mod history;
 mod notify;
 mod replay;
 mod setup;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+pub(crate) use database::{DatabaseArgs, DatabaseVerb, PasswordFile};
 pub(crate) use history::{HistoryArgs, HistoryVerb, ImportArgs, WeeklyArgs};
 pub(crate) use notify::{HOST_OUTPUT, IGNORED_FLAGS, IGNORED_VALUES, NotifyArgs};
 pub(crate) use replay::ReplayArgs;
@@ -154,6 +156,9 @@ pub(crate) enum Verb {
         ackbell commands cores /etc/thruk/thruk_local.conf\n\n\
         The output says where to put it and how to check it.")]
     Commands(CommandsArgs),
+    /// Make a PostgreSQL database for several listeners, or move the outbox into one
+    #[command(after_help = database::EXAMPLES)]
+    Database(DatabaseArgs),
     /// Make a token for a relay, and print what goes into the two configurations
     #[command(after_help = "Example:\n  ackbell relay-token branch --to https://mon.example.com:9277\n\n\
         A relay is ackbell beside a core that doesn't reach Slack. Nothing is written: the token goes into a file on each \
@@ -194,6 +199,7 @@ impl Verb {
             | Self::Replay(_)
             | Self::Preview(_)
             | Self::Manifest(_) => true,
+            Self::Database(args) => matches!(args.what, DatabaseVerb::Copy { .. }),
             Self::Config(args) => !matches!(args.what, ConfigVerb::Init { .. }),
             // `setup` writes what is root's, and looks at the state with care.
             Self::Setup(_)

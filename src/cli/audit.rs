@@ -22,7 +22,7 @@ pub(super) fn run(args: &AuditArgs, path: Option<&Path>, env: &Environment, out:
         Ok(config) => config,
         Err(exit) => return exit,
     };
-    let shown = Store::open_existing(&config.state_dir).and_then(|store| match store {
+    let shown = Store::open_existing(config.outbox_at()).and_then(|store| match store {
         None if args.verify => Ok(verdict(&Chain::Whole { rows: 0, last: String::new() }, args.json, out)),
         None => Ok(Exit::Done),
         Some(store) if args.verify => {

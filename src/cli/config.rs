@@ -25,7 +25,7 @@ pub(super) fn run(args: &ConfigArgs, path: Option<&Path>, env: &Environment, out
 
 fn show(config: &Config, as_json: bool, out: &mut Output) -> Exit {
     // Unknown where we may not look.
-    let store = Store::open_existing(&config.state_dir).ok().flatten();
+    let store = Store::open_existing(config.outbox_at()).ok().flatten();
     let subscriptions = store.and_then(|store| store.subscriptions().ok()).unwrap_or_default();
     if as_json {
         let mut shown = config::show_json(config);

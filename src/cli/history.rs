@@ -53,7 +53,7 @@ pub(super) fn run(args: &HistoryArgs, path: Option<&Path>, env: &Environment, ou
 }
 
 fn show(name: &str, args: &HistoryArgs, config: &Config, out: &mut Output) -> Result<Exit, StoreError> {
-    let Some(store) = Store::open_existing(&config.state_dir)? else {
+    let Some(store) = Store::open_existing(config.outbox_at())? else {
         out.error("nothing is remembered yet: no notification was delivered, and no log imported");
         return Ok(Exit::Usage);
     };
@@ -146,7 +146,7 @@ fn import_logs(args: &ImportArgs, config: &Config, out: &mut Output) -> Result<E
         out.error(&format!("can't make the state directory {}: {e}", config.state_dir.display()));
         return Ok(Exit::CantWrite);
     }
-    let (mut store, _) = Store::open(&config.state_dir, Duration::from_secs(30))?;
+    let (mut store, _) = Store::open(config.outbox_at(), Duration::from_secs(30))?;
     let from = now.saturating_sub(clock::millis(config.history.keep) / 1000);
     let options = ImportOptions { core: name, from, latest };
     let stop = Arc::new(AtomicBool::new(false));

@@ -156,7 +156,7 @@ fn pretty(message: &Value) -> String {
 
 /// The subscriptions, where there are some and they can be read.
 fn subscriptions(config: &Config) -> Vec<Route> {
-    let store = Store::open_existing(&config.state_dir).ok().flatten();
+    let store = Store::open_existing(config.outbox_at()).ok().flatten();
     store.and_then(|store| deliver::subscriptions(&store).ok()).unwrap_or_default()
 }
 
@@ -202,7 +202,7 @@ fn explain(notification: &Notification, config: &Config, subscriptions: &[Route]
     for line in route::explain(notification, config, subscriptions, at) {
         out.line(&line);
     }
-    let store = Store::open_existing(&config.state_dir).ok().flatten();
+    let store = Store::open_existing(config.outbox_at()).ok().flatten();
     for (source, found) in curves::explain(config, env, store.as_ref(), notification, clock::wall_ms() / 1000) {
         match found {
             Ok(text) => out.line(&format!("curve from {source}: {text}")),

@@ -99,7 +99,7 @@ fn retry(config: &Config, id: Option<&str>, as_json: bool, out: &mut Output) -> 
     }
     if count == 0 || id.is_none() {
         let chosen = id.map(number).transpose()?;
-        if let Some(store) = Store::open_existing(&config.state_dir)? {
+        if let Some(store) = Store::open_existing(config.outbox_at())? {
             count += store.retry(chosen, clock::wall_ms())?;
             for row in store.without_destination(chosen)? {
                 // Durable in the spool first: a kill before the removal routes it twice, never not at all.
@@ -144,7 +144,7 @@ fn hand_in(
 }
 
 fn flush(config: &Config, env: &Environment, as_json: bool, out: &mut Output) -> Result<Exit, Failure> {
-    if let Some(store) = Store::open_existing(&config.state_dir)? {
+    if let Some(store) = Store::open_existing(config.outbox_at())? {
         store.hurry()?;
     }
     let io =
@@ -165,7 +165,7 @@ fn flush(config: &Config, env: &Environment, as_json: bool, out: &mut Output) ->
     }
     let here = with_progress(config, out, || deliver::here(config, env, lock, FLUSH_BUDGET));
     let waiting =
-        Store::open_existing(&config.state_dir)?.map(|store| store.summary()).transpose()?.unwrap_or_default();
+        Store::open_existing(config.outbox_at())?.map(|store| store.summary()).transpose()?.unwrap_or_default();
     match here {
         Err(e) => Err(Failure::Other(Exit::CantWrite, e.to_string())),
         Ok(Here::Done | Here::SomeoneElse) if waiting.waiting == 0 => {
@@ -193,7 +193,7 @@ fn with_progress<T>(config: &Config, out: &mut Output, work: impl FnOnce() -> T)
         scope.spawn(|| {
             let is_done = is_done;
             while is_done.recv_timeout(PROGRESS_EVERY) == Err(RecvTimeoutError::Timeout) {
-                let Ok(Some(store)) = Store::open_existing(&config.state_dir) else { continue };
+                let Ok(Some(store)) = Store::open_existing(config.outbox_at()) else { continue };
                 if let Ok(summary) = store.summary() {
                     out.progress(&format!("{} waiting, {} dead", summary.waiting, summary.dead));
                 }
@@ -212,7 +212,7 @@ fn print(as_json: bool, key: &str, count: usize, text: &str, out: &mut Output) {
 
 fn existing(config: &Config) -> Result<Store, Failure> {
     let nothing = || Failure::Other(Exit::Usage, format!("nothing was ever queued in {}", config.state_dir.display()));
-    Store::open_existing(&config.state_dir)?.ok_or_else(nothing)
+    Store::open_existing(config.outbox_at())?.ok_or_else(nothing)
 }
 
 fn number(id: &str) -> Result<i64, Failure> {

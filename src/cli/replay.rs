@@ -5,7 +5,7 @@ mod shown;
 use super::args::ReplayArgs;
 use super::history::{DAY_SECONDS, PROGRESS_EVERY, named_core, remark};
 use super::{Exit, Output, load};
-use crate::config::{Config, Route, lenient};
+use crate::config::{Config, OutboxAt, Route, lenient};
 use crate::flow::deliver::{self, CallKind, DeliverError, SimulatedCall};
 use crate::flow::replay::{ReplayOptions, ReplayState, local_text, replay};
 use crate::model::notification::clean_line;
@@ -91,8 +91,7 @@ struct Runs<'a> {
 impl Runs<'_> {
     fn both(&self, before: Option<&Config>, config: &Config, out: &mut Output) -> Result<Exit, DeliverError> {
         let args = self.args;
-        let state_dir = &before.unwrap_or(config).state_dir;
-        let (subscriptions, why) = subscriptions(state_dir);
+        let (subscriptions, why) = subscriptions(before.unwrap_or(config).outbox_at());
         if let Some(why) = why {
             out.error(&format!("subscriptions aren't known: {why}"));
         }
@@ -184,8 +183,8 @@ impl Runs<'_> {
 }
 
 /// The subscriptions in force, and why they aren't known.
-fn subscriptions(state_dir: &Path) -> (Vec<Route>, Option<String>) {
-    let read = Store::open_for_reading(state_dir, Duration::from_secs(5))
+fn subscriptions(outbox: OutboxAt<'_>) -> (Vec<Route>, Option<String>) {
+    let read = Store::open_for_reading(outbox, Duration::from_secs(5))
         .and_then(|store| store.map_or_else(|| Ok(Vec::new()), |store| deliver::subscriptions(&store)));
     read.map_or_else(|e| (Vec::new(), Some(e.to_string())), |found| (found, None))
 }

@@ -19,7 +19,7 @@ pub(super) fn run(args: &WeeklyArgs, path: Option<&Path>, env: &Environment, out
         Ok(config) => config,
         Err(exit) => return exit,
     };
-    let counted = Store::open_existing(&config.state_dir).and_then(|store| {
+    let counted = Store::open_existing(config.outbox_at()).and_then(|store| {
         let Some(store) = store else { return Ok(None) };
         let length = clock::millis(args.since) / 1000;
         summary(&store, &config, &mut DisplayNames::default(), (length, clock::wall_ms() / 1000)).map(Some)

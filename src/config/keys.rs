@@ -42,7 +42,7 @@ const PATTERNS: &str = "pattern or list of patterns";
 const COUNT: &str = "number";
 
 /// All tables, in the order of the manual.
-pub(crate) const SECTIONS: [Section; 24] = [
+pub(crate) const SECTIONS: [Section; 25] = [
     Section {
         header: "",
         about: "At the top of the file, each on a line of its own before the first table: they are found even when the rest has mistakes.",
@@ -460,6 +460,25 @@ pub(crate) const SECTIONS: [Section; 24] = [
             key("channel", TEXT, "", "\"#ops\"", "Where it is posted: as `channel` of [slack]."),
             key("integration", TEXT, "default", "\"second\"", "By which integration."),
             key("at", TEXT, "Mon 08:00", "\"Mon 08:00\"", "When, in the machine's time zone."),
+        ],
+    },
+    Section {
+        header: "[database]",
+        about: "The outbox in a PostgreSQL database (12 or newer), for several listeners that share it: the same on all of them. \
+            Without it the outbox is a file in the state directory. `ackbell database init` makes the tables, and \
+            `ackbell database copy` moves an outbox there.",
+        keys: &[
+            key(
+                "url",
+                "URL",
+                "",
+                "\"postgres://ackbell@db.example.com/ackbell\"",
+                "The server, the role and the database, without a password. The server's certificate must be good for its name, \
+                 unless it is this machine: sslrootcert=FILE after a ? names the CA if it is one of your own, sslmode=disable \
+                 sends everything unencrypted.",
+            ),
+            key("password", TEXT, "", "\"s3cret\"", "The role's password."),
+            key("password_file", FILE, "", "\"db-password\"", "A file with the value of the key above."),
         ],
     },
     Section {

@@ -4,8 +4,8 @@ use super::problem::{Mistake, Problem, Problems};
 use super::reader::Table;
 use super::secrets::LoadContext;
 use super::{
-    Config, Field, Formatter, Limits, Message, Outbox, Route, Thread, access, core, credentials, curve, deadman,
-    escalate, history, integration, lenient, listen, matcher, oncall, reactions, relay, tree, values,
+    Config, Field, Formatter, Limits, Message, Outbox, Route, Thread, access, core, credentials, curve, database,
+    deadman, escalate, history, integration, lenient, listen, matcher, oncall, reactions, relay, tree, values,
 };
 use crate::state_dir::owner;
 use crate::system::environment::Environment;
@@ -164,6 +164,7 @@ fn read_config(
         message: message(top, problems),
         storm: storm(top, problems),
         outbox: outbox(top, problems),
+        database: database::read(top, &base, env, &mut sources, problems),
         cores: core::read_all(top, &base, &mut sources, problems),
         acknowledge: access::acknowledge(top, problems),
         access: access::access(top, problems),

@@ -50,7 +50,7 @@ a.toml:6:15: time_budget: \"1m\" is too long
 a.toml:7:2: unknown key \"stage\" in the file
   7 | [stage]
     |  ^^^^^
-  known here: state_dir, runtime_dir, slack, integrations, route, escalate, oncall, formatters, message, storm, outbox, core, cores, acknowledge, access, audit, history, report, curve, listen, deadman, reactions, relay";
+  known here: state_dir, runtime_dir, slack, integrations, route, escalate, oncall, formatters, message, storm, outbox, database, core, cores, acknowledge, access, audit, history, report, curve, listen, deadman, reactions, relay";
     assert_eq!(problems("a.toml", text), expected);
 }
 
@@ -294,6 +294,7 @@ fn the_default_is_good_and_so_are_its_samples() {
         ("signing-secret", "s"),
         ("app-token", "xapp-1"),
         ("intake-token", "0123456789abcdef"),
+        ("db-password", "s"),
         ("client-secret", "s"),
         ("far.token", "0123456789abcdef0123456789abcdef"),
     ] {

@@ -154,7 +154,7 @@ impl Callback {
     /// Starts the threads.
     pub(crate) fn start(config: &Config, env: &Environment, status: &StatusWriter) -> Result<Arc<Self>, CallbackError> {
         let config = Arc::new(config.clone());
-        let (store, _) = Store::open(&config.state_dir, DATABASE_PATIENCE)?;
+        let (store, _) = Store::open(config.outbox_at(), DATABASE_PATIENCE)?;
         let threads = Threads::start(&config, env, status)?;
         Ok(Arc::new(Self {
             config: Mutex::new(config),

@@ -69,10 +69,11 @@ impl DeliverError {
     /// `true` when that was done.
     pub(crate) fn mend(&self, config: &Config, patience: Duration, _lock: &DeliveryLock) -> Result<bool, Self> {
         let Self::Store(e) = self else { return Ok(false) };
-        if !e.is_corruption() {
+        // A database on a server is others' as well: nobody puts it aside.
+        if !e.is_corruption() || config.database.is_some() {
             return Ok(false);
         }
-        log_put_aside(&Store::replace(&config.state_dir, patience)?.1);
+        log_put_aside(&Store::replace(config.outbox_at(), patience)?.1);
         Ok(true)
     }
 
@@ -136,7 +137,7 @@ impl Deliverer {
         _lock: &DeliveryLock,
     ) -> Result<Self, DeliverError> {
         let clock = SteadyClock::start();
-        let (store, aside) = Store::open(&config.state_dir, patience)?;
+        let (store, aside) = Store::open(config.outbox_at(), patience)?;
         if let Some(aside) = aside {
             log_put_aside(&aside);
         }

@@ -62,6 +62,8 @@ pub(crate) struct Facts {
     pub(crate) listener: Option<Result<Listener, String>>,
     pub(crate) spool: Option<Result<Spool, String>>,
     pub(crate) outbox: Option<Result<Health, String>>,
+    /// The outbox is on a server: while that is away nothing is delivered, whoever looks.
+    pub(crate) has_database: bool,
     pub(crate) config: Option<Configured>,
     /// Whether the audit has the row that the caller kept the hash of; `None` where none was given, too.
     pub(crate) audit_head: Option<Result<bool, String>>,
@@ -298,6 +300,11 @@ fn queue(facts: &Facts, thresholds: &Thresholds, findings: &mut Vec<Finding>) {
         Some(Ok(_)) => {}
     }
     match &facts.outbox {
+        None if facts.has_database => {
+            let text = "the database gives no answer: nothing is delivered";
+            findings.push(Finding::new(Level::Critical, text).remedy("ackbell doctor"));
+        }
+        Some(Err(e)) if facts.has_database => findings.push(Finding::new(Level::Critical, e).remedy("ackbell doctor")),
         None => findings.push(unseen("the outbox", None)),
         Some(Err(e)) => findings.push(unseen("the outbox", Some(e))),
         Some(Ok(outbox)) => {

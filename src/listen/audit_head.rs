@@ -1,9 +1,10 @@
 //! Logs the head of the audit within seconds of each change. Somebody who cuts off the audit's end later can't remove the
 //! head from a journal that belongs to another user or is kept elsewhere.
 
+use crate::config::{Config, Database, OutboxAt};
 use crate::store::{Head, Store};
 use log::{info, warn};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Between two looks.
@@ -15,14 +16,16 @@ const PATIENCE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct AuditHeadLog {
     state_dir: PathBuf,
+    database: Option<Database>,
     store: Option<Store>,
     last_logged: Option<Head>,
     looked: Option<Instant>,
 }
 
 impl AuditHeadLog {
-    pub(super) fn new(state_dir: &Path) -> Self {
-        Self { state_dir: state_dir.to_owned(), store: None, last_logged: None, looked: None }
+    pub(super) fn new(config: &Config) -> Self {
+        let (state_dir, database) = (config.state_dir.clone(), config.database.clone());
+        Self { state_dir, database, store: None, last_logged: None, looked: None }
     }
 
     /// To be called often. An outbox that can't be read is reported elsewhere.
@@ -32,7 +35,8 @@ impl AuditHeadLog {
         }
         self.looked = Some(Instant::now());
         if self.store.is_none() {
-            self.store = Store::open_for_reading(&self.state_dir, PATIENCE).ok().flatten();
+            let at = OutboxAt::of(&self.state_dir, self.database.as_ref());
+            self.store = Store::open_for_reading(at, PATIENCE).ok().flatten();
         }
         let Some(Ok(head)) = self.store.as_ref().map(Store::audit_head) else {
             self.store = None;

@@ -72,7 +72,7 @@ fn pass(
     status: &StatusWriter,
 ) -> Result<Option<Duration>, String> {
     if worker.is_none() {
-        let (store, _) = Store::open(&config.state_dir, PATIENCE_LONG).map_err(|e| e.to_string())?;
+        let (store, _) = Store::open(config.outbox_at(), PATIENCE_LONG).map_err(|e| e.to_string())?;
         *worker = Some(DeadManWorker::new(Arc::clone(config), env.clone(), store, status.clone()));
     }
     worker.as_mut().map_or(Ok(None), DeadManWorker::pass).map_err(|e| e.to_string())

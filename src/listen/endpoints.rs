@@ -5,7 +5,7 @@ use super::metrics;
 use super::oauth::{Installer, Page, Step};
 use super::relays::Relays;
 use super::sockets::Sockets;
-use crate::config::Config;
+use crate::config::{Config, Database, OutboxAt};
 use crate::flow::callback::Callback;
 use crate::flow::callback::http_reply::HttpReply;
 use crate::rules::verify::Verified;
@@ -28,6 +28,7 @@ pub(crate) struct Endpoints {
     relays: Relays,
     status: StatusWriter,
     state_dir: PathBuf,
+    database: Option<Database>,
     /// A test's own callback: one that panics, or is late.
     #[cfg(test)]
     pub(super) callback_in_a_test: Option<CallbackInATest>,
@@ -52,6 +53,7 @@ impl Endpoints {
             relays: Relays::new(config),
             status,
             state_dir: config.state_dir.clone(),
+            database: config.database.clone(),
             #[cfg(test)]
             callback_in_a_test: None,
         }
@@ -132,7 +134,8 @@ impl Endpoints {
 
     /// `GET /metrics`, in Prometheus's text format; the HTTP server adds its own.
     pub(super) fn metrics(&self) -> String {
-        metrics::text(&self.state_dir, self.status.interrupted().is_none(), &self.sockets)
+        let outbox = OutboxAt::of(&self.state_dir, self.database.as_ref());
+        metrics::text(&self.state_dir, outbox, self.status.interrupted().is_none(), &self.sockets)
     }
 
     /// Records the age of a correctly signed request, in seconds by our clock, also of one that is too old.

@@ -1,6 +1,7 @@
 //! `GET /metrics`, in Prometheus' text format (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 
 use super::sockets::Sockets;
+use crate::config::OutboxAt;
 use crate::state_dir::spool::Spool;
 use crate::store::{Store, Summary};
 use crate::system::clock;
@@ -13,8 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// All metrics. The outbox is opened for each scrape, for reading only, and not kept open. If it can't be read its numbers
 /// are missing: zeros would mean that all is well.
-pub(super) fn text(state_dir: &Path, is_delivering: bool, sockets: &Sockets) -> String {
-    let summary = Store::open_for_reading(state_dir, PATIENCE)
+pub(super) fn text(state_dir: &Path, outbox: OutboxAt<'_>, is_delivering: bool, sockets: &Sockets) -> String {
+    let summary = Store::open_for_reading(outbox, PATIENCE)
         .and_then(|store| store.map_or_else(|| Ok(Summary::default()), |store| store.summary()));
     let spool = Spool::new(state_dir);
     let version = env!("CARGO_PKG_VERSION");

@@ -3,10 +3,10 @@
 //! A request is durable before Slack is answered. It is `sending` before its command is written: one found in that state
 //! after a crash may have reached the core, so its command is never sent again, only looked for.
 
+use super::db::{Connection, OptionalExtension, Row, params};
+use super::db::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use super::state::ActionState;
 use super::{Store, StoreError, audit};
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
 /// An action request that is not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,11 +94,11 @@ const COLUMNS: &str = "id, parent, at, request, expectation, due, reply";
 impl Store {
     /// Keeps requests, in one transaction. Those whose key is known are not kept again. Returns how many are new.
     pub(crate) fn keep_requests(&mut self, requests: &[NewActionRequest], now: i64) -> Result<usize, StoreError> {
-        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.db.write()?;
         let mut kept = 0;
         for new in requests {
-            let sql = "INSERT OR IGNORE INTO action_request (key, parent, at, state, name, object, request, due)
-                       VALUES (?1, ?2, ?3, 'new', ?4, ?5, ?6, ?7)";
+            let sql = "INSERT INTO action_request (key, parent, at, state, name, object, request, due)
+                       VALUES (?1, ?2, ?3, 'new', ?4, ?5, ?6, ?7) ON CONFLICT (key) DO NOTHING";
             let values = params![new.key, new.parent, now, new.name, new.object, new.request, new.due];
             kept += transaction.prepare_cached(sql)?.execute(values)?;
         }
@@ -113,13 +113,13 @@ impl Store {
         );
         let mut statement = self.db.prepare_cached(&sql)?;
         let requests = statement.query_map(params![state, due, most], read)?;
-        Ok(requests.collect::<Result<_, _>>()?)
+        requests.collect::<Result<_, _>>()
     }
 
     /// When the next new request is due, in Unix ms.
     pub(crate) fn next_request(&self) -> Result<Option<i64>, StoreError> {
         let sql = "SELECT MIN(due) FROM action_request WHERE state <> 'done' AND state = 'new'";
-        Ok(self.db.query_row(sql, [], |row| row.get(0))?)
+        self.db.query_row(sql, [], |row| row.get(0))
     }
 
     /// Whether another request of the same name about the same object is under way.
@@ -135,10 +135,10 @@ impl Store {
         transitions: &[(i64, Transition)],
         entries: &[String],
     ) -> Result<(), StoreError> {
-        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.db.write()?;
         advance(&transaction, transitions)?;
         audit::append(&transaction, entries)?;
-        Ok(transaction.commit()?)
+        transaction.commit()
     }
 
     /// Gives a request that named its object by a message only the object that the message is about.
@@ -151,7 +151,7 @@ impl Store {
     /// After a start: a command that was being sent may have reached the core, so it counts as sent.
     pub(crate) fn recover_requests(&self) -> Result<usize, StoreError> {
         let sql = "UPDATE action_request SET state = 'sent' WHERE state <> 'done' AND state = 'sending'";
-        Ok(self.db.execute(sql, [])?)
+        self.db.execute(sql, [])
     }
 
     /// Lets a request wait until then, in Unix ms.
@@ -179,7 +179,7 @@ impl Store {
         let sql = format!("SELECT {COLUMNS} FROM action_request WHERE reply IS NOT NULL ORDER BY id LIMIT 100");
         let mut statement = self.db.prepare_cached(&sql)?;
         let requests = statement.query_map([], read)?;
-        Ok(requests.collect::<Result<_, _>>()?)
+        requests.collect::<Result<_, _>>()
     }
 
     /// The reply was sent, or can't be any more.
@@ -236,12 +236,12 @@ pub(super) fn advance(db: &Connection, transitions: &[(i64, Transition)]) -> Res
 
 /// Whether an order that is carried out at once comes for the first time: a replay after a restart does nothing.
 pub(super) fn is_first(db: &Connection, key: &str, now: i64) -> Result<bool, StoreError> {
-    let sql = "INSERT OR IGNORE INTO action_request (key, at, state, name, request, outcome)
-               VALUES (?1, ?2, 'done', '', '', 'ended')";
+    let sql = "INSERT INTO action_request (key, at, state, name, request, outcome)
+               VALUES (?1, ?2, 'done', '', '', 'ended') ON CONFLICT (key) DO NOTHING";
     Ok(db.prepare_cached(sql)?.execute(params![key, now])? > 0)
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<ActionRequest> {
+fn read(row: Row<'_>) -> Result<ActionRequest, StoreError> {
     Ok(ActionRequest {
         id: row.get(0)?,
         parent: row.get(1)?,

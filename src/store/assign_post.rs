@@ -3,6 +3,7 @@
 //! It is decided at the import, in its transaction, so that what is known of a problem is always the newest, however
 //! long the messages about it wait. What people see lags behind by `post.version - post.shown`.
 
+use super::db::{Connection, Row, named_params, params};
 use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::digest::{deferred_digest, problem_changed, problem_joined, release, taking_new_problems};
 use super::{StoreError, escalation, from_json, recovery, still, to_json};
@@ -10,7 +11,6 @@ use crate::model::incoming::{DirectMessage, Incoming};
 use crate::model::notification::{Kind, Notification, Severity};
 use crate::model::problem::{Change, Novelty, Problem};
 use crate::system::clock::millis;
-use rusqlite::{Connection, Row, named_params, params};
 use std::time::Duration;
 
 /// A notification that a person sent by hand goes before all else.
@@ -116,11 +116,10 @@ impl PostAssigner<'_> {
 
     /// A direct message is always a message of its own, and nothing more is to be expected of it.
     fn assign_direct_message(self, message: &DirectMessage) -> Result<PostPlacement, StoreError> {
-        let sql =
-            "INSERT INTO post (integration, target, object, open, problem, updated) VALUES (?1, ?2, ?3, 0, '', ?4)";
+        let sql = "INSERT INTO post (integration, target, object, open, problem, updated)
+                   VALUES (?1, ?2, ?3, 0, '', ?4) RETURNING id";
         let values = params![self.queue.integration, self.queue.target, message.object_key(), self.now];
-        self.db.prepare_cached(sql)?.execute(values)?;
-        let post = self.db.last_insert_rowid();
+        let post = self.db.insert(sql, values)?.ok_or(StoreError::NoRow)?;
         let assignment = Assignment { post, digest: None, has_line: true, urgency: URGENCY_DIRECT_MESSAGE };
         Ok(PostPlacement::Waiting { assignment, has_mentions: true, superseded: None })
     }
@@ -211,20 +210,21 @@ impl PostAssigner<'_> {
         let digest = taking.filter(|_| notification.kind != Kind::Custom);
         let mut problem = Problem::begin(notification);
         let _ = problem.hear(notification, self.now / 1000);
-        self.db
-            .prepare_cached(
-                "INSERT INTO post (integration, target, object, open, digest, problem, host, is_host, rank, acknowledged,
-                   updated) VALUES (:integration, :target, :object, :open, :digest, :problem, :host, :is_host, :rank,
-                   :acknowledged, :now)",
-            )?
-            .execute(named_params! {
+        let sql =
+            "INSERT INTO post (integration, target, object, open, digest, problem, host, is_host, rank, acknowledged,
+                     updated) VALUES (:integration, :target, :object, :open, :digest, :problem, :host, :is_host, :rank,
+                     :acknowledged, :now) RETURNING id";
+        let post = self.db.insert(
+            sql,
+            named_params! {
                 ":integration": self.queue.integration, ":target": self.queue.target,
                 ":object": notification.object_key(), ":open": !problem.is_over(), ":digest": digest,
                 ":problem": to_json(&problem)?, ":host": notification.host.name,
                 ":is_host": notification.service.is_none(), ":rank": rank(&problem),
                 ":acknowledged": problem.acknowledged.is_some(), ":now": self.now,
-            })?;
-        let post = self.db.last_insert_rowid();
+            },
+        )?;
+        let post = post.ok_or(StoreError::NoRow)?;
         if let Some(digest) = digest {
             problem_joined(self.db, digest, self.now)?;
         }
@@ -242,14 +242,14 @@ impl PostAssigner<'_> {
             ORDER BY p.open DESC, p.id DESC LIMIT 1";
         let mut statement = self.db.prepare_cached(sql)?;
         let mut rows = statement.query(params![self.queue.integration, self.queue.target, object])?;
-        let read = |row: &Row<'_>| {
+        let read = |row: Row<'_>| {
             Ok(Newest {
                 id: row.get(0)?,
                 is_open: row.get(1)?,
                 digest: row.get(2)?,
                 was_shown: row.get(3)?,
                 is_waiting: row.get(4)?,
-                problem: from_json(&row.get::<_, String>(5)?)?,
+                problem: from_json(&row.get::<String>(5)?)?,
                 is_deferred: row.get(6)?,
             })
         };
@@ -263,7 +263,7 @@ impl PostAssigner<'_> {
         }
         let sql = "SELECT EXISTS (SELECT 1 FROM action_request WHERE state <> 'done' AND object = ?1
                      AND state IN ('sending', 'sent') AND name = 'acknowledge')";
-        Ok(self.db.prepare_cached(sql)?.query_row([notification.object_key()], |row| row.get(0))?)
+        self.db.prepare_cached(sql)?.query_row([notification.object_key()], |row| row.get(0))
     }
 }
 

@@ -4,13 +4,13 @@
 //! card is brought up to date in the import's transaction, so that no crash leaves a cause on it that is over.
 
 use super::assign_post::Assignment;
+use super::db::{Connection, OptionalExtension, Transaction, params};
 use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::new_delivery::{NOBODY, NewDeliveryRow};
 use super::outbox::NewEntry;
 use super::{Store, StoreError, from_json};
 use crate::model::notification::Kind;
 use crate::model::problem::Problem;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use std::collections::BTreeSet;
 
 /// So many cards are edited when a host above them goes down or comes back: Slack takes about one edit a second, and more
@@ -35,7 +35,7 @@ impl Store {
         let mut rows = statement.query(params![queue.integration, queue.target, host])?;
         let Some(row) = rows.next()? else { return Ok(None) };
         let message: Option<String> = row.get(1)?;
-        let problem = from_json(&row.get::<_, String>(0)?)?;
+        let problem = from_json(&row.get::<String>(0)?)?;
         Ok(Some(HostProblem { problem, message: message.zip(row.get(2)?) }))
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Nothing here changes what people see; a claim only marks a message as being sent, for whoever comes after a crash.
 
+use super::db::{OptionalExtension, Row, named_params};
 use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::message::MessageId;
 use super::{Store, StoreError, from_json};
@@ -10,7 +11,6 @@ use crate::model::notification::Notification;
 use crate::model::problem::Problem;
 use crate::rules::digest::{self, DigestStats, DigestStep};
 use crate::system::clock::millis;
-use rusqlite::{OptionalExtension, Row, Transaction, TransactionBehavior, named_params};
 use std::time::Duration;
 
 /// How many notifications one message covers at most; the rest follows.
@@ -142,20 +142,21 @@ impl Store {
         now: i64,
     ) -> Result<Option<Planned>, StoreError> {
         let sql = "SELECT post, ready FROM (
-              SELECT d.post, MIN(d.id) AS id, d.urgency AS urgency,
-                MAX(p.due, CASE WHEN :editable AND p.ts IS NOT NULL AND p.shown < p.version THEN :edits ELSE 0 END) AS ready
+              SELECT d.post, d.id, d.urgency,
+                CASE WHEN :editable AND p.ts IS NOT NULL AND p.shown < p.version AND p.due < :edits THEN :edits ELSE p.due END
+                  AS ready
               FROM delivery d JOIN post p ON p.id = d.post
-              WHERE d.state = 'waiting' AND d.integration = :integration AND d.target = :target AND d.digest IS NULL
-              GROUP BY d.object)
-            ORDER BY MAX(ready, :now), urgency DESC, id LIMIT 1";
-        let read = |row: &Row<'_>| Ok(Planned { step: PlannedStep::Post(row.get(0)?), ready: row.get(1)? });
+              WHERE d.id IN (SELECT MIN(w.id) FROM delivery w WHERE w.state = 'waiting' AND w.integration = :integration
+                  AND w.target = :target AND w.digest IS NULL GROUP BY w.object)) AS oldest
+            ORDER BY CASE WHEN ready > :now THEN ready ELSE :now END, urgency DESC, id LIMIT 1";
+        let read = |row: Row<'_>| Ok(Planned { step: PlannedStep::Post(row.get(0)?), ready: row.get(1)? });
         let mut statement = self.db.prepare_cached(sql)?;
         let found = statement.query_row(
             named_params! { ":editable": mode.is_editable(), ":edits": edits_from, ":integration": queue.integration,
             ":target": queue.target, ":now": now },
             read,
         );
-        Ok(found.optional()?)
+        found.optional()
     }
 
     /// Plans the queue's next step and claims it, marking the message as being sent; `None` when nothing may be done now.
@@ -169,7 +170,7 @@ impl Store {
         quiet: Duration,
         now: i64,
     ) -> Result<Option<Claimed>, StoreError> {
-        let transaction = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
+        let transaction = self.db.write()?;
         let Some(planned) = self.plan(queue, mode, quiet, now)?.filter(|planned| planned.ready <= now) else {
             return Ok(None);
         };
@@ -225,8 +226,8 @@ impl Store {
             "SELECT COALESCE(MIN(since), ?2), COALESCE(MAX(id), 0) FROM delivery WHERE {} = ?1 AND state = 'waiting'",
             message.table()
         );
-        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-        Ok(self.db.prepare_cached(&sql)?.query_row([message.number(), now], read)?)
+        let read = |row: Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        self.db.prepare_cached(&sql)?.query_row([message.number(), now], read)
     }
 
     /// A message, and the JSON that goes with it: a post's problem, or the people that a digest mentioned.
@@ -237,7 +238,7 @@ impl Store {
         };
         let table = id.table();
         let sql = format!("SELECT version, shown, channel, ts, plain, attempts, {json} FROM {table} WHERE id = ?1");
-        let read = |row: &Row<'_>| {
+        let read = |row: Row<'_>| {
             let message = Message {
                 id,
                 version: row.get(0)?,
@@ -246,11 +247,11 @@ impl Store {
                 ts: row.get(3)?,
                 is_plain: row.get(4)?,
                 mentioned: Vec::new(),
-                attempts: row.get::<_, u32>(5)?.saturating_add(1),
+                attempts: row.get::<u32>(5)?.saturating_add(1),
             };
             Ok((message, row.get(6)?))
         };
-        Ok(self.db.prepare_cached(&sql)?.query_row([id.number()], read)?)
+        self.db.prepare_cached(&sql)?.query_row([id.number()], read)
     }
 
     /// `which` is one of this module's own texts.
@@ -265,8 +266,8 @@ impl Store {
         while let Some(row) = rows.next()? {
             queued.push(QueuedNotification {
                 id: row.get(0)?,
-                incoming: super::incoming(&row.get::<_, String>(1)?)?,
-                mentions: serde_json::from_str(&row.get::<_, String>(2)?).unwrap_or_default(),
+                incoming: super::incoming(&row.get::<String>(1)?)?,
+                mentions: serde_json::from_str(&row.get::<String>(2)?).unwrap_or_default(),
                 annotation: row.get(3)?,
                 has_line: row.get(4)?,
                 is_curve: row.get(5)?,

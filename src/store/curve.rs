@@ -3,6 +3,7 @@
 //! The curve and the edit that shows it are written in the transaction that ends the row: whoever dies before does it once
 //! more within its time, and nobody does it twice. A row that is too late goes.
 
+use super::db::{Connection, Row, params};
 use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::message::MessageId;
 use super::pause::Pause;
@@ -11,7 +12,6 @@ use crate::model::curve::Curve;
 use crate::model::incoming::Incoming;
 use crate::model::notification::Notification;
 use crate::model::problem::Problem;
-use rusqlite::{Connection, Row, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
 
 /// A card without its curve after this time stays without.
@@ -82,8 +82,7 @@ impl Store {
         let sql = "SELECT p.integration, p.target, c.post, c.until, p.problem FROM curve c JOIN post p ON p.id = c.post
                    WHERE c.due <= ?1 AND c.picture IS NULL ORDER BY c.due, c.post LIMIT ?2";
         let mut statement = self.db.prepare_cached(sql)?;
-        let read =
-            |row: &Row<'_>| Ok((row.get(2)?, row.get(3)?, DeliveryQueue::from_row(row)?, row.get::<_, String>(4)?));
+        let read = |row: Row<'_>| Ok((row.get(2)?, row.get(3)?, DeliveryQueue::from_row(row)?, row.get::<String>(4)?));
         let rows = statement.query_map(params![now, BATCH], read)?;
         rows.map(|row| {
             let (post, until, queue, problem) = row?;
@@ -95,7 +94,7 @@ impl Store {
     /// Also where no listener runs, which would look for them.
     pub(super) fn drop_late_curves(&self, now: i64) -> Result<(), StoreError> {
         let rows = "curve WHERE until <= ?1 OR until > ?2";
-        let edits = "delivery WHERE curve = 1 AND state = 'waiting' AND (since <= ?1 - ?3 OR since > ?2)
+        let edits = "delivery WHERE curve = 1 AND state = 'waiting' AND (since + ?3 <= ?1 OR since > ?2)
                        AND NOT EXISTS (SELECT 1 FROM post p WHERE p.id = delivery.post AND p.leased IS NOT NULL)";
         let some = format!("SELECT EXISTS (SELECT 1 FROM {rows}) OR EXISTS (SELECT 1 FROM {edits})");
         let times = params![now, now.saturating_add(BUDGET_MS), BUDGET_MS];
@@ -121,7 +120,7 @@ impl Store {
         mode: MessageMode,
         now: i64,
     ) -> Result<bool, StoreError> {
-        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.db.write()?;
         let ended = "DELETE FROM curve WHERE post = ?1 AND until = ?2 AND picture IS NULL";
         if transaction.execute(ended, params![wanted.post, wanted.until])? == 0 {
             return Ok(false);
@@ -142,8 +141,8 @@ impl Store {
                    WHERE c.due <= ?1 AND c.until > ?1 AND c.picture IS NOT NULL AND p.channel IS NOT NULL AND p.ts IS NOT NULL
                    ORDER BY c.due, c.post LIMIT ?2";
         let mut statement = self.db.prepare_cached(sql)?;
-        let read = |row: &Row<'_>| {
-            let (queue, drawn) = (DeliveryQueue::from_row(row)?, row.get::<_, String>(6)?);
+        let read = |row: Row<'_>| {
+            let (queue, drawn) = (DeliveryQueue::from_row(row)?, row.get::<String>(6)?);
             Ok((row.get(2)?, row.get(3)?, queue, row.get(4)?, row.get(5)?, drawn))
         };
         let rows = statement.query_map(params![now, BATCH], read)?;
@@ -164,7 +163,7 @@ impl Store {
     /// now leaves the thread without a picture, never with two. `false`: the channel holds still, or something is being sent
     /// in it; ask again.
     pub(crate) fn take_picture(&mut self, wanted: &WantedPicture, pace: i64, now: i64) -> Result<bool, StoreError> {
-        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.db.write()?;
         let busy = "SELECT EXISTS (SELECT 1 FROM post WHERE leased IS NOT NULL AND integration = ?1)
                       OR EXISTS (SELECT 1 FROM digest WHERE leased IS NOT NULL AND integration = ?1)
                       OR EXISTS (SELECT 1 FROM pause WHERE integration = ?1 AND until > ?4 AND (scope = 'integration'
@@ -186,7 +185,7 @@ impl Store {
         is_wanted: impl Fn(&Notification) -> bool,
     ) -> Result<Option<Notification>, StoreError> {
         let mut statement = self.db.prepare("SELECT body FROM notification ORDER BY seq DESC LIMIT ?1")?;
-        for body in statement.query_map([NOTIFICATIONS_MAX], |row| row.get::<_, String>(0))? {
+        for body in statement.query_map([NOTIFICATIONS_MAX], |row| row.get::<String>(0))? {
             if let Incoming::Notification(notification) = super::incoming(&body?)?
                 && is_wanted(&notification)
             {
@@ -200,7 +199,7 @@ impl Store {
     pub(crate) fn notified_perfdata(&self, object: &str, since: i64) -> Result<Vec<(i64, String)>, StoreError> {
         let sql = "SELECT body FROM notification WHERE object = ?1 AND received >= ?2 ORDER BY seq DESC LIMIT ?3";
         let mut statement = self.db.prepare_cached(sql)?;
-        let rows = statement.query_map(params![object, since, NOTIFICATIONS_MAX], |row| row.get::<_, String>(0))?;
+        let rows = statement.query_map(params![object, since, NOTIFICATIONS_MAX], |row| row.get::<String>(0))?;
         let mut found = Vec::new();
         for body in rows {
             if let Incoming::Notification(notification) = super::incoming(&body?)?
@@ -220,7 +219,7 @@ fn show(db: &Connection, post: i64, curve: &Curve, mode: MessageMode, now: i64) 
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query([post])?;
     let Some(row) = rows.next()? else { return Ok(false) };
-    let mut problem: Problem = from_json(&row.get::<_, String>(0)?)?;
+    let mut problem: Problem = from_json(&row.get::<String>(0)?)?;
     if !problem.is_bad || !mode.is_editable() {
         return Ok(false);
     }

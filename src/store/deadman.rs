@@ -1,15 +1,15 @@
 //! The dead man's switch: what is known of the messages that lie scheduled at Slack, one row for each channel.
 
+use super::db::params;
 use super::{Store, StoreError, from_json};
 use crate::rules::deadman::Switch;
-use rusqlite::params;
 
 impl Store {
     /// Each integration and channel that has or had a switch, with what is known of it.
     pub(crate) fn switches(&self) -> Result<Vec<([String; 2], Switch)>, StoreError> {
         let mut statement = self.db.prepare_cached("SELECT integration, channel, switch FROM deadman")?;
-        let rows = statement.query_map([], |row| Ok(([row.get(0)?, row.get(1)?], row.get::<_, String>(2)?)))?;
-        rows.map(|row| row.map_err(StoreError::from).and_then(|(key, text)| Ok((key, from_json(&text)?)))).collect()
+        let rows = statement.query_map([], |row| Ok(([row.get(0)?, row.get(1)?], row.get::<String>(2)?)))?;
+        rows.map(|row| row.and_then(|(key, text)| Ok((key, from_json(&text)?)))).collect()
     }
 
     /// Keeps it; durable when this returns.
@@ -31,6 +31,6 @@ impl Store {
     /// How many notifications came between two times, Unix ms.
     pub(crate) fn received_between(&self, from: i64, to: i64) -> Result<i64, StoreError> {
         let sql = "SELECT COUNT(*) FROM notification WHERE received >= ?1 AND received < ?2";
-        Ok(self.db.prepare_cached(sql)?.query_row([from, to], |row| row.get(0))?)
+        self.db.prepare_cached(sql)?.query_row([from, to], |row| row.get(0))
     }
 }

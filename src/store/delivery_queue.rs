@@ -1,8 +1,8 @@
 //! Where deliveries queue, and how a message there can be changed later.
 
+use super::db::{Connection, OptionalExtension, Row, params};
+use super::db::{FromSql, FromSqlResult, ToSql, ToSqlResult, ValueRef};
 use crate::config::Destination;
-use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OptionalExtension, Row};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -56,7 +56,7 @@ impl DeliveryQueue {
     }
 
     /// From the columns `integration` and `target`, the first two of the row.
-    pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(super) fn from_row(row: Row<'_>) -> Result<Self, StoreError> {
         Ok(Self { integration: row.get(0)?, target: row.get(1)? })
     }
 
@@ -64,7 +64,7 @@ impl DeliveryQueue {
     pub(super) fn channel_id(&self, db: &Connection) -> Result<Option<String>, StoreError> {
         let sql = "SELECT id FROM channel WHERE integration = ?1 AND target = ?2";
         let mut statement = db.prepare_cached(sql)?;
-        Ok(statement.query_row((&self.integration, &self.target), |row| row.get(0)).optional()?)
+        statement.query_row(params![self.integration, self.target], |row| row.get(0)).optional()
     }
 }
 
@@ -113,7 +113,7 @@ impl fmt::Display for Target {
 }
 
 impl ToSql for Target {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+    fn to_sql(&self) -> ToSqlResult<'_> {
         Ok(match self.as_text() {
             Cow::Borrowed(text) => text.into(),
             Cow::Owned(text) => text.into(),

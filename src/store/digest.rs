@@ -1,10 +1,10 @@
 //! Digests: one message for the many problems that came together.
 
+use super::db::{Connection, OptionalExtension, Row, params};
 use super::delivery_queue::DeliveryQueue;
 use super::{Store, StoreError, from_json};
 use crate::rules::digest::{Below, Digest, DigestStats, Waiting};
 use crate::system::clock::millis;
-use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::time::Duration;
 
 /// How many problems are read for a digest's message: it names fewer, as some stand for others.
@@ -19,7 +19,7 @@ pub(super) fn taking_new_problems(
     let sql = "SELECT id FROM digest WHERE integration = ?1 AND target = ?2 AND open = 1 AND joined >= ?3
                  AND deferred_until IS NULL ORDER BY id DESC LIMIT 1";
     let mut statement = db.prepare_cached(sql)?;
-    Ok(statement.query_row(params![queue.integration, queue.target, since], |row| row.get(0)).optional()?)
+    statement.query_row(params![queue.integration, queue.target, since], |row| row.get(0)).optional()
 }
 
 /// The queue's digest that waits until then, made where there is none.
@@ -29,9 +29,9 @@ pub(super) fn deferred_digest(db: &Connection, queue: &DeliveryQueue, until: i64
     if let Some(known) = db.prepare_cached(sql)?.query_row(known, |row| row.get(0)).optional()? {
         return Ok(known);
     }
-    let sql = "INSERT INTO digest (integration, target, joined, updated, deferred_until) VALUES (?1, ?2, ?3, ?3, ?4)";
-    db.prepare_cached(sql)?.execute(params![queue.integration, queue.target, now, until])?;
-    Ok(db.last_insert_rowid())
+    let sql = "INSERT INTO digest (integration, target, joined, updated, deferred_until) VALUES (?1, ?2, ?3, ?3, ?4)
+               RETURNING id";
+    db.insert(sql, params![queue.integration, queue.target, now, until])?.ok_or(StoreError::NoRow)
 }
 
 /// A problem waits no longer: it gets a message of its own.
@@ -71,18 +71,18 @@ impl Store {
         let sql = "WITH alone AS (SELECT MIN(d.since) AS since FROM delivery d JOIN post p ON p.id = d.post
               WHERE d.state = 'waiting' AND d.integration = ?1 AND d.target = ?2 AND d.digest IS NULL
                 AND p.shown = 0 AND d.urgency BETWEEN 0 AND 8 GROUP BY p.id)
-            SELECT COUNT(*), COALESCE(SUM(since >= (SELECT MAX(since) FROM alone) - ?3), 0) FROM alone";
-        let read = |row: &Row<'_>| Ok(Waiting { all: row.get(0)?, recent: row.get(1)? });
+            SELECT COUNT(*), COUNT(*) FILTER (WHERE since >= (SELECT MAX(since) FROM alone) - ?3) FROM alone";
+        let read = |row: Row<'_>| Ok(Waiting { all: row.get(0)?, recent: row.get(1)? });
         let values = params![queue.integration, queue.target, millis(window)];
-        Ok(self.db.prepare_cached(sql)?.query_row(values, read)?)
+        self.db.prepare_cached(sql)?.query_row(values, read)
     }
 
     /// Makes a digest of the problems that wait for a message of their own, in one transaction.
     pub(crate) fn begin_digest(&mut self, queue: &DeliveryQueue, now: i64) -> Result<(), StoreError> {
-        let transaction = self.db.transaction()?;
-        let sql = "INSERT INTO digest (integration, target, joined, updated) VALUES (?1, ?2, ?3, ?3)";
-        transaction.execute(sql, params![queue.integration, queue.target, now])?;
-        let digest = transaction.last_insert_rowid();
+        let transaction = self.db.write()?;
+        let sql = "INSERT INTO digest (integration, target, joined, updated) VALUES (?1, ?2, ?3, ?3) RETURNING id";
+        let digest = transaction.insert(sql, params![queue.integration, queue.target, now])?;
+        let digest = digest.ok_or(StoreError::NoRow)?;
         transaction.execute(
             "UPDATE post SET digest = ?3 WHERE shown = 0 AND digest IS NULL AND id IN (
                SELECT d.post FROM delivery d WHERE d.state = 'waiting' AND d.integration = ?1 AND d.target = ?2
@@ -91,12 +91,13 @@ impl Store {
         )?;
         // A recovery that waits with its problem needs no line of its own.
         transaction.execute(
-            "UPDATE delivery SET digest = ?1, line = (urgency > 0 OR NOT EXISTS (
-                 SELECT 1 FROM delivery f WHERE f.post = delivery.post AND f.state = 'waiting' AND f.id < delivery.id))
+            "UPDATE delivery SET digest = ?1, line = CASE WHEN urgency > 0 OR NOT EXISTS (
+                 SELECT 1 FROM delivery f WHERE f.post = delivery.post AND f.state = 'waiting' AND f.id < delivery.id)
+               THEN 1 ELSE 0 END
              WHERE state = 'waiting' AND post IN (SELECT id FROM post WHERE digest = ?1)",
             [digest],
         )?;
-        Ok(transaction.commit()?)
+        transaction.commit()
     }
 
     /// The digests of the queue in which something waits.
@@ -105,7 +106,7 @@ impl Store {
                    AND digest IS NOT NULL ORDER BY digest";
         let mut statement = self.db.prepare_cached(sql)?;
         let found = statement.query_map(params![queue.integration, queue.target], |row| row.get(0))?;
-        Ok(found.collect::<Result<_, _>>()?)
+        found.collect::<Result<_, _>>()
     }
 
     /// What is known of a digest for the decision about its next step.
@@ -115,7 +116,7 @@ impl Store {
               EXISTS (SELECT 1 FROM delivery d WHERE d.digest = g.id AND d.state = 'waiting' AND d.line = 1),
               g.edited, CASE WHEN g.deferred_until > g.due THEN g.deferred_until ELSE g.due END
             FROM digest g WHERE g.id = ?1";
-        let read = |row: &Row<'_>| {
+        let read = |row: Row<'_>| {
             Ok(Digest {
                 is_posted: row.get(0)?,
                 is_stale: row.get(1)?,
@@ -125,7 +126,7 @@ impl Store {
                 due: row.get(5)?,
             })
         };
-        Ok(self.db.prepare_cached(sql)?.query_row([id, quiet_since], read)?)
+        self.db.prepare_cached(sql)?.query_row([id, quiet_since], read)
     }
 
     /// The numbers of a digest, and its worst problems.
@@ -146,22 +147,22 @@ impl Store {
         let mut rows = statement.query([id])?;
         while let Some(row) = rows.next()? {
             let below = Below { hosts: 0, services: row.get(1)? };
-            stats.worst.push((from_json(&row.get::<_, String>(0)?)?, below));
+            stats.worst.push((from_json(&row.get::<String>(0)?)?, below));
         }
         stats.unnamed = lines.saturating_sub(u32::try_from(stats.worst.len()).unwrap_or(u32::MAX));
         Ok(stats)
     }
 
     fn digest_numbers(&self, id: i64) -> Result<DigestStats, StoreError> {
-        let sql = "SELECT COUNT(*), COUNT(DISTINCT host), COALESCE(SUM(open = 0), 0),
-              COALESCE(SUM(open = 1 AND acknowledged = 1), 0), COALESCE(SUM(open = 1 AND rank <= 1), 0),
-              COALESCE(SUM(open = 1 AND rank = 2), 0), COALESCE(SUM(open = 1 AND rank = 3), 0),
+        let sql = "SELECT COUNT(*), COUNT(DISTINCT host), COUNT(*) FILTER (WHERE open = 0),
+              COUNT(*) FILTER (WHERE open = 1 AND acknowledged = 1), COUNT(*) FILTER (WHERE open = 1 AND rank <= 1),
+              COUNT(*) FILTER (WHERE open = 1 AND rank = 2), COUNT(*) FILTER (WHERE open = 1 AND rank = 3),
               (SELECT COALESCE(MIN(since), 0) FROM delivery f JOIN post q ON q.id = f.post WHERE q.digest = ?1),
               COALESCE(MAX(updated), 0),
               (SELECT COALESCE(MAX(id), 0) FROM delivery d WHERE d.digest = ?1 AND d.state = 'waiting'),
               (SELECT deferred_until IS NOT NULL FROM digest WHERE id = ?1)
             FROM post WHERE digest = ?1";
-        let read = |row: &Row<'_>| {
+        let read = |row: Row<'_>| {
             Ok(DigestStats {
                 problems: row.get(0)?,
                 hosts: row.get(1)?,
@@ -176,6 +177,6 @@ impl Store {
                 was_deferred: row.get(10)?,
             })
         };
-        Ok(self.db.prepare_cached(sql)?.query_row([id], read)?)
+        self.db.prepare_cached(sql)?.query_row([id], read)
     }
 }

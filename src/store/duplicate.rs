@@ -1,11 +1,11 @@
 //! The same notification for several contacts: a core runs one command per contact, a channel must show it once.
 
+use super::db::{OptionalExtension, Transaction, named_params};
 use super::delivery_queue::DeliveryQueue;
 use super::{HISTORY, StoreError};
 use crate::model::incoming::Incoming;
 use crate::model::notification::{Kind, Notification};
 use crate::system::clock::millis;
-use rusqlite::{OptionalExtension, Transaction, named_params};
 use std::time::Duration;
 
 /// How far apart the runs for several contacts may be when the core says no notification id, and when it does.

@@ -5,6 +5,7 @@
 //! anywhere, it is told once, or late; and never after an answer was imported.
 
 use super::assign_post::PostAssigner;
+use super::db::{Connection, OptionalExtension, Row, ToSql, params};
 use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::message::MessageId;
 use super::new_delivery::{NOBODY, NewDeliveryRow};
@@ -12,7 +13,6 @@ use super::{Store, StoreError, from_json, to_json};
 use crate::model::incoming::Incoming;
 use crate::model::notification::Notification;
 use crate::model::problem::{ActionTaken, Problem};
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use std::time::Duration;
 
 /// How many rows one look makes, or finds due.
@@ -106,7 +106,7 @@ pub(super) fn purge(db: &Connection) -> Result<(), StoreError> {
 /// The clock went back: every span lasts as long as it was meant to, from now on.
 pub(super) fn follow_clock(db: &Connection, now: i64) -> Result<(), StoreError> {
     let sql = "UPDATE escalation SET since = since + (?1 - due_set), due = CASE WHEN due = ?2 THEN due
-                 ELSE due + (?1 - due_set) END, due_set = ?1 WHERE due_set > ?1 + 2000";
+                 ELSE due + (?1 - due_set) END, due_set = ?1 WHERE due_set - 2000 > ?1";
     db.execute(sql, [now, NEVER])?;
     db.execute("UPDATE post SET seen = ?1 WHERE seen > ?1 AND open = 1", [now])?;
     Ok(())
@@ -117,12 +117,12 @@ impl Store {
     /// by it.
     pub(crate) fn escalation_in_force(&mut self, fingerprint: &str, now: i64) -> Result<i64, StoreError> {
         let known = "SELECT fingerprint, since FROM setting_in_force WHERE name = 'escalate'";
-        let read = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?));
+        let read = |row: Row<'_>| Ok((row.get::<String>(0)?, row.get::<i64>(1)?));
         let found = self.db.query_row(known, [], read).optional()?;
         if let Some((_, since)) = found.filter(|(known, _)| known == fingerprint) {
             return Ok(since.min(now));
         }
-        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.db.write()?;
         transaction.execute(
             "INSERT INTO setting_in_force (name, fingerprint, since) VALUES ('escalate', ?1, ?2)
              ON CONFLICT (name) DO UPDATE SET fingerprint = excluded.fingerprint, since = excluded.since",
@@ -142,20 +142,14 @@ impl Store {
                FROM post WHERE watched = 0 AND open = 1 AND rank > 0 AND seen IS NOT NULL ORDER BY id LIMIT ?1";
         let some =
             "SELECT EXISTS (SELECT 1 FROM post WHERE watched = 0 AND open = 1 AND rank > 0 AND seen IS NOT NULL)";
-        if !self.db.prepare_cached(some)?.query_row([], |row| row.get::<_, bool>(0))? {
+        if !self.db.prepare_cached(some)?.query_row([], |row| row.get::<bool>(0))? {
             return Ok(0);
         }
-        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.db.write()?;
         let mut statement = transaction.prepare_cached(unwatched)?;
         let rows = statement.query_map([BATCH], |row| {
             let digest: Option<i64> = row.get(4)?;
-            Ok((
-                row.get::<_, i64>(0)?,
-                row.get::<_, String>(1)?,
-                row.get::<_, String>(2)?,
-                row.get::<_, i64>(3)?,
-                digest,
-            ))
+            Ok((row.get::<i64>(0)?, row.get::<String>(1)?, row.get::<String>(2)?, row.get::<i64>(3)?, digest))
         })?;
         let rows = rows.collect::<Result<Vec<_>, _>>()?;
         for (post, object, problem, seen, digest) in &rows {
@@ -179,13 +173,13 @@ impl Store {
         let rows = statement.query_map(params![now, BATCH], |row| {
             Ok(Escalation { subject: row.get(0)?, digest: row.get(1)?, since: row.get(2)?, done: row.get(3)? })
         })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        rows.collect::<Result<_, _>>()
     }
 
     /// When the next row is due, in Unix ms.
     pub(crate) fn next_escalation(&self) -> Result<Option<i64>, StoreError> {
         let sql = "SELECT MIN(due) FROM escalation WHERE due < ?1";
-        Ok(self.db.prepare_cached(sql)?.query_row([NEVER], |row| row.get(0))?)
+        self.db.prepare_cached(sql)?.query_row([NEVER], |row| row.get(0))
     }
 
     /// The messages about a row's problems that nobody has answered, the worst first.
@@ -216,7 +210,7 @@ impl Store {
         now: i64,
     ) -> Result<bool, StoreError> {
         let StepNotice { row, .. } = step;
-        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.db.write()?;
         let sql =
             "UPDATE escalation SET done = ?4, due = ?5, due_set = ?6 WHERE subject = ?1 AND since = ?2 AND done = ?3";
         let due = step.due.unwrap_or(NEVER);
@@ -232,11 +226,10 @@ impl Store {
         let object = incoming.object_key();
         let id = format!("step {} {} {}", row.subject, row.since, step.offset);
         let sql = "INSERT INTO notification (id, received, object, duplicate_key, contact, body)
-                   VALUES (?1, ?2, ?3, ?1, '', ?4) ON CONFLICT (id) DO NOTHING";
-        if transaction.execute(sql, params![id, now, object, to_json(&incoming)?])? == 0 {
+                   VALUES (?1, ?2, ?3, ?1, '', ?4) ON CONFLICT (id) DO NOTHING RETURNING seq";
+        let Some(seq) = transaction.insert(sql, params![id, now, object, to_json(&incoming)?])? else {
             return Ok(false);
-        }
-        let seq = transaction.last_insert_rowid();
+        };
         let writer = StepWriter { db: &transaction, step, incoming: &incoming, object: &object, seq, quiet, now };
         for queue in writer.threads(&posts) {
             writer.enqueue_notice(queue, mode(queue), &to_json(&step.mentions)?, false)?;
@@ -254,7 +247,7 @@ impl Store {
         let sql = "SELECT DISTINCT integration, target FROM post WHERE object = ?1 AND follows = 1 AND open = 1";
         let mut statement = self.db.prepare_cached(sql)?;
         let queues = statement.query_map([object], DeliveryQueue::from_row)?;
-        Ok(queues.collect::<Result<_, _>>()?)
+        queues.collect::<Result<_, _>>()
     }
 }
 
@@ -339,13 +332,12 @@ fn unanswered_posts(db: &Connection, row: &Escalation) -> Result<Vec<UnansweredP
     );
     let mut statement = db.prepare_cached(&sql)?;
     let given = (&row.subject, row.digest);
-    let values: &[&dyn rusqlite::ToSql] = &[&given.0, &given.1];
+    let values: &[&dyn ToSql] = &[&given.0, &given.1];
     let values = if row.digest.is_some() { values } else { &values[..1] };
     let mut rows = statement.query(values)?;
     let mut posts = Vec::new();
     while let Some(row) = rows.next()? {
-        let post =
-            UnansweredPost { queue: DeliveryQueue::from_row(row)?, problem: from_json(&row.get::<_, String>(2)?)? };
+        let post = UnansweredPost { queue: DeliveryQueue::from_row(row)?, problem: from_json(&row.get::<String>(2)?)? };
         if post.problem.is_unanswered() {
             posts.push(post);
         }

@@ -8,13 +8,13 @@ mod rows;
 
 pub(crate) use rows::Verdicts;
 
+use super::db::{Connection, named_params};
 use super::{StoreError, from_json, to_json};
 use crate::model::notification::{Kind, Notification};
 use crate::model::object::Object;
 use crate::model::past_problem::{Answer, Ending, PastProblem, Worst};
 use crate::model::problem::{Novelty, Problem};
 use rows::{add, known_object, object_id};
-use rusqlite::{Connection, named_params};
 
 /// One more notification, as it is imported.
 #[derive(Debug, Clone, Copy)]
@@ -83,7 +83,7 @@ fn begin(db: &Connection, id: i64, heard: &Heard<'_>) -> Result<(), StoreError> 
     let notification = heard.notification;
     // The copy for another contact may come after the end.
     let sql = "SELECT COUNT(*) FROM history WHERE object = ?1 AND began <= ?2 AND (ended > ?2 OR began = ?2)";
-    if db.prepare_cached(sql)?.query_row([id, notification.time], |row| row.get::<_, i64>(0))? > 0 {
+    if db.prepare_cached(sql)?.query_row([id, notification.time], |row| row.get::<i64>(0))? > 0 {
         return Ok(());
     }
     let mut problem = Problem::begin(notification);
@@ -146,7 +146,7 @@ fn load(db: &Connection, id: i64) -> Result<Option<OpenProblem>, StoreError> {
         counted_contact: row.get(4)?,
         answer: at.map(|at| Answer { at, by, remark }),
         destination: row.get(8)?,
-        problem: from_json(&row.get::<_, String>(9)?)?,
+        problem: from_json(&row.get::<String>(9)?)?,
     }))
 }
 

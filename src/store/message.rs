@@ -2,7 +2,7 @@
 //! columns that say how far it came are the same in both.
 
 use super::StoreError;
-use rusqlite::{Connection, params};
+use super::db::{Connection, ToSql, params};
 
 /// A message by its number. Cards and digests are numbered apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl MessageId {
     /// When people saw its last version, in Unix ms.
     pub(super) fn edited(self, db: &Connection) -> Result<i64, StoreError> {
         let sql = format!("SELECT edited FROM {} WHERE id = ?1", self.table());
-        Ok(db.prepare_cached(&sql)?.query_row([self.number()], |row| row.get(0))?)
+        db.prepare_cached(&sql)?.query_row([self.number()], |row| row.get(0))
     }
 
     /// Gives the message back to its queue; `unburned` attempts don't count.
@@ -41,15 +41,10 @@ impl MessageId {
     }
 
     /// Sets columns of the message. `assignments` is one of the store's own texts, with parameters from `?2` on.
-    pub(super) fn update(
-        self,
-        db: &Connection,
-        assignments: &str,
-        values: &[&dyn rusqlite::ToSql],
-    ) -> Result<(), StoreError> {
+    pub(super) fn update(self, db: &Connection, assignments: &str, values: &[&dyn ToSql]) -> Result<(), StoreError> {
         let sql = format!("UPDATE {} SET {assignments} WHERE id = ?1", self.table());
         let number = self.number();
-        let mut all: Vec<&dyn rusqlite::ToSql> = vec![&number];
+        let mut all: Vec<&dyn ToSql> = vec![&number];
         all.extend(values);
         db.prepare_cached(&sql)?.execute(all.as_slice())?;
         Ok(())
@@ -68,10 +63,14 @@ pub(super) fn forget_leases(db: &Connection) -> Result<usize, StoreError> {
 /// The clock went back: a message waits as long as it was meant to, from now on.
 pub(super) fn follow_clock(db: &Connection, now: i64) -> Result<(), StoreError> {
     for table in ["post", "digest"] {
-        let sql = format!("UPDATE {table} SET due = ?1 + (due - due_set), due_set = ?1 WHERE due_set > ?1 + 2000");
+        let sql = format!("UPDATE {table} SET due = ?1 + (due - due_set), due_set = ?1 WHERE due_set - 2000 > ?1");
         db.execute(&sql, [now])?;
     }
     // An hour ahead is more than any two clocks differ: it went back, and a digest must still be edited and end.
-    db.execute("UPDATE digest SET edited = MIN(edited, ?1), joined = MIN(joined, ?1) WHERE open = 1", [now])?;
+    db.execute(
+        "UPDATE digest SET edited = CASE WHEN edited > ?1 THEN ?1 ELSE edited END,
+                  joined = CASE WHEN joined > ?1 THEN ?1 ELSE joined END WHERE open = 1",
+        [now],
+    )?;
     Ok(())
 }

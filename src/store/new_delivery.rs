@@ -1,11 +1,11 @@
 //! A delivery about to be written: into its queue, or as one that has ended already.
 
 use super::assign_post::{Assignment, PostAssigner, PostPlacement};
+use super::db::{Connection, OptionalExtension, Row, params};
 use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::state::DeliveryState;
 use super::{StoreError, curve, duplicate, recovery};
 use crate::model::incoming::Incoming;
-use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::time::Duration;
 
 /// The mentions of a delivery that mentions nobody.
@@ -41,12 +41,11 @@ impl NewDeliveryRow {
             // It counts as tried: then the same notification for other contacts counts as known, too.
             PostPlacement::Known => {
                 let known = Ended { state: DeliveryState::Merged, attempts: 1, reason: "known already" };
-                self.write_ended(db, known, assigner.now)
+                self.write_ended(db, known, assigner.now).map(drop)
             }
             PostPlacement::Recovers(assignment) => {
                 let waits = Ended { state: DeliveryState::Merged, attempts: 1, reason: recovery::WAITS };
-                self.write_ended(db, waits, assigner.now)?;
-                let delivery = db.last_insert_rowid();
+                let delivery = self.write_ended(db, waits, assigner.now)?;
                 let sql = "UPDATE delivery SET post = ?2, line = ?3, urgency = ?4 WHERE id = ?1";
                 let Assignment { post, has_line, urgency, .. } = assignment;
                 db.prepare_cached(sql)?.execute(params![delivery, post, has_line, urgency])?;
@@ -90,13 +89,13 @@ impl NewDeliveryRow {
         Ok(())
     }
 
-    /// Writes it as one that has ended already.
-    pub(super) fn write_ended(&self, db: &Connection, ended: Ended<'_>, now: i64) -> Result<(), StoreError> {
+    /// Writes it as one that has ended already; its number.
+    pub(super) fn write_ended(&self, db: &Connection, ended: Ended<'_>, now: i64) -> Result<i64, StoreError> {
         let sql =
             "INSERT INTO delivery (notification, integration, target, object, mentions, annotation, state, reason,
-                     recorded, since, attempts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+                     recorded, since, attempts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) RETURNING id";
         let DeliveryQueue { integration, target } = &self.queue;
-        db.prepare_cached(sql)?.execute(params![
+        let values = params![
             self.seq,
             integration,
             target,
@@ -108,8 +107,8 @@ impl NewDeliveryRow {
             now,
             self.since,
             ended.attempts
-        ])?;
-        Ok(())
+        ];
+        db.insert(sql, values)?.ok_or(StoreError::NoRow)
     }
 }
 
@@ -124,10 +123,10 @@ pub(super) fn assign_orphans(db: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn assign_orphan(db: &Connection, row: &Row<'_>) -> Result<(), StoreError> {
+fn assign_orphan(db: &Connection, row: Row<'_>) -> Result<(), StoreError> {
     let queue = DeliveryQueue { integration: row.get(2)?, target: row.get(3)? };
     let since = row.get(7)?;
-    let incoming = super::incoming(&row.get::<_, String>(8)?)?;
+    let incoming = super::incoming(&row.get::<String>(8)?)?;
     let assigner = PostAssigner {
         db,
         queue: &queue,
@@ -145,19 +144,19 @@ fn assign_orphan(db: &Connection, row: &Row<'_>) -> Result<(), StoreError> {
         since,
     };
     new.enqueue(&assigner, &incoming)?;
-    db.execute("DELETE FROM delivery WHERE id = ?1", [row.get::<_, i64>(0)?])?;
+    db.execute("DELETE FROM delivery WHERE id = ?1", [row.get::<i64>(0)?])?;
     Ok(())
 }
 
 /// Writes one waiting message of a corrupt database into this one; [`assign_orphans`] finds the message it belongs to.
-pub(super) fn recover_row(db: &Connection, row: &Row<'_>) -> Result<(), StoreError> {
-    let text = |i| row.get::<_, String>(i);
+pub(super) fn recover_row(db: &Connection, row: Row<'_>) -> Result<(), StoreError> {
+    let text = |i| row.get::<String>(i);
     let (id, received, object, body): (_, i64, _, _) = (text(0)?, row.get(1)?, text(2)?, text(5)?);
     // One that can't be read would stand in the way of all that come after it.
     let incoming = super::incoming(&body)?;
     db.execute(
-        "INSERT OR IGNORE INTO notification (id, received, object, duplicate_key, contact, body, origin)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO notification (id, received, object, duplicate_key, contact, body, origin)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING",
         params![id, received, object, text(3)?, text(4)?, body, duplicate::origin(&incoming)],
     )?;
     db.execute(

@@ -1,11 +1,11 @@
 //! Who is on call, as the listener found it last: whatever mentions them reads it here, also while no calendar can be reached.
 
+use super::db::{Connection, Row, params};
 use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::outbox::keep_direct_message;
 use super::{Store, StoreError, from_json, to_json};
 use crate::model::incoming::DirectMessage;
 use crate::model::problem::Problem;
-use rusqlite::{Connection, Row, TransactionBehavior, params};
 use std::time::Duration;
 
 /// One plan's people now.
@@ -55,7 +55,7 @@ impl Store {
             "INSERT INTO on_duty (name, people, is_fallback, since, until, problem) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                    ON CONFLICT (name) DO UPDATE SET people = excluded.people, is_fallback = excluded.is_fallback,
                      since = excluded.since, until = excluded.until, problem = excluded.problem";
-        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.db.write()?;
         if all_on_duty(&transaction)?.into_iter().find(|other| other.name == duty.name).as_ref() != was {
             return Ok(false);
         }
@@ -85,7 +85,7 @@ impl Store {
                      SELECT MIN(id) FROM post WHERE open = 1 AND rank > 0 GROUP BY object)
                    ORDER BY acknowledged, rank DESC, id LIMIT 2000";
         let mut statement = self.db.prepare_cached(sql)?;
-        let texts = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+        let texts = statement.query_map([], |row| row.get::<String>(0))?.collect::<Result<Vec<_>, _>>()?;
         let more = texts.len().saturating_sub(most);
         let problems = texts.iter().take(most).map(|text| from_json(text)).collect::<Result<_, _>>()?;
         Ok((problems, more))
@@ -96,8 +96,8 @@ fn all_on_duty(db: &Connection) -> Result<Vec<OnDuty>, StoreError> {
     let sql = "SELECT name, people, is_fallback, since, until, problem FROM on_duty ORDER BY name";
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
-    let read = |row: &Row<'_>| -> Result<OnDuty, StoreError> {
-        let people = from_json(&row.get::<_, String>(1)?)?;
+    let read = |row: Row<'_>| -> Result<OnDuty, StoreError> {
+        let people = from_json(&row.get::<String>(1)?)?;
         Ok(OnDuty {
             name: row.get(0)?,
             people,

@@ -1,8 +1,8 @@
 //! The hosts that notify for each core.
 
+use super::db::{Connection, params};
 use super::{Store, StoreError};
 use crate::model::notification::Notification;
-use rusqlite::{Connection, params};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A host of which nothing was heard for so long doesn't notify any more.

@@ -2,6 +2,7 @@
 
 use super::assign_post::PostAssigner;
 use super::cause::CauseChange;
+use super::db::{OptionalExtension, Transaction, params};
 use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::history::{self, Heard};
 use super::new_delivery::{Ended, NOBODY, NewDeliveryRow};
@@ -10,7 +11,6 @@ use super::{HISTORY, Store, StoreError, duplicate, escalation, message, origin, 
 use crate::model::incoming::{DirectMessage, Incoming};
 use crate::state_dir::spool::SpoolId;
 use crate::system::clock::millis;
-use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ impl Store {
         quiet: Duration,
         now: i64,
     ) -> Result<Vec<Imported>, StoreError> {
-        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.db.write()?;
         let import = Import { db: &transaction, quiet, now };
         let imported = batch.iter().map(|entry| import.entry(entry)).collect::<Result<Vec<_>, _>>()?;
         origin::heard(&transaction, batch.iter().filter_map(|entry| entry.incoming.notification()), now)?;
@@ -103,8 +103,8 @@ impl Store {
     pub(crate) fn queues(&self) -> Result<Vec<DeliveryQueue>, StoreError> {
         // Steps from queue to queue over the index; the number of waiting rows doesn't matter.
         let sql = "WITH RECURSIVE queue (integration, target) AS (
-                SELECT * FROM (SELECT integration, target FROM delivery WHERE state = 'waiting'
-                               ORDER BY integration, target LIMIT 1)
+                SELECT integration, target FROM (SELECT integration, target FROM delivery WHERE state = 'waiting'
+                               ORDER BY integration, target LIMIT 1) AS first
                 UNION ALL
                 SELECT (SELECT d.integration FROM delivery d WHERE d.state = 'waiting'
                           AND (d.integration, d.target) > (queue.integration, queue.target)
@@ -116,7 +116,7 @@ impl Store {
             SELECT integration, target FROM queue WHERE integration IS NOT NULL";
         let mut statement = self.db.prepare_cached(sql)?;
         let queues = statement.query_map([], DeliveryQueue::from_row)?;
-        Ok(queues.collect::<Result<_, _>>()?)
+        queues.collect::<Result<_, _>>()
     }
 
     /// The result of an earlier look-up that still counts.
@@ -127,10 +127,7 @@ impl Store {
         now: i64,
     ) -> Result<Option<RememberedLookup>, StoreError> {
         let sql = "SELECT id FROM lookup WHERE integration = ?1 AND name = ?2 AND until > ?3";
-        Ok(self
-            .db
-            .query_row(sql, params![integration, name, now], |row| Ok(RememberedLookup(row.get(0)?)))
-            .optional()?)
+        self.db.query_row(sql, params![integration, name, now], |row| Ok(RememberedLookup(row.get(0)?))).optional()
     }
 
     /// Remembers the result of a look-up.
@@ -141,7 +138,8 @@ impl Store {
         id: Option<&str>,
         until: i64,
     ) -> Result<(), StoreError> {
-        let sql = "INSERT OR REPLACE INTO lookup (integration, name, id, until) VALUES (?1, ?2, ?3, ?4)";
+        let sql = "INSERT INTO lookup (integration, name, id, until) VALUES (?1, ?2, ?3, ?4)
+                   ON CONFLICT (integration, name) DO UPDATE SET id = excluded.id, until = excluded.until";
         self.db.execute(sql, params![integration, name, id, until])?;
         Ok(())
     }
@@ -160,14 +158,12 @@ impl Store {
         let most = i64::try_from(PURGE_BATCH).unwrap_or(i64::MAX);
         let mut statement = self.db.prepare(sql)?;
         let old = statement
-            .query_map(params![before, HISTORY_ROWS_MIN, most], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
-            })?
+            .query_map(params![before, HISTORY_ROWS_MIN, most], |row| Ok((row.get::<i64>(0)?, row.get::<String>(1)?)))?
             .collect::<Result<Vec<_>, _>>()?;
         if old.len() < worth {
             return Ok(0);
         }
-        let transaction = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
+        let transaction = self.db.write()?;
         let mut purged = 0;
         for (seq, _) in old.iter().filter(|(_, id)| !in_spool(id)) {
             purged += transaction.prepare_cached("DELETE FROM notification WHERE seq = ?1")?.execute([seq])?;
@@ -222,25 +218,18 @@ impl Import<'_> {
     fn entry(self, entry: &NewEntry) -> Result<Imported, StoreError> {
         let NewEntry { id, received, incoming, deliveries, .. } = entry;
         let object = incoming.object_key();
-        let added = self
-            .db
-            .prepare_cached(
-                "INSERT OR IGNORE INTO notification (id, received, object, duplicate_key, contact, body, origin)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            )?
-            .execute(params![
-                id.as_str(),
-                received,
-                object,
-                duplicate::key(incoming),
-                duplicate::contact(incoming),
-                to_json(incoming)?,
-                duplicate::origin(incoming)
-            ])?;
-        if added == 0 {
-            return Ok(Imported::Known);
-        }
-        let seq = self.db.last_insert_rowid();
+        let sql = "INSERT INTO notification (id, received, object, duplicate_key, contact, body, origin)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING RETURNING seq";
+        let values = params![
+            id.as_str(),
+            received,
+            object,
+            duplicate::key(incoming),
+            duplicate::contact(incoming),
+            to_json(incoming)?,
+            duplicate::origin(incoming)
+        ];
+        let Some(seq) = self.db.insert(sql, values)? else { return Ok(Imported::Known) };
         if let Incoming::Notification(notification) = incoming {
             let first = deliveries.iter().find_map(NewDelivery::destination);
             let heard = Heard {
@@ -278,7 +267,8 @@ impl Import<'_> {
                         Incoming::Notification(_) => "shown once for all contacts",
                         Incoming::DirectMessage(_) => "known already",
                     };
-                    return row.write_ended(db, Ended { state: DeliveryState::Merged, attempts: 0, reason }, now);
+                    let ended = Ended { state: DeliveryState::Merged, attempts: 0, reason };
+                    return row.write_ended(db, ended, now).map(drop);
                 }
                 let cause = CauseChange::watch(db, queue, entry, *mode)?;
                 row.enqueue(
@@ -289,7 +279,7 @@ impl Import<'_> {
             }
             NewDelivery::Dead { reason } => {
                 let row = row(&DeliveryQueue::nowhere(), NOBODY.to_owned(), &None);
-                row.write_ended(db, Ended { state: DeliveryState::Dead, attempts: 0, reason }, now)
+                row.write_ended(db, Ended { state: DeliveryState::Dead, attempts: 0, reason }, now).map(drop)
             }
         }
     }

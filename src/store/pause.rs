@@ -1,10 +1,10 @@
 //! Pauses: who holds still, until when, and why.
 
+use super::db::{Connection, OptionalExtension, params};
 use super::delivery_queue::DeliveryQueue;
 use super::state::PauseScope;
 use super::{Store, StoreError};
 use crate::model::slack_error::{Reason, SlackError};
-use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeSet;
 
 /// A pause to be written. Times in Unix ms.
@@ -45,8 +45,8 @@ impl Pause<'_> {
     ) -> Result<(), StoreError> {
         let sql = "INSERT INTO pause (integration, scope, channel, until, since, failures, reason, code)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-                   ON CONFLICT DO UPDATE SET until = excluded.until, since = excluded.since,
-                     failures = failures + excluded.failures, reason = excluded.reason, code = excluded.code";
+                   ON CONFLICT (integration, scope, channel) DO UPDATE SET until = excluded.until, since = excluded.since,
+                     failures = pause.failures + excluded.failures, reason = excluded.reason, code = excluded.code";
         let text = self.reason.map_or("", |reason| &reason.text);
         let code = self.reason.and_then(Reason::code);
         let values = params![integration, scope, channel, self.until, self.now, failures, text, code];
@@ -58,7 +58,7 @@ impl Pause<'_> {
 /// Ends the pauses of the integrations that these deliveries go through; the reason stays until something was delivered.
 pub(super) fn end_for_deliveries(db: &Connection, id: Option<i64>) -> Result<(), StoreError> {
     let sql = "UPDATE pause SET until = 0 WHERE scope = 'integration' AND integration IN (
-                 SELECT integration FROM delivery WHERE state = 'waiting' AND (?1 IS NULL OR id = ?1))";
+                 SELECT integration FROM delivery WHERE state = 'waiting' AND id = COALESCE(?1, id))";
     db.execute(sql, [id])?;
     Ok(())
 }
@@ -73,7 +73,7 @@ pub(super) fn end_outage(db: &Connection, integration: &str) -> Result<(), Store
 
 /// The clock went back: a pause lasts as long as it was meant to, from now on.
 pub(super) fn follow_clock(db: &Connection, now: i64) -> Result<(), StoreError> {
-    db.execute("UPDATE pause SET until = ?1 + (until - since), since = ?1 WHERE since > ?1 + 2000", [now])?;
+    db.execute("UPDATE pause SET until = ?1 + (until - since), since = ?1 WHERE since - 2000 > ?1", [now])?;
     Ok(())
 }
 
@@ -102,10 +102,10 @@ impl Store {
         let sql = "SELECT COALESCE(MAX(until), 0) FROM (
               SELECT until FROM pause WHERE integration = ?1 AND scope = 'integration' AND channel = ''
               UNION ALL
-              SELECT until FROM pause WHERE integration = ?1 AND scope = 'channel' AND channel IN (?2, ?3))";
+              SELECT until FROM pause WHERE integration = ?1 AND scope = 'channel' AND channel IN (?2, ?3)) AS paused";
         let channel = queue.channel_id(&self.db)?.unwrap_or_else(|| queue.target.as_text().into_owned());
         let values = params![queue.integration, queue.target, channel];
-        Ok(self.db.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
+        self.db.prepare_cached(sql)?.query_row(values, |row| row.get(0))
     }
 
     /// From when on the integration's messages may be edited, in Unix ms.
@@ -120,7 +120,7 @@ impl Store {
         let sql = "SELECT CASE WHEN reason <> '' THEN reason ELSE past END FROM pause
                    WHERE integration = ?1 AND scope = 'integration' AND channel = ''
                      AND ((reason <> '' AND since >= ?2) OR (past <> '' AND past_until >= ?2))";
-        Ok(self.db.prepare_cached(sql)?.query_row(params![integration, since], |row| row.get(0)).optional()?)
+        self.db.prepare_cached(sql)?.query_row(params![integration, since], |row| row.get(0)).optional()
     }
 
     /// Temporary failures of the integration in a row.
@@ -150,6 +150,6 @@ impl Store {
     pub(crate) fn paused_integrations(&self) -> Result<Vec<String>, StoreError> {
         let mut statement = self.db.prepare_cached("SELECT integration FROM pause WHERE scope = 'integration'")?;
         let found = statement.query_map([], |row| row.get(0))?;
-        Ok(found.collect::<Result<_, _>>()?)
+        found.collect::<Result<_, _>>()
     }
 }

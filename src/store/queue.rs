@@ -1,11 +1,11 @@
 //! The outbox for people: list the deliveries that wait or are dead, try them again, drop one.
 
+use super::db::{self, OptionalExtension, params};
 use super::delivery_queue::DeliveryQueue;
 use super::state::DeliveryState;
 use super::{Store, StoreError, new_delivery, pause};
 use crate::model::incoming::Incoming;
 use crate::model::slack_error::SlackError;
-use rusqlite::{OptionalExtension, params};
 
 /// One delivery as `queue` shows it.
 #[derive(Debug, Clone)]
@@ -58,12 +58,14 @@ pub(crate) struct PausedIntegration {
 }
 
 const COLUMNS: &str = "SELECT d.id, d.state, d.integration, d.target, n.received,
-    MAX(COALESCE(g.due, p.due, 0), COALESCE(g.deferred_until, 0),
-      COALESCE((SELECT until FROM pause h WHERE h.integration = d.integration AND h.scope = 'integration'
-        AND h.channel = ''), 0),
-      COALESCE((SELECT until FROM pause h WHERE h.integration = d.integration AND h.scope = 'channel'
-        AND h.channel = d.target), 0)),
-    MAX(d.attempts, CASE d.state WHEN 'waiting' THEN COALESCE(g.attempts, p.attempts, 0) ELSE 0 END),
+    (SELECT MAX(time) FROM (
+       SELECT COALESCE(g.due, p.due, 0) AS time
+       UNION ALL SELECT COALESCE(g.deferred_until, 0)
+       UNION ALL SELECT until FROM pause h WHERE h.integration = d.integration AND h.scope = 'integration' AND h.channel = ''
+       UNION ALL SELECT until FROM pause h WHERE h.integration = d.integration AND h.scope = 'channel'
+         AND h.channel = d.target) AS times),
+    CASE WHEN d.state = 'waiting' AND COALESCE(g.attempts, p.attempts, 0) > d.attempts
+      THEN COALESCE(g.attempts, p.attempts, 0) ELSE d.attempts END,
     COALESCE(d.reason, CASE d.state WHEN 'waiting' THEN COALESCE(g.reason, p.reason,
       CASE WHEN g.deferred_until IS NOT NULL AND g.shown = 0 THEN d.annotation END, NULLIF(
       (SELECT reason FROM pause h WHERE h.integration = d.integration AND h.scope = 'integration'
@@ -75,14 +77,21 @@ const COLUMNS: &str = "SELECT d.id, d.state, d.integration, d.target, n.received
 impl Store {
     /// Deliveries that wait or are dead and are wanted, oldest first, at most `most`; with `all` the ones that ended too.
     pub(crate) fn rows(&self, all: bool, most: usize, wanted: impl Fn(&Row) -> bool) -> Result<Vec<Row>, StoreError> {
-        let which = if all { "" } else { "WHERE d.state IN ('waiting', 'dead')" };
-        let mut statement = self.db.prepare(&format!("{COLUMNS} {which} ORDER BY d.id"))?;
-        let mut rows = statement.query([])?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()?.filter(|_| found.len() < most) {
-            found.extend(Some(read(row)?).filter(&wanted));
+        let which = if all { "" } else { "AND d.state IN ('waiting', 'dead')" };
+        let (piece, mut after, mut found) = (self.db.piece(), i64::MIN, Vec::new());
+        let mut statement = self.db.prepare(&format!("{COLUMNS} WHERE d.id > ?1 {which} ORDER BY d.id LIMIT ?2"))?;
+        loop {
+            let mut rows = statement.query([after, piece])?;
+            let mut count = 0;
+            while let Some(row) = rows.next()?.filter(|_| found.len() < most) {
+                let row = read(row)?;
+                (after, count) = (row.id, count + 1);
+                found.extend(Some(row).filter(&wanted));
+            }
+            if count < piece || found.len() >= most {
+                return Ok(found);
+            }
         }
-        Ok(found)
     }
 
     /// One delivery by its number.
@@ -96,7 +105,7 @@ impl Store {
         let count = |state: DeliveryState| {
             // Written out, as SQLite uses the index of that state alone only then.
             let sql = format!("SELECT COUNT(*) FROM delivery WHERE state = '{}'", state.name());
-            self.db.query_row(&sql, [], |row| row.get::<_, i64>(0))
+            self.db.query_row(&sql, [], |row| row.get::<i64>(0))
         };
         // What can wait until its route's time isn't late before.
         let oldest = "SELECT MIN(CASE WHEN g.deferred_until > n.received THEN g.deferred_until ELSE n.received END)
@@ -122,10 +131,10 @@ impl Store {
         let mut statement = self.db.prepare(sql)?;
         let found = statement.query_map([], |row| {
             let needs_repair = row
-                .get::<_, Option<String>>(2)?
+                .get::<Option<String>>(2)?
                 .is_some_and(|code| SlackError::from(code.as_str()).is_about_credentials());
             let integration = PausedIntegration { integration: row.get(0)?, reason: row.get(1)?, needs_repair };
-            Ok((integration, row.get::<_, i64>(3)?))
+            Ok((integration, row.get::<i64>(3)?))
         })?;
         let found = found.collect::<Result<Vec<_>, _>>()?;
         // A refused token is refused until something was delivered, or the configuration changed.
@@ -138,17 +147,17 @@ impl Store {
     /// Lets dead and waiting deliveries go at once: one, or all of them. Returns how many. One that never had a
     /// destination stays dead: [`Store::without_destination`] is for those.
     pub(crate) fn retry(&self, id: Option<i64>, now: i64) -> Result<usize, StoreError> {
-        let transaction = rusqlite::Transaction::new_unchecked(&self.db, rusqlite::TransactionBehavior::Immediate)?;
+        let transaction = self.db.write()?;
         for table in ["post", "digest"] {
             let sql = format!(
                 "UPDATE {table} SET due = 0, due_set = 0, attempts = 0, plain = 0, reason = NULL WHERE id IN (
-                   SELECT {table} FROM delivery WHERE state IN ('waiting', 'dead') AND (?1 IS NULL OR id = ?1))"
+                   SELECT {table} FROM delivery WHERE state IN ('waiting', 'dead') AND id = COALESCE(?1, id))"
             );
             transaction.execute(&sql, params![id])?;
         }
         let sql = "UPDATE delivery SET state = 'waiting', attempts = 0, reason = NULL, code = NULL, recorded = NULL,
                      since = ?2
-                   WHERE state IN ('waiting', 'dead') AND integration <> '' AND (?1 IS NULL OR id = ?1)";
+                   WHERE state IN ('waiting', 'dead') AND integration <> '' AND id = COALESCE(?1, id)";
         let count = transaction.execute(sql, params![id, now])?;
         pause::end_for_deliveries(&transaction, id)?;
         new_delivery::assign_orphans(&transaction)?;
@@ -159,7 +168,7 @@ impl Store {
     /// Lets everything that waits go at once, for a person who ordered it: pauses after failures end, its own and the
     /// integrations'. Slack's Retry-After stays: it isn't a guess.
     pub(crate) fn hurry(&self) -> Result<(), StoreError> {
-        let transaction = rusqlite::Transaction::new_unchecked(&self.db, rusqlite::TransactionBehavior::Immediate)?;
+        let transaction = self.db.write()?;
         for table in ["post", "digest"] {
             let sql = format!("UPDATE {table} SET due = 0, due_set = 0 WHERE leased IS NULL AND due <> 0");
             transaction.execute(&sql, [])?;
@@ -171,7 +180,7 @@ impl Store {
 
     /// Dead deliveries for which no destination was found when they were routed.
     pub(crate) fn without_destination(&self, id: Option<i64>) -> Result<Vec<Row>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE d.state = 'dead' AND d.integration = '' AND (?1 IS NULL OR d.id = ?1)");
+        let sql = format!("{COLUMNS} WHERE d.state = 'dead' AND d.integration = '' AND d.id = COALESCE(?1, d.id)");
         let mut statement = self.db.prepare(&sql)?;
         let mut rows = statement.query(params![id])?;
         let mut found = Vec::new();
@@ -191,7 +200,7 @@ impl Store {
     }
 }
 
-fn read(row: &rusqlite::Row<'_>) -> Result<Row, StoreError> {
+fn read(row: db::Row<'_>) -> Result<Row, StoreError> {
     Ok(Row {
         id: row.get(0)?,
         state: row.get(1)?,
@@ -202,7 +211,7 @@ fn read(row: &rusqlite::Row<'_>) -> Result<Row, StoreError> {
         reason: row.get(7)?,
         code: row.get(12)?,
         spool_id: row.get(8)?,
-        incoming: super::incoming(&row.get::<_, String>(9)?)?,
+        incoming: super::incoming(&row.get::<String>(9)?)?,
         channel: row.get(10)?,
         ts: row.get(11)?,
     })

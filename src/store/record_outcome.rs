@@ -4,6 +4,7 @@ mod delivered;
 
 use super::assign_post::PostAssigner;
 use super::claim::{Claimed, Message, Work};
+use super::db::{OptionalExtension, Transaction, params};
 use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::message::MessageId;
 use super::new_delivery::NewDeliveryRow;
@@ -13,7 +14,6 @@ use super::{Store, StoreError};
 use crate::model::outcome::Posted;
 use crate::model::slack_error::Reason;
 use crate::rules::digest::DigestStep;
-use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 use std::time::Duration;
 
 /// What is written after an attempt. Times in Unix ms.
@@ -75,7 +75,7 @@ impl Store {
         quiet: Duration,
         now: i64,
     ) -> Result<(), StoreError> {
-        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.db.write()?;
         let recorder = Recorder { db: &transaction, claimed, quiet, now };
         recorder.pace(outcome, pace)?;
         if claimed.is_only_a_curve() {
@@ -221,7 +221,7 @@ impl Recorder<'_> {
                         annotation: Some(annotation.to_owned()),
                         since: row.get(3)?,
                     },
-                    row.get::<_, String>(4)?,
+                    row.get::<String>(4)?,
                 ))
             })?
             .collect::<Result<Vec<_>, _>>()?;

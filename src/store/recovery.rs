@@ -4,10 +4,10 @@
 //! last one's notification is shown and this one isn't. When they are silent for too long (one may have died), it is put
 //! into its queue after all.
 
+use super::db::{Connection, Row, params};
 use super::digest::problem_changed;
 use super::{Store, StoreError, from_json, history, incoming, to_json};
 use crate::model::problem::Problem;
-use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 
 /// So long the others may be silent before one core's recovery counts.
 const SILENCE_MAX_MS: i64 = 5 * 60 * 1000;
@@ -50,10 +50,10 @@ impl Store {
     /// Lets the recoveries count whose time has come; how many those were.
     pub(crate) fn count_recoveries(&self, now: i64) -> Result<usize, StoreError> {
         let next = "SELECT EXISTS (SELECT 1 FROM post WHERE recovers <= ?1)";
-        if !self.db.prepare_cached(next)?.query_row([now], |row| row.get::<_, bool>(0))? {
+        if !self.db.prepare_cached(next)?.query_row([now], |row| row.get::<bool>(0))? {
             return Ok(0);
         }
-        let transaction = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
+        let transaction = self.db.write()?;
         let due = due(&transaction, now)?;
         for one in &due {
             count(&transaction, one, now)?;
@@ -70,8 +70,8 @@ fn due(db: &Connection, now: i64) -> Result<Vec<Due>, StoreError> {
                  JOIN notification n ON n.seq = d.notification WHERE p.recovers <= ?1 AND d.state = 'merged'";
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query([now])?;
-    let read = |row: &Row<'_>| -> Result<Due, StoreError> {
-        let problem = from_json(&row.get::<_, String>(2)?)?;
+    let read = |row: Row<'_>| -> Result<Due, StoreError> {
+        let problem = from_json(&row.get::<String>(2)?)?;
         Ok(Due { post: row.get(0)?, digest: row.get(1)?, problem, delivery: row.get(3)?, body: row.get(4)? })
     };
     let mut due = Vec::new();

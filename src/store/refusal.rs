@@ -2,8 +2,8 @@
 
 use super::action::{Transition, advance};
 use super::audit::append;
+use super::db::{Connection, params};
 use super::{Store, StoreError};
-use rusqlite::{Connection, TransactionBehavior, params};
 use serde_json::{Value, json};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
@@ -17,26 +17,26 @@ impl Store {
         transitions: &[(i64, Transition)],
         now: i64,
     ) -> Result<(), StoreError> {
-        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.db.write()?;
         for (person, entry) in refusals {
             close(&transaction, Some(person), now)?;
             let sql = "INSERT INTO refusal (person, until, last) VALUES (?1, ?2, ?3)
-                       ON CONFLICT (person) DO UPDATE SET more = more + 1, last = ?3 RETURNING more";
+                       ON CONFLICT (person) DO UPDATE SET more = refusal.more + 1, last = excluded.last RETURNING more";
             let values = params![person, now.saturating_add(HOUR_MS), entry];
-            let more: i64 = transaction.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
+            let more = transaction.insert(sql, values)?.unwrap_or(0);
             if more == 0 {
                 append(&transaction, std::slice::from_ref(entry))?;
             }
         }
         advance(&transaction, transitions)?;
-        Ok(transaction.commit()?)
+        transaction.commit()
     }
 
     /// Writes the rows of the hours that are over.
     pub(crate) fn count_refusals(&mut self, now: i64) -> Result<(), StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM refusal WHERE until <= ?1 OR until > ?2)";
         if self.db.prepare_cached(sql)?.query_row(params![now, now.saturating_add(HOUR_MS)], |row| row.get(0))? {
-            let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let transaction = self.db.write()?;
             close(&transaction, None, now)?;
             transaction.commit()?;
         }

@@ -1,10 +1,10 @@
 //! The schema: a list that only grows. `user_version` says how much of it a database has.
 
 use super::StoreError;
-use rusqlite::Connection;
+use super::db::{Connection, Row};
 
 /// Each entry brings a database one version further. Never change one that was released; add another.
-const VERSIONS: [&str; 13] = [
+const VERSIONS: [&str; 14] = [
     "
 CREATE TABLE notification (
     seq INTEGER PRIMARY KEY,             -- order of import
@@ -190,6 +190,7 @@ CREATE TRIGGER audit_stays BEFORE DELETE ON audit
     VERSION_11,
     VERSION_12,
     VERSION_13,
+    VERSION_14,
 ];
 const VERSION_8: &str = include_str!("schema/version_8.sql");
 const VERSION_9: &str = include_str!("schema/version_9.sql");
@@ -197,6 +198,7 @@ const VERSION_10: &str = include_str!("schema/version_10.sql");
 const VERSION_11: &str = include_str!("schema/version_11.sql");
 const VERSION_12: &str = include_str!("schema/version_12.sql");
 const VERSION_13: &str = include_str!("schema/version_13.sql");
+const VERSION_14: &str = include_str!("schema/version_14.sql");
 /// From this version on reasons have their codes.
 const WITH_CODES: i64 = 8;
 
@@ -205,41 +207,93 @@ pub(super) fn known() -> i64 {
     i64::try_from(VERSIONS.len()).unwrap_or(i64::MAX)
 }
 
-/// Brings the schema up to date in one transaction: a crash in it leaves the database as it was. Refuses one from the
+/// Brings a file's schema up to date in one transaction: a crash in it leaves the database as it was. Refuses one from the
 /// future.
 pub(super) fn migrate(db: &Connection) -> Result<(), StoreError> {
+    let Connection::Sqlite(file) = db else { return Ok(()) };
     let known = known();
-    let version = |db: &Connection| db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
-    match version(db)? {
+    match user_version(file)? {
         found if found == known => return Ok(()),
         found if found > known || found < 0 => return Err(StoreError::Newer { found, known }),
         _ => {}
     }
     // A table that others refer to is made anew (<https://sqlite.org/lang_altertable.html>, section 7). Within a
     // transaction this can't be switched.
-    db.pragma_update(None, "foreign_keys", false)?;
-    // IMMEDIATE: of two processes that open a new database at once, the second finds it done.
-    let transaction = rusqlite::Transaction::new_unchecked(db, rusqlite::TransactionBehavior::Immediate)?;
-    let found = version(&transaction)?;
+    file.pragma_update(None, "foreign_keys", false)?;
+    // Of two processes that open a new database at once, the second finds it done.
+    let transaction = db.write()?;
+    let found = user_version(file)?;
     for sql in VERSIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
-        transaction.execute_batch(sql)?;
+        file.execute_batch(sql)?;
     }
     if found < WITH_CODES {
         super::pause::fill_codes(&transaction)?;
     }
     super::new_delivery::assign_orphans(&transaction)?;
-    transaction.pragma_update(None, "user_version", known)?;
-    Ok(transaction.commit()?)
+    file.pragma_update(None, "user_version", known)?;
+    transaction.commit()
 }
 
-/// Whether the schema is the one this program knows.
-pub(super) fn check(db: &Connection) -> Result<(), StoreError> {
+/// Whether a file's schema is the one this program knows.
+pub(super) fn check(db: &rusqlite::Connection) -> Result<(), StoreError> {
     let known = known();
-    match db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))? {
+    match user_version(db)? {
         found if found == known => Ok(()),
         found if found > known => Err(StoreError::Newer { found, known }),
         _ => Err(StoreError::Older),
     }
+}
+
+fn user_version(db: &rusqlite::Connection) -> Result<i64, StoreError> {
+    Ok(db.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+}
+
+/// The newest version for `PostgreSQL`, whose migrations begin with version 14.
+const POSTGRES: &str = include_str!("schema/postgres.sql");
+/// The oldest program that may work with a database of this version, beside newer ones. A step that only adds doesn't
+/// raise it.
+const OLDEST: i64 = 14;
+
+/// What `PostgreSQL` keeps of its schema.
+struct Meta {
+    version: i64,
+    oldest: i64,
+}
+
+/// Whether this program may use the outbox on that server.
+pub(super) fn check_server(db: &Connection) -> Result<(), StoreError> {
+    let known = known();
+    match meta(db)? {
+        meta if meta.oldest > known => Err(StoreError::Newer { found: meta.version, known }),
+        meta if meta.version < known => Err(StoreError::NeedsInit(db.name())),
+        _ => Ok(()),
+    }
+}
+
+fn meta(db: &Connection) -> Result<Meta, StoreError> {
+    let read = |row: Row<'_>| Ok(Meta { version: row.get(0)?, oldest: row.get(1)? });
+    db.query_row("SELECT version, oldest FROM meta", [], read)
+}
+
+/// Makes the outbox on a server, or brings it up to date, in one transaction; whether there was anything to do. For the
+/// owner.
+pub(super) fn init_server(db: &Connection) -> Result<bool, StoreError> {
+    let Connection::Postgres(link) = db else { return Ok(false) };
+    let transaction = db.write_first()?;
+    let there = "SELECT to_regclass('meta') IS NOT NULL";
+    if db.query_row(there, [], |row| row.get(0))? {
+        let meta = meta(db)?;
+        // Later versions: their steps, in order, where `meta.version` is lower.
+        return if meta.oldest > known() {
+            Err(StoreError::Newer { found: meta.version, known: known() })
+        } else {
+            Ok(false)
+        };
+    }
+    link.batch(POSTGRES)?;
+    db.execute("INSERT INTO meta (version, oldest) VALUES (?1, ?2)", [known(), OLDEST])?;
+    transaction.commit()?;
+    Ok(true)
 }
 
 /// The statements of the versions after that one.
@@ -250,7 +304,7 @@ pub(super) fn after(version: usize) -> String {
 
 /// A database as the first version made it.
 #[cfg(test)]
-pub(super) fn first_version(db: &Connection) {
+pub(super) fn first_version(db: &rusqlite::Connection) {
     db.execute_batch(VERSIONS[0]).unwrap();
     db.pragma_update(None, "user_version", 1).unwrap();
 }

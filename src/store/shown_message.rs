@@ -1,6 +1,7 @@
 //! The messages that people click on, as the outbox knows them.
 
 use super::assign_post::PostAssigner;
+use super::db::{Connection, Row, params};
 use super::delivery_queue::{DeliveryQueue, MessageMode, Target};
 use super::history::{self, Heard};
 use super::new_delivery::{NOBODY, NewDeliveryRow};
@@ -10,7 +11,6 @@ use crate::model::notification::Kind;
 use crate::model::problem::{ActionTaken, NEW_OWNER, Problem};
 use crate::rules::authorise::Permission;
 use crate::rules::confirm::Expectation;
-use rusqlite::{Connection, Row, TransactionBehavior, params};
 use std::time::Duration;
 
 /// A message that somebody clicked on, as the outbox knows it.
@@ -77,7 +77,7 @@ impl Store {
     fn at(&self, sql: &str, message: [&str; 2]) -> Result<Option<i64>, StoreError> {
         let mut statement = self.db.prepare_cached(sql)?;
         let mut rows = statement.query(message)?;
-        Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
+        rows.next()?.map(|row| row.get(0)).transpose()
     }
 
     /// The message that stands for an object's open problem, whichever it is.
@@ -102,8 +102,8 @@ impl Store {
         let sql =
             "SELECT id, problem FROM post WHERE digest = ?1 AND open = 1 AND acknowledged = 0 AND rank > 0 ORDER BY id";
         let mut statement = self.db.prepare_cached(sql)?;
-        let rows = statement.query_map([digest], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
-        rows.map(|row| row.map_err(StoreError::from).and_then(|(id, text)| Ok((id, from_json(&text)?)))).collect()
+        let rows = statement.query_map([digest], |row| Ok((row.get(0)?, row.get::<String>(1)?)))?;
+        rows.map(|row| row.and_then(|(id, text)| Ok((id, from_json(&text)?)))).collect()
     }
 
     /// Lets every message about the objects show the actions that people took: as notifications of our own, each of which
@@ -116,20 +116,17 @@ impl Store {
         quiet: Duration,
         now: i64,
     ) -> Result<(), StoreError> {
-        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.db.write()?;
         for NewActionTaken { id, object, action } in taken {
             // As of now: a notification that the core sends meanwhile is imported by another thread.
             let Some(problem) = shown_of(&transaction, object)?.and_then(|shown| shown.problem) else {
                 continue;
             };
             let incoming = Incoming::Notification(action.as_notification(&problem.latest));
-            let sql = "INSERT OR IGNORE INTO notification (id, received, object, duplicate_key, contact, body)
-                       VALUES (?1, ?2, ?3, ?1, '', ?4)";
+            let sql = "INSERT INTO notification (id, received, object, duplicate_key, contact, body)
+                       VALUES (?1, ?2, ?3, ?1, '', ?4) ON CONFLICT (id) DO NOTHING RETURNING seq";
             let values = params![id, now, object, to_json(&incoming)?];
-            if transaction.prepare_cached(sql)?.execute(values)? == 0 {
-                continue;
-            }
-            let seq = transaction.last_insert_rowid();
+            let Some(seq) = transaction.insert(sql, values)? else { continue };
             if let Incoming::Notification(notification) = &incoming {
                 let heard = Heard { notification, duplicate_key: id, contact: "", destination: None, now };
                 history::hear(&transaction, &heard)?;
@@ -148,7 +145,7 @@ impl Store {
                 }
             }
         }
-        Ok(transaction.commit()?)
+        transaction.commit()
     }
 }
 
@@ -157,7 +154,7 @@ pub(super) fn queues_of(db: &Connection, object: &str) -> Result<Vec<DeliveryQue
     let sql = "SELECT DISTINCT integration, target FROM post WHERE object = ?1 AND open = 1";
     let mut statement = db.prepare_cached(sql)?;
     let queues = statement.query_map([object], DeliveryQueue::from_row)?;
-    Ok(queues.collect::<Result<_, _>>()?)
+    queues.collect::<Result<_, _>>()
 }
 
 /// The Slack id of the person whom a problem was handed over to: they are mentioned, and get it as a direct message.
@@ -198,7 +195,7 @@ fn shown_of(db: &Connection, object: &str) -> Result<Option<ShownMessage>, Store
     rows.next()?.map(read).transpose()
 }
 
-fn read(row: &Row<'_>) -> Result<ShownMessage, StoreError> {
+fn read(row: Row<'_>) -> Result<ShownMessage, StoreError> {
     let (channel, ts): (Option<String>, Option<String>) = (row.get(2)?, row.get(3)?);
     let problem: String = row.get(4)?;
     Ok(ShownMessage {

@@ -1,6 +1,6 @@
 //! The states of rows: enums in Rust, names in the database.
 
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use super::db::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlResult, ValueRef};
 
 /// An enum that the database keeps by name: one list for both directions, which the schema's `CHECK` repeats. A name that
 /// isn't in the list was written by another version or by noise.
@@ -18,7 +18,7 @@ macro_rules! stored_by_name {
         }
 
         impl ToSql for $type {
-            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+            fn to_sql(&self) -> ToSqlResult<'_> {
                 Ok(self.name().into())
             }
         }

@@ -3,12 +3,12 @@
 //! The row is made and goes in the transaction that imports the acknowledgement and its end. The question, and the news that
 //! nobody answered it, go into the outbox in the transaction that plans the next time.
 
+use super::db::{Connection, Row, params};
 use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::escalation::enqueue_notice;
 use super::{Store, StoreError, from_json, to_json};
 use crate::model::incoming::Incoming;
 use crate::model::problem::{ActionTaken, Problem};
-use rusqlite::{Connection, Row, TransactionBehavior, params};
 use std::time::Duration;
 
 const BATCH: u32 = 200;
@@ -77,16 +77,16 @@ impl Store {
     pub(crate) fn due_still(&self, asked_since: i64, answered_until: i64) -> Result<Vec<Still>, StoreError> {
         let sql = "SELECT object, since, asked FROM still
                    WHERE (asked IS NULL AND since <= ?1) OR asked <= ?2 ORDER BY since LIMIT ?3";
-        let read = |row: &Row<'_>| Ok(Still { object: row.get(0)?, since: row.get(1)?, asked: row.get(2)? });
+        let read = |row: Row<'_>| Ok(Still { object: row.get(0)?, since: row.get(1)?, asked: row.get(2)? });
         let mut statement = self.db.prepare_cached(sql)?;
         let rows = statement.query_map(params![asked_since, answered_until, BATCH], read)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        rows.collect::<Result<_, _>>()
     }
 
     /// The oldest question that is to be asked, and the oldest that was and isn't answered; Unix ms.
     pub(crate) fn next_still(&self) -> Result<(Option<i64>, Option<i64>), StoreError> {
         let sql = "SELECT (SELECT MIN(since) FROM still WHERE asked IS NULL), (SELECT MIN(asked) FROM still)";
-        Ok(self.db.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?)
+        self.db.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     /// The acknowledged problem of a row; `None`: it isn't acknowledged any more.
@@ -109,9 +109,9 @@ impl Store {
         now: i64,
     ) -> Result<bool, StoreError> {
         let Still { object, since, asked } = notified.row;
-        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.db.write()?;
         let sql = "UPDATE still SET since = ?4, asked = ?5 WHERE object = ?1 AND since = ?2
-                     AND ((asked IS NULL AND ?3 IS NULL) OR asked = ?3)";
+                     AND COALESCE(asked, -1) = COALESCE(CAST(?3 AS BIGINT), -1)";
         if transaction.execute(sql, params![object, since, asked, notified.next.0, notified.next.1])? == 0 {
             return Ok(false);
         }
@@ -121,11 +121,10 @@ impl Store {
         let incoming = Incoming::Notification(notified.action.as_notification(&problem.latest));
         let id = format!("still {object} {since} {}", asked.unwrap_or(0));
         let sql = "INSERT INTO notification (id, received, object, duplicate_key, contact, body)
-                   VALUES (?1, ?2, ?3, ?1, '', ?4) ON CONFLICT (id) DO NOTHING";
-        if transaction.execute(sql, params![id, now, object, to_json(&incoming)?])? == 0 {
+                   VALUES (?1, ?2, ?3, ?1, '', ?4) ON CONFLICT (id) DO NOTHING RETURNING seq";
+        let Some(seq) = transaction.insert(sql, params![id, now, object, to_json(&incoming)?])? else {
             return Ok(false);
-        }
-        let seq = transaction.last_insert_rowid();
+        };
         let about = (&problem, &incoming, seq);
         let mentions = to_json(&notified.mentions)?;
         let queues = match notified.only {
@@ -149,6 +148,6 @@ fn acknowledged_problem(db: &Connection, object: &str) -> Result<Option<(Deliver
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query([object])?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let problem: Problem = from_json(&row.get::<_, String>(2)?)?;
+    let problem: Problem = from_json(&row.get::<String>(2)?)?;
     Ok(Some((DeliveryQueue::from_row(row)?, problem)))
 }

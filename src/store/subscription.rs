@@ -1,7 +1,7 @@
 //! Subscriptions: routes that channels gave themselves in Slack.
 
+use super::db::params;
 use super::{Store, StoreError};
-use rusqlite::{TransactionBehavior, params};
 
 /// So many subscriptions one channel may have: each is looked at for each notification.
 pub(crate) const PER_CHANNEL_MAX: usize = 50;
@@ -24,7 +24,7 @@ pub(crate) struct Subscription {
 impl Store {
     /// All subscriptions, in the order they were made.
     pub(crate) fn subscriptions(&self) -> Result<Vec<Subscription>, StoreError> {
-        let sql = "SELECT integration, channel, filter, user, name, at FROM subscription ORDER BY id";
+        let sql = "SELECT integration, channel, filter, person, name, at FROM subscription ORDER BY id";
         let mut statement = self.db.prepare_cached(sql)?;
         let rows = statement.query_map([], |row| {
             Ok(Subscription {
@@ -36,7 +36,7 @@ impl Store {
                 at: row.get(5)?,
             })
         })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        rows.collect::<Result<_, _>>()
     }
 
     /// Keeps one, with its row of the audit; 0 when the channel has it already. `None`: this very order was carried
@@ -47,12 +47,12 @@ impl Store {
         key: &str,
         entry: &str,
     ) -> Result<Option<usize>, StoreError> {
-        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.db.write()?;
         if !super::action::is_first(&transaction, key, new.at)? {
             return Ok(None);
         }
-        let sql = "INSERT OR IGNORE INTO subscription (integration, channel, filter, user, name, at)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let sql = "INSERT INTO subscription (integration, channel, filter, person, name, at)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (integration, channel, filter) DO NOTHING";
         let values = params![new.integration, new.channel, new.filter, new.user, new.name, new.at];
         let added = transaction.execute(sql, values)?;
         if added > 0 {
@@ -71,7 +71,7 @@ impl Store {
         (key, now): (&str, i64),
         entry: &str,
     ) -> Result<Option<usize>, StoreError> {
-        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.db.write()?;
         if !super::action::is_first(&transaction, key, now)? {
             return Ok(None);
         }

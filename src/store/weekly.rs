@@ -1,11 +1,11 @@
 //! When the week's summary is due, and its message: one row that moves on in the transaction that enqueues the message.
 
 use super::assign_post::PostAssigner;
+use super::db::{OptionalExtension, params};
 use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::new_delivery::{NOBODY, NewDeliveryRow};
 use super::{Store, StoreError, duplicate, to_json};
 use crate::model::incoming::{DirectMessage, Incoming};
-use rusqlite::{OptionalExtension, TransactionBehavior, params};
 use std::time::Duration;
 
 /// A summary about to be enqueued.
@@ -36,7 +36,7 @@ impl Store {
 
     /// Enqueues the summary, unless somebody has done so since it was looked at; whether it was done.
     pub(crate) fn post_weekly(&mut self, post: &WeeklyPost, now: i64) -> Result<bool, StoreError> {
-        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.db.write()?;
         let moved =
             transaction.execute("UPDATE weekly SET due = ?2 WHERE id = 1 AND due = ?1", [post.due, post.next])?;
         if moved == 0 {
@@ -45,10 +45,9 @@ impl Store {
         let incoming = Incoming::DirectMessage(post.message.clone());
         let object = incoming.object_key();
         let sql = "INSERT INTO notification (id, received, object, duplicate_key, contact, body, origin)
-                   VALUES (?1, ?2, ?3, ?4, '', ?5, '') ON CONFLICT (id) DO NOTHING";
+                   VALUES (?1, ?2, ?3, ?4, '', ?5, '') ON CONFLICT (id) DO NOTHING RETURNING seq";
         let values = params![post.message.key, now, object, duplicate::key(&incoming), to_json(&incoming)?];
-        if transaction.execute(sql, values)? > 0 {
-            let seq = transaction.last_insert_rowid();
+        if let Some(seq) = transaction.insert(sql, values)? {
             let row = NewDeliveryRow {
                 seq,
                 queue: post.queue.clone(),

@@ -9,8 +9,9 @@ use serde_json::json;
 use std::fs;
 use std::time::Duration;
 
-fn acknowledged_in_one_tap(way: Way) {
-    let night = OnCall::with_nagios(way, "");
+/// `more`: of the configuration.
+pub(crate) fn acknowledged_in_one_tap(way: Way, more: &str) {
+    let night = OnCall::with_nagios(way, more);
     night.core.set("Disk", 2, "DISK CRITICAL - 3% free");
     let card = night.expect("CRITICAL: Disk on Web 01");
     let click = card.click("acknowledge");
@@ -57,13 +58,13 @@ fn acknowledged_in_one_tap(way: Way) {
 #[test]
 #[ignore = "needs nagios4 and root: tests/run"]
 fn a_click_over_http_is_an_acknowledgement_that_the_core_holds() {
-    acknowledged_in_one_tap(Way::Http);
+    acknowledged_in_one_tap(Way::Http, "");
 }
 
 #[test]
 #[ignore = "needs nagios4 and root: tests/run"]
 fn a_click_over_socket_mode_is_an_acknowledgement_that_the_core_holds() {
-    acknowledged_in_one_tap(Way::SocketMode);
+    acknowledged_in_one_tap(Way::SocketMode, "");
 }
 
 #[test]

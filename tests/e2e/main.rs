@@ -17,6 +17,7 @@ mod command_line;
 mod commands;
 mod cores;
 mod curve;
+mod database;
 mod deadman;
 mod demo;
 mod disk;

@@ -40,7 +40,7 @@ pub(super) fn deliveries(
     let spool = Spool::new(&config.state_dir);
     let (spooled, _) = spool.waiting();
     let bad = spool.bad();
-    let store = Store::open_existing(&config.state_dir)?;
+    let store = Store::open_existing(config.outbox_at())?;
     let (rows, summary) = match &store {
         Some(store) => {
             let state = filter.state.as_deref().and_then(DeliveryState::from_name);
@@ -121,7 +121,7 @@ fn destination(row: &Row) -> String {
 
 /// The channels' subscriptions from Slack: routes beside the configuration's.
 pub(super) fn subscriptions(config: &Config, as_json: bool, out: &mut Output) -> Result<Exit, Failure> {
-    let store = Store::open_existing(&config.state_dir)?;
+    let store = Store::open_existing(config.outbox_at())?;
     let all = store.map(|store| store.subscriptions()).transpose()?.unwrap_or_default();
     if as_json {
         out.line(&json!({ "subscriptions": all.iter().map(subscription_json).collect::<Vec<_>>() }).to_string());

@@ -124,7 +124,7 @@ fn plans_of(person: &Person, config: &Config) -> Vec<String> {
         return Vec::new();
     }
     // Without the outbox nobody is on call: a rule that allows then allows nobody.
-    let store = Store::open_for_reading(&config.state_dir, DATABASE_PATIENCE).ok().flatten();
+    let store = Store::open_for_reading(config.outbox_at(), DATABASE_PATIENCE).ok().flatten();
     let duties = store.and_then(|store| store.all_on_duty().ok()).unwrap_or_default();
     let is = |who: &String| {
         *who == person.user_id || person.email.as_deref().is_some_and(|email| email.eq_ignore_ascii_case(who))

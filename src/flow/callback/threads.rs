@@ -42,7 +42,7 @@ pub(super) struct Threads {
 impl Threads {
     /// Starts them; they end with the process, but for the action worker.
     pub(super) fn start(config: &Arc<Config>, env: &Environment, status: &StatusWriter) -> Result<Self, CallbackError> {
-        let store = |patience| Store::open(&config.state_dir, patience).map(|(store, _)| store);
+        let store = |patience| Store::open(config.outbox_at(), patience).map(|(store, _)| store);
         let lookup = || AccessLookup::new(Arc::clone(config), env.clone());
 
         let (actions, action_inbox) = channel();

@@ -5,7 +5,7 @@
 
 use super::{ClosedState, CommandTransport, Configured, Facts, Listener, Spool};
 use crate::config::lenient::state_dirs;
-use crate::config::{self, Config, Flavor, Integration, LivestatusAddress, LoadError};
+use crate::config::{self, Config, Flavor, Integration, LivestatusAddress, LoadError, OutboxAt};
 use crate::monitoring::error::SendError;
 use crate::monitoring::local::account_of_core;
 use crate::monitoring::{send, shell};
@@ -56,15 +56,18 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, 
     put(&mut |facts| facts.listener = Some(listener.clone()));
     let spool = spool(&state_dir);
     put(&mut |facts| facts.spool = Some(spool.clone()));
-    if let Some(head) = audit_head {
-        let seen = has_audit_head(&state_dir, head);
-        put(&mut |facts| facts.audit_head = Some(seen.clone()));
-    }
     let (configured, config) = configured(path.map(PathBuf::as_path), env);
     put(&mut |facts| facts.config = Some(configured.clone()));
+    let at = OutboxAt::of(&state_dir, config.as_ref().and_then(|config| config.database.as_ref()));
+    let has_database = matches!(at, OutboxAt::Database(_));
+    put(&mut |facts| facts.has_database = has_database);
+    if let Some(head) = audit_head {
+        let seen = has_audit_head(at, head);
+        put(&mut |facts| facts.audit_head = Some(seen.clone()));
+    }
     let closed = closed_state(config.as_ref(), &state_dir);
     put(&mut |facts| facts.closed_state.clone_from(&closed));
-    let mut outbox = outbox(&state_dir, now);
+    let mut outbox = outbox(at, now);
     if let (Ok(health), Some(config)) = (&mut outbox, &config) {
         // The others are said already, or nobody wants them any more.
         let is_ready = |i: &&Integration| i.enabled && i.missing_token().is_none();
@@ -73,7 +76,7 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, 
     }
     put(&mut |facts| facts.outbox = Some(outbox.clone()));
     let Some(config) = config else { return };
-    let origins = origins(&state_dir, &config, now);
+    let origins = origins(&config, now);
     put(&mut |facts| facts.origins.clone_from(&origins));
     let mut cores: Vec<config::Core> = config.cores.iter().flat_map(config::Core::members).collect();
     if cores.is_empty() {
@@ -149,8 +152,8 @@ fn spool(state_dir: &Path) -> Result<Spool, String> {
     Ok(Spool { files: spool.waiting().0, oldest, bad: spool.bad().len() })
 }
 
-fn outbox(state_dir: &Path, now: i64) -> Result<Health, String> {
-    let store = Store::open_for_reading(state_dir, PATIENCE).map_err(|e| e.to_string())?;
+fn outbox(at: OutboxAt<'_>, now: i64) -> Result<Health, String> {
+    let store = Store::open_for_reading(at, PATIENCE).map_err(|e| e.to_string())?;
     match store {
         Some(store) => store.health(now.saturating_mul(1000)).map_err(|e| e.to_string()),
         None => Ok(Health::default()),
@@ -159,8 +162,8 @@ fn outbox(state_dir: &Path, now: i64) -> Result<Health, String> {
 
 /// Several hosts that notify for one core, of which the configuration doesn't say what they are to each other. An outbox
 /// that can't be read is told elsewhere.
-fn origins(state_dir: &Path, config: &Config, now: i64) -> BTreeMap<String, Vec<String>> {
-    let store = Store::open_for_reading(state_dir, PATIENCE).ok().flatten();
+fn origins(config: &Config, now: i64) -> BTreeMap<String, Vec<String>> {
+    let store = Store::open_for_reading(config.outbox_at(), PATIENCE).ok().flatten();
     let found = store.and_then(|store| store.origins(now.saturating_mul(1000)).ok()).unwrap_or_default();
     // A relay's token says for which core it speaks.
     let is_known = |core: &config::Core| core.redundant.is_some() || core.is_remote();
@@ -168,8 +171,8 @@ fn origins(state_dir: &Path, config: &Config, now: i64) -> BTreeMap<String, Vec<
     found.into_iter().filter(|(core, hosts)| hosts.len() > 1 && !is_reported(core)).collect()
 }
 
-fn has_audit_head(state_dir: &Path, head: &str) -> Result<bool, String> {
-    let store = Store::open_for_reading(state_dir, PATIENCE).map_err(|e| e.to_string())?;
+fn has_audit_head(at: OutboxAt<'_>, head: &str) -> Result<bool, String> {
+    let store = Store::open_for_reading(at, PATIENCE).map_err(|e| e.to_string())?;
     store.map_or(Ok(false), |store| store.has_audit_head(head).map_err(|e| e.to_string()))
 }
 

@@ -25,6 +25,7 @@ fn well() -> Facts {
         now: NOW,
         listener: Some(Ok(Listener::Runs(status()))),
         spool: Some(Ok(Spool::default())),
+        has_database: false,
         outbox: Some(Ok(Health::default())),
         config: Some(Configured::Good { takes_callbacks: true, template: None, missing: Vec::new() }),
         cores: BTreeMap::from([(String::new(), CommandTransport::Open)]),

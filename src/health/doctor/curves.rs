@@ -38,7 +38,7 @@ pub(super) fn sources(config: &Config, env: &Environment) -> Vec<Step> {
             ));
         }
     }
-    let store = Store::open_existing(&config.state_dir).ok().flatten();
+    let store = Store::open_existing(config.outbox_at()).ok().flatten();
     let newest = store.as_ref().and_then(|store| {
         let has_value = |one: &crate::model::notification::Notification| {
             one.kind == Kind::Problem && watched(&one.perfdata).is_some()

@@ -2,7 +2,7 @@
 
 use super::{Step, Trouble};
 use crate::config::lenient::state_dirs;
-use crate::config::{self, Config};
+use crate::config::{self, Config, OutboxAt};
 use crate::health::check::{Configured, Facts, Level, Listener, gather, judge_listener, span};
 use crate::state_dir::StateDirs;
 use crate::store::Store;
@@ -95,6 +95,7 @@ pub(super) fn state(path: Option<&Path>, env: &Environment) -> Vec<Step> {
         let (found, remedy) = closed.judge();
         return vec![Step::bad(Trouble::State, "state directory", found, remedy)];
     }
+    let at = OutboxAt::of(&state_dir, config.as_ref().and_then(|config| config.database.as_ref()));
     let (owner, me) = (user_name(directory.uid()), user_name(rustix::process::geteuid().as_raw()));
     let mut steps = Vec::new();
     let unwritable = ["", "spool/tmp", "spool/new"].into_iter().map(|inside| state_dir.join(inside)).find(|path| {
@@ -123,7 +124,7 @@ pub(super) fn state(path: Option<&Path>, env: &Environment) -> Vec<Step> {
         });
     }
     steps.push(
-        match Store::open_for_reading(&state_dir, PATIENCE).and_then(|store| match store {
+        match Store::open_for_reading(at, PATIENCE).and_then(|store| match store {
             Some(store) => store.health(clock::wall_ms()).map(Some),
             None => Ok(None),
         }) {

@@ -4,8 +4,8 @@ use crate::model::notification::Notification;
 use crate::model::object::Object;
 use crate::model::past_problem::{Answer, Ending, PastProblem, Worst};
 use crate::model::problem::Problem;
+use crate::store::db::{Connection, OptionalExtension, Row, named_params, params};
 use crate::store::{DeliveryQueue, Store, StoreError, from_json};
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params, params};
 
 /// So much of a comment and of a name is kept.
 const REMARK_CHARS_MAX: usize = 500;
@@ -61,17 +61,16 @@ fn first(text: &str, most: usize) -> String {
 pub(super) fn known_object(db: &Connection, object: &Object) -> Result<Option<i64>, StoreError> {
     let sql = "SELECT id FROM history_object WHERE core = ?1 AND host = ?2 AND service = ?3";
     let values = params![object.core, object.host, object.service.as_deref().unwrap_or_default()];
-    Ok(db.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?)
+    db.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()
 }
 
 pub(super) fn object_id(db: &Connection, object: &Object) -> Result<i64, StoreError> {
     if let Some(known) = known_object(db, object)? {
         return Ok(known);
     }
-    let sql = "INSERT INTO history_object (core, host, service) VALUES (?1, ?2, ?3)";
+    let sql = "INSERT INTO history_object (core, host, service) VALUES (?1, ?2, ?3) RETURNING id";
     let values = params![object.core, object.host, object.service.as_deref().unwrap_or_default()];
-    db.prepare_cached(sql)?.execute(values)?;
-    Ok(db.last_insert_rowid())
+    db.insert(sql, values)?.ok_or(StoreError::NoRow)
 }
 
 fn name_id(db: &Connection, name: &str) -> Result<i64, StoreError> {
@@ -80,15 +79,14 @@ fn name_id(db: &Connection, name: &str) -> Result<i64, StoreError> {
     if let Some(known) = db.prepare_cached(known)?.query_row([&name], |row| row.get(0)).optional()? {
         return Ok(known);
     }
-    db.prepare_cached("INSERT INTO history_name (name) VALUES (?1)")?.execute([&name])?;
-    Ok(db.last_insert_rowid())
+    db.insert("INSERT INTO history_name (name) VALUES (?1) RETURNING id", [&name])?.ok_or(StoreError::NoRow)
 }
 
 /// The columns that [`past`] decodes, from `history h`.
 const COLUMNS: &str = "h.began, h.ended, h.worst, h.notified, h.flapped, h.unseen, h.answered, h.remark,
     (SELECT n.name FROM history_name n WHERE n.id = h.person), (SELECT n.name FROM history_name n WHERE n.id = h.destination)";
 
-fn past(row: &Row<'_>) -> rusqlite::Result<PastProblem> {
+fn past(row: Row<'_>) -> Result<PastProblem, StoreError> {
     let at: Option<i64> = row.get(6)?;
     let (remark, by) = (row.get(7)?, row.get(8)?);
     Ok(PastProblem {
@@ -117,7 +115,7 @@ impl Store {
         );
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let mut statement = self.db.prepare_cached(&sql)?;
-        Ok(statement.query_map([id, before, most], past)?.collect::<Result<_, _>>()?)
+        statement.query_map([id, before, most], past)?.collect::<Result<_, _>>()
     }
 
     /// The objects with these names, in any core or in the named one.
@@ -125,7 +123,7 @@ impl Store {
         let sql = "SELECT core, host, service FROM history_object WHERE host = ?1 AND service = ?2 ORDER BY core";
         let mut statement = self.db.prepare_cached(sql)?;
         let rows = statement.query_map([host, service.unwrap_or_default()], object)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        rows.collect::<Result<_, _>>()
     }
 
     /// The ended problems that began within a time, of all objects.
@@ -179,13 +177,13 @@ impl Store {
             NEIGHBOURS_LOOKED_AT,
             most
         ];
-        let texts = statement.query_map(values, |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+        let texts = statement.query_map(values, |row| row.get::<String>(0))?.collect::<Result<Vec<_>, _>>()?;
         texts.iter().map(|text| from_json::<Problem>(text).map(|problem| problem.latest)).collect()
     }
 
     /// Adds problems of an imported log, in one transaction; how many were not there yet.
     pub(crate) fn add_past(&mut self, batch: &[(Object, PastProblem)]) -> Result<usize, StoreError> {
-        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.db.write()?;
         let mut added = 0;
         for (object, past) in batch {
             let id = object_id(&transaction, object)?;
@@ -226,17 +224,16 @@ impl Store {
     ) -> Result<Option<Verdicts>, StoreError> {
         let Some(id) = known_object(&self.db, object)? else { return Ok(None) };
         let sql = "SELECT began FROM history WHERE object = ?1 AND began <= ?2 ORDER BY began DESC LIMIT 1";
-        let Some(began) =
-            self.db.prepare_cached(sql)?.query_row([id, before], |row| row.get::<_, i64>(0)).optional()?
+        let Some(began) = self.db.prepare_cached(sql)?.query_row([id, before], |row| row.get::<i64>(0)).optional()?
         else {
             return Ok(None);
         };
         let sql = "INSERT INTO verdict (object, began, person, noise, at) VALUES (?1, ?2, ?3, ?4, ?5)
                    ON CONFLICT (object, began, person) DO UPDATE SET noise = excluded.noise, at = excluded.at";
         self.db.prepare_cached(sql)?.execute(params![id, began, first(person, NAME_CHARS_MAX), is_noise, now])?;
-        let sql = "SELECT COALESCE(SUM(noise), 0), COUNT(*) - COALESCE(SUM(noise), 0) FROM verdict
+        let sql = "SELECT COUNT(*) FILTER (WHERE noise = 1), COUNT(*) FILTER (WHERE noise = 0) FROM verdict
                    WHERE object = ?1 AND began = ?2";
-        let verdicts = |row: &Row<'_>| Ok(Verdicts { noise: row.get(0)?, worth_it: row.get(1)? });
+        let verdicts = |row: Row<'_>| Ok(Verdicts { noise: row.get(0)?, worth_it: row.get(1)? });
         Ok(Some(self.db.prepare_cached(sql)?.query_row([id, began], verdicts)?))
     }
 }
@@ -248,7 +245,7 @@ pub(crate) struct Verdicts {
     pub(crate) worth_it: u32,
 }
 
-fn object(row: &Row<'_>) -> rusqlite::Result<Object> {
+fn object(row: Row<'_>) -> Result<Object, StoreError> {
     let service: String = row.get(2)?;
     Ok(Object { core: row.get(0)?, host: row.get(1)?, service: Some(service).filter(|service| !service.is_empty()) })
 }

@@ -5,10 +5,10 @@ use crate::model::outcome::Posted;
 use crate::model::slack_error::Reason;
 use crate::rules::digest::{DigestStats, DigestStep};
 use crate::store::claim::{Claimed, Work};
+use crate::store::db::params;
 use crate::store::pause::end_outage;
 use crate::store::state::DeliveryState;
 use crate::store::{StoreError, curve, escalation, to_json};
-use rusqlite::params;
 
 /// The reason of deliveries that a digest's message covers.
 const IN_A_DIGEST: &str = "shown in a digest";
@@ -18,7 +18,8 @@ impl Recorder<'_> {
     pub(super) fn delivered(self, posted: Option<&Posted>, covered: usize) -> Result<(), StoreError> {
         let Claimed { message, queue, work, queued, .. } = self.claimed;
         if let Some(Posted { channel, .. }) = posted {
-            let sql = "INSERT OR REPLACE INTO channel (integration, target, id) VALUES (?1, ?2, ?3)";
+            let sql = "INSERT INTO channel (integration, target, id) VALUES (?1, ?2, ?3)
+                       ON CONFLICT (integration, target) DO UPDATE SET id = excluded.id";
             self.db.prepare_cached(sql)?.execute(params![queue.integration, queue.target, channel])?;
         }
         end_outage(self.db, &queue.integration)?;
@@ -86,7 +87,8 @@ impl Recorder<'_> {
                 self.end_waiting(DeliveryState::Merged, &reason)?;
                 // One of its problems may have come back while the closing line was sent: then it goes on.
                 let open =
-                    "open = ?2 OR EXISTS (SELECT 1 FROM delivery d WHERE d.digest = digest.id AND d.state = 'waiting')";
+                    "open = CASE WHEN EXISTS (SELECT 1 FROM delivery d WHERE d.digest = digest.id AND d.state = 'waiting')
+                              THEN 1 ELSE ?2 END";
                 id.update(self.db, open, &[&(step == DigestStep::MarkShown)])
             }
         }

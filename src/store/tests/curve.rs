@@ -141,3 +141,12 @@ fn the_values_of_an_objects_own_notifications_are_found() {
     let found = store.notified_perfdata(&object.key(), NOW).unwrap();
     assert_eq!(found, [(77, "rta=5ms".to_owned()), (0, String::new())]);
 }
+
+both::on_postgres! {
+    a_curve_is_one_edit_however_often_it_is_tried,
+    an_edit_that_fails_leaves_nothing_dead_or_waiting,
+    news_on_their_way_take_the_curve_with_them,
+    what_is_late_or_of_another_time_is_dropped,
+    a_picture_is_taken_once_and_takes_its_channels_turn,
+    the_values_of_an_objects_own_notifications_are_found,
+}

@@ -214,8 +214,20 @@ fn a_million_rows_take_less_than_150_megabytes() {
             .collect();
         store.add_past(&rows).unwrap();
     }
-    store.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    store.db.batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
     let rows: i64 = store.db.query_row("SELECT COUNT(*) FROM history", [], |row| row.get(0)).unwrap();
     let bytes = std::fs::metadata(directory.path().join(NAME)).unwrap().len();
     assert!(rows == 1_000_000 && bytes < 150_000_000, "{rows} rows, {bytes} bytes");
+}
+
+both::on_postgres! {
+    a_problem_that_ends_leaves_one_row_however_many_were_notified,
+    an_answer_from_slack_counts_as_one_of_the_core,
+    what_was_never_notified_as_a_problem_is_not_remembered,
+    an_end_that_nobody_reported_and_flapping_are_told_apart,
+    an_import_adds_no_row_that_overlaps_one_that_is_there,
+    an_import_adds_the_acknowledgement_that_nobody_was_notified_of,
+    what_is_older_than_it_is_to_be_kept_is_forgotten_in_steps,
+    a_neighbour_is_named_only_where_its_own_card_is,
+    each_person_has_one_verdict_on_a_problem,
 }

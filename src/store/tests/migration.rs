@@ -2,6 +2,7 @@
 //! way.
 
 use super::*;
+use rusqlite::Connection as File;
 use rusqlite::types::Value;
 use std::collections::BTreeMap;
 
@@ -10,17 +11,22 @@ use std::collections::BTreeMap;
 /// audit whose first rows were let go.
 const WEEK: &str = include_str!("../../../tests/samples/outbox-schema-7.sql");
 
-const WEEK_MS: i64 = 1_795_000_000_000;
+pub(super) const WEEK_MS: i64 = 1_795_000_000_000;
 
-fn week() -> (tempfile::TempDir, PathBuf) {
+pub(super) fn week() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(NAME);
-    Connection::open(&path).unwrap().execute_batch(WEEK).unwrap();
+    File::open(&path).unwrap().execute_batch(WEEK).unwrap();
     (directory, path)
 }
 
+fn file(store: &Store) -> &File {
+    let Connection::Sqlite(file) = &store.db else { panic!("the week is in a file") };
+    file
+}
+
 /// The rows of a query as text, in order.
-fn rows(db: &Connection, sql: &str) -> Vec<String> {
+fn rows(db: &File, sql: &str) -> Vec<String> {
     let mut statement = db.prepare(sql).unwrap();
     let columns = statement.column_count();
     let row = |row: &rusqlite::Row<'_>| {
@@ -92,7 +98,7 @@ const SAME: [(&str, &str, &str); 14] = [
     ("audit's start", "SELECT * FROM audit_start", "SELECT * FROM audit_start"),
     ("refusals", "SELECT * FROM refusal", "SELECT * FROM refusal"),
     ("subscriptions", "SELECT * FROM subscription", "SELECT * FROM subscription"),
-    ("Homes", "SELECT * FROM home ORDER BY user", "SELECT * FROM home ORDER BY user"),
+    ("Homes", "SELECT * FROM home ORDER BY user", "SELECT * FROM home ORDER BY person"),
     (
         "look-ups and channels",
         "SELECT integration, name, id, until FROM lookup UNION ALL SELECT integration, target, id, 0 FROM channel ORDER BY 1, 2",
@@ -103,22 +109,22 @@ const SAME: [(&str, &str, &str); 14] = [
 #[test]
 fn every_row_of_a_week_arrives() {
     let (directory, path) = week();
-    let old = Connection::open(&path).unwrap();
+    let old = File::open(&path).unwrap();
     let before: Vec<Vec<String>> = SAME.iter().map(|(_, sql, _)| rows(&old, sql)).collect();
     drop(old);
     let (store, aside) = Store::open(directory.path(), Duration::from_secs(1)).unwrap();
     assert_eq!(aside, None);
     for ((name, _, sql), before) in SAME.iter().zip(before) {
         assert!(!before.is_empty(), "{name}: the week has none");
-        assert_eq!(rows(&store.db, sql), before, "{name}");
+        assert_eq!(rows(file(&store), sql), before, "{name}");
     }
-    assert_eq!(rows(&store.db, "PRAGMA foreign_key_check"), [""; 0]);
-    assert_eq!(rows(&store.db, "PRAGMA integrity_check"), ["ok"]);
-    assert_eq!(rows(&store.db, "PRAGMA foreign_keys"), ["1"]);
+    assert_eq!(rows(file(&store), "PRAGMA foreign_key_check"), [""; 0]);
+    assert_eq!(rows(file(&store), "PRAGMA integrity_check"), ["ok"]);
+    assert_eq!(rows(file(&store), "PRAGMA foreign_keys"), ["1"]);
     assert!(matches!(store.verify_audit(|_| {}).unwrap(), Chain::Whole { .. }));
     let codes = "SELECT integration, code FROM pause WHERE code IS NOT NULL UNION ALL
                  SELECT target, code FROM delivery WHERE code IS NOT NULL ORDER BY 1";
-    assert_eq!(rows(&store.db, codes), ["#nowhere|not_in_channel", "broken|invalid_auth", "gone|app_uninstalled"]);
+    assert_eq!(rows(file(&store), codes), ["#nowhere|not_in_channel", "broken|invalid_auth", "gone|app_uninstalled"]);
     let refused = store.health(WEEK_MS + DAY_MS).unwrap().pauses.into_iter().map(|paused| paused.integration);
     assert_eq!(refused.collect::<Vec<_>>(), ["broken", "gone"], "who must be repaired stays paused");
     assert_eq!(
@@ -128,11 +134,11 @@ fn every_row_of_a_week_arrives() {
     );
     assert_eq!(store.recover_requests().unwrap(), 1);
     store.purge_requests(0, WEEK_MS + 602_000).unwrap();
-    assert_eq!(rows(&store.db, "SELECT key FROM action_request WHERE reply IS NOT NULL"), ["failed", "refused"]);
+    assert_eq!(rows(file(&store), "SELECT key FROM action_request WHERE reply IS NOT NULL"), ["failed", "refused"]);
 }
 
 /// Every queue until nothing waits; the steps it took.
-fn deliver_all(store: &mut Store) -> BTreeMap<String, Vec<&'static str>> {
+pub(super) fn deliver_all(store: &mut Store) -> BTreeMap<String, Vec<&'static str>> {
     let mut steps: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
     let mut now = WEEK_MS + DAY_MS;
     for _ in 0..200 {
@@ -174,39 +180,39 @@ fn a_migration_that_ends_at_any_statement_leaves_the_week_as_it_was() {
     let all = schema::after(7);
     let statements: Vec<&str> = all.split_inclusive(";\n").collect();
     assert!(statements.len() > 20, "{}", statements.len());
-    let (_directory, path) = week();
-    let whole = |db: &Connection| SAME.map(|(_, sql, _)| rows(db, sql));
-    let before = whole(&Connection::open(&path).unwrap());
+    let (directory, path) = week();
+    let whole = |db: &File| SAME.map(|(_, sql, _)| rows(db, sql));
+    let before = whole(&File::open(&path).unwrap());
     for end in 1..=statements.len() {
-        let db = Connection::open(&path).unwrap();
+        let db = File::open(&path).unwrap();
         db.pragma_update(None, "foreign_keys", false).unwrap();
         let transaction = rusqlite::Transaction::new_unchecked(&db, rusqlite::TransactionBehavior::Immediate).unwrap();
         transaction.execute_batch(&statements[..end].concat()).unwrap();
         // The connection is closed within the transaction, as by the process's death.
         std::mem::forget(transaction);
         drop(db);
-        let db = Connection::open(&path).unwrap();
+        let db = File::open(&path).unwrap();
         assert_eq!(whole(&db), before, "after {end} statements");
         assert_eq!(rows(&db, "PRAGMA user_version"), ["7"]);
     }
     // A statement that fails ends the migration with an error, and nothing of it stays.
-    let db = Connection::open(&path).unwrap();
+    let db = File::open(&path).unwrap();
     db.execute_batch("CREATE TABLE action_request (in_the_way)").unwrap();
-    assert!(schema::migrate(&db).is_err());
+    assert!(Store::open(directory.path(), Duration::from_secs(1)).is_err());
     drop(db);
-    let db = Connection::open(&path).unwrap();
+    let db = File::open(&path).unwrap();
     assert_eq!(whole(&db), before);
     db.execute_batch("DROP TABLE action_request").unwrap();
-    schema::migrate(&db).unwrap();
+    Store::open(directory.path(), Duration::from_secs(1)).unwrap();
     assert_eq!(rows(&db, "PRAGMA user_version"), [schema::known().to_string()]);
 }
 
 #[test]
 fn a_corrupt_database_of_the_old_schema_gives_its_waiting_messages() {
     let (directory, path) = week();
-    let waiting = rows(&Connection::open(&path).unwrap(), "SELECT id FROM delivery WHERE state = 'waiting'").len();
+    let waiting = rows(&File::open(&path).unwrap(), "SELECT id FROM delivery WHERE state = 'waiting'").len();
     let (store, _) = Store::replace(directory.path(), Duration::from_secs(1)).unwrap();
-    let found = rows(&store.db, "SELECT id FROM delivery WHERE state = 'waiting'").len();
+    let found = rows(file(&store), "SELECT id FROM delivery WHERE state = 'waiting'").len();
     assert!(waiting > 5 && found == waiting, "{found} of {waiting}");
 }
 
@@ -214,7 +220,7 @@ fn a_corrupt_database_of_the_old_schema_gives_its_waiting_messages() {
 fn a_newer_schema_is_refused() {
     let (directory, path) = week();
     let newer = schema::known() + 1;
-    Connection::open(&path).unwrap().pragma_update(None, "user_version", newer).unwrap();
+    File::open(&path).unwrap().pragma_update(None, "user_version", newer).unwrap();
     assert!(matches!(
         Store::open(directory.path(), Duration::from_secs(1)),
         Err(StoreError::Newer { found, known }) if found == newer && known == schema::known()

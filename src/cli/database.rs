@@ -1,0 +1,106 @@
+//! `ackbell database`: the outbox that several listeners share, from its making to the move of what there is.
+
+use super::args::{DatabaseArgs, DatabaseVerb, PasswordFile};
+use super::{Exit, Output, load};
+use crate::config::{Config, Database, OutboxAt, database_from_url};
+use crate::state_dir::delivery_lock::DeliveryLock;
+use crate::store::{Store, StoreError};
+use crate::system::environment::Environment;
+use std::path::Path;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The verb can't do it, and exits so.
+struct Failure(Exit, String);
+
+impl From<StoreError> for Failure {
+    fn from(e: StoreError) -> Self {
+        let exit = match e {
+            StoreError::Away(_) | StoreError::Unknown(_) | StoreError::NeedsInit(_) | StoreError::Newer { .. } => {
+                Exit::Unavailable
+            }
+            StoreError::NotEmpty { .. } => Exit::Refused,
+            _ => Exit::CantWrite,
+        };
+        Self(exit, e.to_string())
+    }
+}
+
+pub(super) fn run(args: &DatabaseArgs, path: Option<&Path>, env: &Environment, out: &mut Output) -> Exit {
+    let done = match &args.what {
+        // With a URL the configuration may still be to be written.
+        DatabaseVerb::Init { url: Some(url), password } => {
+            let configured = crate::config::load(path, env).ok().and_then(|(config, _)| config.database);
+            named(url, password, env).and_then(|database| init(&database, configured.as_ref(), out))
+        }
+        DatabaseVerb::Init { url: None, .. } => match load(path, env, out) {
+            Err(exit) => return exit,
+            Ok(Config { database: Some(database), .. }) => init(&database, Some(&database), out),
+            Ok(_) => Err(Failure(
+                Exit::Usage,
+                "no database is given: write --url postgres://..., or [database] url into the configuration".to_owned(),
+            )),
+        },
+        DatabaseVerb::Copy { to, password } => match load(path, env, out) {
+            Err(exit) => return exit,
+            Ok(config) => named(to, password, env).and_then(|database| copy(&config, &database, out)),
+        },
+    };
+    match done {
+        Ok(()) => Exit::Done,
+        Err(Failure(exit, text)) => {
+            out.error(&text);
+            exit
+        }
+    }
+}
+
+fn named(url: &str, password: &PasswordFile, env: &Environment) -> Result<Database, Failure> {
+    let here = std::env::current_dir().unwrap_or_default();
+    database_from_url(url, password.password(), &here, env)
+        .map_err(|text| Failure(Exit::Usage, format!("the database's URL: {text}")))
+}
+
+/// Makes the tables. `daily`: the database as the listeners know it.
+fn init(database: &Database, daily: Option<&Database>, out: &mut Output) -> Result<(), Failure> {
+    let (store, is_new) = Store::init(database)?;
+    let label = &database.label;
+    out.line(&if is_new {
+        format!("made the outbox in {label}")
+    } else {
+        format!("the outbox in {label} is up to date")
+    });
+    let owner = database.postgres.get_user();
+    let role = daily.and_then(|daily| daily.postgres.get_user()).filter(|role| Some(*role) != owner);
+    out.line("\n-- The rights of the role that the listeners use, which needs no others:");
+    for grant in store.grants(role.unwrap_or("ackbell"))? {
+        out.line(&grant);
+    }
+    Ok(())
+}
+
+fn copy(config: &Config, target: &Database, out: &mut Output) -> Result<(), Failure> {
+    let state_dir = &config.state_dir;
+    let lock = DeliveryLock::try_take(state_dir)
+        .map_err(|e| Failure(Exit::CantWrite, format!("can't use {}: {e}", state_dir.display())))?;
+    if lock.is_none() {
+        let text = "a listener or another process delivers from this outbox; stop it first: systemctl stop ackbell";
+        return Err(Failure(Exit::Later, text.to_owned()));
+    }
+    let Some(source) = Store::open_existing(state_dir)? else {
+        let text = format!("there is no outbox in {}: nothing was ever queued", state_dir.display());
+        return Err(Failure(Exit::CantWrite, text));
+    };
+    let (target, label) = (Store::open(OutboxAt::Database(target), PATIENCE)?.0, &target.label);
+    let copied = source.copy_to(&target, |table, rows| out.progress(&format!("{table}: {rows}")));
+    out.progress("");
+    let copied = copied?;
+    let all: usize = copied.iter().map(|(_, rows)| rows).sum();
+    for (table, rows) in copied.iter().filter(|(_, rows)| *rows > 0) {
+        out.line(&format!("{rows:>9}  {table}"));
+    }
+    out.line(&format!("copied {all} rows of {} into {label}", state_dir.display()));
+    out.line("Now write [database] into the configuration of every listener, and start them. The file stays as it is.");
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! Values between the two engines: everything is a number, a text or nothing, as in `SQLite`.
+
+use super::super::{FromSql, FromSqlError, ToSqlOutput, ValueRef};
+use crate::store::StoreError;
+use std::borrow::Cow;
+use std::error::Error;
+use tokio_postgres::types::private::BytesMut;
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+
+/// One value, on its way to the server.
+#[derive(Debug, Clone)]
+pub(super) enum Cell<'a> {
+    Null,
+    Integer(i64),
+    Text(Cow<'a, str>),
+}
+
+impl<'a> Cell<'a> {
+    pub(super) fn of(value: &'a dyn super::super::ToSql) -> Result<Self, StoreError> {
+        Ok(match value.to_sql()? {
+            ToSqlOutput::Borrowed(ValueRef::Null) | ToSqlOutput::Owned(rusqlite::types::Value::Null) => Self::Null,
+            ToSqlOutput::Borrowed(ValueRef::Integer(number))
+            | ToSqlOutput::Owned(rusqlite::types::Value::Integer(number)) => Self::Integer(number),
+            ToSqlOutput::Borrowed(ValueRef::Text(text)) => Self::Text(storable(Cow::Borrowed(
+                std::str::from_utf8(text).map_err(|e| StoreError::Content(e.to_string()))?,
+            ))),
+            ToSqlOutput::Owned(rusqlite::types::Value::Text(text)) => Self::Text(storable(Cow::Owned(text))),
+            other => return Err(StoreError::Content(format!("a value that no column takes: {other:?}"))),
+        })
+    }
+}
+
+/// `PostgreSQL` keeps no NUL in a text. In JSON there is none; a name with one in it is known by this one instead.
+fn storable(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { text }
+}
+
+impl ToSql for Cell<'_> {
+    fn to_sql(&self, wanted: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        match (self, wanted) {
+            (Self::Null, _) => Ok(IsNull::Yes),
+            (Self::Integer(number), &Type::INT4) => i32::try_from(*number)?.to_sql(wanted, out),
+            (Self::Integer(number), &Type::BOOL) => (*number != 0).to_sql(wanted, out),
+            (Self::Integer(number), &Type::INT8) => number.to_sql(wanted, out),
+            (Self::Text(text), &Type::TEXT | &Type::VARCHAR | &Type::NAME) => text.to_sql(wanted, out),
+            _ => Err(format!("a value of another type than {wanted}").into()),
+        }
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}
+
+/// One value from the server, as `SQLite` would have it.
+struct Stored<'a>(ValueRef<'a>);
+
+impl<'a> tokio_postgres::types::FromSql<'a> for Stored<'a> {
+    fn from_sql(found: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        Ok(Self(match *found {
+            Type::INT8 => ValueRef::Integer(i64::from_sql(found, raw)?),
+            Type::INT4 => ValueRef::Integer(i32::from_sql(found, raw)?.into()),
+            Type::BOOL => ValueRef::Integer(bool::from_sql(found, raw)?.into()),
+            _ => ValueRef::Text(raw),
+        }))
+    }
+
+    fn from_sql_null(_: &Type) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        Ok(Self(ValueRef::Null))
+    }
+
+    fn accepts(found: &Type) -> bool {
+        matches!(*found, Type::INT8 | Type::INT4 | Type::BOOL | Type::TEXT | Type::VARCHAR | Type::NAME | Type::UNKNOWN)
+    }
+}
+
+/// A column of a row.
+pub(in crate::store) fn cell<T: FromSql>(row: &tokio_postgres::Row, column: usize) -> Result<T, StoreError> {
+    let name = || row.columns().get(column).map_or("?", |column| column.name()).to_owned();
+    let Stored(value) = row.try_get(column).map_err(|e| StoreError::Content(format!("column {}: {e}", name())))?;
+    T::column_result(value).map_err(|e| {
+        let problem = match e {
+            FromSqlError::InvalidType => "a value of another type".to_owned(),
+            other => other.to_string(),
+        };
+        StoreError::Content(format!("column {}: {problem}", name()))
+    })
+}
+
+/// The same statement with its parameters as `$1`, and their names where they have any, in that order. Texts and comments stay
+/// as they are.
+pub(super) fn numbered(sql: &str) -> (String, Vec<String>) {
+    let mut names: Vec<String> = Vec::new();
+    let mut text = String::with_capacity(sql.len());
+    let mut rest = sql;
+    while let Some(at) = rest.find(['\'', '?', ':']) {
+        let (before, from) = rest.split_at(at);
+        text.push_str(before);
+        let after = &from[1..];
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let word = &after[..after.find(|c| !is_word(c)).unwrap_or(after.len())];
+        rest = &after[word.len()..];
+        match from.as_bytes()[0] {
+            b'\'' => {
+                let end = after.find('\'').map_or(after.len(), |end| end + 1);
+                text.push_str(&from[..=end.min(from.len() - 1)]);
+                rest = &after[end..];
+            }
+            b':' if !word.is_empty() => {
+                let name = format!(":{word}");
+                let number = names.iter().position(|known| *known == name).unwrap_or_else(|| {
+                    names.push(name);
+                    names.len() - 1
+                });
+                text.push_str(&format!("${}", number + 1));
+            }
+            b'?' => text.push_str(&format!("${word}")),
+            _ => text.push_str(&from[..=word.len()]),
+        }
+    }
+    text.push_str(rest);
+    (text, names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_numbered_and_texts_stay() {
+        assert_eq!(numbered("a = ?1 AND b = '?2:x' AND c = ?12"), ("a = $1 AND b = '?2:x' AND c = $12".into(), vec![]));
+        let (sql, names) = numbered("SET x = :one, y = :two WHERE z = :one AND q = 'it''s :no'");
+        assert_eq!(sql, "SET x = $1, y = $2 WHERE z = $1 AND q = 'it''s :no'");
+        assert_eq!(names, [":one", ":two"]);
+        assert_eq!(numbered("SELECT 'open"), ("SELECT 'open".into(), vec![]));
+    }
+}

@@ -1,0 +1,418 @@
+//! What only a server can do to us: tables that others made, roles, connections that break, answers that get lost.
+
+use super::*;
+use crate::store::copy::{NUMBERED, TABLES};
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Instant;
+
+const PATIENCE: Duration = Duration::from_millis(800);
+
+fn made(schema: &str) -> (Database, Store) {
+    let database = both::database(schema);
+    let (store, is_new) = Store::init(&database).unwrap();
+    assert!(is_new);
+    (database, store)
+}
+
+fn opened(database: &Database) -> Result<Store, StoreError> {
+    Store::open(OutboxAt::Database(database), PATIENCE).map(|(store, _)| store)
+}
+
+fn texts(store: &Store, sql: &str) -> Vec<String> {
+    let mut statement = store.db.prepare(sql).unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+fn keep(store: &Store, name: &str) -> Result<usize, StoreError> {
+    store.db.execute("INSERT INTO still (object, since) VALUES (?1, 1)", [name])
+}
+
+fn kept(store: &Store) -> Vec<String> {
+    texts(store, "SELECT object FROM still ORDER BY object")
+}
+
+/// Between a store and the server: passes, or swallows what the server answers (after the next COMMIT, or at once), or hangs up.
+struct Proxy {
+    port: u16,
+    mode: Arc<AtomicU8>,
+}
+
+const PASS: u8 = 0;
+const SWALLOW: u8 = 1;
+const SWALLOW_AFTER_COMMIT: u8 = 2;
+const HANG_UP: u8 = 3;
+
+impl Proxy {
+    fn start(to: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (port, mode) = (listener.local_addr().unwrap().port(), Arc::new(AtomicU8::new(PASS)));
+        let shared = Arc::clone(&mode);
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let server = TcpStream::connect(("127.0.0.1", to)).unwrap();
+                let ends = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                let (up, down) = (Arc::clone(&shared), Arc::clone(&shared));
+                std::thread::spawn(move || pump(client, server, &up, true));
+                std::thread::spawn(move || pump(ends.1, ends.0, &down, false));
+            }
+        });
+        Self { port, mode }
+    }
+
+    fn set(&self, mode: u8) {
+        self.mode.store(mode, Ordering::SeqCst);
+    }
+}
+
+fn pump(mut from: TcpStream, mut to: TcpStream, mode: &AtomicU8, is_question: bool) {
+    let mut bytes = vec![0; 65536];
+    loop {
+        let Ok(count) = from.read(&mut bytes) else { return };
+        if count == 0 || mode.load(Ordering::SeqCst) == HANG_UP {
+            let _ = (to.shutdown(std::net::Shutdown::Both), from.shutdown(std::net::Shutdown::Both));
+            return;
+        }
+        let says_commit = bytes[..count].windows(6).any(|word| word == b"COMMIT");
+        if is_question && says_commit {
+            let _ = mode.compare_exchange(SWALLOW_AFTER_COMMIT, SWALLOW, Ordering::SeqCst, Ordering::SeqCst);
+        }
+        if !is_question && mode.load(Ordering::SeqCst) == SWALLOW {
+            continue;
+        }
+        if to.write_all(&bytes[..count]).is_err() {
+            return;
+        }
+    }
+}
+
+fn behind(proxy: &Proxy, database: &Database) -> Store {
+    let schema = database.postgres.get_options().unwrap().rsplit('=').next().unwrap().to_owned();
+    opened(&both::at_port(proxy.port, &schema)).unwrap()
+}
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn an_answer_that_never_comes_is_an_error_in_time_and_the_next_use_works() {
+    let (database, _) = made("late");
+    let proxy = Proxy::start(both::port());
+    let store = behind(&proxy, &database);
+    keep(&store, "a").unwrap();
+    proxy.set(SWALLOW);
+    for attempt in [keep(&store, "b").err(), store.summary().err()] {
+        let (began, error) = (Instant::now(), attempt.unwrap());
+        assert!(matches!(&error, StoreError::Away(text) if text.contains("gave no answer within 0.8 s")), "{error}");
+        assert!(began.elapsed() < Duration::from_secs(2));
+    }
+    proxy.set(PASS);
+    keep(&store, "c").unwrap();
+    assert_eq!(kept(&store), ["a", "c"]);
+}
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn a_commit_without_an_answer_is_neither_done_nor_undone() {
+    let (database, other) = made("unknown");
+    let proxy = Proxy::start(both::port());
+    let store = behind(&proxy, &database);
+    kept(&store);
+    proxy.set(SWALLOW_AFTER_COMMIT);
+    let error = keep(&store, "a").unwrap_err();
+    assert!(matches!(&error, StoreError::Unknown(_)), "{error}");
+    assert_eq!(kept(&other), ["a"], "here it was kept");
+    proxy.set(PASS);
+    assert_eq!(kept(&store), ["a"]);
+}
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn a_connection_that_was_cut_is_made_anew_but_never_within_a_transaction() {
+    let (database, other) = made("cut");
+    let store = opened(&database).unwrap();
+    let cut = |store: &Store| {
+        let pid: i64 = store.db.query_row("SELECT CAST(pg_backend_pid() AS BIGINT)", [], |row| row.get(0)).unwrap();
+        let sql = "SELECT pg_terminate_backend(CAST(CAST(?1 AS BIGINT) AS INTEGER))";
+        other.db.query_row(sql, [pid], |_| Ok(())).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    keep(&store, "a").unwrap();
+    cut(&store);
+    assert_eq!(kept(&store), ["a"], "a read");
+    cut(&store);
+    keep(&store, "b").unwrap();
+    let transaction = store.db.write().unwrap();
+    keep(&store, "c").unwrap();
+    cut(&store);
+    assert!(matches!(keep(&store, "d"), Err(StoreError::Away(_))), "half a transaction");
+    assert!(matches!(keep(&store, "e"), Err(StoreError::Away(_))));
+    assert!(transaction.commit().is_err());
+    keep(&store, "f").unwrap();
+    assert_eq!(kept(&store), ["a", "b", "f"]);
+}
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn a_statement_that_failed_undoes_its_whole_transaction() {
+    let (_, store) = made("failed");
+    let transaction = store.db.write().unwrap();
+    keep(&store, "a").unwrap();
+    let error = store.db.execute("INSERT INTO still (object, since) VALUES ('b', NULL)", []).unwrap_err();
+    assert!(matches!(&error, StoreError::Postgres { code, .. } if code == "23502"), "{error}");
+    assert!(transaction.commit().is_err(), "COMMIT alone would answer that all is well");
+    assert_eq!(kept(&store), [""; 0]);
+}
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn one_writes_at_a_time_and_who_stops_in_the_middle_holds_the_others_for_four_seconds() {
+    let (database, store) = made("lock");
+    let holder = opened(&database).unwrap();
+    let transaction = holder.db.write().unwrap();
+    keep(&holder, "a").unwrap();
+    let short = opened(&database).unwrap();
+    let error = keep(&short, "b").unwrap_err();
+    assert!(error.to_string().contains("another listener has been writing"), "{error}");
+    let began = Instant::now();
+    while keep(&store, "c").is_err() {
+        assert!(began.elapsed() < Duration::from_secs(10));
+    }
+    assert!(matches!(transaction.commit(), Err(StoreError::Away(_) | StoreError::Unknown(_))));
+    assert_eq!(kept(&store), ["c"]);
+}
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn two_that_count_up_at_once_lose_nothing() {
+    let (database, store) = made("counting");
+    keep(&store, "n").unwrap();
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let own = Store::open(OutboxAt::Database(&database), Duration::from_secs(30)).unwrap().0;
+            std::thread::spawn(move || {
+                for _ in 0..50 {
+                    let transaction = own.db.write().unwrap();
+                    let read = "SELECT since FROM still WHERE object = 'n'";
+                    let count: i64 = transaction.query_row(read, [], |row| row.get(0)).unwrap();
+                    transaction.execute("UPDATE still SET since = ?1 WHERE object = 'n'", [count + 1]).unwrap();
+                    transaction.commit().unwrap();
+                }
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    let count: i64 = store.db.query_row("SELECT since FROM still", [], |row| row.get(0)).unwrap();
+    assert_eq!(count, 201);
+}
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn an_older_or_newer_outbox_is_used_as_far_as_its_versions_allow() {
+    let (database, store) = made("versions");
+    assert!(!Store::init(&database).unwrap().1, "run again it changes nothing");
+    let known = schema::known();
+    let set = |version: i64, oldest: i64| {
+        store.db.execute("UPDATE meta SET version = ?1, oldest = ?2", [version, oldest]).unwrap();
+    };
+    set(known + 3, known);
+    opened(&database).unwrap();
+    assert!(!Store::init(&database).unwrap().1);
+    set(known + 3, known + 1);
+    for refused in [opened(&database).err(), Store::init(&database).err()] {
+        assert!(matches!(refused, Some(StoreError::Newer { found, .. }) if found == known + 3));
+    }
+    set(known - 1, known - 1);
+    let error = opened(&database).unwrap_err().to_string();
+    assert!(error.ends_with("is from an older ackbell; run `ackbell database init` as its owner"), "{error}");
+}
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn two_that_make_an_outbox_at_once_make_one() {
+    let database = both::database("together");
+    let threads: Vec<_> = (0..2)
+        .map(|_| {
+            let database = database.clone();
+            std::thread::spawn(move || Store::init(&database).unwrap().1)
+        })
+        .collect();
+    let made = threads.into_iter().map(|thread| thread.join().unwrap()).filter(|made| *made).count();
+    assert_eq!(made, 1);
+}
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn the_role_for_daily_work_needs_the_printed_rights_and_can_do_no_more() {
+    let (database, owner) = made("daily");
+    owner.db.batch("CREATE ROLE daily LOGIN").unwrap();
+    let mut daily = database.clone();
+    daily.postgres.user("daily");
+    let error = opened(&daily).unwrap_err().to_string();
+    assert!(error.contains("run `ackbell database init` as its owner"), "{error}");
+    for grant in owner.grants("daily").unwrap() {
+        owner.db.batch(&grant).unwrap();
+    }
+    let mut store = opened(&daily).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    add(&directory, &mut store, &[of_host("a", "PROBLEM", "1")], 0);
+    assert_eq!(run(&mut store, 0), ["post"]);
+    store.advance_requests(&[], &["{}".to_owned()]).unwrap();
+    for forbidden in
+        ["CREATE TABLE more (n BIGINT)", "DROP TABLE still", "TRUNCATE still", "UPDATE meta SET oldest = 99"]
+    {
+        assert!(store.db.batch(forbidden).is_err(), "{forbidden}");
+    }
+    assert!(store.db.execute("DELETE FROM audit", []).is_err(), "the audit only grows");
+}
+
+/// A change of what is right, and what is said about it.
+type Case<'a> = (&'a dyn Fn(&mut Database), &'a str);
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn what_is_wrong_with_the_server_is_said_with_its_remedy() {
+    let nothing = both::database("nothing");
+    let cases: [Case; 4] = [
+        (&|_| {}, "it holds no outbox yet: run `ackbell database init` as its owner"),
+        (
+            &|database| {
+                database.postgres.dbname("gone");
+            },
+            "database \"gone\" does not exist; create it",
+        ),
+        (
+            &|database| {
+                database.postgres.user("nobody");
+            },
+            "[database] password_file must have the role's password",
+        ),
+        (&|database| database.encrypts = true, "switch on its `ssl`, or write sslmode=disable"),
+    ];
+    for (change, said) in cases {
+        let mut database = nothing.clone();
+        change(&mut database);
+        let error = opened(&database).unwrap_err();
+        assert!(matches!(&error, StoreError::Away(text) if text.contains(said)), "{error}");
+    }
+    let error = opened(&both::at_port(9, "nothing")).unwrap_err().to_string();
+    assert!(error.contains("Connection refused") && error.contains("is the server up"), "{error}");
+}
+
+/// Of each table its columns, each with its type, whether it may be empty, its default and its place in the key.
+fn columns(store: &Store) -> BTreeMap<String, Vec<String>> {
+    let sql = match store.db {
+        Connection::Sqlite(_) => {
+            "SELECT m.name, c.name || ' ' || LOWER(c.type) || CASE WHEN c.\"notnull\" = 1 OR c.pk > 0 THEN ' not null ' ELSE ' ' END
+               || COALESCE(c.dflt_value, '')
+             FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' ORDER BY m.name, c.cid"
+        }
+        Connection::Postgres(_) => {
+            "SELECT CAST(table_name AS TEXT), column_name || ' ' || CASE data_type WHEN 'bigint' THEN 'integer' ELSE data_type END
+               || CASE is_nullable WHEN 'NO' THEN ' not null ' ELSE ' ' END || COALESCE(REPLACE(column_default, '::text', ''), '')
+             FROM information_schema.columns WHERE table_schema = current_schema() ORDER BY table_name, ordinal_position"
+        }
+    };
+    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut statement = store.db.prepare(sql).unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get::<String>(0)?, row.get::<String>(1)?))).unwrap();
+    for row in rows {
+        let (table, column) = row.unwrap();
+        all.entry(table).or_default().push(column.replace("'-1'::integer", "-1").replace("'-1'", "-1"));
+    }
+    all
+}
+
+/// The indexes: their names, or for keys their columns.
+fn indexes(store: &Store) -> Vec<String> {
+    let sql = match store.db {
+        Connection::Sqlite(_) => {
+            "SELECT CASE WHEN l.origin = 'c' THEN l.name ELSE 'unique ' || m.name END || ' ' ||
+               (SELECT GROUP_CONCAT(i.name, ', ') FROM pragma_index_info(l.name) i) FROM sqlite_master m, pragma_index_list(m.name) l
+             WHERE m.type = 'table'
+             UNION ALL SELECT 'unique ' || m.name || ' ' || c.name FROM sqlite_master m, pragma_table_info(m.name) c
+             WHERE m.type = 'table' AND c.pk > 0 AND c.type = 'INTEGER'
+               AND (SELECT COUNT(*) FROM pragma_table_info(m.name) k WHERE k.pk > 0) = 1"
+        }
+        Connection::Postgres(_) => {
+            "SELECT CASE WHEN x.indisunique THEN 'unique ' || CAST(t.relname AS TEXT) ELSE CAST(i.relname AS TEXT) END || ' ' ||
+               (SELECT STRING_AGG(CAST(a.attname AS TEXT), ', ' ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = i.oid)
+             FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid
+             WHERE t.relnamespace = CAST(current_schema() AS regnamespace)"
+        }
+    };
+    let mut all = texts(store, sql);
+    all.sort();
+    all.dedup();
+    all
+}
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn both_engines_have_the_same_tables() {
+    let (file, (_, server)) = (Store::temporary().unwrap(), made("same"));
+    let mut tables = columns(&server);
+    assert!(tables.remove("meta").is_some(), "SQLite has user_version");
+    assert_eq!(columns(&file), tables);
+    // By its hash alone: its text is longer than what a tree's page takes.
+    let plain = |all: Vec<String>| all.into_iter().map(|one| one.replace("duplicate_key, seq", "duplicate_key"));
+    assert!(plain(indexes(&file)).eq(plain(indexes(&server))), "{:#?}\n{:#?}", indexes(&file), indexes(&server));
+    assert_eq!(
+        texts(&file, "SELECT name FROM lease ORDER BY name"),
+        texts(&server, "SELECT name FROM lease ORDER BY name")
+    );
+    let not_copied = ["lease", "node"];
+    let known: Vec<&str> = tables.keys().map(String::as_str).filter(|name| !not_copied.contains(name)).collect();
+    let mut copied = TABLES.to_vec();
+    copied.sort_unstable();
+    assert_eq!(copied, known, "what `database copy` copies");
+    let numbered = "SELECT CAST(table_name AS TEXT) FROM information_schema.columns
+                    WHERE table_schema = current_schema() AND is_identity = 'YES' ORDER BY table_name";
+    let mut set: Vec<&str> = NUMBERED.iter().map(|(table, _)| *table).collect();
+    set.sort_unstable();
+    assert_eq!(texts(&server, numbered), set);
+}
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn an_outbox_moves_whole_and_goes_on_where_it_was() {
+    let (directory, _) = migration::week();
+    let (source, _) = Store::open(directory.path(), Duration::from_secs(1)).unwrap();
+    let (database, target) = made("moved");
+    let copied = source.copy_to(&target, |_, _| {}).unwrap();
+    let rows = |store: &Store, table: &str| {
+        // Every column as text, in any order: the engines name no row the same way but by its content.
+        let names: Vec<String> =
+            columns(&source)[table].iter().map(|c| c.split(' ').next().unwrap().to_owned()).collect();
+        let all = names
+            .iter()
+            .map(|name| format!("COALESCE(CAST({name} AS TEXT), '-')"))
+            .collect::<Vec<_>>()
+            .join(" || '|' || ");
+        let mut rows = texts(store, &format!("SELECT {all} FROM {table}"));
+        rows.sort();
+        rows
+    };
+    for (table, count) in &copied {
+        assert_eq!(rows(&source, table), rows(&target, table), "{table}");
+        assert_eq!(rows(&source, table).len(), *count, "{table}");
+    }
+    assert!(copied.iter().filter(|(_, count)| *count > 0).count() > 8, "{copied:?}");
+    let again = source.copy_to(&target, |_, _| {}).unwrap_err();
+    assert!(matches!(&again, StoreError::NotEmpty { table: "notification", .. }), "{again}");
+    let mut store = opened(&database).unwrap();
+    assert_eq!(store.recover(migration::WEEK_MS + DAY_MS).unwrap(), 2);
+    migration::deliver_all(&mut store);
+    assert!(matches!(store.verify_audit(|_| {}).unwrap(), Chain::Whole { .. }));
+    // The next recovery edits the message that was posted from the file.
+    let spool = Spool::new(directory.path());
+    let at = migration::WEEK_MS + 2 * DAY_MS;
+    let entry = new_entry(&spool, at, &of_host("open", "RECOVERY", "0"), waiting(EDITABLE));
+    store.import(&[entry], QUIET, at).unwrap();
+    assert_eq!(migration::deliver_all(&mut store)["default #ops"], ["update", "reply"]);
+    store.advance_requests(&[], &["{}".to_owned()]).unwrap();
+    assert!(matches!(store.verify_audit(|_| {}).unwrap(), Chain::Whole { .. }));
+}
