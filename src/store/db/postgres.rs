@@ -175,7 +175,7 @@ impl Link {
         self.begin_with("SELECT pg_advisory_xact_lock(7221173)", |_| true)
     }
 
-    fn begin_with(&self, lock: &str, is_held: impl Fn(&[SimpleQueryMessage]) -> bool) -> Result<(), StoreError> {
+    fn begin_with(&self, lock: &str, has_lock: impl Fn(&[SimpleQueryMessage]) -> bool) -> Result<(), StoreError> {
         if self.transaction.get() != State::Idle {
             return Err(StoreError::Content("a transaction within another one".to_owned()));
         }
@@ -189,7 +189,7 @@ impl Link {
         // The server may have begun it and failed to lock: then this session isn't used again, which ends it.
         let begun = self.repeatable(async |session: &mut Session| Ok(session.client.simple_query(&sql).await?));
         match begun {
-            Ok(answer) if is_held(&answer) => {
+            Ok(answer) if has_lock(&answer) => {
                 self.transaction.set(State::Open);
                 Ok(())
             }
@@ -305,11 +305,11 @@ impl Link {
         until: Instant,
         work: &mut impl AsyncFnMut(&mut Session) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let held = self.session.take().filter(|session| !session.client.is_closed());
-        if held.is_none() && self.transaction.get() != State::Idle {
+        let kept = self.session.take().filter(|session| !session.client.is_closed());
+        if kept.is_none() && self.transaction.get() != State::Idle {
             return Err(Failure::Other(self.server.away("the connection broke")));
         }
-        let mut session = match held {
+        let mut session = match kept {
             Some(session) => session,
             None => self.wait(until, self.connect())?,
         };
