@@ -26,6 +26,10 @@ impl Server {
         let mut config = database.postgres.clone();
         config.ssl_mode(if database.encrypts { SslMode::Require } else { SslMode::Disable });
         config.application_name("ackbell");
+        // Of several hosts the first may be one that swallows everything.
+        if config.get_hosts().len() > 1 && config.get_connect_timeout().is_none() {
+            config.connect_timeout(Duration::from_millis(1200));
+        }
         // The kernel gives up no later than we do.
         config.tcp_user_timeout(Duration::from_secs(5));
         config.keepalives_idle(Duration::from_secs(5));
