@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! notify:   arguments/macros ─▶ Notification ─▶ spool file (durable) ─▶ exit 0
-//! deliver:  spool ─▶ outbox (SQLite) ─▶ route ─▶ render ─▶ Slack ─▶ posts (which message stands for which problem)
+//! deliver:  spool ─▶ outbox (SQLite, PostgreSQL) ─▶ route ─▶ render ─▶ Slack ─▶ posts (which message stands for which problem)
 //! callback: Slack ─▶ verified ─▶ interaction ─▶ authorised ─▶ external command ─▶ command file ─▶ confirmed ─▶ message updated
 //! ```
 //!
@@ -48,7 +48,7 @@
 //!   parts that the centre sent. `Permission` likewise: nothing about an object is looked up for a person before
 //!   [`rules::authorise`] was asked.
 //! - `notify`, with a listener running, touches the spool, the wake-up datagram and the delivery lock only. Without one its
-//!   single call of `deliver` is its only way to `SQLite`, TLS, templates and time zones.
+//!   single call of `deliver` is its only way to a database, TLS, templates and time zones.
 //! - `Verified` has private fields and one constructor: an unsigned request stops in `listen/http`. Async code is in
 //!   `listen/http` alone, and in the driver of PostgreSQL, whose callers wait (`store/db/postgres`).
 //! - The listener's main thread imports, and each integration has a thread that sends (`listen/senders`). No two threads send

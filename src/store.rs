@@ -1,16 +1,18 @@
-//! The outbox in `SQLite`: which notification goes where, and its state there. All SQL is here.
+//! The outbox: which notification goes where, and its state there. All SQL is here. It is a file of `SQLite` in the state
+//! directory, or a database of `PostgreSQL` that several listeners share; [`db`] has the drivers, and each statement is one text.
 //!
 //! # Promises
 //! - Only the holder of the delivery lock imports and delivers. `queue retry` and `queue drop` write too, a row each.
 //!   A listener imports in one thread and sends an integration's messages in another, each with a connection of its own: a
 //!   step of sending takes what is there when it begins, and ends no more than that.
-//! - Each step is one transaction, synced (WAL, `synchronous=FULL`). A crash leaves a state from before or after a step,
+//! - Each step is one transaction, synced (`SQLite`: WAL, `synchronous=FULL`). A crash leaves a state from before or after a step,
 //!   never between.
 //! - A message that was being sent when the process died is found by its lease and sent again.
 //! - Importing a notification updates its problem (`assign_post`); messages are brought up to date afterwards (`claim`,
 //!   `record_outcome`).
 //! - A notification stays until its deliveries are delivered or merged and a week old. A dead one stays until dropped.
-//! - The schema only grows. A database of a newer version is refused; a corrupt one is put aside under another name, its
+//! - The schema only grows. A file of a newer version is refused, and a database on a server whose `meta` says that programs
+//!   as old as this one may not use it; a corrupt file is put aside under another name, its
 //!   waiting messages are recovered as far as they can be read, and the program goes on.
 //!
 //! Imports `slack` and below. Never in here: a call to Slack or to a core.

@@ -198,7 +198,7 @@ fn a_name_that_commands_a_terminal_is_shown_and_not_obeyed() {
     let entry = serde_json::json!({"at": 1, "step": "confirmed", "action": "acknowledge", "user": "U1", "name": name,
         "channel": "C1", "object": {"host": name, "service": name}, "commands": [name], "detail": name});
     let sql = format!(
-        "INSERT INTO subscription (integration, channel, filter, user, name, at) VALUES ('default', 'C1', '', 'U1', '{name}', 1);
+        "INSERT INTO subscription (integration, channel, filter, person, name, at) VALUES ('default', 'C1', '', 'U1', '{name}', 1);
          INSERT INTO audit (entry, hash) VALUES ('{entry}', 'x');"
     );
     site.sql(&sql).unwrap();

@@ -148,7 +148,7 @@ fn a_subscription_and_whoever_is_on_call_have_their_messages() {
     fs::create_dir(site.state("")).unwrap();
     let done = site.run(&["queue", "flush"]);
     assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
-    site.sql("INSERT INTO subscription (integration, channel, filter, user, at) VALUES ('default', 'C0SUBSCR01', 'db*', 'U1', 0)").unwrap();
+    site.sql("INSERT INTO subscription (integration, channel, filter, person, at) VALUES ('default', 'C0SUBSCR01', 'db*', 'U1', 0)").unwrap();
     let shown = json(&site, &log, &[]);
     let replayed = &shown["replayed"];
     assert_eq!(numbers(replayed, "@oncall:db"), Some([1, 0, 0, 0]), "{shown}");

@@ -41,10 +41,30 @@ const IDLE_MAX: Duration = Duration::from_secs(4);
 /// A connection, made at its first use and anew after each failure.
 pub(in crate::store) struct Link {
     server: Arc<Server>,
-    runtime: Runtime,
+    waiter: Waiter,
     session: RefCell<Option<Session>>,
     transaction: Cell<State>,
     limit: Duration,
+}
+
+/// Drives a connection while somebody waits for it, on that thread.
+struct Waiter(Option<Runtime>);
+
+impl Waiter {
+    /// What `work` comes to; [`Failure::Late`] if that takes until then.
+    fn wait<T>(&self, until: Instant, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let Some(runtime) = &self.0 else { return Err(Failure::Late) };
+        runtime.block_on(async { tokio::time::timeout_at(until, work).await }).unwrap_or(Err(Failure::Late))
+    }
+}
+
+impl Drop for Waiter {
+    /// Not waiting for a look-up of the server's name that hangs in a thread of its own.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +126,13 @@ impl Link {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|e| server.away(&format!("this machine gives it no thread: {e}")))?;
         let (session, transaction) = (RefCell::new(None), Cell::new(State::Idle));
-        Ok(Self { server, runtime, session, transaction, limit: patience.clamp(LIMIT_MIN, LIMIT) })
+        Ok(Self {
+            server,
+            waiter: Waiter(Some(runtime)),
+            session,
+            transaction,
+            limit: patience.clamp(LIMIT_MIN, LIMIT),
+        })
     }
 
     /// Another one to the same database.
@@ -175,7 +201,7 @@ impl Link {
         self.begin_with("SELECT pg_advisory_xact_lock(7221173)", |_| true)
     }
 
-    fn begin_with(&self, lock: &str, is_held: impl Fn(&[SimpleQueryMessage]) -> bool) -> Result<(), StoreError> {
+    fn begin_with(&self, lock: &str, has_lock: impl Fn(&[SimpleQueryMessage]) -> bool) -> Result<(), StoreError> {
         if self.transaction.get() != State::Idle {
             return Err(StoreError::Content("a transaction within another one".to_owned()));
         }
@@ -189,7 +215,7 @@ impl Link {
         // The server may have begun it and failed to lock: then this session isn't used again, which ends it.
         let begun = self.repeatable(async |session: &mut Session| Ok(session.client.simple_query(&sql).await?));
         match begun {
-            Ok(answer) if is_held(&answer) => {
+            Ok(answer) if has_lock(&answer) => {
                 self.transaction.set(State::Open);
                 Ok(())
             }
@@ -209,7 +235,8 @@ impl Link {
         self.check()?;
         let session = self.session.take();
         let Some(session) = session else { return Err(self.server.away("the connection broke")) };
-        let done = self.wait(Instant::now() + self.limit, async { Ok(session.client.batch_execute("COMMIT").await?) });
+        let done =
+            self.waiter.wait(Instant::now() + self.limit, async { Ok(session.client.batch_execute("COMMIT").await?) });
         self.transaction.set(State::Idle);
         match done {
             Ok(()) => {
@@ -237,8 +264,9 @@ impl Link {
             return;
         }
         let Some(session) = self.session.take() else { return };
-        let undone =
-            self.wait(Instant::now() + self.limit, async { Ok(session.client.batch_execute("ROLLBACK").await?) });
+        let undone = self
+            .waiter
+            .wait(Instant::now() + self.limit, async { Ok(session.client.batch_execute("ROLLBACK").await?) });
         // Closing the connection undoes it as well.
         match undone {
             Ok(()) => drop(self.session.replace(Some(session))),
@@ -305,15 +333,15 @@ impl Link {
         until: Instant,
         work: &mut impl AsyncFnMut(&mut Session) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let held = self.session.take().filter(|session| !session.client.is_closed());
-        if held.is_none() && self.transaction.get() != State::Idle {
+        let kept = self.session.take().filter(|session| !session.client.is_closed());
+        if kept.is_none() && self.transaction.get() != State::Idle {
             return Err(Failure::Other(self.server.away("the connection broke")));
         }
-        let mut session = match held {
+        let mut session = match kept {
             Some(session) => session,
-            None => self.wait(until, self.connect())?,
+            None => self.waiter.wait(until, self.connect())?,
         };
-        let done = self.wait(until, work(&mut session));
+        let done = self.waiter.wait(until, work(&mut session));
         // What was sent and not answered could be taken for the answer to the next call.
         let is_sound = match &done {
             Ok(_) | Err(Failure::Other(_)) => true,
@@ -336,11 +364,11 @@ impl Link {
     /// Closes a connection now, and with it whatever the server holds for it.
     fn close(&self, session: Option<Session>) {
         drop(session);
-        self.runtime.block_on(tokio::task::yield_now());
-    }
-
-    fn wait<T>(&self, until: Instant, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-        self.runtime.block_on(async { tokio::time::timeout_at(until, work).await }).unwrap_or(Err(Failure::Late))
+        let ended = async {
+            tokio::task::yield_now().await;
+            Ok(())
+        };
+        let (Ok(()) | Err(_)) = self.waiter.wait(Instant::now() + self.limit, ended);
     }
 }
 

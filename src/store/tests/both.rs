@@ -77,24 +77,35 @@ pub(super) fn without_trigger(store: &Store, name: &str) {
     }
 }
 
+/// A server with TLS: its port, and the file with its CA.
+pub(super) fn encrypted() -> (u16, String) {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    let cluster = CLUSTER.get_or_init(|| start(&["ssl=on"]));
+    (cluster.port, format!("{}/ca.pem", cluster.directory))
+}
+
 /// The server; it ends when this process has ended, and with it the other end of its input.
 struct Cluster {
     port: u16,
+    directory: String,
     _process: Child,
     _input: ChildStdin,
 }
 
 fn server() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-    CLUSTER.get_or_init(|| {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/postgres-cluster");
-        let mut command = Command::new(script);
-        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let port = line.split(' ').next().unwrap().parse().expect("the server starts");
-        Cluster { port, _input: process.stdin.take().unwrap(), _process: process }
-    })
+    CLUSTER.get_or_init(|| start(&[]))
+}
+
+fn start(settings: &[&str]) -> Cluster {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/postgres-cluster");
+    let mut process = Command::new(script).args(settings).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let parts: Vec<&str> = line.split_whitespace().collect();
+    let [port, directory, _] = parts[..] else { panic!("the server doesn't start") };
+    let (port, directory) = (port.parse().unwrap(), directory.to_owned());
+    Cluster { port, directory, _input: process.stdin.take().unwrap(), _process: process }
 }
 
 /// Whoever adds a test of the store adds it to the list at its file's end, or says here why it is of one engine.

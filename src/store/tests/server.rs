@@ -302,6 +302,25 @@ fn what_is_wrong_with_the_server_is_said_with_its_remedy() {
     assert!(error.contains("Connection refused") && error.contains("is the server up"), "{error}");
 }
 
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn only_a_server_with_the_right_certificate_is_spoken_to() {
+    let (port, ca) = both::encrypted();
+    let opened = |host: &str, more: &str| {
+        let url = format!("postgres://postgres@{host}:{port}/postgres?sslmode=verify-full{more}");
+        let database = crate::config::database_from_url(&url, None, Path::new("/"), &Environment::default()).unwrap();
+        Store::init(&database).map(|(store, _)| store)
+    };
+    let known = format!("&sslrootcert={ca}");
+    let store = opened("localhost", &known).unwrap();
+    let sql = "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+    assert_eq!(texts(&store, sql), ["TLSv1.3"]);
+    for (host, more) in [("localhost", ""), ("127.0.0.1", known.as_str())] {
+        let error = opened(host, more).unwrap_err().to_string();
+        assert!(error.contains("certificate") && error.contains("sslrootcert=FILE in the URL"), "{host}: {error}");
+    }
+}
+
 /// Of each table its columns, each with its type, whether it may be empty, its default and its place in the key.
 fn columns(store: &Store) -> BTreeMap<String, Vec<String>> {
     let sql = match store.db {

@@ -99,25 +99,25 @@ pub(super) fn numbered(sql: &str) -> (String, Vec<String>) {
         let (before, from) = rest.split_at(at);
         text.push_str(before);
         let after = &from[1..];
-        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let word = &after[..after.find(|c| !is_word(c)).unwrap_or(after.len())];
-        rest = &after[word.len()..];
+        let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let name = &after[..after.find(|c| !is_of_name(c)).unwrap_or(after.len())];
+        rest = &after[name.len()..];
         match from.as_bytes()[0] {
             b'\'' => {
                 let end = after.find('\'').map_or(after.len(), |end| end + 1);
                 text.push_str(&from[..=end.min(from.len() - 1)]);
                 rest = &after[end..];
             }
-            b':' if !word.is_empty() => {
-                let name = format!(":{word}");
+            b':' if !name.is_empty() => {
+                let name = format!(":{name}");
                 let number = names.iter().position(|known| *known == name).unwrap_or_else(|| {
                     names.push(name);
                     names.len() - 1
                 });
                 text.push_str(&format!("${}", number + 1));
             }
-            b'?' => text.push_str(&format!("${word}")),
-            _ => text.push_str(&from[..=word.len()]),
+            b'?' => text.push_str(&format!("${name}")),
+            _ => text.push_str(&from[..=name.len()]),
         }
     }
     text.push_str(rest);

@@ -26,6 +26,10 @@ impl Server {
         let mut config = database.postgres.clone();
         config.ssl_mode(if database.encrypts { SslMode::Require } else { SslMode::Disable });
         config.application_name("ackbell");
+        // Of several hosts the first may be one that swallows everything.
+        if config.get_hosts().len() > 1 && config.get_connect_timeout().is_none() {
+            config.connect_timeout(Duration::from_millis(1200));
+        }
         // The kernel gives up no later than we do.
         config.tcp_user_timeout(Duration::from_secs(5));
         config.keepalives_idle(Duration::from_secs(5));
@@ -56,13 +60,13 @@ impl Server {
 
     /// An error of the driver's, with what is to be done about it.
     pub(super) fn error(&self, e: &tokio_postgres::Error) -> StoreError {
-        let Some(said) = e.as_db_error() else {
+        let Some(reply) = e.as_db_error() else {
             let cause = std::error::Error::source(e).map_or_else(|| e.to_string(), ToString::to_string);
             return self.away(&format!("{cause}{}", unreached(&cause)));
         };
-        match remedy(said.code()) {
-            Some(remedy) => self.away(&format!("{}{remedy}", said.message())),
-            None => StoreError::Postgres { message: said.message().to_owned(), code: said.code().code().to_owned() },
+        match remedy(reply.code()) {
+            Some(remedy) => self.away(&format!("{}{remedy}", reply.message())),
+            None => StoreError::Postgres { message: reply.message().to_owned(), code: reply.code().code().to_owned() },
         }
     }
 }
@@ -81,13 +85,13 @@ impl fmt::Debug for Server {
 
 /// Whether the connection is of no use any more after this.
 pub(super) fn is_broken(e: &tokio_postgres::Error) -> bool {
-    e.is_closed() || e.as_db_error().is_none_or(|said| ends_the_session(said.code()))
+    e.is_closed() || e.as_db_error().is_none_or(|reply| ends_the_session(reply.code()))
 }
 
 /// Whether a COMMIT that got this answer was surely undone.
-pub(super) fn is_certain(said: &DbError) -> bool {
+pub(super) fn is_certain(reply: &DbError) -> bool {
     // 40003 is *completion unknown*; a server that goes down may have written it.
-    !ends_the_session(said.code()) && *said.code() != SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN
+    !ends_the_session(reply.code()) && *reply.code() != SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN
 }
 
 fn ends_the_session(code: &SqlState) -> bool {
