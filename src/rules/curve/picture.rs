@@ -122,15 +122,15 @@ impl Canvas {
 
     /// A line with round ends: a pixel has of the colour what is nearer to it than half the width, with soft edges.
     fn line(&mut self, (x0, y0): (f32, f32), (x1, y1): (f32, f32), colour: Rgb, width: f32) {
-        let reach = width / 2.0 + 0.5;
+        let edge = width / 2.0 + 0.5;
         let (across, down) = (x1 - x0, y1 - y0);
         let length = across * across + down * down;
-        for y in pixels(y0.min(y1) - reach, y0.max(y1) + reach, HEIGHT) {
-            for x in pixels(x0.min(x1) - reach, x0.max(x1) + reach, WIDTH) {
+        for y in pixels(y0.min(y1) - edge, y0.max(y1) + edge, HEIGHT) {
+            for x in pixels(x0.min(x1) - edge, x0.max(x1) + edge, WIDTH) {
                 let (right, below) = (f32::from(x) + 0.5 - x0, f32::from(y) + 0.5 - y0);
                 let along = ((right * across + below * down) / length.max(f32::EPSILON)).clamp(0.0, 1.0);
                 let distance = (right - along * across).hypot(below - along * down);
-                self.mix((x, y), colour, (reach - distance).clamp(0.0, 1.0));
+                self.mix((x, y), colour, (edge - distance).clamp(0.0, 1.0));
             }
         }
     }
