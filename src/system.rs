@@ -9,6 +9,7 @@ pub(crate) mod environment;
 pub(crate) mod fetch;
 pub(crate) mod json;
 pub(crate) mod logging;
+pub(crate) mod order;
 pub(crate) mod regular_file;
 pub(crate) mod secret;
 pub(crate) mod systemd;

@@ -5,6 +5,7 @@
 
 use super::excerpt::{self, Excerpt};
 use super::tree::Span;
+use crate::system::order;
 use crate::system::secret;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -144,7 +145,7 @@ impl<'a> Problems<'a> {
 
     /// The problems in the file's order, those without a position last.
     pub(crate) fn into_problems(mut self) -> Vec<Problem> {
-        self.found.sort_by_key(|problem| problem.position.unwrap_or((usize::MAX, 0)));
+        order::by_key(&mut self.found, |problem| problem.position.unwrap_or((usize::MAX, 0)));
         self.found
     }
 

@@ -1,5 +1,6 @@
 //! One spanned tree for both languages of the configuration: what the reader walks, with each thing's place.
 
+use crate::system::order;
 use jsonc_parser::ast;
 use toml::de::{DeTable, DeValue};
 
@@ -97,7 +98,7 @@ fn toml_entries(table: DeTable<'_>) -> Vec<Entry> {
             Entry { key: key.into_inner().into_owned(), key_span, node: toml_node(value) }
         })
         .collect();
-    entries.sort_by_key(|entry| entry.key_span.start);
+    order::by_key(&mut entries, |entry| entry.key_span.start);
     entries
 }
 

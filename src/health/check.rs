@@ -11,6 +11,7 @@ use crate::monitoring::local::Account;
 use crate::monitoring::shell::Danger;
 use crate::state_dir::listener_status::ListenerStatus;
 use crate::store::Health;
+use crate::system::order;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -175,7 +176,7 @@ pub(crate) fn judge(facts: &Facts, thresholds: &Thresholds) -> Verdict {
     let danger =
         |danger: &Danger| Finding::new(Level::Warning, &danger.found).remedy("ackbell doctor says what to set");
     findings.extend(facts.dangers.iter().map(danger));
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+    order::by_key(&mut findings, |finding| std::cmp::Reverse(finding.level));
     let level = findings.first().map_or(Level::Info, |worst| worst.level);
     Verdict { level, findings, summary: summary(facts), perfdata: perfdata(facts, thresholds) }
 }
@@ -184,7 +185,7 @@ pub(crate) fn judge(facts: &Facts, thresholds: &Thresholds) -> Verdict {
 pub(crate) fn judge_listener(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     listener::judge(facts, &mut findings);
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+    order::by_key(&mut findings, |finding| std::cmp::Reverse(finding.level));
     findings
 }
 

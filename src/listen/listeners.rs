@@ -10,8 +10,8 @@ use crate::slack::socket::{SocketMode, Timing};
 use crate::state_dir::listener_status::{RelayLink, StatusNote, StatusWriter};
 use crate::state_dir::owner;
 use crate::system::environment::Environment;
+use crate::system::order;
 use log::{error, info, warn};
-use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
@@ -151,7 +151,7 @@ impl Listeners {
             self.reopen(config);
         }
         let sockets = self.endpoints.sockets().lock().unwrap_or_else(PoisonError::into_inner);
-        let sockets = sockets.iter().map(|(name, (_, socket))| (name.clone(), socket.status().into())).collect();
+        let sockets = order::map(sockets.iter().map(|(name, (_, socket))| (name.clone(), socket.status().into())));
         let links = relay::statuses().into_iter().map(|link| {
             let relay::RelayStatus { speaker, about, seen, is_connected, ahead } = link;
             let link = RelayLink {
@@ -167,19 +167,17 @@ impl Listeners {
             };
             (speaker, link)
         });
-        let called: BTreeMap<Speaker, RelayLink> = links.collect();
+        let called = order::map(links);
         // One that never called is shown, too.
-        let links: BTreeMap<String, RelayLink> = config
-            .cores
-            .iter()
-            .flat_map(|core| core.relay_tokens.iter().map(move |token| (core, token)))
-            .map(|(core, token)| {
+        let links = config.cores.iter().flat_map(|core| core.relay_tokens.iter().map(move |token| (core, token))).map(
+            |(core, token)| {
                 let speaker = Speaker { core: core.name.clone(), relay: token.name.clone() };
                 let link = called.get(&speaker).cloned().unwrap_or_default();
                 let is_redundant = core.redundant == Some(true);
                 (token.label.clone(), RelayLink { core: core.name.clone(), is_redundant, ..link })
-            })
-            .collect();
+            },
+        );
+        let links = order::map(links);
         self.status.update(|status| (status.sockets, status.relays) = (sockets, links));
     }
 

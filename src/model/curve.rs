@@ -1,5 +1,6 @@
 //! The last hours of a value as text, as a card shows them.
 
+use crate::system::order;
 use serde::{Deserialize, Serialize};
 
 /// The curve of the value that broke its threshold. It is kept with the problem, so that later edits show it, too.
@@ -23,7 +24,7 @@ impl Series {
     /// In order, each time once.
     pub(crate) fn new(mut points: Vec<(i64, f64)>) -> Self {
         points.retain(|(_, value)| value.is_finite());
-        points.sort_by_key(|(at, _)| *at);
+        order::by_key(&mut points, |(at, _)| *at);
         points.dedup_by_key(|(at, _)| *at);
         Self(points)
     }

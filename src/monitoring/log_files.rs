@@ -3,6 +3,7 @@
 use super::log_events::LogReader;
 use super::paths::Paths;
 use crate::config::Core;
+use crate::system::order;
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -51,7 +52,7 @@ pub(crate) fn find(paths: &[PathBuf], latest: i64) -> LogFiles {
             Err(e) => found.complaints.push(format!("can't read the directory {}: {e}", path.display())),
         }
     }
-    found.files.sort_by(|one, other| (one.first, &one.path).cmp(&(other.first, &other.path)));
+    order::by(&mut found.files, |one, other| (one.first, &one.path).cmp(&(other.first, &other.path)));
     found
 }
 

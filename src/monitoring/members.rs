@@ -11,6 +11,7 @@ use crate::config::Core;
 use crate::model::core_snapshot::{Acknowledged, Acknowledgement, Downtime, Snapshot, State};
 use crate::model::object::Object;
 use crate::rules::command::ExternalCommand;
+use crate::system::order;
 use std::collections::HashMap;
 
 /// Two cores carry out the same command within this time.
@@ -22,7 +23,7 @@ pub(super) fn several(core: &Core) -> Option<Vec<Core>> {
         return None;
     }
     let mut members = core.members();
-    members.sort_by_key(|member| member.is_remote() && !relay::is_connected(member));
+    order::by_key(&mut members, |member| member.is_remote() && !relay::is_connected(member));
     (members.len() > 1).then_some(members)
 }
 
@@ -169,7 +170,7 @@ fn add(texts: &mut Vec<Acknowledgement>, others: Vec<Acknowledgement>) {
             texts.push(other);
         }
     }
-    texts.sort_by_key(|one| one.time);
+    order::by_key(texts, |one| one.time);
 }
 
 /// A host that is down is worse than one that can't be reached; a service that is critical than one of which nothing is

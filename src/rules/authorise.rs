@@ -26,6 +26,7 @@ use crate::config::{Access, Matcher, Who};
 use crate::model::action::Action;
 use crate::model::notification::{clean_field, is_uuid};
 use crate::model::object::Object;
+use crate::system::order;
 pub(crate) use rules::KnownNames;
 use serde::{Deserialize, Serialize};
 
@@ -338,7 +339,7 @@ fn in_the_core<'a>(
     }
     let has = |own: &str| own.split([',', ';', ' ']).any(|own| email.is_some_and(|email| is_same_email(own, email)));
     let mut own: Vec<&Contact> = contacts.filter(|contact| contact.email.as_deref().is_some_and(has)).collect();
-    own.sort_by_key(|contact| !contact.is_objects);
+    order::by_key(&mut own, |contact| !contact.is_objects);
     (own.first().map(|contact| contact.name.clone()), own)
 }
 

@@ -6,6 +6,7 @@
 pub(crate) mod feature;
 
 use crate::config::{COMMAND, Config, Integration};
+use crate::system::order;
 use feature::Feature;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -149,7 +150,7 @@ pub(crate) fn manifest(wanted: &AppFeatures) -> Value {
     }
     if is_heard {
         made["settings"]["interactivity"] = with_url(json!({ "is_enabled": true }), "request_url");
-        let events: BTreeSet<&str> = wanted.features.iter().flat_map(|feature| feature.events()).copied().collect();
+        let events = order::set(wanted.features.iter().flat_map(|feature| feature.events()));
         let events = json!({ "bot_events": events });
         made["settings"]["event_subscriptions"] = with_url(events, "request_url");
     }

@@ -2,6 +2,7 @@
 //!
 //! Pure. A number stands for calls that would have been made; what Slack would have refused isn't known here.
 
+use crate::system::order;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -93,9 +94,9 @@ impl Counts {
     /// How many storms became one message each, and the largest of them in the order of their times.
     pub(crate) fn storms(&self) -> (usize, Vec<&Storm>) {
         let mut largest: Vec<&Storm> = self.storms.values().collect();
-        largest.sort_by_key(|storm| (std::cmp::Reverse(storm.problems), storm.at));
+        order::by_key(&mut largest, |storm| (std::cmp::Reverse(storm.problems), storm.at));
         largest.truncate(STORMS_NAMED);
-        largest.sort_by_key(|storm| storm.at);
+        order::by_key(&mut largest, |storm| storm.at);
         (self.storms.len(), largest)
     }
 

@@ -8,6 +8,7 @@ use super::render::memory::median;
 use crate::model::object::Object;
 use crate::model::past_problem::PastProblem;
 use crate::model::time_text::span;
+use crate::system::order;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -117,7 +118,7 @@ impl Summary {
             let mut leading: Vec<(&Object, u64)> =
                 now.by_object.iter().map(|(object, counts)| (object, number(counts))).collect();
             leading.retain(|(_, number)| *number > 0);
-            leading.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(other.0)));
+            order::by(&mut leading, |one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(other.0)));
             let objects = leading.len();
             let rows = leading
                 .into_iter()

@@ -163,12 +163,12 @@ pub(crate) fn path(runtime_dir: &Path) -> PathBuf {
 
 /// Loads the last status of a listener; `None` when the last one stopped in order.
 pub(crate) fn read(runtime_dir: &Path) -> io::Result<Option<ListenerStatus>> {
-    let mut text = Vec::new();
+    let mut text = String::new();
     match Directory::open(runtime_dir).and_then(|directory| directory.read(FILE)) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened?.take(FILE_BYTES_MAX).read_to_end(&mut text)?,
+        opened => opened?.take(FILE_BYTES_MAX).read_to_string(&mut text)?,
     };
-    serde_json::from_slice(&text).map(Some).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
+    serde_json::from_str(&text).map(Some).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
 }
 
 /// The listener's pen, shared by all its threads: each changes its part, one writes it down.

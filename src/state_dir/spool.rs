@@ -365,14 +365,16 @@ pub(crate) fn encode(entry: &Entry) -> serde_json::Result<Vec<u8>> {
 
 /// Reads the content of a spool file.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Entry, ReadError> {
-    let version: VersionOnly = serde_json::from_slice(bytes).map_err(|e| ReadError::Garbage(e.to_string()))?;
+    // Not `from_slice`: what the database keeps is read from text as well, and a second reader would be 60 kB of the program.
+    let text = std::str::from_utf8(bytes).map_err(|e| ReadError::Garbage(e.to_string()))?;
+    let version: VersionOnly = serde_json::from_str(text).map_err(|e| ReadError::Garbage(e.to_string()))?;
     if version.ackbell > VERSION {
         return Err(ReadError::Newer(version.ackbell));
     }
     let garbage = |e: serde_json::Error| ReadError::Garbage(e.to_string());
-    let Envelope { received, notification, .. } = serde_json::from_slice(bytes).map_err(garbage)?;
+    let Envelope { received, notification, .. } = serde_json::from_str(text).map_err(garbage)?;
     let part = if Incoming::may_be_direct_message(bytes) {
-        let envelope: Envelope<DirectMessagePart> = serde_json::from_slice(bytes).map_err(garbage)?;
+        let envelope: Envelope<DirectMessagePart> = serde_json::from_str(text).map_err(garbage)?;
         Some(envelope.notification)
     } else {
         None

@@ -3,7 +3,8 @@
 use super::db::{Connection, params};
 use super::{Store, StoreError};
 use crate::model::notification::Notification;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::system::order;
+use std::collections::BTreeMap;
 
 /// A host of which nothing was heard for so long doesn't notify any more.
 const SILENCE_MAX_MS: i64 = 24 * 60 * 60 * 1000;
@@ -14,10 +15,8 @@ pub(super) fn heard<'a>(
     notifications: impl Iterator<Item = &'a Notification>,
     now: i64,
 ) -> Result<(), StoreError> {
-    let heard: BTreeSet<(&str, &str)> = notifications
-        .map(|one| (one.core.as_str(), one.origin.as_str()))
-        .filter(|(_, name)| !name.is_empty())
-        .collect();
+    let heard = notifications.map(|one| (one.core.as_str(), one.origin.as_str())).filter(|(_, name)| !name.is_empty());
+    let heard = order::set(heard);
     let sql = "INSERT INTO origin (core, name, heard) VALUES (?1, ?2, ?3)
                ON CONFLICT (core, name) DO UPDATE SET heard = excluded.heard";
     let mut statement = db.prepare_cached(sql)?;

@@ -5,8 +5,9 @@ use crate::config::Config;
 use crate::flow::replay::{ReplayState, local_text};
 use crate::model::notification::clean_line;
 use crate::rules::replay::{Counts, Numbers};
+use crate::system::order;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 const COLUMNS: [Column; 5] = [
     text_column("DESTINATION"),
@@ -126,11 +127,11 @@ impl Shown<'_> {
     ) -> Vec<Vec<String>> {
         let now = table(&self.state.counts);
         let before = self.before.map(|(_, counts)| table(counts));
-        let names: BTreeSet<&String> = now.keys().chain(before.into_iter().flat_map(BTreeMap::keys)).collect();
+        let names = order::set(now.keys().chain(before.into_iter().flat_map(BTreeMap::keys)));
         let numbers = |of: &BTreeMap<String, Numbers>, name: &String| of.get(name).copied().unwrap_or_default();
         let mut rows: Vec<(&String, Numbers, Option<Numbers>)> =
             names.into_iter().map(|name| (name, numbers(now, name), before.map(|of| numbers(of, name)))).collect();
-        rows.sort_by_key(|(_, now, _)| std::cmp::Reverse(now.messages));
+        order::by_key(&mut rows, |(_, now, _)| std::cmp::Reverse(now.messages));
         let row = |(name, now, before): (&String, Numbers, Option<Numbers>)| {
             std::iter::once(clean_line(name)).chain(cells(now, before)).collect()
         };

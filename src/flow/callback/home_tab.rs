@@ -14,6 +14,7 @@ use crate::rules::remedy::{Context, remedy};
 use crate::slack::home::{self, without_timestamps};
 use crate::store::{Opened, Store, StoreError};
 use crate::system::clock;
+use crate::system::order;
 use log::{error, info, warn};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
@@ -205,7 +206,7 @@ impl HomeWorker {
             }
         }
         // A tab that was just opened comes first, then the one that has waited longest.
-        self.watchers.sort_by_key(|watcher| (!watcher.is_asked, watcher.due));
+        order::by_key(&mut self.watchers, |watcher| (!watcher.is_asked, watcher.due));
         let mut busy = HashSet::new();
         for at in 0..self.watchers.len() {
             let watcher = &self.watchers[at];

@@ -10,6 +10,7 @@ use crate::model::topology::Topology;
 use crate::rules::digest::{Below, DigestStats};
 use crate::rules::render::cause::{Above, Cause, message_link};
 use crate::store::{Claimed, DeliveryQueue, HostProblem, Work};
+use crate::system::order;
 use log::warn;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError};
@@ -21,11 +22,8 @@ impl Deliverer {
     /// Reads the parents anew of the cores whose hosts these notifications are about, if they changed. The lock isn't held
     /// meanwhile: whoever sends goes on.
     pub(super) fn read_topologies<'a>(&self, notifications: impl Iterator<Item = &'a Notification>) {
-        let cores: BTreeSet<&str> = notifications
-            .filter(|notification| notification.service.is_none())
-            .map(|notification| notification.core.as_str())
-            .collect();
-        for core in cores {
+        let hosts = notifications.filter(|notification| notification.service.is_none());
+        for core in order::set(hosts.map(|notification| notification.core.as_str())) {
             let stale = self.topologies.lock().unwrap_or_else(PoisonError::into_inner).stale(&self.config, core);
             let Some(unread) = stale else { continue };
             let found = unread.read();
@@ -125,7 +123,7 @@ impl Deliverer {
             above.iter().any(|((of, _, _), found)| *of == core && *found == host)
         };
         let mut others: Vec<Problem> = others.into_values().flatten().filter(is_named).collect();
-        others.sort_by_cached_key(|problem| (problem.acknowledged.is_some(), problem.latest.time, key(problem)));
+        order::by_key(&mut others, |problem| (problem.acknowledged.is_some(), problem.latest.time, key(problem)));
         stats.worst.splice(0..0, others.into_iter().map(|problem| (problem, Below::default())));
         stats.fold(&|problem| {
             let (core, host) = key(problem);

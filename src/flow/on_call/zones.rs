@@ -2,6 +2,7 @@
 //! writes them under names that only it knows.
 
 use super::calendar::{WallTime, occurrences, wall_time};
+use crate::system::order;
 use icalendar::parser::Component;
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
@@ -90,7 +91,7 @@ impl<'a> Zones<'a> {
                 changes.extend(all.into_iter().map(|at| (at.at, to)));
             }
         }
-        changes.sort_by_key(|(from, _)| *from);
+        order::by_key(&mut changes, |(from, _)| *from);
         Some(Zone::Defined(before?, changes))
     }
 }

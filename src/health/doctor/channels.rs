@@ -9,6 +9,7 @@ use crate::rules::remedy::{Context, remedy};
 use crate::slack::api::Client;
 use crate::slack::api::probe::ProbeResponse;
 use crate::system::clock;
+use crate::system::order;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -21,7 +22,7 @@ const PACE: Duration = Duration::from_millis(1100);
 /// Every destination of the integration, once: of its routes and its own.
 fn destinations(config: &Config, own: &Integration) -> BTreeSet<Destination> {
     let of_routes = config.routes_to(own).flat_map(|route| route.to.iter().cloned());
-    of_routes.chain(own.channel.clone()).collect()
+    order::set(of_routes.chain(own.channel.clone()))
 }
 
 /// Examines them with a bot token.

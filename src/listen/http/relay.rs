@@ -95,7 +95,11 @@ impl Post<'_> {
 
     async fn called(&self, speaker: &Speaker, bytes: Vec<u8>) -> Reply {
         let is_large = bytes.len() > LARGE_BYTES;
-        let parse = move || serde_json::from_slice::<Call>(&bytes);
+        // From text, as everything that a relay sends: a second reader would be part of the program.
+        let parse = move || {
+            let text = String::from_utf8(bytes).map_err(|e| e.to_string())?;
+            serde_json::from_str::<Call>(&text).map_err(|e| e.to_string())
+        };
         // Large answers are read where they stop nobody.
         let parsed = if is_large { spawn_blocking(parse).await.ok() } else { Some(parse()) };
         let Some(parsed) = parsed else {
@@ -103,8 +107,7 @@ impl Post<'_> {
         };
         let call = match parsed {
             Ok(call) => call,
-            Err(e) => {
-                let reason = e.to_string();
+            Err(reason) => {
                 return self.refuse(400, "broken_body", format_args!("path=/v1/core-request reason={reason:?}"));
             }
         };

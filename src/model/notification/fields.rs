@@ -4,6 +4,7 @@ use super::{
     Contact, Host, HostState, Ids, Kind, Notification, Progress, Service, ServiceState, clean_line, clean_text,
     exact_name, present,
 };
+use crate::system::order;
 use std::collections::BTreeMap;
 
 /// One thing a core can say about a notification: its argument, and its macros for hosts and services.
@@ -178,7 +179,7 @@ impl Fields {
             service_groups: self.list("servicegroups"),
             action_url: self.line("action-url").or_else(|| self.line("host-action-url")),
             notes_url: self.line("notes-url").or_else(|| self.line("host-notes-url")),
-            vars: self.vars.iter().filter_map(|(key, value)| variable(key, value)).collect(),
+            vars: order::map(self.vars.iter().filter_map(|(key, value)| variable(key, value))),
             to: self.to.iter().filter_map(|raw| present(raw)).map(clean_line).collect(),
         };
         notification.kind = self.kind(&notification);

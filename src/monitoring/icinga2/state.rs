@@ -9,6 +9,7 @@ use crate::monitoring::http::{Answer, Client};
 use crate::monitoring::objects::Names;
 use crate::monitoring::scope::Scope;
 use crate::system::clock;
+use crate::system::order;
 use serde_json::{Value, json};
 
 /// The attributes of [`state`].
@@ -171,7 +172,7 @@ fn read_notes(ask: Ask<'_>, wanted: &[Object], snapshot: &mut Snapshot) -> Resul
     let hosts: Vec<&str> = wanted.iter().map(|object| object.host.as_str()).collect();
     let of_hosts = |kind: &str| json!({ "filter": format!("{kind}.host_name in ackbell_hosts"), "filter_vars": { "ackbell_hosts": hosts } });
     let mut comments = query(ask, "/v1/objects/comments", &of_hosts("comment"))?;
-    comments.sort_by_key(|result| integer(&result["attrs"]["entry_time"]));
+    order::by_key(&mut comments, |result| integer(&result["attrs"]["entry_time"]));
     for result in comments {
         let attrs = &result["attrs"];
         let Some(state) = object(wanted, attrs, NAMES).and_then(|object| snapshot.states.get_mut(object)) else {

@@ -4,6 +4,7 @@ use super::{OBJECTS_MAX, Table, ask, filter, has_control, table::Row};
 use crate::config::Livestatus;
 use crate::model::object::Object;
 use crate::monitoring::object_facts::{Answers, Facts};
+use crate::system::order;
 use std::collections::BTreeMap;
 
 /// From the second column on: see [`of_object`].
@@ -77,5 +78,5 @@ fn of_object(row: Row<'_>, from: usize) -> Facts {
 /// Two columns: the names, and the values in their order.
 fn vars(row: Row<'_>, from: usize) -> BTreeMap<String, String> {
     let names = row.texts(from).into_iter().map(str::to_ascii_lowercase);
-    names.zip(row.texts(from + 1).into_iter().map(str::to_owned)).collect()
+    order::map(names.zip(row.texts(from + 1).into_iter().map(str::to_owned)))
 }

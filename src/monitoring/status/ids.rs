@@ -8,6 +8,7 @@
 use super::{ACKNOWLEDGEMENT, Block, Part, USER, number, push};
 use crate::model::core_snapshot::{Acknowledgement, State};
 use crate::model::object::Object;
+use crate::system::order;
 use std::collections::HashMap;
 
 pub(super) const HOST: &[u8] = b"_HOST_ID";
@@ -60,8 +61,8 @@ impl<'a> Ids<'a> {
             return;
         }
         for (object, state) in states {
-            state.acknowledgements.sort_by_key(|comment| comment.time);
-            state.comments.sort_by_key(|comment| comment.time);
+            order::by_key(&mut state.acknowledgements, |comment| comment.time);
+            order::by_key(&mut state.comments, |comment| comment.time);
             if !self.objects.values().any(|known| *known == object) {
                 state.unplaced.clone_from(&self.unplaced[usize::from(object.service.is_some())]);
             }

@@ -2,6 +2,7 @@
 //! and `doctor` says which are missing.
 
 use crate::config::{Config, Destination, Flavor, Integration, Mention, Who};
+use crate::system::order;
 use std::collections::BTreeSet;
 
 /// Something ackbell does in Slack.
@@ -131,7 +132,7 @@ impl Feature {
 /// The scopes of some features, each once, sorted; one that some feature can't do without isn't optional.
 pub(crate) fn needs_of(features: &BTreeSet<Feature>) -> Vec<Need> {
     let mut needs: Vec<Need> = features.iter().flat_map(|feature| feature.needs()).copied().collect();
-    needs.sort_by_key(|need| (need.scope, need.is_optional));
+    order::by_key(&mut needs, |need| (need.scope, need.is_optional));
     needs.dedup_by_key(|need| need.scope);
     needs
 }

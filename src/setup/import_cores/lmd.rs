@@ -2,6 +2,7 @@
 //! case. (<https://github.com/sni/lmd>: `lmd.ini.example`, README)
 
 use super::{Fault, Found, line_of};
+use crate::system::order;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -25,7 +26,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Found>, Fault> {
         }
     }
     // "Connections" and "connections" are two keys.
-    found.sort_by_key(|core: &Found| core.line);
+    order::by_key(&mut found, |core: &Found| core.line);
     Ok(found)
 }
 

@@ -6,6 +6,7 @@ use super::{
     Interaction, MessageTs, Origin, Reaction, Shortcut, ShortcutName, SlashCommand, TeamId, TriggerId, Unsupported,
     UserId, View, ViewAction, ViewId, brief_kind,
 };
+use crate::system::order;
 use crate::system::secret::Secret;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -105,7 +106,7 @@ fn view_of(kind: &'static str, wire: WireView) -> Result<View, DecodeError> {
     let mut inputs: BTreeMap<BlockId, BTreeMap<ActionId, Input>> = BTreeMap::new();
     for (block, elements) in wire.state.and_then(|state| state.values).unwrap_or_default() {
         let elements = elements.into_iter().filter_map(|(name, element)| Some((ActionId::new(name)?, input(element))));
-        inputs.extend(BlockId::new(block).map(|block| (block, elements.collect())));
+        inputs.extend(BlockId::new(block).map(|block| (block, order::map(elements))));
     }
     Ok(View {
         id: required(wire.id.and_then(ViewId::new), kind, "view.id")?,

@@ -10,6 +10,7 @@ use crate::rules::authorise::Permission;
 use crate::rules::slash::Filter;
 use crate::slack::slash_reply::{Entry, Page};
 use crate::system::clock;
+use crate::system::order;
 
 /// Lines of problems on one page: with their buttons far below Slack's 50 blocks, and little to scroll on a phone.
 const PAGE_LINES: usize = 10;
@@ -51,7 +52,7 @@ impl SlashWorker {
         {
             return Ok(SlashAnswer::Text(sentence));
         }
-        entries.sort_by_key(Entry::urgency);
+        order::by_key(&mut entries, Entry::urgency);
         let (from, text) =
             (request.from.min(entries.len().saturating_sub(1)) / PAGE_LINES * PAGE_LINES, filter.text.clone());
         let total = entries.len();

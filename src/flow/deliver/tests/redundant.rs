@@ -193,8 +193,14 @@ impl Pair {
     }
 }
 
+/// Five hundred take a minute and a half: `LONG=1`.
+fn cases() -> u32 {
+    #[expect(clippy::disallowed_methods, reason = "a person at a terminal asks for it")]
+    if std::env::var("LONG").is_ok() { 500 } else { 120 }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, max_shrink_iters: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn two_cores_that_disagree_have_one_card_a_problem_and_no_early_recovery(steps in prop::collection::vec(step(), 1..25)) {
