@@ -1,5 +1,9 @@
 //! `[curve]`: where the last hours of a value come from.
 
+mod grafana;
+
+pub(crate) use grafana::GrafanaSource;
+
 use super::problem::{Mistake, Problems};
 use super::reader::Table;
 use super::secrets::{self, LoadContext};
@@ -26,6 +30,8 @@ pub(crate) struct CurveSources {
     pub(crate) rrd: Option<RrdSource>,
     pub(crate) graphite: Option<HttpSource>,
     pub(crate) prometheus: Option<HttpSource>,
+    /// Draws the picture in our place.
+    pub(crate) grafana: Option<GrafanaSource>,
     /// The values of the notifications themselves.
     pub(crate) notifications: bool,
     /// A picture is uploaded into the thread as well.
@@ -71,17 +77,19 @@ pub(super) fn read(
     let picture = table.flag("picture", problems).unwrap_or(false);
     let graphite = http(&mut table, ("graphite", "target"), base, sources, problems);
     let prometheus = http(&mut table, ("prometheus", "query"), base, sources, problems);
+    let grafana = grafana::read(&mut table, base, sources, picture, problems);
     if rrd.is_none() && table.node("rrdtool").is_some() {
         let remedy = "write rrd = \"/var/lib/pnp4nagios/perfdata\", or remove \"rrdtool\"";
         problems.warning(table.span, Mistake::new("\"rrdtool\" without \"rrd\" has no effect").remedy(remedy));
     }
-    let is_written = ["rrd", "graphite", "prometheus"].iter().any(|key| table.node(key).is_some());
+    let is_written = ["rrd", "graphite", "prometheus", "grafana"].iter().any(|key| table.node(key).is_some());
     if !is_written && !notifications {
-        let remedy = "write rrd, [curve.graphite] or [curve.prometheus], or remove notifications = false";
+        let remedy =
+            "write rrd, [curve.graphite], [curve.prometheus] or [curve.grafana], or remove notifications = false";
         problems.error(table.span, Mistake::new("[curve] has no source").remedy(remedy));
     }
     table.finish(problems);
-    Some(CurveSources { span, rrd, graphite, prometheus, notifications, picture })
+    Some(CurveSources { span, rrd, graphite, prometheus, grafana, notifications, picture })
 }
 
 fn http(
@@ -187,5 +195,6 @@ pub(super) fn show(curve: &CurveSources) -> Value {
         "picture": curve.picture,
         "graphite": http(&curve.graphite, "target"),
         "prometheus": http(&curve.prometheus, "query"),
+        "grafana": curve.grafana.as_ref().map(grafana::show),
     })
 }

@@ -42,7 +42,7 @@ const PATTERNS: &str = "pattern or list of patterns";
 const COUNT: &str = "number";
 
 /// All tables, in the order of the manual.
-pub(crate) const SECTIONS: [Section; 24] = [
+pub(crate) const SECTIONS: [Section; 25] = [
     Section {
         header: "",
         about: "At the top of the file, each on a line of its own before the first table: they are found even when the rest has mistakes.",
@@ -527,6 +527,23 @@ pub(crate) const SECTIONS: [Section; 24] = [
                 "true",
                 "A picture in the thread as well. Needs the scope files:write, which `ackbell manifest` then asks for.",
             ),
+        ],
+    },
+    Section {
+        header: "[curve.grafana]",
+        about: "A panel of a Grafana with its image renderer, as the picture in place of ackbell's own. Needs picture = true.",
+        keys: &[
+            key(
+                "url",
+                URL,
+                "",
+                "\"https://grafana.example.com/d-solo/UID/NAME?orgId=1&panelId=4&var-host={host}\"",
+                "The panel's address as Grafana's Share dialogue gives it for its image, with {host}, {service} and {label} as its variables. \
+                 Times and size in it are replaced. https, or http on this machine.",
+            ),
+            key("token", TEXT, "", "\"secret\"", "The token of a service account that may view the dashboard."),
+            key("token_file", FILE, "", "\"grafana-token\"", "A file that contains it."),
+            key("ca_file", FILE, "the system's", "\"/etc/ssl/site-ca.pem\"", "The certificates to trust."),
         ],
     },
     Section {

@@ -64,18 +64,21 @@ fn ask(source: &HttpSource, path: &str, query: &[(&str, &str)], env: &Environmen
     let bounds =
         Bounds { bytes_max: ANSWER_BYTES_MAX, timeout: TIMEOUT, redirects_max: 0, ca_file: source.ca_file.as_deref() };
     let bytes = fetch::get_within(&url, login, &bounds, env)?;
-    serde_json::from_slice(&bytes).map_err(|_| {
-        let start = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).trim_start().to_ascii_lowercase();
-        if start.starts_with('<') {
-            "it answered a web page, not JSON".to_owned()
-        } else {
-            "it answered no JSON".to_owned()
-        }
-    })
+    serde_json::from_slice(&bytes).map_err(|_| unexpected(&bytes, "JSON", "no JSON"))
+}
+
+/// Why bytes aren't those that were asked for.
+pub(super) fn unexpected(bytes: &[u8], wanted: &str, none: &str) -> String {
+    let start = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]);
+    if start.trim_start().starts_with('<') {
+        format!("it answered a web page, not {wanted}")
+    } else {
+        format!("it answered {none}")
+    }
 }
 
 /// The expression with the object's names, each placeholder once: a name that looks like one stays a name.
-fn filled(expression: &str, wanted: &Wanted<'_>, quoted: fn(&str) -> String) -> String {
+pub(super) fn filled(expression: &str, wanted: &Wanted<'_>, quoted: fn(&str) -> String) -> String {
     let names = [wanted.host, wanted.service.unwrap_or("hostcheck"), wanted.label];
     let mut filled = String::new();
     let mut rest = expression;
