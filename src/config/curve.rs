@@ -53,6 +53,8 @@ pub(crate) struct HttpSource {
     pub(crate) url: String,
     /// Graphite's target or Prometheus' query, with placeholders.
     pub(crate) expression: String,
+    /// The same for a host's own check, where its values are elsewhere.
+    pub(crate) host_expression: Option<String>,
     pub(crate) login: Option<SourceLogin>,
     pub(crate) ca_file: Option<PathBuf>,
 }
@@ -75,8 +77,8 @@ pub(super) fn read(
     let rrd = table.parsed("rrd", problems, absolute).map(|directory| RrdSource { directory, rrdtool });
     let notifications = table.flag("notifications", problems).unwrap_or(true);
     let picture = table.flag("picture", problems).unwrap_or(false);
-    let graphite = http(&mut table, ("graphite", "target"), base, sources, problems);
-    let prometheus = http(&mut table, ("prometheus", "query"), base, sources, problems);
+    let graphite = http(&mut table, ("graphite", "target", "host_target"), base, sources, problems);
+    let prometheus = http(&mut table, ("prometheus", "query", "host_query"), base, sources, problems);
     let grafana = grafana::read(&mut table, base, sources, picture, problems);
     if rrd.is_none() && table.node("rrdtool").is_some() {
         let remedy = "write rrd = \"/var/lib/pnp4nagios/perfdata\", or remove \"rrdtool\"";
@@ -94,7 +96,7 @@ pub(super) fn read(
 
 fn http(
     top: &mut Table<'_>,
-    (name, expression_key): (&'static str, &'static str),
+    (name, expression_key, host_key): (&'static str, &'static str, &'static str),
     base: &Path,
     sources: &mut Vec<PathBuf>,
     problems: &mut Problems<'_>,
@@ -102,6 +104,7 @@ fn http(
     let mut table = top.table(name, problems)?;
     let url = table.parsed("url", problems, url);
     let expression = table.text(expression_key, problems);
+    let host_expression = table.text(host_key, problems).map(|text| text.text.to_owned());
     let ca_file = table.text("ca_file", problems).map(|text| base.join(text.text));
     sources.extend(ca_file.clone());
     let user = table.text("user", problems).map(|text| text.text.to_owned());
@@ -133,7 +136,7 @@ fn http(
         }
     };
     table.finish(problems);
-    Some(HttpSource { url: url?, expression: expression?.text.to_owned(), login, ca_file })
+    Some(HttpSource { url: url?, expression: expression?.text.to_owned(), host_expression, login, ca_file })
 }
 
 fn example_of(name: &str) -> &'static str {
@@ -175,7 +178,7 @@ fn span(text: &str) -> Result<Duration, Mistake> {
 
 /// Without secrets.
 pub(super) fn show(curve: &CurveSources) -> Value {
-    let http = |source: &Option<HttpSource>, key: &str| {
+    let http = |source: &Option<HttpSource>, key: &str, host_key: &str| {
         source.as_ref().map(|source| {
             let (user, token) = match &source.login {
                 Some(SourceLogin::Basic { user, .. }) => (Some(user.clone()), None),
@@ -184,6 +187,7 @@ pub(super) fn show(curve: &CurveSources) -> Value {
             };
             let mut shown = json!({ "url": source.url, "user": user, "token": token, "ca_file": source.ca_file });
             shown[key] = Value::from(source.expression.clone());
+            shown[host_key] = Value::from(source.host_expression.clone());
             shown
         })
     };
@@ -193,8 +197,8 @@ pub(super) fn show(curve: &CurveSources) -> Value {
         "rrdtool": curve.rrd.as_ref().map(|rrd| &rrd.rrdtool),
         "notifications": curve.notifications,
         "picture": curve.picture,
-        "graphite": http(&curve.graphite, "target"),
-        "prometheus": http(&curve.prometheus, "query"),
+        "graphite": http(&curve.graphite, "target", "host_target"),
+        "prometheus": http(&curve.prometheus, "query", "host_query"),
         "grafana": curve.grafana.as_ref().map(grafana::show),
     })
 }

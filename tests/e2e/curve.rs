@@ -279,6 +279,7 @@ fn graphite_and_prometheus_are_asked_with_the_objects_names() {
     fs::write(night.site.dir.path().join("password"), "s3cret-word").unwrap();
     night.begin(&format!(
         "[curve.graphite]\nurl = \"{}\"\ntarget = \"icinga2.{{host}}.services.{{service}}.perfdata.{{label}}.value\"\n\
+         host_target = \"icinga2.{{host}}.host.*.perfdata.{{label}}.value\"\n\
          user = \"ackbell\"\npassword_file = \"password\"\n",
         graphite.url
     ));
@@ -292,6 +293,11 @@ fn graphite_and_prometheus_are_asked_with_the_objects_names() {
         "{request}"
     );
     assert!(request.to_lowercase().contains("authorization: basic ywnrymvsbdpzm2nyzxqtd29yza=="), "{request}");
+    let of_host = ["--hostname", "web01", "--notificationtype", "PROBLEM", "--hoststate", "1", "--perfdata"];
+    assert_eq!(night.site.run(&[&["notify"], &of_host[..], &["rta=900ms;100;500"]].concat()).status.code(), Some(0));
+    wait::until("the host's", || {
+        graphite.asked().iter().any(|request| request.contains("target=icinga2%2Eweb01%2Ehost%2E%2A%2Eperfdata%2Erta"))
+    });
     let prometheus = Server::start(|_| ok(prometheus()));
     night.begin(&format!(
         "[curve.prometheus]\nurl = \"{}\"\nquery = 'used{{instance=\"{{host}}:9100\",mount=\"{{service}}\"}}'\ntoken_file = \"token\"\n",

@@ -131,6 +131,23 @@ fn a_process_that_is_killed_while_it_schedules_leaves_one_message_there() {
 }
 
 #[test]
+fn a_process_that_is_killed_while_slack_answers_is_followed_by_one_that_looks() {
+    let sandbox = Sandbox::start(&[]);
+    let site = Site::with_token(&sandbox, SWITCH);
+    let slow = json!({"kind": "slow", "method": "chat.scheduleMessage", "delay_ms": 20_000, "times": 1});
+    sandbox.tell("faults", &json!({"faults": [slow]}));
+    let listener = site.listen();
+    wait::until("the call", || !scheduled(&sandbox).is_empty());
+    drop(listener);
+    let listener = site.listen();
+    let known = "SELECT COUNT(*) FROM deadman WHERE switch NOT LIKE '%\"begun\":{%'";
+    wait::until("its look", || site.sql(known).is_ok_and(|count| count == "1"));
+    one_lies(&sandbox);
+    drop(listener);
+    sandbox.assert_respected();
+}
+
+#[test]
 fn a_switch_that_slack_refuses_is_told_by_check() {
     let sandbox = Sandbox::start(&[]);
     let site = Site::with_token(&sandbox, &SWITCH.replace("#ops", "#nowhere"));

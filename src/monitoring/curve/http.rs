@@ -13,7 +13,7 @@ const POINTS: i64 = 360;
 
 /// `/render` (<https://graphite.readthedocs.io/en/latest/render_api.html>).
 pub(super) fn graphite(source: &HttpSource, wanted: &Wanted<'_>, env: &Environment) -> Result<Series, String> {
-    let target = filled(&source.expression, wanted, graphite_name);
+    let target = filled(expression(source, wanted), wanted, graphite_name);
     let (from, to) = (wanted.from.to_string(), wanted.to.to_string());
     let points = POINTS.to_string();
     let query = [("format", "json"), ("target", &target), ("from", &from), ("until", &to), ("maxDataPoints", &points)];
@@ -25,7 +25,7 @@ pub(super) fn graphite(source: &HttpSource, wanted: &Wanted<'_>, env: &Environme
 
 /// `/api/v1/query_range` (<https://prometheus.io/docs/prometheus/latest/querying/api/>).
 pub(super) fn prometheus(source: &HttpSource, wanted: &Wanted<'_>, env: &Environment) -> Result<Series, String> {
-    let query_text = filled(&source.expression, wanted, prometheus_text);
+    let query_text = filled(expression(source, wanted), wanted, prometheus_text);
     let (from, to) = (wanted.from.to_string(), wanted.to.to_string());
     let step = ((wanted.to - wanted.from) / POINTS).max(1).to_string();
     let query = [("query", query_text.as_str()), ("start", &from), ("end", &to), ("step", &step)];
@@ -37,6 +37,11 @@ pub(super) fn prometheus(source: &HttpSource, wanted: &Wanted<'_>, env: &Environ
     let points = one(all, &query_text)?["values"].as_array().ok_or("its answer has no values")?;
     let number = |text: &Value| text.as_str().and_then(|text| text.parse::<f64>().ok());
     Ok(Series::new(points.iter().filter_map(|point| Some((seconds(&point[0])?, number(&point[1])?))).collect()))
+}
+
+/// Icinga 2 keeps the values of a host's own check elsewhere than those of services.
+fn expression<'a>(source: &'a HttpSource, wanted: &Wanted<'_>) -> &'a str {
+    source.host_expression.as_deref().filter(|_| wanted.service.is_none()).unwrap_or(&source.expression)
 }
 
 /// Of several series nobody knows which is meant.
