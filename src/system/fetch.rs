@@ -12,8 +12,8 @@ use std::time::Duration;
 /// For all of it, redirects included.
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// How much of an error is read, and how much of its reason is told.
-const SAID_BYTES_MAX: u64 = 16_384;
-const SAID_CHARS_MAX: usize = 200;
+const REASON_BYTES_MAX: u64 = 16_384;
+const REASON_CHARS_MAX: usize = 200;
 /// Calendars redirect once or twice to where they are kept.
 const REDIRECTS_MAX: u32 = 3;
 
@@ -89,7 +89,7 @@ pub(crate) fn get_within(
             return Err(format!("it answered {}: it needs another user or password", response.status().as_u16()));
         }
         300..=399 => return Err("it redirects to another address: write that one".to_owned()),
-        status => return Err(format!("it answered {status}{}", said(response.body_mut().as_reader()))),
+        status => return Err(format!("it answered {status}{}", reason_in(response.body_mut().as_reader()))),
     }
     let mut bytes = Vec::new();
     let mut reader = response.body_mut().as_reader().take(bytes_max.saturating_add(1));
@@ -101,14 +101,14 @@ pub(crate) fn get_within(
 }
 
 /// The reason in an answer of JSON: Prometheus has `error`, Grafana `message`.
-fn said(body: impl Read) -> String {
+fn reason_in(body: impl Read) -> String {
     let mut bytes = Vec::new();
     // What isn't whole is no JSON.
-    let _ = body.take(SAID_BYTES_MAX).read_to_end(&mut bytes);
+    let _ = body.take(REASON_BYTES_MAX).read_to_end(&mut bytes);
     let answer: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let reason = answer["error"].as_str().or_else(|| answer["message"].as_str()).unwrap_or_default();
     let words: Vec<&str> =
         reason.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
-    let text: String = words.join(" ").chars().take(SAID_CHARS_MAX).collect();
+    let text: String = words.join(" ").chars().take(REASON_CHARS_MAX).collect();
     if text.is_empty() { text } else { format!(": {}", redact(&text)) }
 }

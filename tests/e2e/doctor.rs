@@ -440,13 +440,13 @@ fn the_channels_of_the_switch_the_summary_and_of_pictures_are_looked_at() {
     sandbox.tell("state", &json!({"channels": channels}));
     let more = "[deadman]\nchannel = \"#nowhere\"\n[report]\nchannel = \"#away\"\n";
     let site = token_site(&sandbox, more);
-    let doctor = |site: &Site| text(&site.run(&["doctor"]).stdout);
-    let said = doctor(&site);
+    let (_, said) = examine(&site, &[]);
     let found = "no such channel, or a private one that @ackbell isn't in";
     let remedy = "in that channel type /invite @ackbell; and write a private channel's id (C...)";
     assert_said(&said, "✗", "[default] #nowhere", found, remedy);
     assert_said(&said, "✓", "[default] #away", "public; @ackbell isn't in it and doesn't need to be", "");
     let site = token_site(&sandbox, "[report]\nchannel = \"#away\"\n[curve]\npicture = true\n");
     let found = "public; @ackbell isn't in it: its threads get no pictures of curves";
-    assert_said(&doctor(&site), "!", "[default] #away", found, "in #away type /invite @ackbell");
+    let (_, said) = examine(&site, &[]);
+    assert_said(&said, "!", "[default] #away", found, "in #away type /invite @ackbell");
 }

@@ -26,9 +26,9 @@ fn destinations(config: &Config, own: &Integration) -> BTreeSet<Destination> {
         Some(name) => *name == own.name,
         None => config.integrations.first().is_some_and(|first| first.name == own.name),
     };
-    let report = config.weekly.as_ref().map(|report| (report.integration.as_ref(), &report.channel));
+    let summary = config.weekly.as_ref().map(|weekly| (weekly.integration.as_ref(), &weekly.channel));
     let deadman = config.deadman.as_ref().map(|deadman| (deadman.integration.as_ref(), &deadman.channel));
-    let others = [report, deadman].into_iter().flatten().filter(|(name, _)| is_own(*name));
+    let others = [summary, deadman].into_iter().flatten().filter(|(name, _)| is_own(*name));
     of_routes.chain(own.channel.clone()).chain(others.map(|(_, channel)| channel.clone())).collect()
 }
 
