@@ -107,8 +107,8 @@ fn reason_in(body: impl Read) -> String {
     let _ = body.take(REASON_BYTES_MAX).read_to_end(&mut bytes);
     let answer: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let reason = answer["error"].as_str().or_else(|| answer["message"].as_str()).unwrap_or_default();
-    let words: Vec<&str> =
-        reason.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
-    let text: String = words.join(" ").chars().take(REASON_CHARS_MAX).collect();
+    let parts: Vec<&str> =
+        reason.split(|c: char| c.is_whitespace() || c.is_control()).filter(|part| !part.is_empty()).collect();
+    let text: String = parts.join(" ").chars().take(REASON_CHARS_MAX).collect();
     if text.is_empty() { text } else { format!(": {}", redact(&text)) }
 }
