@@ -37,7 +37,8 @@ pub(crate) struct WantedCurve {
 /// What a picture shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Drawn {
-    /// The host, and its service.
+    /// The host, and its service. Rows of an older program have none; they last a minute.
+    #[serde(default)]
     pub(crate) object: (String, Option<String>),
     pub(crate) perfdata: String,
     /// Unix seconds, and how far back it goes.
