@@ -188,7 +188,7 @@ fn dependencies_between_hosts_make_the_topology() {
     // Up to 2.13 `redundancy_group` isn't known.
     let older = |path: &str, body: &Value| {
         if body.to_string().contains("redundancy_group") {
-            return Ok(Answer { status: 404, body: json!({ "status": "Invalid field specified" }) });
+            return Ok(Answer { status: 400, body: json!({ "status": "Invalid field specified" }) });
         }
         ask(path, body)
     };
