@@ -84,7 +84,7 @@ fn without_the_right_to_read_the_channel_a_second_message_says_that_it_is_over()
 fn a_core_that_dies_is_told_of_while_the_listener_lives() {
     let sandbox = Sandbox::start(&[]);
     let site = Site::new(&by_token(&sandbox.url));
-    let core = Nagios::start(&site, "ackbell", false);
+    let mut core = Nagios::start(&site, "ackbell", false);
     site.configure(&format!("{}[core]\nmain_config = \"nagios.cfg\"\n{SWITCH}", by_token(&sandbox.url)));
     site.jump("+0");
     let listener = site.listen();
@@ -93,7 +93,8 @@ fn a_core_that_dies_is_told_of_while_the_listener_lives() {
         let lies = scheduled(&sandbox);
         lies.first().filter(|one| lies.len() == 1 && one["id"] != first["id"]).cloned()
     });
-    drop(core);
+    // Killed: a stop would take its state file away.
+    core.halt();
     let died = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
     let calls = |method: &str| {
         let all = sandbox.get("requests");
