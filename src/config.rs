@@ -37,7 +37,7 @@ pub(crate) mod values;
 
 pub(crate) use core_kind::{ApiLoginKind, CoreKind, Expiry, ShellLines};
 pub(crate) use credentials::{INSTALL_PATH, Missing};
-pub(crate) use curve::{CurveSources, HttpSource, PLACEHOLDERS, RrdSource, SourceLogin};
+pub(crate) use curve::{CurveSources, GrafanaSource, HttpSource, PLACEHOLDERS, RrdSource, SourceLogin};
 pub(crate) use database::from_url as database_from_url;
 pub(crate) use escalate::EscalationStep;
 pub(crate) use integration::{COMMAND, SecretKind, blank as blank_integration};

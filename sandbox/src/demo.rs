@@ -19,6 +19,7 @@ mod panel;
 mod run;
 mod scenario;
 mod supervise;
+mod values;
 
 use crate::Sandbox;
 use crate::page::Extra;
@@ -166,6 +167,7 @@ fn free_port() -> io::Result<u16> {
 fn write_config(files: &DemoFiles, sandbox_url: &str, app_port: u16) -> io::Result<()> {
     let (host, service) = hosts::ESCALATED;
     let matches = format!("{{ host = \"{host}\", service = \"{service}\" }}");
+    let target = values::TARGET;
     let text = format!(
         "# Written by `ackbell demo`.\nstate_dir = \"state\"\n\n\
         [slack]\nbot_token = \"{BOT_TOKEN}\"\nsigning_secret = \"{SIGNING_SECRET}\"\n\
@@ -173,6 +175,9 @@ fn write_config(files: &DemoFiles, sandbox_url: &str, app_port: u16) -> io::Resu
         [listen]\nhttp = \"127.0.0.1:{app_port}\"\n\n\
         [core]\nkind = \"nagios\"\ncommand_file = \"core.cmd\"\nstatus_file = \"status.dat\"\n\
         objects_file = \"objects.cache\"\nlog_file = \"core.log\"\n\n\
+        # The site's database of values is played, too.\n\
+        [curve]\npicture = true\nnotifications = false\n\n\
+        [curve.graphite]\nurl = \"{sandbox_url}/demo/values\"\ntarget = \"{target}\"\n\n\
         # Elsewhere these would be minutes.\n\
         [[escalate]]\nmatch = {matches}\nafter = \"10s\"\nmention = \"@alice@example.com\"\n\n\
         [[escalate]]\nmatch = {matches}\nafter = \"25s\"\nmention = \"@bob@example.com\"\n"

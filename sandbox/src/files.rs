@@ -17,6 +17,8 @@ pub(super) const COMPLETE: &str = "files.completeUploadExternal";
 pub(super) const UPLOAD_PATH: &str = "/upload/v1/";
 /// <https://docs.slack.dev/reference/methods/files.getUploadURLExternal>
 const ALT_MAX: usize = 1000;
+/// How every PNG begins.
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 
 /// The files, from the address on.
 #[derive(Debug, Default)]
@@ -42,6 +44,22 @@ impl Files {
             json!({"id": file.id, "name": file.name, "alt_txt": file.alt, "bytes": bytes, "shown": file.is_shown})
         };
         self.all.iter().map(shown).collect()
+    }
+
+    /// The bytes of a shown picture.
+    pub(super) fn picture(&self, id: &str) -> Option<&[u8]> {
+        let file = self.all.iter().find(|file| file.id == id && file.is_shown)?;
+        file.bytes.as_deref().filter(|bytes| bytes.starts_with(PNG))
+    }
+
+    /// What the page shows of a message's files.
+    pub(super) fn shown(&self, files: &Value) -> Value {
+        let of = |file: &Value| {
+            let known = self.all.iter().find(|known| file["id"] == known.id.as_str())?;
+            let is_picture = self.picture(&known.id).is_some();
+            Some(json!({"id": known.id, "title": file["title"], "alt": known.alt, "is_picture": is_picture}))
+        };
+        files.as_array().into_iter().flatten().filter_map(of).collect()
     }
 }
 

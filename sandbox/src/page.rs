@@ -15,6 +15,7 @@ pub use document::preview_page;
 pub(super) use stream::{is_for, serve};
 
 use super::elements;
+use super::files::Files;
 use super::journal::Message;
 use super::state::{State, lock};
 use super::wire::{Answer, Request};
@@ -24,6 +25,8 @@ const MESSAGES_MAX: usize = 500;
 /// Nothing from anywhere else, nothing inline; attachments' colours are set by script, which needs no exception.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
     img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// Where the pictures are that were uploaded.
+const FILES_BELOW: &str = "/page/files/";
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
@@ -45,7 +48,7 @@ const FILES: [(&str, &str, &str); 12] = [
 
 type Hook = dyn Fn(&str, &str) -> Option<(u16, String)> + Send + Sync;
 
-/// Answers `/demo/…` for whoever started the sandbox: given method and path, a status and JSON, or nothing.
+/// Answers `/demo/…` for whoever started the sandbox: given method and path with its query, a status and JSON, or nothing.
 #[derive(Clone)]
 pub(crate) struct Extra(pub(crate) Arc<Hook>);
 
@@ -85,12 +88,16 @@ pub(super) fn answer(state: &Mutex<State>, request: &Request) -> Option<Answer> 
     if request.path.starts_with("/demo/") {
         // Not under the lock: whoever answers may ask the sandbox.
         let extra = lock(state).extra.clone();
-        let answered = extra.and_then(|Extra(hook)| hook(&request.method, &request.path));
+        let asked = format!("{}?{}", request.path, request.query);
+        let answered = extra.and_then(|Extra(hook)| hook(&request.method, asked.trim_end_matches('?')));
         let (status, body) = answered.unwrap_or((404, "null".to_owned()));
         return Some(Answer::typed(status, "application/json; charset=utf-8", body.into_bytes()));
     }
     if request.method != "GET" {
         return None;
+    }
+    if let Some(id) = request.path.strip_prefix(FILES_BELOW) {
+        return Some(picture(state, id));
     }
     let (_, media, content) = FILES.iter().find(|(path, ..)| *path == request.path)?;
     let answer = Answer::typed(200, media, content.as_bytes().to_vec());
@@ -104,6 +111,17 @@ pub(super) fn answer(state: &Mutex<State>, request: &Request) -> Option<Answer> 
     Some(headers.iter().fold(answer, |answer, (name, value)| answer.with_header(name, value)))
 }
 
+/// A picture that was uploaded and shown; nothing else that somebody may have uploaded.
+fn picture(state: &Mutex<State>, id: &str) -> Answer {
+    match lock(state).files.picture(id) {
+        Some(png) => Answer::typed(200, "image/png", png.to_vec())
+            .with_header("x-content-type-options", "nosniff")
+            .with_header("content-security-policy", "default-src 'none'")
+            .with_header("cross-origin-resource-policy", "same-origin"),
+        None => Answer::text(404, "There is no such picture.\n"),
+    }
+}
+
 /// All that the page shows, at one moment.
 pub(super) fn snapshot(state: &State) -> Value {
     let channel = |channel: &super::workspace::Channel| {
@@ -115,7 +133,8 @@ pub(super) fn snapshot(state: &State) -> Value {
     let users: Vec<Value> = state.workspace.users.iter().map(super::workspace::User::as_slack).collect();
     let groups: Vec<Value> =
         state.workspace.groups.iter().map(|group| json!({"id": group.id, "handle": group.handle})).collect();
-    let mut messages: Vec<Value> = state.journal.present().rev().take(MESSAGES_MAX).map(message).collect();
+    let shown = |one: &Message| message(one, &state.files);
+    let mut messages: Vec<Value> = state.journal.present().rev().take(MESSAGES_MAX).map(shown).collect();
     messages.reverse();
     json!({
         "revision": state.revision, "channels": channels, "users": users, "groups": groups, "messages": messages,
@@ -125,7 +144,7 @@ pub(super) fn snapshot(state: &State) -> Value {
 }
 
 /// A message with the ids that a click on it names.
-fn message(message: &Message) -> Value {
+fn message(message: &Message, files: &Files) -> Value {
     let mut attachments = message.attachments.clone();
     for (index, attachment) in attachments.as_array_mut().into_iter().flatten().enumerate() {
         attachment["blocks"] = elements::with_ids(&attachment["blocks"], &format!("a{}b", index + 1));
@@ -134,7 +153,7 @@ fn message(message: &Message) -> Value {
         "channel": message.channel, "ts": message.ts, "thread_ts": message.thread_ts, "via": message.via,
         "ephemeral_for": message.ephemeral_for, "text": message.text, "edited": message.edited,
         "blocks": elements::with_ids(&message.blocks, "b"), "attachments": attachments,
-        "broadcast": message.broadcast, "reactions": message.reactions,
+        "broadcast": message.broadcast, "reactions": message.reactions, "files": files.shown(&message.raw["files"]),
     })
 }
 

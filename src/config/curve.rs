@@ -1,5 +1,9 @@
 //! `[curve]`: where the last hours of a value come from.
 
+mod grafana;
+
+pub(crate) use grafana::GrafanaSource;
+
 use super::problem::{Mistake, Problems};
 use super::reader::Table;
 use super::secrets::{self, LoadContext};
@@ -26,6 +30,8 @@ pub(crate) struct CurveSources {
     pub(crate) rrd: Option<RrdSource>,
     pub(crate) graphite: Option<HttpSource>,
     pub(crate) prometheus: Option<HttpSource>,
+    /// Draws the picture in our place.
+    pub(crate) grafana: Option<GrafanaSource>,
     /// The values of the notifications themselves.
     pub(crate) notifications: bool,
     /// A picture is uploaded into the thread as well.
@@ -47,6 +53,8 @@ pub(crate) struct HttpSource {
     pub(crate) url: String,
     /// Graphite's target or Prometheus' query, with placeholders.
     pub(crate) expression: String,
+    /// The same for a host's own check, where its values are elsewhere.
+    pub(crate) host_expression: Option<String>,
     pub(crate) login: Option<SourceLogin>,
     pub(crate) ca_file: Option<PathBuf>,
 }
@@ -69,24 +77,26 @@ pub(super) fn read(
     let rrd = table.parsed("rrd", problems, absolute).map(|directory| RrdSource { directory, rrdtool });
     let notifications = table.flag("notifications", problems).unwrap_or(true);
     let picture = table.flag("picture", problems).unwrap_or(false);
-    let graphite = http(&mut table, ("graphite", "target"), base, sources, problems);
-    let prometheus = http(&mut table, ("prometheus", "query"), base, sources, problems);
+    let graphite = http(&mut table, ("graphite", "target", "host_target"), base, sources, problems);
+    let prometheus = http(&mut table, ("prometheus", "query", "host_query"), base, sources, problems);
+    let grafana = grafana::read(&mut table, base, sources, picture, problems);
     if rrd.is_none() && table.node("rrdtool").is_some() {
         let remedy = "write rrd = \"/var/lib/pnp4nagios/perfdata\", or remove \"rrdtool\"";
         problems.warning(table.span, Mistake::new("\"rrdtool\" without \"rrd\" has no effect").remedy(remedy));
     }
-    let is_written = ["rrd", "graphite", "prometheus"].iter().any(|key| table.node(key).is_some());
+    let is_written = ["rrd", "graphite", "prometheus", "grafana"].iter().any(|key| table.node(key).is_some());
     if !is_written && !notifications {
-        let remedy = "write rrd, [curve.graphite] or [curve.prometheus], or remove notifications = false";
+        let remedy =
+            "write rrd, [curve.graphite], [curve.prometheus] or [curve.grafana], or remove notifications = false";
         problems.error(table.span, Mistake::new("[curve] has no source").remedy(remedy));
     }
     table.finish(problems);
-    Some(CurveSources { span, rrd, graphite, prometheus, notifications, picture })
+    Some(CurveSources { span, rrd, graphite, prometheus, grafana, notifications, picture })
 }
 
 fn http(
     top: &mut Table<'_>,
-    (name, expression_key): (&'static str, &'static str),
+    (name, expression_key, host_key): (&'static str, &'static str, &'static str),
     base: &Path,
     sources: &mut Vec<PathBuf>,
     problems: &mut Problems<'_>,
@@ -94,6 +104,7 @@ fn http(
     let mut table = top.table(name, problems)?;
     let url = table.parsed("url", problems, url);
     let expression = table.text(expression_key, problems);
+    let host_expression = table.text(host_key, problems).map(|text| text.text.to_owned());
     let ca_file = table.text("ca_file", problems).map(|text| base.join(text.text));
     sources.extend(ca_file.clone());
     let user = table.text("user", problems).map(|text| text.text.to_owned());
@@ -125,7 +136,7 @@ fn http(
         }
     };
     table.finish(problems);
-    Some(HttpSource { url: url?, expression: expression?.text.to_owned(), login, ca_file })
+    Some(HttpSource { url: url?, expression: expression?.text.to_owned(), host_expression, login, ca_file })
 }
 
 fn example_of(name: &str) -> &'static str {
@@ -167,7 +178,7 @@ fn span(text: &str) -> Result<Duration, Mistake> {
 
 /// Without secrets.
 pub(super) fn show(curve: &CurveSources) -> Value {
-    let http = |source: &Option<HttpSource>, key: &str| {
+    let http = |source: &Option<HttpSource>, key: &str, host_key: &str| {
         source.as_ref().map(|source| {
             let (user, token) = match &source.login {
                 Some(SourceLogin::Basic { user, .. }) => (Some(user.clone()), None),
@@ -176,6 +187,7 @@ pub(super) fn show(curve: &CurveSources) -> Value {
             };
             let mut shown = json!({ "url": source.url, "user": user, "token": token, "ca_file": source.ca_file });
             shown[key] = Value::from(source.expression.clone());
+            shown[host_key] = Value::from(source.host_expression.clone());
             shown
         })
     };
@@ -185,7 +197,8 @@ pub(super) fn show(curve: &CurveSources) -> Value {
         "rrdtool": curve.rrd.as_ref().map(|rrd| &rrd.rrdtool),
         "notifications": curve.notifications,
         "picture": curve.picture,
-        "graphite": http(&curve.graphite, "target"),
-        "prometheus": http(&curve.prometheus, "query"),
+        "graphite": http(&curve.graphite, "target", "host_target"),
+        "prometheus": http(&curve.prometheus, "query", "host_query"),
+        "grafana": curve.grafana.as_ref().map(grafana::show),
     })
 }

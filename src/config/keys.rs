@@ -42,7 +42,7 @@ const PATTERNS: &str = "pattern or list of patterns";
 const COUNT: &str = "number";
 
 /// All tables, in the order of the manual.
-pub(crate) const SECTIONS: [Section; 25] = [
+pub(crate) const SECTIONS: [Section; 26] = [
     Section {
         header: "",
         about: "At the top of the file, each on a line of its own before the first table: they are found even when the rest has mistakes.",
@@ -549,6 +549,23 @@ pub(crate) const SECTIONS: [Section; 25] = [
         ],
     },
     Section {
+        header: "[curve.grafana]",
+        about: "A panel of a Grafana with its image renderer, as the picture in place of ackbell's own. Needs picture = true.",
+        keys: &[
+            key(
+                "url",
+                URL,
+                "",
+                "\"https://grafana.example.com/d-solo/UID/NAME?orgId=1&panelId=4&var-host={host}\"",
+                "The panel's address as Grafana's Share dialogue gives it for its image, with {host}, {service} and {label} as its variables. \
+                 Times and size in it are replaced. https, or http on this machine.",
+            ),
+            key("token", TEXT, "", "\"secret\"", "The token of a service account that may view the dashboard."),
+            key("token_file", FILE, "", "\"grafana-token\"", "A file that contains it."),
+            key("ca_file", FILE, "the system's", "\"/etc/ssl/site-ca.pem\"", "The certificates to trust."),
+        ],
+    },
+    Section {
         header: "[curve.graphite]",
         about: "A Graphite, or a database that answers as it does.",
         keys: &[
@@ -559,6 +576,13 @@ pub(crate) const SECTIONS: [Section; 25] = [
                 "",
                 "\"icinga2.{host}.services.{service}.*.perfdata.{label}.value\"",
                 "One series, with {host}, {service} and {label}; in these each character but letters, digits, - and _ becomes _.",
+            ),
+            key(
+                "host_target",
+                TEXT,
+                "the target, with hostcheck as {service}",
+                "\"icinga2.{host}.host.*.perfdata.{label}.value\"",
+                "The same for a host's own check.",
             ),
             key("user", TEXT, "", "\"ackbell\"", "For a login with a password."),
             key("password", TEXT, "", "\"secret\"", "Its password."),
@@ -579,6 +603,13 @@ pub(crate) const SECTIONS: [Section; 25] = [
                 "",
                 "\"100 - node_filesystem_avail_bytes{instance=\\\"{host}:9100\\\"}\"",
                 "One series in the unit of the plugin, with {host}, {service} and {label} between quotes.",
+            ),
+            key(
+                "host_query",
+                TEXT,
+                "the query, with hostcheck as {service}",
+                "\"probe_icmp_duration_seconds{instance=\\\"{host}\\\"}\"",
+                "The same for a host's own check.",
             ),
             key("user", TEXT, "", "\"ackbell\"", "For a login with a password."),
             key("password", TEXT, "", "\"secret\"", "Its password."),

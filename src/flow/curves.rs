@@ -12,7 +12,7 @@ use crate::flow::callback::clients::Clients;
 use crate::flow::deliver::message_mode;
 use crate::model::curve::{Curve, Series};
 use crate::model::notification::{Kind, Notification};
-use crate::monitoring::curve::{Found, Wanted, ask};
+use crate::monitoring::curve::{Found, SLOW, Wanted, ask, grafana};
 use crate::rules::curve::{Watched, describe, value_of, watched};
 use crate::store::{Drawn, Store, StoreError, WantedCurve};
 use crate::system::clock::{SteadyClock, millis};
@@ -21,6 +21,8 @@ use log::{info, warn};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// The source that gives a picture in place of values.
+const GRAFANA: &str = "grafana";
 /// The source that is the outbox itself.
 const NOTIFICATIONS: &str = "notifications";
 /// How far back the notifications' own values go.
@@ -87,7 +89,7 @@ impl Curves {
             let curve = if let Some(curve) = known.get(&key) {
                 curve.clone()
             } else {
-                let curve = self.look_up(&sources, latest)?;
+                let curve = self.look_up(&sources, latest)?.or_else(|| self.picture_alone(&sources, latest));
                 known.insert(key, curve.clone());
                 curve
             };
@@ -135,27 +137,43 @@ impl Curves {
         Ok(describe(&watched, &series, times, state).map(|curve| drawn(curve, series, times, latest)))
     }
 
+    /// Without values, a picture of Grafana's is all that there is.
+    fn picture_alone(&self, sources: &CurveSources, latest: &Notification) -> Option<(Curve, Drawn)> {
+        sources.grafana.as_ref().filter(|_| sources.picture)?;
+        watched(&latest.perfdata)?;
+        let (now, length) = (self.clock.now_ms() / 1000, millis(sources.span) / 1000);
+        let state = latest.state_name().unwrap_or_default().to_owned();
+        let nothing = Curve { at: now, state, bars: String::new(), sentence: String::new() };
+        Some(drawn(nothing, Series::default(), (now, length), latest))
+    }
+
     /// Keeps in mind whether a source answers, and logs why it has nothing.
     fn remember(&mut self, found: &Found, now: i64) {
-        let slow = self.slow.entry(found.source).or_default();
-        slow.timeouts = if found.is_slow { slow.timeouts + 1 } else { 0 };
+        self.remember_answer(found.source, found.series.as_ref().err().map(String::as_str), now);
+    }
+
+    fn remember_answer(&mut self, source: &'static str, reason: Option<&str>, now: i64) {
+        let slow = self.slow.entry(source).or_default();
+        slow.timeouts = if reason.is_some_and(|reason| reason.starts_with(SLOW)) { slow.timeouts + 1 } else { 0 };
         if slow.timeouts >= TIMEOUTS_MAX {
             *slow = Slow { timeouts: 0, until: now.saturating_add(REST_MS) };
-            warn!("curve source doesn't answer source={} action=left_alone seconds={}", found.source, REST_MS / 1000);
+            warn!("curve source doesn't answer source={source} action=left_alone seconds={}", REST_MS / 1000);
         }
-        if let Err(reason) = &found.series
+        if let Some(reason) = reason
             && self.logged.len() < LOGGED_MAX
-            && self.logged.insert(format!("{} {reason}", found.source))
+            && self.logged.insert(format!("{source} {reason}"))
         {
-            info!("no curve source={} reason={reason:?}", found.source);
+            info!("no curve source={source} reason={reason:?}");
         }
     }
 }
 
 /// With what a picture of it shows.
 fn drawn(curve: Curve, Series(points): Series, times: (i64, i64), latest: &Notification) -> (Curve, Drawn) {
-    let text = format!("{}: {}", latest.object_label(), curve.sentence);
-    (curve, Drawn { perfdata: latest.perfdata.clone(), times, points, text })
+    let label = latest.object_label();
+    let text = if curve.has_text() { format!("{label}: {}", curve.sentence) } else { label };
+    let object = (latest.host.name.clone(), latest.service.as_ref().map(|service| service.name.clone()));
+    (curve, Drawn { object, perfdata: latest.perfdata.clone(), times, points, text })
 }
 
 fn name_of(sources: &CurveSources, number: usize) -> Option<&'static str> {
@@ -167,10 +185,18 @@ fn name_of(sources: &CurveSources, number: usize) -> Option<&'static str> {
     all.into_iter().flatten().nth(number)
 }
 
-fn wanted<'a>(latest: &'a Notification, watched: &'a Watched, (now, length): (i64, i64)) -> Wanted<'a> {
+fn wanted<'a>(latest: &'a Notification, watched: &'a Watched, times: (i64, i64)) -> Wanted<'a> {
+    of_object((&latest.host.name, latest.service.as_ref().map(|service| service.name.as_str())), watched, times)
+}
+
+fn of_object<'a>(
+    (host, service): (&'a str, Option<&'a str>),
+    watched: &'a Watched,
+    (now, length): (i64, i64),
+) -> Wanted<'a> {
     Wanted {
-        host: &latest.host.name,
-        service: latest.service.as_ref().map(|service| service.name.as_str()),
+        host,
+        service,
         label: &watched.label,
         position: watched.position,
         is_counter: watched.is_counter(),
@@ -213,6 +239,10 @@ pub(crate) fn explain(
     for number in 0.. {
         let Some(found) = ask(sources, number, &wanted(latest, &watched, times), env) else { break };
         explained.push((found.source, found.series.and_then(|series| sentence(&series, times.1))));
+    }
+    if let Some(source) = sources.grafana.as_ref().filter(|_| sources.picture) {
+        let rendered = grafana::render(source, &wanted(latest, &watched, times), env);
+        explained.push((GRAFANA, rendered.map(|png| format!("a picture of {} kB", png.len().div_ceil(1000)))));
     }
     if let Some(store) = store.filter(|_| sources.notifications) {
         let series = notified(store, latest, &watched, now.saturating_mul(1000)).map_err(|e| e.to_string());

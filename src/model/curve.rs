@@ -10,10 +10,17 @@ pub(crate) struct Curve {
     pub(crate) at: i64,
     /// The problem's state then: another one wants another curve.
     pub(crate) state: String,
-    /// `load1 ▁▁▂▃▅┊▇▇`
+    /// `load1 ▁▁▂▃▅┊▇▇`; empty, as the sentence, where the thread has a picture alone.
     pub(crate) bars: String,
     /// Range, threshold, pace.
     pub(crate) sentence: String,
+}
+
+impl Curve {
+    /// Whether the message itself shows anything of it.
+    pub(crate) fn has_text(&self) -> bool {
+        !self.bars.is_empty()
+    }
 }
 
 /// The values that a source has, oldest first, without gaps and what isn't a number. Times are Unix seconds.

@@ -1,6 +1,7 @@
 //! Which hosts are reached through which, as the core's objects say: parents, and what hangs below them. Pure.
 //!
-//! A host that can be reached another way hangs below nothing. Parents that form a ring or name nobody make nothing hang.
+//! A host that can be reached another way hangs below nothing. Icinga 2 has dependencies that aren't other ways: a host with
+//! several groups needs a host of each. Parents that form a ring or name nobody make nothing hang.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,19 +11,32 @@ const HOSTS_LOOKED_AT: usize = 100;
 /// The parents of a core's hosts, and how many services each host has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Topology {
-    parents: HashMap<String, Vec<String>>,
+    /// Groups by their names; one of each is needed.
+    parents: HashMap<String, Vec<(String, Vec<String>)>>,
     children: HashMap<String, Vec<String>>,
     services: HashMap<String, u32>,
 }
 
 impl Topology {
-    /// One more parent of a host.
+    /// One more parent of a host, each of which is a way to it.
     pub(crate) fn add_parent(&mut self, host: &str, parent: &str) {
-        let parents = self.parents.entry(host.to_owned()).or_default();
-        if host.is_empty() || parent.is_empty() || parents.iter().any(|known| known == parent) {
+        self.add_parent_of(host, "", parent);
+    }
+
+    /// One more parent of a group.
+    pub(crate) fn add_parent_of(&mut self, host: &str, group: &str, parent: &str) {
+        let groups = self.parents.entry(host.to_owned()).or_default();
+        if host.is_empty() || parent.is_empty() {
             return;
         }
-        parents.push(parent.to_owned());
+        let at = groups.iter().position(|(name, _)| name == group).unwrap_or_else(|| {
+            groups.push((group.to_owned(), Vec::new()));
+            groups.len() - 1
+        });
+        if groups[at].1.iter().any(|known| known == parent) {
+            return;
+        }
+        groups[at].1.push(parent.to_owned());
         self.children.entry(parent.to_owned()).or_default().push(host.to_owned());
     }
 
@@ -33,14 +47,12 @@ impl Topology {
 
     /// The hosts that have no way but through this one.
     pub(crate) fn behind(&self, host: &str) -> HashSet<&str> {
-        let (mut found, mut next) = (HashSet::new(), vec![host]);
-        let mut ways: HashMap<&str, usize> = HashMap::new();
+        let (mut found, mut next): (HashSet<&str>, Vec<&str>) = (HashSet::new(), vec![host]);
         while let Some(above) = next.pop() {
             for child in self.children.get(above).into_iter().flatten().map(String::as_str) {
-                let all = || self.parents.get(child).map_or(0, Vec::len);
-                let left = ways.entry(child).or_insert_with(all);
-                *left = left.saturating_sub(1);
-                if *left == 0 && child != host && found.insert(child) {
+                let is_gone = |parent: &String| parent == host || found.contains(parent.as_str());
+                let mut groups = self.parents.get(child).into_iter().flatten();
+                if child != host && groups.any(|(_, parents)| parents.iter().all(is_gone)) && found.insert(child) {
                     next.push(child);
                 }
             }
@@ -79,15 +91,21 @@ impl<'a> Looked<'a, '_> {
             return None;
         }
         self.known.insert(host, None);
+        let groups = self.topology.parents.get(host).map(Vec::as_slice).unwrap_or_default();
+        let nearest = groups.iter().find_map(|(_, parents)| self.nearest_of(parents));
+        self.known.insert(host, nearest);
+        nearest
+    }
+
+    /// The first that is down, if none of them is a way.
+    fn nearest_of(&mut self, parents: &'a [String]) -> Option<&'a str> {
         let mut nearest = None;
-        let parents = self.topology.parents.get(host).map(Vec::as_slice).unwrap_or_default();
         for parent in parents {
             let found = if (self.is_down)(parent) { Some(parent.as_str()) } else { self.above(parent) };
             // Another way is open.
             let found = found?;
             nearest.get_or_insert(found);
         }
-        self.known.insert(host, nearest);
         nearest
     }
 }
@@ -130,6 +148,17 @@ mod tests {
         assert_eq!(cause(&net, "db", &["core"]), Some("core"));
         assert_eq!(cause(&net, "core", &["core"]), None);
         assert_eq!(cause(&net, "unknown", &["core"]), None);
+    }
+
+    #[test]
+    fn one_of_each_group_is_needed() {
+        let mut net = topology(&[("web", "sw1"), ("web", "sw2")]);
+        net.add_parent_of("web", "power", "ups");
+        net.add_parent_of("web", "power", "ups");
+        assert_eq!((net.count_behind("ups").0, net.count_behind("sw1").0), (1, 0));
+        assert_eq!(cause(&net, "web", &["sw1"]), None);
+        assert_eq!(cause(&net, "web", &["sw1", "ups"]), Some("ups"));
+        assert_eq!(cause(&net, "web", &["sw1", "sw2"]), Some("sw1"));
     }
 
     #[test]

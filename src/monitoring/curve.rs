@@ -1,8 +1,9 @@
-//! The values of the last hours, from whatever the site has: RRDs, Graphite, Prometheus.
+//! The values of the last hours, from whatever the site has: RRDs, Graphite, Prometheus; or a picture of them: Grafana.
 //!
 //! Each look-up is bounded in time and bytes, and says in words why it has nothing. Names of objects reach a source as part
 //! of a path or an expression only after its own rules for quoting.
 
+pub(crate) mod grafana;
 mod http;
 mod pnp;
 mod rrd;
@@ -37,8 +38,6 @@ pub(crate) struct Found {
     /// `rrd`, `graphite`, `prometheus`
     pub(crate) source: &'static str,
     pub(crate) series: Result<Series, String>,
-    /// It gave no answer in time.
-    pub(crate) is_slow: bool,
 }
 
 /// Asks the source of that number; `None`: there are no more.
@@ -60,12 +59,11 @@ pub(crate) fn ask(sources: &CurveSources, number: usize, wanted: &Wanted<'_>, en
             Ok(series)
         }
     });
-    let is_slow = series.as_ref().is_err_and(|reason| reason.starts_with(SLOW));
-    Some(Found { source, series, is_slow })
+    Some(Found { source, series })
 }
 
 /// How the reason of a source begins that doesn't answer.
-const SLOW: &str = "no answer within";
+pub(crate) const SLOW: &str = "no answer within";
 
 enum Source<'a> {
     Rrd(&'a crate::config::RrdSource),

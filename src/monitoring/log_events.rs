@@ -268,14 +268,17 @@ fn notification(text: &str, is_service: bool) -> Option<LogEntry<'_>> {
     let (object, rest) = object(rest, is_service)?;
     let mut fields = rest.splitn(3, ';');
     let (what, command, rest) = (fields.next()?, fields.next()?, fields.next().unwrap_or_default());
-    let (kind, state) = match what.split_once(" (") {
-        Some((kind, state)) => (kind, state.trim_end_matches(')')),
-        None if matches!(what, "OK" | "UP") => ("RECOVERY", what),
-        None if matches!(what, "WARNING" | "CRITICAL" | "UNKNOWN" | "DOWN" | "UNREACHABLE") => ("PROBLEM", what),
-        None => (what, ""),
+    // Of hosts Icinga 2 writes `DOWN (DOWN)` and `RECOVERY (UP)`, of services `RECOVERY` alone, and a `;` behind each output
+    // (`lib/compat/compatlogger.cpp`).
+    let (what, state) = what.split_once(" (").map_or((what, ""), |(what, state)| (what, state.trim_end_matches(')')));
+    let (kind, state) = match what {
+        "OK" | "UP" => ("RECOVERY", what),
+        "WARNING" | "CRITICAL" | "UNKNOWN" | "DOWN" | "UNREACHABLE" => ("PROBLEM", what),
+        "RECOVERY" if state.is_empty() => (what, if is_service { "OK" } else { "UP" }),
+        _ => (what, state),
     };
     let (output, author_and_comment) = if matches!(kind, "PROBLEM" | "RECOVERY") {
-        (rest, None)
+        (rest.strip_suffix(';').unwrap_or(rest), None)
     } else {
         let mut parts = rest.split(';');
         let output = parts.next().unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use super::log_events::LogReader;
 use super::paths::Paths;
-use crate::config::Core;
+use crate::config::{Core, CoreKind};
 use crate::system::order;
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -14,6 +14,8 @@ use std::rc::Rc;
 
 /// Where cores keep archives, beside the log.
 const ARCHIVES: &str = "archives";
+/// Where Icinga 2 writes the same, with its feature `compatlog`.
+const COMPAT_LOG: &str = "/var/log/icinga2/compat/icinga.log";
 
 /// A log that can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +39,11 @@ pub(crate) struct LogFiles {
 
 /// The log of a core, and the directory of its archives where there is one.
 pub(crate) fn of_core(core: &Core) -> Vec<PathBuf> {
-    let Some(log) = Paths::find(core).log_file else { return Vec::new() };
+    let compat = || {
+        Some(PathBuf::from(COMPAT_LOG))
+            .filter(|log| core.kind == CoreKind::Icinga2 && !core.is_remote() && log.exists())
+    };
+    let Some(log) = Paths::find(core).log_file.or_else(compat) else { return Vec::new() };
     let archives = log.parent().map(|directory| directory.join(ARCHIVES)).filter(|archives| archives.is_dir());
     archives.into_iter().chain([log]).collect()
 }

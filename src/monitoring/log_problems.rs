@@ -40,6 +40,8 @@ struct OpenProblem {
     began: Option<i64>,
     notified: u32,
     worst: Worst,
+    /// By the last line about it.
+    state: Worst,
     /// The last notification that counted: when, for whom, and of which state.
     counted: Option<(i64, String, String)>,
     answer: Option<Answer>,
@@ -71,7 +73,7 @@ impl LogProblems {
                 if matches!(*state, "OK" | "UP" | "PENDING") {
                     return self.well(*object, at, *source);
                 }
-                self.bad(*object, at, *source);
+                self.bad(*object, at, state, *source);
             }
             LogEntry::Notification { contact, object, kind, state, author_and_comment, .. } => match *kind {
                 "PROBLEM" => self.notified(*object, at, (contact, state), false),
@@ -111,23 +113,24 @@ impl LogProblems {
             began: None,
             notified: 0,
             worst: Worst::NotKnown,
+            state: Worst::NotKnown,
             counted: None,
             answer: None,
         })
     }
 
-    fn bad(&mut self, object: LogObject<'_>, at: i64, source: StateSource) {
-        match self.known(object, at) {
+    fn bad(&mut self, object: LogObject<'_>, at: i64, state: &str, source: StateSource) {
+        let open = match self.known(object, at) {
             Some(open) => {
                 // Nagios writes the notification first, Naemon the change.
                 let is_cause = source == StateSource::Alert && at - open.first_line_at <= SAME_CAUSE_SECONDS;
                 open.has_start |= is_cause;
                 open.is_bad = true;
+                open
             }
-            None => {
-                self.begin(at, source == StateSource::Alert);
-            }
-        }
+            None => self.begin(at, source == StateSource::Alert),
+        };
+        open.state = Worst::from_state(state);
     }
 
     fn well(&mut self, object: LogObject<'_>, at: i64, source: StateSource) -> Option<(Object, PastProblem)> {
@@ -146,7 +149,8 @@ impl LogProblems {
         (open.is_flapping, open.has_flapped) = (open.is_flapping || flaps, open.has_flapped || flaps);
         open.began.get_or_insert(at);
         if !matches!(state, "OK" | "UP") {
-            open.worst = open.worst.max(Worst::from_state(state));
+            // Of a service that flaps Icinga 2 doesn't say it.
+            open.worst = open.worst.max(if state.is_empty() { open.state } else { Worst::from_state(state) });
         }
         let is_for_another = open
             .counted
@@ -288,6 +292,21 @@ mod tests {
             "Disk on web01 1795234314-1795234458 CRITICAL x36 false",
             "HTTP on web01 1795234314-1795234458 CRITICAL x12 false alice@1795234359:Ack via Slack: with; semicolons \"q\" | p",
             "web01 1795234459-1795234468 DOWN x2 false carol@1795234461:on it",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    /// Icinga 2's, likewise.
+    #[test]
+    fn an_icinga_2s_compat_log_has_the_problems_that_grep_finds() {
+        let found = problems(include_str!("../../tests/samples/icinga2-2.13.6-compat.log"));
+        let expected = [
+            "Disk on web01 1795731436-1795731442 CRITICAL x2 false @1795731438:",
+            "Flap on web01 1795731442-1795731443 CRITICAL x1 false",
+            "Flap on web01 1795731443-1795731443 CRITICAL x1 false",
+            "web02 1795731447-1795731454 DOWN x1 false",
+            "Flap on web01 1795731444-1795731455 CRITICAL x1 false",
+            "web01 1795731458-1795731459 DOWN x1 false",
         ];
         assert_eq!(found, expected);
     }

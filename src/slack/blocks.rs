@@ -243,7 +243,7 @@ fn curve(card: &Card) -> Option<Value> {
     let curve = card.curve.as_ref()?;
     let at = mrkdwn::date(curve.at, &utc(curve.at));
     let text = format!("{}\n{}", mrkdwn::plain(&curve.bars), mrkdwn::plain(&curve.sentence));
-    Some(section(&format!("{} _({at})_", cut(&text, CURVE_MAX).0)))
+    Some(section(&format!("{} ({at})", cut(&text, CURVE_MAX).0)))
 }
 
 /// How it went before: one block, which Slack folds where it is long.

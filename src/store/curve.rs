@@ -37,9 +37,13 @@ pub(crate) struct WantedCurve {
 /// What a picture shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Drawn {
+    /// The host, and its service. Rows of an older program have none; they last a minute.
+    #[serde(default)]
+    pub(crate) object: (String, Option<String>),
     pub(crate) perfdata: String,
     /// Unix seconds, and how far back it goes.
     pub(crate) times: (i64, i64),
+    /// None where no source has values: Grafana's picture, or none.
     pub(crate) points: Vec<(i64, f64)>,
     /// For who can't see it.
     pub(crate) text: String,
@@ -224,6 +228,12 @@ fn show(db: &Connection, post: i64, curve: &Curve, mode: MessageMode, now: i64) 
         return Ok(false);
     }
     problem.curve = Some(curve.clone());
+    if !curve.has_text() {
+        // It is kept in mind alone: the message looks as before.
+        let sql = "UPDATE post SET problem = ?2 WHERE id = ?1";
+        db.prepare_cached(sql)?.execute(params![post, to_json(&problem)?])?;
+        return Ok(true);
+    }
     let sql = "UPDATE post SET problem = ?2, version = version + 1 WHERE id = ?1";
     db.prepare_cached(sql)?.execute(params![post, to_json(&problem)?])?;
     let sql =

@@ -11,6 +11,9 @@ use std::time::Duration;
 
 /// For all of it, redirects included.
 const TIMEOUT: Duration = Duration::from_secs(20);
+/// How much of an error is read, and how much of its reason is told.
+const REASON_BYTES_MAX: u64 = 16_384;
+const REASON_CHARS_MAX: usize = 200;
 /// Calendars redirect once or twice to where they are kept.
 const REDIRECTS_MAX: u32 = 3;
 
@@ -86,7 +89,7 @@ pub(crate) fn get_within(
             return Err(format!("it answered {}: it needs another user or password", response.status().as_u16()));
         }
         300..=399 => return Err("it redirects to another address: write that one".to_owned()),
-        status => return Err(format!("it answered {status}")),
+        status => return Err(format!("it answered {status}{}", reason_in(response.body_mut().as_reader()))),
     }
     let mut bytes = Vec::new();
     let mut reader = response.body_mut().as_reader().take(bytes_max.saturating_add(1));
@@ -95,4 +98,17 @@ pub(crate) fn get_within(
         return Err(format!("it has more than {} MB", bytes_max / 1_000_000));
     }
     Ok(bytes)
+}
+
+/// The reason in an answer of JSON: Prometheus has `error`, Grafana `message`.
+fn reason_in(body: impl Read) -> String {
+    let mut bytes = Vec::new();
+    // What isn't whole is no JSON.
+    let _ = body.take(REASON_BYTES_MAX).read_to_end(&mut bytes);
+    let answer: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let reason = answer["error"].as_str().or_else(|| answer["message"].as_str()).unwrap_or_default();
+    let parts: Vec<&str> =
+        reason.split(|c: char| c.is_whitespace() || c.is_control()).filter(|part| !part.is_empty()).collect();
+    let text: String = parts.join(" ").chars().take(REASON_CHARS_MAX).collect();
+    if text.is_empty() { text } else { format!(": {}", redact(&text)) }
 }

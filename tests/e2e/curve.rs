@@ -1,5 +1,8 @@
 //! Curves: what a card shows of the last hours of a value, where that comes from, and what happens when a source fails.
 
+mod grafana;
+mod kills;
+
 use crate::harness::on_call::{Card, OnCall, Way};
 use crate::harness::process::{signal, text};
 use crate::harness::sandbox::{TOKEN, by_token};
@@ -277,6 +280,7 @@ fn graphite_and_prometheus_are_asked_with_the_objects_names() {
     fs::write(night.site.dir.path().join("password"), "s3cret-word").unwrap();
     night.begin(&format!(
         "[curve.graphite]\nurl = \"{}\"\ntarget = \"icinga2.{{host}}.services.{{service}}.perfdata.{{label}}.value\"\n\
+         host_target = \"icinga2.{{host}}.host.*.perfdata.{{label}}.value\"\n\
          user = \"ackbell\"\npassword_file = \"password\"\n",
         graphite.url
     ));
@@ -290,6 +294,11 @@ fn graphite_and_prometheus_are_asked_with_the_objects_names() {
         "{request}"
     );
     assert!(request.to_lowercase().contains("authorization: basic ywnrymvsbdpzm2nyzxqtd29yza=="), "{request}");
+    let of_host = ["--hostname", "web01", "--notificationtype", "PROBLEM", "--hoststate", "1", "--perfdata"];
+    assert_eq!(night.site.run(&[&["notify"], &of_host[..], &["rta=900ms;100;500"]].concat()).status.code(), Some(0));
+    wait::until("the host's", || {
+        graphite.asked().iter().any(|request| request.contains("target=icinga2%2Eweb01%2Ehost%2E%2A%2Eperfdata%2Erta"))
+    });
     let prometheus = Server::start(|_| ok(prometheus()));
     night.begin(&format!(
         "[curve.prometheus]\nurl = \"{}\"\nquery = 'used{{instance=\"{{host}}:9100\",mount=\"{{service}}\"}}'\ntoken_file = \"token\"\n",
@@ -308,7 +317,7 @@ fn graphite_and_prometheus_are_asked_with_the_objects_names() {
 
 #[test]
 fn a_source_that_fails_leaves_the_card_as_it_is_and_doctor_says_why() {
-    let answers: [(&str, Answer); 6] = [
+    let answers: [(&str, Answer); 7] = [
         ("it answered 401: it needs another user or password", || ("401 Unauthorized".to_owned(), Vec::new())),
         ("it answered a web page, not JSON", || ok(b"<!DOCTYPE html><html>Grafana</html>".to_vec())),
         ("it has more than 1 MB", || ok(vec![b' '; 10_000_000])),
@@ -317,6 +326,12 @@ fn a_source_that_fails_leaves_the_card_as_it_is_and_doctor_says_why() {
         }),
         ("it has nothing under x.web01.Load", || ok(b"[]".to_vec())),
         ("it answered 500", || ("500 Oops".to_owned(), b"[]".to_vec())),
+        // As a Prometheus 2.42 answers.
+        ("it answered 400: 1:6: parse error: unexpected end of input inside braces", || {
+            let error = "1:6: parse error: unexpected end of input inside braces";
+            let body = json!({"status": "error", "errorType": "bad_data", "error": error});
+            ("400 Bad Request".to_owned(), body.to_string().into_bytes())
+        }),
     ];
     let which = Arc::new(AtomicUsize::new(0));
     let number = Arc::clone(&which);
@@ -406,17 +421,7 @@ fn a_listener_that_is_killed_during_the_look_up_adds_the_curve_once() {
 fn a_picture_goes_into_the_thread_once_and_only_where_the_token_may_write_files() {
     let server = Server::start(|_| ok(graphite()));
     let mut night = OnCall::prepare(Way::Http, "500");
-    let scopes = |more: &str| {
-        let manifest: Value = serde_json::from_str(include_str!("../../contrib/slack/socket-mode.json")).unwrap();
-        let known = manifest["oauth_config"]["scopes"]["bot"].as_array().unwrap().clone();
-        let known: Vec<&str> = known.iter().filter_map(|scope| scope.as_str()).collect();
-        let scopes = format!("{}{more}", known.join(","));
-        night.sandbox.tell("state", &json!({"tokens": {TOKEN: {"scopes": scopes}}}));
-    };
-    let pictures = |night: &OnCall| -> Vec<Value> {
-        night.sandbox.messages().into_iter().filter(|message| message["raw"]["files"].is_array()).collect()
-    };
-    scopes(",files:write");
+    allow_files(&night);
     let config =
         format!("[curve]\npicture = true\n[curve.graphite]\nurl = \"{}\"\ntarget = \"{{host}}\"\n", server.url);
     night.begin(&config);
@@ -439,6 +444,19 @@ fn a_picture_goes_into_the_thread_once_and_only_where_the_token_may_write_files(
     let doctor = text(&night.site.run(&["doctor"]).stdout);
     assert!(doctor.contains("files:write"), "{doctor}");
     night.sandbox.assert_respected();
+}
+
+fn pictures(night: &OnCall) -> Vec<Value> {
+    night.sandbox.messages().into_iter().filter(|message| message["raw"]["files"].is_array()).collect()
+}
+
+/// The token may upload files, too.
+fn allow_files(night: &OnCall) {
+    let manifest: Value = serde_json::from_str(include_str!("../../contrib/slack/socket-mode.json")).unwrap();
+    let known = manifest["oauth_config"]["scopes"]["bot"].as_array().unwrap().clone();
+    let known: Vec<&str> = known.iter().filter_map(|scope| scope.as_str()).collect();
+    let scopes = format!("{},files:write", known.join(","));
+    night.sandbox.tell("state", &json!({"tokens": {TOKEN: {"scopes": scopes}}}));
 }
 
 /// Without any other source: the notifications themselves, where they are many enough.
@@ -476,6 +494,15 @@ fn mistakes_in_the_configuration_are_explained() {
         ),
         ("[curve.graphite]\nurl = \"https://graphite.example.com\"\n", "[curve.graphite] without \"target\""),
         ("[curve.prometheus]\nurl = \"https://p.example.com\"\nquery = \"up\"\n", "names no object"),
+        ("[curve.grafana]\n", "[curve.grafana] without \"url\""),
+        (
+            "[curve.grafana]\nurl = \"https://g.example.com/d/u1/disk?viewPanel=4\"\n",
+            "the address isn't that of one panel",
+        ),
+        (
+            "[curve.grafana]\nurl = \"https://g.example.com/d-solo/u1/disk?panelId=4\"\n",
+            "[curve.grafana] has no effect without pictures",
+        ),
         (
             "[curve.prometheus]\nurl = \"https://p.example.com\"\nquery = \"{host}\"\nuser = \"x\"\n",
             "the login of [curve.prometheus] isn't whole",

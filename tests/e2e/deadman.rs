@@ -102,7 +102,7 @@ fn a_message_whose_answer_was_lost_with_the_listener_is_corrected_too() {
 fn a_core_that_dies_is_told_of_while_the_listener_lives() {
     let sandbox = Sandbox::start(&[]);
     let site = Site::new(&by_token(&sandbox.url));
-    let core = Nagios::start(&site, "ackbell", false);
+    let mut core = Nagios::start(&site, "ackbell", false);
     site.configure(&format!("{}[core]\nmain_config = \"nagios.cfg\"\n{SWITCH}", by_token(&sandbox.url)));
     site.jump("+0");
     let listener = site.listen();
@@ -111,7 +111,9 @@ fn a_core_that_dies_is_told_of_while_the_listener_lives() {
         let lies = scheduled(&sandbox);
         lies.first().filter(|one| lies.len() == 1 && one["id"] != first["id"]).cloned()
     });
-    drop(core);
+    // Killed: a stop would take its state file away.
+    core.halt();
+    let died = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
     let calls = |method: &str| {
         let all = sandbox.get("requests");
         all.as_array().unwrap().iter().filter(|request| request["method"] == method).count()
@@ -120,7 +122,9 @@ fn a_core_that_dies_is_told_of_while_the_listener_lives() {
     // A renewal would be due after a minute; the state file that was written last may bring one more.
     std::thread::sleep(Duration::from_secs(80));
     assert!(calls("chat.scheduleMessage") <= before + 1, "{}", site.log());
-    assert!(scheduled(&sandbox)[0]["post_at"].as_i64() <= renewed["post_at"].as_i64().map(|at| at + 80));
+    let last = scheduled(&sandbox)[0]["post_at"].as_i64().unwrap();
+    assert!(renewed["post_at"].as_i64() <= Some(last), "{last}");
+    assert!(last <= died + 300 + 20, "five minutes after its last sign of life: {last}, not {died}");
     sandbox.tell("state", &json!({"clock_shift_seconds": 360}));
     wait::until("Slack's word", || sandbox.texts().iter().any(|text| text.contains("hasn't been heard of")));
     assert_eq!(listener.stop(), Some(0));
@@ -146,6 +150,23 @@ fn a_process_that_is_killed_while_it_schedules_leaves_one_message_there() {
     assert_eq!(listener.stop(), Some(0));
     assert!(sandbox.texts().is_empty(), "{:?}", sandbox.texts());
     assert_eq!(site.sql("SELECT COUNT(*) FROM deadman").unwrap(), "0");
+    sandbox.assert_respected();
+}
+
+#[test]
+fn a_process_that_is_killed_while_slack_answers_is_followed_by_one_that_looks() {
+    let sandbox = Sandbox::start(&[]);
+    let site = Site::with_token(&sandbox, SWITCH);
+    let slow = json!({"kind": "slow", "method": "chat.scheduleMessage", "delay_ms": 20_000, "times": 1});
+    sandbox.tell("faults", &json!({"faults": [slow]}));
+    let listener = site.listen();
+    wait::until("the call", || !scheduled(&sandbox).is_empty());
+    drop(listener);
+    let listener = site.listen();
+    let known = "SELECT COUNT(*) FROM deadman WHERE switch NOT LIKE '%\"begun\":{%'";
+    wait::until("its look", || site.sql(known).is_ok_and(|count| count == "1"));
+    one_lies(&sandbox);
+    drop(listener);
     sandbox.assert_respected();
 }
 

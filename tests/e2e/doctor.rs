@@ -431,3 +431,22 @@ fn a_configuration_as_the_package_brings_it_delivers_nothing_and_doctor_says_so(
     let remedy = "sudo ackbell setup; or give [slack] webhook_url or bot_token, and remove enabled = false";
     assert_said(&said, "✗", "integration", found, remedy);
 }
+
+/// The channels that no route names, and pictures, which need more than a message does.
+#[test]
+fn the_channels_of_the_switch_the_summary_and_of_pictures_are_looked_at() {
+    let sandbox = Sandbox::start(&[]);
+    let channels = json!([{"id": "C0AWAY0001", "name": "away", "member": false}]);
+    sandbox.tell("state", &json!({"channels": channels}));
+    let more = "[deadman]\nchannel = \"#nowhere\"\n[report]\nchannel = \"#away\"\n";
+    let site = token_site(&sandbox, more);
+    let (_, said) = examine(&site, &[]);
+    let found = "no such channel, or a private one that @ackbell isn't in";
+    let remedy = "in that channel type /invite @ackbell; and write a private channel's id (C...)";
+    assert_said(&said, "✗", "[default] #nowhere", found, remedy);
+    assert_said(&said, "✓", "[default] #away", "public; @ackbell isn't in it and doesn't need to be", "");
+    let site = token_site(&sandbox, "[report]\nchannel = \"#away\"\n[curve]\npicture = true\n");
+    let found = "public; @ackbell isn't in it: its threads get no pictures of curves";
+    let (_, said) = examine(&site, &[]);
+    assert_said(&said, "!", "[default] #away", found, "in #away type /invite @ackbell");
+}

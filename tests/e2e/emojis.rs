@@ -32,7 +32,13 @@ fn eyes_acknowledge_and_taking_them_back_removes_that_acknowledgement_alone() {
         night.told("It stays acknowledged, by ");
         assert!(card.now()["text"].as_str().unwrap().starts_with("ACKNOWLEDGED"), "{card}");
         react(&night, &card, "eyes", &json!({"removed": true}));
-        card.becomes("CRITICAL: Disk on");
+        let card = card.becomes("CRITICAL: Disk on");
+        // Nor does it begin anew when the event comes once more after its end.
+        react(&night, &card, "eyes", &json!({"event_id": "Ev1", "retry": 2}));
+        card.choose("recheck");
+        wait::until("the re-check", || {
+            night.audit().iter().any(|row| row["action"] == "recheck" && row["step"] == "sending")
+        });
         let steps: Vec<String> = night.audit().iter().map(|row| format!("{} {}", row["action"], row["step"])).collect();
         assert_eq!(steps.iter().filter(|step| step.contains("\"acknowledge\" \"sending\"")).count(), 1, "{steps:?}");
         night.sandbox.assert_respected();

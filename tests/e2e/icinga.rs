@@ -2,6 +2,7 @@
 
 pub(crate) mod daemon;
 
+use crate::cores::Program;
 use crate::harness::on_call::{OnCall, Way};
 use crate::harness::process::text;
 use crate::harness::wait;
@@ -250,4 +251,30 @@ fn a_display_name_is_found_and_denied_behind_the_slash() {
     ask("U0BOB00001", "recheck web01/Disk", "You may not order checks here.");
     assert!(!night.core.log().contains("POST /v1/actions/reschedule-check"), "{}", night.core.log());
     night.sandbox.assert_respected();
+}
+
+/// Its compat log, as its own writer writes it, has the very problems that the memory has from what was notified.
+#[test]
+#[ignore = "needs icinga2 and root: tests/run"]
+fn what_the_compat_log_tells_is_known_from_what_was_notified() {
+    let writer =
+        "library \"compat\"\nobject CompatLogger \"compatlog\" { log_dir = LogDir, rotation_method = \"NONE\" }\n";
+    let night = OnCall::prepare(Way::SocketMode, "500");
+    let mut night = night.beside(|site| Icinga::start_with(site, Program::Here("icinga2".into()), writer));
+    night.begin(&core(&night.core, PASSWORD, ""));
+    night.core.found("Service/web01!Disk", 2, "full; really");
+    let card = night.expect("CRITICAL: Disk on Web 01");
+    card.click("acknowledge");
+    card.becomes("ACKNOWLEDGED, CRITICAL: Disk on Web 01");
+    night.core.found("Service/web01!Disk", 0, "fine again");
+    card.becomes("RECOVERED, OK: Disk on Web 01");
+    night.core.found("Host/web01", 1, "no ping");
+    let card = night.expect("DOWN: Web 01");
+    night.core.found("Host/web01", 0, "ping");
+    card.becomes("RECOVERED, UP: Web 01");
+    night.rests();
+    let log = night.site.dir.path().join("icinga/log/icinga.log").display().to_string();
+    wait::until("the log", || std::fs::read_to_string(&log).is_ok_and(|text| text.contains("RECOVERY (UP)")));
+    let imported = night.run(&["history", "import", &log]);
+    assert!(imported.contains("2 problems found, 0 added, 2 known already"), "{imported}");
 }

@@ -3,6 +3,8 @@
 use super::DemoFiles;
 use super::run::{Order, Running, Seen, lock};
 use super::scenario::Action;
+use super::values;
+use crate::clock::wall_s;
 use crate::page::Extra;
 use serde_json::{Value, json};
 use std::fs::File;
@@ -50,10 +52,14 @@ impl Panel {
     }
 
     fn answer(&mut self, method: &str, asked: &str) -> (u16, Value) {
+        let (asked, query) = asked.split_once('?').unwrap_or((asked, ""));
         match (method, asked, asked.strip_prefix("action/")) {
+            ("GET", "values/render", _) => (200, values::rendered(&lock(&self.seen).core, query, wall_s())),
             ("GET", "state", _) => (200, self.state()),
             ("POST", _, Some(id)) => self.perform(id),
-            (_, "state", _) | (_, _, Some(_)) => (405, json!({"ok": false, "error": "GET state, POST action/ID"})),
+            (_, "state" | "values/render", _) | (_, _, Some(_)) => {
+                (405, json!({"ok": false, "error": "GET state, POST action/ID"}))
+            }
             _ => (404, json!({"ok": false, "error": "there is no such page"})),
         }
     }

@@ -69,10 +69,17 @@ function article(message, replies, ctx) {
         el("time", { datetime: time.toISOString(), title: time.toLocaleString(), text: clock(time) }),
         message.edited && el("span", { class: "edited", text: "(edited)" })),
       content(message, touching),
+      (message.files || []).map(file),
       message.reactions.length > 0 && el("div", { class: "reactions" }, message.reactions.map((name) => el("span", {}, emoji(name), " 1"))),
       replies.length > 0 && el("button", { type: "button", class: "replies", onclick: () => ctx.thread(message.ts) },
         el("span", { class: "avatar tiny", "aria-hidden": "true" }), el("b", { text: counted(replies.length) }),
         el("span", { text: `Last reply ${dated(timeOf(replies.at(-1))).toLowerCase()} at ${clock(timeOf(replies.at(-1)))}` }))));
+}
+
+/** An uploaded file; a picture is fetched from the sandbox itself. */
+function file(one) {
+  return el("figure", { class: "file" }, el("figcaption", { text: one.title }),
+    one.is_picture && el("img", { src: `/page/files/${encodeURIComponent(one.id)}`, alt: one.alt, width: 1200, height: 560 }));
 }
 
 /** Puts the rows into the box: what is the same stays the same node, so that nobody loses the place or the focus. */

@@ -164,3 +164,18 @@ fn label(object: &Object, shown: Option<&ShownMessage>) -> String {
         None => object.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_has_one_form_on_its_way_and_holds_up_nobody_elses() {
+        let of = |user: &str| Requester { user: user.to_owned(), ..Requester::default() };
+        let forms = OpenForms::default();
+        assert!(forms.begin(&of("U1")) && forms.begin(&of("U2")));
+        assert!(!forms.begin(&of("U1")), "the second waits for the first");
+        forms.end(&of("U1"));
+        assert!(forms.begin(&of("U1")));
+    }
+}

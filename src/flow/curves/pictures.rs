@@ -3,11 +3,12 @@
 //! The bytes go first; then the row ends, and then Slack is asked to show them: a crash leaves a thread without a picture,
 //! never with two. Whatever is refused is given up, and the log says why.
 
-use super::Curves;
+use super::{Curves, GRAFANA, of_object};
 use crate::model::curve::Series;
 use crate::model::outcome::Outcome;
+use crate::monitoring::curve::grafana;
 use crate::rules::curve::picture::picture;
-use crate::rules::curve::watched;
+use crate::rules::curve::{Watched, watched};
 use crate::rules::retry::CHANNEL_PACE;
 use crate::slack::api::upload::Picture;
 use crate::store::{StoreError, WantedPicture};
@@ -20,6 +21,8 @@ const CALL_MAX: Duration = Duration::from_secs(10);
 /// How often it is asked whether the channel is free, and how often in one go.
 const TURN_INTERVAL: Duration = Duration::from_millis(150);
 const TURNS_MAX: usize = 20;
+/// A picture that took longer is the last one in this go.
+const LONG_MS: i64 = 2000;
 
 impl Curves {
     /// Uploads what is to be uploaded now. `stop` is asked between two of them.
@@ -28,6 +31,7 @@ impl Curves {
             if stop() {
                 break;
             }
+            let started = self.clock.now_ms();
             if let Err(outcome) = self.upload(&wanted)? {
                 self.store.end_picture(&wanted)?;
                 let reason = outcome.reason().text;
@@ -39,6 +43,10 @@ impl Curves {
                     );
                 }
             }
+            // Somebody else's curve may be due meanwhile.
+            if self.clock.now_ms().saturating_sub(started) > LONG_MS {
+                break;
+            }
         }
         Ok(())
     }
@@ -47,9 +55,9 @@ impl Curves {
         let never = |reason: &str| Ok(Err(Outcome::MessageNever { reason: reason.to_owned().into() }));
         let drawn = &wanted.drawn;
         let Some(watched) = watched(&drawn.perfdata) else { return never("its value isn't known any more") };
-        let Some(png) = picture(&watched, &Series::new(drawn.points.clone()), drawn.times) else {
-            return never("too few values");
-        };
+        let rendered = self.rendered(wanted, &watched);
+        let own = || picture(&watched, &Series::new(drawn.points.clone()), drawn.times);
+        let Some(png) = rendered.or_else(own) else { return never("too few values") };
         let Some(client) = self.clients.get(&wanted.queue.integration) else {
             return never("there is no such integration any more");
         };
@@ -69,5 +77,19 @@ impl Curves {
             std::thread::sleep(TURN_INTERVAL);
         }
         never("the channel was busy")
+    }
+
+    /// Grafana's picture, unless there is none: then ours is drawn, where there are values for it.
+    fn rendered(&mut self, wanted: &WantedPicture, watched: &Watched) -> Option<Vec<u8>> {
+        let source = self.config.curve.as_ref()?.grafana.clone()?;
+        let now = self.clock.now_ms();
+        if self.slow.get(GRAFANA).is_some_and(|slow| slow.until > now) {
+            return None;
+        }
+        let (host, service) = &wanted.drawn.object;
+        let wanted = of_object((host, service.as_deref()), watched, wanted.drawn.times);
+        let rendered = grafana::render(&source, &wanted, &self.env);
+        self.remember_answer(GRAFANA, rendered.as_ref().err().map(String::as_str), self.clock.now_ms());
+        rendered.ok()
     }
 }

@@ -19,10 +19,18 @@ const PAGES_MAX: usize = 15;
 /// Slack takes one message a second in a channel.
 const PACE: Duration = Duration::from_millis(1100);
 
-/// Every destination of the integration, once: of its routes and its own.
+/// Every destination of the integration, once: of its routes, its own, and those of the week's summary and the dead man's
+/// switch.
 fn destinations(config: &Config, own: &Integration) -> BTreeSet<Destination> {
     let of_routes = config.routes_to(own).flat_map(|route| route.to.iter().cloned());
-    order::set(of_routes.chain(own.channel.clone()))
+    let is_own = |name: Option<&String>| match name {
+        Some(name) => *name == own.name,
+        None => config.integrations.first().is_some_and(|first| first.name == own.name),
+    };
+    let summary = config.weekly.as_ref().map(|weekly| (weekly.integration.as_ref(), &weekly.channel));
+    let deadman = config.deadman.as_ref().map(|deadman| (deadman.integration.as_ref(), &deadman.channel));
+    let others = [summary, deadman].into_iter().flatten().filter(|(name, _)| is_own(*name));
+    order::set(of_routes.chain(own.channel.clone()).chain(others.map(|(_, channel)| channel.clone())))
 }
 
 /// Examines them with a bot token.
@@ -38,8 +46,9 @@ pub(super) fn all(
     let destinations = destinations(config, own);
     let names = destinations.iter().any(|destination| matches!(destination, Destination::ChannelName(_)));
     let known = if names && has("channels:read") { list(client, has("groups:read")) } else { Ok(None) };
-    let look =
-        Look { own, client, bot, known, public_is_open: has("chat:write.public"), may_read: has("channels:read") };
+    let (public_is_open, may_read) = (has("chat:write.public"), has("channels:read"));
+    let has_pictures = config.curve.as_ref().is_some_and(|curve| curve.picture);
+    let look = Look { own, client, bot, known, public_is_open, may_read, has_pictures };
     steps.extend(destinations.iter().filter_map(|destination| look.at(destination)));
 }
 
@@ -72,6 +81,8 @@ struct Look<'a> {
     known: Known,
     public_is_open: bool,
     may_read: bool,
+    /// Files go only where the bot is a member.
+    has_pictures: bool,
 }
 
 impl Look<'_> {
@@ -134,6 +145,10 @@ impl Look<'_> {
         }
         if is("is_member") {
             return Step::good(hop, format!("{kind}, @{} is in it", self.bot));
+        }
+        if self.public_is_open && !is("is_private") && self.has_pictures {
+            let found = format!("public; @{} isn't in it: its threads get no pictures of curves", self.bot);
+            return Step::warning(hop, found, format!("in #{name} type /invite @{}", self.bot));
         }
         if self.public_is_open && !is("is_private") {
             return Step::good(hop, format!("public; @{} isn't in it and doesn't need to be", self.bot));

@@ -13,7 +13,7 @@ const POINTS: i64 = 360;
 
 /// `/render` (<https://graphite.readthedocs.io/en/latest/render_api.html>).
 pub(super) fn graphite(source: &HttpSource, wanted: &Wanted<'_>, env: &Environment) -> Result<Series, String> {
-    let target = filled(&source.expression, wanted, graphite_name);
+    let target = filled(expression(source, wanted), wanted, graphite_name);
     let (from, to) = (wanted.from.to_string(), wanted.to.to_string());
     let points = POINTS.to_string();
     let query = [("format", "json"), ("target", &target), ("from", &from), ("until", &to), ("maxDataPoints", &points)];
@@ -25,7 +25,7 @@ pub(super) fn graphite(source: &HttpSource, wanted: &Wanted<'_>, env: &Environme
 
 /// `/api/v1/query_range` (<https://prometheus.io/docs/prometheus/latest/querying/api/>).
 pub(super) fn prometheus(source: &HttpSource, wanted: &Wanted<'_>, env: &Environment) -> Result<Series, String> {
-    let query_text = filled(&source.expression, wanted, prometheus_text);
+    let query_text = filled(expression(source, wanted), wanted, prometheus_text);
     let (from, to) = (wanted.from.to_string(), wanted.to.to_string());
     let step = ((wanted.to - wanted.from) / POINTS).max(1).to_string();
     let query = [("query", query_text.as_str()), ("start", &from), ("end", &to), ("step", &step)];
@@ -37,6 +37,11 @@ pub(super) fn prometheus(source: &HttpSource, wanted: &Wanted<'_>, env: &Environ
     let points = one(all, &query_text)?["values"].as_array().ok_or("its answer has no values")?;
     let number = |text: &Value| text.as_str().and_then(|text| text.parse::<f64>().ok());
     Ok(Series::new(points.iter().filter_map(|point| Some((seconds(&point[0])?, number(&point[1])?))).collect()))
+}
+
+/// Icinga 2 keeps the values of a host's own check elsewhere than those of services.
+fn expression<'a>(source: &'a HttpSource, wanted: &Wanted<'_>) -> &'a str {
+    source.host_expression.as_deref().filter(|_| wanted.service.is_none()).unwrap_or(&source.expression)
 }
 
 /// Of several series nobody knows which is meant.
@@ -64,18 +69,21 @@ fn ask(source: &HttpSource, path: &str, query: &[(&str, &str)], env: &Environmen
     let bounds =
         Bounds { bytes_max: ANSWER_BYTES_MAX, timeout: TIMEOUT, redirects_max: 0, ca_file: source.ca_file.as_deref() };
     let bytes = fetch::get_within(&url, login, &bounds, env)?;
-    serde_json::from_slice(&bytes).map_err(|_| {
-        let start = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).trim_start().to_ascii_lowercase();
-        if start.starts_with('<') {
-            "it answered a web page, not JSON".to_owned()
-        } else {
-            "it answered no JSON".to_owned()
-        }
-    })
+    serde_json::from_slice(&bytes).map_err(|_| unexpected(&bytes, "JSON", "no JSON"))
+}
+
+/// Why bytes aren't those that were asked for.
+pub(super) fn unexpected(bytes: &[u8], wanted: &str, none: &str) -> String {
+    let start = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]);
+    if start.trim_start().starts_with('<') {
+        format!("it answered a web page, not {wanted}")
+    } else {
+        format!("it answered {none}")
+    }
 }
 
 /// The expression with the object's names, each placeholder once: a name that looks like one stays a name.
-fn filled(expression: &str, wanted: &Wanted<'_>, quoted: fn(&str) -> String) -> String {
+pub(super) fn filled(expression: &str, wanted: &Wanted<'_>, quoted: fn(&str) -> String) -> String {
     let names = [wanted.host, wanted.service.unwrap_or("hostcheck"), wanted.label];
     let mut filled = String::new();
     let mut rest = expression;

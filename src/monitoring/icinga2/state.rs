@@ -148,8 +148,11 @@ pub(in crate::monitoring) fn topology(api: &Api) -> Option<Topology> {
 }
 
 pub(super) fn topology_from(ask: Ask<'_>) -> Result<Topology, String> {
-    let attrs = ["parent_host_name", "parent_service_name", "child_host_name", "child_service_name"];
-    let dependencies = query(ask, "/v1/objects/dependencies", &json!({ "attrs": attrs }))?;
+    let attrs =
+        ["parent_host_name", "parent_service_name", "child_host_name", "child_service_name", "redundancy_group"];
+    let dependencies = |attrs: &[&str]| query(ask, "/v1/objects/dependencies", &json!({ "attrs": attrs }));
+    // Up to 2.13 there are no such groups, and an attribute that isn't known is a mistake.
+    let dependencies = dependencies(&attrs).or_else(|_| dependencies(&attrs[..4]))?;
     let services = query(ask, "/v1/objects/services", &json!({ "attrs": ["host_name"] }))?;
     let mut topology = Topology::default();
     for dependency in dependencies {
@@ -157,7 +160,10 @@ pub(super) fn topology_from(ask: Ask<'_>) -> Result<Topology, String> {
         let is_of_hosts =
             text(&attrs["parent_service_name"]).is_empty() && text(&attrs["child_service_name"]).is_empty();
         if is_of_hosts {
-            topology.add_parent(&text(&attrs["child_host_name"]), &text(&attrs["parent_host_name"]));
+            let (child, parent) = (text(&attrs["child_host_name"]), text(&attrs["parent_host_name"]));
+            // Of those of no group each is needed.
+            let group = Some(text(&attrs["redundancy_group"])).filter(|group| !group.is_empty());
+            topology.add_parent_of(&child, &group.unwrap_or_else(|| format!("\u{1f}{parent}")), &parent);
         }
     }
     for service in services {

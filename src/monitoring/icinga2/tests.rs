@@ -163,15 +163,36 @@ fn dependencies_between_hosts_make_the_topology() {
             attrs(json!({ "child_host_name": child, "child_service_name": child_service, "parent_host_name": parent,
                 "parent_service_name": parent_service }))
         };
+        let grouped = |child: &str, parent: &str| {
+            let mut one = between(child, "", parent, "");
+            one["attrs"]["redundancy_group"] = json!("ways");
+            one
+        };
         let results = if path.ends_with("dependencies") {
-            json!([between("web", "", "sw", ""), between("web", "HTTP", "db", "MySQL"), between("web", "", "sw", "")])
+            json!([
+                between("web", "", "sw", ""),
+                between("web", "HTTP", "db", "MySQL"),
+                between("web", "", "sw", ""),
+                between("web", "", "power", ""),
+                grouped("app", "sw"),
+                grouped("app", "other")
+            ])
         } else {
             json!([attrs(json!({ "host_name": "web" })), attrs(json!({ "host_name": "db" }))])
         };
         Ok(Answer { status: 200, body: json!({ "results": results }) })
     };
     let topology = super::state::topology_from(&ask).unwrap();
-    assert_eq!((topology.count_behind("sw"), topology.count_behind("db")), ((1, 1), (0, 0)));
+    assert_eq!((topology.count_behind("sw"), topology.count_behind("db")), ((1, 1), (0, 0)), "app has another way");
+    assert_eq!(topology.count_behind("power"), (1, 1), "each that is in no group is needed");
+    // Up to 2.13 `redundancy_group` isn't known.
+    let older = |path: &str, body: &Value| {
+        if body.to_string().contains("redundancy_group") {
+            return Ok(Answer { status: 400, body: json!({ "status": "Invalid field specified" }) });
+        }
+        ask(path, body)
+    };
+    assert_eq!(super::state::topology_from(&older).unwrap(), topology);
     let refused = |_: &str, _: &Value| Ok(Answer { status: 403, body: json!({ "status": "no permission" }) });
     assert!(super::state::topology_from(&refused).is_err());
 }

@@ -3,6 +3,8 @@ use std::io::Write;
 
 const NAGIOS: &[u8] = include_bytes!("../../../tests/samples/nagios-4.4.6-nagios.log");
 const NAEMON: &[u8] = include_bytes!("../../../tests/samples/naemon-1.5.2-naemon.log");
+/// Of `CompatLogger`, with each kind of notification of its own; one comment has a second line.
+const ICINGA: &[u8] = include_bytes!("../../../tests/samples/icinga2-2.13.6-compat.log");
 const NOW: i64 = 1_800_000_000;
 
 /// The events as text, and what was skipped.
@@ -121,5 +123,34 @@ proptest::proptest! {
         let mut log = NAEMON[..cut.min(NAEMON.len())].to_vec();
         log.extend(bytes);
         let _ = read(&log);
+    }
+}
+
+#[test]
+fn icinga_2_writes_notifications_in_words_of_its_own() {
+    let (events, skipped) = read(ICINGA);
+    let text = String::from_utf8_lossy(ICINGA);
+    let lines = text.lines().filter(|line| line.contains(" NOTIFICATION: ")).count();
+    assert_eq!(events.iter().filter(|event| event.contains("Notification {")).count(), lines);
+    assert_eq!((skipped.undecodable, skipped.wrong_time, skipped.cut), (2, 0, 0), "the second line of a comment");
+    let of = |line: &str| match event(line).unwrap().entry {
+        LogEntry::Notification { kind, state, output, author_and_comment, .. } => {
+            format!("{kind}/{state}/{output}/{author_and_comment:?}")
+        }
+        other => panic!("{other:?}"),
+    };
+    for (line, expected) in [
+        ("SERVICE NOTIFICATION: bob;web01;Disk;CRITICAL;mail;used 97 %;", "PROBLEM/CRITICAL/used 97 %/None"),
+        ("SERVICE NOTIFICATION: bob;web01;Disk;RECOVERY;mail;fine again;", "RECOVERY/OK/fine again/None"),
+        ("HOST NOTIFICATION: alice;web02;DOWN (DOWN);mail;hard;", "PROBLEM/DOWN/hard/None"),
+        ("HOST NOTIFICATION: bob;web02;RECOVERY (UP);mail;pong;", "RECOVERY/UP/pong/None"),
+        ("SERVICE NOTIFICATION: alice;web01;Flap;FLAPPINGEND;mail;steady;", "FLAPPINGEND//steady/None"),
+        (
+            "SERVICE NOTIFICATION: alice;web01;Disk;CUSTOM;mail;used 97 %;carl;custom: hello",
+            "CUSTOM//used 97 %/Some((\"carl\", \"custom: hello\"))",
+        ),
+    ] {
+        assert!(text.contains(line), "the core wrote it: {line}");
+        assert_eq!(of(&format!("[1795731447] {line}")), expected);
     }
 }

@@ -85,6 +85,7 @@ fn steps_and_bends_have_no_pace() {
         |hours: f64| 100.0 - 60.0 * (-hours).exp(),
         |hours: f64| 50.0 + 45.0 * (hours * 6.0).sin(),
         |_: f64| 95.0,
+        |hours: f64| 50.0 + 4.0 * hours + 15.0 * (hours * 9.0).sin(),
     ] {
         let text = sentence("used=95%;80;90", &line(73, 300, value));
         assert!(!text.contains("pace"), "{text}");

@@ -24,7 +24,7 @@ pub(crate) fn problem_card(problem: &Problem, facts: &RenderContext<'_>) -> Card
     card.available_actions = available_actions(problem, facts);
     card.memory = facts.earlier.map(super::memory::Earlier::memory).unwrap_or_default();
     // Of one that is over, a pace would be wrong.
-    card.curve = problem.curve.clone().filter(|_| problem.is_bad);
+    card.curve = problem.curve.clone().filter(|curve| problem.is_bad && curve.has_text());
     for (what, remark) in [
         ("acknowledged", &problem.acknowledged),
         ("in downtime, scheduled", &problem.downtime),
@@ -67,7 +67,7 @@ pub(crate) fn combined_card(problem: &Problem, updates: &[&Notification], facts:
             card.add_cause(facts);
             card.memory = facts.earlier.map(super::memory::Earlier::memory).unwrap_or_default();
             // Of one that is over, a pace would be wrong.
-            card.curve = problem.curve.clone().filter(|_| problem.is_bad);
+            card.curve = problem.curve.clone().filter(|curve| problem.is_bad && curve.has_text());
         }
         if let (Kind::Recovery, Some(began)) = (&last.kind, problem.began) {
             card.lead = lasted(problem);

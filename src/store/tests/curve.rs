@@ -116,7 +116,13 @@ fn what_is_late_or_of_another_time_is_dropped() {
 #[test]
 fn a_picture_is_taken_once_and_takes_its_channels_turn() {
     let (_directory, mut store, wanted) = posted();
-    let drawn = Drawn { perfdata: String::new(), times: (0, 1), points: vec![(0, 1.0)], text: String::new() };
+    let drawn = Drawn {
+        object: ("a".into(), None),
+        perfdata: String::new(),
+        times: (0, 1),
+        points: vec![(0, 1.0)],
+        text: String::new(),
+    };
     assert!(store.show_curve(&wanted, (&curve(), Some(&drawn)), EDITABLE, NOW + 100).unwrap());
     let later = NOW + 5000;
     let pictures = store.wanted_pictures(later).unwrap();

@@ -103,7 +103,7 @@ fn calls_of_a_click(night: &OnCall<PlayedCore>, service: &str) -> Calls {
     found
 }
 
-fn threads(pid: u32) -> BTreeMap<u32, String> {
+pub(crate) fn threads(pid: u32) -> BTreeMap<u32, String> {
     let listed = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let threads = listed.map(|task| task.unwrap());
     let named = threads.map(|task| {
@@ -114,7 +114,7 @@ fn threads(pid: u32) -> BTreeMap<u32, String> {
 }
 
 /// strace, once it holds the process or, without `-f`, the one thread.
-pub(super) fn attach(pid: u32, options: &[&str]) -> Running {
+pub(crate) fn attach(pid: u32, options: &[&str]) -> Running {
     let mut command = Command::new("strace");
     command.args(options).args(["-qq", "-p", &pid.to_string()]);
     let tracer = Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());

@@ -3,6 +3,7 @@
 use super::process::{Running, script, signal, text};
 use super::site::Site;
 use super::wait;
+use crate::cores::Program;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,8 @@ pub(crate) struct Nagios {
     namespace: Option<String>,
     /// The name of the machine that it thinks it is on; without one it is on this.
     host: Option<&'static str>,
+    /// A Naemon in its place.
+    naemon: Option<Program>,
 }
 
 impl Nagios {
@@ -26,25 +29,48 @@ impl Nagios {
 
     /// In a network namespace.
     pub(crate) fn start_in(site: &Site, command: &str, environment_macros: bool, namespace: Option<String>) -> Self {
-        let core = Self { directory: site.dir.path().to_owned(), process: None, namespace, host: None };
+        let core = Self { directory: site.dir.path().to_owned(), process: None, namespace, host: None, naemon: None };
         core.lay_out(command, environment_macros);
         core.run()
     }
 
     /// With other objects, and these lines in its main configuration.
     pub(crate) fn with_objects(site: &Site, objects: &str, more: &str) -> Self {
-        let core = Self { directory: site.dir.path().to_owned(), process: None, host: None, namespace: None };
-        core.lay_out("ackbell", false);
-        fs::write(core.path("objects.cfg"), always() + objects).unwrap();
-        let main = fs::read_to_string(core.path("nagios.cfg")).unwrap();
-        fs::write(core.path("nagios.cfg"), main + more).unwrap();
-        core.run()
+        let core =
+            Self { directory: site.dir.path().to_owned(), process: None, host: None, namespace: None, naemon: None };
+        core.with(objects, more)
+    }
+
+    /// A Naemon that somebody installed, likewise.
+    pub(crate) fn naemon_with_objects(site: &Site, program: Program, objects: &str, more: &str) -> Self {
+        let naemon = Some(program);
+        let core = Self { directory: site.dir.path().to_owned(), process: None, host: None, namespace: None, naemon };
+        core.with(objects, more)
+    }
+
+    fn with(self, objects: &str, more: &str) -> Self {
+        self.lay_out("ackbell", false);
+        fs::write(self.path("objects.cfg"), always() + objects).unwrap();
+        let mut main = fs::read_to_string(self.path("nagios.cfg")).unwrap();
+        if self.naemon.is_some() {
+            main = main.replace("nagios_user=nagios\nnagios_group=nagios\n", "");
+            let root = self.directory.display().to_string();
+            fs::write(self.path("ackbell.cfg"), shipped("naemon", &root)).unwrap();
+        }
+        fs::write(self.path("nagios.cfg"), main + more).unwrap();
+        self.run()
     }
 
     /// One more core of the same objects that checks by itself, on a host of that name, in a directory of its own, with the
     /// other's spool.
     pub(crate) fn beside(first: &Site, own: &Site, host: &'static str) -> Self {
-        let core = Self { directory: own.dir.path().to_owned(), process: None, namespace: None, host: Some(host) };
+        let core = Self {
+            directory: own.dir.path().to_owned(),
+            process: None,
+            namespace: None,
+            host: Some(host),
+            naemon: None,
+        };
         let state = format!("state_dir = \"{}\"", first.state("").display());
         let config = fs::read_to_string(first.config()).unwrap();
         fs::write(own.config(), config.replace("state_dir = \"state\"", &state)).unwrap();
@@ -54,7 +80,8 @@ impl Nagios {
 
     /// A core that knows nothing of ackbell yet and doesn't run; it reads `conf.d`, too.
     pub(crate) fn without_ackbell(site: &Site) -> Self {
-        let core = Self { directory: site.dir.path().to_owned(), process: None, namespace: None, host: None };
+        let core =
+            Self { directory: site.dir.path().to_owned(), process: None, namespace: None, host: None, naemon: None };
         core.lay_out("nobody", false);
         for ours in ["ackbell.toml", "ackbell.cfg"] {
             fs::remove_file(core.path(ours)).unwrap();
@@ -111,8 +138,10 @@ impl Nagios {
 
     fn run(mut self) -> Self {
         let config = self.path("nagios.cfg");
-        let verified = Command::new("nagios4").arg("-v").arg(&config).output().unwrap();
-        assert!(verified.status.success(), "{}", text(&verified.stdout));
+        if self.naemon.is_none() {
+            let verified = Command::new("nagios4").arg("-v").arg(&config).output().unwrap();
+            assert!(verified.status.success(), "{}", text(&verified.stdout));
+        }
         let process = self.program().arg(&config).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         self.process = Some(Running(process));
         let log = self.path("status.dat");
@@ -121,6 +150,9 @@ impl Nagios {
     }
 
     fn program(&self) -> Command {
+        if let Some(naemon) = &self.naemon {
+            return naemon.command(&self.directory, &[]);
+        }
         if let Some(namespace) = &self.namespace {
             let mut command = Command::new("ip");
             command.args(["netns", "exec", namespace, "nagios4"]);
