@@ -80,6 +80,10 @@ impl Origins {
             | Kind::Forgotten
             | Kind::Other(_) => own.is_some_and(|own| own.is_bad),
         };
+        if notification.is_redundant && own.is_none() && !is_bad {
+            // It never called this problem bad: its word is about an earlier one. What it says next may be about this one.
+            return is_known;
+        }
         let problem = notification.ids.problem.clone().or_else(|| own.and_then(|own| own.problem.clone()));
         let order = self.0.values().map(|news| news.order).max().unwrap_or(0).saturating_add(1);
         let news = LastNews { reported, times, order, heard: now, is_bad, problem };

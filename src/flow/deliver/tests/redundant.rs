@@ -210,3 +210,16 @@ proptest! {
         }
     }
 }
+
+/// The late words of one that was cut off: the end of its problem before, and a new one, from before the other's recovery.
+#[test]
+fn a_late_end_of_an_earlier_problem_makes_no_second_card_of_this_one() {
+    use Step::{Finds, Minutes, Reached};
+    let mut pair = Pair::begin();
+    let earlier = [Finds(0, true), Reached(0, false), Finds(0, false), Finds(0, true)];
+    let others = [Finds(1, true), Finds(1, false), Minutes(6), Finds(1, true), Finds(1, false)];
+    for step in earlier.into_iter().chain(others).chain([Reached(0, true)]) {
+        pair.takes(step);
+    }
+    assert_eq!(pair.rule.cards, 2);
+}
