@@ -1,12 +1,14 @@
 //! The outbox in `SQLite`: which notification goes where, and its state there. All SQL is here.
 //!
 //! # Promises
-//! - Only the holder of the delivery lock imports and delivers. `queue retry` and `queue drop` write too, a row each.
+//! - Only the holder of the delivery lock imports and delivers. Where nodes share the outbox ([`lease`]), each imports, and the
+//!   one with the lease delivers. `queue retry` and `queue drop` write too, a row each.
 //!   A listener imports in one thread and sends an integration's messages in another, each with a connection of its own: a
 //!   step of sending takes what is there when it begins, and ends no more than that.
 //! - Each step is one transaction, synced (WAL, `synchronous=FULL`). A crash leaves a state from before or after a step,
 //!   never between.
-//! - A message that was being sent when the process died is found by its lease and sent again.
+//! - A message that was being sent when the process died is found by its claim and sent again. Whoever was paused meanwhile
+//!   finds its claim gone, and repairs what it did ([`repair`]).
 //! - Importing a notification updates its problem (`assign_post`); messages are brought up to date afterwards (`claim`,
 //!   `record_outcome`).
 //! - A notification stays until its deliveries are delivered or merged and a week old. A dead one stays until dropped.
@@ -30,8 +32,10 @@ mod duplicate;
 mod escalation;
 mod history;
 mod home;
+mod lease;
 mod message;
 mod new_delivery;
+mod node;
 mod on_call;
 mod origin;
 mod outbox;
@@ -40,6 +44,7 @@ mod queue;
 mod record_outcome;
 mod recovery;
 mod refusal;
+mod repair;
 mod schema;
 mod shown_message;
 mod state;
@@ -56,13 +61,16 @@ pub(crate) use delivery_queue::{DeliveryQueue, MessageMode, Target};
 pub(crate) use escalation::{Escalation, StepNotice};
 pub(crate) use history::Verdicts;
 pub(crate) use home::Opened;
+pub(crate) use lease::{LeaseLook, Leadership, NODE_MAX};
 pub(crate) use message::MessageId;
+pub(crate) use node::{KnownNode, NodeBeat};
 pub(crate) use on_call::{Handover, OnDuty};
 pub(crate) use outbox::{NewDelivery, NewEntry, PURGE_BATCH};
 #[cfg(test)]
 pub(crate) use queue::PausedIntegration;
 pub(crate) use queue::{Health, Row, Summary};
-pub(crate) use record_outcome::{Pace, RecordedOutcome};
+pub(crate) use record_outcome::{Pace, Recorded, RecordedOutcome};
+pub(crate) use repair::Repair;
 pub(crate) use shown_message::{NewActionTaken, ShownMessage};
 pub(crate) use state::{ActionState, AuditStep, DeliveryState};
 pub(crate) use still::{Still, StillNotice};
@@ -113,6 +121,9 @@ pub(crate) enum StoreError {
     /// Nobody here knows whether the last step was kept.
     #[error("the database {0} gave no answer to a COMMIT; the next look at it shows whether that step was kept")]
     Unknown(String),
+    /// Somebody else has the lease: nothing of the step was kept.
+    #[error("another node delivers now; nothing was changed")]
+    Fenced,
     #[error("the database {0} is from an older ackbell; run `ackbell database init` as its owner")]
     NeedsInit(String),
     #[error("{database} isn't empty: there are rows in {table}; copy into a new database")]
@@ -128,6 +139,11 @@ pub(crate) enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the same may work later, with the same database on its server.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::Away(_) | Self::Unknown(_) | Self::Postgres { .. })
+    }
+
     /// Whether the database can't be relied on any more, and [`Store::replace`] is due.
     pub(crate) fn is_corruption(&self) -> bool {
         match self {

@@ -15,6 +15,7 @@ mod earlier;
 mod log_outcome;
 mod mentions;
 mod renew_token;
+mod repair;
 mod send;
 mod share;
 mod simulated;
@@ -36,18 +37,22 @@ use crate::monitoring::topologies::Topologies;
 use crate::slack::api::Client;
 use crate::state_dir::delivery_lock::DeliveryLock;
 use crate::state_dir::spool::{Spool, SpoolError};
-use crate::store::{PURGE_BATCH, Planned, Store, StoreError};
+use crate::rules::lease::Term;
+use crate::store::{DeliveryQueue, Leadership, PURGE_BATCH, Planned, Store, StoreError};
 use crate::system::clock::{SteadyClock, millis};
 use crate::system::environment::Environment;
 use log::{error, warn};
 use simulated::Simulated;
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A call needs at least this much of the budget, else it is left to the next deliverer.
 const CALL_MIN: Duration = Duration::from_millis(500);
+/// After so long a lease that isn't sure is looked at again.
+const UNSURE_MS: i64 = 300;
 /// Without a listener this many old deliveries are forgotten at a time: a transaction costs two syncs.
 const TIDY_HERE: usize = 100;
 /// How long a process without a listener waits for another one's transaction.
@@ -76,6 +81,11 @@ impl DeliverError {
         Ok(true)
     }
 
+    /// The database isn't reached, or another node delivers now: the same may work later, with everything that is open.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::Store(e) if e.is_passing() || matches!(e, StoreError::Fenced))
+    }
+
     /// The database was taken away under us.
     pub(crate) fn is_moved(&self) -> bool {
         matches!(self, Self::Store(StoreError::Moved(_)))
@@ -84,6 +94,13 @@ impl DeliverError {
     /// Trying again with the same database is no use.
     pub(crate) fn needs_another_database(&self) -> bool {
         matches!(self, Self::Store(e) if matches!(e, StoreError::Moved(_)) || e.is_corruption())
+    }
+}
+
+/// Says how many messages were being sent by whoever delivered before.
+pub(crate) fn log_orphans(orphans: usize) {
+    if orphans > 0 {
+        warn!("messages were being sent when ackbell died count={orphans} action=resend duplicate_possible=true");
     }
 }
 
@@ -112,6 +129,13 @@ pub(crate) struct Deliverer {
     env: Environment,
     spool: Spool,
     store: Store,
+    /// The right to deliver; without it only notifications are imported.
+    leadership: Option<Leadership>,
+    /// Set when the process ends: what is in memory only is given up soon after.
+    exiting: Arc<AtomicBool>,
+    /// The channels that hold still after our last message, Unix ms: a database that forgets its last commits in a failover
+    /// forgets the pause.
+    paces: HashMap<DeliveryQueue, i64>,
     clock: SteadyClock,
     names: Arc<Mutex<DisplayNames>>,
     details: Details,
@@ -128,21 +152,22 @@ pub(crate) struct Deliverer {
 }
 
 impl Deliverer {
-    /// Opens the outbox and forgets the leases of a dead deliverer. To be called with the delivery lock held.
+    /// Opens the outbox. To be called with the delivery lock held, by which it delivers, once the claims of a dead deliverer
+    /// are forgotten. Where nodes share the outbox, it only imports before it gets the lease ([`Self::lead`]).
     pub(crate) fn open(
         config: Config,
         env: Environment,
         patience: Duration,
-        _lock: &DeliveryLock,
+        lock: &DeliveryLock,
     ) -> Result<Self, DeliverError> {
-        let clock = SteadyClock::start();
         let (store, aside) = Store::open(config.outbox_at(), patience)?;
         if let Some(aside) = aside {
             log_put_aside(&aside);
         }
-        let orphans = store.recover(clock.now_ms())?;
-        if orphans > 0 {
-            warn!("messages were being sent when ackbell died count={orphans} action=resend duplicate_possible=true");
+        let clock = if store.is_shared() { SteadyClock::at(store.database_ms()?) } else { SteadyClock::start() };
+        let leadership = (!store.is_shared()).then(|| Leadership::by_lock(lock));
+        if leadership.is_some() {
+            log_orphans(store.recover(clock.now_ms())?);
         }
         let spool = Spool::new(&config.state_dir);
         Ok(Self {
@@ -152,6 +177,9 @@ impl Deliverer {
             env,
             spool,
             store,
+            leadership,
+            exiting: Arc::default(),
+            paces: HashMap::new(),
             clock,
             names: Arc::default(),
             details: Details::default(),
@@ -173,7 +201,10 @@ impl Deliverer {
             subscriptions: Vec::new(),
             env: self.env.clone(),
             spool: self.spool.clone(),
-            store: self.store.beside(patience)?,
+            store: self.leading_store(patience)?,
+            leadership: self.leadership.clone(),
+            exiting: Arc::clone(&self.exiting),
+            paces: HashMap::new(),
             clock: self.clock,
             names: Arc::clone(&self.names),
             details: Details::default(),
@@ -188,12 +219,37 @@ impl Deliverer {
 
     /// What runs the timers, with a connection to the same outbox, by the same clock.
     pub(crate) fn timers(&self, patience: Duration) -> Result<Timers, DeliverError> {
-        Ok(Timers::new(self.config.clone(), self.env.clone(), self.store.beside(patience)?, self.clock))
+        let store = (self.store.beside(patience)?, self.leadership.as_ref());
+        Ok(Timers::new(self.config.clone(), self.env.clone(), store, self.clock))
     }
 
     /// What looks up the curves, likewise.
     pub(crate) fn curves(&self, patience: Duration) -> Result<Curves, DeliverError> {
-        Ok(Curves::new(self.config.clone(), self.env.clone(), self.store.beside(patience)?, self.clock))
+        let store = (self.store.beside(patience)?, self.leadership.as_ref());
+        Ok(Curves::new(self.config.clone(), self.env.clone(), store, self.clock))
+    }
+
+    fn leading_store(&self, patience: Duration) -> Result<Store, DeliverError> {
+        let store = self.store.beside(patience)?;
+        store.lead(self.leadership.as_ref());
+        Ok(store)
+    }
+
+    /// Delivers in the name of this lease from now on; with none it only imports.
+    pub(crate) fn lead(&mut self, leadership: Option<Leadership>) {
+        self.store.lead(leadership.as_ref());
+        self.leadership = leadership;
+        self.clients.clear();
+    }
+
+    /// The lease in whose name it calls.
+    fn term(&self) -> Option<Arc<Term>> {
+        self.leadership.as_ref().and_then(Leadership::term).cloned()
+    }
+
+    /// Tells it how to learn that the process ends.
+    pub(crate) fn watch_exit(&mut self, exiting: &Arc<AtomicBool>) {
+        self.exiting = Arc::clone(exiting);
     }
 
     /// Sends from these queues only.
@@ -235,6 +291,15 @@ impl Deliverer {
     /// the caller must be done. `stop` is asked between two messages.
     pub(crate) fn round(&mut self, until: Option<i64>, stop: &dyn Fn() -> bool) -> Result<Round, DeliverError> {
         let mut round = Round { attempts: 0, next: self.awaited, rerouted: false };
+        match &self.leadership {
+            None => return Ok(round),
+            Some(leadership) if !leadership.is_sure() => {
+                round.next = Some(self.now_ms().saturating_add(UNSURE_MS));
+                return Ok(round);
+            }
+            Some(_) => {}
+        }
+        self.repair_due(stop)?;
         if self.simulated.is_none() {
             self.renew(self.budget(until));
         }
@@ -247,7 +312,7 @@ impl Deliverer {
             }
             let Some(Planned { ready, .. }) = self.plan(&queue)? else { continue };
             if ready <= self.now_ms() {
-                round.rerouted |= self.send(&queue, budget)?;
+                round.rerouted |= self.send(&queue, budget, stop)?;
                 round.attempts += 1;
             } else {
                 round.next = Some(round.next.map_or(ready, |next| next.min(ready)));
@@ -258,6 +323,14 @@ impl Deliverer {
             round.next = Some(self.now_ms());
         }
         Ok(round)
+    }
+
+    /// Without a listener no thread renews the lease.
+    fn keep_lease(&mut self) -> Result<(), DeliverError> {
+        match &self.leadership {
+            Some(leadership) if !self.store.renew_lease(leadership)? => Err(StoreError::Fenced.into()),
+            _ => Ok(()),
+        }
     }
 
     fn budget(&self, until: Option<i64>) -> Duration {
@@ -310,10 +383,29 @@ pub(crate) fn here(
     }
 }
 
-/// Drains and delivers until nothing waits (`true`), the time is up, or a listener wants to.
+/// Delivers by the delivery lock, or where nodes share the outbox by the lease if none of them has it.
 fn pass(config: &Config, env: &Environment, lock: &DeliveryLock, until: i64) -> Result<bool, DeliverError> {
     let mut deliverer = Deliverer::open(config.clone(), env.clone(), PATIENCE_SHORT, lock)?;
+    if deliverer.leadership.is_some() {
+        return deliver_all(&mut deliverer, lock, until);
+    }
+    // What is in the outbox is delivered by the node that leads, if there is one.
+    deliverer.drain()?;
+    let holder = format!("notify on {}", config.listen.node);
+    let Some((leadership, orphans)) = deliverer.store.take_lease(&holder, deliverer.now_ms())? else {
+        return Ok(deliverer.spool.is_empty());
+    };
+    log_orphans(orphans);
+    deliverer.lead(Some(leadership.clone()));
+    let done = deliver_all(&mut deliverer, lock, until);
+    deliverer.store.end_lease(&leadership)?;
+    done
+}
+
+/// Drains and delivers until nothing waits (`true`), the time is up, or a listener wants to.
+fn deliver_all(deliverer: &mut Deliverer, lock: &DeliveryLock, until: i64) -> Result<bool, DeliverError> {
     loop {
+        deliverer.keep_lease()?;
         deliverer.drain()?;
         let round = deliverer.round(Some(until), &|| lock.is_claimed())?;
         let Some(next) = round.next else {

@@ -147,6 +147,23 @@ impl Senders {
         self.bell.ring();
     }
 
+    /// Tells all to end after the message in hand, and waits for none.
+    pub(super) fn end(&mut self) {
+        self.wanted.clear();
+        for sender in &self.threads {
+            sender.orders.end.store(true, Ordering::Relaxed);
+        }
+        self.ring();
+    }
+
+    /// Whether all have ended.
+    pub(super) fn have_ended(&self) -> bool {
+        self.threads.iter().all(|sender| match &sender.state {
+            State::Running(thread) => thread.is_finished(),
+            State::Resting(..) => true,
+        })
+    }
+
     /// Why one of them can't send now.
     pub(super) fn interrupted(&self) -> Option<&StatusNote> {
         self.threads.iter().find_map(|sender| match &sender.state {
@@ -167,10 +184,7 @@ impl Senders {
 /// All begin to end at once, then each is waited for: the database may be put aside only after that.
 impl Drop for Senders {
     fn drop(&mut self) {
-        for sender in &self.threads {
-            sender.orders.end.store(true, Ordering::Relaxed);
-        }
-        self.ring();
+        self.end();
         for Sender { state, .. } in self.threads.drain(..) {
             if let State::Running(thread) = state {
                 // Whatever ended it otherwise, the next thread will meet it, too.

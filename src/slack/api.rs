@@ -12,13 +12,15 @@ use super::outcome::{Answer, brief, of_lookup, of_web_api, of_webhook};
 use crate::config::{Integration, Proxy};
 use crate::model::outcome::Outcome;
 use crate::model::slack_error::{Reason, SlackError};
+use crate::rules::lease::Term;
+use crate::system::clock;
 use crate::system::environment::Environment;
 use crate::system::tls::{self, RootsError};
 use base64::Engine;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How much of an answer is read: a published view comes back whole, with what Slack adds to it.
@@ -28,11 +30,16 @@ const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
 /// counts them together.
 static RESTING: Mutex<BTreeMap<[String; 3], Instant>> = Mutex::new(BTreeMap::new());
 
+/// Until the lease is sure again, or lost.
+const LEASE_PAUSE: Duration = Duration::from_secs(1);
+
 /// A client for one integration.
 #[derive(Debug)]
 pub(crate) struct Client {
     agent: ureq::Agent,
     integration: Integration,
+    /// The lease in whose name it calls.
+    term: Option<Arc<Term>>,
 }
 
 /// The client couldn't be set up: a job for whoever wrote the configuration.
@@ -59,7 +66,20 @@ impl Client {
             .timeout_global(Some(integration.timeout))
             .user_agent(concat!("ackbell/", env!("CARGO_PKG_VERSION")))
             .build();
-        Ok(Self { agent: config.into(), integration: integration.clone() })
+        Ok(Self { agent: config.into(), integration: integration.clone(), term: None })
+    }
+
+    /// Makes only calls that end while this lease is sure: nothing of Slack's can be fenced.
+    pub(crate) fn within(mut self, term: Option<Arc<Term>>) -> Self {
+        self.term = term;
+        self
+    }
+
+    /// How long a call may take.
+    fn limit(&self, budget: Duration) -> Result<Duration, Outcome> {
+        let wanted = budget.min(self.integration.timeout);
+        let Some(term) = &self.term else { return Ok(wanted) };
+        term.call_limit(clock::since_boot(), wanted).ok_or(Outcome::Wait { after: LEASE_PAUSE })
     }
 
     /// Posts a message: by `chat.postMessage` to `channel` with a bot token, else to the webhook.
@@ -110,6 +130,11 @@ impl Client {
         self.answer_of_post("chat.update", &message, budget).map_or_else(|o| o, |a| of_web_api(&a))
     }
 
+    /// Deletes a message of ours (<https://docs.slack.dev/reference/methods/chat.delete>).
+    pub(crate) fn delete(&self, channel: &str, ts: &str, budget: Duration) -> Result<(), Outcome> {
+        self.call("chat.delete", &serde_json::json!({ "channel": channel, "ts": ts }), budget).map(drop)
+    }
+
     /// Whether the Web API can be called at all.
     pub(crate) fn has_token(&self) -> bool {
         self.integration.bot_token().is_some()
@@ -138,7 +163,7 @@ impl Client {
     pub(crate) fn look_up(&self, method: &str, query: &[(&str, &str)], budget: Duration) -> Result<Value, Outcome> {
         let request = self.agent.get(format!("{}{method}", self.integration.api_url));
         let request = request.query_pairs(query.iter().copied()).header("Authorization", self.bearer());
-        let request = request.config().timeout_global(Some(budget.min(self.integration.timeout))).build();
+        let request = request.config().timeout_global(Some(self.limit(budget)?)).build();
         self.patiently(method, || Self::read(|| request.call()).and_then(|answer| of_lookup(&answer)))
     }
 
@@ -164,7 +189,7 @@ impl Client {
         let basic = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(login));
         let request = self.agent.post(format!("{}oauth.v2.access", self.integration.api_url));
         let request = request.header("Authorization", basic).config();
-        let request = request.timeout_global(Some(budget.min(self.integration.timeout))).build();
+        let request = request.timeout_global(Some(self.limit(budget)?)).build();
         Self::read(|| request.send_form(form.iter().copied())).and_then(|answer| of_lookup(&answer))
     }
 
@@ -180,7 +205,7 @@ impl Client {
         budget: Duration,
     ) -> Result<Answer, Outcome> {
         let request = request.header("Content-Type", "application/json; charset=utf-8");
-        let request = request.config().timeout_global(Some(budget.min(self.integration.timeout))).build();
+        let request = request.config().timeout_global(Some(self.limit(budget)?)).build();
         Self::read(|| request.send(body.to_string()))
     }
 

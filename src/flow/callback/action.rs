@@ -14,6 +14,7 @@ mod state_reads;
 use super::access_lookup::AccessLookup;
 use super::request::Request;
 use crate::config::Config;
+use crate::flow::node::Node;
 use crate::model::notification::clean_line;
 use crate::rules::authorise::Person;
 use crate::state_dir::listener_status::StatusWriter;
@@ -62,15 +63,16 @@ pub(super) struct ActionWorker {
     status: StatusWriter,
     /// Measures how long the core's state is watched for an effect.
     clock: SteadyClock,
+    node: Arc<Node>,
     /// When old rows of the audit were removed last.
     trimmed: Option<Instant>,
 }
 
 impl ActionWorker {
-    pub(super) fn new(lookup: AccessLookup, store: Store, status: StatusWriter) -> Self {
+    pub(super) fn new(lookup: AccessLookup, store: Store, status: StatusWriter, node: Arc<Node>) -> Self {
         let (informed, state_reads, seen) = (HashSet::new(), StateReads::default(), HashMap::new());
         let (spool, clock) = (Spool::new(&lookup.config().state_dir), SteadyClock::start());
-        Self { store, lookup, informed, state_reads, seen, spool, status, clock, trimmed: None }
+        Self { store, lookup, informed, state_reads, seen, spool, status, clock, node, trimmed: None }
     }
 
     /// Works until it is asked to stop.

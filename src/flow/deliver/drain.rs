@@ -50,8 +50,11 @@ impl Deliverer {
             self.subscriptions = subscriptions(&self.store)?;
         }
         self.awaited = None;
-        let (mut imported, mut waiting) = (self.store.count_recoveries(self.now_ms())?, HashSet::new());
-        imported += usize::from(self.post_weekly()?);
+        let (mut imported, mut waiting) = (0, HashSet::new());
+        if self.leadership.is_some() {
+            imported += self.store.count_recoveries(self.now_ms())?;
+            imported += usize::from(self.post_weekly()?);
+        }
         for batch in ids.chunks(BATCH) {
             imported += self.import(batch, &mut waiting)?;
         }
