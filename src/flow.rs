@@ -14,5 +14,6 @@ pub(crate) mod on_call;
 pub(crate) mod people;
 pub(crate) mod relay;
 pub(crate) mod replay;
+pub(crate) mod shared_waits;
 pub(crate) mod timers;
 pub(crate) mod weekly;

@@ -28,6 +28,8 @@ mod timers;
 use crate::config::{self, Config, Stamp};
 use crate::flow::deliver::{DeliverError, Deliverer, PATIENCE_LONG};
 use crate::flow::node::Node;
+use crate::flow::shared_waits::WaitsInOutbox;
+use crate::slack::api::share_waits;
 use crate::state_dir::delivery_lock::DeliveryLock;
 use crate::state_dir::listener_status::{StatusNote, StatusWriter};
 use crate::state_dir::spool::{Spool, SpoolError};
@@ -171,6 +173,7 @@ fn keep_leadership(
         node.lead(Some(leadership));
         return (Some(deadman), None);
     }
+    share_waits(Box::new(WaitsInOutbox::new(config)));
     let endpoints = Arc::clone(endpoints);
     (None, Some(LeaseThread::start(config, node, Box::new(move || endpoints.requests_wait()))))
 }
@@ -195,15 +198,22 @@ fn deliver(
             deliverer.reconfigure(current.config.clone())?;
             leading.reconfigure(&current.config);
         }
-        leading.follow(current.node.leadership(), &mut deliverer, (&current.config, env, &current.status))?;
         let beat = || {
             current.status.beat();
             audit_head.borrow_mut().log_changes();
             signals.stopped()
         };
-        let (next, is_tidy) = match work(&mut deliverer, &mut leading, &mut housekeeping, &beat) {
+        let followed =
+            leading.follow(current.node.leadership(), &mut deliverer, (&current.config, env, &current.status));
+        let done = followed.and_then(|()| work(&mut deliverer, &mut leading, &mut housekeeping, &beat));
+        let (next, is_tidy) = match done {
             Ok(done) => done,
             // Whoever sends keeps in mind what Slack said, and goes on when the database is back.
+            Err(e) if e.is_fenced() => {
+                // What it may still do, any node may.
+                current.node.lead(None);
+                continue;
+            }
             Err(e) if current.node.has_others() && e.is_passing() => {
                 error!("delivery interrupted reason={:?} action=retry kept=all", e.to_string());
                 current.status.update(|status| status.interrupted = Some(StatusNote::now(e.to_string())));

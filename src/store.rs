@@ -45,8 +45,10 @@ mod record_outcome;
 mod recovery;
 mod refusal;
 mod repair;
+mod request_owner;
 mod schema;
 mod shown_message;
+mod slack_wait;
 mod state;
 mod still;
 mod subscription;
@@ -61,7 +63,7 @@ pub(crate) use delivery_queue::{DeliveryQueue, MessageMode, Target};
 pub(crate) use escalation::{Escalation, StepNotice};
 pub(crate) use history::Verdicts;
 pub(crate) use home::Opened;
-pub(crate) use lease::{LeaseLook, Leadership, NODE_MAX};
+pub(crate) use lease::{Leadership, NODE_MAX};
 pub(crate) use message::MessageId;
 pub(crate) use node::{KnownNode, NodeBeat};
 pub(crate) use on_call::{Handover, OnDuty};
@@ -95,6 +97,8 @@ pub(crate) struct Store {
     db: Connection,
     /// The file that was opened; `None` if it was opened for reading, or is a database on a server.
     file: Option<OpenedFile>,
+    /// The node in whose name it carries out action requests; empty with a file.
+    owner: String,
 }
 
 /// The outbox can't be used.
@@ -141,7 +145,12 @@ pub(crate) enum StoreError {
 impl StoreError {
     /// Whether the same may work later, with the same database on its server.
     pub(crate) fn is_passing(&self) -> bool {
-        matches!(self, Self::Away(_) | Self::Unknown(_) | Self::Postgres { .. })
+        match self {
+            Self::Away(_) | Self::Unknown(_) => true,
+            // Class 40: undone because of another transaction.
+            Self::Postgres { code, .. } => code.starts_with("40"),
+            _ => false,
+        }
     }
 
     /// Whether the database can't be relied on any more, and [`Store::replace`] is due.
@@ -194,7 +203,7 @@ impl Store {
     /// Another connection to the same database, for another thread; an error if its file isn't there any more.
     pub(crate) fn beside(&self, patience: Duration) -> Result<Self, StoreError> {
         if let Connection::Postgres(link) = &self.db {
-            return Ok(Self { db: Connection::Postgres(link.beside(patience)?), file: None });
+            return Ok(Self { db: Connection::Postgres(link.beside(patience)?), file: None, owner: String::new() });
         }
         self.check_file_identity()?;
         let file = self.file.as_ref();
@@ -220,7 +229,7 @@ impl Store {
     ) -> Result<Option<Self>, StoreError> {
         match at.into() {
             OutboxAt::StateDir(state_dir) => {
-                Ok(sqlite::open_for_reading(state_dir, patience)?.map(|db| Self { db, file: None }))
+                Ok(sqlite::open_for_reading(state_dir, patience)?.map(|db| Self { db, file: None, owner: String::new() }))
             }
             at @ OutboxAt::Database(_) => Self::open_server(at, patience).map(Some),
         }
@@ -228,7 +237,7 @@ impl Store {
 
     /// An outbox that nobody else sees and that is gone with the process, however that ends.
     pub(crate) fn temporary() -> Result<Self, StoreError> {
-        Ok(Self { db: sqlite::temporary()?, file: None })
+        Ok(Self { db: sqlite::temporary()?, file: None, owner: String::new() })
     }
 
     /// Makes the outbox on a server or brings it up to date; whether there was anything to do. For the owner.
@@ -236,12 +245,12 @@ impl Store {
         let server = Arc::new(postgres::Server::new(database)?);
         let db = Connection::Postgres(postgres::Link::new(server, Duration::from_secs(30))?);
         let is_new = schema::init_server(&db)?;
-        Ok((Self { db, file: None }, is_new))
+        Ok((Self { db, file: None, owner: String::new() }, is_new))
     }
 
     fn open_file(path: &Path, patience: Duration) -> Result<Self, StoreError> {
         let (db, file) = sqlite::open(path, patience)?;
-        Ok(Self { db, file: Some(file) })
+        Ok(Self { db, file: Some(file), owner: String::new() })
     }
 
     /// Connects to the server and looks whether its outbox is one that this program may use. It makes nothing there:
@@ -251,7 +260,7 @@ impl Store {
         let server = Arc::new(postgres::Server::new(database)?);
         let db = Connection::Postgres(postgres::Link::new(server, patience)?);
         schema::check_server(&db)?;
-        Ok(Self { db, file: None })
+        Ok(Self { db, file: None, owner: String::new() })
     }
 
     /// Moves the log's content into the database file; done after a pass by short-lived processes.

@@ -12,6 +12,7 @@ mod cause;
 mod compose;
 mod drain;
 mod earlier;
+mod here;
 mod log_outcome;
 mod mentions;
 mod renew_token;
@@ -22,6 +23,7 @@ mod simulated;
 
 pub(crate) use compose::{interactivity, message, replacement};
 pub(crate) use drain::{complete, local_time, subscriptions};
+pub(crate) use here::{Here, here};
 pub(crate) use earlier::{earlier, wall_time};
 pub(crate) use mentions::message_mode;
 pub(crate) use send::directly;
@@ -81,9 +83,14 @@ impl DeliverError {
         Ok(true)
     }
 
-    /// The database isn't reached, or another node delivers now: the same may work later, with everything that is open.
+    /// The database isn't reached: the same may work later, with everything that is open.
     pub(crate) fn is_passing(&self) -> bool {
-        matches!(self, Self::Store(e) if e.is_passing() || matches!(e, StoreError::Fenced))
+        matches!(self, Self::Store(e) if e.is_passing())
+    }
+
+    /// Another node delivers now.
+    pub(crate) fn is_fenced(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Fenced))
     }
 
     /// The database was taken away under us.
@@ -236,10 +243,15 @@ impl Deliverer {
     }
 
     /// Delivers in the name of this lease from now on; with none it only imports.
-    pub(crate) fn lead(&mut self, leadership: Option<Leadership>) {
+    pub(crate) fn lead(&mut self, leadership: Option<Leadership>) -> Result<(), DeliverError> {
+        if self.store.is_shared() && leadership.is_some() {
+            // All leaders go by the database's clock, also one whose machine was suspended.
+            self.clock = SteadyClock::at(self.store.database_ms()?);
+        }
         self.store.lead(leadership.as_ref());
         self.leadership = leadership;
         self.clients.clear();
+        Ok(())
     }
 
     /// The lease in whose name it calls.
@@ -340,93 +352,6 @@ impl Deliverer {
 
     fn integration(&self, name: &str) -> Option<&Integration> {
         self.config.integrations.iter().find(|integration| integration.name == name)
-    }
-}
-
-/// The result of delivering here, without a listener.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Here {
-    /// Nothing waits any more.
-    Done,
-    /// Something waits for a later deliverer: the budget is spent, or it isn't due yet.
-    Waiting,
-    /// Somebody else has taken the lock meanwhile and delivers.
-    SomeoneElse,
-}
-
-/// Delivers what there is for up to `budget`, then lets the lock go.
-///
-/// After letting go it looks at the spool once more: whoever came between our last look and the unlock got no lock
-/// and relies on us.
-pub(crate) fn here(
-    config: &Config,
-    env: &Environment,
-    mut lock: DeliveryLock,
-    budget: Duration,
-) -> Result<Here, DeliverError> {
-    let clock = SteadyClock::start();
-    let until = clock.now_ms().saturating_add(millis(budget));
-    let spool = Spool::new(&config.state_dir);
-    loop {
-        let done = match pass(config, env, &lock, until) {
-            Err(e) if e.mend(config, PATIENCE_SHORT, &lock)? => pass(config, env, &lock, until)?,
-            other => other?,
-        };
-        drop(lock);
-        if !done || spool.is_empty() || clock.now_ms() >= until {
-            return Ok(if done { Here::Done } else { Here::Waiting });
-        }
-        match DeliveryLock::try_take(&config.state_dir) {
-            Ok(Some(again)) => lock = again,
-            _ => return Ok(Here::SomeoneElse),
-        }
-    }
-}
-
-/// Delivers by the delivery lock, or where nodes share the outbox by the lease if none of them has it.
-fn pass(config: &Config, env: &Environment, lock: &DeliveryLock, until: i64) -> Result<bool, DeliverError> {
-    let mut deliverer = Deliverer::open(config.clone(), env.clone(), PATIENCE_SHORT, lock)?;
-    if deliverer.leadership.is_some() {
-        return deliver_all(&mut deliverer, lock, until);
-    }
-    // What is in the outbox is delivered by the node that leads, if there is one.
-    deliverer.drain()?;
-    let holder = format!("notify on {}", config.listen.node);
-    let Some((leadership, orphans)) = deliverer.store.take_lease(&holder, deliverer.now_ms())? else {
-        return Ok(deliverer.spool.is_empty());
-    };
-    log_orphans(orphans);
-    deliverer.lead(Some(leadership.clone()));
-    let done = deliver_all(&mut deliverer, lock, until);
-    deliverer.store.end_lease(&leadership)?;
-    done
-}
-
-/// Drains and delivers until nothing waits (`true`), the time is up, or a listener wants to.
-fn deliver_all(deliverer: &mut Deliverer, lock: &DeliveryLock, until: i64) -> Result<bool, DeliverError> {
-    loop {
-        deliverer.keep_lease()?;
-        deliverer.drain()?;
-        let round = deliverer.round(Some(until), &|| lock.is_claimed())?;
-        let Some(next) = round.next else {
-            deliverer.tidy(TIDY_HERE)?;
-            deliverer.store.checkpoint();
-            // Whoever came since the last look got no lock and relies on us: tidying takes a while.
-            if !deliverer.spool.is_empty() && (deliverer.drain()? > 0 || deliverer.awaited.is_some()) {
-                continue;
-            }
-            // A file that couldn't be imported waits in the spool.
-            return Ok(deliverer.config.integrations.is_empty() || deliverer.spool.is_empty());
-        };
-        let now = deliverer.now_ms();
-        if next.max(now).saturating_add(millis(CALL_MIN)) > until || lock.is_claimed() {
-            deliverer.store.checkpoint();
-            return Ok(false);
-        }
-        if next > now {
-            // Short naps: more may come into the spool meanwhile.
-            std::thread::sleep(Duration::from_millis(u64::try_from(next - now).unwrap_or(0).min(200)));
-        }
     }
 }
 

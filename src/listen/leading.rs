@@ -44,7 +44,7 @@ impl LeadingThreads {
             _ => false,
         };
         if !is_same && let Some(Leading { mut senders, timers, curves, deadman, .. }) = self.now.take() {
-            deliverer.lead(None);
+            deliverer.lead(None)?;
             senders.end();
             self.ending.push(senders);
             drop((timers, curves, deadman));
@@ -53,7 +53,7 @@ impl LeadingThreads {
         let Some(leadership) = leadership.filter(|_| self.now.is_none() && self.ending.is_empty()) else {
             return Ok(());
         };
-        deliverer.lead(Some(leadership.clone()));
+        deliverer.lead(Some(leadership.clone()))?;
         let deadman = leadership.term().map(|_| DeadManThread::start(config, env, status, &leadership));
         self.now = Some(Leading {
             senders: Senders::new(config),

@@ -17,10 +17,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// How often a node that doesn't lead looks at the lease, and for requests of others that it can carry out.
+/// How often a node looks at the lease, for requests that it can carry out, and the leader for what others imported.
 const LOOK_INTERVAL: Duration = Duration::from_millis(800);
-/// How often the leader looks for requests that nobody has begun.
-const LEADER_LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a node says that it is there.
 const BEAT_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -35,7 +33,7 @@ impl LeaseThread {
     /// Starts it. `on_requests` is called when somebody's action request waits in the outbox.
     pub(super) fn start(config: &Config, node: &Arc<Node>, on_requests: Box<dyn Fn() + Send>) -> Self {
         let (orders, inbox) = channel();
-        let keeper = Keeper {
+        let renewer = LeaseRenewer {
             config: config.clone(),
             node: Arc::clone(node),
             on_requests,
@@ -43,9 +41,10 @@ impl LeaseThread {
             renewed: None,
             beat: None,
             looked: None,
+            newest_delivery: 0,
             last_logged: String::new(),
         };
-        match Builder::new().name("lease".to_owned()).spawn(move || keeper.run(&inbox)) {
+        match Builder::new().name("lease".to_owned()).spawn(move || renewer.run(&inbox)) {
             Ok(thread) => Self { orders: Some(orders), thread: Some(thread) },
             Err(e) => {
                 error!("lease not kept reason={:?} action=deliver_nothing_until_restart", e.to_string());
@@ -73,7 +72,7 @@ impl Drop for LeaseThread {
 }
 
 /// The state of the thread.
-struct Keeper {
+struct LeaseRenewer {
     config: Config,
     node: Arc<Node>,
     on_requests: Box<dyn Fn() + Send>,
@@ -81,11 +80,12 @@ struct Keeper {
     renewed: Option<Instant>,
     beat: Option<Instant>,
     looked: Option<Instant>,
+    newest_delivery: i64,
     /// Each reason is logged once.
     last_logged: String,
 }
 
-impl Keeper {
+impl LeaseRenewer {
     fn run(mut self, inbox: &Receiver<Config>) {
         loop {
             let leads = self.node.leadership().is_some();
@@ -100,8 +100,7 @@ impl Keeper {
                     }
                 }
             }
-            let pause = if leads { LEADER_LOOK_INTERVAL.min(RENEW_INTERVAL) } else { LOOK_INTERVAL };
-            match inbox.recv_timeout(pause) {
+            match inbox.recv_timeout(LOOK_INTERVAL) {
                 Ok(config) => self.config = config,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -133,11 +132,21 @@ impl Keeper {
             if look.new_requests > 0 {
                 (self.on_requests)();
             }
+            // What another node imported is sent here.
+            if std::mem::replace(&mut self.newest_delivery, look.newest_delivery) != look.newest_delivery
+                && self.node.leads()
+            {
+                wake::hint(&self.config.runtime_dir);
+            }
             if look.is_free && self.node.leadership().is_none() {
                 self.take(store)?;
+                store.forget_nodes()?;
             }
         }
         if is_due(self.beat, BEAT_INTERVAL) {
+            if self.node.leads() && store.take_over_requests(self.node.name())? > 0 {
+                (self.on_requests)();
+            }
             store.beat(&NodeBeat::of(self.node.name(), self.node.reaches(&self.config), self.config.fingerprint()))?;
             self.beat = Some(Instant::now());
         }

@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 const THREADS_MAX: usize = 16;
 /// The bell is rung for whatever is new. A change that nobody told of, as when a hint was lost, is seen after this.
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);
+/// Another node delivers now.
+const FENCED_PAUSE: Duration = Duration::from_millis(300);
 /// A message takes some seconds at most. A thread of which nothing was heard for so long hangs.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
 
@@ -230,7 +232,14 @@ fn send(mut deliverer: Deliverer, orders: &Orders, bell: &Bell) -> Result<(), De
         if let Some(config) = orders.config.lock().unwrap_or_else(PoisonError::into_inner).take() {
             deliverer.reconfigure(config)?;
         }
-        let round = deliverer.round(None, &|| orders.end())?;
+        let round = match deliverer.round(None, &|| orders.end()) {
+            // The main thread ends this one soon.
+            Err(e) if e.is_fenced() => {
+                bell.wait(&mut heard, FENCED_PAUSE);
+                continue;
+            }
+            round => round?,
+        };
         if round.rerouted {
             // Perhaps into the queue of another thread.
             bell.ring();

@@ -20,7 +20,7 @@ use base64::Engine;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How much of an answer is read: a published view comes back whole, with what Slack adds to it.
@@ -32,6 +32,22 @@ static RESTING: Mutex<BTreeMap<[String; 3], Instant>> = Mutex::new(BTreeMap::new
 
 /// Until the lease is sure again, or lost.
 const LEASE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Where nodes share an outbox: what Slack told the others. A method is asked for by its integration and name.
+pub(crate) trait SharedWaits: Send + Sync {
+    /// How long Slack wants no call of it yet; zero where nobody knows of any.
+    fn left(&self, integration: &str, method: &str) -> Duration;
+    /// Slack wants none for so long.
+    fn keep(&self, integration: &str, method: &str, after: Duration);
+}
+
+static SHARED_WAITS: OnceLock<Box<dyn SharedWaits>> = OnceLock::new();
+
+/// Honours what Slack told the others from now on.
+pub(crate) fn share_waits(waits: Box<dyn SharedWaits>) {
+    // A second time only where the listener was started anew in one process, with the same database.
+    let _ = SHARED_WAITS.set(waits);
+}
 
 /// A client for one integration.
 #[derive(Debug)]
@@ -175,8 +191,17 @@ impl Client {
         if let Some(after) = rest().get(&key).and_then(|until| until.checked_duration_since(now)) {
             return Err(Outcome::Wait { after });
         }
+        let name = &self.integration.name;
+        let left = SHARED_WAITS.get().map_or(Duration::ZERO, |shared| shared.left(name, method));
+        if !left.is_zero() {
+            rest().insert(key, now + left);
+            return Err(Outcome::Wait { after: left });
+        }
         let answer = ask();
         if let Err(Outcome::Wait { after }) = answer {
+            if let Some(shared) = SHARED_WAITS.get() {
+                shared.keep(name, method, after);
+            }
             rest().insert(key, Instant::now() + after);
         }
         answer

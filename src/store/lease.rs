@@ -27,6 +27,14 @@ impl Leadership {
         Self(None)
     }
 
+    /// Whatever lease there is, for a test that has but one.
+    #[cfg(test)]
+    pub(crate) fn of_current_lease(store: &Store) -> Self {
+        let sql = "SELECT token FROM lease WHERE name = 'deliver'";
+        let token = store.db.query_row(sql, [], |row| row.get(0)).unwrap();
+        Self(Some(Arc::new(Term::new(token, clock::since_boot()))))
+    }
+
     /// The lease; `None`: the delivery lock needs none.
     pub(crate) fn term(&self) -> Option<&Arc<Term>> {
         self.0.as_ref()
@@ -54,6 +62,8 @@ pub(crate) struct LeaseLook {
     pub(crate) is_free: bool,
     /// Action requests that nobody has begun.
     pub(crate) new_requests: i64,
+    /// Grows with every delivery, whichever node wrote it.
+    pub(crate) newest_delivery: i64,
 }
 
 impl Store {
@@ -132,9 +142,11 @@ impl Store {
         let clock = self.db.clock();
         let sql = format!(
             "SELECT until <= {clock}, (SELECT COUNT(*) FROM action_request WHERE state <> 'done' AND state = 'new'
-               AND due <= ?1) FROM lease WHERE name = 'deliver'"
+               AND due <= ?1), (SELECT COALESCE(MAX(id), 0) FROM delivery) FROM lease WHERE name = 'deliver'"
         );
-        let read = |row: Row<'_>| Ok(LeaseLook { is_free: row.get(0)?, new_requests: row.get(1)? });
+        let read = |row: Row<'_>| {
+            Ok(LeaseLook { is_free: row.get(0)?, new_requests: row.get(1)?, newest_delivery: row.get(2)? })
+        };
         self.db.query_row(&sql, [now], read)
     }
 

@@ -1,9 +1,11 @@
 //! What every story is told with. `sandbox` is the stand-in for Slack, `site` a configuration and a state with the program
 //! run there, `nagios` and `played` are cores, `on_call` has all of them together, with a listener; `wait` waits.
 
+pub(crate) mod cluster;
 pub(crate) mod nagios;
 pub(crate) mod on_call;
 pub(crate) mod played;
+pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod sandbox;
 pub(crate) mod site;

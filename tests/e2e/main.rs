@@ -12,6 +12,7 @@ mod browser;
 mod cases;
 mod cause;
 mod centreon;
+mod cluster;
 mod check;
 mod command_line;
 mod commands;

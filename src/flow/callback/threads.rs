@@ -63,7 +63,7 @@ impl Threads {
         }
 
         let (homes, home_inbox) = channel();
-        let worker = HomeWorker::new(lookup(), store(WORKER_DATABASE_PATIENCE)?);
+        let worker = HomeWorker::new(lookup(), store(WORKER_DATABASE_PATIENCE)?, Arc::clone(node));
         Builder::new().name("home-worker".into()).spawn(move || worker.run(&home_inbox))?;
 
         let ephemeral = EphemeralSender::start(lookup())?;

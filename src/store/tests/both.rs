@@ -96,7 +96,7 @@ fn every_test_is_in_its_files_list() {
         "a_cut_end_shows_by_the_head_kept_elsewhere_and_a_new_database_goes_on_from_the_old_one",
         "a_million_rows_take_less_than_150_megabytes",
     ];
-    for text in [include_str!("../tests.rs"), include_str!("curve.rs"), include_str!("history.rs")] {
+    for text in [include_str!("../tests.rs"), include_str!("curve.rs"), include_str!("history.rs"), include_str!("lease.rs")] {
         let (tests, list) = text.split_once("both::on_postgres! {").unwrap();
         for test in tests.split("#[test]\n").skip(1) {
             let name = test.split_once("fn ").unwrap().1.split('(').next().unwrap();

@@ -20,6 +20,11 @@ const PARTS: &[(&str, &str, &[&str])] = &[
     ("escalation.rs", "column", &["id", "digest"]),
     ("escalation.rs", "which", &["object = ?1", "digest = ?1"]),
     ("rows.rs", "table", &["verdict WHERE at < ?1", "open_problem WHERE heard < ?1"]),
+    (
+        "request_owner.rs",
+        "of_the_dead",
+        &["reply IS NOT NULL AND owner <> ?1 AND owner NOT IN (SELECT name FROM node WHERE seen > 0 - ?2)"],
+    ),
     ("message.rs", "", &["post", "digest"]),
     (
         "message.rs",
