@@ -30,6 +30,18 @@ const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
 /// counts them together.
 static RESTING: Mutex<BTreeMap<[String; 3], Instant>> = Mutex::new(BTreeMap::new());
 
+/// How long a call may take, and its parts.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    all: Duration,
+    connect: Duration,
+    /// The head and the body each: so all of it is out before another node may lead.
+    sending: Option<Duration>,
+}
+
+/// So much longer an answer is waited for where nodes share an outbox: after a pause of this process it is there, and says
+/// which message is to be taken back.
+const PAUSE_MAX: Duration = Duration::from_secs(20);
 /// Until the lease is sure again, or lost.
 const LEASE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -85,17 +97,18 @@ impl Client {
         Ok(Self { agent: config.into(), integration: integration.clone(), term: None })
     }
 
-    /// Makes only calls that end while this lease is sure: nothing of Slack's can be fenced.
+    /// Sends only what is out while this lease is sure: nothing of Slack's can be fenced.
     pub(crate) fn within(mut self, term: Option<Arc<Term>>) -> Self {
         self.term = term;
         self
     }
 
     /// How long a call may take.
-    fn limit(&self, budget: Duration) -> Result<Duration, Outcome> {
-        let wanted = budget.min(self.integration.timeout);
-        let Some(term) = &self.term else { return Ok(wanted) };
-        term.call_limit(clock::since_boot(), wanted).ok_or(Outcome::Wait { after: LEASE_PAUSE })
+    fn limits(&self, budget: Duration) -> Result<Limits, Outcome> {
+        let (wanted, connect) = (budget.min(self.integration.timeout), self.integration.connect_timeout);
+        let Some(term) = &self.term else { return Ok(Limits { all: wanted, connect, sending: None }) };
+        let limit = term.call_limit(clock::since_boot(), wanted).ok_or(Outcome::Wait { after: LEASE_PAUSE })?;
+        Ok(Limits { all: limit + PAUSE_MAX, connect: connect.min(limit / 2), sending: Some(limit / 4) })
     }
 
     /// Posts a message: by `chat.postMessage` to `channel` with a bot token, else to the webhook.
@@ -179,7 +192,9 @@ impl Client {
     pub(crate) fn look_up(&self, method: &str, query: &[(&str, &str)], budget: Duration) -> Result<Value, Outcome> {
         let request = self.agent.get(format!("{}{method}", self.integration.api_url));
         let request = request.query_pairs(query.iter().copied()).header("Authorization", self.bearer());
-        let request = request.config().timeout_global(Some(self.limit(budget)?)).build();
+        let limits = self.limits(budget)?;
+        let request = request.config().timeout_global(Some(limits.all)).timeout_connect(Some(limits.connect));
+        let request = request.timeout_send_request(limits.sending).build();
         self.patiently(method, || Self::read(|| request.call()).and_then(|answer| of_lookup(&answer)))
     }
 
@@ -214,7 +229,9 @@ impl Client {
         let basic = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(login));
         let request = self.agent.post(format!("{}oauth.v2.access", self.integration.api_url));
         let request = request.header("Authorization", basic).config();
-        let request = request.timeout_global(Some(self.limit(budget)?)).build();
+        let limits = self.limits(budget)?;
+        let request = request.timeout_global(Some(limits.all)).timeout_connect(Some(limits.connect));
+        let request = request.timeout_send_request(limits.sending).timeout_send_body(limits.sending).build();
         Self::read(|| request.send_form(form.iter().copied())).and_then(|answer| of_lookup(&answer))
     }
 
@@ -230,7 +247,9 @@ impl Client {
         budget: Duration,
     ) -> Result<Answer, Outcome> {
         let request = request.header("Content-Type", "application/json; charset=utf-8");
-        let request = request.config().timeout_global(Some(self.limit(budget)?)).build();
+        let limits = self.limits(budget)?;
+        let request = request.config().timeout_global(Some(limits.all)).timeout_connect(Some(limits.connect));
+        let request = request.timeout_send_request(limits.sending).timeout_send_body(limits.sending).build();
         Self::read(|| request.send(body.to_string()))
     }
 

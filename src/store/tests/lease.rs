@@ -34,7 +34,7 @@ fn record_by(store: &mut Store, claimed: &Claimed, ts: &str, now: i64) -> Record
 }
 
 fn to_delete(store: &Store) -> Vec<String> {
-    store.repairs(i64::from(u32::MAX)).unwrap().into_iter().map(|Repair { ts, .. }| ts).collect()
+    store.repairs(80_000_000).unwrap().into_iter().map(|Repair { ts, .. }| ts).collect()
 }
 
 /// Any write of a connection that leads.
@@ -121,7 +121,7 @@ fn an_outcome_whose_answer_was_lost_is_recorded_once() {
 
 #[test]
 fn a_message_that_an_overtaken_sender_edited_is_edited_once_more() {
-    let (directory, mut store) = store(&[(0, problem("1"))]);
+    let (directory, mut store) = store(&[(0, of_host("a", "PROBLEM", "1"))]);
     let mut other = beside(&store);
     let claimed = claim_by(&store, &take(&store, "a"), 0).unwrap();
     record_by(&mut store, &claimed, "1.1", 0);

@@ -10,7 +10,7 @@ const PARTS: &[(&str, &str, &[&str])] = &[
     ("", "COVERED_MAX", &["9"]),
     ("", "PROBLEMS_MAX", &["9"]),
     ("", "HOUR_MS", &["9"]),
-    ("", "clock", &["0"]),
+    ("", "clock", &["CAST(0 AS BIGINT)"]),
     ("claim.rs", "", &["post", "digest"]),
     ("claim.rs", "json", &["updated"]),
     ("claim.rs", "which", &["d.post = ?1 ORDER BY d.id", "d.digest = ?1 AND d.line = 1 ORDER BY d.urgency DESC, d.id"]),
