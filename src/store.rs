@@ -203,7 +203,11 @@ impl Store {
     /// Another connection to the same database, for another thread; an error if its file isn't there any more.
     pub(crate) fn beside(&self, patience: Duration) -> Result<Self, StoreError> {
         if let Connection::Postgres(link) = &self.db {
-            return Ok(Self { db: Connection::Postgres(link.beside(patience)?), file: None, owner: String::new() });
+            return Ok(Self {
+                db: Connection::Postgres(Box::new(link.beside(patience)?)),
+                file: None,
+                owner: String::new(),
+            });
         }
         self.check_file_identity()?;
         let file = self.file.as_ref();
@@ -228,9 +232,11 @@ impl Store {
         patience: Duration,
     ) -> Result<Option<Self>, StoreError> {
         match at.into() {
-            OutboxAt::StateDir(state_dir) => {
-                Ok(sqlite::open_for_reading(state_dir, patience)?.map(|db| Self { db, file: None, owner: String::new() }))
-            }
+            OutboxAt::StateDir(state_dir) => Ok(sqlite::open_for_reading(state_dir, patience)?.map(|db| Self {
+                db,
+                file: None,
+                owner: String::new(),
+            })),
             at @ OutboxAt::Database(_) => Self::open_server(at, patience).map(Some),
         }
     }
@@ -243,7 +249,7 @@ impl Store {
     /// Makes the outbox on a server or brings it up to date; whether there was anything to do. For the owner.
     pub(crate) fn init(database: &Database) -> Result<(Self, bool), StoreError> {
         let server = Arc::new(postgres::Server::new(database)?);
-        let db = Connection::Postgres(postgres::Link::new(server, Duration::from_secs(30))?);
+        let db = Connection::Postgres(Box::new(postgres::Link::new(server, Duration::from_secs(30))?));
         let is_new = schema::init_server(&db)?;
         Ok((Self { db, file: None, owner: String::new() }, is_new))
     }
@@ -258,7 +264,7 @@ impl Store {
     fn open_server(at: OutboxAt<'_>, patience: Duration) -> Result<Self, StoreError> {
         let OutboxAt::Database(database) = at else { return Self::open(at, patience).map(|(store, _)| store) };
         let server = Arc::new(postgres::Server::new(database)?);
-        let db = Connection::Postgres(postgres::Link::new(server, patience)?);
+        let db = Connection::Postgres(Box::new(postgres::Link::new(server, patience)?));
         schema::check_server(&db)?;
         Ok(Self { db, file: None, owner: String::new() })
     }

@@ -30,8 +30,11 @@ impl Node {
         !self.name.is_empty()
     }
 
-    /// The cores that this machine has a way to.
+    /// The cores that this machine has a way to; nobody asks where there is no other.
     pub(crate) fn reaches(&self, config: &Config) -> Vec<String> {
+        if !self.has_others() {
+            return Vec::new();
+        }
         config.cores.iter().filter(|core| send::reaches(core)).map(|core| core.name.clone()).collect()
     }
 

@@ -40,12 +40,7 @@ impl DeadManThread {
     }
 }
 
-fn run(
-    mut config: Arc<Config>,
-    env: &Environment,
-    status: &(StatusWriter, Leadership),
-    inbox: &Receiver<Arc<Config>>,
-) {
+fn run(mut config: Arc<Config>, env: &Environment, status: &(StatusWriter, Leadership), inbox: &Receiver<Arc<Config>>) {
     let mut worker: Option<DeadManWorker> = None;
     loop {
         let pause = match pass(&mut worker, &config, env, status) {

@@ -180,7 +180,9 @@ impl Store {
 
     /// Requests with a reply for the person that wasn't sent yet.
     pub(crate) fn unsent_replies(&self) -> Result<Vec<ActionRequest>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM action_request WHERE reply IS NOT NULL AND owner = ?1 ORDER BY id LIMIT 100");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM action_request WHERE reply IS NOT NULL AND owner = ?1 ORDER BY id LIMIT 100"
+        );
         let mut statement = self.db.prepare_cached(&sql)?;
         let requests = statement.query_map(params![self.owner], read)?;
         requests.collect::<Result<_, _>>()

@@ -22,7 +22,7 @@ pub(super) type ToSqlResult<'a> = rusqlite::Result<ToSqlOutput<'a>>;
 #[derive(Debug)]
 pub(super) enum Connection {
     Sqlite(rusqlite::Connection),
-    Postgres(postgres::Link),
+    Postgres(Box<postgres::Link>),
 }
 
 /// A statement's parameters.

@@ -95,17 +95,19 @@ impl Store {
         let transaction = self.db.write_without_lease()?;
         let recorder = Recorder { db: &transaction, claimed, quiet, now };
         recorder.pace(outcome, pace)?;
-        let recorded = match repair::standing(&transaction, claimed)? {
-            Standing::Claimed if claimed.is_only_a_curve() => recorder.record_curve(outcome).map(|()| Recorded::Done)?,
+        let done = match repair::standing(&transaction, claimed)? {
+            Standing::Claimed if claimed.is_only_a_curve() => {
+                recorder.record_curve(outcome).map(|()| Recorded::Done)?
+            }
             Standing::Claimed => recorder.record(outcome).map(|()| Recorded::Done)?,
             Standing::Recorded => Recorded::Done,
             Standing::Overtaken => repair::repair(&transaction, claimed, outcome, now)?,
         };
-        if recorded == Recorded::Done && transaction.is_shared() {
+        if done == Recorded::Done && transaction.is_shared() {
             claimed.message.id.update(&transaction, "recorded = ?2", &[&claimed.claim])?;
         }
         transaction.commit()?;
-        Ok(recorded)
+        Ok(done)
     }
 }
 

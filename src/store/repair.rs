@@ -54,7 +54,8 @@ pub(super) fn standing(db: &Connection, claimed: &Claimed) -> Result<Standing, S
     let read = |row: Row<'_>| {
         Ok((row.get::<Option<i64>>(0)?, row.get::<Option<i64>>(1)?, row.get::<i64>(2)?, row.get::<Option<String>>(3)?))
     };
-    let Some((leased, recorded, shown, ts)) = db.prepare_cached(&sql)?.query_row([message.id.number()], read).optional()?
+    let Some((leased, recorded, shown, ts)) =
+        db.prepare_cached(&sql)?.query_row([message.id.number()], read).optional()?
     else {
         return Ok(Standing::Overtaken);
     };

@@ -109,7 +109,9 @@ impl Deliverer {
             }
             Err(outcome) => {
                 let reason = outcome.reason().text;
-                warn!("message not taken back yet integration={integration} channel={channel} ts={ts} reason={reason:?}");
+                warn!(
+                    "message not taken back yet integration={integration} channel={channel} ts={ts} reason={reason:?}"
+                );
                 return Ok(());
             }
         }

@@ -170,7 +170,8 @@ impl Link {
     /// is in force. Whoever takes it over needs the write lock for that, so it stays in force until the transaction ends.
     pub(super) fn begin(&self) -> Result<(), StoreError> {
         let Some(token) = self.token.get() else { return self.begin_without_lease() };
-        let lock = format!("{LOCK}; SELECT name FROM lease WHERE name = 'deliver' AND token = {token} AND until > {CLOCK}");
+        let lock =
+            format!("{LOCK}; SELECT name FROM lease WHERE name = 'deliver' AND token = {token} AND until > {CLOCK}");
         let mut leads = false;
         self.begin_with(&lock, |answer| {
             leads = has_row(answer, "deliver");

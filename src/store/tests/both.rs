@@ -97,7 +97,9 @@ fn every_test_is_in_its_files_list() {
         "two_deliverers_with_pauses_anywhere_leave_each_message_once_and_its_newest_version",
         "a_million_rows_take_less_than_150_megabytes",
     ];
-    for text in [include_str!("../tests.rs"), include_str!("curve.rs"), include_str!("history.rs"), include_str!("lease.rs")] {
+    for text in
+        [include_str!("../tests.rs"), include_str!("curve.rs"), include_str!("history.rs"), include_str!("lease.rs")]
+    {
         let (tests, list) = text.split_once("both::on_postgres! {").unwrap();
         for test in tests.split("#[test]\n").skip(1) {
             let name = test.split_once("fn ").unwrap().1.split('(').next().unwrap();

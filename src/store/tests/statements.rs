@@ -23,7 +23,9 @@ const PARTS: &[(&str, &str, &[&str])] = &[
     (
         "request_owner.rs",
         "of_the_dead",
-        &["reply IS NOT NULL AND owner <> ?1 AND owner NOT IN (SELECT name FROM node WHERE seen > 0 - ?2)"],
+        &[
+            "reply IS NOT NULL AND owner <> ?1 AND owner NOT IN (SELECT name FROM node WHERE seen > CAST(0 AS BIGINT) - ?2)",
+        ],
     ),
     ("message.rs", "", &["post", "digest"]),
     (

@@ -67,7 +67,17 @@ impl Node {
 impl Cluster {
     /// So many nodes, named `a`, `b`, …, that run; the first leads. `more`: of their configuration.
     pub(crate) fn start(count: usize, more: &str) -> Self {
-        let mut cluster = Self::prepare(Postgres::shared(), count, more);
+        Self::start_on(Postgres::shared(), count, more)
+    }
+
+    /// The same with a server of its own.
+    pub(crate) fn start_alone(count: usize, more: &str) -> Self {
+        // It ends with this process.
+        Self::start_on(Box::leak(Box::new(Postgres::start(&[]))), count, more)
+    }
+
+    fn start_on(postgres: &'static Postgres, count: usize, more: &str) -> Self {
+        let mut cluster = Self::prepare(postgres, count, more);
         for number in 0..count {
             cluster.nodes[number].start();
             if number == 0 {
@@ -114,9 +124,8 @@ impl Cluster {
     #[track_caller]
     pub(crate) fn wait_for_another(&self, than: usize) -> (usize, Duration) {
         let started = Instant::now();
-        let new = wait::until("another leader", || {
-            self.leader().filter(|leader| *leader != than).ok_or_else(|| self.logs())
-        });
+        let new =
+            wait::until("another leader", || self.leader().filter(|leader| *leader != than).ok_or_else(|| self.logs()));
         (new, started.elapsed())
     }
 
@@ -166,4 +175,3 @@ fn node(number: usize, sandbox: &Sandbox, core: &Path, url: &str, more: &str) ->
     );
     Node { name, site: Site::new(&config), listener: None, port }
 }
-

@@ -10,8 +10,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// A running server. It ends with this value, or with this process.
 pub(crate) struct Postgres {
     pub(crate) port: u16,
-    /// Its directory: sockets, `data`, `log`.
-    pub(crate) dir: String,
     process: Child,
     input: Option<ChildStdin>,
 }
@@ -25,7 +23,7 @@ impl Postgres {
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let mut words = line.split_whitespace().map(str::to_owned);
         let port = words.next().expect("apt-get install postgresql").parse().unwrap();
-        Self { port, dir: words.next().unwrap(), input: process.stdin.take(), process }
+        Self { port, input: process.stdin.take(), process }
     }
 
     /// The one of this run, which no test stops.
@@ -39,12 +37,12 @@ impl Postgres {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
         self.sql(&format!("CREATE SCHEMA {name}"));
-        let url = self.url_at(self.port, &name);
+        let url = Self::url_at(self.port, &name);
         (name, url)
     }
 
     /// The URL of a schema through another port, as of a proxy.
-    pub(crate) fn url_at(&self, port: u16, schema: &str) -> String {
+    pub(crate) fn url_at(port: u16, schema: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{port}/postgres?options=-csearch_path%3D{schema}")
     }
 
