@@ -255,11 +255,15 @@ fn work(
     if housekeeping.is_none_or(|last| last.elapsed() > HOUSEKEEPING) {
         *housekeeping = (!deliverer.tidy(0)?).then(Instant::now);
     }
+    let looks = deliverer.is_look_due();
     if deliverer.drain()? > 0 {
         leading.ring();
     }
     if let Some(senders) = leading.senders() {
         senders.check(deliverer)?;
+    }
+    if !looks {
+        return Ok((deliverer.awaited(), housekeeping.is_some()));
     }
     let round = deliverer.round(None, stop)?;
     if round.rerouted {

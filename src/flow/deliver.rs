@@ -49,12 +49,14 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A call needs at least this much of the budget, else it is left to the next deliverer.
 const CALL_MIN: Duration = Duration::from_millis(500);
 /// After so long a lease that isn't sure is looked at again.
 const UNSURE_MS: i64 = 300;
+/// How often whoever imports asks a server what is due.
+const SHARED_LOOK_INTERVAL: Duration = Duration::from_secs(10);
 /// Without a listener this many old deliveries are forgotten at a time: a transaction costs two syncs.
 const TIDY_HERE: usize = 100;
 /// How long a process without a listener waits for another one's transaction.
@@ -143,6 +145,8 @@ pub(crate) struct Deliverer {
     /// The channels that hold still after our last message, Unix ms: a database that forgets its last commits in a failover
     /// forgets the pause.
     paces: HashMap<DeliveryQueue, i64>,
+    /// Where nodes share the outbox: when whoever imports looked last for what is due without a sender's doing.
+    looked: Option<Instant>,
     clock: SteadyClock,
     names: Arc<Mutex<DisplayNames>>,
     details: Details,
@@ -187,6 +191,7 @@ impl Deliverer {
             leadership,
             exiting: Arc::default(),
             paces: HashMap::new(),
+            looked: None,
             clock,
             names: Arc::default(),
             details: Details::default(),
@@ -212,6 +217,7 @@ impl Deliverer {
             leadership: self.leadership.clone(),
             exiting: Arc::clone(&self.exiting),
             paces: HashMap::new(),
+            looked: None,
             clock: self.clock,
             names: Arc::clone(&self.names),
             details: Details::default(),
@@ -335,6 +341,17 @@ impl Deliverer {
             round.next = Some(self.now_ms());
         }
         Ok(round)
+    }
+
+    /// When to read again what the core may still write about something in the spool, Unix ms.
+    pub(crate) fn awaited(&self) -> Option<i64> {
+        self.awaited
+    }
+
+    /// Whether whoever imports is to look for what is due. A server is asked less often than a file: the senders look by
+    /// themselves.
+    pub(crate) fn is_look_due(&self) -> bool {
+        self.term().is_none() || self.looked.is_none_or(|last| last.elapsed() >= SHARED_LOOK_INTERVAL)
     }
 
     /// Without a listener no thread renews the lease.

@@ -18,9 +18,12 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// How often a node looks at the lease, for requests that it can carry out, and the leader for what others imported.
-const LOOK_INTERVAL: Duration = Duration::from_millis(800);
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a node says that it is there.
 const BEAT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How often the leader looks for requests whose owner died.
+const TAKE_OVER_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The running thread. Dropped, it gives the lease back.
 #[derive(Debug)]
@@ -41,6 +44,7 @@ impl LeaseThread {
             renewed: None,
             beat: None,
             looked: None,
+            took_over: None,
             newest_delivery: 0,
             last_logged: String::new(),
         };
@@ -80,6 +84,7 @@ struct LeaseRenewer {
     renewed: Option<Instant>,
     beat: Option<Instant>,
     looked: Option<Instant>,
+    took_over: Option<Instant>,
     newest_delivery: i64,
     /// Each reason is logged once.
     last_logged: String,
@@ -126,7 +131,8 @@ impl LeaseRenewer {
         {
             self.renew(store, &leadership)?;
         }
-        if is_due(self.looked, LOOK_INTERVAL) {
+        // A step may come a little early.
+        if is_due(self.looked, LOOK_INTERVAL / 2) {
             self.looked = Some(Instant::now());
             let look = store.look_at_lease(clock::wall_ms())?;
             if look.new_requests > 0 {
@@ -143,10 +149,13 @@ impl LeaseRenewer {
                 store.forget_nodes()?;
             }
         }
-        if is_due(self.beat, BEAT_INTERVAL) {
-            if self.node.leads() && store.take_over_requests(self.node.name())? > 0 {
+        if self.node.leads() && is_due(self.took_over, TAKE_OVER_INTERVAL) {
+            self.took_over = Some(Instant::now());
+            if store.take_over_requests(self.node.name())? > 0 {
                 (self.on_requests)();
             }
+        }
+        if is_due(self.beat, BEAT_INTERVAL) {
             store.beat(&NodeBeat::of(self.node.name(), self.node.reaches(&self.config), self.config.fingerprint()))?;
             self.beat = Some(Instant::now());
         }

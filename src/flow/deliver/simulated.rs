@@ -108,6 +108,7 @@ impl Deliverer {
             leadership: Some(Leadership::of_a_temporary_outbox()),
             exiting: Arc::default(),
             paces: HashMap::new(),
+            looked: None,
             clock: SteadyClock::simulated(now),
             names: Arc::default(),
             details: Details::default(),
