@@ -18,7 +18,8 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// How often a node looks at the lease, for requests that it can carry out, and the leader for what others imported.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+const LOOK_INTERVAL: Duration = Duration::from_millis(750);
+const LEADER_LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a node says that it is there.
 const BEAT_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -105,7 +106,7 @@ impl LeaseRenewer {
                     }
                 }
             }
-            match inbox.recv_timeout(LOOK_INTERVAL) {
+            match inbox.recv_timeout(if leads { LEADER_LOOK_INTERVAL } else { LOOK_INTERVAL }) {
                 Ok(config) => self.config = config,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,

@@ -70,10 +70,14 @@ impl Cluster {
         Self::start_on(Postgres::shared(), count, more)
     }
 
-    /// The same with a server of its own.
+    /// The same with a server of its own, which counts the statements (`pg_stat_statements`).
     pub(crate) fn start_alone(count: usize, more: &str) -> Self {
         // It ends with this process.
-        Self::start_on(Box::leak(Box::new(Postgres::start(&[]))), count, more)
+        Self::start_on(
+            Box::leak(Box::new(Postgres::start(&["shared_preload_libraries=pg_stat_statements"]))),
+            count,
+            more,
+        )
     }
 
     fn start_on(postgres: &'static Postgres, count: usize, more: &str) -> Self {
