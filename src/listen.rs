@@ -287,10 +287,10 @@ impl Current {
                     warn!("{warning}");
                 }
                 self.status.update(|status| status.refused = None);
-                let is_elsewhere = config.state_dir != self.config.state_dir
+                let has_moved = config.state_dir != self.config.state_dir
                     || config.runtime_dir != self.config.runtime_dir
                     || config.database != self.config.database;
-                if is_elsewhere {
+                if has_moved {
                     let reason = "state_dir, runtime_dir and [database] change only with a restart";
                     error!("configuration refused reason={reason:?}");
                     self.status.update(|status| status.refused = Some(StatusNote::now(reason)));

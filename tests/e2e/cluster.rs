@@ -19,11 +19,10 @@ fn heads(cluster: &Cluster, start: &str) -> Vec<Value> {
 /// How many statements the nodes send in a second while nothing happens.
 fn idle_statements(cluster: &Cluster) -> f64 {
     let span = Duration::from_secs(15);
-    cluster.postgres.sql("CREATE EXTENSION IF NOT EXISTS pg_stat_statements");
-    cluster.postgres.sql("SELECT pg_stat_statements_reset()");
+    cluster.sql("CREATE EXTENSION IF NOT EXISTS pg_stat_statements");
+    cluster.sql("SELECT pg_stat_statements_reset()");
     std::thread::sleep(span);
-    let all =
-        cluster.postgres.sql("SELECT SUM(calls) FROM pg_stat_statements WHERE query NOT LIKE '%pg_stat_statements%'");
+    let all = cluster.sql("SELECT SUM(calls) FROM pg_stat_statements WHERE query NOT LIKE '%pg_stat_statements%'");
     all.parse::<f64>().unwrap() / span.as_secs_f64()
 }
 
@@ -115,9 +114,9 @@ fn what_slack_answered_is_kept_while_the_database_crashes() {
     wait::until("the call", || cluster.sql("SELECT COUNT(*) FROM post WHERE leased IS NOT NULL") == "1");
     wait::until("the call to arrive", || !heads(&cluster, "CRITICAL: Disk on web01").is_empty());
     // One of its processes dies by SIGKILL: the server ends all sessions, and recovers as after a loss of power.
-    let any = cluster.postgres.sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'ackbell' LIMIT 1");
+    let any = cluster.sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'ackbell' LIMIT 1");
     signal(any.parse().unwrap(), "KILL");
-    wait::until("the database", || cluster.postgres.try_sql("SELECT 1").is_ok());
+    wait::until("the database", || cluster.is_up());
     cluster.nodes[0].notify("RECOVERY", "web01", "Disk", "OK", "fine");
     cluster.expect("RECOVERED, OK: Disk on web01");
     cluster.rests();

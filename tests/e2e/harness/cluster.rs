@@ -8,6 +8,8 @@ use super::site::Site;
 use super::wait;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// One listener, on a machine of its own as far as its files go.
@@ -25,7 +27,8 @@ pub(crate) struct Cluster {
     pub(crate) core: PlayedCore,
     pub(crate) sandbox: Sandbox,
     pub(crate) postgres: &'static Postgres,
-    pub(crate) schema: String,
+    /// Its name.
+    pub(crate) database: String,
     _core_dir: tempfile::TempDir,
 }
 
@@ -93,22 +96,32 @@ impl Cluster {
 
     /// The same before any of them runs, with a server.
     pub(crate) fn prepare(postgres: &'static Postgres, count: usize, more: &str) -> Self {
-        let (schema, url) = postgres.schema();
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let database = format!("cluster{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        postgres.create(&database);
+        let url = postgres.url("postgres", &database);
         let sandbox = Sandbox::start(&["--burst", "500"]);
         let core_dir = tempfile::tempdir().unwrap();
         let core = PlayedCore::start(core_dir.path());
         let nodes = (0..count).map(|number| node(number, &sandbox, core_dir.path(), &url, more)).collect();
-        let cluster = Self { nodes, core, sandbox, postgres, schema, _core_dir: core_dir };
+        let cluster = Self { nodes, core, sandbox, postgres, database, _core_dir: core_dir };
         let done = cluster.nodes[0].site.run(&["database", "init"]);
         assert!(done.status.success(), "{}", text(&done.stderr));
         cluster.clicks_reach(0);
         cluster
     }
 
-    /// Asks the database about this cluster's schema.
+    /// Asks this cluster's database: a line for each row, its values between bars.
     #[track_caller]
     pub(crate) fn sql(&self, statements: &str) -> String {
-        self.postgres.sql(&format!("SET search_path = {}; {statements}", self.schema))
+        self.postgres.sql(&self.database, statements)
+    }
+
+    /// Whether the database takes connections.
+    pub(crate) fn is_up(&self) -> bool {
+        let url = self.postgres.url("postgres", &self.database);
+        let asked = Command::new("psql").args(["-XqAt", "-c", "SELECT 1", &url]).output();
+        asked.is_ok_and(|done| done.status.success())
     }
 
     /// The number of the node that leads now.
