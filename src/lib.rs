@@ -53,6 +53,9 @@
 //!   `listen/http` alone, and in the driver of PostgreSQL, whose callers wait (`store/db/postgres`).
 //! - The listener's main thread imports, and each integration has a thread that sends (`listen/senders`). No two threads send
 //!   from one queue ([`flow::deliver::Share`]); the outbox is all that they share.
+//! - Where nodes share an outbox, whoever sends needs a [`store::Leadership`] to claim a message: the delivery lock of a file,
+//!   or the lease of a database. Every write in its name is refused once another node has the lease, and a call to Slack that
+//!   doesn't end before that isn't made ([`rules::lease`]). What is sent all the same is repaired (`store/repair`).
 //! - The wake-up datagram is a hint: without it messages come later, and nothing else changes.
 //! - One retry layer (`rules/retry`), one place that classifies answers (`slack/outcome`), one table of Slack's limits
 //!   (`slack/limits`), one redaction (`system/secret`).

@@ -13,6 +13,8 @@ mod curves;
 mod deadman;
 mod endpoints;
 mod http;
+mod leading;
+mod lease;
 mod listeners;
 pub(crate) mod message_api;
 mod metrics;
@@ -25,22 +27,26 @@ mod timers;
 
 use crate::config::{self, Config, Stamp};
 use crate::flow::deliver::{DeliverError, Deliverer, PATIENCE_LONG};
+use crate::flow::node::Node;
+use crate::flow::shared_waits::WaitsInOutbox;
+use crate::slack::api::share_waits;
 use crate::state_dir::delivery_lock::DeliveryLock;
 use crate::state_dir::listener_status::{StatusNote, StatusWriter};
 use crate::state_dir::spool::{Spool, SpoolError};
 use crate::state_dir::wake;
+use crate::store::Leadership;
 use crate::system::clock;
 use crate::system::environment::Environment;
 use crate::system::systemd::Notifier;
 use address_watch::AddressWatch;
 use audit_head::AuditHeadLog;
-use curves::CurveThread;
 use deadman::DeadManThread;
 use endpoints::Endpoints;
+use leading::LeadingThreads;
+use lease::LeaseThread;
 use listeners::Listeners;
 use log::{error, info, warn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use senders::Senders;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::cell::RefCell;
 use std::io::Read;
@@ -49,7 +55,6 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use timers::TimerThread;
 
 /// How often the spool and the configuration are looked at without a hint.
 const SCAN_INTERVAL: Duration = Duration::from_secs(2);
@@ -103,16 +108,17 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
         return ended;
     }
     let status = StatusWriter::new(&config.runtime_dir);
-    let endpoints = Arc::new(Endpoints::new(&config, env, status.clone()));
+    let node = Arc::new(Node::new(&config));
+    let endpoints = Arc::new(Endpoints::new(&config, env, status.clone(), Arc::clone(&node)));
     endpoints.start_callback(&config, env);
     let listeners = Listeners::open(&config, env, Arc::clone(&endpoints), status.clone());
     info!("listening state_dir={} integrations={}", config.state_dir.display(), config.integrations.len());
     notifier.say("READY=1\nSTATUS=delivering");
     let mut ended = Ok(());
     let addresses = AddressWatch::default();
-    let deadman = DeadManThread::start(&config, env, &status);
+    let (deadman, lease) = keep_leadership(&config, env, (&node, &lock), (&endpoints, &status));
     let stamp = config::stamp(&config);
-    let mut current = Current { config, stamp, listeners, status, endpoints, addresses, deadman };
+    let mut current = Current { config, stamp, listeners, status, endpoints, addresses, node, deadman, lease };
     while !signals.stopped() {
         // After an error the outbox is opened again: somebody else makes room on the disk or restores the database.
         if let Err(e) = deliver(&mut current, env, &lock, &signals, wake.as_ref(), notifier) {
@@ -128,7 +134,9 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
         }
     }
     notifier.say("STOPPING=1");
-    let Current { listeners, endpoints, status, .. } = current;
+    let Current { listeners, endpoints, status, lease, .. } = current;
+    // Another node delivers from now on.
+    drop(lease);
     // Until the listeners are closed requests are still accepted; they are kept, and done by the next process.
     drop(listeners);
     endpoints.stop();
@@ -145,7 +153,29 @@ struct Current {
     status: StatusWriter,
     endpoints: Arc<Endpoints>,
     addresses: AddressWatch,
-    deadman: DeadManThread,
+    node: Arc<Node>,
+    /// Where the outbox is a file.
+    deadman: Option<DeadManThread>,
+    /// Where nodes share it.
+    lease: Option<LeaseThread>,
+}
+
+/// By the delivery lock this process delivers as long as it runs; where nodes share the outbox, a thread gets the lease.
+fn keep_leadership(
+    config: &Config,
+    env: &Environment,
+    (node, lock): (&Arc<Node>, &DeliveryLock),
+    (endpoints, status): (&Arc<Endpoints>, &StatusWriter),
+) -> (Option<DeadManThread>, Option<LeaseThread>) {
+    if !node.has_others() {
+        let leadership = Leadership::by_lock(lock);
+        let deadman = DeadManThread::start(config, env, status, &leadership);
+        node.lead(Some(leadership));
+        return (Some(deadman), None);
+    }
+    share_waits(Box::new(WaitsInOutbox::new(config)));
+    let endpoints = Arc::clone(endpoints);
+    (None, Some(LeaseThread::start(config, node, Box::new(move || endpoints.requests_wait()))))
 }
 
 /// Delivers until a signal to stop (`Ok`) or until the disk or the database fails.
@@ -159,53 +189,87 @@ fn deliver(
 ) -> Result<(), DeliverError> {
     let mut deliverer = Deliverer::open(current.config.clone(), env.clone(), PATIENCE_LONG, lock)?;
     current.endpoints.start_callback(&current.config, env);
-    let mut senders = Senders::new(&current.config);
-    let timers = TimerThread::start(&deliverer, &current.config)?;
-    let curves = CurveThread::start(&deliverer, &current.config)?;
+    deliverer.watch_exit(&signals.stop);
+    let mut leading = LeadingThreads::default();
     let mut housekeeping: Option<Instant> = None;
     let audit_head = RefCell::new(AuditHeadLog::new(&current.config));
     while !signals.stopped() {
         if current.reload(env, signals) {
             deliverer.reconfigure(current.config.clone())?;
-            senders.reconfigure(&current.config);
-            timers.reconfigure(&current.config);
-            curves.reconfigure(&current.config);
+            leading.reconfigure(&current.config);
         }
-        if housekeeping.is_none_or(|last| last.elapsed() > HOUSEKEEPING) {
-            housekeeping = (!deliverer.tidy(0)?).then(Instant::now);
-        }
-        if deliverer.drain()? > 0 {
-            senders.ring();
-        }
-        senders.check(&mut deliverer)?;
         let beat = || {
             current.status.beat();
             audit_head.borrow_mut().log_changes();
             signals.stopped()
         };
-        let round = deliverer.round(None, &beat)?;
-        if round.rerouted {
-            senders.ring();
-        }
+        let followed =
+            leading.follow(current.node.leadership(), &mut deliverer, (&current.config, env, &current.status));
+        let done = followed.and_then(|()| work(&mut deliverer, &mut leading, &mut housekeeping, &beat));
+        let (next, is_tidy) = match done {
+            Ok(done) => done,
+            // Whoever sends keeps in mind what Slack said, and goes on when the database is back.
+            Err(e) if e.is_fenced() => {
+                // What it may still do, any node may.
+                current.node.lead(None);
+                continue;
+            }
+            Err(e) if current.node.has_others() && e.is_passing() => {
+                error!("delivery interrupted reason={:?} action=retry kept=all", e.to_string());
+                current.status.update(|status| status.interrupted = Some(StatusNote::now(e.to_string())));
+                current.status.beat();
+                notifier.say("WATCHDOG=1");
+                signals.wait(wake, SCAN_INTERVAL);
+                continue;
+            }
+            Err(e) => return Err(e),
+        };
         current.listeners.check(&current.config);
         current.addresses.check(&current.config, &current.status);
-        let interrupted = senders.interrupted().cloned();
+        let interrupted = leading.senders().and_then(|senders| senders.interrupted().cloned());
         current.status.update(|status| status.interrupted = interrupted);
         audit_head.borrow_mut().log_changes();
         // Neither `check` nor systemd is told that all is well while a thread that sends hangs.
-        if senders.are_alive() {
+        if leading.senders().is_none_or(|senders| senders.are_alive()) {
             current.status.beat();
             notifier.say("WATCHDOG=1");
         }
-        let until_next = round.next.map_or(i64::MAX, |next| next.saturating_sub(deliverer.now_ms()));
-        let longest = if housekeeping.is_some() { SCAN_INTERVAL } else { Duration::ZERO };
+        let until_next = next.map_or(i64::MAX, |next| next.saturating_sub(deliverer.now_ms()));
+        let longest = if is_tidy { SCAN_INTERVAL } else { Duration::ZERO };
         let pause = Duration::from_millis(u64::try_from(until_next).unwrap_or(0)).min(longest);
         // A hint may be about something else than the spool: a click, or `queue retry`.
         if !pause.is_zero() && (signals.wait(wake, pause) || wake.is_none()) {
-            senders.ring();
+            leading.ring();
         }
     }
     Ok(())
+}
+
+/// One pass of the main thread: when something is due next, and whether nothing old is left to be removed.
+fn work(
+    deliverer: &mut Deliverer,
+    leading: &mut LeadingThreads,
+    housekeeping: &mut Option<Instant>,
+    stop: &dyn Fn() -> bool,
+) -> Result<(Option<i64>, bool), DeliverError> {
+    if housekeeping.is_none_or(|last| last.elapsed() > HOUSEKEEPING) {
+        *housekeeping = (!deliverer.tidy(0)?).then(Instant::now);
+    }
+    let looks = deliverer.is_look_due();
+    if deliverer.drain()? > 0 {
+        leading.ring();
+    }
+    if let Some(senders) = leading.senders() {
+        senders.check(deliverer)?;
+    }
+    if !looks {
+        return Ok((deliverer.awaited(), housekeeping.is_some()));
+    }
+    let round = deliverer.round(None, stop)?;
+    if round.rerouted {
+        leading.ring();
+    }
+    Ok((round.next, housekeeping.is_some()))
 }
 
 impl Current {
@@ -237,7 +301,12 @@ impl Current {
                 self.config = config;
                 self.endpoints.reconfigure(&self.config);
                 self.listeners.reconfigure(&self.config);
-                self.deadman.reconfigure(&self.config);
+                if let Some(deadman) = &self.deadman {
+                    deadman.reconfigure(&self.config);
+                }
+                if let Some(lease) = &self.lease {
+                    lease.reconfigure(&self.config);
+                }
                 true
             }
             Err(e) => {

@@ -2,12 +2,14 @@
 //! directory, or a database of `PostgreSQL` that several listeners share; [`db`] has the drivers, and each statement is one text.
 //!
 //! # Promises
-//! - Only the holder of the delivery lock imports and delivers. `queue retry` and `queue drop` write too, a row each.
+//! - Only the holder of the delivery lock imports and delivers. Where nodes share the outbox ([`lease`]), each imports, and the
+//!   one with the lease delivers. `queue retry` and `queue drop` write too, a row each.
 //!   A listener imports in one thread and sends an integration's messages in another, each with a connection of its own: a
 //!   step of sending takes what is there when it begins, and ends no more than that.
 //! - Each step is one transaction, synced (`SQLite`: WAL, `synchronous=FULL`). A crash leaves a state from before or after a step,
 //!   never between.
-//! - A message that was being sent when the process died is found by its lease and sent again.
+//! - A message that was being sent when the process died is found by its claim and sent again. Whoever was paused meanwhile
+//!   finds its claim gone, and repairs what it did ([`repair`]).
 //! - Importing a notification updates its problem (`assign_post`); messages are brought up to date afterwards (`claim`,
 //!   `record_outcome`).
 //! - A notification stays until its deliveries are delivered or merged and a week old. A dead one stays until dropped.
@@ -32,8 +34,10 @@ mod duplicate;
 mod escalation;
 mod history;
 mod home;
+mod lease;
 mod message;
 mod new_delivery;
+mod node;
 mod on_call;
 mod origin;
 mod outbox;
@@ -42,8 +46,11 @@ mod queue;
 mod record_outcome;
 mod recovery;
 mod refusal;
+mod repair;
+mod request_owner;
 mod schema;
 mod shown_message;
+mod slack_wait;
 mod state;
 mod still;
 mod subscription;
@@ -58,13 +65,16 @@ pub(crate) use delivery_queue::{DeliveryQueue, MessageMode, Target};
 pub(crate) use escalation::{Escalation, StepNotice};
 pub(crate) use history::Verdicts;
 pub(crate) use home::Opened;
+pub(crate) use lease::{Leadership, NODE_MAX};
 pub(crate) use message::MessageId;
+pub(crate) use node::{KnownNode, NodeBeat};
 pub(crate) use on_call::{Handover, OnDuty};
 pub(crate) use outbox::{NewDelivery, NewEntry, PURGE_BATCH};
 #[cfg(test)]
 pub(crate) use queue::PausedIntegration;
 pub(crate) use queue::{Health, Row, Summary};
-pub(crate) use record_outcome::{Pace, RecordedOutcome};
+pub(crate) use record_outcome::{Pace, Recorded, RecordedOutcome};
+pub(crate) use repair::Repair;
 pub(crate) use shown_message::{NewActionTaken, ShownMessage};
 pub(crate) use state::{ActionState, AuditStep, DeliveryState};
 pub(crate) use still::{Still, StillNotice};
@@ -89,6 +99,8 @@ pub(crate) struct Store {
     db: Connection,
     /// The file that was opened; `None` if it was opened for reading, or is a database on a server.
     file: Option<OpenedFile>,
+    /// The node in whose name it carries out action requests; empty with a file.
+    owner: String,
 }
 
 /// The outbox can't be used.
@@ -115,6 +127,9 @@ pub(crate) enum StoreError {
     /// Nobody here knows whether the last step was kept.
     #[error("the database {0} gave no answer to a COMMIT; the next look at it shows whether that step was kept")]
     Unknown(String),
+    /// Somebody else has the lease: nothing of the step was kept.
+    #[error("another node delivers now; nothing was changed")]
+    Fenced,
     #[error("the database {0} is from an older ackbell; run `ackbell database init` as its owner")]
     NeedsInit(String),
     #[error("{database} isn't empty: there are rows in {table}; copy into a new database")]
@@ -130,6 +145,16 @@ pub(crate) enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the same may work later, with the same database on its server.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Away(_) | Self::Unknown(_) => true,
+            // Class 40: undone because of another transaction.
+            Self::Postgres { code, .. } => code.starts_with("40"),
+            _ => false,
+        }
+    }
+
     /// Whether the database can't be relied on any more, and [`Store::replace`] is due.
     pub(crate) fn is_corruption(&self) -> bool {
         match self {
@@ -180,7 +205,11 @@ impl Store {
     /// Another connection to the same database, for another thread; an error if its file isn't there any more.
     pub(crate) fn beside(&self, patience: Duration) -> Result<Self, StoreError> {
         if let Connection::Postgres(link) = &self.db {
-            return Ok(Self { db: Connection::Postgres(Box::new(link.beside(patience)?)), file: None });
+            return Ok(Self {
+                db: Connection::Postgres(Box::new(link.beside(patience)?)),
+                file: None,
+                owner: String::new(),
+            });
         }
         self.check_file_identity()?;
         let file = self.file.as_ref();
@@ -205,16 +234,18 @@ impl Store {
         patience: Duration,
     ) -> Result<Option<Self>, StoreError> {
         match at.into() {
-            OutboxAt::StateDir(state_dir) => {
-                Ok(sqlite::open_for_reading(state_dir, patience)?.map(|db| Self { db, file: None }))
-            }
+            OutboxAt::StateDir(state_dir) => Ok(sqlite::open_for_reading(state_dir, patience)?.map(|db| Self {
+                db,
+                file: None,
+                owner: String::new(),
+            })),
             at @ OutboxAt::Database(_) => Self::open_server(at, patience).map(Some),
         }
     }
 
     /// An outbox that nobody else sees and that is gone with the process, however that ends.
     pub(crate) fn temporary() -> Result<Self, StoreError> {
-        Ok(Self { db: sqlite::temporary()?, file: None })
+        Ok(Self { db: sqlite::temporary()?, file: None, owner: String::new() })
     }
 
     /// Makes the outbox on a server or brings it up to date; whether there was anything to do. For the owner.
@@ -222,12 +253,12 @@ impl Store {
         let server = Arc::new(postgres::Server::new(database)?);
         let db = Connection::Postgres(Box::new(postgres::Link::new(server, Duration::from_secs(30))?));
         let is_new = schema::init_server(&db)?;
-        Ok((Self { db, file: None }, is_new))
+        Ok((Self { db, file: None, owner: String::new() }, is_new))
     }
 
     fn open_file(path: &Path, patience: Duration) -> Result<Self, StoreError> {
         let (db, file) = sqlite::open(path, patience)?;
-        Ok(Self { db, file: Some(file) })
+        Ok(Self { db, file: Some(file), owner: String::new() })
     }
 
     /// Connects to the server and looks whether its outbox is one that this program may use. It makes nothing there:
@@ -237,7 +268,7 @@ impl Store {
         let server = Arc::new(postgres::Server::new(database)?);
         let db = Connection::Postgres(Box::new(postgres::Link::new(server, patience)?));
         schema::check_server(&db)?;
-        Ok(Self { db, file: None })
+        Ok(Self { db, file: None, owner: String::new() })
     }
 
     /// Moves the log's content into the database file; done after a pass by short-lived processes.

@@ -677,6 +677,13 @@ pub(crate) const SECTIONS: [Section; 26] = [
                 "Users that may send messages by the socket \"intake\" in the runtime directory, beside root and the listener's own user.",
             ),
             key(
+                "node",
+                TEXT,
+                "the host's name",
+                "\"mon1\"",
+                "This listener's name among those that share an outbox in [database]. No two may have the same.",
+            ),
+            key(
                 "metrics",
                 TEXT,
                 "local",

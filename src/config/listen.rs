@@ -30,6 +30,8 @@ pub(crate) struct Listen {
     pub(crate) metrics_for_all: bool,
     /// Relays of cores hand in here.
     pub(crate) has_relays: bool,
+    /// This listener's name among those that share its outbox.
+    pub(crate) node: String,
 }
 
 /// Where the HTTP listener binds.
@@ -87,6 +89,7 @@ pub(super) fn read(
         intake_users: Vec::new(),
         metrics_for_all: false,
         has_relays: false,
+        node: rustix::system::uname().nodename().to_string_lossy().into_owned(),
     };
     let table = top.table("listen", problems).unwrap_or_else(|| Table::new("the environment", None, &[]));
     let mut table = table.passing_over_emptied();
@@ -129,6 +132,9 @@ pub(super) fn read(
         problems.warning(table.span, mistake.remedy("give one app_token = \"xapp-...\" (or app_token_file)"));
     }
     listen.socket_mode = is_wanted.unwrap_or(true);
+    if let Some(name) = table.parsed("node", problems, node) {
+        listen.node = name;
+    }
     table.finish(problems);
     listen
 }
@@ -147,6 +153,15 @@ fn http(text: &str) -> Result<Http, Mistake> {
                 .remedy("write \"127.0.0.1:9277\", \"0.0.0.0:443\", \"[::]:443\" or \"none\"")
         }),
     }
+}
+
+fn node(text: &str) -> Result<String, Mistake> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    if !text.is_empty() && text.len() <= 64 && text.chars().all(is_name) {
+        return Ok(text.to_owned());
+    }
+    Err(Mistake::new(format!("\"{text}\" isn't a valid name of a node"))
+        .remedy("use up to 64 letters, digits, dots, hyphens and underscores, or leave it out for the host's name"))
 }
 
 /// A short one could be guessed.

@@ -223,6 +223,7 @@ fn listen(listen: &Listen, integrations: &[Integration]) -> Value {
         "tls_cert": listen.tls.as_ref().map(|tls| &tls.cert),
         "tls_key": listen.tls.as_ref().map(|tls| &tls.key),
         "client_ca": listen.tls.as_ref().and_then(|tls| tls.client_ca.as_ref()),
+        "node": listen.node,
         "socket_mode": listen.socket_mode,
         "intake_token": listen.intake_token.as_ref().map(|_| "[redacted]"),
         "intake_without_token": listen.intake_without_token,

@@ -35,6 +35,7 @@ mod threads;
 mod uninstalled;
 
 use crate::config::Config;
+use crate::flow::node::Node;
 use crate::rules::authorise::Person;
 use crate::rules::verify::{Proof, Verified, verify};
 use crate::slack::interaction::{self, DecodeError, Interaction};
@@ -152,10 +153,15 @@ impl ActionWorker {
 
 impl Callback {
     /// Starts the threads.
-    pub(crate) fn start(config: &Config, env: &Environment, status: &StatusWriter) -> Result<Arc<Self>, CallbackError> {
+    pub(crate) fn start(
+        config: &Config,
+        env: &Environment,
+        status: &StatusWriter,
+        node: &Arc<Node>,
+    ) -> Result<Arc<Self>, CallbackError> {
         let config = Arc::new(config.clone());
         let (store, _) = Store::open(config.outbox_at(), DATABASE_PATIENCE)?;
-        let threads = Threads::start(&config, env, status)?;
+        let threads = Threads::start(&config, env, status, node)?;
         Ok(Arc::new(Self {
             config: Mutex::new(config),
             store: Mutex::new(store),
@@ -170,6 +176,11 @@ impl Callback {
         let config = Arc::new(config.clone());
         *locked(&self.config) = Arc::clone(&config);
         self.threads.reconfigure(config);
+    }
+
+    /// An action request waits in the outbox, perhaps one that another node got.
+    pub(crate) fn look_for_requests(&self) {
+        self.threads.wake_action_worker();
     }
 
     /// Stops the threads; kept requests are done after the next start.

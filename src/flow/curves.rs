@@ -14,7 +14,7 @@ use crate::model::curve::{Curve, Series};
 use crate::model::notification::{Kind, Notification};
 use crate::monitoring::curve::{Found, SLOW, Wanted, ask, grafana};
 use crate::rules::curve::{Watched, describe, value_of, watched};
-use crate::store::{Drawn, Store, StoreError, WantedCurve};
+use crate::store::{Drawn, Leadership, Store, StoreError, WantedCurve};
 use crate::system::clock::{SteadyClock, millis};
 use crate::system::environment::Environment;
 use log::{info, warn};
@@ -55,8 +55,15 @@ struct Slow {
 
 impl Curves {
     /// `clock`: the deliverer's, by which the rows were made.
-    pub(crate) fn new(config: Config, env: Environment, store: Store, clock: SteadyClock) -> Self {
-        let clients = Clients::new(Arc::new(config.clone()), env.clone());
+    pub(crate) fn new(
+        config: Config,
+        env: Environment,
+        (store, leadership): (Store, Option<&Leadership>),
+        clock: SteadyClock,
+    ) -> Self {
+        store.lead(leadership);
+        let term = leadership.and_then(Leadership::term).cloned();
+        let clients = Clients::new(Arc::new(config.clone()), env.clone()).within(term);
         Self { config, env, store, clock, slow: BTreeMap::new(), clients, logged: BTreeSet::new() }
     }
 

@@ -9,12 +9,13 @@ use crate::model::outcome::Outcome;
 use crate::monitoring::error::ReadError;
 use crate::monitoring::state;
 use crate::rules::deadman::{Answer, Scheduled, Sent, Sight, Step, Switch};
+use crate::rules::lease::Term;
 use crate::rules::remedy::{Context, remedy};
 use crate::slack::api::Client;
 use crate::slack::deadman as text;
 use crate::state_dir::listener_status::{StatusNote, StatusWriter};
 use crate::state_dir::spool::Spool;
-use crate::store::{Store, StoreError};
+use crate::store::{Leadership, Store, StoreError};
 use crate::system::clock::SteadyClock;
 use crate::system::environment::Environment;
 use log::{info, warn};
@@ -48,6 +49,8 @@ pub(crate) struct DeadManWorker {
     /// Unix ms: no call before.
     not_before: i64,
     last_logged: String,
+    /// The lease in whose name it calls.
+    term: Option<Arc<Term>>,
 }
 
 /// A core's last sign of life.
@@ -60,9 +63,16 @@ struct Sign {
 }
 
 impl DeadManWorker {
-    pub(crate) fn new(config: Arc<Config>, env: Environment, store: Store, status: StatusWriter) -> Self {
-        let clock = SteadyClock::start();
-        Self { config, env, store, status, clock, seen: BTreeMap::new(), not_before: 0, last_logged: String::new() }
+    pub(crate) fn new(
+        config: Arc<Config>,
+        env: Environment,
+        (store, leadership): (Store, &Leadership),
+        status: StatusWriter,
+    ) -> Self {
+        store.lead(Some(leadership));
+        let (clock, term) = (SteadyClock::start(), leadership.term().cloned());
+        let (seen, last_logged) = (BTreeMap::new(), String::new());
+        Self { config, env, store, status, clock, seen, not_before: 0, last_logged, term }
     }
 
     /// Puts a changed configuration in force.
@@ -207,7 +217,7 @@ impl DeadManWorker {
 
     fn client(&self, integration: &str) -> Option<Client> {
         let found = self.config.integrations.iter().find(|known| known.name == integration && known.enabled)?;
-        Client::new(found, &self.env).ok().filter(Client::has_token)
+        Client::new(found, &self.env).ok().filter(Client::has_token).map(|client| client.within(self.term.clone()))
     }
 
     fn call(

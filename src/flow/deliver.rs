@@ -12,9 +12,11 @@ mod cause;
 mod compose;
 mod drain;
 mod earlier;
+mod here;
 mod log_outcome;
 mod mentions;
 mod renew_token;
+mod repair;
 mod send;
 mod share;
 mod simulated;
@@ -22,6 +24,7 @@ mod simulated;
 pub(crate) use compose::{interactivity, message, replacement};
 pub(crate) use drain::{complete, local_time, subscriptions};
 pub(crate) use earlier::{earlier, wall_time};
+pub(crate) use here::{Here, here};
 pub(crate) use mentions::message_mode;
 pub(crate) use send::directly;
 pub(crate) use share::Share;
@@ -33,21 +36,27 @@ use crate::flow::timers::Timers;
 use crate::monitoring::details::Details;
 use crate::monitoring::objects::DisplayNames;
 use crate::monitoring::topologies::Topologies;
+use crate::rules::lease::Term;
 use crate::slack::api::Client;
 use crate::state_dir::delivery_lock::DeliveryLock;
 use crate::state_dir::spool::{Spool, SpoolError};
-use crate::store::{PURGE_BATCH, Planned, Store, StoreError};
+use crate::store::{DeliveryQueue, Leadership, PURGE_BATCH, Planned, Store, StoreError};
 use crate::system::clock::{SteadyClock, millis};
 use crate::system::environment::Environment;
 use log::{error, warn};
 use simulated::Simulated;
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A call needs at least this much of the budget, else it is left to the next deliverer.
 const CALL_MIN: Duration = Duration::from_millis(500);
+/// After so long a lease that isn't sure is looked at again.
+const UNSURE_MS: i64 = 300;
+/// How often whoever imports asks a server what is due.
+const SHARED_LOOK_INTERVAL: Duration = Duration::from_secs(10);
 /// Without a listener this many old deliveries are forgotten at a time: a transaction costs two syncs.
 const TIDY_HERE: usize = 100;
 /// How long a process without a listener waits for another one's transaction.
@@ -77,6 +86,16 @@ impl DeliverError {
         Ok(true)
     }
 
+    /// The database isn't reached: the same may work later, with everything that is open.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::Store(e) if e.is_passing())
+    }
+
+    /// Another node delivers now.
+    pub(crate) fn is_fenced(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Fenced))
+    }
+
     /// The database was taken away under us.
     pub(crate) fn is_moved(&self) -> bool {
         matches!(self, Self::Store(StoreError::Moved(_)))
@@ -85,6 +104,13 @@ impl DeliverError {
     /// Trying again with the same database is no use.
     pub(crate) fn needs_another_database(&self) -> bool {
         matches!(self, Self::Store(e) if matches!(e, StoreError::Moved(_)) || e.is_corruption())
+    }
+}
+
+/// Says how many messages were being sent by whoever delivered before.
+pub(crate) fn log_orphans(orphans: usize) {
+    if orphans > 0 {
+        warn!("messages were being sent when ackbell died count={orphans} action=resend duplicate_possible=true");
     }
 }
 
@@ -113,6 +139,15 @@ pub(crate) struct Deliverer {
     env: Environment,
     spool: Spool,
     store: Store,
+    /// The right to deliver; without it only notifications are imported.
+    leadership: Option<Leadership>,
+    /// Set when the process ends: what is in memory only is given up soon after.
+    exiting: Arc<AtomicBool>,
+    /// The channels that hold still after our last message, Unix ms: a database that forgets its last commits in a failover
+    /// forgets the pause.
+    paces: HashMap<DeliveryQueue, i64>,
+    /// Where nodes share the outbox: when whoever imports looked last for what is due without a sender's doing.
+    looked: Option<Instant>,
     clock: SteadyClock,
     names: Arc<Mutex<DisplayNames>>,
     details: Details,
@@ -129,21 +164,22 @@ pub(crate) struct Deliverer {
 }
 
 impl Deliverer {
-    /// Opens the outbox and forgets the leases of a dead deliverer. To be called with the delivery lock held.
+    /// Opens the outbox. To be called with the delivery lock held, by which it delivers, once the claims of a dead deliverer
+    /// are forgotten. Where nodes share the outbox, it only imports before it gets the lease ([`Self::lead`]).
     pub(crate) fn open(
         config: Config,
         env: Environment,
         patience: Duration,
-        _lock: &DeliveryLock,
+        lock: &DeliveryLock,
     ) -> Result<Self, DeliverError> {
-        let clock = SteadyClock::start();
         let (store, aside) = Store::open(config.outbox_at(), patience)?;
         if let Some(aside) = aside {
             log_put_aside(&aside);
         }
-        let orphans = store.recover(clock.now_ms())?;
-        if orphans > 0 {
-            warn!("messages were being sent when ackbell died count={orphans} action=resend duplicate_possible=true");
+        let clock = if store.is_shared() { SteadyClock::at(store.database_ms()?) } else { SteadyClock::start() };
+        let leadership = (!store.is_shared()).then(|| Leadership::by_lock(lock));
+        if leadership.is_some() {
+            log_orphans(store.recover(clock.now_ms())?);
         }
         let spool = Spool::new(&config.state_dir);
         Ok(Self {
@@ -153,6 +189,10 @@ impl Deliverer {
             env,
             spool,
             store,
+            leadership,
+            exiting: Arc::default(),
+            paces: HashMap::new(),
+            looked: None,
             clock,
             names: Arc::default(),
             details: Details::default(),
@@ -174,7 +214,11 @@ impl Deliverer {
             subscriptions: Vec::new(),
             env: self.env.clone(),
             spool: self.spool.clone(),
-            store: self.store.beside(patience)?,
+            store: self.leading_store(patience)?,
+            leadership: self.leadership.clone(),
+            exiting: Arc::clone(&self.exiting),
+            paces: HashMap::new(),
+            looked: None,
             clock: self.clock,
             names: Arc::clone(&self.names),
             details: Details::default(),
@@ -189,12 +233,42 @@ impl Deliverer {
 
     /// What runs the timers, with a connection to the same outbox, by the same clock.
     pub(crate) fn timers(&self, patience: Duration) -> Result<Timers, DeliverError> {
-        Ok(Timers::new(self.config.clone(), self.env.clone(), self.store.beside(patience)?, self.clock))
+        let store = (self.store.beside(patience)?, self.leadership.as_ref());
+        Ok(Timers::new(self.config.clone(), self.env.clone(), store, self.clock))
     }
 
     /// What looks up the curves, likewise.
     pub(crate) fn curves(&self, patience: Duration) -> Result<Curves, DeliverError> {
-        Ok(Curves::new(self.config.clone(), self.env.clone(), self.store.beside(patience)?, self.clock))
+        let store = (self.store.beside(patience)?, self.leadership.as_ref());
+        Ok(Curves::new(self.config.clone(), self.env.clone(), store, self.clock))
+    }
+
+    fn leading_store(&self, patience: Duration) -> Result<Store, DeliverError> {
+        let store = self.store.beside(patience)?;
+        store.lead(self.leadership.as_ref());
+        Ok(store)
+    }
+
+    /// Delivers in the name of this lease from now on; with none it only imports.
+    pub(crate) fn lead(&mut self, leadership: Option<Leadership>) -> Result<(), DeliverError> {
+        if self.store.is_shared() && leadership.is_some() {
+            // All leaders go by the database's clock, also one whose machine was suspended.
+            self.clock = SteadyClock::at(self.store.database_ms()?);
+        }
+        self.store.lead(leadership.as_ref());
+        self.leadership = leadership;
+        self.clients.clear();
+        Ok(())
+    }
+
+    /// The lease in whose name it calls.
+    fn term(&self) -> Option<Arc<Term>> {
+        self.leadership.as_ref().and_then(Leadership::term).cloned()
+    }
+
+    /// Tells it how to learn that the process ends.
+    pub(crate) fn watch_exit(&mut self, exiting: &Arc<AtomicBool>) {
+        self.exiting = Arc::clone(exiting);
     }
 
     /// Sends from these queues only.
@@ -236,6 +310,15 @@ impl Deliverer {
     /// the caller must be done. `stop` is asked between two messages.
     pub(crate) fn round(&mut self, until: Option<i64>, stop: &dyn Fn() -> bool) -> Result<Round, DeliverError> {
         let mut round = Round { attempts: 0, next: self.awaited, rerouted: false };
+        match &self.leadership {
+            None => return Ok(round),
+            Some(leadership) if !leadership.is_sure() => {
+                round.next = Some(self.now_ms().saturating_add(UNSURE_MS));
+                return Ok(round);
+            }
+            Some(_) => {}
+        }
+        self.repair_due(stop)?;
         if self.simulated.is_none() {
             self.renew(self.budget(until));
         }
@@ -248,7 +331,7 @@ impl Deliverer {
             }
             let Some(Planned { ready, .. }) = self.plan(&queue)? else { continue };
             if ready <= self.now_ms() {
-                round.rerouted |= self.send(&queue, budget)?;
+                round.rerouted |= self.send(&queue, budget, stop)?;
                 round.attempts += 1;
             } else {
                 round.next = Some(round.next.map_or(ready, |next| next.min(ready)));
@@ -261,6 +344,25 @@ impl Deliverer {
         Ok(round)
     }
 
+    /// When to read again what the core may still write about something in the spool, Unix ms.
+    pub(crate) fn awaited(&self) -> Option<i64> {
+        self.awaited
+    }
+
+    /// Whether whoever imports is to look for what is due. A server is asked less often than a file: the senders look by
+    /// themselves.
+    pub(crate) fn is_look_due(&self) -> bool {
+        self.term().is_none() || self.looked.is_none_or(|last| last.elapsed() >= SHARED_LOOK_INTERVAL)
+    }
+
+    /// Without a listener no thread renews the lease.
+    fn keep_lease(&mut self) -> Result<(), DeliverError> {
+        match &self.leadership {
+            Some(leadership) if !self.store.renew_lease(leadership)? => Err(StoreError::Fenced.into()),
+            _ => Ok(()),
+        }
+    }
+
     fn budget(&self, until: Option<i64>) -> Duration {
         let left = until.map_or(i64::MAX, |until| until.saturating_sub(self.now_ms()));
         Duration::from_millis(u64::try_from(left).unwrap_or(0))
@@ -268,74 +370,6 @@ impl Deliverer {
 
     fn integration(&self, name: &str) -> Option<&Integration> {
         self.config.integrations.iter().find(|integration| integration.name == name)
-    }
-}
-
-/// The result of delivering here, without a listener.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Here {
-    /// Nothing waits any more.
-    Done,
-    /// Something waits for a later deliverer: the budget is spent, or it isn't due yet.
-    Waiting,
-    /// Somebody else has taken the lock meanwhile and delivers.
-    SomeoneElse,
-}
-
-/// Delivers what there is for up to `budget`, then lets the lock go.
-///
-/// After letting go it looks at the spool once more: whoever came between our last look and the unlock got no lock
-/// and relies on us.
-pub(crate) fn here(
-    config: &Config,
-    env: &Environment,
-    mut lock: DeliveryLock,
-    budget: Duration,
-) -> Result<Here, DeliverError> {
-    let clock = SteadyClock::start();
-    let until = clock.now_ms().saturating_add(millis(budget));
-    let spool = Spool::new(&config.state_dir);
-    loop {
-        let done = match pass(config, env, &lock, until) {
-            Err(e) if e.mend(config, PATIENCE_SHORT, &lock)? => pass(config, env, &lock, until)?,
-            other => other?,
-        };
-        drop(lock);
-        if !done || spool.is_empty() || clock.now_ms() >= until {
-            return Ok(if done { Here::Done } else { Here::Waiting });
-        }
-        match DeliveryLock::try_take(&config.state_dir) {
-            Ok(Some(again)) => lock = again,
-            _ => return Ok(Here::SomeoneElse),
-        }
-    }
-}
-
-/// Drains and delivers until nothing waits (`true`), the time is up, or a listener wants to.
-fn pass(config: &Config, env: &Environment, lock: &DeliveryLock, until: i64) -> Result<bool, DeliverError> {
-    let mut deliverer = Deliverer::open(config.clone(), env.clone(), PATIENCE_SHORT, lock)?;
-    loop {
-        deliverer.drain()?;
-        let round = deliverer.round(Some(until), &|| lock.is_claimed())?;
-        let Some(next) = round.next else {
-            deliverer.tidy(TIDY_HERE)?;
-            deliverer.store.checkpoint();
-            // Whoever came since the last look got no lock and relies on us: tidying takes a while.
-            if !deliverer.spool.is_empty() && (deliverer.drain()? > 0 || deliverer.awaited.is_some()) {
-                continue;
-            }
-            // A file that couldn't be imported waits in the spool.
-            return Ok(deliverer.config.integrations.is_empty() || deliverer.spool.is_empty());
-        };
-        let now = deliverer.now_ms();
-        if next.max(now).saturating_add(millis(CALL_MIN)) > until || lock.is_claimed() {
-            deliverer.store.checkpoint();
-            return Ok(false);
-        }
-        if next > now {
-            // Short naps: more may come into the spool meanwhile.
-            std::thread::sleep(Duration::from_millis(u64::try_from(next - now).unwrap_or(0).min(200)));
-        }
     }
 }
 

@@ -12,7 +12,7 @@ mod still;
 
 use crate::config::Config;
 use crate::flow::callback::clients::Clients;
-use crate::store::{DeliveryQueue, MessageMode, Store, StoreError};
+use crate::store::{DeliveryQueue, Leadership, MessageMode, Store, StoreError};
 use crate::system::clock::SteadyClock;
 use crate::system::environment::Environment;
 use on_call::PlanState;
@@ -43,9 +43,16 @@ pub(crate) struct Look {
 
 impl Timers {
     /// `clock`: the deliverer's, which says when people could see something.
-    pub(crate) fn new(config: Config, env: Environment, store: Store, clock: SteadyClock) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        env: Environment,
+        (store, leadership): (Store, Option<&Leadership>),
+        clock: SteadyClock,
+    ) -> Self {
         let config = Arc::new(config);
-        let clients = Clients::new(Arc::clone(&config), env.clone());
+        store.lead(leadership);
+        let term = leadership.and_then(Leadership::term).cloned();
+        let clients = Clients::new(Arc::clone(&config), env.clone()).within(term);
         Self { config, env, store, clock, logged: BTreeSet::new(), clients, plans: BTreeMap::new() }
     }
 

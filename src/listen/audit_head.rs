@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// Where each node asks a server.
+const SHARED_INTERVAL: Duration = Duration::from_secs(30);
 /// How long the database may be locked.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -30,7 +32,8 @@ impl AuditHeadLog {
 
     /// To be called often. An outbox that can't be read is reported elsewhere.
     pub(super) fn log_changes(&mut self) {
-        if self.looked.is_some_and(|at| at.elapsed() < INTERVAL) {
+        let interval = if self.database.is_some() { SHARED_INTERVAL } else { INTERVAL };
+        if self.looked.is_some_and(|at| at.elapsed() < interval) {
             return;
         }
         self.looked = Some(Instant::now());

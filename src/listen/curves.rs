@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::flow::curves::Curves;
 use crate::flow::deliver::{DeliverError, Deliverer, PATIENCE_LONG};
 use crate::state_dir::wake;
+use crate::store::StoreError;
 use log::error;
 use std::cell::RefCell;
 use std::path::Path;
@@ -85,6 +86,8 @@ fn run(mut curves: Curves, inbox: &Receiver<Config>, runtime_dir: &Path) {
                 }
                 if curves.is_configured() { LOOK_INTERVAL } else { IDLE }
             }
+            // Another node delivers now, and the main thread ends this one soon.
+            Err(StoreError::Fenced) => ERROR_PAUSE,
             // Whether the database is of any use, the importing thread finds out by itself.
             Err(e) => {
                 error!("curves interrupted reason={:?} action=retry kept=all", e.to_string());

@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::flow::deadman::DeadManWorker;
 use crate::flow::deliver::PATIENCE_LONG;
 use crate::state_dir::listener_status::StatusWriter;
-use crate::store::Store;
+use crate::store::{Leadership, Store};
 use crate::system::environment::Environment;
 use log::error;
 use std::sync::Arc;
@@ -23,9 +23,9 @@ pub(super) struct DeadManThread(Sender<Arc<Config>>);
 
 impl DeadManThread {
     /// Starts it. A call under way when the process ends is as one that a crash cut off.
-    pub(super) fn start(config: &Config, env: &Environment, status: &StatusWriter) -> Self {
+    pub(super) fn start(config: &Config, env: &Environment, status: &StatusWriter, leadership: &Leadership) -> Self {
         let (sender, inbox) = channel();
-        let (config, env, status) = (Arc::new(config.clone()), env.clone(), status.clone());
+        let (config, env, status) = (Arc::new(config.clone()), env.clone(), (status.clone(), leadership.clone()));
         let thread = Builder::new().name("dead-man".into()).spawn(move || run(config, &env, &status, &inbox));
         if let Err(e) = thread {
             error!("can't start the dead man's switch reason={:?}", e.to_string());
@@ -40,7 +40,7 @@ impl DeadManThread {
     }
 }
 
-fn run(mut config: Arc<Config>, env: &Environment, status: &StatusWriter, inbox: &Receiver<Arc<Config>>) {
+fn run(mut config: Arc<Config>, env: &Environment, status: &(StatusWriter, Leadership), inbox: &Receiver<Arc<Config>>) {
     let mut worker: Option<DeadManWorker> = None;
     loop {
         let pause = match pass(&mut worker, &config, env, status) {
@@ -69,11 +69,11 @@ fn pass(
     worker: &mut Option<DeadManWorker>,
     config: &Arc<Config>,
     env: &Environment,
-    status: &StatusWriter,
+    (status, leadership): &(StatusWriter, Leadership),
 ) -> Result<Option<Duration>, String> {
     if worker.is_none() {
         let (store, _) = Store::open(config.outbox_at(), PATIENCE_LONG).map_err(|e| e.to_string())?;
-        *worker = Some(DeadManWorker::new(Arc::clone(config), env.clone(), store, status.clone()));
+        *worker = Some(DeadManWorker::new(Arc::clone(config), env.clone(), (store, leadership), status.clone()));
     }
     worker.as_mut().map_or(Ok(None), DeadManWorker::pass).map_err(|e| e.to_string())
 }

@@ -8,6 +8,7 @@ use super::sockets::Sockets;
 use crate::config::{Config, Database, OutboxAt};
 use crate::flow::callback::Callback;
 use crate::flow::callback::http_reply::HttpReply;
+use crate::flow::node::Node;
 use crate::rules::verify::Verified;
 use crate::slack::socket::{Envelope, EnvelopeReply};
 use crate::state_dir::listener_status::{Skew, StatusWriter};
@@ -27,6 +28,7 @@ pub(crate) struct Endpoints {
     sockets: Sockets,
     relays: Relays,
     status: StatusWriter,
+    node: Arc<Node>,
     state_dir: PathBuf,
     database: Option<Database>,
     /// A test's own callback: one that panics, or is late.
@@ -44,7 +46,7 @@ impl fmt::Debug for Endpoints {
 }
 
 impl Endpoints {
-    pub(super) fn new(config: &Config, env: &Environment, status: StatusWriter) -> Self {
+    pub(super) fn new(config: &Config, env: &Environment, status: StatusWriter, node: Arc<Node>) -> Self {
         Self {
             callback: OnceLock::new(),
             installer: Installer::new(config, env),
@@ -52,6 +54,7 @@ impl Endpoints {
             sockets: Sockets::default(),
             relays: Relays::new(config),
             status,
+            node,
             state_dir: config.state_dir.clone(),
             database: config.database.clone(),
             #[cfg(test)]
@@ -64,7 +67,7 @@ impl Endpoints {
         if self.callback.get().is_some() {
             return;
         }
-        match Callback::start(config, env, &self.status) {
+        match Callback::start(config, env, &self.status, &self.node) {
             Ok(callback) => drop(self.callback.set(callback)),
             Err(e) => error!("can't start the callbacks reason={:?} action=retry delivery=running", e.to_string()),
         }
@@ -77,6 +80,13 @@ impl Endpoints {
         }
         self.installer.reconfigure(config);
         self.relays.reconfigure(config);
+    }
+
+    /// Somebody's action request waits in the outbox, perhaps one that another node got.
+    pub(super) fn requests_wait(&self) {
+        if let Some(callback) = self.callback.get() {
+            callback.look_for_requests();
+        }
     }
 
     /// Stops the callbacks; kept requests are done by the next listener.

@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 const THREADS_MAX: usize = 16;
 /// The bell is rung for whatever is new. A change that nobody told of, as when a hint was lost, is seen after this.
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);
+/// Another node delivers now.
+const FENCED_PAUSE: Duration = Duration::from_millis(300);
 /// A message takes some seconds at most. A thread of which nothing was heard for so long hangs.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
 
@@ -147,6 +149,23 @@ impl Senders {
         self.bell.ring();
     }
 
+    /// Tells all to end after the message in hand, and waits for none.
+    pub(super) fn end(&mut self) {
+        self.wanted.clear();
+        for sender in &self.threads {
+            sender.orders.end.store(true, Ordering::Relaxed);
+        }
+        self.ring();
+    }
+
+    /// Whether all have ended.
+    pub(super) fn have_ended(&self) -> bool {
+        self.threads.iter().all(|sender| match &sender.state {
+            State::Running(thread) => thread.is_finished(),
+            State::Resting(..) => true,
+        })
+    }
+
     /// Why one of them can't send now.
     pub(super) fn interrupted(&self) -> Option<&StatusNote> {
         self.threads.iter().find_map(|sender| match &sender.state {
@@ -167,10 +186,7 @@ impl Senders {
 /// All begin to end at once, then each is waited for: the database may be put aside only after that.
 impl Drop for Senders {
     fn drop(&mut self) {
-        for sender in &self.threads {
-            sender.orders.end.store(true, Ordering::Relaxed);
-        }
-        self.ring();
+        self.end();
         for Sender { state, .. } in self.threads.drain(..) {
             if let State::Running(thread) = state {
                 // Whatever ended it otherwise, the next thread will meet it, too.
@@ -216,7 +232,14 @@ fn send(mut deliverer: Deliverer, orders: &Orders, bell: &Bell) -> Result<(), De
         if let Some(config) = orders.config.lock().unwrap_or_else(PoisonError::into_inner).take() {
             deliverer.reconfigure(config)?;
         }
-        let round = deliverer.round(None, &|| orders.end())?;
+        let round = match deliverer.round(None, &|| orders.end()) {
+            // The main thread ends this one soon.
+            Err(e) if e.is_fenced() => {
+                bell.wait(&mut heard, FENCED_PAUSE);
+                continue;
+            }
+            round => round?,
+        };
         if round.rerouted {
             // Perhaps into the queue of another thread.
             bell.ring();

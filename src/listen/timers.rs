@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::flow::deliver::{DeliverError, Deliverer, PATIENCE_LONG};
 use crate::flow::timers::Timers;
 use crate::state_dir::wake;
+use crate::store::StoreError;
 use log::error;
 use std::panic::AssertUnwindSafe;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -86,6 +87,8 @@ fn run(mut timers: Timers, inbox: &Receiver<Config>, runtime_dir: &std::path::Pa
                     IDLE
                 })
             }
+            // Another node delivers now, and the main thread ends this one soon.
+            Err(StoreError::Fenced) => ERROR_PAUSE,
             // Whether the database is of any use, the importing thread finds out by itself.
             Err(e) => {
                 error!("timers interrupted reason={:?} action=retry kept=all", e.to_string());

@@ -45,6 +45,8 @@ pub(crate) enum SendError {
         .has_api.then_some(", or let ackbell use the core's API: api_url in [core]").unwrap_or_default()
     )]
     Unsayable { name: String, transport: &'static str, has_api: bool },
+    #[error("ackbell was held up for {0} s before it could send the command, so it sent nothing; ask again")]
+    Late(u64),
     /// The core's own verdict.
     #[error("the monitoring core refused it: {0}")]
     Refused(String),

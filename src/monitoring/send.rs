@@ -70,6 +70,22 @@ pub(crate) fn probe(core: &Core) -> Result<&'static str, SendError> {
     outcome
 }
 
+/// Whether this machine has a way to the core; nobody is asked, so the core may be down all the same.
+pub(crate) fn reaches(core: &Core) -> bool {
+    if let Some(members) = members::several(core) {
+        return members.iter().any(reaches);
+    }
+    if core.is_remote() {
+        return relay::is_connected(core);
+    }
+    let paths = Paths::find(core);
+    CommandApi::from_core(core).is_some()
+        || Transport::all(core, &paths).into_iter().any(|transport| match transport {
+            Transport::QueryHandler(path) | Transport::CommandFile(path) => path.exists(),
+            Transport::Livestatus(..) => true,
+        })
+}
+
 /// A core with external commands disabled has no command file, or doesn't read it.
 fn disabled(error: SendError, paths: &Paths) -> SendError {
     match (error, paths.external_commands_checked) {

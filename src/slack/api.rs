@@ -12,13 +12,15 @@ use super::outcome::{Answer, brief, of_lookup, of_web_api, of_webhook};
 use crate::config::{Integration, Proxy};
 use crate::model::outcome::Outcome;
 use crate::model::slack_error::{Reason, SlackError};
+use crate::rules::lease::Term;
+use crate::system::clock;
 use crate::system::environment::Environment;
 use crate::system::tls::{self, RootsError};
 use base64::Engine;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How much of an answer is read: a published view comes back whole, with what Slack adds to it.
@@ -28,11 +30,44 @@ const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
 /// counts them together.
 static RESTING: Mutex<BTreeMap<[String; 3], Instant>> = Mutex::new(BTreeMap::new());
 
+/// How long a call may take, and its parts.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    all: Duration,
+    connect: Duration,
+    /// The head and the body each: so all of it is out before another node may lead.
+    sending: Option<Duration>,
+}
+
+/// So much longer an answer is waited for where nodes share an outbox: after a pause of this process it is there, and says
+/// which message is to be taken back.
+const PAUSE_MAX: Duration = Duration::from_secs(20);
+/// Until the lease is sure again, or lost.
+const LEASE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Where nodes share an outbox: what Slack told the others. A method is asked for by its integration and name.
+pub(crate) trait SharedWaits: Send + Sync {
+    /// How long Slack wants no call of it yet; zero where nobody knows of any.
+    fn left(&self, integration: &str, method: &str) -> Duration;
+    /// Slack wants none for so long.
+    fn keep(&self, integration: &str, method: &str, after: Duration);
+}
+
+static SHARED_WAITS: OnceLock<Box<dyn SharedWaits>> = OnceLock::new();
+
+/// Honours what Slack told the others from now on.
+pub(crate) fn share_waits(waits: Box<dyn SharedWaits>) {
+    // A second time only where the listener was started anew in one process, with the same database.
+    let _ = SHARED_WAITS.set(waits);
+}
+
 /// A client for one integration.
 #[derive(Debug)]
 pub(crate) struct Client {
     agent: ureq::Agent,
     integration: Integration,
+    /// The lease in whose name it calls.
+    term: Option<Arc<Term>>,
 }
 
 /// The client couldn't be set up: a job for whoever wrote the configuration.
@@ -59,7 +94,21 @@ impl Client {
             .timeout_global(Some(integration.timeout))
             .user_agent(concat!("ackbell/", env!("CARGO_PKG_VERSION")))
             .build();
-        Ok(Self { agent: config.into(), integration: integration.clone() })
+        Ok(Self { agent: config.into(), integration: integration.clone(), term: None })
+    }
+
+    /// Sends only what is out while this lease is sure: nothing of Slack's can be fenced.
+    pub(crate) fn within(mut self, term: Option<Arc<Term>>) -> Self {
+        self.term = term;
+        self
+    }
+
+    /// How long a call may take.
+    fn limits(&self, budget: Duration) -> Result<Limits, Outcome> {
+        let (wanted, connect) = (budget.min(self.integration.timeout), self.integration.connect_timeout);
+        let Some(term) = &self.term else { return Ok(Limits { all: wanted, connect, sending: None }) };
+        let limit = term.call_limit(clock::since_boot(), wanted).ok_or(Outcome::Wait { after: LEASE_PAUSE })?;
+        Ok(Limits { all: limit + PAUSE_MAX, connect: connect.min(limit / 2), sending: Some(limit / 4) })
     }
 
     /// Posts a message: by `chat.postMessage` to `channel` with a bot token, else to the webhook.
@@ -110,6 +159,11 @@ impl Client {
         self.answer_of_post("chat.update", &message, budget).map_or_else(|o| o, |a| of_web_api(&a))
     }
 
+    /// Deletes a message of ours (<https://docs.slack.dev/reference/methods/chat.delete>).
+    pub(crate) fn delete(&self, channel: &str, ts: &str, budget: Duration) -> Result<(), Outcome> {
+        self.call("chat.delete", &serde_json::json!({ "channel": channel, "ts": ts }), budget).map(drop)
+    }
+
     /// Whether the Web API can be called at all.
     pub(crate) fn has_token(&self) -> bool {
         self.integration.bot_token().is_some()
@@ -138,7 +192,9 @@ impl Client {
     pub(crate) fn look_up(&self, method: &str, query: &[(&str, &str)], budget: Duration) -> Result<Value, Outcome> {
         let request = self.agent.get(format!("{}{method}", self.integration.api_url));
         let request = request.query_pairs(query.iter().copied()).header("Authorization", self.bearer());
-        let request = request.config().timeout_global(Some(budget.min(self.integration.timeout))).build();
+        let limits = self.limits(budget)?;
+        let request = request.config().timeout_global(Some(limits.all)).timeout_connect(Some(limits.connect));
+        let request = request.timeout_send_request(limits.sending).build();
         self.patiently(method, || Self::read(|| request.call()).and_then(|answer| of_lookup(&answer)))
     }
 
@@ -150,8 +206,17 @@ impl Client {
         if let Some(after) = rest().get(&key).and_then(|until| until.checked_duration_since(now)) {
             return Err(Outcome::Wait { after });
         }
+        let name = &self.integration.name;
+        let left = SHARED_WAITS.get().map_or(Duration::ZERO, |shared| shared.left(name, method));
+        if !left.is_zero() {
+            rest().insert(key, now + left);
+            return Err(Outcome::Wait { after: left });
+        }
         let answer = ask();
         if let Err(Outcome::Wait { after }) = answer {
+            if let Some(shared) = SHARED_WAITS.get() {
+                shared.keep(name, method, after);
+            }
             rest().insert(key, Instant::now() + after);
         }
         answer
@@ -164,7 +229,9 @@ impl Client {
         let basic = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(login));
         let request = self.agent.post(format!("{}oauth.v2.access", self.integration.api_url));
         let request = request.header("Authorization", basic).config();
-        let request = request.timeout_global(Some(budget.min(self.integration.timeout))).build();
+        let limits = self.limits(budget)?;
+        let request = request.timeout_global(Some(limits.all)).timeout_connect(Some(limits.connect));
+        let request = request.timeout_send_request(limits.sending).timeout_send_body(limits.sending).build();
         Self::read(|| request.send_form(form.iter().copied())).and_then(|answer| of_lookup(&answer))
     }
 
@@ -180,7 +247,9 @@ impl Client {
         budget: Duration,
     ) -> Result<Answer, Outcome> {
         let request = request.header("Content-Type", "application/json; charset=utf-8");
-        let request = request.config().timeout_global(Some(budget.min(self.integration.timeout))).build();
+        let limits = self.limits(budget)?;
+        let request = request.config().timeout_global(Some(limits.all)).timeout_connect(Some(limits.connect));
+        let request = request.timeout_send_request(limits.sending).timeout_send_body(limits.sending).build();
         Self::read(|| request.send(body.to_string()))
     }
 

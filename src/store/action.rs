@@ -6,7 +6,7 @@
 use super::db::{Connection, OptionalExtension, Row, params};
 use super::db::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use super::state::ActionState;
-use super::{Store, StoreError, audit};
+use super::{Store, StoreError, audit, request_owner};
 
 /// An action request that is not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,29 +97,33 @@ impl Store {
         let transaction = self.db.write()?;
         let mut kept = 0;
         for new in requests {
-            let sql = "INSERT INTO action_request (key, parent, at, state, name, object, request, due)
-                       VALUES (?1, ?2, ?3, 'new', ?4, ?5, ?6, ?7) ON CONFLICT (key) DO NOTHING";
+            let clock = self.db.clock();
+            let sql = format!(
+                "INSERT INTO action_request (key, parent, at, state, name, object, request, due, owned)
+                 VALUES (?1, ?2, ?3, 'new', ?4, ?5, ?6, ?7, {clock}) ON CONFLICT (key) DO NOTHING"
+            );
             let values = params![new.key, new.parent, now, new.name, new.object, new.request, new.due];
-            kept += transaction.prepare_cached(sql)?.execute(values)?;
+            kept += transaction.prepare_cached(&sql)?.execute(values)?;
         }
         transaction.commit()?;
         Ok(kept)
     }
 
-    /// The requests in a state that are due, oldest first.
+    /// This node's requests in a state that are due, oldest first.
     pub(crate) fn requests(&self, state: ActionState, due: i64, most: u32) -> Result<Vec<ActionRequest>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM action_request WHERE state <> 'done' AND state = ?1 AND due <= ?2 ORDER BY id LIMIT ?3"
+            "SELECT {COLUMNS} FROM action_request WHERE state <> 'done' AND state = ?1 AND due <= ?2 AND owner = ?4
+             ORDER BY id LIMIT ?3"
         );
         let mut statement = self.db.prepare_cached(&sql)?;
-        let requests = statement.query_map(params![state, due, most], read)?;
+        let requests = statement.query_map(params![state, due, most, self.owner], read)?;
         requests.collect::<Result<_, _>>()
     }
 
     /// When the next new request is due, in Unix ms.
     pub(crate) fn next_request(&self) -> Result<Option<i64>, StoreError> {
-        let sql = "SELECT MIN(due) FROM action_request WHERE state <> 'done' AND state = 'new'";
-        self.db.query_row(sql, [], |row| row.get(0))
+        let sql = "SELECT MIN(due) FROM action_request WHERE state <> 'done' AND state = 'new' AND owner = ?1";
+        self.db.query_row(sql, params![self.owner], |row| row.get(0))
     }
 
     /// Whether another request of the same name about the same object is under way.
@@ -136,7 +140,7 @@ impl Store {
         entries: &[String],
     ) -> Result<(), StoreError> {
         let transaction = self.db.write()?;
-        advance(&transaction, transitions)?;
+        advance(&transaction, &self.owner, transitions)?;
         audit::append(&transaction, entries)?;
         transaction.commit()
     }
@@ -150,8 +154,8 @@ impl Store {
 
     /// After a start: a command that was being sent may have reached the core, so it counts as sent.
     pub(crate) fn recover_requests(&self) -> Result<usize, StoreError> {
-        let sql = "UPDATE action_request SET state = 'sent' WHERE state <> 'done' AND state = 'sending'";
-        self.db.execute(sql, [])
+        let sql = "UPDATE action_request SET state = 'sent' WHERE state <> 'done' AND state = 'sending' AND owner = ?1";
+        self.db.execute(sql, params![self.owner])
     }
 
     /// Lets a request wait until then, in Unix ms.
@@ -176,9 +180,11 @@ impl Store {
 
     /// Requests with a reply for the person that wasn't sent yet.
     pub(crate) fn unsent_replies(&self) -> Result<Vec<ActionRequest>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM action_request WHERE reply IS NOT NULL ORDER BY id LIMIT 100");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM action_request WHERE reply IS NOT NULL AND owner = ?1 ORDER BY id LIMIT 100"
+        );
         let mut statement = self.db.prepare_cached(&sql)?;
-        let requests = statement.query_map([], read)?;
+        let requests = statement.query_map(params![self.owner], read)?;
         requests.collect::<Result<_, _>>()
     }
 
@@ -200,8 +206,9 @@ impl Store {
 }
 
 /// Moves requests to their next states, in the caller's transaction.
-pub(super) fn advance(db: &Connection, transitions: &[(i64, Transition)]) -> Result<(), StoreError> {
+pub(super) fn advance(db: &Connection, owner: &str, transitions: &[(i64, Transition)]) -> Result<(), StoreError> {
     for (id, transition) in transitions {
+        request_owner::check(db, owner, *id, transition)?;
         match transition {
             Transition::Sending { expectation, until } => db
                 .prepare_cached(

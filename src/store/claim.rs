@@ -4,6 +4,7 @@
 
 use super::db::{OptionalExtension, Row, named_params};
 use super::delivery_queue::{DeliveryQueue, MessageMode};
+use super::lease::{self, Leadership};
 use super::message::MessageId;
 use super::{Store, StoreError, from_json};
 use crate::model::incoming::{DirectMessage, Incoming};
@@ -46,6 +47,8 @@ pub(crate) struct Claimed {
     pub(crate) wants_curve: bool,
     /// When people saw its last version, in Unix ms.
     pub(crate) edited: i64,
+    /// A random number: as long as its message has it, nobody else sends that.
+    pub(super) claim: i64,
 }
 
 /// The message in Slack, or the one to be.
@@ -162,9 +165,30 @@ impl Store {
     /// Plans the queue's next step and claims it, marking the message as being sent; `None` when nothing may be done now.
     ///
     /// One transaction, as another thread imports: what comes meanwhile is either all in the message or all left to the
-    /// step after it.
+    /// step after it. Where its answer is lost, the claim may be kept, and nobody sends by it: the lease's next renewal
+    /// forgets it.
     pub(crate) fn claim(
         &self,
+        leadership: &Leadership,
+        queue: &DeliveryQueue,
+        mode: MessageMode,
+        quiet: Duration,
+        now: i64,
+    ) -> Result<Option<Claimed>, StoreError> {
+        self.check_leadership(leadership)?;
+        let claim = lease::fresh_claim();
+        let claimed = self.claim_as(claim, queue, mode, quiet, now);
+        if claimed.is_err()
+            && let Some(term) = leadership.term()
+        {
+            term.lose_claim(claim);
+        }
+        claimed
+    }
+
+    fn claim_as(
+        &self,
+        claim: i64,
         queue: &DeliveryQueue,
         mode: MessageMode,
         quiet: Duration,
@@ -179,10 +203,11 @@ impl Store {
             PlannedStep::Digest(number, step) => self.claim_digest(number, step, mode)?,
         };
         let (since, newest) = self.waiting_span(message.id, now)?;
-        message.id.update(&self.db, "leased = ?2, attempts = attempts + 1", &[&now])?;
-        transaction.commit()?;
         let edited = message.id.edited(&self.db)?;
-        Ok(Some(Claimed { message, queue: queue.clone(), work, queued, since, newest, wants_curve: false, edited }))
+        message.id.update(&self.db, "leased = ?2, attempts = attempts + 1", &[&claim])?;
+        transaction.commit()?;
+        let queue = queue.clone();
+        Ok(Some(Claimed { message, queue, work, queued, since, newest, wants_curve: false, edited, claim }))
     }
 
     fn claim_post(

@@ -112,21 +112,53 @@ impl Connection {
         }
     }
 
-    /// Begins a transaction that may write: nobody else writes until it ends.
+    /// Begins a transaction that may write: nobody else writes until it ends. Where this is a connection of a node that leads
+    /// ([`Self::lead`]), it begins only while that node has the lease.
     pub(super) fn write(&self) -> Result<Transaction<'_>, StoreError> {
+        match self {
+            Self::Sqlite(_) => self.write_without_lease(),
+            Self::Postgres(link) => {
+                link.begin()?;
+                Ok(Transaction { db: self, sqlite: None })
+            }
+        }
+    }
+
+    /// The same for what any node may write.
+    pub(super) fn write_without_lease(&self) -> Result<Transaction<'_>, StoreError> {
         Ok(match self {
             Self::Sqlite(db) => {
                 let immediate = rusqlite::TransactionBehavior::Immediate;
                 Transaction { db: self, sqlite: Some(rusqlite::Transaction::new_unchecked(db, immediate)?) }
             }
             Self::Postgres(link) => {
-                link.begin()?;
+                link.begin_without_lease()?;
                 Transaction { db: self, sqlite: None }
             }
         })
     }
 
-    /// The same where no outbox may be yet, and so no write lock: two that make one wait for each other.
+    /// From now on it writes as the holder of the lease with this number, or as any node does.
+    pub(super) fn lead(&self, token: Option<i64>) {
+        if let Self::Postgres(link) = self {
+            link.lead(token);
+        }
+    }
+
+    /// Whether nodes may share it.
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
+    /// The database's own clock, in Unix ms, as a part of a statement.
+    pub(super) fn clock(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
+            Self::Postgres(_) => postgres::CLOCK,
+        }
+    }
+
+    /// Begins a transaction where no outbox may be yet, and so no write lock: two that make one wait for each other.
     pub(super) fn write_first(&self) -> Result<Transaction<'_>, StoreError> {
         match self {
             Self::Sqlite(_) => self.write(),

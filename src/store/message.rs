@@ -51,13 +51,21 @@ impl MessageId {
     }
 }
 
-/// Leases of processes that died are forgotten; how many there were.
-pub(super) fn forget_leases(db: &Connection) -> Result<usize, StoreError> {
+/// Claims of processes that died are forgotten; how many there were.
+pub(super) fn forget_claims(db: &Connection) -> Result<usize, StoreError> {
     let mut orphans = 0;
     for table in ["post", "digest"] {
         orphans += db.execute(&format!("UPDATE {table} SET leased = NULL WHERE leased IS NOT NULL"), [])?;
     }
     Ok(orphans)
+}
+
+/// One claim is forgotten.
+pub(super) fn forget_claim(db: &Connection, claim: i64) -> Result<(), StoreError> {
+    for table in ["post", "digest"] {
+        db.execute(&format!("UPDATE {table} SET leased = NULL WHERE leased = ?1"), [claim])?;
+    }
+    Ok(())
 }
 
 /// The clock went back: a message waits as long as it was meant to, from now on.

@@ -2,7 +2,7 @@
 
 use super::assign_post::PostAssigner;
 use super::cause::CauseChange;
-use super::db::{OptionalExtension, Transaction, params};
+use super::db::{Connection, OptionalExtension, Transaction, params};
 use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::history::{self, Heard};
 use super::new_delivery::{Ended, NOBODY, NewDeliveryRow};
@@ -87,16 +87,9 @@ impl Store {
         Ok(imported)
     }
 
-    /// Forgets leases of processes that died, and pauses and due times that lie further ahead than they were set for
-    /// because the clock went back. To be called by whoever has just got the delivery lock.
+    /// See [`recover`]. To be called by whoever has just got the delivery lock.
     pub(crate) fn recover(&self, now: i64) -> Result<usize, StoreError> {
-        let orphans = message::forget_leases(&self.db)?;
-        pause::follow_clock(&self.db, now)?;
-        message::follow_clock(&self.db, now)?;
-        recovery::follow_clock(&self.db, now)?;
-        escalation::follow_clock(&self.db, now)?;
-        still::follow_clock(&self.db, now)?;
-        Ok(orphans)
+        recover(&self.db, now)
     }
 
     /// The queues in which something waits.
@@ -183,6 +176,18 @@ impl Store {
         transaction.commit()?;
         Ok(purged)
     }
+}
+
+/// Forgets claims of processes that died or were overtaken, and pauses and due times that lie further ahead than they were
+/// set for because the clock went back. For whoever has just begun to deliver.
+pub(super) fn recover(db: &Connection, now: i64) -> Result<usize, StoreError> {
+    let orphans = message::forget_claims(db)?;
+    pause::follow_clock(db, now)?;
+    message::follow_clock(db, now)?;
+    recovery::follow_clock(db, now)?;
+    escalation::follow_clock(db, now)?;
+    still::follow_clock(db, now)?;
+    Ok(orphans)
 }
 
 /// Keeps a message of our own, in the caller's transaction. Two with one key are one message.

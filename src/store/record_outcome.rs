@@ -9,6 +9,7 @@ use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::message::MessageId;
 use super::new_delivery::NewDeliveryRow;
 use super::pause::Pause;
+use super::repair::{self, Standing};
 use super::state::DeliveryState;
 use super::{Store, StoreError};
 use crate::model::outcome::Posted;
@@ -64,9 +65,25 @@ pub(crate) struct Pace {
     pub(crate) edits_from: i64,
 }
 
+/// What was done about an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recorded {
+    /// It was recorded.
+    Done,
+    /// Somebody else had taken over: what this attempt did to Slack is taken back, or edited once more.
+    Repaired,
+    /// Likewise, but it was a message that can't be taken back.
+    ShownTwice,
+    /// Likewise, and the attempt did nothing.
+    Nothing,
+}
+
 impl Store {
     /// Writes what became of an attempt, in one transaction. The channel (or, after an edit, the integration's edits)
     /// then holds still: Slack counts calls that it refuses, too. `quiet`: see [`PostAssigner`].
+    ///
+    /// The claim says whether it may be recorded, not the lease: as long as the message has the claim, nobody took over. So
+    /// it may be repeated where the answer was lost, also by a node that doesn't lead any more.
     pub(crate) fn record_outcome(
         &mut self,
         claimed: &Claimed,
@@ -74,17 +91,23 @@ impl Store {
         pace: Pace,
         quiet: Duration,
         now: i64,
-    ) -> Result<(), StoreError> {
-        let transaction = self.db.write()?;
+    ) -> Result<Recorded, StoreError> {
+        let transaction = self.db.write_without_lease()?;
         let recorder = Recorder { db: &transaction, claimed, quiet, now };
         recorder.pace(outcome, pace)?;
-        if claimed.is_only_a_curve() {
-            recorder.record_curve(outcome)?;
-        } else {
-            recorder.record(outcome)?;
+        let done = match repair::standing(&transaction, claimed)? {
+            Standing::Claimed if claimed.is_only_a_curve() => {
+                recorder.record_curve(outcome).map(|()| Recorded::Done)?
+            }
+            Standing::Claimed => recorder.record(outcome).map(|()| Recorded::Done)?,
+            Standing::Recorded => Recorded::Done,
+            Standing::Overtaken => repair::repair(&transaction, claimed, outcome, now)?,
+        };
+        if done == Recorded::Done && transaction.is_shared() {
+            claimed.message.id.update(&transaction, "recorded = ?2", &[&claimed.claim])?;
         }
         transaction.commit()?;
-        Ok(())
+        Ok(done)
     }
 }
 

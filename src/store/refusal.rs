@@ -28,7 +28,7 @@ impl Store {
                 append(&transaction, std::slice::from_ref(entry))?;
             }
         }
-        advance(&transaction, transitions)?;
+        advance(&transaction, &self.owner, transitions)?;
         transaction.commit()
     }
 

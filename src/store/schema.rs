@@ -4,7 +4,7 @@ use super::StoreError;
 use super::db::{Connection, Row};
 
 /// Each entry brings a database one version further. Never change one that was released; add another.
-const VERSIONS: [&str; 14] = [
+const VERSIONS: [&str; 15] = [
     "
 CREATE TABLE notification (
     seq INTEGER PRIMARY KEY,             -- order of import
@@ -191,6 +191,7 @@ CREATE TRIGGER audit_stays BEFORE DELETE ON audit
     VERSION_12,
     VERSION_13,
     VERSION_14,
+    VERSION_15,
 ];
 const VERSION_8: &str = include_str!("schema/version_8.sql");
 const VERSION_9: &str = include_str!("schema/version_9.sql");
@@ -199,6 +200,7 @@ const VERSION_11: &str = include_str!("schema/version_11.sql");
 const VERSION_12: &str = include_str!("schema/version_12.sql");
 const VERSION_13: &str = include_str!("schema/version_13.sql");
 const VERSION_14: &str = include_str!("schema/version_14.sql");
+const VERSION_15: &str = include_str!("schema/version_15.sql");
 /// From this version on reasons have their codes.
 const WITH_CODES: i64 = 8;
 
@@ -248,11 +250,11 @@ fn user_version(db: &rusqlite::Connection) -> Result<i64, StoreError> {
     Ok(db.query_row("PRAGMA user_version", [], |row| row.get(0))?)
 }
 
-/// The newest version for `PostgreSQL`, whose migrations begin with version 14.
+/// The newest version for `PostgreSQL`, whose migrations begin with version 15.
 const POSTGRES: &str = include_str!("schema/postgres.sql");
 /// The oldest program that may work with a database of this version, beside newer ones. A step that only adds doesn't
 /// raise it.
-const OLDEST: i64 = 14;
+const OLDEST: i64 = 15;
 
 /// What `PostgreSQL` keeps of its schema.
 struct Meta {

@@ -3,6 +3,7 @@
 mod both;
 mod curve;
 mod history;
+mod lease;
 mod migration;
 mod server;
 mod statements;
@@ -37,10 +38,19 @@ fn waiting(mode: MessageMode) -> NewDelivery {
     NewDelivery::Waiting { queue: ops(), mentions: Vec::new(), annotation: None, mode, deferred: None }
 }
 
+/// The right to deliver: of the file's only process, or the lease.
+fn leadership(store: &Store) -> Leadership {
+    if !store.is_shared() {
+        return Leadership::of_a_temporary_outbox();
+    }
+    let taken = store.take_lease("test", 0).unwrap();
+    taken.map_or_else(|| Leadership::of_current_lease(store), |(leadership, _)| leadership)
+}
+
 /// The next step that may be taken.
 fn claim(store: &Store, now: i64) -> Option<Claimed> {
     let is_paused = store.paused_until(&ops()).unwrap() > now;
-    if is_paused { None } else { store.claim(&ops(), EDITABLE, QUIET, now).unwrap() }
+    if is_paused { None } else { store.claim(&leadership(store), &ops(), EDITABLE, QUIET, now).unwrap() }
 }
 
 fn record(store: &mut Store, claimed: &Claimed, outcome: &RecordedOutcome, now: i64) {

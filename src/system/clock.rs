@@ -15,6 +15,13 @@ pub(crate) fn wall_ns() -> u128 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos()
 }
 
+/// The time since the machine was started, with what it was suspended for: for durations that another machine measures, too.
+pub(crate) fn since_boot() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let nanos = u32::try_from(now.tv_nsec).unwrap_or(0);
+    Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), nanos)
+}
+
 /// The wall clock as it was at the start, moved on by the monotonic one.
 ///
 /// Deadlines and holds are reckoned by it, so that a stepped wall clock neither stalls a delivery nor makes it early.
@@ -29,6 +36,11 @@ pub(crate) struct SteadyClock {
 impl SteadyClock {
     pub(crate) fn start() -> Self {
         Self { wall_ms: wall_ms(), started: Some(Instant::now()) }
+    }
+
+    /// One that another machine's clock has set: the database's, where nodes share it.
+    pub(crate) fn at(now_ms: i64) -> Self {
+        Self { wall_ms: now_ms, started: Some(Instant::now()) }
     }
 
     /// A clock that stands at this time.

@@ -2,6 +2,7 @@
 //! run there, `nagios` and `played` are cores, `on_call` has all of them together, with a listener; `wait` waits;
 //! `postgres` is a database server.
 
+pub(crate) mod cluster;
 pub(crate) mod nagios;
 pub(crate) mod on_call;
 pub(crate) mod played;

@@ -13,6 +13,7 @@ mod cases;
 mod cause;
 mod centreon;
 mod check;
+mod cluster;
 mod command_line;
 mod commands;
 mod cores;

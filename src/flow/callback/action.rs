@@ -14,6 +14,7 @@ mod state_reads;
 use super::access_lookup::AccessLookup;
 use super::request::Request;
 use crate::config::Config;
+use crate::flow::node::Node;
 use crate::model::notification::clean_line;
 use crate::rules::authorise::Person;
 use crate::state_dir::listener_status::StatusWriter;
@@ -33,6 +34,7 @@ use std::time::{Duration, Instant};
 const IDLE_PAUSE: Duration = Duration::from_secs(60 * 60);
 /// After an error of the disk or the database.
 const ERROR_PAUSE: Duration = Duration::from_secs(5);
+const FENCED_PAUSE: Duration = Duration::from_millis(200);
 /// How long finished requests are kept; the audit keeps them for good.
 const HISTORY_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// The same for refused requests: longer than Slack may send a request again.
@@ -62,15 +64,21 @@ pub(super) struct ActionWorker {
     status: StatusWriter,
     /// Measures how long the core's state is watched for an effect.
     clock: SteadyClock,
+    node: Arc<Node>,
+    /// When the commands that are sent next were recorded as such, since boot.
+    recorded_at: Duration,
     /// When old rows of the audit were removed last.
     trimmed: Option<Instant>,
 }
 
 impl ActionWorker {
-    pub(super) fn new(lookup: AccessLookup, store: Store, status: StatusWriter) -> Self {
+    pub(super) fn new(lookup: AccessLookup, store: Store, status: StatusWriter, node: Arc<Node>) -> Self {
         let (informed, state_reads, seen) = (HashSet::new(), StateReads::default(), HashMap::new());
         let (spool, clock) = (Spool::new(&lookup.config().state_dir), SteadyClock::start());
-        Self { store, lookup, informed, state_reads, seen, spool, status, clock, trimmed: None }
+        let mut store = store;
+        store.carry_out_as(node.name());
+        let recorded_at = Duration::ZERO;
+        Self { store, lookup, informed, state_reads, seen, spool, status, clock, node, recorded_at, trimmed: None }
     }
 
     /// Works until it is asked to stop.
@@ -85,6 +93,10 @@ impl ActionWorker {
         }
         loop {
             let pause = self.run_due().unwrap_or_else(|e| {
+                // Another node took a request over, or does the same just now.
+                if matches!(e, StoreError::Fenced) {
+                    return FENCED_PAUSE;
+                }
                 error!("action requests interrupted reason={:?} action=retry kept=all", e.to_string());
                 ERROR_PAUSE
             });

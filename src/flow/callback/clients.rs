@@ -1,6 +1,7 @@
 //! One Slack client per integration, created when it is first needed and again after a change of the configuration.
 
 use crate::config::Config;
+use crate::rules::lease::Term;
 use crate::slack::api::Client;
 use crate::system::environment::Environment;
 use log::error;
@@ -11,11 +12,19 @@ pub(crate) struct Clients {
     config: Arc<Config>,
     env: Environment,
     known: HashMap<String, Client>,
+    /// The lease in whose name they call.
+    term: Option<Arc<Term>>,
 }
 
 impl Clients {
     pub(crate) fn new(config: Arc<Config>, env: Environment) -> Self {
-        Self { config, env, known: HashMap::new() }
+        Self { config, env, known: HashMap::new(), term: None }
+    }
+
+    /// See [`Client::within`].
+    pub(crate) fn within(mut self, term: Option<Arc<Term>>) -> Self {
+        self.term = term;
+        self
     }
 
     /// Puts a configuration in force; nothing happens when it is the same.
@@ -31,7 +40,7 @@ impl Clients {
         if !self.known.contains_key(integration) {
             let found = self.config.integrations.iter().find(|found| found.name == integration)?;
             match Client::new(found, &self.env) {
-                Ok(client) => self.known.insert(integration.to_owned(), client),
+                Ok(client) => self.known.insert(integration.to_owned(), client.within(self.term.clone())),
                 Err(e) => {
                     error!("can't create a Slack client integration={integration} reason={:?}", e.to_string());
                     return None;

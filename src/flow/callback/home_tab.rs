@@ -8,6 +8,7 @@ mod view;
 use super::access_lookup::AccessLookup;
 use super::request::Requester;
 use crate::config::Config;
+use crate::flow::node::Node;
 use crate::model::outcome::Outcome;
 use crate::monitoring::objects::DisplayNames;
 use crate::rules::remedy::{Context, remedy};
@@ -32,6 +33,8 @@ const CALL_PACE: Duration = Duration::from_secs(1);
 /// How often the outbox is looked at while a tab is open.
 const TICK: Duration = Duration::from_millis(500);
 const IDLE_PAUSE: Duration = Duration::from_secs(60 * 60);
+/// How often the leader looks for tabs that were opened at other nodes.
+const OTHERS_INTERVAL: Duration = Duration::from_secs(30);
 /// After an error that won't go away by itself within moments.
 const SLOW_RETRY: Duration = Duration::from_secs(10 * 60);
 /// For one call.
@@ -53,6 +56,9 @@ pub(super) enum HomeMessage {
 /// The state of the thread.
 pub(super) struct HomeWorker {
     store: Store,
+    node: Arc<Node>,
+    /// Where nodes share the outbox: when the tabs that were opened at the others were read last.
+    remembered: Option<Instant>,
     lookup: AccessLookup,
     names: DisplayNames,
     watchers: Vec<Watcher>,
@@ -81,19 +87,25 @@ struct Watcher {
 }
 
 impl HomeWorker {
-    pub(super) fn new(lookup: AccessLookup, store: Store) -> Self {
+    pub(super) fn new(lookup: AccessLookup, store: Store, node: Arc<Node>) -> Self {
         let (problems, next_call, last_logged) = (HashMap::new(), HashMap::new(), HashMap::new());
         let (names, watchers) = (DisplayNames::default(), Vec::new());
-        Self { store, lookup, names, watchers, seen: 0, problems, next_call, last_logged }
+        Self { store, node, remembered: None, lookup, names, watchers, seen: 0, problems, next_call, last_logged }
     }
 
     /// Works until the process ends.
     pub(super) fn run(mut self, inbox: &Receiver<HomeMessage>) {
-        if let Err(e) = self.remember() {
+        if !self.node.has_others()
+            && let Err(e) = self.remember()
+        {
             self.log_failure("", &e.to_string(), Next::WhenOpened);
         }
         loop {
-            let message = inbox.recv_timeout(if self.watchers.is_empty() { IDLE_PAUSE } else { TICK });
+            let message = inbox.recv_timeout(match (self.watchers.is_empty(), self.node.has_others()) {
+                (false, _) => TICK,
+                (true, true) => OTHERS_INTERVAL,
+                (true, false) => IDLE_PAUSE,
+            });
             match message {
                 Ok(message) => self.handle(message),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -133,6 +145,10 @@ impl HomeWorker {
             }
             let ago = Duration::from_millis(u64::try_from(wall - at).unwrap_or(0));
             let opened = now.checked_sub(ago).unwrap_or(now);
+            let is_known = |w: &Watcher| w.requester.integration == integration && w.requester.user == user;
+            if self.watchers.iter().any(is_known) {
+                continue;
+            }
             let requester = Requester { integration, team, user, ..Requester::default() };
             self.watchers.push(Watcher {
                 requester,
@@ -191,8 +207,24 @@ impl HomeWorker {
         Ok(())
     }
 
+    /// Where nodes share the outbox, the one at which a tab was opened publishes it once, and the leader does when something
+    /// changes.
+    fn follow_leadership(&mut self) -> Result<(), StoreError> {
+        if !self.node.leads() {
+            self.remembered = None;
+            self.watchers.retain(|watcher| watcher.is_asked);
+        } else if self.remembered.is_none_or(|last| last.elapsed() >= OTHERS_INTERVAL) {
+            self.remember()?;
+            self.remembered = Some(Instant::now());
+        }
+        Ok(())
+    }
+
     /// Publishes the views that are due, one for each integration.
     fn refresh(&mut self) -> Result<(), StoreError> {
+        if self.node.has_others() {
+            self.follow_leadership()?;
+        }
         self.watchers.retain(|watcher| watcher.opened.elapsed() < WATCHED_FOR);
         if self.watchers.is_empty() {
             return Ok(());

@@ -11,6 +11,7 @@ use super::slash_queue::SlashQueue;
 use super::{DATABASE_PATIENCE, locked};
 use crate::config::Config;
 use crate::flow::callback::request::Requester;
+use crate::flow::node::Node;
 use crate::state_dir::listener_status::StatusWriter;
 use crate::store::Store;
 use crate::system::environment::Environment;
@@ -41,12 +42,17 @@ pub(super) struct Threads {
 
 impl Threads {
     /// Starts them; they end with the process, but for the action worker.
-    pub(super) fn start(config: &Arc<Config>, env: &Environment, status: &StatusWriter) -> Result<Self, CallbackError> {
+    pub(super) fn start(
+        config: &Arc<Config>,
+        env: &Environment,
+        status: &StatusWriter,
+        node: &Arc<Node>,
+    ) -> Result<Self, CallbackError> {
         let store = |patience| Store::open(config.outbox_at(), patience).map(|(store, _)| store);
         let lookup = || AccessLookup::new(Arc::clone(config), env.clone());
 
         let (actions, action_inbox) = channel();
-        let worker = ActionWorker::new(lookup(), store(WORKER_DATABASE_PATIENCE)?, status.clone());
+        let worker = ActionWorker::new(lookup(), store(WORKER_DATABASE_PATIENCE)?, status.clone(), Arc::clone(node));
         let action_worker = Builder::new().name("action-worker".into()).spawn(move || worker.run(&action_inbox))?;
 
         let slash_queue = Arc::new(SlashQueue::default());
@@ -57,7 +63,7 @@ impl Threads {
         }
 
         let (homes, home_inbox) = channel();
-        let worker = HomeWorker::new(lookup(), store(WORKER_DATABASE_PATIENCE)?);
+        let worker = HomeWorker::new(lookup(), store(WORKER_DATABASE_PATIENCE)?, Arc::clone(node));
         Builder::new().name("home-worker".into()).spawn(move || worker.run(&home_inbox))?;
 
         let ephemeral = EphemeralSender::start(lookup())?;

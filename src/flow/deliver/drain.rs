@@ -21,6 +21,7 @@ use crate::system::clock::millis;
 use log::{error, warn};
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 /// How many names are listed at once: bounds memory with a million files, and the directory is read only now and then.
 const LIST_MAX: usize = 20_000;
@@ -50,8 +51,12 @@ impl Deliverer {
             self.subscriptions = subscriptions(&self.store)?;
         }
         self.awaited = None;
-        let (mut imported, mut waiting) = (self.store.count_recoveries(self.now_ms())?, HashSet::new());
-        imported += usize::from(self.post_weekly()?);
+        let (mut imported, mut waiting) = (0, HashSet::new());
+        if self.leadership.is_some() && self.is_look_due() {
+            self.looked = Some(Instant::now());
+            imported += self.store.count_recoveries(self.now_ms())?;
+            imported += usize::from(self.post_weekly()?);
+        }
         for batch in ids.chunks(BATCH) {
             imported += self.import(batch, &mut waiting)?;
         }

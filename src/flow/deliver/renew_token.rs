@@ -95,6 +95,7 @@ impl Deliverer {
             }
             let Some(integration) = self.integration(name) else { return Ok(()) };
             let client = Client::new(integration, &self.env).map_err(|e| (e.to_string(), RETRY_REFUSED))?;
+            let client = client.within(self.term());
             let granted = oauth::refresh(&client, old, self.now_ms() / 1000, budget);
             (old.clone(), granted.map_err(|outcome| when(&outcome))?)
         };

@@ -12,7 +12,7 @@ use crate::rules::digest::{self, DigestStep};
 use crate::rules::remedy::{Context, remedy};
 use crate::rules::retry::{self, Attempt, Next};
 use crate::slack::api::Client;
-use crate::store::{Claimed, DeliveryQueue, Pace, Planned, RecordedOutcome, Target, Work};
+use crate::store::{Claimed, DeliveryQueue, Leadership, Pace, Planned, RecordedOutcome, Target, Work};
 use crate::system::clock::{self, millis};
 use crate::system::environment::Environment;
 use log::{error, info, warn};
@@ -34,14 +34,21 @@ impl Deliverer {
         let Some(mut planned) = self.store.plan(queue, mode, limits.window, now)? else {
             return Ok(None);
         };
-        planned.ready = planned.ready.max(self.store.paused_until(queue)?);
+        let remembered = self.paces.get(queue).copied().unwrap_or(0);
+        planned.ready = planned.ready.max(self.store.paused_until(queue)?).max(remembered);
         Ok(Some(planned))
     }
 
     /// Does the queue's next step, if it may still be done. `true`: it was put into another queue.
-    pub(super) fn send(&mut self, queue: &DeliveryQueue, budget: Duration) -> Result<bool, DeliverError> {
-        let mode = message_mode(&self.config, queue);
-        let Some(mut claimed) = self.store.claim(queue, mode, self.config.storm.window, self.now_ms())? else {
+    pub(super) fn send(
+        &mut self,
+        queue: &DeliveryQueue,
+        budget: Duration,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<bool, DeliverError> {
+        let (mode, quiet, now) = (message_mode(&self.config, queue), self.config.storm.window, self.now_ms());
+        let Some(leadership) = &self.leadership else { return Ok(false) };
+        let Some(mut claimed) = self.store.claim(leadership, queue, mode, quiet, now)? else {
             return Ok(false);
         };
         let Attempted { outcome, covered } = self.attempt(&mut claimed, budget);
@@ -54,7 +61,8 @@ impl Deliverer {
             posts_from: now.saturating_add(millis(retry::CHANNEL_PACE)),
             edits_from: now.saturating_add(millis(retry::UPDATE_PACE)),
         };
-        self.store.record_outcome(&claimed, &outcome, pace, self.config.storm.window, now)?;
+        self.remember_pace(&claimed, pace);
+        self.record(&claimed, &outcome, pace, stop)?;
         Ok(matches!(outcome, RecordedOutcome::Reroute { .. }))
     }
 
@@ -97,7 +105,8 @@ impl Deliverer {
             });
         }
         if !is_simulated && let Entry::Vacant(vacant) = self.clients.entry(integration.name.clone()) {
-            let client = Client::new(&integration, &self.env);
+            let term = self.leadership.as_ref().and_then(Leadership::term).cloned();
+            let client = Client::new(&integration, &self.env).map(|client| client.within(term));
             vacant.insert(client.map_err(|e| Outcome::TokenNever { reason: e.to_string().into() })?);
         }
         let channel = self.channel(&claimed.queue, budget)?;

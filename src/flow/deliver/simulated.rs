@@ -14,7 +14,7 @@ use crate::monitoring::details::{Details, UsedVars};
 use crate::rules::digest::DigestStep;
 use crate::rules::route;
 use crate::state_dir::spool::{Spool, SpoolId};
-use crate::store::{Claimed, DeliveryQueue, MessageId, NewDelivery, Store, Work};
+use crate::store::{Claimed, DeliveryQueue, Leadership, MessageId, NewDelivery, Store, Work};
 use crate::system::clock::SteadyClock;
 use crate::system::environment::Environment;
 use serde_json::Value;
@@ -105,6 +105,10 @@ impl Deliverer {
             env,
             spool,
             store: Store::temporary()?,
+            leadership: Some(Leadership::of_a_temporary_outbox()),
+            exiting: Arc::default(),
+            paces: HashMap::new(),
+            looked: None,
             clock: SteadyClock::simulated(now),
             names: Arc::default(),
             details: Details::default(),

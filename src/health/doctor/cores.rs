@@ -166,6 +166,7 @@ fn transport_step(hop: &str, core: &Core) -> Step {
                 | SendError::Write { .. }
                 | SendError::Unreachable { .. }
                 | SendError::Relay(_)
+                | SendError::Late(_)
                 | SendError::Half(_) => Trouble::Unreachable,
             };
             Step::bad(trouble, hop, e.to_string(), remedy(&e, core.kind))

@@ -27,7 +27,7 @@ fn server(callback: impl Fn(&Verified) -> HttpReply + Send + Sync + 'static) -> 
     let config = crate::config::load(Some(&path), &env).unwrap().0;
     let status = StatusWriter::new(&config.runtime_dir);
     status.update(|status| status.interrupted = Some(StatusNote::now("no disk".to_owned())));
-    let mut endpoints = Endpoints::new(&config, &env, status);
+    let mut endpoints = Endpoints::new(&config, &env, status, Arc::new(crate::flow::node::Node::new(&config)));
     endpoints.callback_in_a_test = Some(Box::new(callback));
     let signers = ["first", "second"].map(|name| Signer {
         integration: name.to_owned(),

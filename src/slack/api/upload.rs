@@ -38,7 +38,7 @@ impl Client {
         let answer = self.patiently(method, || {
             let request = self.agent.post(format!("{}{method}", self.integration.api_url));
             let request = request.header("Authorization", self.bearer()).config();
-            let request = request.timeout_global(Some(budget.min(self.integration.timeout))).build();
+            let request = request.timeout_global(Some(self.limits(budget)?.all)).build();
             Self::read(|| request.send_form(form)).and_then(|answer| of_lookup(&answer))
         })?;
         let (url, id) =

@@ -38,6 +38,9 @@ const LIMIT_MIN: Duration = Duration::from_millis(250);
 /// So long the server lets a transaction wait for its next statement, and a statement run.
 const IDLE_MAX: Duration = Duration::from_secs(4);
 
+/// The server's clock, in Unix ms: it goes on within a transaction.
+pub(super) const CLOCK: &str = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+
 /// A connection, made at its first use and anew after each failure.
 pub(in crate::store) struct Link {
     server: Arc<Server>,
@@ -45,6 +48,8 @@ pub(in crate::store) struct Link {
     session: RefCell<Option<Session>>,
     transaction: Cell<State>,
     limit: Duration,
+    /// Of the lease in whose name it writes.
+    token: Cell<Option<i64>>,
 }
 
 /// Drives a connection while somebody waits for it, on that thread.
@@ -132,6 +137,7 @@ impl Link {
             session,
             transaction,
             limit: patience.clamp(LIMIT_MIN, LIMIT),
+            token: Cell::new(None),
         })
     }
 
@@ -190,10 +196,32 @@ impl Link {
         })
     }
 
-    /// Begins a transaction and takes the write lock.
+    /// Writes in the name of a lease from now on, or of none.
+    pub(super) fn lead(&self, token: Option<i64>) {
+        self.token.set(token);
+    }
+
+    /// Begins a transaction and takes the write lock. Where this connection writes in the name of a lease: only while that
+    /// is in force. Whoever takes it over needs the write lock for that, so it stays in force until the transaction ends.
     pub(super) fn begin(&self) -> Result<(), StoreError> {
-        let lock = "SELECT name FROM lease WHERE name = 'write' FOR UPDATE";
-        self.begin_with(lock, |answer| answer.iter().any(|line| matches!(line, SimpleQueryMessage::Row(_))))
+        let Some(token) = self.token.get() else { return self.begin_without_lease() };
+        let lock =
+            format!("{LOCK}; SELECT name FROM lease WHERE name = 'deliver' AND token = {token} AND until > {CLOCK}");
+        let mut leads = false;
+        self.begin_with(&lock, |answer| {
+            leads = has_row(answer, "deliver");
+            has_row(answer, "write")
+        })?;
+        if leads {
+            return Ok(());
+        }
+        self.roll_back();
+        Err(StoreError::Fenced)
+    }
+
+    /// The same for what any node may write.
+    pub(super) fn begin_without_lease(&self) -> Result<(), StoreError> {
+        self.begin_with(LOCK, |answer| has_row(answer, "write"))
     }
 
     /// Begins a transaction where there is no write lock yet; others who do so wait.
@@ -201,7 +229,7 @@ impl Link {
         self.begin_with("SELECT pg_advisory_xact_lock(7221173)", |_| true)
     }
 
-    fn begin_with(&self, lock: &str, has_lock: impl Fn(&[SimpleQueryMessage]) -> bool) -> Result<(), StoreError> {
+    fn begin_with(&self, lock: &str, has_lock: impl FnOnce(&[SimpleQueryMessage]) -> bool) -> Result<(), StoreError> {
         if self.transaction.get() != State::Idle {
             return Err(StoreError::Content("a transaction within another one".to_owned()));
         }
@@ -370,6 +398,14 @@ impl Link {
         };
         let (Ok(()) | Err(_)) = self.waiter.wait(Instant::now() + self.limit, ended);
     }
+}
+
+/// Takes the write lock.
+const LOCK: &str = "SELECT name FROM lease WHERE name = 'write' FOR UPDATE";
+
+/// Whether the answer has a row that begins so.
+fn has_row(answer: &[SimpleQueryMessage], name: &str) -> bool {
+    answer.iter().any(|line| matches!(line, SimpleQueryMessage::Row(row) if row.get(0) == Some(name)))
 }
 
 impl Session {

@@ -1,4 +1,4 @@
--- The outbox with PostgreSQL, as version 14 has it: the same tables, columns, defaults and keys as in the files of versions
+-- The outbox with PostgreSQL, as version 15 has it: the same tables, columns, defaults and keys as in the files of versions
 -- (tests compare them). Texts are compared byte by byte, as SQLite does; a number is 64 bits wide.
 CREATE TABLE meta (                            -- SQLite has user_version
     version BIGINT NOT NULL,                   -- the newest that was applied
@@ -30,7 +30,8 @@ CREATE TABLE digest (                          -- one message for many problems
     attempts BIGINT NOT NULL DEFAULT 0,         -- since the last success
     due BIGINT NOT NULL DEFAULT 0,              -- Unix ms; not before
     due_set BIGINT NOT NULL DEFAULT 0,          -- when that was decided
-    leased BIGINT,                              -- being sent since
+    leased BIGINT,                              -- the claim of whoever sends it now: a random number
+    recorded BIGINT,                            -- the claim whose outcome was recorded last
     reason TEXT COLLATE "C",                    -- why it waits
     updated BIGINT NOT NULL,                    -- Unix ms
     deferred_until BIGINT                       -- its problems can wait until then; Unix ms
@@ -56,7 +57,8 @@ CREATE TABLE post (                            -- a message about one problem, o
     attempts BIGINT NOT NULL DEFAULT 0,         -- since the last success
     due BIGINT NOT NULL DEFAULT 0,              -- Unix ms; not before
     due_set BIGINT NOT NULL DEFAULT 0,          -- when that was decided
-    leased BIGINT,                              -- being sent since
+    leased BIGINT,                              -- the claim of whoever sends it now: a random number
+    recorded BIGINT,                            -- the claim whose outcome was recorded last
     reason TEXT COLLATE "C",                    -- why it waits
     updated BIGINT NOT NULL,                    -- Unix ms
     recovers BIGINT,                            -- when the recovery that waits for the other cores counts; Unix ms
@@ -159,7 +161,23 @@ CREATE TABLE action_request (                  -- an action that somebody asked 
     due BIGINT NOT NULL DEFAULT 0,              -- Unix ms; new: not before; sent: the core is looked at until then
     reply TEXT COLLATE "C",                     -- text for the person that wasn't sent yet
     outcome TEXT COLLATE "C" CHECK (outcome IN ('confirmed', 'refused', 'ended')), -- of one that is done
-    detail TEXT COLLATE "C"                     -- the reason, of one that isn't confirmed
+    detail TEXT COLLATE "C",                    -- the reason, of one that isn't confirmed
+    owner TEXT COLLATE "C" NOT NULL DEFAULT '',  -- the node that carries it out
+    owned BIGINT NOT NULL DEFAULT 0             -- since when; by the database's clock, Unix ms
+);
+CREATE TABLE repair (                          -- a message that Slack has twice, to be deleted
+    integration TEXT COLLATE "C" NOT NULL,
+    channel TEXT COLLATE "C" NOT NULL,
+    ts TEXT COLLATE "C" NOT NULL,
+    since BIGINT NOT NULL,                      -- Unix ms
+    due BIGINT NOT NULL,                        -- Unix ms; not before
+    PRIMARY KEY (integration, channel, ts)
+);
+CREATE TABLE slack_wait (                      -- until when Slack wants no call of a method
+    integration TEXT COLLATE "C" NOT NULL,
+    method TEXT COLLATE "C" NOT NULL,
+    until BIGINT NOT NULL,                      -- by the database's clock; Unix ms
+    PRIMARY KEY (integration, method)
 );
 CREATE TABLE origin (                          -- who notifies for which core
     core TEXT COLLATE "C" NOT NULL,

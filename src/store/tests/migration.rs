@@ -146,7 +146,7 @@ pub(super) fn deliver_all(store: &mut Store) -> BTreeMap<String, Vec<&'static st
             if store.paused_until(&queue).unwrap() > now {
                 continue;
             }
-            if let Some(claimed) = store.claim(&queue, EDITABLE, QUIET, now).unwrap() {
+            if let Some(claimed) = store.claim(&leadership(store), &queue, EDITABLE, QUIET, now).unwrap() {
                 steps.entry(format!("{} {}", queue.integration, queue.target)).or_default().push(step(&claimed));
                 record(store, &claimed, &delivered(), now);
             }

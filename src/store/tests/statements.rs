@@ -10,6 +10,7 @@ const PARTS: &[(&str, &str, &[&str])] = &[
     ("", "COVERED_MAX", &["9"]),
     ("", "PROBLEMS_MAX", &["9"]),
     ("", "HOUR_MS", &["9"]),
+    ("", "clock", &["CAST(0 AS BIGINT)"]),
     ("claim.rs", "", &["post", "digest"]),
     ("claim.rs", "json", &["updated"]),
     ("claim.rs", "which", &["d.post = ?1 ORDER BY d.id", "d.digest = ?1 AND d.line = 1 ORDER BY d.urgency DESC, d.id"]),
@@ -19,6 +20,13 @@ const PARTS: &[(&str, &str, &[&str])] = &[
     ("escalation.rs", "column", &["id", "digest"]),
     ("escalation.rs", "which", &["object = ?1", "digest = ?1"]),
     ("rows.rs", "table", &["verdict WHERE at < ?1", "open_problem WHERE heard < ?1"]),
+    (
+        "request_owner.rs",
+        "of_the_dead",
+        &[
+            "reply IS NOT NULL AND owner <> ?1 AND owner NOT IN (SELECT name FROM node WHERE seen > CAST(0 AS BIGINT) - ?2)",
+        ],
+    ),
     ("message.rs", "", &["post", "digest"]),
     (
         "message.rs",

@@ -9,12 +9,12 @@ use crate::flow::callback::request::{Request, RequestedAction, Requester};
 use crate::model::action::Action;
 use crate::model::object::Object;
 use crate::model::problem::Problem;
-use crate::monitoring::{dialect, knows_expiry, wording};
+use crate::monitoring::{dialect, knows_expiry, send, wording};
 use crate::rules::authorise::{Authorised, Caller, Permission, Person, Refusal, Right, authorise};
 use crate::rules::command::ExternalCommand;
 use crate::slack::forms::HANDED_OVER;
 use crate::store::{
-    ActionRequest, ActionState, DeliveryQueue, NewActionRequest, NewActionTaken, ShownMessage, StoreError,
+    ActionRequest, ActionState, DeliveryQueue, KnownNode, NewActionRequest, NewActionTaken, ShownMessage, StoreError,
 };
 use crate::system::clock;
 use std::collections::BTreeMap;
@@ -36,6 +36,8 @@ pub(in crate::flow::callback) enum Stop {
     Ended(Ended),
     /// It becomes these requests, each of one object.
     Split(Vec<NewActionRequest>),
+    /// Another node carries it out, which has a way to its core.
+    OtherNode,
     Store(StoreError),
 }
 
@@ -94,6 +96,10 @@ impl From<StoreError> for Stop {
 impl ActionWorker {
     /// The kept requests that are due.
     pub(in crate::flow::callback) fn due_requests(&self) -> Result<Vec<ActionRequest>, StoreError> {
+        if self.node.has_others() {
+            let cores = self.node.reaches(&self.lookup.config());
+            self.store.take_requests(&cores, self.node.leads(), clock::wall_ms())?;
+        }
         self.store.requests(ActionState::New, clock::wall_ms(), BATCH)
     }
 
@@ -141,6 +147,7 @@ impl ActionWorker {
         let Some(core) = self.lookup.core(&object.core) else {
             return Ok(());
         };
+        self.check_way(kept, &core)?;
         match expiry::look(&core, object, author, comment) {
             Ending::Due => Ok(()),
             Ending::Another => Err(Stop::nothing_to_do("The acknowledgement that was to end is gone already.")),
@@ -206,7 +213,22 @@ impl ActionWorker {
             .lookup
             .core(&object.core)
             .ok_or_else(|| Stop::failed(format!("ackbell's configuration no longer has a [cores.{}].", object.core)))?;
+        self.check_way(kept, &core)?;
         Ok(Found { request, core, object, shown })
+    }
+
+    /// Leaves a request to another node that has a way to its core, if this one hasn't: what its message is about is known
+    /// only now.
+    fn check_way(&self, kept: &ActionRequest, core: &Core) -> Result<(), Stop> {
+        if !self.node.has_others() || send::reaches(core) {
+            return Ok(());
+        }
+        let reaches = |node: &KnownNode| !node.is_gone() && node.beat.reaches.contains(&core.name);
+        if self.store.nodes()?.iter().any(|node| node.beat.name != self.node.name() && reaches(node)) {
+            self.store.release_request(kept.id)?;
+            return Err(Stop::OtherNode);
+        }
+        Ok(())
     }
 
     /// The request, naming the object that its message is about.

@@ -13,7 +13,7 @@ use crate::rules::confirm::Expectation;
 use crate::state_dir::listener_status::StatusNote;
 use crate::store::{ActionOutcome, ActionRequest, StoreError, Transition};
 use crate::system::clock;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How long the core's state is watched for the effect of a command.
@@ -21,6 +21,10 @@ const CONFIRM_MS: i64 = 15_000;
 /// A command file that is full empties soon, or its reader hangs.
 const FULL_RETRIES: u32 = 20;
 const FULL_PAUSE: Duration = Duration::from_millis(100);
+
+/// A command that waited for so long since it was recorded as being sent isn't sent: another node may have told the person
+/// by now that it wasn't, because this one was paused.
+const LATE_AFTER: Duration = Duration::from_secs(5);
 
 /// A command, and whether the core got it; of several cores of that name, why others didn't.
 pub(in crate::flow::callback) type Sent = (Ready, Result<Vec<String>, SendError>);
@@ -35,8 +39,11 @@ impl ActionWorker {
         let (mut refusals, mut refused) = (Vec::new(), Vec::new());
         // When each core wrote its state last: the effect must show in a later one.
         let mut written: BTreeMap<String, Option<i64>> = BTreeMap::new();
+        let mut names = BTreeSet::new();
         for (kept, request, prepared) in prepared {
             match prepared {
+                // The one after the first is looked at once that is under way.
+                Ok(ready) if self.node.has_others() && !names.insert(name_of(&ready)) => {}
                 Ok(ready) => {
                     let core = &ready.core;
                     let before = *written.entry(core.name.clone()).or_insert_with(|| state::written(core));
@@ -67,10 +74,12 @@ impl ActionWorker {
                         moves.push((kept.id, if is_silent { silently } else { finished(&kept, &sentence) }));
                     }
                 }
+                Err(Stop::OtherNode) => {}
                 Err(Stop::Store(e)) => return Err(e),
             }
         }
         self.store.refuse(&refusals, &refused, clock::wall_ms())?;
+        self.recorded_at = clock::since_boot();
         self.store.advance_requests(&moves, &rows)?;
         Ok(to_send)
     }
@@ -78,7 +87,12 @@ impl ActionWorker {
     /// Writes each command to its core.
     pub(in crate::flow::callback) fn send_all(&self, ready: Vec<Ready>) -> Vec<Sent> {
         let send_one = |one: Ready| {
-            let sent = send_patiently(&one.core, &one.command);
+            let delay = clock::since_boot().saturating_sub(self.recorded_at);
+            let sent = if self.node.has_others() && delay > LATE_AFTER {
+                Err(SendError::Late(delay.as_secs()))
+            } else {
+                send_patiently(&one.core, &one.command)
+            };
             self.status.update(|status| match &sent {
                 Err(e) if !e.is_verdict() => {
                     drop(status.commands.insert(one.core.name.clone(), StatusNote::now(e.to_string())));
@@ -118,6 +132,11 @@ impl ActionWorker {
         }
         Ok(())
     }
+}
+
+/// By it another request for the same is known.
+fn name_of(ready: &Ready) -> (String, String) {
+    (ready.request.requested_action.object_key(), ready.request.name.clone())
 }
 
 /// What the person reads. A relay's reasons are whole sentences.

@@ -1,0 +1,143 @@
+//! Where nodes share an outbox: what Slack said is kept in mind until the outbox has it, and what a sender did that was
+//! overtaken meanwhile is repaired (`store/repair` says how).
+
+use super::{CALL_MIN, DeliverError, Deliverer};
+use crate::model::outcome::Outcome;
+use crate::slack::api::Client;
+use crate::store::{Claimed, Pace, Recorded, RecordedOutcome, Repair, StoreError};
+use crate::system::clock::millis;
+use log::{error, info, warn};
+use std::collections::hash_map::Entry;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// Between two tries to record an outcome while the database is away.
+const RECORD_PAUSE: Duration = Duration::from_millis(200);
+/// A process that ends gives up after so long.
+const LAST_TRIES: Duration = Duration::from_secs(5);
+/// For one call.
+const BUDGET: Duration = Duration::from_secs(5);
+/// Between two tries to delete a message.
+const RETRY_MS: i64 = 10_000;
+/// So many channels' paces are kept in mind.
+const PACES_MAX: usize = 10_000;
+
+impl Deliverer {
+    /// Records an outcome. What Slack said is nowhere else, so while the database is away it is tried again, with the same
+    /// claim, until it is there: then it counts, or it is repaired.
+    pub(super) fn record(
+        &mut self,
+        claimed: &Claimed,
+        outcome: &RecordedOutcome,
+        pace: Pace,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(), DeliverError> {
+        let mut gives_up: Option<Instant> = None;
+        let mut is_logged = false;
+        loop {
+            let now = self.now_ms();
+            let recorded = self.store.record_outcome(claimed, outcome, pace, self.config.storm.window, now);
+            match recorded {
+                Ok(recorded) => {
+                    log_repair(claimed, recorded);
+                    return Ok(());
+                }
+                Err(e) if e.is_passing() && gives_up.is_none_or(|at| at > Instant::now()) => {
+                    if !is_logged {
+                        warn!("outcome not recorded yet reason={:?} action=retry", e.to_string());
+                        is_logged = true;
+                    }
+                    // A sign of life. A changed configuration ends the thread as well, and nothing is given up for that.
+                    let _ = stop();
+                    if self.exiting.load(Ordering::Relaxed) {
+                        gives_up.get_or_insert_with(|| Instant::now() + LAST_TRIES);
+                    }
+                    std::thread::sleep(RECORD_PAUSE);
+                }
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+
+    /// Keeps in mind that the channel holds still.
+    pub(super) fn remember_pace(&mut self, claimed: &Claimed, pace: Pace) {
+        if self.term().is_none() {
+            return;
+        }
+        let now = self.now_ms();
+        if self.paces.len() >= PACES_MAX {
+            self.paces.retain(|_, until| *until > now);
+        }
+        self.paces.insert(claimed.queue.clone(), pace.posts_from);
+    }
+
+    /// Deletes the messages that are in Slack twice.
+    pub(super) fn repair_due(&mut self, stop: &dyn Fn() -> bool) -> Result<(), DeliverError> {
+        if self.term().is_none() {
+            return Ok(());
+        }
+        for repair in self.store.repairs(self.now_ms())? {
+            if stop() {
+                return Ok(());
+            }
+            if self.share.has(&repair.integration) {
+                self.take_back(&repair)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_back(&mut self, repair: &Repair) -> Result<(), StoreError> {
+        let Repair { integration, channel, ts, .. } = repair;
+        let now = self.now_ms();
+        // First: whoever is fenced deletes nothing, and no two try at once.
+        self.store.postpone_repair(repair, now.saturating_add(RETRY_MS))?;
+        let term = self.term();
+        let Some(configured) = self.integration(integration).cloned() else { return Ok(()) };
+        let client = match self.clients.entry(integration.clone()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(vacant) => match Client::new(&configured, &self.env) {
+                Ok(client) => vacant.insert(client.within(term)),
+                Err(_) => return Ok(()),
+            },
+        };
+        match client.delete(channel, ts, BUDGET.max(CALL_MIN)) {
+            Ok(()) => info!("message taken back integration={integration} channel={channel} ts={ts}"),
+            Err(outcome) if is_gone(&outcome) => {}
+            Err(Outcome::Wait { after }) => {
+                return self.store.postpone_repair(repair, now.saturating_add(millis(after)).saturating_add(1));
+            }
+            Err(outcome) => {
+                let reason = outcome.reason().text;
+                warn!(
+                    "message not taken back yet integration={integration} channel={channel} ts={ts} reason={reason:?}"
+                );
+                return Ok(());
+            }
+        }
+        self.store.repaired(repair)
+    }
+}
+
+/// Slack has it no more: somebody deleted it.
+fn is_gone(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::PostAnew { .. })
+}
+
+fn log_repair(claimed: &Claimed, recorded: Recorded) {
+    let queue = &claimed.queue;
+    match recorded {
+        Recorded::Done | Recorded::Nothing => {}
+        Recorded::Repaired => {
+            warn!(
+                "another node took over while a message was sent integration={} target={} action=repair",
+                queue.integration, queue.target
+            );
+        }
+        Recorded::ShownTwice => error!(
+            "another node took over while a message was sent integration={} target={} shown=twice reason=\"a webhook \
+             can't take it back\"",
+            queue.integration, queue.target
+        ),
+    }
+}

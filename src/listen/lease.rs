@@ -1,0 +1,203 @@
+//! The thread of the lease, where nodes share an outbox: takes the lease when it is free, renews it, and gives it back at the
+//! end. It has a connection of its own, so nothing that is written or sent delays it.
+//!
+//! Killed, the lease ends by itself and another node takes it. Paused, this node finds that out before its next call to
+//! Slack, by its own clock, and before its next claim, by the database.
+
+use crate::config::Config;
+use crate::flow::deliver::{PATIENCE_LONG, log_orphans};
+use crate::flow::node::Node;
+use crate::rules::lease::RENEW_INTERVAL;
+use crate::state_dir::wake;
+use crate::store::{Leadership, NodeBeat, Store, StoreError};
+use crate::system::clock;
+use log::{error, info, warn};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How often a node looks at the lease, for requests that it can carry out, and the leader for what others imported.
+const LOOK_INTERVAL: Duration = Duration::from_millis(750);
+const LEADER_LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// How often a node says that it is there.
+const BEAT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How often the leader looks for requests whose owner died.
+const TAKE_OVER_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The running thread. Dropped, it gives the lease back.
+#[derive(Debug)]
+pub(super) struct LeaseThread {
+    orders: Option<Sender<Config>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl LeaseThread {
+    /// Starts it. `on_requests` is called when somebody's action request waits in the outbox.
+    pub(super) fn start(config: &Config, node: &Arc<Node>, on_requests: Box<dyn Fn() + Send>) -> Self {
+        let (orders, inbox) = channel();
+        let renewer = LeaseRenewer {
+            config: config.clone(),
+            node: Arc::clone(node),
+            on_requests,
+            store: None,
+            renewed: None,
+            beat: None,
+            looked: None,
+            took_over: None,
+            newest_delivery: 0,
+            last_logged: String::new(),
+        };
+        match Builder::new().name("lease".to_owned()).spawn(move || renewer.run(&inbox)) {
+            Ok(thread) => Self { orders: Some(orders), thread: Some(thread) },
+            Err(e) => {
+                error!("lease not kept reason={:?} action=deliver_nothing_until_restart", e.to_string());
+                Self { orders: None, thread: None }
+            }
+        }
+    }
+
+    /// Puts a changed configuration in force.
+    pub(super) fn reconfigure(&self, config: &Config) {
+        if let Some(orders) = &self.orders {
+            // The thread ends only with us.
+            let _ = orders.send(config.clone());
+        }
+    }
+}
+
+impl Drop for LeaseThread {
+    fn drop(&mut self) {
+        drop(self.orders.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The state of the thread.
+struct LeaseRenewer {
+    config: Config,
+    node: Arc<Node>,
+    on_requests: Box<dyn Fn() + Send>,
+    store: Option<Store>,
+    renewed: Option<Instant>,
+    beat: Option<Instant>,
+    looked: Option<Instant>,
+    took_over: Option<Instant>,
+    newest_delivery: i64,
+    /// Each reason is logged once.
+    last_logged: String,
+}
+
+impl LeaseRenewer {
+    fn run(mut self, inbox: &Receiver<Config>) {
+        loop {
+            let leads = self.node.leadership().is_some();
+            match self.step() {
+                Ok(()) => self.last_logged.clear(),
+                Err(e) => {
+                    let reason = e.to_string();
+                    if reason != self.last_logged {
+                        let what = if leads { "lease not renewed" } else { "lease not seen" };
+                        warn!("{what} reason={reason:?} action=retry");
+                        self.last_logged = reason;
+                    }
+                }
+            }
+            match inbox.recv_timeout(if leads { LEADER_LOOK_INTERVAL } else { LOOK_INTERVAL }) {
+                Ok(config) => self.config = config,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.give_back();
+    }
+
+    fn step(&mut self) -> Result<(), StoreError> {
+        let store = match self.store.take() {
+            Some(store) => store,
+            None => Store::open(self.config.outbox_at(), PATIENCE_LONG)?.0,
+        };
+        let done = self.step_with(&store);
+        // It connects anew by itself.
+        self.store = Some(store);
+        done
+    }
+
+    fn step_with(&mut self, store: &Store) -> Result<(), StoreError> {
+        if let Some(leadership) = self.node.leadership()
+            && is_due(self.renewed, RENEW_INTERVAL)
+        {
+            self.renew(store, &leadership)?;
+        }
+        // A step may come a little early.
+        if is_due(self.looked, LOOK_INTERVAL / 2) {
+            self.looked = Some(Instant::now());
+            let look = store.look_at_lease(clock::wall_ms())?;
+            if look.new_requests > 0 {
+                (self.on_requests)();
+            }
+            // What another node imported is sent here.
+            if std::mem::replace(&mut self.newest_delivery, look.newest_delivery) != look.newest_delivery
+                && self.node.leads()
+            {
+                wake::hint(&self.config.runtime_dir);
+            }
+            if look.is_free && self.node.leadership().is_none() {
+                self.take(store)?;
+                store.forget_nodes()?;
+            }
+        }
+        if self.node.leads() && is_due(self.took_over, TAKE_OVER_INTERVAL) {
+            self.took_over = Some(Instant::now());
+            if store.take_over_requests(self.node.name())? > 0 {
+                (self.on_requests)();
+            }
+        }
+        if is_due(self.beat, BEAT_INTERVAL) {
+            store.beat(&NodeBeat::of(self.node.name(), self.node.reaches(&self.config), self.config.fingerprint()))?;
+            self.beat = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    fn renew(&mut self, store: &Store, leadership: &Leadership) -> Result<(), StoreError> {
+        // Also after an error: it is tried again at the next step.
+        let is_renewed = store.renew_lease(leadership)?;
+        self.renewed = Some(Instant::now());
+        if !is_renewed {
+            warn!("another node delivers now action=only_import");
+            self.node.lead(None);
+            wake::hint(&self.config.runtime_dir);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, store: &Store) -> Result<(), StoreError> {
+        let now = store.database_ms()?;
+        if let Some((leadership, orphans)) = store.take_lease(self.node.name(), now)? {
+            info!("this node delivers now node={}", self.node.name());
+            log_orphans(orphans);
+            self.renewed = Some(Instant::now());
+            self.node.lead(Some(leadership));
+            wake::hint(&self.config.runtime_dir);
+        }
+        Ok(())
+    }
+
+    /// The others needn't wait for its end.
+    fn give_back(&mut self) {
+        if let (Some(store), Some(leadership)) = (&self.store, self.node.leadership())
+            && let Err(e) = store.end_lease(&leadership)
+        {
+            warn!("lease not given back reason={:?} action=let_it_end", e.to_string());
+        }
+        self.node.lead(None);
+    }
+}
+
+fn is_due(last: Option<Instant>, interval: Duration) -> bool {
+    last.is_none_or(|last| last.elapsed() >= interval)
+}

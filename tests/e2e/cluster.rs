@@ -1,0 +1,165 @@
+//! Several listeners that share an outbox: one delivers, all take clicks, and any of them may die or be paused.
+
+use crate::harness::cluster::Cluster;
+use crate::harness::process::signal;
+use crate::harness::wait;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// The messages that people see now and that begin so.
+fn heads(cluster: &Cluster, start: &str) -> Vec<Value> {
+    let is_it = |message: &Value| {
+        message["text"].as_str().unwrap_or_default().starts_with(start)
+            && message["thread_ts"].is_null()
+            && message["deleted"] != true
+    };
+    cluster.sandbox.messages().into_iter().filter(is_it).collect()
+}
+
+/// How many statements the nodes send in a second while nothing happens.
+fn idle_statements(cluster: &Cluster) -> f64 {
+    let span = Duration::from_secs(15);
+    cluster.sql("CREATE EXTENSION IF NOT EXISTS pg_stat_statements");
+    cluster.sql("SELECT pg_stat_statements_reset()");
+    std::thread::sleep(span);
+    let all = cluster.sql("SELECT SUM(calls) FROM pg_stat_statements WHERE query NOT LIKE '%pg_stat_statements%'");
+    all.parse::<f64>().unwrap() / span.as_secs_f64()
+}
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn one_delivers_and_when_it_dies_or_ends_another_one_goes_on() {
+    let mut cluster = Cluster::start_alone(3, "[storm]\nthreshold = 1000\n");
+    assert_eq!(cluster.leader(), Some(0));
+    cluster.nodes[2].notify("PROBLEM", "web01", "Disk", "CRITICAL", "full");
+    cluster.expect("CRITICAL: Disk on web01");
+    // Whoever dies between Slack's answer and the outbox may leave it twice.
+    cluster.rests();
+
+    cluster.nodes[0].kill();
+    cluster.nodes[1].notify("PROBLEM", "web02", "Disk", "CRITICAL", "full");
+    let (second, took) = cluster.wait_for_another(0);
+    println!("figure: takeover after kill -9: {took:.1?}");
+    assert!(took < Duration::from_secs(13), "{took:?}");
+    cluster.expect("CRITICAL: Disk on web02");
+
+    cluster.nodes[0].start();
+    cluster.nodes[second].signal("TERM");
+    let (_, took) = cluster.wait_for_another(second);
+    println!("figure: takeover after SIGTERM: {took:.1?}");
+    // A second, and what the tests beside this one leave of the machine.
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert_eq!(cluster.nodes[second].stop(), Some(0));
+    cluster.nodes[second].start();
+
+    // A rolling restart under notifications.
+    let mut number = 10;
+    for node in 0..3 {
+        assert_eq!(cluster.nodes[node].stop(), Some(0));
+        for at in 0..3 {
+            number += 1;
+            cluster.nodes[at].notify("PROBLEM", &format!("web{number}"), "Disk", "CRITICAL", "full");
+        }
+        cluster.nodes[node].start();
+    }
+    cluster.rests();
+    for host in ["web01".to_owned(), "web02".into()].into_iter().chain((11..=number).map(|n| format!("web{n}"))) {
+        let heads = heads(&cluster, &format!("CRITICAL: Disk on {host}"));
+        let texts = cluster.sandbox.texts();
+        assert_eq!(heads.len(), 1, "{host}: {texts:?}\n{}", cluster.logs());
+    }
+    cluster.sandbox.assert_respected();
+
+    let idle = idle_statements(&cluster);
+    println!("figure: three idle nodes: {idle:.1} statements a second");
+    assert!(idle <= 5.0, "{idle}");
+}
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn a_leader_that_is_paused_while_it_posts_takes_its_duplicate_back() {
+    let cluster = Cluster::start(2, "");
+    cluster.nodes[0].notify("PROBLEM", "web01", "Disk", "CRITICAL", "full");
+    cluster.expect("CRITICAL: Disk on web01");
+    cluster.sandbox.tell("faults", &json!({"faults": [{"kind": "slow", "delay_ms": 1500, "times": 1}]}));
+    let before = cluster.sandbox.requests();
+    cluster.nodes[0].notify("PROBLEM", "web02", "Disk", "CRITICAL", "full");
+    wait::until("the call", || cluster.sql("SELECT COUNT(*) FROM post WHERE leased IS NOT NULL") == "1");
+    wait::until("the call to arrive", || {
+        cluster.sandbox.requests() > before || !heads(&cluster, "CRITICAL: Disk on web02").is_empty()
+    });
+    cluster.nodes[0].signal("STOP");
+    let (_, took) = cluster.wait_for_another(0);
+    println!("figure: takeover from a paused leader: {took:.1?}");
+    wait::until("the other's", || heads(&cluster, "CRITICAL: Disk on web02").len() == 2);
+    cluster.nodes[0].signal("CONT");
+    wait::until("the duplicate's end", || {
+        let heads = heads(&cluster, "CRITICAL: Disk on web02");
+        if heads.len() == 1 { Ok(()) } else { Err(format!("{heads:?}\n{}", cluster.logs())) }
+    });
+    assert!(cluster.logs().contains("message taken back"), "{}", cluster.logs());
+    // What is left is the message that the outbox knows: it goes on there.
+    cluster.nodes[0].notify("RECOVERY", "web02", "Disk", "OK", "fine");
+    cluster.expect("RECOVERED, OK: Disk on web02");
+    cluster.rests();
+    assert_eq!(heads(&cluster, "CRITICAL: Disk on web02").len(), 0);
+}
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn what_slack_answered_is_kept_while_the_database_crashes() {
+    let cluster = Cluster::start_alone(2, "");
+    cluster.sandbox.tell("faults", &json!({"faults": [{"kind": "slow", "delay_ms": 2000, "times": 1}]}));
+    cluster.nodes[1].notify("PROBLEM", "web01", "Disk", "CRITICAL", "full");
+    wait::until("the call", || cluster.sql("SELECT COUNT(*) FROM post WHERE leased IS NOT NULL") == "1");
+    wait::until("the call to arrive", || !heads(&cluster, "CRITICAL: Disk on web01").is_empty());
+    // One of its processes dies by SIGKILL: the server ends all sessions, and recovers as after a loss of power.
+    let any = cluster.sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'ackbell' LIMIT 1");
+    signal(any.parse().unwrap(), "KILL");
+    wait::until("the database", || cluster.is_up());
+    cluster.nodes[0].notify("RECOVERY", "web01", "Disk", "OK", "fine");
+    cluster.expect("RECOVERED, OK: Disk on web01");
+    cluster.rests();
+    let seen = heads(&cluster, "");
+    assert_eq!(seen.len(), 1, "{:?}\n{}", cluster.sandbox.texts(), cluster.logs());
+}
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn a_click_counts_once_at_whatever_node_and_two_taps_are_one_command() {
+    let cluster = Cluster::start(2, "");
+    let problem = |service: &str| {
+        cluster.core.set("web01", service, 2);
+        cluster.nodes[0].notify("PROBLEM", "web01", service, "CRITICAL", "full");
+        cluster.expect(&format!("CRITICAL: {service} on web01"))
+    };
+    let commands = |service: &str| cluster.core.count("ACKNOWLEDGE_SVC_PROBLEM", "web01", service);
+    let acknowledged = |service: &str| {
+        cluster.expect(&format!("ACKNOWLEDGED, CRITICAL: {service} on web01"));
+    };
+
+    // At the node that doesn't lead; then the same click at the other one.
+    let disk = problem("Disk");
+    cluster.clicks_reach(1);
+    cluster.sandbox.click(&disk, "acknowledge", &json!({}));
+    acknowledged("Disk");
+    cluster.clicks_reach(0);
+    let again = cluster.sandbox.order("click", &json!({"again": true}));
+    assert_eq!(again["status"], 200, "{again}\n{}", cluster.logs());
+    assert_eq!(cluster.sql("SELECT COUNT(*) FROM action_request"), "1");
+
+    // Two taps, each at another node.
+    for service in ["Load", "Swap", "Ping"] {
+        let card = problem(service);
+        cluster.clicks_reach(0);
+        cluster.sandbox.click(&card, "acknowledge", &json!({}));
+        cluster.clicks_reach(1);
+        cluster.sandbox.click(&card, "acknowledge", &json!({}));
+        acknowledged(service);
+    }
+    cluster.rests();
+    for service in ["Disk", "Load", "Swap", "Ping"] {
+        assert_eq!(commands(service), 1, "{service}\n{}", cluster.logs());
+    }
+    cluster.sandbox.assert_respected();
+}

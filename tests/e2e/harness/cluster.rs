@@ -1,0 +1,194 @@
+//! Several listeners that share an outbox in PostgreSQL, one stand-in for Slack, and a played core that all of them reach.
+
+use super::played::PlayedCore;
+use super::postgres::Postgres;
+use super::process::{Running, free_port, signal, text};
+use super::sandbox::{Sandbox, by_token};
+use super::site::Site;
+use super::wait;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// One listener, on a machine of its own as far as its files go.
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) site: Site,
+    pub(crate) listener: Option<Running>,
+    /// Of its HTTP listener.
+    pub(crate) port: u16,
+}
+
+/// Processes end before the stand-in does.
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) core: PlayedCore,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) postgres: &'static Postgres,
+    /// Its name.
+    pub(crate) database: String,
+    _core_dir: tempfile::TempDir,
+}
+
+impl Node {
+    pub(crate) fn pid(&self) -> u32 {
+        self.listener.as_ref().unwrap().0.id()
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        self.listener = None;
+    }
+
+    /// SIGTERM, and the exit code.
+    pub(crate) fn stop(&mut self) -> Option<i32> {
+        self.listener.take().unwrap().stop()
+    }
+
+    pub(crate) fn start(&mut self) {
+        self.listener = Some(self.site.listen());
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        signal(self.pid(), name);
+    }
+
+    /// Where Slack sends clicks to reach this node.
+    pub(crate) fn request_url(&self) -> String {
+        format!("http://127.0.0.1:{}/slack/request", self.port)
+    }
+
+    /// `notify` on its machine, for a service of the played core.
+    #[track_caller]
+    pub(crate) fn notify(&self, kind: &str, host: &str, service: &str, state: &str, output: &str) {
+        self.site.service(kind, host, service, state, output);
+    }
+}
+
+impl Cluster {
+    /// So many nodes, named `a`, `b`, …, that run; the first leads. `more`: of their configuration.
+    pub(crate) fn start(count: usize, more: &str) -> Self {
+        Self::start_on(Postgres::shared(), count, more)
+    }
+
+    /// The same with a server of its own, which counts the statements (`pg_stat_statements`).
+    pub(crate) fn start_alone(count: usize, more: &str) -> Self {
+        // It ends with this process.
+        Self::start_on(
+            Box::leak(Box::new(Postgres::start(&["shared_preload_libraries=pg_stat_statements"]))),
+            count,
+            more,
+        )
+    }
+
+    fn start_on(postgres: &'static Postgres, count: usize, more: &str) -> Self {
+        let mut cluster = Self::prepare(postgres, count, more);
+        for number in 0..count {
+            cluster.nodes[number].start();
+            if number == 0 {
+                cluster.wait_for_leader();
+            }
+        }
+        cluster
+    }
+
+    /// The same before any of them runs, with a server.
+    pub(crate) fn prepare(postgres: &'static Postgres, count: usize, more: &str) -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let database = format!("cluster{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        postgres.create(&database);
+        let url = postgres.url("postgres", &database);
+        let sandbox = Sandbox::start(&["--burst", "500"]);
+        let core_dir = tempfile::tempdir().unwrap();
+        let core = PlayedCore::start(core_dir.path());
+        let nodes = (0..count).map(|number| node(number, &sandbox, core_dir.path(), &url, more)).collect();
+        let cluster = Self { nodes, core, sandbox, postgres, database, _core_dir: core_dir };
+        let done = cluster.nodes[0].site.run(&["database", "init"]);
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        cluster.clicks_reach(0);
+        cluster
+    }
+
+    /// Asks this cluster's database: a line for each row, its values between bars.
+    #[track_caller]
+    pub(crate) fn sql(&self, statements: &str) -> String {
+        self.postgres.sql(&self.database, statements)
+    }
+
+    /// Whether the database takes connections.
+    pub(crate) fn is_up(&self) -> bool {
+        let url = self.postgres.url("postgres", &self.database);
+        let asked = Command::new("psql").args(["-XqAt", "-c", "SELECT 1", &url]).output();
+        asked.is_ok_and(|done| done.status.success())
+    }
+
+    /// The number of the node that leads now.
+    pub(crate) fn leader(&self) -> Option<usize> {
+        let now = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+        let holder = self.sql(&format!("SELECT holder FROM lease WHERE name = 'deliver' AND until > {now}"));
+        self.nodes.iter().position(|node| node.name == holder)
+    }
+
+    /// Waits until one leads, and gives its number.
+    #[track_caller]
+    pub(crate) fn wait_for_leader(&self) -> usize {
+        wait::until("a leader", || self.leader().ok_or_else(|| self.logs()))
+    }
+
+    /// Waits until another one than this leads: its number, and how long that took.
+    #[track_caller]
+    pub(crate) fn wait_for_another(&self, than: usize) -> (usize, Duration) {
+        let started = Instant::now();
+        let new =
+            wait::until("another leader", || self.leader().filter(|leader| *leader != than).ok_or_else(|| self.logs()));
+        (new, started.elapsed())
+    }
+
+    /// Slack sends clicks to this node from now on.
+    pub(crate) fn clicks_reach(&self, node: usize) {
+        let url = self.nodes[node].request_url();
+        self.sandbox.tell("state", &json!({"app": {"socket_mode": false, "request_url": url}}));
+    }
+
+    /// Waits for a message that people see and that starts so.
+    #[track_caller]
+    pub(crate) fn expect(&self, start: &str) -> Value {
+        wait::until(&format!("\"{start}\""), || {
+            let is_it = |message: &Value| message["text"].as_str().unwrap_or_default().starts_with(start);
+            let found = self.sandbox.messages().into_iter().find(is_it);
+            found.ok_or_else(|| format!("{:?}\n{}", self.sandbox.texts(), self.logs()))
+        })
+    }
+
+    /// Nothing waits, and nothing is to be repaired.
+    #[track_caller]
+    pub(crate) fn rests(&self) {
+        wait::until("the outbox to rest", || {
+            let waiting = self.sql(
+                "SELECT (SELECT COUNT(*) FROM delivery WHERE state = 'waiting') + (SELECT COUNT(*) FROM repair)
+                   + (SELECT COUNT(*) FROM action_request WHERE state <> 'done')",
+            );
+            let spooled: usize = self.nodes.iter().map(|node| node.site.spooled("new")).sum();
+            if waiting == "0" && spooled == 0 { Ok(()) } else { Err(format!("{waiting} {spooled}\n{}", self.logs())) }
+        });
+    }
+
+    /// What all nodes logged.
+    pub(crate) fn logs(&self) -> String {
+        self.nodes.iter().map(|node| format!("== {}\n{}", node.name, node.site.log())).collect()
+    }
+}
+
+fn node(number: usize, sandbox: &Sandbox, core: &Path, url: &str, more: &str) -> Node {
+    let (name, port) = (char::from(b'a' + u8::try_from(number).unwrap()).to_string(), free_port());
+    let slack = by_token(&sandbox.url);
+    let core = core.display();
+    let config = format!(
+        "{slack}signing_secret = \"sandbox-signing-secret\"\n[database]\nurl = \"{url}\"\n\
+         [listen]\nhttp = \"127.0.0.1:{port}\"\nnode = \"{name}\"\n\
+         [core]\ncommand_file = \"{core}/core.cmd\"\nstatus_file = \"{core}/status.dat\"\n{more}"
+    );
+    Node { name, site: Site::new(&config), listener: None, port }
+}
