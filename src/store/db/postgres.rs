@@ -194,7 +194,7 @@ impl Link {
         self.begin_with("SELECT pg_advisory_xact_lock(7221173)", |_| true)
     }
 
-    fn begin_with(&self, lock: &str, is_held: impl FnOnce(&[SimpleQueryMessage]) -> bool) -> Result<(), StoreError> {
+    fn begin_with(&self, lock: &str, has_lock: impl FnOnce(&[SimpleQueryMessage]) -> bool) -> Result<(), StoreError> {
         if self.transaction.get() != State::Idle {
             return Err(StoreError::Content("a transaction within another one".to_owned()));
         }
@@ -207,7 +207,7 @@ impl Link {
         // The server may have begun it and failed to lock: then this session isn't used again, which ends it.
         let begun = self.repeatable(async |session: &mut Session| Ok(session.client.simple_query(&sql).await?));
         match begun {
-            Ok(answer) if is_held(&answer) => {
+            Ok(answer) if has_lock(&answer) => {
                 self.transaction.set(State::Open);
                 Ok(())
             }
