@@ -18,7 +18,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// How often a node looks at the lease, for requests that it can carry out, and the leader for what others imported.
-const LOOK_INTERVAL: Duration = Duration::from_millis(750);
+const LOOK_INTERVAL: Duration = Duration::from_millis(900);
 const LEADER_LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a node says that it is there.
 const BEAT_INTERVAL: Duration = Duration::from_secs(5);

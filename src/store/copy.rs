@@ -3,7 +3,7 @@
 use super::db::{Connection, ToSql, Value};
 use super::{Store, StoreError};
 
-/// The tables, each after those that it refers to. What says who delivers now (`lease`, `node`) isn't copied.
+/// The tables, each after those that it refers to. What only nodes need (`lease`, `node`, `repair`, `slack_wait`) isn't copied.
 pub(super) const TABLES: [&str; 26] = [
     "notification",
     "digest",

@@ -4,6 +4,7 @@
 //! takes it over does so under the write lock, and forgets all claims in the same transaction. So what an earlier holder
 //! claimed can be recorded only as long as nobody took over, and it can claim nothing more.
 
+use super::claim::Claimed;
 use super::db::{OptionalExtension, Row, params};
 use super::{Store, StoreError, message, outbox};
 use crate::rules::lease::{TTL, Term};
@@ -43,6 +44,13 @@ impl Leadership {
     /// Whether nobody else delivers now.
     pub(crate) fn is_sure(&self) -> bool {
         self.0.as_ref().is_none_or(|term| term.is_sure(clock::since_boot()))
+    }
+
+    /// Nobody records this attempt any more: with the lease's next renewal its message may be sent again.
+    pub(crate) fn lose_claim(&self, claimed: &Claimed) {
+        if let Some(term) = &self.0 {
+            term.lose_claim(claimed.claim);
+        }
     }
 
     /// Whether both are of the same lease.

@@ -52,7 +52,7 @@ impl Deliverer {
             return Ok(false);
         };
         let Attempted { outcome, covered } = self.attempt(&mut claimed, budget);
-        let next = retry::next(outcome, &self.attempt_facts(&claimed)?);
+        let next = retry::next(outcome, &self.attempt_facts(&claimed));
         self.log(&claimed, &next);
         let outcome = self.outcome_to_record(&claimed, next, covered);
         let now = self.now_ms();
@@ -203,18 +203,19 @@ impl Deliverer {
         }
     }
 
-    fn attempt_facts(&self, claimed: &Claimed) -> Result<Attempt, DeliverError> {
+    /// Slack has answered by now, and its answer is not lost for a number that the database doesn't give.
+    fn attempt_facts(&self, claimed: &Claimed) -> Attempt {
         let age = self.now_ms().saturating_sub(claimed.since);
-        Ok(Attempt {
+        Attempt {
             attempts: claimed.message.attempts,
             age: Duration::from_millis(u64::try_from(age).unwrap_or(0)),
             age_max: self.config.outbox.max_age,
             is_plain: claimed.message.is_plain,
             refers: claimed.refers(),
             has_fallback: self.fallback(&claimed.queue).is_some(),
-            failures: self.store.failures(&claimed.queue.integration)?,
+            failures: self.store.failures(&claimed.queue.integration).unwrap_or(0),
             jitter: f64::from(u32::try_from(clock::random() >> 32).unwrap_or(0)) / f64::from(u32::MAX),
-        })
+        }
     }
 
     /// The queue of another integration's channel that replaces this one while it has no token.
