@@ -129,7 +129,9 @@ impl Canvas {
             for x in pixels(x0.min(x1) - edge, x0.max(x1) + edge, WIDTH) {
                 let (right, below) = (f32::from(x) + 0.5 - x0, f32::from(y) + 0.5 - y0);
                 let along = ((right * across + below * down) / length.max(f32::EPSILON)).clamp(0.0, 1.0);
-                let distance = (right - along * across).hypot(below - along * down);
+                let (aside, below) = (right - along * across, below - along * down);
+                // Not `hypot`: the C library's is newer than the oldest system that the packages are for.
+                let distance = (aside * aside + below * below).sqrt();
                 self.mix((x, y), colour, (edge - distance).clamp(0.0, 1.0));
             }
         }
