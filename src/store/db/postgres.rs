@@ -210,6 +210,16 @@ impl Link {
         })
     }
 
+    /// Lets the connection notice what became of it, as while another answer was waited for.
+    #[cfg(test)]
+    pub(in crate::store) fn notice(&self) {
+        let pause = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            Ok(())
+        };
+        let (Ok(()) | Err(_)) = self.waiter.wait(Instant::now() + self.limit, pause);
+    }
+
     /// Writes in the name of a lease from now on, or of none.
     pub(super) fn lead(&self, token: Option<i64>) {
         self.token.set(token);

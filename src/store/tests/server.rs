@@ -149,6 +149,13 @@ fn a_connection_that_was_cut_is_made_anew_but_never_within_a_transaction() {
     assert!(matches!(keep(&store, "e"), Err(StoreError::Away(_))));
     assert!(transaction.commit().is_err());
     keep(&store, "f").unwrap();
+    let transaction = store.db.write().unwrap();
+    keep(&store, "g").unwrap();
+    cut(&store);
+    let Connection::Postgres(link) = &store.db else { panic!("a server") };
+    link.notice();
+    assert!(matches!(keep(&store, "h"), Err(StoreError::Away(_))), "not by itself on another one");
+    assert!(transaction.commit().is_err());
     assert_eq!(kept(&store), ["a", "b", "f"]);
 }
 
