@@ -23,6 +23,7 @@ mod queue;
 mod relay_token;
 mod replay;
 mod sandbox;
+mod secret_file;
 mod setup;
 pub(crate) mod terminal;
 mod weekly;

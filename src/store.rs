@@ -139,7 +139,7 @@ pub(crate) enum StoreError {
     NoRow,
     #[error("the database {} was taken away", .0.display())]
     Moved(PathBuf),
-    #[error("can't put the corrupt database aside: {0}")]
+    #[error("can't put the database aside: {0}")]
     PutAside(#[source] std::io::Error),
     #[error("a stored row can't be read: {0}")]
     Content(String),
@@ -196,10 +196,17 @@ impl Store {
     /// of the file shows only when it is read, long after the opening. Also gives where the old one went.
     pub(crate) fn replace(state_dir: &Path, patience: Duration) -> Result<(Self, PathBuf), StoreError> {
         let path = state_dir.join(NAME);
-        let aside = sqlite::put_aside(&path)?;
+        let aside = sqlite::put_aside(&path, "corrupt")?;
         let store = Self::open_file(&path, patience)?;
         store.recover_rows(&aside);
         Ok((store, aside))
+    }
+
+    /// Puts a file aside whose rows are all in a database now; else a listener without `[database]` would send what waits
+    /// in it a second time. Where it went.
+    pub(crate) fn put_copied_aside(self, state_dir: &Path) -> Result<PathBuf, StoreError> {
+        drop(self);
+        sqlite::put_aside(&state_dir.join(NAME), "copied")
     }
 
     /// An error when the file was removed or replaced since it was opened: what is written then is lost with this

@@ -71,10 +71,13 @@ fn init(database: &Database, daily: Option<&Database>, out: &mut Output) -> Resu
         Made::Updated => format!("brought the outbox in {label} up to date"),
         Made::Nothing => format!("the outbox in {label} is up to date"),
     });
-    let owner = database.postgres.get_user();
-    let role = daily.and_then(|daily| daily.postgres.get_user()).filter(|role| Some(*role) != owner);
-    out.line("\n-- The rights of the role that the listeners use, which needs no others:");
-    for grant in store.grants(role.unwrap_or("ackbell"))? {
+    let role = daily.map_or(Some("ackbell"), |daily| daily.postgres.get_user());
+    let Some(role) = role.filter(|role| Some(*role) != database.postgres.get_user()) else {
+        // The owner may do all.
+        return Ok(());
+    };
+    out.line(&format!("\n-- The rights that the role \"{role}\" needs for daily work:"));
+    for grant in store.grants(role)? {
         out.line(&grant);
     }
     Ok(())
@@ -89,7 +92,7 @@ fn copy(config: &Config, target: &Database, out: &mut Output) -> Result<(), Fail
         return Err(Failure(Exit::Later, text.to_owned()));
     }
     let Some(source) = Store::open_existing(state_dir)? else {
-        let text = format!("there is no outbox in {}: nothing was ever queued", state_dir.display());
+        let text = format!("{} has no outbox to copy: ackbell has queued nothing there", state_dir.display());
         return Err(Failure(Exit::CantWrite, text));
     };
     let (target, label) = (Store::open(OutboxAt::Database(target), PATIENCE)?.0, &target.label);
@@ -107,6 +110,8 @@ fn copy(config: &Config, target: &Database, out: &mut Output) -> Result<(), Fail
         out.line(&format!("{rows:>9}  {table}"));
     }
     out.line(&format!("copied {all} rows of {} into {label}", state_dir.display()));
-    out.line("Now write [database] into the configuration of every listener, and start them. The file stays as it is.");
+    let aside = source.put_copied_aside(state_dir)?;
+    out.line(&format!("The file is now {}: nothing is sent from it any more.", aside.display()));
+    out.line("Next: write [database] into the configuration of every listener, and start them.");
     Ok(())
 }

@@ -192,10 +192,14 @@ fn with_progress<T>(config: &Config, out: &mut Output, work: impl FnOnce() -> T)
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let is_done = is_done;
+            let mut store = None;
             while is_done.recv_timeout(PROGRESS_EVERY) == Err(RecvTimeoutError::Timeout) {
-                let Ok(Some(store)) = Store::open_existing(config.outbox_at()) else { continue };
-                if let Ok(summary) = store.summary() {
-                    out.progress(&format!("{} waiting, {} dead", summary.waiting, summary.dead));
+                // It is made by the first delivery, and made anew if it is corrupt.
+                store = store.or_else(|| Store::open_existing(config.outbox_at()).ok().flatten());
+                match store.as_ref().map(Store::summary) {
+                    Some(Ok(summary)) => out.progress(&format!("{} waiting, {} dead", summary.waiting, summary.dead)),
+                    Some(Err(_)) => store = None,
+                    None => {}
                 }
             }
             out.progress("");

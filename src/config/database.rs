@@ -3,7 +3,7 @@
 use super::Database;
 use super::problem::{Mistake, Problems};
 use super::reader::Table;
-use super::secrets::{self, LoadContext, printable};
+use super::secrets::{self, LoadContext};
 use crate::system::environment::Environment;
 use percent_encoding::percent_decode_str;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ pub(super) fn read(
     let address = table.parsed("url", problems, address);
     let mut context = LoadContext { base, state_dir: base, env: Environment::default(), sources };
     let names = ("password", "password_file");
-    let password = secrets::one_secret(&mut table, names, &[], printable, &mut context, problems);
+    let password = secrets::one_secret(&mut table, names, &[], secrets::password, &mut context, problems);
     let of_table = table.span;
     table.finish(problems);
     if !is_given {
@@ -56,7 +56,7 @@ pub(super) fn read(
     Some(database)
 }
 
-/// The database of `ackbell database copy --to URL`; the password comes from the file beside it, or from the configuration.
+/// The database of `ackbell database init --url` and `copy --to`, with the password of `--password-file`.
 pub(crate) fn from_url(url: &str, password: Option<&str>, base: &Path, env: &Environment) -> Result<Database, String> {
     let mut database = from_address(address(url).map_err(Mistake::sentence)?, base, env);
     if let Some(password) = password {

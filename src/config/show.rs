@@ -31,7 +31,7 @@ pub(crate) fn show_json(config: &Config) -> Value {
         "storm": { "threshold": config.storm.threshold, "window": seconds(config.storm.window) },
         "outbox": { "time_budget": seconds(config.outbox.time_budget), "max_age": seconds(config.outbox.max_age) },
         "database": config.database.as_ref().map(|database| json!({
-            "url": database.label, "encrypted": database.encrypts, "sslrootcert": database.root_cert,
+            "database": database.label, "encrypted": database.encrypts, "sslrootcert": database.root_cert,
             "password": database.postgres.get_password().map(|_| "[redacted]"),
         })),
         "cores": config.cores.iter().map(core).collect::<Vec<_>>(),

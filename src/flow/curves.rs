@@ -12,7 +12,7 @@ use crate::flow::callback::clients::Clients;
 use crate::flow::deliver::message_mode;
 use crate::model::curve::{Curve, Series};
 use crate::model::notification::{Kind, Notification};
-use crate::monitoring::curve::{Found, SLOW, Wanted, ask, grafana};
+use crate::monitoring::curve::{Found, SourceError, Wanted, ask, grafana};
 use crate::rules::curve::{Watched, describe, value_of, watched};
 use crate::store::{Drawn, Leadership, Store, StoreError, WantedCurve};
 use crate::system::clock::{SteadyClock, millis};
@@ -156,17 +156,17 @@ impl Curves {
 
     /// Keeps in mind whether a source answers, and logs why it has nothing.
     fn remember(&mut self, found: &Found, now: i64) {
-        self.remember_answer(found.source, found.series.as_ref().err().map(String::as_str), now);
+        self.remember_answer(found.source, found.series.as_ref().err(), now);
     }
 
-    fn remember_answer(&mut self, source: &'static str, reason: Option<&str>, now: i64) {
+    fn remember_answer(&mut self, source: &'static str, error: Option<&SourceError>, now: i64) {
         let slow = self.slow.entry(source).or_default();
-        slow.timeouts = if reason.is_some_and(|reason| reason.starts_with(SLOW)) { slow.timeouts + 1 } else { 0 };
+        slow.timeouts = if error.is_some_and(SourceError::is_slow) { slow.timeouts + 1 } else { 0 };
         if slow.timeouts >= TIMEOUTS_MAX {
             *slow = Slow { timeouts: 0, until: now.saturating_add(REST_MS) };
             warn!("curve source doesn't answer source={source} action=left_alone seconds={}", REST_MS / 1000);
         }
-        if let Some(reason) = reason
+        if let Some(reason) = error.map(ToString::to_string)
             && self.logged.len() < LOGGED_MAX
             && self.logged.insert(format!("{source} {reason}"))
         {
@@ -221,25 +221,24 @@ fn notified(store: &Store, latest: &Notification, watched: &Watched, now: i64) -
     Ok(if watched.is_counter() { series.into_rates() } else { series })
 }
 
-/// What each source has of a notification's value, for `doctor` and `preview`: a sentence, and whether it is good.
+/// What each source has of a notification's value, for `doctor` and `preview`: a sentence, or why it has nothing.
 pub(crate) fn explain(
     config: &Config,
     env: &Environment,
     store: Option<&Store>,
     latest: &Notification,
     now: i64,
-) -> Vec<(&'static str, Result<String, String>)> {
+) -> Vec<(&'static str, Result<String, SourceError>)> {
     let Some(sources) = config.curve.as_ref().filter(|_| latest.kind == Kind::Problem) else { return Vec::new() };
     let Some(watched) = watched(&latest.perfdata) else {
-        let reason = "its perfdata doesn't say which value broke a threshold".to_owned();
-        return vec![("curve", Err(reason))];
+        return vec![("curve", Err("its perfdata doesn't say which value broke a threshold".into()))];
     };
     let times = (now, millis(sources.span) / 1000);
     let sentence = |series: &Series, length: i64| {
         let count = series.0.len();
         match describe(&watched, series, (now, length), "") {
             Some(curve) => Ok(format!("{} {} ({count} values)", curve.bars, curve.sentence)),
-            None => Err(format!("too few or too old values of \"{}\" for a curve: {count}", watched.label)),
+            None => Err(format!("too few or too old values of \"{}\" for a curve: {count}", watched.label).into()),
         }
     };
     let mut explained = Vec::new();
@@ -252,7 +251,7 @@ pub(crate) fn explain(
         explained.push((GRAFANA, rendered.map(|png| format!("a picture of {} kB", png.len().div_ceil(1000)))));
     }
     if let Some(store) = store.filter(|_| sources.notifications) {
-        let series = notified(store, latest, &watched, now.saturating_mul(1000)).map_err(|e| e.to_string());
+        let series = notified(store, latest, &watched, now.saturating_mul(1000)).map_err(|e| e.to_string().into());
         explained.push((NOTIFICATIONS, series.and_then(|series| sentence(&series, DAY_SECONDS))));
     }
     explained

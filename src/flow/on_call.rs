@@ -205,7 +205,7 @@ fn fetch_checked(source: &CalendarSource, env: &Environment) -> Result<String, S
     let bytes = match &source.address {
         CalendarAddress::Url(url) => {
             let login = source.login.as_ref().map(|(user, password)| (user.as_str(), password));
-            fetch::get(url, login, CALENDAR_BYTES_MAX, env)?
+            fetch::get(url, login, CALENDAR_BYTES_MAX, env).map_err(|e| e.to_string())?
         }
         CalendarAddress::File(path) => {
             let mut bytes = Vec::new();

@@ -11,6 +11,7 @@ mod rrd;
 use crate::config::CurveSources;
 use crate::model::curve::Series;
 use crate::system::environment::Environment;
+use crate::system::fetch::FetchError;
 use std::time::Duration;
 
 /// For one source.
@@ -37,7 +38,38 @@ pub(crate) struct Wanted<'a> {
 pub(crate) struct Found {
     /// `rrd`, `graphite`, `prometheus`
     pub(crate) source: &'static str,
-    pub(crate) series: Result<Series, String>,
+    pub(crate) series: Result<Series, SourceError>,
+}
+
+/// Why a source has nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SourceError {
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// It knows no such value, or several.
+    #[error("{0}")]
+    NotOne(String),
+    #[error("{0}")]
+    Other(String),
+}
+
+impl SourceError {
+    /// Whether it didn't answer in time.
+    pub(crate) fn is_slow(&self) -> bool {
+        matches!(self, Self::Fetch(FetchError::Slow(_)))
+    }
+}
+
+impl From<String> for SourceError {
+    fn from(reason: String) -> Self {
+        Self::Other(reason)
+    }
+}
+
+impl From<&str> for SourceError {
+    fn from(reason: &str) -> Self {
+        Self::Other(reason.to_owned())
+    }
 }
 
 /// Asks the source of that number; `None`: there are no more.
@@ -54,16 +86,13 @@ pub(crate) fn ask(sources: &CurveSources, number: usize, wanted: &Wanted<'_>, en
     };
     let series = series.and_then(|series| {
         if series.0.is_empty() {
-            Err(format!("it has no values of \"{}\" in that time", wanted.label))
+            Err(format!("it has no values of \"{}\" in that time", wanted.label).into())
         } else {
             Ok(series)
         }
     });
     Some(Found { source, series })
 }
-
-/// How the reason of a source begins that doesn't answer.
-pub(crate) const SLOW: &str = "no answer within";
 
 enum Source<'a> {
     Rrd(&'a crate::config::RrdSource),

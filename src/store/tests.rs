@@ -134,7 +134,7 @@ fn who_opened_home_is_kept_for_a_day() {
 }
 
 #[test]
-fn a_lease_of_a_dead_process_is_taken_up() {
+fn a_claim_of_a_dead_process_is_taken_up() {
     let (_directory, store) = store(&[(0, notification("a", "1"))]);
     assert_eq!(claim(&store, 0).unwrap().message.attempts, 1);
     assert_eq!(store.recover(1).unwrap(), 1);
@@ -665,7 +665,7 @@ both::on_postgres! {
     a_clock_that_goes_back_makes_nothing_early_and_nothing_wait_for_ever,
     a_token_that_ended_is_told_until_something_is_delivered,
     who_opened_home_is_kept_for_a_day,
-    a_lease_of_a_dead_process_is_taken_up,
+    a_claim_of_a_dead_process_is_taken_up,
     contacts_share_one_delivery_and_an_import_repeated_adds_none,
     a_file_that_comes_again_after_its_delivery_is_not_sent_again,
     a_clock_that_jumped_ahead_purges_nothing_fresh,

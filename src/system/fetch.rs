@@ -17,6 +17,20 @@ const REASON_CHARS_MAX: usize = 200;
 /// Calendars redirect once or twice to where they are kept.
 const REDIRECTS_MAX: u32 = 3;
 
+/// Why there is no file; told without the address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum FetchError {
+    #[error("no answer within {} s", .0.as_secs())]
+    Slow(Duration),
+    /// By the status of its answer.
+    #[error("it answered {0}: it needs another user or password")]
+    Login(u16),
+    #[error("it redirects to another address: write that one")]
+    Redirects,
+    #[error("{0}")]
+    Other(String),
+}
+
 /// Who asks, where the address wants to know.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Login<'a> {
@@ -35,14 +49,14 @@ pub(crate) struct Bounds<'a> {
     pub(crate) ca_file: Option<&'a Path>,
 }
 
-/// The file behind an address; the error is a reason in words, without the address. `login`: only for the first address, not
+/// The file behind an address. `login`: only for the first address, not
 /// for those that it redirects to.
 pub(crate) fn get(
     url: &Secret,
     login: Option<(&str, &Secret)>,
     bytes_max: u64,
     env: &Environment,
-) -> Result<Vec<u8>, String> {
+) -> Result<Vec<u8>, FetchError> {
     let login = login.map(|(user, password)| Login::Basic(user, password));
     let bounds = Bounds { bytes_max, timeout: TIMEOUT, redirects_max: REDIRECTS_MAX, ca_file: None };
     get_within(url.expose(), login, &bounds, env)
@@ -54,9 +68,9 @@ pub(crate) fn get_within(
     login: Option<Login<'_>>,
     bounds: &Bounds<'_>,
     env: &Environment,
-) -> Result<Vec<u8>, String> {
+) -> Result<Vec<u8>, FetchError> {
     let Bounds { bytes_max, timeout, redirects_max, ca_file } = *bounds;
-    let tls = tls::config(ca_file, env).map_err(|e| e.to_string())?;
+    let tls = tls::config(ca_file, env).map_err(|e| FetchError::Other(e.to_string()))?;
     let is_plain = url.starts_with("http://");
     let config = ureq::Agent::config_builder()
         .tls_config(tls)
@@ -79,23 +93,24 @@ pub(crate) fn get_within(
         request = request.header("Authorization", value);
     }
     let mut response = request.call().map_err(|e| match e {
-        ureq::Error::TooManyRedirects => format!("it redirects more than {redirects_max} times"),
-        ureq::Error::Timeout(_) => format!("no answer within {} s", timeout.as_secs()),
-        other => redact(&other.to_string()),
+        ureq::Error::TooManyRedirects => FetchError::Other(format!("it redirects more than {redirects_max} times")),
+        ureq::Error::Timeout(_) => FetchError::Slow(timeout),
+        other => FetchError::Other(redact(&other.to_string())),
     })?;
     match response.status().as_u16() {
         200 => {}
-        401 | 403 => {
-            return Err(format!("it answered {}: it needs another user or password", response.status().as_u16()));
+        status @ (401 | 403) => return Err(FetchError::Login(status)),
+        300..=399 => return Err(FetchError::Redirects),
+        status => {
+            let reason = reason_in(response.body_mut().as_reader());
+            return Err(FetchError::Other(format!("it answered {status}{reason}")));
         }
-        300..=399 => return Err("it redirects to another address: write that one".to_owned()),
-        status => return Err(format!("it answered {status}{}", reason_in(response.body_mut().as_reader()))),
     }
     let mut bytes = Vec::new();
     let mut reader = response.body_mut().as_reader().take(bytes_max.saturating_add(1));
-    reader.read_to_end(&mut bytes).map_err(|e| format!("the answer was cut off: {e}"))?;
+    reader.read_to_end(&mut bytes).map_err(|e| FetchError::Other(format!("the answer was cut off: {e}")))?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > bytes_max {
-        return Err(format!("it has more than {} MB", bytes_max / 1_000_000));
+        return Err(FetchError::Other(format!("it has more than {} MB", bytes_max / 1_000_000)));
     }
     Ok(bytes)
 }

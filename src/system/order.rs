@@ -1,4 +1,4 @@
-//! Sorting and maps for lists that are short: the program has one sort, not one a type.
+//! Sorting by a key, and maps, with one sort for all types; a plain `sort()` of numbers or texts is fine.
 //!
 //! Each type that `sort_by_key` or `collect` into a map sorts brings 4.5 kB of machine code with it, and there were fifty of
 //! them. What is sorted here is short, or sorted once.

@@ -50,20 +50,27 @@ fn an_outbox_moves_with_its_open_card() {
     assert_eq!(refused.status.code(), Some(75));
     assert!(text(&refused.stderr).contains("stop it first: systemctl stop ackbell"), "{}", text(&refused.stderr));
     assert_eq!(listener.stop(), Some(0));
-    let before = site.sql("SELECT COUNT(*) FROM delivery").unwrap();
     let copied = site.run(&["database", "copy", "--to", &to]);
     assert_eq!(copied.status.code(), Some(0), "{}", text(&copied.stderr));
     let said = text(&copied.stdout);
     for line in ["2  notification", "2  post", "rows of", "Now write [database] into the configuration"] {
         assert!(said.contains(line), "{said}");
     }
-    assert_eq!(site.sql("SELECT COUNT(*) FROM delivery").unwrap(), before, "the file stays");
+    assert!(said.contains(&format!("The file is now {}", site.state("ackbell.db.copied-1").display())), "{said}");
+    let again = site.run(&["database", "copy", "--to", &to]);
+    assert_eq!(again.status.code(), Some(73));
+    assert!(text(&again.stderr).contains("has no outbox to copy"), "{}", text(&again.stderr));
+    // Without [database] nothing of it is sent a second time.
+    let listener = site.listen();
+    site.service("PROBLEM", "web03", "Ping", "2", "lost");
+    sandbox.wait_for_messages(3);
+    assert_eq!(listener.stop(), Some(0));
     let again = site.run(&["database", "copy", "--to", &to]);
     assert_eq!(again.status.code(), Some(77));
     assert!(text(&again.stderr).contains("isn't empty: there are rows in notification"), "{}", text(&again.stderr));
 
     site.configure(&(crate::harness::sandbox::by_token(&sandbox.url) + &config));
-    fs::rename(site.state("ackbell.db"), site.state("old.db")).unwrap();
+    fs::rename(site.state("ackbell.db"), site.state("other.db")).unwrap();
     let listener = site.listen();
     site.service("RECOVERY", "web01", "Disk", "0", "fine");
     let card = wait::until("the recovery on the same card", || {

@@ -1,5 +1,6 @@
 //! The arguments of `database`.
 
+use crate::cli::secret_file;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -26,8 +27,9 @@ Example:
   sudo ackbell database copy --to postgres://ackbell@db.example.com/ackbell --password-file /etc/ackbell/db-password
 
 Copies the outbox of the state directory: what waits, the messages that are open in Slack, the memory and the audit. All of it
-or nothing is there afterwards, and the file stays as it is. The target must have been made by `ackbell database init` and be
-empty. Then write [database] into the configuration, and start the listener.
+or nothing is there afterwards. The file is then renamed to ackbell.db.copied-1, so that nothing is sent from it a second time. The
+target must have been made by `ackbell database init` and be empty. Then write [database] into the configuration, and start the
+listener.
 Exit status: 0 done; 64 the URL; 69 the database can't be used; 73 the file can't be read; 75 a listener runs; 77 the target
 isn't empty; 78 configuration.";
 
@@ -74,8 +76,8 @@ impl DatabaseArgs {
     pub(crate) fn read_password(&mut self) -> Result<(), String> {
         let (DatabaseVerb::Init { password, .. } | DatabaseVerb::Copy { password, .. }) = &mut self.what;
         let Some(path) = &password.password_file else { return Ok(()) };
-        let text = std::fs::read_to_string(path).map_err(|e| format!("--password-file {}: {e}", path.display()))?;
-        password.password = Some(text.trim_end_matches(['\r', '\n']).to_owned());
+        let read = secret_file::read(path).map_err(|e| format!("--password-file {}: {e}", path.display()))?;
+        password.password = Some(read);
         Ok(())
     }
 }

@@ -1,11 +1,12 @@
 //! A machine that doesn't reach Slack: its token for the centre, which is asked before anything is written.
 
 use super::{End, Exit, Prompt, SetupContext};
+use crate::cli::secret_file;
 use crate::config::{self, Relay};
 use crate::monitoring::local::Local;
 use crate::monitoring::relay::centre::Centre;
 use crate::setup::{Choices, Connection};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 const WITHIN: Duration = Duration::from_secs(10);
@@ -62,7 +63,9 @@ fn relay(context: &SetupContext<'_>, url: &str, prompt: &mut Prompt<'_>) -> Resu
     let usage = |text: String| End::Failed(Exit::Usage, text);
     loop {
         let token = match &context.args.relay_token_file {
-            Some(path) => read(path).map_err(usage)?,
+            Some(path) => {
+                secret_file::read(path).map_err(|e| usage(format!("--relay-token-file {}: {e}", path.display())))?
+            }
             None => prompt.secret("The token, as `ackbell relay-token` printed it", present.map_or("", |_| "keep"))?,
         };
         let token = match (token.as_str(), present) {
@@ -80,9 +83,4 @@ fn relay(context: &SetupContext<'_>, url: &str, prompt: &mut Prompt<'_>) -> Resu
             Err(problem) => prompt.out.line(&format!("✗ {problem}")),
         }
     }
-}
-
-fn read(path: &Path) -> Result<String, String> {
-    let text = std::fs::read_to_string(path);
-    text.map(|text| text.trim().to_owned()).map_err(|e| format!("--relay-token-file {}: {e}", path.display()))
 }

@@ -1,14 +1,13 @@
 //! Which way into Slack, its secrets and the channel; each checked before the next is asked for.
 
 use super::{End, Exit, Prompt, SetupContext};
-use crate::cli::args;
+use crate::cli::{args, secret_file};
 use crate::config::{Destination, Integration, SecretKind};
 use crate::monitoring::local::Local;
 use crate::setup::checks::{self, Channel};
 use crate::setup::{Choices, Connection};
 use crate::slack::api::Client;
 use crate::system::secret::Secret;
-use std::path::Path;
 
 const FLAGS_NEEDED: &str =
     "--yes needs a way into Slack: --webhook-url-file FILE, or --bot-token-file FILE and --channel '#ops'";
@@ -95,7 +94,7 @@ fn given(kind: SecretKind, context: &SetupContext<'_>) -> Result<Option<(String,
     };
     if let Some(path) = file {
         let fail = |e| End::Failed(Exit::Usage, format!("can't read {}: {e}", path.display()));
-        return Ok(Some((read(path).map_err(fail)?, path.display().to_string())));
+        return Ok(Some((secret_file::read(path).map_err(fail)?, path.display().to_string())));
     }
     let of_env = |name: &&str| Some((context.env.get(name)?, (*name).to_owned()));
     // A flag for one way outweighs a variable for the other.
@@ -105,12 +104,6 @@ fn given(kind: SecretKind, context: &SetupContext<'_>) -> Result<Option<(String,
         SecretKind::AppToken | SecretKind::SigningSecret => false,
     };
     Ok(names.iter().find_map(of_env).filter(|(value, _)| !value.is_empty() && !is_outweighed))
-}
-
-fn read(path: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
-    std::io::Read::read_to_string(&mut std::io::Read::take(std::fs::File::open(path)?, 64 * 1024), &mut text)?;
-    Ok(text)
 }
 
 /// One secret: given, kept or asked for, until it is checked. One that isn't needed may be left out.

@@ -89,7 +89,7 @@ impl Curves {
         let (host, service) = &wanted.drawn.object;
         let wanted = of_object((host, service.as_deref()), watched, wanted.drawn.times);
         let rendered = grafana::render(&source, &wanted, &self.env);
-        self.remember_answer(GRAFANA, rendered.as_ref().err().map(String::as_str), self.clock.now_ms());
+        self.remember_answer(GRAFANA, rendered.as_ref().err(), self.clock.now_ms());
         rendered.ok()
     }
 }

@@ -4,10 +4,12 @@ use super::{Step, Trouble};
 use crate::config::Config;
 use crate::flow::curves;
 use crate::model::notification::Kind;
+use crate::monitoring::curve::SourceError;
 use crate::rules::curve::watched;
 use crate::store::Store;
 use crate::system::clock;
 use crate::system::environment::Environment;
+use crate::system::fetch::FetchError;
 
 const HOP: &str = "curve";
 
@@ -63,18 +65,16 @@ pub(super) fn sources(config: &Config, env: &Environment) -> Vec<Step> {
     steps
 }
 
-fn remedy(source: &str, reason: &str) -> &'static str {
-    match source {
-        "notifications" => "nothing: notifications are few; another source has more",
-        "grafana" => {
-            "open the address in a browser: Grafana needs its image renderer, and the token a service account that may view it"
+fn remedy(source: &str, error: &SourceError) -> &'static str {
+    match (source, error) {
+        ("notifications", _) => "nothing: notifications are few; another source has more",
+        ("grafana", _) => {
+            "open the address in a browser; Grafana needs its image renderer, and a service account's token that may view the panel"
         }
-        _ if reason.contains("another user or password") => "correct user and password_file, or token_file",
-        _ if reason.starts_with("no answer within") => "see whether it is overloaded, or a firewall is between",
-        _ if reason.contains("series") || reason.contains("nothing under") => {
-            "compare target or query in [curve] with the names that the database has"
-        }
-        "rrd" => "see whether the grapher writes there; names are as PNP4Nagios writes them",
+        (_, SourceError::Fetch(FetchError::Login(_))) => "correct user and password_file, or token_file",
+        (_, SourceError::Fetch(FetchError::Slow(_))) => "see whether it is overloaded, or a firewall is between",
+        (_, SourceError::NotOne(_)) => "compare target or query in [curve] with the names that the database has",
+        ("rrd", _) => "see whether the grapher writes there; names are as PNP4Nagios writes them",
         _ => "correct its url in [curve]",
     }
 }

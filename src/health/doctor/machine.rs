@@ -112,7 +112,7 @@ pub(super) fn state(path: Option<&Path>, env: &Environment) -> Vec<Step> {
     let network = statfs(&state_dir).ok().and_then(|file_system| network_file_system(i128::from(file_system.f_type)));
     if let Some(name) = network {
         let found = format!("{shown} is on {name}: locks and the database's shared memory don't hold there");
-        let remedy = "set state_dir to a local disk; for two machines: a disk that the cluster mounts on one at a time";
+        let remedy = "set state_dir to a local disk; for two machines: a disk that the cluster mounts on one at a time, or [database]";
         steps.push(Step::warning("state directory", found, remedy));
     }
     if let Ok(space) = statvfs(&state_dir) {

@@ -4,10 +4,10 @@
 //! A Grafana without a renderer, or with too much to render, answers 200 and a picture of its own that says so
 //! (`pkg/services/rendering/rendering.go`). Those have a fixed size, so that the size asked for tells a panel from them.
 
-use super::{Wanted, http};
+use super::{SourceError, Wanted, http};
 use crate::config::GrafanaSource;
 use crate::system::environment::Environment;
-use crate::system::fetch::{self, Bounds, Login};
+use crate::system::fetch::{self, Bounds, FetchError, Login};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::time::Duration;
 
@@ -24,8 +24,8 @@ const SCALE: u32 = 2;
 const START: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
 const END: &[u8] = b"\0\0\0\0IEND\xaeB`\x82";
 
-/// The picture, as PNG; an error is a reason in words.
-pub(crate) fn render(source: &GrafanaSource, wanted: &Wanted<'_>, env: &Environment) -> Result<Vec<u8>, String> {
+/// The picture, as PNG.
+pub(crate) fn render(source: &GrafanaSource, wanted: &Wanted<'_>, env: &Environment) -> Result<Vec<u8>, SourceError> {
     let address = http::filled(&source.url, wanted, |name| utf8_percent_encode(name, NON_ALPHANUMERIC).to_string());
     let ((width, height), from, to) = (SIZE, wanted.from.saturating_mul(1000), wanted.to.saturating_mul(1000));
     let url = format!(
@@ -34,14 +34,13 @@ pub(crate) fn render(source: &GrafanaSource, wanted: &Wanted<'_>, env: &Environm
     let login = source.token.as_ref().map(Login::Bearer);
     let bounds =
         Bounds { bytes_max: BYTES_MAX, timeout: TIMEOUT, redirects_max: 0, ca_file: source.ca_file.as_deref() };
-    let png = fetch::get_within(&url, login, &bounds, env).map_err(|reason| {
-        if reason.starts_with("it redirects") {
-            "it redirects, as to its login page: it needs a token, or another one".to_owned()
-        } else {
-            reason.replace("another user or password", "a token, or another one")
-        }
+    let png = fetch::get_within(&url, login, &bounds, env).map_err(|e| match e {
+        FetchError::Redirects => "it redirects, as to its login page: it needs a token, or another one".into(),
+        FetchError::Login(status) => format!("it answered {status}: it needs a token, or another one").into(),
+        other => SourceError::Fetch(other),
     })?;
-    check(&png).map(|()| png)
+    check(&png)?;
+    Ok(png)
 }
 
 /// Says why the bytes aren't the picture that was asked for.

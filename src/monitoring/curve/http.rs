@@ -1,6 +1,6 @@
 //! Graphite and Prometheus: one GET, of which at most a megabyte is read, and no redirect is followed.
 
-use super::{ANSWER_BYTES_MAX, TIMEOUT, Wanted};
+use super::{ANSWER_BYTES_MAX, SourceError, TIMEOUT, Wanted};
 use crate::config::{HttpSource, PLACEHOLDERS, SourceLogin};
 use crate::model::curve::Series;
 use crate::system::environment::Environment;
@@ -12,7 +12,7 @@ use serde_json::Value;
 const POINTS: i64 = 360;
 
 /// `/render` (<https://graphite.readthedocs.io/en/latest/render_api.html>).
-pub(super) fn graphite(source: &HttpSource, wanted: &Wanted<'_>, env: &Environment) -> Result<Series, String> {
+pub(super) fn graphite(source: &HttpSource, wanted: &Wanted<'_>, env: &Environment) -> Result<Series, SourceError> {
     let target = filled(expression(source, wanted), wanted, graphite_name);
     let (from, to) = (wanted.from.to_string(), wanted.to.to_string());
     let points = POINTS.to_string();
@@ -24,14 +24,14 @@ pub(super) fn graphite(source: &HttpSource, wanted: &Wanted<'_>, env: &Environme
 }
 
 /// `/api/v1/query_range` (<https://prometheus.io/docs/prometheus/latest/querying/api/>).
-pub(super) fn prometheus(source: &HttpSource, wanted: &Wanted<'_>, env: &Environment) -> Result<Series, String> {
+pub(super) fn prometheus(source: &HttpSource, wanted: &Wanted<'_>, env: &Environment) -> Result<Series, SourceError> {
     let query_text = filled(expression(source, wanted), wanted, prometheus_text);
     let (from, to) = (wanted.from.to_string(), wanted.to.to_string());
     let step = ((wanted.to - wanted.from) / POINTS).max(1).to_string();
     let query = [("query", query_text.as_str()), ("start", &from), ("end", &to), ("step", &step)];
     let answer = ask(source, "/api/v1/query_range", &query, env)?;
     if let Some(error) = answer["error"].as_str() {
-        return Err(format!("it says: {}", error.chars().take(200).collect::<String>()));
+        return Err(format!("it says: {}", error.chars().take(200).collect::<String>()).into());
     }
     let all = answer["data"]["result"].as_array().ok_or("its answer has no result: is it a Prometheus?")?;
     let points = one(all, &query_text)?["values"].as_array().ok_or("its answer has no values")?;
@@ -45,11 +45,11 @@ fn expression<'a>(source: &'a HttpSource, wanted: &Wanted<'_>) -> &'a str {
 }
 
 /// Of several series nobody knows which is meant.
-fn one<'a>(all: &'a [Value], expression: &str) -> Result<&'a Value, String> {
+fn one<'a>(all: &'a [Value], expression: &str) -> Result<&'a Value, SourceError> {
     match all {
         [one] => Ok(one),
-        [] => Err(format!("it has nothing under {expression}")),
-        several => Err(format!("{expression} gives {} series; it must give one", several.len())),
+        [] => Err(SourceError::NotOne(format!("it has nothing under {expression}"))),
+        several => Err(SourceError::NotOne(format!("{expression} gives {} series; it must give one", several.len()))),
     }
 }
 
@@ -58,7 +58,7 @@ fn seconds(at: &Value) -> Option<i64> {
     at.as_f64().map(|at| at as i64)
 }
 
-fn ask(source: &HttpSource, path: &str, query: &[(&str, &str)], env: &Environment) -> Result<Value, String> {
+fn ask(source: &HttpSource, path: &str, query: &[(&str, &str)], env: &Environment) -> Result<Value, SourceError> {
     let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let query: Vec<String> = query.iter().map(|(key, value)| format!("{key}={}", encoded(value))).collect();
     let url = format!("{}{path}?{}", source.url, query.join("&"));
@@ -69,7 +69,7 @@ fn ask(source: &HttpSource, path: &str, query: &[(&str, &str)], env: &Environmen
     let bounds =
         Bounds { bytes_max: ANSWER_BYTES_MAX, timeout: TIMEOUT, redirects_max: 0, ca_file: source.ca_file.as_deref() };
     let bytes = fetch::get_within(&url, login, &bounds, env)?;
-    serde_json::from_slice(&bytes).map_err(|_| unexpected(&bytes, "JSON", "no JSON"))
+    serde_json::from_slice(&bytes).map_err(|_| unexpected(&bytes, "JSON", "no JSON").into())
 }
 
 /// Why bytes aren't those that were asked for.

@@ -1,8 +1,9 @@
 //! RRDs, read by Debian's `rrdtool fetch`: started with a list of arguments, never by a shell, and ended after its time.
 
-use super::{ANSWER_BYTES_MAX, SLOW, TIMEOUT, Wanted, pnp};
+use super::{ANSWER_BYTES_MAX, SourceError, TIMEOUT, Wanted, pnp};
 use crate::config::RrdSource;
 use crate::model::curve::Series;
+use crate::system::fetch::FetchError;
 use crate::system::regular_file;
 use std::io::Read;
 use std::path::Path;
@@ -15,8 +16,8 @@ const COOKIE: [u8; 4] = *b"RRD\0";
 /// How often it is looked whether the program ended.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// The values; an error is a reason in words.
-pub(super) fn values(source: &RrdSource, wanted: &Wanted<'_>) -> Result<Series, String> {
+/// The values.
+pub(super) fn values(source: &RrdSource, wanted: &Wanted<'_>) -> Result<Series, SourceError> {
     let location = pnp::locate(&source.directory, wanted)?;
     check(&location.file)?;
     let mut command = Command::new(&source.rrdtool);
@@ -26,7 +27,7 @@ pub(super) fn values(source: &RrdSource, wanted: &Wanted<'_>) -> Result<Series, 
     command.env("LC_ALL", "C").current_dir("/");
     let text = run(&mut command, TIMEOUT)?;
     column(&text, &location.data_source, wanted.to)
-        .ok_or_else(|| format!("{} has no data source \"{}\"", location.file.display(), location.data_source))
+        .ok_or_else(|| format!("{} has no data source \"{}\"", location.file.display(), location.data_source).into())
 }
 
 /// Says what is wrong with a file before a program is started for it.
@@ -51,7 +52,7 @@ fn column(text: &str, data_source: &str, to: i64) -> Option<Series> {
 }
 
 /// What a program prints; it is killed when its time is over.
-fn run(command: &mut Command, timeout: Duration) -> Result<String, String> {
+fn run(command: &mut Command, timeout: Duration) -> Result<String, SourceError> {
     let program = command.get_program().to_string_lossy().into_owned();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|e| match e.kind() {
@@ -76,19 +77,19 @@ fn run(command: &mut Command, timeout: Duration) -> Result<String, String> {
             let _ = child.kill();
             let _ = child.wait();
             return Err(match (reading, ended) {
-                (Err(e), _) => format!("no thread could be started: {e}"),
-                (_, Err(e)) => format!("{program}: {e}"),
-                _ => format!("{SLOW} {} s", timeout.as_secs()),
+                (Err(e), _) => format!("no thread could be started: {e}").into(),
+                (_, Err(e)) => format!("{program}: {e}").into(),
+                _ => FetchError::Slow(timeout).into(),
             });
         }
     };
     // A child of it may hold the pipes open.
-    let [out, err] = receiver.recv_timeout(LOOK * 100).map_err(|_| format!("{SLOW} {} s", timeout.as_secs()))?;
+    let [out, err] = receiver.recv_timeout(LOOK * 100).map_err(|_| FetchError::Slow(timeout))?;
     if status.success() {
         return Ok(out);
     }
     let reason: String = err.trim().chars().take(200).collect();
-    Err(format!("rrdtool: {}", reason.trim_start_matches("ERROR: ")))
+    Err(format!("rrdtool: {}", reason.trim_start_matches("ERROR: ")).into())
 }
 
 fn start_of(pipe: impl Read) -> String {
@@ -125,9 +126,9 @@ mod tests {
     fn a_program_that_hangs_or_is_missing_is_named() {
         let started = Instant::now();
         let slow = run(Command::new("/bin/sleep").arg("60"), Duration::from_millis(200)).unwrap_err();
-        assert!(slow.starts_with(SLOW) && started.elapsed() < Duration::from_secs(5), "{slow}");
+        assert!(slow.is_slow() && started.elapsed() < Duration::from_secs(5), "{slow}");
         let missing = run(&mut Command::new("/nowhere/rrdtool"), TIMEOUT).unwrap_err();
-        assert_eq!(missing, "/nowhere/rrdtool isn't installed: apt install rrdtool");
+        assert_eq!(missing.to_string(), "/nowhere/rrdtool isn't installed: apt install rrdtool");
         let flood = run(Command::new("/usr/bin/yes").arg("1: 2"), Duration::from_millis(500));
         assert!(flood.is_err(), "it ends with its pipe, and isn't read for ever");
     }

@@ -152,7 +152,8 @@ pub(super) fn topology_from(ask: Ask<'_>) -> Result<Topology, String> {
         ["parent_host_name", "parent_service_name", "child_host_name", "child_service_name", "redundancy_group"];
     let dependencies = |attrs: &[&str]| query(ask, "/v1/objects/dependencies", &json!({ "attrs": attrs }));
     // Up to 2.13 there are no such groups, and an attribute that isn't known is a mistake.
-    let dependencies = dependencies(&attrs).or_else(|_| dependencies(&attrs[..4]))?;
+    let dependencies = dependencies(&attrs)
+        .or_else(|e| if e.contains(" answered 400") { dependencies(&attrs[..4]) } else { Err(e) })?;
     let services = query(ask, "/v1/objects/services", &json!({ "attrs": ["host_name"] }))?;
     let mut topology = Topology::default();
     for dependency in dependencies {

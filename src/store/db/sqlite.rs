@@ -125,9 +125,9 @@ fn file_identity(file: &std::fs::Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
 }
 
-/// Renames the database and its side files to `.corrupt-N`, with the first N that is free.
-pub(in crate::store) fn put_aside(path: &Path) -> Result<PathBuf, StoreError> {
-    let named = |n: u32, suffix: &str| PathBuf::from(format!("{}.corrupt-{n}{suffix}", path.display()));
+/// Renames the database and its side files to `.REASON-N`, with the first N that is free.
+pub(in crate::store) fn put_aside(path: &Path, reason: &str) -> Result<PathBuf, StoreError> {
+    let named = |n: u32, suffix: &str| PathBuf::from(format!("{}.{reason}-{n}{suffix}", path.display()));
     let n = (1..u32::MAX).find(|&n| !named(n, "").exists()).unwrap_or(u32::MAX);
     for suffix in ["-wal", "-shm", ""] {
         let from = PathBuf::from(format!("{}{suffix}", path.display()));
