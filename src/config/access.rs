@@ -2,10 +2,88 @@
 
 use super::problem::{Mistake, Problems};
 use super::reader::{Table, texts_of};
-use super::{Access, AccessRule, Acknowledge, Audit, CommentRule, Config, Who, suggest, values};
+use super::{Config, suggest, values};
+use crate::model::pattern::Pattern;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
+
+/// `[acknowledge]`: what the one-tap acknowledgement says, and what the form starts with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Acknowledge {
+    /// It lasts until the recovery, not only until the next change of state.
+    pub(crate) sticky: bool,
+    /// The core notifies the contacts.
+    pub(crate) notify: bool,
+    /// The comment outlives the acknowledgement.
+    pub(crate) persistent: bool,
+    pub(crate) comment: CommentRule,
+    /// The expiry times that the form offers, beside never.
+    pub(crate) expire: Vec<Duration>,
+    /// So long after it whoever acknowledged is asked whether they are still on it.
+    pub(crate) still: Option<Duration>,
+    /// How long they have to answer.
+    pub(crate) still_wait: Duration,
+}
+
+/// Whether the form wants a comment. The one-tap acknowledgement needs none: it opens the form where one is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CommentRule {
+    Optional,
+    Required,
+}
+
+/// `[access]`: who may do what; [`crate::rules::authorise`] says how it is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Access {
+    /// Guests of the workspace count as its people.
+    pub(crate) guests: bool,
+    /// Only the object's own contacts may act on it.
+    pub(crate) require_contact: bool,
+    /// The person or channel named to a user who is refused.
+    pub(crate) ask: Option<String>,
+    /// Contact names by Slack id or e-mail.
+    pub(crate) people: BTreeMap<Who, String>,
+    pub(crate) rules: Vec<AccessRule>,
+}
+
+/// `[audit]`
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Audit {
+    /// How long its rows are kept; for good where nothing is said.
+    pub(crate) keep: Option<Duration>,
+}
+
+/// One `[[access.rule]]`; every given part must match, an empty one matches all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AccessRule {
+    /// Its line in the file, for refusals and problems.
+    pub(crate) line: usize,
+    pub(crate) allows: bool,
+    pub(crate) who: Vec<Who>,
+    /// Names.
+    pub(crate) integrations: Vec<String>,
+    /// Ids.
+    pub(crate) channels: Vec<String>,
+    /// Names of actions.
+    pub(crate) actions: Vec<String>,
+    pub(crate) hosts: Vec<Pattern>,
+    pub(crate) services: Vec<Pattern>,
+    pub(crate) cores: Vec<Pattern>,
+}
+
+/// The people that a rule is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Who {
+    /// `*`
+    Everyone,
+    /// `U…` or `W…`
+    User(String),
+    /// In ASCII's lower case.
+    Email(String),
+    /// A user group's id (`S…`), or its handle in lower case, without `@`.
+    Group(String),
+}
 
 /// The actions that a rule may name: [`crate::model::action::Action::name`]'s, and those that need no command.
 const ACTIONS: [&str; 8] =

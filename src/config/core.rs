@@ -3,9 +3,125 @@
 use super::problem::{Mistake, Problems};
 use super::reader::Table;
 use super::secrets::{self, LoadContext};
-use super::{Api, ApiLogin, ApiLoginKind, Core, CoreKind, IcingaWeb, Livestatus, LivestatusAddress, relay, values};
+use super::{ApiLoginKind, CoreKind, RelayToken, relay, values};
 use crate::system::environment::Environment;
+use crate::system::secret::Secret;
 use std::path::{Path, PathBuf};
+
+/// `[core]` or `[cores.NAME]`. What isn't said is looked for where this kind of core has it: see
+/// [`crate::monitoring::paths`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Core {
+    /// Empty for `[core]`.
+    pub(crate) name: String,
+    pub(crate) kind: CoreKind,
+    /// The core's web interface, without a slash at its end.
+    pub(crate) url: Option<String>,
+    /// For Icinga 2: which of its web interface's modules shows objects.
+    pub(crate) web: IcingaWeb,
+    pub(crate) objects_file: Option<PathBuf>,
+    /// `nagios.cfg`, `naemon.cfg`: says where the other files are.
+    pub(crate) main_config: Option<PathBuf>,
+    /// The FIFO that takes external commands.
+    pub(crate) command_file: Option<PathBuf>,
+    /// `status.dat`
+    pub(crate) status_file: Option<PathBuf>,
+    /// The query handler's socket; only Naemon's takes commands.
+    pub(crate) query_socket: Option<PathBuf>,
+    pub(crate) log_file: Option<PathBuf>,
+    pub(crate) livestatus: Option<Livestatus>,
+    pub(crate) api: Option<Api>,
+    /// The tokens of its relays: then everything about it is asked of them. Several where it has several relays, or while
+    /// one is replaced.
+    pub(crate) relay_tokens: Vec<RelayToken>,
+    /// Whether each of several hosts that notify for it checks by itself; `None` where nobody said it.
+    pub(crate) redundant: Option<bool>,
+}
+
+impl Core {
+    /// Whether a relay stands between us and this core, or some of the cores that it consists of.
+    pub(crate) fn is_remote(&self) -> bool {
+        !self.relay_tokens.is_empty()
+    }
+
+    /// The cores that it consists of, each behind its own relay; the one on this machine, where there is one, comes first.
+    /// A core without relays, or with one, is itself.
+    pub(crate) fn members(&self) -> Vec<Self> {
+        let mut names: Vec<&str> = Vec::new();
+        for token in &self.relay_tokens {
+            if !names.contains(&token.name.as_str()) {
+                names.push(&token.name);
+            }
+        }
+        let files = [&self.main_config, &self.command_file, &self.status_file, &self.objects_file, &self.log_file];
+        let has_own = files.into_iter().chain([&self.query_socket]).any(Option::is_some)
+            || self.livestatus.is_some()
+            || self.api.is_some();
+        if names.len() <= 1 && !(has_own && self.is_remote()) {
+            return vec![self.clone()];
+        }
+        let own = has_own.then(|| Self { relay_tokens: Vec::new(), ..self.clone() });
+        let behind = names.iter().map(|name| {
+            let tokens = self.relay_tokens.iter().filter(|token| token.name == *name).cloned();
+            let Self { name, kind, url, web, redundant, .. } = self.clone();
+            Self { name, kind, url, web, redundant, relay_tokens: tokens.collect(), ..Self::default() }
+        });
+        own.into_iter().chain(behind).collect()
+    }
+}
+
+/// A module of Icinga Web 2.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum IcingaWeb {
+    /// The old one.
+    #[default]
+    Monitoring,
+    IcingaDb,
+}
+
+/// The addresses of one core's Livestatus, at least one: alternatives, the preferred one first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Livestatus(pub(crate) Vec<LivestatusAddress>);
+
+impl Livestatus {
+    /// Whether one of them is another machine's, as far as the address says.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.0.iter().any(|address| matches!(address, LivestatusAddress::Tcp(_)))
+    }
+}
+
+/// One address of Livestatus.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LivestatusAddress {
+    Unix(PathBuf),
+    /// `host:port`
+    Tcp(String),
+    /// `host:port` over TLS. The CA's file, else the distribution's; the name in the certificate, else the host's.
+    Tls {
+        address: String,
+        ca_file: Option<PathBuf>,
+        name: Option<String>,
+    },
+}
+
+/// The HTTP API of an Icinga 2 or openITCOCKPIT.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Api {
+    /// At least one, each without a slash at its end: alternatives, the preferred one first.
+    pub(crate) urls: Vec<String>,
+    pub(crate) login: ApiLogin,
+    /// Icinga 2 has a CA of its own.
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+/// How the API knows us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ApiLogin {
+    /// Icinga 2's API user.
+    Basic { user: String, password: Secret },
+    /// openITCOCKPIT's API key.
+    Key(Secret),
+}
 
 /// All cores, `[core]` first.
 pub(super) fn read_all(

@@ -3,11 +3,24 @@
 use super::problem::{Mistake, Problems};
 use super::secrets::LoadContext;
 use super::tree::Span;
-use super::{Config, Credentials, DEFAULT_INTEGRATION, Integration};
+use super::{Config, DEFAULT_INTEGRATION, Integration};
 use crate::model::time_text::utc;
 use crate::state_dir::installation::{self, Install, Revoked};
 use crate::system::secret::Secret;
 use std::fmt;
+
+/// By which right an integration posts.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Credentials {
+    /// By none: it is disabled, or `ackbell setup` is about to give it one.
+    None,
+    /// An incoming webhook posts to its own channel, and can do nothing else.
+    Webhook { url: Secret },
+    /// A bot token from the configuration. The webhook beside it posts where the token has no channel or no right to.
+    Bot { token: Secret, webhook: Option<Secret> },
+    /// A browser installs the app: the installation, once there is one, brings the bot token.
+    Installable { installation: Option<Install>, webhook: Option<Secret> },
+}
 
 /// The path below the public address where a browser begins an installation.
 pub(crate) const INSTALL_PATH: &str = "/slack/install";

@@ -1,6 +1,5 @@
 //! `[database]`: the outbox that several listeners share.
 
-use super::Database;
 use super::problem::{Mistake, Problems};
 use super::reader::Table;
 use super::secrets::{self, LoadContext};
@@ -8,6 +7,47 @@ use crate::system::environment::Environment;
 use percent_encoding::percent_decode_str;
 use std::path::{Path, PathBuf};
 use tokio_postgres::config::Host;
+
+/// Where the outbox is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum OutboxAt<'a> {
+    /// A file there, for this machine alone.
+    StateDir(&'a Path),
+    /// Shared by several listeners.
+    Database(&'a Database),
+}
+
+impl<'a> OutboxAt<'a> {
+    /// In the database, if there is one.
+    pub(crate) fn of(state_dir: &'a Path, database: Option<&'a Database>) -> Self {
+        database.map_or(Self::StateDir(state_dir), Self::Database)
+    }
+}
+
+impl<'a> From<&'a Path> for OutboxAt<'a> {
+    fn from(state_dir: &'a Path) -> Self {
+        Self::StateDir(state_dir)
+    }
+}
+
+impl<'a> From<&'a PathBuf> for OutboxAt<'a> {
+    fn from(state_dir: &'a PathBuf) -> Self {
+        Self::StateDir(state_dir)
+    }
+}
+
+/// `[database]`
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Database {
+    /// Host, user, database and password.
+    pub(crate) postgres: tokio_postgres::Config,
+    /// By TLS, with a certificate for the host's name.
+    pub(crate) encrypts: bool,
+    /// The CAs that count; else those of the distribution.
+    pub(crate) root_cert: Option<PathBuf>,
+    /// As people know it, without user and password.
+    pub(crate) label: String,
+}
 
 const EXAMPLE: &str = "write url = \"postgres://ackbell@db.example.com/ackbell\"";
 

@@ -2,8 +2,21 @@
 
 use super::problem::{Mistake, Problems};
 use super::reader::Table;
-use super::{Config, DeadMan, Destination, suggest, values};
+use super::{Config, Destination, suggest, tree, values};
 use std::time::Duration;
+
+/// `[deadman]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DeadMan {
+    pub(super) span: Option<tree::Span>,
+    /// By name; else the first one.
+    pub(crate) integration: Option<String>,
+    pub(crate) channel: Destination,
+    /// After which silence Slack speaks.
+    pub(crate) after: Duration,
+    /// This host, as the message names it.
+    pub(crate) name: String,
+}
 
 /// Below, a restart or a slow minute of Slack would be an alarm.
 const AFTER_MIN: Duration = Duration::from_secs(5 * 60);

@@ -2,8 +2,32 @@
 
 use super::problem::{Mistake, Problems};
 use super::reader::Table;
-use super::{Config, Destination, History, Weekly, WeeklyTime, suggest, values};
+use super::{Config, Destination, suggest, values};
 use std::time::Duration;
+
+/// `[history]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct History {
+    /// How long problems that ended are remembered.
+    pub(crate) keep: Duration,
+}
+
+/// `[report]`: the week's summary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Weekly {
+    pub(crate) channel: Destination,
+    /// By name; else the default one.
+    pub(crate) integration: Option<String>,
+    pub(crate) at: WeeklyTime,
+}
+
+/// A time of the week in the machine's time zone: `Mon 08:00`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WeeklyTime {
+    /// Monday is 0.
+    pub(crate) weekday: u8,
+    pub(crate) minute_of_day: u16,
+}
 
 const DAY: Duration = Duration::from_secs(86_400);
 const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];

@@ -4,12 +4,70 @@ use super::problem::{Mistake, Problems};
 use super::reader::Table;
 use super::secrets::{Check, LoadContext, any, app_token, one_secret, printable, secrets};
 use super::tree::Span;
-use super::{Config, Credentials, DEFAULT_INTEGRATION, Destination, Flavor, Integration, Proxy, Route, values};
+use super::{Config, Credentials, DEFAULT_INTEGRATION, Destination, Route, values};
 use crate::system::environment::Environment;
 use crate::system::secret::Secret;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// One way into Slack: a workspace's app or webhook, or a compatible receiver.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Integration {
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) labels: Vec<String>,
+    pub(crate) enabled: bool,
+    pub(crate) credentials: Credentials,
+    pub(crate) app_token: Option<Secret>,
+    /// Several while rotating.
+    pub(crate) signing_secrets: Vec<Secret>,
+    /// The app's own, as configured. Both together, without a bot token, make it [`Credentials::Installable`].
+    pub(crate) client_id: Option<String>,
+    pub(crate) client_secret: Option<Secret>,
+    /// The slash command's name, with its slash; what an answer says is the name that it came with.
+    pub(crate) command: String,
+    /// The address where a browser installs it; `None` without a public address.
+    pub(crate) install_at: Option<String>,
+    /// Only this workspace may install.
+    pub(crate) team_id: Option<String>,
+    /// The integration that takes over while this one's installation has ended.
+    pub(crate) fallback: Option<String>,
+    /// The default channel: for notifications that match no route, and for those whose own channel can't be reached.
+    pub(crate) channel: Option<Destination>,
+    pub(crate) proxy: Proxy,
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Ends with a slash.
+    pub(crate) api_url: String,
+    pub(crate) flavor: Flavor,
+    pub(crate) interactive: Option<bool>,
+    /// Whether its people may do more than look.
+    pub(crate) acts: bool,
+    /// For connecting, TLS included.
+    pub(crate) connect_timeout: Duration,
+    /// For a whole call.
+    pub(crate) timeout: Duration,
+}
+
+/// Through which proxy an integration talks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Proxy {
+    /// `HTTPS_PROXY` and `NO_PROXY` decide (`HTTP_PROXY` for plain http).
+    FromEnvironment,
+    /// `proxy = "none"`.
+    None,
+    /// May hold credentials.
+    Url(Secret),
+}
+
+/// Which dialect the receiver speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flavor {
+    Slack,
+    Mattermost,
+    RocketChat,
+    Discord,
+}
 
 /// The default slash command.
 pub(crate) const COMMAND: &str = "/ackbell";

@@ -29,6 +29,22 @@ pub(crate) struct Matcher {
     pub(crate) also: Vec<Matcher>,
 }
 
+impl Matcher {
+    /// Itself, and what must match as well.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.also)
+    }
+
+    /// How many patterns and names it has.
+    pub(crate) fn patterns(&self) -> usize {
+        let lists = [&self.host, &self.service, &self.host_group, &self.service_group];
+        let more = [&self.contact, &self.contact_group, &self.core];
+        let patterns = lists.into_iter().chain(more).chain(self.vars.values()).map(Vec::len).sum::<usize>();
+        let also = self.also.iter().map(Self::patterns).sum::<usize>();
+        patterns + self.state.len() + self.kind.len() + also
+    }
+}
+
 /// Loads one `match` table.
 pub(super) fn load(mut table: Table<'_>, problems: &mut Problems<'_>) -> Matcher {
     let mut patterns =

@@ -1,8 +1,14 @@
 //! `[reactions]`: emojis that act.
 
-use super::Reactions;
 use super::problem::{Mistake, Problems};
 use super::reader::Table;
+
+/// `[reactions]`: the names of the emojis that act; none without the table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Reactions {
+    pub(crate) acknowledge: Option<String>,
+    pub(crate) recheck: Option<String>,
+}
 
 /// The table alone switches both on, with the emojis that people use anyway.
 pub(super) fn read(top: &mut Table<'_>, problems: &mut Problems<'_>) -> Reactions {

@@ -3,13 +3,42 @@
 use super::problem::{Mistake, Problems};
 use super::reader::Table;
 use super::secrets::{self, LoadContext};
-use super::{Config, Core, Relay, RelayToken, values};
+use super::{Config, Core, values};
 use crate::model::notification::clean_line;
 use crate::system::environment::Environment;
 use crate::system::secret::Secret;
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+
+/// The token of a relay, and the name of the relay: of the token's file, or made of the token. What relays with different
+/// names hand in has different origins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RelayToken {
+    pub(crate) name: String,
+    /// In sentences, "the relay of ...": the core's name, or `CORE/RELAY` where it has several.
+    pub(crate) label: String,
+    pub(crate) secret: Secret,
+}
+
+/// `[relay]`: this machine hands its notifications to a listener that reaches Slack, and answers its questions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Relay {
+    /// The centre's addresses without a slash at their ends; several where several listeners share one outbox.
+    pub(crate) to: Vec<String>,
+    pub(crate) token: Secret,
+    /// The CA of the centre's certificate; else the distribution's.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// The certificate chain that it shows to the centre, and its key.
+    pub(crate) client: Option<(PathBuf, PathBuf)>,
+}
+
+/// A centre's address and a relay's token, checked as `[relay]` checks them; the error is a sentence.
+pub(crate) fn from_arguments(to: &str, token: &str, ca_file: Option<PathBuf>) -> Result<Relay, String> {
+    let to = vec![address(to).map_err(Mistake::sentence)?];
+    self::token(token).map_err(|mistake| format!("the token: {}", mistake.sentence()))?;
+    Ok(Relay { to, token: Secret::new(token.to_owned()), ca_file, client: None })
+}
 
 /// A token that nobody guesses; `ackbell relay-token` makes one of 64.
 const TOKEN_CHARS_MIN: usize = 32;
