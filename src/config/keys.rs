@@ -69,7 +69,7 @@ pub(crate) const SECTIONS: [Section; 26] = [
     acting::REACTIONS,
     outbox::DEADMAN,
     outbox::HISTORY,
-    outbox::REPORT,
+    outbox::WEEKLY,
     outbox::DATABASE,
     cores::RELAY,
     curve::CURVE,

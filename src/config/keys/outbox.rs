@@ -83,7 +83,7 @@ pub(super) const HISTORY: Section = Section {
     keys: &[key("keep", SPAN, "365d", "\"365d\"", "How long they are remembered, at least a day.")],
 };
 
-pub(super) const REPORT: Section = Section {
+pub(super) const WEEKLY: Section = Section {
     header: "[report]",
     about: "The week's summary, as `ackbell report` prints it: posted once a week where a channel is given. Cards of problems that are \
         over then have the buttons Worth it and Noise, which are counted.",

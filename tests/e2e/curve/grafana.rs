@@ -1,6 +1,7 @@
 //! A panel that Grafana renders as the picture, and a Grafana that doesn't.
 
-use super::{Answer, Server, allow_files, graphite, notify, ok, pictures, shown, shows};
+use super::source::{Answer, Server, graphite, ok};
+use super::{allow_files, notify, pictures, shown, shows};
 use crate::harness::on_call::{OnCall, Way};
 use crate::harness::process::text;
 use crate::harness::wait;

@@ -1,6 +1,7 @@
 //! `kill -9` at the calls of the thread that looks up curves and uploads pictures.
 
-use super::{Server, allow_files, graphite, notify, ok, pictures, shown};
+use super::source::{Server, graphite, ok};
+use super::{allow_files, notify, pictures, shown};
 use crate::faults::clicks::{attach, threads};
 use crate::harness::on_call::{OnCall, Way};
 use crate::harness::process::is_long;
