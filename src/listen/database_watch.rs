@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 const PAUSE_MIN: Duration = Duration::from_millis(500);
 /// So long after it is back at most, somebody notices.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// So many reasons of one outage are logged.
+const REASONS_MAX: usize = 8;
 
 /// Shared by all threads of the listener.
 #[derive(Debug, Clone, Default)]
@@ -16,7 +18,8 @@ pub(super) struct DatabaseWatch(Arc<Mutex<Inside>>);
 #[derive(Debug, Default)]
 struct Inside {
     known: DatabaseState,
-    logged: Option<String>,
+    /// The reasons of this outage: one way to fail may show as two that take turns.
+    logged: Vec<String>,
     pause: Duration,
 }
 
@@ -34,7 +37,7 @@ pub(super) enum DatabaseState {
 /// What follows from a failure.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Failure {
-    /// The reason is another one than the last time: it is logged.
+    /// The reason is one that this outage hadn't yet: it is logged.
     pub(super) is_new: bool,
     /// Before the next try.
     pub(super) pause: Duration,
@@ -51,7 +54,7 @@ impl DatabaseWatch {
         if let DatabaseState::Away(since) = inside.known {
             info!("the database is back after_seconds={}", since.elapsed().as_secs());
         }
-        *inside = Inside { known: DatabaseState::Reached, logged: None, pause: Duration::ZERO };
+        *inside = Inside { known: DatabaseState::Reached, logged: Vec::new(), pause: Duration::ZERO };
     }
 
     pub(super) fn failed(&self, reason: &str) -> Failure {
@@ -59,8 +62,10 @@ impl DatabaseWatch {
         if !matches!(inside.known, DatabaseState::Away(_)) {
             inside.known = DatabaseState::Away(Instant::now());
         }
-        let is_new = inside.logged.as_deref() != Some(reason);
-        inside.logged = Some(reason.to_owned());
+        let is_new = inside.logged.len() < REASONS_MAX && !inside.logged.iter().any(|known| known == reason);
+        if is_new {
+            inside.logged.push(reason.to_owned());
+        }
         inside.pause = (inside.pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
         Failure { is_new, pause: inside.pause }
     }
@@ -80,8 +85,10 @@ mod tests {
         assert_eq!(pauses, [500, 1000, 2000, 4000, 5000]);
         let DatabaseState::Away(since) = watch.known() else { panic!("it is away") };
         assert!(watch.failed("disk full").is_new);
+        assert!(!watch.failed("no route").is_new && !watch.failed("disk full").is_new, "they take turns");
         assert_eq!(watch.known(), DatabaseState::Away(since), "one outage, whatever the reasons");
         watch.reached();
         assert_eq!(watch.failed("no route"), Failure { is_new: true, pause: PAUSE_MIN });
+        assert_eq!((0..99).filter(|nth| watch.failed(&nth.to_string()).is_new).count(), REASONS_MAX - 1);
     }
 }
