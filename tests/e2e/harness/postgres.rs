@@ -3,7 +3,7 @@
 use super::process::text;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// A server. It ends when the process does that started it, as then nobody holds the other end of its input.
 pub(crate) struct Postgres {
@@ -46,9 +46,9 @@ impl Postgres {
     }
 
     /// The one that all tests share.
-    pub(crate) fn shared() -> &'static Self {
-        static SHARED: OnceLock<Postgres> = OnceLock::new();
-        SHARED.get_or_init(|| Self::start(&[]))
+    pub(crate) fn shared() -> &'static Arc<Self> {
+        static SHARED: OnceLock<Arc<Postgres>> = OnceLock::new();
+        SHARED.get_or_init(|| Arc::new(Self::start(&[])))
     }
 
     /// A new database, with a role for daily work.

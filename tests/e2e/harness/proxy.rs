@@ -61,6 +61,10 @@ impl Proxy {
         }
     }
 
+    pub(crate) fn way(&self) -> Way {
+        self.inside.way()
+    }
+
     /// Where new connections lead from now on, as after a failover.
     pub(crate) fn lead_to(&self, port: u16) {
         self.inside.to.store(port, Ordering::SeqCst);
