@@ -11,6 +11,7 @@ pub(crate) mod import_history;
 pub(crate) mod node;
 pub(crate) mod notify;
 pub(crate) mod on_call;
+pub(crate) mod outage;
 pub(crate) mod people;
 pub(crate) mod relay;
 pub(crate) mod replay;

@@ -10,6 +10,7 @@
 mod address_watch;
 mod audit_head;
 mod curves;
+mod database_watch;
 mod deadman;
 mod endpoints;
 mod http;
@@ -19,6 +20,7 @@ mod listeners;
 pub(crate) mod message_api;
 mod metrics;
 pub(crate) mod oauth;
+mod outage;
 mod relay;
 mod relays;
 mod senders;
@@ -40,12 +42,14 @@ use crate::system::environment::Environment;
 use crate::system::systemd::Notifier;
 use address_watch::AddressWatch;
 use audit_head::AuditHeadLog;
+use database_watch::DatabaseWatch;
 use deadman::DeadManThread;
 use endpoints::Endpoints;
 use leading::LeadingThreads;
 use lease::LeaseThread;
 use listeners::Listeners;
 use log::{error, info, warn};
+use outage::OutageThread;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::cell::RefCell;
@@ -108,8 +112,9 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
         return ended;
     }
     let status = StatusWriter::new(&config.runtime_dir);
-    let node = Arc::new(Node::new(&config));
-    let endpoints = Arc::new(Endpoints::new(&config, env, status.clone(), Arc::clone(&node)));
+    let (database, node) = (DatabaseWatch::default(), Arc::new(Node::new(&config)));
+    let outage = OutageThread::start(&config, env, &database);
+    let endpoints = Arc::new(Endpoints::new(&config, env, status.clone(), (Arc::clone(&node), database.clone())));
     endpoints.start_callback(&config, env);
     let listeners = Listeners::open(&config, env, Arc::clone(&endpoints), status.clone());
     info!("listening state_dir={} integrations={}", config.state_dir.display(), config.integrations.len());
@@ -118,7 +123,8 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
     let addresses = AddressWatch::default();
     let (deadman, lease) = keep_leadership(&config, env, (&node, &lock), (&endpoints, &status));
     let stamp = config::stamp(&config);
-    let mut current = Current { config, stamp, listeners, status, endpoints, addresses, node, deadman, lease };
+    let mut current =
+        Current { config, stamp, listeners, status, endpoints, addresses, node, deadman, lease, database, outage };
     while !signals.stopped() {
         // After an error the outbox is opened again: somebody else makes room on the disk or restores the database.
         if let Err(e) = deliver(&mut current, env, &lock, &signals, wake.as_ref(), notifier) {
@@ -127,10 +133,7 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
                 ended = Err(ListenError::Database(e));
                 break;
             }
-            error!("delivery interrupted reason={:?} action=retry kept=all", e.to_string());
-            current.status.update(|status| status.interrupted = Some(StatusNote::now(e.to_string())));
-            current.status.beat();
-            signals.wait(wake.as_ref(), ERROR_PAUSE);
+            current.interrupted(&e, &signals, wake.as_ref(), notifier);
         }
     }
     notifier.say("STOPPING=1");
@@ -158,6 +161,8 @@ struct Current {
     deadman: Option<DeadManThread>,
     /// Where nodes share it.
     lease: Option<LeaseThread>,
+    database: DatabaseWatch,
+    outage: OutageThread,
 }
 
 /// By the delivery lock this process delivers as long as it runs; where nodes share the outbox, a thread gets the lease.
@@ -188,6 +193,7 @@ fn deliver(
     notifier: &Notifier,
 ) -> Result<(), DeliverError> {
     let mut deliverer = Deliverer::open(current.config.clone(), env.clone(), PATIENCE_LONG, lock)?;
+    deliverer.put_back();
     current.endpoints.start_callback(&current.config, env);
     deliverer.watch_exit(&signals.stop);
     let mut leading = LeadingThreads::default();
@@ -215,15 +221,12 @@ fn deliver(
                 continue;
             }
             Err(e) if current.node.has_others() && e.is_passing() => {
-                error!("delivery interrupted reason={:?} action=retry kept=all", e.to_string());
-                current.status.update(|status| status.interrupted = Some(StatusNote::now(e.to_string())));
-                current.status.beat();
-                notifier.say("WATCHDOG=1");
-                signals.wait(wake, SCAN_INTERVAL);
+                current.interrupted(&e, signals, wake, notifier);
                 continue;
             }
             Err(e) => return Err(e),
         };
+        current.database.reached();
         current.listeners.check(&current.config);
         current.addresses.check(&current.config, &current.status);
         let interrupted = leading.senders().and_then(|senders| senders.interrupted().cloned());
@@ -273,6 +276,25 @@ fn work(
 }
 
 impl Current {
+    /// Says why nothing is delivered, and waits until it may be tried again.
+    fn interrupted(&self, e: &DeliverError, signals: &Signals, wake: Option<&UnixDatagram>, notifier: &Notifier) {
+        let reason = e.to_string();
+        let away = e.is_away().then(|| self.database.failed(&reason));
+        if away.as_ref().is_none_or(|failure| failure.is_new) {
+            error!("delivery interrupted reason={reason:?} action=retry kept=all");
+        }
+        self.status.update(|status| status.interrupted = Some(StatusNote::now(reason)));
+        self.status.beat();
+        match away {
+            Some(failure) => {
+                // A new process wouldn't reach it either. Nor is it tried again for each notification that comes.
+                notifier.say("WATCHDOG=1");
+                signals.wait(None, failure.pause);
+            }
+            None => drop(signals.wait(wake, ERROR_PAUSE)),
+        }
+    }
+
     /// Loads a changed configuration; `true` when another one is in force now. A broken one is refused and logged.
     fn reload(&mut self, env: &Environment, signals: &Signals) -> bool {
         let asked = signals.reload.swap(false, Ordering::Relaxed);
@@ -307,6 +329,7 @@ impl Current {
                 if let Some(lease) = &self.lease {
                     lease.reconfigure(&self.config);
                 }
+                self.outage.reconfigure(&self.config);
                 true
             }
             Err(e) => {

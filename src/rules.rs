@@ -11,6 +11,7 @@ pub(crate) mod digest;
 pub(crate) mod escalate;
 pub(crate) mod lease;
 pub(crate) mod manifest;
+pub(crate) mod outage;
 pub(crate) mod remedy;
 pub(crate) mod render;
 pub(crate) mod replay;

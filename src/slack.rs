@@ -15,6 +15,7 @@ pub(crate) mod limits;
 pub(crate) mod markdown;
 pub(crate) mod mrkdwn;
 pub(crate) mod oauth;
+pub(crate) mod outage;
 pub(crate) mod outcome;
 pub(crate) mod slash_reply;
 pub(crate) mod socket;

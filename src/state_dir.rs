@@ -1,11 +1,12 @@
 //! The files in the state and runtime directories, but for the database: spool, locks, wake-up socket, the
-//! listener's status, the tokens of installations; and whose they are.
+//! listener's status, the message about an outage, the tokens of installations; and whose they are.
 //!
 //! Imports `system` and `model`. Never in here: SQL, and what to do with a notification.
 
 pub(crate) mod delivery_lock;
 pub(crate) mod installation;
 pub(crate) mod listener_status;
+pub(crate) mod outage;
 pub(crate) mod owner;
 pub(crate) mod spool;
 pub(crate) mod wake;

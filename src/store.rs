@@ -61,6 +61,7 @@ pub(crate) use audit::{Chain, Head};
 pub(crate) use cause::HostProblem;
 pub(crate) use claim::{Claimed, Planned, Work};
 pub(crate) use curve::{Drawn, WantedCurve, WantedPicture};
+pub(crate) use db::postgres::replication::ServerFacts;
 pub(crate) use delivery_queue::{DeliveryQueue, MessageMode, Target};
 pub(crate) use escalation::{Escalation, StepNotice};
 pub(crate) use history::Verdicts;
@@ -215,6 +216,23 @@ impl Store {
         match &self.file {
             Some(file) if !file.is_there() => Err(StoreError::Moved(file.path.clone())),
             _ => Ok(()),
+        }
+    }
+
+    /// How often this connection to a server was made: another number than before says that the server may be another one,
+    /// or have come back without its last commits.
+    pub(crate) fn connections(&self) -> u64 {
+        match &self.db {
+            Connection::Postgres(link) => link.connections(),
+            Connection::Sqlite(_) => 0,
+        }
+    }
+
+    /// What a server says of itself; `None` of a file.
+    pub(crate) fn server_facts(&self) -> Result<Option<ServerFacts>, StoreError> {
+        match &self.db {
+            Connection::Postgres(link) => link.server_facts().map(Some),
+            Connection::Sqlite(_) => Ok(None),
         }
     }
 

@@ -54,7 +54,7 @@ use request::{NewRequest, Request, Requester};
 use serde_json::json;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use threads::Threads;
 
 /// How long a request waits for the database before it is refused: Slack waits 3 s.
@@ -67,6 +67,8 @@ pub(crate) struct Callback {
     threads: Threads,
     paces: PersonPaces,
     revocations: Mutex<uninstalled::SeenEvents>,
+    /// When the database couldn't be reached, and why.
+    away: Mutex<Option<(Instant, String)>>,
 }
 
 /// The callbacks can't be served.
@@ -95,6 +97,9 @@ impl Callback {
             }
             Err(e) => {
                 error!("can't keep an action request reason={:?}", e.to_string());
+                if let Some(sentence) = not_kept(&e) {
+                    self.threads.ephemeral.send(&new.config, &new.request.requester, sentence);
+                }
                 // Slack shows the person that it failed.
                 HttpReply::text(500, "the request can't be kept")
             }
@@ -107,7 +112,19 @@ impl Callback {
         let object = new.request.requested_action.object_key();
         let name = new.request.name.clone();
         let row = NewActionRequest { key: new.key.clone(), parent: None, name, object, request, due: 0 };
-        locked(&self.store).keep_requests(&[row], clock::wall_ms()).map(drop)
+        let began = Instant::now();
+        let mut store = locked(&self.store);
+        // Each try takes its time. Whoever waited for one that failed has none left: Slack would be told that all is well.
+        if let Some((at, reason)) = &*locked(&self.away)
+            && *at >= began
+        {
+            return Err(StoreError::Away(reason.clone()));
+        }
+        let kept = store.keep_requests(&[row], clock::wall_ms()).map(drop);
+        if let Err(StoreError::Away(reason)) = &kept {
+            *locked(&self.away) = Some((Instant::now(), reason.clone()));
+        }
+        kept
     }
 }
 
@@ -168,6 +185,7 @@ impl Callback {
             threads,
             paces: PersonPaces::default(),
             revocations: Mutex::default(),
+            away: Mutex::default(),
         }))
     }
 
@@ -207,6 +225,19 @@ impl Callback {
             (200 | 400, _) => EnvelopeReply::Empty,
             _ => EnvelopeReply::Refused,
         }
+    }
+}
+
+/// What a person is told whose request the database on its server didn't take.
+fn not_kept(e: &StoreError) -> Option<&'static str> {
+    match e {
+        StoreError::Away(_) => {
+            Some("ackbell can't reach its database now, so nothing was done. Try again in a minute.")
+        }
+        StoreError::Unknown(_) => Some(
+            "ackbell's database gave no answer: your request may be done when it is back. Look at the message before you try again.",
+        ),
+        _ => None,
     }
 }
 

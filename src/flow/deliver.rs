@@ -18,6 +18,7 @@ mod mentions;
 mod renew_token;
 mod repair;
 mod send;
+mod sent;
 mod share;
 mod simulated;
 
@@ -44,6 +45,7 @@ use crate::store::{DeliveryQueue, Leadership, PURGE_BATCH, Planned, Store, Store
 use crate::system::clock::{SteadyClock, millis};
 use crate::system::environment::Environment;
 use log::{error, warn};
+use sent::Sent;
 use simulated::Simulated;
 use std::collections::HashMap;
 use std::path::Path;
@@ -101,6 +103,11 @@ impl DeliverError {
         matches!(self, Self::Store(StoreError::Moved(_)))
     }
 
+    /// The database on its server can't be used now, or nobody knows whether the last step was kept.
+    pub(crate) fn is_away(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Away(_) | StoreError::Unknown(_)))
+    }
+
     /// Trying again with the same database is no use. One on a server stays: what can't be read there is one row of many.
     pub(crate) fn needs_another_database(&self, is_shared: bool) -> bool {
         matches!(self, Self::Store(e) if matches!(e, StoreError::Moved(_)) || !is_shared && e.is_corruption())
@@ -138,6 +145,8 @@ pub(crate) struct Deliverer {
     subscriptions: Vec<Route>,
     env: Environment,
     spool: Spool,
+    /// What the database may forget again; of a listener whose outbox is on a server.
+    sent: Option<Sent>,
     store: Store,
     /// The right to deliver; without it only notifications are imported.
     leadership: Option<Leadership>,
@@ -188,6 +197,7 @@ impl Deliverer {
             subscriptions: Vec::new(),
             env,
             spool,
+            sent: None,
             store,
             leadership,
             exiting: Arc::default(),
@@ -214,6 +224,7 @@ impl Deliverer {
             subscriptions: Vec::new(),
             env: self.env.clone(),
             spool: self.spool.clone(),
+            sent: None,
             store: self.leading_store(patience)?,
             leadership: self.leadership.clone(),
             exiting: Arc::clone(&self.exiting),
@@ -274,6 +285,17 @@ impl Deliverer {
     /// Tells it how to learn that the process ends.
     pub(crate) fn watch_exit(&mut self, exiting: &Arc<AtomicBool>) {
         self.exiting = Arc::clone(exiting);
+    }
+
+    /// Keeps imported spool files for a while where the outbox is on a server, and offers them again whenever the server
+    /// may have forgotten something. For a listener.
+    pub(crate) fn put_back(&mut self) {
+        if self.config.database.is_some() {
+            self.sent = Some(Sent::new(&self.spool));
+        } else {
+            // Left from before the outbox was a file again.
+            self.spool.sent().iter().for_each(|id| self.spool.forget_sent(id));
+        }
     }
 
     /// Sends from these queues only.

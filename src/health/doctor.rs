@@ -6,6 +6,7 @@
 mod channels;
 mod cores;
 mod curves;
+mod database;
 mod machine;
 mod on_call;
 mod slack;

@@ -232,6 +232,47 @@ impl Spool {
         }
     }
 
+    /// Takes a file out of `new/` likewise, but keeps it in `sent/`: the outbox's server may forget it in a failover.
+    pub(crate) fn keep_sent(&self, id: &SpoolId) -> Result<(), SpoolError> {
+        match self.rename(id, "new", "sent") {
+            Err(e) if e.source.kind() == ErrorKind::NotFound && self.holds(id.as_str()) => {
+                self.make("sent")?;
+                self.rename(id, "new", "sent")
+            }
+            // On a disk that refuses it, there is nothing to be gained by keeping it.
+            Err(_) => self.remove(id),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// The names in `sent/`, oldest first.
+    pub(crate) fn sent(&self) -> Vec<SpoolId> {
+        let names = self.names("sent").into_iter().filter_map(|name| SpoolId::parse(std::str::from_utf8(&name).ok()?));
+        let mut ids: Vec<SpoolId> = names.collect();
+        ids.sort();
+        ids
+    }
+
+    /// Brings a file from `sent/` back into `new/`. One that is gone was imported long ago.
+    pub(crate) fn put_back(&self, id: &SpoolId) -> Result<(), SpoolError> {
+        match self.rename(id, "sent", "new") {
+            Err(e) if e.source.kind() != ErrorKind::NotFound => Err(e),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes a file that was sent long enough ago.
+    pub(crate) fn forget_sent(&self, id: &SpoolId) {
+        if let Ok(sent) = self.directory("sent") {
+            let _ = sent.remove(id.as_str());
+        }
+    }
+
+    /// Whether its file system is nearly full.
+    pub(crate) fn is_cramped(&self) -> bool {
+        super::is_nearly_full(self.state_dir())
+    }
+
     /// Moves a file that can't be read to `bad/`, where it is kept and `check` counts it.
     pub(crate) fn set_aside(&self, id: &SpoolId) -> Result<(), SpoolError> {
         self.rename(id, "new", "bad")
@@ -335,18 +376,19 @@ impl Spool {
                 .and_then(|()| File::open(state_dir.parent().unwrap_or(Path::new("/")))?.sync_all())
                 .map_err(|e| fail(state_dir, e))?,
         }
-        let make = |directory: &Directory, name: &str| {
-            if directory.make(name, 0o770)? {
-                directory.sync()?;
-            }
-            directory.enter(name)
-        };
         let state = Directory::open(state_dir).map_err(|e| fail(state_dir, e))?;
         let spool = make(&state, "spool").map_err(|e| fail(&self.root, e))?;
         for name in ["tmp", "new", "bad"] {
             make(&spool, name).map_err(|e| fail(&self.root.join(name), e))?;
         }
         Ok(())
+    }
+
+    /// Makes one more of its directories.
+    fn make(&self, name: &str) -> Result<(), SpoolError> {
+        let spool = Directory::open(self.state_dir()).and_then(|state| state.enter("spool"));
+        let made = spool.and_then(|spool| make(&spool, name));
+        made.map(drop).map_err(|e| self.error("create the directory", name, e))
     }
 
     fn path(&self, directory: &str, id: &SpoolId) -> PathBuf {
@@ -356,6 +398,14 @@ impl Spool {
     fn error(&self, what: &'static str, directory: &str, source: io::Error) -> SpoolError {
         SpoolError { what, path: self.root.join(directory), source }
     }
+}
+
+/// Makes a directory in another one, unless it is there; its entry is as durable as the files to come.
+fn make(directory: &Directory, name: &str) -> io::Result<Directory> {
+    if directory.make(name, 0o770)? {
+        directory.sync()?;
+    }
+    directory.enter(name)
 }
 
 /// The content of a spool file, without its newline.

@@ -1,5 +1,8 @@
 //! Several listeners that share an outbox: one delivers, all take clicks, and any of them may die or be paused.
 
+mod nights;
+mod world;
+
 use crate::harness::cluster::Cluster;
 use crate::harness::process::signal;
 use crate::harness::wait;
@@ -116,7 +119,7 @@ fn what_slack_answered_is_kept_while_the_database_crashes() {
     // One of its processes dies by SIGKILL: the server ends all sessions, and recovers as after a loss of power.
     let any = cluster.sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'ackbell' LIMIT 1");
     signal(any.parse().unwrap(), "KILL");
-    wait::until("the database", || cluster.is_up());
+    wait::until("the database", || cluster.try_sql("SELECT 1"));
     cluster.nodes[0].notify("RECOVERY", "web01", "Disk", "OK", "fine");
     cluster.expect("RECOVERED, OK: Disk on web01");
     cluster.rests();

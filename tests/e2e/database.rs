@@ -11,7 +11,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 /// A database with an outbox, made by its owner, with the printed rights given to the role for daily work: its configuration.
-fn made(server: &Postgres, name: &str) -> String {
+pub(crate) fn made(server: &Postgres, name: &str) -> String {
     server.create(name);
     let site = Site::new(&format!("[database]\nurl = \"{}\"\n", server.url(name, name)));
     let done = site.run(&["database", "init", "--url", &server.url("postgres", name)]);

@@ -19,6 +19,7 @@ mod commands;
 mod cores;
 mod curve;
 mod database;
+mod database_away;
 mod deadman;
 mod demo;
 mod disk;

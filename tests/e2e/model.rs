@@ -4,7 +4,7 @@
 //!
 //! `MODEL_SEED=7` plays that seed's stories again, `MODEL_SECONDS=600` plays for that long, with other seeds each time.
 
-mod step;
+pub(crate) mod step;
 mod world;
 
 use std::time::{Duration, Instant};
@@ -55,7 +55,7 @@ fn shortened(mut story: Vec<Step>, mut why: String) -> (Vec<Step>, String) {
     (story, why)
 }
 
-fn number(name: &str) -> Option<u64> {
+pub(crate) fn number(name: &str) -> Option<u64> {
     #[expect(clippy::disallowed_methods, reason = "how a person asks a test for more")]
     let given = std::env::var(name).ok()?;
     Some(given.parse().unwrap_or_else(|_| panic!("{name}: {given} is no number")))

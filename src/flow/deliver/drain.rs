@@ -46,6 +46,9 @@ impl Deliverer {
         }
         // Before a file leaves the spool for a database that nobody will find again.
         self.store.check_file_identity()?;
+        if let Some(sent) = &mut self.sent {
+            sent.put_back(&self.spool, self.store.connections());
+        }
         let ids = self.spool.oldest(LIST_MAX)?;
         if !ids.is_empty() {
             self.subscriptions = subscriptions(&self.store)?;
@@ -84,7 +87,10 @@ impl Deliverer {
         let imported = self.store.import(&batch, self.config.storm.window, now)?;
         for (entry, imported) in batch.iter().zip(imported) {
             match imported {
-                Imported::New | Imported::Known => self.spool.remove(&entry.id)?,
+                Imported::New | Imported::Known => match &mut self.sent {
+                    Some(sent) => sent.keep(&self.spool, &entry.id)?,
+                    None => self.spool.remove(&entry.id)?,
+                },
                 Imported::Refused(why) => self.put_aside(&entry.id, &why),
             }
         }

@@ -104,6 +104,7 @@ impl Deliverer {
             subscriptions,
             env,
             spool,
+            sent: None,
             store: Store::temporary()?,
             leadership: Some(Leadership::of_a_temporary_outbox()),
             exiting: Arc::default(),

@@ -1,6 +1,6 @@
 //! This machine: the configuration, the state directory, the listener.
 
-use super::{Step, Trouble};
+use super::{Step, Trouble, database};
 use crate::config::lenient::state_dirs;
 use crate::config::{self, Config, OutboxAt};
 use crate::health::check::{Configured, Facts, Level, Listener, gather, judge_listener, span};
@@ -140,6 +140,7 @@ pub(super) fn state(path: Option<&Path>, env: &Environment) -> Vec<Step> {
             Err(e) => Step::bad(Trouble::State, "outbox", e.to_string(), format!("sudo -u {owner} ackbell doctor")),
         },
     );
+    steps.extend(database::server(at));
     steps
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::flow::callback::http_reply::{HttpReply, ReplyBody};
+use crate::listen::database_watch::DatabaseWatch;
 use crate::rules::verify::Verified;
 use crate::state_dir::listener_status::{StatusNote, StatusWriter};
 use crate::system::clock;
@@ -27,7 +28,8 @@ fn server(callback: impl Fn(&Verified) -> HttpReply + Send + Sync + 'static) -> 
     let config = crate::config::load(Some(&path), &env).unwrap().0;
     let status = StatusWriter::new(&config.runtime_dir);
     status.update(|status| status.interrupted = Some(StatusNote::now("no disk".to_owned())));
-    let mut endpoints = Endpoints::new(&config, &env, status, Arc::new(crate::flow::node::Node::new(&config)));
+    let node = Arc::new(crate::flow::node::Node::new(&config));
+    let mut endpoints = Endpoints::new(&config, &env, status, (node, DatabaseWatch::default()));
     endpoints.callback_in_a_test = Some(Box::new(callback));
     let signers = ["first", "second"].map(|name| Signer {
         integration: name.to_owned(),

@@ -12,6 +12,7 @@
 //! - A statement that failed lets its transaction be undone: COMMIT would answer *done* to nothing.
 
 mod cells;
+pub(in crate::store) mod replication;
 mod server;
 mod tls;
 
@@ -49,6 +50,8 @@ pub(in crate::store) struct Link {
     waiter: Waiter,
     session: RefCell<Option<Session>>,
     transaction: Cell<State>,
+    /// How many were made.
+    connections: Cell<u64>,
     limit: Duration,
     /// Of the lease in whose name it writes.
     token: Cell<Option<i64>>,
@@ -138,6 +141,7 @@ impl Link {
             waiter: Waiter(Some(runtime)),
             session,
             transaction,
+            connections: Cell::new(0),
             limit: patience.clamp(LIMIT_MIN, LIMIT),
             token: Cell::new(None),
         })
@@ -146,6 +150,10 @@ impl Link {
     /// Another one to the same database.
     pub(in crate::store) fn beside(&self, patience: Duration) -> Result<Self, StoreError> {
         Self::new(self.server.clone(), patience)
+    }
+
+    pub(in crate::store) fn connections(&self) -> u64 {
+        self.connections.get()
     }
 
     pub(in crate::store) fn server(&self) -> &Server {
@@ -416,6 +424,7 @@ impl Link {
 
     async fn connect(&self) -> Result<Session, Failure> {
         let (client, connection) = self.server.connect().await?;
+        self.connections.set(self.connections.get() + 1);
         Ok(Session { client, connection, statements: HashMap::new() })
     }
 

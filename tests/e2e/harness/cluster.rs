@@ -9,6 +9,7 @@ use super::wait;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,8 @@ pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Node>,
     pub(crate) core: PlayedCore,
     pub(crate) sandbox: Sandbox,
-    pub(crate) postgres: &'static Postgres,
+    /// All tests' server, or its own.
+    pub(crate) postgres: Arc<Postgres>,
     /// Its name.
     pub(crate) database: String,
     _core_dir: tempfile::TempDir,
@@ -70,20 +72,16 @@ impl Node {
 impl Cluster {
     /// So many nodes, named `a`, `b`, …, that run; the first leads. `more`: of their configuration.
     pub(crate) fn start(count: usize, more: &str) -> Self {
-        Self::start_on(Postgres::shared(), count, more)
+        Self::start_on(Arc::clone(Postgres::shared()), count, more)
     }
 
     /// The same with a server of its own, which counts the statements (`pg_stat_statements`).
     pub(crate) fn start_alone(count: usize, more: &str) -> Self {
-        // It ends with this process.
-        Self::start_on(
-            Box::leak(Box::new(Postgres::start(&["shared_preload_libraries=pg_stat_statements"]))),
-            count,
-            more,
-        )
+        let postgres = Postgres::start(&["shared_preload_libraries=pg_stat_statements"]);
+        Self::start_on(Arc::new(postgres), count, more)
     }
 
-    fn start_on(postgres: &'static Postgres, count: usize, more: &str) -> Self {
+    fn start_on(postgres: Arc<Postgres>, count: usize, more: &str) -> Self {
         let mut cluster = Self::prepare(postgres, count, more);
         for number in 0..count {
             cluster.nodes[number].start();
@@ -95,7 +93,7 @@ impl Cluster {
     }
 
     /// The same before any of them runs, with a server.
-    pub(crate) fn prepare(postgres: &'static Postgres, count: usize, more: &str) -> Self {
+    pub(crate) fn prepare(postgres: Arc<Postgres>, count: usize, more: &str) -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let database = format!("cluster{}", NEXT.fetch_add(1, Ordering::Relaxed));
         postgres.create(&database);
@@ -117,17 +115,17 @@ impl Cluster {
         self.postgres.sql(&self.database, statements)
     }
 
-    /// Whether the database takes connections.
-    pub(crate) fn is_up(&self) -> bool {
+    /// The same of a database that may be down.
+    pub(crate) fn try_sql(&self, statements: &str) -> Option<String> {
         let url = self.postgres.url("postgres", &self.database);
-        let asked = Command::new("psql").args(["-XqAt", "-c", "SELECT 1", &url]).output();
-        asked.is_ok_and(|done| done.status.success())
+        let done = Command::new("psql").args(["-XqAt", "-c", statements, &url]).output().ok()?;
+        done.status.success().then(|| text(&done.stdout).trim().to_owned())
     }
 
-    /// The number of the node that leads now.
+    /// The number of the node that leads now, as far as the database says it.
     pub(crate) fn leader(&self) -> Option<usize> {
         let now = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
-        let holder = self.sql(&format!("SELECT holder FROM lease WHERE name = 'deliver' AND until > {now}"));
+        let holder = self.try_sql(&format!("SELECT holder FROM lease WHERE name = 'deliver' AND until > {now}"))?;
         self.nodes.iter().position(|node| node.name == holder)
     }
 

@@ -3,11 +3,13 @@
 use super::process::text;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// A server. It ends when the process does that started it, as then nobody holds the other end of its input.
 pub(crate) struct Postgres {
     pub(crate) port: u16,
+    /// Of its first process.
+    pub(crate) pid: u32,
     process: Child,
 }
 
@@ -21,18 +23,32 @@ impl Drop for Postgres {
 impl Postgres {
     /// One for this test, with more of its configuration.
     pub(crate) fn start(settings: &[&str]) -> Self {
-        let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/postgres-cluster"));
-        let mut process = command.args(settings).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        Self::run(Self::script().args(settings))
+    }
+
+    /// A standby of the one at this port, which it follows without making anybody wait.
+    pub(crate) fn standby_of(port: u16) -> Self {
+        Self::run(Self::script().env("PG_STANDBY_OF", port.to_string()))
+    }
+
+    fn script() -> Command {
+        Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/postgres-cluster"))
+    }
+
+    fn run(command: &mut Command) -> Self {
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let port = line.split_whitespace().next().expect("PostgreSQL starts").parse().unwrap();
-        Self { port, process }
+        let [port, _, pid] = line.split_whitespace().collect::<Vec<_>>()[..] else {
+            panic!("PostgreSQL starts: {line:?}")
+        };
+        Self { port: port.parse().unwrap(), pid: pid.parse().unwrap(), process }
     }
 
     /// The one that all tests share.
-    pub(crate) fn shared() -> &'static Self {
-        static SHARED: OnceLock<Postgres> = OnceLock::new();
-        SHARED.get_or_init(|| Self::start(&[]))
+    pub(crate) fn shared() -> &'static Arc<Self> {
+        static SHARED: OnceLock<Arc<Postgres>> = OnceLock::new();
+        SHARED.get_or_init(|| Arc::new(Self::start(&[])))
     }
 
     /// A new database, with a role for daily work.

@@ -1,0 +1,101 @@
+//! What a failover forgets is offered again. A server's standby may lack the last commits when it takes over, so a listener
+//! keeps imported spool files in `spool/sent/` for a while. Whenever it has connected anew, and at its start, they go back into
+//! `spool/new/`; the outbox knows by its name what it has, and nothing is sent twice for that.
+//!
+//! Killed between two renames, it finds the rest at the next start. Only the machine's disk is needed.
+
+use super::DeliverError;
+use crate::state_dir::spool::{Spool, SpoolId};
+use log::warn;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// No standby that somebody promotes is further behind.
+const KEPT: Duration = Duration::from_secs(10 * 60);
+/// Two minutes of the largest storm.
+const FILES_MAX: usize = 100_000;
+
+/// The files in `spool/sent/`.
+#[derive(Debug)]
+pub(super) struct Sent {
+    /// When each was imported, by a clock that nobody sets; the oldest first.
+    files: VecDeque<(Instant, SpoolId)>,
+    /// The number of the connection by which all of them were offered last.
+    put_back_on: Option<u64>,
+}
+
+impl Sent {
+    /// With those of an earlier process: they count as new, as nobody knows their age for sure.
+    pub(super) fn new(spool: &Spool) -> Self {
+        let now = Instant::now();
+        Self { files: spool.sent().into_iter().map(|id| (now, id)).collect(), put_back_on: None }
+    }
+
+    /// Offers all there are, if this isn't the connection by which that was done.
+    pub(super) fn put_back(&mut self, spool: &Spool, connection: u64) {
+        self.forget(spool);
+        if self.put_back_on == Some(connection) {
+            return;
+        }
+        for (at, id) in std::mem::take(&mut self.files) {
+            if let Err(e) = spool.put_back(&id) {
+                warn!("a spool file isn't offered again file=spool/sent/{id} reason={:?} action=retry", e.to_string());
+                self.files.push_back((at, id));
+            }
+        }
+        self.put_back_on = self.files.is_empty().then_some(connection);
+    }
+
+    /// It is in the outbox.
+    pub(super) fn keep(&mut self, spool: &Spool, id: &SpoolId) -> Result<(), DeliverError> {
+        spool.keep_sent(id)?;
+        self.files.push_back((Instant::now(), id.clone()));
+        Ok(())
+    }
+
+    /// Removes what is old, and what there is no room for.
+    fn forget(&mut self, spool: &Spool) {
+        let is_cramped = !self.files.is_empty() && spool.is_cramped();
+        while let Some((at, id)) = self.files.front()
+            && (is_cramped || at.elapsed() > KEPT || self.files.len() > FILES_MAX)
+        {
+            spool.forget_sent(id);
+            self.files.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::incoming::Incoming;
+    use crate::model::notification::Notification;
+    use crate::state_dir::spool::Entry;
+
+    #[test]
+    fn what_was_imported_is_put_back_once_for_each_connection() {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = Spool::new(directory.path());
+        let put =
+            || spool.put(&Entry { received: 5, incoming: Incoming::Notification(Notification::example()) }).unwrap();
+        let (first, second) = (put(), put());
+        let mut sent = Sent::new(&spool);
+        sent.put_back(&spool, 1);
+        sent.keep(&spool, &first).unwrap();
+        sent.keep(&spool, &second).unwrap();
+        assert_eq!((spool.waiting().0, spool.sent()), (0, vec![first.clone(), second.clone()]));
+        sent.put_back(&spool, 1);
+        assert_eq!(spool.waiting().0, 0, "the same connection");
+        sent.put_back(&spool, 2);
+        assert_eq!((spool.oldest(9).unwrap(), spool.sent().len()), (vec![first.clone(), second.clone()], 0));
+        sent.keep(&spool, &first).unwrap();
+        // Killed before the other one: the next process offers what it finds.
+        let mut next = Sent::new(&spool);
+        next.put_back(&spool, 1);
+        assert_eq!(spool.oldest(9).unwrap(), [first.clone(), second.clone()]);
+        next.keep(&spool, &first).unwrap();
+        next.files[0].0 = Instant::now().checked_sub(KEPT + Duration::from_secs(1)).unwrap();
+        next.put_back(&spool, 1);
+        assert_eq!(spool.sent(), [], "too old");
+    }
+}
