@@ -24,6 +24,7 @@ mod relays;
 mod senders;
 mod sockets;
 mod timers;
+mod worker;
 
 use crate::config::{self, Config, Stamp};
 use crate::flow::deliver::{DeliverError, Deliverer, PATIENCE_LONG};
@@ -43,7 +44,6 @@ use audit_head::AuditHeadLog;
 use deadman::DeadManThread;
 use endpoints::Endpoints;
 use leading::LeadingThreads;
-use lease::LeaseThread;
 use listeners::Listeners;
 use log::{error, info, warn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -55,6 +55,7 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use worker::Worker;
 
 /// How often the spool and the configuration are looked at without a hint.
 const SCAN_INTERVAL: Duration = Duration::from_secs(2);
@@ -74,6 +75,8 @@ pub(crate) enum ListenError {
     Spool(#[from] SpoolError),
     #[error("can't lock {path}: {source}")]
     Lock { path: String, source: std::io::Error },
+    #[error("can't start a thread: {0}")]
+    Thread(#[source] std::io::Error),
     #[error("can't set up signals: {0}")]
     Signals(#[source] std::io::Error),
     #[error("[relay] was taken out of the configuration; start ackbell again, as its systemd unit does")]
@@ -116,7 +119,8 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
     notifier.say("READY=1\nSTATUS=delivering");
     let mut ended = Ok(());
     let addresses = AddressWatch::default();
-    let (deadman, lease) = keep_leadership(&config, env, (&node, &lock), (&endpoints, &status));
+    let (deadman, lease) =
+        keep_leadership(&config, env, (&node, &lock), (&endpoints, &status)).map_err(ListenError::Thread)?;
     let stamp = config::stamp(&config);
     let mut current = Current { config, stamp, listeners, status, endpoints, addresses, node, deadman, lease };
     while !signals.stopped() {
@@ -128,6 +132,7 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
                 break;
             }
             error!("delivery interrupted reason={:?} action=retry kept=all", e.to_string());
+            current.node.set_able(false);
             current.status.update(|status| status.interrupted = Some(StatusNote::now(e.to_string())));
             current.status.beat();
             signals.wait(wake.as_ref(), ERROR_PAUSE);
@@ -157,7 +162,7 @@ struct Current {
     /// Where the outbox is a file.
     deadman: Option<DeadManThread>,
     /// Where nodes share it.
-    lease: Option<LeaseThread>,
+    lease: Option<Worker>,
 }
 
 /// By the delivery lock this process delivers as long as it runs; where nodes share the outbox, a thread gets the lease.
@@ -166,16 +171,16 @@ fn keep_leadership(
     env: &Environment,
     (node, lock): (&Arc<Node>, &DeliveryLock),
     (endpoints, status): (&Arc<Endpoints>, &StatusWriter),
-) -> (Option<DeadManThread>, Option<LeaseThread>) {
+) -> std::io::Result<(Option<DeadManThread>, Option<Worker>)> {
     if !node.has_others() {
         let leadership = Leadership::by_lock(lock);
         let deadman = DeadManThread::start(config, env, status, &leadership);
         node.lead(Some(leadership));
-        return (Some(deadman), None);
+        return Ok((Some(deadman), None));
     }
     share_waits(Box::new(WaitsInOutbox::new(config)));
     let endpoints = Arc::clone(endpoints);
-    (None, Some(LeaseThread::start(config, node, Box::new(move || endpoints.requests_wait()))))
+    Ok((None, Some(lease::start(config, node, Box::new(move || endpoints.requests_wait()))?)))
 }
 
 /// Delivers until a signal to stop (`Ok`) or until the disk or the database fails.
@@ -203,15 +208,15 @@ fn deliver(
             audit_head.borrow_mut().log_changes();
             signals.stopped()
         };
-        let followed =
-            leading.follow(current.node.leadership(), &mut deliverer, (&current.config, env, &current.status));
+        let leadership = current.node.leadership();
+        let followed = leading.follow(leadership.clone(), &mut deliverer, (&current.config, env, &current.status));
         let done = followed.and_then(|()| work(&mut deliverer, &mut leading, &mut housekeeping, &beat));
         let (next, is_tidy) = match done {
             Ok(done) => done,
             // Whoever sends keeps in mind what Slack said, and goes on when the database is back.
             Err(e) if e.is_fenced() => {
-                // What it may still do, any node may.
-                current.node.lead(None);
+                // What it may still do, any node may. A lease that came meanwhile is another one.
+                leadership.inspect(|lost| current.node.lose(lost));
                 continue;
             }
             Err(e) if current.node.has_others() && e.is_passing() => {
@@ -224,13 +229,14 @@ fn deliver(
             }
             Err(e) => return Err(e),
         };
+        current.node.set_able(true);
         current.listeners.check(&current.config);
         current.addresses.check(&current.config, &current.status);
         let interrupted = leading.senders().and_then(|senders| senders.interrupted().cloned());
         current.status.update(|status| status.interrupted = interrupted);
         audit_head.borrow_mut().log_changes();
         // Neither `check` nor systemd is told that all is well while a thread that sends hangs.
-        if leading.senders().is_none_or(|senders| senders.are_alive()) {
+        if leading.are_alive() {
             current.status.beat();
             notifier.say("WATCHDOG=1");
         }
@@ -242,6 +248,9 @@ fn deliver(
             leading.ring();
         }
     }
+    leading.finish_sending();
+    // Another node delivers from now on, however long a calendar takes here.
+    current.lease = None;
     Ok(())
 }
 
