@@ -65,16 +65,17 @@ pub(crate) use delivery_queue::{DeliveryQueue, MessageMode, Target};
 pub(crate) use escalation::{Escalation, StepNotice};
 pub(crate) use history::Verdicts;
 pub(crate) use home::Opened;
-pub(crate) use lease::{Leadership, NODE_MAX};
+pub(crate) use lease::Leadership;
 pub(crate) use message::MessageId;
 pub(crate) use node::{KnownNode, NodeBeat};
 pub(crate) use on_call::{Handover, OnDuty};
-pub(crate) use outbox::{NewDelivery, NewEntry, PURGE_BATCH};
+pub(crate) use outbox::{Imported, NewDelivery, NewEntry, PURGE_BATCH};
 #[cfg(test)]
 pub(crate) use queue::PausedIntegration;
 pub(crate) use queue::{Health, Row, Summary};
 pub(crate) use record_outcome::{Pace, Recorded, RecordedOutcome};
 pub(crate) use repair::Repair;
+pub(crate) use schema::Made;
 pub(crate) use shown_message::{NewActionTaken, ShownMessage};
 pub(crate) use state::{ActionState, AuditStep, DeliveryState};
 pub(crate) use still::{Still, StillNotice};
@@ -125,15 +126,15 @@ pub(crate) enum StoreError {
     #[error("{0}")]
     Away(String),
     /// Nobody here knows whether the last step was kept.
-    #[error("the database {0} gave no answer to a COMMIT; the next look at it shows whether that step was kept")]
+    #[error("the database {0} didn't say whether it kept the last change; it is looked at again")]
     Unknown(String),
     /// Somebody else has the lease: nothing of the step was kept.
     #[error("another node delivers now; nothing was changed")]
     Fenced,
     #[error("the database {0} is from an older ackbell; run `ackbell database init` as its owner")]
     NeedsInit(String),
-    #[error("{database} isn't empty: there are rows in {table}; copy into a new database")]
-    NotEmpty { database: String, table: &'static str },
+    #[error("the database isn't empty: there are rows in {table}; copy into a new one")]
+    NotEmpty { table: &'static str },
     #[error("no such row")]
     NoRow,
     #[error("the database {} was taken away", .0.display())]
@@ -155,6 +156,11 @@ impl StoreError {
         }
     }
 
+    /// Whether a server takes no text of that length, of which an index has a part: about 2,700 bytes.
+    fn is_too_long(&self) -> bool {
+        matches!(self, Self::Postgres { code, .. } if code == "54000")
+    }
+
     /// Whether the database can't be relied on any more, and [`Store::replace`] is due.
     pub(crate) fn is_corruption(&self) -> bool {
         match self {
@@ -174,19 +180,22 @@ impl Store {
         at: impl Into<OutboxAt<'a>>,
         patience: Duration,
     ) -> Result<(Self, Option<PathBuf>), StoreError> {
-        let at = at.into();
-        let OutboxAt::StateDir(state_dir) = at else { return Ok((Self::open_server(at, patience)?, None)) };
+        let state_dir = match at.into() {
+            OutboxAt::StateDir(state_dir) => state_dir,
+            OutboxAt::Database(database) => return Ok((Self::open_server(database, patience)?, None)),
+        };
         match Self::open_file(&state_dir.join(NAME), patience) {
-            Err(e) if e.is_corruption() => Self::replace(at, patience).map(|(store, aside)| (store, Some(aside))),
+            Err(e) if e.is_corruption() => {
+                Self::replace(state_dir, patience).map(|(store, aside)| (store, Some(aside)))
+            }
             opened => opened.map(|store| (store, None)),
         }
     }
 
     /// Puts a corrupt file aside, and opens a new one with what could be read of the waiting messages. Noise in the middle
-    /// of the file shows only when it is read, long after the opening. Also gives where the old one went. An error with a
-    /// server: its database isn't ours to put aside.
-    pub(crate) fn replace<'a>(at: impl Into<OutboxAt<'a>>, patience: Duration) -> Result<(Self, PathBuf), StoreError> {
-        let path = sqlite::path_in(at.into())?;
+    /// of the file shows only when it is read, long after the opening. Also gives where the old one went.
+    pub(crate) fn replace(state_dir: &Path, patience: Duration) -> Result<(Self, PathBuf), StoreError> {
+        let path = state_dir.join(NAME);
         let aside = sqlite::put_aside(&path)?;
         let store = Self::open_file(&path, patience)?;
         store.recover_rows(&aside);
@@ -205,11 +214,8 @@ impl Store {
     /// Another connection to the same database, for another thread; an error if its file isn't there any more.
     pub(crate) fn beside(&self, patience: Duration) -> Result<Self, StoreError> {
         if let Connection::Postgres(link) = &self.db {
-            return Ok(Self {
-                db: Connection::Postgres(Box::new(link.beside(patience)?)),
-                file: None,
-                owner: String::new(),
-            });
+            let db = Connection::Postgres(Box::new(link.beside(patience)?));
+            return Ok(Self { owner: self.owner.clone(), ..Self::of(db, None) });
         }
         self.check_file_identity()?;
         let file = self.file.as_ref();
@@ -224,7 +230,7 @@ impl Store {
         match at.into() {
             OutboxAt::StateDir(state_dir) if !state_dir.join(NAME).exists() => Ok(None),
             OutboxAt::StateDir(state_dir) => Self::open_file(&state_dir.join(NAME), patience).map(Some),
-            at @ OutboxAt::Database(_) => Self::open_server(at, patience).map(Some),
+            OutboxAt::Database(database) => Self::open_server(database, patience).map(Some),
         }
     }
 
@@ -234,41 +240,42 @@ impl Store {
         patience: Duration,
     ) -> Result<Option<Self>, StoreError> {
         match at.into() {
-            OutboxAt::StateDir(state_dir) => Ok(sqlite::open_for_reading(state_dir, patience)?.map(|db| Self {
-                db,
-                file: None,
-                owner: String::new(),
-            })),
-            at @ OutboxAt::Database(_) => Self::open_server(at, patience).map(Some),
+            OutboxAt::StateDir(state_dir) => {
+                Ok(sqlite::open_for_reading(state_dir, patience)?.map(|db| Self::of(db, None)))
+            }
+            OutboxAt::Database(database) => Self::open_server(database, patience).map(Some),
         }
     }
 
     /// An outbox that nobody else sees and that is gone with the process, however that ends.
     pub(crate) fn temporary() -> Result<Self, StoreError> {
-        Ok(Self { db: sqlite::temporary()?, file: None, owner: String::new() })
+        Ok(Self::of(sqlite::temporary()?, None))
     }
 
-    /// Makes the outbox on a server or brings it up to date; whether there was anything to do. For the owner.
-    pub(crate) fn init(database: &Database) -> Result<(Self, bool), StoreError> {
+    fn of(db: Connection, file: Option<OpenedFile>) -> Self {
+        Self { db, file, owner: String::new() }
+    }
+
+    /// Makes the outbox on a server or brings it up to date. For the owner.
+    pub(crate) fn init(database: &Database) -> Result<(Self, Made), StoreError> {
         let server = Arc::new(postgres::Server::new(database)?);
         let db = Connection::Postgres(Box::new(postgres::Link::new(server, Duration::from_secs(30))?));
-        let is_new = schema::init_server(&db)?;
-        Ok((Self { db, file: None, owner: String::new() }, is_new))
+        let made = schema::init_server(&db)?;
+        Ok((Self::of(db, None), made))
     }
 
     fn open_file(path: &Path, patience: Duration) -> Result<Self, StoreError> {
         let (db, file) = sqlite::open(path, patience)?;
-        Ok(Self { db, file: Some(file), owner: String::new() })
+        Ok(Self::of(db, Some(file)))
     }
 
     /// Connects to the server and looks whether its outbox is one that this program may use. It makes nothing there:
     /// that is for the owner, by `ackbell database init`.
-    fn open_server(at: OutboxAt<'_>, patience: Duration) -> Result<Self, StoreError> {
-        let OutboxAt::Database(database) = at else { return Self::open(at, patience).map(|(store, _)| store) };
+    fn open_server(database: &Database, patience: Duration) -> Result<Self, StoreError> {
         let server = Arc::new(postgres::Server::new(database)?);
         let db = Connection::Postgres(Box::new(postgres::Link::new(server, patience)?));
         schema::check_server(&db)?;
-        Ok(Self { db, file: None, owner: String::new() })
+        Ok(Self::of(db, None))
     }
 
     /// Moves the log's content into the database file; done after a pass by short-lived processes.

@@ -4,7 +4,7 @@ use super::args::{DatabaseArgs, DatabaseVerb, PasswordFile};
 use super::{Exit, Output, load};
 use crate::config::{Config, Database, OutboxAt, database_from_url};
 use crate::state_dir::delivery_lock::DeliveryLock;
-use crate::store::{Store, StoreError};
+use crate::store::{Made, Store, StoreError};
 use crate::system::environment::Environment;
 use std::path::Path;
 use std::time::Duration;
@@ -64,12 +64,12 @@ fn named(url: &str, password: &PasswordFile, env: &Environment) -> Result<Databa
 
 /// Makes the tables. `daily`: the database as the listeners know it.
 fn init(database: &Database, daily: Option<&Database>, out: &mut Output) -> Result<(), Failure> {
-    let (store, is_new) = Store::init(database)?;
+    let (store, made) = Store::init(database)?;
     let label = &database.label;
-    out.line(&if is_new {
-        format!("made the outbox in {label}")
-    } else {
-        format!("the outbox in {label} is up to date")
+    out.line(&match made {
+        Made::New => format!("made the outbox in {label}"),
+        Made::Updated => format!("brought the outbox in {label} up to date"),
+        Made::Nothing => format!("the outbox in {label} is up to date"),
     });
     let owner = database.postgres.get_user();
     let role = daily.and_then(|daily| daily.postgres.get_user()).filter(|role| Some(*role) != owner);
@@ -95,7 +95,13 @@ fn copy(config: &Config, target: &Database, out: &mut Output) -> Result<(), Fail
     let (target, label) = (Store::open(OutboxAt::Database(target), PATIENCE)?.0, &target.label);
     let copied = source.copy_to(&target, |table, rows| out.progress(&format!("{table}: {rows}")));
     out.progress("");
-    let copied = copied?;
+    let copied = copied.map_err(|e| match e {
+        StoreError::Unknown(label) => {
+            let text = "didn't say whether it kept the copy; run it again: it is refused if all is there";
+            Failure(Exit::Unavailable, format!("the database {label} {text}"))
+        }
+        e => e.into(),
+    })?;
     let all: usize = copied.iter().map(|(_, rows)| rows).sum();
     for (table, rows) in copied.iter().filter(|(_, rows)| *rows > 0) {
         out.line(&format!("{rows:>9}  {table}"));

@@ -82,7 +82,7 @@ impl DeliverError {
         if !e.is_corruption() || config.database.is_some() {
             return Ok(false);
         }
-        log_put_aside(&Store::replace(config.outbox_at(), patience)?.1);
+        log_put_aside(&Store::replace(&config.state_dir, patience)?.1);
         Ok(true)
     }
 
@@ -101,9 +101,9 @@ impl DeliverError {
         matches!(self, Self::Store(StoreError::Moved(_)))
     }
 
-    /// Trying again with the same database is no use.
-    pub(crate) fn needs_another_database(&self) -> bool {
-        matches!(self, Self::Store(e) if matches!(e, StoreError::Moved(_)) || e.is_corruption())
+    /// Trying again with the same database is no use. One on a server stays: what can't be read there is one row of many.
+    pub(crate) fn needs_another_database(&self, is_shared: bool) -> bool {
+        matches!(self, Self::Store(e) if matches!(e, StoreError::Moved(_)) || !is_shared && e.is_corruption())
     }
 }
 
@@ -259,6 +259,11 @@ impl Deliverer {
         self.leadership = leadership;
         self.clients.clear();
         Ok(())
+    }
+
+    /// Whether nodes may share its outbox.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.store.is_shared()
     }
 
     /// The lease in whose name it calls.

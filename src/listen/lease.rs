@@ -114,7 +114,7 @@ impl LeaseRenewer {
         if is_due(self.looked, LOOK_INTERVAL / 2) {
             self.looked = Some(Instant::now());
             let look = store.look_at_lease(clock::wall_ms())?;
-            if look.new_requests > 0 {
+            if look.has_new_requests {
                 (self.on_requests)();
             }
             // What another node imported is sent here.

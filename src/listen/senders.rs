@@ -96,7 +96,7 @@ impl Senders {
     pub(super) fn check(&mut self, deliverer: &mut Deliverer) -> Result<(), DeliverError> {
         for mut sender in std::mem::take(&mut self.threads) {
             sender.state = match sender.state {
-                State::Running(thread) if thread.is_finished() => match ended(thread)? {
+                State::Running(thread) if thread.is_finished() => match ended(thread, deliverer.is_shared())? {
                     Some(reason) => rest(&sender.names, reason),
                     None => continue,
                 },
@@ -190,7 +190,7 @@ impl Drop for Senders {
         for Sender { state, .. } in self.threads.drain(..) {
             if let State::Running(thread) = state {
                 // Whatever ended it otherwise, the next thread will meet it, too.
-                let _ = ended(thread);
+                let _ = ended(thread, false);
             }
         }
     }
@@ -208,10 +208,10 @@ fn groups(config: &Config) -> Vec<BTreeSet<String>> {
 }
 
 /// Why a thread ended that wasn't told to; `None` if it was. An error is one that only another database ends.
-fn ended(thread: JoinHandle<Result<(), DeliverError>>) -> Result<Option<String>, DeliverError> {
+fn ended(thread: JoinHandle<Result<(), DeliverError>>, is_shared: bool) -> Result<Option<String>, DeliverError> {
     let reason = match thread.join() {
         Ok(Ok(())) => return Ok(None),
-        Ok(Err(e)) if e.needs_another_database() => return Err(e),
+        Ok(Err(e)) if e.needs_another_database(is_shared) => return Err(e),
         Ok(Err(e)) => e.to_string(),
         // The panic itself stands above it in the log.
         Err(_) => "a bug of ackbell ended the thread, please report it".to_owned(),

@@ -6,7 +6,6 @@
 //! long.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// So long after its last renewal a lease ends, by the database's clock.
@@ -35,19 +34,17 @@ pub(crate) struct Term {
     token: i64,
     /// Milliseconds since boot; 0: it is over.
     trusted: AtomicU64,
-    /// Claims of which nobody knows whether the database keeps them: its answer was lost.
-    lost_claims: Mutex<Vec<i64>>,
 }
 
 impl Term {
     /// One that was taken by an attempt that began then.
     pub(crate) fn new(token: i64, attempt_began: Duration) -> Self {
-        let term = Self { token, trusted: AtomicU64::new(0), lost_claims: Mutex::default() };
+        let term = Self { token, trusted: AtomicU64::new(0) };
         term.renewed(attempt_began);
         term
     }
 
-    /// The number of the lease: it grows with every holder, so what an earlier one writes is refused.
+    /// The number of the lease: every holder has another one, so what an earlier one writes is refused.
     pub(crate) fn token(&self) -> i64 {
         self.token
     }
@@ -75,16 +72,6 @@ impl Term {
     /// See [`call_limit`].
     pub(crate) fn call_limit(&self, now: Duration, wanted: Duration) -> Option<Duration> {
         call_limit(self.trusted(), now, wanted)
-    }
-
-    /// Nobody knows whether this claim was kept.
-    pub(crate) fn lose_claim(&self, claim: i64) {
-        self.lost_claims.lock().unwrap_or_else(PoisonError::into_inner).push(claim);
-    }
-
-    /// The claims that were lost, to be forgotten in the database.
-    pub(crate) fn take_lost_claims(&self) -> Vec<i64> {
-        std::mem::take(&mut self.lost_claims.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -4,7 +4,7 @@
 //! after a crash may have reached the core, so its command is never sent again, only looked for.
 
 use super::db::{Connection, OptionalExtension, Row, params};
-use super::db::{FromSql, FromSqlError, FromSqlResult, ValueRef};
+use super::db::{FromSql, FromSqlError, FromSqlResult, ToSql, ValueRef};
 use super::state::ActionState;
 use super::{Store, StoreError, audit, request_owner};
 
@@ -88,22 +88,32 @@ impl FromSql for IsConfirmed {
     }
 }
 
+impl NewActionRequest {
+    fn values<R>(&self, now: i64, to: impl FnOnce(&[&dyn ToSql]) -> R) -> R {
+        to(params![self.key, self.parent, now, self.name, self.object, self.request, self.due])
+    }
+}
+
 // SQLite uses a partial index only where its very condition stands: hence `state <> 'done'` beside another state.
 const COLUMNS: &str = "id, parent, at, request, expectation, due, reply";
 
 impl Store {
     /// Keeps requests, in one transaction. Those whose key is known are not kept again. Returns how many are new.
+    ///
+    /// One alone is a click that Slack waits for, and waits for no writer.
     pub(crate) fn keep_requests(&mut self, requests: &[NewActionRequest], now: i64) -> Result<usize, StoreError> {
+        let clock = self.db.clock();
+        let sql = format!(
+            "INSERT INTO action_request (key, parent, at, state, name, object, request, due, owned)
+             VALUES (?1, ?2, ?3, 'new', ?4, ?5, ?6, ?7, {clock}) ON CONFLICT (key) DO NOTHING"
+        );
+        if let [one] = requests {
+            return one.values(now, |values| self.db.write_alone(&sql, values));
+        }
         let transaction = self.db.write()?;
         let mut kept = 0;
         for new in requests {
-            let clock = self.db.clock();
-            let sql = format!(
-                "INSERT INTO action_request (key, parent, at, state, name, object, request, due, owned)
-                 VALUES (?1, ?2, ?3, 'new', ?4, ?5, ?6, ?7, {clock}) ON CONFLICT (key) DO NOTHING"
-            );
-            let values = params![new.key, new.parent, now, new.name, new.object, new.request, new.due];
-            kept += transaction.prepare_cached(&sql)?.execute(values)?;
+            kept += new.values(now, |values| transaction.prepare_cached(&sql)?.execute(values))?;
         }
         transaction.commit()?;
         Ok(kept)
@@ -197,10 +207,15 @@ impl Store {
     /// Forgets requests that were done long ago, and refused ones sooner: they cost whoever may not nothing, and the audit
     /// keeps them.
     pub(crate) fn purge_requests(&self, before: i64, refused_before: i64) -> Result<(), StoreError> {
-        let done = "DELETE FROM action_request WHERE state = 'done' AND reply IS NULL AND at < ?1";
-        self.db.execute(done, [before])?;
-        let refused = "DELETE FROM action_request WHERE outcome = 'refused' AND reply IS NULL AND at < ?1";
-        self.db.execute(refused, [refused_before])?;
+        let done = "action_request WHERE state = 'done' AND reply IS NULL AND at < ?1";
+        let refused = "action_request WHERE outcome = 'refused' AND reply IS NULL AND at < ?1";
+        for (rows, before) in [(done, before), (refused, refused_before)] {
+            // Most looks find nothing, and take no lock.
+            let some = format!("SELECT EXISTS (SELECT 1 FROM {rows})");
+            if self.db.prepare_cached(&some)?.query_row([before], |row| row.get(0))? {
+                self.db.execute(&format!("DELETE FROM {rows}"), [before])?;
+            }
+        }
         Ok(())
     }
 }

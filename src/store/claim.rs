@@ -47,7 +47,7 @@ pub(crate) struct Claimed {
     pub(crate) wants_curve: bool,
     /// When people saw its last version, in Unix ms.
     pub(crate) edited: i64,
-    /// A random number: as long as its message has it, nobody else sends that.
+    /// A random number. The share and the lease keep others out; this tells who was overtaken.
     pub(super) claim: i64,
 }
 
@@ -165,8 +165,8 @@ impl Store {
     /// Plans the queue's next step and claims it, marking the message as being sent; `None` when nothing may be done now.
     ///
     /// One transaction, as another thread imports: what comes meanwhile is either all in the message or all left to the
-    /// step after it. Where its answer is lost, the claim may be kept, and nobody sends by it: the lease's next renewal
-    /// forgets it.
+    /// step after it. Where its answer is lost, the claim may be kept, and nobody sends by it: the message's next claim
+    /// takes its place.
     pub(crate) fn claim(
         &self,
         leadership: &Leadership,
@@ -176,24 +176,6 @@ impl Store {
         now: i64,
     ) -> Result<Option<Claimed>, StoreError> {
         self.check_leadership(leadership)?;
-        let claim = lease::fresh_claim();
-        let claimed = self.claim_as(claim, queue, mode, quiet, now);
-        if claimed.is_err()
-            && let Some(term) = leadership.term()
-        {
-            term.lose_claim(claim);
-        }
-        claimed
-    }
-
-    fn claim_as(
-        &self,
-        claim: i64,
-        queue: &DeliveryQueue,
-        mode: MessageMode,
-        quiet: Duration,
-        now: i64,
-    ) -> Result<Option<Claimed>, StoreError> {
         let transaction = self.db.write()?;
         let Some(planned) = self.plan(queue, mode, quiet, now)?.filter(|planned| planned.ready <= now) else {
             return Ok(None);
@@ -204,6 +186,7 @@ impl Store {
         };
         let (since, newest) = self.waiting_span(message.id, now)?;
         let edited = message.id.edited(&self.db)?;
+        let claim = lease::fresh_claim();
         message.id.update(&self.db, "leased = ?2, attempts = attempts + 1", &[&claim])?;
         transaction.commit()?;
         let queue = queue.clone();

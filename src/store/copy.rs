@@ -43,8 +43,10 @@ pub(super) const NUMBERED: [(&str, &str); 8] = [
     ("history_name", "id"),
     ("subscription", "id"),
 ];
-/// So many rows go in one statement.
+/// So many rows go in one statement,
 const BATCH: usize = 200;
+/// unless their texts are longer than this together: the server has seconds for a statement.
+const TEXTS_MAX: usize = 1 << 20;
 
 impl Store {
     /// Copies every row into an empty outbox on a server, in one transaction there; how many of each table. Nobody writes
@@ -60,7 +62,7 @@ impl Store {
             let filled =
                 target.db.query_row(&format!("SELECT EXISTS (SELECT 1 FROM {table})"), [], |row| row.get(0))?;
             if filled {
-                return Err(StoreError::NotEmpty { database: target.db.name(), table });
+                return Err(StoreError::NotEmpty { table });
             }
         }
         let mut copied = Vec::new();
@@ -88,17 +90,21 @@ impl Store {
         let names = columns.join(", ");
         let mut statement = self.db.prepare(&format!("SELECT {names} FROM {table}"))?;
         let mut rows = statement.query([])?;
-        let (mut values, mut count): (Vec<Value>, usize) = (Vec::new(), 0);
+        let (mut values, mut bytes, mut count): (Vec<Value>, usize, usize) = (Vec::new(), 0, 0);
         loop {
             let row = rows.next()?;
             if let Some(row) = row {
                 for column in 0..columns.len() {
-                    values.push(row.get(column)?);
+                    let value = row.get(column)?;
+                    bytes += if let Value::Text(text) = &value { text.len() } else { 0 };
+                    values.push(value);
                 }
             }
-            if values.len() >= BATCH * columns.len() || row.is_none() && !values.is_empty() {
+            let is_full = values.len() >= BATCH * columns.len() || bytes > TEXTS_MAX;
+            if is_full || row.is_none() && !values.is_empty() {
                 count += insert(target, table, &names, columns.len(), &values)?;
                 values.clear();
+                bytes = 0;
                 progress(table, count);
             }
             if row.is_none() {
@@ -110,22 +116,6 @@ impl Store {
     fn columns(&self, table: &str) -> Result<Vec<String>, StoreError> {
         let mut statement = self.db.prepare("SELECT name FROM pragma_table_info(?1) ORDER BY cid")?;
         statement.query_map([table], |row| row.get(0))?.collect()
-    }
-
-    /// The statements that give a role of the server the rights for daily work: to read and write rows, and no more.
-    pub(crate) fn grants(&self, role: &str) -> Result<Vec<String>, StoreError> {
-        let sql =
-            "SELECT quote_ident(CAST(?1 AS TEXT)), quote_ident(current_schema()), quote_ident(current_database())";
-        self.db.query_row(sql, [role], |row| {
-            let (role, schema, database): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            Ok(vec![
-                format!("GRANT CONNECT ON DATABASE {database} TO {role};"),
-                format!("GRANT USAGE ON SCHEMA {schema} TO {role};"),
-                format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role};"),
-                format!("REVOKE INSERT, UPDATE, DELETE ON {schema}.meta FROM {role};"),
-                format!("GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA {schema} TO {role};"),
-            ])
-        })
     }
 }
 

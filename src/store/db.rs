@@ -70,7 +70,7 @@ impl Connection {
     /// A statement that is prepared once and kept.
     pub(super) fn prepare_cached(&self, sql: &str) -> Result<Statement<'_>, StoreError> {
         Ok(match self {
-            Self::Sqlite(db) => Statement::Cached(db.prepare_cached(sql)?),
+            Self::Sqlite(db) => Statement::Sqlite(FileStatement::Cached(db.prepare_cached(sql)?)),
             Self::Postgres(link) => Statement::Postgres(link, sql.to_owned()),
         })
     }
@@ -78,7 +78,7 @@ impl Connection {
     /// A statement that is rarely needed.
     pub(super) fn prepare(&self, sql: &str) -> Result<Statement<'_>, StoreError> {
         Ok(match self {
-            Self::Sqlite(db) => Statement::Once(db.prepare(sql)?),
+            Self::Sqlite(db) => Statement::Sqlite(FileStatement::Once(db.prepare(sql)?)),
             Self::Postgres(link) => Statement::Postgres(link, sql.to_owned()),
         })
     }
@@ -94,6 +94,15 @@ impl Connection {
         self.prepare_cached(sql)?.insert(values)
     }
 
+    /// Changes one row by itself; how many it changed. With a server it waits for no writer, asks for no lease, and is done
+    /// once more where the connection turns out to have been closed: done twice it must come to the same.
+    pub(super) fn write_alone(&self, sql: &str, values: impl Params) -> Result<usize, StoreError> {
+        match self {
+            Self::Sqlite(_) => self.prepare_cached(sql)?.execute(values),
+            Self::Postgres(link) => values.give(|given| link.write_alone(sql, given)),
+        }
+    }
+
     /// The first row.
     pub(super) fn query_row<T>(
         &self,
@@ -104,7 +113,7 @@ impl Connection {
         self.prepare(sql)?.query_row(values, read)
     }
 
-    /// So many rows of a table that grows are asked for at once: `SQLite` gives one after the other, a server all of them.
+    /// How many rows of a growing table are read at once. `SQLite` streams them; a server sends them all.
     pub(super) fn piece(&self) -> i64 {
         match self {
             Self::Sqlite(_) => i64::MAX,
@@ -116,32 +125,33 @@ impl Connection {
     /// ([`Self::lead`]), it begins only while that node has the lease.
     pub(super) fn write(&self) -> Result<Transaction<'_>, StoreError> {
         match self {
-            Self::Sqlite(_) => self.write_without_lease(),
-            Self::Postgres(link) => {
-                link.begin()?;
-                Ok(Transaction { db: self, sqlite: None })
-            }
+            Self::Sqlite(_) => return self.write_without_lease(),
+            Self::Postgres(link) => link.begin()?,
         }
+        Ok(Transaction(self))
     }
 
     /// The same for what any node may write.
     pub(super) fn write_without_lease(&self) -> Result<Transaction<'_>, StoreError> {
-        Ok(match self {
-            Self::Sqlite(db) => {
-                let immediate = rusqlite::TransactionBehavior::Immediate;
-                Transaction { db: self, sqlite: Some(rusqlite::Transaction::new_unchecked(db, immediate)?) }
-            }
-            Self::Postgres(link) => {
-                link.begin_without_lease()?;
-                Transaction { db: self, sqlite: None }
-            }
-        })
+        match self {
+            Self::Sqlite(db) => db.execute_batch("BEGIN IMMEDIATE")?,
+            Self::Postgres(link) => link.begin_without_lease()?,
+        }
+        Ok(Transaction(self))
     }
 
     /// From now on it writes as the holder of the lease with this number, or as any node does.
     pub(super) fn lead(&self, token: Option<i64>) {
         if let Self::Postgres(link) = self {
             link.lead(token);
+        }
+    }
+
+    /// Whether what it writes now it writes as the holder of that lease. A file knows no lease.
+    pub(super) fn leads_by(&self, token: Option<i64>) -> bool {
+        match self {
+            Self::Sqlite(_) => true,
+            Self::Postgres(link) => token.is_some() && link.token() == token,
         }
     }
 
@@ -161,12 +171,10 @@ impl Connection {
     /// Begins a transaction where no outbox may be yet, and so no write lock: two that make one wait for each other.
     pub(super) fn write_first(&self) -> Result<Transaction<'_>, StoreError> {
         match self {
-            Self::Sqlite(_) => self.write(),
-            Self::Postgres(link) => {
-                link.begin_making()?;
-                Ok(Transaction { db: self, sqlite: None })
-            }
+            Self::Sqlite(_) => return self.write(),
+            Self::Postgres(link) => link.begin_making()?,
         }
+        Ok(Transaction(self))
     }
 
     /// Several statements without parameters.
@@ -178,23 +186,15 @@ impl Connection {
         }
     }
 
-    /// As people know it.
-    pub(super) fn name(&self) -> String {
-        match self {
-            Self::Sqlite(db) => db.path().unwrap_or_default().to_owned(),
-            Self::Postgres(link) => link.server().to_string(),
-        }
-    }
-
-    /// Differs when anybody else wrote since the last look.
+    /// Differs when anybody else wrote since the last look. With a server it also differs when nothing of ours changed: the
+    /// lease's renewal counts, and so do other databases there.
     pub(super) fn changes(&self) -> Result<i64, StoreError> {
         match self {
             // <https://sqlite.org/pragma.html#pragma_data_version>
             Self::Sqlite(db) => Ok(db.query_row("PRAGMA data_version", [], |row| row.get(0))?),
             // The next transaction's number grows with every one that writes.
             Self::Postgres(_) => {
-                let sql = "SELECT CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS TEXT) AS BIGINT)";
-                self.query_row(sql, [], |row| row.get(0))
+                self.query_row("SELECT txid_snapshot_xmax(txid_current_snapshot())", [], |row| row.get(0))
             }
         }
     }
@@ -202,26 +202,27 @@ impl Connection {
 
 /// A transaction that writes; whatever is not committed is undone when it is dropped.
 #[derive(Debug)]
-pub(super) struct Transaction<'a> {
-    db: &'a Connection,
-    sqlite: Option<rusqlite::Transaction<'a>>,
-}
+pub(super) struct Transaction<'a>(&'a Connection);
 
 impl Transaction<'_> {
     /// Makes it durable.
-    pub(super) fn commit(mut self) -> Result<(), StoreError> {
-        match (self.db, self.sqlite.take()) {
-            (_, Some(transaction)) => Ok(transaction.commit()?),
-            (Connection::Postgres(link), None) => link.commit(),
-            (Connection::Sqlite(_), None) => Ok(()),
+    pub(super) fn commit(self) -> Result<(), StoreError> {
+        match self.0 {
+            Connection::Sqlite(db) => Ok(db.execute_batch("COMMIT")?),
+            Connection::Postgres(link) => link.commit(),
         }
     }
 }
 
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
-        if let Connection::Postgres(link) = self.db {
-            link.roll_back();
+        match self.0 {
+            // An error of COMMIT may leave it open.
+            Connection::Sqlite(db) if !db.is_autocommit() => {
+                let _ = db.execute_batch("ROLLBACK");
+            }
+            Connection::Sqlite(_) => {}
+            Connection::Postgres(link) => link.roll_back(),
         }
     }
 }
@@ -230,37 +231,55 @@ impl std::ops::Deref for Transaction<'_> {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
-        self.db
+        self.0
     }
 }
 
 /// A prepared statement.
 pub(super) enum Statement<'a> {
-    Cached(rusqlite::CachedStatement<'a>),
-    Once(rusqlite::Statement<'a>),
+    Sqlite(FileStatement<'a>),
     Postgres(&'a postgres::Link, String),
 }
 
-impl<'a> Statement<'a> {
-    /// Its rows, to be read one after the other. All of them are in memory with `PostgreSQL`: whoever reads a table that
-    /// grows for ever asks for a piece at a time.
-    pub(super) fn query(&mut self, values: impl Params) -> Result<Rows<'_>, StoreError> {
-        values.give(|given| match self {
-            Self::Postgres(link, sql) => Ok(Rows::Postgres { rows: link.query(sql, given)?, next: 0 }),
-            _ => self.sqlite_query(given),
+/// One of `SQLite`'s: kept, or not.
+pub(super) enum FileStatement<'a> {
+    Cached(rusqlite::CachedStatement<'a>),
+    Once(rusqlite::Statement<'a>),
+}
+
+impl<'a> FileStatement<'a> {
+    fn get(&mut self) -> &mut rusqlite::Statement<'a> {
+        match self {
+            Self::Cached(statement) => statement,
+            Self::Once(statement) => statement,
+        }
+    }
+
+    fn query(&mut self, given: Given<'_>) -> Result<rusqlite::Rows<'_>, StoreError> {
+        Ok(match given {
+            Given::Positional(values) => self.get().query(values)?,
+            Given::Named(values) => self.get().query(values)?,
         })
     }
 
-    fn sqlite_query(&mut self, given: Given<'_>) -> Result<Rows<'_>, StoreError> {
-        let statement: &mut rusqlite::Statement<'a> = match self {
-            Self::Cached(statement) => statement,
-            Self::Once(statement) => statement,
-            Self::Postgres(..) => return Ok(Rows::Postgres { rows: Vec::new(), next: 0 }),
-        };
-        Ok(Rows::Sqlite(match given {
-            Given::Positional(values) => statement.query(values)?,
-            Given::Named(values) => statement.query(values)?,
-        }))
+    fn execute(&mut self, given: Given<'_>) -> Result<usize, StoreError> {
+        Ok(match given {
+            Given::Positional(values) => self.get().execute(values)?,
+            Given::Named(values) => self.get().execute(values)?,
+        })
+    }
+}
+
+impl Statement<'_> {
+    /// Its rows, to be read one after the other. All of them are in memory with `PostgreSQL`: whoever reads a table that
+    /// grows for ever asks for a piece at a time.
+    pub(super) fn query(&mut self, values: impl Params) -> Result<Rows<'_>, StoreError> {
+        values.give(|given| {
+            Ok(match self {
+                Self::Sqlite(statement) => Rows::Sqlite(statement.query(given)?),
+                Self::Postgres(link, sql) => Rows::Postgres { rows: link.query(sql, given)?, next: 0 },
+            })
+        })
     }
 
     /// Its rows, each read by `read`.
@@ -284,16 +303,9 @@ impl<'a> Statement<'a> {
 
     /// Changes rows; how many.
     pub(super) fn execute(&mut self, values: impl Params) -> Result<usize, StoreError> {
-        values.give(|given| {
-            let statement: &mut rusqlite::Statement<'_> = match self {
-                Self::Cached(statement) => statement,
-                Self::Once(statement) => statement,
-                Self::Postgres(link, sql) => return link.execute(sql, given),
-            };
-            Ok(match given {
-                Given::Positional(values) => statement.execute(values)?,
-                Given::Named(values) => statement.execute(values)?,
-            })
+        values.give(|given| match self {
+            Self::Sqlite(statement) => statement.execute(given),
+            Self::Postgres(link, sql) => link.execute(sql, given),
         })
     }
 
@@ -301,10 +313,15 @@ impl<'a> Statement<'a> {
     pub(super) fn insert(&mut self, values: impl Params) -> Result<Option<i64>, StoreError> {
         values.give(|given| {
             let mut rows = match self {
+                Self::Sqlite(statement) => Rows::Sqlite(statement.query(given)?),
                 Self::Postgres(link, sql) => Rows::Postgres { rows: link.write_query(sql, given)?, next: 0 },
-                _ => self.sqlite_query(given)?,
             };
-            rows.next()?.map(|row| row.get(0)).transpose()
+            let number = rows.next()?.map(|row| row.get(0)).transpose()?;
+            // SQLite ends the statement with the last row: what is wrong with it, or with its COMMIT, shows only then.
+            if number.is_some() {
+                rows.next()?;
+            }
+            Ok(number)
         })
     }
 }

@@ -40,7 +40,7 @@ impl Store {
         rows.collect::<Result<_, _>>()
     }
 
-    /// Differs when anybody else wrote since the last look.
+    /// Differs when anybody else wrote since the last look; with a server perhaps also when nobody did.
     pub(crate) fn changes(&self) -> Result<i64, StoreError> {
         self.db.changes()
     }

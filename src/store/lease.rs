@@ -1,17 +1,20 @@
 //! Who delivers: with a file whoever holds the delivery lock, with a shared outbox the node that has the lease.
 //!
-//! The lease is a row with a number (its token) that grows with every holder, and a time by the database's clock. Whoever
-//! takes it over does so under the write lock, and forgets all claims in the same transaction. So what an earlier holder
-//! claimed can be recorded only as long as nobody took over, and it can claim nothing more.
+//! The lease is a row with a random number (its token), another one for every holder, and a time by the database's clock:
+//! a number that was counted up could be given twice, where a failover forgets the last holder. Whoever takes it over does so
+//! under the write lock, and forgets all claims in the same transaction. So what an earlier holder claimed can be recorded
+//! only as long as nobody took over, and it can claim nothing more.
 
-use super::claim::Claimed;
-use super::db::{OptionalExtension, Row, params};
-use super::{Store, StoreError, message, outbox};
+use super::db::{Row, params};
+use super::{Store, StoreError, outbox};
 use crate::rules::lease::{TTL, Term};
 use crate::state_dir::delivery_lock::DeliveryLock;
 use crate::system::clock::{self, millis};
 use std::sync::Arc;
-use std::time::Duration;
+
+/// A lease that ends further ahead than this has ended: after a failover the new server's clock may be behind, and its
+/// holder dead. One that is alive renews it long before two clocks differ so much unnoticed.
+const AHEAD_MS: i64 = 20_000;
 
 /// The right to deliver: nothing is claimed without it.
 #[derive(Debug, Clone)]
@@ -46,13 +49,6 @@ impl Leadership {
         self.0.as_ref().is_none_or(|term| term.is_sure(clock::since_boot()))
     }
 
-    /// Nobody records this attempt any more: with the lease's next renewal its message may be sent again.
-    pub(crate) fn lose_claim(&self, claimed: &Claimed) {
-        if let Some(term) = &self.0 {
-            term.lose_claim(claimed.claim);
-        }
-    }
-
     /// Whether both are of the same lease.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.token() == other.token()
@@ -68,8 +64,8 @@ impl Leadership {
 pub(crate) struct LeaseLook {
     /// It has ended, so whoever asks may take it.
     pub(crate) is_free: bool,
-    /// Action requests that nobody has begun.
-    pub(crate) new_requests: i64,
+    /// There are action requests that nobody has begun.
+    pub(crate) has_new_requests: bool,
     /// Grows with every delivery, whichever node wrote it.
     pub(crate) newest_delivery: i64,
 }
@@ -85,10 +81,9 @@ impl Store {
         self.db.is_shared()
     }
 
-    /// An error where somebody would claim without the right to.
+    /// An error where somebody would claim without the right to, or on a connection that doesn't lead by it.
     pub(super) fn check_leadership(&self, leadership: &Leadership) -> Result<(), StoreError> {
-        self.lead(Some(leadership));
-        if self.db.is_shared() && leadership.0.is_none() { Err(StoreError::Fenced) } else { Ok(()) }
+        if self.db.leads_by(leadership.token()) { Ok(()) } else { Err(StoreError::Fenced) }
     }
 
     /// The database's clock, in Unix ms.
@@ -104,35 +99,27 @@ impl Store {
         let transaction = self.db.write_without_lease()?;
         let clock = self.db.clock();
         let sql = format!(
-            "UPDATE lease SET holder = ?1, token = token + 1, until = {clock} + ?2
-             WHERE name = 'deliver' AND until <= {clock} RETURNING token"
+            "UPDATE lease SET holder = ?1, token = ?2, until = {clock} + ?3
+             WHERE name = 'deliver' AND (until <= {clock} OR until > {clock} + ?4) RETURNING token"
         );
-        let Some(token) = transaction.insert(&sql, params![holder, millis(TTL)])? else { return Ok(None) };
+        let values = params![holder, fresh_claim(), millis(TTL), AHEAD_MS];
+        let Some(token) = transaction.insert(&sql, values)? else { return Ok(None) };
         let orphans = outbox::recover(&transaction, now)?;
         transaction.commit()?;
         Ok(Some((Leadership(Some(Arc::new(Term::new(token, attempt_began)))), orphans)))
     }
 
-    /// Renews the lease, and forgets the claims whose fate is unknown. `false`: another node has it. It waits for no writer.
+    /// Renews the lease. `false`: another node has it. It waits for no writer.
     pub(crate) fn renew_lease(&self, leadership: &Leadership) -> Result<bool, StoreError> {
         let Some(term) = &leadership.0 else { return Ok(true) };
         let attempt_began = clock::since_boot();
         let clock = self.db.clock();
-        let sql =
-            format!("UPDATE lease SET until = {clock} + ?2 WHERE name = 'deliver' AND token = ?1 RETURNING token");
-        let renewed =
-            self.db.query_row(&sql, [term.token(), millis(TTL)], |row| row.get::<i64>(0)).optional()?.is_some();
-        if !renewed {
+        let sql = format!("UPDATE lease SET until = {clock} + ?2 WHERE name = 'deliver' AND token = ?1");
+        if self.db.write_alone(&sql, [term.token(), millis(TTL)])? == 0 {
             term.end();
             return Ok(false);
         }
         term.renewed(attempt_began);
-        for claim in term.take_lost_claims() {
-            if let Err(e) = self.forget_claim(claim) {
-                term.lose_claim(claim);
-                return Err(e);
-            }
-        }
         Ok(true)
     }
 
@@ -140,36 +127,25 @@ impl Store {
     pub(crate) fn end_lease(&self, leadership: &Leadership) -> Result<(), StoreError> {
         let Some(term) = &leadership.0 else { return Ok(()) };
         term.end();
-        let sql = "UPDATE lease SET until = 0 WHERE name = 'deliver' AND token = ?1 RETURNING token";
-        self.db.query_row(sql, [term.token()], |_| Ok(())).optional()?;
-        Ok(())
+        let sql = "UPDATE lease SET until = 0 WHERE name = 'deliver' AND token = ?1";
+        self.db.write_alone(sql, [term.token()]).map(drop)
     }
 
     /// Looks at the lease, and whether there is something to do for whoever reaches a core.
     pub(crate) fn look_at_lease(&self, now: i64) -> Result<LeaseLook, StoreError> {
         let clock = self.db.clock();
         let sql = format!(
-            "SELECT until <= {clock}, (SELECT COUNT(*) FROM action_request WHERE state <> 'done' AND state = 'new'
-               AND due <= ?1), (SELECT COALESCE(MAX(id), 0) FROM delivery) FROM lease WHERE name = 'deliver'"
+            "SELECT until <= {clock} OR until > {clock} + ?2, EXISTS (SELECT 1 FROM action_request WHERE state <> 'done'
+               AND state = 'new' AND due <= ?1), (SELECT COALESCE(MAX(id), 0) FROM delivery) FROM lease WHERE name = 'deliver'"
         );
         let read = |row: Row<'_>| {
-            Ok(LeaseLook { is_free: row.get(0)?, new_requests: row.get(1)?, newest_delivery: row.get(2)? })
+            Ok(LeaseLook { is_free: row.get(0)?, has_new_requests: row.get(1)?, newest_delivery: row.get(2)? })
         };
-        self.db.query_row(&sql, [now], read)
-    }
-
-    /// A claim of our own of which nobody knew whether it was kept: whatever it holds may be sent again.
-    fn forget_claim(&self, claim: i64) -> Result<(), StoreError> {
-        let transaction = self.db.write_without_lease()?;
-        message::forget_claim(&transaction, claim)?;
-        transaction.commit()
+        self.db.query_row(&sql, [now, AHEAD_MS], read)
     }
 }
 
-/// A number for a claim, which no other one has.
-pub(crate) fn fresh_claim() -> i64 {
+/// A number for a claim or a lease, which no other one has.
+pub(super) fn fresh_claim() -> i64 {
     i64::try_from(clock::random() >> 1).unwrap_or(i64::MAX).max(1)
 }
-
-/// How long a node that went away is waited for.
-pub(crate) const NODE_MAX: Duration = Duration::from_secs(15);

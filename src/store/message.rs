@@ -60,14 +60,6 @@ pub(super) fn forget_claims(db: &Connection) -> Result<usize, StoreError> {
     Ok(orphans)
 }
 
-/// One claim is forgotten.
-pub(super) fn forget_claim(db: &Connection, claim: i64) -> Result<(), StoreError> {
-    for table in ["post", "digest"] {
-        db.execute(&format!("UPDATE {table} SET leased = NULL WHERE leased = ?1"), [claim])?;
-    }
-    Ok(())
-}
-
 /// The clock went back: a message waits as long as it was meant to, from now on.
 pub(super) fn follow_clock(db: &Connection, now: i64) -> Result<(), StoreError> {
     for table in ["post", "digest"] {

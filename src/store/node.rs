@@ -1,9 +1,12 @@
 //! The nodes: who shares the outbox, as each said last.
 
 use super::db::{Row, params};
-use super::{NODE_MAX, Store, StoreError, from_json, schema, to_json};
+use super::{Store, StoreError, from_json, schema, to_json};
 use crate::system::clock::millis;
+use std::time::Duration;
 
+/// How long a node that went away is waited for.
+pub(super) const NODE_MAX: Duration = Duration::from_secs(15);
 /// After so long the row of a node that went away is removed.
 const FORGET_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 
@@ -49,13 +52,12 @@ impl Store {
     pub(crate) fn beat(&self, beat: &NodeBeat) -> Result<(), StoreError> {
         let NodeBeat { name, version, schema, reaches, config } = beat;
         let clock = self.db.clock();
-        // By itself, so that it waits for no writer; and repeated it says the same.
         let sql = format!(
             "INSERT INTO node (name, version, schema, seen, reaches, config) VALUES (?1, ?2, ?3, {clock}, ?4, ?5)
              ON CONFLICT (name) DO UPDATE SET version = excluded.version, schema = excluded.schema, seen = excluded.seen,
-               reaches = excluded.reaches, config = excluded.config RETURNING name"
+               reaches = excluded.reaches, config = excluded.config"
         );
-        self.db.query_row(&sql, params![name, version, schema, to_json(reaches)?, config], |_| Ok(()))
+        self.db.write_alone(&sql, params![name, version, schema, to_json(reaches)?, config]).map(drop)
     }
 
     /// Removes the rows of nodes that went away long ago.

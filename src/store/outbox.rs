@@ -2,7 +2,7 @@
 
 use super::assign_post::PostAssigner;
 use super::cause::CauseChange;
-use super::db::{Connection, OptionalExtension, Transaction, params};
+use super::db::{Connection, OptionalExtension, ToSql, Transaction, params};
 use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::history::{self, Heard};
 use super::new_delivery::{Ended, NOBODY, NewDeliveryRow};
@@ -18,8 +18,10 @@ use std::time::Duration;
 const PROBLEM_MAX: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// So many notifications are remembered however old: a clock that jumped ahead must not empty the history.
 const HISTORY_ROWS_MIN: i64 = 10_000;
-/// How many notifications one purge forgets at most.
+/// How many notifications one purge forgets at most,
 pub(crate) const PURGE_BATCH: usize = 1000;
+/// and how many one of its statements does: others wait for it to write, and a server may be far away.
+const PURGE_STATEMENT: usize = 100;
 
 /// A spool file about to be imported, with its deliveries.
 #[derive(Debug, Clone)]
@@ -64,21 +66,36 @@ impl NewDelivery {
 pub(crate) struct RememberedLookup(pub(crate) Option<String>);
 
 /// What an import made of a spool file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Imported {
     New,
     /// The outbox had it: the process died between the commit and the removal.
     Known,
+    /// The server never takes it, for this reason.
+    Refused(String),
 }
 
 impl Store {
     /// Imports one batch of spool files with their deliveries, in one transaction. `quiet`: see [`PostAssigner`].
+    ///
+    /// Where a server refuses one of them for ever, each has a transaction of its own, so that the others get in.
     pub(crate) fn import(
         &mut self,
         batch: &[NewEntry],
         quiet: Duration,
         now: i64,
     ) -> Result<Vec<Imported>, StoreError> {
+        let alone = |entry: &NewEntry| match self.import_together(std::slice::from_ref(entry), quiet, now) {
+            Err(e) if e.is_too_long() => Ok(Imported::Refused(e.to_string())),
+            imported => imported?.pop().ok_or(StoreError::NoRow),
+        };
+        match self.import_together(batch, quiet, now) {
+            Err(e) if e.is_too_long() => batch.iter().map(alone).collect(),
+            imported => imported,
+        }
+    }
+
+    fn import_together(&self, batch: &[NewEntry], quiet: Duration, now: i64) -> Result<Vec<Imported>, StoreError> {
         let transaction = self.db.write()?;
         let import = Import { db: &transaction, quiet, now };
         let imported = batch.iter().map(|entry| import.entry(entry)).collect::<Result<Vec<_>, _>>()?;
@@ -137,9 +154,9 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets notifications that were delivered long ago, [`PURGE_BATCH`] of them at most, in one transaction. Waiting and dead messages
-    /// stay, and so does anything whose spool file could not be removed, or it would be imported again. Does nothing when
-    /// there are fewer than `worth`. Returns how many: [`PURGE_BATCH`] when there may be more.
+    /// Forgets notifications that were delivered long ago, [`PURGE_BATCH`] of them at most, in one transaction. Waiting and
+    /// dead messages stay, and so does anything whose spool file could not be removed, or it would be imported again. Does
+    /// nothing when there are fewer than `worth`. Returns how many: [`PURGE_BATCH`] when there may be more.
     pub(crate) fn purge(&self, now: i64, worth: usize, in_spool: impl Fn(&str) -> bool) -> Result<usize, StoreError> {
         self.drop_late_curves(now)?;
         let before = now.saturating_sub(millis(HISTORY));
@@ -156,11 +173,9 @@ impl Store {
         if old.len() < worth {
             return Ok(0);
         }
+        let forgettable: Vec<i64> = old.iter().filter(|(_, id)| !in_spool(id)).map(|(seq, _)| *seq).collect();
         let transaction = self.db.write()?;
-        let mut purged = 0;
-        for (seq, _) in old.iter().filter(|(_, id)| !in_spool(id)) {
-            purged += transaction.prepare_cached("DELETE FROM notification WHERE seq = ?1")?.execute([seq])?;
-        }
+        let purged = forget_notifications(&transaction, &forgettable)?;
         let forgotten = now.saturating_sub(millis(PROBLEM_MAX));
         for table_and_use in [
             "post WHERE id IN (SELECT p.id FROM post p
@@ -176,6 +191,20 @@ impl Store {
         transaction.commit()?;
         Ok(purged)
     }
+}
+
+fn forget_notifications(db: &Connection, seqs: &[i64]) -> Result<usize, StoreError> {
+    let numbers = (1..=PURGE_STATEMENT).map(|number| format!("?{number}")).collect::<Vec<_>>().join(", ");
+    let sql = format!("DELETE FROM notification WHERE seq IN ({numbers})");
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut forgotten = 0;
+    for some in seqs.chunks(PURGE_STATEMENT) {
+        // The last ones are filled up, so that it is one statement.
+        let filled = some.iter().chain(some.iter().cycle()).take(PURGE_STATEMENT);
+        let values: Vec<&dyn ToSql> = filled.map(|seq| seq as &dyn ToSql).collect();
+        forgotten += statement.execute(values.as_slice())?;
+    }
+    Ok(forgotten)
 }
 
 /// Forgets claims of processes that died or were overtaken, and pauses and due times that lie further ahead than they were

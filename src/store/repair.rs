@@ -115,8 +115,8 @@ fn take_back(db: &Connection, integration: &str, posted: &Posted, now: i64) -> R
     Ok(())
 }
 
-/// Has the message edited once more: by whatever waits for it, else by the delivery that it showed last. What somebody is
-/// sending now may end without an edit.
+/// Has the message edited once more, for its newest delivery. What waits of it already may end without an edit: somebody
+/// sends it now, or has sent it and is yet to record it.
 fn edit_again(db: &Connection, claimed: &Claimed, now: i64) -> Result<(), StoreError> {
     let id = claimed.message.id;
     let table = id.table();
@@ -124,9 +124,7 @@ fn edit_again(db: &Connection, claimed: &Claimed, now: i64) -> Result<(), StoreE
     let sql = format!(
         "INSERT INTO delivery (notification, integration, target, object, mentions, state, since, post, digest, line)
          SELECT notification, integration, target, object, '[]', 'waiting', ?2, post, digest, 0 FROM delivery
-         WHERE id = (SELECT MAX(id) FROM delivery WHERE {table} = ?1 AND state IN ('delivered', 'merged'))
-           AND (NOT EXISTS (SELECT 1 FROM delivery WHERE {table} = ?1 AND state = 'waiting' AND curve = 0)
-                OR EXISTS (SELECT 1 FROM {table} m WHERE m.id = ?1 AND m.leased IS NOT NULL))"
+         WHERE id = (SELECT MAX(id) FROM delivery WHERE {table} = ?1)"
     );
     db.prepare_cached(&sql)?.execute([id.number(), now])?;
     Ok(())

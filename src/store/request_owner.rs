@@ -8,7 +8,8 @@
 
 use super::action::Transition;
 use super::db::{Connection, OptionalExtension, Row, params};
-use super::{NODE_MAX, Store, StoreError};
+use super::node::NODE_MAX;
+use super::{Store, StoreError};
 use crate::system::clock::millis;
 
 /// So long a request waits for a node that has a way to its core; then the leader ends it.
@@ -75,11 +76,15 @@ impl Store {
         Ok(())
     }
 
-    /// Takes over the requests whose owner died: nobody knows whether their commands were sent. For the leader; how many.
+    /// Takes over the requests whose owner died, or that came with a file and have none: nobody knows whether their commands
+    /// were sent. For the leader; how many.
     pub(crate) fn take_over_requests(&self, node: &str) -> Result<usize, StoreError> {
+        if !self.db.is_shared() {
+            return Ok(0);
+        }
         let clock = self.db.clock();
         let of_the_dead = format!(
-            "(state <> 'done' AND state IN ('sending', 'sent', 'parent') OR reply IS NOT NULL) AND owner <> '' AND owner <> ?1
+            "(state <> 'done' AND state IN ('sending', 'sent', 'parent') OR reply IS NOT NULL) AND owner <> ?1
                AND owner NOT IN (SELECT name FROM node WHERE seen > {clock} - ?2)"
         );
         let some = format!("SELECT EXISTS (SELECT 1 FROM action_request WHERE {of_the_dead})");

@@ -1,10 +1,18 @@
-//! The schema: a list that only grows. `user_version` says how much of it a database has.
+//! The schema: a list that only grows. A file's `user_version` says how much of it that has; on a server a row of `meta` does
+//! ([`server`]).
+
+mod server;
+
+pub(crate) use server::Made;
+#[cfg(test)]
+pub(super) use server::init_with;
+pub(super) use server::{check_server, init_server};
 
 use super::StoreError;
-use super::db::{Connection, Row};
+use super::db::Connection;
 
 /// Each entry brings a database one version further. Never change one that was released; add another.
-const VERSIONS: [&str; 15] = [
+const VERSIONS: [&str; 14] = [
     "
 CREATE TABLE notification (
     seq INTEGER PRIMARY KEY,             -- order of import
@@ -191,7 +199,6 @@ CREATE TRIGGER audit_stays BEFORE DELETE ON audit
     VERSION_12,
     VERSION_13,
     VERSION_14,
-    VERSION_15,
 ];
 const VERSION_8: &str = include_str!("schema/version_8.sql");
 const VERSION_9: &str = include_str!("schema/version_9.sql");
@@ -200,7 +207,6 @@ const VERSION_11: &str = include_str!("schema/version_11.sql");
 const VERSION_12: &str = include_str!("schema/version_12.sql");
 const VERSION_13: &str = include_str!("schema/version_13.sql");
 const VERSION_14: &str = include_str!("schema/version_14.sql");
-const VERSION_15: &str = include_str!("schema/version_15.sql");
 /// From this version on reasons have their codes.
 const WITH_CODES: i64 = 8;
 
@@ -248,54 +254,6 @@ pub(super) fn check(db: &rusqlite::Connection) -> Result<(), StoreError> {
 
 fn user_version(db: &rusqlite::Connection) -> Result<i64, StoreError> {
     Ok(db.query_row("PRAGMA user_version", [], |row| row.get(0))?)
-}
-
-/// The newest version for `PostgreSQL`, whose migrations begin with version 15.
-const POSTGRES: &str = include_str!("schema/postgres.sql");
-/// The oldest program that may work with a database of this version, beside newer ones. A step that only adds doesn't
-/// raise it.
-const OLDEST: i64 = 15;
-
-/// What `PostgreSQL` keeps of its schema.
-struct Meta {
-    version: i64,
-    oldest: i64,
-}
-
-/// Whether this program may use the outbox on that server.
-pub(super) fn check_server(db: &Connection) -> Result<(), StoreError> {
-    let known = known();
-    match meta(db)? {
-        meta if meta.oldest > known => Err(StoreError::Newer { found: meta.version, known }),
-        meta if meta.version < known => Err(StoreError::NeedsInit(db.name())),
-        _ => Ok(()),
-    }
-}
-
-fn meta(db: &Connection) -> Result<Meta, StoreError> {
-    let read = |row: Row<'_>| Ok(Meta { version: row.get(0)?, oldest: row.get(1)? });
-    db.query_row("SELECT version, oldest FROM meta", [], read)
-}
-
-/// Makes the outbox on a server, or brings it up to date, in one transaction; whether there was anything to do. For the
-/// owner.
-pub(super) fn init_server(db: &Connection) -> Result<bool, StoreError> {
-    let Connection::Postgres(link) = db else { return Ok(false) };
-    let transaction = db.write_first()?;
-    let there = "SELECT to_regclass('meta') IS NOT NULL";
-    if db.query_row(there, [], |row| row.get(0))? {
-        let meta = meta(db)?;
-        // Later versions: their steps, in order, where `meta.version` is lower.
-        return if meta.oldest > known() {
-            Err(StoreError::Newer { found: meta.version, known: known() })
-        } else {
-            Ok(false)
-        };
-    }
-    link.batch(POSTGRES)?;
-    db.execute("INSERT INTO meta (version, oldest) VALUES (?1, ?2)", [known(), OLDEST])?;
-    transaction.commit()?;
-    Ok(true)
 }
 
 /// The statements of the versions after that one.

@@ -7,6 +7,7 @@ mod lease;
 mod migration;
 mod server;
 mod statements;
+mod tables;
 
 use super::*;
 use crate::model::notification::{Fields, Notification};
@@ -44,7 +45,9 @@ fn leadership(store: &Store) -> Leadership {
         return Leadership::of_a_temporary_outbox();
     }
     let taken = store.take_lease("test", 0).unwrap();
-    taken.map_or_else(|| Leadership::of_current_lease(store), |(leadership, _)| leadership)
+    let leadership = taken.map_or_else(|| Leadership::of_current_lease(store), |(leadership, _)| leadership);
+    store.lead(Some(&leadership));
+    leadership
 }
 
 /// The next step that may be taken.

@@ -16,7 +16,7 @@ use crate::rules::render::{redact, redact_direct_message};
 use crate::rules::route::{self, Decision, LocalTime, Routed};
 use crate::rules::slash::Filter;
 use crate::state_dir::spool::{Entry, ReadError, SpoolId};
-use crate::store::{NewDelivery, NewEntry, Store, StoreError, Subscription};
+use crate::store::{Imported, NewDelivery, NewEntry, Store, StoreError, Subscription};
 use crate::system::clock::millis;
 use log::{error, warn};
 use std::collections::HashSet;
@@ -81,11 +81,22 @@ impl Deliverer {
         self.ask_the_cores(&mut unrouted, waiting);
         self.read_topologies(unrouted.iter().filter_map(|one| one.incoming.notification()));
         let batch: Vec<NewEntry> = unrouted.into_iter().map(|one| self.route(one)).collect::<Result<_, _>>()?;
-        self.store.import(&batch, self.config.storm.window, now)?;
-        for entry in &batch {
-            self.spool.remove(&entry.id)?;
+        let imported = self.store.import(&batch, self.config.storm.window, now)?;
+        for (entry, imported) in batch.iter().zip(imported) {
+            match imported {
+                Imported::New | Imported::Known => self.spool.remove(&entry.id)?,
+                Imported::Refused(why) => self.put_aside(&entry.id, &why),
+            }
         }
         Ok(batch.len())
+    }
+
+    /// What can't be imported is kept where `check` counts it, and holds up nothing.
+    fn put_aside(&self, id: &SpoolId, why: &str) {
+        match self.spool.set_aside(id) {
+            Ok(()) => error!("spool file put aside file=spool/bad/{id} reason={why:?}"),
+            Err(e) => error!("spool file not put aside file=spool/new/{id} reason={why:?} error={:?}", e.to_string()),
+        }
     }
 
     /// Fills in the fields that only the cores know; takes out the notifications that wait for one of them.
@@ -108,14 +119,7 @@ impl Deliverer {
             Err(ReadError::Gone) => return Ok(None),
             Err(ReadError::Exhausted(e)) => return Err(e.into()),
             Err(why @ (ReadError::Garbage(_) | ReadError::Newer(_) | ReadError::Io(_))) => {
-                match self.spool.set_aside(id) {
-                    Ok(()) => error!("spool file put aside file=spool/bad/{id} reason={:?}", why.to_string()),
-                    Err(e) => error!(
-                        "spool file not put aside file=spool/new/{id} reason={:?} error={:?}",
-                        why.to_string(),
-                        e.to_string()
-                    ),
-                }
+                self.put_aside(id, &why.to_string());
                 return Ok(None);
             }
         };

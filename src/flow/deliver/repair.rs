@@ -54,12 +54,7 @@ impl Deliverer {
                     }
                     std::thread::sleep(RECORD_PAUSE);
                 }
-                Err(e) => {
-                    if let Some(leadership) = &self.leadership {
-                        leadership.lose_claim(claimed);
-                    }
-                    return Err(e.into());
-                }
+                Err(e) => return Err(e.into()),
             }
         }
     }

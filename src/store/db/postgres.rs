@@ -35,8 +35,10 @@ use tokio_postgres::{Client, Row, SimpleQueryMessage};
 const LIMIT: Duration = Duration::from_millis(4500);
 /// Whoever wants an answer sooner than this would never get one from a server that is far away.
 const LIMIT_MIN: Duration = Duration::from_millis(250);
-/// So long the server lets a transaction wait for its next statement, and a statement run.
-const IDLE_MAX: Duration = Duration::from_secs(4);
+/// So long the server lets a statement run.
+const STATEMENT_MAX: Duration = Duration::from_secs(4);
+/// So long it lets a transaction wait for its next statement.
+const IDLE_MAX: Duration = Duration::from_secs(1);
 
 /// The server's clock, in Unix ms: it goes on within a transaction.
 pub(super) const CLOCK: &str = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
@@ -129,7 +131,7 @@ impl Link {
     /// A connection to be. `patience`: how long one call may take at most.
     pub(in crate::store) fn new(server: Arc<Server>, patience: Duration) -> Result<Self, StoreError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|e| server.away(&format!("this machine gives it no thread: {e}")))?;
+        let runtime = runtime.map_err(|e| server.away(&format!("no connection can be made from here: {e}")))?;
         let (session, transaction) = (RefCell::new(None), Cell::new(State::Idle));
         Ok(Self {
             server,
@@ -172,6 +174,18 @@ impl Link {
         Ok(usize::try_from(changed).unwrap_or(usize::MAX))
     }
 
+    /// See [`super::Connection::write_alone`].
+    pub(super) fn write_alone(&self, sql: &str, given: Given<'_>) -> Result<usize, StoreError> {
+        self.check()?;
+        let values = Values::of(given)?;
+        let changed = self.repeatable(async |session: &mut Session| {
+            let prepared = session.prepare(sql).await?;
+            let values = values.for_statement(&prepared)?;
+            Ok(session.client.execute(&prepared.statement, &values).await?)
+        })?;
+        Ok(usize::try_from(changed).unwrap_or(usize::MAX))
+    }
+
     /// Changes rows, and gives what it returns of them.
     pub(super) fn write_query(&self, sql: &str, given: Given<'_>) -> Result<Vec<Row>, StoreError> {
         let values = Values::of(given)?;
@@ -182,7 +196,7 @@ impl Link {
         })
     }
 
-    /// Statements without parameters, in the open transaction.
+    /// Statements without parameters, in the open transaction or in one of their own.
     pub(in crate::store) fn batch(&self, sql: &str) -> Result<(), StoreError> {
         self.in_transaction(async |session: &mut Session| Ok(session.client.batch_execute(sql).await?))
     }
@@ -196,9 +210,24 @@ impl Link {
         })
     }
 
+    /// Lets the connection notice what became of it, as while another answer was waited for.
+    #[cfg(test)]
+    pub(in crate::store) fn notice(&self) {
+        let pause = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            Ok(())
+        };
+        let (Ok(()) | Err(_)) = self.waiter.wait(Instant::now() + self.limit, pause);
+    }
+
     /// Writes in the name of a lease from now on, or of none.
     pub(super) fn lead(&self, token: Option<i64>) {
         self.token.set(token);
+    }
+
+    /// The number of that lease.
+    pub(super) fn token(&self) -> Option<i64> {
+        self.token.get()
     }
 
     /// Begins a transaction and takes the write lock. Where this connection writes in the name of a lease: only while that
@@ -234,10 +263,10 @@ impl Link {
             return Err(StoreError::Content("a transaction within another one".to_owned()));
         }
         // The server says so before we give up.
-        let lock_ms = (self.limit * 4 / 5).min(IDLE_MAX).as_millis();
-        let idle_ms = IDLE_MAX.as_millis();
+        let lock_ms = (self.limit * 4 / 5).min(STATEMENT_MAX).as_millis();
+        let (statement_ms, idle_ms) = (STATEMENT_MAX.as_millis(), IDLE_MAX.as_millis());
         let sql = format!(
-            "BEGIN; SET LOCAL lock_timeout = {lock_ms}; SET LOCAL statement_timeout = {idle_ms};
+            "BEGIN; SET LOCAL lock_timeout = {lock_ms}; SET LOCAL statement_timeout = {statement_ms};
              SET LOCAL idle_in_transaction_session_timeout = {idle_ms}; {lock}"
         );
         // The server may have begun it and failed to lock: then this session isn't used again, which ends it.
@@ -328,7 +357,8 @@ impl Link {
     }
 
     /// Does it on the connection that there is, or on a new one. Outside of a transaction it is done once more if the
-    /// connection turns out to have been closed meanwhile; so `work` changes nothing, or is within a transaction.
+    /// connection turns out to have been closed meanwhile; so `work` changes nothing, may be repeated, or is within a
+    /// transaction.
     fn repeatable<T>(&self, mut work: impl AsyncFnMut(&mut Session) -> Result<T, Failure>) -> Result<T, StoreError> {
         let until = Instant::now() + self.limit;
         let is_open = self.transaction.get() != State::Idle;
@@ -446,18 +476,27 @@ impl<'a> Values<'a> {
         Ok(all)
     }
 
-    /// In the order in which the statement names them. Values that it doesn't use are left out, as `SQLite` takes more than
-    /// a statement's highest number only from us.
+    /// In the order in which the statement names them, each as the type that it takes: the driver's own word for one that
+    /// doesn't fit looks like a broken connection.
     fn for_statement(&self, prepared: &Prepared) -> Result<Vec<&(dyn ToSql + Sync)>, Failure> {
-        let missing = |name: &str| Failure::Other(StoreError::Content(format!("no value for the parameter {name}")));
-        if prepared.names.is_empty() {
-            let wanted = prepared.statement.params().len();
-            let values = self.values.get(..wanted).ok_or_else(|| missing(&format!("?{wanted}")))?;
-            return Ok(values.iter().map(|value| value as &(dyn ToSql + Sync)).collect());
+        let wrong = |text: String| Failure::Other(StoreError::Content(text));
+        let wanted = prepared.statement.params();
+        if wanted.len() != self.values.len() {
+            return Err(wrong(format!("{} values for {} parameters", self.values.len(), wanted.len())));
         }
-        let found = prepared.names.iter().map(|name| {
-            let at = self.names.iter().position(|given| *given == name.as_str()).ok_or_else(|| missing(name))?;
-            self.values.get(at).map(|value| value as &(dyn ToSql + Sync)).ok_or_else(|| missing(name))
+        let place = |number: usize| match prepared.names.get(number) {
+            Some(name) => {
+                let found = self.names.iter().position(|given| *given == name.as_str());
+                found.ok_or_else(|| wrong(format!("no value for the parameter {name}")))
+            }
+            None => Ok(number),
+        };
+        let found = wanted.iter().enumerate().map(|(number, wanted)| {
+            let value = &self.values[place(number)?];
+            if !value.fits(wanted) {
+                return Err(wrong(format!("parameter {}: a value of another type than {wanted}", number + 1)));
+            }
+            Ok(value as &(dyn ToSql + Sync))
         });
         found.collect()
     }

@@ -1,7 +1,6 @@
 //! The `SQLite` file in the state directory: opened with care, and put aside when it is corrupt.
 
 use super::Connection;
-use crate::config::OutboxAt;
 use crate::store::{NAME, StoreError, schema};
 use crate::system::beneath::Directory;
 use rusqlite::{ErrorCode, OpenFlags};
@@ -89,16 +88,6 @@ fn migrated(db: rusqlite::Connection) -> Result<Connection, StoreError> {
         db.pragma_update(None, "foreign_keys", true)?;
     }
     Ok(db)
-}
-
-/// Where the file is; an error with a database on a server.
-pub(in crate::store) fn path_in(at: OutboxAt<'_>) -> Result<PathBuf, StoreError> {
-    match at {
-        OutboxAt::StateDir(state_dir) => Ok(state_dir.join(NAME)),
-        OutboxAt::Database(database) => {
-            Err(StoreError::Away(format!("the database {} isn't a file of ours", database.label)))
-        }
-    }
 }
 
 /// Whether it can't be relied on any more.

@@ -86,10 +86,12 @@ impl Recorder<'_> {
                 let reason = Reason::from(IN_A_DIGEST.to_owned());
                 self.end_waiting(DeliveryState::Merged, &reason)?;
                 // One of its problems may have come back while the closing line was sent: then it goes on.
-                let open =
-                    "open = CASE WHEN EXISTS (SELECT 1 FROM delivery d WHERE d.digest = digest.id AND d.state = 'waiting')
-                              THEN 1 ELSE ?2 END";
-                id.update(self.db, open, &[&(step == DigestStep::MarkShown)])
+                id.update(
+                    self.db,
+                    "open = CASE WHEN ?2 OR EXISTS (SELECT 1 FROM delivery d
+                                WHERE d.digest = digest.id AND d.state = 'waiting') THEN 1 ELSE 0 END",
+                    &[&(step == DigestStep::MarkShown)],
+                )
             }
         }
     }

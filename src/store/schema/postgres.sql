@@ -1,5 +1,5 @@
--- The outbox with PostgreSQL, as version 15 has it: the same tables, columns, defaults and keys as in the files of versions
--- (tests compare them). Texts are compared byte by byte, as SQLite does; a number is 64 bits wide.
+-- The outbox with PostgreSQL, as version 14 has it: the same tables, columns, defaults, keys, checks and indexes as in
+-- version_*.sql (tests compare them). Texts are compared byte by byte, as SQLite does; a number is 64 bits wide.
 CREATE TABLE meta (                            -- SQLite has user_version
     version BIGINT NOT NULL,                   -- the newest that was applied
     oldest BIGINT NOT NULL                     -- the oldest program that may still work with it
@@ -279,7 +279,7 @@ CREATE TABLE curve (
 CREATE TABLE lease (                           -- who delivers, and until when; the row 'write' is only locked
     name TEXT COLLATE "C" PRIMARY KEY,
     holder TEXT COLLATE "C" NOT NULL DEFAULT '',
-    token BIGINT NOT NULL DEFAULT 0,            -- grows with every holder
+    token BIGINT NOT NULL DEFAULT 0,            -- a random number, another one for every holder
     until BIGINT NOT NULL DEFAULT 0             -- by the database's clock; Unix ms
 );
 CREATE TABLE node (                            -- the listeners that share the outbox
@@ -287,7 +287,6 @@ CREATE TABLE node (                            -- the listeners that share the o
     version TEXT COLLATE "C" NOT NULL,          -- of its program
     schema BIGINT NOT NULL,                     -- the newest that its program knows
     seen BIGINT NOT NULL,                       -- by the database's clock; Unix ms
-    beat BIGINT NOT NULL DEFAULT 0,             -- grows with each of its imports
     reaches TEXT COLLATE "C" NOT NULL DEFAULT '[]', -- JSON: the cores that it can send commands to
     config TEXT COLLATE "C" NOT NULL DEFAULT '' -- a hash of the part that must be the same on all
 );

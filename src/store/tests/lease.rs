@@ -1,6 +1,7 @@
 //! Two deliverers of one outbox, of which each may be paused anywhere.
 
 use super::*;
+use crate::store::db::params;
 use crate::store::{Recorded, Repair, Work};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ fn take(store: &Store, holder: &str) -> Leadership {
 }
 
 fn claim_by(store: &Store, leadership: &Leadership, now: i64) -> Option<Claimed> {
+    store.lead(Some(leadership));
     store.claim(leadership, &ops(), EDITABLE, QUIET, now).unwrap()
 }
 
@@ -58,6 +60,7 @@ fn a_lease_is_taken_when_it_has_ended_and_whoever_had_it_is_fenced() {
     let claimed = claim_by(&store, &first, 0).unwrap();
     expire(&store);
     assert!(other.look_at_lease(0).unwrap().is_free);
+    store.lead(Some(&first));
     if store.is_shared() {
         // Nobody took it yet; all the same nothing is claimed by a lease that has ended.
         assert!(matches!(store.claim(&first, &ops(), EDITABLE, QUIET, 0), Err(StoreError::Fenced)));
@@ -67,9 +70,9 @@ fn a_lease_is_taken_when_it_has_ended_and_whoever_had_it_is_fenced() {
     assert!(!store.renew_lease(&first).unwrap() && !first.is_sure(), "the first has lost it");
     if store.is_shared() {
         assert!(matches!(store.claim(&first, &ops(), EDITABLE, QUIET, 0), Err(StoreError::Fenced)));
-        store.lead(Some(&first));
         assert!(matches!(beside_fenced(&store), Err(StoreError::Fenced)), "nothing is written by it");
         assert!(store.claim(&Leadership::of_a_temporary_outbox(), &ops(), EDITABLE, QUIET, 0).is_err());
+        assert!(store.claim(&second, &ops(), EDITABLE, QUIET, 0).is_err(), "its connection leads by another one");
     }
     drop(claimed);
     other.end_lease(&second).unwrap();
@@ -95,6 +98,71 @@ fn whoever_was_overtaken_takes_its_message_back() {
     assert_eq!(other.repairs(49).unwrap(), []);
     other.repaired(&repair).unwrap();
     assert_eq!(to_delete(&other), [""; 0]);
+}
+
+/// One sends, another takes over and sends the same, then the first records: the step, and what came of it.
+fn overtaken(late: &mut Store, other: &mut Store, ts: &str, now: i64) -> (&'static str, Recorded) {
+    let first = claim_by(late, &take(late, "a"), now).unwrap();
+    let second = claim_by(other, &take(other, "b"), now).unwrap();
+    assert_eq!(step(&first), step(&second));
+    assert_eq!(record_by(other, &second, "5.5", now), Recorded::Done);
+    (step(&first), record_by(late, &first, ts, now))
+}
+
+#[test]
+fn whoever_was_overtaken_takes_back_what_is_a_digests_and_edits_that_once_more() {
+    let (directory, mut store) = store(&[]);
+    let (mut late, mut other) = (beside(&store), beside(&store));
+    let hosts: Vec<String> = (0..7).map(|i| format!("h{i}")).collect();
+    let all = |kind: &str, state: &str| hosts.iter().map(|host| of_host(host, kind, state)).collect::<Vec<_>>();
+    add(&directory, &mut store, &all("PROBLEM", "1"), 0);
+    store.begin_digest(&ops(), 0).unwrap();
+    assert_eq!(overtaken(&mut late, &mut other, "1.1", 0), ("head", Recorded::Repaired));
+    assert_eq!(overtaken(&mut late, &mut other, "1.2", 5000), ("lines", Recorded::Repaired));
+    add(&directory, &mut store, &all("RECOVERY", "0"), 30_000);
+    let versions = |store: &Store| {
+        let read = |row: db::Row<'_>| Ok((row.get::<i64>(0)?, row.get::<i64>(1)?));
+        store.db.query_row("SELECT version, shown FROM digest", [], read).unwrap()
+    };
+    assert_eq!(overtaken(&mut late, &mut other, "5.5", 30_000), ("edit", Recorded::Repaired));
+    let (version, shown) = versions(&store);
+    assert!(version > shown, "what the first one showed last may be older");
+    let again = claim_by(&other, &take(&other, "b"), 60_000).unwrap();
+    assert_eq!((step(&again), record_by(&mut other, &again, "5.5", 60_000)), ("edit", Recorded::Done));
+    assert_eq!(overtaken(&mut late, &mut other, "1.3", 90_000), ("close", Recorded::Repaired));
+    assert_eq!(to_delete(&store), ["1.1", "1.2", "1.3"]);
+    assert!(claim_by(&other, &take(&other, "b"), 400_000).is_none() && store.queues().unwrap().is_empty());
+    let (version, shown) = versions(&store);
+    assert_eq!(version, shown);
+}
+
+#[test]
+fn what_a_webhook_posted_twice_stays_and_is_said() {
+    let (directory, mut store) = store(&[]);
+    let (mut late, mut other) = (beside(&store), beside(&store));
+    let queue = DeliveryQueue { integration: "default".to_owned(), target: Target::Webhook };
+    let delivery = NewDelivery::Waiting {
+        queue: queue.clone(),
+        mentions: Vec::new(),
+        annotation: None,
+        mode: MessageMode::WriteOnce,
+        deferred: None,
+    };
+    let entry = new_entry(&Spool::new(directory.path()), 0, &of_host("a", "PROBLEM", "1"), delivery);
+    store.import(&[entry], QUIET, 0).unwrap();
+    let claim = |store: &Store, holder: &str| {
+        let leadership = take(store, holder);
+        store.lead(Some(&leadership));
+        store.claim(&leadership, &queue, MessageMode::WriteOnce, QUIET, 0).unwrap().unwrap()
+    };
+    let (first, second) = (claim(&late, "a"), claim(&other, "b"));
+    let posted = RecordedOutcome::Delivered { posted: None, covered: usize::MAX };
+    let record = |store: &mut Store, claimed: &Claimed| {
+        store.record_outcome(claimed, &posted, Pace { posts_from: 0, edits_from: 0 }, QUIET, 1).unwrap()
+    };
+    assert_eq!(record(&mut other, &second), Recorded::Done);
+    assert_eq!(record(&mut late, &first), Recorded::ShownTwice);
+    assert_eq!((to_delete(&store), store.queues().unwrap()), (Vec::new(), Vec::new()));
 }
 
 #[test]
@@ -143,16 +211,45 @@ fn a_message_that_an_overtaken_sender_edited_is_edited_once_more() {
 }
 
 #[test]
-fn a_claim_whose_answer_was_lost_is_forgotten_with_the_next_renewal() {
-    let (_directory, store) = store(&[(0, problem("1"))]);
+fn a_claim_whose_answer_was_lost_gives_way_to_the_next_one() {
+    let (_directory, mut store) = store(&[(0, problem("1"))]);
     let leadership = take(&store, "a");
-    let lost = claim_by(&store, &leadership, 0).unwrap();
-    assert_eq!(store.recover(0).unwrap(), 1, "it was kept");
-    let lost_again = claim_by(&store, &leadership, 0).unwrap();
-    leadership.term().unwrap().lose_claim(lost_again.claim);
-    assert!(store.renew_lease(&leadership).unwrap());
-    assert_eq!(store.recover(0).unwrap(), 0, "it was forgotten");
-    drop(lost);
+    let lost = claim_by(&store, &leadership, 0).unwrap().claim;
+    let next = claim_by(&store, &leadership, 0).unwrap();
+    assert_ne!(lost, next.claim);
+    assert_eq!(record_by(&mut store, &next, "1.1", 1), Recorded::Done);
+    assert_eq!((claim_by(&store, &leadership, 9999).is_none(), store.recover(0).unwrap()), (true, 0));
+}
+
+#[test]
+fn a_takeover_that_a_failover_forgot_gives_no_right_beside_the_next_one() {
+    let (_directory, store) = store(&[(0, problem("1"))]);
+    let other = beside(&store);
+    let first = take(&store, "a");
+    let forgotten = take(&other, "b");
+    // The new primary never heard of it.
+    let row = "UPDATE lease SET holder = 'a', token = ?1, until = 0 WHERE name = 'deliver'";
+    store.db.execute(row, [first.term().unwrap().token()]).unwrap();
+    let second = take(&store, "a");
+    other.lead(Some(&forgotten));
+    assert!(!store.is_shared() || matches!(beside_fenced(&other), Err(StoreError::Fenced)));
+    assert!(!other.renew_lease(&forgotten).unwrap(), "it isn't the other one's lease");
+    assert!(store.renew_lease(&second).unwrap() && !forgotten.is_sure());
+}
+
+#[test]
+fn a_lease_that_ends_further_ahead_than_clocks_differ_has_ended() {
+    let (_directory, store) = store(&[]);
+    let until = |ahead: i64| {
+        let at = store.database_ms().unwrap() + ahead;
+        store.db.execute("UPDATE lease SET until = ?1 WHERE name = 'deliver'", [at]).unwrap();
+    };
+    until(15_000);
+    assert!(!store.look_at_lease(0).unwrap().is_free && store.take_lease("b", 0).unwrap().is_none());
+    // The server that took over has a clock that is an hour behind.
+    until(3_600_000);
+    assert!(store.look_at_lease(0).unwrap().is_free && store.take_lease("b", 0).unwrap().is_some());
+    assert!(!store.look_at_lease(0).unwrap().is_free);
 }
 
 #[test]
@@ -191,6 +288,21 @@ fn a_click_has_one_owner_and_two_taps_for_the_same_are_one_command() {
     let sent = other.requests(ActionState::Sent, i64::MAX, 9).unwrap();
     assert_eq!(sent.iter().map(|kept| kept.id).collect::<Vec<_>>(), [all[0].id], "it is only looked for");
     assert!(store.advance_requests(&[(all[0].id, Transition::Sent)], &[]).is_err());
+}
+
+/// What goes wrong as a statement ends is its error, also where a row came before.
+#[test]
+fn a_row_that_refers_to_nothing_is_an_error() {
+    let (_directory, store) = store(&[]);
+    let sql = "INSERT INTO delivery (notification, integration, target, object, mentions, since, state)
+               VALUES (99, 'default', '#ops', '', '[]', 0, 'waiting') RETURNING id";
+    if !store.is_shared() {
+        // A file's COMMIT finds it then.
+        store.db.batch("PRAGMA defer_foreign_keys = ON").unwrap();
+    }
+    assert!(store.db.insert(sql, []).is_err());
+    assert!(store.db.insert("INSERT INTO still (object, since) VALUES (?1, ?2)", params!["a", 1, 2]).is_err());
+    assert!(store.queues().unwrap().is_empty());
 }
 
 #[test]
@@ -354,10 +466,15 @@ proptest! {
 both::on_postgres! {
     a_lease_is_taken_when_it_has_ended_and_whoever_had_it_is_fenced,
     whoever_was_overtaken_takes_its_message_back,
+    whoever_was_overtaken_takes_back_what_is_a_digests_and_edits_that_once_more,
+    what_a_webhook_posted_twice_stays_and_is_said,
     what_nobody_sent_meanwhile_is_recorded_as_if_nothing_had_happened,
     an_outcome_whose_answer_was_lost_is_recorded_once,
     a_message_that_an_overtaken_sender_edited_is_edited_once_more,
-    a_claim_whose_answer_was_lost_is_forgotten_with_the_next_renewal,
+    a_claim_whose_answer_was_lost_gives_way_to_the_next_one,
+    a_takeover_that_a_failover_forgot_gives_no_right_beside_the_next_one,
+    a_lease_that_ends_further_ahead_than_clocks_differ_has_ended,
+    a_row_that_refers_to_nothing_is_an_error,
     a_click_has_one_owner_and_two_taps_for_the_same_are_one_command,
     what_slack_told_one_node_to_wait_all_do,
     the_nodes_are_known_with_what_they_reach_and_who_leads,

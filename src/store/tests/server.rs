@@ -1,8 +1,7 @@
 //! What only a server can do to us: tables that others made, roles, connections that break, answers that get lost.
 
 use super::*;
-use crate::store::copy::{NUMBERED, TABLES};
-use std::collections::BTreeMap;
+use crate::store::outbox::Imported;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -11,27 +10,27 @@ use std::time::Instant;
 
 const PATIENCE: Duration = Duration::from_millis(800);
 
-fn made(schema: &str) -> (Database, Store) {
+pub(super) fn made(schema: &str) -> (Database, Store) {
     let database = both::database(schema);
-    let (store, is_new) = Store::init(&database).unwrap();
-    assert!(is_new);
+    let (store, made) = Store::init(&database).unwrap();
+    assert_eq!(made, Made::New);
     (database, store)
 }
 
-fn opened(database: &Database) -> Result<Store, StoreError> {
+pub(super) fn opened(database: &Database) -> Result<Store, StoreError> {
     Store::open(OutboxAt::Database(database), PATIENCE).map(|(store, _)| store)
 }
 
-fn texts(store: &Store, sql: &str) -> Vec<String> {
+pub(super) fn texts(store: &Store, sql: &str) -> Vec<String> {
     let mut statement = store.db.prepare(sql).unwrap();
     statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
-fn keep(store: &Store, name: &str) -> Result<usize, StoreError> {
+pub(super) fn keep(store: &Store, name: &str) -> Result<usize, StoreError> {
     store.db.execute("INSERT INTO still (object, since) VALUES (?1, 1)", [name])
 }
 
-fn kept(store: &Store) -> Vec<String> {
+pub(super) fn kept(store: &Store) -> Vec<String> {
     texts(store, "SELECT object FROM still ORDER BY object")
 }
 
@@ -150,6 +149,13 @@ fn a_connection_that_was_cut_is_made_anew_but_never_within_a_transaction() {
     assert!(matches!(keep(&store, "e"), Err(StoreError::Away(_))));
     assert!(transaction.commit().is_err());
     keep(&store, "f").unwrap();
+    let transaction = store.db.write().unwrap();
+    keep(&store, "g").unwrap();
+    cut(&store);
+    let Connection::Postgres(link) = &store.db else { panic!("a server") };
+    link.notice();
+    assert!(matches!(keep(&store, "h"), Err(StoreError::Away(_))), "not by itself on another one");
+    assert!(transaction.commit().is_err());
     assert_eq!(kept(&store), ["a", "b", "f"]);
 }
 
@@ -167,20 +173,80 @@ fn a_statement_that_failed_undoes_its_whole_transaction() {
 
 #[test]
 #[ignore = "needs postgresql: tests/run"]
-fn one_writes_at_a_time_and_who_stops_in_the_middle_holds_the_others_for_four_seconds() {
+fn one_writes_at_a_time_and_who_stops_in_the_middle_holds_the_others_for_a_second() {
     let (database, store) = made("lock");
-    let holder = opened(&database).unwrap();
-    let transaction = holder.db.write().unwrap();
-    keep(&holder, "a").unwrap();
-    let short = opened(&database).unwrap();
+    let holder = Store::open(OutboxAt::Database(&database), Duration::from_secs(30)).unwrap().0;
+    let mut short = opened(&database).unwrap();
+    let (leadership, _) = short.take_lease("a", 0).unwrap().unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    let (go_on, stopped) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        let transaction = holder.db.write().unwrap();
+        keep(&holder, "a").unwrap();
+        tell.send("at work").unwrap();
+        holder.db.query_row("SELECT CAST(pg_sleep(2) AS TEXT)", [], |_| Ok(())).unwrap();
+        tell.send("stopped").unwrap();
+        let _ = stopped.recv();
+        transaction.commit()
+    });
+    told.recv().unwrap();
     let error = keep(&short, "b").unwrap_err();
     assert!(error.to_string().contains("another listener has been writing"), "{error}");
+    // Whatever can't wait doesn't: a click, the lease, a sign of life, and the look for old rows that finds none.
+    assert_eq!(short.keep_requests(&[request("click")], 0).unwrap(), 1);
+    assert!(short.renew_lease(&leadership).unwrap());
+    short.beat(&NodeBeat::of("a", Vec::new(), String::new())).unwrap();
+    short.purge_requests(0, 0).unwrap();
+    short.end_lease(&leadership).unwrap();
+    assert_eq!(told.recv().unwrap(), "stopped");
     let began = Instant::now();
     while keep(&store, "c").is_err() {
         assert!(began.elapsed() < Duration::from_secs(10));
     }
-    assert!(matches!(transaction.commit(), Err(StoreError::Away(_) | StoreError::Unknown(_))));
+    go_on.send(()).unwrap();
+    assert!(matches!(thread.join().unwrap(), Err(StoreError::Away(_) | StoreError::Unknown(_))));
     assert_eq!(kept(&store), ["c"]);
+}
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn a_value_that_no_parameter_takes_is_an_error_at_once() {
+    let (_, store) = made("values");
+    for error in [
+        store.db.execute("INSERT INTO still (object, since) VALUES (?1, 1)", [5_i64]).unwrap_err(),
+        store.db.query_row("SELECT since FROM still WHERE object = ?1", ["a", "b"], |_| Ok(())).unwrap_err(),
+    ] {
+        assert!(!error.is_passing(), "it would be tried for ever: {error}");
+    }
+    let error = store.db.execute("INSERT INTO still (object, since) VALUES ('a', ?1)", ["x"]).unwrap_err().to_string();
+    assert!(error.ends_with("parameter 1: a value of another type than int8"), "{error}");
+    keep(&store, "a").unwrap();
+}
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn a_name_that_no_index_takes_holds_up_nothing() {
+    let (_, mut store) = made("long");
+    let directory = tempfile::tempdir().unwrap();
+    let spool = Spool::new(directory.path());
+    // Noise: a text that packs well gets in.
+    let mut state = 7_u64;
+    let noise: String = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'!' + u8::try_from((state >> 33) % 90).unwrap())
+    })
+    .take(6000)
+    .collect();
+    let hosts = ["first", noise.as_str(), "last"];
+    let batch = hosts.map(|host| new_entry(&spool, 0, &of_host(host, "PROBLEM", "1"), waiting(EDITABLE)));
+    let imported = store.import(&batch, QUIET, 0).unwrap();
+    assert!(
+        matches!(&imported[..], [Imported::New, Imported::Refused(why), Imported::New] if why.contains("54000")),
+        "{imported:?}"
+    );
+    let again = store.import(&batch, QUIET, 0).unwrap();
+    assert!(matches!(&again[..], [Imported::Known, Imported::Refused(_), Imported::Known]), "{again:?}");
+    assert_eq!(texts(&store, "SELECT host FROM post ORDER BY id"), ["first", "last"]);
 }
 
 #[test]
@@ -213,14 +279,14 @@ fn two_that_count_up_at_once_lose_nothing() {
 #[ignore = "needs postgresql: tests/run"]
 fn an_older_or_newer_outbox_is_used_as_far_as_its_versions_allow() {
     let (database, store) = made("versions");
-    assert!(!Store::init(&database).unwrap().1, "run again it changes nothing");
+    assert_eq!(Store::init(&database).unwrap().1, Made::Nothing, "run again it changes nothing");
     let known = schema::known();
     let set = |version: i64, oldest: i64| {
         store.db.execute("UPDATE meta SET version = ?1, oldest = ?2", [version, oldest]).unwrap();
     };
     set(known + 3, known);
     opened(&database).unwrap();
-    assert!(!Store::init(&database).unwrap().1);
+    assert_eq!(Store::init(&database).unwrap().1, Made::Nothing);
     set(known + 3, known + 1);
     for refused in [opened(&database).err(), Store::init(&database).err()] {
         assert!(matches!(refused, Some(StoreError::Newer { found, .. }) if found == known + 3));
@@ -228,6 +294,8 @@ fn an_older_or_newer_outbox_is_used_as_far_as_its_versions_allow() {
     set(known - 1, known - 1);
     let error = opened(&database).unwrap_err().to_string();
     assert!(error.ends_with("is from an older ackbell; run `ackbell database init` as its owner"), "{error}");
+    assert_eq!(Store::init(&database).unwrap().1, Made::Updated);
+    opened(&database).unwrap();
 }
 
 #[test]
@@ -240,7 +308,7 @@ fn two_that_make_an_outbox_at_once_make_one() {
             std::thread::spawn(move || Store::init(&database).unwrap().1)
         })
         .collect();
-    let made = threads.into_iter().map(|thread| thread.join().unwrap()).filter(|made| *made).count();
+    let made = threads.into_iter().map(|thread| thread.join().unwrap()).filter(|made| *made == Made::New).count();
     assert_eq!(made, 1);
 }
 
@@ -319,119 +387,4 @@ fn only_a_server_with_the_right_certificate_is_spoken_to() {
         let error = opened(host, more).unwrap_err().to_string();
         assert!(error.contains("certificate") && error.contains("sslrootcert=FILE in the URL"), "{host}: {error}");
     }
-}
-
-/// Of each table its columns, each with its type, whether it may be empty, its default and its place in the key.
-fn columns(store: &Store) -> BTreeMap<String, Vec<String>> {
-    let sql = match store.db {
-        Connection::Sqlite(_) => {
-            "SELECT m.name, c.name || ' ' || LOWER(c.type) || CASE WHEN c.\"notnull\" = 1 OR c.pk > 0 THEN ' not null ' ELSE ' ' END
-               || COALESCE(c.dflt_value, '')
-             FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' ORDER BY m.name, c.cid"
-        }
-        Connection::Postgres(_) => {
-            "SELECT CAST(table_name AS TEXT), column_name || ' ' || CASE data_type WHEN 'bigint' THEN 'integer' ELSE data_type END
-               || CASE is_nullable WHEN 'NO' THEN ' not null ' ELSE ' ' END || COALESCE(REPLACE(column_default, '::text', ''), '')
-             FROM information_schema.columns WHERE table_schema = current_schema() ORDER BY table_name, ordinal_position"
-        }
-    };
-    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut statement = store.db.prepare(sql).unwrap();
-    let rows = statement.query_map([], |row| Ok((row.get::<String>(0)?, row.get::<String>(1)?))).unwrap();
-    for row in rows {
-        let (table, column) = row.unwrap();
-        all.entry(table).or_default().push(column.replace("'-1'::integer", "-1").replace("'-1'", "-1"));
-    }
-    all
-}
-
-/// The indexes: their names, or for keys their columns.
-fn indexes(store: &Store) -> Vec<String> {
-    let sql = match store.db {
-        Connection::Sqlite(_) => {
-            "SELECT CASE WHEN l.origin = 'c' THEN l.name ELSE 'unique ' || m.name END || ' ' ||
-               (SELECT GROUP_CONCAT(i.name, ', ') FROM pragma_index_info(l.name) i) FROM sqlite_master m, pragma_index_list(m.name) l
-             WHERE m.type = 'table'
-             UNION ALL SELECT 'unique ' || m.name || ' ' || c.name FROM sqlite_master m, pragma_table_info(m.name) c
-             WHERE m.type = 'table' AND c.pk > 0 AND c.type = 'INTEGER'
-               AND (SELECT COUNT(*) FROM pragma_table_info(m.name) k WHERE k.pk > 0) = 1"
-        }
-        Connection::Postgres(_) => {
-            "SELECT CASE WHEN x.indisunique THEN 'unique ' || CAST(t.relname AS TEXT) ELSE CAST(i.relname AS TEXT) END || ' ' ||
-               (SELECT STRING_AGG(CAST(a.attname AS TEXT), ', ' ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = i.oid)
-             FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid
-             WHERE t.relnamespace = CAST(current_schema() AS regnamespace)"
-        }
-    };
-    let mut all = texts(store, sql);
-    all.sort();
-    all.dedup();
-    all
-}
-
-#[test]
-#[ignore = "needs postgresql: tests/run"]
-fn both_engines_have_the_same_tables() {
-    let (file, (_, server)) = (Store::temporary().unwrap(), made("same"));
-    let mut tables = columns(&server);
-    assert!(tables.remove("meta").is_some(), "SQLite has user_version");
-    assert_eq!(columns(&file), tables);
-    // By its hash alone: its text is longer than what a tree's page takes.
-    let plain = |all: Vec<String>| all.into_iter().map(|one| one.replace("duplicate_key, seq", "duplicate_key"));
-    assert!(plain(indexes(&file)).eq(plain(indexes(&server))), "{:#?}\n{:#?}", indexes(&file), indexes(&server));
-    assert_eq!(
-        texts(&file, "SELECT name FROM lease ORDER BY name"),
-        texts(&server, "SELECT name FROM lease ORDER BY name")
-    );
-    let not_copied = ["lease", "node", "repair", "slack_wait"];
-    let known: Vec<&str> = tables.keys().map(String::as_str).filter(|name| !not_copied.contains(name)).collect();
-    let mut copied = TABLES.to_vec();
-    copied.sort_unstable();
-    assert_eq!(copied, known, "what `database copy` copies");
-    let numbered = "SELECT CAST(table_name AS TEXT) FROM information_schema.columns
-                    WHERE table_schema = current_schema() AND is_identity = 'YES' ORDER BY table_name";
-    let mut set: Vec<&str> = NUMBERED.iter().map(|(table, _)| *table).collect();
-    set.sort_unstable();
-    assert_eq!(texts(&server, numbered), set);
-}
-
-#[test]
-#[ignore = "needs postgresql: tests/run"]
-fn an_outbox_moves_whole_and_goes_on_where_it_was() {
-    let (directory, _) = migration::week();
-    let (source, _) = Store::open(directory.path(), Duration::from_secs(1)).unwrap();
-    let (database, target) = made("moved");
-    let copied = source.copy_to(&target, |_, _| {}).unwrap();
-    let rows = |store: &Store, table: &str| {
-        // Every column as text, in any order: the engines name no row the same way but by its content.
-        let names: Vec<String> =
-            columns(&source)[table].iter().map(|c| c.split(' ').next().unwrap().to_owned()).collect();
-        let all = names
-            .iter()
-            .map(|name| format!("COALESCE(CAST({name} AS TEXT), '-')"))
-            .collect::<Vec<_>>()
-            .join(" || '|' || ");
-        let mut rows = texts(store, &format!("SELECT {all} FROM {table}"));
-        rows.sort();
-        rows
-    };
-    for (table, count) in &copied {
-        assert_eq!(rows(&source, table), rows(&target, table), "{table}");
-        assert_eq!(rows(&source, table).len(), *count, "{table}");
-    }
-    assert!(copied.iter().filter(|(_, count)| *count > 0).count() > 8, "{copied:?}");
-    let again = source.copy_to(&target, |_, _| {}).unwrap_err();
-    assert!(matches!(&again, StoreError::NotEmpty { table: "notification", .. }), "{again}");
-    let mut store = opened(&database).unwrap();
-    assert_eq!(store.recover(migration::WEEK_MS + DAY_MS).unwrap(), 2);
-    migration::deliver_all(&mut store);
-    assert!(matches!(store.verify_audit(|_| {}).unwrap(), Chain::Whole { .. }));
-    // The next recovery edits the message that was posted from the file.
-    let spool = Spool::new(directory.path());
-    let at = migration::WEEK_MS + 2 * DAY_MS;
-    let entry = new_entry(&spool, at, &of_host("open", "RECOVERY", "0"), waiting(EDITABLE));
-    store.import(&[entry], QUIET, at).unwrap();
-    assert_eq!(migration::deliver_all(&mut store)["default #ops"], ["update", "reply"]);
-    store.advance_requests(&[], &["{}".to_owned()]).unwrap();
-    assert!(matches!(store.verify_audit(|_| {}).unwrap(), Chain::Whole { .. }));
 }

@@ -28,9 +28,22 @@ impl<'a> Cell<'a> {
             other => return Err(StoreError::Content(format!("a value that no column takes: {other:?}"))),
         })
     }
+
+    /// Whether it can be sent as a parameter of that type.
+    pub(super) fn fits(&self, wanted: &Type) -> bool {
+        match self {
+            Self::Null => true,
+            Self::Integer(number) => match *wanted {
+                Type::INT8 | Type::BOOL => true,
+                Type::INT4 => i32::try_from(*number).is_ok(),
+                _ => false,
+            },
+            Self::Text(_) => matches!(*wanted, Type::TEXT | Type::VARCHAR | Type::NAME),
+        }
+    }
 }
 
-/// `PostgreSQL` keeps no NUL in a text. In JSON there is none; a name with one in it is known by this one instead.
+/// `PostgreSQL` keeps no NUL in a text: it becomes U+FFFD. Only a name can have one; JSON escapes it.
 fn storable(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { text }
 }
