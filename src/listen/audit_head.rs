@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Where each node asks a server.
-const SHARED_INTERVAL: Duration = Duration::from_secs(30);
+const SHARED_INTERVAL: Duration = Duration::from_secs(5);
 /// How long the database may be locked.
 const PATIENCE: Duration = Duration::from_millis(100);
 

@@ -67,7 +67,7 @@ fn remedy(source: &str, reason: &str) -> &'static str {
     match source {
         "notifications" => "nothing: notifications are few; another source has more",
         "grafana" => {
-            "open the address in a browser: Grafana needs its image renderer, and the token a service account that may view it"
+            "open the address in a browser; Grafana needs its image renderer, and a service account's token that may view the panel"
         }
         _ if reason.contains("another user or password") => "correct user and password_file, or token_file",
         _ if reason.starts_with("no answer within") => "see whether it is overloaded, or a firewall is between",
