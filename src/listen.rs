@@ -26,6 +26,7 @@ mod relays;
 mod senders;
 mod sockets;
 mod timers;
+mod worker;
 
 use crate::config::{self, Config, Stamp};
 use crate::flow::deliver::{DeliverError, Deliverer, PATIENCE_LONG};
@@ -46,7 +47,6 @@ use database_watch::DatabaseWatch;
 use deadman::DeadManThread;
 use endpoints::Endpoints;
 use leading::LeadingThreads;
-use lease::LeaseThread;
 use listeners::Listeners;
 use log::{error, info, warn};
 use outage::OutageThread;
@@ -59,6 +59,7 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use worker::Worker;
 
 /// How often the spool and the configuration are looked at without a hint.
 const SCAN_INTERVAL: Duration = Duration::from_secs(2);
@@ -78,6 +79,8 @@ pub(crate) enum ListenError {
     Spool(#[from] SpoolError),
     #[error("can't lock {path}: {source}")]
     Lock { path: String, source: std::io::Error },
+    #[error("can't start a thread: {0}")]
+    Thread(#[source] std::io::Error),
     #[error("can't set up signals: {0}")]
     Signals(#[source] std::io::Error),
     #[error("[relay] was taken out of the configuration; start ackbell again, as its systemd unit does")]
@@ -121,7 +124,8 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
     notifier.say("READY=1\nSTATUS=delivering");
     let mut ended = Ok(());
     let addresses = AddressWatch::default();
-    let (deadman, lease) = keep_leadership(&config, env, (&node, &lock), (&endpoints, &status));
+    let (deadman, lease) =
+        keep_leadership(&config, env, (&node, &lock), (&endpoints, &status)).map_err(ListenError::Thread)?;
     let stamp = config::stamp(&config);
     let mut current =
         Current { config, stamp, listeners, status, endpoints, addresses, node, deadman, lease, database, outage };
@@ -160,7 +164,7 @@ struct Current {
     /// Where the outbox is a file.
     deadman: Option<DeadManThread>,
     /// Where nodes share it.
-    lease: Option<LeaseThread>,
+    lease: Option<Worker>,
     database: DatabaseWatch,
     outage: OutageThread,
 }
@@ -171,16 +175,16 @@ fn keep_leadership(
     env: &Environment,
     (node, lock): (&Arc<Node>, &DeliveryLock),
     (endpoints, status): (&Arc<Endpoints>, &StatusWriter),
-) -> (Option<DeadManThread>, Option<LeaseThread>) {
+) -> std::io::Result<(Option<DeadManThread>, Option<Worker>)> {
     if !node.has_others() {
         let leadership = Leadership::by_lock(lock);
         let deadman = DeadManThread::start(config, env, status, &leadership);
         node.lead(Some(leadership));
-        return (Some(deadman), None);
+        return Ok((Some(deadman), None));
     }
     share_waits(Box::new(WaitsInOutbox::new(config)));
     let endpoints = Arc::clone(endpoints);
-    (None, Some(LeaseThread::start(config, node, Box::new(move || endpoints.requests_wait()))))
+    Ok((None, Some(lease::start(config, node, Box::new(move || endpoints.requests_wait()))?)))
 }
 
 /// Delivers until a signal to stop (`Ok`) or until the disk or the database fails.
@@ -209,15 +213,15 @@ fn deliver(
             audit_head.borrow_mut().log_changes();
             signals.stopped()
         };
-        let followed =
-            leading.follow(current.node.leadership(), &mut deliverer, (&current.config, env, &current.status));
+        let leadership = current.node.leadership();
+        let followed = leading.follow(leadership.clone(), &mut deliverer, (&current.config, env, &current.status));
         let done = followed.and_then(|()| work(&mut deliverer, &mut leading, &mut housekeeping, &beat));
         let (next, is_tidy) = match done {
             Ok(done) => done,
             // Whoever sends keeps in mind what Slack said, and goes on when the database is back.
             Err(e) if e.is_fenced() => {
-                // What it may still do, any node may.
-                current.node.lead(None);
+                // What it may still do, any node may. A lease that came meanwhile is another one.
+                leadership.inspect(|lost| current.node.lose(lost));
                 continue;
             }
             Err(e) if current.node.has_others() && e.is_passing() => {
@@ -227,13 +231,14 @@ fn deliver(
             Err(e) => return Err(e),
         };
         current.database.reached();
+        current.node.set_able(true);
         current.listeners.check(&current.config);
         current.addresses.check(&current.config, &current.status);
         let interrupted = leading.senders().and_then(|senders| senders.interrupted().cloned());
         current.status.update(|status| status.interrupted = interrupted);
         audit_head.borrow_mut().log_changes();
         // Neither `check` nor systemd is told that all is well while a thread that sends hangs.
-        if leading.senders().is_none_or(|senders| senders.are_alive()) {
+        if leading.are_alive() {
             current.status.beat();
             notifier.say("WATCHDOG=1");
         }
@@ -245,6 +250,9 @@ fn deliver(
             leading.ring();
         }
     }
+    leading.finish_sending();
+    // Another node delivers from now on, however long a calendar takes here.
+    current.lease = None;
     Ok(())
 }
 
@@ -279,6 +287,7 @@ impl Current {
     /// Says why nothing is delivered, and waits until it may be tried again.
     fn interrupted(&self, e: &DeliverError, signals: &Signals, wake: Option<&UnixDatagram>, notifier: &Notifier) {
         let reason = e.to_string();
+        self.node.set_able(false);
         let away = e.is_away().then(|| self.database.failed(&reason));
         if away.as_ref().is_none_or(|failure| failure.is_new) {
             error!("delivery interrupted reason={reason:?} action=retry kept=all");

@@ -16,7 +16,7 @@ use crate::slack::deadman as text;
 use crate::state_dir::listener_status::{StatusNote, StatusWriter};
 use crate::state_dir::spool::Spool;
 use crate::store::{Leadership, Store, StoreError};
-use crate::system::clock::SteadyClock;
+use crate::system::clock::{SteadyClock, millis};
 use crate::system::environment::Environment;
 use log::{info, warn};
 use serde_json::{Value, json};
@@ -266,11 +266,15 @@ impl DeadManWorker {
     }
 
     fn failed(&mut self, outcome: &Outcome) -> Answer {
+        if let Outcome::Unsure { after } = outcome {
+            self.not_before = self.now().saturating_add(millis(*after));
+            return Answer::Refused;
+        }
         let wait = match outcome {
             Outcome::Wait { after } => *after,
             _ => RETRY,
         };
-        self.not_before = self.now() + i64::try_from(wait.as_millis()).unwrap_or(i64::MAX / 4);
+        self.not_before = self.now().saturating_add(millis(wait));
         let reason = outcome.reason();
         let remedy = remedy(reason.error.as_ref(), Context::DeadMan).unwrap_or_default();
         let sentence = if remedy.is_empty() { reason.text.clone() } else { format!("{}; {remedy}", reason.text) };

@@ -117,7 +117,9 @@ impl DeliverError {
 /// Says how many messages were being sent by whoever delivered before.
 pub(crate) fn log_orphans(orphans: usize) {
     if orphans > 0 {
-        warn!("messages were being sent when ackbell died count={orphans} action=resend duplicate_possible=true");
+        warn!(
+            "messages were being sent by whoever delivered before count={orphans} action=resend duplicate_possible=true"
+        );
     }
 }
 
@@ -337,20 +339,26 @@ impl Deliverer {
     /// the caller must be done. `stop` is asked between two messages.
     pub(crate) fn round(&mut self, until: Option<i64>, stop: &dyn Fn() -> bool) -> Result<Round, DeliverError> {
         let mut round = Round { attempts: 0, next: self.awaited, rerouted: false };
-        match &self.leadership {
-            None => return Ok(round),
-            Some(leadership) if !leadership.is_sure() => {
-                round.next = Some(self.now_ms().saturating_add(UNSURE_MS));
-                return Ok(round);
-            }
-            Some(_) => {}
+        if self.leadership.is_none() {
+            return Ok(round);
         }
-        self.repair_due(stop)?;
+        if self.is_unsure() {
+            round.next = Some(self.now_ms().saturating_add(UNSURE_MS));
+            return Ok(round);
+        }
+        // A notify leaves it to the listeners: it has little time.
+        if until.is_none() {
+            self.repair_due(stop)?;
+        }
         if self.simulated.is_none() {
             self.renew(self.budget(until));
         }
         let share = self.share.clone();
         for queue in self.store.queues()?.into_iter().filter(|queue| share.has(&queue.integration)) {
+            if self.is_unsure() {
+                round.next = Some(self.now_ms().saturating_add(UNSURE_MS));
+                return Ok(round);
+            }
             let budget = self.budget(until);
             if stop() || budget < CALL_MIN {
                 round.next.get_or_insert(self.now_ms());
@@ -369,6 +377,11 @@ impl Deliverer {
             round.next = Some(self.now_ms());
         }
         Ok(round)
+    }
+
+    /// Whether another node may lead now.
+    fn is_unsure(&self) -> bool {
+        self.leadership.as_ref().is_some_and(|leadership| !leadership.is_sure())
     }
 
     /// When to read again what the core may still write about something in the spool, Unix ms.

@@ -2,33 +2,66 @@
 
 use crate::config::Config;
 use crate::slack::api::SharedWaits;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use log::warn;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, TryLockError};
+use std::time::{Duration, Instant};
 
 /// A call doesn't wait longer than this for the database: without it each node honours what it was told itself.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// After an error nobody asks for so long: a click would wait for it.
+const REST: Duration = Duration::from_secs(5);
+
 /// The waits in the outbox that the nodes share.
 pub(crate) struct WaitsInOutbox {
     config: Config,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
     /// Opened when it is first needed.
-    store: Mutex<Option<Store>>,
+    store: Option<Store>,
+    /// After an error: not asked before.
+    rests_until: Option<Instant>,
+    is_logged: bool,
 }
 
 impl WaitsInOutbox {
     pub(crate) fn new(config: &Config) -> Self {
-        Self { config: config.clone(), store: Mutex::default() }
+        Self { config: config.clone(), state: Mutex::default() }
     }
 
-    fn with<T>(&self, work: impl FnOnce(&Store) -> Result<T, crate::store::StoreError>) -> Option<T> {
-        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
-        let done = match &*store {
-            Some(store) => work(store),
-            None => Store::open(self.config.outbox_at(), PATIENCE).and_then(|(opened, _)| work(store.insert(opened))),
+    /// `None`: nobody knows, as another thread asks just now or the database is away.
+    fn with<T>(&self, work: impl FnOnce(&Store) -> Result<T, StoreError>) -> Option<T> {
+        let mut state = match self.state.try_lock() {
+            Ok(state) => state,
+            Err(TryLockError::Poisoned(state)) => state.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
         };
-        done.map_err(|e| warn!("waits of other nodes not known reason={:?} action=go_on", e.to_string())).ok()
+        if state.rests_until.is_some_and(|until| until > Instant::now()) {
+            return None;
+        }
+        let done = if let Some(store) = &state.store {
+            work(store)
+        } else {
+            let opened = Store::open(self.config.outbox_at(), PATIENCE);
+            opened.and_then(|(opened, _)| work(state.store.insert(opened)))
+        };
+        match done {
+            Ok(done) => {
+                (state.rests_until, state.is_logged) = (None, false);
+                Some(done)
+            }
+            Err(e) => {
+                state.rests_until = Some(Instant::now() + REST);
+                if !std::mem::replace(&mut state.is_logged, true) {
+                    warn!("waits of other nodes not known reason={:?} action=go_on", e.to_string());
+                }
+                None
+            }
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Logs the head of the audit within seconds of each change. Somebody who cuts off the audit's end later can't remove the
+//! Logs the head of the audit within seconds of each change, on a server within half a minute. Somebody who cuts off the audit's end later can't remove the
 //! head from a journal that belongs to another user or is kept elsewhere.
 
 use crate::config::{Config, Database, OutboxAt};

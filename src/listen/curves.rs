@@ -3,6 +3,7 @@
 //! It ends with the deliverer, after the look-up in hand, which its time limits end.
 
 use super::ERROR_PAUSE;
+use super::worker::Worker;
 use crate::config::Config;
 use crate::flow::curves::Curves;
 use crate::flow::deliver::{DeliverError, Deliverer, PATIENCE_LONG};
@@ -11,8 +12,7 @@ use crate::store::StoreError;
 use log::error;
 use std::cell::RefCell;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
 /// How often the outbox is looked at.
@@ -20,45 +20,11 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// Without curves only a changed configuration matters.
 const IDLE: Duration = Duration::from_secs(60 * 60);
 
-/// The running thread. Dropped, it ends.
-#[derive(Debug)]
-pub(super) struct CurveThread {
-    orders: Option<Sender<Config>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl CurveThread {
-    /// Starts it, with a connection of its own to the deliverer's outbox.
-    pub(super) fn start(deliverer: &Deliverer, config: &Config) -> Result<Self, DeliverError> {
-        let (orders, inbox) = channel();
-        let curves = deliverer.curves(PATIENCE_LONG)?;
-        let runtime_dir = config.runtime_dir.clone();
-        let work = move || run(curves, &inbox, &runtime_dir);
-        match std::thread::Builder::new().name("curves".to_owned()).spawn(work) {
-            Ok(thread) => Ok(Self { orders: Some(orders), thread: Some(thread) }),
-            Err(e) => {
-                error!("curves not started reason={:?} action=none_until_restart", e.to_string());
-                Ok(Self { orders: None, thread: None })
-            }
-        }
-    }
-
-    /// Puts a changed configuration in force.
-    pub(super) fn reconfigure(&self, config: &Config) {
-        if let Some(orders) = &self.orders {
-            // The thread ends only with us.
-            let _ = orders.send(config.clone());
-        }
-    }
-}
-
-impl Drop for CurveThread {
-    fn drop(&mut self) {
-        drop(self.orders.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
+/// Starts it, with a connection of its own to the deliverer's outbox.
+pub(super) fn start(deliverer: &Deliverer, config: &Config) -> Result<Option<Worker>, DeliverError> {
+    let (curves, runtime_dir) = (deliverer.curves(PATIENCE_LONG)?, config.runtime_dir.clone());
+    let started = Worker::start("curves", move |inbox| run(curves, inbox, &runtime_dir));
+    Ok(started.inspect_err(|e| error!("curves not started reason={:?} action=none_until_restart", e.to_string())).ok())
 }
 
 fn run(mut curves: Curves, inbox: &Receiver<Config>, runtime_dir: &Path) {

@@ -2,10 +2,10 @@
 //!
 //! Where the outbox is a file, that is this process for as long as it runs.
 
-use super::curves::CurveThread;
 use super::deadman::DeadManThread;
 use super::senders::Senders;
-use super::timers::TimerThread;
+use super::worker::Worker;
+use super::{curves, timers};
 use crate::config::Config;
 use crate::flow::deliver::{DeliverError, Deliverer};
 use crate::state_dir::listener_status::StatusWriter;
@@ -14,20 +14,23 @@ use crate::system::environment::Environment;
 
 /// The threads of one lease.
 #[derive(Debug)]
-pub(super) struct Leading {
+struct Leading {
     leadership: Leadership,
-    pub(super) senders: Senders,
-    timers: TimerThread,
-    curves: CurveThread,
+    senders: Senders,
+    /// The timers and the curves.
+    workers: Vec<Worker>,
     /// With a file the listener has one of its own, which lives longer.
     deadman: Option<DeadManThread>,
 }
 
-/// The threads, if this node delivers, and those of an earlier lease that still have to record what Slack said.
+/// The threads, if this node delivers, and those of earlier leases.
 #[derive(Debug, Default)]
 pub(super) struct LeadingThreads {
     now: Option<Leading>,
+    /// They still have to record what Slack said, and nobody sends before they have.
     ending: Vec<Senders>,
+    /// They may do nothing more, and hold up nobody.
+    ending_workers: Vec<Worker>,
 }
 
 impl LeadingThreads {
@@ -43,38 +46,52 @@ impl LeadingThreads {
             (None, None) => true,
             _ => false,
         };
-        if !is_same && let Some(Leading { mut senders, timers, curves, deadman, .. }) = self.now.take() {
-            deliverer.lead(None)?;
+        if !is_same && let Some(Leading { mut senders, mut workers, .. }) = self.now.take() {
             senders.end();
             self.ending.push(senders);
-            drop((timers, curves, deadman));
+            // A calendar that is slow takes a while, and what is notified meanwhile is imported all the same.
+            workers.iter_mut().for_each(Worker::end);
+            self.ending_workers.append(&mut workers);
+            deliverer.lead(None)?;
         }
         self.ending.retain(|senders| !senders.have_ended());
+        self.ending_workers.retain(|worker| !worker.has_ended());
         let Some(leadership) = leadership.filter(|_| self.now.is_none() && self.ending.is_empty()) else {
             return Ok(());
         };
         deliverer.lead(Some(leadership.clone()))?;
+        let workers = [timers::start(deliverer, config)?, curves::start(deliverer, config)?];
         let deadman = leadership.term().map(|_| DeadManThread::start(config, env, status, &leadership));
-        self.now = Some(Leading {
-            senders: Senders::new(config),
-            timers: TimerThread::start(deliverer, config)?,
-            curves: CurveThread::start(deliverer, config)?,
-            deadman,
-            leadership,
-        });
+        let (senders, workers) = (Senders::new(config), workers.into_iter().flatten().collect());
+        self.now = Some(Leading { leadership, senders, workers, deadman });
         Ok(())
+    }
+
+    /// Whether something was heard lately of each thread that sends, or has yet to record what Slack said.
+    pub(super) fn are_alive(&self) -> bool {
+        self.now.iter().map(|leading| &leading.senders).chain(&self.ending).all(Senders::are_alive)
     }
 
     /// Puts a changed configuration in force.
     pub(super) fn reconfigure(&mut self, config: &Config) {
         if let Some(leading) = &mut self.now {
             leading.senders.reconfigure(config);
-            leading.timers.reconfigure(config);
-            leading.curves.reconfigure(config);
+            leading.workers.iter().for_each(|worker| worker.reconfigure(config));
             if let Some(deadman) = &leading.deadman {
                 deadman.reconfigure(config);
             }
         }
+    }
+
+    /// Ends the threads that send after the message in hand, when what Slack said of it is recorded. The other ones end
+    /// when this is dropped.
+    pub(super) fn finish_sending(&mut self) {
+        if let Some(Leading { senders, workers, .. }) = self.now.take() {
+            self.ending.push(senders);
+            self.ending_workers.extend(workers);
+        }
+        self.ending_workers.iter_mut().for_each(Worker::end);
+        self.ending.clear();
     }
 
     /// The threads that send.

@@ -4,6 +4,7 @@
 //! Killed, the lease ends by itself and another node takes it. Paused, this node finds that out before its next call to
 //! Slack, by its own clock, and before its next claim, by the database.
 
+use super::worker::Worker;
 use crate::config::Config;
 use crate::flow::deliver::{PATIENCE_LONG, log_orphans};
 use crate::flow::node::Node;
@@ -11,69 +12,37 @@ use crate::rules::lease::RENEW_INTERVAL;
 use crate::state_dir::wake;
 use crate::store::{Leadership, NodeBeat, Store, StoreError};
 use crate::system::clock;
-use log::{error, info, warn};
+use log::{info, warn};
+use std::io;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::{Builder, JoinHandle};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 /// How often a node looks at the lease, for requests that it can carry out, and the leader for what others imported.
-const LOOK_INTERVAL: Duration = Duration::from_millis(900);
+const LOOK_INTERVAL: Duration = Duration::from_millis(950);
 const LEADER_LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a node says that it is there.
-const BEAT_INTERVAL: Duration = Duration::from_secs(5);
-
+const BEAT_INTERVAL: Duration = Duration::from_secs(6);
 /// How often the leader looks for requests whose owner died.
-const TAKE_OVER_INTERVAL: Duration = Duration::from_secs(10);
+const TAKE_OVER_INTERVAL: Duration = Duration::from_secs(15);
 
-/// The running thread. Dropped, it gives the lease back.
-#[derive(Debug)]
-pub(super) struct LeaseThread {
-    orders: Option<Sender<Config>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl LeaseThread {
-    /// Starts it. `on_requests` is called when somebody's action request waits in the outbox.
-    pub(super) fn start(config: &Config, node: &Arc<Node>, on_requests: Box<dyn Fn() + Send>) -> Self {
-        let (orders, inbox) = channel();
-        let renewer = LeaseRenewer {
-            config: config.clone(),
-            node: Arc::clone(node),
-            on_requests,
-            store: None,
-            renewed: None,
-            beat: None,
-            looked: None,
-            took_over: None,
-            newest_delivery: 0,
-            last_logged: String::new(),
-        };
-        match Builder::new().name("lease".to_owned()).spawn(move || renewer.run(&inbox)) {
-            Ok(thread) => Self { orders: Some(orders), thread: Some(thread) },
-            Err(e) => {
-                error!("lease not kept reason={:?} action=deliver_nothing_until_restart", e.to_string());
-                Self { orders: None, thread: None }
-            }
-        }
-    }
-
-    /// Puts a changed configuration in force.
-    pub(super) fn reconfigure(&self, config: &Config) {
-        if let Some(orders) = &self.orders {
-            // The thread ends only with us.
-            let _ = orders.send(config.clone());
-        }
-    }
-}
-
-impl Drop for LeaseThread {
-    fn drop(&mut self) {
-        drop(self.orders.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
+/// Starts the thread. Dropped, it gives the lease back. `on_requests` is called when somebody's action request waits in the
+/// outbox.
+pub(super) fn start(config: &Config, node: &Arc<Node>, on_requests: Box<dyn Fn() + Send>) -> io::Result<Worker> {
+    let renewer = LeaseRenewer {
+        config: config.clone(),
+        node: Arc::clone(node),
+        on_requests,
+        store: None,
+        renewed: None,
+        beat: None,
+        looked: None,
+        took_over: None,
+        newest_delivery: 0,
+        last_logged: String::new(),
+    };
+    Worker::start("lease", move |inbox| renewer.run(inbox))
 }
 
 /// The state of the thread.
@@ -95,10 +64,12 @@ impl LeaseRenewer {
     fn run(mut self, inbox: &Receiver<Config>) {
         loop {
             let leads = self.node.leadership().is_some();
-            match self.step() {
+            // Without this thread the node would go on and never deliver again.
+            let caught = std::panic::catch_unwind(AssertUnwindSafe(|| self.step()));
+            let bug = || Err("a bug of ackbell, please report it".to_owned());
+            match caught.map_or_else(|_| bug(), |done| done.map_err(|e| e.to_string())) {
                 Ok(()) => self.last_logged.clear(),
-                Err(e) => {
-                    let reason = e.to_string();
+                Err(reason) => {
                     if reason != self.last_logged {
                         let what = if leads { "lease not renewed" } else { "lease not seen" };
                         warn!("{what} reason={reason:?} action=retry");
@@ -127,6 +98,12 @@ impl LeaseRenewer {
     }
 
     fn step_with(&mut self, store: &Store) -> Result<(), StoreError> {
+        let is_able = self.node.is_able();
+        if !is_able && let Some(leadership) = self.node.leadership() {
+            warn!("delivery left to another node reason=\"the disk\"");
+            self.node.lead(None);
+            store.end_lease(&leadership)?;
+        }
         if let Some(leadership) = self.node.leadership()
             && is_due(self.renewed, RENEW_INTERVAL)
         {
@@ -145,7 +122,7 @@ impl LeaseRenewer {
             {
                 wake::hint(&self.config.runtime_dir);
             }
-            if look.is_free && self.node.leadership().is_none() {
+            if look.is_free && is_able && self.node.leadership().is_none() {
                 self.take(store)?;
                 store.forget_nodes()?;
             }
@@ -157,8 +134,10 @@ impl LeaseRenewer {
             }
         }
         if is_due(self.beat, BEAT_INTERVAL) {
+            let attempt_began = clock::since_boot();
             store.beat(&NodeBeat::of(self.node.name(), self.node.reaches(&self.config), self.config.fingerprint()))?;
             self.beat = Some(Instant::now());
+            self.node.was_seen(attempt_began);
         }
         Ok(())
     }

@@ -178,7 +178,7 @@ impl Senders {
     pub(super) fn are_alive(&self) -> bool {
         self.threads
             .iter()
-            .filter(|sender| matches!(sender.state, State::Running(_)))
+            .filter(|sender| matches!(&sender.state, State::Running(thread) if !thread.is_finished()))
             .all(|sender| sender.orders.alive.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < SILENCE_MAX)
     }
 }

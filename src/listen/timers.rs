@@ -3,6 +3,7 @@
 //! It ends with the deliverer, after the look in hand. After an error of the disk or the database it rests and looks again.
 
 use super::ERROR_PAUSE;
+use super::worker::Worker;
 use crate::config::Config;
 use crate::flow::deliver::{DeliverError, Deliverer, PATIENCE_LONG};
 use crate::flow::timers::Timers;
@@ -10,8 +11,7 @@ use crate::state_dir::wake;
 use crate::store::StoreError;
 use log::error;
 use std::panic::AssertUnwindSafe;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 /// How often the outbox is looked at: a problem that people see gets its row then.
@@ -19,45 +19,11 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// Where nothing is configured only another configuration matters.
 const IDLE: Duration = Duration::from_secs(60 * 60);
 
-/// The running thread. Dropped, it ends.
-#[derive(Debug)]
-pub(super) struct TimerThread {
-    orders: Option<Sender<Config>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl TimerThread {
-    /// Starts it, with a connection of its own to the deliverer's outbox.
-    pub(super) fn start(deliverer: &Deliverer, config: &Config) -> Result<Self, DeliverError> {
-        let (orders, inbox) = channel();
-        let timers = deliverer.timers(PATIENCE_LONG)?;
-        let runtime_dir = config.runtime_dir.clone();
-        let work = move || run(timers, &inbox, &runtime_dir);
-        match std::thread::Builder::new().name("timers".to_owned()).spawn(work) {
-            Ok(thread) => Ok(Self { orders: Some(orders), thread: Some(thread) }),
-            Err(e) => {
-                error!("timers not started reason={:?} action=none_until_restart", e.to_string());
-                Ok(Self { orders: None, thread: None })
-            }
-        }
-    }
-
-    /// Puts a changed configuration in force.
-    pub(super) fn reconfigure(&self, config: &Config) {
-        if let Some(orders) = &self.orders {
-            // The thread ends only with us.
-            let _ = orders.send(config.clone());
-        }
-    }
-}
-
-impl Drop for TimerThread {
-    fn drop(&mut self) {
-        drop(self.orders.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
+/// Starts it, with a connection of its own to the deliverer's outbox.
+pub(super) fn start(deliverer: &Deliverer, config: &Config) -> Result<Option<Worker>, DeliverError> {
+    let (timers, runtime_dir) = (deliverer.timers(PATIENCE_LONG)?, config.runtime_dir.clone());
+    let started = Worker::start("timers", move |inbox| run(timers, inbox, &runtime_dir));
+    Ok(started.inspect_err(|e| error!("timers not started reason={:?} action=none_until_restart", e.to_string())).ok())
 }
 
 fn run(mut timers: Timers, inbox: &Receiver<Config>, runtime_dir: &std::path::Path) {

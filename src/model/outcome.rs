@@ -11,6 +11,8 @@ pub(crate) enum Outcome {
     Delivered(Option<Posted>),
     /// Too fast (429): nothing to this channel before that time has passed.
     Wait { after: Duration },
+    /// Not sent: another node may deliver now, and in so long that is known.
+    Unsure { after: Duration },
     /// It may work later: the network, Slack or a proxy was at fault, or nobody knows. `slow`: not within minutes.
     Temporary { reason: Reason, slow: bool },
     /// Slack refuses the shape of this message: once more as plain text.
@@ -36,6 +38,7 @@ impl Outcome {
         match self {
             Self::Delivered(_) => "delivered".into(),
             Self::Wait { after } => format!("too many calls; again in {} s", after.as_secs()).into(),
+            Self::Unsure { .. } => "this node can't be sure now that no other one delivers".into(),
             Self::Temporary { reason, .. }
             | Self::Plain { reason }
             | Self::MessageNever { reason }

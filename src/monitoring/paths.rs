@@ -177,6 +177,11 @@ pub(crate) fn found() -> Core {
     Core { kind: kind.unwrap_or_default(), ..Core::default() }
 }
 
+/// The configured cores; the machine's own where none is configured.
+pub(crate) fn cores(config: &Config) -> Vec<Core> {
+    if config.cores.is_empty() { vec![found()] } else { config.cores.clone() }
+}
+
 /// The configured core of that name; the machine's own where none is configured.
 pub(crate) fn core(config: &Config, name: &str) -> Option<Core> {
     let configured = config.cores.iter().find(|core| core.name == name).cloned();

@@ -8,7 +8,7 @@ use super::error::{Receipt, SendError};
 use super::paths::Paths;
 use super::transport::{CommandApi, Transport};
 use super::{icinga2, members, openitcockpit, query_handler, relay};
-use crate::config::{Core, CoreKind};
+use crate::config::{Core, CoreKind, LivestatusAddress};
 use crate::model::notification::clean_line;
 use crate::rules::command::ExternalCommand;
 
@@ -82,7 +82,10 @@ pub(crate) fn reaches(core: &Core) -> bool {
     CommandApi::from_core(core).is_some()
         || Transport::all(core, &paths).into_iter().any(|transport| match transport {
             Transport::QueryHandler(path) | Transport::CommandFile(path) => path.exists(),
-            Transport::Livestatus(..) => true,
+            Transport::Livestatus(addresses, _) => addresses.0.iter().any(|address| match address {
+                LivestatusAddress::Unix(path) => path.exists(),
+                LivestatusAddress::Tcp(_) | LivestatusAddress::Tls { .. } => true,
+            }),
         })
 }
 

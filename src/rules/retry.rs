@@ -85,6 +85,9 @@ pub(crate) enum Next {
 pub(crate) fn next(outcome: Outcome, attempt: &Attempt) -> Next {
     match outcome {
         Outcome::Delivered(posted) => Next::Delivered(posted),
+        Outcome::Unsure { after } => {
+            Next::PauseIntegration { pause: after, reason: Outcome::Unsure { after }.reason() }
+        }
         Outcome::Wait { after } => Next::PauseChannel(after),
         Outcome::PostAnew { reason } if attempt.refers => Next::PostAnew { reason },
         Outcome::TokenNever { reason } => Next::PauseIntegration { pause: TOKEN_RETRY, reason },

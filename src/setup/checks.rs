@@ -109,6 +109,7 @@ fn sentence_about(outcome: &Outcome, context: Context) -> String {
     match outcome {
         Outcome::Delivered(_) => String::new(),
         Outcome::Wait { after } => format!("Slack is busy; try again in {} s", after.as_secs().max(1)),
+        Outcome::Unsure { .. } => outcome.reason().text,
         Outcome::Temporary { reason, .. } => {
             format!("can't reach Slack: {reason}; behind a proxy, set HTTPS_PROXY and start again")
         }

@@ -35,8 +35,16 @@ static RESTING: Mutex<BTreeMap<[String; 3], Instant>> = Mutex::new(BTreeMap::new
 struct Limits {
     all: Duration,
     connect: Duration,
-    /// The head and the body each: so all of it is out before another node may lead.
-    sending: Option<Duration>,
+    /// To resolve the name, and to send the head and the body, each: so all of it is out before another node may lead.
+    part: Option<Duration>,
+}
+
+impl Limits {
+    fn of<Any>(self, request: ureq::RequestBuilder<Any>) -> ureq::RequestBuilder<Any> {
+        let limited = request.config().timeout_global(Some(self.all)).timeout_connect(Some(self.connect));
+        let limited = limited.timeout_resolve(self.part).timeout_send_request(self.part);
+        limited.timeout_send_body(self.part).build()
+    }
 }
 
 /// So much longer an answer is waited for where nodes share an outbox: after a pause of this process it is there, and says
@@ -57,7 +65,6 @@ static SHARED_WAITS: OnceLock<Box<dyn SharedWaits>> = OnceLock::new();
 
 /// Honours what Slack told the others from now on.
 pub(crate) fn share_waits(waits: Box<dyn SharedWaits>) {
-    // A second time only where the listener was started anew in one process, with the same database.
     let _ = SHARED_WAITS.set(waits);
 }
 
@@ -106,9 +113,11 @@ impl Client {
     /// How long a call may take.
     fn limits(&self, budget: Duration) -> Result<Limits, Outcome> {
         let (wanted, connect) = (budget.min(self.integration.timeout), self.integration.connect_timeout);
-        let Some(term) = &self.term else { return Ok(Limits { all: wanted, connect, sending: None }) };
-        let limit = term.call_limit(clock::since_boot(), wanted).ok_or(Outcome::Wait { after: LEASE_PAUSE })?;
-        Ok(Limits { all: limit + PAUSE_MAX, connect: connect.min(limit / 2), sending: Some(limit / 4) })
+        let Some(term) = &self.term else { return Ok(Limits { all: wanted, connect, part: None }) };
+        let limit = term.call_limit(clock::since_boot(), wanted).ok_or(Outcome::Unsure { after: LEASE_PAUSE })?;
+        // The core ends a notify that stays for longer than its budget.
+        let all = (limit + PAUSE_MAX).min(budget);
+        Ok(Limits { all, connect: connect.min(limit / 4), part: Some(limit / 4) })
     }
 
     /// Posts a message: by `chat.postMessage` to `channel` with a bot token, else to the webhook.
@@ -139,7 +148,8 @@ impl Client {
                     message["channel"] = Value::from(channel);
                 }
                 let request = self.agent.post(url.expose());
-                self.send_json(request, &message, budget).map_or_else(|o| o, |a| of_webhook(flavor, &a))
+                let answered = self.limits(budget).and_then(|limits| Self::send_json(request, &message, limits));
+                answered.map_or_else(|o| o, |a| of_webhook(flavor, &a))
             }
             _ => Outcome::TokenNever { reason: "neither a bot token for this channel nor a webhook".into() },
         }
@@ -171,15 +181,21 @@ impl Client {
 
     /// Calls a method that takes JSON and answers with more than a message's place.
     pub(crate) fn call(&self, method: &str, arguments: &Value, budget: Duration) -> Result<Value, Outcome> {
-        self.patiently(method, || self.answer_of_post(method, arguments, budget).and_then(|answer| of_lookup(&answer)))
+        let limits = self.limits(budget)?;
+        let ask = || Self::send_json(self.posting(method), arguments, limits).and_then(|answer| of_lookup(&answer));
+        self.patiently(method, ask)
     }
 
     /// Answers somebody by the address that came with a click
     /// (<https://docs.slack.dev/interactivity/handling-user-interaction#message_responses>). The caller has checked
     /// that it is Slack's.
     pub(crate) fn respond(&self, response_url: &str, message: &Value, budget: Duration) -> Outcome {
+        let limits = match self.limits(budget) {
+            Ok(limits) => limits,
+            Err(outcome) => return outcome,
+        };
         let answered = self.patiently("response_url", || {
-            let answer = self.send_json(self.agent.post(response_url), message, budget)?;
+            let answer = Self::send_json(self.agent.post(response_url), message, limits)?;
             match of_webhook(self.integration.flavor, &answer) {
                 Outcome::Delivered(posted) => Ok(posted),
                 other => Err(other),
@@ -192,9 +208,7 @@ impl Client {
     pub(crate) fn look_up(&self, method: &str, query: &[(&str, &str)], budget: Duration) -> Result<Value, Outcome> {
         let request = self.agent.get(format!("{}{method}", self.integration.api_url));
         let request = request.query_pairs(query.iter().copied()).header("Authorization", self.bearer());
-        let limits = self.limits(budget)?;
-        let request = request.config().timeout_global(Some(limits.all)).timeout_connect(Some(limits.connect));
-        let request = request.timeout_send_request(limits.sending).build();
+        let request = self.limits(budget)?.of(request);
         self.patiently(method, || Self::read(|| request.call()).and_then(|answer| of_lookup(&answer)))
     }
 
@@ -228,28 +242,26 @@ impl Client {
         let login = format!("{}:{secret}", self.integration.client_id.as_deref().unwrap_or_default());
         let basic = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(login));
         let request = self.agent.post(format!("{}oauth.v2.access", self.integration.api_url));
-        let request = request.header("Authorization", basic).config();
-        let limits = self.limits(budget)?;
-        let request = request.timeout_global(Some(limits.all)).timeout_connect(Some(limits.connect));
-        let request = request.timeout_send_request(limits.sending).timeout_send_body(limits.sending).build();
+        let request = request.header("Authorization", basic);
+        let request = self.limits(budget)?.of(request);
         Self::read(|| request.send_form(form.iter().copied())).and_then(|answer| of_lookup(&answer))
     }
 
     fn answer_of_post(&self, method: &str, body: &Value, budget: Duration) -> Result<Answer, Outcome> {
+        Self::send_json(self.posting(method), body, self.limits(budget)?)
+    }
+
+    fn posting(&self, method: &str) -> ureq::RequestBuilder<ureq::typestate::WithBody> {
         let request = self.agent.post(format!("{}{method}", self.integration.api_url));
-        self.send_json(request.header("Authorization", self.bearer()), body, budget)
+        request.header("Authorization", self.bearer())
     }
 
     fn send_json(
-        &self,
         request: ureq::RequestBuilder<ureq::typestate::WithBody>,
         body: &Value,
-        budget: Duration,
+        limits: Limits,
     ) -> Result<Answer, Outcome> {
-        let request = request.header("Content-Type", "application/json; charset=utf-8");
-        let limits = self.limits(budget)?;
-        let request = request.config().timeout_global(Some(limits.all)).timeout_connect(Some(limits.connect));
-        let request = request.timeout_send_request(limits.sending).timeout_send_body(limits.sending).build();
+        let request = limits.of(request.header("Content-Type", "application/json; charset=utf-8"));
         Self::read(|| request.send(body.to_string()))
     }
 
@@ -325,3 +337,6 @@ fn proxy(integration: &Integration, env: &Environment) -> Result<Option<ureq::Pr
     }
     builder.build().map(Some).map_err(unusable)
 }
+
+#[cfg(test)]
+mod tests;

@@ -99,6 +99,13 @@ pub(crate) enum Work {
     List(Box<DigestStats>),
 }
 
+impl Work {
+    /// Whether it edits what Slack has; else it makes something new there.
+    pub(crate) fn is_edit(&self) -> bool {
+        matches!(self, Self::Update(_) | Self::Digest(DigestStep::Edit | DigestStep::MarkShown, _))
+    }
+}
+
 impl Claimed {
     /// The notifications it is about; a direct message has none.
     pub(crate) fn notifications(&self) -> Vec<&Notification> {

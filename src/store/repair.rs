@@ -42,11 +42,6 @@ pub(super) enum Standing {
     Overtaken,
 }
 
-/// Whether it edits what Slack has, or makes something new there.
-fn is_edit(work: &Work) -> bool {
-    matches!(work, Work::Update(_) | Work::Digest(DigestStep::Edit | DigestStep::MarkShown, _))
-}
-
 pub(super) fn standing(db: &Connection, claimed: &Claimed) -> Result<Standing, StoreError> {
     let message = &claimed.message;
     let table = message.id.table();
@@ -67,7 +62,7 @@ pub(super) fn standing(db: &Connection, claimed: &Claimed) -> Result<Standing, S
     }
     let is_untouched = leased.is_none() && shown == message.shown && ts == message.ts;
     // What was edited since shows something older now, whoever edits next.
-    Ok(if is_untouched && !is_edit(&claimed.work) && all_wait(db, claimed)? {
+    Ok(if is_untouched && !claimed.work.is_edit() && all_wait(db, claimed)? {
         Standing::Claimed
     } else {
         Standing::Overtaken
@@ -95,7 +90,7 @@ pub(super) fn repair(
     match outcome {
         _ if matches!(claimed.work, Work::Digest(DigestStep::MarkShown, _)) => Ok(Recorded::Nothing),
         // One without an answer may have been taken all the same.
-        RecordedOutcome::Delivered { .. } | RecordedOutcome::Retry { .. } if is_edit(&claimed.work) => {
+        RecordedOutcome::Delivered { .. } | RecordedOutcome::Retry { .. } if claimed.work.is_edit() => {
             edit_again(db, claimed, now)?;
             Ok(Recorded::Repaired)
         }

@@ -53,7 +53,7 @@ fn an_outbox_moves_with_its_open_card() {
     let copied = site.run(&["database", "copy", "--to", &to]);
     assert_eq!(copied.status.code(), Some(0), "{}", text(&copied.stderr));
     let said = text(&copied.stdout);
-    for line in ["2  notification", "2  post", "rows of", "Now write [database] into the configuration"] {
+    for line in ["2  notification", "2  post", "rows of", "Next: write [database] into the configuration"] {
         assert!(said.contains(line), "{said}");
     }
     assert!(said.contains(&format!("The file is now {}", site.state("ackbell.db.copied-1").display())), "{said}");

@@ -24,6 +24,8 @@ pub(super) struct AccessLookup {
     people: KnownPeople,
     pub(super) contacts: Contacts,
     pub(super) labels: Labels,
+    /// Where the outbox is on a server: a connection to see who is on call.
+    store: Option<Store>,
 }
 
 /// Slack can't be asked who somebody is.
@@ -54,6 +56,7 @@ impl AccessLookup {
             people: KnownPeople::default(),
             contacts: Contacts::default(),
             labels: Labels::default(),
+            store: None,
         }
     }
 
@@ -83,8 +86,27 @@ impl AccessLookup {
         let client = self.clients.get(&requester.integration).ok_or(LookupError::NoClient)?;
         let team_id = self.people.team(integration, client, requester)?;
         let mut person = self.people.person(requester, integration, &team_id, &config, client)?;
-        person.groups.extend(plans_of(&person, &config));
+        person.groups.extend(self.plans_of(&person));
         Ok(Caller { person, team_id, channel: requester.channel.clone(), acts: integration.acts })
+    }
+
+    /// The shift plans by which a person is on call now, as groups: only where a rule names one.
+    fn plans_of(&mut self, person: &Person) -> Vec<String> {
+        let names_a_plan = |who: &Who| matches!(who, Who::Group(group) if group.starts_with(ON_CALL));
+        if !self.config.access.rules.iter().any(|rule| rule.who.iter().any(names_a_plan)) {
+            return Vec::new();
+        }
+        // Without the outbox nobody is on call: a rule that allows then allows nobody.
+        let open = || Store::open_for_reading(self.config.outbox_at(), DATABASE_PATIENCE).ok().flatten();
+        let store = self.store.take().or_else(open);
+        let duties = store.as_ref().and_then(|store| store.all_on_duty().ok());
+        // A file may be replaced by another one; a server would see a login for each click.
+        self.store = store.filter(|store| store.is_shared() && duties.is_some());
+        let is = |who: &String| {
+            *who == person.user_id || person.email.as_deref().is_some_and(|email| email.eq_ignore_ascii_case(who))
+        };
+        let own = duties.unwrap_or_default().into_iter().filter(|duty| duty.people.iter().any(is));
+        own.map(|duty| format!("{ON_CALL}{}", duty.name.to_lowercase())).collect()
     }
 
     /// The core of that name; the machine's own where none is configured.
@@ -115,22 +137,6 @@ impl AccessLookup {
     pub(super) fn contacts_of(&mut self, core: &Core, object: &Object) -> Option<Vec<Contact>> {
         self.contacts.of(core, object)
     }
-}
-
-/// The shift plans by which a person is on call now, as groups: only where a rule names one.
-fn plans_of(person: &Person, config: &Config) -> Vec<String> {
-    let names_a_plan = |who: &Who| matches!(who, Who::Group(group) if group.starts_with(ON_CALL));
-    if !config.access.rules.iter().any(|rule| rule.who.iter().any(names_a_plan)) {
-        return Vec::new();
-    }
-    // Without the outbox nobody is on call: a rule that allows then allows nobody.
-    let store = Store::open_for_reading(config.outbox_at(), DATABASE_PATIENCE).ok().flatten();
-    let duties = store.and_then(|store| store.all_on_duty().ok()).unwrap_or_default();
-    let is = |who: &String| {
-        *who == person.user_id || person.email.as_deref().is_some_and(|email| email.eq_ignore_ascii_case(who))
-    };
-    let own = duties.into_iter().filter(|duty| duty.people.iter().any(is));
-    own.map(|duty| format!("{ON_CALL}{}", duty.name.to_lowercase())).collect()
 }
 
 /// The display names of one core's objects.

@@ -65,8 +65,6 @@ pub(super) struct ActionWorker {
     /// Measures how long the core's state is watched for an effect.
     clock: SteadyClock,
     node: Arc<Node>,
-    /// When the commands that are sent next were recorded as such, since boot.
-    recorded_at: Duration,
     /// When old rows of the audit were removed last.
     trimmed: Option<Instant>,
 }
@@ -77,22 +75,19 @@ impl ActionWorker {
         let (spool, clock) = (Spool::new(&lookup.config().state_dir), SteadyClock::start());
         let mut store = store;
         store.carry_out_as(node.name());
-        let recorded_at = Duration::ZERO;
-        Self { store, lookup, informed, state_reads, seen, spool, status, clock, node, recorded_at, trimmed: None }
+        Self { store, lookup, informed, state_reads, seen, spool, status, clock, node, trimmed: None }
     }
 
     /// Works until it is asked to stop.
     pub(super) fn run(mut self, inbox: &Receiver<WorkerMessage>) {
-        match self.store.recover_requests() {
-            Ok(0) => {}
-            Ok(count) => warn!("commands were being sent when ackbell died count={count} action=confirm_only"),
-            Err(e) => error!("can't read the action requests reason={:?}", e.to_string()),
-        }
-        if let Err(e) = self.restart_patience() {
-            error!("can't read the action requests reason={:?}", e.to_string());
-        }
+        // After an error, too, as after a crash: what became of a command may not have been recorded.
+        let mut is_recovered = false;
+        let mut is_first = true;
         loop {
-            let pause = self.run_due().unwrap_or_else(|e| {
+            let done = if is_recovered { Ok(()) } else { self.recover(std::mem::take(&mut is_first)) };
+            let done = done.and_then(|()| self.run_due());
+            is_recovered = done.is_ok();
+            let pause = done.unwrap_or_else(|e| {
                 // Another node took a request over, or does the same just now.
                 if matches!(e, StoreError::Fenced) {
                     return FENCED_PAUSE;
@@ -113,6 +108,16 @@ impl ActionWorker {
                 Ok(WorkerMessage::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             }
         }
+    }
+
+    /// Looks for the effect of commands that may have been sent, and sends none of them again.
+    fn recover(&mut self, is_first: bool) -> Result<(), StoreError> {
+        let count = self.store.recover_requests()?;
+        if count > 0 {
+            let when = if is_first { "when ackbell died" } else { "when the outbox failed" };
+            warn!("commands were being sent {when} count={count} action=confirm_only");
+        }
+        if is_first || count > 0 { self.restart_patience() } else { Ok(()) }
     }
 
     /// Removes what is too old; returns how long until the next request is due.

@@ -204,6 +204,7 @@ fn identity_error(outcome: Outcome) -> IdentityError {
             IdentityError::Later(reason.text)
         }
         Outcome::Wait { after } => IdentityError::Later(format!("Slack asks to wait {} s", after.as_secs())),
+        Outcome::Unsure { .. } => IdentityError::Later(outcome.reason().text),
         Outcome::Delivered(_) => IdentityError::Later("no answer".to_owned()),
     }
 }

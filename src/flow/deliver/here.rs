@@ -1,11 +1,15 @@
 //! Delivery without a listener: by a `notify` or `queue flush`, for its time budget.
 
+use super::mentions::message_mode;
 use super::{CALL_MIN, DeliverError, Deliverer, PATIENCE_SHORT, TIDY_HERE, log_orphans};
 use crate::config::Config;
 use crate::state_dir::delivery_lock::DeliveryLock;
 use crate::state_dir::spool::Spool;
 use crate::system::clock::{SteadyClock, millis};
 use crate::system::environment::Environment;
+use log::warn;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// The result of delivering here, without a listener.
@@ -51,20 +55,32 @@ pub(crate) fn here(
 /// Delivers by the delivery lock, or where nodes share the outbox by the lease if none of them has it.
 fn pass(config: &Config, env: &Environment, lock: &DeliveryLock, until: i64) -> Result<bool, DeliverError> {
     let mut deliverer = Deliverer::open(config.clone(), env.clone(), PATIENCE_SHORT, lock)?;
+    // It has no time to wait for a database that is away: what Slack said is recorded soon or not at all.
+    deliverer.watch_exit(&Arc::new(AtomicBool::new(true)));
     if deliverer.leadership.is_some() {
         return deliver_all(&mut deliverer, lock, until);
     }
     // What is in the outbox is delivered by the node that leads, if there is one.
     deliverer.drain()?;
     let holder = format!("notify on {}", config.listen.node);
-    let Some((leadership, orphans)) = deliverer.store.take_lease(&holder, deliverer.now_ms())? else {
-        return Ok(deliverer.spool.is_empty());
-    };
-    log_orphans(orphans);
-    deliverer.lead(Some(leadership.clone()))?;
-    let done = deliver_all(&mut deliverer, lock, until);
-    deliverer.store.end_lease(&leadership)?;
-    done
+    loop {
+        let Some((leadership, orphans)) = deliverer.store.take_lease(&holder, deliverer.now_ms())? else {
+            return Ok(deliverer.spool.is_empty());
+        };
+        log_orphans(orphans);
+        deliverer.lead(Some(leadership.clone()))?;
+        let done = deliver_all(&mut deliverer, lock, until);
+        if let Err(e) = deliverer.store.end_lease(&leadership) {
+            warn!("lease not given back reason={:?} action=let_it_end", e.to_string());
+            return done;
+        }
+        // Whoever came since the last look found the lease taken and relies on us.
+        let done = done?;
+        let has_time = deliverer.now_ms().saturating_add(millis(CALL_MIN)) < until;
+        if !done || !has_time || !deliverer.has_more()? {
+            return Ok(done);
+        }
+    }
 }
 
 /// Drains and delivers until nothing waits (`true`), the time is up, or a listener wants to.
@@ -92,5 +108,18 @@ fn deliver_all(deliverer: &mut Deliverer, lock: &DeliveryLock, until: i64) -> Re
             // Short naps: more may come into the spool meanwhile.
             std::thread::sleep(Duration::from_millis(u64::try_from(next - now).unwrap_or(0).min(200)));
         }
+    }
+}
+
+impl Deliverer {
+    /// Whether something waits that may be sent now or later.
+    fn has_more(&self) -> Result<bool, DeliverError> {
+        for queue in self.store.queues()? {
+            let mode = message_mode(&self.config, &queue);
+            if self.store.plan(&queue, mode, self.config.storm.window, self.now_ms())?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }

@@ -144,6 +144,7 @@ fn when(outcome: &Outcome) -> (String, Duration) {
             (reason.to_string(), RETRY)
         }
         Outcome::Wait { after } => (format!("Slack asks to wait {} s", after.as_secs()), (*after).max(RETRY)),
+        Outcome::Unsure { .. } => (outcome.reason().to_string(), RETRY),
         Outcome::Delivered(_) => ("no answer".to_owned(), RETRY),
     }
 }

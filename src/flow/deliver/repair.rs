@@ -1,13 +1,11 @@
 //! Where nodes share an outbox: what Slack said is kept in mind until the outbox has it, and what a sender did that was
 //! overtaken meanwhile is repaired (`store/repair` says how).
 
-use super::{CALL_MIN, DeliverError, Deliverer};
+use super::{DeliverError, Deliverer};
 use crate::model::outcome::Outcome;
-use crate::slack::api::Client;
 use crate::store::{Claimed, Pace, Recorded, RecordedOutcome, Repair, StoreError};
 use crate::system::clock::millis;
 use log::{error, info, warn};
-use std::collections::hash_map::Entry;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -59,9 +57,9 @@ impl Deliverer {
         }
     }
 
-    /// Keeps in mind that the channel holds still.
+    /// Keeps in mind that the channel holds still after a post.
     pub(super) fn remember_pace(&mut self, claimed: &Claimed, pace: Pace) {
-        if self.term().is_none() {
+        if claimed.work.is_edit() || self.term().is_none() {
             return;
         }
         let now = self.now_ms();
@@ -90,21 +88,15 @@ impl Deliverer {
     fn take_back(&mut self, repair: &Repair) -> Result<(), StoreError> {
         let Repair { integration, channel, ts, .. } = repair;
         let now = self.now_ms();
-        // First: whoever is fenced deletes nothing, and no two try at once.
-        self.store.postpone_repair(repair, now.saturating_add(RETRY_MS))?;
-        let term = self.term();
+        // First: whoever is fenced deletes nothing, and no two try at once. What can't succeed is tried less and less often.
+        let pause = RETRY_MS.max(now.saturating_sub(repair.since) / 4);
+        self.store.postpone_repair(repair, now.saturating_add(pause))?;
         let Some(configured) = self.integration(integration).cloned() else { return Ok(()) };
-        let client = match self.clients.entry(integration.clone()) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(vacant) => match Client::new(&configured, &self.env) {
-                Ok(client) => vacant.insert(client.within(term)),
-                Err(_) => return Ok(()),
-            },
-        };
-        match client.delete(channel, ts, BUDGET.max(CALL_MIN)) {
+        let Ok(client) = self.client(&configured) else { return Ok(()) };
+        match client.delete(channel, ts, BUDGET) {
             Ok(()) => info!("message taken back integration={integration} channel={channel} ts={ts}"),
             Err(outcome) if is_gone(&outcome) => {}
-            Err(Outcome::Wait { after }) => {
+            Err(Outcome::Wait { after } | Outcome::Unsure { after }) => {
                 return self.store.postpone_repair(repair, now.saturating_add(millis(after)).saturating_add(1));
             }
             Err(outcome) => {

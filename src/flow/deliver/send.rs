@@ -11,8 +11,8 @@ use crate::monitoring::details::{Details, UsedVars};
 use crate::rules::digest::{self, DigestStep};
 use crate::rules::remedy::{Context, remedy};
 use crate::rules::retry::{self, Attempt, Next};
-use crate::slack::api::Client;
-use crate::store::{Claimed, DeliveryQueue, Leadership, Pace, Planned, RecordedOutcome, Target, Work};
+use crate::slack::api::{Client, ClientError};
+use crate::store::{Claimed, DeliveryQueue, Pace, Planned, RecordedOutcome, Target, Work};
 use crate::system::clock::{self, millis};
 use crate::system::environment::Environment;
 use log::{error, info, warn};
@@ -104,10 +104,8 @@ impl Deliverer {
                 Outcome::TokenNever { reason }
             });
         }
-        if !is_simulated && let Entry::Vacant(vacant) = self.clients.entry(integration.name.clone()) {
-            let term = self.leadership.as_ref().and_then(Leadership::term).cloned();
-            let client = Client::new(&integration, &self.env).map(|client| client.within(term));
-            vacant.insert(client.map_err(|e| Outcome::TokenNever { reason: e.to_string().into() })?);
+        if !is_simulated {
+            self.client(&integration).map_err(|e| Outcome::TokenNever { reason: e.to_string().into() })?;
         }
         let channel = self.channel(&claimed.queue, budget)?;
         let mentions = self.mentions(&claimed.queue, &claimed.mentions(), budget);
@@ -138,6 +136,15 @@ impl Deliverer {
             warn!("template not used reason={why:?} shown=default");
         }
         Ok(Call { channel, message, covered })
+    }
+
+    /// The client of an integration, made when it is first needed.
+    pub(super) fn client(&mut self, integration: &Integration) -> Result<&Client, ClientError> {
+        let term = self.term();
+        match self.clients.entry(integration.name.clone()) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(vacant) => Ok(vacant.insert(Client::new(integration, &self.env)?.within(term))),
+        }
     }
 
     fn call(&mut self, claimed: &Claimed, call: Call, budget: Duration) -> Attempted {

@@ -6,6 +6,7 @@ fn class(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Delivered(_) => "delivered",
         Outcome::Wait { .. } => "wait",
+        Outcome::Unsure { .. } => "unsure",
         Outcome::Temporary { slow: false, .. } => "retry",
         Outcome::Temporary { slow: true, .. } => "retry slowly",
         Outcome::Plain { .. } => "plain",

@@ -22,10 +22,6 @@ const CONFIRM_MS: i64 = 15_000;
 const FULL_RETRIES: u32 = 20;
 const FULL_PAUSE: Duration = Duration::from_millis(100);
 
-/// A command that waited for so long since it was recorded as being sent isn't sent: another node may have told the person
-/// by now that it wasn't, because this one was paused.
-const LATE_AFTER: Duration = Duration::from_secs(5);
-
 /// A command, and whether the core got it; of several cores of that name, why others didn't.
 pub(in crate::flow::callback) type Sent = (Ready, Result<Vec<String>, SendError>);
 
@@ -79,7 +75,6 @@ impl ActionWorker {
             }
         }
         self.store.refuse(&refusals, &refused, clock::wall_ms())?;
-        self.recorded_at = clock::since_boot();
         self.store.advance_requests(&moves, &rows)?;
         Ok(to_send)
     }
@@ -87,11 +82,10 @@ impl ActionWorker {
     /// Writes each command to its core.
     pub(in crate::flow::callback) fn send_all(&self, ready: Vec<Ready>) -> Vec<Sent> {
         let send_one = |one: Ready| {
-            let delay = clock::since_boot().saturating_sub(self.recorded_at);
-            let sent = if self.node.has_others() && delay > LATE_AFTER {
-                Err(SendError::Late(delay.as_secs()))
-            } else {
-                send_patiently(&one.core, &one.command)
+            // Another node may have told the person by now that it wasn't sent, because this one was paused.
+            let sent = match self.node.unseen() {
+                Some(unseen) => Err(SendError::Late(unseen.as_secs())),
+                None => send_patiently(&one.core, &one.command),
             };
             self.status.update(|status| match &sent {
                 Err(e) if !e.is_verdict() => {

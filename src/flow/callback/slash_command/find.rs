@@ -30,7 +30,7 @@ pub(super) struct Found {
 /// The cores to look in: the named one, else all; this machine's where none is configured.
 pub(super) fn cores(config: &Config, named: Option<&str>) -> Result<Vec<Core>, String> {
     let Some(name) = named else {
-        return Ok(if config.cores.is_empty() { vec![paths::found()] } else { config.cores.clone() });
+        return Ok(paths::cores(config));
     };
     let found: Vec<Core> = config.cores.iter().filter(|core| core.name == name).cloned().collect();
     if found.is_empty() {
