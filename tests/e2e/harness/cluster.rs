@@ -7,9 +7,12 @@ use super::sandbox::{Sandbox, by_token};
 use super::site::Site;
 use super::wait;
 use serde_json::{Value, json};
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// One listener, on a machine of its own as far as its files go.
@@ -111,6 +114,24 @@ impl Cluster {
         cluster
     }
 
+    /// This node reaches its database through the gate.
+    pub(crate) fn put_behind(&self, node: usize, gate: &Gate) {
+        let site = &self.nodes[node].site;
+        let config = std::fs::read_to_string(site.config()).unwrap();
+        let (direct, through) = (format!(":{}/", self.postgres.port), format!(":{}/", gate.port));
+        assert!(config.contains(&direct), "{config}");
+        std::fs::write(site.config(), config.replace(&direct, &through)).unwrap();
+    }
+
+    /// The nodes, as `check` at this one sees them: their names, and which of them delivers.
+    pub(crate) fn seen_by(&self, node: usize) -> (Vec<String>, Option<String>) {
+        let shown: Value = serde_json::from_slice(&self.nodes[node].site.run(&["check", "--json"]).stdout).unwrap();
+        let nodes = shown["nodes"].as_array().cloned().unwrap_or_default();
+        let name = |node: &Value| node["name"].as_str().unwrap().to_owned();
+        let leader = nodes.iter().find(|node| node["delivers"] == true).map(name);
+        (nodes.iter().filter(|node| node["gone"] == false).map(name).collect(), leader)
+    }
+
     /// Asks this cluster's database: a line for each row, its values between bars.
     #[track_caller]
     pub(crate) fn sql(&self, statements: &str) -> String {
@@ -191,4 +212,65 @@ fn node(number: usize, sandbox: &Sandbox, core: &Path, url: &str, more: &str) ->
          [core]\ncommand_file = \"{core}/core.cmd\"\nstatus_file = \"{core}/status.dat\"\n{more}"
     );
     Node { name, site: Site::new(&config), listener: None, port }
+}
+
+/// Between a node and the database: passes, or swallows everything from the next COMMIT on, which stays unheard.
+pub(crate) struct Gate {
+    pub(crate) port: u16,
+    mode: Arc<AtomicU8>,
+}
+
+const PASS: u8 = 0;
+const SWALLOW_FROM_COMMIT: u8 = 1;
+const SWALLOW: u8 = 2;
+
+impl Gate {
+    pub(crate) fn start(to: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (port, mode) = (listener.local_addr().unwrap().port(), Arc::new(AtomicU8::new(PASS)));
+        let shared = Arc::clone(&mode);
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let Ok(server) = TcpStream::connect(("127.0.0.1", to)) else { continue };
+                let ends = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                let (up, down) = (Arc::clone(&shared), Arc::clone(&shared));
+                std::thread::spawn(move || pump(client, server, &up));
+                std::thread::spawn(move || pump(ends.1, ends.0, &down));
+            }
+        });
+        Self { port, mode }
+    }
+
+    pub(crate) fn swallow_from_commit(&self) {
+        self.mode.store(SWALLOW_FROM_COMMIT, Ordering::SeqCst);
+    }
+
+    pub(crate) fn has_swallowed(&self) -> bool {
+        self.mode.load(Ordering::SeqCst) == SWALLOW
+    }
+
+    pub(crate) fn pass(&self) {
+        self.mode.store(PASS, Ordering::SeqCst);
+    }
+}
+
+fn pump(mut from: TcpStream, mut to: TcpStream, mode: &AtomicU8) {
+    let (mut bytes, mut is_cut) = (vec![0; 65536], false);
+    while let Ok(count) = from.read(&mut bytes) {
+        if bytes[..count].windows(6).any(|word| word == b"COMMIT") {
+            let _ = mode.compare_exchange(SWALLOW_FROM_COMMIT, SWALLOW, Ordering::SeqCst, Ordering::SeqCst);
+        }
+        // What was swallowed is missing for good.
+        is_cut |= mode.load(Ordering::SeqCst) == SWALLOW;
+        if count == 0 {
+            // The other side isn't told: that is why it waits.
+            if !is_cut {
+                let _ = to.shutdown(std::net::Shutdown::Both);
+            }
+            return;
+        }
+        if !is_cut && to.write_all(&bytes[..count]).is_err() {
+            return;
+        }
+    }
 }
