@@ -16,6 +16,7 @@ mod deadman;
 mod escalate;
 mod excerpt;
 pub(crate) mod filter;
+mod fingerprint;
 mod history;
 mod integration;
 pub(crate) mod keys;
@@ -110,17 +111,6 @@ impl Config {
     /// Where the outbox is.
     pub(crate) fn outbox_at(&self) -> OutboxAt<'_> {
         OutboxAt::of(&self.state_dir, self.database.as_ref())
-    }
-
-    /// A hash of what must be the same on all nodes: which messages there are, and who may do what. Without the secrets.
-    pub(crate) fn fingerprint(&self) -> String {
-        use std::hash::Hasher;
-        let shown = show_json(self);
-        let mut hasher = std::hash::DefaultHasher::new();
-        for part in ["integrations", "routes", "escalate", "oncall", "message", "storm", "acknowledge", "access"] {
-            hasher.write(shown[part].to_string().as_bytes());
-        }
-        format!("{:016x}", hasher.finish())
     }
 }
 

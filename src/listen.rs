@@ -141,12 +141,13 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
         }
     }
     notifier.say("STOPPING=1");
-    let Current { listeners, endpoints, status, lease, .. } = current;
+    let Current { listeners, endpoints, status, lease, config, node, .. } = current;
     // Another node delivers from now on.
     drop(lease);
     // Until the listeners are closed requests are still accepted; they are kept, and done by the next process.
     drop(listeners);
     endpoints.stop();
+    lease::leave(&config, &node);
     status.remove();
     info!("stopped");
     ended

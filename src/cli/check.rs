@@ -4,6 +4,7 @@ use super::args::CheckArgs;
 use super::{Exit, Output, pasteable};
 use crate::health::check::gather::gather;
 use crate::health::check::{Finding, Level, Thresholds, Verdict, judge};
+use crate::store::{KnownNode, NodeBeat};
 use crate::system::environment::Environment;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -15,11 +16,12 @@ pub(super) fn run(args: &CheckArgs, config: Option<&Path>, env: &Environment, ou
         warning_queue: args.warning_queue.into(),
         critical_queue: args.critical_queue.into(),
     };
-    let mut verdict = judge(&gather(config, env, args.audit_head.as_deref()), &thresholds);
+    let facts = gather(config, env, args.audit_head.as_deref());
+    let mut verdict = judge(&facts, &thresholds);
     for finding in &mut verdict.findings {
         finding.remedy = finding.remedy.take().map(|remedy| pasteable(&remedy, config));
     }
-    let text = if args.json { json_of(&verdict).to_string() } else { verdict.text() };
+    let text = if args.json { json_of(&verdict, &facts.nodes).to_string() } else { verdict.text() };
     out.line(&crate::system::secret::redact(&text));
     match verdict.level {
         Level::Info => Exit::Done,
@@ -37,7 +39,7 @@ pub(super) fn misused(error: &clap::Error, out: &mut Output) -> Exit {
     Exit::Unknown
 }
 
-fn json_of(verdict: &Verdict) -> Value {
+fn json_of(verdict: &Verdict, nodes: &[KnownNode]) -> Value {
     let finding = |finding: &Finding| {
         let level = match finding.level {
             Level::Info => "note",
@@ -48,5 +50,17 @@ fn json_of(verdict: &Verdict) -> Value {
         json!({ "level": level, "text": finding.text, "remedy": finding.remedy })
     };
     let findings: Vec<Value> = verdict.findings.iter().map(finding).collect();
-    json!({ "status": verdict.status_name(), "findings": findings, "perfdata": verdict.perfdata })
+    let mut shown = json!({ "status": verdict.status_name(), "findings": findings, "perfdata": verdict.perfdata });
+    if !nodes.is_empty() {
+        shown["nodes"] = nodes.iter().map(node).collect();
+    }
+    shown
+}
+
+fn node(node: &KnownNode) -> Value {
+    let NodeBeat { name, version, reaches, config, .. } = &node.beat;
+    json!({
+        "name": name, "delivers": node.leads, "gone": node.is_gone(), "seen_ms_ago": node.age_ms, "version": version,
+        "reaches": reaches, "configuration": config,
+    })
 }

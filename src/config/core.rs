@@ -350,6 +350,16 @@ impl std::fmt::Display for Livestatus {
     }
 }
 
+impl LivestatusAddress {
+    /// Whether it may answer: a socket that isn't on this machine can't.
+    pub(crate) fn may_answer(&self) -> bool {
+        match self {
+            Self::Unix(path) => path.exists(),
+            Self::Tcp(_) | Self::Tls { .. } => true,
+        }
+    }
+}
+
 impl std::fmt::Display for LivestatusAddress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

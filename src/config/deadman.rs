@@ -84,7 +84,7 @@ fn name(text: &str) -> Result<String, Mistake> {
     }
 }
 
-fn host_name() -> String {
+pub(super) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 

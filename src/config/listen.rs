@@ -3,7 +3,7 @@
 use super::problem::{Mistake, Problems};
 use super::reader::Table;
 use super::secrets::{self, LoadContext};
-use super::{Integration, values};
+use super::{Config, Integration, values};
 use crate::system::environment::Environment;
 use crate::system::secret::Secret;
 use std::net::SocketAddr;
@@ -152,6 +152,15 @@ fn http(text: &str) -> Result<Http, Mistake> {
             Mistake::new(format!("\"{text}\" isn't an address to listen on"))
                 .remedy("write \"127.0.0.1:9277\", \"0.0.0.0:443\", \"[::]:443\" or \"none\"")
         }),
+    }
+}
+
+/// Where nodes share an outbox the host's name is one, unless another is given.
+pub(super) fn check(config: &Config, problems: &mut Problems<'_>) {
+    if config.database.is_some()
+        && let Err(mistake) = node(&config.listen.node)
+    {
+        problems.error(None, mistake.remedy("give this machine's node a name: node = \"NAME\" under [listen]"));
     }
 }
 

@@ -185,6 +185,7 @@ fn read_config(
     integration::check_routes(&config, problems);
     access::check(&config, problems);
     deadman::check(&config, problems);
+    listen::check(&config, problems);
     oncall::check(&config, problems);
     history::check(&config, problems);
     config

@@ -61,9 +61,7 @@ impl Curves {
         (store, leadership): (Store, Option<&Leadership>),
         clock: SteadyClock,
     ) -> Self {
-        store.lead(leadership);
-        let term = leadership.and_then(Leadership::term).cloned();
-        let clients = Clients::new(Arc::new(config.clone()), env.clone()).within(term);
+        let clients = Clients::leading(Arc::new(config.clone()), env.clone(), (&store, leadership));
         Self { config, env, store, clock, slow: BTreeMap::new(), clients, logged: BTreeSet::new() }
     }
 

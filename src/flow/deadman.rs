@@ -135,12 +135,14 @@ impl DeadManWorker {
     }
 
     fn last_sign(&mut self, core: &Core, now: i64) -> Option<i64> {
+        let known = self.seen.get(&core.name).copied();
         let written = match state::sign_of_life(core) {
             Ok(written) => Some(written),
             Err(ReadError::NoSource) => return None,
+            // Perhaps the files are on another node's machine.
+            Err(_) if self.term.is_some() && known.is_none() && !state::is_here(core) => return None,
             Err(_) => None,
         };
-        let known = self.seen.get(&core.name).copied();
         let sign = match (written, known) {
             (Some(written), Some(known)) if written != known.written => Sign { written, at: now },
             (_, Some(known)) => known,

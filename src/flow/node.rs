@@ -4,8 +4,8 @@ use crate::config::Config;
 use crate::monitoring::{paths, send};
 use crate::store::Leadership;
 use crate::system::clock;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The others take a node for dead after 15 s without a sign of life, and carry out its action requests then. Until so long
@@ -15,33 +15,51 @@ const SIGN_MAX: Duration = Duration::from_secs(10);
 /// One of the listeners that share an outbox; or the only one.
 #[derive(Debug)]
 pub(crate) struct Node {
-    /// Empty where the outbox is a file, and this the only one.
     name: String,
+    /// Whether the outbox is on a server.
+    has_others: bool,
     leadership: Mutex<Option<Leadership>>,
     /// Whether it can deliver: a leader that can't leaves that to another node.
     is_able: AtomicBool,
     /// When the attempt began to give the last sign of life that the outbox has, since boot.
     last_sign: Mutex<Option<Duration>>,
+    /// How many other nodes live.
+    others: Arc<AtomicU64>,
 }
 
 impl Node {
     /// A listener, before it leads.
     pub(crate) fn new(config: &Config) -> Self {
-        let name = if config.database.is_some() { config.listen.node.clone() } else { String::new() };
-        Self { name, leadership: Mutex::default(), is_able: AtomicBool::new(true), last_sign: Mutex::default() }
+        Self::named(&config.listen.node, config.database.is_some())
+    }
+
+    fn named(name: &str, has_others: bool) -> Self {
+        Self {
+            name: name.to_owned(),
+            has_others,
+            leadership: Mutex::default(),
+            is_able: AtomicBool::new(true),
+            last_sign: Mutex::default(),
+            others: Arc::default(),
+        }
     }
 
     /// Its name among the others; empty where there are none.
     pub(crate) fn name(&self) -> &str {
-        &self.name
+        if self.has_others { &self.name } else { "" }
     }
 
     /// Whether others may share the outbox.
     pub(crate) fn has_others(&self) -> bool {
-        !self.name.is_empty()
+        self.has_others
     }
 
-    /// The cores that this machine has a way to; nobody asks where there is no other.
+    /// How many other nodes live.
+    pub(crate) fn others(&self) -> &Arc<AtomicU64> {
+        &self.others
+    }
+
+    /// The cores that commands can be sent to from this machine, for the other nodes to know; none where the outbox is a file.
     pub(crate) fn reaches(&self, config: &Config) -> Vec<String> {
         if !self.has_others() {
             return Vec::new();
@@ -101,18 +119,9 @@ impl Node {
 mod tests {
     use super::*;
 
-    fn node(name: &str) -> Node {
-        Node {
-            name: name.to_owned(),
-            leadership: Mutex::default(),
-            is_able: AtomicBool::new(true),
-            last_sign: Mutex::default(),
-        }
-    }
-
     #[test]
     fn a_node_that_the_others_may_take_for_dead_sends_no_command() {
-        let (alone, shared) = (node(""), node("a"));
+        let (alone, shared) = (Node::named("a", false), Node::named("a", true));
         assert_eq!(alone.unseen(), None);
         assert!(shared.unseen().is_some(), "not there yet");
         let now = clock::since_boot();

@@ -50,9 +50,7 @@ impl Timers {
         clock: SteadyClock,
     ) -> Self {
         let config = Arc::new(config);
-        store.lead(leadership);
-        let term = leadership.and_then(Leadership::term).cloned();
-        let clients = Clients::new(Arc::clone(&config), env.clone()).within(term);
+        let clients = Clients::leading(Arc::clone(&config), env.clone(), (&store, leadership));
         Self { config, env, store, clock, logged: BTreeSet::new(), clients, plans: BTreeMap::new() }
     }
 

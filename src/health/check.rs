@@ -4,13 +4,14 @@
 
 pub(crate) mod gather;
 pub(crate) mod listener;
+pub(crate) mod nodes;
 
 use crate::config::Missing;
 use crate::model::time_text::{Unit, short_span};
 use crate::monitoring::local::Account;
 use crate::monitoring::shell::Danger;
 use crate::state_dir::listener_status::ListenerStatus;
-use crate::store::Health;
+use crate::store::{Health, KnownNode};
 use crate::system::order;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -75,6 +76,10 @@ pub(crate) struct Facts {
     pub(crate) dangers: Vec<Danger>,
     /// By core: the hosts that notify for it, where they are several and nobody said what they are to each other.
     pub(crate) origins: BTreeMap<String, Vec<String>>,
+    /// Who shares the outbox, if it is on a server.
+    pub(crate) nodes: Vec<KnownNode>,
+    /// The name of this machine's node.
+    pub(crate) node: String,
 }
 
 /// A state directory that is root's, or has such a spool, where the core's user can't store a notification.
@@ -169,6 +174,7 @@ pub(crate) fn judge(facts: &Facts, thresholds: &Thresholds) -> Verdict {
         Finding::new(Level::Critical, found).remedy(remedy)
     }));
     listener::judge(facts, &mut findings);
+    nodes::judge(&facts.nodes, &mut findings);
     configuration(facts, &mut findings);
     cores(facts, &mut findings);
     origins(facts, &mut findings);
@@ -252,6 +258,16 @@ impl Facts {
         let in_outbox = self.outbox().and_then(|outbox| outbox.summary.oldest).map(|ms| ms / 1000);
         let oldest = [in_spool, in_outbox].into_iter().flatten().min();
         (spooled.saturating_add(queued), oldest.map_or(0, |since| self.now.saturating_sub(since).max(0)))
+    }
+}
+
+impl Facts {
+    /// Another node that has a way to this core.
+    fn reaching(&self, core: &str) -> Option<&str> {
+        let reaches = |node: &&KnownNode| {
+            !node.is_gone() && node.beat.name != self.node && node.beat.reaches.iter().any(|name| name == core)
+        };
+        self.nodes.iter().find(reaches).map(|node| &*node.beat.name)
     }
 }
 
@@ -370,10 +386,13 @@ fn cores(facts: &Facts, findings: &mut Vec<Finding>) {
         let core = if name.is_empty() { "the core".to_owned() } else { format!("the core \"{name}\"") };
         match transport {
             CommandTransport::Open => {}
-            CommandTransport::Closed(why) => {
-                let text = format!("{core} takes no commands: {why}");
-                findings.push(Finding::new(Level::Warning, text).remedy("ackbell doctor"));
-            }
+            CommandTransport::Closed(why) => findings.push(match facts.reaching(name) {
+                // Its files are on that node's machine.
+                Some(node) => Finding::new(Level::Info, format!("{core} gets its commands from node {node}")),
+                None => {
+                    Finding::new(Level::Warning, format!("{core} takes no commands: {why}")).remedy("ackbell doctor")
+                }
+            }),
             CommandTransport::NotTried(why) => {
                 findings.push(Finding::new(Level::Info, format!("whether {core} takes commands wasn't tried: {why}")));
             }

@@ -107,6 +107,10 @@ impl Endpoints {
     }
 
     /// The Socket Mode connections.
+    pub(super) fn node(&self) -> &Node {
+        &self.node
+    }
+
     pub(super) fn sockets(&self) -> &Sockets {
         &self.sockets
     }

@@ -16,6 +16,7 @@ use log::{info, warn};
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,8 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(950);
 const LEADER_LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a node says that it is there.
 const BEAT_INTERVAL: Duration = Duration::from_secs(6);
+/// For the last word to the others.
+const END_PATIENCE: Duration = Duration::from_secs(2);
 /// How often the leader looks for requests whose owner died.
 const TAKE_OVER_INTERVAL: Duration = Duration::from_secs(15);
 
@@ -113,6 +116,7 @@ impl LeaseRenewer {
         if is_due(self.looked, LOOK_INTERVAL / 2) {
             self.looked = Some(Instant::now());
             let look = store.look_at_lease(clock::wall_ms())?;
+            self.node.others().store(u64::try_from(look.nodes - 1).unwrap_or(0), Ordering::Relaxed);
             if look.has_new_requests {
                 (self.on_requests)();
             }
@@ -174,6 +178,16 @@ impl LeaseRenewer {
             warn!("lease not given back reason={:?} action=let_it_end", e.to_string());
         }
         self.node.lead(None);
+    }
+}
+
+/// The process ends: nobody misses this node, and its requests are taken over at once.
+pub(super) fn leave(config: &Config, node: &Node) {
+    if !node.has_others() {
+        return;
+    }
+    if let Err(e) = Store::open(config.outbox_at(), END_PATIENCE).and_then(|(store, _)| store.leave(node.name())) {
+        warn!("the other nodes weren't told reason={:?} action=they_see_it_soon", e.to_string());
     }
 }
 

@@ -114,8 +114,9 @@ impl Listeners {
                 continue;
             }
             let (name, endpoints) = (integration.name.clone(), Arc::clone(&self.endpoints));
+            let others = Arc::clone(endpoints.node().others());
             let handler = Arc::new(move |envelope| endpoints.envelope(&name, envelope));
-            match SocketMode::start(integration.clone(), self.env.clone(), Timing::default(), handler) {
+            match SocketMode::start(integration.clone(), self.env.clone(), (Timing::default(), others), handler) {
                 Ok(socket) => drop(sockets.insert(integration.name.clone(), (integration.clone(), socket))),
                 Err(e) => error!("can't start Socket Mode integration={} reason={:?}", integration.name, e.to_string()),
             }

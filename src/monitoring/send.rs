@@ -82,10 +82,7 @@ pub(crate) fn reaches(core: &Core) -> bool {
     CommandApi::from_core(core).is_some()
         || Transport::all(core, &paths).into_iter().any(|transport| match transport {
             Transport::QueryHandler(path) | Transport::CommandFile(path) => path.exists(),
-            Transport::Livestatus(addresses, _) => addresses.0.iter().any(|address| match address {
-                LivestatusAddress::Unix(path) => path.exists(),
-                LivestatusAddress::Tcp(_) | LivestatusAddress::Tls { .. } => true,
-            }),
+            Transport::Livestatus(addresses, _) => addresses.0.iter().any(LivestatusAddress::may_answer),
         })
 }
 

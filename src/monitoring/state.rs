@@ -5,7 +5,7 @@ use super::error::ReadError;
 use super::paths::Paths;
 use super::transport::StateSource;
 use super::{icinga2, livestatus, members, relay, status};
-use crate::config::Core;
+use crate::config::{Core, LivestatusAddress};
 use crate::model::core_snapshot::Snapshot;
 use crate::model::object::Object;
 
@@ -36,6 +36,18 @@ pub(crate) fn sign_of_life(core: &Core) -> Result<i64, ReadError> {
         }
         _ => read(core, &[]).map(|snapshot| snapshot.created),
     }
+}
+
+/// Whether this machine has the core's status file, or another way to its state than files of this machine.
+pub(crate) fn is_here(core: &Core) -> bool {
+    let one = |core: &Core| {
+        let paths = Paths::find(core);
+        core.is_remote()
+            || core.api.is_some()
+            || paths.status_file.is_some_and(|path| path.exists())
+            || paths.livestatus.is_some_and(|livestatus| livestatus.0.iter().any(LivestatusAddress::may_answer))
+    };
+    one(core) || core.members().iter().any(one)
 }
 
 /// The version of a Naemon, its first two numbers; `None` where neither its state file nor Livestatus says it.

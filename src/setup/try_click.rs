@@ -40,7 +40,8 @@ pub(crate) fn wait(
         let _ = clicked.send(name);
         EnvelopeReply::Empty
     };
-    let socket = SocketMode::start(integration.clone(), env.clone(), Timing::default(), Arc::new(take));
+    let socket =
+        SocketMode::start(integration.clone(), env.clone(), (Timing::default(), Arc::default()), Arc::new(take));
     let socket = socket.map_err(|e| e.to_string())?;
     let is_connected = (0..CONNECT_LOOKS).any(|_| {
         std::thread::sleep(LOOK_EVERY);

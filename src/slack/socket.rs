@@ -21,6 +21,7 @@ use connection::ConnectionEvent;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -95,6 +96,8 @@ struct Shared {
     env: Environment,
     timing: Timing,
     handler: Handler,
+    /// How many other nodes have a connection of the app.
+    others: Arc<AtomicU64>,
     recent: Mutex<VecDeque<String>>,
 }
 
@@ -124,29 +127,34 @@ impl Shared {
 pub(crate) struct SocketMode {
     events: Sender<ConnectionEvent>,
     status: Arc<Mutex<SocketStatus>>,
+    others: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl SocketMode {
-    /// Starts it. The integration must have an app token.
+    /// Starts it. The integration must have an app token. `others`: how many other nodes have a connection of the app.
     pub(crate) fn start(
         integration: Integration,
         env: Environment,
-        timing: Timing,
+        (timing, others): (Timing, Arc<AtomicU64>),
         handler: Handler,
     ) -> io::Result<Self> {
         let (events, inbox) = channel();
         let status =
             Arc::new(Mutex::new(SocketStatus { since: crate::system::clock::wall_ms(), ..SocketStatus::default() }));
-        let shared = Arc::new(Shared { integration, env, timing, handler, recent: Mutex::default() });
+        let for_status = Arc::clone(&others);
+        let shared = Arc::new(Shared { integration, env, timing, handler, others, recent: Mutex::default() });
         let supervisor = Supervisor::new(shared, inbox, events.clone(), Arc::clone(&status));
         let thread = Builder::new().name("socket-mode".into()).spawn(move || supervisor.run())?;
-        Ok(Self { events, status, thread: Some(thread) })
+        Ok(Self { events, status, others: for_status, thread: Some(thread) })
     }
 
     /// The state of the connection.
     pub(crate) fn status(&self) -> SocketStatus {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        // Slack's number is of the greeting; a node that ended since then was counted.
+        status.known = status.known.max(self.others.load(Ordering::Relaxed));
+        status.clone()
     }
 
     /// Connects at once instead of later: the cause of the failure may be gone.

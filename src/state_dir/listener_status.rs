@@ -129,15 +129,17 @@ pub(crate) struct SocketStatus {
     pub(crate) num_connections: u64,
     /// How many of them were ours at that time.
     pub(crate) ours: u64,
+    /// How many are of the other nodes: the most that lived at one time since then.
+    pub(crate) known: u64,
     /// Why the last attempt failed; `None` while all is well.
     pub(crate) last_error: Option<String>,
 }
 
 impl SocketStatus {
-    /// Connections that aren't ours: of another listener with the same app token, or ghosts. Slack sends each click to
+    /// Connections that no node knows: of another listener with the same app token, or ghosts. Slack sends each click to
     /// any one of them, so those that reach them are lost to this listener.
     pub(crate) fn other_connections(&self) -> u64 {
-        self.num_connections.saturating_sub(self.ours)
+        self.num_connections.saturating_sub(self.ours).saturating_sub(self.known)
     }
 }
 

@@ -6,6 +6,7 @@
 //! only as long as nobody took over, and it can claim nothing more.
 
 use super::db::{Row, params};
+use super::node::NODE_MAX;
 use super::{Store, StoreError, outbox};
 use crate::rules::lease::{TTL, Term};
 use crate::state_dir::delivery_lock::DeliveryLock;
@@ -68,6 +69,8 @@ pub(crate) struct LeaseLook {
     pub(crate) has_new_requests: bool,
     /// Grows with every delivery, whichever node wrote it.
     pub(crate) newest_delivery: i64,
+    /// How many nodes live.
+    pub(crate) nodes: i64,
 }
 
 impl Store {
@@ -136,12 +139,14 @@ impl Store {
         let clock = self.db.clock();
         let sql = format!(
             "SELECT until <= {clock} OR until > {clock} + ?2, EXISTS (SELECT 1 FROM action_request WHERE state <> 'done'
-               AND state = 'new' AND due <= ?1), (SELECT COALESCE(MAX(id), 0) FROM delivery) FROM lease WHERE name = 'deliver'"
+               AND state = 'new' AND due <= ?1), (SELECT COALESCE(MAX(id), 0) FROM delivery),
+               (SELECT COUNT(*) FROM node WHERE seen > {clock} - ?3) FROM lease WHERE name = 'deliver'"
         );
         let read = |row: Row<'_>| {
-            Ok(LeaseLook { is_free: row.get(0)?, has_new_requests: row.get(1)?, newest_delivery: row.get(2)? })
+            let (is_free, has_new_requests) = (row.get(0)?, row.get(1)?);
+            Ok(LeaseLook { is_free, has_new_requests, newest_delivery: row.get(2)?, nodes: row.get(3)? })
         };
-        self.db.query_row(&sql, [now, AHEAD_MS], read)
+        self.db.query_row(&sql, [now, AHEAD_MS, millis(NODE_MAX)], read)
     }
 }
 

@@ -4,10 +4,13 @@ mod nights;
 mod world;
 
 use crate::harness::cluster::Cluster;
+use crate::harness::postgres::Postgres;
 use crate::harness::process::signal;
+use crate::harness::proxy::{Proxy, Way};
 use crate::harness::wait;
+use crate::home;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The messages that people see now and that begin so.
 fn heads(cluster: &Cluster, start: &str) -> Vec<Value> {
@@ -166,4 +169,79 @@ fn a_click_counts_once_at_whatever_node_and_two_taps_are_one_command() {
         assert_eq!(commands(service), 1, "{service}\n{}", cluster.logs());
     }
     cluster.sandbox.assert_respected();
+}
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn a_node_without_its_database_or_its_disk_holds_up_nobody() {
+    let mut cluster = Cluster::prepare(std::sync::Arc::clone(Postgres::shared()), 2, "");
+    let proxy = Proxy::start(cluster.postgres.port);
+    cluster.put_behind(0, &proxy);
+    cluster.nodes[0].start();
+    cluster.wait_for_leader();
+    cluster.nodes[1].start();
+    wait::until("both nodes", || {
+        let seen = cluster.seen_by(1);
+        if seen == (vec!["a".to_owned(), "b".to_owned()], Some("a".to_owned())) {
+            Ok(())
+        } else {
+            Err(format!("{seen:?}"))
+        }
+    });
+
+    // A Home that was opened at the other node is the leader's to publish.
+    cluster.clicks_reach(1);
+    home::open(&cluster.sandbox, "U0ALICE001", "home");
+    home::shows(&cluster.sandbox, "U0ALICE001", "Nothing is wrong");
+    cluster.core.set("web01", "Disk", 2);
+    cluster.nodes[0].notify("PROBLEM", "web01", "Disk", "CRITICAL", "full");
+    let card = cluster.expect("CRITICAL: Disk on web01");
+    cluster.nodes[1].signal("STOP");
+    cluster.core.set("web01", "Load", 2);
+    cluster.nodes[0].notify("PROBLEM", "web01", "Load", "CRITICAL", "high");
+    home::shows(&cluster.sandbox, "U0ALICE001", "Load");
+    cluster.nodes[1].signal("CONT");
+    cluster.rests();
+
+    // The leader's COMMIT never arrives, and for the server its transaction goes on. Slack has its answer all the same.
+    proxy.set(Way::SwallowFromCommit);
+    cluster.nodes[0].notify("PROBLEM", "web02", "Disk", "CRITICAL", "full");
+    wait::until("a transaction in the middle", || proxy.way() == Way::Swallow);
+    let started = Instant::now();
+    cluster.sandbox.click(&card, "acknowledge", &json!({}));
+    println!("figure: a click beside a swallowed transaction: {:.1?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    cluster.wait_for_another(0);
+    proxy.set(Way::Pass);
+    cluster.expect("ACKNOWLEDGED, CRITICAL: Disk on web01");
+    cluster.expect("CRITICAL: Disk on web02");
+    cluster.rests();
+    assert_eq!(cluster.core.count("ACKNOWLEDGE_SVC_PROBLEM", "web01", "Disk"), 1, "{}", cluster.logs());
+
+    // The leader's disk fails.
+    let (spool, aside) = (cluster.nodes[1].site.state("spool/new"), cluster.nodes[1].site.state("spool/aside"));
+    std::fs::rename(&spool, &aside).unwrap();
+    std::fs::write(&spool, "").unwrap();
+    cluster.nodes[0].notify("PROBLEM", "web03", "Disk", "CRITICAL", "full");
+    assert_eq!(cluster.wait_for_another(1).0, 0);
+    cluster.expect("CRITICAL: Disk on web03");
+    std::fs::remove_file(&spool).unwrap();
+    std::fs::rename(&aside, &spool).unwrap();
+    wait::until("a node that can deliver again", || {
+        let is_well = cluster.nodes[1].site.run(&["check"]).status.success();
+        if is_well { Ok(()) } else { Err(cluster.nodes[1].site.log()) }
+    });
+    // Whoever ends in good order is missed by nobody.
+    assert_eq!(cluster.nodes[0].stop(), Some(0));
+    let (leader, took) = cluster.wait_for_another(0);
+    assert!(leader == 1 && took < Duration::from_secs(3), "{took:?}");
+    assert_eq!(cluster.seen_by(1), (vec!["b".to_owned()], Some("b".to_owned())));
+
+    // Without a listener a notify that Slack keeps waiting ends before the core ends it.
+    assert_eq!(cluster.nodes[1].stop(), Some(0));
+    cluster.sandbox.tell("faults", &json!({"faults": [{"kind": "slow", "delay_ms": 25_000, "times": 1}]}));
+    let started = Instant::now();
+    cluster.nodes[1].notify("PROBLEM", "web04", "Disk", "CRITICAL", "full");
+    println!("figure: a notify that Slack keeps waiting: {:.1?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
 }

@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::rules::lease::Term;
 use crate::slack::api::Client;
+use crate::store::{Leadership, Store};
 use crate::system::environment::Environment;
 use log::error;
 use std::collections::HashMap;
@@ -21,10 +22,14 @@ impl Clients {
         Self { config, env, known: HashMap::new(), term: None }
     }
 
-    /// See [`Client::within`].
-    pub(crate) fn within(mut self, term: Option<Arc<Term>>) -> Self {
-        self.term = term;
-        self
+    /// The same for a thread that only the leader has: its outbox and its calls are of this lease.
+    pub(crate) fn leading(
+        config: Arc<Config>,
+        env: Environment,
+        (store, leadership): (&Store, Option<&Leadership>),
+    ) -> Self {
+        store.lead(leadership);
+        Self { config, env, known: HashMap::new(), term: leadership.and_then(Leadership::term).cloned() }
     }
 
     /// Puts a configuration in force; nothing happens when it is the same.

@@ -12,7 +12,7 @@ use crate::monitoring::{send, shell};
 use crate::state_dir::listener_status::{self, ListenerStatus};
 use crate::state_dir::owner::closed_by_root;
 use crate::state_dir::{StateDirs, delivery_lock, spool};
-use crate::store::{Health, Store};
+use crate::store::{Health, KnownNode, Store};
 use crate::system::clock;
 use crate::system::environment::Environment;
 use std::collections::BTreeMap;
@@ -61,13 +61,14 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, 
     let at = OutboxAt::of(&state_dir, config.as_ref().and_then(|config| config.database.as_ref()));
     let has_database = matches!(at, OutboxAt::Database(_));
     put(&mut |facts| facts.has_database = has_database);
-    if let Some(head) = audit_head {
-        let seen = has_audit_head(at, head);
-        put(&mut |facts| facts.audit_head = Some(seen.clone()));
-    }
     let closed = closed_state(config.as_ref(), &state_dir);
     put(&mut |facts| facts.closed_state.clone_from(&closed));
-    let mut outbox = outbox(at, now);
+    let store = Store::open_for_reading(at, PATIENCE).map_err(|e| e.to_string());
+    if let Some(head) = audit_head {
+        let seen = has_audit_head(&store, head);
+        put(&mut |facts| facts.audit_head = Some(seen.clone()));
+    }
+    let mut outbox = outbox(&store, now);
     if let (Ok(health), Some(config)) = (&mut outbox, &config) {
         // The others are said already, or nobody wants them any more.
         let is_ready = |i: &&Integration| i.enabled && i.missing_token().is_none();
@@ -76,8 +77,13 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, 
     }
     put(&mut |facts| facts.outbox = Some(outbox.clone()));
     let Some(config) = config else { return };
-    let origins = origins(&config, now);
-    put(&mut |facts| facts.origins.clone_from(&origins));
+    let store = store.ok().flatten();
+    let origins = origins(store.as_ref(), &config, now);
+    let nodes = nodes(store.as_ref());
+    put(&mut |facts| {
+        facts.origins.clone_from(&origins);
+        (facts.nodes, facts.node) = (nodes.clone(), config.listen.node.clone());
+    });
     let mut cores: Vec<config::Core> = config.cores.iter().flat_map(config::Core::members).collect();
     if cores.is_empty() {
         cores.push(crate::monitoring::paths::found());
@@ -152,18 +158,22 @@ fn spool(state_dir: &Path) -> Result<Spool, String> {
     Ok(Spool { files: spool.waiting().0, oldest, bad: spool.bad().len() })
 }
 
-fn outbox(at: OutboxAt<'_>, now: i64) -> Result<Health, String> {
-    let store = Store::open_for_reading(at, PATIENCE).map_err(|e| e.to_string())?;
+fn outbox(store: &Result<Option<Store>, String>, now: i64) -> Result<Health, String> {
     match store {
-        Some(store) => store.health(now.saturating_mul(1000)).map_err(|e| e.to_string()),
-        None => Ok(Health::default()),
+        Ok(Some(store)) => store.health(now.saturating_mul(1000)).map_err(|e| e.to_string()),
+        Ok(None) => Ok(Health::default()),
+        Err(e) => Err(e.clone()),
     }
+}
+
+/// Who shares the outbox; nobody where it is a file. A database that can't be read is told elsewhere.
+pub(crate) fn nodes(store: Option<&Store>) -> Vec<KnownNode> {
+    store.filter(|store| store.is_shared()).and_then(|store| store.nodes().ok()).unwrap_or_default()
 }
 
 /// Several hosts that notify for one core, of which the configuration doesn't say what they are to each other. An outbox
 /// that can't be read is told elsewhere.
-fn origins(config: &Config, now: i64) -> BTreeMap<String, Vec<String>> {
-    let store = Store::open_for_reading(config.outbox_at(), PATIENCE).ok().flatten();
+fn origins(store: Option<&Store>, config: &Config, now: i64) -> BTreeMap<String, Vec<String>> {
     let found = store.and_then(|store| store.origins(now.saturating_mul(1000)).ok()).unwrap_or_default();
     // A relay's token says for which core it speaks.
     let is_known = |core: &config::Core| core.redundant.is_some() || core.is_remote();
@@ -171,9 +181,12 @@ fn origins(config: &Config, now: i64) -> BTreeMap<String, Vec<String>> {
     found.into_iter().filter(|(core, hosts)| hosts.len() > 1 && !is_reported(core)).collect()
 }
 
-fn has_audit_head(at: OutboxAt<'_>, head: &str) -> Result<bool, String> {
-    let store = Store::open_for_reading(at, PATIENCE).map_err(|e| e.to_string())?;
-    store.map_or(Ok(false), |store| store.has_audit_head(head).map_err(|e| e.to_string()))
+fn has_audit_head(store: &Result<Option<Store>, String>, head: &str) -> Result<bool, String> {
+    match store {
+        Ok(Some(store)) => store.has_audit_head(head).map_err(|e| e.to_string()),
+        Ok(None) => Ok(false),
+        Err(e) => Err(e.clone()),
+    }
 }
 
 fn configured(path: Option<&Path>, env: &Environment) -> (Configured, Option<Config>) {

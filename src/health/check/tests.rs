@@ -3,7 +3,7 @@
 use super::*;
 use crate::monitoring::shell::DangerKind;
 use crate::state_dir::listener_status::{Skew, Socket, StatusNote};
-use crate::store::{PausedIntegration, Summary};
+use crate::store::{KnownNode, NodeBeat, PausedIntegration, Summary};
 
 const NOW: i64 = 1_800_000_000;
 const THRESHOLDS: Thresholds = Thresholds {
@@ -32,6 +32,8 @@ fn well() -> Facts {
         closed_state: None,
         dangers: Vec::new(),
         origins: BTreeMap::new(),
+        nodes: Vec::new(),
+        node: "a".into(),
     }
 }
 
@@ -250,4 +252,53 @@ fn a_second_host_that_notifies_is_told_with_the_three_remedies() {
     for remedy in ["redundant = true in [cores.main]", "redundant = false", "ackbell notify --core NAME"] {
         assert!(text.contains(remedy), "{text}");
     }
+}
+
+fn node(name: &str, change: impl FnOnce(&mut KnownNode)) -> KnownNode {
+    let mut beat = NodeBeat::of(name, vec!["main".into()], "1".into());
+    beat.version = "0.1.0".into();
+    let mut node = KnownNode { beat, age_ms: 3000, leads: name == "a" };
+    change(&mut node);
+    node
+}
+
+#[test]
+fn the_nodes_are_known_and_what_differs_between_them_is_told() {
+    let line = |nodes: Vec<KnownNode>| {
+        let text = judge(&Facts { nodes, ..well() }, &THRESHOLDS).text();
+        let (head, rest) = text.split_once(" | ").unwrap();
+        let note = rest.lines().find_map(|line| line.strip_prefix("note: ")).unwrap_or_default();
+        format!("{head}; {note}")
+    };
+    let well = |name| node(name, |_| ());
+    let ok = "ACKBELL OK - nothing waits, the listener 0.1.0 runs";
+    assert_eq!(line(vec![well("a")]), format!("{ok}; node a delivers"));
+    assert_eq!(line(vec![well("b"), well("a"), well("c")]), format!("{ok}; node a delivers; b, c are ready"));
+    for (changed, expected) in [
+        (node("b", |node| node.age_ms = 240_000), "node b was last seen 4 min ago; node a delivers"),
+        (
+            node("b", |node| node.beat.version = "0.2.0".into()),
+            "not all nodes run ackbell 0.1.0, as a does: b; node a delivers; b is ready",
+        ),
+        (
+            node("b", |node| node.beat.config = "2".into()),
+            "the configuration of node a isn't that of b; node a delivers; b is ready",
+        ),
+    ] {
+        assert_eq!(line(vec![well("a"), changed]), format!("ACKBELL WARNING - {expected}"));
+    }
+    let nobody = line(vec![node("a", |node| node.leads = false), well("b")]);
+    assert_eq!(nobody, "ACKBELL WARNING - no node delivers now; a, b could; ");
+}
+
+#[test]
+fn a_core_of_another_nodes_machine_takes_its_commands_there() {
+    let shut = || CommandTransport::Closed("there is no command file".into());
+    let facts = |nodes| Facts { nodes, cores: BTreeMap::from([("main".to_owned(), shut())]), ..well() };
+    let told = |nodes| head(&facts(nodes));
+    let closed = "ACKBELL WARNING - the core \"main\" takes no commands: there is no command file";
+    assert_eq!(told(vec![node("a", |_| ())]), closed, "itself");
+    let gone = node("b", |node| node.age_ms = 16_000);
+    assert!(told(vec![gone]).contains("takes no commands"));
+    assert_eq!(told(vec![node("a", |_| ()), node("b", |_| ())]), head(&well()));
 }

@@ -8,6 +8,7 @@ use crate::system::clock;
 use log::{error, info, warn};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
@@ -137,7 +138,8 @@ impl Supervisor {
         }
         let before = status.other_connections();
         let since = status.since;
-        *status = SocketStatus { connected: true, since, num_connections, ours, last_error: None };
+        let known = self.shared.others.load(Ordering::Relaxed);
+        *status = SocketStatus { connected: true, since, num_connections, ours, known, last_error: None };
         let name = &self.shared.integration.name;
         info!("socket mode connected integration={name} connections={num_connections}");
         if status.other_connections() > before {

@@ -164,6 +164,22 @@ fn peek_close(server: &mut stand_in::Server) -> Message {
 }
 
 #[test]
+fn the_other_nodes_connections_are_no_strangers() {
+    let slack = StandIn::start();
+    let others = Arc::new(AtomicU64::new(1));
+    let (socket, _taken) = slack.run_beside(&others, CALM, nothing);
+    // Ours, one of another node that isn't known yet, one of a known node, and a stranger's.
+    let _server = slack.greet(4);
+    let status = eventually(|| Some(socket.status()).filter(|status| status.connected));
+    assert_eq!(status.other_connections(), 2);
+    others.store(2, Ordering::Relaxed);
+    assert_eq!(socket.status().other_connections(), 1);
+    // A node that ended had been counted.
+    others.store(0, Ordering::Relaxed);
+    assert_eq!(socket.status().other_connections(), 1);
+}
+
+#[test]
 fn a_dead_peer_is_pinged_then_left() {
     let slack = StandIn::start();
     let (socket, _taken) = slack.run(QUICK, nothing);

@@ -3,6 +3,7 @@
 use super::played::PlayedCore;
 use super::postgres::Postgres;
 use super::process::{Running, free_port, signal, text};
+use super::proxy::Proxy;
 use super::sandbox::{Sandbox, by_token};
 use super::site::Site;
 use super::wait;
@@ -107,6 +108,24 @@ impl Cluster {
         assert!(done.status.success(), "{}", text(&done.stderr));
         cluster.clicks_reach(0);
         cluster
+    }
+
+    /// This node reaches its database through a proxy.
+    pub(crate) fn put_behind(&self, node: usize, proxy: &Proxy) {
+        let site = &self.nodes[node].site;
+        let config = std::fs::read_to_string(site.config()).unwrap();
+        let (direct, through) = (format!(":{}/", self.postgres.port), format!(":{}/", proxy.port));
+        assert!(config.contains(&direct), "{config}");
+        std::fs::write(site.config(), config.replace(&direct, &through)).unwrap();
+    }
+
+    /// The nodes, as `check` at this one sees them: their names, and which of them delivers.
+    pub(crate) fn seen_by(&self, node: usize) -> (Vec<String>, Option<String>) {
+        let shown: Value = serde_json::from_slice(&self.nodes[node].site.run(&["check", "--json"]).stdout).unwrap();
+        let nodes = shown["nodes"].as_array().cloned().unwrap_or_default();
+        let name = |node: &Value| node["name"].as_str().unwrap().to_owned();
+        let leader = nodes.iter().find(|node| node["delivers"] == true).map(name);
+        (nodes.iter().filter(|node| node["gone"] == false).map(name).collect(), leader)
     }
 
     /// Asks this cluster's database: a line for each row, its values between bars.

@@ -18,6 +18,8 @@ pub(crate) enum Way {
     Pass,
     /// Connections are taken, and nothing goes through; what was swallowed goes through once it passes again.
     Swallow,
+    /// Passes, and swallows from the next COMMIT on: for the server that transaction goes on.
+    SwallowFromCommit,
     /// Nobody listens, and connections that there are end.
     Refuse,
     /// Each connection, new or old, is reset.
@@ -80,7 +82,10 @@ impl Drop for Proxy {
 impl Inside {
     fn way(&self) -> Way {
         let way = self.way.load(Ordering::SeqCst);
-        [Way::Swallow, Way::Refuse, Way::Reset].into_iter().find(|known| *known as u8 == way).unwrap_or(Way::Pass)
+        [Way::Swallow, Way::SwallowFromCommit, Way::Refuse, Way::Reset]
+            .into_iter()
+            .find(|known| *known as u8 == way)
+            .unwrap_or(Way::Pass)
     }
 
     fn ended(&self) -> bool {
@@ -117,7 +122,7 @@ fn serve(client: &TcpStream, inside: &Arc<Inside>) {
         sleep(LOOK);
     }
     let server = match inside.way() {
-        Way::Pass => TcpStream::connect(("127.0.0.1", inside.to.load(Ordering::SeqCst))).ok(),
+        Way::Pass | Way::SwallowFromCommit => TcpStream::connect(("127.0.0.1", inside.to.load(Ordering::SeqCst))).ok(),
         Way::Swallow | Way::Refuse | Way::Reset => None,
     };
     let Some(server) = server else { return reset(client) };
@@ -143,15 +148,18 @@ fn pump(from: &TcpStream, to: &TcpStream, inside: &Inside) {
                 reset(from);
                 break;
             }
-            Way::Pass => {}
+            Way::Pass | Way::SwallowFromCommit => {}
         }
         match (&mut &*from).read(&mut bytes) {
             Ok(0) => break,
             Ok(read) => {
+                if inside.way() == Way::SwallowFromCommit && bytes[..read].windows(6).any(|word| word == b"COMMIT") {
+                    inside.way.store(Way::Swallow as u8, Ordering::SeqCst);
+                }
                 while inside.way() == Way::Swallow && !inside.ended() {
                     sleep(LOOK);
                 }
-                if inside.way() != Way::Pass || (&mut &*to).write_all(&bytes[..read]).is_err() {
+                if matches!(inside.way(), Way::Refuse | Way::Reset) || (&mut &*to).write_all(&bytes[..read]).is_err() {
                     reset(from);
                     break;
                 }

@@ -5,6 +5,7 @@ use serde_json::json;
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 use tungstenite::{Message, WebSocket};
@@ -102,6 +103,16 @@ impl StandIn {
         timing: Timing,
         reply: impl Fn(&Envelope) -> EnvelopeReply + Send + Sync + 'static,
     ) -> (SocketMode, Receiver<Envelope>) {
+        self.run_beside(&Arc::default(), timing, reply)
+    }
+
+    /// The same where so many other nodes live.
+    pub(super) fn run_beside(
+        &self,
+        others: &Arc<AtomicU64>,
+        timing: Timing,
+        reply: impl Fn(&Envelope) -> EnvelopeReply + Send + Sync + 'static,
+    ) -> (SocketMode, Receiver<Envelope>) {
         let (sender, taken) = channel();
         let sender = Mutex::new(sender);
         let take: Handler = Arc::new(move |envelope| {
@@ -109,6 +120,7 @@ impl StandIn {
             let _ = sender.lock().unwrap().send(envelope);
             reply
         });
+        let timing = (timing, Arc::clone(others));
         let socket = SocketMode::start(self.integration.clone(), Environment::default(), timing, take).unwrap();
         (socket, taken)
     }

@@ -1,0 +1,35 @@
+//! The nodes that share the outbox: who they are, and how each fares.
+
+use super::Step;
+use crate::config::Config;
+use crate::health::check::gather::nodes;
+use crate::health::check::nodes::judged;
+use crate::health::check::{Level, span};
+use crate::store::{KnownNode, Store};
+use std::time::Duration;
+
+const HOP: &str = "nodes";
+/// How long the database may be locked.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A line for each that lives, and what is wrong with them together. A database that can't be read is told elsewhere.
+pub(super) fn all(config: &Config) -> Vec<Step> {
+    let store = Store::open_for_reading(config.outbox_at(), PATIENCE).ok().flatten();
+    let known = nodes(store.as_ref());
+    let mut steps: Vec<Step> = known.iter().filter(|node| !node.is_gone()).map(step).collect();
+    let wrong = judged(&known).into_iter().filter(|finding| finding.level > Level::Info);
+    steps.extend(wrong.map(|finding| Step::warning(HOP, finding.text, finding.remedy.unwrap_or_default())));
+    steps
+}
+
+fn step(node: &KnownNode) -> Step {
+    let beat = &node.beat;
+    let does = if node.leads { "delivers" } else { "is ready" };
+    let core = |name: &String| if name.is_empty() { "the core".to_owned() } else { format!("\"{name}\"") };
+    let reaches = match beat.reaches.iter().map(core).collect::<Vec<_>>().join(", ") {
+        cores if cores.is_empty() => "no core".to_owned(),
+        cores => cores,
+    };
+    let (version, ago) = (&beat.version, span(node.age_ms / 1000));
+    Step::good(HOP, format!("{} {does}: ackbell {version}, seen {ago} ago, sends commands to {reaches}", beat.name))
+}
