@@ -1,4 +1,4 @@
-//! Logs the head of the audit within seconds of each change. Somebody who cuts off the audit's end later can't remove the
+//! Logs the head of the audit within seconds of each change, where listeners share the outbox within half a minute. Somebody who cuts off the audit's end later can't remove the
 //! head from a journal that belongs to another user or is kept elsewhere.
 
 use crate::config::{Config, Database, OutboxAt};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Where each node asks a server.
-const SHARED_INTERVAL: Duration = Duration::from_secs(5);
+const SHARED_INTERVAL: Duration = Duration::from_secs(30);
 /// How long the database may be locked.
 const PATIENCE: Duration = Duration::from_millis(100);
 
