@@ -12,11 +12,13 @@ mod cause;
 mod compose;
 mod drain;
 mod earlier;
+mod error;
 mod here;
 mod log_outcome;
 mod mentions;
 mod renew_token;
 mod repair;
+mod round;
 mod send;
 mod sent;
 mod share;
@@ -25,6 +27,7 @@ mod simulated;
 pub(crate) use compose::{interactivity, message, replacement};
 pub(crate) use drain::{complete, local_time, subscriptions};
 pub(crate) use earlier::{earlier, wall_time};
+pub(crate) use error::{DeliverError, log_orphans};
 pub(crate) use here::{Here, here};
 pub(crate) use mentions::message_mode;
 pub(crate) use send::directly;
@@ -40,23 +43,20 @@ use crate::monitoring::topologies::Topologies;
 use crate::rules::lease::Term;
 use crate::slack::api::Client;
 use crate::state_dir::delivery_lock::DeliveryLock;
-use crate::state_dir::spool::{Spool, SpoolError};
-use crate::store::{DeliveryQueue, Leadership, PURGE_BATCH, Planned, Store, StoreError};
+use crate::state_dir::spool::Spool;
+use crate::store::{DeliveryQueue, Leadership, PURGE_BATCH, Store, StoreError};
 use crate::system::clock::{SteadyClock, millis};
 use crate::system::environment::Environment;
-use log::{error, warn};
+use error::log_put_aside;
 use sent::Sent;
 use simulated::Simulated;
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// A call needs at least this much of the budget, else it is left to the next deliverer.
 const CALL_MIN: Duration = Duration::from_millis(500);
-/// After so long a lease that isn't sure is looked at again.
-const UNSURE_MS: i64 = 300;
 /// How often whoever imports asks a server what is due.
 const SHARED_LOOK_INTERVAL: Duration = Duration::from_secs(10);
 /// Without a listener this many old deliveries are forgotten at a time: a transaction costs two syncs.
@@ -65,77 +65,6 @@ const TIDY_HERE: usize = 100;
 pub(crate) const PATIENCE_SHORT: Duration = Duration::from_secs(5);
 /// The same for the listener.
 pub(crate) const PATIENCE_LONG: Duration = Duration::from_secs(30);
-
-/// Delivery can't go on now; everything is kept.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum DeliverError {
-    #[error(transparent)]
-    Spool(#[from] SpoolError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl DeliverError {
-    /// Puts the database aside if this came of its corruption; the waiting messages that can be read go into a new one.
-    /// `true` when that was done.
-    pub(crate) fn mend(&self, config: &Config, patience: Duration, _lock: &DeliveryLock) -> Result<bool, Self> {
-        let Self::Store(e) = self else { return Ok(false) };
-        // A database on a server is others' as well: nobody puts it aside.
-        if !e.is_corruption() || config.database.is_some() {
-            return Ok(false);
-        }
-        log_put_aside(&Store::replace(&config.state_dir, patience)?.1);
-        Ok(true)
-    }
-
-    /// The database isn't reached: the same may work later, with everything that is open.
-    pub(crate) fn is_passing(&self) -> bool {
-        matches!(self, Self::Store(e) if e.is_passing())
-    }
-
-    /// Another node delivers now.
-    pub(crate) fn is_fenced(&self) -> bool {
-        matches!(self, Self::Store(StoreError::Fenced))
-    }
-
-    /// The database was taken away under us.
-    pub(crate) fn is_moved(&self) -> bool {
-        matches!(self, Self::Store(StoreError::Moved(_)))
-    }
-
-    /// The database on its server can't be used now, or nobody knows whether the last step was kept.
-    pub(crate) fn is_away(&self) -> bool {
-        matches!(self, Self::Store(StoreError::Away(_) | StoreError::Unknown(_)))
-    }
-
-    /// Trying again with the same database is no use. One on a server stays: what can't be read there is one row of many.
-    pub(crate) fn needs_another_database(&self, is_shared: bool) -> bool {
-        matches!(self, Self::Store(e) if matches!(e, StoreError::Moved(_)) || !is_shared && e.is_corruption())
-    }
-}
-
-/// Says how many messages were being sent by whoever delivered before.
-pub(crate) fn log_orphans(orphans: usize) {
-    if orphans > 0 {
-        warn!(
-            "messages were being sent by whoever delivered before count={orphans} action=resend duplicate_possible=true"
-        );
-    }
-}
-
-fn log_put_aside(aside: &Path) {
-    error!("database was corrupt aside={:?} action=recover_waiting", aside.display().to_string());
-}
-
-/// The result of one round over all queues.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Round {
-    pub(crate) attempts: usize,
-    /// When something is due next, in Unix ms; `None` when nothing waits.
-    pub(crate) next: Option<i64>,
-    /// Something was put into another queue, perhaps one of another share.
-    pub(crate) rerouted: bool,
-}
 
 /// The state of one deliverer: connections, caches, the open outbox.
 #[derive(Debug)]
@@ -335,55 +264,6 @@ impl Deliverer {
         self.clock.now_ms()
     }
 
-    /// Sends at most one message per queue of its share, so that no channel waits for another's queue. `until`: Unix ms by which
-    /// the caller must be done. `stop` is asked between two messages.
-    pub(crate) fn round(&mut self, until: Option<i64>, stop: &dyn Fn() -> bool) -> Result<Round, DeliverError> {
-        let mut round = Round { attempts: 0, next: self.awaited, rerouted: false };
-        if self.leadership.is_none() {
-            return Ok(round);
-        }
-        if self.is_unsure() {
-            round.next = Some(self.now_ms().saturating_add(UNSURE_MS));
-            return Ok(round);
-        }
-        // A notify leaves it to the listeners: it has little time.
-        if until.is_none() {
-            self.repair_due(stop)?;
-        }
-        if self.simulated.is_none() {
-            self.renew(self.budget(until));
-        }
-        let share = self.share.clone();
-        for queue in self.store.queues()?.into_iter().filter(|queue| share.has(&queue.integration)) {
-            if self.is_unsure() {
-                round.next = Some(self.now_ms().saturating_add(UNSURE_MS));
-                return Ok(round);
-            }
-            let budget = self.budget(until);
-            if stop() || budget < CALL_MIN {
-                round.next.get_or_insert(self.now_ms());
-                return Ok(round);
-            }
-            let Some(Planned { ready, .. }) = self.plan(&queue)? else { continue };
-            if ready <= self.now_ms() {
-                round.rerouted |= self.send(&queue, budget, stop)?;
-                round.attempts += 1;
-            } else {
-                round.next = Some(round.next.map_or(ready, |next| next.min(ready)));
-            }
-        }
-        if round.attempts > 0 {
-            // A recorded outcome may have opened a queue that this round didn't see.
-            round.next = Some(self.now_ms());
-        }
-        Ok(round)
-    }
-
-    /// Whether another node may lead now.
-    fn is_unsure(&self) -> bool {
-        self.leadership.as_ref().is_some_and(|leadership| !leadership.is_sure())
-    }
-
     /// When to read again what the core may still write about something in the spool, Unix ms.
     pub(crate) fn awaited(&self) -> Option<i64> {
         self.awaited
@@ -401,11 +281,6 @@ impl Deliverer {
             Some(leadership) if !self.store.renew_lease(leadership)? => Err(StoreError::Fenced.into()),
             _ => Ok(()),
         }
-    }
-
-    fn budget(&self, until: Option<i64>) -> Duration {
-        let left = until.map_or(i64::MAX, |until| until.saturating_sub(self.now_ms()));
-        Duration::from_millis(u64::try_from(left).unwrap_or(0))
     }
 
     fn integration(&self, name: &str) -> Option<&Integration> {

@@ -1,5 +1,5 @@
-//! Logs the head of the audit within seconds of each change, on a server within half a minute. Somebody who cuts off the audit's end later can't remove the
-//! head from a journal that belongs to another user or is kept elsewhere.
+//! Logs the head of the audit within seconds of each change, where listeners share the outbox within half a minute. Somebody
+//! who cuts off the audit's end later can't remove the head from a journal that belongs to another user or is kept elsewhere.
 
 use crate::config::{Config, Database, OutboxAt};
 use crate::store::{Head, Store};

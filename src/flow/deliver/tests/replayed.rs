@@ -126,7 +126,7 @@ fn delivered(evening: &Evening) -> Vec<Shown> {
 }
 
 /// What a replay of the log gives, with the number of its calls.
-fn replayed(config: &Config, log: &Path) -> (Vec<Shown>, usize) {
+fn replayed(config: &Config, log: &std::path::Path) -> (Vec<Shown>, usize) {
     let options = ReplayOptions { core: String::new(), from: START - 1, latest: i64::MAX, command: None };
     let found = log_files::find(&[log.to_owned()], options.latest);
     let (mut messages, mut calls) = (Vec::<(String, Shown)>::new(), 0);
