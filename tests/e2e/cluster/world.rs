@@ -319,6 +319,7 @@ impl World {
             m["channel_name"] == format!("load-{}", number % CHANNELS)
                 && m["thread_ts"].is_null()
                 && m["ephemeral_for"].is_null()
+                && m["deleted"] != true
                 && m["text"].as_str().unwrap_or_default().contains(&about)
         };
         messages.iter().filter(is_it).cloned().collect()
