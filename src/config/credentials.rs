@@ -168,7 +168,16 @@ pub(super) fn load_installation(
 
 /// Checks that need the public address, too.
 pub(super) fn check(config: &mut Config, problems: &mut Problems<'_>) {
+    let is_shared = config.database.is_some();
     for integration in &mut config.integrations {
+        if is_shared && integration.enabled && integration.is_installable() {
+            let name = &integration.name;
+            let what = format!("\"{name}\" is installed by a browser, and [database] is shared by several listeners");
+            let remedy =
+                "give it bot_token_file, the same on each listener: an installation's token is kept on one machine";
+            problems.error(None, Mistake::new(what).remedy(remedy));
+            continue;
+        }
         let own =
             if integration.name == DEFAULT_INTEGRATION { String::new() } else { format!("/{}", integration.name) };
         integration.install_at = config.listen.public_url.as_ref().map(|url| format!("{url}{INSTALL_PATH}{own}"));

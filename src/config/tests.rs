@@ -135,6 +135,18 @@ fn single_mistakes_have_their_remedies() {
 }
 
 #[test]
+fn an_installation_is_one_machines_and_a_database_is_shared() {
+    let app = "[slack]\nclient_id = \"1.2\"\nclient_secret = \"s\"\n";
+    let expected = "\"default\" is installed by a browser, and [database] is shared by several listeners\n  give it bot_token_file";
+    let said = |more: &str| problems("a.toml", &format!("{app}{more}[database]\nurl = \"postgres://localhost/o\"\n"));
+    assert!(said("").contains(expected), "{}", said(""));
+    for more in ["bot_token = \"xoxb-1\"\n", "enabled = false\n"] {
+        assert!(!said(more).contains("browser"), "{}", said(more));
+    }
+    assert!(!problems("a.toml", app).contains("[database]"));
+}
+
+#[test]
 fn json_has_places_too() {
     let text = "{\n  \"slack\": {\n    \"webhook_url\": \"https://h/x\",\n    \"colour\": true\n  }\n}";
     assert!(

@@ -45,9 +45,9 @@ pub(crate) enum Step {
 pub(crate) fn step(now: &Moment) -> Step {
     let may_call = now.last_call.is_none_or(|seconds| seconds >= CALL_INTERVAL);
     match now.database {
-        Database::Away(seconds) if seconds >= ANNOUNCED_AFTER && may_call && (now.is_announced || now.waiting > 0) => {
-            Step::Announce
-        }
+        // A listener that was restarted meanwhile edits on at once what the one before it posted.
+        Database::Away(_) if now.is_announced && may_call => Step::Announce,
+        Database::Away(seconds) if seconds >= ANNOUNCED_AFTER && may_call && now.waiting > 0 => Step::Announce,
         Database::Back(seconds) if now.is_announced && seconds >= END_WITHIN => Step::Forget,
         // Ended at once, whenever the last edit was; only an end that failed has to wait.
         Database::Back(seconds)
@@ -77,6 +77,7 @@ mod tests {
             (Away(600), 0, false, None, Step::Nothing),
             (Away(90), 37, true, Some(30), Step::Nothing),
             (Away(120), 37, true, Some(60), Step::Announce),
+            (Away(1), 38, true, None, Step::Announce),
             // A call that failed.
             (Away(90), 37, false, Some(30), Step::Nothing),
             // After a restart nobody knows yet whether it is over.

@@ -47,7 +47,7 @@ fn replication(facts: &ServerFacts) -> Step {
         }
         (false, many) if facts.synchronous_names.is_empty() || !waits => {
             let found = format!(
-                "{many} standby connected, none synchronous: a failover may forget the last clicks, and show the last \
+                "standbys connected: {many}, none synchronous: a failover may forget the last clicks, and show the last \
                  messages twice; notifications are offered again"
             );
             let remedy = "synchronous_standby_names = '*' and synchronous_commit = on, or Patroni's synchronous_mode";
@@ -55,7 +55,7 @@ fn replication(facts: &ServerFacts) -> Step {
         }
         (false, many) => {
             let names = &facts.synchronous_names;
-            Step::good(HOP, format!("{many} standby connected, synchronous_standby_names = '{names}'"))
+            Step::good(HOP, format!("standbys connected: {many}, synchronous_standby_names = '{names}'"))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Three real listeners with a real database, each behind a way of its own to it, and what happens to them.
+//! Three real listeners with a real database, each behind a way of its own to it, two relays, and what happens to them.
 
 mod failover;
 mod judge;
@@ -7,6 +7,7 @@ use crate::harness::cluster::Cluster;
 use crate::harness::postgres::Postgres;
 use crate::harness::process::{Running, signal};
 use crate::harness::proxy::{Proxy, Way};
+use crate::harness::site::Site;
 use crate::model::step::Lot;
 use failover::Failover;
 use serde_json::{Value, json};
@@ -17,6 +18,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const NODES: usize = 3;
+/// Each is the token of a core's relay, after the name of the core.
+const RELAYS: [(&str, &str); 2] =
+    [("north", "north-token-of-32-bytes-or-more-0"), ("south", "south-token-of-32-bytes-or-more-0")];
 /// Slack takes one message a second in each.
 const CHANNELS: usize = 6;
 /// More problems than these, and the edits of so many cards would be what is waited for.
@@ -32,8 +36,8 @@ enum Fault {
 /// A problem of a service that has no other one.
 struct Problem {
     name: String,
-    /// Where its core's `notify` runs.
-    node: usize,
+    /// Where its core's `notify` runs: a node, or a relay after them.
+    at: usize,
     id: u32,
     is_over: bool,
     clicks: usize,
@@ -46,6 +50,7 @@ pub(super) struct World {
     /// Before the database that it follows: that one waits for it at its end.
     failover: Option<Failover>,
     pub(super) cluster: Cluster,
+    relays: Vec<(Running, Site)>,
     ways: Vec<Proxy>,
     lot: Lot,
     faults: [Option<(Fault, Instant)>; NODES],
@@ -58,7 +63,9 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(seed: u64) -> Self {
-        let mut cluster = Cluster::prepare(Arc::new(Postgres::start(&[])), NODES, "[storm]\nthreshold = 1000\n");
+        let cores = RELAYS.map(|(core, token)| format!("[cores.{core}]\nrelay_token = \"{token}\"\n")).concat();
+        let more = format!("{cores}[storm]\nthreshold = 1000\n");
+        let mut cluster = Cluster::prepare(Arc::new(Postgres::start(&[])), NODES, &more);
         let failover = Failover::of_seed(seed, &cluster);
         let port = cluster.postgres.port;
         let ways: Vec<Proxy> = (0..NODES).map(|_| Proxy::start(port)).collect();
@@ -70,12 +77,14 @@ impl World {
             node.start();
         }
         cluster.wait_for_leader();
+        let relays = RELAYS.map(|(_, token)| cluster.relay(token)).map(|site| (site.listen(), site)).into();
         // As Slack is: what happens to a sender happens in the middle of a call.
         let slow = json!({"kind": "slow", "delay_ms": 400, "times": 100_000});
         cluster.sandbox.tell("faults", &json!({"faults": [slow]}));
         Self {
             failover,
             cluster,
+            relays,
             ways,
             lot: Lot(seed),
             faults: [const { None }; NODES],
@@ -95,15 +104,15 @@ impl World {
             if failover <= Instant::now() {
                 self.fail_over();
             }
-            match self.lot.below(20) {
-                0..=4 if self.problems.len() < PROBLEMS => self.begins(),
-                5..=8 => self.ends(),
-                9..=12 => self.click(),
-                13 => self.kill(),
-                14..=15 => self.pause(),
-                16 => self.stop(),
-                17 => self.cut(),
-                18 if self.lot.below(2) == 0 => self.crash(),
+            match self.lot.below(30) {
+                0..=8 if self.problems.len() < PROBLEMS => self.begins(),
+                9..=13 => self.ends(),
+                14..=22 => self.click(),
+                23 => self.kill(),
+                24..=25 => self.pause(),
+                26 => self.stop(),
+                27 => self.cut(),
+                28 if self.lot.below(2) == 0 => self.crash(),
                 _ => {}
             }
             std::thread::sleep(Duration::from_millis(50 + 50 * self.lot.below(10) as u64));
@@ -120,15 +129,20 @@ impl World {
     }
 
     pub(super) fn logs(&self) -> String {
-        format!("{:#?}\n{}", self.cluster.sandbox.texts(), self.cluster.logs())
+        let relays: String = self.relays.iter().map(|(_, site)| format!("== a relay\n{}", site.log())).collect();
+        format!("{:#?}\n{}{relays}", self.cluster.sandbox.texts(), self.cluster.logs())
     }
 
     fn note(&mut self, what: &str) {
         writeln!(self.story, "{:>7.2} s {what}", self.started.elapsed().as_secs_f64()).unwrap();
     }
 
-    /// A node with which nothing is wrong: seven times of ten the leader.
+    /// A node with which nothing is wrong: seven times of ten the leader. Mostly none while there is a fault already, else
+    /// nobody would deliver most of the time.
     fn sound(&mut self) -> Option<usize> {
+        if self.faults.iter().flatten().next().is_some() && self.lot.below(5) > 0 {
+            return None;
+        }
         let leads = self.lot.below(10) < 7;
         let any = self.lot.below(NODES);
         let leader = if leads { self.cluster.leader() } else { None };
@@ -221,8 +235,8 @@ impl World {
     fn begins(&mut self) {
         let name = format!("P{}", self.problems.len());
         let id = self.cluster.core.set("web01", &name, 2);
-        let node = self.lot.below(NODES);
-        self.problems.push(Problem { name, node, id, is_over: false, clicks: 0, answered: false, words: Vec::new() });
+        let at = self.lot.below(NODES + RELAYS.len());
+        self.problems.push(Problem { name, at, id, is_over: false, clicks: 0, answered: false, words: Vec::new() });
         self.notify(self.problems.len() - 1);
     }
 
@@ -248,11 +262,15 @@ impl World {
         } else {
             ("PROBLEM", "CRITICAL", "--problem-id")
         };
-        let told = format!("{} is {state}, at {}", problem.name, self.cluster.nodes[problem.node].name);
-        let (id_text, node) = (problem.id.to_string(), problem.node);
+        let (place, site) = match self.cluster.nodes.get(problem.at) {
+            Some(node) => (node.name.as_str(), &node.site),
+            None => (RELAYS[problem.at - NODES].0, &self.relays[problem.at - NODES].1),
+        };
+        let told = format!("{} is {state}, at {place}", problem.name);
+        let id_text = problem.id.to_string();
         let arguments = ["notify", "--hostname", "web01", "--servicedesc", &problem.name, "--notificationtype", kind];
         let more = ["--servicestate", state, id, &id_text, "--output", &word, "--to", &channel];
-        let mut command = self.cluster.nodes[node].site.command(&[&arguments[..], &more].concat());
+        let mut command = site.command(&[&arguments[..], &more].concat());
         let done = command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
         assert!(done.success(), "notify: {done}");
         self.note(&told);
@@ -301,6 +319,7 @@ impl World {
             m["channel_name"] == format!("load-{}", number % CHANNELS)
                 && m["thread_ts"].is_null()
                 && m["ephemeral_for"].is_null()
+                && m["deleted"] != true
                 && m["text"].as_str().unwrap_or_default().contains(&about)
         };
         messages.iter().filter(is_it).cloned().collect()

@@ -32,7 +32,7 @@ pub(crate) struct Cluster {
     pub(crate) postgres: Arc<Postgres>,
     /// Its name.
     pub(crate) database: String,
-    _core_dir: tempfile::TempDir,
+    core_dir: tempfile::TempDir,
 }
 
 impl Node {
@@ -103,7 +103,7 @@ impl Cluster {
         let core_dir = tempfile::tempdir().unwrap();
         let core = PlayedCore::start(core_dir.path());
         let nodes = (0..count).map(|number| node(number, &sandbox, core_dir.path(), &url, more)).collect();
-        let cluster = Self { nodes, core, sandbox, postgres, database, _core_dir: core_dir };
+        let cluster = Self { nodes, core, sandbox, postgres, database, core_dir };
         let done = cluster.nodes[0].site.run(&["database", "init"]);
         assert!(done.status.success(), "{}", text(&done.stderr));
         cluster.clicks_reach(0);
@@ -126,6 +126,16 @@ impl Cluster {
         let name = |node: &Value| node["name"].as_str().unwrap().to_owned();
         let leader = nodes.iter().find(|node| node["delivers"] == true).map(name);
         (nodes.iter().filter(|node| node["gone"] == false).map(name).collect(), leader)
+    }
+
+    /// A relay with this token, beside the same core; it may go to each node.
+    pub(crate) fn relay(&self, token: &str) -> Site {
+        let to: Vec<String> = self.nodes.iter().map(|node| format!("http://127.0.0.1:{}", node.port)).collect();
+        let core = self.core_dir.path().display();
+        Site::new(&format!(
+            "[relay]\nto = {to:?}\ntoken = \"{token}\"\n\
+             [core]\ncommand_file = \"{core}/core.cmd\"\nstatus_file = \"{core}/status.dat\"\n"
+        ))
     }
 
     /// Asks this cluster's database: a line for each row, its values between bars.

@@ -97,9 +97,8 @@ impl World {
             way.set(Way::Pass);
         }
         failover.forgotten = failover.lags_since.map(|since| (since - ON_ITS_WAY, now()));
-        let kind = if failover.is_synchronous { "synchronous" } else { "asynchronous" };
         self.cluster.postgres = Arc::new(standby);
-        self.note(&format!("the {kind} standby has taken over"));
+        self.note(&format!("the standby has taken over, {}", self.failed_over_to()));
     }
 
     /// How many of these messages the database has forgotten to be there.
@@ -107,6 +106,15 @@ impl World {
         let Some((from, to)) = self.failover.as_ref().and_then(|failover| failover.forgotten) else { return 0 };
         let times = messages.iter().filter(|message| message["thread_ts"].is_null());
         times.filter_map(|m| m["ts"].as_str()?.parse::<f64>().ok()).filter(|ts| (from..to).contains(ts)).count()
+    }
+
+    /// Which kind of standby took over.
+    pub(super) fn failed_over_to(&self) -> &'static str {
+        match &self.failover {
+            None => "none",
+            Some(failover) if failover.is_synchronous => "a synchronous one",
+            Some(_) => "an asynchronous one",
+        }
     }
 
     /// The database may have forgotten clicks.

@@ -10,6 +10,8 @@ impl World {
     pub(in crate::cluster) fn judge(&mut self) -> Result<String, String> {
         wait::until("the database", || self.cluster.try_sql("SELECT 1"));
         let healed = Instant::now();
+        // A relay hands in what it has once somebody takes it.
+        wait::until("the relays", || self.relays.iter().all(|(_, site)| site.spooled("new") == 0));
         let rested = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.cluster.rests()));
         if let Err(why) = rested {
             return Err(format!(
@@ -38,8 +40,9 @@ impl World {
         let (problems, clicks) = (self.problems.len(), self.problems.iter().map(|p| p.clicks).sum::<usize>());
         let taken_back = self.cluster.logs().matches("message taken back").count();
         Ok(format!(
-            "{problems} problems, {clicks} clicks, {} kills, {forgotten} messages forgotten, {twice} shown twice, {taken_back} taken back, quiet after {:.0?}",
+            "{problems} problems, {clicks} clicks, {} kills, a failover to {}, {forgotten} messages forgotten, {twice} shown twice, {taken_back} taken back, quiet after {:.0?}",
             self.kills,
+            self.failed_over_to(),
             healed.elapsed()
         ))
     }
