@@ -6,6 +6,7 @@
 pub(crate) mod delivery_lock;
 pub(crate) mod installation;
 pub(crate) mod listener_status;
+pub(crate) mod machine;
 pub(crate) mod outage;
 pub(crate) mod owner;
 pub(crate) mod spool;

@@ -136,6 +136,8 @@ pub(crate) enum StoreError {
     NeedsInit(String),
     #[error("the database isn't empty: there are rows in {table}; copy into a new one")]
     NotEmpty { table: &'static str },
+    #[error("another listener has the name \"{0}\", too: give each a name of its own in [listen] node")]
+    NameTaken(String),
     #[error("no such row")]
     NoRow,
     #[error("the database {} was taken away", .0.display())]

@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::monitoring::{paths, send};
+use crate::state_dir::machine::machine;
 use crate::store::Leadership;
 use crate::system::clock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,6 +17,8 @@ const SIGN_MAX: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Node {
     name: String,
+    /// Whose name that is.
+    machine: String,
     /// Whether the outbox is on a server.
     has_others: bool,
     leadership: Mutex<Option<Leadership>>,
@@ -30,12 +33,13 @@ pub(crate) struct Node {
 impl Node {
     /// A listener, before it leads.
     pub(crate) fn new(config: &Config) -> Self {
-        Self::named(&config.listen.node, config.database.is_some())
+        Self::named(&config.listen.node, machine(&config.state_dir), config.database.is_some())
     }
 
-    fn named(name: &str, has_others: bool) -> Self {
+    fn named(name: &str, machine: String, has_others: bool) -> Self {
         Self {
             name: name.to_owned(),
+            machine,
             has_others,
             leadership: Mutex::default(),
             is_able: AtomicBool::new(true),
@@ -47,6 +51,11 @@ impl Node {
     /// Its name among the others; empty where there are none.
     pub(crate) fn name(&self) -> &str {
         if self.has_others { &self.name } else { "" }
+    }
+
+    /// Whose name that is.
+    pub(crate) fn machine(&self) -> &str {
+        &self.machine
     }
 
     /// Whether others may share the outbox.
@@ -121,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_node_that_the_others_may_take_for_dead_sends_no_command() {
-        let (alone, shared) = (Node::named("a", false), Node::named("a", true));
+        let (alone, shared) = (Node::named("a", String::new(), false), Node::named("a", String::new(), true));
         assert_eq!(alone.unseen(), None);
         assert!(shared.unseen().is_some(), "not there yet");
         let now = clock::since_boot();

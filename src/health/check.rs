@@ -80,6 +80,8 @@ pub(crate) struct Facts {
     pub(crate) nodes: Vec<KnownNode>,
     /// The name of this machine's node.
     pub(crate) node: String,
+    /// Whose name that is.
+    pub(crate) machine: String,
 }
 
 /// A state directory that is root's, or has such a spool, where the core's user can't store a notification.
@@ -174,7 +176,7 @@ pub(crate) fn judge(facts: &Facts, thresholds: &Thresholds) -> Verdict {
         Finding::new(Level::Critical, found).remedy(remedy)
     }));
     listener::judge(facts, &mut findings);
-    nodes::judge(&facts.nodes, &mut findings);
+    nodes::judge(&facts, &mut findings);
     configuration(facts, &mut findings);
     cores(facts, &mut findings);
     origins(facts, &mut findings);

@@ -112,6 +112,10 @@ impl LeaseRenewer {
         {
             self.renew(store, &leadership)?;
         }
+        // Two of one name would carry out the same requests: whoever comes second does nothing.
+        if is_due(self.beat, BEAT_INTERVAL) {
+            self.beat(store)?;
+        }
         // A step may come a little early.
         if is_due(self.looked, LOOK_INTERVAL / 2) {
             self.looked = Some(Instant::now());
@@ -137,12 +141,15 @@ impl LeaseRenewer {
                 (self.on_requests)();
             }
         }
-        if is_due(self.beat, BEAT_INTERVAL) {
-            let attempt_began = clock::since_boot();
-            store.beat(&NodeBeat::of(self.node.name(), self.node.reaches(&self.config), self.config.fingerprint()))?;
-            self.beat = Some(Instant::now());
-            self.node.was_seen(attempt_began);
-        }
+        Ok(())
+    }
+
+    fn beat(&mut self, store: &Store) -> Result<(), StoreError> {
+        let attempt_began = clock::since_boot();
+        let (node, reaches) = (&self.node, self.node.reaches(&self.config));
+        store.beat(&NodeBeat::of(node.name(), node.machine().to_owned(), reaches, self.config.fingerprint()))?;
+        node.was_seen(attempt_began);
+        self.beat = Some(Instant::now());
         Ok(())
     }
 
@@ -186,7 +193,9 @@ pub(super) fn leave(config: &Config, node: &Node) {
     if !node.has_others() {
         return;
     }
-    if let Err(e) = Store::open(config.outbox_at(), END_PATIENCE).and_then(|(store, _)| store.leave(node.name())) {
+    if let Err(e) =
+        Store::open(config.outbox_at(), END_PATIENCE).and_then(|(store, _)| store.leave(node.name(), node.machine()))
+    {
         warn!("the other nodes weren't told reason={:?} action=they_see_it_soon", e.to_string());
     }
 }

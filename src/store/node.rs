@@ -14,6 +14,8 @@ const FORGET_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NodeBeat {
     pub(crate) name: String,
+    /// Whose name that is.
+    pub(crate) machine: String,
     pub(crate) version: String,
     /// The newest schema that its program knows.
     pub(crate) schema: i64,
@@ -34,9 +36,9 @@ pub(crate) struct KnownNode {
 }
 
 impl NodeBeat {
-    pub(crate) fn of(name: &str, reaches: Vec<String>, config: String) -> Self {
+    pub(crate) fn of(name: &str, machine: String, reaches: Vec<String>, config: String) -> Self {
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        Self { name: name.to_owned(), version, schema: schema::known(), reaches, config }
+        Self { name: name.to_owned(), machine, version, schema: schema::known(), reaches, config }
     }
 }
 
@@ -48,21 +50,27 @@ impl KnownNode {
 }
 
 impl Store {
-    /// Says that a node is there.
+    /// Says that a node is there. An error where a living one of another machine has the same name.
     pub(crate) fn beat(&self, beat: &NodeBeat) -> Result<(), StoreError> {
-        let NodeBeat { name, version, schema, reaches, config } = beat;
+        let NodeBeat { name, machine, version, schema, reaches, config } = beat;
         let clock = self.db.clock();
         let sql = format!(
-            "INSERT INTO node (name, version, schema, seen, reaches, config) VALUES (?1, ?2, ?3, {clock}, ?4, ?5)
-             ON CONFLICT (name) DO UPDATE SET version = excluded.version, schema = excluded.schema, seen = excluded.seen,
-               reaches = excluded.reaches, config = excluded.config"
+            "INSERT INTO node (name, machine, version, schema, seen, reaches, config)
+               VALUES (?1, ?2, ?3, ?4, {clock}, ?5, ?6)
+             ON CONFLICT (name) DO UPDATE SET machine = excluded.machine, version = excluded.version,
+               schema = excluded.schema, seen = excluded.seen, reaches = excluded.reaches, config = excluded.config
+               WHERE node.machine = excluded.machine OR node.seen < {clock} - ?7"
         );
-        self.db.write_alone(&sql, params![name, version, schema, to_json(reaches)?, config]).map(drop)
+        let values = params![name, machine, version, schema, to_json(reaches)?, config, millis(NODE_MAX)];
+        match self.db.write_alone(&sql, values)? {
+            0 => Err(StoreError::NameTaken(name.clone())),
+            _ => Ok(()),
+        }
     }
 
     /// It ends in good order: nobody misses it, and its requests are taken over at once.
-    pub(crate) fn leave(&self, name: &str) -> Result<(), StoreError> {
-        self.db.write_alone("DELETE FROM node WHERE name = ?1", params![name]).map(drop)
+    pub(crate) fn leave(&self, name: &str, machine: &str) -> Result<(), StoreError> {
+        self.db.write_alone("DELETE FROM node WHERE name = ?1 AND machine = ?2", params![name, machine]).map(drop)
     }
 
     /// Removes the rows of nodes that went away long ago.
@@ -76,14 +84,15 @@ impl Store {
     pub(crate) fn nodes(&self) -> Result<Vec<KnownNode>, StoreError> {
         let clock = self.db.clock();
         let sql = format!(
-            "SELECT n.name, n.version, n.schema, n.reaches, n.config, {clock} - n.seen, EXISTS (SELECT 1 FROM lease l
+            "SELECT n.name, n.version, n.schema, n.reaches, n.config, n.machine, {clock} - n.seen, EXISTS (SELECT 1 FROM lease l
                WHERE l.name = 'deliver' AND l.holder = n.name AND l.until > {clock}) FROM node n ORDER BY n.name"
         );
         let mut statement = self.db.prepare_cached(&sql)?;
         let read = |row: Row<'_>| {
             let (name, version, reaches) = (row.get(0)?, row.get(1)?, from_json(&row.get::<String>(3)?)?);
-            let beat = NodeBeat { name, version, schema: row.get(2)?, reaches, config: row.get(4)? };
-            Ok(KnownNode { beat, age_ms: row.get(5)?, leads: row.get(6)? })
+            let (schema, config, machine) = (row.get(2)?, row.get(4)?, row.get(5)?);
+            let beat = NodeBeat { name, machine, version, schema, reaches, config };
+            Ok(KnownNode { beat, age_ms: row.get(6)?, leads: row.get(7)? })
         };
         statement.query_map([], read)?.collect()
     }

@@ -84,9 +84,11 @@ impl ActionWorker {
         let mut is_recovered = false;
         let mut is_first = true;
         loop {
-            let done = if is_recovered { Ok(()) } else { self.recover(std::mem::take(&mut is_first)) };
+            // Before the others see it, its name may be another one's, whose requests these are.
+            let may_recover = !is_recovered && self.node.unseen().is_none();
+            let done = if may_recover { self.recover(std::mem::take(&mut is_first)) } else { Ok(()) };
             let done = done.and_then(|()| self.run_due());
-            is_recovered = done.is_ok();
+            is_recovered = (is_recovered || may_recover) && done.is_ok();
             let pause = done.unwrap_or_else(|e| {
                 // Another node took a request over, or does the same just now.
                 if matches!(e, StoreError::Fenced) {

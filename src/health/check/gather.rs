@@ -10,6 +10,7 @@ use crate::monitoring::error::SendError;
 use crate::monitoring::local::account_of_core;
 use crate::monitoring::{send, shell};
 use crate::state_dir::listener_status::{self, ListenerStatus};
+use crate::state_dir::machine::machine;
 use crate::state_dir::owner::closed_by_root;
 use crate::state_dir::{StateDirs, delivery_lock, spool};
 use crate::store::{Health, KnownNode, Store};
@@ -83,6 +84,7 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, 
     put(&mut |facts| {
         facts.origins.clone_from(&origins);
         (facts.nodes, facts.node) = (nodes.clone(), config.listen.node.clone());
+        facts.machine = machine(&config.state_dir);
     });
     let mut cores: Vec<config::Core> = config.cores.iter().flat_map(config::Core::members).collect();
     if cores.is_empty() {

@@ -1,10 +1,22 @@
 //! Judges the nodes that share an outbox, as each said last.
 
-use super::{Finding, Level, span};
+use super::{Facts, Finding, Level, span};
 use crate::store::KnownNode;
 
-pub(super) fn judge(nodes: &[KnownNode], findings: &mut Vec<Finding>) {
-    findings.extend(judged(nodes));
+pub(super) fn judge(facts: &Facts, findings: &mut Vec<Finding>) {
+    findings.extend(judged(&facts.nodes));
+    findings.extend(namesake(&facts.nodes, &facts.node, &facts.machine));
+}
+
+/// Whether a listener of another machine has this one's name.
+pub(crate) fn namesake(nodes: &[KnownNode], name: &str, machine: &str) -> Option<Finding> {
+    let is_one = |node: &&KnownNode| node.beat.name == name && node.beat.machine != machine && !node.is_gone();
+    nodes.iter().find(is_one).map(|node| {
+        let text =
+            format!("another machine's listener has the name \"{name}\", too: seen {} ago", span(node.age_ms / 1000));
+        Finding::new(Level::Critical, text)
+            .remedy("give each listener a name of its own in [listen] node, and restart them")
+    })
 }
 
 /// What is to be said about the nodes.

@@ -255,7 +255,7 @@ fn a_second_host_that_notifies_is_told_with_the_three_remedies() {
 }
 
 fn node(name: &str, change: impl FnOnce(&mut KnownNode)) -> KnownNode {
-    let mut beat = NodeBeat::of(name, vec!["main".into()], "1".into());
+    let mut beat = NodeBeat::of(name, String::new(), vec!["main".into()], "1".into());
     beat.version = "0.1.0".into();
     let mut node = KnownNode { beat, age_ms: 3000, leads: name == "a" };
     change(&mut node);

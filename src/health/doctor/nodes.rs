@@ -3,8 +3,9 @@
 use super::Step;
 use crate::config::Config;
 use crate::health::check::gather::nodes;
-use crate::health::check::nodes::judged;
+use crate::health::check::nodes::{judged, namesake};
 use crate::health::check::{Level, span};
+use crate::state_dir::machine::machine;
 use crate::store::{KnownNode, Store};
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ pub(super) fn all(config: &Config) -> Vec<Step> {
     let store = Store::open_for_reading(config.outbox_at(), PATIENCE).ok().flatten();
     let known = nodes(store.as_ref());
     let mut steps: Vec<Step> = known.iter().filter(|node| !node.is_gone()).map(step).collect();
-    let wrong = judged(&known).into_iter().filter(|finding| finding.level > Level::Info);
+    let namesake = namesake(&known, &config.listen.node, &machine(&config.state_dir));
+    let wrong = judged(&known).into_iter().chain(namesake).filter(|finding| finding.level > Level::Info);
     steps.extend(wrong.map(|finding| Step::warning(HOP, finding.text, finding.remedy.unwrap_or_default())));
     steps
 }

@@ -284,6 +284,7 @@ CREATE TABLE lease (                           -- who delivers, and until when; 
 );
 CREATE TABLE node (                            -- the listeners that share the outbox
     name TEXT COLLATE "C" PRIMARY KEY,
+    machine TEXT COLLATE "C" NOT NULL,          -- whose name that is: names may be the same by mistake
     version TEXT COLLATE "C" NOT NULL,          -- of its program
     schema BIGINT NOT NULL,                     -- the newest that its program knows
     seen BIGINT NOT NULL,                       -- by the database's clock; Unix ms

@@ -10,6 +10,7 @@ CREATE TABLE lease (                           -- who delivers, and until when; 
 INSERT INTO lease (name) VALUES ('deliver'), ('write');
 CREATE TABLE node (                            -- the listeners that share the outbox
     name TEXT PRIMARY KEY,
+    machine TEXT NOT NULL,                     -- whose name that is: names may be the same by mistake
     version TEXT NOT NULL,                     -- of its program
     schema INTEGER NOT NULL,                   -- the newest that its program knows
     seen INTEGER NOT NULL,                     -- by the database's clock; Unix ms

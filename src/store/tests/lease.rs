@@ -262,7 +262,7 @@ fn a_click_has_one_owner_and_two_taps_for_the_same_are_one_command() {
     store.carry_out_as("a");
     other.carry_out_as("b");
     for (node, cores) in [("a", vec![String::new()]), ("b", vec![String::new()])] {
-        store.beat(&NodeBeat::of(node, cores, String::new())).unwrap();
+        store.beat(&NodeBeat::of(node, String::new(), cores, String::new())).unwrap();
     }
     let of = |key: &str| NewActionRequest { object: "\u{1f}web01\u{1f}".into(), ..request(key) };
     assert_eq!(store.keep_requests(&[of("x")], 0).unwrap(), 1);
@@ -319,15 +319,29 @@ fn what_slack_told_one_node_to_wait_all_do() {
 #[test]
 fn the_nodes_are_known_with_what_they_reach_and_who_leads() {
     let (_directory, store) = store(&[]);
-    store.beat(&NodeBeat::of("a", vec!["branch".into()], "1".into())).unwrap();
-    store.beat(&NodeBeat::of("a", vec!["branch".into(), "main".into()], "2".into())).unwrap();
+    store.beat(&NodeBeat::of("a", String::new(), vec!["branch".into()], "1".into())).unwrap();
+    store.beat(&NodeBeat::of("a", String::new(), vec!["branch".into(), "main".into()], "2".into())).unwrap();
     store.take_lease("a", 0).unwrap().unwrap();
     let nodes = store.nodes().unwrap();
     assert_eq!(nodes.len(), 1);
     assert!(nodes[0].leads && !nodes[0].is_gone() && nodes[0].age_ms < 15_000, "{nodes:?}");
     assert_eq!((nodes[0].beat.reaches.len(), nodes[0].beat.config.as_str()), (2, "2"));
+    // Another machine's listener of that name.
+    let namesake = NodeBeat::of("a", "copy".into(), Vec::new(), "3".into());
+    assert!(matches!(store.beat(&namesake), Err(StoreError::NameTaken(name)) if name == "a"));
+    store.leave("a", "copy").unwrap();
+    assert_eq!(
+        store.nodes().unwrap(),
+        nodes
+            .clone()
+            .into_iter()
+            .map(|node| KnownNode { age_ms: store.nodes().unwrap()[0].age_ms, ..node })
+            .collect::<Vec<_>>()
+    );
     store.db.execute("UPDATE node SET seen = seen - 60000", []).unwrap();
     assert!(store.nodes().unwrap()[0].is_gone());
+    store.beat(&namesake).unwrap();
+    assert_eq!(store.nodes().unwrap()[0].beat.config, "3", "a dead one's name is free");
     store.db.execute("UPDATE node SET seen = 0", []).unwrap();
     store.forget_nodes().unwrap();
     assert_eq!(store.nodes().unwrap(), []);

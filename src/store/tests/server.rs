@@ -195,7 +195,7 @@ fn one_writes_at_a_time_and_who_stops_in_the_middle_holds_the_others_for_a_secon
     // Whatever can't wait doesn't: a click, the lease, a sign of life, and the look for old rows that finds none.
     assert_eq!(short.keep_requests(&[request("click")], 0).unwrap(), 1);
     assert!(short.renew_lease(&leadership).unwrap());
-    short.beat(&NodeBeat::of("a", Vec::new(), String::new())).unwrap();
+    short.beat(&NodeBeat::of("a", String::new(), Vec::new(), String::new())).unwrap();
     short.purge_requests(0, 0).unwrap();
     short.end_lease(&leadership).unwrap();
     assert_eq!(told.recv().unwrap(), "stopped");

@@ -187,7 +187,7 @@ fn an_outbox_moves_whole_and_goes_on_where_it_was() {
     assert!(matches!(store.verify_audit(|_| {}).unwrap(), Chain::Whole { .. }));
     // What was asked for before is gone on with, too.
     store.carry_out_as("a");
-    store.beat(&NodeBeat::of("a", Vec::new(), String::new())).unwrap();
+    store.beat(&NodeBeat::of("a", String::new(), Vec::new(), String::new())).unwrap();
     let open = "SELECT key FROM action_request WHERE state IN ('sending', 'sent', 'parent') OR reply IS NOT NULL";
     let open = texts(&store, open).len();
     assert!(open > 2, "{open}");
