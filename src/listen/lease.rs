@@ -26,7 +26,7 @@ const LEADER_LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a node says that it is there.
 const BEAT_INTERVAL: Duration = Duration::from_secs(5);
 /// For the last word to the others.
-const LEAVE_PATIENCE: Duration = Duration::from_secs(2);
+const END_PATIENCE: Duration = Duration::from_secs(2);
 /// How often the leader looks for requests whose owner died.
 const TAKE_OVER_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -182,11 +182,11 @@ impl LeaseRenewer {
 }
 
 /// The process ends: nobody misses this node, and its requests are taken over at once.
-pub(super) fn leave(config: &Config, node: &Node) {
+pub(super) fn tell_end(config: &Config, node: &Node) {
     if !node.has_others() {
         return;
     }
-    if let Err(e) = Store::open(config.outbox_at(), LEAVE_PATIENCE).and_then(|(store, _)| store.leave(node.name())) {
+    if let Err(e) = Store::open(config.outbox_at(), END_PATIENCE).and_then(|(store, _)| store.end_node(node.name())) {
         warn!("the other nodes weren't told reason={:?} action=they_see_it_soon", e.to_string());
     }
 }

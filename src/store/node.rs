@@ -61,7 +61,7 @@ impl Store {
     }
 
     /// It ends in good order: nobody misses it, and its requests are taken over at once.
-    pub(crate) fn leave(&self, name: &str) -> Result<(), StoreError> {
+    pub(crate) fn end_node(&self, name: &str) -> Result<(), StoreError> {
         self.db.write_alone("DELETE FROM node WHERE name = ?1", params![name]).map(drop)
     }
 
