@@ -134,7 +134,7 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
     // Until the listeners are closed requests are still accepted; they are kept, and done by the next process.
     drop(listeners);
     endpoints.stop();
-    lease::tell_end(&config, &node);
+    lease::end_node(&config, &node);
     status.remove();
     info!("stopped");
     ended

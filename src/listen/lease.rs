@@ -182,7 +182,7 @@ impl LeaseRenewer {
 }
 
 /// The process ends: nobody misses this node, and its requests are taken over at once.
-pub(super) fn tell_end(config: &Config, node: &Node) {
+pub(super) fn end_node(config: &Config, node: &Node) {
     if !node.has_others() {
         return;
     }
