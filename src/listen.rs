@@ -136,7 +136,7 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
     // Until the listeners are closed requests are still accepted; they are kept, and done by the next process.
     drop(listeners);
     endpoints.stop();
-    lease::leave(&config, &node);
+    lease::end_node(&config, &node);
     status.remove();
     info!("stopped");
     ended

@@ -176,7 +176,7 @@ pub(crate) fn judge(facts: &Facts, thresholds: &Thresholds) -> Verdict {
         Finding::new(Level::Critical, found).remedy(remedy)
     }));
     listener::judge(facts, &mut findings);
-    nodes::judge(&facts, &mut findings);
+    nodes::judge(facts, &mut findings);
     configuration(facts, &mut findings);
     cores(facts, &mut findings);
     origins(facts, &mut findings);

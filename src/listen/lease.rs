@@ -189,12 +189,12 @@ impl LeaseRenewer {
 }
 
 /// The process ends: nobody misses this node, and its requests are taken over at once.
-pub(super) fn leave(config: &Config, node: &Node) {
+pub(super) fn end_node(config: &Config, node: &Node) {
     if !node.has_others() {
         return;
     }
     if let Err(e) =
-        Store::open(config.outbox_at(), END_PATIENCE).and_then(|(store, _)| store.leave(node.name(), node.machine()))
+        Store::open(config.outbox_at(), END_PATIENCE).and_then(|(store, _)| store.end_node(node.name(), node.machine()))
     {
         warn!("the other nodes weren't told reason={:?} action=they_see_it_soon", e.to_string());
     }

@@ -69,7 +69,7 @@ impl Store {
     }
 
     /// It ends in good order: nobody misses it, and its requests are taken over at once.
-    pub(crate) fn leave(&self, name: &str, machine: &str) -> Result<(), StoreError> {
+    pub(crate) fn end_node(&self, name: &str, machine: &str) -> Result<(), StoreError> {
         self.db.write_alone("DELETE FROM node WHERE name = ?1 AND machine = ?2", params![name, machine]).map(drop)
     }
 

@@ -21,10 +21,10 @@ pub(crate) fn namesake(nodes: &[KnownNode], name: &str, machine: &str) -> Option
 
 /// What is to be said about the nodes.
 pub(crate) fn judged(nodes: &[KnownNode]) -> Vec<Finding> {
-    let (living, gone): (Vec<&KnownNode>, Vec<&KnownNode>) = nodes.iter().partition(|node| !node.is_gone());
+    let (alive, gone): (Vec<&KnownNode>, Vec<&KnownNode>) = nodes.iter().partition(|node| !node.is_gone());
     let mut findings: Vec<Finding> = gone.into_iter().map(missed).collect();
-    let leader = living.iter().copied().find(|node| node.leads);
-    let others: Vec<&KnownNode> = living.iter().copied().filter(|node| !node.leads).collect();
+    let leader = alive.iter().copied().find(|node| node.leads);
+    let others: Vec<&KnownNode> = alive.iter().copied().filter(|node| !node.leads).collect();
     let Some(reference) = leader.or_else(|| others.first().copied()) else { return findings };
     findings.push(match leader {
         Some(leader) if others.is_empty() => Finding::new(Level::Info, format!("node {} delivers", leader.beat.name)),
@@ -37,7 +37,7 @@ pub(crate) fn judged(nodes: &[KnownNode]) -> Vec<Finding> {
     });
     let known = &reference.beat;
     let differing = |differs: &dyn Fn(&KnownNode) -> bool| {
-        let found: Vec<&KnownNode> = living.iter().copied().filter(|node| differs(node)).collect();
+        let found: Vec<&KnownNode> = alive.iter().copied().filter(|node| differs(node)).collect();
         (!found.is_empty()).then(|| names(&found))
     };
     if let Some(names) = differing(&|node| node.beat.version != known.version) {

@@ -34,6 +34,7 @@ fn well() -> Facts {
         origins: BTreeMap::new(),
         nodes: Vec::new(),
         node: "a".into(),
+        machine: String::new(),
     }
 }
 
@@ -287,6 +288,9 @@ fn the_nodes_are_known_and_what_differs_between_them_is_told() {
     ] {
         assert_eq!(line(vec![well("a"), changed]), format!("ACKBELL WARNING - {expected}"));
     }
+    let copy = node("a", |node| node.beat.machine = "copy".into());
+    let taken = "another machine's listener has the name \"a\", too: seen 3 s ago";
+    assert_eq!(line(vec![copy]), format!("ACKBELL CRITICAL - {taken}; node a delivers"));
     let nobody = line(vec![node("a", |node| node.leads = false), well("b")]);
     assert_eq!(nobody, "ACKBELL WARNING - no node delivers now; a, b could; ");
 }
