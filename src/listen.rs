@@ -106,7 +106,7 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
     let status = StatusWriter::new(&config.runtime_dir);
     let (database, node) = (DatabaseWatch::default(), Arc::new(Node::new(&config)));
     let outage = OutageThread::start(&config, env, &database);
-    let endpoints = Arc::new(Endpoints::new(&config, env, status.clone(), (Arc::clone(&node), database.clone())));
+    let endpoints = Arc::new(Endpoints::new(&config, env, status.clone(), (Arc::clone(&node), &database)));
     endpoints.start_callback(&config, env);
     let listeners = Listeners::open(&config, env, Arc::clone(&endpoints), status.clone());
     info!("listening state_dir={} integrations={}", config.state_dir.display(), config.integrations.len());

@@ -1,17 +1,15 @@
 //! The endpoints as one concrete type: HTTP and Socket Mode call a method for each request, from their own threads.
 
-use super::database_watch::{DatabaseState, DatabaseWatch};
+use super::database_watch::DatabaseWatch;
 use super::message_api::submit::MessageApi;
 use super::metrics;
 use super::oauth::{Installer, Page, Step};
-use super::relays::{HandedIn, Relays};
+use super::relays::Relays;
 use super::sockets::Sockets;
 use crate::config::{Config, Database, OutboxAt};
 use crate::flow::callback::Callback;
 use crate::flow::callback::http_reply::HttpReply;
 use crate::flow::node::Node;
-use crate::monitoring::relay::Speaker;
-use crate::monitoring::relay::clocks::Ahead;
 use crate::rules::verify::Verified;
 use crate::slack::socket::{Envelope, EnvelopeReply};
 use crate::state_dir::listener_status::{Skew, StatusWriter};
@@ -34,7 +32,6 @@ pub(crate) struct Endpoints {
     node: Arc<Node>,
     state_dir: PathBuf,
     database: Option<Database>,
-    watch: DatabaseWatch,
     /// A test's own callback: one that panics, or is late.
     #[cfg(test)]
     pub(super) callback_in_a_test: Option<CallbackInATest>,
@@ -54,19 +51,18 @@ impl Endpoints {
         config: &Config,
         env: &Environment,
         status: StatusWriter,
-        (node, watch): (Arc<Node>, DatabaseWatch),
+        (node, watch): (Arc<Node>, &DatabaseWatch),
     ) -> Self {
         Self {
             callback: OnceLock::new(),
             installer: Installer::new(config, env),
             messages: MessageApi::new(config),
             sockets: Sockets::default(),
-            relays: Relays::new(config),
+            relays: Relays::new(config, watch),
             status,
             node,
             state_dir: config.state_dir.clone(),
             database: config.database.clone(),
-            watch,
             #[cfg(test)]
             callback_in_a_test: None,
         }
@@ -115,16 +111,7 @@ impl Endpoints {
         &self.sockets
     }
 
-    /// `POST /v1/spool`: what relays hand in. While the database of several listeners can't be reached, they keep it: another
-    /// listener may reach it, and this one's disk isn't theirs to fill.
-    pub(super) fn hand_in(&self, speaker: &Speaker, ahead: Ahead, body: &[u8]) -> HandedIn {
-        if matches!(self.watch.known(), DatabaseState::Away(_)) {
-            return HandedIn::No(503, "the centre can't reach its database".to_owned());
-        }
-        self.relays.hand_in(speaker, ahead, body)
-    }
-
-    /// What else relays need to know.
+    /// `POST /v1/spool`: what relays hand in.
     pub(super) fn relays(&self) -> &Relays {
         &self.relays
     }

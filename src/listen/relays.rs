@@ -1,5 +1,10 @@
 //! The centre's end of its relays: what they hand in goes into our own spool, under the names that it has there.
+//!
+//! Where listeners share an outbox, a relay goes to another one when this one can't take it. So its files are in the outbox
+//! before they are *taken*: in the spool of a listener that lost its database or its machine, a problem would come after the
+//! recovery that the relay gave to the other one. The outbox knows what is offered twice by its name.
 
+use super::database_watch::{DatabaseState, DatabaseWatch};
 use crate::config::Config;
 use crate::model::incoming::Incoming;
 use crate::model::notification::clean_line;
@@ -14,9 +19,17 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// So much of a name and of a reason is logged.
 const SHOWN_CHARS_MAX: usize = 200;
+/// So long a batch waits for the outbox; then it is taken all the same, as long as the database is there: it has much to do.
+const IMPORTED_WITHIN: Duration = Duration::from_secs(10);
+/// How often that is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+const AWAY: &str = "the centre can't reach its database";
 
 /// What relays hand in to.
 #[derive(Debug)]
@@ -24,6 +37,8 @@ pub(crate) struct Relays {
     spool: Spool,
     state_dir: PathBuf,
     runtime_dir: PathBuf,
+    /// Of an outbox that listeners share.
+    database: Option<DatabaseWatch>,
     /// For the relays: the variables that our routes and messages use.
     vars: Mutex<String>,
 }
@@ -48,11 +63,12 @@ struct Line<'a> {
 }
 
 impl Relays {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config, watch: &DatabaseWatch) -> Self {
         let relays = Self {
             spool: Spool::new(&config.state_dir),
             state_dir: config.state_dir.clone(),
             runtime_dir: config.runtime_dir.clone(),
+            database: config.database.is_some().then(|| watch.clone()),
             vars: Mutex::default(),
         };
         relays.reconfigure(config);
@@ -69,6 +85,9 @@ impl Relays {
 
     /// Makes a batch durable. `speaker`: whom the token speaks for.
     pub(crate) fn hand_in(&self, speaker: &Speaker, ahead: Ahead, body: &[u8]) -> HandedIn {
+        if self.is_away() {
+            return HandedIn::No(503, AWAY.to_owned());
+        }
         let Ok(text) = std::str::from_utf8(body) else {
             return HandedIn::No(400, "the batch isn't UTF-8".to_owned());
         };
@@ -116,7 +135,22 @@ impl Relays {
             return Err("the centre can't write its spool".to_owned());
         }
         wake::hint(&self.runtime_dir);
+        let began = Instant::now();
+        while self.database.is_some() && entries.iter().any(|(id, _)| self.spool.holds(id.as_str())) {
+            if self.is_away() {
+                return Err(AWAY.to_owned());
+            }
+            if began.elapsed() > IMPORTED_WITHIN {
+                break;
+            }
+            sleep(LOOK);
+        }
         Ok(())
+    }
+
+    /// Whether the database that listeners share can't be reached: relays keep what they have, as another listener may reach it.
+    fn is_away(&self) -> bool {
+        self.database.as_ref().is_some_and(|watch| matches!(watch.known(), DatabaseState::Away(_)))
     }
 }
 

@@ -78,6 +78,11 @@ fn whatever_becomes_of_the_way_nothing_is_lost_and_everybody_is_told() {
         wait::until("all is well again", || get(&night.site, "/healthz") == 200);
     }
     assert_eq!(hand_in(&night.site, &batch), 204);
+    assert_eq!(
+        night.site.spooled("new"),
+        0,
+        "in the outbox, else its recovery could come before it from another listener"
+    );
     assert!(night.core.with(|held| held.commands.is_empty()), "nobody acted");
     let log = night.site.log();
     // Each reason once for each outage, however often it was tried.

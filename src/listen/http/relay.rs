@@ -51,7 +51,7 @@ impl Post<'_> {
         };
         let task = spawn_blocking(move || {
             let _permits = (in_progress, permit, turn);
-            (endpoints.hand_in(&call.speaker, ahead, &bytes), endpoints.relays().vars())
+            (endpoints.relays().hand_in(&call.speaker, ahead, &bytes), endpoints.relays().vars())
         });
         let kept = timeout(KEPT_WITHIN, task).await;
         self.slot.set_busy(false);

@@ -29,7 +29,7 @@ fn server(callback: impl Fn(&Verified) -> HttpReply + Send + Sync + 'static) -> 
     let status = StatusWriter::new(&config.runtime_dir);
     status.update(|status| status.interrupted = Some(StatusNote::now("no disk".to_owned())));
     let node = Arc::new(crate::flow::node::Node::new(&config));
-    let mut endpoints = Endpoints::new(&config, &env, status, (node, DatabaseWatch::default()));
+    let mut endpoints = Endpoints::new(&config, &env, status, (node, &DatabaseWatch::default()));
     endpoints.callback_in_a_test = Some(Box::new(callback));
     let signers = ["first", "second"].map(|name| Signer {
         integration: name.to_owned(),
