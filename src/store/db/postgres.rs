@@ -9,9 +9,12 @@
 //! - A node that stops in its transaction holds the others up for [`IDLE_MAX`]; then the server ends it.
 //! - Where the answer to COMMIT is lost, nobody here knows whether it was kept: [`StoreError::Unknown`]. Everything else that
 //!   fails wasn't kept.
+//! - Writes that nobody asks back about go with the transaction's next statement, and reads that are known before go
+//!   together ([`Link::ahead`]): a server may be far away, and what counts then is how often its answer is waited for.
 //! - A statement that failed lets its transaction be undone: COMMIT would answer *done* to nothing.
 
 mod cells;
+mod question;
 mod server;
 mod tls;
 
@@ -19,7 +22,8 @@ pub(in crate::store) use cells::cell;
 pub(in crate::store) use server::Server;
 
 use super::{Given, StoreError};
-use cells::{Cell as Value, numbered};
+use cells::numbered;
+use question::{Answer, Question, Wanted};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::Future;
@@ -28,7 +32,6 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
-use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, SimpleQueryMessage};
 
 /// So long one call waits for its answer, unless whoever opened the database has less.
@@ -39,6 +42,10 @@ const LIMIT_MIN: Duration = Duration::from_millis(250);
 const STATEMENT_MAX: Duration = Duration::from_secs(4);
 /// So long it lets a transaction wait for its next statement.
 const IDLE_MAX: Duration = Duration::from_secs(1);
+
+/// So many writes, or bytes of them, wait at most until they are sent.
+const LATER_MAX: usize = 200;
+const LATER_BYTES_MAX: usize = 1 << 20;
 
 /// The server's clock, in Unix ms: it goes on within a transaction.
 pub(super) const CLOCK: &str = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
@@ -52,6 +59,13 @@ pub(in crate::store) struct Link {
     limit: Duration,
     /// Of the lease in whose name it writes.
     token: Cell<Option<i64>>,
+    /// Writes of the open transaction that weren't sent yet.
+    later: RefCell<Vec<Question>>,
+    /// While reads are rehearsed they are only noted, each with how often; and nothing is written.
+    is_rehearsing: Cell<bool>,
+    asked: RefCell<HashMap<Question, usize>>,
+    /// Answers to reads that were asked ahead, each with how often it counts.
+    answers: RefCell<HashMap<Question, (Arc<Vec<Row>>, usize)>>,
 }
 
 /// Drives a connection while somebody waits for it, on that thread.
@@ -140,6 +154,10 @@ impl Link {
             transaction,
             limit: patience.clamp(LIMIT_MIN, LIMIT),
             token: Cell::new(None),
+            later: RefCell::default(),
+            is_rehearsing: Cell::new(false),
+            asked: RefCell::default(),
+            answers: RefCell::default(),
         })
     }
 
@@ -153,52 +171,129 @@ impl Link {
     }
 
     /// The rows of a query that changes nothing.
-    pub(super) fn query(&self, sql: &str, given: Given<'_>) -> Result<Vec<Row>, StoreError> {
+    pub(super) fn query(&self, sql: &str, given: Given<'_>) -> Result<Arc<Vec<Row>>, StoreError> {
+        let question = Question::of(sql, given)?;
+        if self.is_rehearsing.get() {
+            *self.asked.borrow_mut().entry(question).or_default() += 1;
+            return Err(StoreError::NoRow);
+        }
         self.check()?;
-        let values = Values::of(given)?;
-        self.repeatable(async |session: &mut Session| {
-            let prepared = session.prepare(sql).await?;
-            let values = values.for_statement(&prepared)?;
-            Ok(session.client.query(&prepared.statement, &values).await?)
-        })
+        if let Some(rows) = self.early(&question) {
+            return Ok(rows);
+        }
+        Ok(Arc::new(self.ask(question, Wanted::Rows)?.rows()))
     }
 
     /// Changes rows; how many.
     pub(super) fn execute(&self, sql: &str, given: Given<'_>) -> Result<usize, StoreError> {
-        let values = Values::of(given)?;
-        let changed = self.in_transaction(async |session: &mut Session| {
-            let prepared = session.prepare(sql).await?;
-            let values = values.for_statement(&prepared)?;
-            Ok(session.client.execute(&prepared.statement, &values).await?)
-        })?;
-        Ok(usize::try_from(changed).unwrap_or(usize::MAX))
+        let question = Question::of(sql, given)?;
+        self.in_transaction(|| Ok(self.ask(question, Wanted::Count)?.count()))
+    }
+
+    /// Changes rows, in an open transaction at the latest with its next statement or its COMMIT.
+    pub(super) fn execute_later(&self, sql: &str, given: Given<'_>) -> Result<(), StoreError> {
+        if self.transaction.get() != State::Open {
+            return self.execute(sql, given).map(drop);
+        }
+        self.check()?;
+        let mut later = self.later.borrow_mut();
+        later.push(Question::of(sql, given)?);
+        let is_much = is_much(&later);
+        drop(later);
+        if is_much { self.flush() } else { Ok(()) }
     }
 
     /// See [`super::Connection::write_alone`].
     pub(super) fn write_alone(&self, sql: &str, given: Given<'_>) -> Result<usize, StoreError> {
         self.check()?;
-        let values = Values::of(given)?;
-        let changed = self.repeatable(async |session: &mut Session| {
-            let prepared = session.prepare(sql).await?;
-            let values = values.for_statement(&prepared)?;
-            Ok(session.client.execute(&prepared.statement, &values).await?)
-        })?;
-        Ok(usize::try_from(changed).unwrap_or(usize::MAX))
+        Ok(self.ask(Question::of(sql, given)?, Wanted::Count)?.count())
     }
 
     /// Changes rows, and gives what it returns of them.
     pub(super) fn write_query(&self, sql: &str, given: Given<'_>) -> Result<Vec<Row>, StoreError> {
-        let values = Values::of(given)?;
-        self.in_transaction(async |session: &mut Session| {
-            let prepared = session.prepare(sql).await?;
-            let values = values.for_statement(&prepared)?;
-            Ok(session.client.query(&prepared.statement, &values).await?)
+        let question = Question::of(sql, given)?;
+        self.in_transaction(|| Ok(self.ask(question, Wanted::Rows)?.rows()))
+    }
+
+    /// Writes a row for each of these values, in few round trips; the rows that come back of each.
+    pub(super) fn write_queries(
+        &self,
+        sql: &str,
+        values: impl Fn(&mut dyn FnMut(Given<'_>) -> Result<(), StoreError>) -> Result<(), StoreError>,
+    ) -> Result<Vec<Vec<Row>>, StoreError> {
+        self.in_transaction(|| {
+            self.flush()?;
+            let (mut some, mut found) = (Vec::new(), Vec::new());
+            values(&mut |given| {
+                some.push(Question::of(sql, given)?);
+                if is_much(&some) {
+                    found.extend(self.ask_all(&std::mem::take(&mut some), Wanted::Rows)?);
+                }
+                Ok(())
+            })?;
+            found.extend(self.ask_all(&some, Wanted::Rows)?);
+            Ok(found.into_iter().map(Answer::rows).collect())
         })
     }
 
     /// Statements without parameters, in the open transaction or in one of their own.
     pub(in crate::store) fn batch(&self, sql: &str) -> Result<(), StoreError> {
-        self.in_transaction(async |session: &mut Session| Ok(session.client.batch_execute(sql).await?))
+        self.in_transaction(|| {
+            self.flush()?;
+            self.repeatable(async |session: &mut Session| Ok(session.client.batch_execute(sql).await?))
+        })
+    }
+
+    /// See [`super::Connection::ahead`].
+    pub(super) fn ahead<T>(
+        &self,
+        reads: impl FnOnce(),
+        work: impl FnOnce() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.check()?;
+        self.is_rehearsing.set(true);
+        reads();
+        self.is_rehearsing.set(false);
+        let (reads, counts): (Vec<Question>, Vec<usize>) = self.asked.take().into_iter().unzip();
+        let mut all = self.later.take();
+        let writes = all.len();
+        all.extend(reads);
+        let answers = self.ask_all(&all, Wanted::Rows)?.into_iter().skip(writes).map(|answer| Arc::new(answer.rows()));
+        self.answers.replace(all.drain(writes..).zip(answers.zip(counts)).collect());
+        let done = work();
+        self.answers.take();
+        done
+    }
+
+    /// The answer to a read that was asked ahead, once for each time that it was.
+    fn early(&self, question: &Question) -> Option<Arc<Vec<Row>>> {
+        let mut answers = self.answers.borrow_mut();
+        let (rows, count) = answers.get_mut(question)?;
+        *count -= 1;
+        let (rows, is_last) = (Arc::clone(rows), *count == 0);
+        if is_last {
+            answers.remove(question);
+        }
+        Some(rows)
+    }
+
+    /// Sends what waits to be sent.
+    fn flush(&self) -> Result<(), StoreError> {
+        self.ask_all(&self.later.take(), Wanted::Rows).map(drop)
+    }
+
+    /// Asks behind what waits to be sent.
+    fn ask(&self, question: Question, wanted: Wanted) -> Result<Answer, StoreError> {
+        let mut all = self.later.take();
+        all.push(question);
+        self.ask_all(&all, wanted)?.pop().ok_or(StoreError::NoRow)
+    }
+
+    fn ask_all(&self, questions: &[Question], wanted: Wanted) -> Result<Vec<Answer>, StoreError> {
+        if questions.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.repeatable(async |session: &mut Session| session.ask(questions, wanted).await)
     }
 
     /// What the server takes a statement's parameters for.
@@ -259,9 +354,11 @@ impl Link {
     }
 
     fn begin_with(&self, lock: &str, has_lock: impl FnOnce(&[SimpleQueryMessage]) -> bool) -> Result<(), StoreError> {
+        self.check()?;
         if self.transaction.get() != State::Idle {
             return Err(StoreError::Content("a transaction within another one".to_owned()));
         }
+        self.answers.take();
         // The server says so before we give up.
         let lock_ms = (self.limit * 4 / 5).min(STATEMENT_MAX).as_millis();
         let (statement_ms, idle_ms) = (STATEMENT_MAX.as_millis(), IDLE_MAX.as_millis());
@@ -290,13 +387,15 @@ impl Link {
     /// Makes the transaction durable.
     pub(in crate::store) fn commit(&self) -> Result<(), StoreError> {
         self.check()?;
-        let session = self.session.take();
-        let Some(session) = session else { return Err(self.server.away("the connection broke")) };
-        let done =
-            self.waiter.wait(Instant::now() + self.limit, async { Ok(session.client.batch_execute("COMMIT").await?) });
+        let (session, later) = (self.session.take(), self.later.take());
+        self.answers.take();
+        let Some(mut session) = session else { return Err(self.server.away("the connection broke")) };
+        // Behind a statement that failed the server takes COMMIT for ROLLBACK, and says so of the statement.
+        let commit = async |client: &Client| client.batch_execute("COMMIT").await;
+        let done = self.waiter.wait(Instant::now() + self.limit, session.ask_and(&later, Wanted::Rows, commit));
         self.transaction.set(State::Idle);
         match done {
-            Ok(()) => {
+            Ok(_) => {
                 self.session.replace(Some(session));
                 Ok(())
             }
@@ -311,6 +410,7 @@ impl Link {
     fn uncommitted(&self, failure: Failure) -> StoreError {
         match failure {
             Failure::Postgres(e) if e.as_db_error().is_some_and(server::is_certain) => self.server.error(&e),
+            Failure::Other(e) => e,
             _ => StoreError::Unknown(self.server.to_string()),
         }
     }
@@ -320,6 +420,8 @@ impl Link {
         if self.transaction.replace(State::Idle) == State::Idle {
             return;
         }
+        self.later.take();
+        self.answers.take();
         let Some(session) = self.session.take() else { return };
         let undone = self
             .waiter
@@ -334,20 +436,20 @@ impl Link {
     /// An error in a transaction that has failed: a statement of it must never run on another connection, by itself.
     fn check(&self) -> Result<(), StoreError> {
         match self.transaction.get() {
+            _ if self.is_rehearsing.get() => Err(StoreError::NoRow),
             State::Idle | State::Open => Ok(()),
             State::Failed => Err(self.server.away("a step before failed, and all of it is undone")),
         }
     }
 
     /// Does it in the open transaction, or in one of its own.
-    fn in_transaction<T>(&self, work: impl AsyncFnMut(&mut Session) -> Result<T, Failure>) -> Result<T, StoreError> {
+    fn in_transaction<T>(&self, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
         self.check()?;
         if self.transaction.get() == State::Open {
-            return self.repeatable(work);
+            return work();
         }
         self.begin()?;
-        let done = self.repeatable(work);
-        match done {
+        match work() {
             Ok(done) => self.commit().map(|()| done),
             Err(e) => {
                 self.roll_back();
@@ -430,6 +532,11 @@ impl Link {
     }
 }
 
+/// Whether as much waits as is sent at once.
+fn is_much(waiting: &[Question]) -> bool {
+    waiting.len() >= LATER_MAX || waiting.iter().map(Question::size).sum::<usize>() >= LATER_BYTES_MAX
+}
+
 /// Takes the write lock.
 const LOCK: &str = "SELECT name FROM lease WHERE name = 'write' FOR UPDATE";
 
@@ -447,57 +554,5 @@ impl Session {
         let prepared = Prepared { statement: self.client.prepare(&text).await?, names: names.into() };
         self.statements.insert(sql.to_owned(), prepared.clone());
         Ok(prepared)
-    }
-}
-
-/// The parameters of one call.
-struct Values<'a> {
-    values: Vec<Value<'a>>,
-    /// Of each, where they have names.
-    names: Vec<&'a str>,
-}
-
-impl<'a> Values<'a> {
-    fn of(given: Given<'a>) -> Result<Self, StoreError> {
-        let mut all = Values { values: Vec::new(), names: Vec::new() };
-        match given {
-            Given::Positional(values) => {
-                for value in values {
-                    all.values.push(Value::of(*value)?);
-                }
-            }
-            Given::Named(values) => {
-                for (name, value) in values {
-                    all.values.push(Value::of(*value)?);
-                    all.names.push(name);
-                }
-            }
-        }
-        Ok(all)
-    }
-
-    /// In the order in which the statement names them, each as the type that it takes: the driver's own word for one that
-    /// doesn't fit looks like a broken connection.
-    fn for_statement(&self, prepared: &Prepared) -> Result<Vec<&(dyn ToSql + Sync)>, Failure> {
-        let wrong = |text: String| Failure::Other(StoreError::Content(text));
-        let wanted = prepared.statement.params();
-        if wanted.len() != self.values.len() {
-            return Err(wrong(format!("{} values for {} parameters", self.values.len(), wanted.len())));
-        }
-        let place = |number: usize| match prepared.names.get(number) {
-            Some(name) => {
-                let found = self.names.iter().position(|given| *given == name.as_str());
-                found.ok_or_else(|| wrong(format!("no value for the parameter {name}")))
-            }
-            None => Ok(number),
-        };
-        let found = wanted.iter().enumerate().map(|(number, wanted)| {
-            let value = &self.values[place(number)?];
-            if !value.fits(wanted) {
-                return Err(wrong(format!("parameter {}: a value of another type than {wanted}", number + 1)));
-            }
-            Ok(value as &(dyn ToSql + Sync))
-        });
-        found.collect()
     }
 }
