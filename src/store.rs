@@ -278,6 +278,16 @@ impl Store {
         Ok(Self::of(db, None))
     }
 
+    /// Does `work`. Where the outbox is on a server, what `reads` begins with is asked before, all of it in one round trip, and
+    /// the same reads of the work get these answers. `reads` itself finds nothing.
+    pub(crate) fn ahead<T, E: From<StoreError>>(
+        &self,
+        reads: impl FnOnce(),
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.db.ahead(reads, work)
+    }
+
     /// Moves the log's content into the database file; done after a pass by short-lived processes.
     pub(crate) fn checkpoint(&self) {
         if let Connection::Sqlite(db) = &self.db {

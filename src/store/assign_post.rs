@@ -81,7 +81,7 @@ impl PostAssigner<'_> {
         };
         let taking = match self.deferred {
             Some(until) => Some(deferred_digest(self.db, self.queue, until, self.now)?),
-            None => taking_new_problems(self.db, self.queue, self.now.saturating_sub(millis(self.quiet)))?,
+            None => self.taking()?,
         };
         let Some(mut newest) = self.newest(&notification.object_key())? else {
             return self.begin(notification, taking, None);
@@ -108,10 +108,24 @@ impl PostAssigner<'_> {
             newest.problem.is_superseded = true;
             let sql =
                 "UPDATE post SET problem = ?2, open = 0, rank = 0, version = version + 1, updated = ?3 WHERE id = ?1";
-            self.db.execute(sql, params![newest.id, to_json(&newest.problem)?, self.now])?;
+            self.db.prepare_cached(sql)?.execute_later(params![newest.id, to_json(&newest.problem)?, self.now])?;
             escalation::superseded(self.db, notification)?;
         }
         self.begin(notification, taking, supersedes.then_some(old))
+    }
+
+    /// What [`Self::assign`] reads first. A digest that it may make is nothing to be asked before.
+    pub(super) fn ask(self, incoming: &Incoming) {
+        let Incoming::Notification(notification) = incoming else { return };
+        if self.deferred.is_none() {
+            let _ = self.taking();
+        }
+        let _ = self.newest(&notification.object_key());
+    }
+
+    /// The digest that takes new problems.
+    fn taking(self) -> Result<Option<i64>, StoreError> {
+        taking_new_problems(self.db, self.queue, self.now.saturating_sub(millis(self.quiet)))
     }
 
     /// A direct message is always a message of its own, and nothing more is to be expected of it.
@@ -132,7 +146,7 @@ impl PostAssigner<'_> {
         novelty: Novelty,
     ) -> Result<PostPlacement, StoreError> {
         let sql = "UPDATE post SET problem = ?2 WHERE id = ?1";
-        self.db.prepare_cached(sql)?.execute(params![newest.id, to_json(&newest.problem)?])?;
+        self.db.prepare_cached(sql)?.execute_later(params![newest.id, to_json(&newest.problem)?])?;
         recovery::heard(self.db, newest.id, newest.problem.is_disputed(), self.now)?;
         let has_line = self.has_line(newest, notification, true);
         let assignment =
@@ -176,7 +190,7 @@ impl PostAssigner<'_> {
                 "UPDATE post SET problem = :problem, open = :open, digest = :digest, rank = :rank,
                    acknowledged = :acknowledged, version = version + :newer, updated = :now WHERE id = :id",
             )?
-            .execute(named_params! {
+            .execute_later(named_params! {
                 ":id": newest.id, ":problem": to_json(&problem)?, ":open": !problem.is_over(), ":digest": newest.digest,
                 ":rank": rank(&problem), ":acknowledged": problem.acknowledged.is_some(), ":newer": !is_custom,
                 ":now": self.now,

@@ -125,11 +125,11 @@ impl Connection {
     /// Does `work`. On a server what `reads` begins with is asked before, all of it together, and the same reads of the work
     /// get these answers, each as often as it was asked. So nothing that the work writes may change what a later one of them
     /// finds. `reads` itself finds no rows, and changes nothing.
-    pub(super) fn ahead<T>(
+    pub(super) fn ahead<T, E: From<StoreError>>(
         &self,
         reads: impl FnOnce(),
-        work: impl FnOnce() -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
         match self {
             Self::Sqlite(_) => work(),
             Self::Postgres(link) => link.ahead(reads, work),

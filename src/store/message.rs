@@ -36,7 +36,7 @@ impl MessageId {
     pub(super) fn give_back(self, db: &Connection, unburned: u32, reason: &str) -> Result<(), StoreError> {
         let table = self.table();
         let sql = format!("UPDATE {table} SET leased = NULL, attempts = attempts - ?2, reason = ?3 WHERE id = ?1");
-        db.execute(&sql, params![self.number(), unburned, reason])?;
+        db.prepare_cached(&sql)?.execute_later(params![self.number(), unburned, reason])?;
         Ok(())
     }
 
@@ -46,7 +46,7 @@ impl MessageId {
         let number = self.number();
         let mut all: Vec<&dyn ToSql> = vec![&number];
         all.extend(values);
-        db.prepare_cached(&sql)?.execute(all.as_slice())?;
+        db.prepare_cached(&sql)?.execute_later(all.as_slice())?;
         Ok(())
     }
 }

@@ -50,7 +50,7 @@ impl Pause<'_> {
         let text = self.reason.map_or("", |reason| &reason.text);
         let code = self.reason.and_then(Reason::code);
         let values = params![integration, scope, channel, self.until, self.now, failures, text, code];
-        db.prepare_cached(sql)?.execute(values)?;
+        db.prepare_cached(sql)?.execute_later(values)?;
         Ok(())
     }
 }
@@ -67,7 +67,7 @@ pub(super) fn end_for_deliveries(db: &Connection, id: Option<i64>) -> Result<(),
 pub(super) fn end_outage(db: &Connection, integration: &str) -> Result<(), StoreError> {
     let sql = "UPDATE pause SET until = 0, failures = 0, past = reason, past_until = since, reason = '', code = NULL
                WHERE integration = ?1 AND scope = 'integration' AND channel = '' AND reason <> ''";
-    db.prepare_cached(sql)?.execute([integration])?;
+    db.prepare_cached(sql)?.execute_later([integration])?;
     Ok(())
 }
 

@@ -245,11 +245,11 @@ impl Link {
     }
 
     /// See [`super::Connection::ahead`].
-    pub(super) fn ahead<T>(
+    pub(super) fn ahead<T, E: From<StoreError>>(
         &self,
         reads: impl FnOnce(),
-        work: impl FnOnce() -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
         self.check()?;
         self.is_rehearsing.set(true);
         reads();

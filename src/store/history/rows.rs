@@ -58,16 +58,21 @@ fn first(text: &str, most: usize) -> String {
     text.chars().take(most).collect()
 }
 
-pub(super) fn known_object(db: &Connection, object: &Object) -> Result<Option<i64>, StoreError> {
+fn known_object(db: &Connection, object: &Object) -> Result<Option<i64>, StoreError> {
     let sql = "SELECT id FROM history_object WHERE core = ?1 AND host = ?2 AND service = ?3";
     let values = params![object.core, object.host, object.service.as_deref().unwrap_or_default()];
     db.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()
 }
 
-pub(super) fn object_id(db: &Connection, object: &Object) -> Result<i64, StoreError> {
+fn object_id(db: &Connection, object: &Object) -> Result<i64, StoreError> {
     if let Some(known) = known_object(db, object)? {
         return Ok(known);
     }
+    add_object(db, object)
+}
+
+/// Writes an object that isn't known yet; its number.
+pub(super) fn add_object(db: &Connection, object: &Object) -> Result<i64, StoreError> {
     let sql = "INSERT INTO history_object (core, host, service) VALUES (?1, ?2, ?3) RETURNING id";
     let values = params![object.core, object.host, object.service.as_deref().unwrap_or_default()];
     db.insert(sql, values)?.ok_or(StoreError::NoRow)
