@@ -59,7 +59,7 @@ mod weekly;
 pub(crate) use action::{ActionOutcome, ActionRequest, Children, NewActionRequest, Transition};
 pub(crate) use audit::{Chain, Head};
 pub(crate) use cause::HostProblem;
-pub(crate) use claim::{Claimed, Planned, Work};
+pub(crate) use claim::{Claimed, Planned, QueueLook, Work};
 pub(crate) use curve::{Drawn, WantedCurve, WantedPicture};
 pub(crate) use delivery_queue::{DeliveryQueue, MessageMode, Target};
 pub(crate) use escalation::{Escalation, StepNotice};

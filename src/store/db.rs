@@ -166,18 +166,28 @@ impl Connection {
     /// Begins a transaction that may write: nobody else writes until it ends. Where this is a connection of a node that leads
     /// ([`Self::lead`]), it begins only while that node has the lease.
     pub(super) fn write(&self) -> Result<Transaction<'_>, StoreError> {
+        self.write_ahead(|| {})
+    }
+
+    /// The same; see [`Self::ahead`] for `reads`, whose answers count until the transaction ends or asks ahead itself.
+    pub(super) fn write_ahead(&self, reads: impl FnOnce()) -> Result<Transaction<'_>, StoreError> {
         match self {
             Self::Sqlite(_) => return self.write_without_lease(),
-            Self::Postgres(link) => link.begin()?,
+            Self::Postgres(link) => link.begin(reads)?,
         }
         Ok(Transaction(self))
     }
 
-    /// The same for what any node may write.
+    /// A transaction for what any node may write.
     pub(super) fn write_without_lease(&self) -> Result<Transaction<'_>, StoreError> {
+        self.write_without_lease_ahead(|| {})
+    }
+
+    /// The same; `reads` as with [`Self::write_ahead`].
+    pub(super) fn write_without_lease_ahead(&self, reads: impl FnOnce()) -> Result<Transaction<'_>, StoreError> {
         match self {
             Self::Sqlite(db) => db.execute_batch("BEGIN IMMEDIATE")?,
-            Self::Postgres(link) => link.begin_without_lease()?,
+            Self::Postgres(link) => link.begin_without_lease(reads)?,
         }
         Ok(Transaction(self))
     }

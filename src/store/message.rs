@@ -26,12 +26,6 @@ impl MessageId {
         }
     }
 
-    /// When people saw its last version, in Unix ms.
-    pub(super) fn edited(self, db: &Connection) -> Result<i64, StoreError> {
-        let sql = format!("SELECT edited FROM {} WHERE id = ?1", self.table());
-        db.prepare_cached(&sql)?.query_row([self.number()], |row| row.get(0))
-    }
-
     /// Gives the message back to its queue; `unburned` attempts don't count.
     pub(super) fn give_back(self, db: &Connection, unburned: u32, reason: &str) -> Result<(), StoreError> {
         let table = self.table();

@@ -102,10 +102,9 @@ impl Store {
         let sql = "SELECT COALESCE(MAX(until), 0) FROM (
               SELECT until FROM pause WHERE integration = ?1 AND scope = 'integration' AND channel = ''
               UNION ALL
-              SELECT until FROM pause WHERE integration = ?1 AND scope = 'channel' AND channel IN (?2, ?3)) AS paused";
-        let channel = queue.channel_id(&self.db)?.unwrap_or_else(|| queue.target.as_text().into_owned());
-        let values = params![queue.integration, queue.target, channel];
-        self.db.prepare_cached(sql)?.query_row(values, |row| row.get(0))
+              SELECT until FROM pause WHERE integration = ?1 AND scope = 'channel'
+                AND channel IN (?2, (SELECT id FROM channel WHERE integration = ?1 AND target = ?2))) AS paused";
+        self.db.prepare_cached(sql)?.query_row(params![queue.integration, queue.target], |row| row.get(0))
     }
 
     /// From when on the integration's messages may be edited, in Unix ms.

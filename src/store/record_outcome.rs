@@ -92,7 +92,10 @@ impl Store {
         quiet: Duration,
         now: i64,
     ) -> Result<Recorded, StoreError> {
-        let transaction = self.db.write_without_lease()?;
+        let ask = || {
+            let _ = (repair::standing(&self.db, claimed), claimed.queue.channel_id(&self.db));
+        };
+        let transaction = self.db.write_without_lease_ahead(ask)?;
         let recorder = Recorder { db: &transaction, claimed, quiet, now };
         recorder.pace(outcome, pace)?;
         let done = match repair::standing(&transaction, claimed)? {

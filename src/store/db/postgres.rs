@@ -23,7 +23,7 @@ pub(in crate::store) use server::Server;
 
 use super::{Given, StoreError};
 use cells::numbered;
-use question::{Answer, Question, Wanted};
+use question::{Answer, Around, Question, Wanted};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::Future;
@@ -251,18 +251,29 @@ impl Link {
         work: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
         self.check()?;
-        self.is_rehearsing.set(true);
-        reads();
-        self.is_rehearsing.set(false);
-        let (reads, counts): (Vec<Question>, Vec<usize>) = self.asked.take().into_iter().unzip();
+        let (reads, counts) = self.rehearse(reads);
         let mut all = self.later.take();
         let writes = all.len();
         all.extend(reads);
-        let answers = self.ask_all(&all, Wanted::Rows)?.into_iter().skip(writes).map(|answer| Arc::new(answer.rows()));
-        self.answers.replace(all.drain(writes..).zip(answers.zip(counts)).collect());
+        let answers = self.ask_all(&all, Wanted::Rows)?.split_off(writes);
+        self.keep(all.split_off(writes), answers, counts);
         let done = work();
         self.answers.take();
         done
+    }
+
+    /// What `reads` asks first, and how often each.
+    fn rehearse(&self, reads: impl FnOnce()) -> (Vec<Question>, Vec<usize>) {
+        self.is_rehearsing.set(true);
+        reads();
+        self.is_rehearsing.set(false);
+        self.asked.take().into_iter().unzip()
+    }
+
+    /// Keeps answers for the reads that are still to come.
+    fn keep(&self, reads: Vec<Question>, answers: Vec<Answer>, counts: Vec<usize>) {
+        let answers = answers.into_iter().map(|answer| Arc::new(answer.rows()));
+        self.answers.replace(reads.into_iter().zip(answers.zip(counts)).collect());
     }
 
     /// The answer to a read that was asked ahead, once for each time that it was.
@@ -293,7 +304,8 @@ impl Link {
         if questions.is_empty() {
             return Ok(Vec::new());
         }
-        self.repeatable(async |session: &mut Session| session.ask(questions, wanted).await)
+        let around = Around::default();
+        self.repeatable(async |session: &mut Session| Ok(session.ask(around, questions, wanted).await?.1))
     }
 
     /// What the server takes a statement's parameters for.
@@ -327,12 +339,12 @@ impl Link {
 
     /// Begins a transaction and takes the write lock. Where this connection writes in the name of a lease: only while that
     /// is in force. Whoever takes it over needs the write lock for that, so it stays in force until the transaction ends.
-    pub(super) fn begin(&self) -> Result<(), StoreError> {
-        let Some(token) = self.token.get() else { return self.begin_without_lease() };
+    pub(super) fn begin(&self, reads: impl FnOnce()) -> Result<(), StoreError> {
+        let Some(token) = self.token.get() else { return self.begin_without_lease(reads) };
         let lock =
             format!("{LOCK}; SELECT name FROM lease WHERE name = 'deliver' AND token = {token} AND until > {CLOCK}");
         let mut leads = false;
-        self.begin_with(&lock, |answer| {
+        self.begin_with(&lock, reads, |answer| {
             leads = has_row(answer, "deliver");
             has_row(answer, "write")
         })?;
@@ -344,16 +356,21 @@ impl Link {
     }
 
     /// The same for what any node may write.
-    pub(super) fn begin_without_lease(&self) -> Result<(), StoreError> {
-        self.begin_with(LOCK, |answer| has_row(answer, "write"))
+    pub(super) fn begin_without_lease(&self, reads: impl FnOnce()) -> Result<(), StoreError> {
+        self.begin_with(LOCK, reads, |answer| has_row(answer, "write"))
     }
 
     /// Begins a transaction where there is no write lock yet; others who do so wait.
     pub(in crate::store) fn begin_making(&self) -> Result<(), StoreError> {
-        self.begin_with("SELECT pg_advisory_xact_lock(7221173)", |_| true)
+        self.begin_with("SELECT pg_advisory_xact_lock(7221173)", || {}, |_| true)
     }
 
-    fn begin_with(&self, lock: &str, has_lock: impl FnOnce(&[SimpleQueryMessage]) -> bool) -> Result<(), StoreError> {
+    fn begin_with(
+        &self,
+        lock: &str,
+        reads: impl FnOnce(),
+        has_lock: impl FnOnce(&[SimpleQueryMessage]) -> bool,
+    ) -> Result<(), StoreError> {
         self.check()?;
         if self.transaction.get() != State::Idle {
             return Err(StoreError::Content("a transaction within another one".to_owned()));
@@ -366,11 +383,14 @@ impl Link {
             "BEGIN; SET LOCAL lock_timeout = {lock_ms}; SET LOCAL statement_timeout = {statement_ms};
              SET LOCAL idle_in_transaction_session_timeout = {idle_ms}; {lock}"
         );
+        let (reads, counts) = self.rehearse(reads);
+        let around = Around { first: &sql, last: "" };
         // The server may have begun it and failed to lock: then this session isn't used again, which ends it.
-        let begun = self.repeatable(async |session: &mut Session| Ok(session.client.simple_query(&sql).await?));
+        let begun = self.repeatable(async |session: &mut Session| session.ask(around, &reads, Wanted::Rows).await);
         match begun {
-            Ok(answer) if has_lock(&answer) => {
+            Ok((answer, answers)) if has_lock(&answer) => {
                 self.transaction.set(State::Open);
+                self.keep(reads, answers, counts);
                 Ok(())
             }
             Ok(_) => {
@@ -390,9 +410,9 @@ impl Link {
         let (session, later) = (self.session.take(), self.later.take());
         self.answers.take();
         let Some(mut session) = session else { return Err(self.server.away("the connection broke")) };
-        // Behind a statement that failed the server takes COMMIT for ROLLBACK, and says so of the statement.
-        let commit = async |client: &Client| client.batch_execute("COMMIT").await;
-        let done = self.waiter.wait(Instant::now() + self.limit, session.ask_and(&later, Wanted::Rows, commit));
+        // Behind a statement that failed the server takes COMMIT for ROLLBACK, and the statement's error is what counts.
+        let commit = Around { first: "", last: "COMMIT" };
+        let done = self.waiter.wait(Instant::now() + self.limit, session.ask(commit, &later, Wanted::Rows));
         self.transaction.set(State::Idle);
         match done {
             Ok(_) => {
@@ -448,7 +468,7 @@ impl Link {
         if self.transaction.get() == State::Open {
             return work();
         }
-        self.begin()?;
+        self.begin(|| {})?;
         match work() {
             Ok(done) => self.commit().map(|()| done),
             Err(e) => {

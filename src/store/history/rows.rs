@@ -114,13 +114,15 @@ impl Store {
         before: i64,
         most: usize,
     ) -> Result<Vec<PastProblem>, StoreError> {
-        let Some(id) = known_object(&self.db, object)? else { return Ok(Vec::new()) };
         let sql = format!(
-            "SELECT {COLUMNS} FROM history h WHERE h.object = ?1 AND h.began < ?2 ORDER BY h.began DESC LIMIT ?3"
+            "SELECT {COLUMNS} FROM history h WHERE h.object = (SELECT id FROM history_object
+               WHERE core = ?1 AND host = ?2 AND service = ?3) AND h.began < ?4 ORDER BY h.began DESC LIMIT ?5"
         );
         let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let service = object.service.as_deref().unwrap_or_default();
         let mut statement = self.db.prepare_cached(&sql)?;
-        statement.query_map([id, before, most], past)?.collect::<Result<_, _>>()
+        let rows = statement.query_map(params![object.core, object.host, service, before, most], past)?;
+        rows.collect::<Result<_, _>>()
     }
 
     /// The objects with these names, in any core or in the named one.

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::Poll;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Error, Row};
+use tokio_postgres::{Client, Error, Row, SimpleQueryMessage};
 
 /// A statement with its values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -95,20 +95,22 @@ impl Question {
     }
 }
 
-impl Session {
-    /// Asks all of them in their order, and gives what each came to in that order. What `wanted` says is of the last; of those
-    /// before it the rows.
-    pub(super) async fn ask(&mut self, questions: &[Question], wanted: Wanted) -> Result<Vec<Answer>, Failure> {
-        self.ask_and(questions, wanted, async |_: &Client| Ok(())).await
-    }
+/// Statements without parameters before and behind others; empty: none.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Around<'a> {
+    pub(super) first: &'a str,
+    pub(super) last: &'a str,
+}
 
-    /// The same, and a statement of another kind behind them.
-    pub(super) async fn ask_and(
+impl Session {
+    /// Asks all of them in their order, and gives what each came to in that order, with what the first ones around them said.
+    /// What `wanted` says is of the last; of those before it the rows.
+    pub(super) async fn ask(
         &mut self,
+        around: Around<'_>,
         questions: &[Question],
         wanted: Wanted,
-        last: impl AsyncFnOnce(&Client) -> Result<(), Error>,
-    ) -> Result<Vec<Answer>, Failure> {
+    ) -> Result<(Vec<SimpleQueryMessage>, Vec<Answer>), Failure> {
         let mut prepared = Vec::with_capacity(questions.len());
         for question in questions {
             prepared.push(self.prepare(&question.sql).await?);
@@ -116,17 +118,26 @@ impl Session {
         let values = questions.iter().zip(&prepared).map(|(question, prepared)| question.for_statement(prepared));
         let values = values.collect::<Result<Vec<_>, _>>()?;
         let client = &self.client;
-        let calls = prepared.iter().zip(&values).enumerate().map(|(number, (prepared, values))| {
-            let is_last = number + 1 == questions.len();
-            call(client, prepared, values, if is_last { wanted } else { Wanted::Rows })
-        });
-        let started = Started::begin(calls).await;
-        let last = last(client).await;
+        let first = Sent::begin(simple(client, around.first)).await;
+        let mut sent = Vec::with_capacity(questions.len());
+        for (number, (prepared, values)) in prepared.iter().zip(&values).enumerate() {
+            let wanted = if number + 1 == questions.len() { wanted } else { Wanted::Rows };
+            sent.push(Sent::begin(call(client, prepared, values, wanted)).await);
+        }
+        let last = Sent::begin(simple(client, around.last)).await;
         // The first one that failed is why those behind it did.
-        let answers = started.finish().await?;
-        last?;
-        Ok(answers)
+        let first = first.answer().await?;
+        let mut answers = Vec::with_capacity(questions.len());
+        for one in sent {
+            answers.push(one.answer().await?);
+        }
+        last.answer().await?;
+        Ok((first, answers))
     }
+}
+
+async fn simple(client: &Client, sql: &str) -> Result<Vec<SimpleQueryMessage>, Error> {
+    if sql.is_empty() { Ok(Vec::new()) } else { client.simple_query(sql).await }
 }
 
 async fn call(
@@ -141,33 +152,22 @@ async fn call(
     })
 }
 
-/// Calls that were sent; those that have ended already, with how.
-struct Started<F: Future>(Vec<(Pin<Box<F>>, Option<F::Output>)>);
+/// A call that was sent, and how it ended if it has.
+struct Sent<F: Future>(Pin<Box<F>>, Option<F::Output>);
 
-impl<F: Future<Output = Result<Answer, Error>>> Started<F> {
+impl<F: Future> Sent<F> {
     /// A call is sent when it is asked for the first time.
-    async fn begin(calls: impl Iterator<Item = F>) -> Self {
-        let mut calls: Vec<(Pin<Box<F>>, Option<F::Output>)> = calls.map(|call| (Box::pin(call), None)).collect();
-        std::future::poll_fn(|context| {
-            for (call, ended) in &mut calls {
-                if let Poll::Ready(result) = call.as_mut().poll(context) {
-                    *ended = Some(result);
-                }
-            }
-            Poll::Ready(())
-        })
-        .await;
-        Self(calls)
+    async fn begin(call: F) -> Self {
+        let mut call = Box::pin(call);
+        let asked = std::future::poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await;
+        let ended = if let Poll::Ready(ended) = asked { Some(ended) } else { None };
+        Self(call, ended)
     }
 
-    async fn finish(self) -> Result<Vec<Answer>, Error> {
-        let mut answers = Vec::with_capacity(self.0.len());
-        for (call, ended) in self.0 {
-            answers.push(match ended {
-                Some(result) => result?,
-                None => call.await?,
-            });
+    async fn answer(self) -> F::Output {
+        match self.1 {
+            Some(ended) => ended,
+            None => self.0.await,
         }
-        Ok(answers)
     }
 }
