@@ -38,6 +38,8 @@ pub(super) enum PostPlacement {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Assignment {
     pub(super) post: i64,
+    /// It was made for this delivery.
+    pub(super) is_new: bool,
     pub(super) digest: Option<i64>,
     /// It gets a line of its own in the thread.
     pub(super) has_line: bool,
@@ -134,7 +136,7 @@ impl PostAssigner<'_> {
                    VALUES (?1, ?2, ?3, 0, '', ?4) RETURNING id";
         let values = params![self.queue.integration, self.queue.target, message.object_key(), self.now];
         let post = self.db.insert(sql, values)?.ok_or(StoreError::NoRow)?;
-        let assignment = Assignment { post, digest: None, has_line: true, urgency: URGENCY_DIRECT_MESSAGE };
+        let assignment = Assignment { post, is_new: true, digest: None, has_line: true, urgency: URGENCY_DIRECT_MESSAGE };
         Ok(PostPlacement::Waiting { assignment, has_mentions: true, superseded: None })
     }
 
@@ -149,8 +151,7 @@ impl PostAssigner<'_> {
         self.db.prepare_cached(sql)?.execute_later(params![newest.id, to_json(&newest.problem)?])?;
         recovery::heard(self.db, newest.id, newest.problem.is_disputed(), self.now)?;
         let has_line = self.has_line(newest, notification, true);
-        let assignment =
-            Assignment { post: newest.id, digest: newest.digest, has_line, urgency: urgency(notification) };
+        let assignment = newest.assignment(has_line, notification);
         let is_threaded = self.mode == MessageMode::Editable { threaded: true };
         match novelty {
             Novelty::Waits => Ok(PostPlacement::Recovers(assignment)),
@@ -209,8 +210,7 @@ impl PostAssigner<'_> {
             return Ok(PostPlacement::Known);
         }
         let has_line = self.has_line(newest, notification, is_turn);
-        let assignment =
-            Assignment { post: newest.id, digest: newest.digest, has_line, urgency: urgency(notification) };
+        let assignment = newest.assignment(has_line, notification);
         Ok(PostPlacement::Waiting { assignment, has_mentions: change == Change::Worse, superseded: None })
     }
 
@@ -243,7 +243,7 @@ impl PostAssigner<'_> {
             problem_joined(self.db, digest, self.now)?;
         }
         let has_line = digest.is_some() || self.mode != MessageMode::Editable { threaded: false };
-        let assignment = Assignment { post, digest, has_line, urgency: urgency(notification) };
+        let assignment = Assignment { post, is_new: true, digest, has_line, urgency: urgency(notification) };
         Ok(PostPlacement::Waiting { assignment, has_mentions: true, superseded })
     }
 
@@ -282,6 +282,11 @@ impl PostAssigner<'_> {
 }
 
 impl Newest {
+    fn assignment(&self, has_line: bool, notification: &Notification) -> Assignment {
+        let urgency = urgency(notification);
+        Assignment { post: self.id, is_new: false, digest: self.digest, has_line, urgency }
+    }
+
     fn accepts(&self, notification: &Notification, mode: MessageMode, is_another: bool) -> bool {
         if notification.kind == Kind::Custom {
             return self.is_open && mode == MessageMode::Editable { threaded: true };

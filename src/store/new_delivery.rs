@@ -53,7 +53,8 @@ impl NewDeliveryRow {
             }
             PostPlacement::Waiting { assignment, has_mentions, superseded } => {
                 if let Some(post) = superseded {
-                    let old = Assignment { post, digest: None, has_line: false, urgency: assignment.urgency };
+                    let urgency = assignment.urgency;
+                    let old = Assignment { post, is_new: false, digest: None, has_line: false, urgency };
                     self.write_waiting(db, NOBODY, &old)?;
                 }
                 let mentions = if has_mentions { &self.mentions } else { NOBODY };
@@ -71,8 +72,10 @@ impl NewDeliveryRow {
         let sql = "INSERT INTO delivery (notification, integration, target, object, mentions, annotation, state, since,
                      post, digest, line, urgency) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'waiting', ?7, ?8, ?9, ?10, ?11)";
         let DeliveryQueue { integration, target } = &self.queue;
-        let Assignment { post, digest, has_line, urgency } = assignment;
-        curve::covered(db, *post)?;
+        let Assignment { post, is_new, digest, has_line, urgency } = assignment;
+        if !is_new {
+            curve::covered(db, *post)?;
+        }
         db.prepare_cached(sql)?.execute_later(params![
             self.seq,
             integration,
