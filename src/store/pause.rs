@@ -98,12 +98,14 @@ pub(super) fn fill_codes(db: &Connection) -> Result<(), StoreError> {
 impl Store {
     /// Until when the queue must hold still, in Unix ms; 0 when it needn't.
     pub(crate) fn paused_until(&self, queue: &DeliveryQueue) -> Result<i64, StoreError> {
-        // Two searches by the whole key: with OR, SQLite reads the pauses of all the integration's channels.
+        // Three searches by the whole key: else the pauses of all the integration's channels are read.
         let sql = "SELECT COALESCE(MAX(until), 0) FROM (
               SELECT until FROM pause WHERE integration = ?1 AND scope = 'integration' AND channel = ''
               UNION ALL
+              SELECT until FROM pause WHERE integration = ?1 AND scope = 'channel' AND channel = ?2
+              UNION ALL
               SELECT until FROM pause WHERE integration = ?1 AND scope = 'channel'
-                AND channel IN (?2, (SELECT id FROM channel WHERE integration = ?1 AND target = ?2))) AS paused";
+                AND channel = (SELECT id FROM channel WHERE integration = ?1 AND target = ?2)) AS paused";
         self.db.prepare_cached(sql)?.query_row(params![queue.integration, queue.target], |row| row.get(0))
     }
 
