@@ -136,7 +136,8 @@ impl PostAssigner<'_> {
                    VALUES (?1, ?2, ?3, 0, '', ?4) RETURNING id";
         let values = params![self.queue.integration, self.queue.target, message.object_key(), self.now];
         let post = self.db.insert(sql, values)?.ok_or(StoreError::NoRow)?;
-        let assignment = Assignment { post, is_new: true, digest: None, has_line: true, urgency: URGENCY_DIRECT_MESSAGE };
+        let assignment =
+            Assignment { post, is_new: true, digest: None, has_line: true, urgency: URGENCY_DIRECT_MESSAGE };
         Ok(PostPlacement::Waiting { assignment, has_mentions: true, superseded: None })
     }
 

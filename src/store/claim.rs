@@ -175,12 +175,7 @@ impl Store {
         Ok(next)
     }
 
-    fn plan_post(
-        &self,
-        queue: &DeliveryQueue,
-        mode: MessageMode,
-        now: i64,
-    ) -> Result<Option<Planned>, StoreError> {
+    fn plan_post(&self, queue: &DeliveryQueue, mode: MessageMode, now: i64) -> Result<Option<Planned>, StoreError> {
         let sql = "SELECT post, ready FROM (
               SELECT d.post, d.id, d.urgency,
                 CASE WHEN :editable AND p.ts IS NOT NULL AND p.shown < p.version AND p.due < edits.until THEN edits.until
@@ -242,7 +237,8 @@ impl Store {
         let ask = || {
             let _ = (self.message(id), self.queued(which, number), self.waiting_span(id, now));
         };
-        let read = || Ok::<_, StoreError>((self.message(id)?, self.queued(which, number)?, self.waiting_span(id, now)?));
+        let read =
+            || Ok::<_, StoreError>((self.message(id)?, self.queued(which, number)?, self.waiting_span(id, now)?));
         let ((message, edited, problem), queued, span) = self.db.ahead(ask, read)?;
         let work = match queued.first().map(|queued| &queued.incoming) {
             Some(Incoming::DirectMessage(message)) => Work::DirectMessage(Box::new(message.clone())),
@@ -251,13 +247,7 @@ impl Store {
         Ok(((message, edited), work, queued, span))
     }
 
-    fn claim_digest(
-        &self,
-        number: i64,
-        step: DigestStep,
-        mode: MessageMode,
-        now: i64,
-    ) -> Result<Claim, StoreError> {
+    fn claim_digest(&self, number: i64, step: DigestStep, mode: MessageMode, now: i64) -> Result<Claim, StoreError> {
         let (mut message, edited, mentioned) = self.message(MessageId::Digest(number))?;
         message.mentioned = serde_json::from_str(&mentioned).unwrap_or_default();
         let stats = Box::new(self.digest_stats(number)?);
@@ -292,7 +282,8 @@ impl Store {
             MessageId::Digest(_) => "mentioned",
         };
         let table = id.table();
-        let sql = format!("SELECT version, shown, channel, ts, plain, attempts, {json}, edited FROM {table} WHERE id = ?1");
+        let sql =
+            format!("SELECT version, shown, channel, ts, plain, attempts, {json}, edited FROM {table} WHERE id = ?1");
         let read = |row: Row<'_>| {
             let message = Message {
                 id,

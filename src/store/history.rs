@@ -149,12 +149,12 @@ impl OpenProblem {
 
 /// The object's number, if it has one, and its problem that goes on.
 fn load(db: &Connection, object: &Object) -> Result<Option<(i64, Option<OpenProblem>)>, StoreError> {
-    let sql = "SELECT o.id, p.began, p.notified, p.flapped, p.counted, p.counted_contact, p.answered, p.person, p.remark,
+    let sql =
+        "SELECT o.id, p.began, p.notified, p.flapped, p.counted, p.counted_contact, p.answered, p.person, p.remark,
                  p.destination, p.problem FROM history_object o LEFT JOIN open_problem p ON p.object = o.id
                WHERE o.core = ?1 AND o.host = ?2 AND o.service = ?3";
     let mut statement = db.prepare_cached(sql)?;
-    let mut rows =
-        statement.query(params![object.core, object.host, object.service.as_deref().unwrap_or_default()])?;
+    let mut rows = statement.query(params![object.core, object.host, object.service.as_deref().unwrap_or_default()])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let Some(began) = row.get(1)? else { return Ok(Some((row.get(0)?, None))) };
     let at: Option<i64> = row.get(6)?;

@@ -122,7 +122,8 @@ impl NewDeliveryRow {
     }
 }
 
-const WRITE_ENDED: &str = "INSERT INTO delivery (notification, integration, target, object, mentions, annotation, state, reason,
+const WRITE_ENDED: &str =
+    "INSERT INTO delivery (notification, integration, target, object, mentions, annotation, state, reason,
     recorded, since, attempts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
 /// Assigns waiting deliveries that belong to no message yet: those of an older version's database or of a corrupt one, and

@@ -302,8 +302,14 @@ impl Import<'_> {
             if queues.insert(queue) {
                 let _ = duplicate::exists(self.db, &entry.incoming, seq, entry.received, queue);
                 let _ = CauseChange::watch(self.db, queue, entry, *mode);
-                let assigner =
-                    PostAssigner { db: self.db, queue, mode: *mode, quiet: self.quiet, now: self.now, deferred: *deferred };
+                let assigner = PostAssigner {
+                    db: self.db,
+                    queue,
+                    mode: *mode,
+                    quiet: self.quiet,
+                    now: self.now,
+                    deferred: *deferred,
+                };
                 assigner.ask(&entry.incoming);
             }
         }

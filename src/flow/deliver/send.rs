@@ -12,7 +12,9 @@ use crate::rules::digest::{self, DigestStep};
 use crate::rules::remedy::{Context, remedy};
 use crate::rules::retry::{self, Attempt, Next};
 use crate::slack::api::Client;
-use crate::store::{Claimed, DeliveryQueue, Leadership, Pace, Planned, QueueLook, RecordedOutcome, StoreError, Target, Work};
+use crate::store::{
+    Claimed, DeliveryQueue, Leadership, Pace, Planned, QueueLook, RecordedOutcome, StoreError, Target, Work,
+};
 use crate::system::clock::{self, millis};
 use crate::system::environment::Environment;
 use log::{error, info, warn};

@@ -69,12 +69,19 @@ pub(in crate::store) struct Link {
 }
 
 /// Drives a connection while somebody waits for it, on that thread.
-struct Waiter(Option<Runtime>);
+struct Waiter {
+    runtime: Option<Runtime>,
+    /// How often somebody waited.
+    #[cfg(test)]
+    waits: Cell<usize>,
+}
 
 impl Waiter {
     /// What `work` comes to; [`Failure::Late`] if that takes until then.
     fn wait<T>(&self, until: Instant, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-        let Some(runtime) = &self.0 else { return Err(Failure::Late) };
+        #[cfg(test)]
+        self.waits.set(self.waits.get() + 1);
+        let Some(runtime) = &self.runtime else { return Err(Failure::Late) };
         runtime.block_on(async { tokio::time::timeout_at(until, work).await }).unwrap_or(Err(Failure::Late))
     }
 }
@@ -82,7 +89,7 @@ impl Waiter {
 impl Drop for Waiter {
     /// Not waiting for a look-up of the server's name that hangs in a thread of its own.
     fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
+        if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
     }
@@ -149,7 +156,11 @@ impl Link {
         let (session, transaction) = (RefCell::new(None), Cell::new(State::Idle));
         Ok(Self {
             server,
-            waiter: Waiter(Some(runtime)),
+            waiter: Waiter {
+                runtime: Some(runtime),
+                #[cfg(test)]
+                waits: Cell::new(0),
+            },
             session,
             transaction,
             limit: patience.clamp(LIMIT_MIN, LIMIT),
@@ -315,6 +326,12 @@ impl Link {
             let prepared = session.prepare(sql).await?;
             Ok(prepared.statement.params().iter().map(|found| found.name().to_owned()).collect())
         })
+    }
+
+    /// How often it waited for the server until now.
+    #[cfg(test)]
+    pub(in crate::store) fn waits(&self) -> usize {
+        self.waiter.waits.get()
     }
 
     /// Lets the connection notice what became of it, as while another answer was waited for.

@@ -138,7 +138,15 @@ impl Recorder<'_> {
                      attempts = ?7 WHERE id = ?1";
         let mut statement = self.db.prepare_cached(sql)?;
         for id in ids {
-            statement.execute_later(params![id, state, reason, channel, ts, self.now, self.claimed.message.attempts])?;
+            statement.execute_later(params![
+                id,
+                state,
+                reason,
+                channel,
+                ts,
+                self.now,
+                self.claimed.message.attempts
+            ])?;
         }
         Ok(())
     }

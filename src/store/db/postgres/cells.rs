@@ -20,9 +20,9 @@ impl Cell {
             ToSqlOutput::Borrowed(ValueRef::Null) | ToSqlOutput::Owned(rusqlite::types::Value::Null) => Self::Null,
             ToSqlOutput::Borrowed(ValueRef::Integer(number))
             | ToSqlOutput::Owned(rusqlite::types::Value::Integer(number)) => Self::Integer(number),
-            ToSqlOutput::Borrowed(ValueRef::Text(text)) => Self::Text(storable(
-                str::from_utf8(text).map_err(|e| StoreError::Content(e.to_string()))?.to_owned(),
-            )),
+            ToSqlOutput::Borrowed(ValueRef::Text(text)) => {
+                Self::Text(storable(str::from_utf8(text).map_err(|e| StoreError::Content(e.to_string()))?.to_owned()))
+            }
             ToSqlOutput::Owned(rusqlite::types::Value::Text(text)) => Self::Text(storable(text)),
             other => return Err(StoreError::Content(format!("a value that no column takes: {other:?}"))),
         })

@@ -1,0 +1,124 @@
+//! How often a server's answer is waited for, and that what is sent later or asked ahead counts as if it weren't.
+
+use super::server::{kept, made};
+use super::*;
+use crate::store::db::params;
+
+/// How often `work` waited; what is done the second time, as the first has its statements prepared.
+fn trips(store: &Store) -> usize {
+    let Connection::Postgres(link) = &store.db else { panic!("a server") };
+    link.waits()
+}
+
+fn later(store: &Store, name: &str, since: Option<i64>) -> Result<(), StoreError> {
+    let sql = "INSERT INTO still (object, since) VALUES (?1, ?2)";
+    store.db.prepare_cached(sql)?.execute_later(params![name, since])
+}
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn what_is_sent_later_is_there_for_whoever_reads_next_and_fails_with_its_transaction() {
+    let (_, store) = made("later");
+    let transaction = store.db.write().unwrap();
+    let before = trips(&store);
+    later(&store, "a", Some(1)).unwrap();
+    assert_eq!(trips(&store), before, "not sent yet");
+    assert_eq!(kept(&store), ["a"]);
+    later(&store, "b", Some(1)).unwrap();
+    transaction.commit().unwrap();
+    let transaction = store.db.write().unwrap();
+    later(&store, "c", Some(1)).unwrap();
+    drop(transaction);
+    assert_eq!(kept(&store), ["a", "b"], "c was undone");
+    let transaction = store.db.write().unwrap();
+    later(&store, "d", None).unwrap();
+    later(&store, "e", Some(1)).unwrap();
+    let error = transaction.commit().unwrap_err();
+    assert!(matches!(&error, StoreError::Postgres { code, .. } if code == "23502"), "{error}");
+    let transaction = store.db.write().unwrap();
+    later(&store, "f", None).unwrap();
+    later(&store, "g", Some(1)).unwrap();
+    let sql = "SELECT object FROM still";
+    let error = store.db.prepare(sql).unwrap().query([]).map(drop).unwrap_err();
+    assert!(matches!(&error, StoreError::Postgres { code, .. } if code == "23502"), "{error}");
+    assert!(transaction.commit().is_err());
+    later(&store, "h", Some(1)).unwrap();
+    assert_eq!(kept(&store), ["a", "b", "h"], "outside of a transaction it is one of its own");
+}
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn an_answer_that_was_asked_ahead_counts_once_and_no_longer_than_the_work() {
+    let (_, store) = made("ahead");
+    later(&store, "a", Some(1)).unwrap();
+    let transaction = store.db.write().unwrap();
+    let reads = || {
+        let sql = "SELECT object FROM still ORDER BY object";
+        assert!(matches!(store.db.prepare(sql).unwrap().query([]), Err(StoreError::NoRow)));
+        // A rehearsal changes nothing, and begins nothing.
+        assert!(later(&store, "x", Some(1)).is_err() && store.db.write().is_err());
+        assert!(store.db.execute("DELETE FROM still", []).is_err());
+    };
+    later(&store, "b", Some(1)).unwrap();
+    let before = trips(&store);
+    let work = || {
+        assert_eq!(trips(&store), before + 1);
+        assert_eq!(kept(&store), ["a", "b"], "what was sent later went before it");
+        assert_eq!(trips(&store), before + 1, "it was there already");
+        later(&store, "c", Some(1)).unwrap();
+        assert_eq!(kept(&store), ["a", "b", "c"], "the second one is asked");
+        Ok::<_, StoreError>(())
+    };
+    store.db.ahead(reads, work).unwrap();
+    store.db.ahead(reads, || Ok::<_, StoreError>(())).unwrap();
+    later(&store, "d", Some(1)).unwrap();
+    assert_eq!(kept(&store), ["a", "b", "c", "d"], "an answer that nobody took is forgotten");
+    transaction.commit().unwrap();
+    let transaction = store.db.write_ahead(reads).unwrap();
+    later(&store, "e", Some(1)).unwrap();
+    transaction.commit().unwrap();
+    assert_eq!(kept(&store), ["a", "b", "c", "d", "e"], "with its transaction, too");
+}
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn an_import_and_a_post_wait_seldom_for_a_server() {
+    let (_, mut store) = made("trips");
+    let (directory, leadership) = (tempfile::tempdir().unwrap(), leadership(&store));
+    let spool = Spool::new(directory.path());
+    let batch = |number: usize, kind: &str, state: &str| -> Vec<NewEntry> {
+        let one = |host: usize| {
+            let mut fields = Fields::default();
+            let (host, id) = (format!("h{host}"), format!("{number} {host}"));
+            let values =
+                [("hostname", &*host), ("servicedesc", "Disk"), ("notificationtype", kind), ("servicestate", state)];
+            for (name, value) in values.into_iter().chain([("notification-id", &*id)]) {
+                fields.put(name, value);
+            }
+            new_entry(&spool, number as i64, &fields.into_notification(number as i64), waiting(EDITABLE))
+        };
+        (0..50).map(one).collect()
+    };
+    let mut counted = Vec::new();
+    for (number, (kind, state)) in
+        [("PROBLEM", "1"), ("PROBLEM", "2"), ("RECOVERY", "0"), ("PROBLEM", "2")].iter().enumerate()
+    {
+        let batch = batch(number, kind, state);
+        let before = trips(&store);
+        store.import(&batch, QUIET, number as i64).unwrap();
+        counted.push(trips(&store) - before);
+    }
+    let [new, goes_on, ended, again] = counted[..] else { panic!("four") };
+    println!("figure: waits for 50 notifications: new {new}, worse {goes_on}, recovered {ended}, again {again}");
+    assert!(new <= 110 && goes_on <= 10 && ended <= 110 && again <= 60, "{counted:?}");
+    for number in 0..2_i64 {
+        let now = number * 10_000 + 100;
+        let before = trips(&store);
+        let claimed = store.claim(&leadership, &ops(), EDITABLE, QUIET, now).unwrap().unwrap();
+        let claim = trips(&store) - before;
+        record(&mut store, &claimed, &delivered(), now);
+        let all = trips(&store) - before;
+        println!("figure: waits for a claim {claim}, for its outcome {}", all - claim);
+        assert!(number == 0 || (claim <= 3 && all <= 5), "{claim} {all}");
+    }
+}
