@@ -13,6 +13,7 @@
 //!   together ([`Link::ahead`]): a server may be far away, and what counts then is how often its answer is waited for.
 //! - A statement that failed lets its transaction be undone: COMMIT would answer *done* to nothing.
 
+mod ahead;
 mod cells;
 mod question;
 mod server;
@@ -22,8 +23,9 @@ pub(in crate::store) use cells::cell;
 pub(in crate::store) use server::Server;
 
 use super::{Given, StoreError};
+use ahead::Ahead;
 use cells::numbered;
-use question::{Answer, Around, Question, Wanted};
+use question::{Around, Question, Wanted};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::Future;
@@ -43,10 +45,6 @@ const STATEMENT_MAX: Duration = Duration::from_secs(4);
 /// So long it lets a transaction wait for its next statement.
 const IDLE_MAX: Duration = Duration::from_secs(1);
 
-/// So many writes, or bytes of them, wait at most until they are sent.
-const LATER_MAX: usize = 200;
-const LATER_BYTES_MAX: usize = 1 << 20;
-
 /// The server's clock, in Unix ms: it goes on within a transaction.
 pub(super) const CLOCK: &str = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
 
@@ -59,13 +57,8 @@ pub(in crate::store) struct Link {
     limit: Duration,
     /// Of the lease in whose name it writes.
     token: Cell<Option<i64>>,
-    /// Writes of the open transaction that weren't sent yet.
-    later: RefCell<Vec<Question>>,
-    /// While reads are rehearsed they are only noted, each with how often; and nothing is written.
-    is_rehearsing: Cell<bool>,
-    asked: RefCell<HashMap<Question, usize>>,
-    /// Answers to reads that were asked ahead, each with how often it counts.
-    answers: RefCell<HashMap<Question, (Arc<Vec<Row>>, usize)>>,
+    /// What goes with other calls.
+    ahead: Ahead,
 }
 
 /// Drives a connection while somebody waits for it, on that thread.
@@ -165,10 +158,7 @@ impl Link {
             transaction,
             limit: patience.clamp(LIMIT_MIN, LIMIT),
             token: Cell::new(None),
-            later: RefCell::default(),
-            is_rehearsing: Cell::new(false),
-            asked: RefCell::default(),
-            answers: RefCell::default(),
+            ahead: Ahead::default(),
         })
     }
 
@@ -184,8 +174,8 @@ impl Link {
     /// The rows of a query that changes nothing.
     pub(super) fn query(&self, sql: &str, given: Given<'_>) -> Result<Arc<Vec<Row>>, StoreError> {
         let question = Question::of(sql, given)?;
-        if self.is_rehearsing.get() {
-            *self.asked.borrow_mut().entry(question).or_default() += 1;
+        if self.ahead.is_rehearsing.get() {
+            *self.ahead.asked.borrow_mut().entry(question).or_default() += 1;
             return Err(StoreError::NoRow);
         }
         self.check()?;
@@ -201,19 +191,6 @@ impl Link {
         self.in_transaction(|| Ok(self.ask(question, Wanted::Count)?.count()))
     }
 
-    /// Changes rows, in an open transaction at the latest with its next statement or its COMMIT.
-    pub(super) fn execute_later(&self, sql: &str, given: Given<'_>) -> Result<(), StoreError> {
-        if self.transaction.get() != State::Open {
-            return self.execute(sql, given).map(drop);
-        }
-        self.check()?;
-        let mut later = self.later.borrow_mut();
-        later.push(Question::of(sql, given)?);
-        let is_much = is_much(&later);
-        drop(later);
-        if is_much { self.flush() } else { Ok(()) }
-    }
-
     /// See [`super::Connection::write_alone`].
     pub(super) fn write_alone(&self, sql: &str, given: Given<'_>) -> Result<usize, StoreError> {
         self.check()?;
@@ -226,97 +203,12 @@ impl Link {
         self.in_transaction(|| Ok(self.ask(question, Wanted::Rows)?.rows()))
     }
 
-    /// Writes a row for each of these values, in few round trips; the rows that come back of each.
-    pub(super) fn write_queries(
-        &self,
-        sql: &str,
-        values: impl Fn(&mut dyn FnMut(Given<'_>) -> Result<(), StoreError>) -> Result<(), StoreError>,
-    ) -> Result<Vec<Vec<Row>>, StoreError> {
-        self.in_transaction(|| {
-            self.flush()?;
-            let (mut some, mut found) = (Vec::new(), Vec::new());
-            values(&mut |given| {
-                some.push(Question::of(sql, given)?);
-                if is_much(&some) {
-                    found.extend(self.ask_all(&std::mem::take(&mut some), Wanted::Rows)?);
-                }
-                Ok(())
-            })?;
-            found.extend(self.ask_all(&some, Wanted::Rows)?);
-            Ok(found.into_iter().map(Answer::rows).collect())
-        })
-    }
-
     /// Statements without parameters, in the open transaction or in one of their own.
     pub(in crate::store) fn batch(&self, sql: &str) -> Result<(), StoreError> {
         self.in_transaction(|| {
             self.flush()?;
             self.repeatable(async |session: &mut Session| Ok(session.client.batch_execute(sql).await?))
         })
-    }
-
-    /// See [`super::Connection::ahead`].
-    pub(super) fn ahead<T, E: From<StoreError>>(
-        &self,
-        reads: impl FnOnce(),
-        work: impl FnOnce() -> Result<T, E>,
-    ) -> Result<T, E> {
-        self.check()?;
-        let (reads, counts) = self.rehearse(reads);
-        let mut all = self.later.take();
-        let writes = all.len();
-        all.extend(reads);
-        let answers = self.ask_all(&all, Wanted::Rows)?.split_off(writes);
-        self.keep(all.split_off(writes), answers, counts);
-        let done = work();
-        self.answers.take();
-        done
-    }
-
-    /// What `reads` asks first, and how often each.
-    fn rehearse(&self, reads: impl FnOnce()) -> (Vec<Question>, Vec<usize>) {
-        self.is_rehearsing.set(true);
-        reads();
-        self.is_rehearsing.set(false);
-        self.asked.take().into_iter().unzip()
-    }
-
-    /// Keeps answers for the reads that are still to come.
-    fn keep(&self, reads: Vec<Question>, answers: Vec<Answer>, counts: Vec<usize>) {
-        let answers = answers.into_iter().map(|answer| Arc::new(answer.rows()));
-        self.answers.replace(reads.into_iter().zip(answers.zip(counts)).collect());
-    }
-
-    /// The answer to a read that was asked ahead, once for each time that it was.
-    fn early(&self, question: &Question) -> Option<Arc<Vec<Row>>> {
-        let mut answers = self.answers.borrow_mut();
-        let (rows, count) = answers.get_mut(question)?;
-        *count -= 1;
-        let (rows, is_last) = (Arc::clone(rows), *count == 0);
-        if is_last {
-            answers.remove(question);
-        }
-        Some(rows)
-    }
-
-    /// Sends what waits to be sent.
-    fn flush(&self) -> Result<(), StoreError> {
-        self.ask_all(&self.later.take(), Wanted::Rows).map(drop)
-    }
-
-    /// Asks behind what waits to be sent.
-    fn ask(&self, question: Question, wanted: Wanted) -> Result<Answer, StoreError> {
-        let mut all = self.later.take();
-        all.push(question);
-        self.ask_all(&all, wanted)?.pop().ok_or(StoreError::NoRow)
-    }
-
-    fn ask_all(&self, questions: &[Question], wanted: Wanted) -> Result<Vec<Answer>, StoreError> {
-        if questions.is_empty() {
-            return Ok(Vec::new());
-        }
-        let around = Around::default();
-        self.repeatable(async |session: &mut Session| Ok(session.ask(around, questions, wanted).await?.1))
     }
 
     /// What the server takes a statement's parameters for.
@@ -392,7 +284,7 @@ impl Link {
         if self.transaction.get() != State::Idle {
             return Err(StoreError::Content("a transaction within another one".to_owned()));
         }
-        self.answers.take();
+        self.ahead.answers.take();
         // The server says so before we give up.
         let lock_ms = (self.limit * 4 / 5).min(STATEMENT_MAX).as_millis();
         let (statement_ms, idle_ms) = (STATEMENT_MAX.as_millis(), IDLE_MAX.as_millis());
@@ -424,8 +316,8 @@ impl Link {
     /// Makes the transaction durable.
     pub(in crate::store) fn commit(&self) -> Result<(), StoreError> {
         self.check()?;
-        let (session, later) = (self.session.take(), self.later.take());
-        self.answers.take();
+        let (session, later) = (self.session.take(), self.ahead.later.take());
+        self.ahead.answers.take();
         let Some(mut session) = session else { return Err(self.server.away("the connection broke")) };
         // Behind a statement that failed the server takes COMMIT for ROLLBACK, and the statement's error is what counts.
         let commit = Around { first: "", last: "COMMIT" };
@@ -457,8 +349,8 @@ impl Link {
         if self.transaction.replace(State::Idle) == State::Idle {
             return;
         }
-        self.later.take();
-        self.answers.take();
+        self.ahead.later.take();
+        self.ahead.answers.take();
         let Some(session) = self.session.take() else { return };
         let undone = self
             .waiter
@@ -473,7 +365,7 @@ impl Link {
     /// An error in a transaction that has failed: a statement of it must never run on another connection, by itself.
     fn check(&self) -> Result<(), StoreError> {
         match self.transaction.get() {
-            _ if self.is_rehearsing.get() => Err(StoreError::NoRow),
+            _ if self.ahead.is_rehearsing.get() => Err(StoreError::NoRow),
             State::Idle | State::Open => Ok(()),
             State::Failed => Err(self.server.away("a step before failed, and all of it is undone")),
         }
@@ -567,11 +459,6 @@ impl Link {
         };
         let (Ok(()) | Err(_)) = self.waiter.wait(Instant::now() + self.limit, ended);
     }
-}
-
-/// Whether as much waits as is sent at once.
-fn is_much(waiting: &[Question]) -> bool {
-    waiting.len() >= LATER_MAX || waiting.iter().map(Question::size).sum::<usize>() >= LATER_BYTES_MAX
 }
 
 /// A plan that was made while a table was empty reads all of it when it is full, until the server looks at the table: some
