@@ -4,7 +4,7 @@ use super::server::{kept, made};
 use super::*;
 use crate::store::db::params;
 
-/// How often `work` waited; what is done the second time, as the first has its statements prepared.
+/// How often it has waited until now.
 fn trips(store: &Store) -> usize {
     let Connection::Postgres(link) = &store.db else { panic!("a server") };
     link.waits()
@@ -117,4 +117,39 @@ fn an_import_and_a_post_wait_seldom_for_a_server() {
         let all = trips(&store) - before;
         assert!(number == 0 || (claim <= 3 && all <= 5), "{claim} {all}");
     }
+}
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn a_batch_counts_as_if_each_had_come_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let spool = Spool::new(directory.path());
+    let said = [("a", "1", "PROBLEM"), ("b", "1", "PROBLEM"), ("a", "2", "ACKNOWLEDGEMENT"), ("a", "3", "RECOVERY")];
+    let entries: Vec<NewEntry> = said
+        .iter()
+        .map(|(contact, id, kind)| {
+            let mut fields = Fields::default();
+            for (name, value) in [
+                ("hostname", "web01"),
+                ("hoststate", "1"),
+                ("contact", contact),
+                ("notification-id", id),
+                ("notificationtype", kind),
+            ] {
+                fields.put(name, value);
+            }
+            new_entry(&spool, 1, &fields.into_notification(1), waiting(EDITABLE))
+        })
+        .collect();
+    let outcome = |store: &Store| {
+        let sql = "SELECT d.state || ' ' || COALESCE(d.reason, '') || ' ' || COALESCE(CAST(d.post AS TEXT), '') || ' '
+                     || CAST((SELECT COUNT(*) FROM post) AS TEXT) || ' ' || CAST((SELECT COUNT(*) FROM history) AS TEXT)
+                   FROM delivery d ORDER BY d.id";
+        super::server::texts(store, sql)
+    };
+    let ((_, mut together), (_, mut alone)) = (made("together"), made("alone"));
+    together.import(&entries, QUIET, 1).unwrap();
+    entries.chunks(1).for_each(|entry| drop(alone.import(entry, QUIET, 1).unwrap()));
+    assert_eq!(outcome(&together), outcome(&alone));
+    assert_eq!(outcome(&together).len(), 4);
 }
