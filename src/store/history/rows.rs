@@ -12,8 +12,6 @@ const REMARK_CHARS_MAX: usize = 500;
 const NAME_CHARS_MAX: usize = 200;
 /// How many open problems of one service are looked at for a card's neighbours.
 const NEIGHBOURS_LOOKED_AT: i64 = 200;
-/// The same, those of other cores included.
-const SAME_SERVICE_MAX: i64 = 1000;
 
 /// Writes a row, unless one that overlaps is there; whether it was written.
 pub(super) fn add(db: &Connection, object: i64, past: &PastProblem) -> Result<bool, StoreError> {
@@ -168,11 +166,9 @@ impl Store {
         most: usize,
     ) -> Result<Vec<Notification>, StoreError> {
         let Some(service) = object.service.as_deref() else { return Ok(Vec::new()) };
-        // The limit within keeps a server that doesn't know its tables yet from looking at all of the core's objects first.
-        let sql = "SELECT q.problem FROM (SELECT o.core, o.host, o.service FROM (
-                       SELECT object, began FROM open_problem WHERE service = ?1 AND service <> '' ORDER BY began DESC LIMIT ?9
-                     ) p JOIN history_object o ON o.id = p.object
-                     WHERE o.core = ?2 AND o.host <> ?3 ORDER BY p.began DESC LIMIT ?7) n
+        let sql = "SELECT q.problem FROM (SELECT o.core, o.host, o.service FROM open_problem p
+                     JOIN history_object o ON o.id = p.object
+                     WHERE p.service = ?1 AND p.service <> '' AND o.core = ?2 AND o.host <> ?3 ORDER BY p.began DESC LIMIT ?7) n
                    JOIN post q ON q.integration = ?4 AND q.target = ?5 AND q.open = 1
                      AND q.object = n.core || ?6 || n.host || ?6 || n.service
                    WHERE q.rank > 0 ORDER BY n.host LIMIT ?8";
@@ -186,8 +182,7 @@ impl Store {
             queue.target,
             "\u{1f}",
             NEIGHBOURS_LOOKED_AT,
-            most,
-            SAME_SERVICE_MAX
+            most
         ];
         let texts = statement.query_map(values, |row| row.get::<String>(0))?.collect::<Result<Vec<_>, _>>()?;
         texts.iter().map(|text| from_json::<Problem>(text).map(|problem| problem.latest)).collect()
