@@ -145,7 +145,7 @@ fn a_batch_counts_as_if_each_had_come_alone() {
         let sql = "SELECT d.state || ' ' || COALESCE(d.reason, '') || ' ' || COALESCE(CAST(d.post AS TEXT), '') || ' '
                      || CAST((SELECT COUNT(*) FROM post) AS TEXT) || ' ' || CAST((SELECT COUNT(*) FROM history) AS TEXT)
                    FROM delivery d ORDER BY d.id";
-        super::server::texts(store, sql)
+        server::texts(store, sql)
     };
     let ((_, mut together), (_, mut alone)) = (made("together"), made("alone"));
     together.import(&entries, QUIET, 1).unwrap();
