@@ -147,7 +147,7 @@ fn a_batch_counts_as_if_each_had_come_alone() {
                    FROM delivery d ORDER BY d.id";
         server::texts(store, sql)
     };
-    let ((_, mut together), (_, mut alone)) = (made("together"), made("alone"));
+    let ((_, mut together), (_, mut alone)) = (made("trips_together"), made("trips_alone"));
     together.import(&entries, QUIET, 1).unwrap();
     entries.chunks(1).for_each(|entry| drop(alone.import(entry, QUIET, 1).unwrap()));
     assert_eq!(outcome(&together), outcome(&alone));
