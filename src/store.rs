@@ -59,7 +59,7 @@ mod weekly;
 pub(crate) use action::{ActionOutcome, ActionRequest, Children, NewActionRequest, Transition};
 pub(crate) use audit::{Chain, Head};
 pub(crate) use cause::HostProblem;
-pub(crate) use claim::{Claimed, Planned, Work};
+pub(crate) use claim::{Claimed, Planned, QueueLook, Work};
 pub(crate) use curve::{Drawn, WantedCurve, WantedPicture};
 pub(crate) use db::postgres::replication::ServerFacts;
 pub(crate) use delivery_queue::{DeliveryQueue, MessageMode, Target};
@@ -303,6 +303,16 @@ impl Store {
         let db = Connection::Postgres(Box::new(postgres::Link::new(server, patience)?));
         schema::check_server(&db)?;
         Ok(Self::of(db, None))
+    }
+
+    /// Does `work`. Where the outbox is on a server, what `reads` begins with is asked before, all of it in one round trip, and
+    /// the same reads of the work get these answers. `reads` itself finds nothing.
+    pub(crate) fn ahead<T, E: From<StoreError>>(
+        &self,
+        reads: impl FnOnce(),
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.db.ahead(reads, work)
     }
 
     /// Moves the log's content into the database file; done after a pass by short-lived processes.

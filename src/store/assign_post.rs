@@ -38,6 +38,8 @@ pub(super) enum PostPlacement {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Assignment {
     pub(super) post: i64,
+    /// It was made for this delivery.
+    pub(super) is_new: bool,
     pub(super) digest: Option<i64>,
     /// It gets a line of its own in the thread.
     pub(super) has_line: bool,
@@ -81,7 +83,7 @@ impl PostAssigner<'_> {
         };
         let taking = match self.deferred {
             Some(until) => Some(deferred_digest(self.db, self.queue, until, self.now)?),
-            None => taking_new_problems(self.db, self.queue, self.now.saturating_sub(millis(self.quiet)))?,
+            None => self.taking()?,
         };
         let Some(mut newest) = self.newest(&notification.object_key())? else {
             return self.begin(notification, taking, None);
@@ -108,10 +110,24 @@ impl PostAssigner<'_> {
             newest.problem.is_superseded = true;
             let sql =
                 "UPDATE post SET problem = ?2, open = 0, rank = 0, version = version + 1, updated = ?3 WHERE id = ?1";
-            self.db.execute(sql, params![newest.id, to_json(&newest.problem)?, self.now])?;
+            self.db.prepare_cached(sql)?.execute_later(params![newest.id, to_json(&newest.problem)?, self.now])?;
             escalation::superseded(self.db, notification)?;
         }
         self.begin(notification, taking, supersedes.then_some(old))
+    }
+
+    /// What [`Self::assign`] reads first. A digest that it may make is nothing to be asked before.
+    pub(super) fn ask(self, incoming: &Incoming) {
+        let Incoming::Notification(notification) = incoming else { return };
+        if self.deferred.is_none() {
+            let _ = self.taking();
+        }
+        let _ = self.newest(&notification.object_key());
+    }
+
+    /// The digest that takes new problems.
+    fn taking(self) -> Result<Option<i64>, StoreError> {
+        taking_new_problems(self.db, self.queue, self.now.saturating_sub(millis(self.quiet)))
     }
 
     /// A direct message is always a message of its own, and nothing more is to be expected of it.
@@ -120,7 +136,8 @@ impl PostAssigner<'_> {
                    VALUES (?1, ?2, ?3, 0, '', ?4) RETURNING id";
         let values = params![self.queue.integration, self.queue.target, message.object_key(), self.now];
         let post = self.db.insert(sql, values)?.ok_or(StoreError::NoRow)?;
-        let assignment = Assignment { post, digest: None, has_line: true, urgency: URGENCY_DIRECT_MESSAGE };
+        let assignment =
+            Assignment { post, is_new: true, digest: None, has_line: true, urgency: URGENCY_DIRECT_MESSAGE };
         Ok(PostPlacement::Waiting { assignment, has_mentions: true, superseded: None })
     }
 
@@ -132,11 +149,10 @@ impl PostAssigner<'_> {
         novelty: Novelty,
     ) -> Result<PostPlacement, StoreError> {
         let sql = "UPDATE post SET problem = ?2 WHERE id = ?1";
-        self.db.prepare_cached(sql)?.execute(params![newest.id, to_json(&newest.problem)?])?;
+        self.db.prepare_cached(sql)?.execute_later(params![newest.id, to_json(&newest.problem)?])?;
         recovery::heard(self.db, newest.id, newest.problem.is_disputed(), self.now)?;
         let has_line = self.has_line(newest, notification, true);
-        let assignment =
-            Assignment { post: newest.id, digest: newest.digest, has_line, urgency: urgency(notification) };
+        let assignment = newest.assignment(has_line, notification);
         let is_threaded = self.mode == MessageMode::Editable { threaded: true };
         match novelty {
             Novelty::Waits => Ok(PostPlacement::Recovers(assignment)),
@@ -176,7 +192,7 @@ impl PostAssigner<'_> {
                 "UPDATE post SET problem = :problem, open = :open, digest = :digest, rank = :rank,
                    acknowledged = :acknowledged, version = version + :newer, updated = :now WHERE id = :id",
             )?
-            .execute(named_params! {
+            .execute_later(named_params! {
                 ":id": newest.id, ":problem": to_json(&problem)?, ":open": !problem.is_over(), ":digest": newest.digest,
                 ":rank": rank(&problem), ":acknowledged": problem.acknowledged.is_some(), ":newer": !is_custom,
                 ":now": self.now,
@@ -195,8 +211,7 @@ impl PostAssigner<'_> {
             return Ok(PostPlacement::Known);
         }
         let has_line = self.has_line(newest, notification, is_turn);
-        let assignment =
-            Assignment { post: newest.id, digest: newest.digest, has_line, urgency: urgency(notification) };
+        let assignment = newest.assignment(has_line, notification);
         Ok(PostPlacement::Waiting { assignment, has_mentions: change == Change::Worse, superseded: None })
     }
 
@@ -229,7 +244,7 @@ impl PostAssigner<'_> {
             problem_joined(self.db, digest, self.now)?;
         }
         let has_line = digest.is_some() || self.mode != MessageMode::Editable { threaded: false };
-        let assignment = Assignment { post, digest, has_line, urgency: urgency(notification) };
+        let assignment = Assignment { post, is_new: true, digest, has_line, urgency: urgency(notification) };
         Ok(PostPlacement::Waiting { assignment, has_mentions: true, superseded })
     }
 
@@ -268,6 +283,11 @@ impl PostAssigner<'_> {
 }
 
 impl Newest {
+    fn assignment(&self, has_line: bool, notification: &Notification) -> Assignment {
+        let urgency = urgency(notification);
+        Assignment { post: self.id, is_new: false, digest: self.digest, has_line, urgency }
+    }
+
     fn accepts(&self, notification: &Notification, mode: MessageMode, is_another: bool) -> bool {
         if notification.kind == Kind::Custom {
             return self.is_open && mode == MessageMode::Editable { threaded: true };

@@ -92,9 +92,13 @@ impl<'a> CauseChange<'a> {
         }
         for (post, object) in cards {
             let sql = "UPDATE post SET version = version + 1, updated = ?2 WHERE id = ?1";
-            self.db.prepare_cached(sql)?.execute(params![post, now])?;
+            self.db.prepare_cached(sql)?.execute_later(params![post, now])?;
             let below = NewDeliveryRow { object, annotation: None, ..row.clone() };
-            below.write_waiting(self.db, NOBODY, &Assignment { post, digest: None, has_line: false, urgency: 0 })?;
+            below.write_waiting(
+                self.db,
+                NOBODY,
+                &Assignment { post, is_new: false, digest: None, has_line: false, urgency: 0 },
+            )?;
         }
         Ok(())
     }

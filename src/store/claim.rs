@@ -10,7 +10,7 @@ use super::{Store, StoreError, from_json};
 use crate::model::incoming::{DirectMessage, Incoming};
 use crate::model::notification::Notification;
 use crate::model::problem::Problem;
-use crate::rules::digest::{self, DigestStats, DigestStep};
+use crate::rules::digest::{self, DigestStats, DigestStep, Waiting};
 use crate::system::clock::millis;
 use std::time::Duration;
 
@@ -49,6 +49,20 @@ pub(crate) struct Claimed {
     pub(crate) edited: i64,
     /// A random number. The share and the lease keep others out; this tells who was overtaken.
     pub(super) claim: i64,
+}
+
+/// A message with when people saw its last version, the call, what it is about, and [`Store::waiting_span`].
+type Claim = ((Message, i64), Work, Vec<QueuedNotification>, (i64, i64));
+
+/// A queue, as whoever may send from it sees it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct QueueLook {
+    /// The problems that wait for a message of their own.
+    pub(crate) waiting: Waiting,
+    /// The next step.
+    pub(crate) next: Option<Planned>,
+    /// Nothing is sent before; Unix ms.
+    pub(crate) paused_until: i64,
 }
 
 /// The message in Slack, or the one to be.
@@ -119,6 +133,29 @@ impl Claimed {
 }
 
 impl Store {
+    /// Looks at queues, each with how its messages can be changed.
+    pub(crate) fn look_at_queues(
+        &self,
+        queues: &[(DeliveryQueue, MessageMode)],
+        quiet: Duration,
+        now: i64,
+    ) -> Result<Vec<QueueLook>, StoreError> {
+        let look = |(queue, mode): &(DeliveryQueue, MessageMode)| {
+            Ok(QueueLook {
+                waiting: self.problems_without_message(queue, quiet)?,
+                next: self.plan(queue, *mode, quiet, now)?,
+                paused_until: self.paused_until(queue)?,
+            })
+        };
+        let ask = || {
+            for (queue, mode) in queues {
+                let _ = (self.problems_without_message(queue, quiet), self.paused_until(queue));
+                let _ = self.plan(queue, *mode, quiet, now);
+            }
+        };
+        self.db.ahead(ask, || queues.iter().map(look).collect())
+    }
+
     /// The queue's next step: only the oldest of each object may go, so that a recovery never overtakes its problem.
     /// `None`: nothing waits. `quiet`: after so long without a new problem a digest takes no more.
     pub(crate) fn plan(
@@ -128,9 +165,10 @@ impl Store {
         quiet: Duration,
         now: i64,
     ) -> Result<Option<Planned>, StoreError> {
-        let edits_from = self.edits_from(&queue.integration)?;
-        let mut next = self.plan_post(queue, mode, edits_from, now)?;
-        for id in self.waiting_digests(queue)? {
+        let mut next = self.plan_post(queue, mode, now)?;
+        let digests = self.waiting_digests(queue)?;
+        let edits_from = if digests.is_empty() { 0 } else { self.edits_from(&queue.integration)? };
+        for id in digests {
             let digest = self.digest(id, now.saturating_sub(millis(quiet)))?;
             let (ready, step) = match mode {
                 MessageMode::Editable { .. } => digest::next(digest, edits_from, now),
@@ -144,25 +182,21 @@ impl Store {
         Ok(next)
     }
 
-    fn plan_post(
-        &self,
-        queue: &DeliveryQueue,
-        mode: MessageMode,
-        edits_from: i64,
-        now: i64,
-    ) -> Result<Option<Planned>, StoreError> {
+    fn plan_post(&self, queue: &DeliveryQueue, mode: MessageMode, now: i64) -> Result<Option<Planned>, StoreError> {
         let sql = "SELECT post, ready FROM (
               SELECT d.post, d.id, d.urgency,
-                CASE WHEN :editable AND p.ts IS NOT NULL AND p.shown < p.version AND p.due < :edits THEN :edits ELSE p.due END
-                  AS ready
-              FROM delivery d JOIN post p ON p.id = d.post
+                CASE WHEN :editable AND p.ts IS NOT NULL AND p.shown < p.version AND p.due < edits.until THEN edits.until
+                  ELSE p.due END AS ready
+              FROM (SELECT COALESCE(MAX(until), 0) AS until FROM pause
+                    WHERE integration = :integration AND scope = 'edits' AND channel = '') AS edits
+                CROSS JOIN delivery d JOIN post p ON p.id = d.post
               WHERE d.id IN (SELECT MIN(w.id) FROM delivery w WHERE w.state = 'waiting' AND w.integration = :integration
                   AND w.target = :target AND w.digest IS NULL GROUP BY w.object)) AS oldest
             ORDER BY CASE WHEN ready > :now THEN ready ELSE :now END, urgency DESC, id LIMIT 1";
         let read = |row: Row<'_>| Ok(Planned { step: PlannedStep::Post(row.get(0)?), ready: row.get(1)? });
         let mut statement = self.db.prepare_cached(sql)?;
         let found = statement.query_row(
-            named_params! { ":editable": mode.is_editable(), ":edits": edits_from, ":integration": queue.integration,
+            named_params! { ":editable": mode.is_editable(), ":integration": queue.integration,
             ":target": queue.target, ":now": now },
             read,
         );
@@ -183,16 +217,21 @@ impl Store {
         now: i64,
     ) -> Result<Option<Claimed>, StoreError> {
         self.check_leadership(leadership)?;
-        let transaction = self.db.write()?;
+        let ask = || {
+            let _ = (self.paused_until(queue), self.plan(queue, mode, quiet, now));
+        };
+        let transaction = self.db.write_ahead(ask)?;
+        // Whoever planned it before did so outside of the transaction.
+        if self.paused_until(queue)? > now {
+            return Ok(None);
+        }
         let Some(planned) = self.plan(queue, mode, quiet, now)?.filter(|planned| planned.ready <= now) else {
             return Ok(None);
         };
-        let (message, work, queued) = match planned.step {
-            PlannedStep::Post(number) => self.claim_post(number, mode)?,
-            PlannedStep::Digest(number, step) => self.claim_digest(number, step, mode)?,
+        let ((message, edited), work, queued, (since, newest)) = match planned.step {
+            PlannedStep::Post(number) => self.claim_post(number, mode, now)?,
+            PlannedStep::Digest(number, step) => self.claim_digest(number, step, mode, now)?,
         };
-        let (since, newest) = self.waiting_span(message.id, now)?;
-        let edited = message.id.edited(&self.db)?;
         let claim = lease::fresh_claim();
         message.id.update(&self.db, "leased = ?2, attempts = attempts + 1", &[&claim])?;
         transaction.commit()?;
@@ -200,27 +239,23 @@ impl Store {
         Ok(Some(Claimed { message, queue, work, queued, since, newest, wants_curve: false, edited, claim }))
     }
 
-    fn claim_post(
-        &self,
-        number: i64,
-        mode: MessageMode,
-    ) -> Result<(Message, Work, Vec<QueuedNotification>), StoreError> {
-        let (message, problem) = self.message(MessageId::Post(number))?;
-        let queued = self.queued("d.post = ?1 ORDER BY d.id", number)?;
+    fn claim_post(&self, number: i64, mode: MessageMode, now: i64) -> Result<Claim, StoreError> {
+        let (id, which) = (MessageId::Post(number), "d.post = ?1 ORDER BY d.id");
+        let ask = || {
+            let _ = (self.message(id), self.queued(which, number), self.waiting_span(id, now));
+        };
+        let read =
+            || Ok::<_, StoreError>((self.message(id)?, self.queued(which, number)?, self.waiting_span(id, now)?));
+        let ((message, edited, problem), queued, span) = self.db.ahead(ask, read)?;
         let work = match queued.first().map(|queued| &queued.incoming) {
             Some(Incoming::DirectMessage(message)) => Work::DirectMessage(Box::new(message.clone())),
             _ => post_work(&message, Box::new(from_json(&problem)?), mode),
         };
-        Ok((message, work, queued))
+        Ok(((message, edited), work, queued, span))
     }
 
-    fn claim_digest(
-        &self,
-        number: i64,
-        step: DigestStep,
-        mode: MessageMode,
-    ) -> Result<(Message, Work, Vec<QueuedNotification>), StoreError> {
-        let (mut message, mentioned) = self.message(MessageId::Digest(number))?;
+    fn claim_digest(&self, number: i64, step: DigestStep, mode: MessageMode, now: i64) -> Result<Claim, StoreError> {
+        let (mut message, edited, mentioned) = self.message(MessageId::Digest(number))?;
         message.mentioned = serde_json::from_str(&mentioned).unwrap_or_default();
         let stats = Box::new(self.digest_stats(number)?);
         let which = match (step, mode) {
@@ -232,7 +267,8 @@ impl Store {
         };
         let queued = self.queued(which, number)?;
         let work = if mode.is_editable() { Work::Digest(step, stats) } else { Work::List(stats) };
-        Ok((message, work, queued))
+        let span = self.waiting_span(message.id, now)?;
+        Ok(((message, edited), work, queued, span))
     }
 
     /// Since when something waits of a message, and the newest delivery that does.
@@ -245,14 +281,16 @@ impl Store {
         self.db.prepare_cached(&sql)?.query_row([message.number(), now], read)
     }
 
-    /// A message, and the JSON that goes with it: a post's problem, or the people that a digest mentioned.
-    fn message(&self, id: MessageId) -> Result<(Message, String), StoreError> {
+    /// A message, when people saw its last version (Unix ms), and the JSON that goes with it: a post's problem, or the people
+    /// that a digest mentioned.
+    fn message(&self, id: MessageId) -> Result<(Message, i64, String), StoreError> {
         let json = match id {
             MessageId::Post(_) => "problem",
             MessageId::Digest(_) => "mentioned",
         };
         let table = id.table();
-        let sql = format!("SELECT version, shown, channel, ts, plain, attempts, {json} FROM {table} WHERE id = ?1");
+        let sql =
+            format!("SELECT version, shown, channel, ts, plain, attempts, {json}, edited FROM {table} WHERE id = ?1");
         let read = |row: Row<'_>| {
             let message = Message {
                 id,
@@ -264,7 +302,7 @@ impl Store {
                 mentioned: Vec::new(),
                 attempts: row.get::<u32>(5)?.saturating_add(1),
             };
-            Ok((message, row.get(6)?))
+            Ok((message, row.get(7)?, row.get(6)?))
         };
         self.db.prepare_cached(&sql)?.query_row([id.number()], read)
     }

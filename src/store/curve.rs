@@ -67,14 +67,14 @@ pub(super) fn want(db: &Connection, message: MessageId, now: i64) -> Result<(), 
     let MessageId::Post(post) = message else { return Ok(()) };
     let sql = "INSERT INTO curve (post, due, until) VALUES (?1, ?2, ?3)
                ON CONFLICT (post) DO UPDATE SET due = excluded.due, until = excluded.until, picture = NULL";
-    db.prepare_cached(sql)?.execute(params![post, now, now.saturating_add(BUDGET_MS)])?;
+    db.prepare_cached(sql)?.execute_later(params![post, now, now.saturating_add(BUDGET_MS)])?;
     Ok(())
 }
 
 /// Another edit of the message is on its way, which shows the curve as well.
 pub(super) fn covered(db: &Connection, post: i64) -> Result<(), StoreError> {
     let sql = "DELETE FROM delivery WHERE post = ?1 AND curve = 1 AND state = 'waiting'";
-    db.prepare_cached(sql)?.execute([post])?;
+    db.prepare_cached(sql)?.execute_later([post])?;
     Ok(())
 }
 

@@ -14,6 +14,7 @@ pub(super) mod sqlite;
 use super::StoreError;
 pub(super) use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Value, ValueRef};
 pub(super) use rusqlite::{named_params, params};
+use std::sync::Arc;
 
 /// What a conversion to a stored value gives.
 pub(super) type ToSqlResult<'a> = rusqlite::Result<ToSqlOutput<'a>>;
@@ -94,6 +95,47 @@ impl Connection {
         self.prepare_cached(sql)?.insert(values)
     }
 
+    /// Writes a row for each entry and gives their numbers as [`Self::insert`] does. A server is asked once for many of them.
+    pub(super) fn insert_each<T>(
+        &self,
+        sql: &str,
+        entries: &[T],
+        values: impl Fn(&T, &mut dyn FnMut(&[&dyn ToSql]) -> Result<(), StoreError>) -> Result<(), StoreError>,
+    ) -> Result<Vec<Option<i64>>, StoreError> {
+        match self {
+            Self::Sqlite(_) => {
+                let (mut statement, mut numbers) = (self.prepare_cached(sql)?, Vec::with_capacity(entries.len()));
+                for entry in entries {
+                    values(entry, &mut |values| {
+                        numbers.push(statement.insert(values)?);
+                        Ok(())
+                    })?;
+                }
+                Ok(numbers)
+            }
+            Self::Postgres(link) => {
+                let each = link.write_queries(sql, |ask| {
+                    entries.iter().try_for_each(|entry| values(entry, &mut |values| ask(Given::Positional(values))))
+                })?;
+                each.iter().map(|rows| rows.first().map(|row| postgres::cell(row, 0)).transpose()).collect()
+            }
+        }
+    }
+
+    /// Does `work`. On a server what `reads` begins with is asked before, all of it together, and the same reads of the work
+    /// get these answers, each as often as it was asked. So nothing that the work writes may change what a later one of them
+    /// finds. `reads` itself finds no rows, and changes nothing.
+    pub(super) fn ahead<T, E: From<StoreError>>(
+        &self,
+        reads: impl FnOnce(),
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        match self {
+            Self::Sqlite(_) => work(),
+            Self::Postgres(link) => link.ahead(reads, work),
+        }
+    }
+
     /// Changes one row by itself; how many it changed. With a server it waits for no writer, asks for no lease, and is done
     /// once more where the connection turns out to have been closed: done twice it must come to the same.
     pub(super) fn write_alone(&self, sql: &str, values: impl Params) -> Result<usize, StoreError> {
@@ -124,18 +166,28 @@ impl Connection {
     /// Begins a transaction that may write: nobody else writes until it ends. Where this is a connection of a node that leads
     /// ([`Self::lead`]), it begins only while that node has the lease.
     pub(super) fn write(&self) -> Result<Transaction<'_>, StoreError> {
+        self.write_ahead(|| {})
+    }
+
+    /// The same; see [`Self::ahead`] for `reads`, whose answers count until the transaction ends or asks ahead itself.
+    pub(super) fn write_ahead(&self, reads: impl FnOnce()) -> Result<Transaction<'_>, StoreError> {
         match self {
             Self::Sqlite(_) => return self.write_without_lease(),
-            Self::Postgres(link) => link.begin()?,
+            Self::Postgres(link) => link.begin(reads)?,
         }
         Ok(Transaction(self))
     }
 
-    /// The same for what any node may write.
+    /// A transaction for what any node may write.
     pub(super) fn write_without_lease(&self) -> Result<Transaction<'_>, StoreError> {
+        self.write_without_lease_ahead(|| {})
+    }
+
+    /// The same; `reads` as with [`Self::write_ahead`].
+    pub(super) fn write_without_lease_ahead(&self, reads: impl FnOnce()) -> Result<Transaction<'_>, StoreError> {
         match self {
             Self::Sqlite(db) => db.execute_batch("BEGIN IMMEDIATE")?,
-            Self::Postgres(link) => link.begin_without_lease()?,
+            Self::Postgres(link) => link.begin_without_lease(reads)?,
         }
         Ok(Transaction(self))
     }
@@ -309,12 +361,21 @@ impl Statement<'_> {
         })
     }
 
+    /// Changes rows; how many isn't asked. With a server it is sent with the transaction's next statement or its COMMIT, which
+    /// then has its error.
+    pub(super) fn execute_later(&mut self, values: impl Params) -> Result<(), StoreError> {
+        values.give(|given| match self {
+            Self::Sqlite(statement) => statement.execute(given).map(drop),
+            Self::Postgres(link, sql) => link.execute_later(sql, given),
+        })
+    }
+
     /// See [`Connection::insert`].
     pub(super) fn insert(&mut self, values: impl Params) -> Result<Option<i64>, StoreError> {
         values.give(|given| {
             let mut rows = match self {
                 Self::Sqlite(statement) => Rows::Sqlite(statement.query(given)?),
-                Self::Postgres(link, sql) => Rows::Postgres { rows: link.write_query(sql, given)?, next: 0 },
+                Self::Postgres(link, sql) => Rows::Postgres { rows: Arc::new(link.write_query(sql, given)?), next: 0 },
             };
             let number = rows.next()?.map(|row| row.get(0)).transpose()?;
             // SQLite ends the statement with the last row: what is wrong with it, or with its COMMIT, shows only then.
@@ -329,7 +390,7 @@ impl Statement<'_> {
 /// The rows of a query.
 pub(super) enum Rows<'a> {
     Sqlite(rusqlite::Rows<'a>),
-    Postgres { rows: Vec<tokio_postgres::Row>, next: usize },
+    Postgres { rows: Arc<Vec<tokio_postgres::Row>>, next: usize },
 }
 
 impl Rows<'_> {

@@ -37,27 +37,27 @@ pub(super) fn deferred_digest(db: &Connection, queue: &DeliveryQueue, until: i64
 /// A problem waits no longer: it gets a message of its own.
 pub(super) fn release(db: &Connection, post: i64) -> Result<(), StoreError> {
     let sql = "UPDATE digest SET version = version + 1 WHERE id = (SELECT digest FROM post WHERE id = ?1)";
-    db.prepare_cached(sql)?.execute([post])?;
-    db.prepare_cached("UPDATE post SET digest = NULL WHERE id = ?1")?.execute([post])?;
+    db.prepare_cached(sql)?.execute_later([post])?;
+    db.prepare_cached("UPDATE post SET digest = NULL WHERE id = ?1")?.execute_later([post])?;
     let sql = "UPDATE delivery SET digest = NULL, line = 1, annotation = NULL WHERE post = ?1 AND state = 'waiting'";
-    db.prepare_cached(sql)?.execute([post])?;
+    db.prepare_cached(sql)?.execute_later([post])?;
     // One that holds nothing any more is no message.
     let sql = "UPDATE digest SET open = 0 WHERE deferred_until IS NOT NULL AND shown = 0
                  AND NOT EXISTS (SELECT 1 FROM post m WHERE m.digest = digest.id)";
-    db.prepare_cached(sql)?.execute([])?;
+    db.prepare_cached(sql)?.execute_later([])?;
     Ok(())
 }
 
 /// One of its problems changed.
 pub(super) fn problem_changed(db: &Connection, digest: i64) -> Result<(), StoreError> {
-    db.prepare_cached("UPDATE digest SET version = version + 1 WHERE id = ?1")?.execute([digest])?;
+    db.prepare_cached("UPDATE digest SET version = version + 1 WHERE id = ?1")?.execute_later([digest])?;
     Ok(())
 }
 
 /// It took one more problem.
 pub(super) fn problem_joined(db: &Connection, digest: i64, now: i64) -> Result<(), StoreError> {
     let sql = "UPDATE digest SET version = version + 1, joined = ?2, updated = ?2 WHERE id = ?1";
-    db.prepare_cached(sql)?.execute([digest, now])?;
+    db.prepare_cached(sql)?.execute_later([digest, now])?;
     Ok(())
 }
 

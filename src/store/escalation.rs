@@ -62,7 +62,7 @@ pub(super) fn seen(db: &Connection, message: MessageId, now: i64) -> Result<(), 
         MessageId::Digest(_) => "digest",
     };
     let sql = format!("UPDATE post SET seen = ?2 WHERE {column} = ?1 AND seen IS NULL");
-    db.prepare_cached(&sql)?.execute([message.number(), now])?;
+    db.prepare_cached(&sql)?.execute_later([message.number(), now])?;
     Ok(())
 }
 
@@ -75,10 +75,10 @@ pub(super) fn heard(
 ) -> Result<(), StoreError> {
     if !is {
         let sql = "DELETE FROM escalation WHERE subject = ?1";
-        db.prepare_cached(sql)?.execute([notification.object_key()])?;
-        db.prepare_cached("UPDATE post SET seen = NULL, watched = 0 WHERE id = ?1")?.execute([post])?;
+        db.prepare_cached(sql)?.execute_later([notification.object_key()])?;
+        db.prepare_cached("UPDATE post SET seen = NULL, watched = 0 WHERE id = ?1")?.execute_later([post])?;
     } else if !was {
-        db.prepare_cached("UPDATE post SET seen = NULL, watched = 0 WHERE id = ?1")?.execute([post])?;
+        db.prepare_cached("UPDATE post SET seen = NULL, watched = 0 WHERE id = ?1")?.execute_later([post])?;
     }
     Ok(())
 }

@@ -8,13 +8,13 @@ mod rows;
 
 pub(crate) use rows::Verdicts;
 
-use super::db::{Connection, named_params};
+use super::db::{Connection, named_params, params};
 use super::{StoreError, from_json, to_json};
 use crate::model::notification::{Kind, Notification};
 use crate::model::object::Object;
 use crate::model::past_problem::{Answer, Ending, PastProblem, Worst};
 use crate::model::problem::{Novelty, Problem};
-use rows::{add, known_object, object_id};
+use rows::{add, add_object};
 
 /// One more notification, as it is imported.
 #[derive(Debug, Clone, Copy)]
@@ -45,16 +45,16 @@ struct OpenProblem {
 pub(super) fn hear(db: &Connection, heard: &Heard<'_>) -> Result<(), StoreError> {
     let notification = heard.notification;
     let object = Object::of(notification);
-    let begins = matches!(notification.kind, Kind::Problem | Kind::FlappingStart);
-    let Some(id) = (if begins { Some(object_id(db, &object)?) } else { known_object(db, &object)? }) else {
-        return Ok(());
-    };
-    let Some(mut open) = load(db, id)? else {
-        return if begins { begin(db, id, heard) } else { Ok(()) };
+    let (id, mut open) = match load(db, &object)? {
+        Some((id, Some(open))) => (id, open),
+        _ if !begins(notification) => return Ok(()),
+        Some((id, None)) => return begin(db, id, heard, is_in_the_past(db, &object, notification.time)?),
+        // Nothing is known of it.
+        None => return begin(db, add_object(db, &object)?, heard, false),
     };
     if open.problem.is_another(notification) {
         finish(db, id, &open, (notification.time, Ending::Unseen))?;
-        return begin(db, id, heard);
+        return begin(db, id, heard, is_in_the_past(db, &object, notification.time)?);
     }
     match open.problem.hear(notification, heard.now / 1000) {
         Novelty::News | Novelty::GoesOn => {
@@ -70,20 +70,38 @@ pub(super) fn hear(db: &Connection, heard: &Heard<'_>) -> Result<(), StoreError>
     }
 }
 
-/// A recovery counts that waited for the other cores of a redundant core.
-pub(super) fn recovered(db: &Connection, notification: &Notification) -> Result<(), StoreError> {
-    let Some(id) = known_object(db, &Object::of(notification))? else { return Ok(()) };
-    match load(db, id)? {
-        Some(open) => finish(db, id, &open, (notification.time, Ending::Recovered)),
-        None => Ok(()),
+/// What [`hear`] reads first.
+pub(super) fn ask(db: &Connection, notification: &Notification) {
+    let object = Object::of(notification);
+    let _ = load(db, &object);
+    if begins(notification) {
+        let _ = is_in_the_past(db, &object, notification.time);
     }
 }
 
-fn begin(db: &Connection, id: i64, heard: &Heard<'_>) -> Result<(), StoreError> {
+fn begins(notification: &Notification) -> bool {
+    matches!(notification.kind, Kind::Problem | Kind::FlappingStart)
+}
+
+/// A recovery counts that waited for the other cores of a redundant core.
+pub(super) fn recovered(db: &Connection, notification: &Notification) -> Result<(), StoreError> {
+    match load(db, &Object::of(notification))? {
+        Some((id, Some(open))) => finish(db, id, &open, (notification.time, Ending::Recovered)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a time lies in a problem that ended: the copy for another contact may come after the end.
+fn is_in_the_past(db: &Connection, object: &Object, time: i64) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM history WHERE began <= ?4 AND (ended > ?4 OR began = ?4)
+                 AND object = (SELECT id FROM history_object WHERE core = ?1 AND host = ?2 AND service = ?3))";
+    let values = params![object.core, object.host, object.service.as_deref().unwrap_or_default(), time];
+    db.prepare_cached(sql)?.query_row(values, |row| row.get(0))
+}
+
+fn begin(db: &Connection, id: i64, heard: &Heard<'_>, is_known: bool) -> Result<(), StoreError> {
     let notification = heard.notification;
-    // The copy for another contact may come after the end.
-    let sql = "SELECT COUNT(*) FROM history WHERE object = ?1 AND began <= ?2 AND (ended > ?2 OR began = ?2)";
-    if db.prepare_cached(sql)?.query_row([id, notification.time], |row| row.get::<i64>(0))? > 0 {
+    if is_known {
         return Ok(());
     }
     let mut problem = Problem::begin(notification);
@@ -129,25 +147,29 @@ impl OpenProblem {
     }
 }
 
-fn load(db: &Connection, id: i64) -> Result<Option<OpenProblem>, StoreError> {
+/// The object's number, if it has one, and its problem that goes on.
+fn load(db: &Connection, object: &Object) -> Result<Option<(i64, Option<OpenProblem>)>, StoreError> {
     let sql =
-        "SELECT began, notified, flapped, counted, counted_contact, answered, person, remark, destination, problem
-               FROM open_problem WHERE object = ?1";
+        "SELECT o.id, p.began, p.notified, p.flapped, p.counted, p.counted_contact, p.answered, p.person, p.remark,
+                 p.destination, p.problem FROM history_object o LEFT JOIN open_problem p ON p.object = o.id
+               WHERE o.core = ?1 AND o.host = ?2 AND o.service = ?3";
     let mut statement = db.prepare_cached(sql)?;
-    let mut rows = statement.query([id])?;
+    let mut rows = statement.query(params![object.core, object.host, object.service.as_deref().unwrap_or_default()])?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let at: Option<i64> = row.get(5)?;
-    let (by, remark) = (row.get(6)?, row.get(7)?);
-    Ok(Some(OpenProblem {
-        began: row.get(0)?,
-        notified: row.get(1)?,
-        has_flapped: row.get(2)?,
-        counted: row.get(3)?,
-        counted_contact: row.get(4)?,
+    let Some(began) = row.get(1)? else { return Ok(Some((row.get(0)?, None))) };
+    let at: Option<i64> = row.get(6)?;
+    let (by, remark) = (row.get(7)?, row.get(8)?);
+    let open = OpenProblem {
+        began,
+        notified: row.get(2)?,
+        has_flapped: row.get(3)?,
+        counted: row.get(4)?,
+        counted_contact: row.get(5)?,
         answer: at.map(|at| Answer { at, by, remark }),
-        destination: row.get(8)?,
-        problem: from_json(&row.get::<String>(9)?)?,
-    }))
+        destination: row.get(9)?,
+        problem: from_json(&row.get::<String>(10)?)?,
+    };
+    Ok(Some((row.get(0)?, Some(open))))
 }
 
 fn save(db: &Connection, id: i64, open: &OpenProblem, heard: &Heard<'_>) -> Result<(), StoreError> {
@@ -169,7 +191,7 @@ fn save(db: &Connection, id: i64, open: &OpenProblem, heard: &Heard<'_>) -> Resu
            answered = excluded.answered, person = excluded.person, remark = excluded.remark,
            destination = excluded.destination, problem = excluded.problem",
     )?
-    .execute(named_params! {
+    .execute_later(named_params! {
         ":object": id, ":service": service, ":began": open.began, ":heard": heard.now / 1000, ":notified": open.notified,
         ":flapped": open.has_flapped, ":counted": open.counted, ":contact": open.counted_contact,
         ":answered": answer.map(|answer| answer.at), ":person": answer.and_then(|answer| answer.by.as_deref()),
@@ -181,7 +203,7 @@ fn save(db: &Connection, id: i64, open: &OpenProblem, heard: &Heard<'_>) -> Resu
 
 /// Moves an open problem into the memory. One of which nothing but an acknowledgement was heard is not kept.
 fn finish(db: &Connection, id: i64, open: &OpenProblem, (ended, ending): (i64, Ending)) -> Result<(), StoreError> {
-    db.prepare_cached("DELETE FROM open_problem WHERE object = ?1")?.execute([id])?;
+    db.prepare_cached("DELETE FROM open_problem WHERE object = ?1")?.execute_later([id])?;
     if open.notified == 0 {
         return Ok(());
     }

@@ -26,17 +26,11 @@ impl MessageId {
         }
     }
 
-    /// When people saw its last version, in Unix ms.
-    pub(super) fn edited(self, db: &Connection) -> Result<i64, StoreError> {
-        let sql = format!("SELECT edited FROM {} WHERE id = ?1", self.table());
-        db.prepare_cached(&sql)?.query_row([self.number()], |row| row.get(0))
-    }
-
     /// Gives the message back to its queue; `unburned` attempts don't count.
     pub(super) fn give_back(self, db: &Connection, unburned: u32, reason: &str) -> Result<(), StoreError> {
         let table = self.table();
         let sql = format!("UPDATE {table} SET leased = NULL, attempts = attempts - ?2, reason = ?3 WHERE id = ?1");
-        db.execute(&sql, params![self.number(), unburned, reason])?;
+        db.prepare_cached(&sql)?.execute_later(params![self.number(), unburned, reason])?;
         Ok(())
     }
 
@@ -46,7 +40,7 @@ impl MessageId {
         let number = self.number();
         let mut all: Vec<&dyn ToSql> = vec![&number];
         all.extend(values);
-        db.prepare_cached(&sql)?.execute(all.as_slice())?;
+        db.prepare_cached(&sql)?.execute_later(all.as_slice())?;
         Ok(())
     }
 }

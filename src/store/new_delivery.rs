@@ -1,7 +1,7 @@
 //! A delivery about to be written: into its queue, or as one that has ended already.
 
 use super::assign_post::{Assignment, PostAssigner, PostPlacement};
-use super::db::{Connection, OptionalExtension, Row, params};
+use super::db::{Connection, OptionalExtension, Row, ToSql, params};
 use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::state::DeliveryState;
 use super::{StoreError, curve, duplicate, recovery};
@@ -41,19 +41,20 @@ impl NewDeliveryRow {
             // It counts as tried: then the same notification for other contacts counts as known, too.
             PostPlacement::Known => {
                 let known = Ended { state: DeliveryState::Merged, attempts: 1, reason: "known already" };
-                self.write_ended(db, known, assigner.now).map(drop)
+                self.write_ended(db, known, assigner.now)
             }
             PostPlacement::Recovers(assignment) => {
                 let waits = Ended { state: DeliveryState::Merged, attempts: 1, reason: recovery::WAITS };
-                let delivery = self.write_ended(db, waits, assigner.now)?;
+                let delivery = self.write_ended_numbered(db, waits, assigner.now)?;
                 let sql = "UPDATE delivery SET post = ?2, line = ?3, urgency = ?4 WHERE id = ?1";
                 let Assignment { post, has_line, urgency, .. } = assignment;
-                db.prepare_cached(sql)?.execute(params![delivery, post, has_line, urgency])?;
+                db.prepare_cached(sql)?.execute_later(params![delivery, post, has_line, urgency])?;
                 recovery::wait(db, post, delivery, assigner.now)
             }
             PostPlacement::Waiting { assignment, has_mentions, superseded } => {
                 if let Some(post) = superseded {
-                    let old = Assignment { post, digest: None, has_line: false, urgency: assignment.urgency };
+                    let urgency = assignment.urgency;
+                    let old = Assignment { post, is_new: false, digest: None, has_line: false, urgency };
                     self.write_waiting(db, NOBODY, &old)?;
                 }
                 let mentions = if has_mentions { &self.mentions } else { NOBODY };
@@ -71,9 +72,11 @@ impl NewDeliveryRow {
         let sql = "INSERT INTO delivery (notification, integration, target, object, mentions, annotation, state, since,
                      post, digest, line, urgency) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'waiting', ?7, ?8, ?9, ?10, ?11)";
         let DeliveryQueue { integration, target } = &self.queue;
-        let Assignment { post, digest, has_line, urgency } = assignment;
-        curve::covered(db, *post)?;
-        db.prepare_cached(sql)?.execute(params![
+        let Assignment { post, is_new, digest, has_line, urgency } = assignment;
+        if !is_new {
+            curve::covered(db, *post)?;
+        }
+        db.prepare_cached(sql)?.execute_later(params![
             self.seq,
             integration,
             target,
@@ -89,13 +92,21 @@ impl NewDeliveryRow {
         Ok(())
     }
 
-    /// Writes it as one that has ended already; its number.
-    pub(super) fn write_ended(&self, db: &Connection, ended: Ended<'_>, now: i64) -> Result<i64, StoreError> {
-        let sql =
-            "INSERT INTO delivery (notification, integration, target, object, mentions, annotation, state, reason,
-                     recorded, since, attempts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) RETURNING id";
+    /// Writes it as one that has ended already.
+    pub(super) fn write_ended(&self, db: &Connection, ended: Ended<'_>, now: i64) -> Result<(), StoreError> {
+        self.with_ended(ended, now, |values| db.prepare_cached(WRITE_ENDED)?.execute_later(values))
+    }
+
+    /// The same; its number.
+    fn write_ended_numbered(&self, db: &Connection, ended: Ended<'_>, now: i64) -> Result<i64, StoreError> {
+        let sql = format!("{WRITE_ENDED} RETURNING id");
+        self.with_ended(ended, now, |values| db.insert(&sql, values))?.ok_or(StoreError::NoRow)
+    }
+
+    /// The values of [`WRITE_ENDED`].
+    fn with_ended<T>(&self, ended: Ended<'_>, now: i64, write: impl FnOnce(&[&dyn ToSql]) -> T) -> T {
         let DeliveryQueue { integration, target } = &self.queue;
-        let values = params![
+        write(params![
             self.seq,
             integration,
             target,
@@ -107,10 +118,13 @@ impl NewDeliveryRow {
             now,
             self.since,
             ended.attempts
-        ];
-        db.insert(sql, values)?.ok_or(StoreError::NoRow)
+        ])
     }
 }
+
+const WRITE_ENDED: &str =
+    "INSERT INTO delivery (notification, integration, target, object, mentions, annotation, state, reason,
+    recorded, since, attempts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
 /// Assigns waiting deliveries that belong to no message yet: those of an older version's database or of a corrupt one, and
 /// dead ones that are tried again and never belonged to any.

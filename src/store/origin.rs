@@ -21,10 +21,10 @@ pub(super) fn heard<'a>(
                ON CONFLICT (core, name) DO UPDATE SET heard = excluded.heard";
     let mut statement = db.prepare_cached(sql)?;
     for (core, name) in heard {
-        statement.execute(params![core, name, now])?;
+        statement.execute_later(params![core, name, now])?;
     }
     // Whoever makes up names fills no disk with them.
-    db.prepare_cached("DELETE FROM origin WHERE heard < ?1")?.execute([now.saturating_sub(SILENCE_MAX_MS)])?;
+    db.prepare_cached("DELETE FROM origin WHERE heard < ?1")?.execute_later([now.saturating_sub(SILENCE_MAX_MS)])?;
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use super::{HISTORY, Store, StoreError, duplicate, escalation, message, origin, 
 use crate::model::incoming::{DirectMessage, Incoming};
 use crate::state_dir::spool::SpoolId;
 use crate::system::clock::millis;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 /// A problem of which nothing more is heard is remembered so long: its object may be gone from the core.
@@ -22,6 +22,8 @@ const HISTORY_ROWS_MIN: i64 = 10_000;
 pub(crate) const PURGE_BATCH: usize = 1000;
 /// and how many one of its statements does: others wait for it to write, and a server may be far away.
 const PURGE_STATEMENT: usize = 100;
+/// So many entries are imported at once at most.
+const RUN_MAX: usize = 50;
 
 /// A spool file about to be imported, with its deliveries.
 #[derive(Debug, Clone)]
@@ -98,7 +100,10 @@ impl Store {
     fn import_together(&self, batch: &[NewEntry], quiet: Duration, now: i64) -> Result<Vec<Imported>, StoreError> {
         let transaction = self.db.write()?;
         let import = Import { db: &transaction, quiet, now };
-        let imported = batch.iter().map(|entry| import.entry(entry)).collect::<Result<Vec<_>, _>>()?;
+        let mut imported = Vec::with_capacity(batch.len());
+        for entries in runs(batch) {
+            imported.extend(import.entries(entries)?);
+        }
         origin::heard(&transaction, batch.iter().filter_map(|entry| entry.incoming.notification()), now)?;
         transaction.commit()?;
         Ok(imported)
@@ -237,7 +242,19 @@ pub(super) fn keep_direct_message(
     let incoming = Incoming::DirectMessage(message.clone());
     let entry =
         NewEntry { id: SpoolId::fresh(), received: now, incoming, deliveries: vec![waiting], behind: BTreeSet::new() };
-    Import { db, quiet, now }.entry(&entry).map(drop)
+    Import { db, quiet, now }.entries(&[entry]).map(drop)
+}
+
+/// The entries in their order, in parts in which no object is twice: what one of them writes is nothing that another one reads.
+fn runs(batch: &[NewEntry]) -> impl Iterator<Item = &[NewEntry]> {
+    let mut rest = batch;
+    std::iter::from_fn(move || {
+        let mut objects = HashSet::new();
+        let is_another = |entry: &&NewEntry| objects.insert(entry.incoming.object_key());
+        let (entries, others) = rest.split_at(rest.iter().take(RUN_MAX).take_while(is_another).count());
+        rest = others;
+        (!entries.is_empty()).then_some(entries)
+    })
 }
 
 /// A batch that is being imported.
@@ -249,21 +266,58 @@ struct Import<'a> {
 }
 
 impl Import<'_> {
-    fn entry(self, entry: &NewEntry) -> Result<Imported, StoreError> {
-        let NewEntry { id, received, incoming, deliveries, .. } = entry;
-        let object = incoming.object_key();
+    /// Of these no two are about one object. A server is asked together what is to be known of all of them.
+    fn entries(self, entries: &[NewEntry]) -> Result<Vec<Imported>, StoreError> {
         let sql = "INSERT INTO notification (id, received, object, duplicate_key, contact, body, origin)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING RETURNING seq";
-        let values = params![
-            id.as_str(),
-            received,
-            object,
-            duplicate::key(incoming),
-            duplicate::contact(incoming),
-            to_json(incoming)?,
-            duplicate::origin(incoming)
-        ];
-        let Some(seq) = self.db.insert(sql, values)? else { return Ok(Imported::Known) };
+        let seqs = self.db.insert_each(sql, entries, |NewEntry { id, received, incoming, .. }, write| {
+            write(params![
+                id.as_str(),
+                received,
+                incoming.object_key(),
+                duplicate::key(incoming),
+                duplicate::contact(incoming),
+                to_json(incoming)?,
+                duplicate::origin(incoming)
+            ])
+        })?;
+        let numbered = || entries.iter().zip(&seqs);
+        let reads = || numbered().for_each(|(entry, seq)| seq.iter().for_each(|seq| self.ask(entry, *seq)));
+        let import = |(entry, seq): (_, &Option<i64>)| match seq {
+            Some(seq) => self.entry(entry, *seq).map(|()| Imported::New),
+            None => Ok(Imported::Known),
+        };
+        self.db.ahead(reads, || numbered().map(import).collect())
+    }
+
+    /// What [`Self::entry`] reads, as far as it is known before.
+    fn ask(self, entry: &NewEntry, seq: i64) {
+        if let Incoming::Notification(notification) = &entry.incoming {
+            history::ask(self.db, notification);
+        }
+        let mut queues = HashSet::new();
+        for delivery in &entry.deliveries {
+            let NewDelivery::Waiting { queue, mode, deferred, .. } = delivery else { continue };
+            // One that is there twice reads then what was written for the first.
+            if queues.insert(queue) {
+                let _ = duplicate::exists(self.db, &entry.incoming, seq, entry.received, queue);
+                let _ = CauseChange::watch(self.db, queue, entry, *mode);
+                let assigner = PostAssigner {
+                    db: self.db,
+                    queue,
+                    mode: *mode,
+                    quiet: self.quiet,
+                    now: self.now,
+                    deferred: *deferred,
+                };
+                assigner.ask(&entry.incoming);
+            }
+        }
+    }
+
+    fn entry(self, entry: &NewEntry, seq: i64) -> Result<(), StoreError> {
+        let NewEntry { incoming, deliveries, .. } = entry;
+        let object = incoming.object_key();
         if let Incoming::Notification(notification) = incoming {
             let first = deliveries.iter().find_map(NewDelivery::destination);
             let heard = Heard {
@@ -278,7 +332,7 @@ impl Import<'_> {
         for delivery in deliveries {
             self.delivery(entry, seq, &object, delivery)?;
         }
-        Ok(Imported::New)
+        Ok(())
     }
 
     fn delivery(self, entry: &NewEntry, seq: i64, object: &str, delivery: &NewDelivery) -> Result<(), StoreError> {
@@ -302,7 +356,7 @@ impl Import<'_> {
                         Incoming::DirectMessage(_) => "known already",
                     };
                     let ended = Ended { state: DeliveryState::Merged, attempts: 0, reason };
-                    return row.write_ended(db, ended, now).map(drop);
+                    return row.write_ended(db, ended, now);
                 }
                 let cause = CauseChange::watch(db, queue, entry, *mode)?;
                 row.enqueue(
@@ -313,7 +367,7 @@ impl Import<'_> {
             }
             NewDelivery::Dead { reason } => {
                 let row = row(&DeliveryQueue::nowhere(), NOBODY.to_owned(), &None);
-                row.write_ended(db, Ended { state: DeliveryState::Dead, attempts: 0, reason }, now).map(drop)
+                row.write_ended(db, Ended { state: DeliveryState::Dead, attempts: 0, reason }, now)
             }
         }
     }

@@ -50,7 +50,7 @@ impl Pause<'_> {
         let text = self.reason.map_or("", |reason| &reason.text);
         let code = self.reason.and_then(Reason::code);
         let values = params![integration, scope, channel, self.until, self.now, failures, text, code];
-        db.prepare_cached(sql)?.execute(values)?;
+        db.prepare_cached(sql)?.execute_later(values)?;
         Ok(())
     }
 }
@@ -67,7 +67,7 @@ pub(super) fn end_for_deliveries(db: &Connection, id: Option<i64>) -> Result<(),
 pub(super) fn end_outage(db: &Connection, integration: &str) -> Result<(), StoreError> {
     let sql = "UPDATE pause SET until = 0, failures = 0, past = reason, past_until = since, reason = '', code = NULL
                WHERE integration = ?1 AND scope = 'integration' AND channel = '' AND reason <> ''";
-    db.prepare_cached(sql)?.execute([integration])?;
+    db.prepare_cached(sql)?.execute_later([integration])?;
     Ok(())
 }
 
@@ -98,14 +98,15 @@ pub(super) fn fill_codes(db: &Connection) -> Result<(), StoreError> {
 impl Store {
     /// Until when the queue must hold still, in Unix ms; 0 when it needn't.
     pub(crate) fn paused_until(&self, queue: &DeliveryQueue) -> Result<i64, StoreError> {
-        // Two searches by the whole key: with OR, SQLite reads the pauses of all the integration's channels.
+        // Three searches by the whole key: else the pauses of all the integration's channels are read.
         let sql = "SELECT COALESCE(MAX(until), 0) FROM (
               SELECT until FROM pause WHERE integration = ?1 AND scope = 'integration' AND channel = ''
               UNION ALL
-              SELECT until FROM pause WHERE integration = ?1 AND scope = 'channel' AND channel IN (?2, ?3)) AS paused";
-        let channel = queue.channel_id(&self.db)?.unwrap_or_else(|| queue.target.as_text().into_owned());
-        let values = params![queue.integration, queue.target, channel];
-        self.db.prepare_cached(sql)?.query_row(values, |row| row.get(0))
+              SELECT until FROM pause WHERE integration = ?1 AND scope = 'channel' AND channel = ?2
+              UNION ALL
+              SELECT until FROM pause WHERE integration = ?1 AND scope = 'channel'
+                AND channel = (SELECT id FROM channel WHERE integration = ?1 AND target = ?2)) AS paused";
+        self.db.prepare_cached(sql)?.query_row(params![queue.integration, queue.target], |row| row.get(0))
     }
 
     /// From when on the integration's messages may be edited, in Unix ms.

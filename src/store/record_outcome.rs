@@ -92,7 +92,10 @@ impl Store {
         quiet: Duration,
         now: i64,
     ) -> Result<Recorded, StoreError> {
-        let transaction = self.db.write_without_lease()?;
+        let ask = || {
+            let _ = (repair::standing(&self.db, claimed), claimed.queue.channel_id(&self.db));
+        };
+        let transaction = self.db.write_without_lease_ahead(ask)?;
         let recorder = Recorder { db: &transaction, claimed, quiet, now };
         recorder.pace(outcome, pace)?;
         let done = match repair::standing(&transaction, claimed)? {
@@ -156,7 +159,7 @@ impl Recorder<'_> {
         }
         id.update(self.db, "leased = NULL, attempts = 0, due = 0, reason = NULL", &[])?;
         let sql = "DELETE FROM delivery WHERE post = ?1 AND curve = 1 AND id <= ?2";
-        self.db.prepare_cached(sql)?.execute(params![id.number(), newest])?;
+        self.db.prepare_cached(sql)?.execute_later(params![id.number(), newest])?;
         Ok(())
     }
 
@@ -220,8 +223,7 @@ impl Recorder<'_> {
         );
         let values =
             params![message.id.number(), state, reason.text, reason.code(), self.now, message.attempts, newest];
-        self.db.execute(&sql, values)?;
-        Ok(())
+        self.db.prepare_cached(&sql)?.execute_later(values)
     }
 
     /// Puts everything that waits of a message into another queue, in order.

@@ -27,7 +27,7 @@ struct Due {
 /// Lets a recovery wait, instead of an earlier one of the same message.
 pub(super) fn wait(db: &Connection, post: i64, delivery: i64, now: i64) -> Result<(), StoreError> {
     let sql = "UPDATE post SET recovers = ?2, recovery = ?3 WHERE id = ?1";
-    db.prepare_cached(sql)?.execute([post, now.saturating_add(SILENCE_MAX_MS), delivery])?;
+    db.prepare_cached(sql)?.execute_later([post, now.saturating_add(SILENCE_MAX_MS), delivery])?;
     Ok(())
 }
 
@@ -36,7 +36,7 @@ pub(super) fn wait(db: &Connection, post: i64, delivery: i64, now: i64) -> Resul
 pub(super) fn heard(db: &Connection, post: i64, is_disputed: bool, now: i64) -> Result<(), StoreError> {
     let until = is_disputed.then(|| now.saturating_add(SILENCE_MAX_MS));
     let sql = "UPDATE post SET recovers = ?2 WHERE id = ?1 AND recovers IS NOT NULL";
-    db.prepare_cached(sql)?.execute(params![post, until])?;
+    db.prepare_cached(sql)?.execute_later(params![post, until])?;
     Ok(())
 }
 

@@ -45,10 +45,10 @@ pub(super) fn heard(db: &Connection, object: &str, was: &Problem, is: &Problem, 
         (before, Some(after)) if before != Some(after) => {
             let sql = "INSERT INTO still (object, since, asked) VALUES (?1, ?2, NULL)
                        ON CONFLICT (object) DO UPDATE SET since = excluded.since, asked = NULL";
-            db.prepare_cached(sql)?.execute(params![object, now])?;
+            db.prepare_cached(sql)?.execute_later(params![object, now])?;
         }
         (Some(_), None) => {
-            db.prepare_cached("DELETE FROM still WHERE object = ?1")?.execute([object])?;
+            db.prepare_cached("DELETE FROM still WHERE object = ?1")?.execute_later([object])?;
         }
         _ => {}
     }
@@ -58,7 +58,7 @@ pub(super) fn heard(db: &Connection, object: &str, was: &Problem, is: &Problem, 
 /// The person is still on it.
 pub(super) fn answered(db: &Connection, object: &str, now: i64) -> Result<(), StoreError> {
     let sql = "UPDATE still SET since = ?2, asked = NULL WHERE object = ?1";
-    db.prepare_cached(sql)?.execute(params![object, now])?;
+    db.prepare_cached(sql)?.execute_later(params![object, now])?;
     Ok(())
 }
 

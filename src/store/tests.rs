@@ -8,6 +8,7 @@ mod migration;
 mod server;
 mod statements;
 mod tables;
+mod trips;
 
 use super::*;
 use crate::model::notification::{Fields, Notification};

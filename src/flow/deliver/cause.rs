@@ -43,17 +43,20 @@ impl Deliverer {
         topology.behind(&notification.host.name).into_iter().map(str::to_owned).collect()
     }
 
-    /// What a card says of it; the lines of a digest are folded by it.
-    pub(super) fn cause(&self, claimed: &mut Claimed) -> Option<Cause> {
-        match &mut claimed.work {
+    /// What a card says of it.
+    pub(super) fn cause(&self, claimed: &Claimed) -> Option<Cause> {
+        match &claimed.work {
             Work::Post(problem) | Work::Update(problem) | Work::PostOnce(problem) if problem.is_bad => {
                 Some(self.cause_of(problem, &claimed.queue))
             }
-            Work::Digest(_, stats) => {
-                self.fold(stats, &claimed.queue);
-                None
-            }
             _ => None,
+        }
+    }
+
+    /// Folds the lines of a digest by it.
+    pub(super) fn fold_causes(&self, claimed: &mut Claimed) {
+        if let Work::Digest(_, stats) = &mut claimed.work {
+            self.fold(stats, &claimed.queue);
         }
     }
 

@@ -83,7 +83,11 @@ impl Deliverer {
             ids.iter().filter_map(|id| self.read(id).transpose()).collect::<Result<_, _>>()?;
         self.ask_the_cores(&mut unrouted, waiting);
         self.read_topologies(unrouted.iter().filter_map(|one| one.incoming.notification()));
-        let batch: Vec<NewEntry> = unrouted.into_iter().map(|one| self.route(one)).collect::<Result<_, _>>()?;
+        let notifications = unrouted.iter().filter_map(|one| one.incoming.notification());
+        let objects: Vec<String> = notifications.map(Notification::object_key).collect();
+        let ask = || objects.iter().for_each(|object| drop(self.store.followers(object)));
+        let route = || unrouted.into_iter().map(|one| self.route(one)).collect::<Result<Vec<NewEntry>, DeliverError>>();
+        let batch = self.store.ahead(ask, route)?;
         let imported = self.store.import(&batch, self.config.storm.window, now)?;
         for (entry, imported) in batch.iter().zip(imported) {
             match imported {

@@ -22,13 +22,29 @@ const YEAR_SHOWN_AFTER: i64 = 300 * 86_400;
 impl Deliverer {
     /// The earlier problems of the object of a card. A database that can't be read makes a card without them: the card
     /// itself goes first.
-    pub(super) fn earlier(&mut self, claimed: &Claimed) -> Option<Earlier> {
-        let (Work::Post(problem) | Work::Update(problem) | Work::PostOnce(problem)) = &claimed.work else {
-            return None;
-        };
+    pub(super) fn earlier(&self, claimed: &Claimed) -> Option<Earlier> {
+        let problem = problem_of_card(claimed)?;
         let shared = Arc::clone(&self.names);
         let mut names = shared.lock().unwrap_or_else(PoisonError::into_inner);
         earlier(&self.store, &self.config, problem, &claimed.queue, &mut |latest| names.fill(latest, &self.config))
+    }
+
+    /// What [`Self::earlier`] reads.
+    pub(super) fn ask_earlier(&self, claimed: &Claimed) {
+        let Some(problem) = problem_of_card(claimed) else { return };
+        let object = Object::of(&problem.latest);
+        let _ = self.store.past_problems(&object, problem.began.unwrap_or(problem.latest.time), LOOKED_AT);
+        if problem.is_bad {
+            let _ = self.store.neighbours(&claimed.queue, &object, NEIGHBOURS_LOOKED_AT);
+        }
+    }
+}
+
+/// The problem of which the earlier ones are shown.
+fn problem_of_card(claimed: &Claimed) -> Option<&Problem> {
+    match &claimed.work {
+        Work::Post(problem) | Work::Update(problem) | Work::PostOnce(problem) => Some(problem),
+        _ => None,
     }
 }
 

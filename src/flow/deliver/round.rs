@@ -6,6 +6,8 @@ use std::time::Duration;
 
 /// After so long a lease that isn't sure is looked at again.
 const UNSURE_MS: i64 = 300;
+/// So many queues are looked at together where the outbox is on a server.
+const LOOKED_AT_SHARED: usize = 20;
 
 /// The result of one round over all queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,22 +39,26 @@ impl Deliverer {
             self.renew(self.budget(until));
         }
         let share = self.share.clone();
-        for queue in self.store.queues()?.into_iter().filter(|queue| share.has(&queue.integration)) {
-            if self.is_unsure() {
-                round.next = Some(self.now_ms().saturating_add(UNSURE_MS));
-                return Ok(round);
-            }
-            let budget = self.budget(until);
-            if stop() || budget < CALL_MIN {
-                round.next.get_or_insert(self.now_ms());
-                return Ok(round);
-            }
-            let Some(Planned { ready, .. }) = self.plan(&queue)? else { continue };
-            if ready <= self.now_ms() {
-                round.rerouted |= self.send(&queue, budget, stop)?;
-                round.attempts += 1;
-            } else {
-                round.next = Some(round.next.map_or(ready, |next| next.min(ready)));
+        let mut queues = self.store.queues()?;
+        queues.retain(|queue| share.has(&queue.integration));
+        for some in queues.chunks(if self.is_shared() { LOOKED_AT_SHARED } else { 1 }) {
+            for (queue, look) in some.iter().zip(self.look(some)?) {
+                if self.is_unsure() {
+                    round.next = Some(self.now_ms().saturating_add(UNSURE_MS));
+                    return Ok(round);
+                }
+                let budget = self.budget(until);
+                if stop() || budget < CALL_MIN {
+                    round.next.get_or_insert(self.now_ms());
+                    return Ok(round);
+                }
+                let Some(Planned { ready, .. }) = self.plan(queue, look)? else { continue };
+                if ready <= self.now_ms() {
+                    round.rerouted |= self.send(queue, budget, stop)?;
+                    round.attempts += 1;
+                } else {
+                    round.next = Some(round.next.map_or(ready, |next| next.min(ready)));
+                }
             }
         }
         if round.attempts > 0 {

@@ -12,7 +12,7 @@ use crate::rules::digest::{self, DigestStep};
 use crate::rules::remedy::{Context, remedy};
 use crate::rules::retry::{self, Attempt, Next};
 use crate::slack::api::{Client, ClientError};
-use crate::store::{Claimed, DeliveryQueue, Pace, Planned, RecordedOutcome, Target, Work};
+use crate::store::{Claimed, DeliveryQueue, Pace, Planned, QueueLook, RecordedOutcome, StoreError, Target, Work};
 use crate::system::clock::{self, millis};
 use crate::system::environment::Environment;
 use log::{error, info, warn};
@@ -23,19 +23,26 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 impl Deliverer {
+    /// What may be sent from these queues. [`Self::plan`] takes it up, and a claim looks once more.
+    pub(super) fn look(&self, queues: &[DeliveryQueue]) -> Result<Vec<QueueLook>, DeliverError> {
+        let queues: Vec<_> = queues.iter().map(|queue| (queue.clone(), message_mode(&self.config, queue))).collect();
+        Ok(self.store.look_at_queues(&queues, self.config.storm.window, self.now_ms())?)
+    }
+
     /// The queue's next step and when it may be done. A storm becomes a digest first.
-    pub(super) fn plan(&mut self, queue: &DeliveryQueue) -> Result<Option<Planned>, DeliverError> {
+    pub(super) fn plan(&mut self, queue: &DeliveryQueue, look: QueueLook) -> Result<Option<Planned>, DeliverError> {
         let (limits, now) = (self.config.storm, self.now_ms());
-        if digest::begins(self.store.problems_without_message(queue, limits.window)?, limits) {
+        let (mut next, mode) = (look.next, message_mode(&self.config, queue));
+        if digest::begins(look.waiting, limits) {
             self.store.begin_digest(queue, now)?;
             info!("digest begun integration={} target={}", queue.integration, queue.target);
+            next = self.store.plan(queue, mode, limits.window, now)?;
         }
-        let mode = message_mode(&self.config, queue);
-        let Some(mut planned) = self.store.plan(queue, mode, limits.window, now)? else {
+        let Some(mut planned) = next else {
             return Ok(None);
         };
         let remembered = self.paces.get(queue).copied().unwrap_or(0);
-        planned.ready = planned.ready.max(self.store.paused_until(queue)?).max(remembered);
+        planned.ready = planned.ready.max(look.paused_until).max(remembered);
         Ok(Some(planned))
     }
 
@@ -52,7 +59,8 @@ impl Deliverer {
             return Ok(false);
         };
         let Attempted { outcome, covered } = self.attempt(&mut claimed, budget);
-        let next = retry::next(outcome, &self.attempt_facts(&claimed));
+        let facts = self.attempt_facts(&claimed, &outcome);
+        let next = retry::next(outcome, &facts);
         self.log(&claimed, &next);
         let outcome = self.outcome_to_record(&claimed, next, covered);
         let now = self.now_ms();
@@ -111,10 +119,18 @@ impl Deliverer {
         let mentions = self.mentions(&claimed.queue, &claimed.mentions(), budget);
         self.fill_names(claimed);
         let oldest = claimed.queued.iter().map(|queued| queued.incoming.time()).min().unwrap_or(0).saturating_mul(1000);
-        let outage = self.store.outage_since(&claimed.queue.integration, oldest).unwrap_or_default();
         let now = self.clock.wall_ms() / 1000;
-        let earlier = self.earlier(claimed);
-        let cause = self.cause(claimed);
+        self.fold_causes(claimed);
+        let outage = || self.store.outage_since(&claimed.queue.integration, oldest).unwrap_or_default();
+        let ask = || {
+            let _ = (outage(), self.cause(claimed));
+            self.ask_earlier(claimed);
+        };
+        let looked_up = self.store.ahead(ask, || Ok((outage(), self.earlier(claimed), self.cause(claimed))));
+        let (outage, earlier, cause) = looked_up.unwrap_or_else(|e: StoreError| {
+            warn!("database not read reason={:?} shown=without_it", e.to_string());
+            (None, None, None)
+        });
         let composer = Composer {
             config: &self.config,
             flavor: integration.flavor,
@@ -211,7 +227,9 @@ impl Deliverer {
     }
 
     /// Slack has answered by now, and its answer is not lost for a number that the database doesn't give.
-    fn attempt_facts(&self, claimed: &Claimed) -> Attempt {
+    fn attempt_facts(&self, claimed: &Claimed, outcome: &Outcome) -> Attempt {
+        let is_failure = !matches!(outcome, Outcome::Delivered(_));
+        let failures = is_failure.then(|| self.store.failures(&claimed.queue.integration).unwrap_or(0));
         let age = self.now_ms().saturating_sub(claimed.since);
         Attempt {
             attempts: claimed.message.attempts,
@@ -220,7 +238,7 @@ impl Deliverer {
             is_plain: claimed.message.is_plain,
             refers: claimed.refers(),
             has_fallback: self.fallback(&claimed.queue).is_some(),
-            failures: self.store.failures(&claimed.queue.integration).unwrap_or(0),
+            failures: failures.unwrap_or(0),
             jitter: f64::from(u32::try_from(clock::random() >> 32).unwrap_or(0)) / f64::from(u32::MAX),
         }
     }

@@ -9,9 +9,13 @@
 //! - A node that stops in its transaction holds the others up for [`IDLE_MAX`]; then the server ends it.
 //! - Where the answer to COMMIT is lost, nobody here knows whether it was kept: [`StoreError::Unknown`]. Everything else that
 //!   fails wasn't kept.
+//! - Writes that nobody asks back about go with the transaction's next statement, and reads that are known before go
+//!   together ([`Link::ahead`]): a server may be far away, and what counts then is how often its answer is waited for.
 //! - A statement that failed lets its transaction be undone: COMMIT would answer *done* to nothing.
 
+mod ahead;
 mod cells;
+mod question;
 pub(in crate::store) mod replication;
 mod server;
 mod tls;
@@ -20,7 +24,9 @@ pub(in crate::store) use cells::cell;
 pub(in crate::store) use server::Server;
 
 use super::{Given, StoreError};
-use cells::{Cell as Value, numbered};
+use ahead::Ahead;
+use cells::numbered;
+use question::{Around, Question, Wanted};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::Future;
@@ -29,7 +35,6 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
-use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, SimpleQueryMessage};
 
 /// So long one call waits for its answer, unless whoever opened the database has less.
@@ -55,15 +60,24 @@ pub(in crate::store) struct Link {
     limit: Duration,
     /// Of the lease in whose name it writes.
     token: Cell<Option<i64>>,
+    /// What goes with other calls.
+    ahead: Ahead,
 }
 
 /// Drives a connection while somebody waits for it, on that thread.
-struct Waiter(Option<Runtime>);
+struct Waiter {
+    runtime: Option<Runtime>,
+    /// How often somebody waited.
+    #[cfg(test)]
+    waits: Cell<usize>,
+}
 
 impl Waiter {
     /// What `work` comes to; [`Failure::Late`] if that takes until then.
     fn wait<T>(&self, until: Instant, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-        let Some(runtime) = &self.0 else { return Err(Failure::Late) };
+        #[cfg(test)]
+        self.waits.set(self.waits.get() + 1);
+        let Some(runtime) = &self.runtime else { return Err(Failure::Late) };
         runtime.block_on(async { tokio::time::timeout_at(until, work).await }).unwrap_or(Err(Failure::Late))
     }
 }
@@ -71,7 +85,7 @@ impl Waiter {
 impl Drop for Waiter {
     /// Not waiting for a look-up of the server's name that hangs in a thread of its own.
     fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
+        if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
     }
@@ -138,12 +152,17 @@ impl Link {
         let (session, transaction) = (RefCell::new(None), Cell::new(State::Idle));
         Ok(Self {
             server,
-            waiter: Waiter(Some(runtime)),
+            waiter: Waiter {
+                runtime: Some(runtime),
+                #[cfg(test)]
+                waits: Cell::new(0),
+            },
             session,
             transaction,
             connections: Cell::new(0),
             limit: patience.clamp(LIMIT_MIN, LIMIT),
             token: Cell::new(None),
+            ahead: Ahead::default(),
         })
     }
 
@@ -161,52 +180,43 @@ impl Link {
     }
 
     /// The rows of a query that changes nothing.
-    pub(super) fn query(&self, sql: &str, given: Given<'_>) -> Result<Vec<Row>, StoreError> {
+    pub(super) fn query(&self, sql: &str, given: Given<'_>) -> Result<Arc<Vec<Row>>, StoreError> {
+        let question = Question::of(sql, given)?;
+        if self.ahead.is_rehearsing.get() {
+            *self.ahead.asked.borrow_mut().entry(question).or_default() += 1;
+            return Err(StoreError::NoRow);
+        }
         self.check()?;
-        let values = Values::of(given)?;
-        self.repeatable(async |session: &mut Session| {
-            let prepared = session.prepare(sql).await?;
-            let values = values.for_statement(&prepared)?;
-            Ok(session.client.query(&prepared.statement, &values).await?)
-        })
+        if let Some(rows) = self.early(&question) {
+            return Ok(rows);
+        }
+        Ok(Arc::new(self.ask(question, Wanted::Rows)?.rows()))
     }
 
     /// Changes rows; how many.
     pub(super) fn execute(&self, sql: &str, given: Given<'_>) -> Result<usize, StoreError> {
-        let values = Values::of(given)?;
-        let changed = self.in_transaction(async |session: &mut Session| {
-            let prepared = session.prepare(sql).await?;
-            let values = values.for_statement(&prepared)?;
-            Ok(session.client.execute(&prepared.statement, &values).await?)
-        })?;
-        Ok(usize::try_from(changed).unwrap_or(usize::MAX))
+        let question = Question::of(sql, given)?;
+        self.in_transaction(|| Ok(self.ask(question, Wanted::Count)?.count()))
     }
 
     /// See [`super::Connection::write_alone`].
     pub(super) fn write_alone(&self, sql: &str, given: Given<'_>) -> Result<usize, StoreError> {
         self.check()?;
-        let values = Values::of(given)?;
-        let changed = self.repeatable(async |session: &mut Session| {
-            let prepared = session.prepare(sql).await?;
-            let values = values.for_statement(&prepared)?;
-            Ok(session.client.execute(&prepared.statement, &values).await?)
-        })?;
-        Ok(usize::try_from(changed).unwrap_or(usize::MAX))
+        Ok(self.ask(Question::of(sql, given)?, Wanted::Count)?.count())
     }
 
     /// Changes rows, and gives what it returns of them.
     pub(super) fn write_query(&self, sql: &str, given: Given<'_>) -> Result<Vec<Row>, StoreError> {
-        let values = Values::of(given)?;
-        self.in_transaction(async |session: &mut Session| {
-            let prepared = session.prepare(sql).await?;
-            let values = values.for_statement(&prepared)?;
-            Ok(session.client.query(&prepared.statement, &values).await?)
-        })
+        let question = Question::of(sql, given)?;
+        self.in_transaction(|| Ok(self.ask(question, Wanted::Rows)?.rows()))
     }
 
     /// Statements without parameters, in the open transaction or in one of their own.
     pub(in crate::store) fn batch(&self, sql: &str) -> Result<(), StoreError> {
-        self.in_transaction(async |session: &mut Session| Ok(session.client.batch_execute(sql).await?))
+        self.in_transaction(|| {
+            self.flush()?;
+            self.repeatable(async |session: &mut Session| Ok(session.client.batch_execute(sql).await?))
+        })
     }
 
     /// What the server takes a statement's parameters for.
@@ -216,6 +226,12 @@ impl Link {
             let prepared = session.prepare(sql).await?;
             Ok(prepared.statement.params().iter().map(|found| found.name().to_owned()).collect())
         })
+    }
+
+    /// How often it waited for the server until now.
+    #[cfg(test)]
+    pub(in crate::store) fn waits(&self) -> usize {
+        self.waiter.waits.get()
     }
 
     /// Lets the connection notice what became of it, as while another answer was waited for.
@@ -240,12 +256,12 @@ impl Link {
 
     /// Begins a transaction and takes the write lock. Where this connection writes in the name of a lease: only while that
     /// is in force. Whoever takes it over needs the write lock for that, so it stays in force until the transaction ends.
-    pub(super) fn begin(&self) -> Result<(), StoreError> {
-        let Some(token) = self.token.get() else { return self.begin_without_lease() };
+    pub(super) fn begin(&self, reads: impl FnOnce()) -> Result<(), StoreError> {
+        let Some(token) = self.token.get() else { return self.begin_without_lease(reads) };
         let lock =
             format!("{LOCK}; SELECT name FROM lease WHERE name = 'deliver' AND token = {token} AND until > {CLOCK}");
         let mut leads = false;
-        self.begin_with(&lock, |answer| {
+        self.begin_with(&lock, reads, |answer| {
             leads = has_row(answer, "deliver");
             has_row(answer, "write")
         })?;
@@ -257,31 +273,41 @@ impl Link {
     }
 
     /// The same for what any node may write.
-    pub(super) fn begin_without_lease(&self) -> Result<(), StoreError> {
-        self.begin_with(LOCK, |answer| has_row(answer, "write"))
+    pub(super) fn begin_without_lease(&self, reads: impl FnOnce()) -> Result<(), StoreError> {
+        self.begin_with(LOCK, reads, |answer| has_row(answer, "write"))
     }
 
     /// Begins a transaction where there is no write lock yet; others who do so wait.
     pub(in crate::store) fn begin_making(&self) -> Result<(), StoreError> {
-        self.begin_with("SELECT pg_advisory_xact_lock(7221173)", |_| true)
+        self.begin_with("SELECT pg_advisory_xact_lock(7221173)", || {}, |_| true)
     }
 
-    fn begin_with(&self, lock: &str, has_lock: impl FnOnce(&[SimpleQueryMessage]) -> bool) -> Result<(), StoreError> {
+    fn begin_with(
+        &self,
+        lock: &str,
+        reads: impl FnOnce(),
+        has_lock: impl FnOnce(&[SimpleQueryMessage]) -> bool,
+    ) -> Result<(), StoreError> {
+        self.check()?;
         if self.transaction.get() != State::Idle {
             return Err(StoreError::Content("a transaction within another one".to_owned()));
         }
+        self.ahead.answers.take();
         // The server says so before we give up.
         let lock_ms = (self.limit * 4 / 5).min(STATEMENT_MAX).as_millis();
         let (statement_ms, idle_ms) = (STATEMENT_MAX.as_millis(), IDLE_MAX.as_millis());
         let sql = format!(
             "BEGIN; SET LOCAL lock_timeout = {lock_ms}; SET LOCAL statement_timeout = {statement_ms};
-             SET LOCAL idle_in_transaction_session_timeout = {idle_ms}; {lock}"
+             SET LOCAL idle_in_transaction_session_timeout = {idle_ms}; {BY_INDEX}; {lock}"
         );
+        let (reads, counts) = self.rehearse(reads);
+        let around = Around { first: &sql, last: "" };
         // The server may have begun it and failed to lock: then this session isn't used again, which ends it.
-        let begun = self.repeatable(async |session: &mut Session| Ok(session.client.simple_query(&sql).await?));
+        let begun = self.repeatable(async |session: &mut Session| session.ask(around, &reads, Wanted::Rows).await);
         match begun {
-            Ok(answer) if has_lock(&answer) => {
+            Ok((answer, answers)) if has_lock(&answer) => {
                 self.transaction.set(State::Open);
+                self.keep(reads, answers, counts);
                 Ok(())
             }
             Ok(_) => {
@@ -298,13 +324,15 @@ impl Link {
     /// Makes the transaction durable.
     pub(in crate::store) fn commit(&self) -> Result<(), StoreError> {
         self.check()?;
-        let session = self.session.take();
-        let Some(session) = session else { return Err(self.server.away("the connection broke")) };
-        let done =
-            self.waiter.wait(Instant::now() + self.limit, async { Ok(session.client.batch_execute("COMMIT").await?) });
+        let (session, later) = (self.session.take(), self.ahead.later.take());
+        self.ahead.answers.take();
+        let Some(mut session) = session else { return Err(self.server.away("the connection broke")) };
+        // Behind a statement that failed the server takes COMMIT for ROLLBACK, and the statement's error is what counts.
+        let commit = Around { first: "", last: "COMMIT" };
+        let done = self.waiter.wait(Instant::now() + self.limit, session.ask(commit, &later, Wanted::Rows));
         self.transaction.set(State::Idle);
         match done {
-            Ok(()) => {
+            Ok(_) => {
                 self.session.replace(Some(session));
                 Ok(())
             }
@@ -319,6 +347,7 @@ impl Link {
     fn uncommitted(&self, failure: Failure) -> StoreError {
         match failure {
             Failure::Postgres(e) if e.as_db_error().is_some_and(server::is_certain) => self.server.error(&e),
+            Failure::Other(e) => e,
             _ => StoreError::Unknown(self.server.to_string()),
         }
     }
@@ -328,6 +357,8 @@ impl Link {
         if self.transaction.replace(State::Idle) == State::Idle {
             return;
         }
+        self.ahead.later.take();
+        self.ahead.answers.take();
         let Some(session) = self.session.take() else { return };
         let undone = self
             .waiter
@@ -342,20 +373,20 @@ impl Link {
     /// An error in a transaction that has failed: a statement of it must never run on another connection, by itself.
     fn check(&self) -> Result<(), StoreError> {
         match self.transaction.get() {
+            _ if self.ahead.is_rehearsing.get() => Err(StoreError::NoRow),
             State::Idle | State::Open => Ok(()),
             State::Failed => Err(self.server.away("a step before failed, and all of it is undone")),
         }
     }
 
     /// Does it in the open transaction, or in one of its own.
-    fn in_transaction<T>(&self, work: impl AsyncFnMut(&mut Session) -> Result<T, Failure>) -> Result<T, StoreError> {
+    fn in_transaction<T>(&self, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
         self.check()?;
         if self.transaction.get() == State::Open {
-            return self.repeatable(work);
+            return work();
         }
-        self.begin()?;
-        let done = self.repeatable(work);
-        match done {
+        self.begin(|| {})?;
+        match work() {
             Ok(done) => self.commit().map(|()| done),
             Err(e) => {
                 self.roll_back();
@@ -439,6 +470,10 @@ impl Link {
     }
 }
 
+/// A plan that was made while a table was empty reads all of it when it is full, until the server looks at the table: some
+/// minutes of a storm. All that is read here has its index.
+const BY_INDEX: &str = "SET LOCAL enable_seqscan = off; SET LOCAL jit = off";
+
 /// Takes the write lock.
 const LOCK: &str = "SELECT name FROM lease WHERE name = 'write' FOR UPDATE";
 
@@ -456,57 +491,5 @@ impl Session {
         let prepared = Prepared { statement: self.client.prepare(&text).await?, names: names.into() };
         self.statements.insert(sql.to_owned(), prepared.clone());
         Ok(prepared)
-    }
-}
-
-/// The parameters of one call.
-struct Values<'a> {
-    values: Vec<Value<'a>>,
-    /// Of each, where they have names.
-    names: Vec<&'a str>,
-}
-
-impl<'a> Values<'a> {
-    fn of(given: Given<'a>) -> Result<Self, StoreError> {
-        let mut all = Values { values: Vec::new(), names: Vec::new() };
-        match given {
-            Given::Positional(values) => {
-                for value in values {
-                    all.values.push(Value::of(*value)?);
-                }
-            }
-            Given::Named(values) => {
-                for (name, value) in values {
-                    all.values.push(Value::of(*value)?);
-                    all.names.push(name);
-                }
-            }
-        }
-        Ok(all)
-    }
-
-    /// In the order in which the statement names them, each as the type that it takes: the driver's own word for one that
-    /// doesn't fit looks like a broken connection.
-    fn for_statement(&self, prepared: &Prepared) -> Result<Vec<&(dyn ToSql + Sync)>, Failure> {
-        let wrong = |text: String| Failure::Other(StoreError::Content(text));
-        let wanted = prepared.statement.params();
-        if wanted.len() != self.values.len() {
-            return Err(wrong(format!("{} values for {} parameters", self.values.len(), wanted.len())));
-        }
-        let place = |number: usize| match prepared.names.get(number) {
-            Some(name) => {
-                let found = self.names.iter().position(|given| *given == name.as_str());
-                found.ok_or_else(|| wrong(format!("no value for the parameter {name}")))
-            }
-            None => Ok(number),
-        };
-        let found = wanted.iter().enumerate().map(|(number, wanted)| {
-            let value = &self.values[place(number)?];
-            if !value.fits(wanted) {
-                return Err(wrong(format!("parameter {}: a value of another type than {wanted}", number + 1)));
-            }
-            Ok(value as &(dyn ToSql + Sync))
-        });
-        found.collect()
     }
 }

@@ -8,6 +8,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// So many statements are kept prepared: an import and a delivery have some dozens.
+const STATEMENTS: usize = 100;
+
 /// The file that was opened, with its identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::store) struct OpenedFile {
@@ -41,6 +44,7 @@ pub(in crate::store) fn open(path: &Path, patience: Duration) -> Result<(Connect
     let db = rusqlite::Connection::open_with_flags(path, flags)?;
     db.busy_timeout(patience)?;
     db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "FULL")?;
     // Noise in a page is rather found than believed.

@@ -58,16 +58,21 @@ fn first(text: &str, most: usize) -> String {
     text.chars().take(most).collect()
 }
 
-pub(super) fn known_object(db: &Connection, object: &Object) -> Result<Option<i64>, StoreError> {
+fn known_object(db: &Connection, object: &Object) -> Result<Option<i64>, StoreError> {
     let sql = "SELECT id FROM history_object WHERE core = ?1 AND host = ?2 AND service = ?3";
     let values = params![object.core, object.host, object.service.as_deref().unwrap_or_default()];
     db.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()
 }
 
-pub(super) fn object_id(db: &Connection, object: &Object) -> Result<i64, StoreError> {
+fn object_id(db: &Connection, object: &Object) -> Result<i64, StoreError> {
     if let Some(known) = known_object(db, object)? {
         return Ok(known);
     }
+    add_object(db, object)
+}
+
+/// Writes an object that isn't known yet; its number.
+pub(super) fn add_object(db: &Connection, object: &Object) -> Result<i64, StoreError> {
     let sql = "INSERT INTO history_object (core, host, service) VALUES (?1, ?2, ?3) RETURNING id";
     let values = params![object.core, object.host, object.service.as_deref().unwrap_or_default()];
     db.insert(sql, values)?.ok_or(StoreError::NoRow)
@@ -109,13 +114,15 @@ impl Store {
         before: i64,
         most: usize,
     ) -> Result<Vec<PastProblem>, StoreError> {
-        let Some(id) = known_object(&self.db, object)? else { return Ok(Vec::new()) };
         let sql = format!(
-            "SELECT {COLUMNS} FROM history h WHERE h.object = ?1 AND h.began < ?2 ORDER BY h.began DESC LIMIT ?3"
+            "SELECT {COLUMNS} FROM history h WHERE h.object = (SELECT id FROM history_object
+               WHERE core = ?1 AND host = ?2 AND service = ?3) AND h.began < ?4 ORDER BY h.began DESC LIMIT ?5"
         );
         let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let service = object.service.as_deref().unwrap_or_default();
         let mut statement = self.db.prepare_cached(&sql)?;
-        statement.query_map([id, before, most], past)?.collect::<Result<_, _>>()
+        let rows = statement.query_map(params![object.core, object.host, service, before, most], past)?;
+        rows.collect::<Result<_, _>>()
     }
 
     /// The objects with these names, in any core or in the named one.

@@ -20,7 +20,7 @@ impl Recorder<'_> {
         if let Some(Posted { channel, .. }) = posted {
             let sql = "INSERT INTO channel (integration, target, id) VALUES (?1, ?2, ?3)
                        ON CONFLICT (integration, target) DO UPDATE SET id = excluded.id";
-            self.db.prepare_cached(sql)?.execute(params![queue.integration, queue.target, channel])?;
+            self.db.prepare_cached(sql)?.execute_later(params![queue.integration, queue.target, channel])?;
         }
         end_outage(self.db, &queue.integration)?;
         match work {
@@ -138,7 +138,15 @@ impl Recorder<'_> {
                      attempts = ?7 WHERE id = ?1";
         let mut statement = self.db.prepare_cached(sql)?;
         for id in ids {
-            statement.execute(params![id, state, reason, channel, ts, self.now, self.claimed.message.attempts])?;
+            statement.execute_later(params![
+                id,
+                state,
+                reason,
+                channel,
+                ts,
+                self.now,
+                self.claimed.message.attempts
+            ])?;
         }
         Ok(())
     }
@@ -149,7 +157,7 @@ impl Recorder<'_> {
         let sql = "UPDATE delivery SET state = 'merged', reason = ?6, channel = ?3, ts = ?4, recorded = ?5,
                      attempts = attempts + 1 WHERE state = 'waiting' AND digest = ?1 AND line = 0 AND id <= ?2";
         let digest = self.claimed.message.id.number();
-        self.db.prepare_cached(sql)?.execute(params![digest, last, channel, ts, self.now, IN_A_DIGEST])?;
+        self.db.prepare_cached(sql)?.execute_later(params![digest, last, channel, ts, self.now, IN_A_DIGEST])?;
         Ok(())
     }
 

@@ -53,11 +53,15 @@ fn figures_of_the_flow() {
     );
     let queue = deliverer.store.queues().unwrap().remove(0);
     deliverer.config.storm.threshold = u32::MAX;
-    let plan = median(21, || assert!(deliverer.plan(&queue).unwrap().is_some()));
+    let decide = |deliverer: &mut Deliverer| {
+        let look = deliverer.look(std::slice::from_ref(&queue)).unwrap().remove(0);
+        assert!(deliverer.plan(&queue, look).unwrap().is_some());
+    };
+    let plan = median(21, || decide(deliverer));
     println!("figure: deciding what is next with {COUNT} waiting; {plan:.1?}");
     deliverer.config.storm.threshold = 5;
-    let storm = median(1, || assert!(deliverer.plan(&queue).unwrap().is_some()));
-    let plan = median(21, || assert!(deliverer.plan(&queue).unwrap().is_some()));
+    let storm = median(1, || decide(deliverer));
+    let plan = median(21, || decide(deliverer));
     println!("figure: making them one digest, then deciding; {storm:.1?}, {plan:.1?}");
     let (_, notification) = crate::rules::render::samples().remove(0);
     let problem = crate::model::problem::Problem::begin(&notification);

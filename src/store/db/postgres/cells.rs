@@ -2,31 +2,35 @@
 
 use super::super::{FromSql, FromSqlError, ToSqlOutput, ValueRef};
 use crate::store::StoreError;
-use std::borrow::Cow;
 use std::error::Error;
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 /// One value, on its way to the server.
-#[derive(Debug, Clone)]
-pub(super) enum Cell<'a> {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Cell {
     Null,
     Integer(i64),
-    Text(Cow<'a, str>),
+    Text(String),
 }
 
-impl<'a> Cell<'a> {
-    pub(super) fn of(value: &'a dyn super::super::ToSql) -> Result<Self, StoreError> {
+impl Cell {
+    pub(super) fn of(value: &dyn super::super::ToSql) -> Result<Self, StoreError> {
         Ok(match value.to_sql()? {
             ToSqlOutput::Borrowed(ValueRef::Null) | ToSqlOutput::Owned(rusqlite::types::Value::Null) => Self::Null,
             ToSqlOutput::Borrowed(ValueRef::Integer(number))
             | ToSqlOutput::Owned(rusqlite::types::Value::Integer(number)) => Self::Integer(number),
-            ToSqlOutput::Borrowed(ValueRef::Text(text)) => Self::Text(storable(Cow::Borrowed(
-                std::str::from_utf8(text).map_err(|e| StoreError::Content(e.to_string()))?,
-            ))),
-            ToSqlOutput::Owned(rusqlite::types::Value::Text(text)) => Self::Text(storable(Cow::Owned(text))),
+            ToSqlOutput::Borrowed(ValueRef::Text(text)) => {
+                Self::Text(storable(str::from_utf8(text).map_err(|e| StoreError::Content(e.to_string()))?.to_owned()))
+            }
+            ToSqlOutput::Owned(rusqlite::types::Value::Text(text)) => Self::Text(storable(text)),
             other => return Err(StoreError::Content(format!("a value that no column takes: {other:?}"))),
         })
+    }
+
+    /// How many bytes of text it has.
+    pub(super) fn size(&self) -> usize {
+        if let Self::Text(text) = self { text.len() } else { 0 }
     }
 
     /// Whether it can be sent as a parameter of that type.
@@ -44,11 +48,11 @@ impl<'a> Cell<'a> {
 }
 
 /// `PostgreSQL` keeps no NUL in a text: it becomes U+FFFD. Only a name can have one; JSON escapes it.
-fn storable(text: Cow<'_, str>) -> Cow<'_, str> {
-    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { text }
+fn storable(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
 
-impl ToSql for Cell<'_> {
+impl ToSql for Cell {
     fn to_sql(&self, wanted: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         match (self, wanted) {
             (Self::Null, _) => Ok(IsNull::Yes),
