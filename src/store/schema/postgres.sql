@@ -320,7 +320,7 @@ CREATE INDEX post_unwatched ON post (id) WHERE watched = 0 AND open = 1 AND rank
 CREATE INDEX post_follows ON post (object) WHERE follows = 1 AND open = 1;
 CREATE INDEX escalation_due ON escalation (due);
 CREATE INDEX history_ended ON history (ended);
-CREATE INDEX open_problem_service ON open_problem (service) WHERE service <> '';
+CREATE INDEX open_problem_service ON open_problem (service, began) WHERE service <> '';
 CREATE INDEX curve_due ON curve (due);
 CREATE INDEX delivery_curve ON delivery (since) WHERE curve = 1;
 CREATE FUNCTION audit_only_grows() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -35,3 +35,6 @@ CREATE TABLE slack_wait (                          -- until when Slack wants no 
     until INTEGER NOT NULL,                        -- by the database's clock; Unix ms
     PRIMARY KEY (integration, method)
 ) STRICT, WITHOUT ROWID;
+-- The newest neighbours of a problem, without sorting all of them.
+DROP INDEX open_problem_service;
+CREATE INDEX open_problem_service ON open_problem (service, began) WHERE service <> '';
