@@ -264,6 +264,12 @@ impl Facts {
 }
 
 impl Facts {
+    /// Whether the listener delivers nothing for that reason.
+    fn is_interrupted_by(&self, reason: &str) -> bool {
+        let Some(Ok(Listener::Runs(status))) = &self.listener else { return false };
+        status.interrupted.as_ref().is_some_and(|failure| failure.reason == reason)
+    }
+
     /// Another node that has a way to this core.
     fn reaching(&self, core: &str) -> Option<&str> {
         let reaches = |node: &&KnownNode| {
@@ -323,6 +329,8 @@ fn queue(facts: &Facts, thresholds: &Thresholds, findings: &mut Vec<Finding>) {
             let text = "the database gives no answer: nothing is delivered";
             findings.push(Finding::new(Level::Critical, text).remedy("ackbell doctor"));
         }
+        // The listener says the same, and since when.
+        Some(Err(e)) if facts.has_database && facts.is_interrupted_by(e) => {}
         Some(Err(e)) if facts.has_database => findings.push(Finding::new(Level::Critical, e).remedy("ackbell doctor")),
         None => findings.push(unseen("the outbox", None)),
         Some(Err(e)) => findings.push(unseen("the outbox", Some(e))),

@@ -8,8 +8,8 @@ use std::path::Path;
 /// Another one on every machine, in every state directory and after every boot (`random(4)`: `boot_id`).
 pub(crate) fn machine(state_dir: &Path) -> String {
     let boot = read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let place = metadata(state_dir).map(|directory| (directory.dev(), directory.ino())).unwrap_or_default();
-    let hash = Sha256::digest(format!("{} {place:?}", boot.trim()));
+    let directory = metadata(state_dir).map(|directory| (directory.dev(), directory.ino())).unwrap_or_default();
+    let hash = Sha256::digest(format!("{} {directory:?}", boot.trim()));
     hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 

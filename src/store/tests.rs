@@ -1,10 +1,13 @@
 //! The outbox when clocks jump and histories grow; the flows are tested from outside.
 
+mod audit;
 mod both;
 mod curve;
 mod history;
 mod lease;
 mod migration;
+mod origin;
+mod requests;
 mod server;
 mod statements;
 mod tables;
@@ -350,173 +353,6 @@ fn request(key: &str) -> NewActionRequest {
     }
 }
 
-#[test]
-fn a_click_that_comes_twice_is_one_request_and_is_never_sent_twice() {
-    let (_directory, mut store) = store(&[]);
-    assert_eq!(store.keep_requests(&[request("x"), request("x")], 0).unwrap(), 1);
-    let id = store.requests(ActionState::New, 0, 9).unwrap()[0].id;
-    store.advance_requests(&[(id, Transition::Sending { expectation: "{}".into(), until: 9 })], &[]).unwrap();
-    assert_eq!(store.keep_requests(&[request("x")], 0).unwrap(), 0);
-    // The process dies here; the next one only looks for it.
-    assert_eq!(store.recover_requests().unwrap(), 1);
-    assert!(store.requests(ActionState::New, i64::MAX, 9).unwrap().is_empty());
-    assert_eq!(store.requests(ActionState::Sent, i64::MAX, 9).unwrap().len(), 1);
-}
-
-#[test]
-fn the_audit_only_grows_and_shows_what_was_changed() {
-    let (_directory, mut store) = store(&[]);
-    for entry in ["{\"a\":1}", "{\"a\":2}", "{\"a\":3}"] {
-        store.advance_requests(&[], &[entry.to_owned()]).unwrap();
-    }
-    assert!(matches!(store.verify_audit(|_| {}).unwrap(), Chain::Whole { rows: 3, .. }));
-    assert!(store.db.execute("UPDATE audit SET entry = '{}' WHERE seq = 2", []).is_err());
-    assert!(store.db.execute("DELETE FROM audit WHERE seq = 2", []).is_err());
-    // Somebody with the file in hand takes the triggers away first.
-    both::without_trigger(&store, "audit_holds");
-    store.db.batch("UPDATE audit SET entry = '{}' WHERE seq = 2").unwrap();
-    assert_eq!(store.verify_audit(|_| {}).unwrap(), Chain::Broken { seq: 2 });
-    both::without_trigger(&store, "audit_stays");
-    store.db.batch("DELETE FROM audit WHERE seq = 2").unwrap();
-    assert_eq!(store.verify_audit(|_| {}).unwrap(), Chain::Broken { seq: 3 });
-}
-
-#[test]
-fn a_cut_end_shows_by_the_head_kept_elsewhere_and_a_new_database_goes_on_from_the_old_one() {
-    let (directory, mut store) = store(&[]);
-    for entry in ["{\"a\":1}", "{\"a\":2}", "{\"a\":3}"] {
-        store.advance_requests(&[], &[entry.to_owned()]).unwrap();
-    }
-    let Chain::Whole { last: head, .. } = store.verify_audit(|_| {}).unwrap() else { panic!("it is whole") };
-    assert!(
-        store.has_audit_head(&head).unwrap() && !store.has_audit_head(&head.replace(char::is_numeric, "f")).unwrap()
-    );
-    // Whoever cuts the end off leaves a chain that is whole by itself.
-    store
-        .db
-        .batch(
-            "CREATE TEMP TABLE kept AS SELECT * FROM audit; DROP TRIGGER audit_stays; DELETE FROM audit WHERE seq = 3",
-        )
-        .unwrap();
-    assert!(matches!(store.verify_audit(|_| {}).unwrap(), Chain::Whole { rows: 2, .. }));
-    assert!(!store.has_audit_head(&head).unwrap());
-    store.db.batch("INSERT INTO audit SELECT * FROM kept WHERE seq = 3").unwrap();
-    drop(store);
-    let (mut store, aside) = Store::replace(directory.path(), Duration::from_secs(5)).unwrap();
-    assert!(store.has_audit_head(&head).unwrap(), "its first row has the old one's head");
-    let mut first = String::new();
-    store
-        .audit(|_, entry| {
-            first = entry.to_owned();
-            false
-        })
-        .unwrap();
-    assert!(
-        first.contains("\"step\":\"continued\"") && first.contains(aside.file_name().unwrap().to_str().unwrap()),
-        "{first}"
-    );
-    store.advance_requests(&[], &["{\"a\":4}".to_owned()]).unwrap();
-    assert!(matches!(store.verify_audit(|_| {}).unwrap(), Chain::Whole { rows: 2, .. }));
-}
-
-#[test]
-fn refusals_of_one_person_are_one_row_an_hour() {
-    const HOUR_MS: i64 = 60 * 60 * 1000;
-    let (_directory, mut store) = store(&[]);
-    let refused = |store: &mut Store, user: &str, nth: i64, now: i64| {
-        let entry = format!("{{\"user\":\"{user}\",\"step\":\"refused\",\"detail\":\"no {nth}\"}}");
-        store.refuse(&[(user.to_owned(), entry)], &[], now).unwrap();
-    };
-    let rows = |store: &Store| {
-        let mut rows = Vec::new();
-        store
-            .audit(|_, entry| {
-                let entry: serde_json::Value = serde_json::from_str(entry).unwrap();
-                rows.push(format!("{} {}", entry["user"].as_str().unwrap(), entry["detail"].as_str().unwrap()));
-                true
-            })
-            .unwrap();
-        rows
-    };
-    for nth in 0..3600 {
-        refused(&mut store, "U1", nth, nth * 500);
-    }
-    refused(&mut store, "U2", 1, 10);
-    store.count_refusals(HOUR_MS - 1).unwrap();
-    assert_eq!(rows(&store), ["U1 no 0", "U2 no 1"], "within the hour the first is enough");
-    store.count_refusals(HOUR_MS + 20).unwrap();
-    assert_eq!(rows(&store)[2..], ["U1 3599 times more within the hour; the last: no 3599"]);
-    refused(&mut store, "U1", 7, HOUR_MS + 30);
-    refused(&mut store, "U2", 2, HOUR_MS + 30);
-    assert_eq!(rows(&store)[3..], ["U2 no 2"], "who goes on is counted on; who was quiet for an hour is new");
-    // A clock that was set back by a day doesn't make a day of the hour.
-    store.count_refusals(HOUR_MS - DAY_MS).unwrap();
-    assert_eq!(rows(&store)[4..], ["U1 once more within the hour: no 7"]);
-    assert!(matches!(store.verify_audit(|_| {}).unwrap(), Chain::Whole { rows: 5, .. }));
-}
-
-#[test]
-fn old_rows_of_the_audit_go_and_the_rest_still_follows() {
-    let (_directory, mut store) = store(&[]);
-    let add = |store: &mut Store, from: i64, to: i64| {
-        let entries: Vec<String> = (from..to).map(|at| format!("{{\"at\":{at}}}")).collect();
-        store.advance_requests(&[], &entries).unwrap();
-    };
-    add(&mut store, 0, 6000);
-    let trim = |store: &mut Store, before: i64| {
-        std::iter::from_fn(|| Some(store.trim_audit(before, 9000).unwrap()).filter(|gone| *gone > 0)).sum::<usize>()
-    };
-    assert_eq!((trim(&mut store, 5500), trim(&mut store, 5500)), (5500, 0));
-    assert!(matches!(store.verify_audit(|_| {}).unwrap(), Chain::Whole { rows: 502, .. }), "two rows tell of it");
-    add(&mut store, 6000, 6010);
-    assert_eq!(trim(&mut store, 6005), 500, "up to the first that is young enough");
-    assert!(matches!(store.verify_audit(|_| {}).unwrap(), Chain::Whole { rows: 13, .. }));
-    assert!(store.db.execute("DELETE FROM audit WHERE seq > (SELECT seq FROM audit_start)", []).is_err());
-    // Whoever lets go of more than a row of the chain says is found out.
-    let sql = "UPDATE audit_start SET seq = seq + 1, hash = (SELECT hash FROM audit ORDER BY seq LIMIT 1)";
-    store.db.execute(sql, []).unwrap();
-    store.db.execute("DELETE FROM audit WHERE seq <= (SELECT seq FROM audit_start)", []).unwrap();
-    assert!(matches!(store.verify_audit(|_| {}).unwrap(), Chain::Broken { .. }));
-}
-
-#[test]
-fn a_subscription_that_is_ordered_again_by_a_recording_is_not_made_again() {
-    let (_directory, mut store) = store(&[]);
-    let new = Subscription {
-        integration: "default".into(),
-        channel: "C1".into(),
-        filter: "db*".into(),
-        user: "U1".into(),
-        name: "Alice".into(),
-        at: 1,
-    };
-    assert_eq!(store.subscribe(&new, "order 1", "{}").unwrap(), Some(1));
-    let channels = ("default", ["C1", "C1"]);
-    assert_eq!(store.unsubscribe(channels, None, ("order 2", 2), "{}").unwrap(), Some(1));
-    assert_eq!(store.subscribe(&new, "order 1", "{}").unwrap(), None, "a replay, after whatever restart");
-    assert_eq!(store.subscribe(&new, "order 3", "{}").unwrap(), Some(1));
-    assert_eq!(store.unsubscribe(channels, None, ("order 2", 4), "{}").unwrap(), None);
-    assert_eq!(store.subscriptions().unwrap().len(), 1);
-}
-
-#[test]
-fn what_was_refused_is_soon_forgotten() {
-    let (_directory, mut store) = store(&[]);
-    store.keep_requests(&[request("done"), request("refused")], 1000).unwrap();
-    let requests = store.requests(ActionState::New, 1000, 9).unwrap();
-    store
-        .advance_requests(&[(requests[0].id, Transition::Done { outcome: ActionOutcome::Confirmed, reply: None })], &[])
-        .unwrap();
-    store.refuse(&[], &[(requests[1].id, Transition::Refused { reply: "no".into() })], 1000).unwrap();
-    let count =
-        |store: &Store| store.db.query_row("SELECT COUNT(*) FROM action_request", [], |row| row.get::<i64>(0)).unwrap();
-    store.purge_requests(0, 2000).unwrap();
-    assert_eq!(count(&store), 2, "the person must hear of it first");
-    store.reply_sent(requests[1].id).unwrap();
-    store.purge_requests(0, 2000).unwrap();
-    assert_eq!(count(&store), 1);
-}
-
 /// What another thread imports while a message is being sent is no part of that attempt, however it ends.
 #[test]
 fn what_comes_while_a_message_is_sent_is_left_to_the_next_step() {
@@ -570,98 +406,6 @@ fn a_problem_that_comes_back_while_its_digest_is_closed_keeps_it_open() {
     assert_eq!(run(&mut store, 200_000), ["edit", "close"]);
 }
 
-/// A word of a core about one service, told by one of its hosts, with that host's own id of the problem.
-fn told_by(origin: &str, kind: &str, state: &str, problem: &str, time: i64) -> Notification {
-    let mut fields = Fields::default();
-    for (name, value) in [
-        ("hostname", "web01"),
-        ("servicedesc", "Disk"),
-        ("notificationtype", kind),
-        ("servicestate", state),
-        ("problem-id", problem),
-        ("output", &format!("as {origin} has it")),
-        ("notification-number", &time.to_string()),
-    ] {
-        fields.put(name, value);
-    }
-    let mut notified = fields.into_notification(time).with_origin(origin);
-    // As it comes from the core: the time is that of the word.
-    notified.time = time;
-    notified
-}
-
-/// What two hosts say about one problem, one word a second from `now` on, and the steps that people see.
-fn hears(words: &[Notification]) -> Vec<&'static str> {
-    let (directory, mut store) = store(&[]);
-    let (mut now, mut steps) = (1_000_000, Vec::new());
-    for word in words {
-        add(&directory, &mut store, std::slice::from_ref(word), now);
-        now += 5000;
-        steps.extend(run(&mut store, now));
-        now += 5000;
-    }
-    steps
-}
-
-#[test]
-fn two_hosts_that_notify_for_one_core_make_one_card() {
-    let both = |kind, state, time| [told_by("m1", kind, state, "1", time), told_by("m2", kind, state, "77", time)];
-    let pair = [both("PROBLEM", "2", 100), both("RECOVERY", "0", 110)].concat();
-    assert_eq!(hears(&pair), ["post", "update", "reply"], "the second one's words add nothing");
-    let reminded = [both("PROBLEM", "2", 100), both("PROBLEM", "2", 110)].concat();
-    assert_eq!(hears(&reminded), ["post", "update", "reply"], "a reminder of both shows once");
-    let again = [both("PROBLEM", "2", 100), both("RECOVERY", "0", 110), both("PROBLEM", "2", 120)].concat();
-    assert_eq!(hears(&again), ["post", "update", "reply", "post"], "the next problem is news");
-    let m1 = |kind, state, time| told_by("m1", kind, state, "1", time);
-    let other = told_by("m2", "PROBLEM", "2", "77", 105);
-    let news = [m1("PROBLEM", "2", 100), other, m1("RECOVERY", "0", 110), told_by("m1", "PROBLEM", "2", "2", 120)];
-    assert_eq!(hears(&news), ["post", "update", "reply", "post"], "the second one's old word covers no new problem");
-}
-
-#[test]
-fn a_problem_that_comes_again_through_a_third_worker_is_news() {
-    let words = [("w1", "PROBLEM", "2"), ("w2", "RECOVERY", "0"), ("w3", "PROBLEM", "2"), ("w1", "RECOVERY", "0")];
-    let notified = |((worker, kind, state), time)| told_by(worker, kind, state, "", time);
-    let words: Vec<Notification> = words.into_iter().zip(100..).map(notified).collect();
-    assert_eq!(hears(&words), ["post", "update", "reply", "post", "update", "reply"]);
-}
-
-#[test]
-fn ids_are_compared_within_one_host_only() {
-    let word = |origin, id, time| told_by(origin, "PROBLEM", "2", id, time);
-    assert_eq!(hears(&[word("m1", "1", 100), word("m1", "2", 110)]), ["post", "update", "post"], "its end was lost");
-    assert_eq!(hears(&[word("m1", "1", 100), word("m2", "2", 110)]), ["post"]);
-    // Both before anybody saw anything: one message, and the reminder of the second belongs to it.
-    let (directory, mut store) = store(&[]);
-    add(&directory, &mut store, &[word("m1", "1", 100), word("m1", "2", 110)], 1_000_000);
-    assert_eq!(run(&mut store, 1_010_000), ["post", "reply"]);
-    add(&directory, &mut store, &[word("m1", "2", 120)], 1_020_000);
-    assert_eq!(run(&mut store, 1_030_000), ["update", "reply"]);
-}
-
-#[test]
-fn what_a_worker_tells_late_is_history() {
-    let late = [
-        told_by("w1", "RECOVERY", "0", "", 90),
-        told_by("w1", "PROBLEM", "2", "1", 100),
-        told_by("w1", "RECOVERY", "0", "", 110),
-        told_by("w2", "PROBLEM", "1", "1", 105),
-    ];
-    assert_eq!(hears(&late), ["post", "post", "update", "reply", "reply"], "a line in the thread, and no red card");
-    // A clock that is ahead proves nothing.
-    let ahead = [told_by("w1", "PROBLEM", "1", "1", 9_000_000), told_by("w2", "PROBLEM", "2", "1", 105)];
-    assert_eq!(hears(&ahead), ["post", "update", "reply"]);
-}
-
-#[test]
-fn the_hosts_that_notify_for_a_core_are_known_for_a_day() {
-    let (directory, mut store) = store(&[]);
-    add(&directory, &mut store, &[told_by("m1", "PROBLEM", "2", "1", 100)], 0);
-    add(&directory, &mut store, &[told_by("m2", "PROBLEM", "2", "1", 100)], 1000);
-    let names = |now| store.origins(now).unwrap().remove("").unwrap_or_default();
-    assert_eq!((names(1000), names(DAY_MS + 500)), (vec!["m1".to_owned(), "m2".into()], vec!["m2".to_owned()]));
-}
-
 both::on_postgres! {
     a_clock_that_goes_back_makes_nothing_early_and_nothing_wait_for_ever,
     a_token_that_ended_is_told_until_something_is_delivered,
@@ -677,17 +421,6 @@ both::on_postgres! {
     a_message_that_is_gone_is_posted_anew,
     a_storm_is_one_message_with_lines_and_an_end,
     an_acknowledgement_that_is_known_is_shown_once,
-    a_click_that_comes_twice_is_one_request_and_is_never_sent_twice,
-    the_audit_only_grows_and_shows_what_was_changed,
-    refusals_of_one_person_are_one_row_an_hour,
-    old_rows_of_the_audit_go_and_the_rest_still_follows,
-    a_subscription_that_is_ordered_again_by_a_recording_is_not_made_again,
-    what_was_refused_is_soon_forgotten,
     what_comes_while_a_message_is_sent_is_left_to_the_next_step,
     a_problem_that_comes_back_while_its_digest_is_closed_keeps_it_open,
-    two_hosts_that_notify_for_one_core_make_one_card,
-    a_problem_that_comes_again_through_a_third_worker_is_news,
-    ids_are_compared_within_one_host_only,
-    what_a_worker_tells_late_is_history,
-    the_hosts_that_notify_for_a_core_are_known_for_a_day,
 }

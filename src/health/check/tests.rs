@@ -44,6 +44,10 @@ fn runs(change: impl FnOnce(&mut ListenerStatus)) -> Facts {
     Facts { listener: Some(Ok(Listener::Runs(status))), ..well() }
 }
 
+fn failure(reason: &str) -> Option<StatusNote> {
+    Some(StatusNote { reason: reason.into(), at: NOW - 60 })
+}
+
 fn outbox(change: impl FnOnce(&mut Health)) -> Facts {
     let mut health = Health::default();
     change(&mut health);
@@ -144,7 +148,6 @@ fn what_is_lost_or_can_not_go_on_is_critical() {
 
 #[test]
 fn what_the_listener_noted_is_judged() {
-    let failure = |reason: &str| Some(StatusNote { reason: reason.into(), at: NOW - 60 });
     let skew = |seconds, at| runs(|status| status.skew = Some(Skew { seconds, at }));
     let socket = |change: fn(&mut Socket)| {
         let mut socket = Socket { connected: true, since: NOW - 3600, connections: 1, ..Socket::default() };
@@ -305,4 +308,16 @@ fn a_core_of_another_nodes_machine_takes_its_commands_there() {
     let gone = node("b", |node| node.age_ms = 16_000);
     assert!(told(vec![gone]).contains("takes no commands"));
     assert_eq!(told(vec![node("a", |_| ()), node("b", |_| ())]), head(&well()));
+}
+
+#[test]
+fn a_database_that_is_away_is_critical_and_told_once() {
+    let away = || Some(Err("the database a at b can't be used".to_owned()));
+    let told = |facts: Facts| head(&Facts { has_database: true, outbox: away(), ..facts });
+    assert_eq!(told(well()), "ACKBELL CRITICAL - the database a at b can't be used");
+    let interrupted = |reason: &str| runs(|status| status.interrupted = failure(reason));
+    let once = "ACKBELL CRITICAL - delivery has been interrupted for 60 s: the database a at b can't be used";
+    assert_eq!(told(interrupted("the database a at b can't be used")), once);
+    let both = "ACKBELL CRITICAL - the database a at b can't be used; delivery has been interrupted for 60 s: its disk is full";
+    assert_eq!(told(interrupted("its disk is full")), both);
 }

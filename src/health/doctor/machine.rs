@@ -137,7 +137,13 @@ pub(super) fn state(path: Option<&Path>, env: &Environment) -> Vec<Step> {
                     _ => Step::warning("outbox", found, "ackbell queue list"),
                 }
             }
-            Err(e) => Step::bad(Trouble::State, "outbox", e.to_string(), format!("sudo -u {owner} ackbell doctor")),
+            Err(e) => {
+                let remedy = match at {
+                    OutboxAt::StateDir(_) => format!("sudo -u {owner} ackbell doctor"),
+                    OutboxAt::Database(_) => "notifications wait in the spool; delivery continues by itself".to_owned(),
+                };
+                Step::bad(Trouble::State, "outbox", e.to_string(), remedy)
+            }
         },
     );
     steps.extend(database::server(at));

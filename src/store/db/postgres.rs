@@ -277,7 +277,7 @@ impl Link {
         self.begin_with(LOCK, reads, |answer| has_row(answer, "write"))
     }
 
-    /// Begins a transaction where there is no write lock yet; others who do so wait.
+    /// Begins a transaction before there are tables, for whoever makes them. A second one waits for its end.
     pub(in crate::store) fn begin_making(&self) -> Result<(), StoreError> {
         self.begin_with("SELECT pg_advisory_xact_lock(7221173)", || {}, |_| true)
     }

@@ -77,7 +77,7 @@ impl Question {
         if wanted.len() != self.values.len() {
             return Err(wrong(format!("{} values for {} parameters", self.values.len(), wanted.len())));
         }
-        let place = |number: usize| match prepared.names.get(number) {
+        let position = |number: usize| match prepared.names.get(number) {
             Some(name) => {
                 let found = self.names.iter().position(|given| given == name);
                 found.ok_or_else(|| wrong(format!("no value for the parameter {name}")))
@@ -85,7 +85,7 @@ impl Question {
             None => Ok(number),
         };
         let found = wanted.iter().enumerate().map(|(number, wanted)| {
-            let value = &self.values[place(number)?];
+            let value = &self.values[position(number)?];
             if !value.fits(wanted) {
                 return Err(wrong(format!("parameter {}: a value of another type than {wanted}", number + 1)));
             }

@@ -1,0 +1,103 @@
+//! Several hosts that notify for one core.
+
+use super::*;
+
+/// A word of a core about one service, told by one of its hosts, with that host's own id of the problem.
+fn told_by(origin: &str, kind: &str, state: &str, problem: &str, time: i64) -> Notification {
+    let mut fields = Fields::default();
+    for (name, value) in [
+        ("hostname", "web01"),
+        ("servicedesc", "Disk"),
+        ("notificationtype", kind),
+        ("servicestate", state),
+        ("problem-id", problem),
+        ("output", &format!("as {origin} has it")),
+        ("notification-number", &time.to_string()),
+    ] {
+        fields.put(name, value);
+    }
+    let mut notified = fields.into_notification(time).with_origin(origin);
+    // As it comes from the core: the time is that of the word.
+    notified.time = time;
+    notified
+}
+
+/// What two hosts say about one problem, one word a second from `now` on, and the steps that people see.
+fn hears(words: &[Notification]) -> Vec<&'static str> {
+    let (directory, mut store) = store(&[]);
+    let (mut now, mut steps) = (1_000_000, Vec::new());
+    for word in words {
+        add(&directory, &mut store, std::slice::from_ref(word), now);
+        now += 5000;
+        steps.extend(run(&mut store, now));
+        now += 5000;
+    }
+    steps
+}
+
+#[test]
+fn two_hosts_that_notify_for_one_core_make_one_card() {
+    let both = |kind, state, time| [told_by("m1", kind, state, "1", time), told_by("m2", kind, state, "77", time)];
+    let pair = [both("PROBLEM", "2", 100), both("RECOVERY", "0", 110)].concat();
+    assert_eq!(hears(&pair), ["post", "update", "reply"], "the second one's words add nothing");
+    let reminded = [both("PROBLEM", "2", 100), both("PROBLEM", "2", 110)].concat();
+    assert_eq!(hears(&reminded), ["post", "update", "reply"], "a reminder of both shows once");
+    let again = [both("PROBLEM", "2", 100), both("RECOVERY", "0", 110), both("PROBLEM", "2", 120)].concat();
+    assert_eq!(hears(&again), ["post", "update", "reply", "post"], "the next problem is news");
+    let m1 = |kind, state, time| told_by("m1", kind, state, "1", time);
+    let other = told_by("m2", "PROBLEM", "2", "77", 105);
+    let news = [m1("PROBLEM", "2", 100), other, m1("RECOVERY", "0", 110), told_by("m1", "PROBLEM", "2", "2", 120)];
+    assert_eq!(hears(&news), ["post", "update", "reply", "post"], "the second one's old word covers no new problem");
+}
+
+#[test]
+fn a_problem_that_comes_again_through_a_third_worker_is_news() {
+    let words = [("w1", "PROBLEM", "2"), ("w2", "RECOVERY", "0"), ("w3", "PROBLEM", "2"), ("w1", "RECOVERY", "0")];
+    let notified = |((worker, kind, state), time)| told_by(worker, kind, state, "", time);
+    let words: Vec<Notification> = words.into_iter().zip(100..).map(notified).collect();
+    assert_eq!(hears(&words), ["post", "update", "reply", "post", "update", "reply"]);
+}
+
+#[test]
+fn ids_are_compared_within_one_host_only() {
+    let word = |origin, id, time| told_by(origin, "PROBLEM", "2", id, time);
+    assert_eq!(hears(&[word("m1", "1", 100), word("m1", "2", 110)]), ["post", "update", "post"], "its end was lost");
+    assert_eq!(hears(&[word("m1", "1", 100), word("m2", "2", 110)]), ["post"]);
+    // Both before anybody saw anything: one message, and the reminder of the second belongs to it.
+    let (directory, mut store) = store(&[]);
+    add(&directory, &mut store, &[word("m1", "1", 100), word("m1", "2", 110)], 1_000_000);
+    assert_eq!(run(&mut store, 1_010_000), ["post", "reply"]);
+    add(&directory, &mut store, &[word("m1", "2", 120)], 1_020_000);
+    assert_eq!(run(&mut store, 1_030_000), ["update", "reply"]);
+}
+
+#[test]
+fn what_a_worker_tells_late_is_history() {
+    let late = [
+        told_by("w1", "RECOVERY", "0", "", 90),
+        told_by("w1", "PROBLEM", "2", "1", 100),
+        told_by("w1", "RECOVERY", "0", "", 110),
+        told_by("w2", "PROBLEM", "1", "1", 105),
+    ];
+    assert_eq!(hears(&late), ["post", "post", "update", "reply", "reply"], "a line in the thread, and no red card");
+    // A clock that is ahead proves nothing.
+    let ahead = [told_by("w1", "PROBLEM", "1", "1", 9_000_000), told_by("w2", "PROBLEM", "2", "1", 105)];
+    assert_eq!(hears(&ahead), ["post", "update", "reply"]);
+}
+
+#[test]
+fn the_hosts_that_notify_for_a_core_are_known_for_a_day() {
+    let (directory, mut store) = store(&[]);
+    add(&directory, &mut store, &[told_by("m1", "PROBLEM", "2", "1", 100)], 0);
+    add(&directory, &mut store, &[told_by("m2", "PROBLEM", "2", "1", 100)], 1000);
+    let names = |now| store.origins(now).unwrap().remove("").unwrap_or_default();
+    assert_eq!((names(1000), names(DAY_MS + 500)), (vec!["m1".to_owned(), "m2".into()], vec!["m2".to_owned()]));
+}
+
+both::on_postgres! {
+    two_hosts_that_notify_for_one_core_make_one_card,
+    a_problem_that_comes_again_through_a_third_worker_is_news,
+    ids_are_compared_within_one_host_only,
+    what_a_worker_tells_late_is_history,
+    the_hosts_that_notify_for_a_core_are_known_for_a_day,
+}
