@@ -44,8 +44,8 @@ fn runs(change: impl FnOnce(&mut ListenerStatus)) -> Facts {
     Facts { listener: Some(Ok(Listener::Runs(status))), ..well() }
 }
 
-fn failure(reason: &str) -> Option<StatusNote> {
-    Some(StatusNote { reason: reason.into(), at: NOW - 60 })
+fn failure(reason: &str) -> StatusNote {
+    StatusNote { reason: reason.into(), at: NOW - 60 }
 }
 
 fn outbox(change: impl FnOnce(&mut Health)) -> Facts {
@@ -157,15 +157,15 @@ fn what_the_listener_noted_is_judged() {
     for (facts, expected) in [
         (runs(|status| status.version = "9.0.0".into()), "WARNING - the listener is ackbell 9.0.0, this is 0.1.0"),
         (
-            runs(|status| status.interrupted = failure("No space left on device")),
+            runs(|status| status.interrupted = Some(failure("No space left on device"))),
             "CRITICAL - delivery has been interrupted for 60 s: No space left on device",
         ),
         (
-            runs(|status| status.refused = failure("ackbell.toml:3:1: unknown key\n  3 | x\n")),
+            runs(|status| status.refused = Some(failure("ackbell.toml:3:1: unknown key\n  3 | x\n"))),
             "WARNING - the listener refused the configuration 60 s ago: ackbell.toml:3:1: unknown key",
         ),
         (
-            runs(|status| status.http = failure("127.0.0.1:9277: in use")),
+            runs(|status| status.http = Some(failure("127.0.0.1:9277: in use"))),
             "CRITICAL - the HTTP listener isn't open: 127.0.0.1:9277: in use",
         ),
         (skew(59, NOW), "OK - nothing waits, the listener 0.1.0 runs"),
@@ -182,12 +182,12 @@ fn what_the_listener_noted_is_judged() {
             "CRITICAL - [default] has had no Socket Mode connection for 60 min: invalid_auth",
         ),
         (
-            runs(|status| drop(status.commands.insert(String::new(), failure("nobody reads it").unwrap()))),
+            runs(|status| drop(status.commands.insert(String::new(), failure("nobody reads it")))),
             "WARNING - the last command wasn't handed over 60 s ago: nobody reads it",
         ),
         (
             runs(|status| {
-                let down = BTreeMap::from([("tcp:b:6557".to_owned(), failure("refused").unwrap())]);
+                let down = BTreeMap::from([("tcp:b:6557".to_owned(), failure("refused"))]);
                 status.addresses_down.insert("branch".into(), down);
             }),
             "WARNING - [cores.branch] tcp:b:6557 hasn't answered for 60 s: refused",
@@ -315,7 +315,7 @@ fn a_database_that_is_away_is_critical_and_told_once() {
     let away = || Some(Err("the database a at b can't be used".to_owned()));
     let told = |facts: Facts| head(&Facts { has_database: true, outbox: away(), ..facts });
     assert_eq!(told(well()), "ACKBELL CRITICAL - the database a at b can't be used");
-    let interrupted = |reason: &str| runs(|status| status.interrupted = failure(reason));
+    let interrupted = |reason: &str| runs(|status| status.interrupted = Some(failure(reason)));
     let once = "ACKBELL CRITICAL - delivery has been interrupted for 60 s: the database a at b can't be used";
     assert_eq!(told(interrupted("the database a at b can't be used")), once);
     let both = "ACKBELL CRITICAL - the database a at b can't be used; delivery has been interrupted for 60 s: its disk is full";

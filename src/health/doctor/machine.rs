@@ -123,31 +123,32 @@ pub(super) fn state(path: Option<&Path>, env: &Environment) -> Vec<Step> {
             _ => Step::warning("free space", found, format!("df -h {shown}; free some there")),
         });
     }
-    steps.push(
-        match Store::open_for_reading(at, PATIENCE).and_then(|store| match store {
-            Some(store) => store.health(clock::wall_ms()).map(Some),
-            None => Ok(None),
-        }) {
-            Ok(None) => Step::good("outbox", "nothing was ever queued"),
-            Ok(Some(health)) => {
-                let summary = health.summary;
-                let found = format!("{} waiting, {} dead", summary.waiting, summary.dead);
-                match summary.dead {
-                    0 => Step::good("outbox", found),
-                    _ => Step::warning("outbox", found, "ackbell queue list"),
-                }
-            }
-            Err(e) => {
-                let remedy = match at {
-                    OutboxAt::StateDir(_) => format!("sudo -u {owner} ackbell doctor"),
-                    OutboxAt::Database(_) => "notifications wait in the spool; delivery continues by itself".to_owned(),
-                };
-                Step::bad(Trouble::State, "outbox", e.to_string(), remedy)
-            }
-        },
-    );
+    steps.push(outbox(at, &owner));
     steps.extend(database::server(at));
     steps
+}
+
+fn outbox(at: OutboxAt<'_>, owner: &str) -> Step {
+    const HOP: &str = "outbox";
+    let health = |store: Option<Store>| store.map(|store| store.health(clock::wall_ms())).transpose();
+    match Store::open_for_reading(at, PATIENCE).and_then(health) {
+        Ok(None) => Step::good(HOP, "nothing was ever queued"),
+        Ok(Some(health)) => {
+            let summary = health.summary;
+            let found = format!("{} waiting, {} dead", summary.waiting, summary.dead);
+            match summary.dead {
+                0 => Step::good(HOP, found),
+                _ => Step::warning(HOP, found, "ackbell queue list"),
+            }
+        }
+        Err(e) => {
+            let remedy = match at {
+                OutboxAt::StateDir(_) => format!("sudo -u {owner} ackbell doctor"),
+                OutboxAt::Database(_) => "notifications wait in the spool; delivery continues by itself".to_owned(),
+            };
+            Step::bad(Trouble::State, HOP, e.to_string(), remedy)
+        }
+    }
 }
 
 /// Whether a listener runs, and its status.
