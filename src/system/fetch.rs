@@ -17,7 +17,7 @@ const REASON_CHARS_MAX: usize = 200;
 /// Calendars redirect once or twice to where they are kept.
 const REDIRECTS_MAX: u32 = 3;
 
-/// Why there is no file; told without the address.
+/// Why a file couldn't be fetched. No text has the address in it, as that may hold a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FetchError {
     #[error("no answer within {} s", .0.as_secs())]

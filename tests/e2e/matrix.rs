@@ -108,7 +108,10 @@ impl<S: Subject> Row<S> {
         let is_it = |message: &Value| {
             message["thread_ts"].is_null() && message["text"].as_str().is_some_and(|text| text.ends_with(output))
         };
-        self.night.card(wait::until(output, || self.night.sandbox.messages().into_iter().find(is_it)))
+        self.night.card(wait::until(output, || {
+            let found = self.night.sandbox.messages().into_iter().find(is_it);
+            found.ok_or_else(|| format!("{:?}\n{}", self.night.sandbox.texts(), self.night.site.log()))
+        }))
     }
 
     /// A message, or a line of one that tells of several, starts so.

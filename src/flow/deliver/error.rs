@@ -50,7 +50,8 @@ impl DeliverError {
         matches!(self, Self::Store(StoreError::Away(_) | StoreError::Unknown(_)))
     }
 
-    /// Trying again with the same database is no use. One on a server stays: what can't be read there is one row of many.
+    /// Whether a new process with a new database file is needed. A database on a server is never replaced: a row there that
+    /// can't be read doesn't stop the others.
     pub(crate) fn needs_another_database(&self, is_shared: bool) -> bool {
         matches!(self, Self::Store(e) if matches!(e, StoreError::Moved(_)) || !is_shared && e.is_corruption())
     }

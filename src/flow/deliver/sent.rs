@@ -53,7 +53,7 @@ impl Sent {
         Ok(())
     }
 
-    /// Removes what is old, and what there is no room for.
+    /// Removes files that were kept long enough, and the oldest ones while they are too many or the disk is nearly full.
     fn forget(&mut self, spool: &Spool) {
         let is_cramped = !self.files.is_empty() && spool.is_cramped();
         while let Some((at, id)) = self.files.front()

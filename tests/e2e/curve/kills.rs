@@ -15,8 +15,7 @@ const CALLS: &str = "pwrite64,fdatasync,sendto,connect";
 /// What a life that is traced calls, with how often, until the picture is there.
 fn calls_of_a_curve(night: &mut OnCall, number: usize) -> Vec<(String, usize)> {
     let log = night.site.dir.path().join("calls");
-    let Some(thread) = curves_thread(night.pid()) else { panic!("there is no such thread") };
-    let tracer = attach(thread, &["-o", log.to_str().unwrap(), "-e", &format!("trace={CALLS}")]);
+    let tracer = attach(curves_thread(night.pid()), &["-o", log.to_str().unwrap(), "-e", &format!("trace={CALLS}")]);
     notify(&night.site, &format!("S{number}"), "used=95%;80;90", &[]);
     let card = night.expect(&format!("CRITICAL: S{number} on"));
     wait::until("the picture", || pictures(night).iter().any(|one| one["thread_ts"] == card["ts"]));
@@ -24,8 +23,13 @@ fn calls_of_a_curve(night: &mut OnCall, number: usize) -> Vec<(String, usize)> {
     calls(&fs::read_to_string(log).unwrap()).into_iter().collect()
 }
 
-fn curves_thread(pid: u32) -> Option<u32> {
-    threads(pid).into_iter().find(|(_, name)| name == "curves").map(|(thread, _)| thread)
+/// A listener that has just begun starts it a moment later.
+fn curves_thread(pid: u32) -> u32 {
+    wait::until("the thread of the curves", || {
+        let threads = threads(pid);
+        let found = threads.iter().find(|(_, name)| *name == "curves").map(|(thread, _)| *thread);
+        found.ok_or_else(|| format!("{threads:?}"))
+    })
 }
 
 /// The thread of the curves dies at one call after the other, and the process with it: the card keeps its curve or gets it
@@ -45,8 +49,8 @@ fn a_listener_killed_at_the_calls_of_a_curve_shows_it_once_and_one_picture_at_mo
     for (number, (call, when)) in points.iter().enumerate() {
         let service = format!("S{}", number + 1);
         let inject = format!("inject={call}:signal=KILL:when={when}");
-        let Some(thread) = curves_thread(night.pid()) else { panic!("there is no such thread") };
-        let tracer = attach(thread, &["-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject]);
+        let tracer =
+            attach(curves_thread(night.pid()), &["-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject]);
         notify(&night.site, &service, "used=95%;80;90", &[]);
         let of_card = |night: &OnCall| {
             let card = night.expect(&format!("CRITICAL: {service} on"));

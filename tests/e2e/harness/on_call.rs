@@ -142,7 +142,11 @@ impl<C> OnCall<C> {
     /// Waits for words to one person alone.
     #[track_caller]
     pub(crate) fn told(&self, words: &str) {
-        self.sandbox.expect_whisper(words);
+        wait::until(&format!("\"{words}\" to one person"), || {
+            let whispers = self.sandbox.whispers();
+            let is_there = whispers.iter().any(|whisper| whisper.contains(words));
+            is_there.then_some(()).ok_or_else(|| format!("{whispers:?}\n{}", self.site.log()))
+        });
     }
 
     /// Writes behind the command in #ops, and waits for the answer that is new and holds the words.
