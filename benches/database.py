@@ -5,8 +5,9 @@ import shutil
 import subprocess
 import time
 
+import running
 import shared
-from shared import ROOT, Site, row
+from shared import ROOT, Site, percentile, row
 
 AWAY = 250  # microseconds each way
 IMPORTED = 6000
@@ -27,6 +28,13 @@ class Postgres:
     def sql(self, database, statement):
         url = f"postgres://postgres@127.0.0.1:{self.main}/{database}"
         return subprocess.run(["psql", "-XqAt", "-c", statement, url], check=True, capture_output=True, text=True).stdout.strip()
+
+    def section(self, port):
+        """A new database, as the configuration names it."""
+        self.number += 1
+        name = f"bench{self.number}"
+        self.sql("postgres", f"CREATE DATABASE {name}")
+        return f'[database]\nurl = "postgres://postgres@127.0.0.1:{port}/{name}"\n'
 
     def close(self):
         self.far.kill()
@@ -54,13 +62,7 @@ def spools(bench):
 
 def site_with(bench, spool, postgres, port):
     """A site whose spool is full before it begins."""
-    more = ""
-    if port:
-        postgres.number += 1
-        name = f"bench{postgres.number}"
-        postgres.sql("postgres", f"CREATE DATABASE {name}")
-        more = f'[database]\nurl = "postgres://postgres@127.0.0.1:{port}/{name}"\n'
-    site = Site(bench.program, token=True, more=more)
+    site = Site(bench.program, token=True, more=postgres.section(port) if port else "")
     if port:
         subprocess.run(site.command("database", "init"), check=True, capture_output=True)
     os.makedirs(f"{site.dir}/state/spool", exist_ok=True)
@@ -94,8 +96,21 @@ def posting(site, analyze):
     return (posted() - first) / (time.monotonic() - began)
 
 
+def clicking(bench, postgres):
+    """From Slack's request to the line in the core's command file, twenty a second."""
+    first = None
+    for name, port in {"SQLite": None, **postgres.ports}.items():
+        site, door, seen = running.clickable(bench, postgres.section(port) if port else "")
+        answered, took = running.click_at(20, 5 if bench.quick else 30, door, seen)
+        first = first or percentile(took, 50)
+        row(f"{len(took)} clicks at 20 a second, answered: p50, p99: {name}", f"{percentile(answered, 50):.0f} ms, {percentile(answered, 99):.0f} ms")
+        row("  in the command file: p50, p99", f"{percentile(took, 50):.0f} ms, {percentile(took, 99):.0f} ms",
+            f"{percentile(took, 50) / first:.1f} x SQLite; p99 under 100 ms", percentile(took, 99) < 100)
+        site.close()
+
+
 def database(bench):
-    """Importing a storm, and posting to many channels at once."""
+    """Importing a storm, posting to many channels at once, and clicks."""
     postgres = Postgres(bench.directory)
     source, made = spools(bench)
     limits = {"import": dict(zip(postgres.ports, (1500, 400))), "post": dict(zip(postgres.ports, (0, 100)))}
@@ -109,5 +124,6 @@ def database(bench):
             words = {"import": f"{IMPORTED} notifications into the outbox", "post": f"posts to {CHANNELS} channels"}[what]
             row(f"{words}: {name}", f"{rate:.0f}/s", f"{rate / floor:.2f} x SQLite" + (f", at least {limit}/s" if limit else ""), rate >= limit)
             site.close()
+    clicking(bench, postgres)
     source.close()
     postgres.close()

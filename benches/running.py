@@ -106,17 +106,20 @@ def click_at(rate, seconds, port, seen):
     return answered, [(seen[host] - started) * 1000 for host, started in sent.items()]
 
 
-def clickable(bench):
-    """A site whose listener takes clicks and writes commands: that, its port, and when each host's command came."""
+def clickable(bench, database=""):
+    """A site whose listener takes clicks and writes commands: that, its port, and when each host's command came. Its outbox is
+    a file, or the database that the section `database` names."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     more = (f'signing_secret = "{SIGNING_SECRET}"\n[listen]\nhttp = "127.0.0.1:{port}"\nsocket_mode = false\n'
-            '[core]\nkind = "nagios"\ncommand_file = "nagios.cmd"\n')
+            f'[core]\nkind = "nagios"\ncommand_file = "nagios.cmd"\n{database}')
     site, seen = Site(bench.program, token=True, more=more), {}
     site.tell("state", {"users": [{"id": f"U0BENCH{n:03}", "name": f"bench{n}", "email": f"b{n}@example.com"} for n in range(PEOPLE)]})
     os.mkfifo(f"{site.dir}/nagios.cmd", 0o660)
     threading.Thread(target=read_commands, args=(f"{site.dir}/nagios.cmd", seen), daemon=True).start()
+    if database:
+        subprocess.run(site.command("database", "init"), check=True, capture_output=True)
     site.listen()
     return site, port, seen
 

@@ -4,12 +4,12 @@ use super::args::WeeklyArgs;
 use super::{Exit, Output, load};
 use crate::flow::weekly::summary;
 use crate::model::notification::clean_line;
-use crate::monitoring::objects::DisplayNames;
 use crate::rules::weekly::Summary;
 use crate::store::Store;
 use crate::system::clock;
 use crate::system::environment::Environment;
 use std::path::Path;
+use std::sync::Mutex;
 
 const STYLE: &str = "body{font:16px/1.5 sans-serif;max-width:50em;margin:2em auto;padding:0 1em}table{border-collapse:collapse}\
     td,th{padding:.2em .8em .2em 0;text-align:left}td.n{text-align:right}:root{color-scheme:light dark}";
@@ -22,7 +22,7 @@ pub(super) fn run(args: &WeeklyArgs, path: Option<&Path>, env: &Environment, out
     let counted = Store::open_existing(config.outbox_at()).and_then(|store| {
         let Some(store) = store else { return Ok(None) };
         let length = clock::millis(args.since) / 1000;
-        summary(&store, &config, &mut DisplayNames::default(), (length, clock::wall_ms() / 1000)).map(Some)
+        summary(&store, &config, &Mutex::default(), (length, clock::wall_ms() / 1000)).map(Some)
     });
     match counted {
         Ok(None) => {

@@ -121,8 +121,8 @@ impl Callback {
             return Err(StoreError::Away(reason.clone()));
         }
         let kept = store.keep_requests(&[row], clock::wall_ms()).map(drop);
-        if let Err(StoreError::Away(reason)) = &kept {
-            *locked(&self.away) = Some((Instant::now(), reason.clone()));
+        if let Err(e @ (StoreError::Away(_) | StoreError::Unknown(_))) = &kept {
+            *locked(&self.away) = Some((Instant::now(), e.to_string()));
         }
         kept
     }

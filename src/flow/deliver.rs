@@ -1,12 +1,13 @@
 //! Flow two: `spool ─▶ outbox ─▶ route ─▶ render ─▶ Slack`.
 //!
-//! Whoever holds the delivery lock runs it: the listener all the time, else a `notify` or `queue flush` for its time
-//! budget. A listener imports in one thread and sends in others, one for each integration, so that no workspace waits for
+//! With a file, whoever holds the delivery lock runs it: the listener all the time, else a `notify` or `queue flush` for its
+//! time budget. Where nodes share the outbox, each of them imports, and the one that has the lease sends. A listener imports in one thread and sends in others, one for each integration, so that no workspace waits for
 //! another; the others do everything in one thread. A queue is never in the [`Share`] of two threads.
 //!
 //! Every step is a transaction, so it may be killed anywhere: before the import's commit the spool file is still there;
-//! after it the outbox knows the file's name; a message that was being sent is sent again, which is the one way to a
-//! duplicate: one for each integration that was sending.
+//! after it the outbox knows the file's name; a message that was being sent is sent again. With one node that is the only way
+//! to a duplicate: one for each integration that was sending. With several, whoever was overtaken takes its message back
+//! (`repair`).
 
 mod cause;
 mod compose;
@@ -121,8 +122,13 @@ impl Deliverer {
         if leadership.is_some() {
             log_orphans(store.recover(clock.now_ms())?);
         }
+        Ok(Self { leadership, ..Self::with(config, env, store, clock) })
+    }
+
+    /// One that knows nothing yet, and may not send.
+    fn with(config: Config, env: Environment, store: Store, clock: SteadyClock) -> Self {
         let spool = Spool::new(&config.state_dir);
-        Ok(Self {
+        Self {
             config,
             share: Share::default(),
             subscriptions: Vec::new(),
@@ -130,7 +136,7 @@ impl Deliverer {
             spool,
             sent: None,
             store,
-            leadership,
+            leadership: None,
             exiting: Arc::default(),
             paces: HashMap::new(),
             looked: None,
@@ -143,33 +149,21 @@ impl Deliverer {
             last_logged: HashMap::new(),
             renewals: HashMap::new(),
             simulated: None,
-        })
+        }
     }
 
     /// Another deliverer that sends a share of the queues in a thread of its own, with a connection to the same outbox.
     /// The two go by one clock, and read a core's names once.
     pub(crate) fn beside(&self, share: Share, patience: Duration) -> Result<Self, DeliverError> {
+        let store = self.store.beside(patience)?;
+        store.lead(self.leadership.as_ref());
         Ok(Self {
-            config: self.config.clone(),
             share,
-            subscriptions: Vec::new(),
-            env: self.env.clone(),
-            spool: self.spool.clone(),
-            sent: None,
-            store: self.leading_store(patience)?,
             leadership: self.leadership.clone(),
             exiting: Arc::clone(&self.exiting),
-            paces: HashMap::new(),
-            looked: None,
-            clock: self.clock,
             names: Arc::clone(&self.names),
-            details: Details::default(),
             topologies: Arc::clone(&self.topologies),
-            awaited: None,
-            clients: HashMap::new(),
-            last_logged: HashMap::new(),
-            renewals: HashMap::new(),
-            simulated: None,
+            ..Self::with(self.config.clone(), self.env.clone(), store, self.clock)
         })
     }
 
@@ -183,12 +177,6 @@ impl Deliverer {
     pub(crate) fn curves(&self, patience: Duration) -> Result<Curves, DeliverError> {
         let store = (self.store.beside(patience)?, self.leadership.as_ref());
         Ok(Curves::new(self.config.clone(), self.env.clone(), store, self.clock))
-    }
-
-    fn leading_store(&self, patience: Duration) -> Result<Store, DeliverError> {
-        let store = self.store.beside(patience)?;
-        store.lead(self.leadership.as_ref());
-        Ok(store)
     }
 
     /// Delivers in the name of this lease from now on; with none it only imports.
@@ -220,9 +208,9 @@ impl Deliverer {
 
     /// Keeps imported spool files for a while where the outbox is on a server, and offers them again whenever the server
     /// may have forgotten something. For a listener.
-    pub(crate) fn put_back(&mut self) {
+    pub(crate) fn keep_sent_files(&mut self) {
         if self.config.database.is_some() {
-            self.sent = Some(Sent::new(&self.spool));
+            self.sent = Some(Sent::new(&self.spool, self.clock.wall_ms() / 1000));
         } else {
             // Left from before the outbox was a file again.
             self.spool.sent().iter().for_each(|id| self.spool.forget_sent(id));

@@ -16,6 +16,7 @@ use crate::store::{DeliveryQueue, Store, StoreError, Target, WeeklyPost};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use log::info;
+use std::sync::{Mutex, PoisonError};
 
 const WEEK_SECONDS: i64 = 7 * 86_400;
 /// Such a summary says that it is late.
@@ -25,7 +26,7 @@ const LATE_SECONDS: i64 = 2 * 3600;
 pub(crate) fn summary(
     store: &Store,
     config: &Config,
-    names: &mut DisplayNames,
+    names: &Mutex<DisplayNames>,
     (length, to): (i64, i64),
 ) -> Result<Summary, StoreError> {
     let counts = |from: i64, to: i64| -> Result<Counts, StoreError> {
@@ -37,7 +38,9 @@ pub(crate) fn summary(
     };
     let from = to.saturating_sub(length);
     let (now, before) = (counts(from, to)?, counts(from.saturating_sub(length), from)?);
-    Ok(Summary::new(&now, &before, &mut |object| label(object, config, names)))
+    // The senders name objects by them, too: they don't wait for the database here.
+    let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(Summary::new(&now, &before, &mut |object| label(object, config, &mut names)))
 }
 
 /// What people call an object.
@@ -56,7 +59,7 @@ fn label(object: &Object, config: &Config, names: &mut DisplayNames) -> String {
 pub(crate) fn post_if_due(
     store: &mut Store,
     config: &Config,
-    names: &mut DisplayNames,
+    names: &Mutex<DisplayNames>,
     now_ms: i64,
 ) -> Result<bool, StoreError> {
     let Some(weekly) = &config.weekly else { return Ok(false) };

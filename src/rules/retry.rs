@@ -53,6 +53,8 @@ pub(crate) enum Next {
     Delivered(Option<Posted>),
     /// The channel is paused; this message is next after it. Burns no attempt.
     PauseChannel(Duration),
+    /// It wasn't sent: this node wasn't sure of its lease. Burns no attempt, and says nothing of Slack.
+    GiveBack(Duration),
     /// The integration is paused, and everything with it. Burns no attempt.
     PauseIntegration {
         pause: Duration,
@@ -85,9 +87,7 @@ pub(crate) enum Next {
 pub(crate) fn next(outcome: Outcome, attempt: &Attempt) -> Next {
     match outcome {
         Outcome::Delivered(posted) => Next::Delivered(posted),
-        Outcome::Unsure { after } => {
-            Next::PauseIntegration { pause: after, reason: Outcome::Unsure { after }.reason() }
-        }
+        Outcome::Unsure { after } => Next::GiveBack(after),
         Outcome::Wait { after } => Next::PauseChannel(after),
         Outcome::PostAnew { reason } if attempt.refers => Next::PostAnew { reason },
         Outcome::TokenNever { reason } => Next::PauseIntegration { pause: TOKEN_RETRY, reason },
@@ -173,6 +173,8 @@ mod tests {
         let token = Outcome::TokenNever { reason: "token_revoked".into() };
         assert!(matches!(next(token, &old), Next::PauseIntegration { .. }));
         assert!(matches!(next(Outcome::Wait { after: Duration::ZERO }, &old), Next::PauseChannel(_)));
+        let unsure = next(Outcome::Unsure { after: Duration::ZERO }, &old);
+        assert_eq!(unsure, Next::GiveBack(Duration::ZERO), "Slack isn't unreachable");
     }
 
     #[test]

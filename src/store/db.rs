@@ -122,9 +122,9 @@ impl Connection {
         }
     }
 
-    /// Does `work`. On a server what `reads` begins with is asked before, all of it together, and the same reads of the work
-    /// get these answers, each as often as it was asked. So nothing that the work writes may change what a later one of them
-    /// finds. `reads` itself finds no rows, and changes nothing.
+    /// Does `work`. On a server `reads` runs first, as a rehearsal: it changes nothing, every query in it finds no row, and its
+    /// queries are only collected and then sent together. Where `work` makes the same query with the same values it gets that
+    /// answer, once for each time it was rehearsed. So `work` must write nothing that changes one of these answers.
     pub(super) fn ahead<T, E: From<StoreError>>(
         &self,
         reads: impl FnOnce(),
@@ -136,8 +136,9 @@ impl Connection {
         }
     }
 
-    /// Changes one row by itself; how many it changed. With a server it waits for no writer, asks for no lease, and is done
-    /// once more where the connection turns out to have been closed: done twice it must come to the same.
+    /// Runs one statement that commits by itself; how many rows it changed. With a server it waits for no writer and asks for no
+    /// lease. Where the connection breaks it may run twice, so that must come to the same (the number may be 0 then). Where its
+    /// answer is lost: [`StoreError::Unknown`].
     pub(super) fn write_alone(&self, sql: &str, values: impl Params) -> Result<usize, StoreError> {
         match self {
             Self::Sqlite(_) => self.prepare_cached(sql)?.execute(values),

@@ -53,8 +53,10 @@ pub(super) fn hear(db: &Connection, heard: &Heard<'_>) -> Result<(), StoreError>
         None => return begin(db, add_object(db, &object)?, heard, false),
     };
     if open.problem.is_another(notification) {
+        // Its end may be the second in which this one begins, which isn't known for that.
+        let is_known = is_in_the_past(db, &object, notification.time)?;
         finish(db, id, &open, (notification.time, Ending::Unseen))?;
-        return begin(db, id, heard, is_in_the_past(db, &object, notification.time)?);
+        return begin(db, id, heard, is_known);
     }
     match open.problem.hear(notification, heard.now / 1000) {
         Novelty::News | Novelty::GoesOn => {

@@ -101,7 +101,7 @@ impl Store {
         let transaction = self.db.write()?;
         let import = Import { db: &transaction, quiet, now };
         let mut imported = Vec::with_capacity(batch.len());
-        for entries in runs(batch) {
+        for entries in runs(batch, |entry: &NewEntry| entry.incoming.object_key()) {
             imported.extend(import.entries(entries)?);
         }
         origin::heard(&transaction, batch.iter().filter_map(|entry| entry.incoming.notification()), now)?;
@@ -246,11 +246,11 @@ pub(super) fn keep_direct_message(
 }
 
 /// The entries in their order, in parts in which no object is twice: what one of them writes is nothing that another one reads.
-fn runs(batch: &[NewEntry]) -> impl Iterator<Item = &[NewEntry]> {
+pub(super) fn runs<T>(batch: &[T], object: impl Fn(&T) -> String) -> impl Iterator<Item = &[T]> {
     let mut rest = batch;
     std::iter::from_fn(move || {
         let mut objects = HashSet::new();
-        let is_another = |entry: &&NewEntry| objects.insert(entry.incoming.object_key());
+        let is_another = |entry: &&T| objects.insert(object(entry));
         let (entries, others) = rest.split_at(rest.iter().take(RUN_MAX).take_while(is_another).count());
         rest = others;
         (!entries.is_empty()).then_some(entries)

@@ -8,10 +8,12 @@ use super::db::{OptionalExtension, Transaction, params};
 use super::delivery_queue::{DeliveryQueue, MessageMode};
 use super::message::MessageId;
 use super::new_delivery::NewDeliveryRow;
+use super::outbox::runs;
 use super::pause::Pause;
 use super::repair::{self, Standing};
 use super::state::DeliveryState;
 use super::{Store, StoreError};
+use crate::model::incoming::Incoming;
 use crate::model::outcome::Posted;
 use crate::model::slack_error::Reason;
 use crate::rules::digest::DigestStep;
@@ -25,7 +27,10 @@ pub(crate) enum RecordedOutcome {
         posted: Option<Posted>,
         covered: usize,
     },
-    /// Burns no attempt, as does the next.
+    /// It wasn't sent. Burns no attempt, as do the next two.
+    GiveBack {
+        due: i64,
+    },
     PauseChannel {
         until: i64,
     },
@@ -149,6 +154,7 @@ impl Recorder<'_> {
         let Claimed { message: Message { id, .. }, newest, .. } = self.claimed;
         match outcome {
             RecordedOutcome::Delivered { .. }
+            | RecordedOutcome::GiveBack { .. }
             | RecordedOutcome::PauseChannel { .. }
             | RecordedOutcome::PauseIntegration { .. }
             | RecordedOutcome::Retry { .. } => self.record(outcome)?,
@@ -168,6 +174,10 @@ impl Recorder<'_> {
         let (id, queue) = (claimed.message.id, &claimed.queue);
         match outcome {
             RecordedOutcome::Delivered { posted, covered } => self.delivered(posted.as_ref(), *covered)?,
+            RecordedOutcome::GiveBack { due } => {
+                id.give_back(db, 1, "not sent: another node may deliver now")?;
+                id.update(db, "due = ?2, due_set = ?3", &[due, &now])?;
+            }
             RecordedOutcome::PauseChannel { until } => {
                 let reason = Reason::from("Slack says: too fast".to_owned());
                 let pause = Pause { until: *until, now, reason: Some(&reason) };
@@ -246,18 +256,30 @@ impl Recorder<'_> {
                         annotation: Some(annotation.to_owned()),
                         since: row.get(3)?,
                     },
-                    row.get::<String>(4)?,
+                    super::incoming(&row.get::<String>(4)?)?,
                 ))
             })?
             .collect::<Result<Vec<_>, _>>()?;
         let there =
             "SELECT 1 FROM delivery WHERE notification = ?1 AND integration = ?2 AND target = ?3 AND state <> 'dead'";
         let assigner = PostAssigner { db: self.db, queue, mode, quiet: self.quiet, now: self.now, deferred: None };
-        for (row, body) in rows {
+        let is_there = |row: &NewDeliveryRow| {
             let values = params![row.seq, queue.integration, queue.target];
-            if self.db.query_row(there, values, |_| Ok(())).optional()?.is_none() {
-                row.enqueue(&assigner, &super::incoming(&body)?)?;
-            }
+            self.db.query_row(there, values, |_| Ok(())).optional()
+        };
+        for run in runs(&rows, |(row, _): &(NewDeliveryRow, Incoming)| row.object.clone()) {
+            let ask = || {
+                for (row, incoming) in run {
+                    let _ = is_there(row);
+                    assigner.ask(incoming);
+                }
+            };
+            self.db.ahead(ask, || {
+                run.iter().try_for_each(|(row, incoming)| match is_there(row)? {
+                    Some(()) => Ok(()),
+                    None => row.enqueue(&assigner, incoming),
+                })
+            })?;
         }
         Ok(())
     }

@@ -17,6 +17,9 @@ impl Store {
         transitions: &[(i64, Transition)],
         now: i64,
     ) -> Result<(), StoreError> {
+        if refusals.is_empty() && transitions.is_empty() {
+            return Ok(());
+        }
         let transaction = self.db.write()?;
         for (person, entry) in refusals {
             close(&transaction, Some(person), now)?;

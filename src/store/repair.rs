@@ -71,13 +71,11 @@ pub(super) fn standing(db: &Connection, claimed: &Claimed) -> Result<Standing, S
 
 /// Whether nothing of what the message is about has ended since it was claimed.
 fn all_wait(db: &Connection, claimed: &Claimed) -> Result<bool, StoreError> {
-    let mut statement = db.prepare_cached("SELECT state = 'waiting' FROM delivery WHERE id = ?1")?;
-    for queued in &claimed.queued {
-        if !statement.query_row([queued.id], |row| row.get::<bool>(0)).optional()?.unwrap_or(false) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    let is_waiting = "SELECT state = 'waiting' FROM delivery WHERE id = ?1";
+    let ask = |id: i64| db.prepare_cached(is_waiting)?.query_row([id], |row| row.get::<bool>(0)).optional();
+    let ids = || claimed.queued.iter().map(|queued| queued.id);
+    let all = || ids().try_fold(true, |all, id| Ok(all && ask(id)?.unwrap_or(false)));
+    db.ahead(|| ids().for_each(|id| drop(ask(id))), all)
 }
 
 /// Somebody else took over while this attempt was made.

@@ -124,6 +124,16 @@ fn a_token_that_ended_is_told_until_something_is_delivered() {
 }
 
 #[test]
+fn what_was_given_back_waits_and_says_nothing_of_slack() {
+    let (_directory, mut store) = store(&[(0, notification("alice", "1"))]);
+    let claimed = claim(&store, 2000).unwrap();
+    record(&mut store, &claimed, &RecordedOutcome::GiveBack { due: 9000 }, 2000);
+    assert!(store.health(2001).unwrap().pauses.is_empty(), "a card would say later that Slack was unreachable");
+    assert_eq!(store.plan(&ops(), EDITABLE, QUIET, 2001).unwrap().unwrap().ready, 9000);
+    assert_eq!(claim(&store, 9000).unwrap().message.attempts, claimed.message.attempts);
+}
+
+#[test]
 fn who_opened_home_is_kept_for_a_day() {
     let (_directory, store) = store(&[]);
     let by = |user: &str, at| Opened { integration: "default".into(), user: user.into(), team: None, at };
@@ -407,6 +417,7 @@ fn a_problem_that_comes_back_while_its_digest_is_closed_keeps_it_open() {
 }
 
 both::on_postgres! {
+    what_was_given_back_waits_and_says_nothing_of_slack,
     a_clock_that_goes_back_makes_nothing_early_and_nothing_wait_for_ever,
     a_token_that_ended_is_told_until_something_is_delivered,
     who_opened_home_is_kept_for_a_day,

@@ -20,7 +20,6 @@ use crate::store::{Imported, NewDelivery, NewEntry, Store, StoreError, Subscript
 use crate::system::clock::millis;
 use log::{error, warn};
 use std::collections::HashSet;
-use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 /// How many names are listed at once: bounds memory with a million files, and the directory is read only now and then.
@@ -71,9 +70,7 @@ impl Deliverer {
         if self.config.weekly.is_none() {
             return Ok(false);
         }
-        let shared = Arc::clone(&self.names);
-        let mut names = shared.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(crate::flow::weekly::post_if_due(&mut self.store, &self.config, &mut names, self.clock.wall_ms())?)
+        Ok(crate::flow::weekly::post_if_due(&mut self.store, &self.config, &self.names, self.clock.wall_ms())?)
     }
 
     /// `waiting`: the objects of which nothing is imported now.

@@ -3,6 +3,7 @@
 use super::mentions::message_mode;
 use super::{CALL_MIN, DeliverError, Deliverer, PATIENCE_SHORT, TIDY_HERE, log_orphans};
 use crate::config::Config;
+use crate::rules::lease::RENEW_INTERVAL;
 use crate::state_dir::delivery_lock::DeliveryLock;
 use crate::state_dir::spool::Spool;
 use crate::system::clock::{SteadyClock, millis};
@@ -10,7 +11,7 @@ use crate::system::environment::Environment;
 use log::warn;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The result of delivering here, without a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,8 +86,12 @@ fn pass(config: &Config, env: &Environment, lock: &DeliveryLock, until: i64) -> 
 
 /// Drains and delivers until nothing waits (`true`), the time is up, or a listener wants to.
 fn deliver_all(deliverer: &mut Deliverer, lock: &DeliveryLock, until: i64) -> Result<bool, DeliverError> {
+    let mut renewed = Instant::now();
     loop {
-        deliverer.keep_lease()?;
+        if renewed.elapsed() >= RENEW_INTERVAL {
+            deliverer.keep_lease()?;
+            renewed = Instant::now();
+        }
         deliverer.drain()?;
         let round = deliverer.round(Some(until), &|| lock.is_claimed())?;
         let Some(next) = round.next else {

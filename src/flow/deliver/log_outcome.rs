@@ -1,7 +1,7 @@
 //! The log of deliveries: one line per change.
 
 use super::Deliverer;
-use crate::model::outcome::Posted;
+use crate::model::outcome::{Outcome, Posted};
 use crate::rules::digest::DigestStep;
 use crate::rules::retry::Next;
 use crate::store::{Claimed, DeliveryQueue, Work};
@@ -43,6 +43,7 @@ impl Deliverer {
                 );
                 return;
             }
+            Next::GiveBack(after) => Outcome::Unsure { after: *after }.reason().text,
             Next::PauseChannel(after) => format!("Slack asks to wait {} s", after.as_secs_f64()),
             Next::PauseIntegration { reason, .. } => {
                 let reason = &reason.text;

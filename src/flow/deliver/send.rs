@@ -271,6 +271,7 @@ impl Deliverer {
         match next {
             Next::Delivered(posted) => RecordedOutcome::Delivered { posted, covered },
             Next::PauseChannel(after) => RecordedOutcome::PauseChannel { until: at(after) },
+            Next::GiveBack(after) => RecordedOutcome::GiveBack { due: at(after) },
             Next::PauseIntegration { pause, reason } => RecordedOutcome::PauseIntegration { until: at(pause), reason },
             Next::Retry { after, pause, reason } => {
                 RecordedOutcome::Retry { due: at(after), pause_until: pause.map(at), reason }

@@ -6,12 +6,15 @@
 
 use super::DeliverError;
 use crate::state_dir::spool::{Spool, SpoolId};
+use crate::system::clock::millis;
 use log::warn;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// No standby that somebody promotes is further behind.
 const KEPT: Duration = Duration::from_secs(10 * 60);
+/// Of an earlier process: received no longer ago than this. The outbox remembers for days.
+const RECEIVED: Duration = Duration::from_secs(24 * 60 * 60);
 /// Two minutes of the largest storm.
 const FILES_MAX: usize = 100_000;
 
@@ -25,10 +28,17 @@ pub(super) struct Sent {
 }
 
 impl Sent {
-    /// With those of an earlier process: they count as new, as nobody knows their age for sure.
-    pub(super) fn new(spool: &Spool) -> Self {
-        let now = Instant::now();
-        Self { files: spool.sent().into_iter().map(|id| (now, id)).collect(), put_back_on: None }
+    /// With those of an earlier process: they count as new, as nobody knows for sure when they were imported. But the outbox
+    /// forgets in time what it had: what was received long before is not news to anybody.
+    /// `now_s`: Unix seconds.
+    pub(super) fn new(spool: &Spool, now_s: i64) -> Self {
+        let (now, oldest) = (Instant::now(), now_s.saturating_sub(millis(RECEIVED) / 1000));
+        let is_old = |id: &SpoolId| id.received().is_some_and(|at| at < oldest);
+        let (old, files): (Vec<_>, Vec<_>) = spool.sent().into_iter().partition(is_old);
+        for id in &old {
+            spool.forget_sent(id);
+        }
+        Self { files: files.into_iter().map(|id| (now, id)).collect(), put_back_on: None }
     }
 
     /// Offers all there are, if this isn't the connection by which that was done.
@@ -79,7 +89,7 @@ mod tests {
         let put =
             || spool.put(&Entry { received: 5, incoming: Incoming::Notification(Notification::example()) }).unwrap();
         let (first, second) = (put(), put());
-        let mut sent = Sent::new(&spool);
+        let mut sent = Sent::new(&spool, 0);
         sent.put_back(&spool, 1);
         sent.keep(&spool, &first).unwrap();
         sent.keep(&spool, &second).unwrap();
@@ -90,12 +100,16 @@ mod tests {
         assert_eq!((spool.oldest(9).unwrap(), spool.sent().len()), (vec![first.clone(), second.clone()], 0));
         sent.keep(&spool, &first).unwrap();
         // Killed before the other one: the next process offers what it finds.
-        let mut next = Sent::new(&spool);
+        let mut next = Sent::new(&spool, 0);
         next.put_back(&spool, 1);
         assert_eq!(spool.oldest(9).unwrap(), [first.clone(), second.clone()]);
         next.keep(&spool, &first).unwrap();
         next.files[0].0 = Instant::now().checked_sub(KEPT + Duration::from_secs(1)).unwrap();
         next.put_back(&spool, 1);
         assert_eq!(spool.sent(), [], "too old");
+        next.keep(&spool, &second).unwrap();
+        let mut late = Sent::new(&spool, first.received().unwrap() + 2 * 86_400);
+        late.put_back(&spool, 1);
+        assert_eq!((spool.waiting().0, spool.sent()), (0, vec![]), "the outbox may have forgotten that it had it");
     }
 }

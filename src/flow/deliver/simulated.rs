@@ -5,21 +5,19 @@
 
 use super::drain::{Unrouted, local_time};
 use super::send::Addressed;
-use super::{DeliverError, Deliverer, Share};
+use super::{DeliverError, Deliverer};
 use crate::config::{Config, Livestatus, Route};
 use crate::model::incoming::Incoming;
 use crate::model::notification::Notification;
 use crate::model::outcome::{Outcome, Posted};
-use crate::monitoring::details::{Details, UsedVars};
+use crate::monitoring::details::UsedVars;
 use crate::rules::digest::DigestStep;
 use crate::rules::route;
-use crate::state_dir::spool::{Spool, SpoolId};
+use crate::state_dir::spool::SpoolId;
 use crate::store::{Claimed, DeliveryQueue, Leadership, MessageId, NewDelivery, Store, Work};
 use crate::system::clock::SteadyClock;
 use crate::system::environment::Environment;
 use serde_json::Value;
-use std::collections::HashMap;
-use std::sync::Arc;
 
 /// Takes calls in Slack's place.
 #[derive(Debug, Default)]
@@ -97,28 +95,11 @@ impl Deliverer {
             }
             core.api = None;
         }
-        let spool = Spool::new(&config.state_dir);
         Ok(Self {
-            config,
-            share: Share::default(),
             subscriptions,
-            env,
-            spool,
-            sent: None,
-            store: Store::temporary()?,
             leadership: Some(Leadership::of_a_temporary_outbox()),
-            exiting: Arc::default(),
-            paces: HashMap::new(),
-            looked: None,
-            clock: SteadyClock::simulated(now),
-            names: Arc::default(),
-            details: Details::default(),
-            topologies: Arc::default(),
-            awaited: None,
-            clients: HashMap::new(),
-            last_logged: HashMap::new(),
-            renewals: HashMap::new(),
             simulated: Some(Simulated::default()),
+            ..Self::with(config, env, Store::temporary()?, SteadyClock::simulated(now))
         })
     }
 

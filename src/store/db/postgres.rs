@@ -26,7 +26,7 @@ pub(in crate::store) use server::Server;
 use super::{Given, StoreError};
 use ahead::Ahead;
 use cells::numbered;
-use question::{Around, Question, Wanted};
+use question::{Answer, Around, Question, Wanted};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::Future;
@@ -202,7 +202,27 @@ impl Link {
     /// See [`super::Connection::write_alone`].
     pub(super) fn write_alone(&self, sql: &str, given: Given<'_>) -> Result<usize, StoreError> {
         self.check()?;
-        Ok(self.ask(Question::of(sql, given)?, Wanted::Count)?.count())
+        self.notice();
+        let (question, is_sent) = ([Question::of(sql, given)?], Cell::new(false));
+        let done = self.attempt(async |session: &mut Session| {
+            session.prepare(sql).await?;
+            is_sent.set(true);
+            session.ask(Around::default(), &question, Wanted::Count).await
+        });
+        let lost = |failure| if is_sent.get() { self.uncommitted(failure) } else { self.explain(failure) };
+        let (_, mut answers) = done.map_err(lost)?;
+        Ok(answers.pop().map_or(0, Answer::count))
+    }
+
+    /// Lets the connection notice that the server has closed it, while nothing is under way that this could leave unsure.
+    fn notice(&self) {
+        let look = async {
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
+            Ok(())
+        };
+        let (Ok(()) | Err(_)) = self.waiter.wait(Instant::now() + self.limit, look);
     }
 
     /// Changes rows, and gives what it returns of them.
@@ -236,7 +256,7 @@ impl Link {
 
     /// Lets the connection notice what became of it, as while another answer was waited for.
     #[cfg(test)]
-    pub(in crate::store) fn notice(&self) {
+    pub(in crate::store) fn pause(&self) {
         let pause = async {
             tokio::time::sleep(Duration::from_millis(50)).await;
             Ok(())
@@ -297,12 +317,11 @@ impl Link {
         let lock_ms = (self.limit * 4 / 5).min(STATEMENT_MAX).as_millis();
         let (statement_ms, idle_ms) = (STATEMENT_MAX.as_millis(), IDLE_MAX.as_millis());
         let sql = format!(
-            "BEGIN; SET LOCAL lock_timeout = {lock_ms}; SET LOCAL statement_timeout = {statement_ms};
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {lock_ms}; SET LOCAL statement_timeout = {statement_ms};
              SET LOCAL idle_in_transaction_session_timeout = {idle_ms}; {BY_INDEX}; {lock}"
         );
         let (reads, counts) = self.rehearse(reads);
         let around = Around { first: &sql, last: "" };
-        // The server may have begun it and failed to lock: then this session isn't used again, which ends it.
         let begun = self.repeatable(async |session: &mut Session| session.ask(around, &reads, Wanted::Rows).await);
         match begun {
             Ok((answer, answers)) if has_lock(&answer) => {
@@ -311,11 +330,12 @@ impl Link {
                 Ok(())
             }
             Ok(_) => {
-                self.close(self.session.take());
+                self.undo();
                 Err(self.server.away("its row of the write lock is missing; `ackbell database init` makes it"))
             }
+            // The server may have begun it and failed to lock, as where another node wrote all the while.
             Err(e) => {
-                self.close(self.session.take());
+                self.undo();
                 Err(e)
             }
         }
@@ -354,9 +374,13 @@ impl Link {
 
     /// Undoes the transaction, if one is open.
     pub(in crate::store) fn roll_back(&self) {
-        if self.transaction.replace(State::Idle) == State::Idle {
-            return;
+        if self.transaction.replace(State::Idle) != State::Idle {
+            self.undo();
         }
+    }
+
+    /// Undoes whatever the server has begun on this connection.
+    fn undo(&self) {
         self.ahead.later.take();
         self.ahead.answers.take();
         let Some(session) = self.session.take() else { return };
@@ -398,23 +422,25 @@ impl Link {
     /// Does it on the connection that there is, or on a new one. Outside of a transaction it is done once more if the
     /// connection turns out to have been closed meanwhile; so `work` changes nothing, may be repeated, or is within a
     /// transaction.
-    fn repeatable<T>(&self, mut work: impl AsyncFnMut(&mut Session) -> Result<T, Failure>) -> Result<T, StoreError> {
-        let until = Instant::now() + self.limit;
-        let is_open = self.transaction.get() != State::Idle;
-        let was_connected = self.session.borrow().is_some();
-        let first = self.once(until, &mut work);
-        let result = match first {
-            Err(Failure::Postgres(e)) if was_connected && !is_open && server::is_broken(&e) => {
-                self.once(until, &mut work)
-            }
-            other => other,
-        };
-        result.map_err(|failure| {
-            if is_open {
+    fn repeatable<T>(&self, work: impl AsyncFnMut(&mut Session) -> Result<T, Failure>) -> Result<T, StoreError> {
+        self.attempt(work).map_err(|failure| {
+            if self.transaction.get() != State::Idle {
                 self.transaction.set(State::Failed);
             }
             self.explain(failure)
         })
+    }
+
+    fn attempt<T>(&self, mut work: impl AsyncFnMut(&mut Session) -> Result<T, Failure>) -> Result<T, Failure> {
+        let until = Instant::now() + self.limit;
+        let is_open = self.transaction.get() != State::Idle;
+        let was_connected = self.session.borrow().is_some();
+        match self.once(until, &mut work) {
+            Err(Failure::Postgres(e)) if was_connected && !is_open && server::is_broken(&e) => {
+                self.once(until, &mut work)
+            }
+            other => other,
+        }
     }
 
     fn explain(&self, failure: Failure) -> StoreError {
@@ -471,7 +497,7 @@ impl Link {
 }
 
 /// A plan that was made while a table was empty reads all of it when it is full, until the server looks at the table: some
-/// minutes of a storm. All that is read here has its index.
+/// minutes of a storm. All that is read here has its index. Reads outside of a transaction go without it.
 const BY_INDEX: &str = "SET LOCAL enable_seqscan = off; SET LOCAL jit = off";
 
 /// Takes the write lock.

@@ -75,7 +75,7 @@ fn pump(mut from: TcpStream, mut to: TcpStream, mode: &AtomicU8, is_question: bo
             let _ = (to.shutdown(std::net::Shutdown::Both), from.shutdown(std::net::Shutdown::Both));
             return;
         }
-        let says_commit = bytes[..count].windows(6).any(|word| word == b"COMMIT");
+        let says_commit = bytes[..count].windows(7).any(|word| word == b"COMMIT\0");
         if is_question && says_commit {
             let _ = mode.compare_exchange(SWALLOW_AFTER_COMMIT, SWALLOW, Ordering::SeqCst, Ordering::SeqCst);
         }
@@ -128,6 +128,49 @@ fn a_commit_without_an_answer_is_neither_done_nor_undone() {
 
 #[test]
 #[ignore = "needs postgresql: tests/run"]
+fn a_click_without_an_answer_may_have_been_kept() {
+    let (database, other) = made("lone");
+    let proxy = Proxy::start(both::port());
+    let mut store = behind(&proxy, &database);
+    store.keep_requests(&[request("a")], 0).unwrap();
+    proxy.set(SWALLOW);
+    let error = store.keep_requests(&[request("b")], 0).unwrap_err();
+    assert!(matches!(&error, StoreError::Unknown(_)), "here it was kept: {error}");
+    let keys = || texts(&other, "SELECT key FROM action_request ORDER BY key");
+    assert_eq!(keys(), ["a", "b"]);
+    // Where nothing was sent that is known, and the person is told that nothing was done.
+    let error = store.keep_requests(&[request("c")], 0).unwrap_err();
+    assert!(matches!(&error, StoreError::Away(_)), "{error}");
+    proxy.set(PASS);
+    store.keep_requests(&[request("d")], 0).unwrap();
+    proxy.set(HANG_UP);
+    assert!(store.keep_requests(&[request("e")], 0).is_err());
+    proxy.set(PASS);
+    assert_eq!(keys(), ["a", "b", "d"]);
+}
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn what_was_committed_before_is_seen_whatever_isolation_is_the_default() {
+    let (mut database, other) = made("isolation");
+    let options = format!("{} -cdefault_transaction_isolation=serializable", database.postgres.get_options().unwrap());
+    database.postgres.options(options);
+    let store = opened(&database).unwrap();
+    assert_eq!(kept(&store), [""; 0]);
+    let transaction = other.db.write().unwrap();
+    keep(&other, "a").unwrap();
+    let thread = std::thread::spawn(move || {
+        let transaction = store.db.write().unwrap();
+        let kept = kept(&store);
+        transaction.commit().map(|()| kept)
+    });
+    std::thread::sleep(Duration::from_millis(200));
+    transaction.commit().unwrap();
+    assert_eq!(thread.join().unwrap().unwrap(), ["a"]);
+}
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
 fn a_connection_that_was_cut_is_made_anew_but_never_within_a_transaction() {
     let (database, other) = made("cut");
     let store = opened(&database).unwrap();
@@ -153,7 +196,7 @@ fn a_connection_that_was_cut_is_made_anew_but_never_within_a_transaction() {
     keep(&store, "g").unwrap();
     cut(&store);
     let Connection::Postgres(link) = &store.db else { panic!("a server") };
-    link.notice();
+    link.pause();
     assert!(matches!(keep(&store, "h"), Err(StoreError::Away(_))), "not by itself on another one");
     assert!(transaction.commit().is_err());
     assert_eq!(kept(&store), ["a", "b", "f"]);
@@ -190,8 +233,11 @@ fn one_writes_at_a_time_and_who_stops_in_the_middle_holds_the_others_for_a_secon
         transaction.commit()
     });
     told.recv().unwrap();
+    let connections = short.connections();
     let error = keep(&short, "b").unwrap_err();
     assert!(error.to_string().contains("another listener has been writing"), "{error}");
+    let _ = kept(&short);
+    assert_eq!(short.connections(), connections, "it would take a new one for a failover");
     // Whatever can't wait doesn't: a click, the lease, a sign of life, and the look for old rows that finds none.
     assert_eq!(short.keep_requests(&[request("click")], 0).unwrap(), 1);
     assert!(short.renew_lease(&leadership).unwrap());

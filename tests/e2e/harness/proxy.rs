@@ -153,7 +153,7 @@ fn pump(from: &TcpStream, to: &TcpStream, inside: &Inside) {
         match (&mut &*from).read(&mut bytes) {
             Ok(0) => break,
             Ok(read) => {
-                if inside.way() == Way::SwallowFromCommit && bytes[..read].windows(6).any(|word| word == b"COMMIT") {
+                if inside.way() == Way::SwallowFromCommit && bytes[..read].windows(7).any(|word| word == b"COMMIT\0") {
                     inside.way.store(Way::Swallow as u8, Ordering::SeqCst);
                 }
                 while inside.way() == Way::Swallow && !inside.ended() {

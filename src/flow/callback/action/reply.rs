@@ -72,14 +72,19 @@ impl ActionWorker {
         let waiting: Vec<ActionRequest> = self.store.requests(ActionState::Sent, i64::MAX, 100)?;
         self.informed.retain(|id| waiting.iter().any(|kept| kept.id == *id));
         for kept in waiting.iter().filter(|kept| kept.parent.is_none() && now - kept.at > PATIENCE_MS) {
-            if !self.has_due_request()? && self.informed.insert(kept.id) {
-                let requester = request_of(kept)?.requester;
-                let _ = send_ephemeral(
-                    &mut self.lookup,
-                    &requester,
-                    "Sent to the monitoring core; the message updates once the core confirms.",
-                );
+            if self.informed.contains(&kept.id) {
+                continue;
             }
+            if self.has_due_request()? {
+                break;
+            }
+            self.informed.insert(kept.id);
+            let requester = request_of(kept)?.requester;
+            let _ = send_ephemeral(
+                &mut self.lookup,
+                &requester,
+                "Sent to the monitoring core; the message updates once the core confirms.",
+            );
         }
         Ok(())
     }

@@ -106,8 +106,8 @@ pub(in crate::store) fn cell<T: FromSql>(row: &tokio_postgres::Row, column: usiz
     })
 }
 
-/// The same statement with its parameters as `$1`, and their names where they have any, in that order. Texts and comments stay
-/// as they are.
+/// The same statement with its parameters as `$1`, and their names where they have any, in that order. Texts stay as they
+/// are; a statement has no comments and no `::`.
 pub(super) fn numbered(sql: &str) -> (String, Vec<String>) {
     let mut names: Vec<String> = Vec::new();
     let mut text = String::with_capacity(sql.len());

@@ -1,6 +1,6 @@
 //! What the server says of itself to whoever may connect: for `doctor`.
 
-use super::{Given, Link, StoreError};
+use super::{CLOCK, Given, Link, StoreError, cell};
 
 /// The server and its standbys, as a plain role sees them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,25 +25,26 @@ impl Link {
     /// Asks it.
     pub(in crate::store) fn server_facts(&self) -> Result<ServerFacts, StoreError> {
         // `pg_stat_replication` shows a role without `pg_monitor` that a standby is there, and nothing else of it.
-        let sql = "SELECT current_setting('server_version'), pg_is_in_recovery(),
+        let sql = format!(
+            "SELECT current_setting('server_version'), pg_is_in_recovery(),
                 (SELECT COUNT(*) FROM pg_stat_replication WHERE application_name <> 'pg_basebackup'
                    OR application_name IS NULL),
                 current_setting('synchronous_standby_names'), current_setting('synchronous_commit'),
-                CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT),
+                {CLOCK},
                 (SELECT COUNT(*) FROM pg_stat_activity WHERE backend_type = 'client backend' OR backend_type IS NULL),
-                CAST(current_setting('max_connections') AS BIGINT)";
-        let rows = self.query(sql, Given::Positional(&[]))?;
+                CAST(current_setting('max_connections') AS BIGINT)"
+        );
+        let rows = self.query(&sql, Given::Positional(&[]))?;
         let row = rows.first().ok_or(StoreError::NoRow)?;
-        let unreadable = |e: tokio_postgres::Error| StoreError::Content(e.to_string());
         Ok(ServerFacts {
-            version: row.try_get(0).map_err(unreadable)?,
-            is_standby: row.try_get(1).map_err(unreadable)?,
-            standbys: row.try_get(2).map_err(unreadable)?,
-            synchronous_names: row.try_get(3).map_err(unreadable)?,
-            synchronous_commit: row.try_get(4).map_err(unreadable)?,
-            clock_ms: row.try_get(5).map_err(unreadable)?,
-            connections: row.try_get(6).map_err(unreadable)?,
-            connections_max: row.try_get(7).map_err(unreadable)?,
+            version: cell(row, 0)?,
+            is_standby: cell(row, 1)?,
+            standbys: cell(row, 2)?,
+            synchronous_names: cell(row, 3)?,
+            synchronous_commit: cell(row, 4)?,
+            clock_ms: cell(row, 5)?,
+            connections: cell(row, 6)?,
+            connections_max: cell(row, 7)?,
         })
     }
 }
