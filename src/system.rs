@@ -7,6 +7,7 @@ pub(crate) mod beneath;
 pub(crate) mod clock;
 pub(crate) mod environment;
 pub(crate) mod fetch;
+pub(crate) mod host;
 pub(crate) mod json;
 pub(crate) mod logging;
 pub(crate) mod order;

@@ -11,6 +11,7 @@ use crate::state_dir::delivery_lock::DeliveryLock;
 use crate::state_dir::spool::Entry;
 use crate::system::clock;
 use crate::system::environment::Environment;
+use crate::system::host::host_name;
 use crate::system::logging::{self, Reader};
 use log::{LevelFilter, error, warn};
 use std::ffi::OsString;
@@ -28,8 +29,7 @@ pub(super) fn run(args: NotifyArgs, config: Option<&Path>, env: &Environment, ou
         return Exit::Usage;
     }
     // Of several hosts that notify for one core, each counts its problems for itself.
-    let host = rustix::system::uname();
-    let notification = fields.into_notification(received / 1000).with_origin(&host.nodename().to_string_lossy());
+    let notification = fields.into_notification(received / 1000).with_origin(&host_name());
     if dry_run {
         return preview::dry_run(&notification, config, env, out);
     }

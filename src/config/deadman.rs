@@ -3,6 +3,7 @@
 use super::problem::{Mistake, Problems};
 use super::reader::Table;
 use super::{Config, Destination, suggest, tree, values};
+use crate::system::host::host_name;
 use std::time::Duration;
 
 /// `[deadman]`
@@ -82,10 +83,6 @@ fn name(text: &str) -> Result<String, Mistake> {
         "" => Err(Mistake::new("the name is empty").remedy("write the host's name, or leave it out")),
         name => Ok(name.to_owned()),
     }
-}
-
-pub(super) fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 fn missing(table: &Table<'_>, problems: &mut Problems<'_>) -> Destination {

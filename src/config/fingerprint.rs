@@ -2,8 +2,9 @@
 //! what. What a machine has of its own (paths, addresses, tokens) isn't in it.
 
 use super::Config;
-use super::deadman::host_name;
 use super::show::show_json;
+use crate::system::host::host_name;
+use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -16,7 +17,7 @@ impl Config {
     /// A hash of what must be the same on all nodes; the same for the same text in each version of ackbell that shows it so.
     pub(crate) fn fingerprint(&self) -> String {
         let hash = Sha256::digest(shared(self).to_string());
-        hash[..8].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+        HEXLOWER.encode(&hash[..8])
     }
 }
 

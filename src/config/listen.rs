@@ -5,6 +5,7 @@ use super::reader::Table;
 use super::secrets::{self, LoadContext};
 use super::{Config, Integration, values};
 use crate::system::environment::Environment;
+use crate::system::host::host_name;
 use crate::system::secret::Secret;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -89,7 +90,7 @@ pub(super) fn read(
         intake_users: Vec::new(),
         metrics_for_all: false,
         has_relays: false,
-        node: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        node: host_name(),
     };
     let table = top.table("listen", problems).unwrap_or_else(|| Table::new("the environment", None, &[]));
     let mut table = table.passing_over_emptied();

@@ -7,6 +7,7 @@ use super::{Config, Core, values};
 use crate::model::notification::clean_line;
 use crate::system::environment::Environment;
 use crate::system::secret::Secret;
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -120,7 +121,7 @@ fn name_of(file: Option<&Path>, token: &Secret) -> String {
     let stem = file.and_then(Path::file_stem).map(|stem| clean_line(&stem.to_string_lossy()));
     let made = || {
         let hash = Sha256::digest(token.expose());
-        hash[..4].iter().fold("token-".to_owned(), |name, byte| format!("{name}{byte:02x}"))
+        format!("token-{}", HEXLOWER.encode(&hash[..4]))
     };
     stem.filter(|stem| !stem.is_empty()).unwrap_or_else(made)
 }

@@ -17,7 +17,7 @@ const SIGN_MAX: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Node {
     name: String,
-    /// Whose name that is.
+    /// The machine that has this name: two may have the same by mistake.
     machine: String,
     /// Whether the outbox is on a server.
     has_others: bool,
@@ -53,7 +53,7 @@ impl Node {
         if self.has_others { &self.name } else { "" }
     }
 
-    /// Whose name that is.
+    /// The machine that has this name: two may have the same by mistake.
     pub(crate) fn machine(&self) -> &str {
         &self.machine
     }

@@ -80,7 +80,7 @@ pub(crate) struct Facts {
     pub(crate) nodes: Vec<KnownNode>,
     /// The name of this machine's node.
     pub(crate) node: String,
-    /// Whose name that is.
+    /// The machine that has this name: two may have the same by mistake.
     pub(crate) machine: String,
 }
 

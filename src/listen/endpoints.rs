@@ -102,11 +102,11 @@ impl Endpoints {
         }
     }
 
-    /// The Socket Mode connections.
     pub(super) fn node(&self) -> &Node {
         &self.node
     }
 
+    /// The Socket Mode connections.
     pub(super) fn sockets(&self) -> &Sockets {
         &self.sockets
     }

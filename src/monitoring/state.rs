@@ -40,14 +40,11 @@ pub(crate) fn sign_of_life(core: &Core) -> Result<i64, ReadError> {
 
 /// Whether this machine has the core's status file, or another way to its state than files of this machine.
 pub(crate) fn is_here(core: &Core) -> bool {
-    let one = |core: &Core| {
-        let paths = Paths::find(core);
-        core.is_remote()
-            || core.api.is_some()
-            || paths.status_file.is_some_and(|path| path.exists())
-            || paths.livestatus.is_some_and(|livestatus| livestatus.0.iter().any(LivestatusAddress::may_answer))
-    };
-    one(core) || core.members().iter().any(one)
+    let paths = Paths::find(core);
+    core.is_remote()
+        || core.api.is_some()
+        || paths.status_file.is_some_and(|path| path.exists())
+        || paths.livestatus.is_some_and(|livestatus| livestatus.0.iter().any(LivestatusAddress::may_answer))
 }
 
 /// The version of a Naemon, its first two numbers; `None` where neither its state file nor Livestatus says it.

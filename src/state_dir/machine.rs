@@ -1,5 +1,6 @@
 //! Which machine this is, for listeners that share an outbox: names may be the same by mistake, as on two copies of a machine.
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use std::fs::{metadata, read_to_string};
 use std::os::unix::fs::MetadataExt;
@@ -10,7 +11,7 @@ pub(crate) fn machine(state_dir: &Path) -> String {
     let boot = read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let directory = metadata(state_dir).map(|directory| (directory.dev(), directory.ino())).unwrap_or_default();
     let hash = Sha256::digest(format!("{} {directory:?}", boot.trim()));
-    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&hash[..8])
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ const FORGET_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NodeBeat {
     pub(crate) name: String,
-    /// Whose name that is.
+    /// The machine that has this name: two may have the same by mistake.
     pub(crate) machine: String,
     pub(crate) version: String,
     /// The newest schema that its program knows.

@@ -8,6 +8,7 @@ use crate::setup::write_files::{self, Planned};
 use crate::setup::{self, Choices, Connection, checks, try_click};
 use crate::system::clock;
 use crate::system::environment::Environment;
+use crate::system::host::host_name;
 use std::path::Path;
 use std::time::Duration;
 
@@ -52,7 +53,7 @@ fn test_message(context: &SetupContext<'_>, choices: &Choices, prompt: &mut Prom
     }
     let integration = choices.integration(slack::present(context));
     let channel = integration.channel.as_ref().filter(|_| choices.way == Connection::App).map(ToString::to_string);
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let host = host_name();
     let core = choices.core.as_ref().map_or("the core", |local| local.kind.facts().title);
     let text = format!("ackbell is connected: notifications of {core} on {host} come here.");
     loop {

@@ -55,7 +55,7 @@ pub(super) const DATABASE: Section = Section {
             "URL",
             "",
             "\"postgres://ackbell@db.example.com/ackbell\"",
-            "The server, the role and the database, without a password. The server's certificate must be good for its name, \
+            "The server, the role and the database, without a password. The server's certificate must be valid for its host name, \
              unless it is this machine: sslrootcert=FILE after a ? names the CA if it is one of your own, sslmode=disable \
              sends everything unencrypted.",
         ),

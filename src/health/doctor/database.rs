@@ -27,7 +27,7 @@ fn judge(facts: &ServerFacts, now: i64) -> Vec<Step> {
     let off = (facts.clock_ms - now).abs();
     if off > CLOCK_MS_MAX {
         let found = format!("its clock and this machine's are {} s apart", off / 1000);
-        steps.push(Step::warning(HOP, found, "set both by NTP; messages about the time are wrong by that"));
+        steps.push(Step::warning(HOP, found, "set both by NTP: times in messages are wrong by as much"));
     }
     let found = format!("PostgreSQL {version}, {connections} of {connections_max} connections in use");
     steps.push(if connections.saturating_mul(10) >= connections_max.saturating_mul(9) {

@@ -150,10 +150,14 @@ pub(in crate::monitoring) fn topology(api: &Api) -> Option<Topology> {
 pub(super) fn topology_from(ask: Ask<'_>) -> Result<Topology, String> {
     let attrs =
         ["parent_host_name", "parent_service_name", "child_host_name", "child_service_name", "redundancy_group"];
-    let dependencies = |attrs: &[&str]| query(ask, "/v1/objects/dependencies", &json!({ "attrs": attrs }));
+    let path = "/v1/objects/dependencies";
+    let dependencies = |attrs: &[&str]| ask(path, &json!({ "attrs": attrs }));
     // Up to 2.13 there are no such groups, and an attribute that isn't known is a mistake.
-    let dependencies = dependencies(&attrs)
-        .or_else(|e| if e.contains(" answered 400") { dependencies(&attrs[..4]) } else { Err(e) })?;
+    let answer = match dependencies(&attrs)? {
+        Answer { status: 400, .. } => dependencies(&attrs[..4])?,
+        answer => answer,
+    };
+    let dependencies = results(path, answer)?;
     let services = query(ask, "/v1/objects/services", &json!({ "attrs": ["host_name"] }))?;
     let mut topology = Topology::default();
     for dependency in dependencies {
@@ -213,7 +217,10 @@ fn read_notes(ask: Ask<'_>, wanted: &[Object], snapshot: &mut Snapshot) -> Resul
 
 /// The results of a query; none when nothing matches.
 fn query(ask: Ask<'_>, path: &str, body: &Value) -> Result<Vec<Value>, String> {
-    let mut answer = ask(path, body)?;
+    results(path, ask(path, body)?)
+}
+
+fn results(path: &str, mut answer: Answer) -> Result<Vec<Value>, String> {
     match (answer.status, answer.body["results"].take()) {
         (200, Value::Array(results)) => Ok(results),
         (404, _) => Ok(Vec::new()),
