@@ -10,7 +10,7 @@ use crate::store::{DeliveryQueue, Store, StoreError, from_json};
 /// So much of a comment and of a name is kept.
 const REMARK_CHARS_MAX: usize = 500;
 const NAME_CHARS_MAX: usize = 200;
-/// How many open problems of one service are looked at for a card's neighbours.
+/// How many open problems of one service, the newest of all cores, are looked at for a card's neighbours.
 const NEIGHBOURS_LOOKED_AT: i64 = 200;
 
 /// Writes a row, unless one that overlaps is there; whether it was written.
@@ -166,18 +166,19 @@ impl Store {
         most: usize,
     ) -> Result<Vec<Notification>, StoreError> {
         let Some(service) = object.service.as_deref() else { return Ok(Vec::new()) };
-        let sql = "SELECT q.problem FROM (SELECT o.core, o.host, o.service FROM open_problem p
-                     JOIN history_object o ON o.id = p.object
-                     WHERE p.service = ?1 AND p.service <> '' AND o.core = ?2 AND o.host <> ?3 ORDER BY p.began DESC LIMIT ?7) n
-                   JOIN post q ON q.integration = ?4 AND q.target = ?5 AND q.open = 1
-                     AND q.object = n.core || ?6 || n.host || ?6 || n.service
-                   WHERE q.rank > 0 ORDER BY n.host LIMIT ?8";
+        // One row after the other, so that a server that doesn't know yet how much there is has only one way to do it.
+        let sql = "SELECT m.problem FROM (SELECT n.name, (SELECT q.problem FROM post q WHERE q.integration = ?4 AND q.target = ?5
+                       AND q.object = n.name AND q.open = 1 AND q.rank > 0 LIMIT 1) AS problem
+                     FROM (SELECT (SELECT o.core || ?6 || o.host || ?6 || o.service FROM history_object o WHERE o.id = p.object) AS name
+                           FROM open_problem p WHERE p.service = ?1 AND p.service <> '' ORDER BY p.began DESC LIMIT ?7) n
+                     WHERE substr(n.name, 1, length(?2) + 1) = ?2 || ?6 AND n.name <> ?3) m
+                   WHERE m.problem IS NOT NULL ORDER BY m.name LIMIT ?8";
         let mut statement = self.db.prepare_cached(sql)?;
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let values = params![
             service,
             object.core,
-            object.host,
+            object.key(),
             queue.integration,
             queue.target,
             "\u{1f}",
