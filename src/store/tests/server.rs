@@ -271,6 +271,17 @@ fn a_value_that_no_parameter_takes_is_an_error_at_once() {
 
 #[test]
 #[ignore = "needs postgresql: tests/run"]
+fn a_pooler_that_mixes_statements_is_told_with_the_remedy() {
+    let (_, store) = made("pooler");
+    let error = store.db.execute("EXECUTE of_another_session", []).unwrap_err();
+    assert!(
+        matches!(&error, StoreError::Away(text) if text.contains("PgBouncer needs pool_mode = session")),
+        "{error}"
+    );
+}
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
 fn a_name_that_no_index_takes_holds_up_nothing() {
     let (_, mut store) = made("long");
     let directory = tempfile::tempdir().unwrap();

@@ -120,6 +120,10 @@ fn remedy(code: &SqlState) -> Option<&'static str> {
         "42P01" => "; it holds no outbox yet: run `ackbell database init` as its owner",
         "25006" => "; it is a standby: [database] url must name the primary, or add target_session_attrs=read-write",
         "53100" => "; its disk is full",
+        "26000" | "42P05" => {
+            "; a pooler mixes its clients' statements: PgBouncer needs pool_mode = session, or 1.21 and \
+             max_prepared_statements = 200"
+        }
         "53300" => "; it has no connection left: raise max_connections",
         "55P03" => "; another listener has been writing all the while",
         "57014" => "; it took too long",
