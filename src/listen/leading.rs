@@ -106,3 +106,49 @@ impl LeadingThreads {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::deliver::PATIENCE_LONG;
+    use crate::state_dir::delivery_lock::DeliveryLock;
+    use crate::state_dir::spool::Spool;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    /// A calendar that takes its time must not keep this node from importing when another one delivers.
+    #[test]
+    fn whoever_lost_the_lease_waits_for_no_timer() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ackbell.toml");
+        std::fs::write(&path, "state_dir = \"state\"\n").unwrap();
+        let env = Environment::default();
+        let (config, _) = crate::config::load(Some(&path), &env).unwrap();
+        Spool::new(&config.state_dir).prepare().unwrap();
+        let lock = DeliveryLock::try_take(&config.state_dir).unwrap().unwrap();
+        let mut deliverer = Deliverer::open(config.clone(), env.clone(), PATIENCE_LONG, &lock).unwrap();
+        let (go_on, calendar) = channel::<()>();
+        let has_ended = Arc::new(AtomicBool::new(false));
+        let slow = {
+            let has_ended = Arc::clone(&has_ended);
+            Worker::start("slow", move |_| {
+                let _ = calendar.recv_timeout(Duration::from_secs(10));
+                has_ended.store(true, Ordering::Relaxed);
+            })
+        };
+        let leading = Leading {
+            leadership: Leadership::by_lock(&lock),
+            senders: Senders::new(&config),
+            workers: vec![slow.unwrap()],
+            deadman: None,
+        };
+        let mut threads = LeadingThreads { now: Some(leading), ..LeadingThreads::default() };
+        let status = StatusWriter::new(&config.runtime_dir);
+        threads.follow(None, &mut deliverer, (&config, &env, &status)).unwrap();
+        assert!(!has_ended.load(Ordering::Relaxed), "it was waited for");
+        assert!(threads.now.is_none() && threads.ending_workers.len() == 1);
+        go_on.send(()).unwrap();
+    }
+}
