@@ -350,7 +350,7 @@ fn a_command_that_was_sent_while_the_outbox_failed_is_confirmed_when_it_is_back(
                  BEGIN SELECT RAISE(ABORT, 'the outbox fails'); END";
     night.site.sql(fails).unwrap();
     assert!(night.click(&card));
-    let told = "action requests interrupted reason=\"the outbox fails\"";
+    let told = "action requests interrupted reason=\"database: the outbox fails\"";
     wait::until("the failure", || if night.site.log().contains(told) { Ok(()) } else { Err(night.site.log()) });
     wait::until("the core", || night.core.is_acknowledged("web01", "Disk"));
     assert_eq!(night.site.sql("SELECT state FROM action_request").unwrap(), "sending");
