@@ -2,10 +2,9 @@
 //!
 //! Where the outbox is a file, that is this process for as long as it runs.
 
-use super::deadman::DeadManThread;
 use super::senders::Senders;
-use super::worker::Worker;
-use super::{curves, timers};
+use super::worker::{DetachedWorker, Worker};
+use super::{curves, deadman, timers};
 use crate::config::Config;
 use crate::flow::deliver::{DeliverError, Deliverer};
 use crate::state_dir::listener_status::StatusWriter;
@@ -20,7 +19,7 @@ struct Leading {
     /// The timers and the curves.
     workers: Vec<Worker>,
     /// With a file the listener has one of its own, which lives longer.
-    deadman: Option<DeadManThread>,
+    deadman: Option<DetachedWorker>,
 }
 
 /// The threads, if this node delivers, and those of earlier leases.
@@ -61,7 +60,7 @@ impl LeadingThreads {
         };
         deliverer.lead(Some(leadership.clone()))?;
         let workers = [timers::start(deliverer, config)?, curves::start(deliverer, config)?];
-        let deadman = leadership.term().map(|_| DeadManThread::start(config, env, status, &leadership));
+        let deadman = leadership.term().map(|_| deadman::start(config, env, status, &leadership));
         let (senders, workers) = (Senders::new(config), workers.into_iter().flatten().collect());
         self.now = Some(Leading { leadership, senders, workers, deadman });
         Ok(())
