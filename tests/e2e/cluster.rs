@@ -239,7 +239,7 @@ fn a_click_goes_to_the_node_that_reaches_the_core_and_where_none_does_the_person
     let took = started.elapsed();
     println!("figure: a click that no node can carry out, to the word about it: {took:.1?}");
     assert!(told.contains("the monitoring core isn't running"), "{told}");
-    // Five seconds for another node to take it, and what the others know of each other is a sign of life old.
+    // Five seconds for another node to take it, once more where the last sign of life says yet that one could.
     assert!(took >= Duration::from_secs(5), "{took:?}");
     assert_eq!((sent_by(0), sent_by(1)), (1, 1), "{}", cluster.logs());
     cluster.rests();
