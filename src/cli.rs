@@ -93,9 +93,13 @@ pub(crate) fn main() -> ExitCode {
 /// The verb's function. Reads like the table of verbs in the manual.
 fn run(mut cli: Cli, env: &Environment, out: &mut Output) -> Exit {
     let config = cli.config.as_deref();
-    if let Verb::Database(args) = &mut cli.verb
-        && let Err(why) = args.read_password()
-    {
+    // Before a directory is made: a command that says nothing makes none.
+    let completed = match &mut cli.verb {
+        Verb::Database(args) => args.read_password(),
+        Verb::Notify(NotifyVerb::Notify(args)) => notify::complete(args, env),
+        _ => Ok(()),
+    };
+    if let Err(why) = completed {
         out.error(&why);
         return Exit::Usage;
     }

@@ -44,19 +44,17 @@ use crate::system::systemd::Notifier;
 use address_watch::AddressWatch;
 use audit_head::AuditHeadLog;
 use database_watch::DatabaseWatch;
-use deadman::DeadManThread;
 use endpoints::Endpoints;
 use leading::LeadingThreads;
 use listeners::Listeners;
 use log::{error, info, warn};
-use outage::OutageThread;
 use signals::{Signals, wait_for_lock};
 use std::cell::RefCell;
 use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use worker::Worker;
+use worker::{DetachedWorker, Worker};
 
 /// How often the spool and the configuration are looked at without a hint.
 const SCAN_INTERVAL: Duration = Duration::from_secs(2);
@@ -105,7 +103,7 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
     }
     let status = StatusWriter::new(&config.runtime_dir);
     let (database, node) = (DatabaseWatch::default(), Arc::new(Node::new(&config)));
-    let outage = OutageThread::start(&config, env, &database);
+    let outage = outage::start(&config, env, &database);
     let endpoints = Arc::new(Endpoints::new(&config, env, status.clone(), (Arc::clone(&node), &database)));
     endpoints.start_callback(&config, env);
     let listeners = Listeners::open(&config, env, Arc::clone(&endpoints), status.clone());
@@ -152,11 +150,11 @@ struct Current {
     addresses: AddressWatch,
     node: Arc<Node>,
     /// Where the outbox is a file.
-    deadman: Option<DeadManThread>,
+    deadman: Option<DetachedWorker>,
     /// Where nodes share it.
     lease: Option<Worker>,
     database: DatabaseWatch,
-    outage: OutageThread,
+    outage: DetachedWorker,
 }
 
 /// By the delivery lock this process delivers as long as it runs; where nodes share the outbox, a thread gets the lease.
@@ -165,10 +163,10 @@ fn keep_leadership(
     env: &Environment,
     (node, lock): (&Arc<Node>, &DeliveryLock),
     (endpoints, status): (&Arc<Endpoints>, &StatusWriter),
-) -> std::io::Result<(Option<DeadManThread>, Option<Worker>)> {
+) -> std::io::Result<(Option<DetachedWorker>, Option<Worker>)> {
     if !node.has_others() {
         let leadership = Leadership::by_lock(lock);
-        let deadman = DeadManThread::start(config, env, status, &leadership);
+        let deadman = deadman::start(config, env, status, &leadership);
         node.lead(Some(leadership));
         return Ok((Some(deadman), None));
     }

@@ -17,20 +17,24 @@ use log::{LevelFilter, error, warn};
 use std::ffi::OsString;
 use std::path::Path;
 
+/// Adds what the environment says, if it is asked for; an error where there is nothing to notify.
+pub(super) fn complete(args: &mut NotifyArgs, env: &Environment) -> Result<(), String> {
+    if args.from_env {
+        args.fields = std::mem::take(&mut args.fields).over(Fields::from_environment(env));
+    }
+    if args.fields.is_empty() {
+        let remedy = "give at least --hostname and --output, or --from-env; see `ackbell notify --help`";
+        return Err(format!("nothing to notify: {remedy}"));
+    }
+    Ok(())
+}
+
 /// Takes the notification; the exit code says whether it is durable, not whether Slack has it.
 pub(super) fn run(args: NotifyArgs, config: Option<&Path>, env: &Environment, out: &mut Output) -> Exit {
     let received = clock::wall_ms();
-    let dry_run = args.dry_run;
-    let fields = if args.from_env { args.fields.over(Fields::from_environment(env)) } else { args.fields };
-    if fields.is_empty() {
-        out.error(
-            "nothing to notify: give at least --hostname and --output, or --from-env; see `ackbell notify --help`",
-        );
-        return Exit::Usage;
-    }
     // Of several hosts that notify for one core, each counts its problems for itself.
-    let notification = fields.into_notification(received / 1000).with_origin(&host_name());
-    if dry_run {
+    let notification = args.fields.into_notification(received / 1000).with_origin(&host_name());
+    if args.dry_run {
         return preview::dry_run(&notification, config, env, out);
     }
     take(&Entry { received, incoming: Incoming::Notification(notification) }, config, env)

@@ -74,3 +74,48 @@ impl SharedWaits for WaitsInOutbox {
         self.with(|store| store.keep_slack_wait(integration, method, after));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::environment::Environment;
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::sync::mpsc::channel;
+
+    /// The waits in a database whose server takes connections and says nothing, and that server.
+    fn silent() -> (WaitsInOutbox, TcpListener) {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        server.set_nonblocking(true).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ackbell.toml");
+        let port = server.local_addr().unwrap().port();
+        std::fs::write(&path, format!("[database]\nurl = \"postgres://ackbell@127.0.0.1:{port}/ackbell\"\n")).unwrap();
+        let (config, _) = crate::config::load(Some(&path), &Environment::default()).unwrap();
+        (WaitsInOutbox::new(&config), server)
+    }
+
+    #[test]
+    fn a_database_that_says_nothing_is_asked_once_and_then_left_alone() {
+        let (waits, server) = silent();
+        for _ in 0..20 {
+            assert_eq!(waits.left("default", "chat.postMessage"), Duration::ZERO);
+            waits.keep("default", "chat.postMessage", Duration::from_secs(3));
+        }
+        let connections = std::iter::from_fn(|| server.accept().ok()).count();
+        assert!(connections <= 2, "{connections} connections: each would have cost a click half a second");
+    }
+
+    #[test]
+    fn nobody_waits_for_another_threads_look() {
+        let (waits, server) = silent();
+        let waits = Arc::new(waits);
+        let busy = waits.state.lock().unwrap();
+        let (tell, told) = channel();
+        let other = Arc::clone(&waits);
+        std::thread::spawn(move || tell.send(other.left("default", "views.open")));
+        assert_eq!(told.recv_timeout(Duration::from_secs(60)), Ok(Duration::ZERO));
+        drop(busy);
+        assert!(server.accept().is_err(), "it went on without the database");
+    }
+}

@@ -1,6 +1,6 @@
 //! The thread of the dead man's switch.
 
-use super::worker::Worker;
+use super::worker::DetachedWorker;
 use crate::config::Config;
 use crate::flow::deadman::DeadManWorker;
 use crate::flow::deliver::PATIENCE_LONG;
@@ -17,32 +17,15 @@ const IDLE: Duration = Duration::from_secs(60 * 60);
 /// After an error of the database.
 const RETRY: Duration = Duration::from_secs(30);
 
-/// The thread. Dropped, it ends by itself: a call under way when the process ends is as one that a crash cut off.
-#[derive(Debug)]
-pub(super) struct DeadManThread(Option<Worker>);
-
-impl DeadManThread {
-    /// Starts it.
-    pub(super) fn start(config: &Config, env: &Environment, status: &StatusWriter, leadership: &Leadership) -> Self {
-        let (config, env, status) = (Arc::new(config.clone()), env.clone(), (status.clone(), leadership.clone()));
-        let started = Worker::start("dead-man", move |inbox| run(config, &env, &status, inbox));
-        Self(started.inspect_err(|e| error!("can't start the dead man's switch reason={:?}", e.to_string())).ok())
-    }
-
-    /// Puts a changed configuration in force.
-    pub(super) fn reconfigure(&self, config: &Config) {
-        if let Some(worker) = &self.0 {
-            worker.reconfigure(config);
-        }
-    }
-}
-
-impl Drop for DeadManThread {
-    fn drop(&mut self) {
-        if let Some(worker) = self.0.take() {
-            worker.detach();
-        }
-    }
+/// Starts it. A call under way when the process ends is as one that a crash cut off.
+pub(super) fn start(
+    config: &Config,
+    env: &Environment,
+    status: &StatusWriter,
+    leadership: &Leadership,
+) -> DetachedWorker {
+    let (config, env, status) = (Arc::new(config.clone()), env.clone(), (status.clone(), leadership.clone()));
+    DetachedWorker::start("dead-man", "the dead man's switch", move |inbox| run(config, &env, &status, inbox))
 }
 
 fn run(mut config: Arc<Config>, env: &Environment, status: &(StatusWriter, Leadership), inbox: &Receiver<Config>) {

@@ -2,11 +2,11 @@
 
 use super::database_watch::DatabaseWatch;
 use super::message_api::submit::MessageApi;
-use super::metrics;
+use super::metrics::Metrics;
 use super::oauth::{Installer, Page, Step};
 use super::relays::Relays;
 use super::sockets::Sockets;
-use crate::config::{Config, Database, OutboxAt};
+use crate::config::Config;
 use crate::flow::callback::Callback;
 use crate::flow::callback::http_reply::HttpReply;
 use crate::flow::node::Node;
@@ -17,7 +17,6 @@ use crate::system::clock;
 use crate::system::environment::Environment;
 use log::error;
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 /// The listener, as a request sees it.
@@ -30,8 +29,7 @@ pub(crate) struct Endpoints {
     relays: Relays,
     status: StatusWriter,
     node: Arc<Node>,
-    state_dir: PathBuf,
-    database: Option<Database>,
+    metrics: Metrics,
     /// A test's own callback: one that panics, or is late.
     #[cfg(test)]
     pub(super) callback_in_a_test: Option<CallbackInATest>,
@@ -42,7 +40,7 @@ pub(super) type CallbackInATest = Box<dyn Fn(&Verified) -> HttpReply + Send + Sy
 
 impl fmt::Debug for Endpoints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Endpoints").field("state_dir", &self.state_dir).finish_non_exhaustive()
+        f.debug_struct("Endpoints").field("node", &self.node).finish_non_exhaustive()
     }
 }
 
@@ -61,8 +59,7 @@ impl Endpoints {
             relays: Relays::new(config, watch),
             status,
             node,
-            state_dir: config.state_dir.clone(),
-            database: config.database.clone(),
+            metrics: Metrics::new(config),
             #[cfg(test)]
             callback_in_a_test: None,
         }
@@ -102,6 +99,7 @@ impl Endpoints {
         }
     }
 
+    /// This listener, as the others that share the outbox know it.
     pub(super) fn node(&self) -> &Node {
         &self.node
     }
@@ -154,8 +152,7 @@ impl Endpoints {
 
     /// `GET /metrics`, in Prometheus's text format; the HTTP server adds its own.
     pub(super) fn metrics(&self) -> String {
-        let outbox = OutboxAt::of(&self.state_dir, self.database.as_ref());
-        metrics::text(&self.state_dir, outbox, self.status.interrupted().is_none(), &self.sockets)
+        self.metrics.text(self.status.interrupted().is_none(), &self.sockets)
     }
 
     /// Records the age of a correctly signed request, in seconds by our clock, also of one that is too old.

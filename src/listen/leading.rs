@@ -2,10 +2,9 @@
 //!
 //! Where the outbox is a file, that is this process for as long as it runs.
 
-use super::deadman::DeadManThread;
 use super::senders::Senders;
-use super::worker::Worker;
-use super::{curves, timers};
+use super::worker::{DetachedWorker, Worker};
+use super::{curves, deadman, timers};
 use crate::config::Config;
 use crate::flow::deliver::{DeliverError, Deliverer};
 use crate::state_dir::listener_status::StatusWriter;
@@ -20,7 +19,7 @@ struct Leading {
     /// The timers and the curves.
     workers: Vec<Worker>,
     /// With a file the listener has one of its own, which lives longer.
-    deadman: Option<DeadManThread>,
+    deadman: Option<DetachedWorker>,
 }
 
 /// The threads, if this node delivers, and those of earlier leases.
@@ -61,7 +60,7 @@ impl LeadingThreads {
         };
         deliverer.lead(Some(leadership.clone()))?;
         let workers = [timers::start(deliverer, config)?, curves::start(deliverer, config)?];
-        let deadman = leadership.term().map(|_| DeadManThread::start(config, env, status, &leadership));
+        let deadman = leadership.term().map(|_| deadman::start(config, env, status, &leadership));
         let (senders, workers) = (Senders::new(config), workers.into_iter().flatten().collect());
         self.now = Some(Leading { leadership, senders, workers, deadman });
         Ok(())
@@ -104,5 +103,51 @@ impl LeadingThreads {
         if let Some(leading) = &self.now {
             leading.senders.ring();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::deliver::PATIENCE_LONG;
+    use crate::state_dir::delivery_lock::DeliveryLock;
+    use crate::state_dir::spool::Spool;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    /// A calendar that takes its time must not keep this node from importing when another one delivers.
+    #[test]
+    fn whoever_lost_the_lease_waits_for_no_timer() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ackbell.toml");
+        std::fs::write(&path, "state_dir = \"state\"\n").unwrap();
+        let env = Environment::default();
+        let (config, _) = crate::config::load(Some(&path), &env).unwrap();
+        Spool::new(&config.state_dir).prepare().unwrap();
+        let lock = DeliveryLock::try_take(&config.state_dir).unwrap().unwrap();
+        let mut deliverer = Deliverer::open(config.clone(), env.clone(), PATIENCE_LONG, &lock).unwrap();
+        let (go_on, calendar) = channel::<()>();
+        let has_ended = Arc::new(AtomicBool::new(false));
+        let slow = {
+            let has_ended = Arc::clone(&has_ended);
+            Worker::start("slow", move |_| {
+                let _ = calendar.recv_timeout(Duration::from_secs(10));
+                has_ended.store(true, Ordering::Relaxed);
+            })
+        };
+        let leading = Leading {
+            leadership: Leadership::by_lock(&lock),
+            senders: Senders::new(&config),
+            workers: vec![slow.unwrap()],
+            deadman: None,
+        };
+        let mut threads = LeadingThreads { now: Some(leading), ..LeadingThreads::default() };
+        let status = StatusWriter::new(&config.runtime_dir);
+        threads.follow(None, &mut deliverer, (&config, &env, &status)).unwrap();
+        assert!(!has_ended.load(Ordering::Relaxed), "it was waited for");
+        assert!(threads.now.is_none() && threads.ending_workers.len() == 1);
+        go_on.send(()).unwrap();
     }
 }

@@ -203,3 +203,51 @@ pub(super) fn end_node(config: &Config, node: &Node) {
 fn is_due(last: Option<Instant>, interval: Duration) -> bool {
     last.is_none_or(|last| last.elapsed() >= interval)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state_dir::spool::Spool;
+    use crate::store::NewActionRequest;
+    use crate::system::environment::Environment;
+    use std::sync::mpsc::channel;
+
+    /// With a file the thread does the same, although nobody needs it there.
+    #[test]
+    fn a_bug_met_by_the_thread_of_the_lease_doesnt_end_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ackbell.toml");
+        std::fs::write(&path, "state_dir = \"state\"\n").unwrap();
+        let (config, _) = crate::config::load(Some(&path), &Environment::default()).unwrap();
+        Spool::new(&config.state_dir).prepare().unwrap();
+        let (mut store, _) = Store::open(config.outbox_at(), PATIENCE_LONG).unwrap();
+        let request = NewActionRequest {
+            key: "x".into(),
+            parent: None,
+            name: "acknowledge".into(),
+            object: "a".into(),
+            request: "{}".into(),
+            due: 0,
+        };
+        store.keep_requests(&[request], 0).unwrap();
+        let node = Arc::new(Node::new(&config));
+        let (tell, told) = channel();
+        let mut is_first = true;
+        let on_requests = move || {
+            tell.send(()).unwrap();
+            assert!(!std::mem::take(&mut is_first), "a bug");
+        };
+        let on_requests = std::sync::Mutex::new(on_requests);
+        let worker = start(
+            &config,
+            &node,
+            Box::new(move || on_requests.lock().unwrap_or_else(std::sync::PoisonError::into_inner)()),
+        )
+        .unwrap();
+        for _ in 0..2 {
+            told.recv_timeout(Duration::from_secs(60)).expect("a look");
+        }
+        drop(worker);
+        assert!(store.take_lease("b", 0).unwrap().is_some(), "it gave the lease back");
+    }
+}

@@ -1,6 +1,7 @@
 //! A thread that works by the configuration until it isn't wanted any more.
 
 use crate::config::Config;
+use log::error;
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, JoinHandle};
@@ -36,12 +37,6 @@ impl Worker {
     pub(super) fn has_ended(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
-
-    /// Nobody waits for its end: it ends by itself, or with the process.
-    pub(super) fn detach(mut self) {
-        self.end();
-        drop(self.thread.take());
-    }
 }
 
 impl Drop for Worker {
@@ -50,6 +45,35 @@ impl Drop for Worker {
         if let Some(thread) = self.thread.take() {
             // A panic stands in the log.
             let _ = thread.join();
+        }
+    }
+}
+
+/// A worker whose end nobody waits for: dropped, it ends after the call in hand, or with the process. Without its thread,
+/// as the log says then, it does nothing.
+#[derive(Debug, Default)]
+pub(super) struct DetachedWorker(Option<Worker>);
+
+impl DetachedWorker {
+    /// Starts it. `what` it is, for the log.
+    pub(super) fn start(name: &str, what: &str, run: impl FnOnce(&Receiver<Config>) + Send + 'static) -> Self {
+        let started = Worker::start(name, run);
+        Self(started.inspect_err(|e| error!("can't start {what} reason={:?}", e.to_string())).ok())
+    }
+
+    /// Puts a changed configuration in force.
+    pub(super) fn reconfigure(&self, config: &Config) {
+        if let Some(worker) = &self.0 {
+            worker.reconfigure(config);
+        }
+    }
+}
+
+impl Drop for DetachedWorker {
+    fn drop(&mut self) {
+        if let Some(worker) = &mut self.0 {
+            worker.end();
+            drop(worker.thread.take());
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::harness::process::{ACKBELL, text};
 use crate::harness::site::Site;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 fn bare(arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -11,12 +12,28 @@ fn bare(arguments: &[&str]) -> (Option<i32>, String, String) {
 }
 
 #[test]
-fn nothing_to_notify_is_said() {
+fn nothing_to_notify_is_said_and_leaves_nothing() {
+    // Root makes the state directory of a core that is known.
+    let site = Site::new("[core]\nkind = \"nagios\"\nmain_config = \"nagios.cfg\"\n");
+    fs::write(site.dir.path().join("nagios.cfg"), "nagios_user=nobody\n").unwrap();
+    fs::set_permissions(site.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let said = "ackbell: nothing to notify: give at least --hostname and --output, or --from-env; see `ackbell notify --help`\n";
+    for nothing in [&["notify"][..], &["notify", "--from-env"], &["notify", "--dry-run"]] {
+        let done = site.run(nothing);
+        assert_eq!(
+            (done.status.code(), text(&done.stdout), text(&done.stderr)),
+            (Some(64), String::new(), said.into())
+        );
+    }
+    for nonsense in [&["nonsense"][..], &["notify", "--nonsense"]] {
+        assert_eq!(site.run(nonsense).status.code(), Some(64));
+    }
+    assert!(!site.state("").exists());
     assert_eq!(
-        bare(&["notify"]),
-        (Some(64), String::new(), "ackbell: nothing to notify: give at least --hostname and --output, or --from-env; see `ackbell notify --help`\n".into())
+        site.run(&["notify", "--hostname", "web01", "--hoststate", "1", "--output", "x"]).status.code(),
+        Some(0)
     );
-    assert_eq!(bare(&["nonsense"]).0, Some(64));
+    assert!(site.state("spool/new").exists(), "where there is something, it is made");
 }
 
 #[test]

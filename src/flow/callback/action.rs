@@ -86,8 +86,9 @@ impl ActionWorker {
         loop {
             // Before the others see it, its name may be another one's, whose requests these are.
             let may_recover = !is_recovered && self.node.unseen().is_none();
-            let done = if may_recover { self.recover(std::mem::take(&mut is_first)) } else { Ok(()) };
-            let done = done.and_then(|()| self.run_due());
+            let recovered = if may_recover { self.recover(is_first) } else { Ok(()) };
+            is_first &= !(may_recover && recovered.is_ok());
+            let done = recovered.and_then(|()| self.run_due());
             is_recovered = (is_recovered || may_recover) && done.is_ok();
             let pause = done.unwrap_or_else(|e| {
                 // Another node took a request over, or does the same just now.

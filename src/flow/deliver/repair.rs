@@ -88,9 +88,8 @@ impl Deliverer {
     fn take_back(&mut self, repair: &Repair) -> Result<(), StoreError> {
         let Repair { integration, channel, ts, .. } = repair;
         let now = self.now_ms();
-        // First: whoever is fenced deletes nothing, and no two try at once. What can't succeed is tried less and less often.
-        let pause = RETRY_MS.max(now.saturating_sub(repair.since) / 4);
-        self.store.postpone_repair(repair, now.saturating_add(pause))?;
+        // First: whoever is fenced deletes nothing, and no two try at once.
+        self.store.postpone_repair(repair, next_try(repair, now))?;
         let Some(configured) = self.integration(integration).cloned() else { return Ok(()) };
         let Ok(client) = self.client(&configured) else { return Ok(()) };
         match client.delete(channel, ts, BUDGET) {
@@ -109,6 +108,11 @@ impl Deliverer {
         }
         self.store.repaired(repair)
     }
+}
+
+/// What can't succeed is tried less and less often.
+fn next_try(repair: &Repair, now: i64) -> i64 {
+    now.saturating_add(RETRY_MS.max(now.saturating_sub(repair.since) / 4))
 }
 
 /// Slack has it no more: somebody deleted it.
@@ -131,5 +135,20 @@ fn log_repair(claimed: &Claimed, recorded: Recorded) {
              can't take it back\"",
             queue.integration, queue.target
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cant_be_taken_back_is_tried_less_and_less_often() {
+        let repair = Repair { integration: "default".into(), channel: "C1".into(), ts: "1.1".into(), since: 0 };
+        let day = 24 * 60 * 60 * 1000;
+        let tries: Vec<i64> =
+            std::iter::successors(Some(0), |now| Some(next_try(&repair, *now))).take_while(|now| *now < day).collect();
+        assert_eq!(tries[..3], [0, 10_000, 20_000]);
+        assert!(tries.len() < 50, "{} warnings a day", tries.len());
     }
 }

@@ -251,6 +251,33 @@ impl Evening {
     }
 }
 
+/// Where nodes share the outbox, a failover may forget that a channel holds still, so the sender keeps that in mind; after
+/// an edit a channel doesn't.
+#[test]
+fn only_after_a_post_a_channel_is_remembered_to_hold_still() {
+    let mut evening = Evening::begin();
+    let (deliverer, _) = evening.deliverer.as_mut().unwrap();
+    let (leadership, _) = deliverer.store.take_lease("a", 0).unwrap().unwrap();
+    deliverer.lead(Some(leadership)).unwrap();
+    let mut remembered = Vec::new();
+    for (kind, state) in [("PROBLEM", "2"), ("PROBLEM", "1")] {
+        evening.say(0, kind, state);
+        let (deliverer, _) = evening.deliverer.as_mut().unwrap();
+        deliverer.keep_lease().unwrap();
+        deliverer.drain().unwrap();
+        let queue = deliverer.store.queues().unwrap().remove(0);
+        deliverer.send(&queue, Duration::from_secs(5), &|| false).unwrap();
+        remembered.push(deliverer.paces.get(&queue).copied());
+        // As a process that was started since.
+        deliverer.paces.clear();
+        deliverer.clock.skip(Duration::from_secs(30));
+    }
+    assert!(remembered[0].is_some(), "a post");
+    assert_eq!(remembered[1], None, "an edit");
+    assert_eq!(evening.heads().len(), 1);
+    assert!(evening.heads()[0]["text"].as_str().unwrap().starts_with("WARNING"), "{:?}", evening.heads());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, max_shrink_iters: 300, failure_persistence: None, ..ProptestConfig::default() })]
 

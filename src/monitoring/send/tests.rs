@@ -407,3 +407,22 @@ fn a_command_that_an_api_may_have_is_looked_for_and_one_that_it_cannot_have_has_
     answers.join().unwrap();
     assert!(matches!(error, SendError::Unreachable { .. }), "{error}");
 }
+
+#[test]
+fn only_what_is_there_is_a_way_to_the_core() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("live");
+    // Of a kind whose command file is at no usual place of this machine.
+    let over = |livestatus: LivestatusAddress| Core {
+        kind: CoreKind::OpenItCockpit,
+        livestatus: Some(livestatus.into()),
+        ..Core::default()
+    };
+    let over_livestatus = over(LivestatusAddress::Unix(socket.clone()));
+    let command_file = directory.path().join("nagios.cmd");
+    assert!(!reaches(&over_livestatus) && !reaches(&with_file(&command_file)));
+    let _core = UnixListener::bind(&socket).unwrap();
+    fifo(&command_file);
+    assert!(reaches(&over_livestatus) && reaches(&with_file(&command_file)));
+    assert!(reaches(&over(LivestatusAddress::Tcp("127.0.0.1:9".into()))), "nobody is asked");
+}

@@ -74,8 +74,11 @@ fn statements() -> Vec<String> {
 /// What a source's calls of `MessageId::update` come to, for each table that has the columns.
 fn updates(source: &str) -> Vec<String> {
     let given = source.split(".update(").skip(1).filter_map(|call| call.split('"').nth(1));
-    let assignments = given.filter(|text| text.split_once(" = ").is_some_and(|(column, _)| !column.contains(' ')));
+    let is_assignment = |text: &&str| text.split_once(" = ").is_some_and(|(column, _)| !column.contains(' '));
+    let assignments: Vec<&str> = given.filter(is_assignment).collect();
+    assert_eq!(assignments.len(), source.matches("id.update(").count(), "one that isn't a plain text: {source}");
     assignments
+        .into_iter()
         .flat_map(|text| {
             let is_of_digest = text.starts_with("mentioned ") || text.contains("digest.");
             let tables: &[&str] = if is_of_digest { &["digest"] } else { &["post", "digest"] };

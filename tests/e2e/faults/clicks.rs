@@ -340,3 +340,23 @@ fn a_frozen_listener_makes_nobody_wait_and_its_second_holds_back() {
     assert_eq!(night.sandbox.wait_for_messages(2).len(), 2);
     drop(second);
 }
+
+/// The core has the command, and the outbox doesn't take that. The person waits for the outbox, not for a restart.
+#[test]
+fn a_command_that_was_sent_while_the_outbox_failed_is_confirmed_when_it_is_back() {
+    let night = OnCall::with_played();
+    let card = night.problem("Disk");
+    let fails = "CREATE TRIGGER fails BEFORE UPDATE ON action_request WHEN OLD.state = 'sending'
+                 BEGIN SELECT RAISE(ABORT, 'the outbox fails'); END";
+    night.site.sql(fails).unwrap();
+    assert!(night.click(&card));
+    let told = "action requests interrupted reason=\"database: the outbox fails\"";
+    wait::until("the failure", || if night.site.log().contains(told) { Ok(()) } else { Err(night.site.log()) });
+    wait::until("the core", || night.core.is_acknowledged("web01", "Disk"));
+    assert_eq!(night.site.sql("SELECT state FROM action_request").unwrap(), "sending");
+    night.site.sql("DROP TRIGGER fails").unwrap();
+    wait::until("the card", || if night.is_shown("Disk") { Ok(()) } else { Err(night.site.log()) });
+    night.rests();
+    assert_eq!(night.core.count("ACKNOWLEDGE_SVC_PROBLEM", "web01", "Disk"), 1);
+    assert!(night.site.log().contains("commands were being sent when the outbox failed count=1 action=confirm_only"));
+}

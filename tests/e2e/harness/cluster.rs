@@ -8,7 +8,7 @@ use super::sandbox::{Sandbox, by_token};
 use super::site::Site;
 use super::wait;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -112,11 +112,23 @@ impl Cluster {
 
     /// This node reaches its database through a proxy.
     pub(crate) fn put_behind(&self, node: usize, proxy: &Proxy) {
-        let site = &self.nodes[node].site;
-        let config = std::fs::read_to_string(site.config()).unwrap();
         let (direct, through) = (format!(":{}/", self.postgres.port), format!(":{}/", proxy.port));
-        assert!(config.contains(&direct), "{config}");
-        std::fs::write(site.config(), config.replace(&direct, &through)).unwrap();
+        self.configure(node, |config| {
+            assert!(config.contains(&direct), "{config}");
+            config.replace(&direct, &through)
+        });
+    }
+
+    /// Changes a node's configuration, which isn't read yet.
+    pub(crate) fn configure(&self, node: usize, change: impl FnOnce(String) -> String) {
+        let path = self.nodes[node].site.config();
+        let config = change(std::fs::read_to_string(&path).unwrap());
+        std::fs::write(path, config).unwrap();
+    }
+
+    /// A file of the played core: `core.cmd`, `status.dat`.
+    pub(crate) fn core_file(&self, name: &str) -> PathBuf {
+        self.core_dir.path().join(name)
     }
 
     /// The nodes, as `check` at this one sees them: their names, and which of them delivers.

@@ -1,0 +1,46 @@
+//! An outbox on a server and nobody who listens: each `notify` delivers by itself, and takes the lease for that.
+
+use super::heads;
+use crate::harness::cluster::Cluster;
+use crate::harness::postgres::Postgres;
+use serde_json::json;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Whoever delivers looks once more after it gave the lease back: what another `notify` left in the outbox meanwhile relies
+/// on that.
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn what_came_while_the_lease_was_given_back_is_sent() {
+    let cluster = Cluster::prepare(Arc::clone(Postgres::shared()), 2, "");
+    // This one finds that somebody delivers, and ends.
+    let now = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+    cluster.sql(&format!("UPDATE lease SET holder = 'somebody', token = 5, until = {now} + 15000"));
+    cluster.nodes[0].notify("PROBLEM", "web05", "Disk", "CRITICAL", "full");
+    assert_eq!(heads(&cluster, "CRITICAL: Disk on web05").len(), 0);
+    cluster.sql(
+        "CREATE TABLE late AS SELECT * FROM delivery WHERE state = 'waiting';
+         DELETE FROM delivery WHERE state = 'waiting';
+         UPDATE lease SET until = 0;
+         CREATE FUNCTION arrives() RETURNS trigger LANGUAGE plpgsql AS $$
+           BEGIN INSERT INTO delivery SELECT * FROM late; DELETE FROM late; RETURN NULL; END $$;
+         CREATE TRIGGER arrives AFTER UPDATE ON lease FOR EACH ROW WHEN (NEW.until = 0) EXECUTE FUNCTION arrives()",
+    );
+    assert_eq!(cluster.sql("SELECT COUNT(*) FROM late"), "1");
+    cluster.nodes[1].notify("PROBLEM", "web06", "Disk", "CRITICAL", "full");
+    for host in ["web06", "web05"] {
+        let heads = heads(&cluster, &format!("CRITICAL: Disk on {host}"));
+        assert_eq!(heads.len(), 1, "{host}: {:?}", cluster.sandbox.texts());
+    }
+}
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn a_notify_that_slack_keeps_waiting_ends_before_the_core_ends_it() {
+    let cluster = Cluster::prepare(Arc::clone(Postgres::shared()), 1, "");
+    cluster.sandbox.tell("faults", &json!({"faults": [{"kind": "slow", "delay_ms": 25_000, "times": 1}]}));
+    let started = Instant::now();
+    cluster.nodes[0].notify("PROBLEM", "web04", "Disk", "CRITICAL", "full");
+    println!("figure: a notify that Slack keeps waiting: {:.1?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+}
