@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::slack::api::SharedWaits;
 use crate::store::{Store, StoreError};
 use log::warn;
-use std::sync::{Mutex, TryLockError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A call doesn't wait longer than this for the database: without it each node honours what it was told itself.
@@ -33,13 +33,10 @@ impl WaitsInOutbox {
         Self { config: config.clone(), state: Mutex::default() }
     }
 
-    /// `None`: nobody knows, as another thread asks just now or the database is away.
+    /// `None`: nobody knows, as the database is away. Threads ask one after the other, and the first error sends away all
+    /// that wait.
     fn with<T>(&self, work: impl FnOnce(&Store) -> Result<T, StoreError>) -> Option<T> {
-        let mut state = match self.state.try_lock() {
-            Ok(state) => state,
-            Err(TryLockError::Poisoned(state)) => state.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.rests_until.is_some_and(|until| until > Instant::now()) {
             return None;
         }
