@@ -244,5 +244,6 @@ fn not_readable(e: &ReadError) -> String {
 
 fn not_kept(e: &StoreError) -> String {
     error!("can't keep a slash command reason={:?}", e.to_string());
-    "ackbell can't save this: its disk or database has an error; see ackbell's log.".to_owned()
+    let sentence = super::not_kept(e);
+    sentence.unwrap_or("ackbell can't save this: its disk or database has an error; see ackbell's log.").to_owned()
 }
