@@ -96,6 +96,8 @@ fn whatever_becomes_of_the_way_nothing_is_lost_and_everybody_is_told() {
         reasons.dedup();
         assert!((1..=8).contains(&logged) && reasons.len() == logged, "{log}");
     }
+    // No other node would reach it either.
+    assert!(!log.contains("delivery left to another node"), "{log}");
     assert!(night.click(&card), "and now it works");
     card.becomes("ACKNOWLEDGED, CRITICAL: Disk on web01");
     night.sandbox.assert_respected();
