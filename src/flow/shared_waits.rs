@@ -71,3 +71,64 @@ impl SharedWaits for WaitsInOutbox {
         self.with(|store| store.keep_slack_wait(integration, method, after));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load;
+    use crate::system::environment::Environment;
+    use std::net::TcpListener;
+    use std::sync::mpsc::channel;
+    use std::thread::{scope, sleep};
+
+    fn waits(directory: &tempfile::TempDir, more: &str) -> WaitsInOutbox {
+        let path = directory.path().join("ackbell.toml");
+        std::fs::write(&path, format!("state_dir = \"state\"\n{more}")).unwrap();
+        let (config, _) = load(Some(&path), &Environment::default()).unwrap();
+        std::fs::create_dir_all(&config.state_dir).unwrap();
+        WaitsInOutbox::new(&config)
+    }
+
+    #[test]
+    fn a_wait_is_kept_and_known_while_another_thread_asks() {
+        let directory = tempfile::tempdir().unwrap();
+        let (waits, (asks, asked)) = (waits(&directory, ""), channel());
+        scope(|threads| {
+            threads.spawn(|| {
+                waits.with(|_| {
+                    asks.send(()).unwrap();
+                    sleep(Duration::from_millis(200));
+                    Ok(())
+                })
+            });
+            asked.recv().unwrap();
+            waits.keep("default", "users.info", Duration::from_secs(60));
+            threads.spawn(|| {
+                waits.with(|_| {
+                    asks.send(()).unwrap();
+                    sleep(Duration::from_millis(200));
+                    Ok(())
+                })
+            });
+            asked.recv().unwrap();
+            let left = waits.left("default", "users.info");
+            assert!(left > Duration::from_secs(10), "{left:?}");
+        });
+        assert_eq!(waits.left("default", "views.open"), Duration::ZERO);
+    }
+
+    /// Each try of a database that says nothing takes half a second: a crowd of clicks makes one.
+    #[test]
+    fn a_database_that_is_away_is_waited_for_once_however_many_ask() {
+        let (directory, server) = (tempfile::tempdir().unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+        server.set_nonblocking(true).unwrap();
+        let port = server.local_addr().unwrap().port();
+        let waits = waits(&directory, &format!("[database]\nurl = \"postgres://a@127.0.0.1:{port}/a\"\n"));
+        scope(|threads| {
+            for _ in 0..8 {
+                threads.spawn(|| assert_eq!(waits.left("default", "users.info"), Duration::ZERO));
+            }
+        });
+        assert_eq!(std::iter::from_fn(|| server.accept().ok()).count(), 1);
+    }
+}

@@ -193,3 +193,41 @@ fn read(speaker: &Speaker, ahead: Ahead, name: &str, content: &[u8]) -> Result<(
     let received = received.saturating_sub(ahead.seconds().saturating_mul(1000));
     Ok((id, Entry { received, incoming: Incoming::Notification(notification) }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::environment::Environment;
+    use std::sync::Arc;
+
+    const ENTRY: &str = r#"{"name":"01795000000000000000.7.0123456789abcdef","entry":{"ackbell":1,"received":1795000000000,"notification":{"kind":"PROBLEM","host":{"name":"far","state":"DOWN"},"time":1795000000}}}"#;
+
+    #[test]
+    fn a_batch_in_hand_is_refused_at_once_when_nobody_imports_any_more() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ackbell.toml");
+        let database = "[database]\nurl = \"postgres://a@127.0.0.1:9/a\"\n";
+        std::fs::write(&path, format!("state_dir = \"state\"\n{database}")).unwrap();
+        let (config, _) = crate::config::load(Some(&path), &Environment::default()).unwrap();
+        Spool::new(&config.state_dir).prepare().unwrap();
+        let watch = DatabaseWatch::default();
+        watch.reached();
+        let relays = Arc::new(Relays::new(&config, &watch));
+        let speaker = Speaker { core: "far".to_owned(), relay: String::new() };
+        let hand_in = |relays: &Relays| relays.hand_in(&speaker, Ahead::default(), ENTRY.as_bytes());
+        let began = Instant::now();
+        let answer = std::thread::scope(|threads| {
+            let waits = threads.spawn(|| hand_in(&relays));
+            while relays.spool.is_empty() {
+                sleep(LOOK);
+            }
+            relays.end();
+            waits.join().unwrap()
+        });
+        assert_eq!(answer, HandedIn::No(503, ENDING.to_owned()));
+        assert!(began.elapsed() < IMPORTED_WITHIN, "{:?}", began.elapsed());
+        std::fs::remove_dir_all(config.state_dir.join("spool")).unwrap();
+        assert_eq!(hand_in(&relays), HandedIn::No(503, ENDING.to_owned()), "nor is another one begun");
+        assert!(!config.state_dir.join("spool").exists());
+    }
+}

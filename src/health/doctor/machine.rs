@@ -194,6 +194,32 @@ fn user_name(uid: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::health::doctor::Mark;
+
+    #[test]
+    fn a_database_that_cant_be_used_is_asked_once_and_told_once() {
+        let (directory, server) = (tempfile::tempdir().unwrap(), std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+        let path = directory.path().join("ackbell.toml");
+        let database =
+            format!("[database]\nurl = \"postgres://a@127.0.0.1:{}/a\"\n", server.local_addr().unwrap().port());
+        std::fs::write(&path, format!("state_dir = \"{}\"\n{database}", directory.path().display())).unwrap();
+        let (steps, calls) = std::thread::scope(|threads| {
+            let looking = threads.spawn(|| state(Some(&path), &Environment::default()));
+            server.set_nonblocking(true).unwrap();
+            let mut calls = 0;
+            while !looking.is_finished() {
+                // Each connection ends at once.
+                calls += usize::from(server.accept().is_ok());
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            (looking.join().unwrap(), calls)
+        });
+        assert_eq!(calls, 1);
+        let said: Vec<&Step> = steps.iter().filter(|step| matches!(step.mark, Mark::Bad(_))).collect();
+        let [Step { hop, remedy, .. }] = said[..] else { panic!("{steps:?}") };
+        let expected = "notifications wait in the spool; delivery goes on by itself once this is repaired";
+        assert_eq!((hop.as_str(), remedy.as_deref()), (OUTBOX, Some(expected)));
+    }
 
     #[test]
     fn a_file_system_over_a_network_is_known_by_its_number() {
