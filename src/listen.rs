@@ -21,6 +21,7 @@ pub(crate) mod message_api;
 mod metrics;
 pub(crate) mod oauth;
 mod outage;
+mod reasons;
 mod relay;
 mod relays;
 mod senders;
@@ -131,6 +132,7 @@ pub(crate) fn run(config: Config, env: &Environment, notifier: &Notifier) -> Res
     let Current { listeners, endpoints, status, lease, config, node, .. } = current;
     // Another node delivers from now on.
     drop(lease);
+    endpoints.relays().end();
     // Until the listeners are closed requests are still accepted; they are kept, and done by the next process.
     drop(listeners);
     endpoints.stop();
@@ -189,11 +191,11 @@ fn deliver(
     current.endpoints.start_callback(&current.config, env);
     deliverer.watch_exit(&signals.stop);
     let mut leading = LeadingThreads::default();
-    let mut housekeeping: Option<Instant> = None;
+    let (mut housekeeping, mut is_changed): (Option<Instant>, _) = (None, false);
     let audit_head = RefCell::new(AuditHeadLog::new(&current.config));
     while !signals.stopped() {
         if current.reload(env, signals) {
-            deliverer.reconfigure(current.config.clone())?;
+            is_changed = true;
             leading.reconfigure(&current.config);
         }
         let beat = || {
@@ -202,17 +204,21 @@ fn deliver(
             signals.stopped()
         };
         let leadership = current.node.leadership();
-        let followed = leading.follow(leadership.clone(), &mut deliverer, (&current.config, env, &current.status));
+        let changed = if is_changed { deliverer.reconfigure(current.config.clone()) } else { Ok(()) };
+        is_changed &= changed.is_err();
+        let beside = (&current.config, env, &current.status);
+        let followed = changed.and_then(|()| leading.follow(leadership.clone(), &mut deliverer, beside));
         let done = followed.and_then(|()| work(&mut deliverer, &mut leading, &mut housekeeping, &beat));
         let (next, is_tidy) = match done {
             Ok(done) => done,
-            // Whoever sends keeps in mind what Slack said, and goes on when the database is back.
             Err(e) if e.is_fenced() => {
                 // What it may still do, any node may. A lease that came meanwhile is another one.
                 leadership.inspect(|lost| current.node.lose(lost));
                 continue;
             }
             Err(e) if current.node.has_others() && e.is_passing() => {
+                // Whoever sends keeps in mind what Slack said until the database is back.
+                leading.rest(&mut deliverer)?;
                 current.interrupted(&e, signals, wake, notifier);
                 continue;
             }
@@ -275,12 +281,15 @@ impl Current {
     /// Says why nothing is delivered, and waits until it may be tried again.
     fn interrupted(&self, e: &DeliverError, signals: &Signals, wake: Option<&UnixDatagram>, notifier: &Notifier) {
         let reason = e.to_string();
-        self.node.set_able(false);
+        // A database that is away is away for the other nodes, too: the lease outlasts its restart.
+        if !e.is_passing() {
+            self.node.set_able(false);
+        }
         let away = e.is_away().then(|| self.database.failed(&reason));
         if away.as_ref().is_none_or(|failure| failure.is_new) {
             error!("delivery interrupted reason={reason:?} action=retry kept=all");
         }
-        self.status.update(|status| status.interrupted = Some(StatusNote::now(reason)));
+        self.status.update(|status| status.interrupted_by(reason));
         self.status.beat();
         match away {
             Some(failure) => {

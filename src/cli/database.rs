@@ -83,6 +83,46 @@ fn init(database: &Database, daily: Option<&Database>, out: &mut Output) -> Resu
     Ok(())
 }
 
+/// By table, in their order.
+type Rows = Vec<(String, usize)>;
+
+/// Copies all rows; after an error, too, how many it tried.
+fn copy_rows(source: &Store, target: &Database, out: &mut Output) -> Result<Rows, (StoreError, Rows)> {
+    let mut rows = Rows::new();
+    let count = |table: &str, count: usize| {
+        out.progress(&format!("{table}: {count}"));
+        match rows.last_mut() {
+            Some((last, counted)) if last == table => *counted = count,
+            _ => rows.push((table.to_owned(), count)),
+        }
+    };
+    let opened = Store::open(OutboxAt::Database(target), PATIENCE);
+    let copied = opened.and_then(|(target, _)| source.copy_to(&target, count).map(drop));
+    out.progress("");
+    match copied {
+        Ok(()) => Ok(rows),
+        Err(e) => Err((e, rows)),
+    }
+}
+
+/// Whether the rows in the target are the source's. It was empty a moment ago, and a copy is kept as a whole or not at all;
+/// but another listener may have begun to use it.
+fn is_whole(source: &Store, target: &Database) -> Result<bool, StoreError> {
+    let target = Store::open(OutboxAt::Database(target), PATIENCE)?.0;
+    let (ours, theirs) = (source.summary()?, target.summary()?);
+    Ok((ours.waiting, ours.dead, ours.oldest, ours.action_requests)
+        == (theirs.waiting, theirs.dead, theirs.oldest, theirs.action_requests))
+}
+
+/// The answer to the COMMIT was lost, and the database can't be asked again.
+fn unknown(label: &str) -> Failure {
+    let text = format!(
+        "the database {label} didn't say whether it kept the copy. Run it again when it can be reached; if it says that the \
+         database isn't empty, all is there: rename ackbell.db to ackbell.db.copied-1 yourself"
+    );
+    Failure(Exit::Unavailable, text)
+}
+
 fn copy(config: &Config, target: &Database, out: &mut Output) -> Result<(), Failure> {
     let state_dir = &config.state_dir;
     let lock = DeliveryLock::try_take(state_dir)
@@ -95,16 +135,16 @@ fn copy(config: &Config, target: &Database, out: &mut Output) -> Result<(), Fail
         let text = format!("{} has no outbox to copy: ackbell has queued nothing there", state_dir.display());
         return Err(Failure(Exit::CantWrite, text));
     };
-    let (target, label) = (Store::open(OutboxAt::Database(target), PATIENCE)?.0, &target.label);
-    let copied = source.copy_to(&target, |table, rows| out.progress(&format!("{table}: {rows}")));
-    out.progress("");
-    let copied = copied.map_err(|e| match e {
-        StoreError::Unknown(label) => {
-            let text = "didn't say whether it kept the copy; run it again: it is refused if all is there";
-            Failure(Exit::Unavailable, format!("the database {label} {text}"))
-        }
-        e => e.into(),
-    })?;
+    let label = &target.label;
+    let mut copied = copy_rows(&source, target, out);
+    if let Err((StoreError::Unknown(_), rows)) = copied {
+        copied = match copy_rows(&source, target, out) {
+            Err((StoreError::NotEmpty { .. }, _)) if is_whole(&source, target)? => Ok(rows),
+            Err((StoreError::Away(_) | StoreError::Unknown(_), _)) => return Err(unknown(label)),
+            again => again,
+        };
+    }
+    let copied = copied.map_err(|(e, _)| Failure::from(e))?;
     let all: usize = copied.iter().map(|(_, rows)| rows).sum();
     for (table, rows) in copied.iter().filter(|(_, rows)| *rows > 0) {
         out.line(&format!("{rows:>9}  {table}"));

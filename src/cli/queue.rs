@@ -136,7 +136,7 @@ fn hand_in(
     let Some(to) = &config.relay else { return Ok(Exit::Done) };
     let done = with_progress(config, out, || relay::here(config, to, env, lock, FLUSH_BUDGET));
     done.map_err(|e| Failure::Other(Exit::Unavailable, format!("{e}; all is kept")))?;
-    let count = Spool::new(&config.state_dir).waiting().0;
+    let count = Spool::new(&config.state_dir).count();
     let text =
         if count == 0 { "everything is handed in".to_owned() } else { format!("{count} waiting to be handed in") };
     print(as_json, "waiting", count, &text, out);

@@ -8,9 +8,10 @@ use crate::config::{Config, Integration};
 use crate::model::incoming::Incoming;
 use crate::model::notification::Severity;
 use crate::model::outcome::Outcome;
-use crate::rules::outage::{Database, Moment, Step, step};
+use crate::rules::outage::{ANNOUNCED_AFTER, Database, Moment, Step, announced_after, step};
 use crate::slack::api::Client;
 use crate::slack::outage::{away, over};
+use crate::state_dir::machine::machine;
 use crate::state_dir::outage::{self, AnnouncedOutage, OutageMessage};
 use crate::state_dir::spool::Spool;
 use crate::store::Target;
@@ -18,6 +19,8 @@ use crate::system::clock;
 use crate::system::environment::Environment;
 use log::{error, info, warn};
 use serde_json::json;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// For one call.
@@ -31,16 +34,43 @@ pub(crate) struct OutageAnnouncer {
     config: Config,
     env: Environment,
     spool: Spool,
+    /// When it posts its first message of an outage.
+    announced_after: u64,
     /// Kept here as well, for a disk that refuses it.
     announced: Option<AnnouncedOutage>,
-    last_call: Option<Instant>,
+    /// By integration.
+    calls: BTreeMap<String, Calls>,
+}
+
+/// The calls to Slack for one integration.
+#[derive(Debug, Clone, Copy, Default)]
+struct Calls {
+    last: Option<Instant>,
+    /// Slack wants none before.
+    rests_until: Option<Instant>,
+}
+
+/// Where a message is: its channel and `ts`. A webhook doesn't say it.
+type Posted = (String, String);
+
+/// What came of a call.
+enum Said {
+    At(Option<Posted>),
+    /// Slack wants none for so long.
+    Rests(Duration),
+    Failed,
 }
 
 impl OutageAnnouncer {
     pub(crate) fn new(config: &Config, env: &Environment) -> Self {
-        let announced = outage::read(&config.state_dir);
-        let spool = Spool::new(&config.state_dir);
-        Self { config: config.clone(), env: env.clone(), spool, announced, last_call: None }
+        Self {
+            config: config.clone(),
+            env: env.clone(),
+            spool: Spool::new(&config.state_dir),
+            announced_after: announced_after(&machine(&config.state_dir)),
+            announced: outage::read(&config.state_dir),
+            calls: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn reconfigure(&mut self, config: &Config) {
@@ -48,83 +78,117 @@ impl OutageAnnouncer {
     }
 
     /// To be called each second.
-    pub(crate) fn look(&mut self, database: Database) {
-        // A sound database costs no look at the disk.
-        if self.announced.is_none() && !matches!(database, Database::Away(_)) {
-            self.last_call = None;
+    pub(crate) fn look(&mut self, database: Database<u64>) {
+        let lasts = match database {
+            Database::Away(seconds) => seconds >= ANNOUNCED_AFTER,
+            Database::Unknown | Database::Reached(_) => false,
+        };
+        // A sound database, or a short outage, costs no look at the disk.
+        if self.announced.is_none() && !lasts {
+            self.calls.clear();
             return;
         }
-        let waiting = self.spool.waiting().0;
-        let last_call = self.last_call.map(|at| at.elapsed().as_secs());
-        match step(&Moment { database, waiting, is_announced: self.announced.is_some(), last_call }) {
-            Step::Nothing => {}
-            Step::Announce => self.announce(database, waiting),
-            Step::End => self.end(),
-            Step::Forget => self.forget(),
+        let waiting = self.spool.count();
+        if let Some(announced) = &mut self.announced {
+            announced.waited = announced.waited.max(waiting);
         }
-    }
-
-    fn announce(&mut self, database: Database, waiting: usize) {
-        let lasted = if let Database::Away(seconds) = database { seconds } else { 0 };
-        let now = clock::wall_ms() / 1000;
-        let mut announced = self.announced.take().unwrap_or_else(|| AnnouncedOutage {
-            since: now.saturating_sub(i64::try_from(lasted).unwrap_or(0)),
-            ..AnnouncedOutage::default()
-        });
-        announced.waited = announced.waited.max(waiting);
-        let text = away(&host(), announced.since, waiting, self.worst().as_deref());
-        for integration in self.config.integrations.iter().filter(|integration| integration.enabled) {
-            let message = announced.messages.get(&integration.name);
-            let Some(message) = self.say(integration, message, &text) else { continue };
-            announced.messages.insert(integration.name.clone(), message);
-            self.keep(&announced);
+        let worst = OnceCell::new();
+        for name in self.names() {
+            match step(&self.moment(&name, database, waiting)) {
+                Step::Nothing => {}
+                Step::Announce => self.announce(&name, database, waiting, &worst),
+                Step::End => self.end(&name),
+                Step::Forget => return self.forget(),
+            }
         }
-        self.last_call = Some(Instant::now());
-        self.announced = Some(announced).filter(|announced| !announced.messages.is_empty());
-    }
-
-    fn end(&mut self) {
-        let Some(mut announced) = self.announced.take() else { return };
-        let text = over(&host(), announced.since, clock::wall_ms() / 1000, announced.waited);
-        let (mut are_ended, names) = (true, announced.messages.keys().cloned().collect::<Vec<_>>());
-        for name in names {
-            let integration = self.config.integrations.iter().find(|found| found.name == name && found.enabled);
-            let Some(message) = announced.messages.get_mut(&name).filter(|message| !message.is_ended) else { continue };
-            // Of one that is gone from the configuration nobody can edit the message.
-            message.is_ended = match integration {
-                Some(integration) if message.posted.is_none() => self.say(integration, None, &text).is_some(),
-                Some(integration) => self.say(integration, Some(message), &text).is_some(),
-                None => true,
-            };
-            are_ended &= message.is_ended;
-            self.keep(&announced);
-        }
-        self.last_call = Some(Instant::now());
-        self.announced = Some(announced);
-        if are_ended {
+        let are_ended = |announced: &AnnouncedOutage| announced.messages.values().all(|message| message.is_ended);
+        if matches!(database, Database::Reached(_)) && self.announced.as_ref().is_some_and(are_ended) {
             info!("told that the database is back");
             self.forget();
         }
     }
 
+    /// The integrations that tell of it, also those that are gone from the configuration.
+    fn names(&self) -> BTreeSet<String> {
+        let enabled = self.config.integrations.iter().filter(|integration| integration.enabled);
+        let told = self.announced.iter().flat_map(|announced| announced.messages.keys());
+        enabled.map(|integration| &integration.name).chain(told).cloned().collect()
+    }
+
+    fn moment(&self, name: &str, database: Database<u64>, waiting: usize) -> Moment {
+        let calls = self.calls.get(name).copied().unwrap_or_default();
+        Moment {
+            database,
+            waiting,
+            is_announced: self.message(name).is_some_and(|message| !message.is_ended),
+            announced_after: self.announced_after,
+            last_call: calls.last.map(|at| at.elapsed().as_secs()),
+            rests: calls.rests_until.is_some_and(|until| until > Instant::now()),
+        }
+    }
+
+    fn message(&self, name: &str) -> Option<&OutageMessage> {
+        self.announced.as_ref()?.messages.get(name)
+    }
+
+    fn announce(&mut self, name: &str, database: Database<u64>, waiting: usize, worst: &OnceCell<Option<String>>) {
+        let posted = match self.message(name) {
+            // A webhook's stays as it is.
+            Some(OutageMessage { posted: None, is_ended: false }) => return,
+            message => message.and_then(|message| message.posted.clone()),
+        };
+        let Some(integration) = self.integration(name) else { return };
+        let lasted = if let Database::Away(seconds) = database { i64::try_from(seconds).unwrap_or(0) } else { 0 };
+        let since = self.announced.as_ref().map_or_else(|| now().saturating_sub(lasted), |announced| announced.since);
+        let worst = worst.get_or_init(|| self.worst());
+        let said = self.say(integration, posted.as_ref(), &away(&host(), since, waiting, worst.as_deref()));
+        if let Some(message) = self.note(name, said) {
+            let announced =
+                self.announced.get_or_insert_with(|| AnnouncedOutage { since, ..AnnouncedOutage::default() });
+            announced.waited = announced.waited.max(waiting);
+            announced.messages.insert(name.to_owned(), message);
+            self.keep();
+        }
+    }
+
+    fn end(&mut self, name: &str) {
+        let (Some(announced), Some(message)) = (&self.announced, self.message(name)) else { return };
+        let text = over(&host(), announced.since, now(), announced.waited);
+        let said = match self.integration(name) {
+            Some(integration) => self.say(integration, message.posted.as_ref(), &text),
+            // Of one that is gone from the configuration nobody can edit the message.
+            None => Said::At(message.posted.clone()),
+        };
+        if let Some(message) = self.note(name, said)
+            && let Some(announced) = &mut self.announced
+        {
+            announced.messages.insert(name.to_owned(), OutageMessage { is_ended: true, ..message });
+            self.keep();
+        }
+    }
+
     fn forget(&mut self) {
-        (self.announced, self.last_call) = (None, None);
+        self.announced = None;
+        self.calls.clear();
         if let Err(e) = outage::remove(&self.config.state_dir) {
             warn!("can't remove a file file=outage.json reason={:?}", e.to_string());
         }
     }
 
-    /// Posts or edits; the message then. `None`: it failed, and is tried again.
-    fn say(&self, integration: &Integration, message: Option<&OutageMessage>, text: &str) -> Option<OutageMessage> {
-        let posted = match message {
-            None => None,
-            Some(message) if message.posted.is_none() => return Some(message.clone()),
-            Some(message) => message.posted.as_ref(),
-        };
+    fn integration(&self, name: &str) -> Option<&Integration> {
+        self.config.integrations.iter().find(|integration| integration.name == name && integration.enabled)
+    }
+
+    /// Posts, or edits what was posted.
+    fn say(&self, integration: &Integration, posted: Option<&Posted>, text: &str) -> Said {
         let name = &integration.name;
-        let client = Client::new(integration, &self.env)
-            .inspect_err(|e| error!("can't tell of the outage integration={name} reason={:?}", e.to_string()))
-            .ok()?;
+        let client = match Client::new(integration, &self.env) {
+            Ok(client) => client,
+            Err(e) => {
+                error!("can't tell of the outage integration={name} reason={:?}", e.to_string());
+                return Said::Failed;
+            }
+        };
         let body = json!({ "text": text, "unfurl_links": false, "unfurl_media": false });
         let target = integration.channel.as_ref().map(Target::from);
         let channel = match &target {
@@ -140,15 +204,24 @@ impl OutageAnnouncer {
             None => client.post(channel, body, BUDGET),
         };
         match outcome {
-            Outcome::Delivered(at) => {
-                let posted = at.map(|at| (at.channel, at.ts)).or_else(|| posted.cloned());
-                Some(OutageMessage { posted, is_ended: false })
-            }
+            Outcome::Delivered(at) => Said::At(at.map(|at| (at.channel, at.ts)).or_else(|| posted.cloned())),
+            Outcome::Wait { after } => Said::Rests(after),
             other => {
                 warn!("can't tell of the outage integration={name} reason={:?} action=retry", other.reason().text);
-                None
+                Said::Failed
             }
         }
+    }
+
+    /// Remembers when it may call again; the message, if the call went well.
+    fn note(&mut self, name: &str, said: Said) -> Option<OutageMessage> {
+        let calls = self.calls.entry(name.to_owned()).or_default();
+        if let Said::Rests(after) = said {
+            calls.rests_until = Some(Instant::now() + after);
+            return None;
+        }
+        *calls = Calls { last: Some(Instant::now()), rests_until: None };
+        if let Said::At(posted) = said { Some(OutageMessage { posted, is_ended: false }) } else { None }
     }
 
     /// The worst of the waiting notifications, in a few words.
@@ -167,14 +240,24 @@ impl OutageAnnouncer {
         worst.map(|(_, text)| text)
     }
 
-    fn keep(&self, announced: &AnnouncedOutage) {
-        if let Err(e) = outage::write(&self.config.state_dir, announced) {
+    fn keep(&self) {
+        if let Some(announced) = &self.announced
+            && let Err(e) = outage::write(&self.config.state_dir, announced)
+        {
             warn!("can't write a file file=outage.json reason={:?} kept=in_memory", e.to_string());
         }
     }
+}
+
+/// Unix seconds.
+fn now() -> i64 {
+    clock::wall_ms() / 1000
 }
 
 /// As notifications call this machine.
 fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
+
+#[cfg(test)]
+mod tests;

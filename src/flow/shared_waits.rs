@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::slack::api::SharedWaits;
 use crate::store::{Store, StoreError};
 use log::warn;
-use std::sync::{Mutex, TryLockError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A call doesn't wait longer than this for the database: without it each node honours what it was told itself.
@@ -33,13 +33,10 @@ impl WaitsInOutbox {
         Self { config: config.clone(), state: Mutex::default() }
     }
 
-    /// `None`: nobody knows, as another thread asks just now or the database is away.
+    /// `None`: nobody knows, as the database is away. Threads ask one after the other, and the first error sends away all
+    /// that wait.
     fn with<T>(&self, work: impl FnOnce(&Store) -> Result<T, StoreError>) -> Option<T> {
-        let mut state = match self.state.try_lock() {
-            Ok(state) => state,
-            Err(TryLockError::Poisoned(state)) => state.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.rests_until.is_some_and(|until| until > Instant::now()) {
             return None;
         }
@@ -78,44 +75,60 @@ impl SharedWaits for WaitsInOutbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::load;
     use crate::system::environment::Environment;
     use std::net::TcpListener;
-    use std::sync::Arc;
     use std::sync::mpsc::channel;
+    use std::thread::{scope, sleep};
 
-    /// The waits in a database whose server takes connections and says nothing, and that server.
-    fn silent() -> (WaitsInOutbox, TcpListener) {
-        let server = TcpListener::bind("127.0.0.1:0").unwrap();
-        server.set_nonblocking(true).unwrap();
-        let directory = tempfile::tempdir().unwrap();
+    fn waits(directory: &tempfile::TempDir, more: &str) -> WaitsInOutbox {
         let path = directory.path().join("ackbell.toml");
+        std::fs::write(&path, format!("state_dir = \"state\"\n{more}")).unwrap();
+        let (config, _) = load(Some(&path), &Environment::default()).unwrap();
+        std::fs::create_dir_all(&config.state_dir).unwrap();
+        WaitsInOutbox::new(&config)
+    }
+
+    #[test]
+    fn a_wait_is_kept_and_known_while_another_thread_asks() {
+        let directory = tempfile::tempdir().unwrap();
+        let (waits, (asks, asked)) = (waits(&directory, ""), channel());
+        scope(|threads| {
+            threads.spawn(|| {
+                waits.with(|_| {
+                    asks.send(()).unwrap();
+                    sleep(Duration::from_millis(200));
+                    Ok(())
+                })
+            });
+            asked.recv().unwrap();
+            waits.keep("default", "users.info", Duration::from_secs(60));
+            threads.spawn(|| {
+                waits.with(|_| {
+                    asks.send(()).unwrap();
+                    sleep(Duration::from_millis(200));
+                    Ok(())
+                })
+            });
+            asked.recv().unwrap();
+            let left = waits.left("default", "users.info");
+            assert!(left > Duration::from_secs(10), "{left:?}");
+        });
+        assert_eq!(waits.left("default", "views.open"), Duration::ZERO);
+    }
+
+    /// Each try of a database that says nothing takes half a second: a crowd of clicks makes one.
+    #[test]
+    fn a_database_that_is_away_is_waited_for_once_however_many_ask() {
+        let (directory, server) = (tempfile::tempdir().unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+        server.set_nonblocking(true).unwrap();
         let port = server.local_addr().unwrap().port();
-        std::fs::write(&path, format!("[database]\nurl = \"postgres://ackbell@127.0.0.1:{port}/ackbell\"\n")).unwrap();
-        let (config, _) = crate::config::load(Some(&path), &Environment::default()).unwrap();
-        (WaitsInOutbox::new(&config), server)
-    }
-
-    #[test]
-    fn a_database_that_says_nothing_is_asked_once_and_then_left_alone() {
-        let (waits, server) = silent();
-        for _ in 0..20 {
-            assert_eq!(waits.left("default", "chat.postMessage"), Duration::ZERO);
-            waits.keep("default", "chat.postMessage", Duration::from_secs(3));
-        }
-        let connections = std::iter::from_fn(|| server.accept().ok()).count();
-        assert!(connections <= 2, "{connections} connections: each would have cost a click half a second");
-    }
-
-    #[test]
-    fn nobody_waits_for_another_threads_look() {
-        let (waits, server) = silent();
-        let waits = Arc::new(waits);
-        let busy = waits.state.lock().unwrap();
-        let (tell, told) = channel();
-        let other = Arc::clone(&waits);
-        std::thread::spawn(move || tell.send(other.left("default", "views.open")));
-        assert_eq!(told.recv_timeout(Duration::from_secs(60)), Ok(Duration::ZERO));
-        drop(busy);
-        assert!(server.accept().is_err(), "it went on without the database");
+        let waits = waits(&directory, &format!("[database]\nurl = \"postgres://a@127.0.0.1:{port}/a\"\n"));
+        scope(|threads| {
+            for _ in 0..8 {
+                threads.spawn(|| assert_eq!(waits.left("default", "users.info"), Duration::ZERO));
+            }
+        });
+        assert_eq!(std::iter::from_fn(|| server.accept().ok()).count(), 1);
     }
 }

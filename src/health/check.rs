@@ -11,7 +11,7 @@ use crate::model::time_text::{Unit, short_span};
 use crate::monitoring::local::Account;
 use crate::monitoring::shell::Danger;
 use crate::state_dir::listener_status::ListenerStatus;
-use crate::store::{Health, KnownNode};
+use crate::store::{Health, KnownNode, StoreError};
 use crate::system::order;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -63,7 +63,7 @@ pub(crate) struct Facts {
     pub(crate) now: i64,
     pub(crate) listener: Option<Result<Listener, String>>,
     pub(crate) spool: Option<Result<Spool, String>>,
-    pub(crate) outbox: Option<Result<Health, String>>,
+    pub(crate) outbox: Option<Result<Health, Unread>>,
     /// The outbox is on a server: while that is away nothing is delivered, whoever looks.
     pub(crate) has_database: bool,
     pub(crate) config: Option<Configured>,
@@ -82,6 +82,21 @@ pub(crate) struct Facts {
     pub(crate) node: String,
     /// The machine that has this name: two may have the same by mistake.
     pub(crate) machine: String,
+}
+
+/// Why the outbox can't be seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unread {
+    pub(crate) reason: String,
+    /// Its server isn't reached, or can't work now.
+    pub(crate) is_away: bool,
+}
+
+impl From<&StoreError> for Unread {
+    fn from(e: &StoreError) -> Self {
+        let is_away = matches!(e, StoreError::Away(_) | StoreError::Unknown(_));
+        Self { reason: e.to_string(), is_away }
+    }
 }
 
 /// A state directory that is root's, or has such a spool, where the core's user can't store a notification.
@@ -264,10 +279,9 @@ impl Facts {
 }
 
 impl Facts {
-    /// Whether the listener delivers nothing for that reason.
-    fn is_interrupted_by(&self, reason: &str) -> bool {
-        let Some(Ok(Listener::Runs(status))) = &self.listener else { return false };
-        status.interrupted.as_ref().is_some_and(|failure| failure.reason == reason)
+    /// Whether the listener says that it delivers nothing.
+    fn is_interrupted(&self) -> bool {
+        matches!(&self.listener, Some(Ok(Listener::Runs(status))) if status.interrupted.is_some())
     }
 
     /// Another node that has a way to this core.
@@ -329,11 +343,13 @@ fn queue(facts: &Facts, thresholds: &Thresholds, findings: &mut Vec<Finding>) {
             let text = "the database gives no answer: nothing is delivered";
             findings.push(Finding::new(Level::Critical, text).remedy("ackbell doctor"));
         }
-        // The listener says the same, and since when.
-        Some(Err(e)) if facts.has_database && facts.is_interrupted_by(e) => {}
-        Some(Err(e)) if facts.has_database => findings.push(Finding::new(Level::Critical, e).remedy("ackbell doctor")),
+        // The listener says it, and since when: in other words, as it waits longer for an answer.
+        Some(Err(e)) if facts.has_database && e.is_away && facts.is_interrupted() => {}
+        Some(Err(e)) if facts.has_database => {
+            findings.push(Finding::new(Level::Critical, &e.reason).remedy("ackbell doctor"));
+        }
         None => findings.push(unseen("the outbox", None)),
-        Some(Err(e)) => findings.push(unseen("the outbox", Some(e))),
+        Some(Err(e)) => findings.push(unseen("the outbox", Some(&e.reason))),
         Some(Ok(outbox)) => {
             if outbox.summary.dead > 0 {
                 let mut text = format!("{} given up", count(outbox.summary.dead, "dead message"));

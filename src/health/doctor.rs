@@ -136,10 +136,6 @@ pub(crate) fn examine(
     };
     let asked = Arc::clone(&config);
     hop("listener", move |steps| steps.extend(machine::listener(&asked)), &mut show_step);
-    if config.database.is_some() {
-        let asked = Arc::clone(&config);
-        hop("nodes", move |steps| steps.extend(nodes::all(&asked)), &mut show_step);
-    }
     let (asked, early_env) = (Arc::clone(&config), env.clone());
     hop("centre", move |steps| steps.extend(cores::centres(&asked, &early_env)), &mut show_step);
     // A relay's notifications are sent by its centre.

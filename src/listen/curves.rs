@@ -3,6 +3,7 @@
 //! It ends with the deliverer, after the look-up in hand, which its time limits end.
 
 use super::ERROR_PAUSE;
+use super::reasons::Reasons;
 use super::worker::Worker;
 use crate::config::Config;
 use crate::flow::curves::Curves;
@@ -28,7 +29,7 @@ pub(super) fn start(deliverer: &Deliverer, config: &Config) -> Result<Option<Wor
 }
 
 fn run(mut curves: Curves, inbox: &Receiver<Config>, runtime_dir: &Path) {
-    let mut pause = Duration::ZERO;
+    let (mut pause, mut logged) = (Duration::ZERO, Reasons::default());
     let waiting: RefCell<Option<Config>> = RefCell::new(None);
     // A changed configuration, or the end, comes before the next look-up.
     let is_interrupted = || match inbox.try_recv() {
@@ -47,6 +48,7 @@ fn run(mut curves: Curves, inbox: &Receiver<Config>, runtime_dir: &Path) {
         }
         pause = match curves.run_due(&is_interrupted) {
             Ok(is_any_shown) => {
+                logged.clear();
                 if is_any_shown {
                     wake::hint(runtime_dir);
                 }
@@ -56,7 +58,10 @@ fn run(mut curves: Curves, inbox: &Receiver<Config>, runtime_dir: &Path) {
             Err(StoreError::Fenced) => ERROR_PAUSE,
             // Whether the database is of any use, the importing thread finds out by itself.
             Err(e) => {
-                error!("curves interrupted reason={:?} action=retry kept=all", e.to_string());
+                let reason = e.to_string();
+                if logged.is_new(&reason) {
+                    error!("curves interrupted reason={reason:?} action=retry kept=all");
+                }
                 ERROR_PAUSE
             }
         };

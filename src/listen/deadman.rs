@@ -1,5 +1,6 @@
 //! The thread of the dead man's switch.
 
+use super::reasons::Reasons;
 use super::worker::DetachedWorker;
 use crate::config::Config;
 use crate::flow::deadman::DeadManWorker;
@@ -29,14 +30,18 @@ pub(super) fn start(
 }
 
 fn run(mut config: Arc<Config>, env: &Environment, status: &(StatusWriter, Leadership), inbox: &Receiver<Config>) {
-    let mut worker: Option<DeadManWorker> = None;
+    let (mut worker, mut logged): (Option<DeadManWorker>, _) = (None, Reasons::default());
     loop {
         let pause = match pass(&mut worker, &config, env, status) {
-            Ok(pause) => pause.unwrap_or(IDLE),
+            Ok(pause) => {
+                logged.clear();
+                pause.unwrap_or(IDLE)
+            }
             Err(e) => {
                 // Fenced: another node delivers now, and the main thread ends this one soon.
-                if !matches!(e, StoreError::Fenced) {
-                    error!("dead man's switch interrupted reason={:?} action=retry", e.to_string());
+                let reason = e.to_string();
+                if !matches!(e, StoreError::Fenced) && logged.is_new(&reason) {
+                    error!("dead man's switch interrupted reason={reason:?} action=retry");
                 }
                 worker = None;
                 RETRY

@@ -15,7 +15,8 @@ use crate::system::environment::Environment;
 #[derive(Debug)]
 struct Leading {
     leadership: Leadership,
-    senders: Senders,
+    /// None while the database is away.
+    senders: Option<Senders>,
     /// The timers and the curves.
     workers: Vec<Worker>,
     /// With a file the listener has one of its own, which lives longer.
@@ -45,9 +46,10 @@ impl LeadingThreads {
             (None, None) => true,
             _ => false,
         };
-        if !is_same && let Some(Leading { mut senders, mut workers, .. }) = self.now.take() {
-            senders.end();
-            self.ending.push(senders);
+        if !is_same {
+            self.end_senders();
+        }
+        if !is_same && let Some(Leading { mut workers, .. }) = self.now.take() {
             // A calendar that is slow takes a while, and what is notified meanwhile is imported all the same.
             workers.iter_mut().for_each(Worker::end);
             self.ending_workers.append(&mut workers);
@@ -55,26 +57,48 @@ impl LeadingThreads {
         }
         self.ending.retain(|senders| !senders.have_ended());
         self.ending_workers.retain(|worker| !worker.has_ended());
-        let Some(leadership) = leadership.filter(|_| self.now.is_none() && self.ending.is_empty()) else {
+        let has_senders = self.now.as_ref().is_some_and(|leading| leading.senders.is_some());
+        let Some(leadership) = leadership.filter(|_| !has_senders && self.ending.is_empty()) else {
             return Ok(());
         };
+        // It asks the database, so nobody goes on before that answers.
         deliverer.lead(Some(leadership.clone()))?;
+        if let Some(leading) = &mut self.now {
+            leading.senders = Some(Senders::new(config));
+            return Ok(());
+        }
         let workers = [timers::start(deliverer, config)?, curves::start(deliverer, config)?];
         let deadman = leadership.term().map(|_| deadman::start(config, env, status, &leadership));
-        let (senders, workers) = (Senders::new(config), workers.into_iter().flatten().collect());
+        let (senders, workers) = (Some(Senders::new(config)), workers.into_iter().flatten().collect());
         self.now = Some(Leading { leadership, senders, workers, deadman });
         Ok(())
     }
 
+    /// The database is away: nothing is sent until [`Self::follow`] has heard of it. The timers and curves wait by themselves,
+    /// as two of them would do the same twice.
+    pub(super) fn rest(&mut self, deliverer: &mut Deliverer) -> Result<(), DeliverError> {
+        self.end_senders();
+        if self.now.is_none() { deliverer.lead(None) } else { Ok(()) }
+    }
+
+    fn end_senders(&mut self) {
+        if let Some(mut senders) = self.now.as_mut().and_then(|leading| leading.senders.take()) {
+            senders.end();
+            self.ending.push(senders);
+        }
+    }
+
     /// Whether something was heard lately of each thread that sends, or has yet to record what Slack said.
     pub(super) fn are_alive(&self) -> bool {
-        self.now.iter().map(|leading| &leading.senders).chain(&self.ending).all(Senders::are_alive)
+        self.now.iter().flat_map(|leading| &leading.senders).chain(&self.ending).all(Senders::are_alive)
     }
 
     /// Puts a changed configuration in force.
     pub(super) fn reconfigure(&mut self, config: &Config) {
         if let Some(leading) = &mut self.now {
-            leading.senders.reconfigure(config);
+            if let Some(senders) = &mut leading.senders {
+                senders.reconfigure(config);
+            }
             leading.workers.iter().for_each(|worker| worker.reconfigure(config));
             if let Some(deadman) = &leading.deadman {
                 deadman.reconfigure(config);
@@ -85,8 +109,8 @@ impl LeadingThreads {
     /// Ends the threads that send after the message in hand, when what Slack said of it is recorded. The other ones end
     /// when this is dropped.
     pub(super) fn finish_sending(&mut self) {
-        if let Some(Leading { senders, workers, .. }) = self.now.take() {
-            self.ending.push(senders);
+        self.end_senders();
+        if let Some(Leading { workers, .. }) = self.now.take() {
             self.ending_workers.extend(workers);
         }
         self.ending_workers.iter_mut().for_each(Worker::end);
@@ -95,13 +119,13 @@ impl LeadingThreads {
 
     /// The threads that send.
     pub(super) fn senders(&mut self) -> Option<&mut Senders> {
-        self.now.as_mut().map(|leading| &mut leading.senders)
+        self.now.as_mut().and_then(|leading| leading.senders.as_mut())
     }
 
     /// There may be something to send.
     pub(super) fn ring(&self) {
-        if let Some(leading) = &self.now {
-            leading.senders.ring();
+        if let Some(senders) = self.now.as_ref().and_then(|leading| leading.senders.as_ref()) {
+            senders.ring();
         }
     }
 }
@@ -139,7 +163,7 @@ mod tests {
         };
         let leading = Leading {
             leadership: Leadership::by_lock(&lock),
-            senders: Senders::new(&config),
+            senders: Some(Senders::new(&config)),
             workers: vec![slow.unwrap()],
             deadman: None,
         };

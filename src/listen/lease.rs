@@ -4,6 +4,7 @@
 //! Killed, the lease ends by itself and another node takes it. Paused, this node finds that out before its next call to
 //! Slack, by its own clock, and before its next claim, by the database.
 
+use super::reasons::Reasons;
 use super::worker::Worker;
 use crate::config::Config;
 use crate::flow::deliver::{PATIENCE_LONG, log_orphans};
@@ -43,7 +44,7 @@ pub(super) fn start(config: &Config, node: &Arc<Node>, on_requests: Box<dyn Fn()
         looked: None,
         took_over: None,
         newest_delivery: 0,
-        last_logged: String::new(),
+        logged: Reasons::default(),
     };
     Worker::start("lease", move |inbox| renewer.run(inbox))
 }
@@ -59,8 +60,7 @@ struct LeaseRenewer {
     looked: Option<Instant>,
     took_over: Option<Instant>,
     newest_delivery: i64,
-    /// Each reason is logged once.
-    last_logged: String,
+    logged: Reasons,
 }
 
 impl LeaseRenewer {
@@ -71,12 +71,11 @@ impl LeaseRenewer {
             let caught = std::panic::catch_unwind(AssertUnwindSafe(|| self.step()));
             let bug = || Err("a bug of ackbell, please report it".to_owned());
             match caught.map_or_else(|_| bug(), |done| done.map_err(|e| e.to_string())) {
-                Ok(()) => self.last_logged.clear(),
+                Ok(()) => self.logged.clear(),
                 Err(reason) => {
-                    if reason != self.last_logged {
+                    if self.logged.is_new(&reason) {
                         let what = if leads { "lease not renewed" } else { "lease not seen" };
                         warn!("{what} reason={reason:?} action=retry");
-                        self.last_logged = reason;
                     }
                 }
             }
@@ -103,7 +102,7 @@ impl LeaseRenewer {
     fn step_with(&mut self, store: &Store) -> Result<(), StoreError> {
         let is_able = self.node.is_able();
         if !is_able && let Some(leadership) = self.node.leadership() {
-            warn!("delivery left to another node reason=\"the disk\"");
+            warn!("delivery left to another node reason=\"nothing can be imported here\"");
             self.node.lead(None);
             store.end_lease(&leadership)?;
         }

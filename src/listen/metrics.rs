@@ -33,7 +33,7 @@ impl Metrics {
         let mut text = format!("# TYPE ackbell_info gauge\nackbell_info{{version=\"{version}\"}} 1\n");
         let mut gauges = vec![
             ("delivering", "1 while the outbox is delivered, 0 while that is interrupted.", i64::from(is_delivering)),
-            ("spool_files", "Notifications that are not in the outbox yet.", count(spool.waiting().0)),
+            ("spool_files", "Notifications that are not in the outbox yet.", count(spool.count())),
             ("spool_bad_files", "Spool files that can't be read.", count(spool.bad().len())),
             (
                 "outbox_readable",

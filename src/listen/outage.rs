@@ -1,13 +1,12 @@
 //! The thread that tells of a database that can't be reached. It has no connection to it, and nothing waits for it.
 
-use super::database_watch::{DatabaseState, DatabaseWatch};
+use super::database_watch::DatabaseWatch;
 use super::worker::DetachedWorker;
 use crate::config::Config;
 use crate::flow::outage::OutageAnnouncer;
-use crate::rules::outage::Database;
 use crate::system::environment::Environment;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How often it looks.
 const LOOK: Duration = Duration::from_secs(1);
@@ -22,21 +21,12 @@ pub(super) fn start(config: &Config, env: &Environment, watch: &DatabaseWatch) -
 }
 
 fn run(mut announcer: OutageAnnouncer, watch: &DatabaseWatch, inbox: &Receiver<Config>) {
-    let mut back: Option<Instant> = None;
     loop {
         match inbox.recv_timeout(LOOK) {
             Ok(config) => announcer.reconfigure(&config),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        let known = watch.known();
-        if known != DatabaseState::Reached {
-            back = None;
-        }
-        announcer.look(match known {
-            DatabaseState::Unknown => Database::Unknown,
-            DatabaseState::Away(since) => Database::Away(since.elapsed().as_secs()),
-            DatabaseState::Reached => Database::Back(back.get_or_insert_with(Instant::now).elapsed().as_secs()),
-        });
+        announcer.look(watch.known().map(|since| since.elapsed().as_secs()));
     }
 }

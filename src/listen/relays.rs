@@ -4,7 +4,7 @@
 //! before they are *taken*: in the spool of a listener that lost its database or its machine, a problem would come after the
 //! recovery that the relay gave to the other one. The outbox knows what is offered twice by its name.
 
-use super::database_watch::{DatabaseState, DatabaseWatch};
+use super::database_watch::DatabaseWatch;
 use crate::config::Config;
 use crate::model::incoming::Incoming;
 use crate::model::notification::clean_line;
@@ -12,12 +12,14 @@ use crate::monitoring::details::UsedVars;
 use crate::monitoring::relay::Speaker;
 use crate::monitoring::relay::clocks::Ahead;
 use crate::monitoring::relay::wire::{BATCH_FILES, BadEntry, PROTOCOL, Refused};
+use crate::rules::outage::Database;
 use crate::state_dir::spool::{self, Entry, ReadError, Spool, SpoolId};
 use crate::state_dir::{self, wake};
 use log::{error, warn};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -30,6 +32,7 @@ const IMPORTED_WITHIN: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(20);
 
 const AWAY: &str = "the centre can't reach its database";
+const ENDING: &str = "the centre is being stopped";
 
 /// What relays hand in to.
 #[derive(Debug)]
@@ -39,6 +42,8 @@ pub(crate) struct Relays {
     runtime_dir: PathBuf,
     /// Of an outbox that listeners share.
     database: Option<DatabaseWatch>,
+    /// The listener ends, and imports nothing any more.
+    is_ending: AtomicBool,
     /// For the relays: the variables that our routes and messages use.
     vars: Mutex<String>,
 }
@@ -69,6 +74,7 @@ impl Relays {
             state_dir: config.state_dir.clone(),
             runtime_dir: config.runtime_dir.clone(),
             database: config.database.is_some().then(|| watch.clone()),
+            is_ending: AtomicBool::new(false),
             vars: Mutex::default(),
         };
         relays.reconfigure(config);
@@ -79,14 +85,19 @@ impl Relays {
         *self.vars.lock().unwrap_or_else(PoisonError::into_inner) = UsedVars::of(config, &[]).to_header();
     }
 
+    /// Nothing is imported any more: relays are told at once to go to another listener, or to come again.
+    pub(super) fn end(&self) {
+        self.is_ending.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn vars(&self) -> String {
         self.vars.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Makes a batch durable. `speaker`: whom the token speaks for.
     pub(crate) fn hand_in(&self, speaker: &Speaker, ahead: Ahead, body: &[u8]) -> HandedIn {
-        if self.is_away() {
-            return HandedIn::No(503, AWAY.to_owned());
+        if let Some(reason) = self.takes_nothing() {
+            return HandedIn::No(503, reason.to_owned());
         }
         let Ok(text) = std::str::from_utf8(body) else {
             return HandedIn::No(400, "the batch isn't UTF-8".to_owned());
@@ -137,8 +148,8 @@ impl Relays {
         wake::hint(&self.runtime_dir);
         let began = Instant::now();
         while self.database.is_some() && entries.iter().any(|(id, _)| self.spool.holds(id.as_str())) {
-            if self.is_away() {
-                return Err(AWAY.to_owned());
+            if let Some(reason) = self.takes_nothing() {
+                return Err(reason.to_owned());
             }
             if began.elapsed() > IMPORTED_WITHIN {
                 break;
@@ -148,9 +159,13 @@ impl Relays {
         Ok(())
     }
 
-    /// Whether the database that listeners share can't be reached: relays keep what they have, as another listener may reach it.
-    fn is_away(&self) -> bool {
-        self.database.as_ref().is_some_and(|watch| matches!(watch.known(), DatabaseState::Away(_)))
+    /// Why nothing gets into the outbox that listeners share: relays keep what they have, as another listener may take it.
+    fn takes_nothing(&self) -> Option<&'static str> {
+        let watch = self.database.as_ref()?;
+        if self.is_ending.load(Ordering::Relaxed) {
+            return Some(ENDING);
+        }
+        matches!(watch.known(), Database::Away(_)).then_some(AWAY)
     }
 }
 
@@ -177,4 +192,42 @@ fn read(speaker: &Speaker, ahead: Ahead, name: &str, content: &[u8]) -> Result<(
     notification.time = ahead.to_own(notification.time);
     let received = received.saturating_sub(ahead.seconds().saturating_mul(1000));
     Ok((id, Entry { received, incoming: Incoming::Notification(notification) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::environment::Environment;
+    use std::sync::Arc;
+
+    const ENTRY: &str = r#"{"name":"01795000000000000000.7.0123456789abcdef","entry":{"ackbell":1,"received":1795000000000,"notification":{"kind":"PROBLEM","host":{"name":"far","state":"DOWN"},"time":1795000000}}}"#;
+
+    #[test]
+    fn a_batch_in_hand_is_refused_at_once_when_nobody_imports_any_more() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ackbell.toml");
+        let database = "[database]\nurl = \"postgres://a@127.0.0.1:9/a\"\n";
+        std::fs::write(&path, format!("state_dir = \"state\"\n{database}")).unwrap();
+        let (config, _) = crate::config::load(Some(&path), &Environment::default()).unwrap();
+        Spool::new(&config.state_dir).prepare().unwrap();
+        let watch = DatabaseWatch::default();
+        watch.reached();
+        let relays = Arc::new(Relays::new(&config, &watch));
+        let speaker = Speaker { core: "far".to_owned(), relay: String::new() };
+        let hand_in = |relays: &Relays| relays.hand_in(&speaker, Ahead::default(), ENTRY.as_bytes());
+        let began = Instant::now();
+        let answer = std::thread::scope(|threads| {
+            let waits = threads.spawn(|| hand_in(&relays));
+            while relays.spool.is_empty() {
+                sleep(LOOK);
+            }
+            relays.end();
+            waits.join().unwrap()
+        });
+        assert_eq!(answer, HandedIn::No(503, ENDING.to_owned()));
+        assert!(began.elapsed() < IMPORTED_WITHIN, "{:?}", began.elapsed());
+        std::fs::remove_dir_all(config.state_dir.join("spool")).unwrap();
+        assert_eq!(hand_in(&relays), HandedIn::No(503, ENDING.to_owned()), "nor is another one begun");
+        assert!(!config.state_dir.join("spool").exists());
+    }
 }

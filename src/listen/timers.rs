@@ -3,6 +3,7 @@
 //! It ends with the deliverer, after the look in hand. After an error of the disk or the database it rests and looks again.
 
 use super::ERROR_PAUSE;
+use super::reasons::Reasons;
 use super::worker::Worker;
 use crate::config::Config;
 use crate::flow::deliver::{DeliverError, Deliverer, PATIENCE_LONG};
@@ -27,7 +28,7 @@ pub(super) fn start(deliverer: &Deliverer, config: &Config) -> Result<Option<Wor
 }
 
 fn run(mut timers: Timers, inbox: &Receiver<Config>, runtime_dir: &std::path::Path) {
-    let mut pause = Duration::ZERO;
+    let (mut pause, mut logged) = (Duration::ZERO, Reasons::default());
     loop {
         match inbox.recv_timeout(pause) {
             Ok(config) => timers.reconfigure(config),
@@ -43,6 +44,7 @@ fn run(mut timers: Timers, inbox: &Receiver<Config>, runtime_dir: &std::path::Pa
         };
         pause = match done {
             Ok(look) => {
+                logged.clear();
                 if look.notified {
                     wake::hint(runtime_dir);
                 }
@@ -57,7 +59,10 @@ fn run(mut timers: Timers, inbox: &Receiver<Config>, runtime_dir: &std::path::Pa
             Err(StoreError::Fenced) => ERROR_PAUSE,
             // Whether the database is of any use, the importing thread finds out by itself.
             Err(e) => {
-                error!("timers interrupted reason={:?} action=retry kept=all", e.to_string());
+                let reason = e.to_string();
+                if logged.is_new(&reason) {
+                    error!("timers interrupted reason={reason:?} action=retry kept=all");
+                }
                 ERROR_PAUSE
             }
         };

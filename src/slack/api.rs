@@ -181,21 +181,18 @@ impl Client {
 
     /// Calls a method that takes JSON and answers with more than a message's place.
     pub(crate) fn call(&self, method: &str, arguments: &Value, budget: Duration) -> Result<Value, Outcome> {
-        let limits = self.limits(budget)?;
-        let ask = || Self::send_json(self.posting(method), arguments, limits).and_then(|answer| of_lookup(&answer));
-        self.patiently(method, ask)
+        self.patiently(method, || {
+            let answer = Self::send_json(self.posting(method), arguments, self.limits(budget)?)?;
+            of_lookup(&answer)
+        })
     }
 
     /// Answers somebody by the address that came with a click
     /// (<https://docs.slack.dev/interactivity/handling-user-interaction#message_responses>). The caller has checked
     /// that it is Slack's.
     pub(crate) fn respond(&self, response_url: &str, message: &Value, budget: Duration) -> Outcome {
-        let limits = match self.limits(budget) {
-            Ok(limits) => limits,
-            Err(outcome) => return outcome,
-        };
         let answered = self.patiently("response_url", || {
-            let answer = Self::send_json(self.agent.post(response_url), message, limits)?;
+            let answer = Self::send_json(self.agent.post(response_url), message, self.limits(budget)?)?;
             match of_webhook(self.integration.flavor, &answer) {
                 Outcome::Delivered(posted) => Ok(posted),
                 other => Err(other),
@@ -208,11 +205,14 @@ impl Client {
     pub(crate) fn look_up(&self, method: &str, query: &[(&str, &str)], budget: Duration) -> Result<Value, Outcome> {
         let request = self.agent.get(format!("{}{method}", self.integration.api_url));
         let request = request.query_pairs(query.iter().copied()).header("Authorization", self.bearer());
-        let request = self.limits(budget)?.of(request);
-        self.patiently(method, || Self::read(|| request.call()).and_then(|answer| of_lookup(&answer)))
+        self.patiently(method, || {
+            let request = self.limits(budget)?.of(request);
+            Self::read(|| request.call()).and_then(|answer| of_lookup(&answer))
+        })
     }
 
     /// Calls no method before Slack's `Retry-After` to it is over: whoever clicks again and again asks again and again.
+    /// It may ask the database, so `ask` looks at the lease only then.
     fn patiently<T>(&self, method: &str, ask: impl FnOnce() -> Result<T, Outcome>) -> Result<T, Outcome> {
         let key = [&self.integration.api_url, &self.integration.name, method].map(str::to_owned);
         let now = Instant::now();

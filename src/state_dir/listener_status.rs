@@ -151,6 +151,16 @@ impl From<SocketStatus> for Socket {
     }
 }
 
+impl ListenerStatus {
+    /// Delivery is interrupted, since when it first was, whatever the reason is now.
+    pub(crate) fn interrupted_by(&mut self, reason: String) {
+        match &mut self.interrupted {
+            Some(note) => note.reason = reason,
+            none => *none = Some(StatusNote::now(reason)),
+        }
+    }
+}
+
 impl StatusNote {
     /// A failure of this moment.
     pub(crate) fn now(reason: impl Into<String>) -> Self {
@@ -257,6 +267,15 @@ mod tests {
         assert!(status.heartbeat >= status.since && status.since > 0);
         writer.remove();
         assert_eq!(read(directory.path()).unwrap(), None);
+    }
+
+    #[test]
+    fn an_interruption_counts_from_its_beginning_whatever_its_reason_is_now() {
+        let mut status = ListenerStatus::default();
+        status.interrupted_by("refused".to_owned());
+        assert!(status.interrupted.as_mut().is_some_and(|note| std::mem::replace(&mut note.at, 1000) > 0));
+        status.interrupted_by("no answer".to_owned());
+        assert_eq!(status.interrupted, Some(StatusNote { reason: "no answer".to_owned(), at: 1000 }));
     }
 
     #[test]

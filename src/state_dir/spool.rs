@@ -303,7 +303,13 @@ impl Spool {
 
     /// How many files wait in `new/`, and the oldest of them.
     pub(crate) fn waiting(&self) -> (usize, Option<SpoolId>) {
-        (self.names("new").len(), self.oldest(1).ok().and_then(|ids| ids.into_iter().next()))
+        (self.count(), self.oldest(1).ok().and_then(|ids| ids.into_iter().next()))
+    }
+
+    /// How many files wait in `new/`; 0 where it can't be read.
+    pub(crate) fn count(&self) -> usize {
+        let names = self.directory("new").and_then(|new| new.names());
+        names.map_or(0, |names| names.flatten().count())
     }
 
     /// Removes leftovers of killed processes from `tmp/`.

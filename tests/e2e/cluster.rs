@@ -155,7 +155,7 @@ fn what_slack_answered_is_kept_while_the_database_crashes() {
 #[test]
 #[ignore = "needs postgresql: tests/run"]
 fn a_click_counts_once_at_whatever_node_and_two_taps_are_one_command() {
-    let cluster = Cluster::start(2, "");
+    let mut cluster = Cluster::start(2, "");
     let problem = |service: &str| {
         cluster.core.set("web01", service, 2);
         cluster.nodes[0].notify("PROBLEM", "web01", service, "CRITICAL", "full");
@@ -207,6 +207,32 @@ fn a_click_counts_once_at_whatever_node_and_two_taps_are_one_command() {
         assert_eq!(commands(service), 1, "{service}\n{}", cluster.logs());
     }
     cluster.sandbox.assert_respected();
+    a_copy_with_the_same_name_leaves_everything_alone(&mut cluster);
+}
+
+/// A copy of the first node's machine comes up while that has something to do: it does none of it.
+fn a_copy_with_the_same_name_leaves_everything_alone(cluster: &mut Cluster) {
+    cluster.nodes[1].kill();
+    let path = cluster.nodes[1].site.config();
+    let config = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, config.replace("node = \"b\"", "node = \"a\"")).unwrap();
+    cluster.nodes[0].signal("STOP");
+    let of = |which: &str| format!("id = (SELECT {which}(id) FROM action_request WHERE outcome = 'confirmed')");
+    let (first, last) = (of("MIN"), of("MAX"));
+    cluster.sql(&format!("UPDATE action_request SET reply = 'Left to do' WHERE {first}"));
+    cluster.sql(&format!("UPDATE action_request SET state = 'sent', due = 0 WHERE {last}"));
+    let left = "SELECT COUNT(*) FROM action_request WHERE owner = 'a' AND (state = 'sent' OR reply IS NOT NULL)";
+    assert_eq!(cluster.sql(left), "2");
+    cluster.nodes[1].start();
+    wait::until("the copy is told", || cluster.nodes[1].site.log().contains("another listener has the name"));
+    // It would have been its first step.
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(cluster.sql(left), "2", "{}", cluster.logs());
+    assert!(!cluster.sandbox.whispers().contains(&"Left to do".to_owned()));
+    cluster.nodes[0].signal("CONT");
+    wait::until("whose they are does them", || cluster.sql(left) == "0");
+    let told = cluster.sandbox.whispers().iter().filter(|text| *text == "Left to do").count();
+    assert_eq!(told, 1, "{}", cluster.logs());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::harness::on_call::Way;
 use crate::harness::postgres::Postgres;
 use crate::harness::process::text;
+use crate::harness::proxy::{self, Proxy};
 use crate::harness::sandbox::Sandbox;
 use crate::harness::site::Site;
 use crate::harness::wait;
@@ -50,8 +51,13 @@ fn an_outbox_moves_with_its_open_card() {
     assert_eq!(refused.status.code(), Some(75));
     assert!(text(&refused.stderr).contains("stop it first: systemctl stop ackbell"), "{}", text(&refused.stderr));
     assert_eq!(listener.stop(), Some(0));
-    let copied = site.run(&["database", "copy", "--to", &to]);
+    // The answer to its COMMIT is lost: it looks whether all is there, as a second copy would send everything twice.
+    let proxy = Proxy::start(server.port);
+    proxy.set(proxy::Way::LoseCommitAnswer);
+    let through = to.replace(&server.port.to_string(), &proxy.port.to_string());
+    let copied = site.run(&["database", "copy", "--to", &through]);
     assert_eq!(copied.status.code(), Some(0), "{}", text(&copied.stderr));
+    assert_eq!(proxy.way(), proxy::Way::Pass, "its COMMIT came by");
     let said = text(&copied.stdout);
     for line in ["2  notification", "2  post", "rows of", "Next: write [database] into the configuration"] {
         assert!(said.contains(line), "{said}");

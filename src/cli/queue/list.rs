@@ -38,7 +38,7 @@ pub(super) fn deliveries(
     out: &mut Output,
 ) -> Result<Exit, Failure> {
     let spool = Spool::new(&config.state_dir);
-    let (spooled, _) = spool.waiting();
+    let spooled = spool.count();
     let bad = spool.bad();
     let store = Store::open_existing(config.outbox_at())?;
     let (rows, summary) = match &store {

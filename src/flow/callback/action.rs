@@ -35,6 +35,8 @@ const IDLE_PAUSE: Duration = Duration::from_secs(60 * 60);
 /// After an error of the disk or the database.
 const ERROR_PAUSE: Duration = Duration::from_secs(5);
 const FENCED_PAUSE: Duration = Duration::from_millis(200);
+/// While the other nodes may not see this one.
+const UNSEEN_PAUSE: Duration = Duration::from_millis(200);
 /// How long finished requests are kept; the audit keeps them for good.
 const HISTORY_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// The same for refused requests: longer than Slack may send a request again.
@@ -82,14 +84,18 @@ impl ActionWorker {
     pub(super) fn run(mut self, inbox: &Receiver<WorkerMessage>) {
         // After an error, too, as after a crash: what became of a command may not have been recorded.
         let mut is_recovered = false;
-        let mut is_first = true;
         loop {
-            // Before the others see it, its name may be another one's, whose requests these are.
-            let may_recover = !is_recovered && self.node.unseen().is_none();
-            let recovered = if may_recover { self.recover(is_first) } else { Ok(()) };
-            is_first &= !(may_recover && recovered.is_ok());
-            let done = recovered.and_then(|()| self.run_due());
-            is_recovered = (is_recovered || may_recover) && done.is_ok();
+            // Before the others see it, its name may be another one's, whose requests these are. After that the leader may
+            // have taken them over.
+            let done = if self.node.unseen().is_some() {
+                is_recovered = false;
+                Ok(UNSEEN_PAUSE)
+            } else {
+                let recovered = if is_recovered { Ok(()) } else { self.recover() };
+                let done = recovered.and_then(|()| self.run_due());
+                is_recovered = done.is_ok();
+                done
+            };
             let pause = done.unwrap_or_else(|e| {
                 // Another node took a request over, or does the same just now.
                 if matches!(e, StoreError::Fenced) {
@@ -114,13 +120,12 @@ impl ActionWorker {
     }
 
     /// Looks for the effect of commands that may have been sent, and sends none of them again.
-    fn recover(&mut self, is_first: bool) -> Result<(), StoreError> {
+    fn recover(&mut self) -> Result<(), StoreError> {
         let count = self.store.recover_requests()?;
         if count > 0 {
-            let when = if is_first { "when ackbell died" } else { "when the outbox failed" };
-            warn!("commands were being sent {when} count={count} action=confirm_only");
+            warn!("commands may have been sent before the interruption count={count} action=confirm_only");
         }
-        if is_first || count > 0 { self.restart_patience() } else { Ok(()) }
+        self.restart_patience()
     }
 
     /// Removes what is too old; returns how long until the next request is due.

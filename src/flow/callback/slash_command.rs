@@ -244,5 +244,20 @@ fn not_readable(e: &ReadError) -> String {
 
 fn not_kept(e: &StoreError) -> String {
     error!("can't keep a slash command reason={:?}", e.to_string());
-    "ackbell can't save this: its disk or database has an error; see ackbell's log.".to_owned()
+    let sentence = super::not_kept(e);
+    sentence.unwrap_or("ackbell can't save this: its disk or database has an error; see ackbell's log.").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_done_isnt_told_as_not_saved() {
+        let unknown = not_kept(&StoreError::Unknown("a at b".to_owned()));
+        assert!(unknown.contains("may be done when it is back"), "{unknown}");
+        let away = not_kept(&StoreError::Away("no route".to_owned()));
+        assert!(away.starts_with("ackbell can't reach its database now, so nothing was done."), "{away}");
+        assert!(not_kept(&StoreError::NoRow).starts_with("ackbell can't save this"));
+    }
 }

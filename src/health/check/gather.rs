@@ -3,7 +3,7 @@
 //! One thread looks, part after part; whoever waits takes what is there when the time is up. A disk that hangs hangs
 //! that thread alone, and the process ends without it.
 
-use super::{ClosedState, CommandTransport, Configured, Facts, Listener, Spool};
+use super::{ClosedState, CommandTransport, Configured, Facts, Listener, Spool, Unread};
 use crate::config::lenient::state_dirs;
 use crate::config::{self, Config, Flavor, Integration, LivestatusAddress, LoadError, OutboxAt};
 use crate::monitoring::error::SendError;
@@ -13,7 +13,7 @@ use crate::state_dir::listener_status::{self, ListenerStatus};
 use crate::state_dir::machine::machine;
 use crate::state_dir::owner::closed_by_root;
 use crate::state_dir::{StateDirs, delivery_lock, spool};
-use crate::store::{Health, KnownNode, Store};
+use crate::store::{Health, KnownNode, Store, StoreError};
 use crate::system::clock;
 use crate::system::environment::Environment;
 use std::collections::BTreeMap;
@@ -64,7 +64,7 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, 
     put(&mut |facts| facts.has_database = has_database);
     let closed = closed_state(config.as_ref(), &state_dir);
     put(&mut |facts| facts.closed_state.clone_from(&closed));
-    let store = Store::open_for_reading(at, PATIENCE).map_err(|e| e.to_string());
+    let store = Store::open_for_reading(at, PATIENCE);
     if let Some(head) = audit_head {
         let seen = has_audit_head(&store, head);
         put(&mut |facts| facts.audit_head = Some(seen.clone()));
@@ -157,14 +157,14 @@ fn spool(state_dir: &Path) -> Result<Spool, String> {
     let spool = spool::Spool::new(state_dir);
     let oldest = spool.oldest(1).map_err(|e| e.to_string())?;
     let oldest = oldest.first().and_then(spool::SpoolId::received);
-    Ok(Spool { files: spool.waiting().0, oldest, bad: spool.bad().len() })
+    Ok(Spool { files: spool.count(), oldest, bad: spool.bad().len() })
 }
 
-fn outbox(store: &Result<Option<Store>, String>, now: i64) -> Result<Health, String> {
+fn outbox(store: &Result<Option<Store>, StoreError>, now: i64) -> Result<Health, Unread> {
     match store {
-        Ok(Some(store)) => store.health(now.saturating_mul(1000)).map_err(|e| e.to_string()),
+        Ok(Some(store)) => store.health(now.saturating_mul(1000)).map_err(|e| Unread::from(&e)),
         Ok(None) => Ok(Health::default()),
-        Err(e) => Err(e.clone()),
+        Err(e) => Err(e.into()),
     }
 }
 
@@ -183,11 +183,11 @@ fn origins(store: Option<&Store>, config: &Config, now: i64) -> BTreeMap<String,
     found.into_iter().filter(|(core, hosts)| hosts.len() > 1 && !is_reported(core)).collect()
 }
 
-fn has_audit_head(store: &Result<Option<Store>, String>, head: &str) -> Result<bool, String> {
+fn has_audit_head(store: &Result<Option<Store>, StoreError>, head: &str) -> Result<bool, String> {
     match store {
         Ok(Some(store)) => store.has_audit_head(head).map_err(|e| e.to_string()),
         Ok(None) => Ok(false),
-        Err(e) => Err(e.clone()),
+        Err(e) => Err(e.to_string()),
     }
 }
 

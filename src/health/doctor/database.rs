@@ -1,19 +1,15 @@
 //! The database on a server: whether a failover may lose what was committed, its clock, its connections.
 
 use super::Step;
-use crate::config::OutboxAt;
 use crate::store::{ServerFacts, Store};
 use crate::system::clock;
-use std::time::Duration;
 
 const HOP: &str = "database";
-const PATIENCE: Duration = Duration::from_secs(5);
 /// More is a clock that nobody sets.
 const CLOCK_MS_MAX: i64 = 5000;
 
-/// Nothing where the outbox is a file. What keeps it from being asked, the outbox's own step has said.
-pub(super) fn server(at: OutboxAt<'_>) -> Vec<Step> {
-    let Ok(Some(store)) = Store::open_for_reading(at, PATIENCE) else { return Vec::new() };
+/// Nothing where the outbox is a file.
+pub(super) fn server(store: &Store) -> Vec<Step> {
     match store.server_facts() {
         Ok(Some(facts)) => judge(&facts, clock::wall_ms()),
         Ok(None) => Vec::new(),

@@ -1,11 +1,11 @@
 //! This machine: the configuration, the state directory, the listener.
 
-use super::{Step, Trouble, database};
+use super::{Step, Trouble, database, nodes};
 use crate::config::lenient::state_dirs;
 use crate::config::{self, Config, OutboxAt};
 use crate::health::check::{Configured, Facts, Level, Listener, gather, judge_listener, span};
 use crate::state_dir::StateDirs;
-use crate::store::Store;
+use crate::store::{Health, Store};
 use crate::system::clock;
 use crate::system::environment::Environment;
 use rustix::fs::{Access, AtFlags, CWD, accessat, statfs, statvfs};
@@ -15,6 +15,7 @@ use std::time::Duration;
 
 /// Less space than this is soon none; an outbox of a thousand messages takes some megabytes.
 const FREE_MIN: u64 = 100 * 1024 * 1024;
+const OUTBOX: &str = "outbox";
 /// How long the database may be locked.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -74,7 +75,7 @@ fn network_file_system(number: i128) -> Option<&'static str> {
     }
 }
 
-/// The state directory, its spool and its outbox.
+/// The state directory, its spool and its outbox, and who shares that.
 pub(super) fn state(path: Option<&Path>, env: &Environment) -> Vec<Step> {
     let StateDirs { state_dir, .. } = state_dirs(path, env);
     let shown = state_dir.display().to_string();
@@ -123,31 +124,37 @@ pub(super) fn state(path: Option<&Path>, env: &Environment) -> Vec<Step> {
             _ => Step::warning("free space", found, format!("df -h {shown}; free some there")),
         });
     }
-    steps.push(outbox(at, &owner));
-    steps.extend(database::server(at));
-    steps
-}
-
-fn outbox(at: OutboxAt<'_>, owner: &str) -> Step {
-    const HOP: &str = "outbox";
-    let health = |store: Option<Store>| store.map(|store| store.health(clock::wall_ms())).transpose();
-    match Store::open_for_reading(at, PATIENCE).and_then(health) {
-        Ok(None) => Step::good(HOP, "nothing was ever queued"),
-        Ok(Some(health)) => {
-            let summary = health.summary;
-            let found = format!("{} waiting, {} dead", summary.waiting, summary.dead);
-            match summary.dead {
-                0 => Step::good(HOP, found),
-                _ => Step::warning(HOP, found, "ackbell queue list"),
-            }
+    // Opened once: a database that doesn't answer is waited for once.
+    let looked = Store::open_for_reading(at, PATIENCE).and_then(|store| {
+        let health = store.as_ref().map(|store| store.health(clock::wall_ms())).transpose()?;
+        Ok((store, health))
+    });
+    match looked {
+        Ok((store, health)) => {
+            steps.push(outbox(health.as_ref()));
+            steps.extend(store.iter().flat_map(database::server));
+            let shared = store.as_ref().zip(config.as_ref()).filter(|(store, _)| store.is_shared());
+            steps.extend(shared.into_iter().flat_map(|(store, config)| nodes::all(store, config)));
         }
         Err(e) => {
             let remedy = match at {
                 OutboxAt::StateDir(_) => format!("sudo -u {owner} ackbell doctor"),
-                OutboxAt::Database(_) => "notifications wait in the spool; delivery continues by itself".to_owned(),
+                OutboxAt::Database(_) => {
+                    "notifications wait in the spool; delivery goes on by itself once this is repaired".to_owned()
+                }
             };
-            Step::bad(Trouble::State, HOP, e.to_string(), remedy)
+            steps.push(Step::bad(Trouble::State, OUTBOX, e.to_string(), remedy));
         }
+    }
+    steps
+}
+
+fn outbox(health: Option<&Health>) -> Step {
+    let Some(Health { summary, .. }) = health else { return Step::good(OUTBOX, "nothing was ever queued") };
+    let found = format!("{} waiting, {} dead", summary.waiting, summary.dead);
+    match summary.dead {
+        0 => Step::good(OUTBOX, found),
+        _ => Step::warning(OUTBOX, found, "ackbell queue list"),
     }
 }
 
@@ -187,6 +194,32 @@ fn user_name(uid: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::health::doctor::Mark;
+
+    #[test]
+    fn a_database_that_cant_be_used_is_asked_once_and_told_once() {
+        let (directory, server) = (tempfile::tempdir().unwrap(), std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+        let path = directory.path().join("ackbell.toml");
+        let database =
+            format!("[database]\nurl = \"postgres://a@127.0.0.1:{}/a\"\n", server.local_addr().unwrap().port());
+        std::fs::write(&path, format!("state_dir = \"{}\"\n{database}", directory.path().display())).unwrap();
+        let (steps, calls) = std::thread::scope(|threads| {
+            let looking = threads.spawn(|| state(Some(&path), &Environment::default()));
+            server.set_nonblocking(true).unwrap();
+            let mut calls = 0;
+            while !looking.is_finished() {
+                // Each connection ends at once.
+                calls += usize::from(server.accept().is_ok());
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            (looking.join().unwrap(), calls)
+        });
+        assert_eq!(calls, 1);
+        let said: Vec<&Step> = steps.iter().filter(|step| matches!(step.mark, Mark::Bad(_))).collect();
+        let [Step { hop, remedy, .. }] = said[..] else { panic!("{steps:?}") };
+        let expected = "notifications wait in the spool; delivery goes on by itself once this is repaired";
+        assert_eq!((hop.as_str(), remedy.as_deref()), (OUTBOX, Some(expected)));
+    }
 
     #[test]
     fn a_file_system_over_a_network_is_known_by_its_number() {

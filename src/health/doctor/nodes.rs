@@ -7,16 +7,12 @@ use crate::health::check::nodes::{judged, namesake};
 use crate::health::check::{Level, span};
 use crate::state_dir::machine::machine;
 use crate::store::{KnownNode, Store};
-use std::time::Duration;
 
 const HOP: &str = "nodes";
-/// How long the database may be locked.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A line for each that lives, and what is wrong with them together. A database that can't be read is told elsewhere.
-pub(super) fn all(config: &Config) -> Vec<Step> {
-    let store = Store::open_for_reading(config.outbox_at(), PATIENCE).ok().flatten();
-    let known = nodes(store.as_ref());
+pub(super) fn all(store: &Store, config: &Config) -> Vec<Step> {
+    let known = nodes(Some(store));
     let mut steps: Vec<Step> = known.iter().filter(|node| !node.is_gone()).map(step).collect();
     let namesake = namesake(&known, &config.listen.node, &machine(&config.state_dir));
     let wrong = judged(&known).into_iter().chain(namesake).filter(|finding| finding.level > Level::Info);

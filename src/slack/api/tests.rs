@@ -46,3 +46,42 @@ fn an_unsure_lease_makes_no_call_and_is_no_wait_of_slacks() {
     }
     assert!(slack.accept().is_err(), "nobody called");
 }
+
+/// Where another node's waits are asked for, this node was paused, and its lease ended.
+#[derive(Debug)]
+struct Pauses(&'static OnceLock<Arc<Term>>);
+
+impl SharedWaits for Pauses {
+    fn left(&self, integration: &str, _method: &str) -> Duration {
+        if integration == "pauses" {
+            self.0.get().unwrap().end();
+        }
+        Duration::ZERO
+    }
+
+    fn keep(&self, _integration: &str, _method: &str, _after: Duration) {}
+}
+
+#[test]
+fn a_lease_that_ends_while_the_database_is_asked_makes_no_call() {
+    static TERM: OnceLock<Arc<Term>> = OnceLock::new();
+    let slack = TcpListener::bind("127.0.0.1:0").unwrap();
+    slack.set_nonblocking(true).unwrap();
+    let term = TERM.get_or_init(|| Arc::new(Term::new(1, clock::since_boot())));
+    share_waits(Box::new(Pauses(&TERM)));
+    let own = integration(&format!("http://{}/api/", slack.local_addr().unwrap()));
+    let own = Integration { name: "pauses".to_owned(), ..own };
+    let client = Client::new(&own, &Environment::default()).unwrap().within(Some(Arc::clone(term)));
+    let picture = upload::Picture { name: "a.png", title: "a", text: "a", png: &[] };
+    let delete = || client.delete("C1", "1.2", SECOND).unwrap_err();
+    let look_up = || client.look_up("users.info", &[], SECOND).unwrap_err();
+    let upload = || client.upload(&picture, SECOND).unwrap_err();
+    let respond = || client.respond(&format!("{}respond", own.api_url), &serde_json::json!({}), SECOND);
+    let calls: [&dyn Fn() -> Outcome; 4] = [&delete, &look_up, &upload, &respond];
+    for (nth, call) in calls.into_iter().enumerate() {
+        term.renewed(clock::since_boot());
+        let outcome = call();
+        assert!(matches!(outcome, Outcome::Unsure { .. }), "{nth}: {outcome:?}");
+    }
+    assert!(slack.accept().is_err(), "nobody called");
+}

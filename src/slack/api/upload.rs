@@ -35,9 +35,10 @@ impl Client {
         let (length, text) = (picture.png.len().to_string(), picture.text.chars().take(TEXT_MAX).collect::<String>());
         // It takes no JSON.
         let form = [("filename", picture.name), ("length", length.as_str()), ("alt_txt", text.as_str())];
-        let request = self.limits(budget)?.of(self.posting(method));
-        let ask = || Self::read(|| request.send_form(form)).and_then(|answer| of_lookup(&answer));
-        let answer = self.patiently(method, ask)?;
+        let answer = self.patiently(method, || {
+            let request = self.limits(budget)?.of(self.posting(method));
+            Self::read(|| request.send_form(form)).and_then(|answer| of_lookup(&answer))
+        })?;
         let (url, id) =
             (answer["upload_url"].as_str().unwrap_or_default(), answer["file_id"].as_str().unwrap_or_default());
         if !self.is_slacks(url) || id.is_empty() {

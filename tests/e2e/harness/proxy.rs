@@ -20,6 +20,8 @@ pub(crate) enum Way {
     Swallow,
     /// Passes, and swallows from the next COMMIT on: for the server that transaction goes on.
     SwallowFromCommit,
+    /// Passes the next COMMIT on and resets its connection, so nobody hears the answer; then all passes.
+    LoseCommitAnswer,
     /// Nobody listens, and connections that there are end.
     Refuse,
     /// Each connection, new or old, is reset.
@@ -82,7 +84,7 @@ impl Drop for Proxy {
 impl Inside {
     fn way(&self) -> Way {
         let way = self.way.load(Ordering::SeqCst);
-        [Way::Swallow, Way::SwallowFromCommit, Way::Refuse, Way::Reset]
+        [Way::Swallow, Way::SwallowFromCommit, Way::LoseCommitAnswer, Way::Refuse, Way::Reset]
             .into_iter()
             .find(|known| *known as u8 == way)
             .unwrap_or(Way::Pass)
@@ -122,7 +124,9 @@ fn serve(client: &TcpStream, inside: &Arc<Inside>) {
         sleep(LOOK);
     }
     let server = match inside.way() {
-        Way::Pass | Way::SwallowFromCommit => TcpStream::connect(("127.0.0.1", inside.to.load(Ordering::SeqCst))).ok(),
+        Way::Pass | Way::SwallowFromCommit | Way::LoseCommitAnswer => {
+            TcpStream::connect(("127.0.0.1", inside.to.load(Ordering::SeqCst))).ok()
+        }
         Way::Swallow | Way::Refuse | Way::Reset => None,
     };
     let Some(server) = server else { return reset(client) };
@@ -148,12 +152,24 @@ fn pump(from: &TcpStream, to: &TcpStream, inside: &Inside) {
                 reset(from);
                 break;
             }
-            Way::Pass | Way::SwallowFromCommit => {}
+            Way::Pass | Way::SwallowFromCommit | Way::LoseCommitAnswer => {}
         }
         match (&mut &*from).read(&mut bytes) {
             Ok(0) => break,
             Ok(read) => {
-                if inside.way() == Way::SwallowFromCommit && bytes[..read].windows(7).any(|word| word == b"COMMIT\0") {
+                let commits = bytes[..read].windows(7).any(|word| word == b"COMMIT\0");
+                if inside.way() == Way::LoseCommitAnswer && commits {
+                    inside.way.store(Way::Swallow as u8, Ordering::SeqCst);
+                    let _ = (&mut &*to).write_all(&bytes[..read]);
+                    // The other direction reads the answer meanwhile and keeps it.
+                    sleep(50 * LOOK);
+                    inside.way.store(Way::Reset as u8, Ordering::SeqCst);
+                    reset(from);
+                    sleep(10 * LOOK);
+                    inside.way.store(Way::Pass as u8, Ordering::SeqCst);
+                    break;
+                }
+                if inside.way() == Way::SwallowFromCommit && commits {
                     inside.way.store(Way::Swallow as u8, Ordering::SeqCst);
                 }
                 while inside.way() == Way::Swallow && !inside.ended() {

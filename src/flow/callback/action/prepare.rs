@@ -96,10 +96,6 @@ impl From<StoreError> for Stop {
 impl ActionWorker {
     /// The kept requests that are due.
     pub(in crate::flow::callback) fn due_requests(&self) -> Result<Vec<ActionRequest>, StoreError> {
-        if self.node.unseen().is_some() {
-            // The next sign of life is followed by a look at what waits.
-            return Ok(Vec::new());
-        }
         if self.node.has_others() {
             let cores = self.node.reaches(&self.lookup.config());
             self.store.take_requests(&cores, self.node.leads(), clock::wall_ms())?;
