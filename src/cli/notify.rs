@@ -17,9 +17,9 @@ use log::{LevelFilter, error, warn};
 use std::ffi::OsString;
 use std::path::Path;
 
-/// Adds what the environment says, if it is asked for; an error where there is nothing to notify.
+/// Adds what the environment says, if it is asked for and wasn't done; an error where there is nothing to notify.
 pub(super) fn complete(args: &mut NotifyArgs, env: &Environment) -> Result<(), String> {
-    if args.from_env {
+    if std::mem::take(&mut args.from_env) {
         args.fields = std::mem::take(&mut args.fields).over(Fields::from_environment(env));
     }
     if args.fields.is_empty() {
@@ -118,17 +118,18 @@ pub(super) fn forgiving(arguments: &[OsString], problem: &clap::Error, env: &Env
     }
     let arguments: Vec<String> = arguments.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
     let cleaned: Vec<OsString> = mended(&arguments).into_iter().map(OsString::from).collect();
-    match Cli::read(&cleaned) {
-        Ok(cli) if matches!(&cli.verb, Verb::Notify(NotifyVerb::Notify(args)) if !args.fields.is_empty()) => {
-            logging::start(Reader::Core, LevelFilter::Warn);
-            warn!("the command line has a mistake, the notification is taken all the same: {complaint}");
-            super::run(cli, env, out)
-        }
-        _ => {
-            out.error(&format!("{complaint}\nSee `ackbell notify --help`"));
-            Exit::Usage
-        }
-    }
+    let mut read = Cli::read(&cleaned).ok();
+    let is_anything_said = match read.as_mut().map(|cli| &mut cli.verb) {
+        Some(Verb::Notify(NotifyVerb::Notify(args))) => complete(args, env).is_ok(),
+        _ => false,
+    };
+    let Some(cli) = read.filter(|_| is_anything_said) else {
+        out.error(&format!("{complaint}\nSee `ackbell notify --help`"));
+        return Exit::Usage;
+    };
+    logging::start(Reader::Core, LevelFilter::Warn);
+    warn!("the command line has a mistake, the notification is taken all the same: {complaint}");
+    super::run(cli, env, out)
 }
 
 /// For the fuzzer: what is taken of `notify`'s arguments; `None` when there is nothing to notify or another verb is meant.

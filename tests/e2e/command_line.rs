@@ -59,6 +59,24 @@ fn a_command_definition_with_a_mistake_loses_nothing() {
     let entry: serde_json::Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
     assert_eq!(entry["notification"]["output"], "three bare words");
     assert_eq!(entry["notification"]["host"], serde_json::json!({"name": "web01", "state": "DOWN"}));
+
+    // Nor does one that leaves everything to the environment; and without that there is nothing to lose.
+    let from_environment = ["notify", "--from-env", "--form-env"];
+    let mut command = site.command(&from_environment);
+    let done = command.env("NAGIOS_HOSTNAME", "web02").env("NAGIOS_HOSTSTATE", "DOWN").output().unwrap();
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    let entries =
+        fs::read_dir(site.state("spool/new")).unwrap().map(|file| fs::read_to_string(file.unwrap().path()).unwrap());
+    let entry = entries.into_iter().find(|entry| entry.contains("web02")).unwrap();
+    let entry: serde_json::Value = serde_json::from_str(&entry).unwrap();
+    assert_eq!(entry["notification"]["host"], serde_json::json!({"name": "web02", "state": "DOWN"}));
+    let nothing = site.run(&from_environment);
+    assert_eq!(nothing.status.code(), Some(64));
+    assert!(
+        text(&nothing.stderr).starts_with("ackbell: unexpected argument '--form-env' found"),
+        "{}",
+        text(&nothing.stderr)
+    );
 }
 
 #[test]

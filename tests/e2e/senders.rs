@@ -30,7 +30,7 @@ fn configuration(sandboxes: &[Sandbox], channels: usize) -> String {
 }
 
 /// Leaves a problem of each host in the spool, as `notify` does.
-fn spool(site: &Site, hosts: impl Iterator<Item = String>) {
+pub(crate) fn spool(site: &Site, hosts: impl Iterator<Item = String>) {
     let now = std::time::UNIX_EPOCH.elapsed().unwrap();
     for (number, host) in hosts.enumerate() {
         let notification = json!({"kind": "PROBLEM", "host": {"name": host, "state": "DOWN"}, "time": now.as_secs(),

@@ -26,6 +26,8 @@ use std::time::Instant;
 const LIST_MAX: usize = 20_000;
 /// How many notifications one transaction imports.
 const BATCH: usize = 500;
+/// The same into a server, where all nodes wait for it: 5 ms away 500 took 6 s, and these take 0.7 s, at the same pace.
+const BATCH_SHARED: usize = 50;
 
 /// A spool file that isn't routed yet.
 pub(super) struct Unrouted {
@@ -59,7 +61,7 @@ impl Deliverer {
             imported += self.store.count_recoveries(self.now_ms())?;
             imported += usize::from(self.post_weekly()?);
         }
-        for batch in ids.chunks(BATCH) {
+        for batch in ids.chunks(if self.store.is_shared() { BATCH_SHARED } else { BATCH }) {
             imported += self.import(batch, &mut waiting)?;
         }
         Ok(imported)

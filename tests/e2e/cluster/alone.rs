@@ -3,9 +3,22 @@
 use super::heads;
 use crate::harness::cluster::Cluster;
 use crate::harness::postgres::Postgres;
+use crate::senders::spool;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// While one imports nobody else writes, and half a night of notifications is no reason to wait for it.
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn a_full_spool_is_imported_in_short_transactions() {
+    let cluster = Cluster::prepare(Arc::clone(Postgres::shared()), 1, "");
+    cluster.sql("UPDATE lease SET until = CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) + 15000");
+    spool(&cluster.nodes[0].site, (0..120).map(|number| format!("web{number}")));
+    cluster.nodes[0].notify("PROBLEM", "web120", "Disk", "CRITICAL", "full");
+    let transactions = "SELECT COUNT(*) FROM notification GROUP BY CAST(xmin AS TEXT) ORDER BY 1 DESC";
+    assert_eq!(cluster.sql(transactions), "50\n50\n21");
+}
 
 /// Whoever delivers looks once more after it gave the lease back: what another `notify` left in the outbox meanwhile relies
 /// on that.
