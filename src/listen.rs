@@ -244,6 +244,7 @@ fn deliver(
             leading.ring();
         }
     }
+    current.endpoints.relays().end();
     leading.finish_sending();
     // Another node delivers from now on, however long a calendar takes here.
     current.lease = None;

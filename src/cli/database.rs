@@ -7,9 +7,12 @@ use crate::state_dir::delivery_lock::DeliveryLock;
 use crate::store::{Made, Store, StoreError};
 use crate::system::environment::Environment;
 use std::path::Path;
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks whether a copy was kept.
+const RETRY: Duration = Duration::from_millis(500);
 
 /// The verb can't do it, and exits so.
 struct Failure(Exit, String);
@@ -105,6 +108,30 @@ fn copy_rows(source: &Store, target: &Database, out: &mut Output) -> Result<Rows
     }
 }
 
+/// Copies all rows. Where the answer to the COMMIT was lost, it looks whether they are there: a second copy of them would send
+/// everything twice.
+fn copy_surely(source: &Store, target: &Database, out: &mut Output) -> Result<Rows, Failure> {
+    let rows = match copy_rows(source, target, out) {
+        Err((StoreError::Unknown(_), rows)) => rows,
+        done => return done.map_err(|(e, _)| e.into()),
+    };
+    let began = Instant::now();
+    loop {
+        match copy_rows(source, target, out) {
+            Err((StoreError::NotEmpty { .. }, _))
+                if is_whole(source, target).map_err(|_| unknown(&target.label))? =>
+            {
+                return Ok(rows);
+            }
+            Err((StoreError::Away(_) | StoreError::Unknown(_), _)) if began.elapsed() > PATIENCE => {
+                return Err(unknown(&target.label));
+            }
+            Err((StoreError::Away(_) | StoreError::Unknown(_), _)) => sleep(RETRY),
+            done => return done.map_err(|(e, _)| e.into()),
+        }
+    }
+}
+
 /// Whether the rows in the target are the source's. It was empty a moment ago, and a copy is kept as a whole or not at all;
 /// but another listener may have begun to use it.
 fn is_whole(source: &Store, target: &Database) -> Result<bool, StoreError> {
@@ -136,15 +163,7 @@ fn copy(config: &Config, target: &Database, out: &mut Output) -> Result<(), Fail
         return Err(Failure(Exit::CantWrite, text));
     };
     let label = &target.label;
-    let mut copied = copy_rows(&source, target, out);
-    if let Err((StoreError::Unknown(_), rows)) = copied {
-        copied = match copy_rows(&source, target, out) {
-            Err((StoreError::NotEmpty { .. }, _)) if is_whole(&source, target)? => Ok(rows),
-            Err((StoreError::Away(_) | StoreError::Unknown(_), _)) => return Err(unknown(label)),
-            again => again,
-        };
-    }
-    let copied = copied.map_err(|(e, _)| Failure::from(e))?;
+    let copied = copy_surely(&source, target, out)?;
     let all: usize = copied.iter().map(|(_, rows)| rows).sum();
     for (table, rows) in copied.iter().filter(|(_, rows)| *rows > 0) {
         out.line(&format!("{rows:>9}  {table}"));

@@ -57,16 +57,18 @@ impl LeadingThreads {
         }
         self.ending.retain(|senders| !senders.have_ended());
         self.ending_workers.retain(|worker| !worker.has_ended());
-        let has_senders = self.now.as_ref().is_some_and(|leading| leading.senders.is_some());
-        let Some(leadership) = leadership.filter(|_| !has_senders && self.ending.is_empty()) else {
-            return Ok(());
-        };
-        // It asks the database, so nobody goes on before that answers.
-        deliverer.lead(Some(leadership.clone()))?;
         if let Some(leading) = &mut self.now {
-            leading.senders = Some(Senders::new(config));
+            if leading.senders.is_none() {
+                // It asks the database, so nobody takes it for reached before it answers.
+                deliverer.lead(leadership)?;
+                leading.senders = self.ending.is_empty().then(|| Senders::new(config));
+            }
             return Ok(());
         }
+        let Some(leadership) = leadership.filter(|_| self.ending.is_empty()) else {
+            return Ok(());
+        };
+        deliverer.lead(Some(leadership.clone()))?;
         let workers = [timers::start(deliverer, config)?, curves::start(deliverer, config)?];
         let deadman = leadership.term().map(|_| deadman::start(config, env, status, &leadership));
         let (senders, workers) = (Some(Senders::new(config)), workers.into_iter().flatten().collect());

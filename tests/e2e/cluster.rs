@@ -212,6 +212,9 @@ fn a_click_counts_once_at_whatever_node_and_two_taps_are_one_command() {
 
 /// A copy of the first node's machine comes up while that has something to do: it does none of it.
 fn a_copy_with_the_same_name_leaves_everything_alone(cluster: &mut Cluster) {
+    cluster.core.set("web01", "Lamp", 2);
+    cluster.nodes[0].notify("PROBLEM", "web01", "Lamp", "CRITICAL", "dark");
+    let card = cluster.expect("CRITICAL: Lamp on web01");
     cluster.nodes[1].kill();
     let path = cluster.nodes[1].site.config();
     let config = std::fs::read_to_string(&path).unwrap();
@@ -219,8 +222,8 @@ fn a_copy_with_the_same_name_leaves_everything_alone(cluster: &mut Cluster) {
     cluster.nodes[0].signal("STOP");
     let of = |which: &str| format!("id = (SELECT {which}(id) FROM action_request WHERE outcome = 'confirmed')");
     let (first, last) = (of("MIN"), of("MAX"));
-    cluster.sql(&format!("UPDATE action_request SET reply = 'Left to do' WHERE {first}"));
-    cluster.sql(&format!("UPDATE action_request SET state = 'sent', due = 0 WHERE {last}"));
+    cluster.sql(&format!("UPDATE action_request SET owner = 'a', reply = 'Left to do' WHERE {first}"));
+    cluster.sql(&format!("UPDATE action_request SET owner = 'a', state = 'sent', due = 0 WHERE {last}"));
     let left = "SELECT COUNT(*) FROM action_request WHERE owner = 'a' AND (state = 'sent' OR reply IS NOT NULL)";
     assert_eq!(cluster.sql(left), "2");
     cluster.nodes[1].start();
@@ -230,6 +233,8 @@ fn a_copy_with_the_same_name_leaves_everything_alone(cluster: &mut Cluster) {
     assert_eq!(cluster.sql(left), "2", "{}", cluster.logs());
     assert!(!cluster.sandbox.whispers().contains(&"Left to do".to_owned()));
     cluster.nodes[0].signal("CONT");
+    cluster.clicks_reach(0);
+    cluster.sandbox.click(&card, "acknowledge", &json!({}));
     wait::until("whose they are does them", || cluster.sql(left) == "0");
     let told = cluster.sandbox.whispers().iter().filter(|text| *text == "Left to do").count();
     assert_eq!(told, 1, "{}", cluster.logs());

@@ -87,7 +87,7 @@ fn whatever_becomes_of_the_way_nothing_is_lost_and_everybody_is_told() {
     let log = night.site.log();
     // Each reason once for each outage, however often it was tried.
     let outages: Vec<&str> = log.split("the database is back").collect();
-    assert!(outages.len() >= 4, "{log}");
+    assert_eq!(outages.len(), 4, "each is told once: {log}");
     for outage in &outages[..outages.len() - 1] {
         let reasons = outage.lines().filter_map(|line| line.split("delivery interrupted reason=").nth(1));
         let mut reasons: Vec<&str> = reasons.collect();
