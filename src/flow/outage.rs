@@ -54,7 +54,7 @@ struct Calls {
 type Posted = (String, String);
 
 /// What came of a call.
-enum Said {
+enum Called {
     At(Option<Posted>),
     /// Slack wants none for so long.
     Rests(Duration),
@@ -141,8 +141,8 @@ impl OutageAnnouncer {
         let lasted = if let Database::Away(seconds) = database { i64::try_from(seconds).unwrap_or(0) } else { 0 };
         let since = self.announced.as_ref().map_or_else(|| now().saturating_sub(lasted), |announced| announced.since);
         let worst = worst.get_or_init(|| self.worst());
-        let said = self.say(integration, posted.as_ref(), &away(&host(), since, waiting, worst.as_deref()));
-        if let Some(message) = self.note(name, said) {
+        let called = self.say(integration, posted.as_ref(), &away(&host(), since, waiting, worst.as_deref()));
+        if let Some(message) = self.note(name, called) {
             let announced =
                 self.announced.get_or_insert_with(|| AnnouncedOutage { since, ..AnnouncedOutage::default() });
             announced.waited = announced.waited.max(waiting);
@@ -154,12 +154,12 @@ impl OutageAnnouncer {
     fn end(&mut self, name: &str) {
         let (Some(announced), Some(message)) = (&self.announced, self.message(name)) else { return };
         let text = over(&host(), announced.since, now(), announced.waited);
-        let said = match self.integration(name) {
+        let called = match self.integration(name) {
             Some(integration) => self.say(integration, message.posted.as_ref(), &text),
             // Of one that is gone from the configuration nobody can edit the message.
-            None => Said::At(message.posted.clone()),
+            None => Called::At(message.posted.clone()),
         };
-        if let Some(message) = self.note(name, said)
+        if let Some(message) = self.note(name, called)
             && let Some(announced) = &mut self.announced
         {
             announced.messages.insert(name.to_owned(), OutageMessage { is_ended: true, ..message });
@@ -180,13 +180,13 @@ impl OutageAnnouncer {
     }
 
     /// Posts, or edits what was posted.
-    fn say(&self, integration: &Integration, posted: Option<&Posted>, text: &str) -> Said {
+    fn say(&self, integration: &Integration, posted: Option<&Posted>, text: &str) -> Called {
         let name = &integration.name;
         let client = match Client::new(integration, &self.env) {
             Ok(client) => client,
             Err(e) => {
                 error!("can't tell of the outage integration={name} reason={:?}", e.to_string());
-                return Said::Failed;
+                return Called::Failed;
             }
         };
         let body = json!({ "text": text, "unfurl_links": false, "unfurl_media": false });
@@ -204,24 +204,24 @@ impl OutageAnnouncer {
             None => client.post(channel, body, BUDGET),
         };
         match outcome {
-            Outcome::Delivered(at) => Said::At(at.map(|at| (at.channel, at.ts)).or_else(|| posted.cloned())),
-            Outcome::Wait { after } => Said::Rests(after),
+            Outcome::Delivered(at) => Called::At(at.map(|at| (at.channel, at.ts)).or_else(|| posted.cloned())),
+            Outcome::Wait { after } => Called::Rests(after),
             other => {
                 warn!("can't tell of the outage integration={name} reason={:?} action=retry", other.reason().text);
-                Said::Failed
+                Called::Failed
             }
         }
     }
 
     /// Remembers when it may call again; the message, if the call went well.
-    fn note(&mut self, name: &str, said: Said) -> Option<OutageMessage> {
+    fn note(&mut self, name: &str, called: Called) -> Option<OutageMessage> {
         let calls = self.calls.entry(name.to_owned()).or_default();
-        if let Said::Rests(after) = said {
+        if let Called::Rests(after) = called {
             calls.rests_until = Some(Instant::now() + after);
             return None;
         }
         *calls = Calls { last: Some(Instant::now()), rests_until: None };
-        if let Said::At(posted) = said { Some(OutageMessage { posted, is_ended: false }) } else { None }
+        if let Called::At(posted) = called { Some(OutageMessage { posted, is_ended: false }) } else { None }
     }
 
     /// The worst of the waiting notifications, in a few words.

@@ -101,7 +101,7 @@ mod tests {
                     Ok(())
                 })
             });
-            asked.recv().unwrap();
+            asked.recv_timeout(Duration::from_secs(20)).unwrap();
             waits.keep("default", "users.info", Duration::from_secs(60));
             threads.spawn(|| {
                 waits.with(|_| {
@@ -110,7 +110,7 @@ mod tests {
                     Ok(())
                 })
             });
-            asked.recv().unwrap();
+            asked.recv_timeout(Duration::from_secs(20)).unwrap();
             let left = waits.left("default", "users.info");
             assert!(left > Duration::from_secs(10), "{left:?}");
         });

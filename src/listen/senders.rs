@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::flow::deliver::{DeliverError, Deliverer, PATIENCE_LONG, Share};
 use crate::state_dir::listener_status::StatusNote;
 use log::error;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -24,6 +24,8 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 const FENCED_PAUSE: Duration = Duration::from_millis(300);
 /// A message takes some seconds at most. A thread of which nothing was heard for so long hangs.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
+/// A thread that ends again within this goes on with the same interruption.
+const SAME_WITHIN: Duration = Duration::from_secs(60);
 
 /// What a thread does, until it is told to end.
 type Work = fn(Deliverer, &Orders, &Bell) -> Result<(), DeliverError>;
@@ -34,6 +36,8 @@ pub(super) struct Senders {
     threads: Vec<Sender>,
     /// The integrations that share a thread, as the configuration has them now.
     wanted: Vec<BTreeSet<String>>,
+    /// By integrations: since when (Unix seconds) their thread ends again and again, and when it did last.
+    failing: BTreeMap<BTreeSet<String>, (i64, Instant)>,
     bell: Arc<Bell>,
     work: Work,
 }
@@ -75,13 +79,14 @@ impl Senders {
     }
 
     fn doing(config: &Config, work: Work) -> Self {
-        Self { threads: Vec::new(), wanted: groups(config), bell: Arc::default(), work }
+        Self { threads: Vec::new(), wanted: groups(config), failing: BTreeMap::new(), bell: Arc::default(), work }
     }
 
     /// Puts a changed configuration in force: each thread uses it after the message in hand, and those that aren't wanted
     /// any more end.
     pub(super) fn reconfigure(&mut self, config: &Config) {
         self.wanted = groups(config);
+        self.failing.retain(|names, _| self.wanted.contains(names));
         for sender in &self.threads {
             *sender.orders.config.lock().unwrap_or_else(PoisonError::into_inner) = Some(config.clone());
             if !self.wanted.contains(&sender.names) {
@@ -97,7 +102,7 @@ impl Senders {
         for mut sender in std::mem::take(&mut self.threads) {
             sender.state = match sender.state {
                 State::Running(thread) if thread.is_finished() => match ended(thread, deliverer.is_shared())? {
-                    Some(reason) => rest(&sender.names, reason),
+                    Some(reason) => self.rest(&sender.names, reason),
                     None => continue,
                 },
                 state => state,
@@ -139,9 +144,22 @@ impl Senders {
             });
         let state = match started {
             Ok(thread) => State::Running(thread),
-            Err(reason) => rest(&names, reason),
+            Err(reason) => self.rest(&names, reason),
         };
         self.threads.push(Sender { names, orders, state });
+    }
+
+    /// Says that a thread ended, which is started again later.
+    fn rest(&mut self, names: &BTreeSet<String>, reason: String) -> State {
+        let (label, seconds, now) = (Vec::from_iter(names.clone()).join(","), ERROR_PAUSE.as_secs(), Instant::now());
+        error!(
+            "delivery interrupted integration={label} reason={reason:?} action=retry after_seconds={seconds} kept=all"
+        );
+        let mut note = StatusNote::now(reason);
+        let before = self.failing.get(names).filter(|(_, last)| now.duration_since(*last) < SAME_WITHIN);
+        note.at = before.map_or(note.at, |(since, _)| *since);
+        self.failing.insert(names.clone(), (note.at, now));
+        State::Resting(note, now + ERROR_PAUSE)
     }
 
     /// There may be something to send.
@@ -217,12 +235,6 @@ fn ended(thread: JoinHandle<Result<(), DeliverError>>, is_shared: bool) -> Resul
         Err(_) => "a bug of ackbell ended the thread, please report it".to_owned(),
     };
     Ok(Some(reason))
-}
-
-fn rest(names: &BTreeSet<String>, reason: String) -> State {
-    let (names, seconds) = (Vec::from_iter(names.clone()).join(","), ERROR_PAUSE.as_secs());
-    error!("delivery interrupted integration={names} reason={reason:?} action=retry after_seconds={seconds} kept=all");
-    State::Resting(StatusNote::now(reason), Instant::now() + ERROR_PAUSE)
 }
 
 /// Sends until it is told to end.

@@ -59,6 +59,26 @@ fn a_thread_that_panics_is_started_again_and_the_others_go_on() {
 }
 
 #[test]
+fn an_interruption_counts_from_its_beginning_however_often_the_thread_is_started_again() {
+    fn work(_: Deliverer, _: &Orders, _: &Bell) -> Result<(), DeliverError> {
+        std::panic::resume_unwind(Box::new("a bug"));
+    }
+    let (_directory, config, mut deliverer, _lock) = open(&["one"]);
+    let mut senders = Senders::doing(&config, work);
+    let mut ended = |senders: &mut Senders| {
+        until("the end to be noticed", || {
+            senders.check(&mut deliverer).unwrap();
+            senders.interrupted().is_some()
+        });
+        senders.interrupted().unwrap().at
+    };
+    assert!(ended(&mut senders) > 1000);
+    senders.failing.values_mut().for_each(|(since, _)| *since = 1000);
+    senders.threads[0].state = State::Resting(StatusNote::now("rested"), Instant::now());
+    assert_eq!(ended(&mut senders), 1000);
+}
+
+#[test]
 fn a_reload_starts_and_ends_threads_and_no_integration_ever_has_two() {
     static ENDS: AtomicBool = AtomicBool::new(false);
     /// It ends only when it is let, as in the middle of a message.
