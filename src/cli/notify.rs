@@ -119,11 +119,11 @@ pub(super) fn forgiving(arguments: &[OsString], problem: &clap::Error, env: &Env
     let arguments: Vec<String> = arguments.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
     let cleaned: Vec<OsString> = mended(&arguments).into_iter().map(OsString::from).collect();
     let mut read = Cli::read(&cleaned).ok();
-    let is_anything_said = match read.as_mut().map(|cli| &mut cli.verb) {
+    let has_something = match read.as_mut().map(|cli| &mut cli.verb) {
         Some(Verb::Notify(NotifyVerb::Notify(args))) => complete(args, env).is_ok(),
         _ => false,
     };
-    let Some(cli) = read.filter(|_| is_anything_said) else {
+    let Some(cli) = read.filter(|_| has_something) else {
         out.error(&format!("{complaint}\nSee `ackbell notify --help`"));
         return Exit::Usage;
     };
