@@ -4,6 +4,7 @@
 //! Killed, the lease ends by itself and another node takes it. Paused, this node finds that out before its next call to
 //! Slack, by its own clock, and before its next claim, by the database.
 
+use super::installs::InstallSync;
 use super::worker::Worker;
 use crate::config::Config;
 use crate::flow::deliver::{PATIENCE_LONG, log_orphans};
@@ -43,6 +44,8 @@ pub(super) fn start(config: &Config, node: &Arc<Node>, on_requests: Box<dyn Fn()
         looked: None,
         took_over: None,
         newest_delivery: 0,
+        installs_seen: 0,
+        installs: InstallSync::start(config, node),
         last_logged: String::new(),
     };
     Worker::start("lease", move |inbox| renewer.run(inbox))
@@ -59,6 +62,8 @@ struct LeaseRenewer {
     looked: Option<Instant>,
     took_over: Option<Instant>,
     newest_delivery: i64,
+    installs_seen: i64,
+    installs: InstallSync,
     /// Each reason is logged once.
     last_logged: String,
 }
@@ -81,7 +86,10 @@ impl LeaseRenewer {
                 }
             }
             match inbox.recv_timeout(if leads { LEADER_LOOK_INTERVAL } else { LOOK_INTERVAL }) {
-                Ok(config) => self.config = config,
+                Ok(config) => {
+                    self.installs.reconfigure(&config);
+                    self.config = config;
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -129,6 +137,9 @@ impl LeaseRenewer {
                 && self.node.leads()
             {
                 wake::hint(&self.config.runtime_dir);
+            }
+            if std::mem::replace(&mut self.installs_seen, look.installs) != look.installs {
+                self.installs.look();
             }
             if look.is_free && is_able && self.node.leadership().is_none() {
                 self.take(store)?;

@@ -1,5 +1,6 @@
 //! Several listeners that share an outbox: one delivers, all take clicks, and any of them may die or be paused.
 
+mod installs;
 mod nights;
 mod world;
 

@@ -12,7 +12,7 @@ const BASE: &str = include_str!("postgres.sql");
 /// The version that is.
 const BASE_VERSION: usize = 14;
 /// Each brings an outbox one version further, as the file's version of that number does.
-const STEPS: [&str; 0] = [];
+pub(in crate::store) const STEPS: [&str; 1] = [include_str!("postgres_15.sql")];
 const _: () = assert!(VERSIONS.len() == BASE_VERSION + STEPS.len(), "each version of the file has its step here");
 /// The oldest program that may work with an outbox of the newest version. A step that only adds doesn't raise it.
 const OLDEST: i64 = 14;
