@@ -32,7 +32,7 @@ fn an_installation_is_sealed_and_opens_with_its_key_at_its_place_only() {
     assert_eq!(found(&store, OLD, "ops").unwrap(), None);
     put(&store, "ops", &some(1));
     let body = store.db.query_row("SELECT body FROM install", [], |row| row.get::<String>(0)).unwrap();
-    assert!(!body.contains("secret") && !body.contains("T1"), "{body}");
+    assert!(!body.contains("-secret") && !body.contains("team_id"), "{body}");
     assert_eq!(found(&store, OLD, "ops").unwrap(), Some(some(1)));
     // Another key, another integration's row, a row that was changed.
     let is_closed = |found: Result<Option<Install>, StoreError>| matches!(found, Err(StoreError::Sealed(_)));
