@@ -111,8 +111,7 @@ pub(super) fn read(
 
 /// The keys of `key_file`.
 fn seal_keys(table: &mut Table<'_>, context: &mut LoadContext<'_>, problems: &mut Problems<'_>) -> Option<SealKeys> {
-    let span = table.node("key_file").map(|entry| entry.node.span);
-    let _ = span?;
+    let span = Some(table.node("key_file")?.node.span);
     // Of a file that can't be used it is told once; nobody is told that there is none, too.
     let Some((path, text)) = secrets::only_in_file(table, "key_file", context, problems) else {
         return Some(SealKeys::default());

@@ -340,6 +340,7 @@ fn the_default_is_good_and_so_are_its_samples() {
         ("app-token", "xapp-1"),
         ("intake-token", "0123456789abcdef"),
         ("db-password", "s"),
+        ("seal-key", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="),
         ("client-secret", "s"),
         ("far.token", "0123456789abcdef0123456789abcdef"),
     ] {

@@ -166,11 +166,12 @@ fn sync_one(
         return Ok(None);
     }
     let counts = installs.update(name, |known| known.filter(|_| is_old))?;
-    let from = if found == Newest::File { "this_node" } else { "database" };
-    info!(
-        "installation brought in line integration={name} from={from} version={}",
-        counts.as_ref().map_or(0, |install| install.version)
-    );
+    let version = counts.as_ref().map_or(0, |install| install.version);
+    match found {
+        Newest::Both => info!("installation sealed with the first key integration={name}"),
+        Newest::Row => info!("installation taken from the database integration={name} version={version}"),
+        Newest::File => info!("installation put into the database integration={name} version={version}"),
+    }
     Ok(counts.filter(|counts| file.as_ref() != Some(counts)))
 }
 
@@ -181,4 +182,97 @@ pub(crate) fn any(config: &Config) -> bool {
 
 fn is_meant(integration: &Integration) -> bool {
     integration.enabled && integration.is_installable()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load;
+    use crate::system::environment::Environment;
+    use crate::system::secret::Secret;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n";
+
+    /// One of two machines.
+    struct Machine {
+        config: Config,
+        _directory: tempfile::TempDir,
+    }
+
+    impl Machine {
+        fn new() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let (path, key) = (directory.path().join("a.toml"), directory.path().join("key"));
+            fs::write(&key, KEY).unwrap();
+            let text = "state_dir = \"state\"\n[slack]\nclient_id = \"1.2\"\nclient_secret = \"s\"\nchannel = \"#c\"\n\
+                        [database]\nurl = \"postgres://localhost/o\"\nkey_file = \"key\"\n";
+            fs::write(&path, text).unwrap();
+            for file in [&path, &key] {
+                fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+            }
+            fs::create_dir(directory.path().join("state")).unwrap();
+            Self { config: load(Some(&path), &Environment::default()).unwrap().0, _directory: directory }
+        }
+
+        fn file(&self) -> Option<(i64, String)> {
+            let file = installation::read(&installation::path(&self.config.state_dir, "default")).unwrap();
+            file.map(|file| (file.version, file.refresh_token.unwrap().expose().to_owned()))
+        }
+
+        fn sync(&self, store: &Store) -> Option<(i64, String)> {
+            let synced = sync(&self.config, store, false).unwrap();
+            assert!(synced.failed.is_empty(), "{:?}", synced.failed);
+            self.file()
+        }
+
+        /// The token that follows `old`, as the leader keeps it.
+        fn renew(&self, store: Option<&Store>, old: &str, new: &str) {
+            let replace = |known: Option<Install>| {
+                let known = known.filter(|known| known.refresh_token == Some(Secret::new(old.to_owned())))?;
+                Some(Install { refresh_token: Some(Secret::new(new.to_owned())), ..known })
+            };
+            let installs = Installs::of(&self.config, store);
+            installs.update("default", replace).unwrap();
+        }
+    }
+
+    fn installed(refresh: &str) -> Install {
+        let text = r#"{"bot_token": "xoxb-1", "team_id": "T1", "installed_at": 1000}"#;
+        Install { refresh_token: Some(Secret::new(refresh.to_owned())), ..Install::from_text(text).unwrap() }
+    }
+
+    #[test]
+    fn whoever_dies_or_is_paused_anywhere_all_end_with_the_newest_token() {
+        let (a, b, store) = (Machine::new(), Machine::new(), Store::temporary().unwrap());
+        let now = |version, token: &str| Some((version, token.to_owned()));
+        // It was installed before there was a database.
+        Installs::of(&a.config, None).update("default", |_| Some(installed("r0"))).unwrap();
+        assert_eq!((b.sync(&store), a.sync(&store), b.sync(&store)), (None, now(1, "r0"), now(1, "r0")));
+        a.renew(Some(&store), "r0", "r1");
+        assert_eq!((a.file(), b.sync(&store)), (now(2, "r1"), now(2, "r1")));
+        // One dies when the row is written.
+        let keys = SealKeys::parse(KEY).unwrap();
+        let put = |store: &Store, version, token: &str| {
+            let row = Install { version, ..installed(token) };
+            store.change_install(&keys, "default", |_| Some(row)).unwrap();
+        };
+        put(&store, 3, "r2");
+        assert_eq!((a.file(), a.sync(&store), b.sync(&store)), (now(2, "r1"), now(3, "r2"), now(3, "r2")));
+        // One was paused with an answer of Slack's, another one renewed: the pair of the one that comes late is dropped.
+        b.renew(Some(&store), "r2", "r3");
+        a.renew(None, "r2", "late");
+        assert_eq!((a.file(), b.sync(&store), a.sync(&store)), (now(4, "late"), now(4, "r3"), now(4, "r3")));
+        // And where nobody else did, it is the only one that there is.
+        a.renew(None, "r3", "r4");
+        assert_eq!((b.sync(&store), a.sync(&store), b.sync(&store)), (now(4, "r3"), now(5, "r4"), now(5, "r4")));
+        // The database forgets, and whoever changes something then does it from the newest.
+        put(&store, 4, "r3");
+        a.renew(Some(&store), "r4", "r5");
+        assert_eq!((a.file(), b.sync(&store)), (now(6, "r5"), now(6, "r5")));
+        let empty = Store::temporary().unwrap();
+        assert_eq!((b.sync(&empty), a.sync(&empty)), (now(6, "r5"), now(6, "r5")));
+        assert_eq!(empty.install(&keys, "default").unwrap().unwrap().install.version, 6);
+    }
 }

@@ -3,8 +3,8 @@
 //! a day.
 //!
 //! An installation is marked as ended, which is durable and counts once, at whichever node; the main loop of each sees the
-//! change and stops using the token. A token of the configuration can't be removed from there: its integration is paused until Slack accepts
-//! the token again.
+//! change and stops using the token. A token of the configuration can't be removed from there: its integration is paused
+//! until Slack accepts the token again.
 
 use crate::config::{Config, Integration};
 use crate::flow::installs::Installs;

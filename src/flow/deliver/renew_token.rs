@@ -112,8 +112,7 @@ impl Deliverer {
             }
             Ok(None) => Ok(()),
             Err(e) => {
-                let is_kept = self.installs().are_shared() && self.installs().update_file(name, replace).is_ok();
-                if is_kept {
+                if self.installs().are_shared() && self.keep_here(name, &new, replace) {
                     let why = format!(
                         "Slack gave the next token, and the database didn't take it: {e}; it is kept here, and offered again"
                     );
@@ -123,6 +122,12 @@ impl Deliverer {
                 Err(unwritable(&e))
             }
         }
+    }
+
+    /// Keeps a pair in this node's file; whether it is there.
+    fn keep_here(&self, name: &str, new: &Install, replace: impl FnOnce(Option<Install>) -> Option<Install>) -> bool {
+        let kept = self.installs().update_file(name, replace).ok().flatten();
+        kept.is_some_and(|kept| kept.refresh_token == new.refresh_token)
     }
 
     fn installs(&self) -> Installs<'_> {
