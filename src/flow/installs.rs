@@ -160,7 +160,10 @@ fn sync_one(
     row: Option<&Install>,
     is_old: bool,
 ) -> Result<Option<Install>, InstallError> {
-    let file = installation::read(&installation::path(installs.state_dir, name))?;
+    let file = match installation::read(&installation::path(installs.state_dir, name)) {
+        Err(e) if e.kind() == io::ErrorKind::InvalidData => None,
+        file => file?,
+    };
     let found = newest(row, file.as_ref());
     if found == Newest::Both && !is_old {
         return Ok(None);
@@ -271,6 +274,8 @@ mod tests {
         put(&store, 4, "r3");
         a.renew(Some(&store), "r4", "r5");
         assert_eq!((a.file(), b.sync(&store)), (now(6, "r5"), now(6, "r5")));
+        fs::write(installation::path(&b.config.state_dir, "default"), "{").unwrap();
+        assert_eq!(b.sync(&store), now(6, "r5"), "a file that can't be read");
         let empty = Store::temporary().unwrap();
         assert_eq!((b.sync(&empty), a.sync(&empty)), (now(6, "r5"), now(6, "r5")));
         assert_eq!(empty.install(&keys, "default").unwrap().unwrap().install.version, 6);

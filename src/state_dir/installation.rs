@@ -179,7 +179,15 @@ pub(crate) fn update(
     let installs = enter(state_dir)?;
     let lock = installs.read_or_make("lock", 0o600)?;
     lock.lock()?;
-    let Some(wanted) = change(read(&path)?) else {
+    let known = match read(&path) {
+        // Of no use to anybody, and it would be in the way for ever. It is kept for whoever wants to see it.
+        Err(e) if e.kind() == io::ErrorKind::InvalidData => {
+            installs.rename(file_name(&path), &installs, &format!("{integration}.broken"))?;
+            None
+        }
+        known => known?,
+    };
+    let Some(wanted) = change(known) else {
         return Ok(false);
     };
     write(&installs, file_name(&path), &wanted)?;
@@ -233,6 +241,18 @@ mod tests {
         fs::write(&path, "{\"bot_token\": \"xoxb-secret\"").unwrap();
         let error = read(&path).unwrap_err().to_string();
         assert!(!error.contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_is_broken_is_put_aside_by_the_next_change() {
+        let dir = tempfile::tempdir().unwrap();
+        update(dir.path(), "default", |_| Some(some())).unwrap();
+        let path = path(dir.path(), "default");
+        fs::write(&path, "{").unwrap();
+        assert!(read(&path).is_err());
+        assert!(update(dir.path(), "default", |known| known.is_none().then(some)).unwrap());
+        assert_eq!(read(&path).unwrap(), Some(some()));
+        assert_eq!(fs::read_to_string(path.with_extension("broken")).unwrap(), "{");
     }
 
     #[test]
