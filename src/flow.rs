@@ -8,6 +8,7 @@ pub(crate) mod curves;
 pub(crate) mod deadman;
 pub(crate) mod deliver;
 pub(crate) mod import_history;
+pub(crate) mod installs;
 pub(crate) mod node;
 pub(crate) mod notify;
 pub(crate) mod on_call;

@@ -14,6 +14,7 @@ mod database_watch;
 mod deadman;
 mod endpoints;
 mod http;
+mod installs;
 mod leading;
 mod lease;
 mod listeners;
@@ -316,9 +317,13 @@ impl Current {
                     warn!("{warning}");
                 }
                 self.status.update(|status| status.refused = None);
+                let has_same_database = match (&config.database, &self.config.database) {
+                    (Some(new), Some(old)) => new.is_same(old),
+                    (new, old) => new == old,
+                };
                 let has_moved = config.state_dir != self.config.state_dir
                     || config.runtime_dir != self.config.runtime_dir
-                    || config.database != self.config.database;
+                    || !has_same_database;
                 if has_moved {
                     let reason = "state_dir, runtime_dir and [database] change only with a restart";
                     error!("configuration refused reason={reason:?}");

@@ -9,6 +9,7 @@ pub(crate) mod curve;
 pub(crate) mod deadman;
 pub(crate) mod digest;
 pub(crate) mod escalate;
+pub(crate) mod installs;
 pub(crate) mod lease;
 pub(crate) mod manifest;
 pub(crate) mod outage;

@@ -34,6 +34,7 @@ mod duplicate;
 mod escalation;
 mod history;
 mod home;
+mod install;
 mod lease;
 mod message;
 mod new_delivery;
@@ -66,6 +67,7 @@ pub(crate) use delivery_queue::{DeliveryQueue, MessageMode, Target};
 pub(crate) use escalation::{Escalation, StepNotice};
 pub(crate) use history::Verdicts;
 pub(crate) use home::Opened;
+pub(crate) use install::StateUse;
 pub(crate) use lease::Leadership;
 pub(crate) use message::MessageId;
 pub(crate) use node::{KnownNode, NodeBeat};
@@ -138,6 +140,11 @@ pub(crate) enum StoreError {
     NotEmpty { table: &'static str },
     #[error("another listener has the name \"{0}\", too: give each a name of its own in [listen] node")]
     NameTaken(String),
+    #[error(
+        "the installation of \"{0}\" in the database can't be opened: it was sealed with another key than those of this \
+         listener's [database] key_file, or changed since"
+    )]
+    Sealed(String),
     #[error("no such row")]
     NoRow,
     #[error("the database {} was taken away", .0.display())]

@@ -12,6 +12,7 @@ pub(crate) mod json;
 pub(crate) mod logging;
 pub(crate) mod order;
 pub(crate) mod regular_file;
+pub(crate) mod seal;
 pub(crate) mod secret;
 pub(crate) mod systemd;
 pub(crate) mod tls;

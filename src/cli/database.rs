@@ -2,7 +2,7 @@
 
 use super::args::{DatabaseArgs, DatabaseVerb, PasswordFile};
 use super::{Exit, Output, load};
-use crate::config::{Config, Database, OutboxAt, database_from_url};
+use crate::config::{Config, Database, Integration, OutboxAt, database_from_url};
 use crate::state_dir::delivery_lock::DeliveryLock;
 use crate::store::{Made, Store, StoreError};
 use crate::system::environment::Environment;
@@ -172,5 +172,13 @@ fn copy(config: &Config, target: &Database, out: &mut Output) -> Result<(), Fail
     let aside = source.put_copied_aside(state_dir)?;
     out.line(&format!("The file is now {}: nothing is sent from it any more.", aside.display()));
     out.line("Next: write [database] into the configuration of every listener, and start them.");
+    let is_kept = |own: &&Integration| own.enabled && own.installation().is_some();
+    for own in config.integrations.iter().filter(is_kept) {
+        out.line(&format!(
+            "The installation of \"{}\" isn't copied: with [database] key_file the listener that is started here puts it into the \
+             database.",
+            own.name
+        ));
+    }
     Ok(())
 }

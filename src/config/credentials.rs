@@ -168,13 +168,14 @@ pub(super) fn load_installation(
 
 /// Checks that need the public address, too.
 pub(super) fn check(config: &mut Config, problems: &mut Problems<'_>) {
-    let is_shared = config.database.is_some();
+    let has_no_key = config.database.as_ref().is_some_and(|database| database.seal_keys.is_none());
     for integration in &mut config.integrations {
-        if is_shared && integration.enabled && integration.is_installable() {
+        if has_no_key && integration.enabled && integration.is_installable() {
             let name = &integration.name;
-            let what = format!("\"{name}\" is installed by a browser, and [database] is shared by several listeners");
-            let remedy =
-                "give it bot_token_file, the same on each listener: an installation's token is kept on one machine";
+            let what =
+                format!("\"{name}\" is installed by a browser, and [database] has no key_file to seal its token with");
+            let remedy = "write [database] key_file = \"seal-key\", a file with the output of openssl rand -base64 32, the same \
+                 on each listener; or give the integration bot_token_file";
             problems.error(None, Mistake::new(what).remedy(remedy));
             continue;
         }

@@ -4,6 +4,7 @@ use super::problem::{Mistake, Problems};
 use super::reader::Table;
 use super::secrets::{self, LoadContext};
 use crate::system::environment::Environment;
+use crate::system::seal::SealKeys;
 use percent_encoding::percent_decode_str;
 use std::path::{Path, PathBuf};
 use tokio_postgres::config::Host;
@@ -47,6 +48,16 @@ pub(crate) struct Database {
     pub(crate) root_cert: Option<PathBuf>,
     /// As people know it, without user and password.
     pub(crate) label: String,
+    /// What installations are sealed with there; the same on all nodes.
+    pub(crate) seal_keys: Option<SealKeys>,
+}
+
+impl Database {
+    /// Whether both are the same one, reached in the same way: other keys are used without a restart.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let without_keys = |database: &Self| Self { seal_keys: None, ..database.clone() };
+        without_keys(self) == without_keys(other)
+    }
 }
 
 const EXAMPLE: &str = "write url = \"postgres://ackbell@db.example.com/ackbell\"";
@@ -73,12 +84,14 @@ pub(super) fn read(
     let mut context = LoadContext { base, state_dir: base, env: Environment::default(), sources };
     let names = ("password", "password_file");
     let password = secrets::one_secret(&mut table, names, &[], secrets::password, &mut context, problems);
+    let seal_keys = seal_keys(&mut table, &mut context, problems);
     let of_table = table.span;
     table.finish(problems);
     if !is_given {
         problems.error(of_table, Mistake::new("[database] has no \"url\"").remedy(EXAMPLE));
     }
     let mut database = from_address(address?, base, env);
+    database.seal_keys = seal_keys;
     if let Some(secret) = password {
         database.postgres.password(secret.expose());
     }
@@ -96,6 +109,20 @@ pub(super) fn read(
     Some(database)
 }
 
+/// The keys of `key_file`.
+fn seal_keys(table: &mut Table<'_>, context: &mut LoadContext<'_>, problems: &mut Problems<'_>) -> Option<SealKeys> {
+    let span = Some(table.node("key_file")?.node.span);
+    // Of a file that can't be used it is told once; nobody is told that there is none, too.
+    let Some((path, text)) = secrets::only_in_file(table, "key_file", context, problems) else {
+        return Some(SealKeys::default());
+    };
+    let keys = SealKeys::parse(text.expose()).inspect_err(|e| {
+        let mistake = Mistake::new(format!("key_file {}: {e}", path.display()));
+        problems.error(span, mistake.remedy("each line must be one that this prints: openssl rand -base64 32"));
+    });
+    Some(keys.unwrap_or_default())
+}
+
 /// The database of `ackbell database init --url` and `copy --to`, with the password of `--password-file`.
 pub(crate) fn from_url(url: &str, password: Option<&str>, base: &Path, env: &Environment) -> Result<Database, String> {
     let mut database = from_address(address(url).map_err(Mistake::sentence)?, base, env);
@@ -111,7 +138,7 @@ fn from_address(address: Address, base: &Path, env: &Environment) -> Database {
     let label = label(&postgres);
     let from_env = || env.get("SSL_CERT_FILE").map(PathBuf::from).filter(|path| path.exists());
     let root_cert = root_cert.map(|path| base.join(path)).or_else(from_env).filter(|_| encrypts);
-    Database { postgres, encrypts, root_cert, label }
+    Database { postgres, encrypts, root_cert, label, seal_keys: None }
 }
 
 /// Reads the address. What decides about TLS is taken out of it: the driver knows other values.

@@ -93,6 +93,20 @@ pub(super) fn with_files(
     found
 }
 
+/// A secret that is given as a file only: its path and what is in it.
+pub(super) fn only_in_file(
+    table: &mut Table<'_>,
+    file_key: &'static str,
+    context: &mut LoadContext<'_>,
+    problems: &mut Problems<'_>,
+) -> Option<(PathBuf, Secret)> {
+    let text = table.text(file_key, problems)?;
+    let path = context.base.join(text.text);
+    let value = read_secret(&path, text, file_key, problems);
+    context.sources.push(path.clone());
+    value.map(|value| (path, Secret::new(value)))
+}
+
 fn read_secret(path: &Path, text: Text<'_>, key: &str, problems: &mut Problems<'_>) -> Option<String> {
     match lenient::read_text(path) {
         Ok(value) => {

@@ -33,6 +33,7 @@ pub(crate) fn show_json(config: &Config) -> Value {
         "database": config.database.as_ref().map(|database| json!({
             "database": database.label, "encrypted": database.encrypts, "sslrootcert": database.root_cert,
             "password": database.postgres.get_password().map(|_| "[redacted]"),
+            "key": database.seal_keys.as_ref().map(|_| "[redacted]"),
         })),
         "cores": config.cores.iter().map(core).collect::<Vec<_>>(),
         "acknowledge": {

@@ -135,15 +135,48 @@ fn single_mistakes_have_their_remedies() {
 }
 
 #[test]
-fn an_installation_is_one_machines_and_a_database_is_shared() {
+fn an_installation_that_is_shared_needs_a_key_to_seal_it() {
     let app = "[slack]\nclient_id = \"1.2\"\nclient_secret = \"s\"\n";
-    let expected = "\"default\" is installed by a browser, and [database] is shared by several listeners\n  give it bot_token_file";
-    let said = |more: &str| problems("a.toml", &format!("{app}{more}[database]\nurl = \"postgres://localhost/o\"\n"));
-    assert!(said("").contains(expected), "{}", said(""));
+    let database = "[database]\nurl = \"postgres://localhost/o\"\n";
+    let said = |more: &str| problems("a.toml", &format!("{app}{more}{database}"));
+    let none = said("");
+    assert!(
+        none.contains(
+            "\"default\" is installed by a browser, and [database] has no key_file to seal its token with\n  write"
+        ),
+        "{none}"
+    );
+    assert!(none.contains("openssl rand -base64 32") && none.contains("bot_token_file"), "{none}");
     for more in ["bot_token = \"xoxb-1\"\n", "enabled = false\n"] {
-        assert!(!said(more).contains("browser"), "{}", said(more));
+        assert!(!said(more).contains("key_file"), "{}", said(more));
     }
     assert!(!problems("a.toml", app).contains("[database]"));
+
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("seal-key");
+    let with_key = |text: &str, mode| {
+        fs::write(&key, text).unwrap();
+        fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+        let named = format!("{app}[listen]\nhttp = \"127.0.0.1:1\"\n{database}key_file = \"{}\"\n", key.display());
+        problems("a.toml", &named).replace(&format!("{}/", directory.path().display()), "")
+    };
+    let good = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n";
+    assert!(!with_key(good, 0o640).contains("key_file"), "{}", with_key(good, 0o640));
+    assert!(with_key(good, 0o644).contains("seal-key holds a secret and everybody may read it (mode 0644)"));
+    assert!(with_key(good, 0o660).contains("seal-key holds a secret and others may write it"));
+    for (text, wrong) in [
+        ("", "key_file seal-key: it has no key"),
+        ("c2hvcnQ=\n", "key_file seal-key: line 1 is a key of 5 bytes, and it must be 32"),
+        ("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\nsecret!\n", "key_file seal-key: line 2 isn't valid base64"),
+    ] {
+        let said = with_key(text, 0o640);
+        assert!(said.contains(wrong) && said.contains("openssl rand -base64 32"), "{said}");
+        assert!(!said.contains("c2hvcnQ") && !said.contains("secret!"), "{said}");
+    }
+    fs::remove_file(&key).unwrap();
+    let gone = problems("a.toml", &format!("{app}{database}key_file = \"gone\"\n"));
+    assert!(gone.contains("key_file: can't read gone: No such file"), "{gone}");
+    assert!(!gone.contains("has no key_file"), "one mistake is told once: {gone}");
 }
 
 #[test]
@@ -307,6 +340,7 @@ fn the_default_is_good_and_so_are_its_samples() {
         ("app-token", "xapp-1"),
         ("intake-token", "0123456789abcdef"),
         ("db-password", "s"),
+        ("seal-key", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="),
         ("client-secret", "s"),
         ("far.token", "0123456789abcdef0123456789abcdef"),
     ] {

@@ -87,6 +87,8 @@ pub(crate) struct Deliverer {
     /// The channels that hold still after our last message, Unix ms: a database that forgets its last commits in a failover
     /// forgets the pause.
     paces: HashMap<DeliveryQueue, i64>,
+    /// How many notifications one transaction imports into an outbox that nodes share.
+    batch: usize,
     /// Where nodes share the outbox: when whoever imports looked last for what is due without a sender's doing.
     looked: Option<Instant>,
     clock: SteadyClock,
@@ -139,6 +141,7 @@ impl Deliverer {
             leadership: None,
             exiting: Arc::default(),
             paces: HashMap::new(),
+            batch: drain::BATCH_MIN,
             looked: None,
             clock,
             names: Arc::default(),

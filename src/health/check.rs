@@ -3,6 +3,7 @@
 //! (<https://www.monitoring-plugins.org/doc/guidelines.html>).
 
 pub(crate) mod gather;
+pub(crate) mod installs;
 pub(crate) mod listener;
 pub(crate) mod nodes;
 
@@ -13,6 +14,7 @@ use crate::monitoring::shell::Danger;
 use crate::state_dir::listener_status::ListenerStatus;
 use crate::store::{Health, KnownNode, StoreError};
 use crate::system::order;
+use installs::SharedInstall;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -78,6 +80,8 @@ pub(crate) struct Facts {
     pub(crate) origins: BTreeMap<String, Vec<String>>,
     /// Who shares the outbox, if it is on a server.
     pub(crate) nodes: Vec<KnownNode>,
+    /// The installations that the nodes share.
+    pub(crate) installs: Vec<SharedInstall>,
     /// The name of this machine's node.
     pub(crate) node: String,
     /// The machine that has this name: two may have the same by mistake.
@@ -192,6 +196,7 @@ pub(crate) fn judge(facts: &Facts, thresholds: &Thresholds) -> Verdict {
     }));
     listener::judge(facts, &mut findings);
     nodes::judge(facts, &mut findings);
+    installs::judge(facts, &mut findings);
     configuration(facts, &mut findings);
     cores(facts, &mut findings);
     origins(facts, &mut findings);

@@ -4,6 +4,7 @@
 //! Killed, the lease ends by itself and another node takes it. Paused, this node finds that out before its next call to
 //! Slack, by its own clock, and before its next claim, by the database.
 
+use super::installs::InstallSync;
 use super::reasons::Reasons;
 use super::worker::Worker;
 use crate::config::Config;
@@ -45,6 +46,8 @@ pub(super) fn start(config: &Config, node: &Arc<Node>, on_requests: Box<dyn Fn()
         took_over: None,
         newest_delivery: 0,
         logged: Reasons::default(),
+        installs_seen: 0,
+        installs: InstallSync::start(config, node),
     };
     Worker::start("lease", move |inbox| renewer.run(inbox))
 }
@@ -61,6 +64,8 @@ struct LeaseRenewer {
     took_over: Option<Instant>,
     newest_delivery: i64,
     logged: Reasons,
+    installs_seen: i64,
+    installs: InstallSync,
 }
 
 impl LeaseRenewer {
@@ -80,7 +85,10 @@ impl LeaseRenewer {
                 }
             }
             match inbox.recv_timeout(if leads { LEADER_LOOK_INTERVAL } else { LOOK_INTERVAL }) {
-                Ok(config) => self.config = config,
+                Ok(config) => {
+                    self.installs.reconfigure(&config);
+                    self.config = config;
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -128,6 +136,9 @@ impl LeaseRenewer {
                 && self.node.leads()
             {
                 wake::hint(&self.config.runtime_dir);
+            }
+            if std::mem::replace(&mut self.installs_seen, look.installs) != look.installs {
+                self.installs.look();
             }
             if look.is_free && is_able && self.node.leadership().is_none() {
                 self.take(store)?;

@@ -5,31 +5,42 @@
 //! distributed in its own workspace only; an integration that is, or was, installed in one workspace accepts no other;
 //! and `team_id` can name the workspace from the start. The token is on disk before the page says so, and the main loop finds it
 //! there like any changed secret.
+//!
+//! Where nodes share an outbox a browser may begin at one of them and end at another: its state is signed with a key that all
+//! have, and is used once in their database.
 
+mod keep;
 mod page;
 mod state;
 
 pub(super) use page::policy;
 
 use crate::config::{Config, Integration};
+use crate::flow::installs::Installs;
 use crate::rules::manifest::{AppFeatures, REDIRECT_PATH};
 use crate::slack::api::Client;
 use crate::slack::interaction::query;
 use crate::slack::oauth;
-use crate::state_dir::installation::{self, Install};
-use crate::state_dir::wake;
+use crate::store::{StateUse, Store, StoreError};
 use crate::system::clock;
 use crate::system::environment::Environment;
-use crate::system::secret::unguessable;
-use log::{info, warn};
+use crate::system::secret::{Secret, unguessable};
+use log::warn;
 use page::page;
-use state::{LIFE_SECONDS, States};
+use state::{LIFE_SECONDS, Returned, StateError, UsedStates};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// For the exchange of a code; a person waits.
 const BUDGET: Duration = Duration::from_secs(15);
 const COOKIE: &str = "ackbell_install";
+/// The same for each call of the database.
+const DATABASE_PATIENCE: Duration = Duration::from_millis(1500);
+/// What states are signed with, of a key file.
+const STATE_LABEL: &str = "ackbell state v1";
+/// So long after its end a used state is remembered in the database, for a node whose clock is behind. Slack's requests are
+/// refused by one that is more than five minutes off.
+const REMEMBERED_SECONDS: i64 = 600;
 
 /// A step of an installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,8 +63,10 @@ pub(super) enum Page {
 pub(super) struct Installer {
     config: Mutex<Arc<Config>>,
     env: Environment,
-    /// `None`: this machine has no randomness, so one browser couldn't be distinguished from another.
-    states: Option<Mutex<States>>,
+    /// Signs the states of this process. `None`: this machine has no randomness, so one browser couldn't be distinguished
+    /// from another.
+    own_key: Option<Secret>,
+    used: Mutex<UsedStates>,
 }
 
 /// A page that says why not.
@@ -65,8 +78,8 @@ impl Installer {
     pub(super) fn new(config: &Config, env: &Environment) -> Self {
         let key = unguessable()
             .inspect_err(|e| warn!("installation by browser disabled reason={:?}", format!("no randomness: {e}")));
-        let states = key.ok().map(|key| Mutex::new(States::new(key)));
-        Self { config: Mutex::new(Arc::new(config.clone())), env: env.clone(), states }
+        let (config, env) = (Mutex::new(Arc::new(config.clone())), env.clone());
+        Self { config, env, own_key: key.ok().map(Secret::new), used: Mutex::default() }
     }
 
     /// Puts a changed configuration in force.
@@ -87,7 +100,8 @@ impl Installer {
     fn begin(&self, config: &Config, name: Option<&str>, known: Option<&str>) -> Result<Page, Page> {
         let integration = wanted(config, name)?;
         let redirect_uri = redirect_uri(config)?;
-        let (Some(states), Ok(nonce), Ok(fresh)) = (&self.states, unguessable(), unguessable()) else {
+        let keys = self.keys(config);
+        let (Some(key), Ok(nonce), Ok(fresh)) = (keys.first(), unguessable(), unguessable()) else {
             return Err(refusal(
                 503,
                 "Not possible now",
@@ -96,7 +110,7 @@ impl Installer {
         };
         // One that has begun already may finish in either tab.
         let browser = known.unwrap_or(&fresh);
-        let state = locked(states).issue(&integration.name, browser, &nonce, clock::wall_ms() / 1000);
+        let state = state::issue(key, &integration.name, browser, &nonce, clock::wall_ms() / 1000);
         let team = integration.team_id.as_deref().or(integration.installation().map(|i| i.team_id.as_str()));
         let scopes = AppFeatures::new(config, integration).scopes();
         Ok(Page::Redirect {
@@ -115,13 +129,10 @@ impl Installer {
         })?;
         let state = fields.remove("state").unwrap_or_default();
         let now = clock::wall_ms() / 1000;
-        let redeemed = match &self.states {
-            Some(states) => locked(states).redeem(&state, browser.unwrap_or_default(), now),
-            None => Err(state::StateError::Foreign),
-        };
-        let name = redeemed.map_err(|e| {
-            refusal(403, "Not installed", &[format!("This installation can't be finished: {e}."), again(None)])
-        })?;
+        let returned = state::read(&self.keys(config), &state, browser.unwrap_or_default(), now).map_err(unusable)?;
+        let store = shared(config)?;
+        self.use_once(store.as_ref(), &returned, now)?;
+        let name = returned.integration;
         let integration = wanted(config, Some(&name))?;
         if let Some(error) = fields.remove("error") {
             let why = if error == "access_denied" { "it was declined in Slack".to_owned() } else { error };
@@ -131,6 +142,8 @@ impl Installer {
             .remove("code")
             .ok_or_else(|| refusal(400, "Not installed", &["Slack sent no code.".to_owned(), again(Some(&name))]))?;
         let redirect_uri = redirect_uri(config)?;
+        // Nothing is asked of Slack that couldn't be kept.
+        Installs::of(config, store.as_ref()).check(&name).map_err(|e| no_database(&e))?;
         let exchanged = Client::new(integration, &self.env).map_err(|e| e.to_string()).and_then(|client| {
             oauth::exchange(&client, &code, &redirect_uri, now, BUDGET).map_err(|e| e.reason().text)
         });
@@ -138,64 +151,44 @@ impl Installer {
             warn!("not installed integration={name} reason={why:?}");
             refusal(502, "Not installed", &[format!("Slack gave no token: {why}."), again(Some(&name))])
         })?;
-        keep(config, integration, &fresh)
+        keep::keep(config, store.as_ref(), integration, &fresh)
+    }
+
+    /// What states are signed with: the first signs, each counts.
+    fn keys(&self, config: &Config) -> Vec<Secret> {
+        match config.database.as_ref().and_then(|database| database.seal_keys.as_ref()) {
+            Some(keys) => keys.derived(STATE_LABEL),
+            None => self.own_key.iter().cloned().collect(),
+        }
+    }
+
+    /// From now on the state is used, at all nodes.
+    fn use_once(&self, store: Option<&Store>, returned: &Returned, now: i64) -> Result<(), Page> {
+        let Some(store) = store else { return locked(&self.used).take(returned, now).map_err(unusable) };
+        let until = returned.end.saturating_add(REMEMBERED_SECONDS).saturating_mul(1000);
+        match store.use_state(&returned.nonce, until).map_err(|e| no_database(&e))? {
+            StateUse::First => Ok(()),
+            StateUse::Again => Err(unusable(StateError::Used)),
+        }
     }
 }
 
-/// Makes the installation durable, unless the integration belongs to another workspace.
-fn keep(config: &Config, integration: &Integration, fresh: &Install) -> Result<Page, Page> {
-    let name = &integration.name;
-    let mut other = integration.team_id.clone().filter(|team| *team != fresh.team_id);
-    let written = installation::update(&config.state_dir, name, |known| {
-        let (team, events) = known.map(|known| (known.team_id, known.events)).unzip();
-        other = other.take().or(team.filter(|team| *team != fresh.team_id));
-        other.is_none().then(|| Install { events: events.unwrap_or_default(), ..fresh.clone() })
-    });
-    if let Err(e) = written {
-        warn!("not installed integration={name} reason={:?}", format!("can't write the file: {e}"));
-        let text = format!("Slack agreed, but the token can't be saved: {e}. Correct this, then install again.");
-        return Err(refusal(500, "Not installed", &[text]));
+/// The database that has the installations, where nodes share one.
+fn shared(config: &Config) -> Result<Option<Store>, Page> {
+    if config.database.is_none() {
+        return Ok(None);
     }
-    if let Some(team) = other {
-        warn!("not installed integration={name} reason=\"another workspace\" team={team} tried={}", fresh.team_id);
-        let path = installation::path(&config.state_dir, name);
-        return Err(refusal(
-            409,
-            "Not installed",
-            &[
-                format!(
-                    "\"{name}\" belongs to the workspace `{team}`, and this was `{}`. Nothing was changed here; \
-                    remove the app from that workspace in Slack.",
-                    fresh.team_id
-                ),
-                format!(
-                    "For one more workspace give it an `[integrations.NAME]` of its own. To move this one, change \
-                    `team_id` if it is set and remove `{}`.",
-                    path.display()
-                ),
-            ],
-        ));
-    }
-    info!("installed integration={name} team={} scopes={}", fresh.team_id, fresh.scopes);
-    // Only for speed: the file's stamp is looked at every few seconds anyway.
-    wake::hint(&config.runtime_dir);
-    Ok(Page::Html {
-        status: 200,
-        html: page(&format!("Installed in {}", fresh.team_name), &next_steps(config, integration, fresh)),
-    })
+    Store::open(config.outbox_at(), DATABASE_PATIENCE).map(|(store, _)| Some(store)).map_err(|e| no_database(&e))
 }
 
-fn next_steps(config: &Config, integration: &Integration, fresh: &Install) -> Vec<String> {
-    let mut steps = vec![format!("The integration \"{}\" uses the new token within seconds.", integration.name)];
-    let granted: Vec<&str> = fresh.scopes.split(',').collect();
-    let missing: Vec<&str> =
-        AppFeatures::new(config, integration).scopes().into_iter().filter(|scope| !granted.contains(scope)).collect();
-    if !missing.is_empty() {
-        steps.push(format!("Slack didn't grant `{}`: features that need it won't work.", missing.join(", ")));
-    }
-    steps.push("Next: in each private channel that gets notifications, type `/invite` and the app's name.".to_owned());
-    steps.push("Then try it: `ackbell notify --hostname test --hoststate DOWN --output hello`".to_owned());
-    steps
+fn no_database(e: &StoreError) -> Page {
+    warn!("not installed reason={:?}", e.to_string());
+    let why = "The listener can't keep an installation now; its log says why. Nothing was changed.".to_owned();
+    refusal(503, "Not installed", &[why, again(None)])
+}
+
+fn unusable(e: StateError) -> Page {
+    refusal(403, "Not installed", &[format!("This installation can't be finished: {e}."), again(None)])
 }
 
 /// The integration that can be installed under this name.
@@ -247,10 +240,10 @@ fn again(name: Option<&str>) -> String {
 /// to Slack; `STATE` in the query stands for a valid state.
 #[cfg(any(fuzzing, test))]
 pub(crate) fn believed(text: &str, cookies: &str, begun: &str, now: i64) -> Option<String> {
-    let mut states = States::new("a key".to_owned());
-    let state = states.issue("ops.2", begun, "a nonce", now);
+    let keys = [Secret::new("a key".to_owned())];
+    let state = state::issue(&keys[0], "ops.2", begun, "a nonce", now);
     let mut fields = query(&text.replace("STATE", &state))?;
-    states.redeem(&fields.remove("state")?, browser(cookies)?, now).ok()
+    state::read(&keys, &fields.remove("state")?, browser(cookies)?, now).ok().map(|returned| returned.integration)
 }
 
 /// The secret that a browser was given.

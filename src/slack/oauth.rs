@@ -52,6 +52,7 @@ pub(crate) fn refresh(client: &Client, old: &Install, now: i64, budget: Duration
         installed_at: old.installed_at,
         events: old.events.clone(),
         revoked: old.revoked.clone(),
+        version: old.version,
         ..new
     })
 }
@@ -83,6 +84,7 @@ pub(crate) fn read(answer: &Value, now: i64) -> Result<Install, String> {
         installed_at: now,
         revoked: None,
         events: Vec::new(),
+        version: 0,
     })
 }
 

@@ -1,5 +1,6 @@
 //! What Slack gave when a browser installed the app: one file for each integration, below `installs` in the state
-//! directory, read with the configuration as that integration's bot token.
+//! directory, read with the configuration as that integration's bot token. Where nodes share an outbox its database has the
+//! installation, and this is the copy that a node works with, also while the database is away.
 //!
 //! The file holds the token, so only the owner of the state directory may read it. It is replaced whole (temporary
 //! file, sync, rename, sync of the directory), under a lock: a crash leaves the old one or the new one. Whoever read it
@@ -36,6 +37,8 @@ pub(crate) struct Install {
     pub(crate) revoked: Option<Revoked>,
     /// The events that were taken, the newest last.
     pub(crate) events: Vec<String>,
+    /// Grows with each change, whichever node made it; so of two copies it is known which is newer, whatever the clocks say.
+    pub(crate) version: i64,
 }
 
 /// Slack's word that an installation ended.
@@ -67,6 +70,66 @@ struct Written {
     revoked: Option<Revoked>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     events: Vec<String>,
+    #[serde(default)]
+    version: i64,
+}
+
+impl Install {
+    /// The text that is kept, with its secrets in the open.
+    pub(crate) fn to_text(&self) -> io::Result<Secret> {
+        let written = Written {
+            bot_token: self.bot_token.expose().to_owned(),
+            refresh_token: self.refresh_token.as_ref().map(|token| token.expose().to_owned()),
+            expires_at: self.expires_at,
+            team_id: self.team_id.clone(),
+            team_name: self.team_name.clone(),
+            bot_user: self.bot_user.clone(),
+            scopes: self.scopes.clone(),
+            installed_at: self.installed_at,
+            revoked: self.revoked.clone(),
+            events: self.events.clone(),
+            version: self.version,
+        };
+        Ok(Secret::new(serde_json::to_string_pretty(&written)?))
+    }
+
+    /// Reads that text. The error doesn't quote it.
+    pub(crate) fn from_text(text: &str) -> io::Result<Self> {
+        let broken = |_| io::Error::new(io::ErrorKind::InvalidData, "it isn't the JSON that ackbell writes");
+        let written: Written = serde_json::from_str(text).map_err(broken)?;
+        Ok(Self {
+            bot_token: Secret::new(written.bot_token),
+            refresh_token: written.refresh_token.map(Secret::new),
+            expires_at: written.expires_at,
+            team_id: written.team_id,
+            team_name: written.team_name,
+            bot_user: written.bot_user,
+            scopes: written.scopes,
+            installed_at: written.installed_at,
+            revoked: written.revoked,
+            events: written.events,
+            version: written.version,
+        })
+    }
+
+    /// The same as the change after that one.
+    pub(crate) fn after(self, known: Option<&Self>) -> Self {
+        Self { version: known.map_or(0, |known| known.version).max(0).saturating_add(1), ..self }
+    }
+
+    /// Records that Slack ended it at a time, in Unix seconds. `None` when that isn't new: it ended already, the event was
+    /// seen before, or is older than the installation, which came after it.
+    pub(crate) fn revoked(mut self, reason: &str, event: Option<&str>, at: i64) -> Option<Self> {
+        let is_known = event.is_some_and(|id| self.events.iter().any(|known| known == id));
+        if is_known || at < self.installed_at || self.revoked.is_some() {
+            return None;
+        }
+        self.revoked = Some(Revoked { reason: reason.to_owned(), at });
+        self.events.extend(event.map(str::to_owned));
+        let excess = self.events.len().saturating_sub(EVENTS_MAX);
+        self.events.drain(..excess);
+        Some(self)
+    }
 }
 
 /// Where an integration's installation is kept.
@@ -101,25 +164,11 @@ fn read_in(installs: &Directory, name: &str) -> io::Result<Option<Install>> {
     let file = installs.read(name)?;
     let mut text = String::new();
     file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
-    // The error's text could quote a token.
-    let broken = |_| io::Error::new(io::ErrorKind::InvalidData, "it isn't the JSON that ackbell writes");
-    let written: Written = serde_json::from_str(&text).map_err(broken)?;
-    Ok(Some(Install {
-        bot_token: Secret::new(written.bot_token),
-        refresh_token: written.refresh_token.map(Secret::new),
-        expires_at: written.expires_at,
-        team_id: written.team_id,
-        team_name: written.team_name,
-        bot_user: written.bot_user,
-        scopes: written.scopes,
-        installed_at: written.installed_at,
-        revoked: written.revoked,
-        events: written.events,
-    }))
+    Install::from_text(&text).map(Some)
 }
 
-/// Changes one: `change` is given what is there now and says what is to be there, or `None` to leave it. Others that
-/// want to change it wait. Returns whether something was written; by then it is durable.
+/// Changes one: `change` is given what is there now and says what is to be there, or `None` to leave it; the version is the
+/// caller's. Others that want to change it wait. Returns whether something was written; by then it is durable.
 pub(crate) fn update(
     state_dir: &Path,
     integration: &str,
@@ -130,7 +179,15 @@ pub(crate) fn update(
     let installs = enter(state_dir)?;
     let lock = installs.read_or_make("lock", 0o600)?;
     lock.lock()?;
-    let Some(wanted) = change(read(&path)?) else {
+    let known = match read(&path) {
+        // Of no use to anybody, and it would be in the way for ever. It is kept for whoever wants to see it.
+        Err(e) if e.kind() == io::ErrorKind::InvalidData => {
+            installs.rename(file_name(&path), &installs, &format!("{integration}.broken"))?;
+            None
+        }
+        known => known?,
+    };
+    let Some(wanted) = change(known) else {
         return Ok(false);
     };
     write(&installs, file_name(&path), &wanted)?;
@@ -139,49 +196,14 @@ pub(crate) fn update(
 }
 
 fn write(installs: &Directory, name: &str, install: &Install) -> io::Result<()> {
-    let written = Written {
-        bot_token: install.bot_token.expose().to_owned(),
-        refresh_token: install.refresh_token.as_ref().map(|token| token.expose().to_owned()),
-        expires_at: install.expires_at,
-        team_id: install.team_id.clone(),
-        team_name: install.team_name.clone(),
-        bot_user: install.bot_user.clone(),
-        scopes: install.scopes.clone(),
-        installed_at: install.installed_at,
-        revoked: install.revoked.clone(),
-        events: install.events.clone(),
-    };
     let temporary = format!("{name}.new");
     // One that a crash left may be anybody's: it is made anew, never written into.
     let _ = installs.remove(&temporary);
     let mut file = installs.create(&temporary, 0o600)?;
-    serde_json::to_writer_pretty(&mut file, &written)?;
+    file.write_all(install.to_text()?.expose().as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()?;
     installs.rename(&temporary, installs, name)
-}
-
-/// Records that Slack ended the installation at a time, in Unix seconds. `false` when that isn't new: it ended already,
-/// the event was seen before, or is older than the installation, which came after it.
-pub(crate) fn revoke(
-    state_dir: &Path,
-    integration: &str,
-    reason: &str,
-    event: Option<&str>,
-    at: i64,
-) -> io::Result<bool> {
-    update(state_dir, integration, |known| {
-        let mut install = known?;
-        let is_known = event.is_some_and(|id| install.events.iter().any(|known| known == id));
-        if is_known || at < install.installed_at || install.revoked.is_some() {
-            return None;
-        }
-        install.revoked = Some(Revoked { reason: reason.to_owned(), at });
-        install.events.extend(event.map(str::to_owned));
-        let excess = install.events.len().saturating_sub(EVENTS_MAX);
-        install.events.drain(..excess);
-        Some(install)
-    })
 }
 
 #[cfg(test)]
@@ -202,6 +224,7 @@ mod tests {
             installed_at: 1000,
             revoked: None,
             events: Vec::new(),
+            version: 1,
         }
     }
 
@@ -221,16 +244,36 @@ mod tests {
     }
 
     #[test]
-    fn an_end_is_taken_once_and_never_for_a_later_installation() {
+    fn a_file_that_is_broken_is_put_aside_by_the_next_change() {
         let dir = tempfile::tempdir().unwrap();
-        let revoke = |event, at| revoke(dir.path(), "default", "app_uninstalled", Some(event), at).unwrap();
-        assert!(!revoke("Ev0", 1001), "nothing is installed");
         update(dir.path(), "default", |_| Some(some())).unwrap();
-        assert!(!revoke("Ev1", 999), "that was before");
-        assert!(revoke("Ev2", 1001) && !revoke("Ev2", 1001) && !revoke("Ev3", 1001));
-        update(dir.path(), "default", |old| Some(Install { events: old.unwrap().events, ..some() })).unwrap();
-        assert!(!revoke("Ev2", 2000), "told again after the next installation");
-        assert!(revoke("Ev4", 2000));
+        let path = path(dir.path(), "default");
+        fs::write(&path, "{").unwrap();
+        assert!(read(&path).is_err());
+        assert!(update(dir.path(), "default", |known| known.is_none().then(some)).unwrap());
+        assert_eq!(read(&path).unwrap(), Some(some()));
+        assert_eq!(fs::read_to_string(path.with_extension("broken")).unwrap(), "{");
+    }
+
+    #[test]
+    fn an_end_is_taken_once_and_never_for_a_later_installation() {
+        let revoked = |install: &Install, event, at| install.clone().revoked("app_uninstalled", Some(event), at);
+        assert_eq!(revoked(&some(), "Ev1", 999), None, "that was before");
+        let ended = revoked(&some(), "Ev2", 1001).unwrap();
+        assert!(revoked(&ended, "Ev2", 1001).is_none() && revoked(&ended, "Ev3", 1001).is_none());
+        let again = Install { events: ended.events, ..some() };
+        assert_eq!(revoked(&again, "Ev2", 2000), None, "told again after the next installation");
+        assert!(revoked(&again, "Ev4", 2000).is_some());
+    }
+
+    #[test]
+    fn a_file_of_an_older_version_is_read_and_each_change_is_the_next() {
+        let text = r#"{"bot_token": "xoxb-1", "team_id": "T1", "installed_at": 1000}"#;
+        let old = Install::from_text(text).unwrap();
+        assert_eq!(old.version, 0);
+        let next = old.clone().after(Some(&old));
+        assert_eq!((next.version, some().after(Some(&next)).version, some().after(None).version), (1, 2, 1));
+        assert_eq!(Install::from_text(next.to_text().unwrap().expose()).unwrap(), next);
     }
 
     #[test]

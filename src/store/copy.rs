@@ -3,7 +3,8 @@
 use super::db::{Connection, ToSql, Value};
 use super::{Store, StoreError};
 
-/// The tables, each after those that it refers to. What only nodes need (`lease`, `node`, `repair`, `slack_wait`) isn't copied.
+/// The tables, each after those that it refers to. What only nodes need (`install`, `install_state`,
+/// `lease`, `node`, `repair`, `slack_wait`) isn't copied.
 pub(super) const TABLES: [&str; 26] = [
     "notification",
     "digest",

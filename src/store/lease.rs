@@ -71,6 +71,8 @@ pub(crate) struct LeaseLook {
     pub(crate) newest_delivery: i64,
     /// How many nodes live.
     pub(crate) nodes: i64,
+    /// Another number than before: an installation was changed, or the database forgot a change.
+    pub(crate) installs: i64,
 }
 
 impl Store {
@@ -140,11 +142,13 @@ impl Store {
         let sql = format!(
             "SELECT until <= {clock} OR until > {clock} + ?2, EXISTS (SELECT 1 FROM action_request WHERE state <> 'done'
                AND state = 'new' AND due <= ?1), (SELECT COALESCE(MAX(id), 0) FROM delivery),
-               (SELECT COUNT(*) FROM node WHERE seen > {clock} - ?3) FROM lease WHERE name = 'deliver'"
+               (SELECT COUNT(*) FROM node WHERE seen > {clock} - ?3),
+               (SELECT CAST(COALESCE(SUM(version), 0) AS BIGINT) FROM install) FROM lease WHERE name = 'deliver'"
         );
         let read = |row: Row<'_>| {
             let (is_free, has_new_requests) = (row.get(0)?, row.get(1)?);
-            Ok(LeaseLook { is_free, has_new_requests, newest_delivery: row.get(2)?, nodes: row.get(3)? })
+            let (newest_delivery, nodes, installs) = (row.get(2)?, row.get(3)?, row.get(4)?);
+            Ok(LeaseLook { is_free, has_new_requests, newest_delivery, nodes, installs })
         };
         self.db.query_row(&sql, [now, AHEAD_MS, millis(NODE_MAX)], read)
     }

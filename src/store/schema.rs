@@ -5,14 +5,14 @@ mod server;
 
 pub(crate) use server::Made;
 #[cfg(test)]
-pub(super) use server::init_with;
+pub(super) use server::{STEPS, init_with};
 pub(super) use server::{check_server, init_server};
 
 use super::StoreError;
 use super::db::Connection;
 
 /// Each entry brings a database one version further. Never change one that was released; add another.
-const VERSIONS: [&str; 14] = [
+const VERSIONS: [&str; 15] = [
     "
 CREATE TABLE notification (
     seq INTEGER PRIMARY KEY,             -- order of import
@@ -199,6 +199,7 @@ CREATE TRIGGER audit_stays BEFORE DELETE ON audit
     VERSION_12,
     VERSION_13,
     VERSION_14,
+    VERSION_15,
 ];
 const VERSION_8: &str = include_str!("schema/version_8.sql");
 const VERSION_9: &str = include_str!("schema/version_9.sql");
@@ -207,6 +208,7 @@ const VERSION_11: &str = include_str!("schema/version_11.sql");
 const VERSION_12: &str = include_str!("schema/version_12.sql");
 const VERSION_13: &str = include_str!("schema/version_13.sql");
 const VERSION_14: &str = include_str!("schema/version_14.sql");
+const VERSION_15: &str = include_str!("schema/version_15.sql");
 /// From this version on reasons have their codes.
 const WITH_CODES: i64 = 8;
 

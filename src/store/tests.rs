@@ -4,6 +4,7 @@ mod audit;
 mod both;
 mod curve;
 mod history;
+mod install;
 mod lease;
 mod migration;
 mod origin;

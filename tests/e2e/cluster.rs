@@ -1,6 +1,7 @@
 //! Several listeners that share an outbox: one delivers, all take clicks, and any of them may die or be paused.
 
 mod alone;
+mod installs;
 mod nights;
 mod world;
 

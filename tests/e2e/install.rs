@@ -19,16 +19,16 @@ struct Office {
 }
 
 /// A browser's answer: its status, where it is sent, the cookie it was given, its text.
-struct Page {
-    status: u16,
-    to: String,
-    cookie: String,
+pub(crate) struct Page {
+    pub(crate) status: u16,
+    pub(crate) to: String,
+    pub(crate) cookie: String,
     policy: String,
-    html: String,
+    pub(crate) html: String,
 }
 
 /// Asks as a browser that follows nothing by itself.
-fn get(url: &str, cookie: &str) -> Page {
+pub(crate) fn get(url: &str, cookie: &str) -> Page {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .max_redirects(0)
         .max_redirects_will_error(false)

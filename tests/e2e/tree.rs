@@ -221,8 +221,8 @@ const RETIRED: [(&[&str], &str); 23] = [
     (&["talk", "scene", "hall", "story"], "prompt, setup context, panel, scenario"),
 ];
 
-/// `acts` is the configuration's key; a parser's `Word` is its own; a `StatusNote` is the one note.
-const ALLOWED: [&str; 4] = ["acts", "Act", "Word", "StatusNote"];
+/// `acts` is the configuration's key; a parser's `Word` is its own; a `StatusNote` is the one note; ring seals in place.
+const ALLOWED: [&str; 6] = ["acts", "Act", "Word", "StatusNote", "seal_in_place_append_tag", "open_in_place"];
 
 #[test]
 fn retired_words_dont_come_back() {

@@ -61,6 +61,16 @@ pub(super) const DATABASE: Section = Section {
         ),
         key("password", TEXT, "", "\"s3cret\"", "The role's password."),
         key("password_file", FILE, "", "\"db-password\"", "A file with the value of the key above."),
+        key(
+            "key_file",
+            FILE,
+            "",
+            "\"seal-key\"",
+            "Where a browser installs the app (client_id): a file with a key that the app's tokens are sealed with in the \
+             database, the same on all listeners. `openssl rand -base64 32` prints one. Of several lines the first seals and \
+             each opens: a new key is added to the end on all listeners first, then moved to the front; the old one can go \
+             when `ackbell doctor` says that nothing is sealed with it.",
+        ),
     ],
 };
 

@@ -2,16 +2,18 @@
 //! <https://docs.slack.dev/reference/events/tokens_revoked>): both come in any order, and may be repeated for up to
 //! a day.
 //!
-//! An installation's own file is marked, which is durable and counts once; the main loop sees the change and stops using
-//! the token. A token of the configuration can't be removed from there: its integration is paused until Slack accepts
-//! the token again.
+//! An installation is marked as ended, which is durable and counts once, at whichever node; the main loop of each sees the
+//! change and stops using the token. A token of the configuration can't be removed from there: its integration is paused
+//! until Slack accepts the token again.
 
 use crate::config::{Config, Integration};
+use crate::flow::installs::Installs;
 use crate::model::slack_error::{Reason, SlackError};
 use crate::model::time_text::utc;
 use crate::rules::manifest::at_its_site;
 use crate::slack::interaction::{Event, EventKind};
-use crate::state_dir::{installation, wake};
+use crate::state_dir::installation::Install;
+use crate::state_dir::wake;
 use crate::store::Store;
 use crate::system::clock;
 use log::{debug, error, info};
@@ -74,7 +76,10 @@ pub(super) fn handle(
         at_its_site(REINSTALL, &integration.api_url)
     };
     let is_news = if integration.is_installable() {
-        installation::revoke(&config.state_dir, name, reason, id, at).map_err(|e| e.to_string())?
+        let mut is_new = false;
+        let end = |known: Option<Install>| known?.revoked(reason, id, at).inspect(|_| is_new = true);
+        Installs::of(config, Some(store)).update(name, end).map_err(|e| e.to_string())?;
+        is_new
     } else {
         let is_new = seen.is_new(id);
         if is_new {

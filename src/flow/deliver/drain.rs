@@ -20,14 +20,15 @@ use crate::store::{Imported, NewDelivery, NewEntry, Store, StoreError, Subscript
 use crate::system::clock::millis;
 use log::{error, warn};
 use std::collections::HashSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How many names are listed at once: bounds memory with a million files, and the directory is read only now and then.
 const LIST_MAX: usize = 20_000;
 /// How many notifications one transaction imports.
 const BATCH: usize = 500;
-/// The same into a server, where all nodes wait for it: 5 ms away 500 took 6 s, and these take 0.7 s, at the same pace.
-const BATCH_SHARED: usize = 50;
+/// The same into a server, where all nodes wait for it: as many as take so long, and at least so many. 5 ms away 500 took 6 s.
+const HOLD: Duration = Duration::from_millis(300);
+pub(super) const BATCH_MIN: usize = 50;
 
 /// A spool file that isn't routed yet.
 pub(super) struct Unrouted {
@@ -61,8 +62,12 @@ impl Deliverer {
             imported += self.store.count_recoveries(self.now_ms())?;
             imported += usize::from(self.post_weekly()?);
         }
-        for batch in ids.chunks(if self.store.is_shared() { BATCH_SHARED } else { BATCH }) {
+        let mut rest = &ids[..];
+        while !rest.is_empty() {
+            let most = if self.store.is_shared() { self.batch } else { BATCH };
+            let (batch, later) = rest.split_at(most.min(rest.len()));
             imported += self.import(batch, &mut waiting)?;
+            rest = later;
         }
         Ok(imported)
     }
@@ -87,7 +92,9 @@ impl Deliverer {
         let ask = || objects.iter().for_each(|object| drop(self.store.followers(object)));
         let route = || unrouted.into_iter().map(|one| self.route(one)).collect::<Result<Vec<NewEntry>, DeliverError>>();
         let batch = self.store.ahead(ask, route)?;
+        let began = Instant::now();
         let imported = self.store.import(&batch, self.config.storm.window, now)?;
+        self.batch = fitting(batch.len(), began.elapsed());
         for (entry, imported) in batch.iter().zip(imported) {
             match imported {
                 Imported::New | Imported::Known => match &mut self.sent {
@@ -207,6 +214,12 @@ impl Deliverer {
         }
         Ok(())
     }
+}
+
+/// How many take [`HOLD`] where that many took so long.
+fn fitting(count: usize, took: Duration) -> usize {
+    let fitting = HOLD.as_micros().saturating_mul(count as u128) / took.as_micros().max(1);
+    usize::try_from(fitting).unwrap_or(BATCH).clamp(BATCH_MIN, BATCH)
 }
 
 /// Does the rest of `notify`'s work that needs the configuration.

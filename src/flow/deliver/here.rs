@@ -3,6 +3,7 @@
 use super::mentions::message_mode;
 use super::{CALL_MIN, DeliverError, Deliverer, PATIENCE_SHORT, TIDY_HERE, log_orphans};
 use crate::config::Config;
+use crate::flow::installs;
 use crate::rules::lease::RENEW_INTERVAL;
 use crate::state_dir::delivery_lock::DeliveryLock;
 use crate::state_dir::spool::Spool;
@@ -64,6 +65,10 @@ fn pass(config: &Config, env: &Environment, lock: &DeliveryLock, until: i64) -> 
     // What is in the outbox is delivered by the node that leads, if there is one.
     deliverer.drain()?;
     let holder = format!("notify on {}", config.listen.node);
+    // Perhaps no listener has run here since an installation was changed at another node.
+    for (name, install) in installs::sync(config, &deliverer.store, false)?.changed {
+        deliverer.config = deliverer.config.with_installation(&name, &install);
+    }
     loop {
         let Some((leadership, orphans)) = deliverer.store.take_lease(&holder, deliverer.now_ms())? else {
             return Ok(deliverer.spool.is_empty());

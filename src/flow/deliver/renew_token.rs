@@ -6,12 +6,19 @@
 //! of a newer installation. A crash between Slack's answer and the disk loses the new pair; the next deliverer asks
 //! again with the old one, which Slack grants for a short while. After that the token still works to its end, and the
 //! log says to install the app again before.
+//!
+//! Where nodes share the outbox the leader renews, and all this is said of the row in the database, which is written in the
+//! name of the lease. What the database doesn't take (it is away, or another node leads since) may be the only pair that
+//! Slack still knows: it is kept in this node's file, and offered to the database again, which takes it unless the row was
+//! renewed meanwhile (`flow/installs`).
 
 use super::Deliverer;
+use crate::flow::installs::{InstallError, Installs};
 use crate::model::outcome::Outcome;
+use crate::model::time_text::utc;
 use crate::slack::api::Client;
 use crate::slack::oauth;
-use crate::state_dir::installation::{self, Install};
+use crate::state_dir::installation::Install;
 use crate::system::clock::millis;
 use log::{error, info, warn};
 use std::time::Duration;
@@ -29,7 +36,7 @@ const CALL_MAX: Duration = Duration::from_secs(5);
 pub(super) struct Renewal {
     /// Unix ms; not before.
     due: i64,
-    /// Slack gave it, and it couldn't be written to disk yet.
+    /// Slack gave it, and it couldn't be written anywhere yet.
     unsaved: Option<(Install, Install)>,
 }
 
@@ -50,7 +57,7 @@ impl Deliverer {
             }
             let pair = renewal.unsaved.take();
             if let Err((why, pause)) = self.renew_one(&name, &old, pair, budget.min(CALL_MAX)) {
-                let end = crate::model::time_text::utc(old.expires_at.unwrap_or(0));
+                let end = utc(old.expires_at.unwrap_or(0));
                 let renewal = self.renewals.entry(name.clone()).or_default();
                 renewal.due = now.saturating_add(millis(pause));
                 if self.last_logged.insert(format!("renewal of {name}"), why.clone()).as_ref() == Some(&why) {
@@ -73,18 +80,11 @@ impl Deliverer {
         pair: Option<(Install, Install)>,
         budget: Duration,
     ) -> Result<(), (String, Duration)> {
-        let unwritable = |e: std::io::Error| (format!("its file can't be written: {e}"), RETRY);
+        let unwritable = |e: &InstallError| (e.to_string(), RETRY);
         let (old, new) = if let Some(pair) = pair {
             pair
         } else {
-            let mut current = None;
-            let state_dir = &self.config.state_dir;
-            let keep = |known: Option<Install>| {
-                current.clone_from(&known);
-                known
-            };
-            installation::update(state_dir, name, keep).map_err(unwritable)?;
-            match current {
+            match self.installs().update(name, |known| known).map_err(|e| unwritable(&e))? {
                 Some(current) if current.refresh_token == old.refresh_token => {}
                 // Another deliverer or a browser was here.
                 Some(current) => {
@@ -99,28 +99,42 @@ impl Deliverer {
             let granted = oauth::refresh(&client, old, self.now_ms() / 1000, budget);
             (old.clone(), granted.map_err(|outcome| when(&outcome))?)
         };
-        let mut newest = None;
         let replace = |known: Option<Install>| {
-            newest.clone_from(&known);
             let same = known.filter(|known| known.refresh_token == old.refresh_token)?;
-            newest = Some(Install { revoked: same.revoked, events: same.events, ..new.clone() });
-            newest.clone()
+            Some(Install { revoked: same.revoked, events: same.events, ..new.clone() })
         };
-        if let Err(e) = installation::update(&self.config.state_dir, name, replace) {
-            self.renewals.entry(name.to_owned()).or_default().unsaved = Some((old, new));
-            return Err(unwritable(e));
+        match self.installs().update(name, replace) {
+            Ok(Some(newest)) => {
+                let end = utc(newest.expires_at.unwrap_or(0));
+                info!("token renewed integration={name} ends={end:?}");
+                self.use_installation(name, &newest);
+                Ok(())
+            }
+            Ok(None) => Ok(()),
+            Err(e) => {
+                if self.installs().are_shared() && self.keep_here(name, &new, replace) {
+                    let why = format!(
+                        "Slack gave the next token, and the database didn't take it: {e}; it is kept here, and offered again"
+                    );
+                    return Err((why, RETRY));
+                }
+                self.renewals.entry(name.to_owned()).or_default().unsaved = Some((old, new));
+                Err(unwritable(&e))
+            }
         }
-        if let Some(newest) = newest {
-            info!(
-                "token renewed integration={name} ends={:?}",
-                crate::model::time_text::utc(newest.expires_at.unwrap_or(0))
-            );
-            self.use_installation(name, &newest);
-        }
-        Ok(())
     }
 
-    /// Uses the installation that the file has now.
+    /// Keeps a pair in this node's file; whether it is there.
+    fn keep_here(&self, name: &str, new: &Install, replace: impl FnOnce(Option<Install>) -> Option<Install>) -> bool {
+        let kept = self.installs().update_file(name, replace).ok().flatten();
+        kept.is_some_and(|kept| kept.refresh_token == new.refresh_token)
+    }
+
+    fn installs(&self) -> Installs<'_> {
+        Installs::of(&self.config, Some(&self.store))
+    }
+
+    /// Uses the installation that counts now.
     fn use_installation(&mut self, name: &str, install: &Install) {
         self.last_logged.remove(&format!("renewal of {name}"));
         // Whatever Slack says of its life: never one renewal after the other.

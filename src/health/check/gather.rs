@@ -3,7 +3,7 @@
 //! One thread looks, part after part; whoever waits takes what is there when the time is up. A disk that hangs hangs
 //! that thread alone, and the process ends without it.
 
-use super::{ClosedState, CommandTransport, Configured, Facts, Listener, Spool, Unread};
+use super::{ClosedState, CommandTransport, Configured, Facts, Listener, Spool, Unread, installs};
 use crate::config::lenient::state_dirs;
 use crate::config::{self, Config, Flavor, Integration, LivestatusAddress, LoadError, OutboxAt};
 use crate::monitoring::error::SendError;
@@ -81,9 +81,11 @@ fn look(facts: &Mutex<Facts>, path: Option<&PathBuf>, audit_head: Option<&str>, 
     let store = store.ok().flatten();
     let origins = origins(store.as_ref(), &config, now);
     let nodes = nodes(store.as_ref());
+    let installs = store.as_ref().map_or_else(Vec::new, |store| installs::look(&config, store));
     put(&mut |facts| {
         facts.origins.clone_from(&origins);
         (facts.nodes, facts.node) = (nodes.clone(), config.listen.node.clone());
+        facts.installs.clone_from(&installs);
         facts.machine = machine(&config.state_dir);
     });
     let mut cores: Vec<config::Core> = config.cores.iter().flat_map(config::Core::members).collect();

@@ -33,6 +33,7 @@ fn well() -> Facts {
         dangers: Vec::new(),
         origins: BTreeMap::new(),
         nodes: Vec::new(),
+        installs: Vec::new(),
         node: "a".into(),
         machine: String::new(),
     }

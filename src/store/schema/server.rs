@@ -12,8 +12,20 @@ const BASE: &str = include_str!("postgres.sql");
 /// The version that is.
 const BASE_VERSION: usize = 14;
 /// Each brings an outbox one version further, as the file's version of that number does.
-const STEPS: [&str; 0] = [];
+pub(in crate::store) const STEPS: [&str; 1] = [include_str!("postgres_15.sql")];
 const _: () = assert!(VERSIONS.len() == BASE_VERSION + STEPS.len(), "each version of the file has its step here");
+/// Whoever has the rights for daily work has them to new tables, too: nodes that are upgraded next need them at once.
+const RIGHTS: &str = "DO $$
+DECLARE one RECORD;
+BEGIN
+    FOR one IN SELECT DISTINCT g.grantee, t.tablename FROM information_schema.role_table_grants g, pg_tables t
+        WHERE g.table_schema = current_schema() AND g.table_name = 'lease' AND g.privilege_type = 'UPDATE'
+          AND g.grantee NOT IN (current_user, 'PUBLIC')
+          AND t.schemaname = current_schema() AND t.tableowner = current_user AND t.tablename <> 'meta'
+    LOOP
+        EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO %I', one.tablename, one.grantee);
+    END LOOP;
+END $$";
 /// The oldest program that may work with an outbox of the newest version. A step that only adds doesn't raise it.
 const OLDEST: i64 = 14;
 
@@ -79,6 +91,9 @@ pub(in crate::store) fn init_with(db: &Connection, steps: &[&str]) -> Result<Mad
     }
     let sql = "UPDATE meta SET version = ?1, oldest = CASE WHEN oldest > ?2 THEN oldest ELSE ?2 END WHERE version < ?1";
     let has_moved = db.execute(sql, [newest, OLDEST])? > 0;
+    if has_moved {
+        link.batch(RIGHTS)?;
+    }
     transaction.commit()?;
     Ok(match (is_new, has_added || has_moved) {
         (true, _) => Made::New,

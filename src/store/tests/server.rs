@@ -392,6 +392,11 @@ fn the_role_for_daily_work_needs_the_printed_rights_and_can_do_no_more() {
         assert!(store.db.batch(forbidden).is_err(), "{forbidden}");
     }
     assert!(store.db.execute("DELETE FROM audit", []).is_err(), "the audit only grows");
+    // A table of a later version, too, without another word.
+    let steps = [&schema::STEPS[..], &["CREATE TABLE later (n BIGINT)"]].concat();
+    assert_eq!(schema::init_with(&owner.db, &steps).unwrap(), Made::Updated);
+    store.db.execute("INSERT INTO later (n) VALUES (1)", []).unwrap();
+    assert!(store.db.batch("UPDATE meta SET oldest = 99").is_err());
 }
 
 /// A change of what is right, and what is said about it.

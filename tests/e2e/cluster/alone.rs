@@ -15,6 +15,11 @@ fn a_full_spool_is_imported_in_short_transactions() {
     let cluster = Cluster::prepare(Arc::clone(Postgres::shared()), 1, "");
     cluster.sql("UPDATE lease SET until = CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) + 15000");
     spool(&cluster.nodes[0].site, (0..120).map(|number| format!("web{number}")));
+    // Each takes 10 ms.
+    cluster.sql(
+        "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.01); RETURN NEW; END $$;
+         CREATE TRIGGER slowly BEFORE INSERT ON notification FOR EACH ROW EXECUTE FUNCTION slowly()",
+    );
     cluster.nodes[0].notify("PROBLEM", "web120", "Disk", "CRITICAL", "full");
     let transactions = "SELECT COUNT(*) FROM notification GROUP BY CAST(xmin AS TEXT) ORDER BY 1 DESC";
     assert_eq!(cluster.sql(transactions), "50\n50\n21");

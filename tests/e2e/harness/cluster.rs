@@ -8,6 +8,7 @@ use super::sandbox::{Sandbox, by_token};
 use super::site::Site;
 use super::wait;
 use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -63,6 +64,13 @@ impl Node {
         format!("http://127.0.0.1:{}/slack/request", self.port)
     }
 
+    /// Its key file, of these lines.
+    pub(crate) fn seal_with(&self, keys: &str) {
+        let path = self.site.dir.path().join("key-file");
+        std::fs::write(&path, keys).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    }
+
     /// `notify` on its machine, for a service of the played core.
     #[track_caller]
     pub(crate) fn notify(&self, kind: &str, host: &str, service: &str, state: &str, output: &str) {
@@ -95,6 +103,32 @@ impl Cluster {
 
     /// The same before any of them runs, with a server.
     pub(crate) fn prepare(postgres: Arc<Postgres>, count: usize, more: &str) -> Self {
+        let cluster = Self::prepare_with(postgres, count, more, by_token);
+        cluster.make_tables();
+        cluster
+    }
+
+    /// The same with an app that a browser is to install, once for all nodes: `key-file` beside each one's configuration.
+    pub(crate) fn prepare_installable(count: usize, key: &str) -> Self {
+        let cluster = Self::prepare_with(Arc::clone(Postgres::shared()), count, "", |sandbox| {
+            format!(
+                "[slack]\nclient_id = \"1111.2222\"\nclient_secret = \"sandbox-client-secret\"\n\
+                 api_url = \"{sandbox}/api/\"\nchannel = \"#ops\"\n"
+            )
+        });
+        for node in &cluster.nodes {
+            node.seal_with(key);
+            let config = std::fs::read_to_string(node.site.config()).unwrap();
+            let config = config.replacen("[database]\n", "[database]\nkey_file = \"key-file\"\n", 1);
+            let public = format!("{PUBLIC_URL}\nnode = ");
+            std::fs::write(node.site.config(), config.replacen("node = ", &public, 1)).unwrap();
+        }
+        cluster.make_tables();
+        cluster.sandbox.tell("state", &json!({"oauth": {"redirect_url": "https://alerts.example.com/slack_oauth"}}));
+        cluster
+    }
+
+    fn prepare_with(postgres: Arc<Postgres>, count: usize, more: &str, slack: impl Fn(&str) -> String) -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let database = format!("cluster{}", NEXT.fetch_add(1, Ordering::Relaxed));
         postgres.create(&database);
@@ -102,12 +136,16 @@ impl Cluster {
         let sandbox = Sandbox::start(&["--burst", "500"]);
         let core_dir = tempfile::tempdir().unwrap();
         let core = PlayedCore::start(core_dir.path());
-        let nodes = (0..count).map(|number| node(number, &sandbox, core_dir.path(), &url, more)).collect();
+        let slack = slack(&sandbox.url);
+        let nodes = (0..count).map(|number| node(number, &slack, core_dir.path(), &url, more)).collect();
         let cluster = Self { nodes, core, sandbox, postgres, database, core_dir };
-        let done = cluster.nodes[0].site.run(&["database", "init"]);
-        assert!(done.status.success(), "{}", text(&done.stderr));
         cluster.clicks_reach(0);
         cluster
+    }
+
+    fn make_tables(&self) {
+        let done = self.nodes[0].site.run(&["database", "init"]);
+        assert!(done.status.success(), "{}", text(&done.stderr));
     }
 
     /// This node reaches its database through a proxy.
@@ -220,9 +258,11 @@ impl Cluster {
     }
 }
 
-fn node(number: usize, sandbox: &Sandbox, core: &Path, url: &str, more: &str) -> Node {
+/// Where a browser reaches the nodes, whichever answers.
+const PUBLIC_URL: &str = "public_url = \"https://alerts.example.com\"";
+
+fn node(number: usize, slack: &str, core: &Path, url: &str, more: &str) -> Node {
     let (name, port) = (char::from(b'a' + u8::try_from(number).unwrap()).to_string(), free_port());
-    let slack = by_token(&sandbox.url);
     let core = core.display();
     let config = format!(
         "{slack}signing_secret = \"sandbox-signing-secret\"\n[database]\nurl = \"{url}\"\n\
