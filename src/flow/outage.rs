@@ -111,8 +111,8 @@ impl OutageAnnouncer {
     /// The integrations that tell of it, also those that are gone from the configuration.
     fn names(&self) -> BTreeSet<String> {
         let enabled = self.config.integrations.iter().filter(|integration| integration.enabled);
-        let told = self.announced.iter().flat_map(|announced| announced.messages.keys());
-        enabled.map(|integration| &integration.name).chain(told).cloned().collect()
+        let announced = self.announced.iter().flat_map(|announced| announced.messages.keys());
+        enabled.map(|integration| &integration.name).chain(announced).cloned().collect()
     }
 
     fn moment(&self, name: &str, database: Database<u64>, waiting: usize) -> Moment {
@@ -142,7 +142,7 @@ impl OutageAnnouncer {
         let since = self.announced.as_ref().map_or_else(|| now().saturating_sub(lasted), |announced| announced.since);
         let worst = worst.get_or_init(|| self.worst());
         let called = self.say(integration, posted.as_ref(), &away(&host(), since, waiting, worst.as_deref()));
-        if let Some(message) = self.note(name, called) {
+        if let Some(message) = self.record_call(name, called) {
             let announced =
                 self.announced.get_or_insert_with(|| AnnouncedOutage { since, ..AnnouncedOutage::default() });
             announced.waited = announced.waited.max(waiting);
@@ -159,7 +159,7 @@ impl OutageAnnouncer {
             // Of one that is gone from the configuration nobody can edit the message.
             None => Called::At(message.posted.clone()),
         };
-        if let Some(message) = self.note(name, called)
+        if let Some(message) = self.record_call(name, called)
             && let Some(announced) = &mut self.announced
         {
             announced.messages.insert(name.to_owned(), OutageMessage { is_ended: true, ..message });
@@ -214,7 +214,7 @@ impl OutageAnnouncer {
     }
 
     /// Remembers when it may call again; the message, if the call went well.
-    fn note(&mut self, name: &str, called: Called) -> Option<OutageMessage> {
+    fn record_call(&mut self, name: &str, called: Called) -> Option<OutageMessage> {
         let calls = self.calls.entry(name.to_owned()).or_default();
         if let Called::Rests(after) = called {
             calls.rests_until = Some(Instant::now() + after);

@@ -155,11 +155,11 @@ impl Senders {
         error!(
             "delivery interrupted integration={label} reason={reason:?} action=retry after_seconds={seconds} kept=all"
         );
-        let mut note = StatusNote::now(reason);
+        let mut failure = StatusNote::now(reason);
         let before = self.failing.get(names).filter(|(_, last)| now.duration_since(*last) < SAME_WITHIN);
-        note.at = before.map_or(note.at, |(since, _)| *since);
-        self.failing.insert(names.clone(), (note.at, now));
-        State::Resting(note, now + ERROR_PAUSE)
+        failure.at = before.map_or(failure.at, |(since, _)| *since);
+        self.failing.insert(names.clone(), (failure.at, now));
+        State::Resting(failure, now + ERROR_PAUSE)
     }
 
     /// There may be something to send.

@@ -155,7 +155,7 @@ impl ListenerStatus {
     /// Delivery is interrupted, since when it first was, whatever the reason is now.
     pub(crate) fn interrupted_by(&mut self, reason: String) {
         match &mut self.interrupted {
-            Some(note) => note.reason = reason,
+            Some(failure) => failure.reason = reason,
             none => *none = Some(StatusNote::now(reason)),
         }
     }
