@@ -56,6 +56,8 @@
 //! - Where nodes share an outbox, whoever sends needs a [`store::Leadership`] to claim a message: the delivery lock of a file,
 //!   or the lease of a database. Every write in its name is refused once another node has the lease, and a call to Slack that
 //!   doesn't end before that isn't made ([`rules::lease`]). What is sent all the same is repaired (`store/repair`).
+//! - An installation by a browser is changed by [`flow::installs`] alone: where nodes share an outbox, in its sealed row first
+//!   (`store/install`), then in this node's file, which everything reads.
 //! - The wake-up datagram is a hint: without it messages come later, and nothing else changes.
 //! - One retry layer (`rules/retry`), one place that classifies answers (`slack/outcome`), one table of Slack's limits
 //!   (`slack/limits`), one redaction (`system/secret`).
