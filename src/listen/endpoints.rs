@@ -147,7 +147,11 @@ impl Endpoints {
 
     /// `GET /healthz`: the problem, if there is one. Its details are in the log and in `check`, as anybody may ask here.
     pub(super) fn problem(&self) -> Option<&'static str> {
-        self.status.interrupted().map(|_| "delivery is interrupted, the log says why")
+        if self.status.interrupted().is_some() {
+            return Some("delivery is interrupted, the log says why");
+        }
+        // One that neither leads nor has anything to import meets its database nowhere else, and can take no click.
+        self.node.unseen().map(|_| "this listener can't reach its database")
     }
 
     /// `GET /metrics`, in Prometheus's text format; the HTTP server adds its own.

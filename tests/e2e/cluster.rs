@@ -325,6 +325,12 @@ fn a_node_without_its_database_or_its_disk_holds_up_nobody() {
     cluster.rests();
     assert_eq!(cluster.core.count("ACKNOWLEDGE_SVC_PROBLEM", "web01", "Disk"), 1, "{}", cluster.logs());
 
+    // One that does nothing just now says so too when it can't reach the database: whoever hands on clicks asks it.
+    proxy.set(Way::Refuse);
+    wait::until("the idle node is unwell", || cluster.nodes[0].health() == 503);
+    proxy.set(Way::Pass);
+    wait::until("it is well again", || cluster.nodes[0].health() == 200);
+
     // The leader's disk fails.
     let (spool, aside) = (cluster.nodes[1].site.state("spool/new"), cluster.nodes[1].site.state("spool/aside"));
     std::fs::rename(&spool, &aside).unwrap();

@@ -27,7 +27,7 @@ const LIST_MAX: usize = 20_000;
 /// How many notifications one transaction imports.
 const BATCH: usize = 500;
 /// The same into a server, where all nodes wait for it: as many as take so long, and at least so many. 5 ms away 500 took 6 s.
-const HOLD: Duration = Duration::from_millis(300);
+const LOCKED_FOR: Duration = Duration::from_millis(300);
 pub(super) const BATCH_MIN: usize = 50;
 
 /// A spool file that isn't routed yet.
@@ -216,9 +216,9 @@ impl Deliverer {
     }
 }
 
-/// How many take [`HOLD`] where that many took so long.
+/// How many take [`LOCKED_FOR`] where that many took so long.
 fn fitting(count: usize, took: Duration) -> usize {
-    let fitting = HOLD.as_micros().saturating_mul(count as u128) / took.as_micros().max(1);
+    let fitting = LOCKED_FOR.as_micros().saturating_mul(count as u128) / took.as_micros().max(1);
     usize::try_from(fitting).unwrap_or(BATCH).clamp(BATCH_MIN, BATCH)
 }
 

@@ -64,6 +64,12 @@ impl Node {
         format!("http://127.0.0.1:{}/slack/request", self.port)
     }
 
+    /// The status of `/healthz`.
+    pub(crate) fn health(&self) -> u16 {
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        agent.get(format!("http://127.0.0.1:{}/healthz", self.port)).call().unwrap().status().as_u16()
+    }
+
     /// Its key file, of these lines.
     pub(crate) fn seal_with(&self, keys: &str) {
         let path = self.site.dir.path().join("key-file");
