@@ -132,6 +132,7 @@ fn a_browser_installs_once_for_all_listeners_and_slack_ends_it_for_all() {
     assert_eq!(page.status, 200, "{}\n{}", page.html, cluster.logs());
     cluster.expect("CRITICAL: Disk on web02");
     cluster.rests();
+    cluster.wait_for_newest_token();
 
     another_key(&cluster);
     cluster.sandbox.assert_respected();
