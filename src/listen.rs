@@ -188,7 +188,7 @@ fn deliver(
     notifier: &Notifier,
 ) -> Result<(), DeliverError> {
     let mut deliverer = Deliverer::open(current.config.clone(), env.clone(), PATIENCE_LONG, lock)?;
-    deliverer.keep_sent_files();
+    deliverer.keep_sent_files(true);
     current.endpoints.start_callback(&current.config, env);
     deliverer.watch_exit(&signals.stop);
     let mut leading = LeadingThreads::default();

@@ -93,23 +93,18 @@ mod tests {
     fn a_wait_is_kept_and_known_while_another_thread_asks() {
         let directory = tempfile::tempdir().unwrap();
         let (waits, (asks, asked)) = (waits(&directory, ""), channel());
+        let ask = || {
+            waits.with(|_| {
+                asks.send(()).unwrap();
+                sleep(Duration::from_millis(200));
+                Ok(())
+            })
+        };
         scope(|threads| {
-            threads.spawn(|| {
-                waits.with(|_| {
-                    asks.send(()).unwrap();
-                    sleep(Duration::from_millis(200));
-                    Ok(())
-                })
-            });
+            threads.spawn(ask);
             asked.recv_timeout(Duration::from_secs(20)).unwrap();
             waits.keep("default", "users.info", Duration::from_secs(60));
-            threads.spawn(|| {
-                waits.with(|_| {
-                    asks.send(()).unwrap();
-                    sleep(Duration::from_millis(200));
-                    Ok(())
-                })
-            });
+            threads.spawn(ask);
             asked.recv_timeout(Duration::from_secs(20)).unwrap();
             let left = waits.left("default", "users.info");
             assert!(left > Duration::from_secs(10), "{left:?}");

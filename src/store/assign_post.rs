@@ -58,6 +58,8 @@ pub(super) struct PostAssigner<'a> {
     pub(super) now: i64,
     /// A new problem can wait until then, with others; Unix ms.
     pub(super) deferred: Option<i64>,
+    /// Later words about the object are known: where it has a message, this one changes nothing of that.
+    pub(super) is_history: bool,
 }
 
 /// The newest message about an object in a queue.
@@ -88,6 +90,9 @@ impl PostAssigner<'_> {
         let Some(mut newest) = self.newest(&notification.object_key())? else {
             return self.begin(notification, taking, None);
         };
+        if self.is_history {
+            return self.record(&newest, notification, Novelty::Older);
+        }
         // A digest that can't be edited is a list of the problems that came together; a later one has its own message.
         newest.digest = newest.digest.filter(|id| self.mode.is_editable() || newest.is_deferred || taking == Some(*id));
         let is_another = newest.problem.is_another(notification);

@@ -1,6 +1,6 @@
 //! The same notification for several contacts: a core runs one command per contact, a channel must show it once.
 
-use super::db::{OptionalExtension, Transaction, named_params};
+use super::db::{OptionalExtension, Transaction, named_params, params};
 use super::delivery_queue::DeliveryQueue;
 use super::{HISTORY, StoreError};
 use crate::model::incoming::Incoming;
@@ -49,6 +49,23 @@ pub(super) fn contact(incoming: &Incoming) -> &str {
 /// The host that ran `notify`; empty where nobody said it.
 pub(super) fn origin(incoming: &Incoming) -> &str {
     incoming.notification().map_or("", |notification| notification.origin.as_str())
+}
+
+/// Whether the same host told a later state of the object, which is known: one that a failover forgot is offered again after
+/// what came since.
+pub(super) fn is_history(
+    db: &Transaction<'_>,
+    incoming: &Incoming,
+    seq: i64,
+    received: i64,
+) -> Result<bool, StoreError> {
+    let Incoming::Notification(notification) = incoming else { return Ok(false) };
+    let object = notification.object_key();
+    let state = |kind: &Kind| format!("{object}\u{1e}{}\u{1e}", kind.name());
+    let sql = "SELECT 1 FROM notification n WHERE n.object = ?1 AND n.seq < ?2 AND n.received > ?3 AND n.origin = ?4
+                 AND (substr(n.duplicate_key, 1, length(?5)) = ?5 OR substr(n.duplicate_key, 1, length(?6)) = ?6) LIMIT 1";
+    let values = params![object, seq, received, notification.origin, state(&Kind::Problem), state(&Kind::Recovery)];
+    Ok(db.prepare_cached(sql)?.query_row(values, |_| Ok(())).optional()?.is_some())
 }
 
 /// Whether the same notification of the same origin already has a delivery in this queue, for another contact. What another

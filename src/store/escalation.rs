@@ -297,7 +297,7 @@ pub(super) fn enqueue_notice(
     now: i64,
 ) -> Result<(), StoreError> {
     let object = incoming.object_key();
-    let assigner = PostAssigner { db, queue, mode, quiet, now, deferred: None };
+    let assigner = PostAssigner { db, queue, mode, quiet, now, deferred: None, is_history: false };
     let row = NewDeliveryRow {
         seq,
         queue: queue.clone(),

@@ -148,6 +148,7 @@ fn assign_orphan(db: &Connection, row: Row<'_>) -> Result<(), StoreError> {
         quiet: Duration::ZERO,
         now: since,
         deferred: None,
+        is_history: false,
     };
     let new = NewDeliveryRow {
         seq: row.get(1)?,

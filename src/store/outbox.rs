@@ -35,6 +35,8 @@ pub(crate) struct NewEntry {
     pub(crate) deliveries: Vec<NewDelivery>,
     /// The hosts that have no way but through this one, if it is about a host.
     pub(crate) behind: BTreeSet<String>,
+    /// It was imported before, and is offered again as a failover may have forgotten it.
+    pub(crate) is_repeated: bool,
 }
 
 /// A delivery to be made of an imported entry.
@@ -240,8 +242,14 @@ pub(super) fn keep_direct_message(
         deferred: None,
     };
     let incoming = Incoming::DirectMessage(message.clone());
-    let entry =
-        NewEntry { id: SpoolId::fresh(), received: now, incoming, deliveries: vec![waiting], behind: BTreeSet::new() };
+    let entry = NewEntry {
+        id: SpoolId::fresh(),
+        received: now,
+        incoming,
+        deliveries: vec![waiting],
+        behind: BTreeSet::new(),
+        is_repeated: false,
+    };
     Import { db, quiet, now }.entries(&[entry]).map(drop)
 }
 
@@ -309,6 +317,7 @@ impl Import<'_> {
                     quiet: self.quiet,
                     now: self.now,
                     deferred: *deferred,
+                    is_history: false,
                 };
                 assigner.ask(&entry.incoming);
             }
@@ -318,7 +327,10 @@ impl Import<'_> {
     fn entry(self, entry: &NewEntry, seq: i64) -> Result<(), StoreError> {
         let NewEntry { incoming, deliveries, .. } = entry;
         let object = incoming.object_key();
-        if let Incoming::Notification(notification) = incoming {
+        let is_history = entry.is_repeated && duplicate::is_history(self.db, incoming, seq, entry.received)?;
+        if let Incoming::Notification(notification) = incoming
+            && !is_history
+        {
             let first = deliveries.iter().find_map(NewDelivery::destination);
             let heard = Heard {
                 notification,
@@ -330,12 +342,19 @@ impl Import<'_> {
             history::hear(self.db, &heard)?;
         }
         for delivery in deliveries {
-            self.delivery(entry, seq, &object, delivery)?;
+            self.delivery(entry, (seq, is_history), &object, delivery)?;
         }
         Ok(())
     }
 
-    fn delivery(self, entry: &NewEntry, seq: i64, object: &str, delivery: &NewDelivery) -> Result<(), StoreError> {
+    /// `is_history`: see [`duplicate::is_history`].
+    fn delivery(
+        self,
+        entry: &NewEntry,
+        (seq, is_history): (i64, bool),
+        object: &str,
+        delivery: &NewDelivery,
+    ) -> Result<(), StoreError> {
         let Self { db, quiet, now } = self;
         let row = |queue: &DeliveryQueue, mentions: String, annotation: &Option<String>| NewDeliveryRow {
             seq,
@@ -360,7 +379,7 @@ impl Import<'_> {
                 }
                 let cause = CauseChange::watch(db, queue, entry, *mode)?;
                 row.enqueue(
-                    &PostAssigner { db, queue, mode: *mode, quiet, now, deferred: *deferred },
+                    &PostAssigner { db, queue, mode: *mode, quiet, now, deferred: *deferred, is_history },
                     &entry.incoming,
                 )?;
                 cause.map_or(Ok(()), |cause| cause.show(&row, now))

@@ -262,7 +262,15 @@ impl Recorder<'_> {
             .collect::<Result<Vec<_>, _>>()?;
         let there =
             "SELECT 1 FROM delivery WHERE notification = ?1 AND integration = ?2 AND target = ?3 AND state <> 'dead'";
-        let assigner = PostAssigner { db: self.db, queue, mode, quiet: self.quiet, now: self.now, deferred: None };
+        let assigner = PostAssigner {
+            db: self.db,
+            queue,
+            mode,
+            quiet: self.quiet,
+            now: self.now,
+            deferred: None,
+            is_history: false,
+        };
         let is_there = |row: &NewDeliveryRow| {
             let values = params![row.seq, queue.integration, queue.target];
             self.db.query_row(there, values, |_| Ok(())).optional()

@@ -134,7 +134,15 @@ impl Store {
             let owner = new_owner(&incoming);
             let queues = queues_of(&transaction, object)?;
             for queue in &queues {
-                let assigner = PostAssigner { db: &transaction, queue, mode: mode(queue), quiet, now, deferred: None };
+                let assigner = PostAssigner {
+                    db: &transaction,
+                    queue,
+                    mode: mode(queue),
+                    quiet,
+                    now,
+                    deferred: None,
+                    is_history: false,
+                };
                 show_in(&assigner, seq, object, &incoming, owner.as_deref())?;
             }
             if let (Some(owner), Some(first)) = (owner, queues.first()) {

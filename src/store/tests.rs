@@ -73,7 +73,7 @@ fn delivered() -> RecordedOutcome {
 fn new_entry(spool: &Spool, received: i64, notification: &Notification, delivery: NewDelivery) -> NewEntry {
     let incoming = Incoming::Notification(notification.clone());
     let id = spool.put(&Entry { received, incoming: incoming.clone() }).unwrap();
-    NewEntry { id, received, incoming, deliveries: vec![delivery], behind: BTreeSet::new() }
+    NewEntry { id, received, incoming, deliveries: vec![delivery], behind: BTreeSet::new(), is_repeated: false }
 }
 
 /// A store with these notifications in it, received at those times.
@@ -172,7 +172,13 @@ fn a_file_that_comes_again_after_its_delivery_is_not_sent_again() {
     let id = Spool::new(directory.path()).oldest(1).unwrap().remove(0);
     let incoming = Incoming::Notification(notification("a", "1"));
     let deliveries = vec![waiting(MessageMode::WriteOnce)];
-    store.import(&[NewEntry { id, received: 0, incoming, deliveries, behind: BTreeSet::new() }], QUIET, 9).unwrap();
+    store
+        .import(
+            &[NewEntry { id, received: 0, incoming, deliveries, behind: BTreeSet::new(), is_repeated: false }],
+            QUIET,
+            9,
+        )
+        .unwrap();
     assert_eq!(store.queues().unwrap(), []);
 }
 

@@ -63,6 +63,7 @@ impl Store {
                 quiet: Duration::ZERO,
                 now,
                 deferred: None,
+                is_history: false,
             };
             row.enqueue(&assigner, &incoming)?;
         }

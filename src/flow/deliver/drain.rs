@@ -164,7 +164,8 @@ impl Deliverer {
             }
         }
         let behind = incoming.notification().map(|notification| self.behind(notification)).unwrap_or_default();
-        Ok(NewEntry { id, received, incoming, deliveries, behind })
+        let is_repeated = self.sent.as_ref().is_some_and(|sent| sent.offers(&id));
+        Ok(NewEntry { id, received, incoming, deliveries, behind, is_repeated })
     }
 
     /// Puts the people who are on call now into the place of their plan.

@@ -62,6 +62,7 @@ fn pass(config: &Config, env: &Environment, lock: &DeliveryLock, until: i64) -> 
     if deliverer.leadership.is_some() {
         return deliver_all(&mut deliverer, lock, until);
     }
+    deliverer.keep_sent_files(false);
     // What is in the outbox is delivered by the node that leads, if there is one.
     deliverer.drain()?;
     let holder = format!("notify on {}", config.listen.node);

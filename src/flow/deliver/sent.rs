@@ -8,7 +8,7 @@ use super::DeliverError;
 use crate::state_dir::spool::{Spool, SpoolId};
 use crate::system::clock::millis;
 use log::warn;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 /// No standby that somebody promotes is further behind.
@@ -25,6 +25,10 @@ pub(super) struct Sent {
     files: VecDeque<(Instant, SpoolId)>,
     /// The number of the connection by which all of them were offered last.
     put_back_on: Option<u64>,
+    /// Those that were offered and aren't imported yet. After a crash meanwhile they count as any other file.
+    offered: BTreeSet<SpoolId>,
+    /// It offers them; else it only adds to them.
+    is_lasting: bool,
 }
 
 impl Sent {
@@ -32,25 +36,39 @@ impl Sent {
     /// forgets in time what it had: what was received long before is not news to anybody.
     /// `now_s`: Unix seconds.
     pub(super) fn new(spool: &Spool, now_s: i64) -> Self {
-        let (now, oldest) = (Instant::now(), now_s.saturating_sub(millis(RECEIVED) / 1000));
-        let is_old = |id: &SpoolId| id.received().is_some_and(|at| at < oldest);
-        let (old, files): (Vec<_>, Vec<_>) = spool.sent().into_iter().partition(is_old);
-        for id in &old {
+        let now = Instant::now();
+        let files = younger(spool, now_s, RECEIVED).into_iter().map(|id| (now, id)).collect();
+        Self { files, put_back_on: None, offered: BTreeSet::new(), is_lasting: true }
+    }
+
+    /// For a process without a listener: it adds what it imports, for the next listener to offer. To offer all by itself would
+    /// take the time that it has for its own notification.
+    pub(super) fn of_a_moment(spool: &Spool, now_s: i64) -> Self {
+        let files = younger(spool, now_s, KEPT);
+        let excess = if spool.is_cramped() { files.len() } else { files.len().saturating_sub(FILES_MAX) };
+        for id in &files[..excess] {
             spool.forget_sent(id);
         }
-        Self { files: files.into_iter().map(|id| (now, id)).collect(), put_back_on: None }
+        Self { files: VecDeque::new(), put_back_on: None, offered: BTreeSet::new(), is_lasting: false }
+    }
+
+    /// Whether this one was offered again and isn't imported yet.
+    pub(super) fn offers(&self, id: &SpoolId) -> bool {
+        self.offered.contains(id)
     }
 
     /// Offers all there are, if this isn't the connection by which that was done.
     pub(super) fn put_back(&mut self, spool: &Spool, connection: u64) {
         self.forget(spool);
-        if self.put_back_on == Some(connection) {
+        if !self.is_lasting || self.put_back_on == Some(connection) {
             return;
         }
         for (at, id) in std::mem::take(&mut self.files) {
             if let Err(e) = spool.put_back(&id) {
                 warn!("a spool file isn't offered again file=spool/sent/{id} reason={:?} action=retry", e.to_string());
                 self.files.push_back((at, id));
+            } else {
+                self.offered.insert(id);
             }
         }
         self.put_back_on = self.files.is_empty().then_some(connection);
@@ -59,6 +77,7 @@ impl Sent {
     /// It is in the outbox.
     pub(super) fn keep(&mut self, spool: &Spool, id: &SpoolId) -> Result<(), DeliverError> {
         spool.keep_sent(id)?;
+        self.offered.remove(id);
         self.files.push_back((Instant::now(), id.clone()));
         Ok(())
     }
@@ -73,6 +92,17 @@ impl Sent {
             self.files.pop_front();
         }
     }
+}
+
+/// The files that were received in this time; older ones are removed.
+fn younger(spool: &Spool, now_s: i64, age: Duration) -> Vec<SpoolId> {
+    let oldest = now_s.saturating_sub(millis(age) / 1000);
+    let is_old = |id: &SpoolId| id.received().is_some_and(|at| at < oldest);
+    let (old, files): (Vec<_>, Vec<_>) = spool.sent().into_iter().partition(is_old);
+    for id in &old {
+        spool.forget_sent(id);
+    }
+    files
 }
 
 #[cfg(test)]
@@ -99,6 +129,7 @@ mod tests {
         sent.put_back(&spool, 2);
         assert_eq!((spool.oldest(9).unwrap(), spool.sent().len()), (vec![first.clone(), second.clone()], 0));
         sent.keep(&spool, &first).unwrap();
+        assert!(!sent.offers(&first) && sent.offers(&second), "until it is imported");
         // Killed before the other one: the next process offers what it finds.
         let mut next = Sent::new(&spool, 0);
         next.put_back(&spool, 1);
@@ -111,5 +142,13 @@ mod tests {
         let mut late = Sent::new(&spool, first.received().unwrap() + 2 * 86_400);
         late.put_back(&spool, 1);
         assert_eq!((spool.waiting().0, spool.sent()), (0, vec![]), "the outbox may have forgotten that it had it");
+        let now = first.received().unwrap();
+        let third = put();
+        let mut moment = Sent::of_a_moment(&spool, now);
+        moment.keep(&spool, &third).unwrap();
+        moment.put_back(&spool, 1);
+        assert_eq!((spool.waiting().0, spool.sent()), (0, vec![third]), "left to the next listener");
+        Sent::of_a_moment(&spool, now + 3600);
+        assert_eq!(spool.sent(), []);
     }
 }

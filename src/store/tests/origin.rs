@@ -94,7 +94,36 @@ fn the_hosts_that_notify_for_a_core_are_known_for_a_day() {
     assert_eq!((names(1000), names(DAY_MS + 500)), (vec!["m1".to_owned(), "m2".into()], vec!["m2".to_owned()]));
 }
 
+#[test]
+fn what_a_failover_forgot_changes_nothing_that_came_since() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut store, spool) = (both::open(directory.path()), Spool::new(directory.path()));
+    let word = |kind: &str, state: &str, at: i64| {
+        new_entry(&spool, at, &told_by("mon1", kind, state, "7", at / 1000), waiting(EDITABLE))
+    };
+    let mut import = |entry: NewEntry, now: i64| store.import(&[entry], QUIET, now).unwrap();
+    import(word("RECOVERY", "0", 20_000), 20_000);
+    import(NewEntry { is_repeated: true, ..word("PROBLEM", "2", 10_000) }, 30_000);
+    let newest = "SELECT problem FROM post ORDER BY id DESC LIMIT 1";
+    let shown = |store: &Store| {
+        from_json::<crate::model::problem::Problem>(
+            &store.db.query_row(newest, [], |row| row.get::<String>(0)).unwrap(),
+        )
+    };
+    assert!(!shown(&store).unwrap().is_bad, "it has recovered since");
+    assert_eq!(store.db.query_row("SELECT COUNT(*) FROM open_problem", [], |row| row.get::<i64>(0)).unwrap(), 0);
+    // It is told, in the thread.
+    let waiting = "SELECT COUNT(*) FROM delivery WHERE state = 'waiting'";
+    assert_eq!(store.db.query_row(waiting, [], |row| row.get::<i64>(0)).unwrap(), 2);
+    // One of which nothing newer is known counts, and so does one that comes for the first time, whatever the clock said.
+    store.import(&[NewEntry { is_repeated: true, ..word("PROBLEM", "2", 40_000) }], QUIET, 50_000).unwrap();
+    assert!(shown(&store).unwrap().is_bad);
+    store.import(&[word("RECOVERY", "0", 5000)], QUIET, 60_000).unwrap();
+    assert!(!shown(&store).unwrap().is_bad);
+}
+
 both::on_postgres! {
+    what_a_failover_forgot_changes_nothing_that_came_since,
     two_hosts_that_notify_for_one_core_make_one_card,
     a_problem_that_comes_again_through_a_third_worker_is_news,
     ids_are_compared_within_one_host_only,
