@@ -210,11 +210,11 @@ impl Deliverer {
     }
 
     /// Keeps imported spool files for a while where the outbox is on a server, and offers them again whenever the server
-    /// may have forgotten something. `offers`: not so a process that has only a moment, which leaves that to the next listener.
-    pub(crate) fn keep_sent_files(&mut self, offers: bool) {
+    /// may have forgotten something. `repeats`: not so a process that has only a moment, which leaves that to the next listener.
+    pub(crate) fn keep_sent_files(&mut self, repeats: bool) {
         if self.config.database.is_some() {
             let now = self.clock.wall_ms() / 1000;
-            self.sent = Some(if offers { Sent::new(&self.spool, now) } else { Sent::of_a_moment(&self.spool, now) });
+            self.sent = Some(if repeats { Sent::new(&self.spool, now) } else { Sent::of_a_moment(&self.spool, now) });
         } else {
             // Left from before the outbox was a file again.
             self.spool.sent().iter().for_each(|id| self.spool.forget_sent(id));

@@ -164,7 +164,7 @@ impl Deliverer {
             }
         }
         let behind = incoming.notification().map(|notification| self.behind(notification)).unwrap_or_default();
-        let is_repeated = self.sent.as_ref().is_some_and(|sent| sent.offers(&id));
+        let is_repeated = self.sent.as_ref().is_some_and(|sent| sent.is_repeated(&id));
         Ok(NewEntry { id, received, incoming, deliveries, behind, is_repeated })
     }
 

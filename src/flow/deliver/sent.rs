@@ -26,7 +26,7 @@ pub(super) struct Sent {
     /// The number of the connection by which all of them were offered last.
     put_back_on: Option<u64>,
     /// Those that were offered and aren't imported yet. After a crash meanwhile they count as any other file.
-    offered: BTreeSet<SpoolId>,
+    repeated: BTreeSet<SpoolId>,
     /// It offers them; else it only adds to them.
     is_lasting: bool,
 }
@@ -38,7 +38,7 @@ impl Sent {
     pub(super) fn new(spool: &Spool, now_s: i64) -> Self {
         let now = Instant::now();
         let files = younger(spool, now_s, RECEIVED).into_iter().map(|id| (now, id)).collect();
-        Self { files, put_back_on: None, offered: BTreeSet::new(), is_lasting: true }
+        Self { files, put_back_on: None, repeated: BTreeSet::new(), is_lasting: true }
     }
 
     /// For a process without a listener: it adds what it imports, for the next listener to offer. To offer all by itself would
@@ -49,12 +49,12 @@ impl Sent {
         for id in &files[..excess] {
             spool.forget_sent(id);
         }
-        Self { files: VecDeque::new(), put_back_on: None, offered: BTreeSet::new(), is_lasting: false }
+        Self { files: VecDeque::new(), put_back_on: None, repeated: BTreeSet::new(), is_lasting: false }
     }
 
     /// Whether this one was offered again and isn't imported yet.
-    pub(super) fn offers(&self, id: &SpoolId) -> bool {
-        self.offered.contains(id)
+    pub(super) fn is_repeated(&self, id: &SpoolId) -> bool {
+        self.repeated.contains(id)
     }
 
     /// Offers all there are, if this isn't the connection by which that was done.
@@ -68,7 +68,7 @@ impl Sent {
                 warn!("a spool file isn't offered again file=spool/sent/{id} reason={:?} action=retry", e.to_string());
                 self.files.push_back((at, id));
             } else {
-                self.offered.insert(id);
+                self.repeated.insert(id);
             }
         }
         self.put_back_on = self.files.is_empty().then_some(connection);
@@ -77,7 +77,7 @@ impl Sent {
     /// It is in the outbox.
     pub(super) fn keep(&mut self, spool: &Spool, id: &SpoolId) -> Result<(), DeliverError> {
         spool.keep_sent(id)?;
-        self.offered.remove(id);
+        self.repeated.remove(id);
         self.files.push_back((Instant::now(), id.clone()));
         Ok(())
     }
@@ -129,7 +129,7 @@ mod tests {
         sent.put_back(&spool, 2);
         assert_eq!((spool.oldest(9).unwrap(), spool.sent().len()), (vec![first.clone(), second.clone()], 0));
         sent.keep(&spool, &first).unwrap();
-        assert!(!sent.offers(&first) && sent.offers(&second), "until it is imported");
+        assert!(!sent.is_repeated(&first) && sent.is_repeated(&second), "until it is imported");
         // Killed before the other one: the next process offers what it finds.
         let mut next = Sent::new(&spool, 0);
         next.put_back(&spool, 1);

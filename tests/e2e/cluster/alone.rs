@@ -3,6 +3,7 @@
 use super::heads;
 use crate::harness::cluster::Cluster;
 use crate::harness::postgres::Postgres;
+use crate::harness::wait;
 use crate::senders::spool;
 use serde_json::json;
 use std::sync::Arc;
@@ -50,6 +51,28 @@ fn what_came_while_the_lease_was_given_back_is_sent() {
         let heads = heads(&cluster, &format!("CRITICAL: Disk on {host}"));
         assert_eq!(heads.len(), 1, "{host}: {:?}", cluster.sandbox.texts());
     }
+}
+
+/// A failover forgets a problem, and before its listener can offer it again a `notify` tells of its end.
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn a_problem_that_was_forgotten_comes_behind_its_recovery() {
+    let mut cluster = Cluster::prepare(Arc::clone(Postgres::shared()), 1, "");
+    cluster.nodes[0].start();
+    cluster.wait_for_leader();
+    cluster.nodes[0].notify("PROBLEM", "web07", "Disk", "CRITICAL", "full");
+    cluster.expect("CRITICAL: Disk on web07");
+    cluster.rests();
+    cluster.nodes[0].kill();
+    cluster.sql("TRUNCATE notification, post, open_problem CASCADE; UPDATE lease SET until = 0");
+    cluster.nodes[0].notify("RECOVERY", "web07", "Disk", "OK", "fine");
+    assert_eq!(heads(&cluster, "RECOVERED, OK: Disk on web07").len(), 1, "{:?}", cluster.sandbox.texts());
+    assert_eq!(cluster.nodes[0].site.spooled("sent"), 2, "the next failover may forget this one, too");
+    cluster.nodes[0].start();
+    wait::until("the old one", || cluster.sql("SELECT COUNT(*) FROM notification") == "2");
+    cluster.rests();
+    let counts = ["RECOVERED, OK", "CRITICAL"].map(|text| heads(&cluster, &format!("{text}: Disk on web07")).len());
+    assert_eq!(counts, [1, 1], "the card that was forgotten, and that of the end: {:?}", cluster.sandbox.texts());
 }
 
 #[test]
