@@ -156,6 +156,11 @@ pub(crate) enum StoreError {
 }
 
 impl StoreError {
+    /// Whether its server isn't reached, or can't work now.
+    pub(crate) fn is_away(&self) -> bool {
+        matches!(self, Self::Away(_) | Self::Unknown(_))
+    }
+
     /// Whether the same may work later, with the same database on its server.
     pub(crate) fn is_passing(&self) -> bool {
         match self {

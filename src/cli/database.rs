@@ -123,10 +123,8 @@ fn copy_surely(source: &Store, target: &Database, out: &mut Output) -> Result<Ro
             {
                 return Ok(rows);
             }
-            Err((StoreError::Away(_) | StoreError::Unknown(_), _)) if began.elapsed() > PATIENCE => {
-                return Err(unknown(&target.label));
-            }
-            Err((StoreError::Away(_) | StoreError::Unknown(_), _)) => sleep(RETRY),
+            Err((e, _)) if e.is_away() && began.elapsed() > PATIENCE => return Err(unknown(&target.label)),
+            Err((e, _)) if e.is_away() => sleep(RETRY),
             done => return done.map_err(|(e, _)| e.into()),
         }
     }

@@ -121,7 +121,9 @@ impl Callback {
             return Err(StoreError::Away(reason.clone()));
         }
         let kept = store.keep_requests(&[row], clock::wall_ms()).map(drop);
-        if let Err(e @ (StoreError::Away(_) | StoreError::Unknown(_))) = &kept {
+        if let Err(e) = &kept
+            && e.is_away()
+        {
             *locked(&self.away) = Some((Instant::now(), e.to_string()));
         }
         kept

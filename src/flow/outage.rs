@@ -17,6 +17,7 @@ use crate::state_dir::spool::Spool;
 use crate::store::Target;
 use crate::system::clock;
 use crate::system::environment::Environment;
+use crate::system::host::host_name;
 use log::{error, info, warn};
 use serde_json::json;
 use std::cell::OnceCell;
@@ -141,7 +142,7 @@ impl OutageAnnouncer {
         let lasted = if let Database::Away(seconds) = database { i64::try_from(seconds).unwrap_or(0) } else { 0 };
         let since = self.announced.as_ref().map_or_else(|| now().saturating_sub(lasted), |announced| announced.since);
         let worst = worst.get_or_init(|| self.worst());
-        let called = self.say(integration, posted.as_ref(), &away(&host(), since, waiting, worst.as_deref()));
+        let called = self.say(integration, posted.as_ref(), &away(&host_name(), since, waiting, worst.as_deref()));
         if let Some(message) = self.record_call(name, called) {
             let announced =
                 self.announced.get_or_insert_with(|| AnnouncedOutage { since, ..AnnouncedOutage::default() });
@@ -153,7 +154,7 @@ impl OutageAnnouncer {
 
     fn end(&mut self, name: &str) {
         let (Some(announced), Some(message)) = (&self.announced, self.message(name)) else { return };
-        let text = over(&host(), announced.since, now(), announced.waited);
+        let text = over(&host_name(), announced.since, now(), announced.waited);
         let called = match self.integration(name) {
             Some(integration) => self.say(integration, message.posted.as_ref(), &text),
             // Of one that is gone from the configuration nobody can edit the message.
@@ -252,11 +253,6 @@ impl OutageAnnouncer {
 /// Unix seconds.
 fn now() -> i64 {
     clock::wall_ms() / 1000
-}
-
-/// As notifications call this machine.
-fn host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -98,8 +98,7 @@ pub(crate) struct Unread {
 
 impl From<&StoreError> for Unread {
     fn from(e: &StoreError) -> Self {
-        let is_away = matches!(e, StoreError::Away(_) | StoreError::Unknown(_));
-        Self { reason: e.to_string(), is_away }
+        Self { reason: e.to_string(), is_away: e.is_away() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The thread that brings this node's installations in line with those of the database: when the look at the lease sees that
 //! one changed, at the start, and every minute. It has a connection of its own, which is made when there is anything to share.
 
+use super::reasons::Reasons;
 use crate::config::Config;
 use crate::flow::deliver::PATIENCE_LONG;
 use crate::flow::installs::{self, Synced};
@@ -30,7 +31,7 @@ impl InstallSync {
     pub(super) fn start(config: &Config, node: &Arc<Node>) -> Self {
         let (sender, inbox) = channel();
         let (config, node) = (config.clone(), Arc::clone(node));
-        let work = Work { config, node, store: None, last_logged: Vec::new() };
+        let work = Work { config, node, store: None, logged: Reasons::default() };
         if let Err(e) = Builder::new().name("installs".into()).spawn(move || work.run(&inbox)) {
             error!("can't start the thread of the installations reason={:?}", e.to_string());
         }
@@ -53,8 +54,7 @@ struct Work {
     config: Config,
     node: Arc<Node>,
     store: Option<Store>,
-    /// Each reason is logged once, until all is well.
-    last_logged: Vec<String>,
+    logged: Reasons,
 }
 
 impl Work {
@@ -107,9 +107,13 @@ impl Work {
     }
 
     fn log(&mut self, reasons: Vec<String>) {
-        for reason in reasons.iter().filter(|reason| !self.last_logged.contains(reason)) {
-            warn!("installation not brought in line reason={reason:?} in_use=this_nodes_file");
+        if reasons.is_empty() {
+            self.logged.clear();
         }
-        self.last_logged = reasons;
+        for reason in reasons {
+            if self.logged.is_new(&reason) {
+                warn!("installation not brought in line reason={reason:?} in_use=this_nodes_file");
+            }
+        }
     }
 }

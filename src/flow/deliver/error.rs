@@ -47,7 +47,7 @@ impl DeliverError {
 
     /// The database on its server can't be used now, or nobody knows whether the last step was kept.
     pub(crate) fn is_away(&self) -> bool {
-        matches!(self, Self::Store(StoreError::Away(_) | StoreError::Unknown(_)))
+        matches!(self, Self::Store(e) if e.is_away())
     }
 
     /// Whether a new process with a new database file is needed. A database on a server is never replaced: a row there that
