@@ -52,7 +52,7 @@ fn problem_acknowledgement_recovery_are_one_card_whoever_delivers() {
     sandbox.wait_for_messages(1);
     assert_eq!(sandbox.only_head()["attachments"][0]["color"], CRITICAL);
     // Killed before it noted what Slack has, it would be told once more.
-    wait::until("its own note of it", || site.log().contains("delivered id="));
+    wait::until("its own note of it", || site.queue()["waiting"] == 0);
     drop(listener);
     say(&site, "PROBLEM", "2", &["--output", "2% free", "--notification-number", "3", "--duration", "2520"]);
     starts(&sandbox.only_head(), "STILL CRITICAL: Disk on web01 · 3rd notification, for 42 min · 2% free");
