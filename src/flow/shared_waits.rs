@@ -4,7 +4,8 @@ use crate::config::Config;
 use crate::slack::api::SharedWaits;
 use crate::store::{Store, StoreError};
 use log::warn;
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A call doesn't wait longer than this for the database: without it each node honours what it was told itself.
@@ -26,6 +27,8 @@ struct State {
     /// After an error: not asked before.
     rests_until: Option<Instant>,
     is_logged: bool,
+    /// What this node was told to wait and the outbox doesn't have yet: until when, by integration and method.
+    unsaved: BTreeMap<(String, String), Instant>,
 }
 
 impl WaitsInOutbox {
@@ -34,19 +37,13 @@ impl WaitsInOutbox {
     }
 
     /// `None`: nobody knows, as the database is away. Threads ask one after the other, and the first error sends away all
-    /// that wait.
+    /// that wait. What a 429 said meanwhile is saved before anything else.
     fn with<T>(&self, work: impl FnOnce(&Store) -> Result<T, StoreError>) -> Option<T> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         if state.rests_until.is_some_and(|until| until > Instant::now()) {
             return None;
         }
-        let done = if let Some(store) = &state.store {
-            work(store)
-        } else {
-            let opened = Store::open(self.config.outbox_at(), PATIENCE);
-            opened.and_then(|(opened, _)| work(state.store.insert(opened)))
-        };
-        match done {
+        match state.store(&self.config).and_then(work) {
             Ok(done) => {
                 (state.rests_until, state.is_logged) = (None, false);
                 Some(done)
@@ -60,6 +57,29 @@ impl WaitsInOutbox {
             }
         }
     }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The open outbox, which has everything that this node was told to wait.
+    fn store(&mut self, config: &Config) -> Result<&Store, StoreError> {
+        let store = match self.store.take() {
+            Some(open) => open,
+            None => Store::open(config.outbox_at(), PATIENCE)?.0,
+        };
+        let store = &*self.store.insert(store);
+        while let Some(((integration, method), until)) = self.unsaved.first_key_value() {
+            let left = until.saturating_duration_since(Instant::now());
+            if !left.is_zero() {
+                store.keep_slack_wait(integration, method, left)?;
+            }
+            self.unsaved.pop_first();
+        }
+        Ok(store)
+    }
 }
 
 impl SharedWaits for WaitsInOutbox {
@@ -68,7 +88,9 @@ impl SharedWaits for WaitsInOutbox {
     }
 
     fn keep(&self, integration: &str, method: &str, after: Duration) {
-        self.with(|store| store.keep_slack_wait(integration, method, after));
+        let until = Instant::now().checked_add(after);
+        self.state().unsaved.extend(until.map(|until| ((integration.to_owned(), method.to_owned()), until)));
+        self.with(|_| Ok(()));
     }
 }
 
@@ -110,6 +132,22 @@ mod tests {
             assert!(left > Duration::from_secs(10), "{left:?}");
         });
         assert_eq!(waits.left("default", "views.open"), Duration::ZERO);
+    }
+
+    /// A 429 in the seconds after an error counts for the other nodes as soon as the database is asked again.
+    #[test]
+    fn what_slack_said_while_the_database_was_away_is_saved_when_it_is_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let (here, other) = (waits(&directory, ""), waits(&directory, ""));
+        here.state().rests_until = Some(Instant::now() + REST);
+        here.keep("default", "chat.update", Duration::from_secs(60));
+        here.keep("default", "chat.postMessage", Duration::ZERO);
+        assert_eq!(other.left("default", "chat.update"), Duration::ZERO);
+        here.state().rests_until = None;
+        assert_eq!(here.left("default", "views.open"), Duration::ZERO);
+        let left = other.left("default", "chat.update");
+        assert!(left > Duration::from_secs(10), "{left:?}");
+        assert!(here.state().unsaved.is_empty());
     }
 
     /// Each try of a database that says nothing takes half a second: a crowd of clicks makes one.

@@ -218,3 +218,34 @@ fn only_the_leader_renews_and_no_token_is_lost_when_it_dies_or_loses_its_databas
     cluster.sandbox.assert_respected();
     assert!(!cluster.logs().contains("xoxe"), "no token in the log");
 }
+
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn a_leader_paused_in_the_middle_of_a_renewal_spends_no_second_token() {
+    let mut cluster = Cluster::prepare_installable(2, KEY);
+    cluster.sandbox.tell("state", &json!({"oauth": {"expires_in": 43_200, "grace_ms": 60_000}}));
+    cluster.nodes[0].start();
+    cluster.wait_for_leader();
+    cluster.nodes[1].start();
+    assert_eq!(cluster.install(0, 0).status, 200);
+    cluster.wait_for_newest_token();
+    let before = cluster.given();
+
+    // Paused between Slack's answer and the database, until the other one has renewed and delivers.
+    let slow = json!({"kind": "slow", "delay_ms": 2000, "times": 1, "method": "oauth.v2.access"});
+    cluster.sandbox.tell("faults", &json!({"faults": [slow]}));
+    cluster.let_end(0);
+    wait::until("the renewal", || if cluster.given() == before { Err(cluster.logs()) } else { Ok(()) });
+    cluster.nodes[0].signal("STOP");
+    assert_eq!(cluster.wait_for_another(0).0, 1);
+    cluster.wait_for_log(1, "token renewed integration=default");
+    let newest = cluster.given().last().cloned();
+    cluster.nodes[0].signal("CONT");
+    cluster.wait_for_log(0, "another node delivers now");
+    cluster.wait_for_newest_token();
+    assert_eq!(cluster.given().last(), newest.as_ref(), "asked for once more, and not spent again");
+    cluster.notify(0, "web01");
+    cluster.expect("CRITICAL: Disk on web01");
+    cluster.rests();
+    cluster.sandbox.assert_respected();
+}
