@@ -37,25 +37,24 @@ impl WaitsInOutbox {
     }
 
     /// `None`: nobody knows, as the database is away. Threads ask one after the other, and the first error sends away all
-    /// that wait. What a 429 said meanwhile is saved before anything else.
+    /// that wait.
     fn with<T>(&self, work: impl FnOnce(&Store) -> Result<T, StoreError>) -> Option<T> {
         let mut state = self.state();
         if state.rests_until.is_some_and(|until| until > Instant::now()) {
             return None;
         }
-        match state.store(&self.config).and_then(work) {
-            Ok(done) => {
-                (state.rests_until, state.is_logged) = (None, false);
-                Some(done)
-            }
-            Err(e) => {
-                state.rests_until = Some(Instant::now() + REST);
-                if !std::mem::replace(&mut state.is_logged, true) {
-                    warn!("waits of other nodes not known reason={:?} action=go_on", e.to_string());
-                }
-                None
-            }
+        let done = state.store(&self.config).and_then(work);
+        let saved = if done.is_ok() { state.save() } else { Ok(()) };
+        let (done, failed) = match (done, saved) {
+            (Ok(done), saved) => (Some(done), saved.err()),
+            (Err(e), _) => (None, Some(e)),
+        };
+        state.rests_until = failed.is_some().then(|| Instant::now() + REST);
+        let was_logged = std::mem::replace(&mut state.is_logged, failed.is_some());
+        if let Some(e) = failed.filter(|_| !was_logged) {
+            warn!("waits of other nodes not known reason={:?} action=go_on", e.to_string());
         }
+        done
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -64,21 +63,26 @@ impl WaitsInOutbox {
 }
 
 impl State {
-    /// The open outbox, which has everything that this node was told to wait.
+    /// The open outbox.
     fn store(&mut self, config: &Config) -> Result<&Store, StoreError> {
         let store = match self.store.take() {
             Some(open) => open,
             None => Store::open(config.outbox_at(), PATIENCE)?.0,
         };
-        let store = &*self.store.insert(store);
-        while let Some(((integration, method), until)) = self.unsaved.first_key_value() {
-            let left = until.saturating_duration_since(Instant::now());
-            if !left.is_zero() {
-                store.keep_slack_wait(integration, method, left)?;
-            }
-            self.unsaved.pop_first();
-        }
-        Ok(store)
+        Ok(self.store.insert(store))
+    }
+
+    /// Saves one of the waits that aren't saved yet: a call waits for no more than that.
+    fn save(&mut self) -> Result<(), StoreError> {
+        let now = Instant::now();
+        self.unsaved.retain(|_, until| *until > now);
+        let Some((((integration, method), until), store)) = self.unsaved.first_key_value().zip(self.store.as_ref())
+        else {
+            return Ok(());
+        };
+        store.keep_slack_wait(integration, method, until.saturating_duration_since(now))?;
+        self.unsaved.pop_first();
+        Ok(())
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct Spool {
 }
 
 /// The name of a spool file: its content's id, also in the outbox.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct SpoolId(String);
 
 /// The content of a spool file.
@@ -205,14 +205,25 @@ impl Spool {
 
     /// Reads one file, without taking it away.
     pub(crate) fn read(&self, id: &SpoolId) -> Result<Entry, ReadError> {
+        self.read_in("new", id)
+    }
+
+    /// The same of one in `sent/`.
+    pub(crate) fn read_sent(&self, id: &SpoolId) -> Result<Entry, ReadError> {
+        self.read_in("sent", id)
+    }
+
+    fn read_in(&self, directory: &str, id: &SpoolId) -> Result<Entry, ReadError> {
         let mut bytes = Vec::new();
-        let file = self.directory("new").and_then(|new| new.read(id.as_str()));
+        let file = self.directory(directory).and_then(|directory| directory.read(id.as_str()));
         let read = file.and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
         read.map_err(|e| match Errno::from_io_error(&e) {
             Some(Errno::NOENT) => ReadError::Gone,
-            Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM) => {
-                ReadError::Exhausted(SpoolError { what: "read the spool file", path: self.path("new", id), source: e })
-            }
+            Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM) => ReadError::Exhausted(SpoolError {
+                what: "read the spool file",
+                path: self.path(directory, id),
+                source: e,
+            }),
             _ => ReadError::Io(e),
         })?;
         if bytes.len() as u64 > FILE_BYTES_MAX {
@@ -251,14 +262,6 @@ impl Spool {
         let mut ids: Vec<SpoolId> = names.collect();
         ids.sort();
         ids
-    }
-
-    /// Brings a file from `sent/` back into `new/`. One that is gone was imported long ago.
-    pub(crate) fn put_back(&self, id: &SpoolId) -> Result<(), SpoolError> {
-        match self.rename(id, "sent", "new") {
-            Err(e) if e.source.kind() != ErrorKind::NotFound => Err(e),
-            _ => Ok(()),
-        }
     }
 
     /// Removes a file that was sent long enough ago.

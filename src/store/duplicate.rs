@@ -1,10 +1,10 @@
 //! The same notification for several contacts: a core runs one command per contact, a channel must show it once.
 
-use super::db::{OptionalExtension, Transaction, named_params, params};
+use super::db::{OptionalExtension, Transaction, named_params};
 use super::delivery_queue::DeliveryQueue;
-use super::{HISTORY, StoreError};
+use super::{HISTORY, NewEntry, StoreError};
 use crate::model::incoming::Incoming;
-use crate::model::notification::{Kind, Notification};
+use crate::model::notification::{HostState, Kind, Notification, ServiceState};
 use crate::system::clock::millis;
 use std::time::Duration;
 
@@ -51,21 +51,51 @@ pub(super) fn origin(incoming: &Incoming) -> &str {
     incoming.notification().map_or("", |notification| notification.origin.as_str())
 }
 
-/// Whether the same host told a later state of the object, which is known: one that a failover forgot is offered again after
-/// what came since.
+/// Whether the same host told a later state of the object, in this queue or anywhere: one that a failover forgot is offered
+/// again after what came since. A time that is yet to come proves nothing.
 pub(super) fn is_history(
     db: &Transaction<'_>,
-    incoming: &Incoming,
+    entry: &NewEntry,
     seq: i64,
-    received: i64,
+    queue: Option<&DeliveryQueue>,
+    now: i64,
 ) -> Result<bool, StoreError> {
-    let Incoming::Notification(notification) = incoming else { return Ok(false) };
+    let Incoming::Notification(notification) = &entry.incoming else { return Ok(false) };
+    // What somebody sent by hand is a message of its own, whenever it comes.
+    if !entry.is_repeated || notification.kind == Kind::Custom {
+        return Ok(false);
+    }
+    let sql = "SELECT n.duplicate_key FROM notification n
+        WHERE n.object = :object AND n.seq < :seq AND n.received > :received AND n.received <= :now AND n.origin = :origin
+          AND n.duplicate_key <> :key
+          AND (:anywhere OR EXISTS (SELECT 1 FROM delivery d WHERE d.notification = n.seq AND d.integration = :integration
+                 AND d.target = :target))";
+    let nowhere = DeliveryQueue::nowhere();
+    let DeliveryQueue { integration, target } = queue.unwrap_or(&nowhere);
     let object = notification.object_key();
-    let state = |kind: &Kind| format!("{object}\u{1e}{}\u{1e}", kind.name());
-    let sql = "SELECT 1 FROM notification n WHERE n.object = ?1 AND n.seq < ?2 AND n.received > ?3 AND n.origin = ?4
-                 AND (substr(n.duplicate_key, 1, length(?5)) = ?5 OR substr(n.duplicate_key, 1, length(?6)) = ?6) LIMIT 1";
-    let values = params![object, seq, received, notification.origin, state(&Kind::Problem), state(&Kind::Recovery)];
-    Ok(db.prepare_cached(sql)?.query_row(values, |_| Ok(())).optional()?.is_some())
+    let mut statement = db.prepare_cached(sql)?;
+    let keys = statement
+        .query_map(
+            named_params! {
+                ":object": object, ":seq": seq, ":received": entry.received, ":now": now, ":origin": notification.origin,
+                ":key": key_of_notification(notification), ":anywhere": queue.is_none(), ":integration": integration,
+                ":target": target,
+            },
+            |row| row.get::<String>(0),
+        )?
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(keys.iter().any(|key| settles(key, &object)))
+}
+
+/// Whether a notification with this key says how the object is, so that an earlier problem of it is no news: a problem, an
+/// acknowledgement, or whatever was sent while it was well again.
+fn settles(key: &str, object: &str) -> bool {
+    let Some(rest) = key.strip_prefix(object).and_then(|rest| rest.strip_prefix('\u{1e}')) else { return false };
+    let mut parts = rest.split('\u{1e}');
+    let (kind, state) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let settling = [Kind::Problem, Kind::Recovery, Kind::Acknowledgement];
+    let is_well = [ServiceState::Ok.name(), HostState::Up.name()].contains(&state);
+    settling.iter().any(|one| one.name() == kind) || (is_well && kind != Kind::Custom.name())
 }
 
 /// Whether the same notification of the same origin already has a delivery in this queue, for another contact. What another

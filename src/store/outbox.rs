@@ -327,9 +327,8 @@ impl Import<'_> {
     fn entry(self, entry: &NewEntry, seq: i64) -> Result<(), StoreError> {
         let NewEntry { incoming, deliveries, .. } = entry;
         let object = incoming.object_key();
-        let is_history = entry.is_repeated && duplicate::is_history(self.db, incoming, seq, entry.received)?;
         if let Incoming::Notification(notification) = incoming
-            && !is_history
+            && !duplicate::is_history(self.db, entry, seq, None, self.now)?
         {
             let first = deliveries.iter().find_map(NewDelivery::destination);
             let heard = Heard {
@@ -342,19 +341,12 @@ impl Import<'_> {
             history::hear(self.db, &heard)?;
         }
         for delivery in deliveries {
-            self.delivery(entry, (seq, is_history), &object, delivery)?;
+            self.delivery(entry, seq, &object, delivery)?;
         }
         Ok(())
     }
 
-    /// `is_history`: see [`duplicate::is_history`].
-    fn delivery(
-        self,
-        entry: &NewEntry,
-        (seq, is_history): (i64, bool),
-        object: &str,
-        delivery: &NewDelivery,
-    ) -> Result<(), StoreError> {
+    fn delivery(self, entry: &NewEntry, seq: i64, object: &str, delivery: &NewDelivery) -> Result<(), StoreError> {
         let Self { db, quiet, now } = self;
         let row = |queue: &DeliveryQueue, mentions: String, annotation: &Option<String>| NewDeliveryRow {
             seq,
@@ -378,6 +370,7 @@ impl Import<'_> {
                     return row.write_ended(db, ended, now);
                 }
                 let cause = CauseChange::watch(db, queue, entry, *mode)?;
+                let is_history = duplicate::is_history(db, entry, seq, Some(queue), now)?;
                 row.enqueue(
                     &PostAssigner { db, queue, mode: *mode, quiet, now, deferred: *deferred, is_history },
                     &entry.incoming,

@@ -236,12 +236,14 @@ impl Recorder<'_> {
         self.db.prepare_cached(&sql)?.execute_later(values)
     }
 
-    /// Puts everything that waits of a message into another queue, in order.
+    /// Puts everything that waits of a message into another queue, in the order in which it happened: what a failover forgot
+    /// came behind what it preceded.
     fn reroute(self, queue: &DeliveryQueue, mode: MessageMode, annotation: &str) -> Result<(), StoreError> {
         let id = self.claimed.message.id;
         let sql = format!(
             "SELECT n.seq, d.object, d.mentions, d.since, n.body FROM delivery d JOIN notification n ON n.seq = d.notification
-             WHERE d.state = 'waiting' AND d.{} = ?1 AND d.id <= ?2 ORDER BY d.id",
+             WHERE d.state = 'waiting' AND d.{} = ?1 AND d.id <= ?2
+             ORDER BY n.received, d.id",
             id.table()
         );
         let mut statement = self.db.prepare(&sql)?;

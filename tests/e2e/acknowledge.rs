@@ -121,7 +121,9 @@ fn downtime_check_removal_and_silence_reach_the_core() {
     card.now().fill_in("more", Some("downtime"), &json!({"comment": "new disk", "length": "3600"}));
     night.wait_for_log("EXTERNAL COMMAND: SCHEDULE_SVC_DOWNTIME;web01;Load;");
     night.expect("IN DOWNTIME, WARNING: Load on Web 01");
-    let downtimes = night.core.status("servicedowntime", "service_description=Load");
+    let downtimes = wait::until("the core's file to have it", || {
+        Some(night.core.status("servicedowntime", "service_description=Load")).filter(|found| !found.is_empty())
+    });
     assert!(downtimes[0].contains("author=alice") && downtimes[0].contains("comment=new disk"), "{downtimes:?}");
     // The same for a host, with its services.
     night.core.order("PROCESS_HOST_CHECK_RESULT;web01;1;no ping");

@@ -134,6 +134,29 @@ fn a_leader_that_is_paused_while_it_posts_takes_its_duplicate_back() {
     assert_eq!(heads(&cluster, "CRITICAL: Disk on web02").len(), 0);
 }
 
+/// Nothing comes any more at the node that has the only copy, and it doesn't deliver: it has no reason to ask the database.
+#[test]
+#[ignore = "needs postgresql: tests/run"]
+fn an_idle_node_offers_again_what_a_failover_forgot() {
+    let mut cluster = Cluster::prepare(std::sync::Arc::clone(Postgres::shared()), 2, "");
+    let proxy = Proxy::start(Postgres::shared().port);
+    cluster.put_behind(1, &proxy);
+    cluster.nodes[0].start();
+    cluster.wait_for_leader();
+    cluster.nodes[1].start();
+    cluster.nodes[1].notify("PROBLEM", "web01", "Disk", "CRITICAL", "full");
+    cluster.expect("CRITICAL: Disk on web01");
+    cluster.rests();
+    wait::until("its file to be kept", || cluster.nodes[1].site.spooled("sent") == 1);
+    proxy.set(Way::Reset);
+    cluster.sql("TRUNCATE notification, post, open_problem CASCADE");
+    proxy.set(Way::Pass);
+    let count = "SELECT COUNT(*) FROM notification";
+    wait::until("it to be there again", || if cluster.sql(count) == "1" { Ok(()) } else { Err(cluster.logs()) });
+    cluster.rests();
+    assert_eq!(heads(&cluster, "CRITICAL: Disk on web01").len(), 2, "what was forgotten is sent once more");
+}
+
 #[test]
 #[ignore = "needs postgresql: tests/run"]
 fn what_slack_answered_is_kept_while_the_database_crashes() {

@@ -113,7 +113,8 @@ impl Story {
             self.seen += 1;
             wait::until(&format!("{what}: {command}"), || {
                 let log = || fs::read_to_string(self.path("nagios.log")).unwrap_or_default();
-                if self.sandbox.messages().len() >= self.seen { Ok(()) } else { Err(log()) }
+                let is_there = self.sandbox.messages().len() >= self.seen;
+                if is_there { Ok(()) } else { Err(format!("{}\n{}", self.core_state(), log())) }
             });
             let message = self.sandbox.messages().pop().unwrap();
             let said = message.to_string().replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">");
@@ -123,6 +124,13 @@ impl Story {
             }
             self.assert_harmless(what);
         }
+    }
+
+    /// What the system says of the core's process: whether it still runs.
+    fn core_state(&self) -> String {
+        let id = self.process.as_ref().map_or(0, |process| process.0.id());
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+        status.lines().find(|line| line.starts_with("State:")).unwrap_or("no such process").to_owned()
     }
 
     #[track_caller]

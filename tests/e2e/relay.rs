@@ -346,7 +346,7 @@ fn ten_thousand_files_over_20_ms_take_less_than_half_a_minute() {
     let took = started.elapsed();
     println!("10,000 spool files over a round trip of 20 ms: {took:?}");
     // Alone on two cores a debug build takes 9 s; beside the other tests and their syncs it has more time.
-    assert!(took < Duration::from_secs(if cfg!(debug_assertions) { 90 } else { 30 }), "{took:?}");
+    assert!(took < Duration::from_secs(if cfg!(debug_assertions) { 180 } else { 30 }), "{took:?}");
 }
 
 impl Branch {

@@ -18,6 +18,7 @@ use crate::rules::slash::Filter;
 use crate::state_dir::spool::{Entry, ReadError, SpoolId};
 use crate::store::{Imported, NewDelivery, NewEntry, Store, StoreError, Subscription};
 use crate::system::clock::millis;
+use crate::system::order;
 use log::{error, warn};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -33,9 +34,18 @@ pub(super) const BATCH_MIN: usize = 50;
 /// A spool file that isn't routed yet.
 pub(super) struct Unrouted {
     pub(super) id: SpoolId,
+    /// It was imported before, and is offered again: the outbox may have forgotten it.
+    pub(super) is_repeated: bool,
     /// Unix ms.
     pub(super) received: i64,
     pub(super) incoming: Incoming,
+}
+
+/// A file to import.
+struct Listed {
+    id: SpoolId,
+    /// In `spool/sent/`, else in `spool/new/`.
+    is_sent: bool,
 }
 
 impl Deliverer {
@@ -48,11 +58,8 @@ impl Deliverer {
         }
         // Before a file leaves the spool for a database that nobody will find again.
         self.store.check_file_identity()?;
-        if let Some(sent) = &mut self.sent {
-            sent.put_back(&self.spool, self.store.connections());
-        }
-        let ids = self.spool.oldest(LIST_MAX)?;
-        if !ids.is_empty() {
+        let listed = self.list()?;
+        if !listed.is_empty() {
             self.subscriptions = subscriptions(&self.store)?;
         }
         self.awaited = None;
@@ -62,7 +69,7 @@ impl Deliverer {
             imported += self.store.count_recoveries(self.now_ms())?;
             imported += usize::from(self.post_weekly()?);
         }
-        let mut rest = &ids[..];
+        let mut rest = &listed[..];
         while !rest.is_empty() {
             let most = if self.store.is_shared() { self.batch } else { BATCH };
             let (batch, later) = rest.split_at(most.min(rest.len()));
@@ -70,6 +77,24 @@ impl Deliverer {
             rest = later;
         }
         Ok(imported)
+    }
+
+    /// What is to be imported, the oldest first.
+    fn list(&mut self) -> Result<Vec<Listed>, DeliverError> {
+        let new = self.spool.oldest(LIST_MAX)?;
+        let mut listed: Vec<Listed> = new.into_iter().map(|id| Listed { id, is_sent: false }).collect();
+        let Some(sent) = &mut self.sent else { return Ok(listed) };
+        sent.make_room(&self.spool);
+        if sent.is_look_due() || (sent.is_lasting() && !listed.is_empty()) {
+            // Only an answer shows by which connection it came, and so whether there was a failover. What that forgot is to
+            // be there again before what came since, where it can be.
+            self.store.database_ms()?;
+            let new: HashSet<_> = listed.iter().map(|one| one.id.clone()).collect();
+            let offered = sent.repeat(&self.spool, self.store.connections(), LIST_MAX);
+            listed.extend(offered.into_iter().filter(|id| !new.contains(id)).map(|id| Listed { id, is_sent: true }));
+            order::by(&mut listed, |one, other| one.id.cmp(&other.id));
+        }
+        Ok(listed)
     }
 
     /// Enqueues the week's summary when it is due. What keeps it from being counted keeps no notification back.
@@ -81,10 +106,10 @@ impl Deliverer {
     }
 
     /// `waiting`: the objects of which nothing is imported now.
-    fn import(&mut self, ids: &[SpoolId], waiting: &mut HashSet<String>) -> Result<usize, DeliverError> {
+    fn import(&mut self, listed: &[Listed], waiting: &mut HashSet<String>) -> Result<usize, DeliverError> {
         let now = self.now_ms();
         let mut unrouted: Vec<Unrouted> =
-            ids.iter().filter_map(|id| self.read(id).transpose()).collect::<Result<_, _>>()?;
+            listed.iter().filter_map(|one| self.read(one).transpose()).collect::<Result<_, _>>()?;
         self.ask_the_cores(&mut unrouted, waiting);
         self.read_topologies(unrouted.iter().filter_map(|one| one.incoming.notification()));
         let notifications = unrouted.iter().filter_map(|one| one.incoming.notification());
@@ -95,20 +120,32 @@ impl Deliverer {
         let began = Instant::now();
         let imported = self.store.import(&batch, self.config.storm.window, now)?;
         self.batch = fitting(batch.len(), began.elapsed());
-        for (entry, imported) in batch.iter().zip(imported) {
-            match imported {
-                Imported::New | Imported::Known => match &mut self.sent {
-                    Some(sent) => sent.keep(&self.spool, &entry.id)?,
-                    None => self.spool.remove(&entry.id)?,
-                },
-                Imported::Refused(why) => self.put_aside(&entry.id, &why),
-            }
-        }
+        self.put_away(listed, &batch, imported)?;
         Ok(batch.len())
     }
 
+    /// What is in the outbox leaves the spool, or is kept there for a while.
+    fn put_away(&mut self, listed: &[Listed], batch: &[NewEntry], imported: Vec<Imported>) -> Result<(), DeliverError> {
+        let offered: HashSet<&SpoolId> = listed.iter().filter(|one| one.is_sent).map(|one| &one.id).collect();
+        for (NewEntry { id, .. }, imported) in batch.iter().zip(imported) {
+            let is_sent = offered.contains(id);
+            match imported {
+                Imported::New | Imported::Known => match &mut self.sent {
+                    Some(sent) => sent.keep(&self.spool, id, is_sent)?,
+                    None => self.spool.remove(id)?,
+                },
+                Imported::Refused(why) => self.put_aside(id, is_sent, &why),
+            }
+        }
+        Ok(())
+    }
+
     /// What can't be imported is kept where `check` counts it, and holds up nothing.
-    fn put_aside(&self, id: &SpoolId, why: &str) {
+    fn put_aside(&mut self, id: &SpoolId, is_sent: bool, why: &str) {
+        if let Some(sent) = self.sent.as_mut().filter(|_| is_sent) {
+            warn!("a spool file isn't offered again file=spool/sent/{id} reason={why:?}");
+            return sent.give_up(&self.spool, id);
+        }
         match self.spool.set_aside(id) {
             Ok(()) => error!("spool file put aside file=spool/bad/{id} reason={why:?}"),
             Err(e) => error!("spool file not put aside file=spool/new/{id} reason={why:?} error={:?}", e.to_string()),
@@ -129,21 +166,26 @@ impl Deliverer {
     }
 
     /// Reads one file; one that isn't a notification or can't be read is put aside.
-    fn read(&self, id: &SpoolId) -> Result<Option<Unrouted>, DeliverError> {
-        let Entry { received, incoming } = match self.spool.read(id) {
+    fn read(&mut self, Listed { id, is_sent }: &Listed) -> Result<Option<Unrouted>, DeliverError> {
+        let read = if *is_sent { self.spool.read_sent(id) } else { self.spool.read(id) };
+        let Entry { received, incoming } = match read {
             Ok(entry) => entry,
-            Err(ReadError::Gone) => return Ok(None),
+            Err(ReadError::Gone) if !is_sent => return Ok(None),
             Err(ReadError::Exhausted(e)) => return Err(e.into()),
-            Err(why @ (ReadError::Garbage(_) | ReadError::Newer(_) | ReadError::Io(_))) => {
-                self.put_aside(id, &why.to_string());
+            Err(why @ (ReadError::Gone | ReadError::Garbage(_) | ReadError::Newer(_) | ReadError::Io(_))) => {
+                self.put_aside(id, *is_sent, &why.to_string());
                 return Ok(None);
             }
         };
-        Ok(Some(Unrouted { id: id.clone(), received, incoming }))
+        let is_repeated = self.sent.as_ref().is_some_and(|sent| sent.is_offered(id));
+        Ok(Some(Unrouted { id: id.clone(), is_repeated, received, incoming }))
     }
 
     /// Finds its destinations.
-    pub(super) fn route(&self, Unrouted { id, received, mut incoming }: Unrouted) -> Result<NewEntry, DeliverError> {
+    pub(super) fn route(
+        &self,
+        Unrouted { id, is_repeated, received, mut incoming }: Unrouted,
+    ) -> Result<NewEntry, DeliverError> {
         let decision = match &mut incoming {
             Incoming::Notification(notification) => {
                 complete(notification, &self.config);
@@ -164,7 +206,6 @@ impl Deliverer {
             }
         }
         let behind = incoming.notification().map(|notification| self.behind(notification)).unwrap_or_default();
-        let is_repeated = self.sent.as_ref().is_some_and(|sent| sent.is_repeated(&id));
         Ok(NewEntry { id, received, incoming, deliveries, behind, is_repeated })
     }
 

@@ -114,7 +114,7 @@ impl Deliverer {
     /// how many destinations it has.
     pub(crate) fn import_one(&mut self, notification: Notification) -> Result<(Vec<usize>, usize), DeliverError> {
         let (now, incoming) = (self.now_ms(), Incoming::Notification(notification));
-        let entry = self.route(Unrouted { id: SpoolId::fresh(), received: now, incoming })?;
+        let entry = self.route(Unrouted { id: SpoolId::fresh(), is_repeated: false, received: now, incoming })?;
         let completed = entry.incoming.notification();
         let routes = completed.map(|found| route::matched(found, &self.config, local_time(now))).unwrap_or_default();
         let is_waiting = |delivery: &&NewDelivery| matches!(delivery, NewDelivery::Waiting { .. });

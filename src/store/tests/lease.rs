@@ -314,6 +314,8 @@ fn what_slack_told_one_node_to_wait_all_do() {
     let left = other.slack_wait("default", "users.info").unwrap();
     assert!(left > Duration::from_secs(20) && left <= Duration::from_secs(30), "{left:?}");
     assert_eq!(other.slack_wait("default", "views.open").unwrap(), Duration::ZERO);
+    other.keep_slack_wait("default", "users.info", Duration::from_secs(5)).unwrap();
+    assert!(store.slack_wait("default", "users.info").unwrap() > Duration::from_secs(10), "the longer one counts on");
 }
 
 #[test]

@@ -122,7 +122,88 @@ fn what_a_failover_forgot_changes_nothing_that_came_since() {
     assert!(!shown(&store).unwrap().is_bad);
 }
 
+/// Kind, state, time, and whether it goes to #ops.
+type Word<'a> = (&'a str, &'a str, i64, bool);
+
+/// What is offered again is old news only where its own queue has the later word, and only behind one that settles it.
+#[test]
+fn what_a_failover_forgot_is_news_where_nothing_settles_it() {
+    let elsewhere = DeliveryQueue { target: Target::Channel("#other".into()), ..ops() };
+    // One night each: what the outbox has, what is offered again then, and whether the card in #ops is bad at last.
+    let nights: [(&str, &[Word], Word, bool); 6] = [
+        (
+            "a problem, known only where another contact was told of it",
+            &[("PROBLEM", "2", 1000, true), ("RECOVERY", "0", 2000, true), ("PROBLEM", "2", 10_005, false)],
+            ("PROBLEM", "2", 10_000, true),
+            true,
+        ),
+        (
+            "a recovery, known only elsewhere",
+            &[("PROBLEM", "2", 1000, true), ("PROBLEM", "2", 1000, false), ("RECOVERY", "0", 10_005, false)],
+            ("RECOVERY", "0", 10_000, true),
+            false,
+        ),
+        (
+            "a time that is yet to come",
+            &[("PROBLEM", "2", 1000, true), ("RECOVERY", "0", 7_200_000, true)],
+            ("PROBLEM", "2", 40_000, true),
+            true,
+        ),
+        (
+            "the end of a downtime, all well",
+            &[("DOWNTIMEEND", "0", 20_000, true)],
+            ("PROBLEM", "2", 10_000, true),
+            false,
+        ),
+        (
+            "the end of a downtime, still bad",
+            &[("DOWNTIMEEND", "2", 20_000, true)],
+            ("PROBLEM", "2", 10_000, true),
+            true,
+        ),
+        ("a word by hand", &[("CUSTOM", "0", 20_000, true)], ("PROBLEM", "2", 10_000, true), true),
+    ];
+    for (night, had, again, is_bad) in nights {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut store, spool) = (both::open(directory.path()), Spool::new(directory.path()));
+        let entry = |(kind, state, at, here): Word| {
+            let delivery = match waiting(EDITABLE) {
+                NewDelivery::Waiting { mentions, annotation, mode, deferred, .. } if !here => {
+                    NewDelivery::Waiting { queue: elsewhere.clone(), mentions, annotation, mode, deferred }
+                }
+                delivery => delivery,
+            };
+            new_entry(&spool, at, &told_by("mon1", kind, state, "", at / 1000), delivery)
+        };
+        for word in had {
+            store.import(&[entry(*word)], QUIET, word.2.min(30_000)).unwrap();
+        }
+        store.import(&[NewEntry { is_repeated: true, ..entry(again) }], QUIET, 50_000).unwrap();
+        let newest = "SELECT problem FROM post WHERE target = '#ops' ORDER BY id DESC LIMIT 1";
+        let problem = store.db.query_row(newest, [], |row| row.get::<String>(0)).unwrap();
+        let problem = from_json::<crate::model::problem::Problem>(&problem).unwrap();
+        assert_eq!(problem.is_bad, is_bad, "{night}: {problem:?}");
+    }
+}
+
+#[test]
+fn a_problem_that_was_forgotten_ends_no_acknowledgement_and_a_word_by_hand_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut store, spool) = (both::open(directory.path()), Spool::new(directory.path()));
+    let word =
+        |kind: &str, at: i64| new_entry(&spool, at, &told_by("mon1", kind, "2", "", at / 1000), waiting(EDITABLE));
+    store.import(&[word("ACKNOWLEDGEMENT", 20_000)], QUIET, 20_000).unwrap();
+    store.import(&[NewEntry { is_repeated: true, ..word("PROBLEM", 10_000) }], QUIET, 30_000).unwrap();
+    let count = |store: &Store, sql: &str| store.db.query_row(sql, [], |row| row.get::<i64>(0)).unwrap();
+    assert_eq!(count(&store, "SELECT COUNT(*) FROM post WHERE acknowledged = 1"), 1);
+    assert_eq!(count(&store, "SELECT COUNT(*) FROM escalation"), 0, "nobody is called for it");
+    store.import(&[NewEntry { is_repeated: true, ..word("CUSTOM", 15_000) }], QUIET, 30_000).unwrap();
+    assert_eq!(count(&store, "SELECT COUNT(*) FROM delivery WHERE state = 'waiting'"), 3);
+}
+
 both::on_postgres! {
+    what_a_failover_forgot_is_news_where_nothing_settles_it,
+    a_problem_that_was_forgotten_ends_no_acknowledgement_and_a_word_by_hand_is_told,
     what_a_failover_forgot_changes_nothing_that_came_since,
     two_hosts_that_notify_for_one_core_make_one_card,
     a_problem_that_comes_again_through_a_third_worker_is_news,
