@@ -133,13 +133,13 @@ fn what_a_failover_forgot_is_news_where_nothing_settles_it() {
     let nights: [(&str, &[Word], Word, bool); 6] = [
         (
             "a problem, known only where another contact was told of it",
-            &[("PROBLEM", "2", 1000, true), ("RECOVERY", "0", 2000, true), ("PROBLEM", "2", 10_005, false)],
+            &[("PROBLEM", "2", 1000, true), ("RECOVERY", "0", 2000, true), ("PROBLEM", "1", 12_000, false)],
             ("PROBLEM", "2", 10_000, true),
             true,
         ),
         (
             "a recovery, known only elsewhere",
-            &[("PROBLEM", "2", 1000, true), ("PROBLEM", "2", 1000, false), ("RECOVERY", "0", 10_005, false)],
+            &[("PROBLEM", "2", 1000, true), ("PROBLEM", "2", 1000, false), ("RECOVERY", "0", 12_000, false)],
             ("RECOVERY", "0", 10_000, true),
             false,
         ),
