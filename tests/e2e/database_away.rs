@@ -11,6 +11,7 @@ use crate::harness::site::Site;
 use crate::harness::wait;
 use serde_json::{Value, json};
 use std::fs;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 const TOKEN: &str = "relay-token-of-32-bytes-or-more-0000";
@@ -59,6 +60,11 @@ fn whatever_becomes_of_the_way_nothing_is_lost_and_everybody_is_told() {
     for (nth, (way, reason)) in ways.into_iter().enumerate() {
         proxy.set(way);
         wait::until("the listener notices", || health(&night.site).starts_with("503 delivery is interrupted"));
+        // It has nothing to do, and is none the wiser for that.
+        for _ in 0..10 {
+            sleep(Duration::from_millis(200));
+            assert!(health(&night.site).starts_with("503 "), "{way:?}: {}", night.site.log());
+        }
         let began = Instant::now();
         night.site.service("PROBLEM", "web01", &format!("S{nth}"), "2", "bad");
         assert!(began.elapsed() < Duration::from_secs(3), "{way:?}: notify took {:?}", began.elapsed());

@@ -17,7 +17,7 @@ const RECEIVED: Duration = Duration::from_secs(24 * 60 * 60);
 /// Two minutes of the largest storm.
 const FILES_MAX: usize = 100_000;
 /// How often the server is asked whether it is still the one that has them, where nothing else is to be imported.
-const LOOK_INTERVAL: Duration = Duration::from_secs(10);
+const LOOK_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The files in `spool/sent/`.
 #[derive(Debug)]
