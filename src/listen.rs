@@ -35,7 +35,6 @@ use crate::config::{self, Config, Stamp};
 use crate::flow::deliver::{DeliverError, Deliverer, PATIENCE_LONG};
 use crate::flow::node::Node;
 use crate::flow::shared_waits::WaitsInOutbox;
-use crate::rules::outage::Database;
 use crate::slack::api::share_waits;
 use crate::state_dir::delivery_lock::DeliveryLock;
 use crate::state_dir::listener_status::{StatusNote, StatusWriter};
@@ -210,10 +209,7 @@ fn deliver(
         is_changed &= changed.is_err();
         let beside = (&current.config, env, &current.status);
         let followed = changed.and_then(|()| leading.follow(leadership.clone(), &mut deliverer, beside));
-        // A pass that has nothing to do asks nothing: that isn't yet a database that is back.
-        let is_known = matches!(current.database.known(), Database::Reached(_));
-        let answered = followed.and_then(|()| if is_known { Ok(()) } else { deliverer.ask_database() });
-        let done = answered.and_then(|()| work(&mut deliverer, &mut leading, &mut housekeeping, &beat));
+        let done = followed.and_then(|()| work(&mut deliverer, &mut leading, &mut housekeeping, &beat));
         let (next, is_tidy) = match done {
             Ok(done) => done,
             Err(e) if e.is_fenced() => {

@@ -199,14 +199,6 @@ impl Deliverer {
         self.store.is_shared()
     }
 
-    /// An error if a server that nodes share doesn't answer.
-    pub(crate) fn ask_database(&self) -> Result<(), DeliverError> {
-        if self.is_shared() {
-            self.store.database_ms()?;
-        }
-        Ok(())
-    }
-
     /// The lease in whose name it calls.
     fn term(&self) -> Option<Arc<Term>> {
         self.leadership.as_ref().and_then(Leadership::term).cloned()
