@@ -51,8 +51,8 @@ pub(super) fn origin(incoming: &Incoming) -> &str {
     incoming.notification().map_or("", |notification| notification.origin.as_str())
 }
 
-/// Whether the same host told a later state of the object, in this queue or anywhere: one that a failover forgot is offered
-/// again after what came since. A time that is yet to come proves nothing.
+/// Whether the same host told a later state of the object, in this queue; with none, anywhere. What a failover forgot is
+/// offered again after what came since. A time that is yet to come proves nothing.
 pub(super) fn is_history(
     db: &Transaction<'_>,
     entry: &NewEntry,
@@ -87,8 +87,8 @@ pub(super) fn is_history(
     Ok(keys.iter().any(|key| settles(key, &object)))
 }
 
-/// Whether a notification with this key says how the object is, so that an earlier problem of it is no news: a problem, an
-/// acknowledgement, or whatever was sent while it was well again.
+/// Whether an earlier word about the object is no news after the notification with this key. That one is a problem, a
+/// recovery or an acknowledgement, or it was sent while the object was well.
 fn settles(key: &str, object: &str) -> bool {
     let Some(rest) = key.strip_prefix(object).and_then(|rest| rest.strip_prefix('\u{1e}')) else { return false };
     let mut parts = rest.split('\u{1e}');

@@ -303,6 +303,7 @@ impl Import<'_> {
         if let Incoming::Notification(notification) = &entry.incoming {
             history::ask(self.db, notification);
         }
+        let _ = duplicate::is_history(self.db, entry, seq, None, self.now);
         let mut queues = HashSet::new();
         for delivery in &entry.deliveries {
             let NewDelivery::Waiting { queue, mode, deferred, .. } = delivery else { continue };
@@ -310,6 +311,7 @@ impl Import<'_> {
             if queues.insert(queue) {
                 let _ = duplicate::exists(self.db, &entry.incoming, seq, entry.received, queue);
                 let _ = CauseChange::watch(self.db, queue, entry, *mode);
+                let _ = duplicate::is_history(self.db, entry, seq, Some(queue), self.now);
                 let assigner = PostAssigner {
                     db: self.db,
                     queue,

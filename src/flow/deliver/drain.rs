@@ -85,7 +85,7 @@ impl Deliverer {
         let mut listed: Vec<Listed> = new.into_iter().map(|id| Listed { id, is_sent: false }).collect();
         let Some(sent) = &mut self.sent else { return Ok(listed) };
         sent.make_room(&self.spool);
-        if sent.is_look_due() || (sent.is_lasting() && !listed.is_empty()) {
+        if sent.is_look_due(!listed.is_empty()) {
             // Only an answer shows by which connection it came, and so whether there was a failover. What that forgot is to
             // be there again before what came since, where it can be.
             self.store.database_ms()?;

@@ -60,15 +60,11 @@ impl Sent {
         self.offered.contains(id)
     }
 
-    /// Whether it offers anything.
-    pub(super) fn is_lasting(&self) -> bool {
-        self.is_lasting
-    }
-
-    /// Whether the server is to be asked, though nothing else is to be imported: a failover that nobody notices forgets, too.
-    pub(super) fn is_look_due(&self) -> bool {
+    /// Whether the server is to be asked by which connection it answers. Also where there is nothing new: a failover that nobody
+    /// notices forgets, too.
+    pub(super) fn is_look_due(&self, is_any_new: bool) -> bool {
         let is_time = || self.looked.is_none_or(|last| last.elapsed() >= LOOK_INTERVAL);
-        self.is_lasting && (!self.offered.is_empty() || (!self.files.is_empty() && is_time()))
+        self.is_lasting && (is_any_new || !self.offered.is_empty() || (!self.files.is_empty() && is_time()))
     }
 
     /// The server has answered by this connection: offers all that came by another one, and forgets what it has had for long
@@ -148,7 +144,7 @@ mod tests {
             || spool.put(&Entry { received: 5, incoming: Incoming::Notification(Notification::example()) }).unwrap();
         let (first, second) = (put(), put());
         let mut sent = Sent::new(&spool, 0);
-        assert!(sent.repeat(&spool, 1, 9).is_empty() && !sent.is_look_due());
+        assert!(sent.repeat(&spool, 1, 9).is_empty() && !sent.is_look_due(false));
         sent.keep(&spool, &first, false).unwrap();
         sent.keep(&spool, &second, false).unwrap();
         assert_eq!((spool.waiting().0, spool.sent()), (0, vec![first.clone(), second.clone()]));
@@ -159,10 +155,10 @@ mod tests {
         assert_eq!(sent.repeat(&spool, 2, 1), slice::from_ref(&first));
         sent.keep(&spool, &first, true).unwrap();
         assert!(!sent.is_offered(&first) && sent.is_offered(&second), "until it is imported");
-        assert!(sent.is_look_due(), "that one is to come yet");
+        assert!(sent.is_look_due(false), "that one is to come yet");
         // Killed before that: the next process offers both.
         let mut next = Sent::new(&spool, 0);
-        assert!(next.is_look_due());
+        assert!(next.is_look_due(false));
         assert_eq!(next.repeat(&spool, 1, 9), [first.clone(), second.clone()]);
         next.keep(&spool, &first, true).unwrap();
         next.files[0].0 = long_ago();
@@ -180,11 +176,11 @@ mod tests {
         let mut sent = Sent::new(&spool, 0);
         sent.repeat(&spool, 1, 9);
         sent.keep(&spool, &spool.put(&entry).unwrap(), false).unwrap();
-        assert!(!sent.is_look_due());
+        assert!(!sent.is_look_due(false));
         sent.looked = Instant::now().checked_sub(LOOK_INTERVAL);
-        assert!(sent.is_look_due());
+        assert!(sent.is_look_due(false));
         sent.repeat(&spool, 1, 9);
-        assert!(!sent.is_look_due());
+        assert!(!sent.is_look_due(false));
     }
 
     #[test]
@@ -195,7 +191,7 @@ mod tests {
         let now = id.received().unwrap();
         let mut moment = Sent::of_a_moment(&spool, now);
         moment.keep(&spool, &id, false).unwrap();
-        assert!(!moment.is_look_due() && moment.repeat(&spool, 1, 9).is_empty());
+        assert!(!moment.is_look_due(false) && moment.repeat(&spool, 1, 9).is_empty());
         // Also where the database was away for longer than a listener keeps a file.
         Sent::of_a_moment(&spool, now + 3600);
         assert_eq!((spool.waiting().0, spool.sent()), (0, vec![id]));

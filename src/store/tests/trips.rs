@@ -108,6 +108,13 @@ fn an_import_and_a_post_wait_seldom_for_a_server() {
     }
     let [new, goes_on, ended, again] = counted[..] else { panic!("four") };
     assert!(new <= 110 && goes_on <= 10 && ended <= 110 && again <= 60, "{counted:?}");
+    // Whatever a failover forgot comes at once.
+    let forgotten: Vec<_> =
+        batch(-1, "PROBLEM", "2").into_iter().map(|entry| NewEntry { is_repeated: true, ..entry }).collect();
+    let before = trips(&store);
+    store.import(&forgotten, QUIET, 4).unwrap();
+    let late = trips(&store) - before;
+    assert!(late <= 60, "{late}");
     for number in 0..2_i64 {
         let now = number * 10_000 + 100;
         let before = trips(&store);
